@@ -1,0 +1,149 @@
+"""Who is who: canonical JSON, run ids, seeds and code digests.
+
+This module is imported while the workflow is parsed, so it uses the standard library only.
+"""
+
+import ast
+import functools
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy
+
+_SOURCE_ROOT = Path(__file__).resolve().parent.parent
+
+
+def canonical_json(obj: Any) -> str:
+    """One text per value: sorted keys, no spaces, no NaN, UTF-8 kept."""
+    return json.dumps(
+        obj, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def hash8(obj: Any) -> str:
+    """The first 8 hexadecimal digits of the SHA-256 of the canonical JSON of `obj`."""
+    return hashlib.sha256(canonical_json(obj).encode()).hexdigest()[:8]
+
+
+def seed_of(*parts: int | str) -> int:
+    """A seed in [0, 2**63) that depends on all parts and on nothing else.
+
+    Unlike `hash()`, it is the same in every process, on every machine and Python version.
+    """
+    digest = hashlib.sha256(canonical_json(list(parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def rng_of(*parts: int | str) -> "numpy.random.Generator":
+    """A NumPy generator seeded by :func:`seed_of`."""
+    import numpy
+
+    return numpy.random.Generator(numpy.random.PCG64(seed_of(*parts)))
+
+
+def _without_docstrings(tree: ast.AST) -> ast.AST:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body
+            if (
+                body
+                and isinstance(body[0], ast.Expr)
+                and isinstance(body[0].value, ast.Constant)
+                and isinstance(body[0].value.value, str)
+            ):
+                node.body = body[1:]
+    return tree
+
+
+def _module_file(name: str, root: Path) -> Path | None:
+    path = root.joinpath(*name.split("."))
+    if (path / "__init__.py").is_file():
+        return path / "__init__.py"
+    module = path.with_suffix(".py")
+    return module if module.is_file() else None
+
+
+def _imports(tree: ast.AST, package: str) -> set[str]:
+    """Names of our own modules that the tree imports, with the packages above them."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module)
+            # `from package import module` names a module, `from module import thing` does not;
+            # names that are no files drop out later.
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    own = {name for name in names if name == package or name.startswith(f"{package}.")}
+    for name in list(own):
+        parts = name.split(".")
+        own.update(".".join(parts[:i]) for i in range(1, len(parts)))
+    return own
+
+
+@functools.cache
+def _parsed(path: Path, package: str) -> tuple[str, frozenset[str]]:
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    imports = frozenset(_imports(tree, package))
+    return ast.dump(_without_docstrings(tree)), imports
+
+
+def code_closure(
+    script: str | Path,
+    modules: Iterable[str] = (),
+    root: Path = _SOURCE_ROOT,
+    package: str = "spoofscope",
+) -> list[Path]:
+    """The script and every module of ours that it imports, directly or not, sorted by path.
+
+    Imports inside functions count; modules that are found by name at run time (front-ends and
+    back-ends, through their registries) have to be given in `modules`.
+    """
+    found: dict[Path, None] = {Path(script).resolve(): None}
+    pending = [Path(script).resolve()]
+    wanted = set(modules)
+    for name in list(wanted):
+        parts = name.split(".")
+        wanted.update(".".join(parts[:i]) for i in range(1, len(parts)))
+    for name in sorted(wanted):
+        file = _module_file(name, root)
+        if file is not None and file not in found:
+            found[file] = None
+            pending.append(file)
+    while pending:
+        _, imports = _parsed(pending.pop(), package)
+        for name in sorted(imports):
+            file = _module_file(name, root)
+            if file is not None and file not in found:
+                found[file] = None
+                pending.append(file)
+    return sorted(found)
+
+
+@functools.cache
+def _code_digest(
+    script: Path, modules: tuple[str, ...], root: Path, package: str
+) -> str:
+    digest = hashlib.sha256()
+    for path in code_closure(script, modules, root, package):
+        name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+        digest.update(f"{name}\0{_parsed(path, package)[0]}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def code_digest(
+    script: str | Path,
+    modules: Iterable[str] = (),
+    root: Path = _SOURCE_ROOT,
+    package: str = "spoofscope",
+) -> str:
+    """12 hexadecimal digits that change when the code behind a script changes.
+
+    Taken over the syntax trees of :func:`code_closure` with docstrings and comments left out, so
+    reformatting, documenting or touching a file changes nothing.
+    """
+    return _code_digest(Path(script).resolve(), tuple(sorted(set(modules))), root, package)

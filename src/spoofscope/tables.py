@@ -1,0 +1,297 @@
+"""Tables that pass between rules: their columns, checks, reading and writing.
+
+All tables are UTF-8 TSV with a header. They are written atomically and joined by id, never by
+position. Every reader names file, line and column when it refuses.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from spoofscope.errors import TableError
+from spoofscope.files import atomic_path
+
+LABELS = ("bonafide", "spoof")
+SPLITS = ("train", "dev", "eval")
+TIERS = ("word", "phone", "silence", "artefact")
+
+MANIFEST_COLUMNS: dict[str, pl.DataType] = {
+    "utt_id": pl.String(),
+    "path": pl.String(),
+    "split": pl.String(),
+    "label": pl.String(),
+    "system": pl.String(),
+    "speaker": pl.String(),
+    "duration": pl.Float64(),
+    "sample_rate": pl.Int64(),
+}
+SCORE_COLUMNS: dict[str, pl.DataType] = {"utt_id": pl.String(), "score": pl.Float64()}
+SEGMENT_COLUMNS: dict[str, pl.DataType] = {
+    "utt_id": pl.String(),
+    "start": pl.Float64(),
+    "end": pl.Float64(),
+    "tier": pl.String(),
+    "label": pl.String(),
+}
+TRIAL_COLUMNS: dict[str, pl.DataType] = {"utt_id": pl.String(), "label": pl.String()}
+
+
+def read_table(path: str | Path, required: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """Read a TSV file with a header; columns beyond `required` are kept as strings.
+
+    Args:
+        path: the file.
+        required: column name to type; Float64 and Int64 columns must parse in every row, string
+            columns must not be empty.
+
+    Raises:
+        TableError: missing file or column, a row with the wrong number of fields, a value that is
+            not of its type; the message names file, line and column.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise TableError(f"{path}: no such table")
+    try:
+        # Everything is read as text first: that way a bad value can be named with its line.
+        frame = pl.read_csv(
+            path,
+            separator="\t",
+            has_header=True,
+            infer_schema=False,
+            quote_char=None,
+            missing_utf8_is_empty_string=True,
+            truncate_ragged_lines=False,
+        )
+    except pl.exceptions.NoDataError:
+        raise TableError(f"{path}: the table is empty, not even a header") from None
+    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+        raise TableError(f"{path}: {_ragged_line(path) or error}") from error
+    short = _ragged_line(path)
+    if short:
+        raise TableError(f"{path}: {short}")
+    missing = [name for name in required if name not in frame.columns]
+    if missing:
+        raise TableError(
+            f"{path}: line 1: column {missing[0]!r} is missing; "
+            f"the header has {', '.join(frame.columns)}"
+        )
+    for name, dtype in required.items():
+        frame = frame.with_columns(_typed(path, frame[name], dtype))
+    return frame
+
+
+def _ragged_line(path: Path) -> str | None:
+    """The first line with the wrong number of fields, in words."""
+    width = None
+    with open(path, "rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.strip(b"\r\n"):
+                continue
+            fields = line.count(b"\t") + 1
+            if width is None:
+                width = fields
+            elif fields != width:
+                return f"line {number}: {fields} fields where the header has {width}"
+    return None
+
+
+def _typed(path: Path, column: pl.Series, dtype: pl.DataType) -> pl.Series:
+    if isinstance(dtype, pl.String):
+        bad = (column.str.len_bytes() == 0).arg_true()
+        if bad.len():
+            raise TableError(f"{path}: line {bad[0] + 2}: column {column.name!r} is empty")
+        return column
+    typed = column.cast(dtype, strict=False)
+    bad = typed.is_null().arg_true()
+    if bad.len():
+        raise TableError(
+            f"{path}: line {bad[0] + 2}: column {column.name!r}: {column[bad[0]]!r} "
+            f"is not {'a number' if dtype.is_float() else 'a whole number'}"
+        )
+    return typed
+
+
+def write_table(path: str | Path, frame: pl.DataFrame) -> None:
+    """Write a frame as TSV, atomically; null is an empty field, floats keep full precision.
+
+    Raises:
+        TableError: a value holds a tab, a quote-breaking line feed or carriage return.
+    """
+    for name in frame.columns:
+        if frame[name].dtype == pl.String:
+            bad = frame[name].fill_null("").str.contains("[\t\n\r]").arg_true()
+            if bad.len():
+                raise TableError(
+                    f"{path}: row {bad[0] + 1}: column {name!r} holds a tab or a line break: "
+                    f"{frame[name][bad[0]]!r}"
+                )
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
+        writer = csv.writer(
+            stream, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None
+        )
+        writer.writerow(frame.columns)
+        for row in frame.iter_rows():
+            writer.writerow(["" if value is None else _text(value) for value in row])
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _refuse_duplicates(path: Path, frame: pl.DataFrame) -> None:
+    duplicated = frame["utt_id"].is_duplicated().arg_true()
+    if duplicated.len():
+        name = frame["utt_id"][duplicated[0]]
+        lines = [str(i + 2) for i in (frame["utt_id"] == name).arg_true()]
+        raise TableError(f"{path}: utt_id {name!r} is there twice (lines {', '.join(lines[:5])})")
+
+
+def _refuse_unknown(
+    path: Path, frame: pl.DataFrame, column: str, vocabulary: Sequence[str]
+) -> None:
+    bad = (~frame[column].is_in(list(vocabulary))).arg_true()
+    if bad.len():
+        raise TableError(
+            f"{path}: line {bad[0] + 2}: column {column!r}: unknown value "
+            f"{frame[column][bad[0]]!r}; it must be one of {', '.join(vocabulary)}"
+        )
+
+
+def read_manifest(path: str | Path) -> pl.DataFrame:
+    """Read a manifest: one row per utterance.
+
+    Columns: utt_id, path, split, label, system, speaker (strings), duration (s), sample_rate (Hz),
+    and any condition of the corpus as further string columns.
+
+    Raises:
+        TableError: as :func:`read_table`; also a duplicate utt_id, an unknown label or split, a
+            duration that is not positive, a bona fide row with a system or a spoof without one.
+    """
+    path = Path(path)
+    frame = read_table(path, MANIFEST_COLUMNS)
+    check_manifest(frame, path)
+    return frame
+
+
+def check_manifest(frame: pl.DataFrame, path: str | Path) -> None:
+    """Raise TableError when a manifest breaks its contract; `path` is only for the message."""
+    path = Path(path)
+    if frame.is_empty():
+        raise TableError(f"{path}: the manifest has no utterances")
+    _refuse_duplicates(path, frame)
+    _refuse_unknown(path, frame, "split", SPLITS)
+    _refuse_unknown(path, frame, "label", LABELS)
+    bad = (~(frame["duration"] > 0) | ~frame["duration"].is_finite()).arg_true()
+    if bad.len():
+        raise TableError(
+            f"{path}: line {bad[0] + 2}: column 'duration': {frame['duration'][bad[0]]} "
+            "is not a positive number of seconds"
+        )
+    bad = ((frame["label"] == "bonafide") != (frame["system"] == "-")).arg_true()
+    if bad.len():
+        raise TableError(
+            f"{path}: line {bad[0] + 2}: column 'system': {frame['system'][bad[0]]!r} does not fit "
+            f"label {frame['label'][bad[0]]!r}; bona fide rows have '-', spoof rows a name"
+        )
+
+
+def write_manifest(path: str | Path, frame: pl.DataFrame) -> None:
+    """Check and write a manifest, contract columns first."""
+    missing = [name for name in MANIFEST_COLUMNS if name not in frame.columns]
+    if missing:
+        raise TableError(f"{path}: the manifest lacks column {missing[0]!r}")
+    check_manifest(frame, path)
+    rest = [name for name in frame.columns if name not in MANIFEST_COLUMNS]
+    write_table(path, frame.select([*MANIFEST_COLUMNS, *rest]))
+
+
+def read_scores(path: str | Path) -> pl.DataFrame:
+    """Read a score file: utt_id, score (higher = more bona fide).
+
+    Raises:
+        TableError: as :func:`read_table`; also a duplicate utt_id, a NaN or an infinite score.
+    """
+    path = Path(path)
+    frame = read_table(path, SCORE_COLUMNS)
+    if frame.is_empty():
+        raise TableError(f"{path}: the score file has no scores")
+    bad = (~frame["score"].is_finite()).arg_true()
+    if bad.len():
+        raise TableError(
+            f"{path}: line {bad[0] + 2}: the score of {frame['utt_id'][bad[0]]!r} is "
+            f"{frame['score'][bad[0]]}; scores must be finite"
+        )
+    _refuse_duplicates(path, frame)
+    return frame
+
+
+def write_scores(path: str | Path, frame: pl.DataFrame) -> None:
+    """Write utt_id and score; NaN and infinite scores are refused."""
+    bad = (~frame["score"].is_finite()).arg_true()
+    if bad.len():
+        raise TableError(
+            f"{path}: the score of {frame['utt_id'][bad[0]]!r} is {frame['score'][bad[0]]}"
+        )
+    write_table(path, frame.select(list(SCORE_COLUMNS)))
+
+
+def read_trials(path: str | Path) -> pl.DataFrame:
+    """Read a list of trials: utt_id, label and any condition columns (a manifest is one).
+
+    Raises:
+        TableError: as :func:`read_table`; also a duplicate utt_id or an unknown label.
+    """
+    path = Path(path)
+    frame = read_table(path, TRIAL_COLUMNS)
+    if frame.is_empty():
+        raise TableError(f"{path}: the list has no trials")
+    _refuse_duplicates(path, frame)
+    _refuse_unknown(path, frame, "label", LABELS)
+    return frame
+
+
+def read_segments(path: str | Path) -> pl.DataFrame:
+    """Read segments: utt_id, start and end (s), tier (word, phone, silence, artefact), label.
+
+    Raises:
+        TableError: as :func:`read_table`; also an unknown tier, or an end before its start.
+    """
+    path = Path(path)
+    frame = read_table(path, SEGMENT_COLUMNS)
+    _refuse_unknown(path, frame, "tier", TIERS)
+    bad = (~((frame["start"] >= 0) & (frame["end"] > frame["start"]))).arg_true()
+    if bad.len():
+        row = frame.row(bad[0], named=True)
+        raise TableError(
+            f"{path}: line {bad[0] + 2}: segment from {row['start']} to {row['end']} s; "
+            "a segment starts at 0 s or later and ends after its start"
+        )
+    return frame
+
+
+def write_segments(path: str | Path, frame: pl.DataFrame) -> None:
+    """Write a segments table."""
+    write_table(path, frame.select(list(SEGMENT_COLUMNS)))
+
+
+def join_scores(
+    scores: pl.DataFrame, trials: pl.DataFrame, *, scores_name: str, trials_name: str
+) -> pl.DataFrame:
+    """Join scores to trials by utt_id, in the order of the trials.
+
+    Raises:
+        TableError: a trial has no score, or a score no trial; up to five ids are named.
+    """
+    missing = trials.filter(~pl.col("utt_id").is_in(scores["utt_id"].implode()))["utt_id"]
+    extra = scores.filter(~pl.col("utt_id").is_in(trials["utt_id"].implode()))["utt_id"]
+    for ids, text in (
+        (missing, f"{scores_name} lacks {missing.len()} of the trials in {trials_name}"),
+        (extra, f"{scores_name} has {extra.len()} ids that are no trials of {trials_name}"),
+    ):
+        if ids.len():
+            raise TableError(f"{text}: {', '.join(map(repr, ids.head(5)))}")
+    return trials.join(scores, on="utt_id", how="left", maintain_order="left")
