@@ -125,9 +125,7 @@ def code_closure(
 
 
 @functools.cache
-def _code_digest(
-    script: Path, modules: tuple[str, ...], root: Path, package: str
-) -> str:
+def _code_digest(script: Path, modules: tuple[str, ...], root: Path, package: str) -> str:
     digest = hashlib.sha256()
     for path in code_closure(script, modules, root, package):
         name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name

@@ -61,9 +61,8 @@ def read_table(path: str | Path, required: Mapping[str, pl.DataType]) -> pl.Data
             has_header=True,
             infer_schema=False,
             quote_char=None,
-            missing_utf8_is_empty_string=True,
             truncate_ragged_lines=False,
-        )
+        ).fill_null("")
     except pl.exceptions.NoDataError:
         raise TableError(f"{path}: the table is empty, not even a header") from None
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
