@@ -1,0 +1,1 @@
+"""Back-ends: from a sequence of features to logits. Found by name in `registry`."""

@@ -1,0 +1,55 @@
+"""What every back-end is: a module that turns padded feature sequences into logits."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+OUTPUTS: dict[int, tuple[str, ...]] = {1: ("bonafide",), 2: ("spoof", "bonafide")}
+"""Names of the logits for the option `n_outputs` of gradient-trained back-ends."""
+
+
+class BackEnd(nn.Module, ABC):
+    """From features (B, C, N, D) to logits (B, n_outputs).
+
+    Attributes:
+        name: the key in the registry.
+        fitted_once: True where the back-end has a method `fit` and no gradient training.
+        outputs: names of the logits. A single output "bonafide" is the log-odds of bona fide; of
+            two, the score is logit["bonafide"] - logit["spoof"].
+        config: everything that rebuilds the back-end, defaults included, without the key `type`.
+    """
+
+    name: ClassVar[str]
+    fitted_once: ClassVar[bool] = False
+    outputs: tuple[str, ...]
+    config: dict[str, Any]
+
+    @abstractmethod
+    def __init__(
+        self, config: Mapping[str, Any], *, n_channels: int, dim: int, n_frames: int | None
+    ) -> None:
+        """Build for features with these axes.
+
+        Args:
+            config: a resolved slice of the study file, without the key `type`.
+            n_channels: C of the features.
+            dim: D of the features.
+            n_frames: N where the input policy fixes it, None where clips keep their lengths.
+
+        Raises:
+            ConfigError: an option is unknown or out of range, or does not fit the axes.
+        """
+        super().__init__()
+
+    @abstractmethod
+    def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
+        """Logits (B, n_outputs) of features (B, C, N, D) with `lengths` (B,) valid frames.
+
+        A row's logits depend neither on its padding nor on the other rows, in evaluation mode.
+        """
+
+    def layer_weights(self) -> dict[str, Tensor] | None:
+        """Learned mixes over C, each softmax-normalised (C,), by name; None without such a mix."""
+        return None
