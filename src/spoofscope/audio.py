@@ -15,6 +15,7 @@ import soxr
 
 from spoofscope.errors import AudioError, ConfigError
 from spoofscope.files import atomic_path
+from spoofscope.options import check_keys
 
 Samples = npt.NDArray[np.float32]
 
@@ -255,7 +256,5 @@ class InputPolicy:
         Raises:
             ConfigError: an unknown key; the message names the nearest valid one.
         """
-        from spoofscope.study import check_keys
-
         check_keys(values, list(cls.__dataclass_fields__), "input")
         return cls(**values)

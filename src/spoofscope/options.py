@@ -1,71 +1,31 @@
-"""Options of a component: its defaults overlaid with what the study file says."""
+"""Checking options that come from a study file."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from spoofscope.errors import ConfigError
 
-REQUIRED = object()
-"""Marks a default that does not exist: the study file must give the value."""
+
+def nearest(word: str, candidates: Collection[str]) -> str:
+    """`; did you mean 'x'?` for the candidate nearest to `word`, or all candidates."""
+    close = difflib.get_close_matches(word, sorted(candidates), n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"valid are: {', '.join(sorted(candidates)) or 'none'}"
 
 
-def resolve(given: Mapping[str, Any], defaults: Mapping[str, Any], owner: str) -> dict[str, Any]:
-    """The defaults overlaid with the given options, in the order of the defaults.
+def check_keys(values: Mapping[str, Any], allowed: Collection[str], where: str) -> None:
+    """Refuse keys that nobody reads.
 
     Args:
-        given: options as the study file has them, without the key `type`.
-        defaults: every option that exists and its default, or `REQUIRED`.
-        owner: what the options belong to, for messages, such as "back-end mhfa".
+        values: the options given.
+        allowed: the keys that have a meaning.
+        where: where the options stand in the study file, e.g. `corpora.mini`.
 
     Raises:
-        ConfigError: an option is unknown, or a required one is missing.
+        ConfigError: an unknown key; the message names it and the nearest valid one.
     """
-    for key in given:
-        if key not in defaults:
-            close = difflib.get_close_matches(str(key), defaults, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            known = ", ".join(sorted(defaults)) or "none"
-            raise ConfigError(f"{owner} has no option {key!r}{hint} (options: {known})")
-    options = {**defaults, **given}
-    for key, value in options.items():
-        if value is REQUIRED:
-            raise ConfigError(f"{owner} needs the option {key!r}")
-    return options
-
-
-def positive_int(options: Mapping[str, Any], key: str, owner: str) -> int:
-    """The option `key` as an integer of at least 1.
-
-    Raises:
-        ConfigError: it is anything else.
-    """
-    value = options[key]
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"{owner}: {key} must be an integer of at least 1, not {value!r}")
-    return value
-
-
-def one_of(options: Mapping[str, Any], key: str, allowed: tuple[Any, ...], owner: str) -> Any:
-    """The option `key`, which must be one of `allowed`.
-
-    Raises:
-        ConfigError: it is anything else. True is not 1 here: the types must agree too.
-    """
-    value = options[key]
-    if not any(value == choice and type(value) is type(choice) for choice in allowed):
-        names = ", ".join(map(repr, allowed))
-        raise ConfigError(f"{owner}: {key} must be one of {names}, not {value!r}")
-    return value
-
-
-def probability(options: Mapping[str, Any], key: str, owner: str) -> float:
-    """The option `key` as a number in [0, 1), such as a dropout rate.
-
-    Raises:
-        ConfigError: it is anything else.
-    """
-    value = options[key]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-        raise ConfigError(f"{owner}: {key} must be a number from 0 to below 1, not {value!r}")
-    return float(value)
+    for key in values:
+        if key not in allowed:
+            raise ConfigError(f"{where}: unknown key {key!r}; {nearest(str(key), allowed)}")
