@@ -1,0 +1,456 @@
+"""The study file: checking it, and resolving it into runs, features and rule parameters.
+
+Imported while the workflow is parsed, on every cluster job again, so it must stay light: standard
+library, PyYAML and jsonschema only. Every value that reaches a rule's `params` is a plain type.
+"""
+
+import copy
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from spoofscope.errors import ConfigError
+from spoofscope.identity import hash8
+from spoofscope.options import nearest
+
+SCHEMA = Path(__file__).resolve().parents[2] / "config" / "schemas" / "study.schema.yaml"
+
+# Sections whose entries are checked against a definition of their own, chosen by one key.
+_DISPATCH = {
+    "corpora": ("type", "corpus"),
+    "frontends": ("type", "frontend"),
+}
+
+Config = dict[str, Any]
+
+
+@functools.cache
+def _schema(path: Path) -> Config:
+    with open(path, encoding="utf-8") as stream:
+        schema: Config = yaml.load(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return schema
+
+
+def _path_text(parts: Iterable[Any]) -> str:
+    text = ""
+    for part in parts:
+        text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else str(part))
+    return text
+
+
+def _explain(error: Any, prefix: str) -> str:
+    where = _path_text([*([prefix] if prefix else []), *error.absolute_path]) or "the study file"
+    if error.validator == "additionalProperties":
+        allowed = set(error.schema.get("properties", {}))
+        unknown = sorted(set(error.instance) - allowed)[0]
+        return f"{where}: unknown key {unknown!r}; {nearest(unknown, allowed)}"
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        return f"{where}: key {missing[0]!r} is missing"
+    if error.validator == "type":
+        wanted = error.validator_value
+        names = wanted if isinstance(wanted, str) else " or ".join(wanted)
+        hint = ""
+        if isinstance(error.instance, str) and "number" in names:
+            hint = " (in YAML write 1.0e-3, not 1e-3, for a number)"
+        return f"{where}: expected {names}, found {error.instance!r}{hint}"
+    if error.validator == "enum":
+        value = str(error.instance)
+        hint = nearest(value, [str(allowed) for allowed in error.validator_value])
+        return f"{where}: {value!r} is not allowed; {hint}"
+    if error.validator == "pattern":
+        return f"{where}: {error.instance!r} does not match {error.validator_value}"
+    if error.validator == "propertyNames":
+        return f"{where}: {error.message}"
+    return f"{where}: {error.message}"
+
+
+def _check(instance: Any, schema: Config, definition: Config, prefix: str = "") -> None:
+    import jsonschema
+
+    combined = {**definition, "$defs": schema["$defs"]}
+    validator = jsonschema.Draft202012Validator(combined)
+    errors = sorted(validator.iter_errors(instance), key=lambda e: (len(e.absolute_path), str(e)))
+    if errors:
+        raise ConfigError(_explain(errors[0], prefix))
+
+
+def check_config(config: Mapping[str, Any], schema_path: Path = SCHEMA) -> None:
+    """Check a study file against its schema.
+
+    Raises:
+        ConfigError: an unknown key (with the nearest valid one), a wrong type, a missing key, or a
+            name that is used but not defined.
+    """
+    schema = _schema(schema_path)
+    _check(config, schema, {key: value for key, value in schema.items() if key != "$defs"})
+    definitions = schema["$defs"]
+
+    def dispatch(entry: Any, key: str, kind: str, prefix: str) -> None:
+        names = [
+            name.removeprefix(f"{kind}_") for name in definitions if name.startswith(f"{kind}_")
+        ]
+        if key not in entry:
+            raise ConfigError(f"{prefix}: key {key!r} is missing; {nearest('', names)}")
+        name = str(entry[key])
+        if name not in names:
+            raise ConfigError(f"{prefix}.{key}: {name!r} is not known; {nearest(name, names)}")
+        _check(entry, schema, definitions[f"{kind}_{name}"], prefix)
+
+    for section, (key, kind) in _DISPATCH.items():
+        for name, entry in config.get(section, {}).items():
+            dispatch(entry, key, kind, f"{section}.{name}")
+    for name, detector in config.get("detectors", {}).items():
+        dispatch(detector["backend"], "type", "backend", f"detectors.{name}.backend")
+    for name, steps in config.get("chains", {}).items():
+        for i, step in enumerate(steps):
+            dispatch(step, "effect", "effect", f"chains.{name}[{i}]")
+
+
+def load_study(path: str | Path) -> "Study":
+    """Read and check a study file (YAML).
+
+    Raises:
+        ConfigError: the file is missing, is no YAML mapping, or breaks the schema.
+    """
+    path = Path(path)
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such study file") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(config, dict):
+        raise ConfigError(f"{path}: a study file is a mapping of keys, this is not")
+    return Study(config)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained detector of the study, without its seed.
+
+    id: `{detector}-{hash8}`. settings: everything that determines the weights, seed excepted.
+    """
+
+    id: str
+    detector: str
+    settings: Config
+    seeds: tuple[int, ...]
+
+
+class Study:
+    """A checked study file, resolved.
+
+    Attributes:
+        config: the checked study file.
+        name: its `study` key; results lie under `results/{name}`.
+        runs: run id to :class:`Run`, in the order of the study file.
+    """
+
+    def __init__(self, config: Mapping[str, Any], schema_path: Path = SCHEMA) -> None:
+        self.config: Config = copy.deepcopy(dict(config))
+        check_config(self.config, schema_path)
+        self.name: str = self.config["study"]
+        self.root = f"results/{self.name}"
+        self.seed: int = self.config["seed"]
+        self.data_root: str = self.config["data_root"]
+        self.corpora: dict[str, Config] = self.config["corpora"]
+        self.copies: dict[str, Config] = self.config.get("augmented", {})
+        self.runs: dict[str, Run] = {}
+        self._check_names()
+        for name in self.config["detectors"]:
+            settings = self._run_settings(name)
+            run = Run(f"{name}-{hash8(settings)}", name, settings, self._seeds(name))
+            self.runs[run.id] = run
+
+    # --- references between sections -------------------------------------------------------
+
+    def _reference(self, name: str, section: str, where: str) -> Config:
+        entries = self.config.get(section, {})
+        if name not in entries:
+            raise ConfigError(f"{where}: {name!r} is not in {section}; {nearest(name, entries)}")
+        entry: Config = entries[name]
+        return entry
+
+    def _dataset(self, name: str, where: str) -> None:
+        names = {**self.corpora, **self.copies}
+        if name not in names:
+            raise ConfigError(
+                f"{where}: {name!r} is neither a corpus nor an augmented copy; "
+                f"{nearest(name, names)}"
+            )
+
+    def _check_names(self) -> None:
+        both = sorted(set(self.corpora) & set(self.copies))
+        if both:
+            raise ConfigError(f"augmented.{both[0]}: a corpus has the same name")
+        for name, entry in self.copies.items():
+            self._reference(entry["corpus"], "corpora", f"augmented.{name}.corpus")
+            self._chain(entry["chain"], f"augmented.{name}.chain")
+        for name, entry in self.config["frontends"].items():
+            if "backbone" in entry:
+                self._reference(entry["backbone"], "backbones", f"frontends.{name}.backbone")
+        for name, entry in self.config["detectors"].items():
+            where = f"detectors.{name}"
+            self._reference(entry["frontend"], "frontends", f"{where}.frontend")
+            for key in ("on", "dev"):
+                for i, source in enumerate(entry["train"].get(key, [])):
+                    self._dataset(source["corpus"], f"{where}.train.{key}[{i}].corpus")
+            if "chain" in entry["train"]:
+                self._chain(entry["train"]["chain"], f"{where}.train.chain")
+        for i, entry in enumerate(self.config["score"]):
+            self._dataset(entry["corpus"], f"score[{i}].corpus")
+        for name, entry in self.config.get("fusion", {}).items():
+            for i, detector in enumerate(entry["detectors"]):
+                self._reference(detector, "detectors", f"fusion.{name}.detectors[{i}]")
+            self._scored(entry["fit"]["corpus"], entry["fit"]["split"], f"fusion.{name}.fit")
+            if name in self.config["detectors"]:
+                raise ConfigError(f"fusion.{name}: a detector has the same name")
+        attribution = self.config.get("attribution")
+        if attribution:
+            for i, name in enumerate(attribution["detectors"]):
+                self._reference(name, "detectors", f"attribution.detectors[{i}]")
+            self._scored(attribution["corpus"], attribution["split"], "attribution")
+        for i, entry in enumerate(self.config.get("artefacts", {}).get("on", [])):
+            self._scored(entry["corpus"], entry["split"], f"artefacts.on[{i}]")
+
+    def _scored(self, corpus: str, split: str, where: str) -> None:
+        if (corpus, split) not in self.scored():
+            raise ConfigError(
+                f"{where}: {corpus}.{split} is not scored; add it to the `score` section"
+            )
+
+    def _chain(self, name: str, where: str) -> Config:
+        """The steps of a chain with the identity of the noise that they use."""
+        steps = self._reference(name, "chains", where)
+        needs = {"musan": "musan", "rir": "rirs"}
+        sources = {}
+        for step in steps:
+            source = needs.get(step["effect"])
+            if source:
+                noise = self.config.get("noise", {})
+                if source not in noise:
+                    raise ConfigError(
+                        f"chains.{name}: effect {step['effect']!r} needs the folder noise.{source}"
+                    )
+                sources[source] = self._without_location(noise[source])
+        return {"steps": copy.deepcopy(steps), "sources": sources}
+
+    @staticmethod
+    def _without_location(entry: Config) -> Config:
+        # Where data lie on this machine is no part of what they are.
+        return {key: value for key, value in entry.items() if key not in ("path", "segments")}
+
+    # --- data ------------------------------------------------------------------------------
+
+    def corpus_identity(self, name: str) -> Config:
+        """What determines a corpus: its settings without its location, or the copy's recipe."""
+        if name in self.copies:
+            entry = self.copies[name]
+            return {
+                "copy": name,
+                "corpus": self.corpus_identity(entry["corpus"]),
+                "chain": self._chain(entry["chain"], f"augmented.{name}.chain"),
+                "splits": entry["splits"],
+                "seed": self.seed,
+            }
+        return {"corpus": name, **self._without_location(self.corpora[name])}
+
+    def generated(self, entry: Config) -> Config:
+        """The parameters of a generated corpus: everything its files depend on."""
+        return {"type": entry["type"], "options": entry.get("options", {}), "seed": self.seed}
+
+    def corpus_root(self, name: str) -> str:
+        """The folder that holds a corpus."""
+        entry = self.corpora[name]
+        if entry["type"] == "mini":
+            return f"{self.data_root}/mini/{hash8(self.generated(entry))}"
+        if "archives" in entry:
+            folder = f"{self.data_root}/unpacked/{hash8(entry['archives'])}"
+            return f"{folder}/{entry['subfolder']}" if "subfolder" in entry else folder
+        return str(entry["path"])
+
+    def corpus_marker(self, name: str) -> list[str]:
+        """Files whose presence says that a generated or downloaded corpus is complete."""
+        entry = self.corpora[name]
+        if entry["type"] == "mini":
+            return [f"{self.corpus_root(name)}/protocol.tsv"]
+        if "archives" in entry:
+            return [f"{self.data_root}/unpacked/{hash8(entry['archives'])}.json"]
+        return []
+
+    def has_segments(self, name: str) -> bool:
+        """Whether the manifest rule writes a segments table for a corpus or a copy."""
+        if name in self.copies:
+            return self.has_segments(self.copies[name]["corpus"])
+        entry = self.corpora[name]
+        return entry["type"] == "mini" or bool(entry.get("segments", False))
+
+    def noise_root(self, kind: str) -> str:
+        """The folder in MUSAN's (`musan`) or RIRS_NOISES' (`rirs`) layout."""
+        entry = self.config["noise"][kind]
+        if "path" in entry:
+            return str(entry["path"])
+        return f"{self.data_root}/mini_noise/{hash8({'seed': self.seed, **entry})}/{kind}"
+
+    def noise_marker(self, kind: str) -> list[str]:
+        """The list of files that the rule writes which generates a noise folder."""
+        entry = self.config["noise"][kind]
+        return [] if "path" in entry else [f"{self.noise_root(kind)}.tsv"]
+
+    def shards(self, split: str) -> int:
+        """How many parts the work on one split is cut into."""
+        return int(self.config["scatter_shards"].get(split, 1))
+
+    def scored(self) -> list[tuple[str, str]]:
+        """Every (corpus, split) that all detectors are scored on."""
+        return [
+            (entry["corpus"], split) for entry in self.config["score"] for split in entry["splits"]
+        ]
+
+    # --- detectors -------------------------------------------------------------------------
+
+    def backbone_id(self, name: str) -> str:
+        """Folder name of a backbone."""
+        entry = {"seed": self.seed, **self.config["backbones"][name]}
+        return f"{name}-{hash8(entry)}"
+
+    def backbone_folder(self, name: str) -> str:
+        """The folder from which a backbone is loaded."""
+        entry = self.config["backbones"][name]
+        return str(entry.get("folder", f"{self.data_root}/backbones/{self.backbone_id(name)}"))
+
+    def frontend(self, name: str) -> Config:
+        """A front-end's settings with its backbone resolved to family and folder or hub id."""
+        entry = copy.deepcopy(self.config["frontends"][name])
+        if "backbone" in entry:
+            backbone = self.config["backbones"][entry["backbone"]]
+            folder = self.backbone_folder(entry["backbone"])
+            entry["backbone"] = {"family": backbone["family"], "folder": folder}
+            for key in ("hub", "revision"):
+                if key in backbone:
+                    entry["backbone"][key] = backbone[key]
+        return dict(entry)
+
+    def is_frozen(self, name: str) -> bool:
+        """Whether a front-end has no trainable parameter, so that its output may be cached."""
+        return bool(self.config["frontends"][name].get("fine_tune", "none") == "none")
+
+    def _seeds(self, detector: str) -> tuple[int, ...]:
+        return tuple(self.config["detectors"][detector].get("seeds", [1]))
+
+    def _run_settings(self, name: str) -> Config:
+        entry = self.config["detectors"][name]
+        train = entry["train"]
+        frontend = self.frontend(entry["frontend"])
+        frontend.pop("cache", None)
+        settings: Config = {
+            "frontend": frontend,
+            "backend": copy.deepcopy(entry["backend"]),
+            "input": copy.deepcopy(entry.get("input", {})),
+            "recipe": copy.deepcopy(train.get("recipe", {})),
+            "on": [self._source(source) for source in train["on"]],
+            "dev": [self._source(source) for source in self.dev_sources(name)],
+        }
+        if "chain" in train:
+            settings["chain"] = self._chain(train["chain"], f"detectors.{name}.train.chain")
+            settings["chain"]["seed"] = self.seed
+        return settings
+
+    def dev_sources(self, detector: str) -> list[Config]:
+        """Where a detector's model selection happens; by default the corpora it is trained on."""
+        train = self.config["detectors"][detector]["train"]
+        explicit: list[Config] | None = train.get("dev")
+        if explicit is not None:
+            return explicit
+        return [source for source in train["on"] if source["corpus"] in self.corpora]
+
+    def _source(self, source: Config) -> Config:
+        return {**source, "corpus": self.corpus_identity(source["corpus"])}
+
+    def run(self, run_id: str) -> Run:
+        """The run of that id.
+
+        Raises:
+            ConfigError: the study file does not define it (it was edited meanwhile, or the id is
+                from another study).
+        """
+        if run_id not in self.runs:
+            raise ConfigError(
+                f"the study file defines no run {run_id!r}; was it edited while jobs were "
+                f"waiting? {nearest(run_id, self.runs)}"
+            )
+        return self.runs[run_id]
+
+    def run_of(self, detector: str) -> Run:
+        """The run that a detector's name stands for."""
+        return next(run for run in self.runs.values() if run.detector == detector)
+
+    def run_seeds(self) -> list[tuple[str, int]]:
+        """Every (run id, seed) of the study."""
+        return [(run.id, seed) for run in self.runs.values() for seed in run.seeds]
+
+    # --- features --------------------------------------------------------------------------
+
+    def is_cached(self, run_id: str) -> bool:
+        """Whether a run's front-end is run once per corpus and its output kept."""
+        name = self.config["detectors"][self.run(run_id).detector]["frontend"]
+        return (
+            self.is_frozen(name)
+            and self.config["frontends"][name].get("cache", "framewise") != "none"
+        )
+
+    def features_id(self, run_id: str) -> str:
+        """`{frontend}-{hash8}` of the cached features that a run reads."""
+        settings = self.run(run_id).settings
+        name = self.config["detectors"][self.run(run_id).detector]["frontend"]
+        return f"{name}-{hash8({'frontend': settings['frontend'], 'input': settings['input']})}"
+
+    def features(self, features_id: str) -> Config:
+        """Front-end and input settings behind a features id."""
+        for run_id, run in self.runs.items():
+            if self.features_id(run_id) == features_id:
+                return {"frontend": run.settings["frontend"], "input": run.settings["input"]}
+        raise ConfigError(f"the study file defines no features {features_id!r}")
+
+    def trains_on_features(self, run_id: str) -> bool:
+        """Whether the training reads cached features (it cannot when it augments on the fly)."""
+        return self.is_cached(run_id) and "chain" not in self.run(run_id).settings
+
+    # --- fusion ----------------------------------------------------------------------------
+
+    def fusion_members(self, name: str) -> list[tuple[str, int]]:
+        """(run id, seed) of every detector of a fusion, each with its first seed."""
+        entry = self.config["fusion"][name]
+        runs = [self.run_of(detector) for detector in entry["detectors"]]
+        return [(run.id, run.seeds[0]) for run in runs]
+
+    def fusion_settings(self, name: str) -> Config:
+        """Everything that determines a fusion."""
+        entry = self.config["fusion"][name]
+        return {
+            "method": entry["method"],
+            "fit": entry["fit"],
+            "members": [[run_id, seed] for run_id, seed in self.fusion_members(name)],
+        }
+
+    def fusion_id(self, name: str) -> str:
+        """`{fusion}-{hash8}`."""
+        return f"{name}-{hash8(self.fusion_settings(name))}"
+
+    def fusion_of(self, fusion_id: str) -> str:
+        """The name of the fusion with that id."""
+        for name in self.config.get("fusion", {}):
+            if self.fusion_id(name) == fusion_id:
+                return str(name)
+        raise ConfigError(f"the study file defines no fusion {fusion_id!r}")
+
+    def systems(self) -> list[tuple[str, int]]:
+        """Every (id, seed) that has score files: the runs, then the fusions (seed 0)."""
+        return self.run_seeds() + [
+            (self.fusion_id(name), 0) for name in self.config.get("fusion", {})
+        ]
