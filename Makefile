@@ -1,0 +1,29 @@
+# make setup   build the environment .venv from envs/requirements.lock
+# make demo    run the mini study: results/mini/report/index.html
+# make test    run the whole test suite
+# make lint    the style and type checks alone
+# make clean   delete what the mini study made (not the environment)
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := demo
+.PHONY: setup demo test lint clean
+
+setup:
+	@sha256sum --check --status .venv/complete 2>/dev/null || sh envs/setup.sh
+
+demo: setup
+	@.venv/bin/snakemake --profile profiles/local all
+	@echo "The report: $(CURDIR)/results/mini/report/index.html"
+
+test: setup
+	@.venv/bin/python -m pytest
+
+lint: setup
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/snakefmt --check Snakefile workflow
+	@.venv/bin/mypy
+	@.venv/bin/snakemake --lint
+
+clean:
+	@rm -rf results/mini logs/mini
