@@ -2,10 +2,10 @@
 
 A score must not depend on the clips that happen to share its batch. Where a mask makes that exact,
 components use `valid_mask`; where no mask can (a normalisation or a graph over time), they process
-the rows of each length on their own, with `rows_by_length`.
+the rows of each length on their own, with `apply_by_length`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -16,7 +16,26 @@ def valid_mask(lengths: Tensor, size: int) -> Tensor:
     return torch.arange(size, device=lengths.device)[None, :] < lengths[:, None]
 
 
-def rows_by_length(lengths: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """Each distinct length, ascending, with the indices (n,) int64 of the rows that have it."""
-    for length in lengths.unique(sorted=True).tolist():
-        yield length, torch.nonzero(lengths == length).squeeze(1)
+def apply_by_length(
+    function: Callable[[Tensor], Tensor], values: Tensor, lengths: Tensor, dim: int
+) -> Tensor:
+    """Apply `function` to the rows of each distinct length, cut to that length.
+
+    Args:
+        function: from (n, ...) to (n, ...); all its results must agree beyond the first axis.
+        values: (B, ...), padded along `dim`.
+        lengths: (B,) int64, the valid length of each row along `dim`.
+        dim: the padded axis, not the first.
+
+    Returns:
+        The results (B, ...) in the order of the rows.
+    """
+    distinct = sorted(set(lengths.tolist()))
+    if len(distinct) == 1:
+        return function(values.narrow(dim, 0, distinct[0]))
+    rows = [torch.nonzero(lengths == length).squeeze(1) for length in distinct]
+    results = [
+        function(values[members].narrow(dim, 0, length))
+        for members, length in zip(rows, distinct, strict=True)
+    ]
+    return torch.cat(results)[torch.cat(rows).argsort()]

@@ -13,7 +13,7 @@ class Features(NamedTuple):
     Attributes:
         values: float32 (B, C, N, D): channels (the hidden states of an SSL model, or the magnitude
             and sign of wavelet coefficients), frames, dimensions.
-        lengths: int64 (B,), valid frames per row. What lies beyond is padding of any value.
+        lengths: int64 (B,), valid frames per row. What lies beyond is padding: any finite value.
     """
 
     values: Tensor
@@ -83,10 +83,20 @@ class FrontEnd(nn.Module, ABC):
     def n_frames(self, n_samples: int) -> int:
         """Frames that `raw` makes of a clip of `n_samples` samples; 0 where it is too short."""
 
-    def fit(self, batches: Iterable[Features]) -> None:  # noqa: B027 (most front-ends have none)
+    def fit(self, batches: Iterable[Features]) -> None:
         """Gather statistics over raw features of the training set; by default, nothing."""
+
+    def freeze(self) -> None:
+        """Train no parameter from now on, whatever the configuration says."""
+        self.requires_grad_(False)
+        self.train(self.training)
+
+    def unfreeze(self) -> None:
+        """Train what the configuration says: by default, every parameter."""
+        self.requires_grad_(True)
+        self.train(self.training)
 
     @property
     def frozen(self) -> bool:
-        """Whether no parameter is trained, so that raw features may be computed once and cached."""
+        """Whether no parameter is trained now, so that raw features may be cached."""
         return not any(parameter.requires_grad for parameter in self.parameters())
