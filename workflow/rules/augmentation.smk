@@ -1,0 +1,83 @@
+# Noise and impulse responses, and offline augmented copies of corpora.
+
+
+NOISE = {
+    STUDY.noise_root(kind): {"kind": kind, "seed": STUDY.seed}
+    for kind, entry in STUDY.config.get("noise", {}).items()
+    if "path" not in entry
+}
+
+
+def noise_files(chain):
+    return [marker for kind in chain["sources"] for marker in STUDY.noise_marker(kind)]
+
+
+def copy_files(wildcards):
+    chain = STUDY.corpus_identity(wildcards.copy)["chain"]
+    return noise_files(chain)
+
+
+def copy_manifest(wildcards):
+    return f"{R}/manifests/{STUDY.copies[wildcards.copy]['corpus']}.tsv"
+
+
+def copy_segments(wildcards):
+    return f"{R}/segments/{STUDY.copies[wildcards.copy]['corpus']}.tsv"
+
+
+def noise_folders(chain):
+    return {kind: STUDY.noise_root(kind) for kind in chain["sources"]}
+
+
+def params_generate_noise(wildcards):
+    root = f"{STUDY.data_root}/mini_noise/{wildcards.noise}"
+    return with_code("generate_noise", folder=root, **NOISE[root])
+
+
+def params_augment(wildcards):
+    identity = STUDY.corpus_identity(wildcards.copy)
+    return with_code(
+        "augment",
+        effect_modules(identity["chain"]),
+        identity=identity,
+        noise=noise_folders(identity["chain"]),
+        folder=f"{R}/augmented/{STUDY.copies[wildcards.copy]['corpus']}/{wildcards.copy}",
+    )
+
+
+rule generate_noise:
+    """Synthesise the mini study's noise or impulse responses in MUSAN's or RIRS_NOISES' layout."""
+    output:
+        f"{STUDY.data_root}/mini_noise/{{noise}}.tsv",
+    log:
+        f"{LOGS}/generate_noise/{{noise}}.log",
+    wildcard_constraints:
+        noise="[0-9a-f]{8}/(musan|rirs)",
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=params_generate_noise,
+    script:
+        "../scripts/generate_noise.py"
+
+
+rule augment:
+    """Make an augmented copy of a corpus, with a manifest of its own."""
+    input:
+        noise=copy_files,
+        manifest=copy_manifest,
+        segments=copy_segments,
+    output:
+        manifest=f"{R}/manifests/{{copy}}.tsv",
+        segments=f"{R}/segments/{{copy}}.tsv",
+    log:
+        f"{LOGS}/augment/{{copy}}.log",
+    wildcard_constraints:
+        copy=one_of(STUDY.copies),
+    conda:
+        ENVIRONMENT
+    threads: 2
+    params:
+        cfg=params_augment,
+    script:
+        "../scripts/augment.py"

@@ -1,0 +1,169 @@
+# Corpora: download or generate, one manifest each, and an audit.
+
+
+ARCHIVES = {
+    hash8(entry["archives"]): entry["archives"]
+    for entry in STUDY.corpora.values()
+    if "archives" in entry
+}
+GENERATED = {
+    hash8(STUDY.generated(entry)): STUDY.generated(entry)
+    for entry in STUDY.corpora.values()
+    if entry["type"] == "mini"
+}
+
+
+def archive_of(sha256):
+    return next(
+        archive
+        for archives in ARCHIVES.values()
+        for archive in archives
+        if archive["sha256"] == sha256
+    )
+
+
+def archive_files(wildcards):
+    return [
+        f"{STUDY.data_root}/downloads/{archive['sha256']}.archive"
+        for archive in ARCHIVES[wildcards.archives]
+    ]
+
+
+def params_download(wildcards):
+    return with_code("download", archive=archive_of(wildcards.sha256))
+
+
+def params_unpack(wildcards):
+    return with_code("unpack", archives=ARCHIVES[wildcards.archives])
+
+
+def params_generate_corpus(wildcards):
+    return with_code("generate_corpus", **GENERATED[wildcards.generated])
+
+
+def corpus_files(wildcards):
+    entry = STUDY.corpora[wildcards.corpus]
+    tables = [entry["file"]] if entry["type"] == "table" else []
+    return STUDY.corpus_marker(wildcards.corpus) + tables
+
+
+def params_manifest(wildcards):
+    entry = STUDY.corpora[wildcards.corpus]
+    return with_code(
+        "manifest",
+        corpus_modules(wildcards.corpus),
+        corpus=wildcards.corpus,
+        settings=entry,
+        root=STUDY.corpus_root(wildcards.corpus),
+        seed=STUDY.seed,
+    )
+
+
+def params_audit(wildcards):
+    return with_code(
+        "audit_corpus",
+        corpus_modules(wildcards.corpus),
+        corpus=wildcards.corpus,
+        settings=STUDY.corpora[wildcards.corpus],
+        root=STUDY.corpus_root(wildcards.corpus),
+        seed=STUDY.seed,
+    )
+
+
+rule download:
+    """Fetch one archive of a corpus and check its SHA-256."""
+    localrule: True
+    output:
+        f"{STUDY.data_root}/downloads/{{sha256}}.archive",
+    log:
+        f"{LOGS}/download/{{sha256}}.log",
+    wildcard_constraints:
+        sha256="[0-9a-f]{64}",
+    retries: 2
+    conda:
+        ENVIRONMENT
+    resources:
+        runtime=720,
+    params:
+        cfg=params_download,
+    script:
+        "../scripts/download.py"
+
+
+rule unpack:
+    """Unpack the archives of a corpus into one folder."""
+    localrule: True
+    input:
+        archive_files,
+    output:
+        f"{STUDY.data_root}/unpacked/{{archives}}.json",
+    log:
+        f"{LOGS}/unpack/{{archives}}.log",
+    wildcard_constraints:
+        archives=one_of(ARCHIVES),
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=params_unpack,
+    script:
+        "../scripts/unpack.py"
+
+
+rule generate_corpus:
+    """Synthesise the mini corpus: talkers, spoofing systems, planted cues."""
+    output:
+        protocol=f"{STUDY.data_root}/mini/{{generated}}/protocol.tsv",
+        segments=f"{STUDY.data_root}/mini/{{generated}}/segments.tsv",
+        systems=f"{STUDY.data_root}/mini/{{generated}}/systems.tsv",
+    log:
+        f"{LOGS}/generate_corpus/{{generated}}.log",
+    wildcard_constraints:
+        generated=one_of(GENERATED),
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=params_generate_corpus,
+    script:
+        "../scripts/generate_corpus.py"
+
+
+rule manifest:
+    """One table per corpus: every utterance with its label, system, split and conditions."""
+    input:
+        corpus_files,
+    output:
+        manifest=f"{R}/manifests/{{corpus}}.tsv",
+        segments=f"{R}/segments/{{corpus}}.tsv",
+        problems=f"{R}/manifests/{{corpus}}.problems.tsv",
+    log:
+        f"{LOGS}/manifest/{{corpus}}.log",
+    wildcard_constraints:
+        corpus=one_of(STUDY.corpora),
+    conda:
+        ENVIRONMENT
+    threads: 2
+    params:
+        cfg=params_manifest,
+    script:
+        "../scripts/manifest.py"
+
+
+rule audit_corpus:
+    """Counts, duplicates, speaker leakage, and how far trivial cues alone separate the classes."""
+    input:
+        manifest=f"{R}/manifests/{{corpus}}.tsv",
+        problems=f"{R}/manifests/{{corpus}}.problems.tsv",
+    output:
+        table=f"{R}/audits/{{corpus}}.tsv",
+        page=f"{R}/audits/{{corpus}}.html",
+    log:
+        f"{LOGS}/audit_corpus/{{corpus}}.log",
+    wildcard_constraints:
+        corpus=one_of(STUDY.corpora),
+    conda:
+        ENVIRONMENT
+    threads: 2
+    params:
+        cfg=params_audit,
+    script:
+        "../scripts/audit_corpus.py"

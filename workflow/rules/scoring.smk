@@ -1,0 +1,128 @@
+# Scoring in shards, gathering, and error rates.
+
+
+def score_features(wildcards):
+    if not STUDY.is_cached(wildcards.run):
+        return []
+    stem = (
+        f"{R}/features/{STUDY.features_id(wildcards.run)}/{wildcards.corpus}/"
+        f"{wildcards.split}-{wildcards.shard}"
+    )
+    return [f"{stem}.safetensors", f"{stem}.tsv"]
+
+
+def score_shards(wildcards):
+    return [
+        f"{R}/scores/{wildcards.run}/seed{wildcards.seed}/shards/"
+        f"{wildcards.corpus}.{wildcards.split}-{shard}.tsv"
+        for shard in shard_names(wildcards.split)
+    ]
+
+
+def detector_files(wildcards):
+    folder = detector_folder(wildcards.run, wildcards.seed)
+    return [f"{folder}/detector.json", f"{folder}/model.safetensors"]
+
+
+def params_score(wildcards):
+    settings = STUDY.run(wildcards.run).settings
+    return with_code(
+        "score",
+        component_modules(settings),
+        run=wildcards.run,
+        folder=detector_folder(wildcards.run, wildcards.seed),
+        split=wildcards.split,
+        shard=wildcards.shard,
+        work=f"{R}/work/{wildcards.run}/seed{wildcards.seed}/scores/"
+        f"{wildcards.corpus}.{wildcards.split}-{wildcards.shard}",
+    )
+
+
+def params_gather_scores(wildcards):
+    return with_code("gather_scores", split=wildcards.split)
+
+
+def metrics_detector(wildcards):
+    # A fusion has no detector folder; its scores are log-likelihood ratios already.
+    if wildcards.system in FUSIONS:
+        return []
+    return f"{detector_folder(wildcards.system, wildcards.seed)}/detector.json"
+
+
+def params_compute_metrics(wildcards):
+    bootstrap = STUDY.config.get("bootstrap", {})
+    return with_code(
+        "compute_metrics",
+        system=wildcards.system,
+        seed=int(wildcards.seed),
+        corpus=wildcards.corpus,
+        split=wildcards.split,
+        conditions=STUDY.config.get("conditions", []),
+        resamples=bootstrap.get("resamples", 1000),
+        cluster=bootstrap.get("cluster"),
+        bootstrap_seed=STUDY.seed,
+    )
+
+
+rule score:
+    """Score one shard of a split with one detector; higher = more bona fide."""
+    input:
+        detector=detector_files,
+        backbone=run_backbone,
+        features=score_features,
+        manifest=f"{R}/manifests/{{corpus}}.tsv",
+    output:
+        temp(f"{R}/scores/{{run}}/seed{{seed}}/shards/{{corpus}}.{{split}}-{{shard}}.tsv"),
+    log:
+        f"{LOGS}/score/{{run}}/seed{{seed}}/{{corpus}}.{{split}}-{{shard}}.log",
+    benchmark:
+        f"{R}/benchmarks/score/{{run}}/seed{{seed}}/{{corpus}}.{{split}}-{{shard}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        gpu=LOCAL_GPU,
+        mem_mb=8000,
+        runtime=240,
+    params:
+        cfg=params_score,
+    script:
+        "../scripts/score.py"
+
+
+rule gather_scores:
+    """Join the shards of a split into one score file."""
+    localrule: True
+    input:
+        shards=score_shards,
+        manifest=f"{R}/manifests/{{corpus}}.tsv",
+    output:
+        f"{R}/scores/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.tsv",
+    log:
+        f"{LOGS}/gather_scores/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=params_gather_scores,
+    script:
+        "../scripts/gather_scores.py"
+
+
+rule compute_metrics:
+    """EER, minDCF, actDCF, Cllr and AUC, pooled and per condition, with bootstrap intervals."""
+    localrule: True
+    input:
+        detector=metrics_detector,
+        manifest=f"{R}/manifests/{{corpus}}.tsv",
+        scores=f"{R}/scores/{{system}}/seed{{seed}}/{{corpus}}.{{split}}.tsv",
+    output:
+        f"{R}/metrics/{{system}}/seed{{seed}}/{{corpus}}.{{split}}.tsv",
+    log:
+        f"{LOGS}/compute_metrics/{{system}}/seed{{seed}}/{{corpus}}.{{split}}.log",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        cfg=params_compute_metrics,
+    script:
+        "../scripts/compute_metrics.py"

@@ -1,0 +1,91 @@
+# Training: one job per detector and seed.
+
+
+def training_manifests(wildcards):
+    sources = training_sources(wildcards.run, "train") + training_sources(wildcards.run, "dev")
+    return sorted({f"{R}/manifests/{corpus}.tsv" for corpus, _ in sources})
+
+
+def training_features(wildcards):
+    run = wildcards.run
+    if not STUDY.is_cached(run):
+        return []
+    # A training that augments on the fly reads its training audio, but still its dev features.
+    kinds = ["train", "dev"] if STUDY.trains_on_features(run) else ["dev"]
+    sources = sorted({source for kind in kinds for source in training_sources(run, kind)})
+    return [
+        path
+        for corpus, split in sources
+        for suffix in ("safetensors", "tsv")
+        for path in feature_shards(STUDY.features_id(run), corpus, split, suffix)
+    ]
+
+
+def training_noise(wildcards):
+    settings = STUDY.run(wildcards.run).settings
+    return noise_files(settings["chain"]) if "chain" in settings else []
+
+
+def params_train(wildcards):
+    run = STUDY.run(wildcards.run)
+    entry = STUDY.config["detectors"][run.detector]
+    modules = component_modules(run.settings)
+    noise = {}
+    if "chain" in run.settings:
+        modules += effect_modules(run.settings["chain"])
+        noise = noise_folders(run.settings["chain"])
+    shards = {}
+    if STUDY.is_cached(run.id):
+        kinds = ["train", "dev"] if STUDY.trains_on_features(run.id) else ["dev"]
+        for corpus, split in [s for kind in kinds for s in training_sources(run.id, kind)]:
+            shards.setdefault(split, {})[corpus] = feature_shards(
+                STUDY.features_id(run.id), corpus, split, "safetensors"
+            )
+    return with_code(
+        "train",
+        modules,
+        run=run.id,
+        settings=run.settings,
+        train=entry["train"]["on"],
+        dev=STUDY.dev_sources(run.detector),
+        manifests={
+            corpus: f"{R}/manifests/{corpus}.tsv"
+            for kind in ("train", "dev")
+            for corpus, _ in training_sources(run.id, kind)
+        },
+        features=shards,
+        noise=noise,
+        seed=int(wildcards.seed),
+        folder=detector_folder(run.id, wildcards.seed),
+        work=f"{R}/work/{run.id}/seed{wildcards.seed}",
+    )
+
+
+rule train:
+    """Train one detector with one seed; resumes where a killed training stopped."""
+    input:
+        backbone=run_backbone,
+        features=training_features,
+        manifests=training_manifests,
+        noise=training_noise,
+    output:
+        model=f"{R}/detectors/{{run}}/seed{{seed}}/model.safetensors",
+        detector=f"{R}/detectors/{{run}}/seed{{seed}}/detector.json",
+        history=f"{R}/detectors/{{run}}/seed{{seed}}/history.tsv",
+        card=f"{R}/detectors/{{run}}/seed{{seed}}/card.md",
+    log:
+        f"{LOGS}/train/{{run}}/seed{{seed}}.log",
+    benchmark:
+        f"{R}/benchmarks/train/{{run}}/seed{{seed}}.tsv"
+    priority: 10
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        gpu=LOCAL_GPU,
+        mem_mb=16000,
+        runtime=1440,
+    params:
+        cfg=params_train,
+    script:
+        "../scripts/train.py"
