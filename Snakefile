@@ -34,7 +34,6 @@ include: "workflow/rules/provenance.smk"
 
 rule all:
     default_target: True
-    localrule: True
     input:
         audits(),
         weights(),
@@ -46,3 +45,4 @@ rule all:
         tables(),
         f"{R}/report/index.html",
         f"{R}/provenance/ro-crate-metadata.json",
+    localrule: True

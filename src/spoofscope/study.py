@@ -197,7 +197,7 @@ class Study:
         for name, entry in self.config["detectors"].items():
             where = f"detectors.{name}"
             self._reference(entry["frontend"], "frontends", f"{where}.frontend")
-            for key in ("on", "dev"):
+            for key in ("data", "dev"):
                 for i, source in enumerate(entry["train"].get(key, [])):
                     self._dataset(source["corpus"], f"{where}.train.{key}[{i}].corpus")
             if "chain" in entry["train"]:
@@ -215,8 +215,8 @@ class Study:
             for i, name in enumerate(attribution["detectors"]):
                 self._reference(name, "detectors", f"attribution.detectors[{i}]")
             self._scored(attribution["corpus"], attribution["split"], "attribution")
-        for i, entry in enumerate(self.config.get("artefacts", {}).get("on", [])):
-            self._scored(entry["corpus"], entry["split"], f"artefacts.on[{i}]")
+        for i, entry in enumerate(self.config.get("artefacts", {}).get("trials", [])):
+            self._scored(entry["corpus"], entry["split"], f"artefacts.trials[{i}]")
 
     def _scored(self, corpus: str, split: str, where: str) -> None:
         if (corpus, split) not in self.scored():
@@ -353,7 +353,7 @@ class Study:
             "backend": copy.deepcopy(entry["backend"]),
             "input": copy.deepcopy(entry.get("input", {})),
             "recipe": copy.deepcopy(train.get("recipe", {})),
-            "on": [self._source(source) for source in train["on"]],
+            "data": [self._source(source) for source in train["data"]],
             "dev": [self._source(source) for source in self.dev_sources(name)],
         }
         if "chain" in train:
@@ -367,7 +367,7 @@ class Study:
         explicit: list[Config] | None = train.get("dev")
         if explicit is not None:
             return explicit
-        return [source for source in train["on"] if source["corpus"] in self.corpora]
+        return [source for source in train["data"] if source["corpus"] in self.corpora]
 
     def _source(self, source: Config) -> Config:
         return {**source, "corpus": self.corpus_identity(source["corpus"])}

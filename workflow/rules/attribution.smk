@@ -18,7 +18,9 @@ def centroid_features(wildcards):
         path
         for corpus, split in training_sources(wildcards.run, "train")
         for suffix in ("safetensors", "tsv")
-        for path in feature_shards(STUDY.features_id(wildcards.run), corpus, split, suffix)
+        for path in feature_shards(
+            STUDY.features_id(wildcards.run), corpus, split, suffix
+        )
     ]
 
 
@@ -29,7 +31,7 @@ def params_centroid(wildcards):
         component_modules(run.settings),
         run=run.id,
         folder=detector_folder(run.id, wildcards.seed),
-        train=STUDY.config["detectors"][run.detector]["train"]["on"],
+        train=STUDY.config["detectors"][run.detector]["train"]["data"],
         shards=shard_names("train"),
     )
 
@@ -108,8 +110,6 @@ rule explain:
 
 
 rule localise:
-    """How well attribution finds the segments that are known to be artefacts."""
-    localrule: True
     input:
         attributions=f"{R}/attributions/{{run}}/seed{{seed}}/{{corpus}}.safetensors",
         manifest=f"{R}/manifests/{{corpus}}.tsv",
@@ -118,6 +118,8 @@ rule localise:
         f"{R}/attributions/{{run}}/seed{{seed}}/{{corpus}}.localisation.tsv",
     log:
         f"{LOGS}/localise/{{run}}/seed{{seed}}/{{corpus}}.log",
+    """How well attribution finds the segments that are known to be artefacts."""
+    localrule: True
     conda:
         ENVIRONMENT
     params:

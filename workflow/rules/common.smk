@@ -18,7 +18,9 @@ def one_of(names):
     return "|".join(sorted(map(re.escape, names))) or "(?!)"
 
 
-FEATURES = sorted({STUDY.features_id(run) for run in STUDY.runs if STUDY.is_cached(run)})
+FEATURES = sorted(
+    {STUDY.features_id(run) for run in STUDY.runs if STUDY.is_cached(run)}
+)
 FUSIONS = {STUDY.fusion_id(name): name for name in STUDY.config.get("fusion", {})}
 
 
@@ -31,7 +33,9 @@ wildcard_constraints:
     seed=r"\d+",
     split="train|dev|eval",
     shard=r"\d+-of-\d+",
-    backbone=one_of(STUDY.backbone_id(name) for name in STUDY.config.get("backbones", {})),
+    backbone=one_of(
+        STUDY.backbone_id(name) for name in STUDY.config.get("backbones", {})
+    ),
 
 
 def with_code(rule_name, modules=(), **values):
@@ -86,7 +90,7 @@ def training_sources(run, kind):
     """(corpus, split) pairs that a training reads: kind `train` or `dev`."""
     detector = STUDY.run(run).detector
     if kind == "train":
-        sources = STUDY.config["detectors"][detector]["train"]["on"]
+        sources = STUDY.config["detectors"][detector]["train"]["data"]
     else:
         sources = STUDY.dev_sources(detector)
     return [(source["corpus"], kind) for source in sources]
@@ -104,7 +108,10 @@ def audits():
 
 
 def weights():
-    return [f"{detector_folder(run, seed)}/model.safetensors" for run, seed in STUDY.run_seeds()]
+    return [
+        f"{detector_folder(run, seed)}/model.safetensors"
+        for run, seed in STUDY.run_seeds()
+    ]
 
 
 def scores():
@@ -144,12 +151,14 @@ def attributions():
 def artefact_sets():
     return [
         (entry["corpus"], entry["split"])
-        for entry in STUDY.config.get("artefacts", {}).get("on", [])
+        for entry in STUDY.config.get("artefacts", {}).get("trials", [])
     ]
 
 
 def artefacts():
-    return [f"{R}/artefacts/{corpus}.{split}.rates.tsv" for corpus, split in artefact_sets()] + [
+    return [
+        f"{R}/artefacts/{corpus}.{split}.rates.tsv" for corpus, split in artefact_sets()
+    ] + [
         f"{R}/artefacts/{run}/seed{seed}/{corpus}.{split}.correlations.tsv"
         for run, seed in STUDY.run_seeds()
         for corpus, split in artefact_sets()

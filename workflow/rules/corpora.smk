@@ -71,8 +71,6 @@ def params_audit(wildcards):
 
 
 rule download:
-    """Fetch one archive of a corpus and check its SHA-256."""
-    localrule: True
     output:
         f"{STUDY.data_root}/downloads/{{sha256}}.archive",
     log:
@@ -80,6 +78,8 @@ rule download:
     wildcard_constraints:
         sha256="[0-9a-f]{64}",
     retries: 2
+    """Fetch one archive of a corpus and check its SHA-256."""
+    localrule: True
     conda:
         ENVIRONMENT
     resources:
@@ -91,8 +91,6 @@ rule download:
 
 
 rule unpack:
-    """Unpack the archives of a corpus into one folder."""
-    localrule: True
     input:
         archive_files,
     output:
@@ -101,6 +99,8 @@ rule unpack:
         f"{LOGS}/unpack/{{archives}}.log",
     wildcard_constraints:
         archives=one_of(ARCHIVES),
+    """Unpack the archives of a corpus into one folder."""
+    localrule: True
     conda:
         ENVIRONMENT
     params:

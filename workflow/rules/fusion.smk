@@ -33,8 +33,6 @@ def params_apply_fusion(wildcards):
 
 
 rule fit_fusion:
-    """Fit the weights of a fusion on the dev scores of its detectors."""
-    localrule: True
     input:
         manifest=fusion_fit_manifest,
         scores=fusion_fit_scores,
@@ -42,6 +40,8 @@ rule fit_fusion:
         f"{R}/fusion/{{fusion}}.json",
     log:
         f"{LOGS}/fit_fusion/{{fusion}}.log",
+    """Fit the weights of a fusion on the dev scores of its detectors."""
+    localrule: True
     conda:
         ENVIRONMENT
     params:
@@ -51,8 +51,6 @@ rule fit_fusion:
 
 
 rule apply_fusion:
-    """Fuse the scores of one split."""
-    localrule: True
     input:
         model=f"{R}/fusion/{{fusion}}.json",
         scores=fusion_scores,
@@ -60,6 +58,8 @@ rule apply_fusion:
         f"{R}/scores/{{fusion}}/seed0/{{corpus}}.{{split}}.tsv",
     log:
         f"{LOGS}/apply_fusion/{{fusion}}/{{corpus}}.{{split}}.log",
+    """Fuse the scores of one split."""
+    localrule: True
     conda:
         ENVIRONMENT
     params:

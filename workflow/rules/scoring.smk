@@ -72,7 +72,9 @@ rule score:
         features=score_features,
         manifest=f"{R}/manifests/{{corpus}}.tsv",
     output:
-        temp(f"{R}/scores/{{run}}/seed{{seed}}/shards/{{corpus}}.{{split}}-{{shard}}.tsv"),
+        temp(
+            f"{R}/scores/{{run}}/seed{{seed}}/shards/{{corpus}}.{{split}}-{{shard}}.tsv"
+        ),
     log:
         f"{LOGS}/score/{{run}}/seed{{seed}}/{{corpus}}.{{split}}-{{shard}}.log",
     benchmark:
@@ -91,8 +93,6 @@ rule score:
 
 
 rule gather_scores:
-    """Join the shards of a split into one score file."""
-    localrule: True
     input:
         shards=score_shards,
         manifest=f"{R}/manifests/{{corpus}}.tsv",
@@ -100,6 +100,8 @@ rule gather_scores:
         f"{R}/scores/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.tsv",
     log:
         f"{LOGS}/gather_scores/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.log",
+    """Join the shards of a split into one score file."""
+    localrule: True
     conda:
         ENVIRONMENT
     params:
@@ -109,8 +111,6 @@ rule gather_scores:
 
 
 rule compute_metrics:
-    """EER, minDCF, actDCF, Cllr and AUC, pooled and per condition, with bootstrap intervals."""
-    localrule: True
     input:
         detector=metrics_detector,
         manifest=f"{R}/manifests/{{corpus}}.tsv",
@@ -119,6 +119,8 @@ rule compute_metrics:
         f"{R}/metrics/{{system}}/seed{{seed}}/{{corpus}}.{{split}}.tsv",
     log:
         f"{LOGS}/compute_metrics/{{system}}/seed{{seed}}/{{corpus}}.{{split}}.log",
+    """EER, minDCF, actDCF, Cllr and AUC, pooled and per condition, with bootstrap intervals."""
+    localrule: True
     conda:
         ENVIRONMENT
     threads: 1

@@ -2,7 +2,9 @@
 
 
 def training_manifests(wildcards):
-    sources = training_sources(wildcards.run, "train") + training_sources(wildcards.run, "dev")
+    sources = training_sources(wildcards.run, "train") + training_sources(
+        wildcards.run, "dev"
+    )
     return sorted({f"{R}/manifests/{corpus}.tsv" for corpus, _ in sources})
 
 
@@ -12,7 +14,9 @@ def training_features(wildcards):
         return []
     # A training that augments on the fly reads its training audio, but still its dev features.
     kinds = ["train", "dev"] if STUDY.trains_on_features(run) else ["dev"]
-    sources = sorted({source for kind in kinds for source in training_sources(run, kind)})
+    sources = sorted(
+        {source for kind in kinds for source in training_sources(run, kind)}
+    )
     return [
         path
         for corpus, split in sources
@@ -37,7 +41,9 @@ def params_train(wildcards):
     shards = {}
     if STUDY.is_cached(run.id):
         kinds = ["train", "dev"] if STUDY.trains_on_features(run.id) else ["dev"]
-        for corpus, split in [s for kind in kinds for s in training_sources(run.id, kind)]:
+        for corpus, split in [
+            s for kind in kinds for s in training_sources(run.id, kind)
+        ]:
             shards.setdefault(split, {})[corpus] = feature_shards(
                 STUDY.features_id(run.id), corpus, split, "safetensors"
             )
@@ -46,7 +52,7 @@ def params_train(wildcards):
         modules,
         run=run.id,
         settings=run.settings,
-        train=entry["train"]["on"],
+        train=entry["train"]["data"],
         dev=STUDY.dev_sources(run.detector),
         manifests={
             corpus: f"{R}/manifests/{corpus}.tsv"

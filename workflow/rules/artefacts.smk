@@ -1,0 +1,82 @@
+# Signal measures per utterance, and how they relate to labels, scores and attribution.
+
+
+def params_measure_artefacts(wildcards):
+    return with_code("measure_artefacts", split=wildcards.split)
+
+
+def params_rate_artefacts(wildcards):
+    return with_code("rate_artefacts", corpus=wildcards.corpus, split=wildcards.split)
+
+
+def correlated_attributions(wildcards):
+    explained = (wildcards.run, int(wildcards.seed)) in attributed()
+    options = STUDY.config.get("attribution", {})
+    same = (options.get("corpus"), options.get("split")) == (
+        wildcards.corpus,
+        wildcards.split,
+    )
+    if not (explained and same):
+        return []
+    return f"{R}/attributions/{wildcards.run}/seed{wildcards.seed}/{wildcards.corpus}.safetensors"
+
+
+def params_correlate_artefacts(wildcards):
+    return with_code(
+        "correlate_artefacts", run=wildcards.run, split=wildcards.split, seed=STUDY.seed
+    )
+
+
+rule measure_artefacts:
+    """Measure level, silence, bandwidth, pitch, spectrum and clicks of every utterance."""
+    input:
+        manifest=f"{R}/manifests/{{corpus}}.tsv",
+    output:
+        f"{R}/artefacts/{{corpus}}.{{split}}.measures.tsv",
+    log:
+        f"{LOGS}/measure_artefacts/{{corpus}}.{{split}}.log",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    params:
+        cfg=params_measure_artefacts,
+    script:
+        "../scripts/measure_artefacts.py"
+
+
+rule rate_artefacts:
+    input:
+        manifest=f"{R}/manifests/{{corpus}}.tsv",
+        measures=f"{R}/artefacts/{{corpus}}.{{split}}.measures.tsv",
+    output:
+        f"{R}/artefacts/{{corpus}}.{{split}}.rates.tsv",
+    log:
+        f"{LOGS}/rate_artefacts/{{corpus}}.{{split}}.log",
+    """How well each measure alone separates bona fide from spoof, pooled and per system."""
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=params_rate_artefacts,
+    script:
+        "../scripts/rate_artefacts.py"
+
+
+rule correlate_artefacts:
+    input:
+        attributions=correlated_attributions,
+        manifest=f"{R}/manifests/{{corpus}}.tsv",
+        measures=f"{R}/artefacts/{{corpus}}.{{split}}.measures.tsv",
+        scores=f"{R}/scores/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.tsv",
+    output:
+        f"{R}/artefacts/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.correlations.tsv",
+    log:
+        f"{LOGS}/correlate_artefacts/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.log",
+    """Correlate measures with scores, and attribution with frame-level measures."""
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=params_correlate_artefacts,
+    script:
+        "../scripts/correlate_artefacts.py"

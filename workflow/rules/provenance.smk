@@ -1,0 +1,27 @@
+# The research object: everything that the study made, and from what.
+
+
+rule provenance:
+    input:
+        f"{R}/report/index.html",
+        artefacts(),
+        attributions(),
+        audits(),
+        figures(),
+        metrics(),
+        scores(),
+        tables(),
+        weights(),
+    output:
+        crate=f"{R}/provenance/ro-crate-metadata.json",
+        page=f"{R}/provenance/index.html",
+    log:
+        f"{LOGS}/provenance.log",
+    """Collect the sidecars of all results into a Workflow Run RO-Crate and a readable page."""
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=with_code("provenance", config=STUDY.config, root=R),
+    script:
+        "../scripts/provenance.py"
