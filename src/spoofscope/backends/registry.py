@@ -24,6 +24,17 @@ def available() -> list[str]:
     return sorted(_MEMBERS)
 
 
+def module_of(name: str) -> str:
+    """The module that a back-end is found in, for code digests.
+
+    Raises:
+        ConfigError: no such back-end.
+    """
+    if name not in _MEMBERS:
+        raise ConfigError(f"no back-end {name!r} (one of {', '.join(available())})")
+    return _MEMBERS[name].partition(":")[0]
+
+
 def build(
     config: Mapping[str, Any], *, n_channels: int, dim: int, n_frames: int | None
 ) -> "BackEnd":

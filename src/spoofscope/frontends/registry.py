@@ -21,6 +21,17 @@ def available() -> list[str]:
     return sorted(_MEMBERS)
 
 
+def module_of(name: str) -> str:
+    """The module that a front-end is found in, for code digests.
+
+    Raises:
+        ConfigError: no such front-end.
+    """
+    if name not in _MEMBERS:
+        raise ConfigError(f"no front-end {name!r} (one of {', '.join(available())})")
+    return _MEMBERS[name].partition(":")[0]
+
+
 def build(config: Mapping[str, Any]) -> "FrontEnd":
     """Build the front-end that `config["type"]` names, with the other keys as its options.
 
