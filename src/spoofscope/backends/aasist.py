@@ -1,0 +1,313 @@
+"""AASIST (Jung et al., ICASSP 2022) in the variant for SSL features (Tak et al., Odyssey 2022).
+
+Spectral and temporal nodes of a residual network's feature map form two graphs; graph attention,
+pooling and two parallel heterogeneous stacks that combine the graphs lead to a read-out.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from spoofscope.backends.base import OUTPUTS, BackEnd
+from spoofscope.batches import apply_by_length
+from spoofscope.components import one_of, resolve
+from spoofscope.errors import AudioError
+
+_FILTERS = ((1, 32), (32, 32), (32, 64), (64, 64), (64, 64), (64, 64))
+_COMPRESSION = 128
+_POOL = 3
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions with an identity path; the map (B, C, bands, frames) keeps its size.
+
+    Args:
+        channels_in: C of the input.
+        channels_out: C of the output.
+        first: the first block has no pre-activation.
+        preactivated: whether the first convolution reads the pre-activation (batch norm and SELU)
+            or, as in the published networks, the raw input. In the latter case the pre-activation's
+            parameters exist, so that published weights fit, and are not trained.
+    """
+
+    def __init__(
+        self, channels_in: int, channels_out: int, *, first: bool, preactivated: bool
+    ) -> None:
+        super().__init__()
+        self.norm1 = None if first else nn.BatchNorm2d(channels_in)
+        self.preactivated = preactivated and not first
+        if self.norm1 is not None and not preactivated:
+            self.norm1.requires_grad_(False)
+        # Kernels of height 2: the first grows the map by one band, the second takes it back.
+        self.conv1 = nn.Conv2d(channels_in, channels_out, (2, 3), padding=(1, 1))
+        self.norm2 = nn.BatchNorm2d(channels_out)
+        self.conv2 = nn.Conv2d(channels_out, channels_out, (2, 3), padding=(0, 1))
+        self.shortcut: nn.Module = nn.Identity()
+        if channels_in != channels_out:
+            self.shortcut = nn.Conv2d(channels_in, channels_out, (1, 3), padding=(0, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, channels_in, bands, frames) -> (B, channels_out, bands, frames)."""
+        inner = x
+        if self.norm1 is not None and self.preactivated:
+            inner = functional.selu(self.norm1(x))
+        inner = self.conv2(functional.selu(self.norm2(self.conv1(inner))))
+        result: Tensor = inner + self.shortcut(x)
+        return result
+
+
+def _normalised_nodes(norm: nn.BatchNorm1d, nodes: Tensor) -> Tensor:
+    # Batch norm over all nodes of all graphs: the feature axis must be the second.
+    return functional.selu(norm(nodes.transpose(1, 2)).transpose(1, 2))
+
+
+class GraphAttention(nn.Module):
+    """Graph attention over a complete graph.
+
+    a_ij = softmax_j( v . tanh(W (x_i * x_j)) / temperature ), and node i becomes
+    SELU(BN(W_1 sum_j a_ij x_j + W_2 x_i)).
+    """
+
+    def __init__(self, dim_in: int, dim_out: int, temperature: float) -> None:
+        super().__init__()
+        self.temperature = temperature
+        self.pair = nn.Linear(dim_in, dim_out)
+        self.vector = nn.Parameter(torch.empty(dim_out, 1))
+        nn.init.xavier_normal_(self.vector)
+        self.attended = nn.Linear(dim_in, dim_out)
+        self.own = nn.Linear(dim_in, dim_out)
+        self.norm = nn.BatchNorm1d(dim_out)
+        self.dropout = nn.Dropout(0.2)
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        """Nodes (B, n, dim_in) -> (B, n, dim_out)."""
+        nodes = self.dropout(nodes)
+        pairs = torch.tanh(self.pair(nodes[:, :, None] * nodes[:, None]))
+        attention = ((pairs @ self.vector).squeeze(3) / self.temperature).softmax(dim=2)
+        return _normalised_nodes(self.norm, self.attended(attention @ nodes) + self.own(nodes))
+
+
+class HeterogeneousGraphAttention(nn.Module):
+    """Graph attention over temporal and spectral nodes together, with a master node.
+
+    Each kind of node has its own projection, each kind of pair (temporal-temporal,
+    spectral-spectral, mixed) its own attention vector. The master attends to all nodes.
+    """
+
+    def __init__(self, dim_in: int, dim_out: int, temperature: float) -> None:
+        super().__init__()
+        self.temperature = temperature
+        self.temporal = nn.Linear(dim_in, dim_in)
+        self.spectral = nn.Linear(dim_in, dim_in)
+        self.pair = nn.Linear(dim_in, dim_out)
+        self.master_pair = nn.Linear(dim_in, dim_out)
+        self.vector_temporal = nn.Parameter(torch.empty(dim_out, 1))
+        self.vector_spectral = nn.Parameter(torch.empty(dim_out, 1))
+        self.vector_mixed = nn.Parameter(torch.empty(dim_out, 1))
+        self.vector_master = nn.Parameter(torch.empty(dim_out, 1))
+        for vector in (
+            self.vector_temporal,
+            self.vector_spectral,
+            self.vector_mixed,
+            self.vector_master,
+        ):
+            nn.init.xavier_normal_(vector)
+        self.attended = nn.Linear(dim_in, dim_out)
+        self.own = nn.Linear(dim_in, dim_out)
+        self.master_attended = nn.Linear(dim_in, dim_out)
+        self.master_own = nn.Linear(dim_in, dim_out)
+        self.norm = nn.BatchNorm1d(dim_out)
+        self.dropout = nn.Dropout(0.2)
+
+    def forward(
+        self, temporal: Tensor, spectral: Tensor, master: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Temporal (B, T, in), spectral (B, S, in), master (B, 1, in) -> the same with dim_out."""
+        n = temporal.shape[1]
+        nodes = torch.cat([self.temporal(temporal), self.spectral(spectral)], dim=1)
+        nodes = self.dropout(nodes)
+
+        pairs = torch.tanh(self.pair(nodes[:, :, None] * nodes[:, None]))
+        mixed = (pairs @ self.vector_mixed).squeeze(3)
+        logits = torch.cat(
+            [
+                torch.cat(
+                    [(pairs[:, :n, :n] @ self.vector_temporal).squeeze(3), mixed[:, :n, n:]], dim=2
+                ),
+                torch.cat(
+                    [mixed[:, n:, :n], (pairs[:, n:, n:] @ self.vector_spectral).squeeze(3)], dim=2
+                ),
+            ],
+            dim=1,
+        )
+        attention = (logits / self.temperature).softmax(dim=2)
+
+        to_master = torch.tanh(self.master_pair(nodes * master)) @ self.vector_master
+        weights = (to_master / self.temperature).softmax(dim=1)  # (B, nodes, 1)
+        gathered = weights.transpose(1, 2) @ nodes
+        master = self.master_attended(gathered) + self.master_own(master)
+
+        nodes = _normalised_nodes(self.norm, self.attended(attention @ nodes) + self.own(nodes))
+        return nodes[:, :n], nodes[:, n:], master
+
+
+class GraphPool(nn.Module):
+    """Keep the half of the nodes with the highest scores, each multiplied by its score.
+
+    The kept nodes are in the order of falling scores, and that order matters: the two stacks of
+    AASIST are later compared node by node.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(dim, 1)
+        self.dropout = nn.Dropout(0.3)
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        """Nodes (B, n, dim) -> (B, max(n // 2, 1), dim)."""
+        scores = torch.sigmoid(self.score(self.dropout(nodes)))
+        kept = scores.topk(max(nodes.shape[1] // 2, 1), dim=1).indices
+        return (nodes * scores).gather(1, kept.expand(-1, -1, nodes.shape[2]))
+
+
+class Stack(nn.Module):
+    """One of the two parallel stacks: two heterogeneous layers with pooling in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.master = nn.Parameter(torch.randn(1, 1, 64))
+        self.layer1 = HeterogeneousGraphAttention(64, 32, temperature=100.0)
+        self.pool_temporal = GraphPool(32)
+        self.pool_spectral = GraphPool(32)
+        self.layer2 = HeterogeneousGraphAttention(32, 32, temperature=100.0)
+        self.dropout = nn.Dropout(0.2)
+
+    def forward(self, temporal: Tensor, spectral: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, T, 64), (B, S, 64) -> (B, T // 2, 32), (B, S // 2, 32) and the master (B, 1, 32)."""
+        master = self.master.expand(temporal.shape[0], -1, -1)
+        temporal, spectral, master = self.layer1(temporal, spectral, master)
+        temporal, spectral = self.pool_temporal(temporal), self.pool_spectral(spectral)
+        change = self.layer2(temporal, spectral, master)
+        return (
+            self.dropout(temporal + change[0]),
+            self.dropout(spectral + change[1]),
+            self.dropout(master + change[2]),
+        )
+
+
+class AASIST(BackEnd):
+    """AASIST on SSL features.
+
+    Options:
+        layer: "last" uses the uppermost hidden state (index -1); "weighted" uses a softmax mix of
+            all of them after a batch norm whose channels are the layers.
+        residual: what the first convolution of a residual block reads. "preactivated" (default):
+            batch norm and SELU of the block's input, the evident intention. "as_published": the raw
+            input, as the released networks do, whose weights need it.
+        n_outputs: 1 or 2 logits, see `base.OUTPUTS`.
+
+    Clips of different lengths in a batch are processed length by length, because no mask is exact
+    through the max-pooling and the graphs. For D = 768, the last layer and one output it has
+    414,313 parameters.
+    """
+
+    name = "aasist"
+
+    def __init__(
+        self, config: Mapping[str, Any], *, n_channels: int, dim: int, n_frames: int | None
+    ) -> None:
+        super().__init__(config, n_channels=n_channels, dim=dim, n_frames=n_frames)
+        owner = "back-end aasist"
+        defaults = {"layer": "last", "residual": "preactivated", "n_outputs": 1}
+        self.config = resolve(config, defaults, owner)
+        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", (1, 2), owner)]
+        residual = one_of(self.config, "residual", ("preactivated", "as_published"), owner)
+        self.mix: nn.Parameter | None = None
+        self.mix_norm: nn.BatchNorm2d | None = None
+        if one_of(self.config, "layer", ("last", "weighted"), owner) == "weighted":
+            self.mix = nn.Parameter(torch.ones(n_channels))
+            self.mix_norm = nn.BatchNorm2d(n_channels)
+
+        self.compress = nn.Linear(dim, _COMPRESSION)
+        self.norm_in = nn.BatchNorm2d(1)
+        self.encoder = nn.Sequential(
+            *(
+                ResidualBlock(*pair, first=i == 0, preactivated=residual == "preactivated")
+                for i, pair in enumerate(_FILTERS)
+            )
+        )
+        self.norm_out = nn.BatchNorm2d(64)
+        self.attention = nn.Sequential(
+            nn.Conv2d(64, 128, 1), nn.SELU(), nn.BatchNorm2d(128), nn.Conv2d(128, 64, 1)
+        )
+        self.position = nn.Parameter(torch.randn(1, _COMPRESSION // _POOL, 64))
+        self.graph_spectral = GraphAttention(64, 64, temperature=2.0)
+        self.graph_temporal = GraphAttention(64, 64, temperature=2.0)
+        self.pool_spectral = GraphPool(64)
+        self.pool_temporal = GraphPool(64)
+        self.stacks = nn.ModuleList([Stack(), Stack()])
+        self.dropout = nn.Dropout(0.5)
+        self.output = nn.Linear(160, len(self.outputs))
+
+    def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
+        """Logits (B, n_outputs) of features (B, C, N, D) with `lengths` (B,) valid frames.
+
+        Raises:
+            AudioError: a row has fewer than 3 frames.
+        """
+        if int(lengths.min()) < _POOL:
+            raise AudioError(
+                f"a clip of {int(lengths.min())} frames is too short for the back-end aasist, "
+                f"which needs {_POOL} (1040 samples of a 20 ms SSL front-end)"
+            )
+        return apply_by_length(self._logits, values, lengths, dim=2)
+
+    def _logits(self, values: Tensor) -> Tensor:
+        temporal, spectral = self._nodes(self._mixed(values))
+        spectral = self.pool_spectral(self.graph_spectral(spectral))
+        temporal = self.pool_temporal(self.graph_temporal(temporal))
+        branches = [stack(temporal, spectral) for stack in self.stacks]
+        temporal, spectral, master = (torch.maximum(*pair) for pair in zip(*branches, strict=True))
+        readout = torch.cat(
+            [
+                temporal.abs().amax(dim=1),
+                temporal.mean(dim=1),
+                spectral.abs().amax(dim=1),
+                spectral.mean(dim=1),
+                master.squeeze(1),
+            ],
+            dim=1,
+        )
+        logits: Tensor = self.output(self.dropout(readout))
+        return logits
+
+    def _mixed(self, values: Tensor) -> Tensor:
+        """(B, C, N, D) -> (B, N, D)."""
+        if self.mix is None or self.mix_norm is None:
+            return values[:, -1]
+        return torch.einsum("c,bcnd->bnd", self.mix.softmax(0), self.mix_norm(values))
+
+    def _nodes(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, N, D) -> temporal nodes (B, N // 3, 64) and spectral nodes (B, 42, 64)."""
+        bands = self.compress(x).transpose(1, 2)[:, None]  # (B, 1, 128, N)
+        x = functional.selu(self.norm_in(functional.max_pool2d(bands, _POOL)))
+        x = functional.selu(self.norm_out(self.encoder(x)))  # (B, 64, 42, N // 3)
+        weights = self.attention(x)
+        spectral = (x * weights.softmax(dim=3)).sum(dim=3).transpose(1, 2) + self.position
+        temporal = (x * weights.softmax(dim=2)).sum(dim=2).transpose(1, 2)
+        return temporal, spectral
+
+    def layer_weights(self) -> dict[str, Tensor] | None:
+        """With `layer: weighted`, two distributions over C, each (C,) and of sum 1.
+
+        "mix" is the softmax itself. "mix_times_gain" is each weight times the size of its batch
+        norm's gain, rescaled: what the layer really contributes, because the gain is trained too.
+        """
+        if self.mix is None or self.mix_norm is None:
+            return None
+        mix = self.mix.detach().softmax(0)
+        contribution = mix * self.mix_norm.weight.detach().abs()
+        return {"mix": mix, "mix_times_gain": contribution / contribution.sum()}

@@ -1,0 +1,42 @@
+"""Linear probe: mean over time, then one linear layer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spoofscope.backends.base import OUTPUTS, BackEnd
+from spoofscope.batches import valid_mask
+from spoofscope.components import one_of, resolve
+
+
+class Linear(BackEnd):
+    """A softmax-weighted mix over C, the mean over valid frames, and a linear layer.
+
+    Options:
+        n_outputs: 1 or 2 logits, see `base.OUTPUTS`.
+    """
+
+    name = "linear"
+
+    def __init__(
+        self, config: Mapping[str, Any], *, n_channels: int, dim: int, n_frames: int | None
+    ) -> None:
+        super().__init__(config, n_channels=n_channels, dim=dim, n_frames=n_frames)
+        self.config = resolve(config, {"n_outputs": 1}, "back-end linear")
+        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", (1, 2), "back-end linear")]
+        self.mix = nn.Parameter(torch.ones(n_channels))
+        self.output = nn.Linear(dim, len(self.outputs))
+
+    def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
+        """Logits (B, n_outputs) of features (B, C, N, D) with `lengths` (B,) valid frames."""
+        mixed = torch.einsum("c,bcnd->bnd", self.mix.softmax(0), values)
+        valid = valid_mask(lengths, values.shape[2])[:, :, None]
+        mean = mixed.masked_fill(~valid, 0.0).sum(dim=1) / lengths[:, None]
+        logits: Tensor = self.output(mean)
+        return logits
+
+    def layer_weights(self) -> dict[str, Tensor]:
+        """The softmax mix over C, as "mix" (C,)."""
+        return {"mix": self.mix.detach().softmax(0)}

@@ -1,0 +1,246 @@
+"""SSL backbones: where they come from, how they are loaded, and tiny random ones.
+
+A backbone is a pre-trained wav2vec 2.0 (Baevski et al., 2020), XLS-R (Babu et al., 2022), HuBERT
+(Hsu et al., 2021) or WavLM (Chen et al., 2022) encoder in the format of the transformers library.
+Three sources exist: a hub id pinned to a commit, a local folder, and `tiny`: a small random network
+with the real convolution strides, for trials of a workflow without any download.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spoofscope.components import one_of, positive_int, resolve
+from spoofscope.errors import ConfigError, DetectorError
+from spoofscope.files import atomic_folder, write_json
+from spoofscope.identity import hash8
+
+# Family -> (configuration class, model class) of transformers. XLS-R is a wav2vec 2.0 network.
+_CLASSES = {
+    "wav2vec2": ("Wav2Vec2Config", "Wav2Vec2Model"),
+    "hubert": ("HubertConfig", "HubertModel"),
+    "wavlm": ("WavLMConfig", "WavLMModel"),
+}
+FAMILIES = tuple(sorted(_CLASSES))
+
+_TINY_DEFAULTS: dict[str, Any] = {
+    "hidden_size": 48,
+    "layers": 3,
+    "heads": 4,
+    "intermediate_size": 96,
+    "conv_dim": 32,
+    "norm": "group",
+}
+
+# Parts of pre-training and recognition checkpoints that are not part of the encoder.
+_HEADS = ("quantizer.", "project_q.", "project_hid.", "lm_head.", "masked_spec_embed")
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A loaded encoder.
+
+    Attributes:
+        model: the transformers model, in evaluation mode, LayerDrop and SpecAugment off.
+        sample_rate: Hz.
+        normalize: whether it was trained on waveforms of zero mean and unit variance.
+    """
+
+    model: Any
+    sample_rate: int
+    normalize: bool
+
+
+def _family_of(entry: Mapping[str, Any]) -> str:
+    family = one_of({"family": None, **entry}, "family", FAMILIES, "backbone")
+    return str(family)
+
+
+def resolve_backbone(entry: Mapping[str, Any], data_root: str | Path) -> dict[str, str]:
+    """The source of a backbone entry of the study file, as the front-end `ssl` takes it.
+
+    Args:
+        entry: `{family, hub, revision}`, `{family, folder}` or `{family, tiny: {...}}`.
+        data_root: the folder that a relative `folder` starts from, and below which tiny backbones
+            are written (`backbones/tiny-{family}-{hash8}`).
+
+    Returns:
+        `{family, hub, revision}` or `{family, folder}`. A tiny backbone's folder need not exist
+        yet: see `write_tiny_backbone`.
+
+    Raises:
+        ConfigError: an unknown family or key, not exactly one source, or a revision that is not a
+            full commit (branches and tags move).
+    """
+    family = _family_of(entry)
+    sources = [key for key in ("hub", "folder", "tiny") if key in entry]
+    if len(sources) != 1:
+        raise ConfigError(
+            "backbone: give exactly one of hub (with revision), folder and tiny, "
+            f"not {', '.join(sources) or 'none'}"
+        )
+    source = sources[0]
+    allowed = {"family", source} | ({"revision"} if source == "hub" else set())
+    unknown = sorted(set(entry) - allowed)
+    if unknown:
+        raise ConfigError(f"backbone: {unknown[0]!r} does not go with {source}")
+    if source == "hub":
+        revision = entry.get("revision")
+        if not isinstance(revision, str) or not re.fullmatch(r"[0-9a-f]{40}", revision):
+            raise ConfigError(
+                f"backbone {entry['hub']}: revision must be a full commit of 40 hexadecimal "
+                f"digits, not {revision!r}; a branch or tag may change under the study"
+            )
+        return {"family": family, "hub": str(entry["hub"]), "revision": revision}
+    if source == "folder":
+        return {"family": family, "folder": str(Path(data_root) / str(entry["folder"]))}
+    options = resolve(entry["tiny"] or {}, _TINY_DEFAULTS, "tiny backbone")
+    folder = f"tiny-{family}-{hash8({'family': family, **options})}"
+    return {"family": family, "folder": str(Path(data_root) / "backbones" / folder)}
+
+
+def write_tiny_backbone(
+    folder: str | Path, family: str, options: Mapping[str, Any], seed: int
+) -> None:
+    """Write a small random encoder, as a transformers folder, atomically.
+
+    Its convolutions have the real kernels and strides (320-sample hop, 400-sample receptive field),
+    so every frame count is that of a full-size model. The same arguments give the same bytes.
+
+    Args:
+        folder: where to write; an existing folder is replaced.
+        family: "wav2vec2", "hubert" or "wavlm".
+        options: any of `hidden_size`, `layers`, `heads`, `intermediate_size`, `conv_dim`, and
+            `norm`: "group" (post-norm transformer, as the base models) or "layer" (layer
+            norm in the convolutions, pre-norm transformer, normalised input, as the large ones).
+        seed: of the random weights.
+
+    Raises:
+        ConfigError: an unknown family or option, or sizes that do not fit each other.
+    """
+    owner = "tiny backbone"
+    family = _family_of({"family": family})
+    options = resolve(options, _TINY_DEFAULTS, owner)
+    norm = one_of(options, "norm", ("group", "layer"), owner)
+    hidden_size = positive_int(options, "hidden_size", owner)
+    heads = positive_int(options, "heads", owner)
+    if hidden_size % heads or hidden_size % 4:
+        raise ConfigError(f"{owner}: hidden_size {hidden_size} must be a multiple of heads and 4")
+
+    import torch
+    import transformers
+
+    config_class, model_class = _CLASSES[family]
+    config = getattr(transformers, config_class)(
+        hidden_size=hidden_size,
+        num_hidden_layers=positive_int(options, "layers", owner),
+        num_attention_heads=heads,
+        intermediate_size=positive_int(options, "intermediate_size", owner),
+        conv_dim=(positive_int(options, "conv_dim", owner),) * 7,
+        conv_kernel=(10, 3, 3, 3, 3, 2, 2),
+        conv_stride=(5, 2, 2, 2, 2, 2, 2),
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=4,
+        feat_extract_norm=norm,
+        do_stable_layer_norm=norm == "layer",
+    )
+    # transformers draws initial weights from torch's global generator: use it inside a fork.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = getattr(transformers, model_class)(config)
+    with atomic_folder(folder) as temporary:
+        model.save_pretrained(temporary)
+        write_json(
+            temporary / "preprocessor_config.json",
+            {
+                "do_normalize": norm == "layer",
+                "feature_extractor_type": "Wav2Vec2FeatureExtractor",
+                "feature_size": 1,
+                "padding_side": "right",
+                "padding_value": 0.0,
+                "return_attention_mask": norm == "layer",
+                "sampling_rate": 16000,
+            },
+        )
+
+
+def load_backbone(source: Mapping[str, str]) -> Backbone:
+    """Load what `resolve_backbone` has returned, strictly and from safetensors only.
+
+    A hub download goes through the cache of huggingface_hub and respects HF_HUB_OFFLINE.
+
+    Raises:
+        ConfigError: the source is malformed.
+        DetectorError: it cannot be found, is of another family, has its weights in pickles only, or
+            its weights are not exactly those of the encoder (heads of pre-training apart).
+    """
+    family = _family_of(source)
+    if "tiny" in source:
+        raise ConfigError("backbone: resolve the tiny backbone to its folder first")
+    source = resolve_backbone(source, "")
+    where = source.get("folder") or f"{source['hub']} at {source['revision']}"
+    if "folder" in source:
+        folder = Path(source["folder"])
+        if not folder.is_dir():
+            raise DetectorError(f"the backbone folder {folder} does not exist")
+        if not list(folder.glob("*.safetensors")):
+            raise DetectorError(
+                f"the backbone folder {folder} has no *.safetensors; pickled weights are not read: "
+                "convert them once with save_pretrained"
+            )
+    address = source.get("folder") or source["hub"]
+    revision = {"revision": source["revision"]} if "hub" in source else {}
+
+    import transformers
+    from safetensors import SafetensorError
+
+    config_class, model_class = _CLASSES[family]
+    try:
+        found = transformers.PretrainedConfig.get_config_dict(address, **revision)[0]
+        if found.get("model_type") != family:
+            raise DetectorError(
+                f"the backbone {where} is of family {found.get('model_type')!r}, not {family!r}"
+            )
+        config = getattr(transformers, config_class).from_pretrained(address, **revision)
+        config.layerdrop = 0.0
+        config.apply_spec_augment = False
+        model, report = getattr(transformers, model_class).from_pretrained(
+            address,
+            config=config,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # refused below, with the names
+            **revision,
+        )
+        extractor = transformers.Wav2Vec2FeatureExtractor.from_pretrained(address, **revision)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise DetectorError(
+            f"the backbone {where} cannot be loaded: {error} (weights must be safetensors; many "
+            "older models have them in a conversion commit, whose id can be the revision)"
+        ) from error
+    _check_loading(report, where)
+    # SpecAugment's replacement vector is never used: neither train nor store it.
+    if hasattr(model, "masked_spec_embed"):
+        del model.masked_spec_embed
+    return Backbone(model.eval(), int(extractor.sampling_rate), bool(extractor.do_normalize))
+
+
+def _check_loading(report: Mapping[str, Any], where: str) -> None:
+    missing = sorted(key for key in report["missing_keys"] if not key.startswith(_HEADS))
+    unexpected = sorted(key for key in report["unexpected_keys"] if not key.startswith(_HEADS))
+    problems = [
+        f"{len(keys)} {kind} ({', '.join(map(str, keys[:5]))})"
+        for kind, keys in (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("of another shape", sorted(map(str, report["mismatched_keys"]))),
+        )
+        if keys
+    ]
+    if problems:
+        raise DetectorError(
+            f"the weights of the backbone {where} do not fit its configuration: "
+            f"{'; '.join(problems)}"
+        )

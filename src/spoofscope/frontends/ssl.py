@@ -1,0 +1,158 @@
+"""Self-supervised front-end: the hidden states of a pre-trained speech transformer."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from spoofscope.batches import apply_by_length, valid_mask
+from spoofscope.components import REQUIRED, one_of, positive_int, resolve
+from spoofscope.errors import AudioError, ConfigError
+from spoofscope.frontends.backbones import load_backbone
+from spoofscope.frontends.base import Features, FrontEnd
+
+
+def _trained(part: nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in part.parameters())
+
+
+class SSLFrontEnd(FrontEnd):
+    """All hidden states of a wav2vec 2.0, XLS-R, HuBERT or WavLM encoder, one every 20 ms.
+
+    Features are (B, L, N, D): L hidden states in the order of the layers, N frames, D the hidden
+    size. They are the residual stream as transformers 5 reports it: for pre-norm (large) models
+    the last one is taken before the final layer norm.
+
+    Options:
+        backbone: `{family, folder}` or `{family, hub, revision}`, see `backbones.resolve_backbone`.
+        n_layers: keep this many transformer layers and delete those above; null keeps all. What
+            the kept layers compute does not change.
+        embedding: whether hidden state 0, the input of the first layer, is in the stack, so that
+            L is n_layers + 1 instead of n_layers.
+        fine_tune: "none", "all", or "top": the uppermost `top_layers` transformer layers.
+        top_layers: with `fine_tune: top` only.
+
+    Frozen parts stay in evaluation mode whatever the mode of the detector around them, and record
+    no autograd graph. LayerDrop and SpecAugment are off always: the first would shorten the stack
+    of hidden states in training. Dropout is active in trained parts, at the backbone's own rates.
+
+    Attributes:
+        normalize: whether the backbone expects clips of zero mean and unit variance. The input
+            policy has to do that, on whole clips; the front-end does not touch the waveform.
+        receptive_field: samples that one frame's convolutions see.
+        hop: samples from frame to frame.
+    """
+
+    name = "ssl"
+    channel_axis: ClassVar[Literal["layer", "channel"]] = "layer"
+    dim_axis: ClassVar[Literal["embedding", "cepstrum", "band"]] = "embedding"
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(config)
+        owner = "front-end ssl"
+        defaults = {
+            "backbone": REQUIRED,
+            "n_layers": None,
+            "embedding": True,
+            "fine_tune": "none",
+            "top_layers": None,
+        }
+        self.config = resolve(config, defaults, owner)
+        one_of(self.config, "embedding", (True, False), owner)
+        fine_tune = one_of(self.config, "fine_tune", ("none", "all", "top"), owner)
+        if (fine_tune == "top") != (self.config["top_layers"] is not None):
+            raise ConfigError(f"{owner}: top_layers goes with fine_tune: top, and only with it")
+
+        backbone = load_backbone(self.config["backbone"])
+        self.model = backbone.model
+        self.sample_rate = backbone.sample_rate
+        self.normalize = backbone.normalize
+        self._delete_upper_layers(owner)
+
+        settings = self.model.config
+        self.hop, self.receptive_field = 1, 1
+        for kernel, stride in zip(settings.conv_kernel, settings.conv_stride, strict=True):
+            self.receptive_field += (kernel - 1) * self.hop
+            self.hop *= stride
+        self.n_channels = len(self.model.encoder.layers) + int(self.config["embedding"])
+        self.dim = int(settings.hidden_size)
+        self.hop_seconds = self.hop / self.sample_rate
+        self.first_centre_seconds = self.receptive_field / 2 / self.sample_rate
+        # With group norm over time in the first convolution, padding leaks into every frame, and no
+        # mask repairs that.
+        self._masks_are_exact = settings.feat_extract_norm == "layer"
+        self.unfreeze()
+
+    def _delete_upper_layers(self, owner: str) -> None:
+        layers = self.model.encoder.layers
+        available = len(layers)
+        if self.config["n_layers"] is not None:
+            n_layers = positive_int(self.config, "n_layers", owner)
+            if n_layers > available:
+                raise ConfigError(f"{owner}: n_layers is {n_layers}, the backbone has {available}")
+            self.model.encoder.layers = layers[:n_layers]
+            self.model.config.num_hidden_layers = n_layers
+        if self.model.config.do_stable_layer_norm:
+            # The norm after the last layer of a pre-norm encoder is in no hidden state.
+            self.model.encoder.layer_norm = nn.Identity()
+        if self.config["top_layers"] is not None:
+            top_layers = positive_int(self.config, "top_layers", owner)
+            if top_layers > len(self.model.encoder.layers):
+                raise ConfigError(
+                    f"{owner}: top_layers is {top_layers}, "
+                    f"only {len(self.model.encoder.layers)} layers are kept"
+                )
+
+    def unfreeze(self) -> None:
+        """Train what `fine_tune` says."""
+        self.requires_grad_(self.config["fine_tune"] == "all")
+        if self.config["fine_tune"] == "top":
+            self.model.encoder.layers[-self.config["top_layers"] :].requires_grad_(True)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "SSLFrontEnd":
+        """Set the mode, except for parts without a trained parameter: those stay in evaluation."""
+        super().train(mode)
+        if not _trained(self.model.feature_extractor):
+            self.model.eval()
+            for layer in self.model.encoder.layers:
+                layer.train(mode and _trained(layer))
+        return self
+
+    def n_frames(self, n_samples: int) -> int:
+        """floor((n_samples - 400) / 320) + 1 for the strides of every published model."""
+        return max(0, (n_samples - self.receptive_field) // self.hop + 1)
+
+    def raw(self, waveform: Tensor, lengths: Tensor) -> Features:
+        """Hidden states (B, L, N, D) of waveforms (B, n_samples); see the base class.
+
+        A row's values do not depend on its padding or on the other rows, up to float rounding.
+
+        Raises:
+            AudioError: a row is shorter than the receptive field of one frame (25 ms).
+        """
+        shortest = int(lengths.min())
+        if shortest < self.receptive_field:
+            raise AudioError(
+                f"a clip of {shortest} samples is too short for one frame of the SSL front-end, "
+                f"which needs {self.receptive_field}"
+            )
+        frames = (lengths - self.receptive_field) // self.hop + 1
+        waveform = waveform[:, : int(lengths.max())]
+        if self._masks_are_exact and shortest < waveform.shape[1]:
+            mask = valid_mask(lengths, waveform.shape[1])
+            return Features(self._hidden_states(waveform, mask.long()), frames)
+
+        n_frames = self.n_frames(waveform.shape[1])
+
+        def padded_states(rows: Tensor) -> Tensor:
+            states = self._hidden_states(rows)
+            return nn.functional.pad(states, (0, 0, 0, n_frames - states.shape[2]))
+
+        return Features(apply_by_length(padded_states, waveform, lengths, dim=1), frames)
+
+    def _hidden_states(self, waveform: Tensor, mask: Tensor | None = None) -> Tensor:
+        output = self.model(waveform, attention_mask=mask, output_hidden_states=True)
+        states = output.hidden_states if self.config["embedding"] else output.hidden_states[1:]
+        return torch.stack(states, dim=1)

@@ -1,0 +1,387 @@
+"""The SSL front-end and its backbones, on tiny random encoders of every family and norm."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from spoofscope.errors import AudioError, ConfigError, DetectorError
+from spoofscope.files import sha256_folder
+from spoofscope.frontends import registry
+from spoofscope.frontends.backbones import (
+    FAMILIES,
+    load_backbone,
+    resolve_backbone,
+    write_tiny_backbone,
+)
+from spoofscope.frontends.ssl import SSLFrontEnd
+
+VARIANTS = [(family, norm) for family in FAMILIES for norm in ("group", "layer")]
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
+    root = tmp_path_factory.mktemp("backbones")
+    for family, norm in VARIANTS:
+        write_tiny_backbone(root / family / norm, family, {"norm": norm, "layers": 4}, seed=1)
+    return {(family, norm): root / family / norm for family, norm in VARIANTS}
+
+
+Build = Callable[..., SSLFrontEnd]
+
+
+@pytest.fixture
+def build(folders: dict[tuple[str, str], Path]) -> Build:
+    def make(family: str = "wavlm", norm: str = "group", **options: Any) -> SSLFrontEnd:
+        backbone = {"family": family, "folder": str(folders[family, norm])}
+        front_end = registry.build({"type": "ssl", "backbone": backbone, **options})
+        assert isinstance(front_end, SSLFrontEnd)
+        return front_end
+
+    return make
+
+
+def noise(rows: int, samples: int) -> torch.Tensor:
+    return 0.1 * torch.randn(rows, samples, generator=torch.Generator().manual_seed(3))
+
+
+@pytest.mark.parametrize(("family", "norm"), VARIANTS)
+def test_deleting_upper_layers_changes_no_bit_of_the_others(
+    build: Build, folders: dict[tuple[str, str], Path], family: str, norm: str
+) -> None:
+    x = noise(2, 8000)
+    reference_class = {
+        "hubert": transformers.HubertModel,
+        "wav2vec2": transformers.Wav2Vec2Model,
+        "wavlm": transformers.WavLMModel,
+    }[family]
+    reference = reference_class.from_pretrained(folders[family, norm]).eval()
+    # torch chooses another matrix product, with other rounding, for weights that need a gradient.
+    reference.requires_grad_(False)
+    expected = torch.stack(reference(x, output_hidden_states=True).hidden_states, dim=1)
+    assert expected.shape == (2, 5, 24, 48)
+    lengths = torch.tensor([8000, 8000])
+    for n_layers in (1, 2, 4, None):
+        kept = n_layers or 4
+        front_end = build(family, norm, n_layers=n_layers)
+        assert len(front_end.model.encoder.layers) == kept
+        values, frames = front_end(x, lengths)
+        assert torch.equal(values, expected[:, : kept + 1])
+        assert frames.tolist() == [24, 24]
+        bare = build(family, norm, n_layers=n_layers, embedding=False)
+        assert bare.n_channels == kept
+        assert torch.equal(bare(x, lengths).values, expected[:, 1 : kept + 1])
+
+
+@pytest.mark.parametrize(("family", "norm"), VARIANTS)
+def test_a_clip_gives_the_same_alone_and_in_any_batch(build: Build, family: str, norm: str) -> None:
+    front_end = build(family, norm)
+    lengths = torch.tensor([4000, 9000, 400, 4000, 6543])
+    x = noise(5, 9600)  # what lies beyond the lengths is noise, not zeros
+    values, frames = front_end(x, lengths)
+    assert values.shape == (5, 5, front_end.n_frames(9000), 48)
+    assert frames.tolist() == [front_end.n_frames(n) for n in lengths.tolist()]
+    for row, length in enumerate(lengths.tolist()):
+        alone = front_end(x[row : row + 1, :length], lengths[row : row + 1]).values[0]
+        assert alone.shape[1] == frames[row]
+        torch.testing.assert_close(values[row, :, : frames[row]], alone, rtol=0, atol=1e-5)
+
+
+def test_padding_would_leak_through_group_norm(build: Build) -> None:
+    # The reason for running such models length by length; if this stops failing, a mask would do.
+    model = build("wavlm", "group").model
+    x = noise(1, 4000)
+    padded = torch.nn.functional.pad(x, (0, 4000))
+    mask = (torch.arange(8000) < 4000).long()[None]
+    alone = model(x).last_hidden_state
+    masked = model(padded, attention_mask=mask).last_hidden_state[:, : alone.shape[1]]
+    assert (alone - masked).abs().max() > 1e-2
+
+
+def test_frame_count_is_that_of_the_convolutions(build: Build) -> None:
+    front_end = build()
+    golden = {400: 1, 16000: 49, 64000: 199, 64600: 201, 160000: 499, 399: 0, 0: 0, 719: 1, 720: 2}
+    assert {n: front_end.n_frames(n) for n in golden} == golden
+    for n in (400, 719, 720, 1039, 1040, 5000):
+        values = front_end(noise(1, n), torch.tensor([n])).values
+        assert values.shape[2] == front_end.n_frames(n) == (n - 400) // 320 + 1
+    assert front_end.hop_seconds == 0.02
+    assert front_end.first_centre_seconds == 0.0125
+
+
+def test_too_short_a_clip_is_refused(build: Build) -> None:
+    with pytest.raises(AudioError, match="399 samples"):
+        build()(noise(2, 500), torch.tensor([500, 399]))
+
+
+@pytest.mark.parametrize("norm", ["group", "layer"])
+def test_frozen_backbone_ignores_train_mode(build: Build, norm: str) -> None:
+    front_end = build("wavlm", norm)
+    assert front_end.frozen
+    x, lengths = noise(2, 4000), torch.tensor([4000, 4000])
+    before = front_end(x, lengths).values
+    torch.nn.Sequential(front_end).train()
+    assert front_end.training
+    assert not any(module.training for module in front_end.model.modules())
+    after = front_end(x, lengths).values
+    assert torch.equal(before, after)
+    assert not after.requires_grad
+
+
+@pytest.mark.parametrize("norm", ["group", "layer"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_fine_tune_all_reaches_every_parameter(build: Build, family: str, norm: str) -> None:
+    front_end = build(family, norm, fine_tune="all").train()
+    assert not front_end.frozen
+    assert front_end.model.encoder.training
+    values = front_end(noise(2, 4000), torch.tensor([4000, 4000])).values
+    assert values.shape[1] == 5  # LayerDrop would have shortened the stack
+    (values * torch.randn(values.shape)).sum().backward()
+    without = [n for n, p in front_end.named_parameters() if p.grad is None or not p.grad.any()]
+    # A key bias shifts all logits of a query alike, so its gradient is rounding noise or 0.
+    assert [name for name in without if "k_proj.bias" not in name] == []
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_layer_drop_and_spec_augment_are_off_in_training(build: Build, family: str) -> None:
+    front_end = build(family, "group", fine_tune="all")
+    for module in front_end.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        if hasattr(module, "dropout") and isinstance(module.dropout, float):
+            module.dropout = 0.0
+    x, lengths = noise(2, 16000), torch.tensor([16000, 16000])
+    expected = front_end.eval()(x, lengths).values
+    for _ in range(5):
+        torch.testing.assert_close(front_end.train()(x, lengths).values, expected)
+
+
+def test_fine_tune_top_trains_only_the_top(build: Build) -> None:
+    front_end = build(fine_tune="top", top_layers=2, n_layers=3).train()
+    layers = front_end.model.encoder.layers
+    assert [layer.training for layer in layers] == [False, True, True]
+    assert not front_end.model.feature_extractor.training
+    assert not front_end.model.encoder.dropout.training
+    values = front_end(noise(1, 4000), torch.tensor([4000])).values
+    values.sum().backward()
+    trained = {name for name, p in front_end.named_parameters() if p.requires_grad}
+    assert trained == {
+        name
+        for name, _ in front_end.named_parameters()
+        if name.startswith(("model.encoder.layers.1.", "model.encoder.layers.2."))
+    }
+    for name, parameter in front_end.named_parameters():
+        assert (parameter.grad is not None) == (name in trained)
+    front_end.eval()
+    assert not any(module.training for module in front_end.modules())
+
+
+def test_freeze_and_unfreeze_follow_the_configuration(build: Build) -> None:
+    front_end = build(fine_tune="top", top_layers=1).train()
+    before = {name for name, p in front_end.named_parameters() if p.requires_grad}
+    front_end.freeze()
+    assert front_end.frozen
+    assert not any(module.training for module in front_end.model.modules())
+    front_end.unfreeze()
+    assert {name for name, p in front_end.named_parameters() if p.requires_grad} == before
+    assert front_end.model.encoder.layers[-1].training
+    assert not front_end.model.encoder.layers[0].training
+
+
+def test_gradients_with_respect_to_the_waveform_remain_possible(build: Build) -> None:
+    x = noise(1, 4000).requires_grad_()
+    build()(x, torch.tensor([4000])).values.square().sum().backward()
+    assert x.grad is not None
+    assert x.grad.any()
+
+
+def test_normalisation_is_read_from_the_preprocessor(build: Build) -> None:
+    assert build("wav2vec2", "layer").normalize is True
+    assert build("wav2vec2", "group").normalize is False
+    assert build("wav2vec2", "group").sample_rate == 16000
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_layers": 5}, "the backbone has 4"),
+        ({"n_layers": 0}, "at least 1"),
+        ({"fine_tune": "top"}, "top_layers"),
+        ({"fine_tune": "all", "top_layers": 1}, "top_layers"),
+        ({"fine_tune": "top", "top_layers": 3, "n_layers": 2}, "only 2 layers"),
+        ({"fine_tune": "some"}, "fine_tune"),
+        ({"embedding": "yes"}, "embedding"),
+        ({"nlayers": 2}, "did you mean 'n_layers'"),
+    ],
+)
+def test_impossible_options_are_refused(
+    build: Build, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build(**options)
+
+
+def test_tiny_backbone_is_reproducible(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    write_tiny_backbone(tmp_path / "a", "wavlm", {}, seed=1)
+    state = torch.get_rng_state()
+    torch.manual_seed(99)
+    write_tiny_backbone(tmp_path / "b", "wavlm", {}, seed=1)
+    write_tiny_backbone(tmp_path / "c", "wavlm", {}, seed=2)
+    assert sha256_folder(tmp_path / "a") == sha256_folder(tmp_path / "b")
+    assert sha256_folder(tmp_path / "a") != sha256_folder(tmp_path / "c")
+    torch.manual_seed(0)
+    assert torch.equal(state, torch.get_rng_state())  # the global generator was left alone
+    with pytest.raises(ConfigError, match="multiple of heads"):
+        write_tiny_backbone(tmp_path / "d", "wavlm", {"hidden_size": 50}, seed=1)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b", "c"]
+
+
+def test_sources_resolve(tmp_path: Path) -> None:
+    hub = {"family": "wavlm", "hub": "microsoft/wavlm-base-plus", "revision": COMMIT}
+    assert resolve_backbone(hub, tmp_path) == hub
+    local = resolve_backbone({"family": "hubert", "folder": "x/y"}, tmp_path)
+    assert local == {"family": "hubert", "folder": str(tmp_path / "x/y")}
+    absolute = resolve_backbone({"family": "hubert", "folder": "/x/y"}, tmp_path)
+    assert absolute["folder"] == "/x/y"
+    tiny = resolve_backbone({"family": "wavlm", "tiny": {}}, tmp_path)
+    same = resolve_backbone({"family": "wavlm", "tiny": {"layers": 3}}, tmp_path)  # the default
+    other = resolve_backbone({"family": "wavlm", "tiny": {"layers": 2}}, tmp_path)
+    assert tiny == same
+    assert tiny["folder"] != other["folder"]
+    assert Path(tiny["folder"]).parent == tmp_path / "backbones"
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"family": "wavlm"}, "exactly one of hub"),
+        ({"family": "wavlm", "hub": "a/b", "folder": "x"}, "exactly one of hub"),
+        ({"family": "whisper", "folder": "x"}, "family"),
+        ({"folder": "x"}, "family"),
+        ({"family": "wavlm", "hub": "a/b"}, "full commit"),
+        ({"family": "wavlm", "hub": "a/b", "revision": "main"}, "full commit"),
+        ({"family": "wavlm", "folder": "x", "revision": COMMIT}, "does not go with folder"),
+        ({"family": "wavlm", "tiny": {"layer": 3}}, "did you mean 'layers'"),
+    ],
+)
+def test_ambiguous_sources_are_refused(entry: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        resolve_backbone(entry, "data")
+
+
+@pytest.fixture
+def copy(folders: dict[tuple[str, str], Path], tmp_path: Path) -> Path:
+    shutil.copytree(folders["wav2vec2", "group"], tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def load(folder: Path, family: str = "wav2vec2") -> None:
+    load_backbone({"family": family, "folder": str(folder)})
+
+
+def test_weights_that_do_not_fit_are_refused(copy: Path) -> None:
+    load(copy)
+    weights = load_file(copy / "model.safetensors")
+    key = "encoder.layers.1.attention.q_proj.weight"
+
+    save_file(
+        {k: v for k, v in weights.items() if k != key}, copy / "model.safetensors", {"format": "pt"}
+    )
+    with pytest.raises(DetectorError, match=f"1 missing \\({key}"):
+        load(copy)
+    save_file(
+        {**weights, "extra.weight": torch.zeros(2)}, copy / "model.safetensors", {"format": "pt"}
+    )
+    with pytest.raises(DetectorError, match=r"1 unexpected \(extra.weight"):
+        load(copy)
+    save_file({**weights, key: torch.zeros(3, 3)}, copy / "model.safetensors", {"format": "pt"})
+    with pytest.raises(DetectorError, match=key):
+        load(copy)
+    (copy / "model.safetensors").write_bytes(b"torn")
+    with pytest.raises(DetectorError, match="cannot be loaded"):
+        load(copy)
+
+
+def test_another_family_is_refused(copy: Path) -> None:
+    with pytest.raises(DetectorError, match="of family 'wav2vec2', not 'hubert'"):
+        load(copy, "hubert")
+
+
+def test_pickles_are_refused(copy: Path) -> None:
+    torch.save(load_file(copy / "model.safetensors"), copy / "pytorch_model.bin")
+    (copy / "model.safetensors").unlink()
+    with pytest.raises(DetectorError, match="pickled weights are not read"):
+        load(copy)
+
+
+def test_missing_files_are_named(copy: Path) -> None:
+    with pytest.raises(DetectorError, match="does not exist"):
+        load(copy / "nowhere")
+    (copy / "preprocessor_config.json").unlink()
+    with pytest.raises(DetectorError, match="preprocessor_config"):
+        load(copy)
+
+
+def test_hub_ids_load_from_the_cache_without_network(
+    folders: dict[tuple[str, str], Path], tmp_path: Path
+) -> None:
+    # The cache layout of huggingface_hub; its offline switch is read when it is imported.
+    snapshot = tmp_path / "hub" / "models--lab--encoder" / "snapshots" / COMMIT
+    shutil.copytree(folders["hubert", "layer"], snapshot)
+    source = {"family": "hubert", "hub": "lab/encoder", "revision": COMMIT}
+    script = f"""
+from spoofscope.errors import DetectorError
+from spoofscope.frontends.backbones import load_backbone
+assert load_backbone({source!r}).normalize
+try:
+    load_backbone({ {**source, "revision": COMMIT[::-1]}!r})
+except DetectorError as error:
+    assert "lab/encoder at {COMMIT[::-1]} cannot be loaded" in str(error), error
+else:
+    raise SystemExit("a commit that is not in the cache was loaded")
+"""
+    environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+
+
+def test_heads_of_pre_training_are_left_out(copy: Path) -> None:
+    config = transformers.Wav2Vec2Config.from_pretrained(copy)
+    encoder = transformers.Wav2Vec2Model.from_pretrained(copy)
+    config.codevector_dim = config.proj_codevector_dim = 16
+    config.num_codevectors_per_group = 8
+    pre_training = transformers.Wav2Vec2ForPreTraining(config)
+    pre_training.wav2vec2.load_state_dict(encoder.state_dict())
+    pre_training.save_pretrained(copy)
+    names = load_file(copy / "model.safetensors")
+    assert any(name.startswith("quantizer.") for name in names)
+    loaded = load_backbone({"family": "wav2vec2", "folder": str(copy)}).model
+    expected = {k: v for k, v in encoder.state_dict().items() if k != "masked_spec_embed"}
+    assert loaded.state_dict().keys() == expected.keys()
+    for key, value in loaded.state_dict().items():
+        assert torch.equal(value, expected[key]), key
+
+
+def test_base_plus_has_the_published_size() -> None:
+    # No weights: the architecture alone, as the classes of transformers define it by default.
+    with torch.device("meta"):
+        model = transformers.WavLMModel(transformers.WavLMConfig())
+    count = sum(p.numel() for p in model.parameters())
+    assert count == 94_381_936
+
+
+def test_config_rebuilds_the_front_end(build: Build) -> None:
+    first = build("hubert", "layer", n_layers=2)
+    again = registry.build({"type": "ssl", **json.loads(json.dumps(first.config))})
+    x, lengths = noise(1, 2000), torch.tensor([2000])
+    assert torch.equal(first(x, lengths).values, again(x, lengths).values)
