@@ -56,29 +56,35 @@ class ErrorRates(NamedTuple):
     hter: float
 
 
+def check_class(name: str, scores: npt.ArrayLike) -> Floats:
+    """The scores of one class as a float64 array; `name` is for the message.
+
+    Raises:
+        SpoofscopeError: there is no trial, the list is not one-dimensional, or a score is NaN or
+            infinite.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    if values.ndim != 1:
+        raise SpoofscopeError(f"{name} scores: expected one dimension, got {values.shape}")
+    if values.size == 0:
+        raise SpoofscopeError(f"no {name} trials: this metric needs some")
+    bad = ~np.isfinite(values)
+    if bad.any():
+        first = int(np.argmax(bad))
+        raise SpoofscopeError(
+            f"{name} scores: {int(bad.sum())} of {values.size} are not finite, the first is "
+            f"{values[first]} at position {first}"
+        )
+    return values
+
+
 def check_scores(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> tuple[Floats, Floats]:
     """Both score lists as float64 arrays.
 
     Raises:
-        SpoofscopeError: a class has no trial, a list is not one-dimensional, or a score is NaN or
-            infinite.
+        SpoofscopeError: as :func:`check_class`, for either class.
     """
-    checked = []
-    for name, scores in (("bona fide", bonafide), ("spoof", spoof)):
-        values = np.asarray(scores, dtype=np.float64)
-        if values.ndim != 1:
-            raise SpoofscopeError(f"{name} scores: expected one dimension, got {values.shape}")
-        if values.size == 0:
-            raise SpoofscopeError(f"no {name} trials: this metric needs both classes")
-        bad = ~np.isfinite(values)
-        if bad.any():
-            first = int(np.argmax(bad))
-            raise SpoofscopeError(
-                f"{name} scores: {int(bad.sum())} of {values.size} are not finite, the first is "
-                f"{values[first]} at position {first}"
-            )
-        checked.append(values)
-    return checked[0], checked[1]
+    return check_class("bona fide", bonafide), check_class("spoof", spoof)
 
 
 def det_curve(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> DetCurve:
@@ -205,15 +211,32 @@ def auc(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> float:
     return int(below.sum() + not_above.sum()) / (2 * bonafide.size * spoof.size)
 
 
+def bonafide_rejected(bonafide: npt.ArrayLike, threshold: float) -> float:
+    """Share of the bona fide trials below a threshold that was chosen elsewhere.
+
+    Raises:
+        SpoofscopeError: as :func:`check_class`.
+    """
+    return float(np.mean(check_class("bona fide", bonafide) < threshold))
+
+
+def spoof_accepted(spoof: npt.ArrayLike, threshold: float) -> float:
+    """Share of the spoof trials at or above a threshold that was chosen elsewhere.
+
+    Raises:
+        SpoofscopeError: as :func:`check_class`.
+    """
+    return float(np.mean(check_class("spoof", spoof) >= threshold))
+
+
 def error_rates(bonafide: npt.ArrayLike, spoof: npt.ArrayLike, threshold: float) -> ErrorRates:
-    """Both error rates at a threshold that was chosen elsewhere, e.g. on the development set.
+    """Both error rates and their mean at a threshold, e.g. the development set's EER threshold.
 
     Raises:
         SpoofscopeError: as :func:`check_scores`.
     """
-    bonafide, spoof = check_scores(bonafide, spoof)
-    rejected = float(np.mean(bonafide < threshold))
-    accepted = float(np.mean(spoof >= threshold))
+    rejected = bonafide_rejected(bonafide, threshold)
+    accepted = spoof_accepted(spoof, threshold)
     return ErrorRates(rejected, accepted, (rejected + accepted) / 2)
 
 

@@ -1,0 +1,88 @@
+"""How much information calibrated scores carry: Cllr, its minimum, and the loss between the two.
+
+The scores are natural-log likelihood ratios, bona fide over spoof. Definitions follow Brümmer and
+du Preez, "Application-independent evaluation of speaker detection" (2006).
+"""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from spoofscope.metrics.rates import Floats, check_scores
+
+
+def _mean_bits(log_odds_of_error: Floats) -> float:
+    # logaddexp(0, x) = ln(1 + e^x) without the overflow of the textbook form beyond |x| = 709.
+    return float(np.mean(np.logaddexp(0.0, log_odds_of_error))) / math.log(2)
+
+
+def cllr(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> float:
+    """Cost of the log-likelihood ratios in bits: 0 is perfect, 1 is no information, > 1 misleads.
+
+    1/2 [mean log2(1 + e^-s) over bona fide + mean log2(1 + e^s) over spoof].
+
+    Raises:
+        SpoofscopeError: as :func:`spoofscope.metrics.rates.check_scores`.
+    """
+    bonafide, spoof = check_scores(bonafide, spoof)
+    return (_mean_bits(-bonafide) + _mean_bits(spoof)) / 2
+
+
+def roc_convex_hull(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Cumulative counts at the corners of the ROC convex hull, from the lowest score upwards.
+
+    The segments between corners are the blocks of the pool-adjacent-violators solution: all trials
+    of one block get the same calibrated score.
+
+    Returns:
+        Bona fide and spoof trials below each corner, two arrays of shape (n_blocks + 1,), from 0 to
+        the number of trials of the class.
+
+    Raises:
+        SpoofscopeError: as :func:`spoofscope.metrics.rates.check_scores`.
+    """
+    bonafide, spoof = check_scores(bonafide, spoof)
+    edges = np.append(np.unique(np.concatenate([bonafide, spoof])), np.inf)
+    below_bonafide = np.searchsorted(np.sort(bonafide), edges, side="left").tolist()
+    below_spoof = np.searchsorted(np.sort(spoof), edges, side="left").tolist()
+    corners: list[tuple[int, int]] = []
+    for x, y in zip(below_spoof, below_bonafide, strict=True):
+        # Lower hull of (spoof, bona fide): drop corners that the line to the new point passes
+        # at or below; the counts are integers, so the comparison is exact.
+        while len(corners) > 1:
+            (x0, y0), (x1, y1) = corners[-2], corners[-1]
+            if (y1 - y0) * (x - x1) < (y - y1) * (x1 - x0):
+                break
+            corners.pop()
+        corners.append((x, y))
+    hull = np.array(corners, dtype=np.float64)
+    return hull[:, 1], hull[:, 0]
+
+
+def min_cllr(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> float:
+    """Cllr in bits after the best monotone calibration on the same trials, in [0, 1].
+
+    Raises:
+        SpoofscopeError: as :func:`spoofscope.metrics.rates.check_scores`.
+    """
+    below_bonafide, below_spoof = roc_convex_hull(bonafide, spoof)
+    n_bonafide, n_spoof = np.diff(below_bonafide), np.diff(below_spoof)
+    share_bonafide = n_bonafide / below_bonafide[-1]
+    share_spoof = n_spoof / below_spoof[-1]
+    # A block's calibrated ratio is share_bonafide / share_spoof; 0 trials of a class contribute 0.
+    both = share_bonafide + share_spoof
+    bits = 0.0
+    for share in (share_bonafide, share_spoof):
+        some = share > 0
+        bits += float(np.sum(share[some] * np.log2(both[some] / share[some])))
+    return bits / 2
+
+
+def calibration_loss(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> float:
+    """Bits lost by the calibration alone: Cllr minus its minimum, never negative but for rounding.
+
+    Raises:
+        SpoofscopeError: as :func:`spoofscope.metrics.rates.check_scores`.
+    """
+    return cllr(bonafide, spoof) - min_cllr(bonafide, spoof)
