@@ -1,0 +1,160 @@
+"""Augmented copies of a corpus, stored as FLAC files with a manifest."""
+
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+import soundfile
+
+from spoofscope.audio import Samples, read
+from spoofscope.augmentation.chain import Chain, utterance_rng
+from spoofscope.errors import AudioError, ConfigError, TableError
+from spoofscope.files import atomic_path, sha256_file
+from spoofscope.identity import canonical_json, hash8
+
+_NEW_COLUMNS = ("source_utt", "augmentation")
+
+
+class _Copy(NamedTuple):
+    n_samples: int
+    applied: str
+
+
+def make_copies(
+    manifest: pl.DataFrame,
+    chain: Chain,
+    out_dir: Path,
+    name: str,
+    seed: int,
+    workers: int = 1,
+    segments: pl.DataFrame | None = None,
+) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """Write an augmented copy of every utterance of a manifest.
+
+    The copies depend on the sources, the chain, the name and the seed, and not on the number of
+    workers. Every file carries what was done to it (and a key of what it was made from) in its
+    comment field, so a run that was interrupted goes on where it stopped: a file that is whole and
+    has the right key is kept.
+
+    Args:
+        manifest: the source utterances.
+        chain: what to do with them; its sample rate is that of the copies.
+        out_dir: folder of the copies, `{name}-{utt_id}.flac`.
+        name: prefix of the new utterance ids.
+        seed: of all random choices.
+        workers: threads; decoding, filtering and codecs run outside the interpreter lock.
+        segments: time labels of the sources; all effects keep them valid.
+
+    Returns:
+        The manifest of the copies in the order of the sources: all source columns, with new
+        utt_id, path, duration (s) and sample_rate, plus `source_utt` and `augmentation` (JSON list
+        of the steps taken); and the segments with the new ids, or None.
+
+    Raises:
+        ConfigError: workers below 1.
+        TableError: the manifest is empty or is already one of copies.
+        AudioError: a source cannot be read, or the disk is full.
+    """
+    if workers < 1:
+        raise ConfigError(f"copies {name}: workers must be 1 or more, got {workers}")
+    if manifest.is_empty():
+        raise TableError(f"copies {name}: the manifest has no utterances")
+    for column in _NEW_COLUMNS:
+        if column in manifest.columns:
+            raise TableError(
+                f"copies {name}: the manifest already has a column {column!r}; "
+                "copy the original corpus instead, with a longer chain"
+            )
+    out_dir = Path(out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    for leftover in out_dir.glob(".*.tmp.flac"):
+        leftover.unlink()
+
+    sources = manifest["utt_id"].to_list()
+    ids = [f"{name}-{utt_id}" for utt_id in sources]
+    paths = [out_dir / f"{_file_stem(utt_id)}.flac" for utt_id in ids]
+    one = partial(_make_copy, chain=chain, name=name, seed=seed)
+    with ThreadPoolExecutor(workers) as pool:
+        copies = list(pool.map(one, sources, manifest["path"].to_list(), paths))
+
+    rate = chain.sample_rate
+    copied = manifest.with_columns(
+        pl.Series("utt_id", ids),
+        pl.Series("path", _manifest_paths(paths)),
+        pl.Series("duration", [copy.n_samples / rate for copy in copies], dtype=pl.Float64),
+        pl.lit(rate, dtype=pl.Int64).alias("sample_rate"),
+        pl.Series("source_utt", sources),
+        pl.Series("augmentation", [copy.applied for copy in copies]),
+    )
+    if segments is None:
+        return copied, None
+    own = segments.filter(pl.col("utt_id").is_in(sources))
+    return copied, own.with_columns(
+        pl.format("{}-{}", pl.lit(name), pl.col("utt_id")).alias("utt_id")
+    )
+
+
+def _file_stem(utt_id: str) -> str:
+    # Some corpora use paths as ids.
+    return utt_id.replace("%", "%25").replace("/", "%2F")
+
+
+def _manifest_paths(paths: Sequence[Path]) -> list[str]:
+    """Relative to the working directory where below it, else absolute."""
+    here = Path.cwd()
+    absolute = [Path(os.path.abspath(path)) for path in paths]
+    return [str(p.relative_to(here) if p.is_relative_to(here) else p) for p in absolute]
+
+
+def _make_copy(
+    utt_id: str, source: str, path: Path, *, chain: Chain, name: str, seed: int
+) -> _Copy:
+    recipe = [chain.steps, chain.sample_rate, seed, name, utt_id]
+    if not Path(source).is_file():
+        raise AudioError(f"{source}: no such audio file")
+    key = hash8([*recipe, sha256_file(source)])
+    finished = _finished_copy(path, key)
+    if finished is not None:
+        return finished
+    x, _ = read(source, chain.sample_rate)
+    y, applied = chain(x, utterance_rng(seed, 0, f"{name}-{utt_id}"))
+    _write(path, y, chain.sample_rate, canonical_json({"key": key, "applied": applied}))
+    return _Copy(y.size, canonical_json(applied))
+
+
+def _finished_copy(path: Path, key: str) -> _Copy | None:
+    """A copy from an earlier run, or None when there is none or it was made from other things."""
+    if not path.is_file():
+        return None
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            made: dict[str, Any] = json.loads(file.comment)
+            n_samples = int(file.frames)
+    except (soundfile.SoundFileError, json.JSONDecodeError):
+        return None
+    if made.get("key") != key:
+        return None
+    return _Copy(n_samples, canonical_json(made["applied"]))
+
+
+def _write(path: Path, x: Samples, sample_rate: int, comment: str) -> None:
+    pcm = np.round(np.clip(x.astype(np.float64) * 32768.0, -32768, 32767)).astype(np.int16)
+    with atomic_path(path) as temporary:
+        try:
+            with soundfile.SoundFile(
+                str(temporary), "w", samplerate=sample_rate, channels=1, subtype="PCM_16"
+            ) as file:
+                file.comment = comment
+                file.write(pcm)
+            with soundfile.SoundFile(str(temporary)) as written:
+                whole = written.frames == pcm.size and written.comment == comment
+        except soundfile.SoundFileError as error:
+            raise AudioError(f"{path}: cannot be written: {error}; is the disk full?") from error
+        if not whole:
+            raise AudioError(f"{path}: cannot be written whole; is the disk full?")
