@@ -1,0 +1,354 @@
+"""The mini corpus: recordings of an artificial talker, and spoofs with known cues.
+
+Layout of a generated folder:
+
+* `flac/*.flac`: 16 kHz, mono, 16 bit. The names tell nothing about the class.
+* `protocol.tsv`: utt_id, file, split, label, system, speaker, gender, language, codec, base_utt
+  (the bona fide recording that was said with the same breath; its own id for bona fide), sentence.
+* `segments.tsv`: tiers word, phone, silence and, for spoofs, artefact.
+* `systems.tsv`: what each system plants, where, and in which splits.
+* `sentences.tsv`: sentence, language, transcript.
+* `tracing/`: the spoofs without codec in the layout of MLAAD (Müller et al., IJCNN 2024), as WAV,
+  with `train.csv`, `dev.csv` and `eval.csv` of a source-tracing protocol.
+
+What could separate the classes without any cue is balanced by design instead of by chance: every
+system takes as many utterances of every speaker, a short one for every long one, and the levels of
+every system and of the bona fide cover the same range evenly.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import soundfile
+
+from spoofscope import audio
+from spoofscope.components import positive_int, resolve
+from spoofscope.corpora.mini.systems import SYSTEMS, System
+from spoofscope.corpora.mini.talker import (
+    SAMPLE_RATE,
+    Recording,
+    Segment,
+    Sentence,
+    Signal,
+    Speaker,
+    make_sentence,
+    make_speaker,
+    speak,
+)
+from spoofscope.errors import ConfigError
+from spoofscope.files import atomic_folder, write_text
+from spoofscope.identity import rng_of
+from spoofscope.tables import SPLITS, write_segments, write_table
+
+SPLIT_LANGUAGES = {"train": ("qaa", "qab"), "dev": ("qaa", "qab"), "eval": ("qaa", "qab", "qac")}
+"""Languages of each split; `qac` is heard in eval only."""
+
+CODECS: dict[str, dict[str, Any]] = {
+    "mulaw": {"format": "WAV", "subtype": "ULAW"},
+    # libsndfile's compression level 0.99 is about 12 kbit/s for Opus and 24 kbit/s for MP3 here.
+    "opus": {"format": "OGG", "subtype": "OPUS", "compression_level": 0.99},
+    "mp3": {"format": "MP3", "subtype": "MPEG_LAYER_III", "compression_level": 0.99},
+}
+"""Codecs of the eval split, and how libsndfile is asked for them."""
+
+_DEFAULTS: dict[str, Any] = {
+    "speakers": {"train": 8, "dev": 4, "eval": 6},
+    "sentences": {"train": 12, "dev": 12, "eval": 16},
+    "spoofs": 2,
+    "codecs": ["mulaw", "opus", "mp3"],
+}
+
+_SHORTEST, _LONGEST = 1.6, 3.0  # s
+_QUIETEST, _LOUDEST = -36.0, -20.0  # dB re full scale, root mean square
+
+
+@dataclass
+class _Utterance:
+    split: str
+    system: System | None  # None is bona fide
+    speaker: Speaker
+    sentence: str
+    samples: Signal
+    segments: Sequence[Segment]
+    base: "_Utterance | None"  # None is itself
+    utt_id: str = ""
+    codec: str = "-"
+    level: float = 0.0  # dB re full scale
+
+
+def _options(given: Mapping[str, Any]) -> dict[str, Any]:
+    owner = "corpus mini"
+    options = resolve(given, _DEFAULTS, owner)
+    for key in ("speakers", "sentences"):
+        per_split = resolve(options[key], _DEFAULTS[key], f"{owner}: {key}")
+        for split in SPLITS:
+            positive_int(per_split, split, f"{owner}: {key}")
+        options[key] = per_split
+    positive_int(options, "spoofs", owner)
+    # Utterances are taken in pairs, see _corrupt.
+    if options["spoofs"] % 2:
+        raise ConfigError(f"{owner}: spoofs must be even, not {options['spoofs']}")
+    for split, n in options["sentences"].items():
+        if n % 2 or n < options["spoofs"]:
+            raise ConfigError(
+                f"{owner}: sentences: {split} must be even and at least spoofs "
+                f"({options['spoofs']}), not {n}"
+            )
+    for codec in options["codecs"]:
+        if codec not in CODECS:
+            raise ConfigError(
+                f"{owner}: unknown codec {codec!r}; codecs may have {', '.join(CODECS)}"
+            )
+    return options
+
+
+def _durations(n_sentences: int) -> Signal:
+    return np.linspace(_SHORTEST, _LONGEST, n_sentences)
+
+
+def _sentences(split: str, n: int, seed: int) -> dict[str, tuple[str, Sentence]]:
+    """All sentences of a split by name, with their language, from short to long."""
+    found = {}
+    for language in SPLIT_LANGUAGES[split]:
+        for index, duration in enumerate(_durations(n)):
+            name = f"{language}-{split}-{index:02d}"
+            n_words = max(3, round((duration - 0.5) / 0.31))
+            rng = rng_of(seed, "sentence", name)
+            found[name] = (language, make_sentence(language, n_words, rng))
+    return found
+
+
+def _record(
+    split: str, options: Mapping[str, Any], sentences: Mapping[str, tuple[str, Sentence]], seed: int
+) -> list[list[tuple[_Utterance, Recording]]]:
+    """The bona fide recordings of a split, per speaker, from short to long."""
+    n_sentences = options["sentences"][split]
+    languages = SPLIT_LANGUAGES[split]
+    spoken = []
+    for index in range(options["speakers"][split]):
+        name = f"{split[0].upper()}{index:02d}"
+        # Two speakers in a row are a woman and a man: both get the same language.
+        language = languages[index // 2 % len(languages)]
+        speaker = make_speaker(name, index, language, rng_of(seed, "speaker", name))
+        own = []
+        for number, duration in enumerate(_durations(n_sentences)):
+            sentence = f"{language}-{split}-{number:02d}"
+            rng = rng_of(seed, "recording", name, sentence)
+            length = duration + rng.uniform(-0.03, 0.03)
+            recording = speak(speaker, sentences[sentence][1], length, rng)
+            utterance = _Utterance(
+                split, None, speaker, sentence, recording.samples, recording.segments, None
+            )
+            own.append((utterance, recording))
+        spoken.append(own)
+    return spoken
+
+
+def _corrupt(
+    split: str, spoken: list[list[tuple[_Utterance, Recording]]], n_spoofs: int, seed: int
+) -> list[_Utterance]:
+    """Every system of the split on `n_spoofs` utterances of every speaker."""
+    systems = [system for system in SYSTEMS if split in system.splits]
+    spoofs = []
+    for row, own in enumerate(spoken):
+        n_pairs = len(own) // 2
+        for column, system in enumerate(systems):
+            for turn in range(n_spoofs // 2):
+                # The k-th shortest goes with the k-th longest, so no system has longer utterances
+                # than the bona fide; the shift spreads the systems over sentences and speakers.
+                pair = (row + column + turn) % n_pairs
+                for number in (pair, len(own) - 1 - pair):
+                    base, recording = own[number]
+                    rng = rng_of(seed, "spoof", system.name, base.speaker.name, base.sentence)
+                    samples, artefacts = system.spoof(recording, rng)
+                    segments = (*base.segments, *artefacts)
+                    spoofs.append(
+                        _Utterance(
+                            split, system, base.speaker, base.sentence, samples, segments, base
+                        )
+                    )
+    return spoofs
+
+
+def _balance(utterances: list[_Utterance], codecs: Sequence[str], seed: int) -> None:
+    """Give every utterance an id, a level and, in eval, a codec, in equal shares per system."""
+    split = utterances[0].split
+    groups: dict[str, list[_Utterance]] = {}
+    for utterance in utterances:
+        groups.setdefault(utterance.system.name if utterance.system else "-", []).append(utterance)
+    for name, group in groups.items():
+        rng = rng_of(seed, "balance", split, name)
+        levels = np.linspace(_QUIETEST, _LOUDEST, len(group) + 2)[1:-1]
+        for utterance, level in zip(group, rng.permutation(levels), strict=True):
+            utterance.level = float(level)
+        if split == "eval" and codecs:
+            # Half of every group stays without a codec.
+            order = rng.permutation(len(group))[len(group) // 2 :]
+            for turn, index in enumerate(order):
+                group[index].codec = codecs[turn % len(codecs)]
+    order = rng_of(seed, "order", split).permutation(len(utterances))
+    for number, index in enumerate(order):
+        utterances[index].utt_id = f"MINI_{split[0].upper()}_{number:04d}"
+
+
+def _scaled(samples: Signal, level: float) -> Signal:
+    """Without DC and at `level` dB; exact zeros stay exact."""
+    sounding = samples != 0
+    x = samples.copy()
+    x[sounding] -= x[sounding].mean()
+    x *= 10 ** (level / 20) / np.sqrt(np.mean(x**2))
+    return np.asarray(np.round(x * 32768) / 32768)
+
+
+def _coded(samples: Signal, codec: str) -> Signal:
+    """Encoded and decoded in memory; libsndfile takes the codecs' delays back."""
+    stream = io.BytesIO()
+    soundfile.write(stream, samples, SAMPLE_RATE, **CODECS[codec])
+    stream.seek(0)
+    decoded, _ = soundfile.read(stream, dtype="float64")
+    return np.asarray(decoded[: samples.size])
+
+
+def _model_name(system: System) -> str:
+    # MLAAD's own names have slashes too; its folders have underscores in their place.
+    return f"mini/{system.scope}/{system.name}"
+
+
+def _write_tracing(
+    folder: Path, spoofs: Sequence[_Utterance], sentences: Mapping[str, tuple[str, Sentence]]
+) -> None:
+    meta: dict[Path, list[str]] = {}
+    protocols: dict[str, list[str]] = {split: ["path,model_name"] for split in SPLITS}
+    for utterance in sorted(spoofs, key=lambda u: u.utt_id):
+        system = utterance.system
+        assert system is not None
+        if utterance.split == "train" and not system.known:
+            continue
+        speaker, model = utterance.speaker, _model_name(system)
+        place = Path("fake") / speaker.language / model.replace("/", "_")
+        path = f"./{place.as_posix()}/{utterance.utt_id}.wav"
+        audio.write(
+            folder / place / f"{utterance.utt_id}.wav",
+            _scaled(utterance.samples, utterance.level),
+            SAMPLE_RATE,
+        )
+        protocols[utterance.split].append(f"{path},{model}")
+        source = (
+            f"{speaker.language}/by_book/{speaker.gender}/{speaker.name}/mini/wavs/"
+            f"{utterance.sentence}.wav"
+        )
+        fields = [
+            path, source, speaker.language, "True", f"{utterance.samples.size / SAMPLE_RATE:.4f}",
+            "mini", model, system.cue, sentences[utterance.sentence][1].text,
+        ]  # fmt: skip
+        meta.setdefault(place, []).append("|".join(fields))
+    header = (
+        "path|original_file|language|is_original_language|duration|training_data|model_name|"
+        "architecture|transcript"
+    )
+    for place, lines in meta.items():
+        write_text(folder / place / "meta.csv", "\n".join([header, *lines]) + "\n")
+    for split, lines in protocols.items():
+        write_text(folder / f"{split}.csv", "\n".join(lines) + "\n")
+
+
+def _write_tables(
+    folder: Path, utterances: Sequence[_Utterance], sentences: Mapping[str, tuple[str, Sentence]]
+) -> None:
+    write_table(
+        folder / "protocol.tsv",
+        pl.DataFrame(
+            {
+                "utt_id": utterance.utt_id,
+                "file": f"flac/{utterance.utt_id}.flac",
+                "split": utterance.split,
+                "label": "spoof" if utterance.system else "bonafide",
+                "system": utterance.system.name if utterance.system else "-",
+                "speaker": utterance.speaker.name,
+                "gender": utterance.speaker.gender,
+                "language": utterance.speaker.language,
+                "codec": utterance.codec,
+                "base_utt": (utterance.base or utterance).utt_id,
+                "sentence": utterance.sentence,
+            }
+            for utterance in utterances
+        ),
+    )
+    write_segments(
+        folder / "segments.tsv",
+        pl.DataFrame(
+            {
+                "utt_id": utterance.utt_id,
+                "start": segment.start / SAMPLE_RATE,
+                "end": segment.end / SAMPLE_RATE,
+                "tier": segment.tier,
+                "label": segment.label,
+            }
+            for utterance in utterances
+            for segment in utterance.segments
+        ),
+    )
+    write_table(
+        folder / "systems.tsv",
+        pl.DataFrame(
+            {
+                "system": system.name,
+                "cue": system.cue,
+                "scope": system.scope,
+                "splits": ",".join(system.splits),
+                "model_name": _model_name(system),
+                "traced_in_training": "yes" if system.known else "no",
+                "plants": ",".join(system.plants) or "-",
+                "description": system.description,
+            }
+            for system in SYSTEMS
+        ),
+    )
+    write_table(
+        folder / "sentences.tsv",
+        pl.DataFrame(
+            {"sentence": name, "language": language, "transcript": sentence.text}
+            for name, (language, sentence) in sentences.items()
+        ),
+    )
+
+
+def generate_corpus(out_dir: Path, options: Mapping[str, Any], seed: int) -> None:
+    """Generate the corpus; the same options and seed give the same bytes.
+
+    Args:
+        out_dir: replaced as a whole when the new corpus is complete, untouched until then.
+        options: `speakers` and `sentences` (per speaker, even) as mappings of split to number;
+            `spoofs`: utterances that each system takes of each speaker (even); `codecs`: names of
+            `CODECS` that half of the eval split goes through in turn, or none.
+        seed: everything random follows from it.
+
+    Raises:
+        ConfigError: an unknown option, or a number or codec that cannot be.
+    """
+    resolved = _options(options)
+    sentences: dict[str, tuple[str, Sentence]] = {}
+    utterances: list[_Utterance] = []
+    for split in SPLITS:
+        texts = _sentences(split, resolved["sentences"][split], seed)
+        spoken = _record(split, resolved, texts, seed)
+        made = [utterance for own in spoken for utterance, _ in own]
+        made += _corrupt(split, spoken, resolved["spoofs"], seed)
+        _balance(made, resolved["codecs"], seed)
+        sentences.update(texts)
+        utterances += made
+    utterances.sort(key=lambda utterance: utterance.utt_id)
+    with atomic_folder(out_dir) as folder:
+        for utterance in utterances:
+            samples = _scaled(utterance.samples, utterance.level)
+            if utterance.codec != "-":
+                samples = _coded(samples, utterance.codec)
+            audio.write(folder / "flac" / f"{utterance.utt_id}.flac", samples, SAMPLE_RATE)
+        _write_tables(folder, utterances, sentences)
+        spoofs = [utterance for utterance in utterances if utterance.system]
+        _write_tracing(folder / "tracing", spoofs, sentences)
