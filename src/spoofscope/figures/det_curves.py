@@ -1,0 +1,81 @@
+"""Detection error trade-off curves."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy.special import ndtri
+
+from spoofscope.figures.inputs import read_scored
+from spoofscope.figures.style import line_style, new_figure, percent, save, system_labels
+from spoofscope.metrics.rates import det_curve, eer
+
+_TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
+_LIMITS = (0.0008, 0.9)
+# More points than pixels only make the PDF heavy.
+_POINTS = 1500
+
+
+def draw(
+    systems: Sequence[Mapping[str, Any]],
+    sets: Sequence[Sequence[str]],
+    root: str,
+    outputs: Mapping[str, str],
+) -> None:
+    """Draw one panel per (corpus, split), with one curve per system, on normal-deviate axes.
+
+    Args:
+        systems: id, seed and name of every system.
+        sets: (corpus, split) pairs.
+        root: folder of the study's results.
+        outputs: `pdf`, `png`, `tsv`.
+    """
+    labels = system_labels(systems)
+    figure = new_figure(3.9 * len(sets), 4.1)
+    rows: list[pl.DataFrame] = []
+    for panel, (corpus, split) in enumerate(sets, start=1):
+        axes = figure.add_subplot(1, len(sets), panel)
+        for i, (system, seed) in enumerate(labels):
+            trials = read_scored(
+                f"{root}/scores/{system}/seed{seed}/{corpus}.{split}.tsv",
+                f"{root}/manifests/{corpus}.tsv",
+                split,
+            )
+            bonafide = trials.filter(pl.col("label") == "bonafide")["score"].to_numpy()
+            spoof = trials.filter(pl.col("label") == "spoof")["score"].to_numpy()
+            if not (bonafide.size and spoof.size):
+                continue
+            curve = det_curve(bonafide, spoof)
+            keep = np.unique(
+                np.linspace(0, curve.p_fa.size - 1, min(_POINTS, curve.p_fa.size)).astype(int)
+            )
+            p_fa, p_miss = curve.p_fa[keep], curve.p_miss[keep]
+            value = eer(bonafide, spoof).value
+            axes.plot(
+                ndtri(np.clip(p_fa, _LIMITS[0] / 10, 1 - 1e-6)),
+                ndtri(np.clip(p_miss, _LIMITS[0] / 10, 1 - 1e-6)),
+                label=f"{labels[system, seed]}: {percent(value)} %",
+                **line_style(i),
+            )
+            rows.append(
+                pl.DataFrame({"p_fa": p_fa, "p_miss": p_miss}).select(
+                    pl.lit(corpus).alias("corpus"),
+                    pl.lit(split).alias("split"),
+                    pl.lit(system).alias("system"),
+                    pl.lit(seed).alias("seed"),
+                    pl.col("p_fa").alias("spoof_accepted"),
+                    pl.col("p_miss").alias("bonafide_rejected"),
+                )
+            )
+        axes.axline((0, 0), slope=1, color="#bbbbbb", linewidth=0.8, zorder=0)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_ticks(ndtri(np.array(_TICKS)), [f"{100 * tick:g}" for tick in _TICKS])
+        axes.set_xlim(*ndtri(np.array(_LIMITS)))
+        axes.set_ylim(*ndtri(np.array(_LIMITS)))
+        axes.set_aspect("equal")
+        axes.set_xlabel("spoof accepted (%)")
+        axes.set_ylabel("bona fide rejected (%)")
+        axes.set_title(f"{corpus}, {split}")
+        axes.legend(title="EER", title_fontsize=7, loc="lower left")
+    save(figure, outputs, pl.concat(rows))

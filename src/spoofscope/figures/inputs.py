@@ -1,0 +1,44 @@
+"""What several figures read: scores joined with trials, and metrics tables."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from spoofscope.tables import join_scores, read_manifest, read_scores, read_table
+
+METRIC_COLUMNS: dict[str, pl.DataType] = {
+    "system": pl.String(),
+    "seed": pl.Int64(),
+    "corpus": pl.String(),
+    "split": pl.String(),
+    "condition": pl.String(),
+    "level": pl.String(),
+    "metric": pl.String(),
+    "value": pl.String(),
+    "ci_low": pl.String(),
+    "ci_high": pl.String(),
+    "n_bonafide": pl.Int64(),
+    "n_spoof": pl.Int64(),
+}
+_OPTIONAL = ("value", "ci_low", "ci_high")
+
+
+def read_metrics(paths: Sequence[str | Path]) -> pl.DataFrame:
+    """All metrics tables in one frame; undefined values and absent intervals are null."""
+    required = {name: t for name, t in METRIC_COLUMNS.items() if name not in _OPTIONAL}
+    frames = [
+        read_table(path, required).with_columns(
+            pl.col(name).replace("", None).cast(pl.Float64) for name in _OPTIONAL
+        )
+        for path in paths
+    ]
+    return pl.concat(frames)
+
+
+def read_scored(scores: str | Path, manifest: str | Path, split: str) -> pl.DataFrame:
+    """The trials of one split with their scores."""
+    trials = read_manifest(manifest).filter(pl.col("split") == split)
+    return join_scores(
+        read_scores(scores), trials, scores_name=str(scores), trials_name=f"{manifest} ({split})"
+    )

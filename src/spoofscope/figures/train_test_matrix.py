@@ -1,0 +1,82 @@
+"""What each detector was trained on against what it was tested on."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.colors import Normalize
+
+from spoofscope.figures.inputs import read_metrics
+from spoofscope.figures.style import new_figure, percent, save, system_labels
+
+
+def draw(
+    systems: Sequence[Mapping[str, Any]], metrics: Sequence[str], outputs: Mapping[str, str]
+) -> None:
+    """Draw EERs: rows are systems with their training data, columns are spoofing systems.
+
+    A cell is the EER of that spoofing system's trials against all bona fide trials of the set; the
+    column "pooled" takes all spoofs together. EERs above 50 % are shown as they are.
+    Arguments as in `eer_by_condition.draw`.
+    """
+    labels = system_labels(systems)
+    trained = {
+        (system["id"], system["seed"]): ", ".join(system["trained_on"]) for system in systems
+    }
+    table = read_metrics(metrics).filter(
+        (pl.col("metric") == "eer")
+        & pl.col("condition").is_in(["pooled", "system"])
+        & ~pl.col("level").str.starts_with("macro")
+    )
+    columns = (
+        table.select("corpus", "split", "condition", "level")
+        .unique()
+        .sort("corpus", "split", pl.col("condition") != "pooled", "level")
+        .rows()
+    )
+    values = np.full((len(labels), len(columns)), np.nan)
+    for row in table.iter_rows(named=True):
+        key = (row["corpus"], row["split"], row["condition"], row["level"])
+        if row["value"] is not None:
+            values[list(labels).index((row["system"], row["seed"])), columns.index(key)] = row[
+                "value"
+            ]
+    figure = new_figure(2.6 + 0.62 * len(columns), 1.5 + 0.36 * len(labels))
+    axes = figure.add_subplot()
+    image = axes.imshow(
+        100 * values, cmap="cividis_r", norm=Normalize(0, 50), aspect="auto", interpolation="none"
+    )
+    for (i, j), value in np.ndenumerate(values):
+        text = "-" if np.isnan(value) else percent(value)
+        dark = not np.isnan(value) and value > 0.25
+        axes.text(
+            j, i, text, ha="center", va="center", fontsize=7, color="white" if dark else "black"
+        )
+    axes.set_yticks(
+        range(len(labels)),
+        [f"{label}\n{_shorten(trained[key])}" for key, label in labels.items()],
+        fontsize=6.5,
+    )
+    several = len({(corpus, split) for corpus, split, _, _ in columns}) > 1
+    axes.set_xticks(
+        range(len(columns)),
+        [f"{corpus}: {level}" if several else level for corpus, _, _, level in columns],
+        rotation=35,
+        ha="right",
+    )
+    axes.grid(visible=False)
+    axes.set_xlabel("tested on (spoofing system against all bona fide)")
+    axes.set_ylabel("detector and training data")
+    figure.colorbar(image, ax=axes, label="EER (%)", extend="max", pad=0.01)
+    save(
+        figure,
+        outputs,
+        table.select(
+            "system", "seed", "corpus", "split", "condition", "level", "value", "ci_low", "ci_high"
+        ),
+    )
+
+
+def _shorten(text: str, limit: int = 34) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
