@@ -1,0 +1,168 @@
+"""The command line: `spoofscope COMMAND ...`.
+
+Each command imports what it needs when it runs, so `spoofscope --help` is immediate. Exit codes:
+0 success, 1 done but with failures that are listed in the output, 2 refused; a refusal is one line
+on stderr.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from spoofscope import __version__
+from spoofscope.errors import SpoofscopeError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the return value is the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except SpoofscopeError as error:
+        print(f"spoofscope {options.command}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="spoofscope", description="Speech-deepfake research.")
+    parser.add_argument("--version", action="version", version=f"spoofscope {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    metrics = commands.add_parser(
+        "metrics",
+        help="error rates of a score file",
+        description="EER, minDCF and actDCF (ASVspoof 5 costs), Cllr, minimum Cllr and AUC of a "
+        "score file, pooled and per level of a column. Scores are higher = more bona fide.",
+    )
+    metrics.add_argument("--scores", required=True, metavar="TSV", help="utt_id, score")
+    metrics.add_argument(
+        "--trials", required=True, metavar="TSV", help="utt_id, label, conditions; or a manifest"
+    )
+    metrics.add_argument("--by", metavar="COLUMN", help="also per level of this column")
+    metrics.add_argument(
+        "--bootstrap",
+        type=_count,
+        default=1000,
+        metavar="N",
+        help="resamples behind the 95 %% interval of the EER; 0 for none (default: 1000)",
+    )
+    metrics.add_argument(
+        "--seed", type=int, default=1, metavar="K", help="of the bootstrap (default: 1)"
+    )
+    metrics.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    metrics.set_defaults(run=_metrics)
+
+    predict = commands.add_parser(
+        "predict",
+        help="judge recordings",
+        description="Score, probability and decision of a detector for each recording.",
+    )
+    predict.add_argument("--detector", required=True, metavar="DIR", help="a detector's folder")
+    predict.add_argument("files", nargs="+", metavar="FILE", help="recordings")
+    predict.add_argument("--json", action="store_true", help="a JSON list instead of a table")
+    predict.set_defaults(run=_predict)
+    return parser
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError
+    return value
+
+
+_count.__name__ = "whole number, 0 or more"
+
+
+def _metrics(options: argparse.Namespace) -> int:
+    from spoofscope.metrics.tables import evaluate
+    from spoofscope.tables import join_scores, read_scores, read_trials
+
+    joined = join_scores(
+        read_scores(options.scores),
+        read_trials(options.trials),
+        scores_name=options.scores,
+        trials_name=options.trials,
+    )
+    by = [] if options.by is None else [options.by]
+    table = evaluate(joined, by, options.bootstrap, options.seed)
+    print(json.dumps(_metrics_json(table), allow_nan=False) if options.json else _as_text(table))
+    return 0
+
+
+def _metrics_json(table: "pl.DataFrame") -> dict[str, Any]:
+    from spoofscope.metrics.tables import MACRO, POOLED
+
+    levels: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in table.iter_rows(named=True):
+        level = levels.setdefault((row["condition"], row["level"]), {"eer_ci": None})
+        level[row["metric"]] = row["value"]
+        level["n_bonafide"], level["n_spoof"] = row["n_bonafide"], row["n_spoof"]
+        if row["metric"] == "eer" and row["ci_low"] is not None:
+            level["eer_ci"] = [row["ci_low"], row["ci_high"]]
+    pooled = {condition: metrics for (condition, _), metrics in levels.items()}[POOLED]
+    by = {
+        level: metrics
+        for (condition, level), metrics in levels.items()
+        if condition != POOLED and level != MACRO
+    }
+    return {"pooled": pooled, "by": by}
+
+
+def _as_text(table: "pl.DataFrame") -> str:
+    rows: dict[tuple[str, str], list[str]] = {}
+    for row in table.iter_rows(named=True):
+        start = [row["condition"], row["level"], str(row["n_bonafide"]), str(row["n_spoof"])]
+        cells = rows.setdefault((row["condition"], row["level"]), start)
+        cells.append("-" if row["value"] is None else f"{row['value']:.4f}")
+        if row["metric"] == "eer":
+            interval = row["ci_low"] is not None
+            cells.append(f"{row['ci_low']:.4f} to {row['ci_high']:.4f}" if interval else "-")
+    header = ["condition", "level", "bona fide", "spoof", "EER", "95 % interval"]
+    header += ["minDCF", "actDCF", "Cllr", "min Cllr", "AUC"]
+    return _aligned([header, *rows.values()])
+
+
+def _aligned(rows: list[list[str]]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from spoofscope.detector import predict_files
+
+    results, all_judged = predict_files(options.detector, options.files)
+    if options.json:
+        print(json.dumps(results, allow_nan=False))
+    else:
+        rows = [["file", "decision", "score", "p(bona fide)", "seconds"]]
+        for result in results:
+            if "error" in result:
+                rows.append([result["path"], "-", "-", "-", "-"])
+                print(" ".join(result["error"].split()), file=sys.stderr)
+                continue
+            probability = result["p_bonafide"]
+            rows.append(
+                [
+                    result["path"],
+                    result["decision"],
+                    f"{result['score']:.4f}",
+                    "-" if probability is None else f"{probability:.4f}",
+                    f"{result['duration_s']:.2f}",
+                ]
+            )
+        print(_aligned(rows))
+    return 0 if all_judged else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
