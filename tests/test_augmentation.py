@@ -324,9 +324,10 @@ def test_g711_against_the_segment_rule(name, law):
     x = np.concatenate([speech(0.3), np.linspace(-0.99, 0.99, 5000, dtype=np.float32)])
     y = codec.round_trip(x, RATE, codec.Setting(name, RATE))
     difference = np.abs(y - law(x))
-    # FFmpeg encodes through a table; next to the edge of a step it may take the neighbour.
+    # FFmpeg encodes through a table; next to the edge of a step it may take the neighbour,
+    # and steps are at most a sixteenth of the level.
     assert np.mean(difference < 1e-7) > 0.95
-    assert np.all(difference <= 0.05 * np.abs(x) + 0.001)
+    assert np.all(difference <= np.abs(x) / 16 + 0.001)
 
 
 LEAST_CORRELATION = {
