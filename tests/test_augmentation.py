@@ -659,14 +659,17 @@ import polars as pl
 from spoofscope.augmentation import copies
 from spoofscope.augmentation.chain import Chain
 
-class Slow(Chain):
+class Stuck(Chain):
+    calls = 0
+
     def __call__(self, x, rng):
-        time.sleep(0.05)
+        self.calls += 1
+        if self.calls > 5:
+            time.sleep(600)
         return super().__call__(x, rng)
 
 manifest = pl.read_csv(sys.argv[1], separator="\\t")
-chain = Slow([{"effect": "rawboost", "algorithm": 5}], {}, 16000)
-print("ready", flush=True)
+chain = Stuck([{"effect": "rawboost", "algorithm": 5}], {}, 16000)
 copies.make_copies(manifest, chain, Path(sys.argv[2]), "noisy", 7, workers=2)
 """
 
@@ -684,7 +687,7 @@ def test_copies_resume_after_a_kill(corpus, tmp_path):
     )
     deadline = time.monotonic() + 60
     while len(list(out.glob("noisy-*.flac"))) < 3:
-        assert child.poll() is None, "finished before it could be killed"
+        assert child.poll() is None, "ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.002)
     child.send_signal(signal.SIGKILL)
