@@ -1,0 +1,133 @@
+"""What front-ends without a backbone share: a fixed transform, clip by clip, and its statistics."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spoofscope.batches import valid_mask
+from spoofscope.errors import AudioError, DetectorError, TrainingError
+from spoofscope.frontends.base import Features, FrontEnd
+
+
+class Standardisation(nn.Module):
+    """Mean and standard deviation of features over a training set, along one of their axes.
+
+    Both are float32 buffers and NaN until `fit`, so that an unfitted detector cannot score.
+
+    Args:
+        axis: the axis of features (B, C, N, D) that keeps statistics of its own: 1 or 3.
+        size: its length.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, axis: int, size: int) -> None:
+        super().__init__()
+        self.axis = axis
+        self.register_buffer("mean", torch.full((size,), torch.nan))
+        self.register_buffer("std", torch.full((size,), torch.nan))
+
+    def fit(self, batches: Iterable[Features]) -> None:
+        """Gather mean and population standard deviation over all valid frames, in float64.
+
+        Raises:
+            TrainingError: there are no frames, a value is not finite, or one is the same in all
+                frames.
+        """
+        count = 0
+        total = torch.zeros(len(self.mean), dtype=torch.float64)
+        squares = torch.zeros_like(total)
+        for values, lengths in batches:
+            valid = valid_mask(lengths, values.shape[2])
+            # (valid frames, C, D), then one row per entry of the axis.
+            frames = values.transpose(1, 2)[valid].double().cpu()
+            rows = frames.movedim(1 if self.axis == 1 else 2, 0).flatten(1)
+            count += rows.shape[1]
+            total += rows.sum(dim=1)
+            squares += rows.square().sum(dim=1)
+        if count == 0:
+            raise TrainingError("no frames to take the mean and standard deviation of")
+        mean = total / count
+        std = (squares / count - mean.square()).clamp(min=0).sqrt()
+        if not (mean.isfinite() & std.isfinite()).all():
+            raise TrainingError("the training features hold NaN or infinite values")
+        # Rounding leaves a constant with a standard deviation of about 1e-8 of its size.
+        constant = torch.nonzero(std <= 1e-6 * mean.abs()).flatten().tolist()
+        if constant:
+            raise TrainingError(
+                f"feature {constant[0]} of {len(std)} has the same value in all frames of the "
+                "training set: it cannot be standardised; is the audio silent?"
+            )
+        self.mean.copy_(mean)
+        self.std.copy_(std)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(values - mean) / std, for values (B, C, N, D).
+
+        Raises:
+            DetectorError: the statistics have not been gathered yet.
+        """
+        if self.mean.isnan().any():
+            raise DetectorError(
+                "the front-end normalises with the training set's mean and standard deviation, "
+                "which it has not got: train the detector first"
+            )
+        shape = [1, 1, 1, 1]
+        shape[self.axis] = -1
+        return (values - self.mean.view(shape)) / self.std.view(shape)
+
+
+class SpectralFrontEnd(FrontEnd):
+    """A front-end without trainable parameters, given by a transform of whole clips.
+
+    Transforms reflect a clip at its own end, which no mask can imitate: rows of one length are
+    transformed together, each cut to that length.
+
+    Attributes:
+        statistics: of the training set, where the options ask for them.
+    """
+
+    channel_axis = "channel"
+    statistics: Standardisation | None
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(config)
+        self.statistics = None
+
+    @abstractmethod
+    def transform(self, waveform: Tensor) -> Tensor:
+        """Features (B, C, N, D) of clips (B, n_samples) without padding."""
+
+    def raw(self, waveform: Tensor, lengths: Tensor) -> Features:
+        """Un-normalised features; see `FrontEnd.raw`."""
+        distinct = sorted(set(lengths.tolist()))
+        if self.n_frames(distinct[0]) < 1:
+            raise AudioError(
+                f"a clip of {distinct[0]} samples is too short for front-end {self.name}: "
+                "lengthen it, or raise the input policy's min_samples"
+            )
+        frames = torch.tensor([self.n_frames(n) for n in lengths.tolist()], device=lengths.device)
+        if len(distinct) == 1:
+            return Features(self.transform(waveform[:, : distinct[0]]), frames)
+        shape = (len(lengths), self.n_channels, int(frames.max()), self.dim)
+        values = waveform.new_zeros(shape)
+        for length in distinct:
+            rows = torch.nonzero(lengths == length).squeeze(1)
+            result = self.transform(waveform[rows, :length])
+            values[rows, :, : result.shape[2]] = result
+        return Features(values, frames)
+
+    def normalise(self, features: Features) -> Features:
+        """Apply the training set's mean and standard deviation, where there are any."""
+        if self.statistics is None:
+            return features
+        return Features(self.statistics(features.values), features.lengths)
+
+    def fit(self, batches: Iterable[Features]) -> None:
+        """Gather the mean and standard deviation of the training set, where they are used."""
+        if self.statistics is not None:
+            self.statistics.fit(batches)
