@@ -1,14 +1,13 @@
 """The SSL front-end and its backbones, on tiny random encoders of every family and norm."""
 
+import functools
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 import torch
 import transformers
@@ -19,8 +18,9 @@ from spoofscope.files import sha256_folder
 from spoofscope.frontends import registry
 from spoofscope.frontends.backbones import (
     FAMILIES,
+    _load,
+    fetch_backbone,
     load_backbone,
-    resolve_backbone,
     write_tiny_backbone,
 )
 from spoofscope.frontends.ssl import SSLFrontEnd
@@ -247,37 +247,29 @@ def test_tiny_backbone_is_reproducible(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b", "c"]
 
 
-def test_sources_resolve(tmp_path: Path) -> None:
-    hub = {"family": "wavlm", "hub": "microsoft/wavlm-base-plus", "revision": COMMIT}
-    assert resolve_backbone(hub, tmp_path) == hub
-    local = resolve_backbone({"family": "hubert", "folder": "x/y"}, tmp_path)
-    assert local == {"family": "hubert", "folder": str(tmp_path / "x/y")}
-    absolute = resolve_backbone({"family": "hubert", "folder": "/x/y"}, tmp_path)
-    assert absolute["folder"] == "/x/y"
-    tiny = resolve_backbone({"family": "wavlm", "tiny": {}}, tmp_path)
-    same = resolve_backbone({"family": "wavlm", "tiny": {"layers": 3}}, tmp_path)  # the default
-    other = resolve_backbone({"family": "wavlm", "tiny": {"layers": 2}}, tmp_path)
-    assert tiny == same
-    assert tiny["folder"] != other["folder"]
-    assert Path(tiny["folder"]).parent == tmp_path / "backbones"
+def test_fetching_a_tiny_backbone_writes_it(tmp_path: Path) -> None:
+    write_tiny_backbone(tmp_path / "a", "hubert", {"layers": 2}, seed=4)
+    fetch_backbone({"family": "hubert", "tiny": {"layers": 2}}, tmp_path / "b", seed=4)
+    assert sha256_folder(tmp_path / "a") == sha256_folder(tmp_path / "b")
 
 
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"family": "wavlm"}, "exactly one of hub"),
-        ({"family": "wavlm", "hub": "a/b", "folder": "x"}, "exactly one of hub"),
-        ({"family": "whisper", "folder": "x"}, "family"),
-        ({"folder": "x"}, "family"),
+        ({"family": "wavlm"}, "either hub and revision, or tiny"),
+        ({"family": "wavlm", "hub": "a/b", "tiny": {}}, "either hub and revision, or tiny"),
+        ({"family": "whisper", "tiny": {}}, "family"),
+        ({"tiny": {}}, "family"),
         ({"family": "wavlm", "hub": "a/b"}, "full commit"),
         ({"family": "wavlm", "hub": "a/b", "revision": "main"}, "full commit"),
-        ({"family": "wavlm", "folder": "x", "revision": COMMIT}, "does not go with folder"),
+        ({"family": "wavlm", "tiny": {}, "revision": COMMIT}, "unknown key 'revision'"),
         ({"family": "wavlm", "tiny": {"layer": 3}}, "did you mean 'layers'"),
     ],
 )
-def test_ambiguous_sources_are_refused(entry: dict[str, Any], message: str) -> None:
+def test_ambiguous_sources_are_refused(entry: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
-        resolve_backbone(entry, "data")
+        fetch_backbone(entry, tmp_path / "x", seed=1)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture
@@ -333,26 +325,46 @@ def test_missing_files_are_named(copy: Path) -> None:
         load(copy)
 
 
-def test_hub_ids_load_from_the_cache_without_network(
-    folders: dict[tuple[str, str], Path], tmp_path: Path
+@pytest.mark.parametrize("pickled", [False, True])
+def test_hub_models_are_fetched_from_the_cache_without_network(
+    folders: dict[tuple[str, str], Path],
+    tmp_path: Path,
+    pickled: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # The cache layout of huggingface_hub; its offline switch is read when it is imported.
+    # The cache layout of huggingface_hub, and what its offline switch amounts to.
+    original = folders["hubert", "layer"]
     snapshot = tmp_path / "hub" / "models--lab--encoder" / "snapshots" / COMMIT
-    shutil.copytree(folders["hubert", "layer"], snapshot)
+    shutil.copytree(original, snapshot)
+    if pickled:
+        torch.save(load_file(snapshot / "model.safetensors"), snapshot / "pytorch_model.bin")
+        (snapshot / "model.safetensors").unlink()
     source = {"family": "hubert", "hub": "lab/encoder", "revision": COMMIT}
-    script = f"""
-from spoofscope.errors import DetectorError
-from spoofscope.frontends.backbones import load_backbone
-assert load_backbone({source!r}).normalize
-try:
-    load_backbone({ {**source, "revision": COMMIT[::-1]}!r})
-except DetectorError as error:
-    assert "lab/encoder at {COMMIT[::-1]} cannot be loaded" in str(error), error
-else:
-    raise SystemExit("a commit that is not in the cache was loaded")
-"""
-    environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
-    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+    offline = functools.partial(
+        huggingface_hub.snapshot_download, cache_dir=tmp_path / "hub", local_files_only=True
+    )
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
+    fetch_backbone(source, tmp_path / "got", seed=1)
+    with pytest.raises(DetectorError, match=f"lab/encoder at {COMMIT[::-1]} cannot be fetched"):
+        fetch_backbone({**source, "revision": COMMIT[::-1]}, tmp_path / "not", seed=1)
+    assert not (tmp_path / "not").exists()
+    got = load_backbone({"family": "hubert", "folder": str(tmp_path / "got"), **source})
+    assert got.normalize
+    expected = load_backbone({"family": "hubert", "folder": str(original)}).model.state_dict()
+    for key, value in got.model.state_dict().items():
+        assert torch.equal(value, expected[key]), key
+
+
+def test_a_pickle_that_runs_code_is_refused(copy: Path, tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (tmp_path / "ran",)
+
+    (copy / "model.safetensors").unlink()
+    torch.save({"weight": Bomb()}, copy / "pytorch_model.bin")
+    with pytest.raises(DetectorError, match="cannot be loaded"):
+        _load(copy, "wav2vec2", "the test's")
+    assert not (tmp_path / "ran").exists()
 
 
 def test_heads_of_pre_training_are_left_out(copy: Path) -> None:

@@ -2,20 +2,23 @@
 
 A backbone is a pre-trained wav2vec 2.0 (Baevski et al., 2020), XLS-R (Babu et al., 2022), HuBERT
 (Hsu et al., 2021) or WavLM (Chen et al., 2022) encoder in the format of the transformers library.
-Three sources exist: a hub id pinned to a commit, a local folder, and `tiny`: a small random network
-with the real convolution strides, for trials of a workflow without any download.
+It is always loaded from a local folder. `fetch_backbone` fills that folder from a hub id pinned to
+a commit, or with a tiny random network that has the real convolution strides, for trying out a
+workflow without any download.
 """
 
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from spoofscope.components import one_of, positive_int, resolve
 from spoofscope.errors import ConfigError, DetectorError
 from spoofscope.files import atomic_folder, write_json
-from spoofscope.identity import hash8
+from spoofscope.options import check_keys
 
 # Family -> (configuration class, model class) of transformers. XLS-R is a wav2vec 2.0 network.
 _CLASSES = {
@@ -23,6 +26,7 @@ _CLASSES = {
     "hubert": ("HubertConfig", "HubertModel"),
     "wavlm": ("WavLMConfig", "WavLMModel"),
 }
+_PREPROCESSOR = "preprocessor_config.json"
 FAMILIES = tuple(sorted(_CLASSES))
 
 _TINY_DEFAULTS: dict[str, Any] = {
@@ -53,52 +57,66 @@ class Backbone:
     normalize: bool
 
 
-def _family_of(entry: Mapping[str, Any]) -> str:
-    family = one_of({"family": None, **entry}, "family", FAMILIES, "backbone")
-    return str(family)
+def fetch_backbone(entry: Mapping[str, Any], folder: str | Path, seed: int) -> None:
+    """Put a backbone of the study file on disk, as `load_backbone` wants it, atomically.
 
-
-def resolve_backbone(entry: Mapping[str, Any], data_root: str | Path) -> dict[str, str]:
-    """The source of a backbone entry of the study file, as the front-end `ssl` takes it.
+    A hub model is taken from the cache of huggingface_hub or downloaded (HF_HUB_OFFLINE forbids
+    that), checked, and saved as the bare encoder in safetensors. Many older models exist as pickles
+    only: those are read here, and only here, with torch's `weights_only` unpickler.
 
     Args:
-        entry: `{family, hub, revision}`, `{family, folder}` or `{family, tiny: {...}}`.
-        data_root: the folder that a relative `folder` starts from, and below which tiny backbones
-            are written (`backbones/tiny-{family}-{hash8}`).
-
-    Returns:
-        `{family, hub, revision}` or `{family, folder}`. A tiny backbone's folder need not exist
-        yet: see `write_tiny_backbone`.
+        entry: `{family, hub, revision}` or `{family, tiny: {...}}`.
+        folder: where to write; an existing folder is replaced.
+        seed: of the random weights of a tiny backbone.
 
     Raises:
         ConfigError: an unknown family or key, not exactly one source, or a revision that is not a
             full commit (branches and tags move).
+        DetectorError: the hub model cannot be found or is not what it should be, see
+            `load_backbone`.
     """
     family = _family_of(entry)
-    sources = [key for key in ("hub", "folder", "tiny") if key in entry]
+    sources = [key for key in ("hub", "tiny") if key in entry]
     if len(sources) != 1:
+        raise ConfigError("backbone: give either hub and revision, or tiny")
+    if "tiny" in entry:
+        check_keys(entry, ("family", "tiny"), "tiny backbone")
+        write_tiny_backbone(folder, family, entry["tiny"], seed)
+        return
+
+    check_keys(entry, ("family", "hub", "revision"), "hub backbone")
+    revision = entry.get("revision")
+    if not isinstance(revision, str) or not re.fullmatch(r"[0-9a-f]{40}", revision):
         raise ConfigError(
-            "backbone: give exactly one of hub (with revision), folder and tiny, "
-            f"not {', '.join(sources) or 'none'}"
+            f"backbone {entry['hub']}: revision must be a full commit of 40 hexadecimal digits, "
+            f"not {revision!r}; a branch or tag may change under the study"
         )
-    source = sources[0]
-    allowed = {"family", source} | ({"revision"} if source == "hub" else set())
-    unknown = sorted(set(entry) - allowed)
-    if unknown:
-        raise ConfigError(f"backbone: {unknown[0]!r} does not go with {source}")
-    if source == "hub":
-        revision = entry.get("revision")
-        if not isinstance(revision, str) or not re.fullmatch(r"[0-9a-f]{40}", revision):
-            raise ConfigError(
-                f"backbone {entry['hub']}: revision must be a full commit of 40 hexadecimal "
-                f"digits, not {revision!r}; a branch or tag may change under the study"
-            )
-        return {"family": family, "hub": str(entry["hub"]), "revision": revision}
-    if source == "folder":
-        return {"family": family, "folder": str(Path(data_root) / str(entry["folder"]))}
-    options = resolve(entry["tiny"] or {}, _TINY_DEFAULTS, "tiny backbone")
-    folder = f"tiny-{family}-{hash8({'family': family, **options})}"
-    return {"family": family, "folder": str(Path(data_root) / "backbones" / folder)}
+    snapshot = _snapshot(entry["hub"], revision)
+    backbone = _load(snapshot, family, f"{entry['hub']} at {revision}")
+    with atomic_folder(folder) as temporary:
+        backbone.model.save_pretrained(temporary)
+        shutil.copyfile(snapshot / _PREPROCESSOR, temporary / _PREPROCESSOR)
+
+
+def _snapshot(hub: str, revision: str) -> Path:
+    """The folder of a hub model in the cache, with one format of weights, safetensors preferred."""
+    from huggingface_hub import snapshot_download
+
+    for weights in ("model*.safetensors", "pytorch_model*.bin"):
+        patterns = ["config.json", _PREPROCESSOR, weights, f"{weights}.index.json"]
+        try:
+            folder = Path(snapshot_download(hub, revision=revision, allow_patterns=patterns))
+        except (OSError, ValueError) as error:
+            raise DetectorError(
+                f"the backbone {hub} at {revision} cannot be fetched: {error}"
+            ) from error
+        if list(folder.glob(weights)):
+            return folder
+    raise DetectorError(f"the backbone {hub} at {revision} has no weights for torch")
+
+
+def _family_of(entry: Mapping[str, Any]) -> str:
+    return str(one_of({"family": None, **entry}, "family", FAMILIES, "backbone"))
 
 
 def write_tiny_backbone(
@@ -153,7 +171,7 @@ def write_tiny_backbone(
     with atomic_folder(folder) as temporary:
         model.save_pretrained(temporary)
         write_json(
-            temporary / "preprocessor_config.json",
+            temporary / _PREPROCESSOR,
             {
                 "do_normalize": norm == "layer",
                 "feature_extractor_type": "Wav2Vec2FeatureExtractor",
@@ -167,59 +185,56 @@ def write_tiny_backbone(
 
 
 def load_backbone(source: Mapping[str, str]) -> Backbone:
-    """Load what `resolve_backbone` has returned, strictly and from safetensors only.
+    """Load an encoder from a folder, strictly, from safetensors only, without network.
 
-    A hub download goes through the cache of huggingface_hub and respects HF_HUB_OFFLINE.
+    Args:
+        source: `{family, folder}`; `hub` and `revision` may say where the folder's content is from.
 
     Raises:
         ConfigError: the source is malformed.
-        DetectorError: it cannot be found, is of another family, has its weights in pickles only, or
-            its weights are not exactly those of the encoder (heads of pre-training apart).
+        DetectorError: the folder is missing or incomplete, of another family, has pickled weights,
+            or its weights are not exactly those of the encoder (heads of pre-training apart).
     """
     family = _family_of(source)
-    if "tiny" in source:
-        raise ConfigError("backbone: resolve the tiny backbone to its folder first")
-    source = resolve_backbone(source, "")
-    where = source.get("folder") or f"{source['hub']} at {source['revision']}"
-    if "folder" in source:
-        folder = Path(source["folder"])
-        if not folder.is_dir():
-            raise DetectorError(f"the backbone folder {folder} does not exist")
-        if not list(folder.glob("*.safetensors")):
-            raise DetectorError(
-                f"the backbone folder {folder} has no *.safetensors; pickled weights are not read: "
-                "convert them once with save_pretrained"
-            )
-    address = source.get("folder") or source["hub"]
-    revision = {"revision": source["revision"]} if "hub" in source else {}
+    check_keys(source, ("family", "folder", "hub", "revision"), "backbone")
+    if "folder" not in source:
+        raise ConfigError("backbone: folder is missing (fetch_backbone makes it from hub or tiny)")
+    folder = Path(source["folder"])
+    if not folder.is_dir():
+        raise DetectorError(f"the backbone folder {folder} does not exist")
+    if not list(folder.glob("*.safetensors")):
+        raise DetectorError(
+            f"the backbone folder {folder} has no *.safetensors; pickled weights are not read "
+            "here: convert them once with save_pretrained"
+        )
+    return _load(folder, family, str(folder))
 
+
+def _load(folder: Path, family: str, where: str) -> Backbone:
     import transformers
     from safetensors import SafetensorError
 
     config_class, model_class = _CLASSES[family]
     try:
-        found = transformers.PretrainedConfig.get_config_dict(address, **revision)[0]
+        found = transformers.PretrainedConfig.get_config_dict(folder)[0]
         if found.get("model_type") != family:
             raise DetectorError(
                 f"the backbone {where} is of family {found.get('model_type')!r}, not {family!r}"
             )
-        config = getattr(transformers, config_class).from_pretrained(address, **revision)
+        config = getattr(transformers, config_class).from_pretrained(folder)
         config.layerdrop = 0.0
         config.apply_spec_augment = False
         model, report = getattr(transformers, model_class).from_pretrained(
-            address,
+            folder,
             config=config,
-            use_safetensors=True,
+            dtype="float32",
+            weights_only=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # refused below, with the names
-            **revision,
         )
-        extractor = transformers.Wav2Vec2FeatureExtractor.from_pretrained(address, **revision)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise DetectorError(
-            f"the backbone {where} cannot be loaded: {error} (weights must be safetensors; many "
-            "older models have them in a conversion commit, whose id can be the revision)"
-        ) from error
+        extractor = transformers.Wav2Vec2FeatureExtractor.from_pretrained(folder)
+    except (OSError, ValueError, RuntimeError, SafetensorError, UnpicklingError) as error:
+        raise DetectorError(f"the backbone {where} cannot be loaded: {error}") from error
     _check_loading(report, where)
     # SpecAugment's replacement vector is never used: neither train nor store it.
     if hasattr(model, "masked_spec_embed"):

@@ -25,7 +25,7 @@ class SSLFrontEnd(FrontEnd):
     the last one is taken before the final layer norm.
 
     Options:
-        backbone: `{family, folder}` or `{family, hub, revision}`, see `backbones.resolve_backbone`.
+        backbone: `{family, folder}`, see `backbones.load_backbone`.
         n_layers: keep this many transformer layers and delete those above; null keeps all. What
             the kept layers compute does not change.
         embedding: whether hidden state 0, the input of the first layer, is in the stack, so that
