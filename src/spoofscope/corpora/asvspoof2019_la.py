@@ -1,0 +1,47 @@
+"""ASVspoof 2019, logical access.
+
+Layout, protocol and counts: Wang et al., "ASVspoof 2019: A large-scale public database of
+synthesized, converted and replayed speech", Computer Speech and Language 64, 2020.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
+
+from spoofscope.corpora.base import Corpus, protocol_system, read_protocol
+
+_COLUMNS = ("speaker", "utt_id", "-", "system", "label")
+_PROTOCOLS = {"train": "train.trn", "dev": "dev.trl", "eval": "eval.trl"}
+
+
+class ASVspoof2019LA(Corpus):
+    """The folder `LA` of the official archive, or the one above it."""
+
+    name: ClassVar[str] = "asvspoof2019_la"
+
+    def rows(self) -> Iterable[Mapping[str, str]]:
+        """The lines of the countermeasure protocols; attacks A01 to A19 are the systems."""
+        for split in self.splits:
+            protocol = f"ASVspoof2019_LA_cm_protocols/ASVspoof2019.LA.cm.{_PROTOCOLS[split]}.txt"
+            path = self.need(protocol, f"LA/{protocol}")
+            audio = f"ASVspoof2019_LA_{split}/flac"
+            folder = self.need(audio, f"LA/{audio}")
+            for number, line in read_protocol(path, _COLUMNS):
+                yield {
+                    "utt_id": line["utt_id"],
+                    "path": str(folder / f"{line['utt_id']}.flac"),
+                    "split": split,
+                    "label": line["label"],
+                    "system": protocol_system(path, number, line["label"], line["system"]),
+                    "speaker": line["speaker"],
+                }
+
+    def published_counts(self) -> dict[tuple[str, str], int]:
+        """Table 2 of the paper."""
+        return {
+            ("train", "bonafide"): 2580,
+            ("train", "spoof"): 22800,
+            ("dev", "bonafide"): 2548,
+            ("dev", "spoof"): 22296,
+            ("eval", "bonafide"): 7355,
+            ("eval", "spoof"): 63882,
+        }

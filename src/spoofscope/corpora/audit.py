@@ -1,0 +1,334 @@
+"""What a corpus would teach a detector besides deepfakes: counts, duplicates, leaks, trivial cues.
+
+Every file of the manifest is decoded once.
+"""
+
+import hashlib
+import html
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+import polars as pl
+
+from spoofscope import audio
+from spoofscope.corpora.cues import CUES, auc, auc_interval, measure
+from spoofscope.corpora.manifest import Problem, in_threads
+from spoofscope.errors import AudioError
+from spoofscope.files import write_text
+from spoofscope.tables import LABELS, SPLITS, write_table
+
+AUDIT_COLUMNS: dict[str, pl.DataType] = {
+    "check": pl.String(),
+    "split": pl.String(),
+    "system": pl.String(),
+    "item": pl.String(),
+    "value": pl.Float64(),
+    "status": pl.String(),
+    "note": pl.String(),
+}
+STATUSES = ("ok", "planted", "warn", "fail")
+
+_HARMLESS = (0.4, 0.6)
+_GROUPS = {"speaker": "speaker", "base_utt": "sentence"}
+
+Row = tuple[str, str, str, str, float | None, str, str]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The findings about one corpus.
+
+    `rows` has the columns of `AUDIT_COLUMNS`: check (counts, classes, audio, duplicates, leakage,
+    cue), split, system ("all" or a name, "-" where it does not apply), item (label, utterance or
+    cue), value, status and a note in words. Status `fail` means that results on this corpus are
+    not valid as they are, `warn` that they need a word in the paper, `planted` that a cue separates
+    the classes because a system of the corpus shows it on purpose.
+
+    `measures` has one row per decoded utterance: utt_id, the SHA-256 of its samples, every cue.
+    """
+
+    rows: pl.DataFrame
+    measures: pl.DataFrame
+
+    def count(self, status: str) -> int:
+        """How many rows have this status."""
+        return int((self.rows["status"] == status).sum())
+
+
+def measure_manifest(
+    manifest: pl.DataFrame, workers: int | None = None
+) -> tuple[pl.DataFrame, list[Problem]]:
+    """Decode every file: utt_id, sha256 of its samples and rate, all cues; and what failed.
+
+    Args:
+        manifest: as `tables.read_manifest` gives it.
+        workers: threads; None takes one per core.
+    """
+
+    def inspect(path: str) -> dict[str, str | float] | str:
+        try:
+            samples, sample_rate = audio.read(path)
+        except AudioError as error:
+            return str(error)
+        digest = hashlib.sha256(f"{sample_rate}\0".encode() + samples.tobytes()).hexdigest()
+        return {"sha256": digest, **measure(samples, sample_rate)}
+
+    found = in_threads(inspect, manifest["path"].to_list(), workers)
+    problems, measured = [], []
+    for row, result in zip(manifest.iter_rows(named=True), found, strict=True):
+        if isinstance(result, str):
+            problems.append(Problem(row["utt_id"], row["path"], row["split"], row["label"], result))
+        else:
+            measured.append({"utt_id": row["utt_id"], **result})
+    schema = {"utt_id": pl.String(), "sha256": pl.String(), **dict.fromkeys(CUES, pl.Float64())}
+    return pl.DataFrame(measured, schema=schema), problems
+
+
+def audit(
+    manifest: pl.DataFrame,
+    problems: Sequence[Problem],
+    published_counts: Mapping[tuple[str, str], int] | None,
+    planted_cues: Mapping[str, Collection[str]] | None = None,
+    workers: int | None = None,
+) -> Audit:
+    """Look for everything that makes results on a corpus misleading.
+
+    A trivial cue is a warning when its AUC lies outside [0.4, 0.6] and its confidence interval
+    excludes 0.5. The interval holds for all AUCs of the audit together (95 %, Bonferroni), so a
+    small corpus with many systems raises no false alarms.
+
+    Args:
+        manifest: as `tables.read_manifest` gives it.
+        problems: files that `build_manifest` left out.
+        published_counts: number of utterances by (split, label), or None.
+        planted_cues: by system, the cues that it shows on purpose.
+        workers: threads; None takes one per core.
+    """
+    measures, undecodable = measure_manifest(manifest, workers)
+    joined = manifest.drop("sample_rate", "duration").join(
+        measures, on="utt_id", how="inner", maintain_order="left"
+    )
+    rows = [
+        *_counts(manifest, problems, published_counts),
+        *_classes(manifest),
+        *_problems(problems, undecodable),
+        *_duplicates(joined),
+        *_leakage(manifest),
+        *_cues(joined, planted_cues or {}),
+    ]
+    return Audit(pl.DataFrame(rows, schema=AUDIT_COLUMNS, orient="row"), measures)
+
+
+def _splits(frame: pl.DataFrame) -> list[str]:
+    present = set(frame["split"])
+    return [split for split in SPLITS if split in present]
+
+
+def _counts(
+    manifest: pl.DataFrame,
+    problems: Sequence[Problem],
+    published: Mapping[tuple[str, str], int] | None,
+) -> Iterator[Row]:
+    for split in _splits(manifest):
+        for label in LABELS:
+            n = manifest.filter((pl.col("split") == split) & (pl.col("label") == label)).height
+            dropped = sum(p.split == split and p.label == label for p in problems)
+            expected = (published or {}).get((split, label))
+            if expected is None:
+                status, note = "ok", "no published count"
+            elif n == expected:
+                status, note = "ok", f"as published: {expected}"
+            elif n + dropped == expected:
+                status, note = "warn", f"published {expected}; {dropped} left out as unusable"
+            else:
+                status, note = "fail", f"published {expected}, {n + dropped - expected:+d} here"
+            yield "counts", split, "-", label, float(n), status, note
+
+
+def _classes(manifest: pl.DataFrame) -> Iterator[Row]:
+    for split in _splits(manifest):
+        present = manifest.filter(pl.col("split") == split)["label"].unique().to_list()
+        if len(present) == 1:
+            note = f"only {present[0]} utterances: no error rate can be computed on this split"
+            yield "classes", split, "-", "labels", 1.0, "warn", note
+        else:
+            yield "classes", split, "-", "labels", 2.0, "ok", "both classes are there"
+
+
+def _problems(excluded: Sequence[Problem], undecodable: Sequence[Problem]) -> Iterator[Row]:
+    for problem in excluded:
+        note = f"left out: {problem.reason}"
+        yield "audio", problem.split, "-", problem.utt_id, None, "warn", _one_line(note)
+    for problem in undecodable:
+        note = f"in the manifest, but {problem.reason}"
+        yield "audio", problem.split, "-", problem.utt_id, None, "fail", _one_line(note)
+    if not excluded and not undecodable:
+        yield "audio", "all", "-", "files", 0.0, "ok", "every file can be decoded"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _duplicates(joined: pl.DataFrame) -> Iterator[Row]:
+    groups = (
+        joined.group_by("sha256", maintain_order=True)
+        .agg("utt_id", "split", "label")
+        .filter(pl.col("utt_id").list.len() > 1)
+    )
+    for ids, splits, labels in groups.select("utt_id", "split", "label").iter_rows():
+        names = ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else "")
+        if len(set(labels)) > 1:
+            status, what = "fail", "the same audio is bona fide and spoof"
+        elif len(set(splits)) > 1:
+            status, what = "fail", f"the same audio is in {' and '.join(sorted(set(splits)))}"
+        else:
+            status, what = "warn", "the same audio"
+        split = splits[0] if len(set(splits)) == 1 else "all"
+        yield "duplicates", split, "-", ids[0], float(len(ids)), status, f"{what}: {names}"
+    if groups.is_empty():
+        yield "duplicates", "all", "-", "files", 0.0, "ok", "no two files have the same samples"
+
+
+def _leakage(manifest: pl.DataFrame) -> Iterator[Row]:
+    splits = _splits(manifest)
+    for column, what in _GROUPS.items():
+        if column not in manifest.columns:
+            continue
+        known = manifest.filter(pl.col(column) != "-")
+        if known.is_empty():
+            yield "leakage", "all", "-", what, None, "ok", f"no {what} is known: not checked"
+            continue
+        members = {s: set(known.filter(pl.col("split") == s)[column]) for s in splits}
+        for i, first in enumerate(splits):
+            for second in splits[i + 1 :]:
+                shared = sorted(members[first] & members[second])
+                note = f"in both: {', '.join(shared[:5])}{', ...' if len(shared) > 5 else ''}"
+                yield (
+                    *("leakage", f"{first}+{second}", "-", what, float(len(shared))),
+                    *(("warn", note) if shared else ("ok", f"no shared {what}")),
+                )
+
+
+def _cues(joined: pl.DataFrame, planted: Mapping[str, Collection[str]]) -> Iterator[Row]:
+    comparisons: list[tuple[str, str, pl.DataFrame, pl.DataFrame, set[str]]] = []
+    for split in _splits(joined):
+        of_split = joined.filter(pl.col("split") == split)
+        bonafide = of_split.filter(pl.col("label") == "bonafide")
+        spoof = of_split.filter(pl.col("label") == "spoof")
+        if bonafide.is_empty() or spoof.is_empty():
+            continue
+        systems = spoof["system"].unique().sort().to_list()
+        comparisons.append((split, "all", bonafide, spoof, set(systems)))
+        comparisons += [
+            (split, system, bonafide, spoof.filter(pl.col("system") == system), {system})
+            for system in systems
+        ]
+    if not comparisons:
+        return
+    z = NormalDist().inv_cdf(1 - 0.05 / (2 * len(comparisons) * len(CUES)))
+    for split, system, bonafide, spoof, systems_here in comparisons:
+        for cue in CUES:
+            value = auc(bonafide[cue].to_numpy(), spoof[cue].to_numpy())
+            low, high = auc_interval(value, bonafide.height, spoof.height, z)
+            separates = not _HARMLESS[0] <= value <= _HARMLESS[1] and not low <= 0.5 <= high
+            on_purpose = any(cue in planted.get(name, ()) for name in systems_here)
+            status = ("planted" if on_purpose else "warn") if separates else "ok"
+            note = (
+                f"AUC, interval {low:.3f} to {high:.3f}; median "
+                f"{np.median(bonafide[cue].to_numpy()):.4g} bona fide, "
+                f"{np.median(spoof[cue].to_numpy()):.4g} spoof; {bonafide.height} bona fide, "
+                f"{spoof.height} spoof"
+            )
+            yield "cue", split, system, cue, value, status, note
+
+
+def write_audit(result: Audit, tsv_path: str | Path, html_path: str | Path, title: str) -> None:
+    """Write the findings as a long table and as a self-contained page.
+
+    Args:
+        result: from :func:`audit`.
+        tsv_path: columns of `AUDIT_COLUMNS`.
+        html_path: no scripts, no external files.
+        title: the corpus' name, for the page.
+    """
+    write_table(tsv_path, result.rows)
+    write_text(html_path, _page(result, title))
+
+
+_STYLE = """
+body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:76rem;padding:0 1rem;color:#222}
+table{border-collapse:collapse;margin:.6rem 0 1.6rem}
+th,td{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}
+td.n{text-align:right;font-variant-numeric:tabular-nums}
+.ok{background:#fff}.planted{background:#dbe9f6}.warn{background:#fde9b8}.fail{background:#f6c5bd}
+.key span{padding:.1rem .5rem;margin-right:.5rem;border:1px solid #ccc}
+"""
+
+_CHECKS = {
+    "counts": "Utterances per split and class",
+    "classes": "Classes per split",
+    "audio": "Files that cannot be used",
+    "duplicates": "Identical audio",
+    "leakage": "Speakers and sentences in more than one split",
+}
+
+
+def _page(result: Audit, title: str) -> str:
+    name = html.escape(title)
+    n = {status: result.count(status) for status in STATUSES}
+    parts = [
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>Audit of {name}</title>",
+        f"<style>{_STYLE}</style><h1>Audit of {name}</h1>",
+        f"<p>{n['fail']} failures, {n['warn']} warnings, {n['planted']} cues planted on purpose.",
+        "<p class=key><span class=ok>ok</span><span class=planted>planted</span>"
+        "<span class=warn>warning</span><span class=fail>failure</span>",
+    ]
+    for check, heading in _CHECKS.items():
+        rows = result.rows.filter(pl.col("check") == check)
+        if rows.height:
+            parts.append(f"<h2>{heading}</h2>{_findings(rows)}")
+    cues = result.rows.filter(pl.col("check") == "cue")
+    parts.append("<h2>Trivial cues</h2>")
+    if cues.is_empty():
+        parts.append("<p>No split has both classes.")
+    else:
+        parts.append(
+            "<p>AUC of one number per clip against the label: 0.5 carries no information, 1 means "
+            "that every bona fide clip has a larger value than every spoof, 0 the reverse. A cell "
+            "is coloured when the AUC is outside 0.4 to 0.6 and its interval, which holds for all "
+            "cells together, excludes 0.5. Point at a cell for interval, medians and counts."
+        )
+    for split in _splits(cues):
+        parts.append(f"<h3>{split}</h3>{_cue_table(cues.filter(pl.col('split') == split))}")
+    return "\n".join(parts) + "</html>\n"
+
+
+def _findings(rows: pl.DataFrame) -> str:
+    lines = ["<table><tr><th>split<th>item<th>value<th>note"]
+    for row in rows.iter_rows(named=True):
+        value = "" if row["value"] is None else f"{row['value']:g}"
+        lines.append(
+            f"<tr class={row['status']}><td>{html.escape(row['split'])}"
+            f"<td>{html.escape(row['item'])}<td class=n>{value}<td>{html.escape(row['note'])}"
+        )
+    return "\n".join(lines) + "</table>"
+
+
+def _cue_table(rows: pl.DataFrame) -> str:
+    systems = list(dict.fromkeys(rows["system"]))
+    lines = ["<table><tr><th>cue" + "".join(f"<th>{html.escape(s)}" for s in systems)]
+    cells = {(row["item"], row["system"]): row for row in rows.iter_rows(named=True)}
+    for cue in CUES:
+        line = f"<tr><td>{cue}"
+        for system in systems:
+            cell = cells[cue, system]
+            line += (
+                f'<td class="n {cell["status"]}" title="{html.escape(cell["note"])}">'
+                f"{cell['value']:.3f}"
+            )
+        lines.append(line)
+    return "\n".join(lines) + "</table>"

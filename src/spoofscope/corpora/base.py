@@ -1,0 +1,241 @@
+"""What every corpus reader has in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import polars as pl
+
+from spoofscope.errors import ConfigError, CorpusError
+from spoofscope.options import check_keys
+from spoofscope.tables import LABELS, SPLITS, read_segments
+
+TRIAL_COLUMNS = ("utt_id", "path", "split", "label", "system", "speaker")
+
+# fmt: off
+AUDIO_SUFFIXES = frozenset((
+    ".aac", ".aif", ".aiff", ".amr", ".au", ".flac", ".m4a", ".mp3", ".mp4", ".oga", ".ogg",
+    ".opus", ".sph", ".wav", ".wma",
+))
+# fmt: on
+
+_COMMON_OPTIONS: dict[str, Any] = {"on_bad_audio": "fail", "splits": None, "segments": None}
+
+
+def audio_files(folder: Path) -> list[Path]:
+    """All audio files below a folder, by suffix, sorted; hidden files and folders are left out."""
+    found = [
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in AUDIO_SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+    return sorted(found)
+
+
+class Corpus(ABC):
+    """A folder of audio with labels, in the layout in which its authors distribute it.
+
+    Options of every corpus:
+
+    * `on_bad_audio`: `fail` stops at a missing or undecodable file; `exclude` leaves such files
+      out of the manifest and lists every one in the audit.
+    * `splits`: the splits to use, such as `[dev, eval]` where only those were downloaded; None
+      takes all.
+    * `segments`: a segments table (utt_id, start, end, tier, label), relative to the root.
+
+    Args:
+        root: the folder that holds the corpus.
+        options: options of the study file.
+        key: the corpus' name in the study file, for messages.
+
+    Raises:
+        ConfigError: an unknown option, or a value that it cannot have.
+    """
+
+    name: ClassVar[str]
+    defaults: ClassVar[Mapping[str, Any]] = {}
+
+    def __init__(self, root: Path, options: Mapping[str, Any], *, key: str = "<name>") -> None:
+        self.root = root
+        self.key = key
+        self.owner = f"corpora.{key} (type {self.name})"
+        defaults = {**_COMMON_OPTIONS, **self.defaults}
+        check_keys(options, defaults, f"corpora.{key}")
+        self.options: dict[str, Any] = {**defaults, **options}
+        if self.options["on_bad_audio"] not in ("fail", "exclude"):
+            raise ConfigError(
+                f"corpora.{key}.on_bad_audio must be 'fail' or 'exclude', "
+                f"not {self.options['on_bad_audio']!r}"
+            )
+        splits = self.options["splits"]
+        if splits is not None and (not splits or not set(splits) <= set(SPLITS)):
+            raise ConfigError(
+                f"corpora.{key}.splits must be a list of {', '.join(SPLITS)}, not {splits!r}"
+            )
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that the study asks for, in the order train, dev, eval."""
+        return tuple(s for s in SPLITS if s in (self.options["splits"] or SPLITS))
+
+    def trials(self) -> pl.DataFrame:
+        """The manifest without duration and sample rate.
+
+        Returns:
+            utt_id, path, split, label, system ("-" for bona fide), speaker, then the corpus' own
+            conditions; all strings, "-" where something does not apply; sorted by utt_id.
+
+        Raises:
+            CorpusError: a folder or protocol is missing or malformed; an id that is there twice;
+                an unknown label; a split without utterances; train or dev with a single class.
+        """
+        if not self.root.is_dir():
+            raise CorpusError(
+                f"{self.root}: no such folder; corpora.{self.key}.path must name the folder that "
+                f"holds the corpus (type {self.name})"
+            )
+        rows = list(self.rows())
+        if not rows:
+            raise CorpusError(f"{self.root}: no utterances found for {self.owner}")
+        columns = list(dict.fromkeys([*TRIAL_COLUMNS, *(name for row in rows for name in row)]))
+        frame = pl.DataFrame(
+            {name: [row.get(name) or "-" for row in rows] for name in columns},
+            schema={name: pl.String() for name in columns},
+        )
+        frame = frame.sort("utt_id")
+        self._check(frame)
+        frame = frame.filter(pl.col("split").is_in(self.splits))
+        self._check_splits(frame)
+        return frame
+
+    @abstractmethod
+    def rows(self) -> Iterable[Mapping[str, str]]:
+        """One mapping per utterance: the trial columns and any conditions.
+
+        The root exists when this is called. Rows of splits that the study does not ask for may be
+        left out, or given: they are dropped later.
+        """
+
+    def segments(self) -> pl.DataFrame | None:
+        """The segments of the corpus (see `tables.read_segments`), or None when it has none.
+
+        Raises:
+            CorpusError: the file that the option `segments` names does not exist.
+            TableError: it breaks the contract of segments tables.
+        """
+        if self.options["segments"] is None:
+            return None
+        path = self.root / self.options["segments"]
+        if not path.is_file():
+            raise CorpusError(f"{path}: no such file; corpora.{self.key}.segments names it")
+        return read_segments(path)
+
+    def published_counts(self) -> dict[tuple[str, str], int] | None:
+        """Published number of utterances by (split, label), or None when there is none."""
+        return None
+
+    def planted_cues(self) -> dict[str, frozenset[str]]:
+        """Trivial cues that a system shows on purpose: system to names of `cues.CUES`."""
+        return {}
+
+    def need(self, *candidates: str) -> Path:
+        """The first of these paths, relative to the root, that exists.
+
+        Raises:
+            CorpusError: none does.
+        """
+        for candidate in candidates:
+            path = self.root / candidate
+            if path.exists():
+                return path
+        others = f" (nor {', '.join(candidates[1:])})" if candidates[1:] else ""
+        raise CorpusError(
+            f"{self.root / candidates[0]}: not found{others}; corpora.{self.key}.path must name "
+            f"the folder that holds it, and corpora.{self.key}.splits can leave splits out that "
+            "were not downloaded"
+        )
+
+    def _check(self, frame: pl.DataFrame) -> None:
+        repeated = frame.filter(pl.col("utt_id").is_duplicated())
+        if repeated.height:
+            first = repeated["utt_id"][0]
+            paths = repeated.filter(pl.col("utt_id") == first)["path"].to_list()
+            raise CorpusError(
+                f"{self.owner}: {repeated['utt_id'].n_unique()} utterance ids are there more than "
+                f"once, the first is {first!r} ({', '.join(paths[:3])}); ids must be unique"
+            )
+        for column, vocabulary in (("label", LABELS), ("split", SPLITS)):
+            bad = frame.filter(~pl.col(column).is_in(vocabulary))
+            if bad.height:
+                raise CorpusError(
+                    f"{self.owner}: utterance {bad['utt_id'][0]!r} has the {column} "
+                    f"{bad[column][0]!r}; it must be one of {', '.join(vocabulary)}"
+                )
+        bad = frame.filter((pl.col("label") == "bonafide") != (pl.col("system") == "-"))
+        if bad.height:
+            row = bad.row(0, named=True)
+            raise CorpusError(
+                f"{self.owner}: utterance {row['utt_id']!r} is {row['label']} but has the system "
+                f"{row['system']!r}; bona fide utterances have '-', spoofs a name"
+            )
+
+    def _check_splits(self, frame: pl.DataFrame) -> None:
+        for split in self.options["splits"] or ():
+            if not (frame["split"] == split).any():
+                raise CorpusError(f"{self.root}: no utterances of split {split!r} ({self.owner})")
+        if frame.is_empty():
+            raise CorpusError(f"{self.root}: no utterances found for {self.owner}")
+        # A test set of one class has its uses; a model can neither be trained nor selected on one.
+        for split in ("train", "dev"):
+            labels = frame.filter(pl.col("split") == split)["label"].unique().to_list()
+            if len(labels) == 1:
+                lacking = next(label for label in LABELS if label not in labels)
+                raise CorpusError(
+                    f"{self.root}: split {split!r} of {self.owner} has no {lacking} utterances; "
+                    "train and dev need both classes (a set of one class can be used as eval)"
+                )
+
+
+def read_protocol(path: Path, columns: tuple[str, ...]) -> Iterable[tuple[int, dict[str, str]]]:
+    """Lines of a white-space separated protocol without header, with their numbers from 1.
+
+    Args:
+        path: the file.
+        columns: names of the columns; every line must have exactly as many fields.
+
+    Raises:
+        CorpusError: a line with another number of fields, or a file that is not UTF-8 text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{path}: not a text file: {error}") from error
+    for number, line in enumerate(lines, start=1):
+        fields = line.split()
+        if not fields:
+            continue
+        if len(fields) != len(columns):
+            raise CorpusError(
+                f"{path}: line {number}: {len(fields)} fields, expected {len(columns)} "
+                f"({', '.join(columns)})"
+            )
+        yield number, dict(zip(columns, fields, strict=True))
+
+
+def protocol_system(path: Path, number: int, label: str, system: str) -> str:
+    """The system of a protocol line: "-" for bona fide, the attack's name for spoofs.
+
+    ASVspoof protocols mark the missing attack of bona fide lines with "-" or "bonafide".
+
+    Raises:
+        CorpusError: an unknown label, or an attack that contradicts it; names file and line.
+    """
+    if label not in LABELS:
+        raise CorpusError(
+            f"{path}: line {number}: unknown label {label!r}; it must be one of {', '.join(LABELS)}"
+        )
+    if (label == "bonafide") != (system in ("-", "bonafide")):
+        raise CorpusError(f"{path}: line {number}: label {label!r} with the attack {system!r}")
+    return "-" if label == "bonafide" else system

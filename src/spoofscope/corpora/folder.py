@@ -1,0 +1,136 @@
+"""Own recordings: folders named bonafide/ and spoof/<system>/."""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from spoofscope.corpora.base import Corpus, audio_files
+from spoofscope.corpora.splitting import check_fractions, split_groups
+from spoofscope.errors import ConfigError, CorpusError
+from spoofscope.identity import seed_of
+from spoofscope.tables import SPLITS
+
+
+class FolderCorpus(Corpus):
+    """Audio in `bonafide/...` and `spoof/<system>/...`, or the same below `train`, `dev`, `eval`.
+
+    Utterance ids are the relative paths with "-" for "/" and without suffix. Files that lie
+    directly in `spoof/` have the system `unknown`.
+
+    Options:
+
+    * `fractions`: how to split when there are no folders train, dev, eval; by default everything
+      is eval. Whole speakers (or, without `speaker`, all files of one name) stay together.
+    * `speaker`: a regular expression, searched in the path below the root; its group `speaker`, or
+      its first one, is the speaker.
+    * `seed`: the order in which speakers are dealt to the splits.
+    """
+
+    name: ClassVar[str] = "folder"
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "fractions": None,
+        "speaker": None,
+        "seed": 0,
+    }
+
+    def __init__(self, root: Path, options: Mapping[str, Any], *, key: str = "<name>") -> None:
+        super().__init__(root, options, key=key)
+        self._speaker = speaker_pattern(self.options["speaker"], self.owner)
+        fractions = self.options["fractions"]
+        self._fractions = check_fractions(
+            {"eval": 1} if fractions is None else fractions, self.owner
+        )
+
+    def rows(self) -> Iterable[Mapping[str, str]]:
+        """One row per audio file below the class folders."""
+        split_folders = [split for split in SPLITS if (self.root / split).is_dir()]
+        if split_folders and self.options["fractions"] is not None:
+            raise CorpusError(
+                f"{self.root}: has the folders {', '.join(split_folders)}, which are its splits; "
+                f"remove corpora.{self.key}.fractions"
+            )
+        if split_folders:
+            rows = [
+                {**row, "split": split}
+                for split in split_folders
+                for row in self._class_folders(self.root / split)
+            ]
+        else:
+            rows = self._split(self._class_folders(self.root))
+        return rows
+
+    def _class_folders(self, folder: Path) -> list[dict[str, str]]:
+        sources = [(folder / "bonafide", "-")]
+        spoof = folder / "spoof"
+        if spoof.is_dir():
+            sources += [(p, p.name) for p in sorted(spoof.iterdir()) if p.is_dir()]
+        rows = [
+            self._row(path, system) for source, system in sources for path in audio_files(source)
+        ]
+        loose = [p for p in audio_files(spoof) if p.parent == spoof]
+        rows += [self._row(path, "unknown") for path in loose]
+        if not rows:
+            raise CorpusError(
+                f"{folder}: no audio in bonafide/ or spoof/<system>/ below this folder "
+                f"({self.owner})"
+            )
+        return rows
+
+    def _row(self, path: Path, system: str) -> dict[str, str]:
+        relative = path.relative_to(self.root)
+        return {
+            "utt_id": "-".join(relative.with_suffix("").parts),
+            "path": str(path),
+            "label": "bonafide" if system == "-" else "spoof",
+            "system": system,
+            "speaker": speaker_of(self._speaker, relative, self.owner),
+        }
+
+    def _split(self, rows: list[dict[str, str]]) -> list[dict[str, str]]:
+        def group(row: dict[str, str]) -> str:
+            return row["speaker"] if self._speaker else Path(row["path"]).stem
+
+        seed = self.options["seed"]
+        rows = sorted(rows, key=lambda row: (seed_of(seed, group(row)), row["utt_id"]))
+        splits = split_groups(map(group, rows), self._fractions, self.owner)
+        return [{**row, "split": split} for row, split in zip(rows, splits, strict=True)]
+
+
+def speaker_pattern(expression: str | None, owner: str) -> re.Pattern[str] | None:
+    """The compiled option `speaker`.
+
+    Raises:
+        ConfigError: it is no regular expression, or has no group.
+    """
+    if expression is None:
+        return None
+    try:
+        pattern = re.compile(expression)
+    except re.error as error:
+        raise ConfigError(
+            f"{owner}: speaker {expression!r} is no regular expression: {error}"
+        ) from error
+    if pattern.groups < 1:
+        raise ConfigError(
+            f"{owner}: speaker {expression!r} needs a group in parentheses: the speaker's name"
+        )
+    return pattern
+
+
+def speaker_of(pattern: re.Pattern[str] | None, relative: Path, owner: str) -> str:
+    """The speaker that the pattern finds in a path below the root, "-" without a pattern.
+
+    Raises:
+        CorpusError: the pattern does not match, or the speaker is empty.
+    """
+    if pattern is None:
+        return "-"
+    match = pattern.search(relative.as_posix())
+    speaker = match["speaker" if "speaker" in pattern.groupindex else 1] if match else None
+    if not speaker:
+        raise CorpusError(
+            f"{owner}: the speaker pattern {pattern.pattern!r} finds nothing in "
+            f"{relative.as_posix()!r}"
+        )
+    return str(speaker)

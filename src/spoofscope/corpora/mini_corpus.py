@@ -1,0 +1,49 @@
+"""The mini corpus, which the workflow generates itself (`spoofscope.corpora.mini`)."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import polars as pl
+
+from spoofscope.corpora.base import Corpus
+from spoofscope.corpora.cues import CUES
+from spoofscope.errors import CorpusError
+from spoofscope.tables import read_table
+
+_PROTOCOL_COLUMNS = ("utt_id", "file", "split", "label", "system", "speaker")
+
+
+class MiniCorpus(Corpus):
+    """Reads `protocol.tsv`, `segments.tsv` and `systems.tsv` of a generated folder.
+
+    The key `options` of its entry in the study file is for the generator, not for this reader.
+    """
+
+    name: ClassVar[str] = "mini"
+    defaults: ClassVar[Mapping[str, Any]] = {"options": {}, "segments": "segments.tsv"}
+
+    def rows(self) -> Iterable[Mapping[str, str]]:
+        """The protocol's lines; columns beyond the trial columns become conditions."""
+        protocol = read_table(
+            self.need("protocol.tsv"), dict.fromkeys(_PROTOCOL_COLUMNS, pl.String())
+        )
+        for row in protocol.iter_rows(named=True):
+            file = row.pop("file")
+            yield {**row, "path": str(self.root / file)}
+
+    def planted_cues(self) -> dict[str, frozenset[str]]:
+        """The column `plants` of `systems.tsv`: names of cues with commas between, or "-".
+
+        Raises:
+            CorpusError: a name that is no cue.
+        """
+        path = self.need("systems.tsv")
+        systems = read_table(path, {"system": pl.String(), "plants": pl.String()})
+        planted = {
+            system: frozenset(cues.split(",") if cues != "-" else ())
+            for system, cues in systems.select("system", "plants").iter_rows()
+        }
+        unknown = sorted(frozenset().union(*planted.values()) - set(CUES))
+        if unknown:
+            raise CorpusError(f"{path}: {unknown[0]!r} is no cue; cues are {', '.join(CUES)}")
+        return planted

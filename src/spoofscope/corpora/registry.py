@@ -1,0 +1,61 @@
+"""Corpus readers by name. A member is imported only when it is built."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spoofscope.errors import ConfigError
+from spoofscope.options import nearest
+
+if TYPE_CHECKING:
+    from spoofscope.corpora.base import Corpus
+
+_MEMBERS = {
+    "asvspoof2019_la": "spoofscope.corpora.asvspoof2019_la:ASVspoof2019LA",
+    "asvspoof2021_df": "spoofscope.corpora.asvspoof2021:ASVspoof2021DF",
+    "asvspoof2021_la": "spoofscope.corpora.asvspoof2021:ASVspoof2021LA",
+    "asvspoof5": "spoofscope.corpora.asvspoof5:ASVspoof5",
+    "folder": "spoofscope.corpora.folder:FolderCorpus",
+    "mini": "spoofscope.corpora.mini_corpus:MiniCorpus",
+    "table": "spoofscope.corpora.table:TableCorpus",
+    "wavefake": "spoofscope.corpora.wavefake:WaveFake",
+}
+_LOCATION = ("path", "archives", "subfolder")
+
+
+def available() -> list[str]:
+    """Names of all corpus types, sorted."""
+    return sorted(_MEMBERS)
+
+
+def module_of(type_name: str) -> str:
+    """The module that reads corpora of this type, such as `spoofscope.corpora.folder`.
+
+    Raises:
+        ConfigError: no such type.
+    """
+    if type_name not in _MEMBERS:
+        raise ConfigError(f"no corpus type {type_name!r}; {nearest(type_name, available())}")
+    return _MEMBERS[type_name].partition(":")[0]
+
+
+def build(config: Mapping[str, Any], root: str | Path, *, key: str) -> "Corpus":
+    """The reader of one corpus.
+
+    Args:
+        config: the corpus' entry in the study file: `type` says which reader, the other keys are
+            its options, except those that say where the data come from (`path`, `archives`,
+            `subfolder`).
+        root: the folder that holds the corpus.
+        key: the corpus' name in the study file, for messages.
+
+    Raises:
+        ConfigError: no such type, or an option that it does not have.
+    """
+    options = {name: value for name, value in config.items() if name not in _LOCATION}
+    type_name = options.pop("type", None)
+    module = import_module(module_of(str(type_name)))
+    factory = getattr(module, _MEMBERS[str(type_name)].partition(":")[2])
+    corpus: Corpus = factory(Path(root), options, key=key)
+    return corpus
