@@ -86,5 +86,5 @@ def _dev_threshold(path: str) -> float | None:
     """The decision threshold in a detector folder; a fusion has none."""
     if not Path(path).is_file():
         return None
-    threshold: float | None = read_json(path)["threshold"]
+    threshold: float | None = read_json(path)["meta"]["threshold"]
     return threshold

@@ -9,6 +9,7 @@ from matplotlib.colors import Normalize
 
 from spoofscope.figures.inputs import read_metrics
 from spoofscope.figures.style import new_figure, percent, save, system_labels
+from spoofscope.metrics.tables import MACRO
 
 
 def draw(
@@ -27,7 +28,7 @@ def draw(
     table = read_metrics(metrics).filter(
         (pl.col("metric") == "eer")
         & pl.col("condition").is_in(["pooled", "system"])
-        & ~pl.col("level").str.starts_with("macro")
+        & (pl.col("level") != MACRO)
     )
     columns = (
         table.select("corpus", "split", "condition", "level")

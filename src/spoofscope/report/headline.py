@@ -1,0 +1,77 @@
+"""The headline table: one row per detector and scored set."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from spoofscope.figures.inputs import read_metrics
+from spoofscope.metrics.tables import POOLED, over_seeds
+
+METRICS = (
+    "eer",
+    "min_dcf",
+    "act_dcf",
+    "act_dcf_calibrated",
+    "cllr",
+    "cllr_calibrated",
+    "min_cllr",
+    "auc",
+)
+
+
+def headline(systems: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> pl.DataFrame:
+    """Pooled metrics per system and set.
+
+    Several seeds of a detector share a row: `{metric}` is their mean and `{metric}_sd` their sample
+    standard deviation (null for one seed). The interval `eer_low`, `eer_high` is the 95 % bootstrap
+    interval of the first seed: it says how sure the number is for one trained detector, which is
+    another question than how much trainings differ.
+
+    Args:
+        systems: id, seed, name, kind and trained_on of every system.
+        metrics: metrics tables of all systems and sets.
+
+    Returns:
+        name, kind, trained_on, corpus, split, n_seeds, n_bonafide, n_spoof, then the metrics.
+    """
+    table = read_metrics(metrics).filter(pl.col("condition") == POOLED)
+    spread = over_seeds(table)
+    rows = []
+    order = {system["id"]: system for system in reversed(systems)}
+    sets = table.select("corpus", "split").unique(maintain_order=True).sort("corpus", "split")
+    for corpus, split in sets.rows():
+        for system in dict.fromkeys(system["id"] for system in systems):
+            own = table.filter(
+                (pl.col("system") == system)
+                & (pl.col("corpus") == corpus)
+                & (pl.col("split") == split)
+            )
+            if own.is_empty():
+                continue
+            first = own.filter((pl.col("seed") == own["seed"][0]) & (pl.col("metric") == "eer"))
+            described = order[system]
+            row: dict[str, Any] = {
+                "name": described["name"],
+                "kind": described["kind"],
+                "trained_on": ", ".join(described["trained_on"]),
+                "corpus": corpus,
+                "split": split,
+                "n_seeds": own["seed"].n_unique(),
+                "n_bonafide": first["n_bonafide"][0],
+                "n_spoof": first["n_spoof"][0],
+            }
+            for metric in METRICS:
+                cell = spread.filter(
+                    (pl.col("system") == system)
+                    & (pl.col("corpus") == corpus)
+                    & (pl.col("split") == split)
+                    & (pl.col("metric") == metric)
+                )
+                row[metric] = cell["mean"][0] if cell.height else None
+                row[f"{metric}_sd"] = cell["sd"][0] if cell.height else None
+                if metric == "eer":
+                    row["eer_low"] = first["ci_low"][0]
+                    row["eer_high"] = first["ci_high"][0]
+            rows.append(row)
+    return pl.DataFrame(rows, infer_schema_length=None)

@@ -1,0 +1,259 @@
+"""The report: one self-contained HTML page."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import polars as pl
+
+from spoofscope.errors import SpoofscopeError
+from spoofscope.files import write_text
+from spoofscope.job import git_state, package_versions
+from spoofscope.tables import read_manifest, read_table
+
+CAPTIONS = {
+    "det_curves": (
+        "Detection error trade-off",
+        "How many bona fide clips are rejected for how many spoofs accepted, as the threshold "
+        "moves; normal-deviate axes. Lower left is better; the diagonal marks equal error rates.",
+    ),
+    "score_histograms": (
+        "Scores",
+        "Distribution of scores per detector. The dashed line is the threshold at the equal error "
+        "rate of the development set: what falls on the wrong side of it is what a user who fixed "
+        "the threshold beforehand would get wrong.",
+    ),
+    "eer_by_condition": (
+        "Error rates per condition",
+        "Equal error rate with its 95 % bootstrap interval. A spoofing system is compared with all "
+        "bona fide clips; for other conditions both classes are of that level. In brackets: bona "
+        "fide + spoofed clips.",
+    ),
+    "train_test_matrix": (
+        "Trained on, tested on",
+        "Equal error rate (%) of every detector against every spoofing system. Values above 50 % "
+        "are real: that system is ranked as more bona fide than real speech.",
+    ),
+    "attribution_examples": (
+        "What the detectors react to",
+        "Integrated Gradients over waveform and spectrogram, one clip per spoofing system. Orange "
+        "speaks for spoof, blue for bona fide; grey bars are segments that are known to be "
+        "artefacts.",
+    ),
+    "localisation": (
+        "Does attribution find the artefacts?",
+        "Area under the ROC curve of frame-wise spoof evidence against the segments where an "
+        "artefact is known to be; 0.5 is chance. Systems whose artefact is everywhere are left "
+        "out: there is nothing to localise.",
+    ),
+    "layer_weights": (
+        "Layers",
+        "Softmax weight of each hidden state of the backbone. The dotted line is the uniform mix "
+        "from which training starts; 'eff.' is the effective number of layers, the exponential of "
+        "the weights' entropy.",
+    ),
+    "artefact_correlations": (
+        "Scores and signal measures",
+        "Spearman correlation of signal measures with detector scores. Stars mark those that stay "
+        "significant after correction for the number of tests.",
+    ),
+}
+
+
+def _percent(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{100 * value:.2f}" if abs(value) < 0.1 else f"{100 * value:.1f}"
+
+
+def _decimal(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _image(path: str) -> str:
+    encoded = base64.b64encode(Path(path).read_bytes()).decode()
+    return f"data:image/png;base64,{encoded}"
+
+
+def _counts(manifest: pl.DataFrame) -> list[dict[str, Any]]:
+    rows = []
+    for split in ("train", "dev", "eval"):
+        part = manifest.filter(pl.col("split") == split)
+        if part.is_empty():
+            continue
+        spoof = part.filter(pl.col("label") == "spoof")
+        rows.append(
+            {
+                "split": split,
+                "bonafide": part.height - spoof.height,
+                "spoof": spoof.height,
+                "speakers": part["speaker"].n_unique(),
+                "hours": part["duration"].sum() / 3600,
+                "systems": ", ".join(sorted(spoof["system"].unique().to_list())),
+            }
+        )
+    return rows
+
+
+def _corpora(config: Mapping[str, Any], root: str) -> list[dict[str, Any]]:
+    corpora = []
+    for name in [*config["corpora"], *config.get("augmented", {})]:
+        copy = config.get("augmented", {}).get(name)
+        entry: dict[str, Any] = {
+            "name": name,
+            "kind": f"augmented copy of {copy['corpus']} (chain {copy['chain']})"
+            if copy
+            else config["corpora"][name]["type"],
+            "splits": _counts(read_manifest(f"{root}/manifests/{name}.tsv")),
+            "findings": [],
+        }
+        audit = Path(f"{root}/audits/{name}.tsv")
+        if not copy:
+            table = read_table(audit, {"check": pl.String(), "status": pl.String()})
+            entry["checks"] = table.height
+            entry["findings"] = list(
+                table.filter(pl.col("status").is_in(["warn", "fail"])).iter_rows(named=True)
+            )
+            entry["planted"] = list(
+                table.filter(pl.col("status") == "planted").iter_rows(named=True)
+            )
+        corpora.append(entry)
+    return corpora
+
+
+def _detectors(config: Mapping[str, Any], systems: Sequence[Mapping[str, Any]]) -> list[Any]:
+    rows = []
+    for name, entry in config["detectors"].items():
+        frontend = config["frontends"][entry["frontend"]]
+        length = entry.get("input", {}).get("length", 64600)
+        rate = entry.get("input", {}).get("sample_rate", 16000)
+        rows.append(
+            {
+                "name": name,
+                "frontend": frontend["type"]
+                + (f" ({frontend['backbone']})" if "backbone" in frontend else ""),
+                "backend": entry["backend"]["type"],
+                "input": "whole clips" if length is None else f"{length / rate:g} s windows",
+                "ids": [
+                    f"{system['id']} seed {system['seed']}"
+                    for system in systems
+                    if system["name"] == name
+                ],
+                "trained_on": next(s["trained_on"] for s in systems if s["name"] == name),
+            }
+        )
+    return rows
+
+
+def _attributions(config: Mapping[str, Any], summaries: Sequence[str]) -> list[dict[str, Any]]:
+    required: dict[str, pl.DataType] = {
+        "utt_id": pl.String(),
+        "relative_error": pl.Float64(),
+        "steps": pl.Int64(),
+        "converged": pl.String(),
+    }
+    rows = []
+    for path in summaries:
+        table = read_table(path, required)
+        failed = table.filter(pl.col("converged") != "true")
+        rows.append(
+            {
+                "run": Path(path).parents[1].name,
+                "clips": table.height,
+                "median": table["relative_error"].median(),
+                "worst": table["relative_error"].max(),
+                "steps": table["steps"].max(),
+                "failed": failed["utt_id"].to_list(),
+            }
+        )
+    return rows
+
+
+def build_page(
+    config: Mapping[str, Any],
+    systems: Sequence[Mapping[str, Any]],
+    figures: Sequence[str],
+    summaries: Sequence[str],
+    rates: Sequence[str],
+    root: str,
+    output: str,
+) -> None:
+    """Write the report.
+
+    Args:
+        config: the study file.
+        systems: id, seed, name, kind and trained_on of every system.
+        figures: names of the figures, in order.
+        summaries: attribution summaries.
+        rates: tables of artefact rates.
+        root: folder of the study's results.
+        output: the page.
+
+    Raises:
+        SpoofscopeError: a figure without a caption.
+    """
+    missing = [name for name in figures if name not in CAPTIONS]
+    if missing:
+        raise SpoofscopeError(f"figure {missing[0]!r} has no caption in spoofscope.report.page")
+    headline = read_table(
+        f"{root}/tables/headline.tsv", {"name": pl.String(), "corpus": pl.String()}
+    )
+    numbers = [name for name in headline.columns if name not in _TEXT_COLUMNS]
+    headline = headline.with_columns(
+        pl.col(name).replace("", None).cast(pl.Float64) for name in numbers
+    )
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("spoofscope"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": _percent, "decimal": _decimal}
+    page = environment.get_template("report.html.j2").render(
+        config=config,
+        headline=list(headline.iter_rows(named=True)),
+        detectors=_detectors(config, systems),
+        corpora=_corpora(config, root),
+        figures=[
+            {
+                "name": name,
+                "title": CAPTIONS[name][0],
+                "caption": CAPTIONS[name][1],
+                "image": _image(f"{root}/figures/{name}.png"),
+            }
+            for name in figures
+        ],
+        attributions=_attributions(config, summaries),
+        artefacts=_artefacts(rates),
+        git=git_state(Path(__file__).parent),
+        packages=package_versions(),
+    )
+    write_text(output, page)
+
+
+_TEXT_COLUMNS = ("name", "kind", "trained_on", "corpus", "split")
+
+
+def _artefacts(paths: Sequence[str]) -> list[dict[str, Any]]:
+    """The measures that alone separate the classes best, per set."""
+    required: dict[str, pl.DataType] = {"measure": pl.String(), "system": pl.String()}
+    sets = []
+    for path in paths:
+        table = read_table(path, required).with_columns(
+            pl.col("auc").replace("", None).cast(pl.Float64)
+        )
+        pooled = table.filter(
+            (pl.col("system") == "pooled") & pl.col("auc").is_not_null()
+        ).with_columns(strength=(pl.col("auc") - 0.5).abs())
+        sets.append(
+            {
+                "name": Path(path).name.removesuffix(".rates.tsv"),
+                "rows": list(
+                    pooled.sort("strength", descending=True).head(8).iter_rows(named=True)
+                ),
+            }
+        )
+    return sets
