@@ -1,0 +1,37 @@
+"""Error rates, costs and their intervals of one score file."""
+
+from spoofscope.job import job
+
+with job(snakemake) as cfg:
+    import polars as pl
+
+    from spoofscope.files import read_json
+    from spoofscope.metrics.tables import evaluate_calibrated
+    from spoofscope.tables import join_scores, read_manifest, read_scores, write_table
+
+    manifest = read_manifest(snakemake.input.manifest)
+    trials = manifest.filter(pl.col("split") == cfg["split"])
+    joined = join_scores(
+        read_scores(snakemake.input.scores),
+        trials,
+        scores_name=snakemake.input.scores,
+        trials_name=f"{snakemake.input.manifest} ({cfg['split']})",
+    )
+    detector = read_json(snakemake.input.detector) if snakemake.input.detector else None
+    table = evaluate_calibrated(
+        joined,
+        cfg["conditions"],
+        cfg["resamples"],
+        cfg["bootstrap_seed"],
+        cfg["cluster"],
+        detector["meta"]["threshold"] if detector else None,
+        detector["calibration"] if detector else None,
+    )
+    table = table.select(
+        pl.lit(cfg["system"]).alias("system"),
+        pl.lit(cfg["seed"]).alias("seed"),
+        pl.lit(cfg["corpus"]).alias("corpus"),
+        pl.lit(cfg["split"]).alias("split"),
+        pl.all(),
+    )
+    write_table(snakemake.output[0], table)

@@ -1,0 +1,16 @@
+"""Write the report page."""
+
+from spoofscope.job import job
+
+with job(snakemake) as cfg:
+    from spoofscope.report.page import build_page
+
+    build_page(
+        cfg["config"],
+        cfg["systems"],
+        cfg["figures"],
+        snakemake.input.attributions,
+        snakemake.input.artefacts,
+        cfg["root"],
+        snakemake.output[0],
+    )
