@@ -1,0 +1,482 @@
+"""A detector: front-end, back-end and input policy in one module, and the folder it is kept in.
+
+A detector folder holds
+
+* `detector.json`: front-end, back-end, input policy, names of the logits, score polarity,
+  calibration, backbone with its hash, and what is known about the training;
+* `model.safetensors`: every tensor except the frozen parameters of the front-end, which come
+  from the backbone;
+* `card.md`: the same in words.
+
+Scores are log-odds of bona fide: higher = more bona fide.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from spoofscope import audio
+from spoofscope.audio import InputPolicy, Samples
+from spoofscope.backends import registry as backends
+from spoofscope.errors import DetectorError, SpoofscopeError
+from spoofscope.files import atomic_folder, read_json, sha256_file, write_json
+from spoofscope.frontends import registry as frontends
+from spoofscope.frontends.base import Features
+from spoofscope.identity import canonical_json
+from spoofscope.inputs import policy_of
+
+POLARITY = "higher = bona fide"
+DEFAULT_BAND = 0.1
+
+_FORMAT = 1
+_SETTINGS, _WEIGHTS, _CARD = "detector.json", "model.safetensors", "card.md"
+_WINDOWS_AT_ONCE = 8
+
+Logits = npt.NDArray[np.float32]
+
+
+class WindowScores(NamedTuple):
+    """What a detector says about each window of one clip.
+
+    logits: (n, n_outputs) float32. scores: (n,) float64 log-odds of bona fide.
+    """
+
+    logits: Logits
+    scores: npt.NDArray[np.float64]
+
+
+class Detector(nn.Module):
+    """Front-end and back-end under one input policy.
+
+    Every window has the length that the policy gives it: what the policy appends to a short clip
+    is input like any other, so `lengths` below marks only the padding of a batch.
+
+    Attributes:
+        frontend, backend, policy: the parts.
+        outputs: names of the logits.
+        calibration: `{"scale", "offset", "prior", "band"}` or None. Then scale * score + offset is
+            a natural-log likelihood ratio, `prior` the prior probability of bona fide, and the
+            decision is `inconclusive` where the posterior is within `band` of 0.5.
+        meta: what is known about the training, JSON-able; `threshold` is the score at the equal
+            error rate of the development set, or None.
+    """
+
+    def __init__(
+        self,
+        frontend_config: Mapping[str, Any],
+        backend_config: Mapping[str, Any],
+        policy: InputPolicy,
+        meta: Mapping[str, Any] | None = None,
+        calibration: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.frontend = frontends.build(frontend_config)
+        # As the configuration says; a training may freeze more for a while.
+        self._from_backbone = {
+            f"frontend.{name}"
+            for name, parameter in self.frontend.named_parameters()
+            if not parameter.requires_grad
+        }
+        self.policy = policy_of(self.frontend, policy)
+        length = self.policy.length
+        self.backend = backends.build(
+            backend_config,
+            n_channels=self.frontend.n_channels,
+            dim=self.frontend.dim,
+            n_frames=None if length is None else self.frontend.n_frames(length),
+        )
+        self.outputs = self.backend.outputs
+        if self.outputs != ("bonafide",) and set(self.outputs) != {"bonafide", "spoof"}:
+            raise DetectorError(
+                f"back-end {self.backend.name} has the outputs {', '.join(self.outputs)}; "
+                "a detector needs bonafide, or bonafide and spoof"
+            )
+        self.meta: dict[str, Any] = {"threshold": None, **(meta or {})}
+        self.calibration = None if calibration is None else _checked_calibration(calibration)
+
+    # --- logits and scores -----------------------------------------------------------------
+
+    def forward(self, waveform: Tensor, lengths: Tensor) -> Tensor:
+        """Logits (B, n_outputs) of waveforms (B, n_samples) with `lengths` (B,) samples each."""
+        return self.backend_logits(*self.frontend(waveform, lengths))
+
+    def backend_logits(self, values: Tensor, lengths: Tensor) -> Tensor:
+        """Logits (B, n_outputs) of normalised features (B, C, N, D) with `lengths` (B,) frames."""
+        logits: Tensor = self.backend(values, lengths)
+        return logits
+
+    def log_odds(self, logits: Tensor) -> Tensor:
+        """Log-odds of bona fide (B,) from logits (B, n_outputs)."""
+        bonafide = logits[:, self.outputs.index("bonafide")]
+        if len(self.outputs) == 1:
+            return bonafide
+        return bonafide - logits[:, self.outputs.index("spoof")]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the detector's tensors are."""
+        return next(iter([*self.parameters(), *self.buffers()])).device
+
+    @torch.inference_mode()
+    def logits(self, windows: Sequence[npt.NDArray[np.float32]], batch_size: int) -> Logits:
+        """Logits (n, n_outputs) of n windows, in their order, in evaluation mode.
+
+        Args:
+            windows: each a waveform (n_samples,) cut by the input policy, or its raw features
+                (C, N, D).
+            batch_size: at most so many windows at once, all of the same shape.
+
+        Raises:
+            DetectorError: a logit is NaN or infinite.
+        """
+        training = self.training
+        self.eval()
+        by_shape: dict[tuple[int, ...], list[int]] = {}
+        for i, window in enumerate(windows):
+            by_shape.setdefault(window.shape, []).append(i)
+        result = np.empty((len(windows), len(self.outputs)), dtype=np.float32)
+        for shape, members in by_shape.items():
+            for start in range(0, len(members), batch_size):
+                batch = members[start : start + batch_size]
+                values = torch.from_numpy(np.stack([windows[i] for i in batch])).to(self.device)
+                size = shape[0] if len(shape) == 1 else shape[1]
+                lengths = torch.full((len(batch),), size, device=self.device)
+                if len(shape) == 1:
+                    logits = self(values, lengths)
+                else:
+                    features = self.frontend.normalise(Features(values, lengths))
+                    logits = self.backend_logits(*features)
+                result[batch] = logits.float().cpu().numpy()
+        self.train(training)
+        if not np.isfinite(result).all():
+            raise DetectorError("the detector's logits are not finite")
+        return result
+
+    def scores_of(self, logits: Logits) -> npt.NDArray[np.float64]:
+        """Log-odds of bona fide (n,) from logits (n, n_outputs), as :meth:`log_odds`."""
+        return self.log_odds(torch.from_numpy(logits.astype(np.float64))).numpy()
+
+    def score_windows(self, samples: Samples, sample_rate: int) -> WindowScores:
+        """Logits and scores of every window of one clip.
+
+        Args:
+            samples: (n,) float32, mono.
+            sample_rate: Hz; the clip is resampled where the detector works at another rate.
+
+        Raises:
+            AudioError: the clip is empty. DetectorError: a logit is not finite.
+        """
+        clip = audio.resample(samples, sample_rate, self.policy.sample_rate)
+        logits = self.logits(list(self.policy.windows(clip).values), _WINDOWS_AT_ONCE)
+        return WindowScores(logits, self.scores_of(logits))
+
+    def predict(self, path: str | Path) -> dict[str, Any]:
+        """Judge one recording.
+
+        Returns:
+            `path`; `score`, the mean over windows of the log-odds of bona fide; `p_bonafide`, its
+            calibrated probability or None; `decision`: bonafide, spoof or inconclusive;
+            `duration_s`; `n_windows`; `logits`, their mean over windows in the order of
+            `outputs`; `window_scores` and `window_logits`.
+
+        Raises:
+            AudioError: the file cannot be read. DetectorError: a logit is not finite.
+        """
+        samples, rate = audio.read(path, self.policy.sample_rate)
+        windows = self.score_windows(samples, rate)
+        score = float(windows.scores.mean())
+        return {
+            "path": str(path),
+            "score": score,
+            "p_bonafide": self.p_bonafide(score),
+            "decision": self.decide(score),
+            "duration_s": samples.size / rate,
+            "n_windows": len(windows.scores),
+            "logits": windows.logits.mean(axis=0, dtype=np.float64).tolist(),
+            "window_scores": windows.scores.tolist(),
+            "window_logits": windows.logits.astype(np.float64).tolist(),
+        }
+
+    def p_bonafide(self, score: float) -> float | None:
+        """Posterior probability of bona fide at the calibration's prior; None without one."""
+        if self.calibration is None:
+            return None
+        prior = self.calibration["prior"]
+        llr = self.calibration["scale"] * score + self.calibration["offset"]
+        log_odds = llr + math.log(prior / (1 - prior))
+        # The two forms keep exp() from overflowing.
+        if log_odds >= 0:
+            return 1 / (1 + math.exp(-log_odds))
+        return math.exp(log_odds) / (1 + math.exp(log_odds))
+
+    def decide(self, score: float) -> str:
+        """`bonafide`, `spoof` or `inconclusive`.
+
+        With a calibration, by the posterior and its band; without, by the threshold at the
+        development set's equal error rate; without either, always inconclusive.
+        """
+        probability = self.p_bonafide(score)
+        if probability is not None and self.calibration is not None:
+            band = self.calibration["band"]
+            if probability >= 0.5 + band:
+                return "bonafide"
+            return "spoof" if probability <= 0.5 - band else "inconclusive"
+        threshold = self.meta["threshold"]
+        if threshold is None:
+            return "inconclusive"
+        return "bonafide" if score >= threshold else "spoof"
+
+    # --- folders ---------------------------------------------------------------------------
+
+    def stored_state(self) -> dict[str, Tensor]:
+        """The tensors that `model.safetensors` holds, on the CPU, by name."""
+        return {
+            name: tensor.detach().to("cpu", copy=True).contiguous()
+            for name, tensor in self.state_dict().items()
+            if name not in self._from_backbone
+        }
+
+    def load_stored_state(self, state: Mapping[str, Tensor], source: str) -> None:
+        """Take the tensors of :meth:`stored_state`.
+
+        Raises:
+            DetectorError: names or shapes differ; `source` is named.
+        """
+        expected = self.stored_state()
+        problems = [
+            f"{len(names)} {kind} ({', '.join(names[:5])})"
+            for kind, names in (
+                ("missing", sorted(expected.keys() - state.keys())),
+                ("unexpected", sorted(state.keys() - expected.keys())),
+                (
+                    "of another shape",
+                    sorted(
+                        name
+                        for name in expected.keys() & state.keys()
+                        if expected[name].shape != state[name].shape
+                    ),
+                ),
+            )
+            if names
+        ]
+        if problems:
+            raise DetectorError(f"{source}: the tensors do not fit: {'; '.join(problems)}")
+        self.load_state_dict(dict(state), strict=False)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the detector's folder, whole or not at all; an older detector there is replaced.
+
+        Raises:
+            DetectorError: the folder holds something else, which would be lost.
+        """
+        check_target(folder)
+        with atomic_folder(folder) as temporary:
+            self.write_into(temporary)
+
+    def write_into(self, folder: Path) -> None:
+        """Write the three files into an existing folder (see :meth:`save`)."""
+        safetensors.torch.save_file(self.stored_state(), folder / _WEIGHTS)
+        settings = {
+            "format": _FORMAT,
+            "frontend": {"type": self.frontend.name, **self.frontend.config},
+            "backend": {"type": self.backend.name, **self.backend.config},
+            "input": self.policy.to_dict(),
+            "outputs": list(self.outputs),
+            "polarity": POLARITY,
+            "calibration": self.calibration,
+            "backbone": _backbone(self.frontend.config),
+            "weights_sha256": sha256_file(folder / _WEIGHTS),
+            "meta": self.meta,
+        }
+        write_json(folder / _SETTINGS, settings)
+        (folder / _CARD).write_text(_card(settings), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> "Detector":
+        """Load a detector folder, in evaluation mode.
+
+        Raises:
+            DetectorError: a file is missing or damaged, the backbone is not the one that the
+                detector was trained with, or tensors are missing, unexpected or of other shapes.
+        """
+        folder = Path(folder)
+        settings = _read_settings(folder)
+        backbone = settings["backbone"]
+        if backbone != _backbone(settings["frontend"]):
+            raise DetectorError(
+                f"{folder}: the backbone in {backbone['folder']} is not the one that this detector "
+                "was trained with: its files have another hash; put the original files there"
+            )
+        if sha256_file(folder / _WEIGHTS) != settings["weights_sha256"]:
+            raise DetectorError(
+                f"{folder / _WEIGHTS} is not the file that {_SETTINGS} describes; "
+                "it was altered or damaged: copy the detector again"
+            )
+        detector = cls(
+            settings["frontend"],
+            settings["backend"],
+            InputPolicy.from_dict(settings["input"]),
+            settings["meta"],
+            settings["calibration"],
+        )
+        if list(detector.outputs) != settings["outputs"]:
+            raise DetectorError(
+                f"{folder}: the outputs are recorded as {settings['outputs']}, "
+                f"the back-end has {list(detector.outputs)}"
+            )
+        try:
+            state = safetensors.torch.load_file(folder / _WEIGHTS)
+        except safetensors.SafetensorError as error:
+            raise DetectorError(f"{folder / _WEIGHTS} is damaged: {error}") from error
+        detector.load_stored_state(state, str(folder / _WEIGHTS))
+        return detector.to(device).eval()
+
+
+def _read_settings(folder: Path) -> dict[str, Any]:
+    for name in (_SETTINGS, _WEIGHTS):
+        if not (folder / name).is_file():
+            raise DetectorError(f"{folder} is no detector folder: it has no {name}")
+    settings = read_json(folder / _SETTINGS)
+    keys = ("frontend", "backend", "input", "outputs", "calibration", "backbone", "meta")
+    missing = [key for key in (*keys, "weights_sha256", "polarity") if key not in settings]
+    if missing:
+        raise DetectorError(f"{folder / _SETTINGS} lacks the key {missing[0]!r}")
+    if settings.get("format") != _FORMAT:
+        raise DetectorError(
+            f"{folder / _SETTINGS}: format {settings.get('format')!r} cannot be read by this "
+            f"version, which reads format {_FORMAT}"
+        )
+    if settings["polarity"] != POLARITY:
+        raise DetectorError(
+            f"{folder / _SETTINGS}: polarity is {settings['polarity']!r}, not {POLARITY!r}"
+        )
+    return dict(settings)
+
+
+def check_target(folder: str | Path) -> None:
+    """Refuse to replace a folder that holds anything but a detector.
+
+    Raises:
+        DetectorError: it does.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise DetectorError(f"{folder} is a file; a detector needs a folder")
+    known = {_SETTINGS, _WEIGHTS, _CARD, "history.tsv"}
+    others = [
+        path.name
+        for path in (sorted(folder.iterdir()) if folder.exists() else [])
+        if path.name not in known and not path.name.endswith(".origin.json")
+    ]
+    if others:
+        raise DetectorError(
+            f"{folder} holds other files ({', '.join(others[:5])}), which a detector written "
+            "there would replace; choose another folder"
+        )
+
+
+def _backbone(frontend_config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The backbone entry of a front-end with the hash of its folder, or None without one."""
+    entry = frontend_config.get("backbone")
+    if entry is None:
+        return None
+    if "folder" not in entry:
+        return dict(entry)
+    if not Path(entry["folder"]).is_dir():
+        raise DetectorError(
+            f"the backbone folder {entry['folder']} does not exist; run from the folder where the "
+            "study was run, or put the backbone there"
+        )
+    # Only what is loaded: notes that others keep in the folder are no part of the backbone.
+    files = [
+        *Path(entry["folder"]).glob("*.safetensors"),
+        *Path(entry["folder"]).glob("*config.json"),
+    ]
+    hashes = {file.name: sha256_file(file) for file in files}
+    return {**entry, "sha256": hashlib.sha256(canonical_json(hashes).encode()).hexdigest()}
+
+
+def _checked_calibration(calibration: Mapping[str, Any]) -> dict[str, float]:
+    values = {"band": DEFAULT_BAND, **calibration}
+    if set(values) != {"scale", "offset", "prior", "band"} or not all(
+        isinstance(value, int | float) and math.isfinite(value) for value in values.values()
+    ):
+        raise DetectorError(
+            "a calibration has the numbers scale, offset and prior, and optionally band; "
+            f"got {dict(calibration)}"
+        )
+    if not 0 < values["prior"] < 1 or not 0 <= values["band"] < 0.5:
+        raise DetectorError("calibration: prior must be between 0 and 1, band from 0 to below 0.5")
+    return {key: float(value) for key, value in values.items()}
+
+
+def _card(settings: Mapping[str, Any]) -> str:
+    policy, meta = settings["input"], settings["meta"]
+    length = policy["length"]
+    window = "whole clips" if length is None else f"{length / policy['sample_rate']:g} s windows"
+    lines = [
+        f"# Speech-deepfake detector: {settings['frontend']['type']} + "
+        f"{settings['backend']['type']}",
+        "",
+        f"- Input: mono, {policy['sample_rate']} Hz, {window}; the score is the mean over windows.",
+        f"- Score: log-odds of bona fide, {settings['polarity']}.",
+        f"- Logits: {', '.join(settings['outputs'])}.",
+    ]
+    backbone = settings["backbone"]
+    if backbone is not None:
+        source = backbone.get("hub") or backbone.get("folder")
+        pin = backbone.get("revision") or backbone.get("sha256")
+        lines.append(f"- Backbone: {source} ({pin}).")
+    if meta["threshold"] is not None:
+        lines.append(
+            f"- Threshold at the development set's equal error rate: {meta['threshold']:.6g}."
+        )
+    if "dev_eer" in meta:
+        lines.append(f"- Equal error rate on the development set: {100 * meta['dev_eer']:.2f} %.")
+    for source in meta.get("trained_on", []):
+        lines.append(
+            f"- Trained on {source['manifest']}, split {source['split']}: "
+            f"{source['n_bonafide']} bona fide, {source['n_spoof']} spoof."
+        )
+    calibrated = "calibrated" if settings["calibration"] else "not calibrated: no probability"
+    lines += [
+        f"- Calibration: {calibrated}.",
+        "",
+        "A score says how the clip compares with the training data. It is no proof: speech from",
+        "other systems, channels or codecs than those of the training may be judged wrongly.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def predict_files(
+    folder: str | Path, files: Iterable[str | Path]
+) -> tuple[list[dict[str, Any]], bool]:
+    """Judge several recordings with one detector.
+
+    Returns:
+        One dict per file in the given order: :meth:`Detector.predict`, or `{"path", "error"}` for
+        a file that cannot be judged; and whether all could be.
+
+    Raises:
+        DetectorError: the detector itself cannot be loaded.
+    """
+    detector = Detector.load(folder)
+    results: list[dict[str, Any]] = []
+    ok = True
+    for path in files:
+        try:
+            results.append(detector.predict(path))
+        except SpoofscopeError as error:
+            results.append({"path": str(path), "error": str(error)})
+            ok = False
+    return results, ok

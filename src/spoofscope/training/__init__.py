@@ -1,0 +1,1 @@
+"""Training a detector: recipe, data, loop and checkpoints. `loop.train` is the way in."""

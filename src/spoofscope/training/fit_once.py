@@ -1,0 +1,64 @@
+"""What is fitted to the training set in one go: front-end statistics, back-ends like the GMM."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from spoofscope.detector import Detector
+from spoofscope.frontends.base import Features
+from spoofscope.identity import seed_of
+from spoofscope.inputs import Inputs
+
+
+def _raw_features(detector: Detector, inputs: Iterable[Inputs]) -> Iterator[tuple[str, Features]]:
+    """utt_id and raw features of every window, one by one."""
+    for utt_id, windows in inputs:
+        for window in windows:
+            values = torch.from_numpy(window[None]).to(detector.device)
+            size = torch.tensor([window.shape[0 if window.ndim == 1 else 1]], device=values.device)
+            if window.ndim == 1:
+                with torch.no_grad():
+                    yield utt_id, detector.frontend.raw(values, size)
+            else:
+                yield utt_id, Features(values, size)
+
+
+def fit_frontend(detector: Detector, inputs: Iterable[Inputs]) -> None:
+    """Let the front-end gather its statistics over the training set.
+
+    Args:
+        detector: whose front-end is fitted.
+        inputs: the windows of the training set; a front-end without statistics reads none.
+    """
+    detector.eval()
+    detector.frontend.fit(features for _, features in _raw_features(detector, inputs))
+
+
+def fit_backend(
+    detector: Detector, inputs: Iterable[Inputs], labels: Mapping[str, str], seed: int
+) -> None:
+    """Fit a back-end that is `fitted_once` to the normalised features of the training set.
+
+    Args:
+        detector: whose back-end is fitted; its front-end has its statistics.
+        inputs: the windows of the training set.
+        labels: utt_id to bonafide or spoof.
+        seed: for the back-end's own draws.
+
+    Raises:
+        TrainingError: the features do not suffice, see the back-end.
+    """
+
+    def examples() -> Iterator[tuple[npt.NDArray[np.float32], str]]:
+        for utt_id, raw in _raw_features(detector, inputs):
+            values, lengths = detector.frontend.normalise(raw)
+            frames = values[0, :, : int(lengths[0])].flatten(0, 1)
+            yield frames.cpu().numpy(), labels[utt_id]
+
+    detector.eval()
+    backend: Any = detector.backend
+    with torch.no_grad():
+        backend.fit(examples(), seed_of("fit_once", seed))

@@ -1,0 +1,580 @@
+"""The training loop.
+
+On the CPU, with the same number of threads, the same job gives the same bytes, also when it was
+killed in between and started again: the order of the utterances, their crops and augmentations and
+the dropout of every step are drawn from generators seeded by the job's seed and the position alone.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import accelerate
+import numpy as np
+import polars as pl
+import torch
+from accelerate.utils import gather_object
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
+
+import spoofscope
+from spoofscope.audio import InputPolicy, Samples
+from spoofscope.detector import Detector, Logits, check_target
+from spoofscope.errors import ConfigError, DetectorError, TrainingError
+from spoofscope.files import atomic_folder
+from spoofscope.frontends.base import Features
+from spoofscope.identity import hash8, seed_of
+from spoofscope.inputs import FeatureSource, Inputs, check_features, detector_inputs
+from spoofscope.metrics.rates import eer, min_dcf
+from spoofscope.tables import write_table
+from spoofscope.training.checkpoint import Checkpoints, Progress
+from spoofscope.training.data import (
+    Augmentation,
+    Batch,
+    Source,
+    TrainingItems,
+    collate,
+    epoch_order,
+    load_audio_cache,
+    load_rows,
+    plan_steps,
+)
+from spoofscope.training.fit_once import fit_backend, fit_frontend
+from spoofscope.training.recipe import Recipe, Stage
+
+_LOGGER = logging.getLogger(__name__)
+
+HISTORY_COLUMNS: dict[str, pl.DataType] = {
+    "stage": pl.Int64(),
+    "epoch": pl.Int64(),
+    "step": pl.Int64(),
+    "train_loss": pl.Float64(),
+    "dev_loss": pl.Float64(),
+    "dev_eer": pl.Float64(),
+    "dev_min_dcf": pl.Float64(),
+    "lr": pl.Float64(),
+}
+"""Columns of history.tsv: one row per epoch. Stages and epochs count from 1, epochs and optimiser
+steps through all stages. A back-end fitted in one go has one row, without train_loss."""
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """Everything that determines a training.
+
+    Attributes:
+        frontend, backend: settings with their key `type`.
+        policy: the input policy.
+        recipe: see `recipe.resolve_recipe`.
+        train, dev: where the utterances come from.
+        seed: of initial weights, order, crops and dropout.
+        device: "cpu" or "cuda".
+        train_features, dev_features: cached features of those utterances, or None to read audio.
+            They need a front-end that is frozen in all stages.
+        augmentation: applied to the training audio on the fly, or None.
+    """
+
+    frontend: Mapping[str, Any]
+    backend: Mapping[str, Any]
+    policy: InputPolicy
+    recipe: Recipe
+    train: Sequence[Source]
+    dev: Sequence[Source]
+    seed: int
+    device: str = "cpu"
+    train_features: FeatureSource | None = None
+    dev_features: FeatureSource | None = None
+    augmentation: Augmentation | None = None
+
+
+class DevResult(NamedTuple):
+    """A detector on the development set: mean loss, EER with its threshold, and minDCF."""
+
+    loss: float
+    eer: float
+    threshold: float
+    min_dcf: float
+
+
+def train(job: TrainingJob, out_dir: str | Path, work_dir: str | Path) -> None:
+    """Train a detector and save it, with its `history.tsv`, as the folder `out_dir`.
+
+    Args:
+        job: what to train.
+        out_dir: the detector's folder; it appears when the training is complete.
+        work_dir: for the resume file, which is deleted at the end, and the TensorBoard log. A
+            training that was killed goes on from what it finds there.
+
+    Raises:
+        TrainingError: a set is empty or has one class, cached features do not fit, the device is
+            not there, or the loss is not finite.
+        ConfigError: an option of front-end, back-end or recipe is wrong.
+        AudioError: a file cannot be read.
+        DetectorError: `out_dir` holds other files.
+    """
+    out_dir, work_dir = Path(out_dir), Path(work_dir)
+    check_target(out_dir)
+    if work_dir.resolve().is_relative_to(out_dir.resolve()):
+        raise TrainingError(f"the work folder {work_dir} must not be inside {out_dir}")
+    accelerator = _accelerator(job)
+    with _reproducible(job.device):
+        training = _Training(job, accelerator, work_dir)
+        history = training.run()
+        if accelerator.is_main_process:
+            with atomic_folder(out_dir) as temporary:
+                training.detector.write_into(temporary)
+                write_table(temporary / "history.tsv", history)
+            training.checkpoints.remove(len(job.recipe.stages))
+        accelerator.wait_for_everyone()
+
+
+def _accelerator(job: TrainingJob) -> Any:
+    if job.device not in ("cpu", "cuda"):
+        raise ConfigError(f"device must be cpu or cuda, not {job.device!r}")
+    if job.device == "cuda":
+        # Reproducible matrix products need this before the first of them.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        if not torch.cuda.is_available():
+            raise TrainingError("device is cuda, but PyTorch sees no GPU")
+    elif job.recipe.mixed_precision == "fp16":
+        raise ConfigError("recipe: mixed_precision fp16 needs a GPU; use bf16 or no")
+    # A detector may have parameters that no loss reaches, such as an unused hidden state's.
+    unused = accelerate.DistributedDataParallelKwargs(find_unused_parameters=True)
+    return accelerate.Accelerator(
+        cpu=job.device == "cpu",
+        mixed_precision=job.recipe.mixed_precision,
+        kwargs_handlers=[unused],
+    )
+
+
+@contextmanager
+def _reproducible(device: str) -> Iterator[None]:
+    """Deterministic algorithms inside; the global generators are outside what they were."""
+    before = torch.are_deterministic_algorithms_enabled()
+    only_warn = torch.is_deterministic_algorithms_warn_only_enabled()
+    # Some gradients have no deterministic implementation on a GPU.
+    torch.use_deterministic_algorithms(True, warn_only=device == "cuda")
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=only_warn)
+
+
+def detection_loss(
+    logits: Tensor,
+    is_bonafide: Tensor,
+    outputs: tuple[str, ...],
+    weights: Mapping[str, float],
+) -> Tensor:
+    """Weighted mean of the cross-entropy between logits and labels, a scalar.
+
+    Args:
+        logits: (B, n_outputs); with one output it is the log-odds of bona fide.
+        is_bonafide: (B,) bool.
+        outputs: names of the logits.
+        weights: label to weight; the mean is divided by the sum of the weights.
+    """
+    if len(outputs) == 1:
+        losses = nn.functional.binary_cross_entropy_with_logits(
+            logits[:, 0], is_bonafide.to(logits.dtype), reduction="none"
+        )
+    else:
+        target = torch.where(is_bonafide, outputs.index("bonafide"), outputs.index("spoof"))
+        losses = nn.functional.cross_entropy(logits, target, reduction="none")
+    weight = torch.where(is_bonafide, weights["bonafide"], weights["spoof"]).to(logits.dtype)
+    return (losses * weight).sum() / weight.sum()
+
+
+class _Training:
+    """One run of a job: the detector, its data, and where it stands."""
+
+    def __init__(self, job: TrainingJob, accelerator: Any, work_dir: Path) -> None:
+        self.job, self.recipe, self.accelerator = job, job.recipe, accelerator
+        self.work_dir = work_dir
+        torch.manual_seed(seed_of("weights", job.seed))
+        self.detector = Detector(job.frontend, job.backend, job.policy)
+        self.train_rows = load_rows(job.train, "training")
+        self.dev_rows = load_rows(job.dev, "development")
+        self._check()
+        self.weights = self._class_weights()
+        trained_on = [source.describe() for source in job.train]
+        settings = {
+            "trained_on": trained_on,
+            "dev": [source.describe() for source in job.dev],
+            "recipe": self.recipe.to_dict(),
+            "seed": job.seed,
+        }
+        identity = {
+            **settings,
+            "frontend": self.detector.frontend.config,
+            "backend": [self.detector.backend.name, self.detector.backend.config],
+            "input": self.detector.policy.to_dict(),
+            "cached": [job.train_features is not None, job.dev_features is not None],
+            "augmentation": None
+            if job.augmentation is None
+            else [
+                [dict(step) for step in job.augmentation.steps],
+                {name: str(path) for name, path in job.augmentation.sources.items()},
+                job.augmentation.seed,
+            ],
+            "processes": accelerator.num_processes,
+            "versions": [spoofscope.__version__, torch.__version__],
+        }
+        self.checkpoints = Checkpoints(work_dir, hash8(identity))
+        self.detector.meta.update(settings)
+        self.detector.meta["spoofscope"] = spoofscope.__version__
+        self.detector.to(accelerator.device)
+
+    def _check(self) -> None:
+        job, detector = self.job, self.detector
+        needed = "bce" if len(detector.outputs) == 1 else "cross_entropy"
+        if self.recipe.loss not in (None, needed):
+            raise ConfigError(
+                f"recipe: loss {self.recipe.loss} does not fit back-end {detector.backend.name} "
+                f"with {len(detector.outputs)} logits, which needs {needed}"
+            )
+        for features in (job.train_features, job.dev_features):
+            if features is not None:
+                check_features(features, detector.frontend, detector.policy)
+                if not detector.frontend.frozen:
+                    raise TrainingError("cached features do not fit a front-end that is trained")
+        if job.train_features is not None and job.augmentation is not None:
+            raise TrainingError("augmentation on the fly needs audio, not cached features")
+
+    def _class_weights(self) -> dict[str, float]:
+        if isinstance(self.recipe.class_weights, dict):
+            return self.recipe.class_weights
+        if self.recipe.class_weights == "none":
+            return {"bonafide": 1.0, "spoof": 1.0}
+        labels = self.train_rows["label"]
+        return {
+            label: labels.len() / (2 * int((labels == label).sum()))
+            for label in ("bonafide", "spoof")
+        }
+
+    def run(self) -> pl.DataFrame:
+        """Train, leave the best weights in the detector, and return the history."""
+        self._cache_audio()
+        if self.detector.backend.fitted_once:
+            fit_frontend(self.detector, self._train_inputs())
+            labels = dict(self.train_rows.select("utt_id", "label").iter_rows())
+            fit_backend(self.detector, self._train_inputs(), labels, self.job.seed)
+            result = self.evaluate()
+            history = [[1, 1, 0, None, result.loss, result.eer, result.min_dcf, 0.0]]
+        else:
+            history = self._gradient_training()
+            result = self.evaluate()
+        self.detector.meta["threshold"] = result.threshold
+        self.detector.meta["dev_eer"] = result.eer
+        return pl.DataFrame(history, schema=HISTORY_COLUMNS, orient="row")
+
+    def _cache_audio(self) -> None:
+        limit, rate = self.recipe.cache_audio_mb, self.detector.policy.sample_rate
+        threads = self.recipe.num_workers
+        self.train_clips: Mapping[str, Samples] = {}
+        self.dev_clips: Mapping[str, Samples] = {}
+        if self.job.train_features is None:
+            self.train_clips = load_audio_cache(self.train_rows, rate, limit, threads)
+            limit -= sum(clip.nbytes for clip in self.train_clips.values()) / 1e6
+        if self.job.dev_features is None:
+            self.dev_clips = load_audio_cache(self.dev_rows, rate, limit, threads)
+
+    def _inputs(
+        self, rows: pl.DataFrame, clips: Mapping[str, Samples], features: FeatureSource | None
+    ) -> Iterator[Inputs]:
+        if clips:
+            for utt_id in rows["utt_id"]:
+                yield utt_id, list(self.detector.policy.windows(clips[utt_id]).values)
+        else:
+            yield from detector_inputs(rows, self.detector.policy, features)
+
+    def _train_inputs(self) -> Iterator[Inputs]:
+        return self._inputs(self.train_rows, self.train_clips, self.job.train_features)
+
+    def _gradient_training(self) -> list[list[Any]]:
+        resumed = self.checkpoints.load()
+        if resumed is None:
+            progress = Progress()
+            fit_frontend(self.detector, self._train_inputs())
+        else:
+            progress = resumed["progress"]
+            self.detector.load_stored_state(resumed["detector"], "the resume file")
+        writer = None
+        if self.accelerator.is_main_process:
+            writer = SummaryWriter(
+                str(self.work_dir / "tensorboard"), purge_step=progress.steps or None
+            )
+        items = TrainingItems(
+            self.train_rows,
+            self.detector.policy,
+            self.recipe.train_crop,
+            self.job.seed,
+            features=self.job.train_features,
+            clips=self.train_clips,
+            augmentation=self.job.augmentation,
+        )
+        while progress.stage < len(self.recipe.stages):
+            state = resumed["optimizer"] if resumed is not None else None
+            _StageRun(self, items, progress, writer).run(state)
+            resumed = None
+        if writer is not None:
+            writer.close()
+        self.checkpoints.load_best(progress.stage - 1, self.detector)
+        self.detector.frontend.unfreeze()
+        return progress.history
+
+    def evaluate(self) -> DevResult:
+        """Score the development set; every process takes its share.
+
+        Raises:
+            DetectorError: a logit is not finite.
+        """
+        process, n_processes = self.accelerator.process_index, self.accelerator.num_processes
+        rows = self.dev_rows.gather_every(n_processes, process)
+        batch_size = self.recipe.stages[-1].batch_size
+        logits: list[tuple[str, list[float]]] = []
+        group: list[Inputs] = []
+        for utterance in self._inputs(rows, self.dev_clips, self.job.dev_features):
+            group.append(utterance)
+            if len(group) == batch_size:
+                logits += self._utterance_logits(group, batch_size)
+                group = []
+        logits += self._utterance_logits(group, batch_size)
+        if n_processes > 1:
+            logits = gather_object(logits)
+        by_id = dict(logits)
+        ordered = np.array([by_id[utt_id] for utt_id in self.dev_rows["utt_id"]], dtype=np.float32)
+        return self._dev_result(ordered)
+
+    def _utterance_logits(
+        self,
+        group: list[Inputs],
+        batch_size: int,
+    ) -> list[tuple[str, list[float]]]:
+        windows = [window for _, inputs in group for window in inputs]
+        logits = self.detector.logits(windows, batch_size)
+        ends = np.cumsum([len(inputs) for _, inputs in group])
+        return [
+            (utt_id, logits[end - len(inputs) : end].mean(axis=0, dtype=np.float64).tolist())
+            for (utt_id, inputs), end in zip(group, ends, strict=True)
+        ]
+
+    def _dev_result(self, logits: Logits) -> DevResult:
+        is_bonafide = (self.dev_rows["label"] == "bonafide").to_numpy()
+        loss = detection_loss(
+            torch.from_numpy(logits),
+            torch.from_numpy(is_bonafide),
+            self.detector.outputs,
+            self.weights,
+        )
+        scores = self.detector.scores_of(logits)
+        rate = eer(scores[is_bonafide], scores[~is_bonafide])
+        cost = min_dcf(scores[is_bonafide], scores[~is_bonafide])
+        return DevResult(float(loss), rate.value, rate.threshold, cost)
+
+
+class _StageRun:
+    """One stage of a training."""
+
+    def __init__(
+        self,
+        training: _Training,
+        items: TrainingItems,
+        progress: Progress,
+        writer: SummaryWriter | None,
+    ) -> None:
+        self.training, self.items, self.progress, self.writer = training, items, progress, writer
+        self.detector, self.accelerator = training.detector, training.accelerator
+        self.stage: Stage = training.recipe.stages[progress.stage]
+        frontend = self.detector.frontend
+        if self.stage.freeze_frontend:
+            frontend.freeze()
+        else:
+            frontend.unfreeze()
+        # What is wrapped for training: without the front-end, its features are computed outside.
+        trained: nn.Module = self.detector.backend if frontend.frozen else self.detector
+        groups = [(list(self.detector.backend.parameters()), self.stage.lr)]
+        if not frontend.frozen:
+            tuned = [p for p in frontend.parameters() if p.requires_grad]
+            groups.append((tuned, self.stage.lr_frontend))
+        optimizers: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+        self.base_lrs = [lr for _, lr in groups]
+        optimizer = optimizers[self.stage.optimizer](
+            [{"params": parameters, "lr": lr} for parameters, lr in groups],
+            weight_decay=self.stage.weight_decay,
+        )
+        self.model, self.optimizer = self.accelerator.prepare(trained, optimizer)
+        self.is_bonafide = (training.train_rows["label"] == "bonafide").to_numpy()
+        self.last_checkpoint = time.monotonic()
+
+    def run(self, optimizer_state: dict[str, Any] | None) -> None:
+        """Go through the stage's remaining epochs and leave `progress` at the next stage."""
+        progress, training = self.progress, self.training
+        if optimizer_state is not None:
+            self.optimizer.load_state_dict(optimizer_state["optimizer"])
+            if self.accelerator.scaler is not None:
+                self.accelerator.scaler.load_state_dict(optimizer_state["scaler"])
+        elif progress.stage > 0:
+            training.checkpoints.load_best(progress.stage - 1, self.detector)
+        while not self._done():
+            self._epoch()
+            self._evaluate()
+            progress.stage_epochs += 1
+            progress.epochs += 1
+            progress.step, progress.loss_sum = 0, 0.0
+            self._checkpoint()
+        progress.stage += 1
+        progress.stage_epochs, progress.epochs_without_gain, progress.best = 0, 0, None
+        self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
+        self.accelerator.free_memory()
+
+    def _done(self) -> bool:
+        patience = self.stage.patience
+        return self.progress.stage_epochs >= self.stage.epochs or (
+            patience is not None and self.progress.epochs_without_gain >= patience
+        )
+
+    def _epoch(self) -> None:
+        """The optimiser steps of the present epoch that are not done yet."""
+        job, progress, stage = self.training.job, self.progress, self.stage
+        epoch = progress.epochs + 1
+        self.items.epoch = epoch
+        order = epoch_order(self.is_bonafide, self.training.recipe.sampler, job.seed, epoch)
+        steps = plan_steps(
+            order,
+            stage.batch_size,
+            stage.accumulate,
+            self.accelerator.process_index,
+            self.accelerator.num_processes,
+        )
+        remaining = steps[progress.step :]
+        loader = DataLoader(
+            self.items,
+            batch_sampler=[batch for step in remaining for batch in step],
+            collate_fn=collate,
+            num_workers=self.training.recipe.num_workers,
+            pin_memory=self.accelerator.device.type == "cuda",
+        )
+        batches = iter(loader)
+        self.detector.train()
+        for step in remaining:
+            torch.manual_seed(
+                seed_of("step", job.seed, epoch, progress.step, self.accelerator.process_index)
+            )
+            factor = stage.lr_factor(
+                progress.stage_epochs * len(steps) + progress.step, stage.epochs * len(steps)
+            )
+            for group, lr in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+                group["lr"] = lr * factor
+            loss = sum(self._backward(next(batches), len(step), epoch) for _ in step)
+            if stage.grad_clip is not None:
+                self.accelerator.clip_grad_norm_(self.model.parameters(), stage.grad_clip)
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+            progress.step += 1
+            progress.steps += 1
+            progress.loss_sum += loss
+            if self.writer is not None:
+                self.writer.add_scalar("train/loss", loss, progress.steps)
+            minutes = (time.monotonic() - self.last_checkpoint) / 60
+            if minutes >= self.training.recipe.checkpoint_minutes:
+                self._checkpoint()
+
+    def _backward(self, batch: Batch, n_batches: int, epoch: int) -> float:
+        """Add the gradients of one of a step's `n_batches` batches; its part of the loss."""
+        device = self.accelerator.device
+        values, lengths = batch.values.to(device), batch.lengths.to(device)
+        if self.detector.frontend.frozen:
+            with torch.no_grad(), self.accelerator.autocast():
+                values, lengths = self._features(values, lengths)
+            values = values.float()
+        with self.accelerator.autocast():
+            logits = self.model(values, lengths)
+        loss = detection_loss(
+            logits.float(),
+            batch.is_bonafide.to(device),
+            self.detector.outputs,
+            self.training.weights,
+        )
+        loss = loss / n_batches
+        value = loss.item()
+        if not np.isfinite(value):
+            raise TrainingError(
+                f"the training loss is {value} in stage {self.progress.stage + 1}, epoch {epoch}, "
+                f"step {self.progress.step + 1}, utterances {', '.join(batch.utt_ids)}; lower the "
+                "learning rate, clip gradients, or look at these files"
+            )
+        self.accelerator.backward(loss)
+        return value
+
+    def _features(self, values: Tensor, lengths: Tensor) -> Features:
+        if values.ndim == 2:
+            features: Features = self.detector.frontend(values, lengths)
+            return features
+        return self.detector.frontend.normalise(Features(values, lengths))
+
+    def _evaluate(self) -> None:
+        """Evaluate on dev, keep the weights if they are the best, and write the history."""
+        progress, training = self.progress, self.training
+        try:
+            result = training.evaluate()
+        except DetectorError as error:
+            raise TrainingError(
+                f"after epoch {progress.epochs + 1}, step {progress.steps}: {error}; lower the "
+                "learning rate or clip gradients"
+            ) from error
+        # Small development sets give the same EER epoch after epoch: then the loss decides.
+        value = [float(getattr(result, training.recipe.select_by)), result.loss]
+        if progress.best is None or value < progress.best:
+            progress.best, progress.epochs_without_gain = value, 0
+            if self.accelerator.is_main_process:
+                training.checkpoints.save_best(progress.stage, self.detector)
+        else:
+            progress.epochs_without_gain += 1
+        train_loss = progress.loss_sum / progress.step
+        lr = float(self.optimizer.param_groups[0]["lr"])
+        progress.history.append(
+            [
+                progress.stage + 1,
+                progress.epochs + 1,
+                progress.steps,
+                train_loss,
+                result.loss,
+                result.eer,
+                result.min_dcf,
+                lr,
+            ]
+        )
+        _LOGGER.info(
+            "stage %d, epoch %d of %d: train loss %.4f, dev loss %.4f, dev EER %.2f %%, "
+            "minDCF %.4f (best %s so far %.4f)",
+            progress.stage + 1,
+            progress.stage_epochs + 1,
+            self.stage.epochs,
+            train_loss,
+            result.loss,
+            100 * result.eer,
+            result.min_dcf,
+            training.recipe.select_by,
+            progress.best[0],
+        )
+        if self.writer is not None:
+            for name, number in result._asdict().items():
+                self.writer.add_scalar(f"dev/{name}", number, progress.steps)
+
+    def _checkpoint(self) -> None:
+        scaler = self.accelerator.scaler
+        if self.accelerator.is_main_process:
+            state = {
+                "optimizer": self.optimizer.state_dict(),
+                "scaler": None if scaler is None else scaler.state_dict(),
+            }
+            self.training.checkpoints.save(self.progress, self.detector, state)
+        self.last_checkpoint = time.monotonic()

@@ -1,0 +1,196 @@
+"""The training recipe: every option, its default and its range."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from spoofscope.components import one_of, positive_int, resolve
+from spoofscope.errors import ConfigError
+from spoofscope.tables import LABELS
+
+_STAGE_DEFAULTS: dict[str, Any] = {
+    "epochs": 10,
+    "freeze_frontend": False,
+    "optimizer": "adamw",
+    "lr": 1e-3,
+    "lr_frontend": None,
+    "weight_decay": 0.0,
+    "batch_size": 16,
+    "accumulate": 1,
+    "schedule": "constant",
+    "warmup_steps": 0,
+    "grad_clip": None,
+    "patience": None,
+}
+
+_RECIPE_DEFAULTS: dict[str, Any] = {
+    "loss": None,
+    "class_weights": "none",
+    "sampler": "shuffle",
+    "train_crop": "random",
+    "select_by": "eer",
+    "mixed_precision": "no",
+    "checkpoint_minutes": 10,
+    "num_workers": 0,
+    "cache_audio_mb": 2000,
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a training. Without the key `stages`, a recipe is its own single stage.
+
+    Attributes:
+        epochs: passes over the training set.
+        freeze_frontend: train the back-end alone, with the front-end in evaluation mode.
+        optimizer: "adam" (weight decay as an L2 term of the loss) or "adamw" (decoupled).
+        lr: learning rate of the back-end.
+        lr_frontend: of the front-end's trained parameters; the same as `lr` by default.
+        weight_decay: of all trained parameters.
+        batch_size: utterances per forward pass and process.
+        accumulate: forward passes per optimiser step.
+        schedule: "constant", "linear" or "cosine" decay to 0 at the last step, after the warm-up.
+        warmup_steps: optimiser steps over which the learning rate rises linearly from 0.
+        grad_clip: largest norm of the gradient, or None.
+        patience: stop after so many epochs without a better result on dev, or None.
+    """
+
+    epochs: int
+    freeze_frontend: bool
+    optimizer: str
+    lr: float
+    lr_frontend: float
+    weight_decay: float
+    batch_size: int
+    accumulate: int
+    schedule: str
+    warmup_steps: int
+    grad_clip: float | None
+    patience: int | None
+
+    def lr_factor(self, step: int, n_steps: int) -> float:
+        """What the learning rates are multiplied with at optimiser step `step` of `n_steps`."""
+        if step < self.warmup_steps:
+            return step / self.warmup_steps
+        if self.schedule == "constant":
+            return 1.0
+        done = (step - self.warmup_steps) / max(1, n_steps - self.warmup_steps)
+        return 1.0 - done if self.schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    Attributes:
+        stages: one after the other, each from the best checkpoint of the one before.
+        loss: "cross_entropy" (two logits) or "bce" (one); by default what the back-end needs.
+        class_weights: label to weight, "balanced" (n / (2 n_class)) or "none".
+        sampler: "shuffle" (every utterance once per epoch) or "balanced" (as many draws, with
+            replacement, both classes equally likely).
+        train_crop: which window of a longer clip an epoch sees: "random" or "start".
+        select_by: "eer", "min_dcf" or "loss" on the development set; the lowest wins, among equals
+            the lowest loss.
+        mixed_precision: "no", "bf16", or "fp16" (GPU only).
+        checkpoint_minutes: time between resume files within an epoch.
+        num_workers: processes that prepare batches; 0 prepares them in the training process.
+        cache_audio_mb: decoded audio is kept in memory where all of it fits into this.
+    """
+
+    stages: tuple[Stage, ...]
+    loss: str | None
+    class_weights: str | dict[str, float]
+    sampler: str
+    train_crop: str
+    select_by: str
+    mixed_precision: str
+    checkpoint_minutes: float
+    num_workers: int
+    cache_audio_mb: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as plain values."""
+        return {**asdict(self), "stages": [asdict(stage) for stage in self.stages]}
+
+
+def resolve_recipe(config: Mapping[str, Any]) -> Recipe:
+    """Check a study file's `recipe` and fill in the defaults.
+
+    Options of `Stage` that stand beside `stages` hold for every stage that does not say otherwise.
+
+    Raises:
+        ConfigError: an unknown option, or a value out of range.
+    """
+    owner = "recipe"
+    options = resolve(config, {**_RECIPE_DEFAULTS, **_STAGE_DEFAULTS, "stages": None}, owner)
+    shared = {key: options[key] for key in _STAGE_DEFAULTS}
+    given = options["stages"]
+    if given is None:
+        given = [{}]
+    if not isinstance(given, list) or not given:
+        raise ConfigError(f"{owner}: stages must be a list of at least one stage")
+    stages = tuple(
+        _stage(resolve(stage, shared, f"{owner}.stages[{i}]"), f"{owner}.stages[{i}]")
+        for i, stage in enumerate(given)
+    )
+    if options["loss"] is not None:
+        one_of(options, "loss", ("cross_entropy", "bce"), owner)
+    return Recipe(
+        stages=stages,
+        loss=options["loss"],
+        class_weights=_class_weights(options["class_weights"]),
+        sampler=one_of(options, "sampler", ("shuffle", "balanced"), owner),
+        train_crop=one_of(options, "train_crop", ("random", "start"), owner),
+        select_by=one_of(options, "select_by", ("eer", "min_dcf", "loss"), owner),
+        mixed_precision=one_of(options, "mixed_precision", ("no", "bf16", "fp16"), owner),
+        checkpoint_minutes=_number(options, "checkpoint_minutes", owner),
+        num_workers=_count(options, "num_workers", owner),
+        cache_audio_mb=_number(options, "cache_audio_mb", owner),
+    )
+
+
+def _stage(options: Mapping[str, Any], owner: str) -> Stage:
+    lr = _number(options, "lr", owner)
+    return Stage(
+        epochs=positive_int(options, "epochs", owner),
+        freeze_frontend=one_of(options, "freeze_frontend", (True, False), owner),
+        optimizer=one_of(options, "optimizer", ("adam", "adamw"), owner),
+        lr=lr,
+        lr_frontend=lr
+        if options["lr_frontend"] is None
+        else _number(options, "lr_frontend", owner),
+        weight_decay=_number(options, "weight_decay", owner),
+        batch_size=positive_int(options, "batch_size", owner),
+        accumulate=positive_int(options, "accumulate", owner),
+        schedule=one_of(options, "schedule", ("constant", "linear", "cosine"), owner),
+        warmup_steps=_count(options, "warmup_steps", owner),
+        grad_clip=None if options["grad_clip"] is None else _number(options, "grad_clip", owner),
+        patience=None if options["patience"] is None else positive_int(options, "patience", owner),
+    )
+
+
+def _number(options: Mapping[str, Any], key: str, owner: str) -> float:
+    value = options[key]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        # A text such as 1e-4 is what YAML makes of a number without a decimal point.
+        hint = "; in YAML, write 1.0e-4 for 1e-4" if isinstance(value, str) else ""
+        raise ConfigError(f"{owner}: {key} must be a number, not {value!r}{hint}")
+    if not 0 <= value < math.inf:
+        raise ConfigError(f"{owner}: {key} must be 0 or more, not {value!r}")
+    return float(value)
+
+
+def _count(options: Mapping[str, Any], key: str, owner: str) -> int:
+    value = options[key]
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ConfigError(f"{owner}: {key} must be a whole number of 0 or more, not {value!r}")
+    return value
+
+
+def _class_weights(value: Any) -> str | dict[str, float]:
+    if isinstance(value, Mapping):
+        if set(value) != set(LABELS):
+            raise ConfigError("recipe: class_weights needs the keys bonafide and spoof")
+        return {label: _number(value, label, "recipe.class_weights") for label in LABELS}
+    return str(one_of({"class_weights": value}, "class_weights", ("none", "balanced"), "recipe"))
