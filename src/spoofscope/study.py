@@ -256,6 +256,7 @@ class Study:
                 "corpus": self.corpus_identity(entry["corpus"]),
                 "chain": self._chain(entry["chain"], f"augmented.{name}.chain"),
                 "splits": entry["splits"],
+                "sample_rate": entry.get("sample_rate", 16000),
                 "seed": self.seed,
             }
         return {"corpus": name, **self._without_location(self.corpora[name])}

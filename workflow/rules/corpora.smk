@@ -43,8 +43,9 @@ def params_generate_corpus(wildcards):
 
 def corpus_files(wildcards):
     entry = STUDY.corpora[wildcards.corpus]
-    tables = [entry["file"]] if entry["type"] == "table" else []
-    return STUDY.corpus_marker(wildcards.corpus) + tables
+    if entry["type"] == "table" and "path" in entry:
+        return [f"{entry['path']}/{entry['file']}"]
+    return STUDY.corpus_marker(wildcards.corpus)
 
 
 def params_manifest(wildcards):
