@@ -1,0 +1,202 @@
+"""Attribution over waveform and spectrogram, one clip per spoofing system."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from scipy.ndimage import uniform_filter1d
+from scipy.signal import stft
+
+from spoofscope import audio
+from spoofscope.attribution.store import Attributions, Explanation
+from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure, save
+from spoofscope.tables import read_manifest, read_segments
+
+_EVIDENCE = LinearSegmentedColormap.from_list("evidence", [BONAFIDE, "#f2f2f2", SPOOF])
+_ROWS = 8
+
+
+def _examples(files: Sequence[Attributions], manifest: pl.DataFrame) -> list[str]:
+    """One clip per spoofing system and one bona fide clip, explained for every detector.
+
+    The median clip by the first detector's score, so that neither the best nor the worst case
+    stands for a system.
+    """
+    common = [
+        explanation
+        for explanation in files[0]
+        if all(explanation.utt_id in file.utt_ids for file in files)
+    ]
+    chosen = []
+    for system in sorted({explanation.system for explanation in common}):
+        own = sorted(
+            (explanation for explanation in common if explanation.system == system),
+            key=lambda explanation: (explanation.score, explanation.utt_id),
+        )
+        chosen.append(own[len(own) // 2].utt_id)
+    known = set(manifest["utt_id"])
+    return [utt_id for utt_id in chosen if utt_id in known][:_ROWS]
+
+
+def _curve(explanation: Explanation) -> npt.NDArray[np.float64]:
+    """Smoothed evidence for spoof per frame, scaled to a largest magnitude of 1."""
+    evidence = np.where(explanation.seen, explanation.evidence("spoof"), 0.0)
+    smoothed = uniform_filter1d(evidence, explanation.settings.smoothing_frames, mode="nearest")
+    peak = float(np.max(np.abs(smoothed)))
+    return smoothed / peak if peak > 0 else smoothed
+
+
+def _waveform(
+    axes: Axes,
+    samples: npt.NDArray[np.float32],
+    rate: int,
+    explanation: Explanation,
+    segments: pl.DataFrame,
+) -> None:
+    curve = _curve(explanation)
+    time = np.arange(samples.size) / rate
+    scale = float(np.max(np.abs(samples))) or 1.0
+    step = max(1, samples.size // 6000)
+    axes.plot(time[::step], samples[::step] / scale, color="#9aa4ae", linewidth=0.4, zorder=1)
+    axes.fill_between(
+        explanation.times, 0, np.maximum(curve, 0), color=SPOOF, alpha=0.75, linewidth=0, zorder=2
+    )
+    axes.fill_between(
+        explanation.times,
+        0,
+        np.minimum(curve, 0),
+        color=BONAFIDE,
+        alpha=0.75,
+        linewidth=0,
+        zorder=2,
+    )
+    for row in segments.iter_rows(named=True):
+        axes.axvspan(row["start"], row["end"], ymin=0.94, ymax=1.0, color="#333333", linewidth=0)
+    axes.set_xlim(0, samples.size / rate)
+    axes.set_ylim(-1.05, 1.18)
+    axes.set_yticks([])
+    axes.grid(visible=False)
+    axes.tick_params(labelbottom=False)
+
+
+def _spectrogram(
+    axes: Axes, samples: npt.NDArray[np.float32], rate: int, explanation: Explanation
+) -> None:
+    frequencies, times, spectrum = stft(
+        samples, rate, nperseg=400, noverlap=240, nfft=512, boundary=None, padded=False
+    )
+    level = 20 * np.log10(np.abs(spectrum) + 1e-6)
+    top = float(level.max())
+    extent = (0.0, samples.size / rate, 0.0, float(frequencies[-1]) / 1000)
+    axes.imshow(
+        level,
+        origin="lower",
+        aspect="auto",
+        cmap="gray_r",
+        norm=Normalize(top - 75, top),
+        extent=(times[0], times[-1], extent[2], extent[3]),
+    )
+    if explanation.settings.row_axis == "band":
+        # Rows are frequency bands here, so the attribution has a place in the picture.
+        values = -explanation.map if explanation.settings.target == "bonafide" else explanation.map
+        smoothed = uniform_filter1d(
+            np.where(explanation.seen, values, 0.0), explanation.settings.smoothing_frames, axis=1
+        )
+        smoothed = uniform_filter1d(smoothed, 5, axis=0)
+        peak = float(np.quantile(np.abs(smoothed), 0.998)) or 1.0
+        overlay = smoothed / peak
+        hop, first = explanation.settings.hop_seconds, explanation.settings.first_centre_seconds
+        axes.imshow(
+            overlay,
+            origin="lower",
+            aspect="auto",
+            cmap=_EVIDENCE,
+            norm=Normalize(-1, 1),
+            alpha=np.clip(np.abs(overlay), 0, 1) ** 0.6,
+            extent=(first - hop / 2, first + hop * (overlay.shape[1] - 0.5), 0.0, extent[3]),
+        )
+    else:
+        curve = _curve(explanation)
+        strip = curve[None, :]
+        hop, first = explanation.settings.hop_seconds, explanation.settings.first_centre_seconds
+        axes.imshow(
+            strip,
+            aspect="auto",
+            cmap=_EVIDENCE,
+            norm=Normalize(-1, 1),
+            alpha=np.clip(np.abs(strip), 0, 1) * 0.75,
+            extent=(first - hop / 2, first + hop * (curve.size - 0.5), 0.0, extent[3]),
+            interpolation="nearest",
+        )
+    axes.set_xlim(*extent[:2])
+    axes.set_ylim(*extent[2:])
+    axes.grid(visible=False)
+
+
+def draw(
+    explained: Sequence[Sequence[Any]],
+    attributions: Sequence[str],
+    manifest: str,
+    segments: str,
+    outputs: Mapping[str, str],
+) -> None:
+    """Draw one row per clip and one column per detector: waveform above, spectrogram below.
+
+    Curves are smoothed and each scaled to its own largest magnitude, so colours compare places in
+    one clip, not clips or detectors. For detectors on band features the overlay has a frequency
+    axis; for the others it is a strip over time.
+
+    Args:
+        explained: (run id, seed, detector name) per attribution file.
+        attributions: attribution files, one per detector.
+        manifest: of the explained corpus.
+        segments: of the explained corpus; the tier `artefact` is drawn.
+        outputs: `pdf`, `png`, `tsv`.
+    """
+    files = [Attributions(path) for path in attributions]
+    rows = read_manifest(manifest)
+    known = read_segments(segments).filter(pl.col("tier") == "artefact")
+    examples = _examples(files, rows)
+    figure = new_figure(3.4 * len(files) + 0.8, 1.55 * len(examples) + 0.6)
+    grid = figure.add_gridspec(
+        2 * len(examples), len(files), height_ratios=[1, 1.25] * len(examples)
+    )
+    numbers = []
+    for i, utt_id in enumerate(examples):
+        row = rows.row(by_predicate=pl.col("utt_id") == utt_id, named=True)
+        own = known.filter(pl.col("utt_id") == utt_id)
+        for j, (file, (run, seed, name)) in enumerate(zip(files, explained, strict=True)):
+            explanation = file[utt_id]
+            samples, rate = audio.read(row["path"], file.settings.sample_rate)
+            upper = figure.add_subplot(grid[2 * i, j])
+            lower = figure.add_subplot(grid[2 * i + 1, j])
+            _waveform(upper, samples, rate, explanation, own)
+            _spectrogram(lower, samples, rate, explanation)
+            what = "bona fide" if row["label"] == "bonafide" else row["system"]
+            upper.set_title(
+                f"{name}: {what}, score {explanation.score:+.2f}"
+                f"{'' if explanation.converged else ' (not converged)'}",
+                loc="left",
+                fontsize=7.5,
+            )
+            if j == 0:
+                lower.set_ylabel("kHz")
+            else:
+                lower.tick_params(labelleft=False)
+            if i == len(examples) - 1:
+                lower.set_xlabel("seconds")
+            curve = _curve(explanation)
+            numbers.append(
+                pl.DataFrame({"time": explanation.times, "spoof_evidence": curve}).select(
+                    pl.lit(run).alias("run"),
+                    pl.lit(seed).alias("seed"),
+                    pl.lit(utt_id).alias("utt_id"),
+                    pl.lit(row["system"]).alias("system"),
+                    pl.all(),
+                )
+            )
+    save(figure, outputs, pl.concat(numbers))
