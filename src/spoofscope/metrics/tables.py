@@ -73,6 +73,8 @@ def evaluate(
         raise TableError(f"a condition cannot be called {POOLED!r}; rename the column")
     if joined["score"].has_nulls():
         raise TableError("column 'score' has empty values; every trial needs a score")
+    # Sums of floats depend on their order; the order of the rows must not show in the numbers.
+    joined = joined.sort("utt_id")
 
     def block(condition: str, level: str, trials: pl.DataFrame) -> pl.DataFrame:
         return _block(

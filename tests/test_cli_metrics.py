@@ -1,0 +1,225 @@
+"""`spoofscope metrics` and `spoofscope predict` as a user meets them."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import spoofscope.detector
+from spoofscope.cli import main
+from spoofscope.errors import DetectorError
+from spoofscope.metrics import information, rates
+
+KEYS = {"eer", "min_dcf", "act_dcf", "cllr", "min_cllr", "auc", "n_bonafide", "n_spoof", "eer_ci"}
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Score file and trial list, in different orders; and the numbers behind them."""
+    rng = np.random.default_rng(0)
+    score_lines, trial_lines = [], []
+    numbers = {"bonafide": [], "A1": [], "A2": []}
+    for i in range(300):
+        kind = ("bonafide", "A1", "A2")[i % 3]
+        score = float(rng.normal({"bonafide": 2, "A1": 0, "A2": -1}[kind]))
+        numbers[kind].append(score)
+        score_lines.append(f"u{i}\t{score!r}")
+        label, system = ("bonafide", "-") if kind == "bonafide" else ("spoof", kind)
+        trial_lines.append(f"u{i}\t{label}\t{system}\t{('wav', 'mp3')[i % 2]}")
+    scores, trials = tmp_path / "scores.tsv", tmp_path / "trials.tsv"
+    scores.write_text("\n".join(["utt_id\tscore", *score_lines[::-1]]) + "\n")
+    trials.write_text("\n".join(["utt_id\tlabel\tsystem\tcodec", *trial_lines]) + "\n")
+    return str(scores), str(trials), {name: np.array(v) for name, v in numbers.items()}
+
+
+def run(capsys, *arguments):
+    code = main(arguments)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_json(files, capsys):
+    scores, trials, numbers = files
+    arguments = ("metrics", "--scores", scores, "--trials", trials, "--by", "system", "--json")
+    code, out, err = run(capsys, *arguments, "--bootstrap", "200", "--seed", "3")
+    assert (code, err) == (0, "")
+    result = json.loads(out)
+    assert result.keys() == {"pooled", "by"}
+    assert result["by"].keys() == {"A1", "A2"}
+    cases = {
+        "pooled": (result["pooled"], np.concatenate([numbers["A1"], numbers["A2"]])),
+        "A1": (result["by"]["A1"], numbers["A1"]),
+        "A2": (result["by"]["A2"], numbers["A2"]),
+    }
+    for metrics, spoof in cases.values():
+        bonafide = numbers["bonafide"]
+        assert metrics.keys() == KEYS
+        assert metrics["eer"] == pytest.approx(rates.eer(bonafide, spoof).value, abs=1e-12)
+        assert metrics["min_dcf"] == pytest.approx(rates.min_dcf(bonafide, spoof), abs=1e-12)
+        assert metrics["act_dcf"] == pytest.approx(rates.act_dcf(bonafide, spoof), abs=1e-12)
+        assert metrics["cllr"] == pytest.approx(information.cllr(bonafide, spoof), abs=1e-12)
+        assert metrics["min_cllr"] == pytest.approx(information.min_cllr(bonafide, spoof))
+        assert metrics["auc"] == pytest.approx(rates.auc(bonafide, spoof), abs=1e-12)
+        assert (metrics["n_bonafide"], metrics["n_spoof"]) == (100, len(spoof))
+        low, high = metrics["eer_ci"]
+        assert low <= metrics["eer"] <= high
+    assert run(capsys, *arguments, "--bootstrap", "200", "--seed", "3")[1] == out
+    assert run(capsys, *arguments, "--bootstrap", "200", "--seed", "4")[1] != out
+
+
+def test_without_bootstrap_and_condition(files, capsys):
+    scores, trials, _ = files
+    code, out, _ = run(
+        capsys, "metrics", "--scores", scores, "--trials", trials, "--bootstrap", "0", "--json"
+    )
+    result = json.loads(out)
+    assert code == 0
+    assert result["by"] == {}
+    assert result["pooled"]["eer_ci"] is None
+
+
+def test_one_class_level_is_null(files, capsys, tmp_path):
+    scores, trials, _ = files
+    lines = Path(trials).read_text().splitlines()
+    only_spoof = tmp_path / "t.tsv"
+    only_spoof.write_text(
+        "\n".join(
+            line.replace("mp3", "opus") if "spoof" in line and "A2" in line else line
+            for line in lines
+        )
+        + "\n"
+    )
+    code, out, _ = run(
+        capsys,
+        *("metrics", "--scores", scores, "--trials", str(only_spoof), "--by", "codec", "--json"),
+    )
+    opus = json.loads(out)["by"]["opus"]
+    assert code == 0
+    assert (opus["n_bonafide"], opus["n_spoof"]) == (0, 50)
+    assert {name: opus[name] for name in KEYS - {"n_bonafide", "n_spoof"}} == dict.fromkeys(
+        KEYS - {"n_bonafide", "n_spoof"}
+    )
+
+
+def test_readable_table(files, capsys):
+    scores, trials, numbers = files
+    code, out, _ = run(
+        capsys,
+        *("metrics", "--scores", scores, "--trials", trials, "--by", "codec", "--bootstrap", "20"),
+    )
+    lines = out.splitlines()
+    assert code == 0
+    assert [line.split()[0] for line in lines] == ["condition", "pooled", *["codec"] * 3]
+    spoof = np.concatenate([numbers["A1"], numbers["A2"]])
+    assert f"{rates.eer(numbers['bonafide'], spoof).value:.4f}" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace("u7\t", "x7\t"), "lacks 1 of the trials in .*: 'u7'"),
+        (lambda text: text + "extra\t1.0\n", "has 1 ids that are no trials of .*: 'extra'"),
+        (lambda text: text + "u7\t1.0\n", "'u7' is there twice"),
+        (lambda text: text + "u300\tnan\n", "'u300' is nan"),
+        (lambda text: text + "u300\tinf\n", "'u300' is inf"),
+        (lambda text: text + "u300\thigh\n", "'high' is not a number"),
+        (lambda text: text.replace("score", "llr"), "column 'score' is missing"),
+    ],
+)
+def test_bad_score_files_are_refused_in_one_line(files, capsys, change, message):
+    scores, trials, _ = files
+    Path(scores).write_text(change(Path(scores).read_text()))
+    code, out, err = run(capsys, "metrics", "--scores", scores, "--trials", trials, "--json")
+    assert code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert scores in err
+    assert re.search(message, err)
+
+
+def test_unknown_column_and_missing_file(files, capsys):
+    scores, trials, _ = files
+    code, _, err = run(capsys, "metrics", "--scores", scores, "--trials", trials, "--by", "sistem")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "did you mean 'system'?" in err
+    code, _, err = run(capsys, "metrics", "--scores", scores + "x", "--trials", trials)
+    assert code == 2
+    assert "scores.tsvx: no such table" in err
+
+
+@pytest.mark.parametrize("count", ["-1", "many"])
+def test_bad_bootstrap_count(files, capsys, count):
+    scores, trials, _ = files
+    with pytest.raises(SystemExit) as stop:
+        main(["metrics", "--scores", scores, "--trials", trials, "--bootstrap", count])
+    assert stop.value.code == 2
+    assert "whole number, 0 or more" in capsys.readouterr().err
+
+
+RESULT = {
+    "path": "a.wav",
+    "score": 1.25,
+    "p_bonafide": None,
+    "decision": "bonafide",
+    "duration_s": 2.0,
+    "n_windows": 1,
+    "logits": [1.25],
+    "window_scores": [1.25],
+    "window_logits": [[1.25]],
+}
+ERROR = {"path": "b.wav", "error": "b.wav: no such audio file"}
+
+
+@pytest.mark.parametrize(("results", "code"), [([RESULT], 0), ([RESULT, ERROR], 1)])
+def test_predict(monkeypatch, capsys, results, code):
+    asked = []
+
+    def predict_files(folder, files):
+        asked.append((folder, files))
+        return results, code == 0
+
+    monkeypatch.setattr(spoofscope.detector, "predict_files", predict_files)
+    arguments = ("predict", "--detector", "d", *(result["path"] for result in results))
+    exit_code, out, _ = run(capsys, *arguments, "--json")
+    assert exit_code == code
+    assert json.loads(out) == results
+    assert asked == [("d", [result["path"] for result in results])]
+    exit_code, out, err = run(capsys, *arguments)
+    assert exit_code == code
+    assert out.splitlines()[1].split() == ["a.wav", "bonafide", "1.2500", "-", "2.00"]
+    assert ("no such audio file" in err) == (code == 1)
+
+
+def test_predict_without_a_detector(monkeypatch, capsys):
+    def predict_files(folder, files):
+        raise DetectorError(f"{folder}: no detector.json")
+
+    monkeypatch.setattr(spoofscope.detector, "predict_files", predict_files)
+    code, out, err = run(capsys, "predict", "--detector", "d", "a.wav", "--json")
+    assert (code, out, err) == (2, "", "spoofscope predict: d: no detector.json\n")
+
+
+def test_importing_is_cheap():
+    """Neither the package nor the command line may load anything heavy."""
+    check = (
+        "import sys, spoofscope, spoofscope.cli; "
+        "print(sorted({'torch', 'polars', 'numpy', 'sklearn', 'matplotlib', 'scipy'} "
+        "& set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_metrics_loads_no_torch(files):
+    scores, trials, _ = files
+    check = (
+        "import sys, spoofscope.cli; "
+        f"spoofscope.cli.main(['metrics', '--scores', {scores!r}, '--trials', {trials!r}]); "
+        "print(sorted({'torch', 'sklearn', 'matplotlib', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("[]\n")
