@@ -1,0 +1,1 @@
+"""What detectors learn about the layers of their backbones."""

@@ -1,0 +1,17 @@
+"""Put an SSL backbone on disk: from the model hub at a pinned revision, or a tiny random one."""
+
+import os
+
+# The one rule that may reach for the network.
+os.environ["HF_HUB_OFFLINE"] = os.environ.get("HF_HUB_OFFLINE", "0")
+
+from spoofscope.job import job
+
+with job(snakemake) as cfg:
+    from pathlib import Path
+
+    from spoofscope.frontends.backbones import fetch_backbone
+
+    entry = dict(cfg["entry"])
+    seed = entry.pop("seed")
+    fetch_backbone(entry, Path(snakemake.output.model).parent, seed)

@@ -1,0 +1,28 @@
+"""Mean bona fide features of a detector's training data."""
+
+from spoofscope.job import job
+
+with job(snakemake) as cfg:
+    from pathlib import Path
+
+    import polars as pl
+    import torch
+
+    from spoofscope.attribution.baselines import bonafide_centroid, write_centroid
+    from spoofscope.detector import Detector
+    from spoofscope.features import FeatureReader
+    from spoofscope.tables import read_manifest
+
+    torch.set_num_threads(snakemake.threads)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    shards = [path for path in snakemake.input.get("features") or [] if Path(path).suffix != ".tsv"]
+    rows = pl.concat(
+        read_manifest(path)
+        .filter(pl.col("split") == "train")
+        .select("utt_id", "path", "label", "duration")
+        for path in snakemake.input.manifests
+    )
+    centroid = bonafide_centroid(
+        Detector.load(cfg["folder"], device), rows, FeatureReader(shards) if shards else None
+    )
+    write_centroid(snakemake.output[0], centroid)

@@ -1,0 +1,30 @@
+"""Integrated Gradients of the bona fide log-odds of selected utterances."""
+
+from spoofscope.job import job
+
+with job(snakemake) as cfg:
+    import polars as pl
+    import torch
+
+    from spoofscope.attribution.baselines import read_centroid
+    from spoofscope.attribution.explain import ExplainOptions, explain, select_utterances
+    from spoofscope.detector import Detector
+    from spoofscope.tables import read_manifest, read_scores
+
+    torch.set_num_threads(snakemake.threads)
+    options = dict(cfg["options"])
+    split = options.pop("split")
+    del options["corpus"]
+    options = ExplainOptions.from_dict(options)
+    manifest = read_manifest(snakemake.input.manifest).filter(pl.col("split") == split)
+    scores = read_scores(snakemake.input.scores)
+    explain(
+        Detector.load(cfg["folder"], "cuda" if torch.cuda.is_available() else "cpu"),
+        select_utterances(manifest, scores, options.per_system, cfg["seed"]),
+        snakemake.output.attributions,
+        snakemake.output.regions,
+        snakemake.output.summary,
+        options,
+        centroid=read_centroid(snakemake.input.centroid),
+        seed=cfg["seed"],
+    )

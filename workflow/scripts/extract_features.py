@@ -1,0 +1,25 @@
+"""Run a frozen front-end once over one shard of a split and keep its output."""
+
+from spoofscope.job import job
+
+with job(snakemake) as cfg:
+    import polars as pl
+    import torch
+
+    from spoofscope.audio import InputPolicy
+    from spoofscope.features import extract, parse_shard, shard_rows
+    from spoofscope.frontends.registry import build
+    from spoofscope.tables import read_manifest
+
+    torch.set_num_threads(snakemake.threads)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    manifest = read_manifest(snakemake.input.manifest)
+    rows = manifest.filter(pl.col("split") == cfg["split"])
+    rows = shard_rows(rows, *parse_shard(cfg["shard"]))
+    settings = cfg["settings"]
+    extract(
+        build(settings["frontend"]).to(device),
+        InputPolicy.from_dict(settings["input"]),
+        rows,
+        snakemake.output.values,
+    )
