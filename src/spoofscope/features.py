@@ -80,6 +80,12 @@ def shard_rows(rows: pl.DataFrame, shard: int, n_shards: int) -> pl.DataFrame:
     return rows.slice(bounds[shard], bounds[shard + 1] - bounds[shard])
 
 
+def parse_shard(text: str) -> tuple[int, int]:
+    """Shard and number of shards for :func:`shard_rows` from a name such as `2-of-8` (1-based)."""
+    shard, _, n_shards = text.partition("-of-")
+    return int(shard) - 1, int(n_shards)
+
+
 class _Window(NamedTuple):
     utt_id: str
     number: int

@@ -24,7 +24,7 @@ def draw(
     """Draw one panel per detector: softmax weight of each hidden state, one line per seed and mix.
 
     The dotted line is the uniform mix, where training starts. Detectors that read a single layer
-    have no weights and are named in the title of an empty panel.
+    have no weights and no panel.
 
     Args:
         systems: id, seed and name of every system.
