@@ -32,6 +32,8 @@ AUDIT_COLUMNS: dict[str, pl.DataType] = {
 STATUSES = ("ok", "planted", "warn", "fail")
 
 _HARMLESS = (0.4, 0.6)
+# Headers of compressed formats may count the encoder's padding.
+_LENGTH_TOLERANCE_SECONDS = 0.1
 _GROUPS = {"speaker": "speaker", "base_utt": "sentence"}
 
 Row = tuple[str, str, str, str, float | None, str, str]
@@ -63,20 +65,26 @@ def measure_manifest(
 ) -> tuple[pl.DataFrame, list[Problem]]:
     """Decode every file: utt_id, sha256 of its samples and rate, all cues; and what failed.
 
+    A file fails when it cannot be decoded, or has another length than the manifest says.
+
     Args:
         manifest: as `tables.read_manifest` gives it.
         workers: threads; None takes one per core.
     """
 
-    def inspect(path: str) -> dict[str, str | float] | str:
+    def inspect(item: tuple[str, float]) -> dict[str, str | float] | str:
+        path, duration = item
         try:
             samples, sample_rate = audio.read(path)
         except AudioError as error:
             return str(error)
+        seconds = samples.size / sample_rate
+        if abs(seconds - duration) > _LENGTH_TOLERANCE_SECONDS:
+            return f"{path}: lasts {seconds:.3f} s, the manifest says {duration:.3f} s"
         digest = hashlib.sha256(f"{sample_rate}\0".encode() + samples.tobytes()).hexdigest()
         return {"sha256": digest, **measure(samples, sample_rate)}
 
-    found = in_threads(inspect, manifest["path"].to_list(), workers)
+    found = in_threads(inspect, manifest.select("path", "duration").rows(), workers)
     problems, measured = [], []
     for row, result in zip(manifest.iter_rows(named=True), found, strict=True):
         if isinstance(result, str):
@@ -163,7 +171,7 @@ def _problems(excluded: Sequence[Problem], undecodable: Sequence[Problem]) -> It
         note = f"left out: {problem.reason}"
         yield "audio", problem.split, "-", problem.utt_id, None, "warn", _one_line(note)
     for problem in undecodable:
-        note = f"in the manifest, but {problem.reason}"
+        note = f"in the manifest, but unusable: {problem.reason}"
         yield "audio", problem.split, "-", problem.utt_id, None, "fail", _one_line(note)
     if not excluded and not undecodable:
         yield "audio", "all", "-", "files", 0.0, "ok", "every file can be decoded"

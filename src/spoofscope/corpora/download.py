@@ -173,6 +173,9 @@ def unpack(archive: str | Path, folder: str | Path) -> None:
             if tarfile.is_tarfile(archive):
                 with tarfile.open(archive) as tar:
                     tar.extractall(temporary, filter=_refuse_outside)
+                    # tarfile stops at the end mark; the checksum of gzip comes after it.
+                    while tar.fileobj is not None and tar.fileobj.read(_BLOCK):
+                        pass
             elif zipfile.is_zipfile(archive):
                 with zipfile.ZipFile(archive) as zipped:
                     _extract_zip(zipped, archive, temporary)

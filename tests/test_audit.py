@@ -1,0 +1,403 @@
+"""Trivial cues and their AUC against independent computations, and what an audit finds."""
+
+import html.parser
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import signal, stats
+from sklearn.metrics import roc_auc_score
+
+from spoofscope import audio
+from spoofscope.corpora.audit import AUDIT_COLUMNS, STATUSES, audit, measure_manifest, write_audit
+from spoofscope.corpora.cues import CUES, auc, auc_interval, measure, silent_frames
+from spoofscope.corpora.manifest import Problem
+from spoofscope.tables import read_table
+
+RATE = 16000
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def noise(seconds: float, seed: int = 0, level: float = 0.1) -> np.ndarray:
+    return (rng(seed).standard_normal(round(seconds * RATE)) * level).clip(-1, 1).astype(np.float32)
+
+
+# --- cues ----------------------------------------------------------------------------------------
+
+
+def test_cues_are_complete_and_ordered() -> None:
+    assert tuple(measure(noise(0.5), RATE)) == CUES
+
+
+def test_level_peak_and_dc_of_a_sine() -> None:
+    t = np.arange(RATE) / RATE
+    x = (0.5 * np.sin(2 * np.pi * 100 * t) + 0.1).astype(np.float32)
+    cues = measure(x, RATE)
+    assert cues["duration"] == 1.0
+    assert cues["level"] == pytest.approx(10 * math.log10(0.5**2 / 2 + 0.1**2), abs=1e-4)
+    assert cues["peak"] == pytest.approx(20 * math.log10(0.6), abs=1e-4)
+    assert cues["dc"] == pytest.approx(0.1, abs=1e-6)
+    assert measure(-x, RATE)["dc"] == pytest.approx(0.1, abs=1e-6)
+
+
+def test_silence_at_both_ends() -> None:
+    x = np.concatenate([noise(0.30, level=1e-5), noise(0.5), noise(0.20, 1, level=1e-5)])
+    cues = measure(x, RATE)
+    assert cues["leading_silence"] == pytest.approx(0.30)
+    assert cues["trailing_silence"] == pytest.approx(0.20)
+    assert cues["silence_ratio"] == pytest.approx(0.5)
+    assert cues["zeros"] == 0.0
+
+
+def test_silence_at_a_rate_without_whole_frames() -> None:
+    x = np.zeros(22050, np.float32)
+    x[11025:] = 0.2
+    cues = measure(x, 22050)
+    assert cues["leading_silence"] == pytest.approx(0.5, abs=0.01)
+    assert cues["trailing_silence"] == 0.0
+    assert cues["zeros"] == 0.5
+
+
+@pytest.mark.parametrize("value", [0.0, 0.25])
+def test_a_constant_has_no_bandwidth(value: float) -> None:
+    cues = measure(np.full(RATE, value, np.float32), RATE)
+    assert cues["bandwidth_95"] == cues["bandwidth_99"] == cues["cutoff"] == 0.0
+    silent = value == 0
+    assert cues["silence_ratio"] == float(silent)
+    assert cues["leading_silence"] == cues["trailing_silence"] == float(silent)
+    assert cues["level"] == pytest.approx(-120 if silent else 20 * math.log10(value))
+
+
+@pytest.mark.parametrize("n", [1, 7, 159, 161, 511])
+def test_clips_shorter_than_any_window(n: int) -> None:
+    cues = measure(noise(1.0)[:n], RATE)
+    assert all(math.isfinite(value) for value in cues.values())
+    assert cues["duration"] == n / RATE
+
+
+def test_bandwidth_of_white_and_of_low_passed_noise() -> None:
+    white = noise(4.0)
+    cues = measure(white, RATE)
+    assert cues["bandwidth_95"] == pytest.approx(0.95 * 8000, rel=0.01)
+    assert cues["bandwidth_99"] == pytest.approx(0.99 * 8000, rel=0.01)
+    assert cues["cutoff"] == 8000
+    low = signal.sosfilt(signal.ellip(12, 0.1, 90, 3000, output="sos", fs=RATE), white)
+    cues = measure(low.astype(np.float32), RATE)
+    assert cues["bandwidth_95"] == pytest.approx(0.95 * 3000, rel=0.02)
+    assert 3000 <= cues["cutoff"] <= 3300
+
+
+def test_bandwidth_agrees_with_scipy_on_a_long_coloured_noise() -> None:
+    # Longer than one block of frames.
+    x = signal.lfilter([1], [1, -0.9], noise(20.0, level=0.05)).astype(np.float32)
+    frequencies, power = signal.welch(
+        x - x.mean(dtype=np.float64), RATE, window=np.hanning(512), noverlap=256, detrend=False
+    )
+    power[[0, -1]] *= 2  # welch's one-sided density halves the ends
+    share = np.cumsum(power) / power.sum()
+    assert measure(x, RATE)["bandwidth_95"] == frequencies[np.argmax(share >= 0.95)]
+
+
+def test_clipping_and_zeros() -> None:
+    x = (noise(1.0, level=0.5) * 3).clip(-1, 32767 / 32768)
+    x[:400] = 0
+    cues = measure(x, RATE)
+    assert cues["clipping"] == pytest.approx(np.mean((x == -1) | (x >= 32767 / 32768)), abs=1e-3)
+    assert cues["clipping"] > 0.3
+    assert cues["zeros"] == 400 / RATE
+
+
+def test_one_click_does_not_make_speech_silent() -> None:
+    x = noise(1.0, level=0.002)
+    x[8000] = 1.0
+    assert silent_frames(x, RATE).mean() == 0.0
+
+
+# --- AUC -----------------------------------------------------------------------------------------
+
+values = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=40).map(np.array)
+
+
+@given(values, values)
+def test_auc_agrees_with_scikit_learn_and_mann_whitney(a: np.ndarray, b: np.ndarray) -> None:
+    labels = np.concatenate([np.ones(a.size), np.zeros(b.size)])
+    expected = roc_auc_score(labels, np.concatenate([a, b]))
+    assert auc(a, b) == pytest.approx(expected)
+    assert auc(a, b) == pytest.approx(stats.mannwhitneyu(a, b).statistic / (a.size * b.size))
+    assert auc(b, a) == pytest.approx(1 - auc(a, b))
+
+
+@given(st.floats(0, 1), st.integers(1, 500), st.integers(1, 500))
+def test_interval_is_inside_the_unit_range_and_mirrors(value: float, n: int, m: int) -> None:
+    low, high = auc_interval(value, n, m, 1.96)
+    assert 0 <= low <= value <= high <= 1
+    # Swapping the classes mirrors the scale; Newcombe's method 5 depends on n + m and n * m only.
+    mirrored = auc_interval(1 - value, m, n, 1.96)
+    assert mirrored == pytest.approx((1 - high, 1 - low), abs=1e-9)
+
+
+def test_interval_has_a_width_at_the_ends_and_shrinks() -> None:
+    widths = [1 - auc_interval(1.0, n, n, 1.96)[0] for n in (2, 10, 100, 1000)]
+    assert widths == sorted(widths, reverse=True)
+    assert widths[0] > 0.4
+    assert widths[-1] < 0.01
+
+
+def test_interval_solves_the_equation_of_its_bounds() -> None:
+    value, n, m, z = 0.7, 40, 25, 1.96
+    for truth in auc_interval(value, n, m, z):
+        mean = (n + m) / 2 - 1
+        variance = truth * (1 - truth) / (n * m)
+        variance *= 1 + mean * (1 - truth) / (2 - truth) + mean * truth / (1 + truth)
+        assert abs(value - truth) == pytest.approx(z * math.sqrt(variance), rel=1e-6)
+
+
+def test_interval_covers_the_truth_as_often_as_it_says() -> None:
+    generator, shift, n, m = rng(3), 1.0, 30, 15
+    truth = stats.norm.cdf(shift / math.sqrt(2))
+    covered = 0
+    for _ in range(600):
+        value = auc(generator.standard_normal(n) + shift, generator.standard_normal(m))
+        low, high = auc_interval(value, n, m, 1.96)
+        covered += low <= truth <= high
+    assert 0.92 <= covered / 600 <= 0.985
+
+
+# --- audit ---------------------------------------------------------------------------------------
+
+
+def corpus(root: Path, n: int = 20) -> pl.DataFrame:
+    """Train and eval: n bona fide and n spoofs each, white noise without any cue."""
+    rows = []
+    for split in ("train", "eval"):
+        for i in range(2 * n):
+            label = "bonafide" if i < n else "spoof"
+            utt_id = f"{split}{i:02d}"
+            seed = i + 1000 * (split == "eval")
+            x = noise(0.3 + 0.1 * rng(seed).random(), seed, 0.05 + 0.05 * rng(seed + 1).random())
+            audio.write(root / f"{utt_id}.wav", x, RATE)
+            rows.append(
+                {
+                    **{"utt_id": utt_id, "path": str(root / f"{utt_id}.wav"), "split": split},
+                    **{"label": label, "system": "-" if label == "bonafide" else f"S{i % 2}"},
+                    **{
+                        "speaker": f"{split}-{i % 4}",
+                        "duration": x.size / RATE,
+                        "sample_rate": RATE,
+                    },
+                }
+            )
+    return pl.DataFrame(rows)
+
+
+def found(rows: pl.DataFrame, check: str, *, but: str = "ok") -> list[dict[str, object]]:
+    return rows.filter((pl.col("check") == check) & (pl.col("status") != but)).to_dicts()
+
+
+def rewrite(manifest: pl.DataFrame, utt_ids: list[str], change) -> None:
+    for row in manifest.filter(pl.col("utt_id").is_in(utt_ids)).iter_rows(named=True):
+        x, rate = audio.read(row["path"])
+        audio.write(row["path"], change(x), rate)
+
+
+def spoofs(manifest: pl.DataFrame, system: str = "S0") -> list[str]:
+    return manifest.filter(pl.col("system") == system)["utt_id"].to_list()
+
+
+def test_a_clean_corpus_raises_no_alarm(tmp_path: Path) -> None:
+    manifest = corpus(tmp_path)
+    result = audit(
+        manifest,
+        [],
+        {(s, c): 20 for s in ("train", "eval") for c in ("bonafide", "spoof")},
+        workers=2,
+    )
+    assert result.count("warn") == result.count("fail") == result.count("planted") == 0
+    cues = result.rows.filter(pl.col("check") == "cue")
+    # Per split: all systems together, S0 and S1.
+    assert cues.height == 2 * 3 * len(CUES)
+    assert result.rows.schema == pl.Schema(AUDIT_COLUMNS)
+    assert set(result.rows["status"]) <= set(STATUSES)
+    assert result.measures.height == manifest.height
+
+
+def test_many_small_random_corpora_do_not_cry_wolf(tmp_path: Path) -> None:
+    # 20 AUCs of 6 spoofs each leave [0.4, 0.6] all the time by chance.
+    manifest = corpus(tmp_path, n=6)
+    shuffled = []
+    for seed in range(10):
+        order = rng(seed).permutation(manifest.height)
+        frame = manifest.with_columns(path=manifest["path"].gather(order))
+        shuffled.append(audit(frame, [], None, workers=2).rows.filter(pl.col("check") == "cue"))
+    rows = pl.concat(shuffled)
+    assert (~rows["value"].is_between(0.4, 0.6)).mean() > 0.3
+    assert (rows["status"] != "ok").sum() == 0
+
+
+def test_a_cue_is_a_warning_unless_it_is_planted(tmp_path: Path) -> None:
+    manifest = corpus(tmp_path)
+    rewrite(manifest, spoofs(manifest), lambda x: np.where(np.arange(x.size) < x.size // 3, 0, x))
+    rows = audit(manifest, [], None, workers=2).rows
+    warned = found(rows, "cue")
+    assert {(r["split"], r["system"]) for r in warned} >= {("train", "S0"), ("eval", "S0")}
+    assert not [r for r in warned if r["system"] == "S1"]
+    assert {r["status"] for r in warned} == {"warn"}
+    assert {"leading_silence", "silence_ratio", "zeros"} <= {r["item"] for r in warned}
+    zeros = next(r for r in warned if r["item"] == "zeros" and r["system"] == "S0")
+    assert zeros["value"] == 0.0
+    assert "20 bona fide, 10 spoof" in str(zeros["note"])
+
+    planted = {"S0": {r["item"] for r in warned}, "S1": set()}
+    again = found(audit(manifest, [], None, planted, workers=2).rows, "cue")
+    assert [{**r, "status": "warn"} for r in again] == warned
+    assert {r["status"] for r in again} == {"planted"}
+
+
+def test_sample_rate_is_a_cue(tmp_path: Path) -> None:
+    manifest = corpus(tmp_path)
+    for row in manifest.filter(pl.col("label") == "spoof").iter_rows(named=True):
+        x, _ = audio.read(row["path"])
+        audio.write(row["path"], audio.resample(x, RATE, 24000), 24000)
+    rows = audit(manifest, [], None, workers=2).rows
+    assert {r["value"] for r in found(rows, "cue") if r["item"] == "sample_rate"} == {0.0}
+
+
+def test_counts_against_the_published_ones(tmp_path: Path) -> None:
+    manifest = corpus(tmp_path, n=4)
+    problem = Problem("x", "x.wav", "train", "spoof", "x.wav: no such\naudio file")
+    published = {("train", "bonafide"): 4, ("train", "spoof"): 5, ("eval", "bonafide"): 9}
+    rows = audit(manifest, [problem], published, workers=1).rows
+    counts = rows.filter(pl.col("check") == "counts").select("split", "item", "value", "status")
+    assert counts.rows() == [
+        ("train", "bonafide", 4.0, "ok"),
+        ("train", "spoof", 4.0, "warn"),
+        ("eval", "bonafide", 4.0, "fail"),
+        ("eval", "spoof", 4.0, "ok"),
+    ]
+    assert "published 9, -5 here" in found(rows, "counts")[1]["note"]
+    assert found(rows, "audio") == [
+        {
+            **{"check": "audio", "split": "train", "system": "-", "item": "x", "value": None},
+            **{"status": "warn", "note": "left out: x.wav: no such audio file"},
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kept", "note"), [(2000, r"lasts 0\.061 s, the manifest says 0\.3"), (0, "is empty")]
+)
+def test_a_file_that_breaks_after_the_manifest_was_made(
+    tmp_path: Path, kept: int, note: str
+) -> None:
+    manifest = corpus(tmp_path, n=4)
+    path = Path(manifest["path"][0])
+    path.write_bytes(path.read_bytes()[:kept])
+    result = audit(manifest, [], None, workers=2)
+    (row,) = found(result.rows, "audio")
+    assert row["status"] == "fail"
+    assert row["item"] == "train00"
+    assert re.search(note, str(row["note"]))
+    assert result.measures.height == manifest.height - 1
+
+
+def copy_audio(manifest: pl.DataFrame, source: str, target: str, suffix: str = ".wav") -> None:
+    paths = dict(manifest.select("utt_id", "path").iter_rows())
+    x, rate = audio.read(paths[source])
+    Path(paths[target]).unlink()
+    audio.write(Path(paths[target]).with_suffix(suffix), x, rate)
+    if suffix != ".wav":
+        Path(paths[target]).symlink_to(Path(paths[target]).with_suffix(suffix))
+
+
+def test_duplicates_are_found_whatever_the_container(tmp_path: Path) -> None:
+    manifest = corpus(tmp_path, n=6)
+    copy_audio(manifest, "train00", "train01")
+    copy_audio(manifest, "train02", "eval02", ".flac")
+    copy_audio(manifest, "train03", "train09")
+    rows = found(audit(manifest, [], None, workers=2).rows, "duplicates")
+    assert [(r["split"], r["item"], r["value"], r["status"]) for r in rows] == [
+        ("train", "train00", 2.0, "warn"),
+        ("all", "train02", 2.0, "fail"),
+        ("train", "train03", 2.0, "fail"),
+    ]
+    assert rows[1]["note"] == "the same audio is in eval and train: train02, eval02"
+    assert rows[2]["note"] == "the same audio is bona fide and spoof: train03, train09"
+
+
+def test_speakers_and_sentences_in_two_splits(tmp_path: Path) -> None:
+    manifest = corpus(tmp_path, n=4).with_columns(
+        speaker=pl.when(pl.col("utt_id").is_in(["train00", "eval05"]))
+        .then(pl.lit("Ann"))
+        .otherwise("speaker"),
+        base_utt=pl.lit("-"),
+    )
+    rows = audit(manifest, [], None, workers=1).rows
+    leaks = rows.filter(pl.col("check") == "leakage").select("split", "item", "value", "status")
+    assert leaks.rows() == [
+        ("train+eval", "speaker", 1.0, "warn"),
+        ("all", "sentence", None, "ok"),
+    ]
+    assert found(rows, "leakage")[0]["note"] == "in both: Ann"
+
+
+def test_a_split_with_one_class(tmp_path: Path) -> None:
+    manifest = corpus(tmp_path, n=4).filter(
+        (pl.col("split") == "train") | (pl.col("label") == "spoof")
+    )
+    result = audit(manifest, [], None, workers=1)
+    (row,) = found(result.rows, "classes")
+    assert (row["split"], row["status"]) == ("eval", "warn")
+    assert set(result.rows.filter(pl.col("check") == "cue")["split"]) == {"train"}
+    only = manifest.filter(pl.col("split") == "eval")
+    write_audit(audit(only, [], None), tmp_path / "a.tsv", tmp_path / "a.html", "eval only")
+    assert "No split has both classes" in (tmp_path / "a.html").read_text()
+
+
+def test_the_result_does_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    manifest = corpus(tmp_path, n=4)
+    one, many = (measure_manifest(manifest, workers)[0] for workers in (1, 4))
+    assert one.equals(many)
+
+
+class Page(html.parser.HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_table_and_page(tmp_path: Path) -> None:
+    evil = "<script>alert('x')</script>"
+    manifest = corpus(tmp_path, n=6)
+    manifest = manifest.with_columns(
+        speaker=pl.lit(evil),
+        system=pl.when(pl.col("system") == "S0").then(pl.lit(evil)).otherwise(pl.col("system")),
+    )
+    result = audit(manifest, [], None, workers=2)
+    write_audit(result, tmp_path / "out/a.tsv", tmp_path / "out/a.html", evil)
+    table = read_table(
+        tmp_path / "out/a.tsv",
+        {name: dtype for name, dtype in AUDIT_COLUMNS.items() if name != "value"},
+    )
+    assert table.height == result.rows.height
+    assert table.columns == list(AUDIT_COLUMNS)
+    text = (tmp_path / "out/a.html").read_text()
+    page = Page()
+    page.feed(text)
+    tags = [tag for tag, _ in page.tags]
+    assert "script" not in tags
+    assert not [a for _, attributes in page.tags for a in attributes if a in ("src", "href")]
+    # One coloured cell per cue, split and column (all, the evil system, S1).
+    cells = [a for tag, a in page.tags if tag == "td" and "title" in a]
+    assert len(cells) == len(CUES) * 2 * 3
+    assert {a["class"].removeprefix("n ") for a in cells} <= set(STATUSES)

@@ -1,0 +1,723 @@
+"""Every corpus layout, built on the fly, and every way in which one can be wrong."""
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spoofscope import audio
+from spoofscope.corpora import registry
+from spoofscope.corpora.base import Corpus, protocol_system, read_protocol
+from spoofscope.corpora.manifest import (
+    build_manifest,
+    portable_path,
+    read_problems,
+    write_problems,
+)
+from spoofscope.corpora.splitting import check_fractions, split_groups
+from spoofscope.errors import ConfigError, CorpusError, TableError
+from spoofscope.tables import SPLITS, read_manifest, write_manifest, write_segments
+
+
+def clip(path: Path, seconds: float = 0.1, rate: int = 16000) -> Path:
+    """A short noise that depends on the path only."""
+    rng = np.random.default_rng(list(path.name.encode()))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    audio.write(path, rng.uniform(-0.3, 0.3, round(seconds * rate)), rate)
+    return path
+
+
+def clips(root: Path, names: Iterable[str]) -> None:
+    for name in names:
+        clip(root / name)
+
+
+def build(kind: str, root: Path, **options: object) -> Corpus:
+    return registry.build({"type": kind, **options}, root, key="mine")
+
+
+# --- registry ------------------------------------------------------------------------------------
+
+
+def test_every_registered_corpus_can_be_imported_and_agrees_on_its_name() -> None:
+    for name in registry.available():
+        options = {"file": "x.csv"} if name == "table" else {}
+        corpus = build(name, Path("nowhere"), **options)
+        assert corpus.name == name
+        assert type(corpus).__module__ == registry.module_of(name)
+
+
+def test_unknown_type_and_unknown_option_name_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"'fodler'.*did you mean 'folder'"):
+        build("fodler", Path())
+    with pytest.raises(ConfigError, match=r"corpora\.mine.*'fraction'.*did you mean 'fractions'"):
+        build("folder", Path(), fraction={"eval": 1})
+
+
+def test_where_data_come_from_is_no_option() -> None:
+    corpus = build("folder", Path("x"), path="x", archives=[], subfolder="y")
+    assert corpus.root == Path("x")
+
+
+@pytest.mark.parametrize(
+    "options", [{"on_bad_audio": "ignore"}, {"splits": []}, {"splits": ["test"]}]
+)
+def test_bad_common_options(options: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=rf"corpora\.mine\.{next(iter(options))}"):
+        build("folder", Path(), **options)
+
+
+def test_reading_a_corpus_loads_no_heavy_package() -> None:
+    code = (
+        "import sys; from spoofscope.corpora import registry, audit, manifest, download\n"
+        "[registry.build({'type': t, 'file': 'x.csv'} if t == 'table' else {'type': t}, 'x', "
+        "key='k') for t in registry.available()]\n"
+        "print([m for m in ('torch', 'pandas', 'sklearn', 'scipy', 'matplotlib') "
+        "if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("kind", [n for n in registry.available() if n != "table"])
+def test_missing_folder_names_it_and_the_key(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"nowhere: no such folder.*corpora\.mine\.path"):
+        build(kind, tmp_path / "nowhere").trials()
+
+
+# --- folder --------------------------------------------------------------------------------------
+
+
+def test_folder_without_splits_is_a_test_set(tmp_path: Path) -> None:
+    clips(
+        tmp_path,
+        ["bonafide/a/1.wav", "spoof/tts/x.flac", "spoof/tts/deep/y.wav", "spoof/loose.wav"],
+    )
+    (tmp_path / "bonafide/notes.txt").write_text("no audio")
+    clip(tmp_path / "bonafide/.hidden/z.wav")
+    trials = build("folder", tmp_path).trials()
+    assert trials.select("utt_id", "split", "label", "system", "speaker").rows() == [
+        ("bonafide-a-1", "eval", "bonafide", "-", "-"),
+        ("spoof-loose", "eval", "spoof", "unknown", "-"),
+        ("spoof-tts-deep-y", "eval", "spoof", "tts", "-"),
+        ("spoof-tts-x", "eval", "spoof", "tts", "-"),
+    ]
+
+
+def test_folder_with_split_folders(tmp_path: Path) -> None:
+    for split in SPLITS:
+        clips(tmp_path / split, ["bonafide/b.wav", f"spoof/s/{split}.wav"])
+    trials = build("folder", tmp_path).trials()
+    assert dict(trials.group_by("split").len().iter_rows()) == dict.fromkeys(SPLITS, 2)
+    only = build("folder", tmp_path, splits=["dev"]).trials()
+    assert only["split"].unique().to_list() == ["dev"]
+    with pytest.raises(CorpusError, match=r"remove corpora\.mine\.fractions"):
+        build("folder", tmp_path, fractions={"eval": 1}).trials()
+
+
+def speakers_folder(root: Path, n_speakers: int = 8) -> None:
+    for speaker in range(n_speakers):
+        clips(root, [f"bonafide/p{speaker}_{i}.wav" for i in range(2)])
+        clips(root, [f"spoof/tts/p{speaker}_{i}.wav" for i in range(2)])
+
+
+def test_folder_splits_by_speaker_and_seed(tmp_path: Path) -> None:
+    speakers_folder(tmp_path)
+    options = {
+        "fractions": {"train": 0.5, "dev": 0.25, "eval": 0.25},
+        "speaker": r"(?P<take>[^/]*/)(?P<speaker>p\d+)_",
+    }
+    trials = build("folder", tmp_path, **options).trials()
+    per_split = dict(trials.group_by("split").agg(pl.col("speaker").n_unique()).iter_rows())
+    assert per_split == {"train": 4, "dev": 2, "eval": 2}
+    assert trials["speaker"].n_unique() == 8
+    assert trials.group_by("speaker").agg(pl.col("split").n_unique())["split"].to_list() == [1] * 8
+    assert trials.equals(build("folder", tmp_path, **options).trials())
+    others = [build("folder", tmp_path, **options, seed=s).trials() for s in range(1, 4)]
+    assert not all(trials.equals(other) for other in others)
+
+
+def test_folder_without_speakers_keeps_the_versions_of_one_file_together(tmp_path: Path) -> None:
+    speakers_folder(tmp_path)
+    trials = build("folder", tmp_path, fractions={"train": 0.5, "eval": 0.5}).trials()
+    stems = trials.with_columns(stem=pl.col("utt_id").str.extract(r"(p\d+_\d+)$"))
+    assert stems.group_by("stem").agg(pl.col("split").n_unique())["split"].max() == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({"speaker": "(p"}, ConfigError, "no regular expression"),
+        ({"speaker": "p"}, ConfigError, "needs a group"),
+        ({"speaker": "(q)"}, CorpusError, "finds nothing in 'bonafide/p0_0.wav'"),
+        ({"fractions": {"test": 1}}, ConfigError, "must map splits"),
+        ({"fractions": {"train": 0.5}}, ConfigError, "add up to 0.5"),
+        ({"fractions": {"train": 2, "eval": -1}}, ConfigError, "at least 0"),
+        ({"fractions": {"eval": "all"}}, ConfigError, "must be numbers"),
+        ({"splits": ["train"]}, CorpusError, "no utterances of split 'train'"),
+    ],
+)
+def test_folder_bad_options(
+    tmp_path: Path, options: dict[str, object], error: type[Exception], match: str
+) -> None:
+    clips(tmp_path, ["bonafide/p0_0.wav", "spoof/tts/p0_0.wav"])
+    with pytest.raises(error, match=match):
+        build("folder", tmp_path, **options).trials()
+
+
+def test_one_class_is_a_test_set_or_an_error(tmp_path: Path) -> None:
+    clips(tmp_path, ["spoof/tts/1.wav", "spoof/tts/2.wav"])
+    assert build("folder", tmp_path).trials()["label"].to_list() == ["spoof", "spoof"]
+    with pytest.raises(CorpusError, match=r"split 'train'.*no bonafide utterances"):
+        build("folder", tmp_path, fractions={"train": 1}).trials()
+
+
+def test_folder_without_audio_and_with_clashing_names(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="no audio in bonafide/"):
+        build("folder", tmp_path).trials()
+    clips(tmp_path, ["bonafide/a.wav", "bonafide/a.flac"])
+    with pytest.raises(CorpusError, match=r"'bonafide-a'.*a\.flac.*a\.wav.*must be unique"):
+        build("folder", tmp_path).trials()
+
+
+# --- splitting -----------------------------------------------------------------------------------
+
+
+@given(
+    groups=st.lists(st.sampled_from("abcdefghij"), min_size=3),
+    cuts=st.tuples(st.integers(0, 20), st.integers(0, 20)).map(sorted),
+)
+def test_split_groups_keeps_groups_whole_and_fills_every_split(
+    groups: list[str], cuts: list[int]
+) -> None:
+    fractions = check_fractions(
+        {"train": cuts[0] / 20, "dev": (cuts[1] - cuts[0]) / 20, "eval": 1 - cuts[1] / 20}, "x"
+    )
+    wanted = {split for split, value in fractions.items() if value > 0}
+    n_groups = len(set(groups))
+    if n_groups < len(wanted):
+        with pytest.raises(CorpusError, match=f"{n_groups} groups"):
+            split_groups(groups, fractions, "x")
+        return
+    splits = split_groups(groups, fractions, "x")
+    assert len(splits) == len(groups)
+    assert set(splits) == wanted
+    of_group = dict(zip(groups, splits, strict=True))
+    assert [of_group[group] for group in groups] == splits
+    for split in wanted:
+        share = sum(s == split for s in of_group.values())
+        assert abs(share - fractions[split] * n_groups) <= 2
+
+
+def test_split_groups_cuts_in_order() -> None:
+    fractions = check_fractions({"train": 0.7, "dev": 0.1, "eval": 0.2}, "x")
+    assert split_groups(map(str, range(10)), fractions, "x") == [
+        *["train"] * 7,
+        "dev",
+        *["eval"] * 2,
+    ]
+
+
+# --- table ---------------------------------------------------------------------------------------
+
+
+def test_table_with_other_names_and_words(tmp_path: Path) -> None:
+    (tmp_path / "meta.csv").write_text(
+        'file,speaker,truth,codec,model\n0.wav,"Doe, Jane",bona-fide,,x\n1.wav,Ann,fake,mp3,A1\n'
+    )
+    corpus = build(
+        "table",
+        tmp_path,
+        file="meta.csv",
+        columns={
+            "path": "file",
+            "speaker": "speaker",
+            "label": "truth",
+            "codec": "codec",
+            "system": "model",
+        },
+        values={"label": {"bona-fide": "bonafide", "fake": "spoof"}},
+        defaults={"language": "en"},
+        path_format="wav/{path}",
+    )
+    assert corpus.trials().to_dicts() == [
+        {
+            **{"utt_id": "0", "path": str(tmp_path / "wav/0.wav"), "split": "eval"},
+            **{"label": "bonafide", "system": "-", "speaker": "Doe, Jane", "codec": "-"},
+            "language": "en",
+        },
+        {
+            **{"utt_id": "1", "path": str(tmp_path / "wav/1.wav"), "split": "eval"},
+            **{"label": "spoof", "system": "A1", "speaker": "Ann", "codec": "mp3"},
+            "language": "en",
+        },
+    ]
+
+
+def test_table_with_our_own_names_needs_no_map(tmp_path: Path) -> None:
+    (tmp_path / "m.tsv").write_text(
+        'path\tlabel\tsplit\na/b.wav\tspoof\teval\n"c.wav\tspoof\teval\n'
+    )
+    trials = build("table", tmp_path, file="m.tsv", audio_root="/data").trials()
+    assert trials["utt_id"].to_list() == ['"c', "a-b"]
+    assert trials["path"].to_list() == ['/data/"c.wav', "/data/a/b.wav"]
+    assert trials["system"].to_list() == ["unknown", "unknown"]
+
+
+def test_table_without_header(tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("S1  u1 -  A01 spoof\n\nS2 u2 - - bonafide extra\n")
+    trials = build(
+        "table",
+        tmp_path,
+        file="p.txt",
+        delimiter=" ",
+        columns={"speaker": 0, "path": 1, "system": 3, "label": 4},
+        path_format="flac/{path}.flac",
+    ).trials()
+    assert trials.select("utt_id", "speaker", "system", "label").rows() == [
+        ("u1", "S1", "A01", "spoof"),
+        ("u2", "S2", "-", "bonafide"),
+    ]
+    assert trials["path"][0].endswith("flac/u1.flac")
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "match"),
+    [
+        ("", {}, "empty, not even a header"),
+        ("path,label\n", {}, "no utterances"),
+        ("file,label\n1,spoof\n", {}, "line 1: no column 'path'.*the header has file, label"),
+        ("path,label\na.wav\n", {}, "line 2: 1 fields where 2"),
+        ("path,label\na.wav,spoof\n,spoof\n", {}, "line 3: column 'path' is empty"),
+        ("path,label\na.wav,real\n", {}, r"line 2: unknown label 'real'.*corpora\.mine\.values"),
+        (
+            "path,label,split\na.wav,spoof,test\n",
+            {},
+            r"line 2: unknown split 'test'.*corpora\.mine\.values\.split",
+        ),
+        ("path,label\na.wav,spoof\na.wav,spoof\n", {}, "more than once, the first is 'a'"),
+        (
+            "path,label\na.wav,spoof\n",
+            {"columns": {"path": "path", "label": "key"}},
+            "line 1: no column 'key' for 'label'",
+        ),
+        (
+            "a.wav,spoof\na.wav\n",
+            {"columns": {"path": 0, "label": 1}},
+            "line 2: 1 fields where 2",
+        ),
+    ],
+)
+def test_bad_tables_name_file_and_line(
+    tmp_path: Path, text: str, options: dict[str, object], match: str
+) -> None:
+    (tmp_path / "meta.csv").write_text(text)
+    with pytest.raises(CorpusError, match=match) as caught:
+        build("table", tmp_path, file="meta.csv", **options).trials()
+    assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({}, r"corpora\.mine\.file"),
+        ({"file": "meta.txt"}, "delimiter must be one character"),
+        ({"file": "m.csv", "columns": {"path": "x"}}, "columns of `path` and `label`"),
+        ({"file": "m.csv", "columns": {"path": 0, "label": "y"}}, "all names, or all whole"),
+        ({"file": "m.csv", "path_format": "{path}/{name}"}, "path_format"),
+    ],
+)
+def test_bad_table_options(tmp_path: Path, options: dict[str, object], match: str) -> None:
+    with pytest.raises(ConfigError, match=match):
+        build("table", tmp_path, **options)
+
+
+def test_table_that_is_not_text(tmp_path: Path) -> None:
+    (tmp_path / "meta.csv").write_bytes(b"path,label\n\xff\xfe,spoof\n")
+    with pytest.raises(CorpusError, match=r"meta\.csv: cannot be read as a table"):
+        build("table", tmp_path, file="meta.csv").trials()
+
+
+# --- WaveFake ------------------------------------------------------------------------------------
+
+
+def wavefake_folder(root: Path, n: int = 10) -> None:
+    names = [f"LJ{i:03d}" for i in range(n)]
+    clips(root, [f"A_real/{name}.wav" for name in names])
+    clips(root, [f"B_hifigan/{name}_gen.wav" for name in names])
+    clips(root, [f"D_mb_melgan/{name}_generated.wav" for name in names])
+    clips(root, ["musan/noise/n.wav", "ab_other/x.wav"])
+
+
+def test_wavefake_keeps_the_versions_of_a_sentence_in_one_split(tmp_path: Path) -> None:
+    wavefake_folder(tmp_path)
+    trials = build("wavefake", tmp_path).trials()
+    assert trials.height == 30
+    assert sorted(trials["system"].unique()) == ["-", "hifigan", "mb_melgan"]
+    assert sorted(trials["folder"].unique()) == ["A_real", "B_hifigan", "D_mb_melgan"]
+    assert trials["base_utt"].n_unique() == 10
+    by_sentence = trials.group_by("base_utt").agg(pl.col("split").n_unique(), pl.len())
+    assert by_sentence["split"].max() == 1
+    assert by_sentence["len"].to_list() == [3] * 10
+    real = trials.filter(pl.col("label") == "bonafide")
+    assert real["split"].to_list() == [*["train"] * 7, "dev", "eval", "eval"]
+    assert real["utt_id"][0] == "A_real-LJ000"
+
+
+def test_wavefake_only_use(tmp_path: Path) -> None:
+    wavefake_folder(tmp_path)
+    trials = build("wavefake", tmp_path, only_use=["real", "hifigan"]).trials()
+    assert sorted(trials["system"].unique()) == ["-", "hifigan"]
+    with pytest.raises(CorpusError, match=r"no folder for 'wavernn'.*real, hifigan, mb_melgan"):
+        build("wavefake", tmp_path, only_use=["wavernn"]).trials()
+    with pytest.raises(CorpusError, match="no bonafide utterances"):
+        build("wavefake", tmp_path, only_use=["hifigan"]).trials()
+
+
+def test_wavefake_metadata_decide_split_speaker_and_conditions(tmp_path: Path) -> None:
+    clips(
+        tmp_path, ["A_real/1.flac", "B_hifigan/1_gen.flac", "A_real/2.flac", "B_hifigan/2_gen.flac"]
+    )
+    rows = [
+        "utt_id,path,speaker,split,label,duration,base_utt,gender",
+        "x,A_real/1.flac,s1,train,bonafide,9,one,f",
+        "y,B_hifigan/1_gen.flac,s1,train,spoof,9,one,f",
+        "z,A_real/2.flac,s2,eval,bonafide,9,two,",
+        "w,B_hifigan/2_gen.flac,s2,eval,spoof,9,two,m",
+    ]
+    (tmp_path / "metadata.csv").write_text("\n".join(rows))
+    trials = build("wavefake", tmp_path, metadata="metadata.csv").trials()
+    assert trials.select("utt_id", "speaker", "split", "base_utt", "gender").rows() == [
+        ("A_real-1", "s1", "train", "one", "f"),
+        ("A_real-2", "s2", "eval", "two", "-"),
+        ("B_hifigan-1_gen", "s1", "train", "one", "f"),
+        ("B_hifigan-2_gen", "s2", "eval", "two", "m"),
+    ]
+    manifest, _ = build_manifest(build("wavefake", tmp_path, metadata="metadata.csv"))
+    assert manifest["duration"].to_list() == [0.1] * 4
+
+    for broken, match in (
+        (rows[:-1], r"2_gen\.flac: not listed in metadata\.csv"),
+        ([*rows, rows[1]], r"line 6: 'A_real/1\.flac' is there twice"),
+        ([*rows[:-1], rows[-1].replace("spoof", "bonafide")], "folder says 'spoof'"),
+        ([*rows, "short,line"], "line 6: not 8 fields"),
+        (["utt_id,file"], "line 1: column 'path' is missing"),
+    ):
+        (tmp_path / "metadata.csv").write_text("\n".join(broken))
+        with pytest.raises(CorpusError, match=match):
+            build("wavefake", tmp_path, metadata="metadata.csv").trials()
+
+
+def test_wavefake_split_by_speaker(tmp_path: Path) -> None:
+    clips(tmp_path, [f"A_real/s{s}_{u}.wav" for s in range(3) for u in range(2)])
+    clips(tmp_path, [f"C_x/s{s}_{u}_gen.wav" for s in range(3) for u in range(2)])
+    trials = build(
+        "wavefake",
+        tmp_path,
+        split_by="speaker",
+        speaker=r"(s\d)_",
+        fractions={"train": 0.3, "dev": 0.3, "eval": 0.4},
+    ).trials()
+    assert set(trials.select("speaker", "split").rows()) == {
+        ("s0", "train"),
+        ("s1", "dev"),
+        ("s2", "eval"),
+    }
+    with pytest.raises(CorpusError, match="speakers are unknown"):
+        build("wavefake", tmp_path, split_by="speaker").trials()
+    with pytest.raises(ConfigError, match=r"corpora\.mine\.split_by"):
+        build("wavefake", tmp_path, split_by="voice")
+
+
+def test_wavefake_without_generator_folders(tmp_path: Path) -> None:
+    clips(tmp_path, ["real/1.wav"])
+    with pytest.raises(CorpusError, match=r"no folders such as A_real.*corpora\.mine\.path"):
+        build("wavefake", tmp_path).trials()
+
+
+# --- ASVspoof ------------------------------------------------------------------------------------
+
+LA_2019 = {
+    "train.trn": "LA_0079 LA_T_1 - - bonafide\nLA_0079 LA_T_2 - A01 spoof\n",
+    "dev.trl": "LA_0069 LA_D_1 - - bonafide\nLA_0069 LA_D_2 - A06 spoof\n",
+    "eval.trl": "LA_0039 LA_E_1 - - bonafide\nLA_0014 LA_E_2 - A10 spoof\n",
+}
+
+
+def asvspoof2019(root: Path) -> Path:
+    protocols = root / "ASVspoof2019_LA_cm_protocols"
+    protocols.mkdir(parents=True)
+    for suffix, text in LA_2019.items():
+        (protocols / f"ASVspoof2019.LA.cm.{suffix}.txt").write_text(text)
+    for split in SPLITS:
+        letter = split[0].upper()
+        clips(root / f"ASVspoof2019_LA_{split}/flac", [f"LA_{letter}_{i}.flac" for i in (1, 2)])
+    return protocols
+
+
+@pytest.mark.parametrize("inside", ["", "LA"])
+def test_asvspoof2019_la(tmp_path: Path, inside: str) -> None:
+    asvspoof2019(tmp_path / inside)
+    corpus = build("asvspoof2019_la", tmp_path)
+    trials = corpus.trials()
+    assert trials.select("utt_id", "split", "label", "system", "speaker").rows() == [
+        ("LA_D_1", "dev", "bonafide", "-", "LA_0069"),
+        ("LA_D_2", "dev", "spoof", "A06", "LA_0069"),
+        ("LA_E_1", "eval", "bonafide", "-", "LA_0039"),
+        ("LA_E_2", "eval", "spoof", "A10", "LA_0014"),
+        ("LA_T_1", "train", "bonafide", "-", "LA_0079"),
+        ("LA_T_2", "train", "spoof", "A01", "LA_0079"),
+    ]
+    manifest, problems = build_manifest(corpus)
+    assert not problems
+    assert manifest["sample_rate"].to_list() == [16000] * 6
+    counts = corpus.published_counts()
+    assert counts is not None
+    assert sum(counts.values()) == 25380 + 24844 + 71237
+
+
+def test_asvspoof2019_la_with_splits_that_were_not_downloaded(tmp_path: Path) -> None:
+    protocols = asvspoof2019(tmp_path)
+    (protocols / "ASVspoof2019.LA.cm.train.trn.txt").unlink()
+    with pytest.raises(CorpusError, match=r"train\.trn\.txt: not found.*corpora\.mine\.splits"):
+        build("asvspoof2019_la", tmp_path).trials()
+    trials = build("asvspoof2019_la", tmp_path, splits=["dev", "eval"]).trials()
+    assert sorted(trials["split"].unique()) == ["dev", "eval"]
+
+
+@pytest.mark.parametrize(
+    ("line", "match"),
+    [
+        ("LA_1 LA_T_3 - A01", "line 3: 4 fields, expected 5"),
+        ("LA_1 LA_T_3 - A01 fake", "line 3: unknown label 'fake'"),
+        ("LA_1 LA_T_3 - A01 bonafide", "line 3: label 'bonafide' with the attack 'A01'"),
+        ("LA_1 LA_T_3 - - spoof", "line 3: label 'spoof' with the attack '-'"),
+        ("LA_1 LA_T_1 - - bonafide", "'LA_T_1'.*must be unique"),
+    ],
+)
+def test_asvspoof2019_la_bad_lines(tmp_path: Path, line: str, match: str) -> None:
+    protocols = asvspoof2019(tmp_path)
+    with open(protocols / "ASVspoof2019.LA.cm.train.trn.txt", "a") as stream:
+        stream.write(line + "\n")
+    with pytest.raises(CorpusError, match=match):
+        build("asvspoof2019_la", tmp_path).trials()
+
+
+def test_asvspoof2021(tmp_path: Path) -> None:
+    (tmp_path / "keys/LA/CM").mkdir(parents=True)
+    (tmp_path / "keys/LA/CM/trial_metadata.txt").write_text(
+        "LA_0009 LA_E_1 alaw ita_tx A07 spoof notrim eval\n"
+        "LA_0020 LA_E_2 none - bonafide bonafide notrim eval\n"
+        "LA_0020 LA_E_3 none - bonafide bonafide notrim progress\n"
+    )
+    (tmp_path / "DF/CM").mkdir(parents=True)
+    (tmp_path / "DF/CM/trial_metadata.txt").write_text(
+        "LA_0023 DF_E_1 nocodec asvspoof A14 spoof notrim eval traditional_vocoder - - - -\n"
+        "TEF2 DF_E_2 low_mp3 vcc2020 - bonafide notrim eval bonafide Task1 - - -\n"
+    )
+    for track in ("LA", "DF"):
+        (tmp_path / f"ASVspoof2021_{track}_eval/flac").mkdir(parents=True)
+    corpus = build("asvspoof2021_la", tmp_path)
+    trials = corpus.trials()
+    assert trials.select("utt_id", "label", "system", "codec", "channel").rows() == [
+        ("LA_E_1", "spoof", "A07", "alaw", "ita_tx"),
+        ("LA_E_2", "bonafide", "-", "none", "-"),
+    ]
+    assert corpus.published_counts() == {("eval", "bonafide"): 14816, ("eval", "spoof"): 133360}
+    progress = build("asvspoof2021_la", tmp_path, phase="progress")
+    assert progress.trials()["utt_id"].to_list() == ["LA_E_3"]
+    assert progress.published_counts() is None
+    with pytest.raises(CorpusError, match="no utterances found"):
+        build("asvspoof2021_la", tmp_path, phase="hidden").trials()
+    with pytest.raises(ConfigError, match=r"corpora\.mine\.phase"):
+        build("asvspoof2021_la", tmp_path, phase="test")
+    deepfake = build("asvspoof2021_df", tmp_path).trials()
+    assert deepfake["vocoder"].to_list() == ["traditional_vocoder", "bonafide"]
+    assert deepfake["system"].to_list() == ["A14", "-"]
+
+
+@pytest.mark.parametrize("inside", ["", "ASVspoof5_protocols"])
+def test_asvspoof5(tmp_path: Path, inside: str) -> None:
+    (tmp_path / inside).mkdir(exist_ok=True)
+    for name, letter, audio_folder in (
+        ("train", "T", "flac_T"),
+        ("dev.track_1", "D", "flac_D"),
+        ("eval.track_1", "E", "flac_E_eval"),
+    ):
+        (tmp_path / inside / f"ASVspoof5.{name}.tsv").write_text(
+            f"{letter}_4850 {letter}_0000000000 F - - - AC3 A05 spoof -\n"
+            f"{letter}_1607 {letter}_0000000001 M C05 2 {letter}_9 - bonafide bonafide -\n"
+        )
+        (tmp_path / audio_folder).mkdir()
+    corpus = build("asvspoof5", tmp_path)
+    trials = corpus.trials()
+    assert trials.columns == [
+        *("utt_id", "path", "split", "label", "system", "speaker", "gender", "codec"),
+        *("codec_quality", "codec_seed", "attack_tag"),
+    ]
+    row = trials.filter(pl.col("utt_id") == "E_0000000001").row(0, named=True)
+    assert row["label"] == "bonafide"
+    assert (row["system"], row["codec"], row["codec_seed"]) == ("-", "C05", "E_9")
+    assert row["path"] == str(tmp_path / "flac_E_eval/E_0000000001.flac")
+    assert sum(corpus.published_counts().values()) == 182357 + 140950 + 680774
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=200))
+def test_protocols_are_read_or_refused_with_a_line(text: str) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "p.txt"
+        path.write_text(text, encoding="utf-8", newline="")
+        bad = [n for n, line in enumerate(text.splitlines(), 1) if len(line.split()) not in (0, 2)]
+        if bad:
+            with pytest.raises(CorpusError, match=f"line {bad[0]}: "):
+                list(read_protocol(path, ("a", "b")))
+        else:
+            lines = read_protocol(path, ("a", "b"))
+            assert [v for _, line in lines for v in line.values()] == text.split()
+
+
+def test_protocol_system_accepts_both_markers_of_bona_fide() -> None:
+    for marker in ("-", "bonafide"):
+        assert protocol_system(Path("p"), 1, "bonafide", marker) == "-"
+        with pytest.raises(CorpusError, match="p: line 7"):
+            protocol_system(Path("p"), 7, "spoof", marker)
+
+
+def test_protocol_that_is_not_text(tmp_path: Path) -> None:
+    path = tmp_path / "p.txt"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(CorpusError, match="not a text file"):
+        list(read_protocol(path, ("a",)))
+
+
+# --- mini ----------------------------------------------------------------------------------------
+
+
+def mini(root: Path, plants: str = "zeros,silence_ratio") -> None:
+    clips(root, ["flac/u1.flac", "flac/u2.flac"])
+    (root / "protocol.tsv").write_text(
+        "utt_id\tfile\tsplit\tlabel\tsystem\tspeaker\tgender\tcodec\n"
+        "u1\tflac/u1.flac\teval\tbonafide\t-\ts1\tf\t-\n"
+        "u2\tflac/u2.flac\teval\tspoof\tmute\ts1\tf\tmulaw\n"
+    )
+    (root / "systems.tsv").write_text(
+        f"system\tcue\tplants\nmute\tdigital_silence\t{plants}\nbuzz\tbuzz\t-\n"
+    )
+
+
+SEGMENTS = pl.DataFrame(
+    {"utt_id": ["u2"], "start": [0.01], "end": [0.02], "tier": ["artefact"], "label": ["x"]}
+)
+
+
+def test_mini_corpus(tmp_path: Path) -> None:
+    mini(tmp_path)
+    corpus = build("mini", tmp_path, options={"speakers": 3})
+    with pytest.raises(CorpusError, match=r"segments\.tsv: no such file"):
+        corpus.segments()
+    write_segments(tmp_path / "segments.tsv", SEGMENTS)
+    manifest, _ = build_manifest(corpus)
+    assert manifest["codec"].to_list() == ["-", "mulaw"]
+    assert corpus.segments().equals(SEGMENTS)
+    assert corpus.planted_cues() == {
+        "mute": frozenset({"zeros", "silence_ratio"}),
+        "buzz": frozenset(),
+    }
+    mini(tmp_path, plants="loudness")
+    with pytest.raises(CorpusError, match="'loudness' is no cue"):
+        corpus.planted_cues()
+
+
+# --- segments, manifests -------------------------------------------------------------------------
+
+
+def test_segments_of_any_corpus(tmp_path: Path) -> None:
+    clips(tmp_path, ["bonafide/a.wav"])
+    assert build("folder", tmp_path).segments() is None
+    write_segments(tmp_path / "s.tsv", SEGMENTS)
+    assert build("folder", tmp_path, segments="s.tsv").segments().equals(SEGMENTS)
+    with pytest.raises(CorpusError, match=r"corpora\.mine\.segments"):
+        build("folder", tmp_path, segments="t.tsv").segments()
+
+
+def test_manifest_round_trip_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip(tmp_path / "data/bonafide/a.wav", seconds=0.25, rate=8000)
+    clip(tmp_path / "data/spoof/x/b.flac")
+    monkeypatch.chdir(tmp_path)
+    manifest, problems = build_manifest(build("folder", tmp_path / "data"), workers=2)
+    assert problems == []
+    assert manifest["path"].to_list() == ["data/bonafide/a.wav", "data/spoof/x/b.flac"]
+    assert manifest["duration"].to_list() == [0.25, 0.1]
+    assert manifest["sample_rate"].to_list() == [8000, 16000]
+    write_manifest(tmp_path / "m.tsv", manifest)
+    assert read_manifest(tmp_path / "m.tsv").equals(manifest.select(read_manifest("m.tsv").columns))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert portable_path(tmp_path / "data/x.wav") == str(tmp_path / "data/x.wav")
+
+
+def test_a_linked_folder_stays_below_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips(tmp_path / "disk", ["bonafide/a.wav"])
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/corpus").symlink_to(tmp_path / "disk")
+    monkeypatch.chdir(tmp_path / "work")
+    manifest, _ = build_manifest(build("folder", Path("corpus")))
+    assert manifest["path"].to_list() == ["corpus/bonafide/a.wav"]
+
+
+def damaged_folder(root: Path) -> None:
+    clips(root, ["bonafide/good.wav", "spoof/x/good.flac"])
+    (root / "spoof/x/empty.wav").touch()
+    (root / "spoof/x/text.wav").write_text("not audio")
+    whole = clip(root / "spoof/x/short.flac", seconds=2.0).read_bytes()
+    (root / "spoof/x/short.flac").write_bytes(whole[: len(whole) // 2])
+
+
+def test_bad_audio_stops_by_default_and_is_listed(tmp_path: Path) -> None:
+    damaged_folder(tmp_path)
+    with pytest.raises(CorpusError) as caught:
+        build_manifest(build("folder", tmp_path))
+    message = str(caught.value)
+    assert "2 of 5 audio files" in message
+    assert "empty.wav: the file is empty" in message
+    assert "text.wav" in message
+    assert "corpora.mine.on_bad_audio" in message
+
+
+def test_bad_audio_can_be_left_out_and_is_listed(tmp_path: Path) -> None:
+    damaged_folder(tmp_path)
+    manifest, problems = build_manifest(build("folder", tmp_path, on_bad_audio="exclude"))
+    assert manifest["utt_id"].to_list() == ["bonafide-good", "spoof-x-good"]
+    # The truncated file has a sound header: only decoding finds it.
+    assert [p.utt_id for p in problems] == ["spoof-x-empty", "spoof-x-short", "spoof-x-text"]
+    write_problems(tmp_path / "p.tsv", problems)
+    again = read_problems(tmp_path / "p.tsv")
+    assert [(p.utt_id, p.split, p.label) for p in again] == [
+        (p.utt_id, p.split, p.label) for p in problems
+    ]
+    write_problems(tmp_path / "none.tsv", [])
+    assert read_problems(tmp_path / "none.tsv") == []
+
+
+def test_a_split_without_usable_audio_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "m.tsv").write_text("path\tlabel\na.wav\tspoof\n")
+    corpus = build("table", tmp_path, file="m.tsv", on_bad_audio="exclude")
+    with pytest.raises(CorpusError, match=r"split 'eval'.*a\.wav: no such audio file"):
+        build_manifest(corpus)
+
+
+def test_a_segments_table_with_an_unknown_tier_is_refused(tmp_path: Path) -> None:
+    clips(tmp_path, ["bonafide/a.wav"])
+    write_segments(tmp_path / "s.tsv", SEGMENTS.with_columns(tier=pl.lit("phoneme")))
+    with pytest.raises(TableError, match="'phoneme'"):
+        build("folder", tmp_path, segments="s.tsv").segments()

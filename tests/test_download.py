@@ -1,0 +1,322 @@
+"""Downloads from servers that misbehave, and archives that do."""
+
+import bz2
+import gzip
+import hashlib
+import io
+import os
+import stat
+import tarfile
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spoofscope.corpora.download import fetch, unpack
+from spoofscope.errors import ConfigError, CorpusError
+
+CONTENT = np.random.default_rng(0).bytes(300_000)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Server:
+    """A local server whose behaviour a test chooses; it remembers the Range headers it got."""
+
+    def __init__(self) -> None:
+        self.content = CONTENT
+        self.ranges: list[str | None] = []
+        self.status: list[int] = []  # answers to give before behaving
+        self.cut_after: int | None = None  # bytes per answer before the line breaks
+        self.honour_range = True
+        self.send_length = True
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                asked = self.headers.get("Range")
+                outer.ranges.append(asked)
+                if outer.status:
+                    self.send_error(outer.status.pop(0))
+                    return
+                start = 0
+                if asked and outer.honour_range:
+                    start = int(asked.removeprefix("bytes=").removesuffix("-"))
+                    if start >= len(outer.content):
+                        self.send_error(416)
+                        return
+                    self.send_response(206)
+                    end = len(outer.content)
+                    self.send_header("Content-Range", f"bytes {start}-{end - 1}/{end}")
+                else:
+                    self.send_response(200)
+                body = outer.content[start:]
+                if outer.send_length:
+                    self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                if outer.cut_after is not None:
+                    body = body[: outer.cut_after]
+                self.wfile.write(body)
+                self.close_connection = True
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/corpus.tar"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    instance = Server()
+    thread = threading.Thread(target=instance.server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield instance
+    instance.server.shutdown()
+    instance.server.server_close()
+    thread.join()
+
+
+def test_fetch_and_fetch_again(server: Server, tmp_path: Path) -> None:
+    target = tmp_path / "new/corpus.tar"
+    fetch(server.url, SHA256, target, size=len(CONTENT))
+    assert target.read_bytes() == CONTENT
+    assert os.listdir(target.parent) == ["corpus.tar"]
+    fetch(server.url, SHA256.upper(), target)
+    assert len(server.ranges) == 1
+
+
+def test_a_file_with_another_content_is_replaced(server: Server, tmp_path: Path) -> None:
+    target = tmp_path / "corpus.tar"
+    target.write_bytes(b"old")
+    fetch(server.url, SHA256, target)
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_line_that_breaks_again_and_again_is_resumed(server: Server, tmp_path: Path) -> None:
+    server.cut_after = 100_001
+    fetch(server.url, SHA256, tmp_path / "f", first_pause=0.001)
+    assert (tmp_path / "f").read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=100001-", "bytes=200002-"]
+
+
+def test_more_breaks_than_attempts_are_fine_while_something_arrives(
+    server: Server, tmp_path: Path
+) -> None:
+    server.cut_after = 20_000
+    fetch(server.url, SHA256, tmp_path / "f", attempts=2, first_pause=0.001)
+    assert len(server.ranges) == 15
+
+
+def test_a_server_without_ranges_sends_everything_again(server: Server, tmp_path: Path) -> None:
+    server.honour_range = False
+    (tmp_path / "f.part").write_bytes(CONTENT[:1234])
+    fetch(server.url, SHA256, tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == CONTENT
+    assert server.ranges == ["bytes=1234-"]
+
+
+def test_a_server_that_sends_nothing_is_given_up_and_what_arrived_is_kept(
+    server: Server, tmp_path: Path
+) -> None:
+    server.cut_after = 0
+    (tmp_path / "f.part").write_bytes(CONTENT[:5])
+    with pytest.raises(CorpusError, match=r"gave up after 3 attempts.*after the 5 bytes"):
+        fetch(server.url, SHA256, tmp_path / "f", attempts=3, first_pause=0.001)
+    assert len(server.ranges) == 3
+    server.cut_after = None
+    fetch(server.url, SHA256, tmp_path / "f")
+    assert server.ranges[-1] == "bytes=5-"
+
+
+def test_a_complete_part_needs_no_transfer(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "f.part").write_bytes(CONTENT)
+    fetch(server.url, SHA256, tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("part", [b"", b"wrong beginning", CONTENT + b"and too long"])
+def test_a_wrong_checksum_is_an_error_and_leaves_nothing(
+    server: Server, tmp_path: Path, part: bytes
+) -> None:
+    expected = SHA256 if part else "0" * 64
+    if part:
+        (tmp_path / "f.part").write_bytes(part)
+    with pytest.raises(CorpusError, match=r"has the SHA-256 [0-9a-f]{64}, expected.*was deleted"):
+        fetch(server.url, expected, tmp_path / "f")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_wrong_size_is_refused_before_the_download(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="the server has 300000 bytes, expected 5"):
+        fetch(server.url, SHA256, tmp_path / "f", size=5)
+    assert os.listdir(tmp_path) == []
+
+
+def test_without_a_length_the_checksum_decides(server: Server, tmp_path: Path) -> None:
+    server.send_length = False
+    fetch(server.url, SHA256, tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == CONTENT
+
+
+def test_busy_servers_are_asked_again_but_a_missing_file_is_not(
+    server: Server, tmp_path: Path
+) -> None:
+    server.status = [503, 429]
+    fetch(server.url, SHA256, tmp_path / "f", first_pause=0.001)
+    assert len(server.ranges) == 3
+    server.status = [404]
+    with pytest.raises(CorpusError, match="HTTP 404"):
+        fetch(server.url, SHA256, tmp_path / "g")
+    assert len(server.ranges) == 4
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="gave up after 2 attempts"):
+        fetch("http://127.0.0.1:9/x", SHA256, tmp_path / "f", attempts=2, first_pause=0.001)
+
+
+@pytest.mark.parametrize(
+    ("url", "sha256", "match"),
+    [
+        ("file:///etc/passwd", SHA256, "only http and https"),
+        ("http://127.0.0.1/x", "abc", "no SHA-256"),
+        ("http://127.0.0.1/x", "g" * 64, "no SHA-256"),
+    ],
+)
+def test_bad_arguments(tmp_path: Path, url: str, sha256: str, match: str) -> None:
+    with pytest.raises(ConfigError, match=match):
+        fetch(url, sha256, tmp_path / "f")
+
+
+# --- archives ------------------------------------------------------------------------------------
+
+FILES = {"LA/flac/a.flac": b"audio" * 10_000, "LA/protocol.txt": b"a bonafide\n"}
+
+
+def tar_with(path: Path, change: Callable[[tarfile.TarFile], None], mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as tar:
+        for name, data in FILES.items():
+            add(tar, name, data)
+        change(tar)
+    return path
+
+
+def add(tar: tarfile.TarFile, name: str, data: bytes = b"x", **attributes: object) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    for key, value in attributes.items():
+        setattr(member, key, value)
+    tar.addfile(member, io.BytesIO(data))
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_unpack_tar_whatever_its_name(tmp_path: Path, mode: str) -> None:
+    unpack(tar_with(tmp_path / "x.archive", lambda tar: None, mode), tmp_path / "deep/out")
+    assert tree(tmp_path / "deep/out") == FILES
+
+
+def test_unpack_zip(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.archive", "w", zipfile.ZIP_DEFLATED) as zipped:
+        zipped.mkdir("LA/empty")
+        for name, data in FILES.items():
+            zipped.writestr(name, data)
+    unpack(tmp_path / "x.archive", tmp_path / "out")
+    assert tree(tmp_path / "out") == FILES
+    assert (tmp_path / "out/LA/empty").is_dir()
+
+
+def test_unpack_replaces_the_folder_as_a_whole(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/old.txt").write_text("old")
+    unpack(tar_with(tmp_path / "x.tar", lambda tar: None), tmp_path / "out")
+    assert tree(tmp_path / "out") == FILES
+
+
+EVIL_TARS: dict[str, Callable[[tarfile.TarFile], None]] = {
+    "parent": lambda tar: add(tar, "../evil"),
+    "deep parent": lambda tar: add(tar, "LA/../../evil"),
+    "absolute": lambda tar: add(tar, "/tmp/evil"),
+    "link out": lambda tar: add(tar, "l", b"", type=tarfile.SYMTYPE, linkname="../evil"),
+    "absolute link": lambda tar: add(tar, "l", b"", type=tarfile.SYMTYPE, linkname="/etc/passwd"),
+    "hard link out": lambda tar: add(tar, "l", b"", type=tarfile.LNKTYPE, linkname="../evil"),
+    "device": lambda tar: add(tar, "d", b"", type=tarfile.CHRTYPE),
+}
+
+
+@pytest.mark.parametrize("kind", EVIL_TARS)
+def test_tars_that_reach_outside_are_refused_as_a_whole(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/old.txt").write_text("old")
+    archive = tar_with(tmp_path / "x.tar", EVIL_TARS[kind])
+    with pytest.raises(CorpusError, match=r"x\.tar: refused"):
+        unpack(archive, tmp_path / "out")
+    assert sorted(os.listdir(tmp_path)) == ["out", "x.tar"]
+    assert os.listdir(tmp_path / "out") == ["old.txt"]
+
+
+def zip_member(name: str, mode: int = 0o644) -> zipfile.ZipInfo:
+    member = zipfile.ZipInfo(name)
+    member.external_attr = mode << 16
+    return member
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        zip_member("../evil"),
+        zip_member("a/../../evil"),
+        zip_member("/tmp/evil"),
+        zip_member("..\\evil"),
+        zip_member("link", stat.S_IFLNK | 0o777),
+    ],
+    ids=lambda member: member.filename,
+)
+def test_zips_that_reach_outside_are_refused(tmp_path: Path, member: zipfile.ZipInfo) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as zipped:
+        zipped.writestr("good", b"x")
+        zipped.writestr(member, b"/etc/passwd")
+    with pytest.raises(CorpusError, match="refused"):
+        unpack(tmp_path / "x.zip", tmp_path / "out")
+    assert os.listdir(tmp_path) == ["x.zip"]
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz"])
+def test_truncated_archives(tmp_path: Path, mode: str) -> None:
+    archive = tar_with(
+        tmp_path / "x.tar", lambda tar: add(tar, "big", np.random.default_rng(1).bytes(10**6)), mode
+    )
+    archive.write_bytes(archive.read_bytes()[:500_000])
+    with pytest.raises(CorpusError, match=r"x\.tar: .*damaged.*fetch it again"):
+        unpack(archive, tmp_path / "out")
+    assert os.listdir(tmp_path) == ["x.tar"]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress])
+def test_archives_with_a_flipped_byte(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    plain = tar_with(
+        tmp_path / "x.tar", lambda tar: add(tar, "big", np.random.default_rng(1).bytes(10**6))
+    ).read_bytes()
+    packed = bytearray(pack(plain))
+    packed[len(packed) // 2] ^= 0xFF
+    (tmp_path / "x.tar").write_bytes(packed)
+    with pytest.raises(CorpusError, match=r"x\.tar: .*damaged"):
+        unpack(tmp_path / "x.tar", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_archive(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="no such archive"):
+        unpack(tmp_path / "x.tar", tmp_path / "out")
+    (tmp_path / "x.tar").write_text("<html>Not found</html>")
+    with pytest.raises(CorpusError, match="neither a tar nor a zip"):
+        unpack(tmp_path / "x.tar", tmp_path / "out")
