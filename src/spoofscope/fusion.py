@@ -193,6 +193,40 @@ def fuse(
     return model, eval_trials.select("utt_id").with_columns(score=pl.Series(fused))
 
 
+def fit_on_trials(
+    scores: Mapping[str, pl.DataFrame],
+    trials: pl.DataFrame,
+    method: str = "logistic",
+    prior: float = 0.5,
+) -> FusionModel:
+    """Fit a fusion on score tables, joined by utt_id.
+
+    Args:
+        scores: per system a table utt_id, score.
+        trials: utt_id, label of the development trials.
+        method: as in :func:`fit_fusion`.
+        prior: as in :func:`fit_fusion`.
+
+    Raises:
+        TableError: a system's ids are not exactly the trials.
+        SpoofscopeError: as :func:`fit_fusion`.
+    """
+    aligned = _aligned(scores, trials, "development")
+    return fit_fusion(aligned, trials["label"].to_numpy(), method, prior)
+
+
+def apply_to_trials(model: FusionModel, scores: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Fused log-likelihood ratios of score tables, joined by utt_id: utt_id, score.
+
+    Raises:
+        TableError: the systems' ids differ.
+        SpoofscopeError: as :func:`apply_fusion`.
+    """
+    trials = next(iter(scores.values())).select("utt_id")
+    fused = apply_fusion(model, _aligned(scores, trials, "fused"))
+    return trials.with_columns(score=pl.Series(fused))
+
+
 def subsets(systems: Mapping[str, object] | list[str]) -> Iterator[tuple[str, ...]]:
     """Every combination of two or more systems, smaller ones first, each sorted by name."""
     names = sorted(systems)

@@ -6,7 +6,7 @@ with job(snakemake) as cfg:
     import polars as pl
 
     from spoofscope.files import read_json
-    from spoofscope.metrics.tables import evaluate_calibrated
+    from spoofscope.metrics.tables import evaluate
     from spoofscope.tables import join_scores, read_manifest, read_scores, write_table
 
     manifest = read_manifest(snakemake.input.manifest)
@@ -18,14 +18,16 @@ with job(snakemake) as cfg:
         trials_name=f"{snakemake.input.manifest} ({cfg['split']})",
     )
     detector = read_json(snakemake.input.detector) if snakemake.input.detector else None
-    table = evaluate_calibrated(
+    # A fusion's scores are log-likelihood ratios already.
+    calibration = detector["calibration"] if detector else {"scale": 1.0, "offset": 0.0}
+    table = evaluate(
         joined,
         cfg["conditions"],
         cfg["resamples"],
         cfg["bootstrap_seed"],
         cfg["cluster"],
         detector["meta"]["threshold"] if detector else None,
-        detector["calibration"] if detector else None,
+        calibration,
     )
     table = table.select(
         pl.lit(cfg["system"]).alias("system"),

@@ -1,5 +1,7 @@
 """Metrics of a scored protocol as one long table: pooled, per condition, with intervals."""
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from spoofscope.errors import SpoofscopeError, TableError
@@ -22,6 +24,7 @@ POOLED = "pooled"
 NO_LEVEL = "-"
 MACRO = "(macro average)"
 METRICS = ("eer", "min_dcf", "act_dcf", "cllr", "min_cllr", "auc")
+CALIBRATED_METRICS = ("act_dcf_calibrated", "cllr_calibrated")
 THRESHOLD_METRICS = ("bonafide_rejected", "spoof_accepted", "hter", "accuracy", "f1")
 
 
@@ -32,6 +35,7 @@ def evaluate(
     seed: int,
     cluster: str | None = None,
     threshold: float | None = None,
+    calibration: Mapping[str, float] | None = None,
 ) -> pl.DataFrame:
     """All metrics, pooled and per level of each condition.
 
@@ -51,6 +55,8 @@ def evaluate(
             A level with one single cluster has no interval.
         threshold: a decision threshold from elsewhere, usually the development set's at its EER;
             adds bonafide_rejected, spoof_accepted, hter, accuracy and f1.
+        calibration: `scale` and `offset` that make the scores log-likelihood ratios, fitted on a
+            development set; adds act_dcf_calibrated and cllr_calibrated.
 
     Returns:
         condition, level, metric, value, ci_low, ci_high, n_bonafide, n_spoof. Where a level lacks a
@@ -65,6 +71,7 @@ def evaluate(
         _check_column(joined, name)
     if cluster is not None:
         _check_column(joined, cluster)
+        _check_filled(joined, cluster)
         if bootstrap and joined[cluster].n_unique() < 2:
             raise SpoofscopeError(
                 f"column {cluster!r} has a single value; a bootstrap over it is not possible"
@@ -85,6 +92,7 @@ def evaluate(
             seed=seed,
             cluster=cluster,
             threshold=threshold,
+            calibration=calibration,
         )
 
     blocks = [block(POOLED, NO_LEVEL, joined)]
@@ -108,12 +116,7 @@ def split_levels(joined: pl.DataFrame, condition: str) -> list[tuple[str, pl.Dat
     columns = condition.split("+")
     for name in columns:
         _check_column(joined, name)
-        empty = joined.filter(pl.col(name).cast(pl.String).fill_null("") == "")
-        if empty.height:
-            raise TableError(
-                f"column {name!r} is empty for {empty['utt_id'][0]!r}; "
-                "write '-' where a condition does not apply"
-            )
+        _check_filled(joined, name)
     joined = joined.with_columns(pl.col(name).cast(pl.String) for name in columns)
     bonafide = joined.filter(pl.col("label") == "bonafide")
     spoof = joined.filter(pl.col("label") == "spoof")
@@ -134,6 +137,15 @@ def _check_column(joined: pl.DataFrame, name: str) -> None:
         raise TableError(f"the trials have no column {name!r}; {nearest(name, joined.columns)}")
 
 
+def _check_filled(joined: pl.DataFrame, name: str) -> None:
+    empty = joined.filter(pl.col(name).cast(pl.String).fill_null("") == "")
+    if empty.height:
+        raise TableError(
+            f"column {name!r} is empty for {empty['utt_id'][0]!r}; "
+            "write '-' where a condition does not apply"
+        )
+
+
 def _block(
     trials: pl.DataFrame,
     condition: str,
@@ -143,6 +155,7 @@ def _block(
     seed: int,
     cluster: str | None,
     threshold: float | None,
+    calibration: Mapping[str, float] | None,
 ) -> pl.DataFrame:
     classes = {label: trials.filter(pl.col("label") == label) for label in ("bonafide", "spoof")}
     bonafide, spoof = (classes[label]["score"].to_numpy() for label in classes)
@@ -161,14 +174,19 @@ def _block(
             if cluster is None:
                 resamples = bootstraps.resample(bonafide, spoof, bootstrap, rng)
             elif trials[cluster].n_unique() > 1:
-                names = (
-                    classes["bonafide"][cluster].to_numpy(),
-                    classes["spoof"][cluster].to_numpy(),
-                )
-                resamples = bootstraps.resample_clusters(bonafide, spoof, names, bootstrap, rng)
+                numbers = trials[cluster].rank("dense").to_numpy()
+                is_bonafide = (trials["label"] == "bonafide").to_numpy()
+                clusters = numbers[is_bonafide], numbers[~is_bonafide]
+                resamples = bootstraps.resample_clusters(bonafide, spoof, clusters, bootstrap, rng)
             if resamples is not None:
                 intervals["eer"] = bootstraps.percentile_interval(resamples.eer)
                 intervals["min_dcf"] = bootstraps.percentile_interval(resamples.min_dcf)
+    if calibration is not None:
+        values |= dict.fromkeys(CALIBRATED_METRICS)
+        if bonafide.size and spoof.size:
+            ratios = [calibration["scale"] * x + calibration["offset"] for x in (bonafide, spoof)]
+            values["act_dcf_calibrated"] = rates.act_dcf(*ratios)
+            values["cllr_calibrated"] = information.cllr(*ratios)
     if threshold is not None:
         values |= dict.fromkeys(THRESHOLD_METRICS)
         if bonafide.size:
