@@ -253,10 +253,10 @@ def test_bootstrap_metrics_are_those_of_the_resampled_trials(monkeypatch, blocks
     for distance in (-1.0, 0.0, 1.0, 4.0):
         bonafide, spoof = (np.round(x, decimals) for x in gaussian(120, 300, distance))
         drawn = bootstrap._Bootstrap(bonafide, spoof)
-        for _ in range(10):
-            weights = tuple(np.bincount(rng.integers(n, size=n), minlength=n) for n in (120, 300))
-            repeated = [np.repeat(x, w) for x, w in zip((bonafide, spoof), weights, strict=True)]
-            value, cost = drawn.metrics(drawn.draw_weighted(weights))
+        units = np.arange(120), np.arange(120, 420)
+        for times in bootstrap._draw_trials(120, 300, 10, rng):
+            repeated = np.repeat(bonafide, times[:120]), np.repeat(spoof, times[120:])
+            value, cost = drawn.metrics(drawn.draw_units(times, drawn.sort_units(units)))
             assert value == pytest.approx(rates.eer(*repeated).value, abs=1e-12)
             assert cost == pytest.approx(rates.min_dcf(*repeated), abs=1e-12)
 
@@ -483,6 +483,8 @@ def test_clustered_intervals():
     table = evaluate(joined, ["speaker"], 30, 1, cluster="speaker")
     assert table.filter(condition="pooled", metric="eer")["ci_low"][0] is not None
     assert table.filter(condition="speaker", metric="eer")["ci_low"].is_null().all()
+    with pytest.raises(TableError, match="column .speaker. is empty for"):
+        evaluate(joined.with_columns(speaker=pl.lit("")), [], 30, 1, cluster="speaker")
     with pytest.raises(SpoofscopeError, match="single value"):
         evaluate(joined.with_columns(speaker=pl.lit("x")), [], 30, 1, cluster="speaker")
 

@@ -59,6 +59,10 @@ class _Trials:
 # blocks first..last-1 how often each of their distinct scores was drawn.
 _Draw = tuple[Counts, Callable[[int, int], Counts]]
 
+# What is resampled as a whole, a cluster or a single trial, numbered across both classes: the unit
+# of each bona fide trial and of each spoof trial.
+_Units = tuple[Counts, Counts]
+
 
 class _Bootstrap:
     def __init__(self, bonafide: Floats, spoof: Floats) -> None:
@@ -88,11 +92,16 @@ class _Bootstrap:
 
         return drawn, inside
 
-    def draw_weighted(self, weights: tuple[Counts, Counts]) -> list[_Draw]:
-        """Count each trial as often as its weight says; `weights` are per class, as given."""
+    def sort_units(self, units: _Units) -> _Units:
+        """The resampling unit of each trial, by sorted trial, per class."""
+        bonafide, spoof = (of[trials.order] for of, trials in zip(units, self.classes, strict=True))
+        return bonafide, spoof
+
+    def draw_units(self, times: Counts, sorted_units: _Units) -> list[_Draw]:
+        """Count each trial as often as its unit was drawn: `times` (n_units,)."""
         draws: list[_Draw] = []
-        for trials, weight in zip(self.classes, weights, strict=True):
-            weight = weight[trials.order]
+        for trials, units in zip(self.classes, sorted_units, strict=True):
+            weight = times[units]
             total = np.append(0, np.cumsum(weight))[trials.starts]
 
             def inside(
@@ -173,8 +182,14 @@ def resample_clusters(
     """
     bonafide, spoof = check_scores(bonafide, spoof)
     bootstrap = _Bootstrap(bonafide, spoof)
-    weights = _cluster_weights(bonafide.size, spoof.size, clusters, n_resamples, rng)
-    return _as_resamples([bootstrap.metrics(bootstrap.draw_weighted(w)) for w in weights])
+    units = _number_clusters(clusters, (bonafide.size, spoof.size))
+    sorted_units = bootstrap.sort_units(units)
+    return _as_resamples(
+        [
+            bootstrap.metrics(bootstrap.draw_units(times, sorted_units))
+            for times in _draw_clusters(units, n_resamples, rng)
+        ]
+    )
 
 
 def resample_differences(
@@ -204,14 +219,22 @@ def resample_differences(
             f"a paired comparison needs the same trials: {sizes[0]} and {sizes[1]} "
             "(bona fide, spoof) were given"
         )
-    bootstraps = [_Bootstrap(bonafide, spoof) for bonafide, spoof in pairs]
-    weights = (
-        _trial_weights(*sizes[0], n_resamples, rng)
-        if clusters is None
-        else _cluster_weights(*sizes[0], clusters, n_resamples, rng)
-    )
-    values = [[b.metrics(b.draw_weighted(w)) for b in bootstraps] for w in weights]
-    differences = [(a[0] - b[0], a[1] - b[1]) for a, b in values]
+    n_bonafide, n_spoof = sizes[0]
+    if clusters is None:
+        units = np.arange(n_bonafide), np.arange(n_bonafide, n_bonafide + n_spoof)
+        draws = _draw_trials(n_bonafide, n_spoof, n_resamples, rng)
+    else:
+        units = _number_clusters(clusters, sizes[0])
+        draws = _draw_clusters(units, n_resamples, rng)
+    detectors = [_Bootstrap(bonafide, spoof) for bonafide, spoof in pairs]
+    sorted_units = [detector.sort_units(units) for detector in detectors]
+    differences = []
+    for times in draws:
+        (eer_1, cost_1), (eer_2, cost_2) = (
+            detector.metrics(detector.draw_units(times, of_detector))
+            for detector, of_detector in zip(detectors, sorted_units, strict=True)
+        )
+        differences.append((eer_1 - eer_2, cost_1 - cost_2))
     return _as_resamples(differences)
 
 
@@ -222,44 +245,42 @@ def p_value(differences: Floats) -> float:
     return min(1.0, 2 * (smaller + 1) / (n + 1))
 
 
-def _trial_weights(
+def _draw_trials(
     n_bonafide: int, n_spoof: int, n_resamples: int, rng: np.random.Generator
-) -> Iterator[tuple[Counts, Counts]]:
-    """How often each trial counts in each resample, per class."""
+) -> Iterator[Counts]:
+    """How often each trial was drawn within its class, bona fide first, per resample."""
     for _ in range(n_resamples):
-        bonafide, spoof = (
-            np.bincount(rng.integers(n, size=n), minlength=n) for n in (n_bonafide, n_spoof)
+        yield np.concatenate(
+            [np.bincount(rng.integers(n, size=n), minlength=n) for n in (n_bonafide, n_spoof)]
         )
-        yield bonafide, spoof
 
 
-def _cluster_weights(
-    n_bonafide: int,
-    n_spoof: int,
-    clusters: tuple[npt.ArrayLike, npt.ArrayLike],
-    n_resamples: int,
-    rng: np.random.Generator,
-) -> Iterator[tuple[Counts, Counts]]:
-    """How often each trial counts in each resample: as often as its cluster was drawn."""
+def _draw_clusters(units: _Units, n_resamples: int, rng: np.random.Generator) -> Iterator[Counts]:
+    """How often each cluster was drawn, per resample; resamples without a class are drawn again."""
+    n = 1 + max(int(of_class.max()) for of_class in units)
+    present = [np.bincount(of_class, minlength=n) > 0 for of_class in units]
+    drawn = 0
+    while drawn < n_resamples:
+        times = np.bincount(rng.integers(n, size=n), minlength=n)
+        if all(times[has_class].any() for has_class in present):
+            drawn += 1
+            yield times
+
+
+def _number_clusters(
+    clusters: tuple[npt.ArrayLike, npt.ArrayLike], sizes: tuple[int, int]
+) -> _Units:
     names = [np.asarray(of_class) for of_class in clusters]
-    for n_trials, of_class in zip((n_bonafide, n_spoof), names, strict=True):
+    for n_trials, of_class in zip(sizes, names, strict=True):
         if of_class.shape != (n_trials,):
             raise SpoofscopeError(f"{of_class.size} cluster names for {n_trials} trials")
-    distinct, codes = np.unique(np.concatenate(names), return_inverse=True)
-    n = distinct.size
-    if n < 2:
+    distinct, units = np.unique(np.concatenate(names), return_inverse=True)
+    if distinct.size < 2:
         raise SpoofscopeError(
             f"all trials are of one cluster, {str(distinct[0])!r}; "
             "a bootstrap over clusters needs at least two, use the one over trials"
         )
-    bonafide, spoof = codes[:n_bonafide], codes[n_bonafide:]
-    drawn = 0
-    while drawn < n_resamples:
-        times = np.bincount(rng.integers(n, size=n), minlength=n)
-        weights = times[bonafide], times[spoof]
-        if weights[0].any() and weights[1].any():
-            drawn += 1
-            yield weights
+    return units[: sizes[0]], units[sizes[0] :]
 
 
 def _as_resamples(values: list[tuple[float, float]]) -> Resamples:
