@@ -1,13 +1,17 @@
 """Every corpus layout, built on the fly, and every way in which one can be wrong."""
 
+import ast
+import re
 import subprocess
 import sys
+import types
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -596,6 +600,25 @@ def test_protocol_that_is_not_text(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(CorpusError, match="not a text file"):
         list(read_protocol(path, ("a",)))
+
+
+# --- documentation -------------------------------------------------------------------------------
+
+
+def test_the_documented_example_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Path(__file__).parents[1] / "docs/adding_a_corpus.md"
+    reader, line, test = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    module = types.ModuleType("exemplum")
+    exec(reader, module.__dict__)
+    monkeypatch.setitem(sys.modules, "spoofscope.corpora.exemplum", module)
+    for name, member in ast.literal_eval(f"{{{line}}}").items():
+        monkeypatch.setitem(registry._MEMBERS, name, member)
+    scope = dict(globals())
+    exec(test, scope)
+    scope["test_exemplum"](tmp_path)
+    study = yaml.safe_load(re.search(r"```yaml\n(.*?)```", page.read_text(), flags=re.DOTALL)[1])
+    for key, entry in study["corpora"].items():
+        assert registry.build(entry, entry["path"], key=key).name == entry["type"]
 
 
 # --- mini ----------------------------------------------------------------------------------------
