@@ -483,7 +483,7 @@ def test_clustered_intervals():
     table = evaluate(joined, ["speaker"], 30, 1, cluster="speaker")
     assert table.filter(condition="pooled", metric="eer")["ci_low"][0] is not None
     assert table.filter(condition="speaker", metric="eer")["ci_low"].is_null().all()
-    with pytest.raises(TableError, match="column .speaker. is empty for"):
+    with pytest.raises(TableError, match="column 'speaker' is empty for"):
         evaluate(joined.with_columns(speaker=pl.lit("")), [], 30, 1, cluster="speaker")
     with pytest.raises(SpoofscopeError, match="single value"):
         evaluate(joined.with_columns(speaker=pl.lit("x")), [], 30, 1, cluster="speaker")
