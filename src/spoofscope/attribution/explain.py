@@ -1,0 +1,635 @@
+"""Explaining the scores of chosen utterances: maps, regions, and a summary of checks."""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from torch import Tensor
+
+from spoofscope.attribution.baselines import (
+    BASELINES,
+    Baseline,
+    baseline_features,
+    window_features,
+)
+from spoofscope.attribution.faithfulness import (
+    FRACTIONS,
+    MaskingCurves,
+    block_edges,
+    gradient_times_input,
+    masking_curves,
+    occlusion,
+    randomised_backend,
+)
+from spoofscope.attribution.integrated import (
+    SMALLEST_DIFFERENCE,
+    TARGETS,
+    Attribution,
+    Target,
+    integrated_gradients,
+    log_odds_function,
+    recurrent_safe,
+)
+from spoofscope.attribution.store import (
+    MASKINGS,
+    SCALARS,
+    Explanation,
+    Settings,
+    write_attributions,
+)
+from spoofscope.audio import InputPolicy, Windows
+from spoofscope.backends.base import BackEnd
+from spoofscope.detector import Detector
+from spoofscope.errors import ConfigError, DetectorError, TableError
+from spoofscope.frontends.base import FrontEnd
+from spoofscope.identity import rng_of
+from spoofscope.inputs import decoded_windows
+from spoofscope.metrics.correlation import spearman
+from spoofscope.options import check_keys
+from spoofscope.tables import write_table
+
+logger = logging.getLogger(__name__)
+
+Floats = npt.NDArray[np.float64]
+
+# Half-precision features and other devices move a score by about 0.1 %; more is another score.
+_SAME_SCORE = 0.01
+
+_SUMMARY: dict[str, pl.DataType] = {
+    "utt_id": pl.String(),
+    "label": pl.String(),
+    "system": pl.String(),
+    "score": pl.Float64(),
+    "baseline_score": pl.Float64(),
+    "delta": pl.Float64(),
+    "relative_error": pl.Float64(),
+    "steps": pl.Int64(),
+    "converged": pl.Boolean(),
+    "n_windows": pl.Int64(),
+    "n_frames": pl.Int64(),
+    "outside": pl.Float64(),
+    "gradient_spearman": pl.Float64(),
+    "occlusion_spearman": pl.Float64(),
+    "deletion": pl.Float64(),
+    "deletion_control": pl.Float64(),
+    "insertion": pl.Float64(),
+    "insertion_control": pl.Float64(),
+    "randomised_spearman": pl.Float64(),
+}
+_REGIONS: dict[str, pl.DataType] = {
+    "utt_id": pl.String(),
+    "evidence": pl.String(),
+    "rank": pl.Int64(),
+    "start": pl.Float64(),
+    "end": pl.Float64(),
+    "mean_attribution": pl.Float64(),
+    "share": pl.Float64(),
+}
+
+
+_RegionRow = tuple[str, str, int, float, float, float, float]
+
+
+@dataclass(frozen=True)
+class ExplainOptions:
+    """The study file's choices for attributions.
+
+    Attributes:
+        per_system: utterances per spoofing system, and as many bona fide ones.
+        target: positive attribution is evidence for this class.
+        baseline: zeros, centroid, silence or noise; see `baselines.baseline_features`.
+        steps, max_steps, tolerance, internal_batch: see `integrated.integrated_gradients`.
+        smoothing_seconds: moving average behind the regions; the nearest odd number of frames.
+        regions: top regions per utterance and class, at most.
+        block_seconds: frames that occlusion replaces at once.
+        controls: random masks per deletion and insertion mask.
+        randomised: of so many utterances, spread over the list, the map of a randomised back-end is
+            compared with the true one.
+    """
+
+    per_system: int = 4
+    target: Target = "bonafide"
+    baseline: Baseline = "centroid"
+    steps: int = 50
+    max_steps: int = 400
+    tolerance: float = 0.05
+    internal_batch: int = 16
+    smoothing_seconds: float = 0.1
+    regions: int = 3
+    block_seconds: float = 0.1
+    controls: int = 4
+    randomised: int = 3
+
+    def __post_init__(self) -> None:
+        for key in ("per_system", "steps", "internal_batch", "controls"):
+            if getattr(self, key) < 1:
+                raise ConfigError(f"attribution: {key} must be at least 1")
+        for key in ("regions", "randomised"):
+            if getattr(self, key) < 0:
+                raise ConfigError(f"attribution: {key} must not be negative")
+        for key in ("tolerance", "smoothing_seconds", "block_seconds"):
+            if not getattr(self, key) > 0:
+                raise ConfigError(f"attribution: {key} must be positive")
+        if self.max_steps < self.steps:
+            raise ConfigError("attribution: max_steps must not be below steps")
+        if self.target not in TARGETS:
+            raise ConfigError(f"attribution: target must be one of {', '.join(TARGETS)}")
+        if self.baseline not in BASELINES:
+            raise ConfigError(f"attribution: baseline must be one of {', '.join(BASELINES)}")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ExplainOptions":
+        """From a section of the study file.
+
+        Raises:
+            ConfigError: an unknown key or a value that it cannot have.
+        """
+        check_keys(values, list(cls.__dataclass_fields__), "attribution")
+        return cls(**values)
+
+
+def select_utterances(
+    manifest: pl.DataFrame, scores: pl.DataFrame, per_system: int, seed: int
+) -> pl.DataFrame:
+    """A random choice of the scored utterances, stratified by system; bona fide is one stratum.
+
+    Args:
+        manifest: may hold more splits than were scored.
+        scores: utt_id and score.
+        per_system: utterances of each stratum, or all where it has fewer.
+        seed: decides the choice; the order of the rows does not.
+
+    Returns:
+        Manifest rows with the column `score`, sorted by system and utt_id.
+
+    Raises:
+        TableError: a scored utterance is not in the manifest.
+    """
+    missing = scores.filter(~pl.col("utt_id").is_in(manifest["utt_id"].implode()))["utt_id"]
+    if missing.len():
+        raise TableError(
+            f"{missing.len()} scored utterances are not in the manifest, such as {missing[0]!r}"
+        )
+    scored = manifest.join(scores, on="utt_id").sort("system", "utt_id")
+    chosen: list[str] = []
+    for (system,), stratum in scored.group_by("system", maintain_order=True):
+        ids = stratum["utt_id"].to_list()
+        rng = rng_of("utterances to explain", seed, str(system))
+        chosen += [ids[i] for i in rng.permutation(len(ids))[:per_system]]
+    return scored.filter(pl.col("utt_id").is_in(chosen))
+
+
+def frame_indices(
+    frontend: FrontEnd, policy: InputPolicy, windows: Windows, n_frames: Sequence[int]
+) -> list[npt.NDArray[np.int64]]:
+    """Where the frames of each window lie on the time axis of the clip.
+
+    The clip's frames are centred at first_centre_seconds + i * hop_seconds; a window's frame goes
+    to the nearest one. Where a short clip was repeated to fill the window, its frames go to the
+    part that they repeat; frames on appended zeros get -1.
+
+    Args:
+        frontend: has the spacing of the frames.
+        policy: how the windows were cut.
+        windows: of one clip.
+        n_frames: frames of each window.
+
+    Returns:
+        One array (n_frames,) per window.
+    """
+    size = windows.values.shape[1]
+    rate = policy.sample_rate
+    first, hop = frontend.first_centre_seconds * rate, frontend.hop_seconds * rate
+    result = []
+    for start, valid, count in zip(windows.starts, windows.valid, n_frames, strict=True):
+        centres = first + hop * np.arange(count)
+        beyond = centres >= valid if valid < size else np.zeros(count, dtype=bool)
+        inside = np.where(beyond, centres % valid, centres)
+        indices = np.rint((start + inside - first) / hop).astype(np.int64)
+        indices = np.maximum(indices, 0)
+        if policy.short == "zero":
+            indices[beyond] = -1
+        result.append(indices)
+    return result
+
+
+def reduce_map(frontend: FrontEnd, values: Tensor) -> Floats:
+    """Attribution (C, N, D) to a map (rows, frames): layers, or bands and cepstral coefficients.
+
+    The embedding dimensions of an SSL model have no meaning of their own and are summed; so are the
+    channels (magnitude and sign) of spectral front-ends.
+    """
+    doubles = values.double().cpu()
+    if frontend.dim_axis == "embedding":
+        return doubles.sum(dim=2).numpy()
+    return doubles.sum(dim=0).T.numpy()
+
+
+def row_axis(frontend: FrontEnd) -> tuple[str, int]:
+    """What the rows of :func:`reduce_map` are, and how many there are."""
+    if frontend.dim_axis == "embedding":
+        return frontend.channel_axis, frontend.n_channels
+    return frontend.dim_axis, frontend.dim
+
+
+def smooth(curve: npt.NDArray[np.floating], width: int) -> Floats:
+    """Centred moving average (n,) over an odd number of values; at the ends over those there are.
+
+    Raises:
+        ConfigError: the width is not odd.
+    """
+    if width < 1 or width % 2 == 0:
+        raise ConfigError(f"a centred moving average needs an odd width, not {width}")
+    padded = np.pad(np.cumsum(curve, dtype=np.float64), (1, 0))
+    positions = np.arange(curve.size)
+    low = np.maximum(positions - width // 2, 0)
+    high = np.minimum(positions + width // 2 + 1, curve.size)
+    averages: Floats = (padded[high] - padded[low]) / (high - low)
+    return averages
+
+
+def odd_frames(seconds: float, hop_seconds: float) -> int:
+    """The odd number of frames whose duration is nearest to `seconds`."""
+    return 2 * max(0, round((seconds / hop_seconds - 1) / 2)) + 1
+
+
+class Region(NamedTuple):
+    """A stretch of frames `first` to `last` (inclusive) with the mean and sum of its evidence."""
+
+    first: int
+    last: int
+    mean: float
+    total: float
+
+
+def top_regions(evidence: Floats, width: int, count: int) -> list[Region]:
+    """The stretches with the strongest evidence, strongest peak first.
+
+    A region surrounds a local maximum of the smoothed evidence as far as that stays at or above
+    half of it; then the search goes on among the local maxima that are left.
+
+    Args:
+        evidence: (n,), positive = evidence.
+        width: odd number of frames of the moving average.
+        count: regions at most.
+    """
+    smoothed = smooth(evidence, width)
+    around = np.pad(smoothed, 1, constant_values=-np.inf)
+    # Without this, the slope beside a region would be the next region.
+    maxima = (smoothed >= around[:-2]) & (smoothed >= around[2:])
+    free = np.ones(evidence.size, dtype=bool)
+    regions: list[Region] = []
+    while len(regions) < count:
+        candidates = np.where(free & maxima, smoothed, 0.0)
+        peak = int(np.argmax(candidates))
+        height = candidates[peak]
+        if height <= 0:
+            break
+        inside = free & (smoothed >= height / 2)
+        first = last = peak
+        while first > 0 and inside[first - 1]:
+            first -= 1
+        while last + 1 < evidence.size and inside[last + 1]:
+            last += 1
+        part = evidence[first : last + 1]
+        regions.append(Region(first, last, float(part.mean()), float(part.sum())))
+        free[first : last + 1] = False
+    return regions
+
+
+@dataclass(frozen=True)
+class _Checked:
+    explanation: Explanation
+    n_windows: int
+    gradient_spearman: float | None
+    occlusion_spearman: float | None
+
+
+def _stitch(
+    maps: Sequence[Floats], indices: Sequence[npt.NDArray[np.int64]]
+) -> tuple[Floats, npt.NDArray[np.int64], float]:
+    """Map and coverage on the clip's frames, and what fell outside, as shares of the mean score."""
+    n_frames = max(int(places.max()) for places in indices) + 1
+    total = np.zeros((maps[0].shape[0], max(n_frames, 1)))
+    coverage = np.zeros(total.shape[1], dtype=np.int64)
+    outside = 0.0
+    for values, places in zip(maps, indices, strict=True):
+        on_clip = places >= 0
+        # add.at sums where several frames of a window fall on one frame of the clip.
+        np.add.at(total.T, places[on_clip], values.T[on_clip])
+        np.add.at(coverage, places[on_clip], 1)
+        outside += float(values[:, ~on_clip].sum())
+    return total / len(maps), coverage, outside / len(maps)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+class _Explainer:
+    """One detector with options, ready to explain windows."""
+
+    def __init__(
+        self, detector: Detector, options: ExplainOptions, centroid: Tensor | None, seed: int
+    ) -> None:
+        self.detector, self.options = detector, options
+        self.centroid, self.seed = centroid, seed
+        self.function = log_odds_function(detector, options.target)
+        self.sign = 1.0 if options.target == "bonafide" else -1.0
+        axis, n_rows = row_axis(detector.frontend)
+        frontend = detector.frontend
+        self.settings = Settings(
+            target=options.target,
+            baseline=options.baseline,
+            row_axis=axis,
+            n_rows=n_rows,
+            sample_rate=detector.policy.sample_rate,
+            hop_seconds=frontend.hop_seconds,
+            first_centre_seconds=frontend.first_centre_seconds,
+            smoothing_frames=odd_frames(options.smoothing_seconds, frontend.hop_seconds),
+            fractions=FRACTIONS,
+            tolerance=options.tolerance,
+        )
+        self.block = max(1, round(options.block_seconds / frontend.hop_seconds))
+
+    def inputs(self, utt_id: str, windows: Windows) -> tuple[list[Tensor], list[Tensor]]:
+        """Features and baseline of each window."""
+        features = window_features(self.detector, list(windows.values))
+        baselines = baseline_features(
+            self.options.baseline,
+            self.detector,
+            windows.values,
+            features,
+            centroid=self.centroid,
+            seed_parts=(self.seed, utt_id),
+        )
+        return features, baselines
+
+    def attribute(
+        self, features: Sequence[Tensor], baselines: Sequence[Tensor], max_steps: int
+    ) -> list[Attribution]:
+        options = self.options
+        return [
+            integrated_gradients(
+                self.function,
+                x,
+                b,
+                steps=options.steps,
+                max_steps=max_steps,
+                tolerance=options.tolerance,
+                internal_batch=options.internal_batch,
+            )
+            for x, b in zip(features, baselines, strict=True)
+        ]
+
+    def explain(self, row: Mapping[str, Any], windows: Windows) -> _Checked:
+        features, baselines = self.inputs(row["utt_id"], windows)
+        attributions = self.attribute(features, baselines, self.options.max_steps)
+        maps = [reduce_map(self.detector.frontend, item.values) for item in attributions]
+        total, coverage, outside = self._stitched(windows, maps)
+        output = _mean([item.output for item in attributions])
+        baseline_output = _mean([item.baseline_output for item in attributions])
+        delta = float(total.sum()) + outside - (output - baseline_output)
+        explanation = Explanation(
+            utt_id=row["utt_id"],
+            label=row["label"],
+            system=row["system"],
+            score=self.sign * output,
+            baseline_score=self.sign * baseline_output,
+            delta=delta,
+            relative_error=abs(delta) / max(abs(output - baseline_output), SMALLEST_DIFFERENCE),
+            steps=max(item.steps for item in attributions),
+            # Errors of opposite sign may cancel in the mean; every window has to be right.
+            converged=all(item.converged for item in attributions),
+            outside=outside,
+            map=total.astype(np.float32),
+            coverage=coverage,
+            maskings=self._maskings(row["utt_id"], features, baselines, maps, attributions),
+            settings=self.settings,
+        )
+        gradient, occluded = self._cross_checks(features, baselines, maps)
+        return _Checked(explanation, len(maps), gradient, occluded)
+
+    def _stitched(
+        self, windows: Windows, maps: Sequence[Floats]
+    ) -> tuple[Floats, npt.NDArray[np.int64], float]:
+        counts = [values.shape[1] for values in maps]
+        indices = frame_indices(self.detector.frontend, self.detector.policy, windows, counts)
+        return _stitch(maps, indices)
+
+    def _cross_checks(
+        self,
+        features: Sequence[Tensor],
+        baselines: Sequence[Tensor],
+        maps: Sequence[Floats],
+    ) -> tuple[float | None, float | None]:
+        """Spearman of IG with gradient x input (frames) and with occlusion (blocks of frames)."""
+        frames, gradients, blocks, occlusions = [], [], [], []
+        for x, b, values in zip(features, baselines, maps, strict=True):
+            curve = values.sum(axis=0)
+            frames.append(curve)
+            gradient = gradient_times_input(self.function, x, b)
+            gradients.append(reduce_map(self.detector.frontend, gradient).sum(axis=0))
+            edges = block_edges(curve.size, self.block)
+            blocks.append(np.array([curve[start:end].sum() for start, end in edges]))
+            occlusions.append(
+                occlusion(self.function, x, b, self.block, self.options.internal_batch)
+            )
+        return (
+            spearman(np.concatenate(frames), np.concatenate(gradients)),
+            spearman(np.concatenate(blocks), np.concatenate(occlusions)),
+        )
+
+    def _maskings(
+        self,
+        utt_id: str,
+        features: Sequence[Tensor],
+        baselines: Sequence[Tensor],
+        maps: Sequence[Floats],
+        attributions: Sequence[Attribution],
+    ) -> dict[str, Floats]:
+        """Masking curves, averaged over windows like the score."""
+        curves: list[MaskingCurves] = []
+        for number, (x, b, values, item) in enumerate(
+            zip(features, baselines, maps, attributions, strict=True)
+        ):
+            # What speaks for the side of the baseline on which the window's score lies.
+            towards = 1.0 if item.output >= item.baseline_output else -1.0
+            curves.append(
+                masking_curves(
+                    self.function,
+                    x,
+                    b,
+                    towards * values.sum(axis=0),
+                    controls=self.options.controls,
+                    rng=rng_of("masking controls", self.seed, utt_id, number),
+                    internal_batch=self.options.internal_batch,
+                )
+            )
+        return {
+            name: np.mean([getattr(curve, name) for curve in curves], axis=0) for name in MASKINGS
+        }
+
+    def randomised_spearman(
+        self, explanation: Explanation, windows: Windows, backend: BackEnd
+    ) -> float | None:
+        """Spearman of an explanation's map with that of another back-end, by absolute value.
+
+        Layers that neither back-end looks at are left out: their zeros agree whatever it learned.
+        """
+        trained = self.detector.backend
+        features, baselines = self.inputs(explanation.utt_id, windows)
+        self.detector.backend = backend
+        try:
+            # Completeness matters little for a rank correlation: one attempt is enough.
+            attributions = self.attribute(features, baselines, max_steps=self.options.steps)
+        finally:
+            self.detector.backend = trained
+        maps = [reduce_map(self.detector.frontend, item.values) for item in attributions]
+        own, other = np.abs(explanation.map), np.abs(self._stitched(windows, maps)[0])
+        rows = (own > 0).any(axis=1) | (other > 0).any(axis=1)
+        return spearman(own[rows].ravel(), other[rows].ravel())
+
+
+def aopc(explanation: Explanation) -> dict[str, float]:
+    """Areas over the masking curves, one number per curve of `MASKINGS`.
+
+    For deletion the mean drop of the explained function over the masked shares, for insertion the
+    mean rise, both in units of its distance from the baseline: 0 = nothing happened, 1 = all of the
+    distance at the first step. An attribution that is faithful is above its control.
+    """
+    sign = 1.0 if explanation.settings.target == "bonafide" else -1.0
+    output, baseline = sign * explanation.score, sign * explanation.baseline_score
+    difference = output - baseline
+    if abs(difference) < SMALLEST_DIFFERENCE:
+        difference = math.copysign(SMALLEST_DIFFERENCE, difference)
+    result = {}
+    for name, curve in explanation.maskings.items():
+        start = output if name.startswith("deletion") else baseline
+        change = start - curve if name.startswith("deletion") else curve - start
+        result[name] = float(np.mean(change) / difference)
+    return result
+
+
+def _region_rows(explanation: Explanation, duration: float, count: int) -> list[_RegionRow]:
+    half = explanation.settings.hop_seconds / 2
+    times = explanation.times
+    rows: list[_RegionRow] = []
+    for label in TARGETS:
+        evidence = explanation.evidence(label)
+        whole = float(evidence[evidence > 0].sum())
+        regions = top_regions(evidence, explanation.settings.smoothing_frames, count)
+        for rank, region in enumerate(regions, start=1):
+            start = max(0.0, float(times[region.first]) - half)
+            end = min(duration, float(times[region.last]) + half)
+            share = region.total / whole if whole > 0 else 0.0
+            rows.append((explanation.utt_id, label, rank, start, end, region.mean, share))
+    return rows
+
+
+def _check_score(explanation: Explanation, scored: float) -> None:
+    if abs(explanation.score - scored) > _SAME_SCORE * max(1.0, abs(scored)):
+        raise DetectorError(
+            f"utterance {explanation.utt_id!r}: its score file says {scored:.6g}, the logit to "
+            f"explain is {explanation.score:.6g}; are detector, audio and scores of one run?"
+        )
+
+
+def explain(
+    detector: Detector,
+    rows: pl.DataFrame,
+    attributions: str | Path,
+    regions: str | Path,
+    summary: str | Path,
+    options: ExplainOptions,
+    *,
+    centroid: Tensor | None = None,
+    seed: int,
+) -> None:
+    """Explain the scores of some utterances, on the very windows that were scored.
+
+    Writes three files:
+
+    * `attributions`: maps and curves, see `store.Explanation`;
+    * `regions`: utt_id, evidence (bonafide or spoof), rank (1 = strongest), start and end (s),
+      mean_attribution (log-odds per frame, positive = for that class), share (of all evidence for
+      that class);
+    * `summary`: one row per utterance: score, baseline score and completeness; n_windows, n_frames,
+      outside; Spearman correlation of the frame curve with gradient x input and, in blocks, with
+      occlusion; area over the deletion and insertion curves and their controls (see :func:`aopc`);
+      Spearman correlation of the map with that of a randomised back-end (empty where not asked
+      for). A correlation with a constant is empty, too.
+
+    Utterances whose completeness error stays above the tolerance are explained all the same, marked
+    in the summary, and named in the log.
+
+    Args:
+        detector: on the device where it shall run; it is put into evaluation mode.
+        rows: manifest rows with the column `score`, see :func:`select_utterances`.
+        attributions: safetensors file to write.
+        regions: table to write.
+        summary: table to write.
+        options: what to do.
+        centroid: (C, D), where the baseline is `centroid`.
+        seed: of all random choices: noise baseline, control masks, randomised back-end.
+
+    Raises:
+        TableError: there are no rows. AudioError: a file cannot be read.
+        DetectorError: a logit differs from the score file, or an attribution is not finite.
+    """
+    if rows.is_empty():
+        raise TableError("no utterances to explain")
+    detector.eval()
+    explainer = _Explainer(detector, options, centroid, seed)
+    of_randomised = set(
+        np.linspace(0, rows.height - 1, min(options.randomised, rows.height)).astype(int).tolist()
+    )
+    randomised = randomised_backend(detector.backend, seed) if of_randomised else None
+    explanations: list[Explanation] = []
+    summary_rows: list[dict[str, Any]] = []
+    region_rows: list[_RegionRow] = []
+    with recurrent_safe(detector.backend):
+        inputs = decoded_windows(rows, detector.policy)
+        for number, (row, (_, windows)) in enumerate(
+            zip(rows.iter_rows(named=True), inputs, strict=True)
+        ):
+            checked = explainer.explain(row, windows)
+            explanation = checked.explanation
+            _check_score(explanation, row["score"])
+            against_random = None
+            if randomised is not None and number in of_randomised:
+                against_random = explainer.randomised_spearman(explanation, windows, randomised)
+            explanations.append(explanation)
+            region_rows += _region_rows(explanation, row["duration"], options.regions)
+            summary_rows.append(
+                {
+                    **{name: getattr(explanation, name) for name in SCALARS},
+                    "n_windows": checked.n_windows,
+                    "n_frames": explanation.map.shape[1],
+                    "gradient_spearman": checked.gradient_spearman,
+                    "occlusion_spearman": checked.occlusion_spearman,
+                    **aopc(explanation),
+                    "randomised_spearman": against_random,
+                }
+            )
+            if (number + 1) % 10 == 0 or number + 1 == rows.height:
+                logger.info("explained %d of %d utterances", number + 1, rows.height)
+    failed = [item.utt_id for item in explanations if not item.converged]
+    if failed:
+        logger.warning(
+            "completeness error not below %g after %d steps for %d of %d utterances: %s",
+            options.tolerance,
+            options.max_steps,
+            len(failed),
+            len(explanations),
+            ", ".join(failed),
+        )
+    write_attributions(attributions, explainer.settings, explanations)
+    write_table(regions, pl.DataFrame(region_rows, schema=_REGIONS, orient="row"))
+    write_table(summary, pl.DataFrame(summary_rows, schema=_SUMMARY))
