@@ -18,6 +18,9 @@ if "study" not in config:
     configfile: Path(workflow.basedir) / "config/config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/corpora.smk"
 include: "workflow/rules/augmentation.smk"

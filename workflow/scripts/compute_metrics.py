@@ -20,9 +20,15 @@ with job(snakemake) as cfg:
     detector = read_json(snakemake.input.detector) if snakemake.input.detector else None
     # A fusion's scores are log-likelihood ratios already.
     calibration = detector["calibration"] if detector else {"scale": 1.0, "offset": 0.0}
+    # Corpora differ in the conditions that they know.
+    conditions = [
+        condition
+        for condition in cfg["conditions"]
+        if set(condition.split("+")) <= set(joined.columns)
+    ]
     table = evaluate(
         joined,
-        cfg["conditions"],
+        conditions,
         cfg["resamples"],
         cfg["bootstrap_seed"],
         cfg["cluster"],

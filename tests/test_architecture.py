@@ -1,0 +1,144 @@
+"""The floors hold: a module imports only from floors below its own."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[1] / "src" / "spoofscope"
+
+# Room (module or package directly below spoofscope) to floor. docs/architecture.md shows the house.
+FLOORS = {
+    "errors": 0,
+    "files": 0,
+    "identity": 0,
+    "options": 0,
+    "audio": 0,
+    "tables": 0,
+    "study": 0,
+    "batches": 1,
+    "components": 1,
+    "corpora": 1,
+    "augmentation": 1,
+    "frontends": 1,
+    "backends": 1,
+    "metrics": 1,
+    "inputs": 2,
+    "detector": 2,
+    "features": 3,
+    "training": 3,
+    "scoring": 3,
+    "fusion": 3,
+    "attribution": 3,
+    "artefacts": 3,
+    "layers": 3,
+    "job": 4,
+    "figures": 4,
+    "report": 4,
+    "provenance": 4,
+    "cli": 4,
+}
+# Within these floors rooms may use each other; the stages of floors 1 and 3 may not.
+OPEN_FLOORS = {0, 2, 4}
+# Floor 1 stands on two shelves that all its rooms may use.
+SHELVES = {"batches", "components"}
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+def imports_of(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names.add(node.module or "")
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return {name for name in names if name.startswith("spoofscope.")}
+
+
+def test_every_room_has_a_floor():
+    rooms = {
+        path.stem if path.is_file() else path.name
+        for path in SOURCE.iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").is_file()
+    }
+    assert rooms - {"__init__"} == set(FLOORS)
+
+
+def test_imports_only_go_down():
+    wrong = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        relative = path.relative_to(SOURCE)
+        room = relative.parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        for name in sorted(imports_of(path)):
+            other = room_of(name)
+            if other == room or other not in FLOORS:
+                continue
+            down = FLOORS[other] < FLOORS[room]
+            beside = FLOORS[other] == FLOORS[room] and (
+                FLOORS[room] in OPEN_FLOORS or (other in SHELVES and room not in SHELVES)
+            )
+            if not (down or beside):
+                wrong.append(f"{relative} (floor {FLOORS[room]}) imports {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_import_cycles():
+    graph: dict[str, set[str]] = {}
+    for path in SOURCE.rglob("*.py"):
+        module = ".".join(("spoofscope", *path.relative_to(SOURCE).with_suffix("").parts))
+        graph[module.removesuffix(".__init__")] = imports_of(path)
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, " -> ".join((*trail, module))
+        if module in done or module not in graph:
+            return
+        for other in sorted(graph[module] & set(graph)):
+            if other != module:
+                visit(other, (*trail, module))
+        done.add(module)
+
+    for module in sorted(graph):
+        visit(module, ())
+
+
+def run_python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("imports", "heavy"),
+    [
+        ("spoofscope, spoofscope.cli", "torch numpy pandas polars matplotlib sklearn"),
+        (
+            "spoofscope.study, spoofscope.identity, spoofscope.frontends.registry, "
+            "spoofscope.backends.registry, spoofscope.augmentation.registry, "
+            "spoofscope.corpora.registry",
+            "torch numpy pandas polars matplotlib",
+        ),
+        (
+            "spoofscope.figures.det_curves, spoofscope.figures.score_histograms, "
+            "spoofscope.figures.eer_by_condition, spoofscope.figures.train_test_matrix, "
+            "spoofscope.figures.attribution_examples, spoofscope.figures.localisation, "
+            "spoofscope.figures.layer_weights, spoofscope.figures.artefact_correlations, "
+            "spoofscope.report.page, spoofscope.report.headline, spoofscope.job, "
+            "spoofscope.metrics.tables, spoofscope.fusion, spoofscope.corpora.manifest, "
+            "spoofscope.augmentation.copies, spoofscope.provenance",
+            "torch pandas sklearn transformers",
+        ),
+    ],
+)
+def test_what_is_imported_often_stays_light(imports: str, heavy: str):
+    code = f"import sys, {imports}; print([m for m in '{heavy}'.split() if m in sys.modules])"
+    assert run_python(code) == "[]"
