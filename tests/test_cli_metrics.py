@@ -82,6 +82,16 @@ def test_without_bootstrap_and_condition(files, capsys):
     assert result["pooled"]["eer_ci"] is None
 
 
+def test_scores_within_the_trial_list_are_not_used(files, capsys):
+    scores, trials, _ = files
+    arguments = ("metrics", "--scores", scores, "--trials", trials, "--bootstrap", "0", "--json")
+    _, expected, _ = run(capsys, *arguments)
+    header, *lines = Path(trials).read_text().splitlines()
+    own = [header + "\tscore", *(line + "\t0.5" for line in lines)]
+    Path(trials).write_text("\n".join(own) + "\n")
+    assert run(capsys, *arguments)[1] == expected
+
+
 def test_one_class_level_is_null(files, capsys, tmp_path):
     scores, trials, _ = files
     lines = Path(trials).read_text().splitlines()

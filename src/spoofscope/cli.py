@@ -86,7 +86,8 @@ def _metrics(options: argparse.Namespace) -> int:
 
     joined = join_scores(
         read_scores(options.scores),
-        read_trials(options.trials),
+        # A list of trials may bring scores of its own; those asked for are in the score file.
+        read_trials(options.trials).drop("score", strict=False),
         scores_name=options.scores,
         trials_name=options.trials,
     )
