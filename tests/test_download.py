@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spoofscope.corpora.download import fetch, unpack
+from spoofscope.corpora.download import fetch, unpack, unpack_all
 from spoofscope.errors import ConfigError, CorpusError
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
@@ -233,6 +233,21 @@ def test_unpack_zip(tmp_path: Path) -> None:
     unpack(tmp_path / "x.archive", tmp_path / "out")
     assert tree(tmp_path / "out") == FILES
     assert (tmp_path / "out/LA/empty").is_dir()
+
+
+def test_several_archives_fill_one_folder_or_none(tmp_path: Path) -> None:
+    first = tar_with(tmp_path / "1.tar", lambda tar: add(tar, "LICENSE", b"old"))
+    second = tmp_path / "2.zip"
+    with zipfile.ZipFile(second, "w") as zipped:
+        zipped.writestr("LICENSE", b"new")
+        zipped.writestr("LA/flac/b.flac", b"more")
+    assert unpack_all([first, second], tmp_path / "out") == 4
+    expected = {**FILES, "LICENSE": b"new", "LA/flac/b.flac": b"more"}
+    assert tree(tmp_path / "out") == expected
+    second.write_bytes(second.read_bytes()[:40])
+    with pytest.raises(CorpusError, match=r"2\.zip"):
+        unpack_all([first, second], tmp_path / "out")
+    assert tree(tmp_path / "out") == expected
 
 
 def test_unpack_replaces_the_folder_as_a_whole(tmp_path: Path) -> None:

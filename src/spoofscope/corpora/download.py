@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
+from collections.abc import Sequence
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -154,35 +155,51 @@ def _copy(
     return have
 
 
-def unpack(archive: str | Path, folder: str | Path) -> None:
-    """Unpack a tar (plain, gz, bz2, xz) or zip archive; the folder appears as a whole or not.
+def unpack(archive: str | Path, folder: str | Path) -> int:
+    """Unpack one archive, see :func:`unpack_all`."""
+    return unpack_all([Path(archive)], folder)
+
+
+def unpack_all(archives: Sequence[Path], folder: str | Path) -> int:
+    """Unpack tar (plain, gz, bz2, xz) and zip archives into one folder.
+
+    The folder appears as a whole, or stays as it was.
 
     Args:
-        archive: the kind is found from the content, not from the name.
+        archives: their kind is found from the content, not from the name. Where two hold a file of
+            one name (a licence, a read-me), the later one is kept.
         folder: replaced if it exists.
+
+    Returns:
+        The number of files in the folder.
 
     Raises:
         CorpusError: no archive, a damaged one, or one with a member that would be written outside
             of the folder (absolute, with "..", through a link) or is a device.
     """
-    archive = Path(archive)
+    with atomic_folder(folder) as temporary:
+        for archive in archives:
+            _unpack_into(archive, temporary)
+        return sum(path.is_file() for path in temporary.rglob("*"))
+
+
+def _unpack_into(archive: Path, folder: Path) -> None:
     if not archive.is_file():
         raise CorpusError(f"{archive}: no such archive")
     try:
-        with atomic_folder(folder) as temporary:
-            if tarfile.is_tarfile(archive):
-                with tarfile.open(archive) as tar:
-                    tar.extractall(temporary, filter=_refuse_outside)
-                    # tarfile stops at the end mark; the checksum of gzip comes after it.
-                    while tar.fileobj is not None and tar.fileobj.read(_BLOCK):
-                        pass
-            elif zipfile.is_zipfile(archive):
-                with zipfile.ZipFile(archive) as zipped:
-                    _extract_zip(zipped, archive, temporary)
-            else:
-                raise CorpusError(
-                    f"{archive}: neither a tar nor a zip archive, or a damaged one; fetch it again"
-                )
+        if tarfile.is_tarfile(archive):
+            with tarfile.open(archive) as tar:
+                tar.extractall(folder, filter=_refuse_outside)
+                # tarfile stops at the end mark; the checksum of gzip comes after it.
+                while tar.fileobj is not None and tar.fileobj.read(_BLOCK):
+                    pass
+        elif zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as zipped:
+                _extract_zip(zipped, archive, folder)
+        else:
+            raise CorpusError(
+                f"{archive}: neither a tar nor a zip archive, or a damaged one; fetch it again"
+            )
     except tarfile.FilterError as error:
         raise CorpusError(f"{archive}: refused: {error}") from error
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, LZMAError) as error:
