@@ -14,9 +14,11 @@ from spoofscope.errors import ConfigError, SpoofscopeError, TableError
 from spoofscope.fusion import (
     FusionModel,
     apply_fusion,
+    apply_to_trials,
     error_overlap,
     fit_calibration,
     fit_fusion,
+    fit_on_trials,
     fuse,
     subsets,
 )
@@ -283,6 +285,16 @@ def test_fuse_joins_by_id():
     assert model == fit_fusion(dev_scores, dev_trials["label"].to_numpy())
     assert fused["utt_id"].to_list() == trials["utt_id"].to_list()
     np.testing.assert_array_equal(fused["score"].to_numpy(), apply_fusion(model, scores))
+
+
+def test_fitting_and_applying_apart_is_the_same():
+    dev_frames, dev_trials, _ = tables(0, "d")
+    frames, trials, _ = tables(1, "e")
+    model, fused = fuse(dev_frames, dev_trials, frames, trials, "rank_mean", 0.655)
+    assert fit_on_trials(dev_frames, dev_trials, "rank_mean", 0.655) == model
+    assert apply_to_trials(model, frames).sort("utt_id").equals(fused.sort("utt_id"))
+    with pytest.raises(TableError, match="b lacks 1 of the trials"):
+        apply_to_trials(model, frames | {"b": frames["b"].filter(pl.col("utt_id") != "e5")})
 
 
 def test_fuse_refuses_shared_and_missing_trials():

@@ -464,6 +464,17 @@ def test_threshold_transfer():
         assert value(table, "pooled", "-", name) == getattr(expected, name)
 
 
+def test_calibrated_costs():
+    joined = trials()
+    table = evaluate(joined, [], 0, 1, calibration={"scale": 2.0, "offset": -1.0})
+    ratios = [2 * scores_of(joined, label) - 1 for label in ("bonafide", "spoof")]
+    assert value(table, "pooled", "-", "cllr_calibrated") == pytest.approx(
+        information.cllr(*ratios), abs=1e-12
+    )
+    assert value(table, "pooled", "-", "act_dcf_calibrated") == rates.act_dcf(*ratios)
+    assert value(table, "pooled", "-", "cllr") != value(table, "pooled", "-", "cllr_calibrated")
+
+
 def test_intervals_are_reproducible_and_independent_of_other_conditions():
     joined = trials()
     alone = evaluate(joined, ["codec"], 50, 3)
