@@ -1,0 +1,192 @@
+"""Localisation of attributions against known segments, in closed form and against scikit-learn."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from spoofscope.attribution.localisation import (
+    expected_iou,
+    iou_at_coverage,
+    localise,
+    pointing_game,
+    positive_frames,
+    summarise,
+)
+from spoofscope.attribution.store import MASKINGS, Explanation, Settings
+from spoofscope.errors import TableError
+from spoofscope.tables import SEGMENT_COLUMNS
+
+SETTINGS = Settings(
+    target="bonafide",
+    baseline="zeros",
+    row_axis="layer",
+    n_rows=2,
+    sample_rate=16000,
+    hop_seconds=0.02,
+    first_centre_seconds=0.0125,
+    smoothing_frames=5,
+    fractions=(0.5,),
+    tolerance=0.05,
+)
+
+
+def explanation(
+    utt_id: str, curve: np.ndarray, system: str = "A", label: str = "spoof"
+) -> Explanation:
+    """`curve` is evidence for bona fide; the map splits it over two rows."""
+    half = curve.astype(np.float32) / 2
+    return Explanation(
+        utt_id=utt_id,
+        label=label,
+        system=system,
+        score=0.0,
+        baseline_score=0.0,
+        delta=0.0,
+        relative_error=0.0,
+        steps=50,
+        converged=True,
+        outside=0.0,
+        map=np.stack([half, half]),
+        coverage=np.ones(curve.size, dtype=np.int64),
+        maskings={name: np.zeros(1) for name in MASKINGS},
+        settings=SETTINGS,
+    )
+
+
+def segments(*rows: tuple[str, float, float, str]) -> pl.DataFrame:
+    return pl.DataFrame([(*row, "buzz") for row in rows], schema=SEGMENT_COLUMNS, orient="row")
+
+
+def test_a_frame_is_positive_when_its_centre_is_in_a_segment():
+    times = np.array([0.0, 0.1, 0.2, 0.3])
+    assert positive_frames(times, [(0.1, 0.2), (0.25, 9.0)]).tolist() == [False, True, False, True]
+
+
+@given(
+    st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=30).filter(
+        lambda frames: len({inside for _, inside in frames}) == 2
+    )
+)
+def test_iou_with_ties_is_the_mean_over_all_orders_of_the_tied_frames(frames):
+    values = np.array([value for value, _ in frames], dtype=float)
+    positive = np.array([inside for _, inside in frames])
+    count = int(positive.sum())
+    rng = np.random.default_rng(0)
+    hits = []
+    for _ in range(400):
+        order = rng.permutation(values.size)
+        chosen = order[np.argsort(-values[order], kind="stable")][:count]
+        hits.append(positive[chosen].sum())
+    # The expected hits are exact; the mean over 400 random orders is within its own noise of them.
+    got = iou_at_coverage(values, positive)
+    expected_hits = 2 * count * got / (1 + got)
+    assert expected_hits == pytest.approx(np.mean(hits), abs=5 * np.std(hits) / 20 + 1e-9)
+
+
+def test_perfect_opposite_and_constant_evidence():
+    positive = np.array([False, True, True, False, False])
+    best, worst = positive.astype(float), 1.0 - positive
+    assert iou_at_coverage(best, positive) == 1.0
+    assert iou_at_coverage(worst, positive) == 0.0
+    # 2 of 5 frames, each chosen with probability 2/5: 0.8 expected hits.
+    assert iou_at_coverage(np.zeros(5), positive) == pytest.approx(0.8 / 3.2)
+    assert expected_iou(0.8, 2, 2) == pytest.approx(0.8 / 3.2)
+    assert pointing_game(best, positive) == 1.0
+    assert pointing_game(worst, positive) == 0.0
+    assert pointing_game(np.zeros(5), positive) == pytest.approx(0.4)
+
+
+def test_a_detector_that_hears_the_planted_artefact_is_told_from_one_that_does_not():
+    rng = np.random.default_rng(5)
+    frames = 100
+    planted = slice(40, 60)
+    table = segments(("hit", 0.8, 1.2, "artefact"), ("miss", 0.8, 1.2, "artefact"))
+    curve = 0.01 * rng.standard_normal(frames)
+    curve[planted] -= 1.0  # negative for bona fide is positive for spoof
+    rows = localise([explanation("hit", curve), explanation("miss", -curve)], table)
+    hit, miss = rows.row(0, named=True), rows.row(1, named=True)
+    assert (hit["auc_evidence"], hit["pointing"], hit["iou"]) == (1.0, 1.0, 1.0)
+    assert (miss["auc_evidence"], miss["pointing"], miss["iou"]) == (0.0, 0.0, 0.0)
+    # The size of the attribution does not know for what it speaks.
+    assert miss["auc_magnitude"] == hit["auc_magnitude"] == 1.0
+    assert hit["coverage"] == 0.2
+
+
+def test_the_frame_auc_agrees_with_scikit_learn_under_ties():
+    rng = np.random.default_rng(6)
+    curve = np.round(rng.standard_normal(80), 1)
+    item = explanation("u", curve)
+    table = localise([item], segments(("u", 0.3, 0.7, "artefact"), ("u", 1.0, 1.1, "artefact")))
+    truth = positive_frames(item.times, [(0.3, 0.7), (1.0, 1.1)])
+    assert table["auc_evidence"][0] == pytest.approx(roc_auc_score(truth, item.evidence("spoof")))
+    assert table["auc_magnitude"][0] == pytest.approx(
+        roc_auc_score(truth, np.abs(item.evidence("spoof")))
+    )
+
+
+def test_frames_that_no_window_saw_do_not_count():
+    curve = np.zeros(10)
+    curve[2] = -1.0
+    seen = explanation("u", curve)
+    seen.coverage[5:] = 0
+    # Frames 2 and 7 are in segments; frame 7 was never seen.
+    table = localise([seen], segments(("u", 0.05, 0.06, "artefact"), ("u", 0.15, 0.16, "artefact")))
+    assert table["coverage"][0] == pytest.approx(1 / 5)
+    assert table["iou"][0] == 1.0
+
+
+def test_global_and_missing_artefacts_are_left_out_and_counted():
+    rng = np.random.default_rng(7)
+    items = [explanation(f"l{i}", rng.standard_normal(50), "local") for i in range(6)]
+    items += [explanation("g", rng.standard_normal(50), "vocoder")]
+    items += [explanation("n", rng.standard_normal(50), "local")]
+    items += [explanation("b", rng.standard_normal(50), "-", label="bonafide")]
+    table = segments(
+        *((f"l{i}", 0.2, 0.5, "artefact") for i in range(6)),
+        ("g", 0.0, 9.0, "artefact"),
+        ("n", 0.0, 9.0, "word"),
+    )
+    rows = localise(items, table)
+    assert dict(rows.select("utt_id", "status").iter_rows()) == {
+        **{f"l{i}": "local" for i in range(6)},
+        "g": "global",
+        "n": "none",
+    }
+    summary = summarise(rows, seed=1)
+    aucs = {
+        row["system"]: row
+        for row in summary.iter_rows(named=True)
+        if row["metric"] == "auc_evidence"
+    }
+    assert list(aucs) == ["all", "local", "vocoder"]
+    assert (aucs["local"]["n"], aucs["local"]["n_without"]) == (6, 1)
+    assert aucs["vocoder"]["value"] is None
+    assert (aucs["vocoder"]["n"], aucs["vocoder"]["n_global"]) == (0, 1)
+    expected = rows.filter(pl.col("status") == "local")["auc_evidence"].mean()
+    assert aucs["local"]["value"] == pytest.approx(expected)
+    assert aucs["local"]["ci_low"] < expected < aucs["local"]["ci_high"]
+    assert summary.equals(summarise(rows, seed=1))
+    assert not summary.equals(summarise(rows, seed=2))
+
+
+def test_random_evidence_is_at_chance():
+    rng = np.random.default_rng(8)
+    items = [explanation(f"u{i}", rng.standard_normal(60)) for i in range(300)]
+    table = segments(*((f"u{i}", 0.3, 0.6, "artefact") for i in range(300)))
+    means = dict(
+        summarise(localise(items, table), 1)
+        .filter(system="all")
+        .select("metric", "value")
+        .iter_rows()
+    )
+    assert means["auc_evidence"] == pytest.approx(0.5, abs=0.03)
+    assert means["pointing"] == pytest.approx(means["coverage"], abs=0.08)
+    assert means["iou"] == pytest.approx(means["iou_chance"], abs=0.03)
+
+
+def test_a_corpus_without_artefact_segments_is_refused():
+    with pytest.raises(TableError, match="artefact"):
+        localise([explanation("u", np.ones(9))], segments(("u", 0.0, 0.1, "word")))
