@@ -81,6 +81,25 @@ def _decode_with_ffmpeg(path: Path, reason: Exception) -> tuple[Samples, int]:
     return np.concatenate(blocks, axis=1).T.astype(np.float32), sample_rate
 
 
+def _missing_wav_bytes(path: Path) -> int:
+    """How many bytes of a RIFF file's data chunk are not there; 0 for other files.
+
+    libsndfile silently shortens the sample count of a truncated WAV file.
+    """
+    size = path.stat().st_size
+    with open(path, "rb") as stream:
+        if stream.read(4) != b"RIFF" or stream.read(8)[4:] != b"WAVE":
+            return 0
+        while len(header := stream.read(8)) == 8:
+            length = int.from_bytes(header[4:], "little")
+            if header[:4] == b"data":
+                # 0xffffffff and 0 are what programs write that stream to a pipe.
+                streamed = length in (0, 0xFFFFFFFF)
+                return 0 if streamed else max(0, stream.tell() + length - size)
+            stream.seek(length + length % 2, 1)
+    return 0
+
+
 def read(path: str | Path, sample_rate: int | None = None) -> tuple[Samples, int]:
     """Decode a whole file to mono.
 
@@ -105,6 +124,11 @@ def read(path: str | Path, sample_rate: int | None = None) -> tuple[Samples, int
     except soundfile.SoundFileError as error:
         samples, rate = _decode_with_ffmpeg(path, error)
         expected = samples.shape[0]
+    missing = _missing_wav_bytes(path)
+    if missing:
+        raise AudioError(
+            f"{path}: truncated: {missing} bytes of its data are missing; fetch the file again"
+        )
     if samples.shape[0] < expected:
         raise AudioError(
             f"{path}: truncated: the header promises {expected} samples, "

@@ -13,16 +13,16 @@ def noise_files(chain):
 
 
 def copy_files(wildcards):
-    chain = STUDY.corpus_identity(wildcards.copy)["chain"]
+    chain = STUDY.corpus_identity(wildcards.augmented)["chain"]
     return noise_files(chain)
 
 
 def copy_manifest(wildcards):
-    return f"{R}/manifests/{STUDY.copies[wildcards.copy]['corpus']}.tsv"
+    return f"{R}/manifests/{STUDY.copies[wildcards.augmented]['corpus']}.tsv"
 
 
 def copy_segments(wildcards):
-    return f"{R}/segments/{STUDY.copies[wildcards.copy]['corpus']}.tsv"
+    return f"{R}/segments/{STUDY.copies[wildcards.augmented]['corpus']}.tsv"
 
 
 def noise_folders(chain):
@@ -35,13 +35,13 @@ def params_generate_noise(wildcards):
 
 
 def params_augment(wildcards):
-    identity = STUDY.corpus_identity(wildcards.copy)
+    identity = STUDY.corpus_identity(wildcards.augmented)
     return with_code(
         "augment",
         effect_modules(identity["chain"]),
         identity=identity,
         noise=noise_folders(identity["chain"]),
-        folder=f"{R}/augmented/{STUDY.copies[wildcards.copy]['corpus']}/{wildcards.copy}",
+        folder=f"{R}/augmented/{STUDY.copies[wildcards.augmented]['corpus']}/{wildcards.augmented}",
     )
 
 
@@ -68,12 +68,12 @@ rule augment:
         manifest=copy_manifest,
         segments=copy_segments,
     output:
-        manifest=f"{R}/manifests/{{copy}}.tsv",
-        segments=f"{R}/segments/{{copy}}.tsv",
+        manifest=f"{R}/manifests/{{augmented}}.tsv",
+        segments=f"{R}/segments/{{augmented}}.tsv",
     log:
-        f"{LOGS}/augment/{{copy}}.log",
+        f"{LOGS}/augment/{{augmented}}.log",
     wildcard_constraints:
-        copy=one_of(STUDY.copies),
+        augmented=one_of(STUDY.copies),
     conda:
         ENVIRONMENT
     threads: 2
