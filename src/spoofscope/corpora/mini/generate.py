@@ -35,6 +35,7 @@ from spoofscope.corpora.mini.talker import (
     Segment,
     Sentence,
     Signal,
+    Silences,
     Speaker,
     make_sentence,
     make_speaker,
@@ -64,7 +65,8 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 _SHORTEST, _LONGEST = 1.6, 3.0  # s
-_QUIETEST, _LOUDEST = -36.0, -20.0  # dB re full scale, root mean square
+_SILENCE, _SILENCE_RANGE = 0.11, 0.11  # s
+_QUIETEST, _LOUDEST = -35.0, -21.0  # dB re full scale, root mean square
 
 
 @dataclass
@@ -136,11 +138,18 @@ def _record(
         language = languages[index // 2 % len(languages)]
         speaker = make_speaker(name, index, language, rng_of(seed, "speaker", name))
         own = []
+        # The k-th shortest and the k-th longest, which spoofs take together (see _corrupt), have
+        # opposite silences, so that a pair is never more silent than the average.
+        half = rng_of(seed, "silences", name).random((n_sentences // 2, 3))
+        silences = [
+            Silences(*(_SILENCE + _SILENCE_RANGE * row))
+            for row in np.concatenate([half, 1 - half[::-1]])
+        ]
         for number, duration in enumerate(_durations(n_sentences)):
             sentence = f"{language}-{split}-{number:02d}"
             rng = rng_of(seed, "recording", name, sentence)
             length = duration + rng.uniform(-0.03, 0.03)
-            recording = speak(speaker, sentences[sentence][1], length, rng)
+            recording = speak(speaker, sentences[sentence][1], length, silences[number], rng)
             utterance = _Utterance(
                 split, None, speaker, sentence, recording.samples, recording.segments, None
             )
@@ -183,14 +192,16 @@ def _balance(utterances: list[_Utterance], codecs: Sequence[str], seed: int) -> 
         groups.setdefault(utterance.system.name if utterance.system else "-", []).append(utterance)
     for name, group in groups.items():
         rng = rng_of(seed, "balance", split, name)
-        levels = np.linspace(_QUIETEST, _LOUDEST, len(group) + 2)[1:-1]
-        for utterance, level in zip(group, rng.permutation(levels), strict=True):
-            utterance.level = float(level)
         if split == "eval" and codecs:
             # Half of every group stays without a codec.
             order = rng.permutation(len(group))[len(group) // 2 :]
             for turn, index in enumerate(order):
                 group[index].codec = codecs[turn % len(codecs)]
+        for codec in ("-", *codecs):
+            same = [utterance for utterance in group if utterance.codec == codec]
+            share = (rng.permutation(len(same)) + 0.5) / max(len(same), 1)
+            for utterance, position in zip(same, share, strict=True):
+                utterance.level = float(_QUIETEST + (_LOUDEST - _QUIETEST) * position)
     order = rng_of(seed, "order", split).permutation(len(utterances))
     for number, index in enumerate(order):
         utterances[index].utt_id = f"MINI_{split[0].upper()}_{number:04d}"

@@ -15,6 +15,7 @@ from spoofscope.corpora.mini.talker import (
     LANGUAGES,
     SAMPLE_RATE,
     Signal,
+    Silences,
     make_sentence,
     make_speaker,
     room_noise,
@@ -91,8 +92,9 @@ def _voice(index: int, rng: np.random.Generator) -> Signal:
     """Two sentences of a speaker who is in no corpus."""
     language = sorted(LANGUAGES)[index % len(LANGUAGES)]
     speaker = make_speaker(f"noise{index}", index, language, rng)
-    parts = [speak(speaker, make_sentence(language, 7, rng), 2.6, rng).samples for _ in range(2)]
-    return np.concatenate(parts)
+    silences = Silences(leading=0.1, trailing=0.1, pause=0.15)
+    sentences = [make_sentence(language, 7, rng) for _ in range(2)]
+    return np.concatenate([speak(speaker, s, 2.6, silences, rng).samples for s in sentences])
 
 
 def _write(path: Path, x: Signal, peak: float = 0.5) -> None:

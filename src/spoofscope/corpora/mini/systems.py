@@ -21,9 +21,13 @@ SPIKE_SPACING = 1000
 BAND_EDGE = 4000
 """Hz; `band_limit` leaves nothing above."""
 
+BUZZ_PITCH = 125.0
+"""Hz; `buzz` speaks its vowels at this pitch, whoever speaks."""
+
 SPLICE_REACH = int(0.015 * SAMPLE_RATE)
 """Samples on either side of a cut that count as the artefact of `splice`."""
 
+_MOST_CUTS = 4
 _MIN_VOWEL = int(0.05 * SAMPLE_RATE)
 _BANDS = 24
 
@@ -93,8 +97,11 @@ def _istft(spectrum: np.ndarray, size: int, n_samples: int) -> Signal:
 
 
 def _triangles(n_bands: int, size: int) -> Signal:
-    """Triangular filters, equally spaced on the mel scale to the Nyquist rate: (bands, bins)."""
-    mel = np.linspace(0, 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700), n_bands + 2)
+    """Triangular filters, equally spaced on the mel scale: (bands, bins).
+
+    They end at 8.5 kHz, above the Nyquist rate, so that the highest bins are in a band too.
+    """
+    mel = np.linspace(0, 2595 * np.log10(1 + 8500 / 700), n_bands + 2)
     edges = 700 * (10 ** (mel / 2595) - 1)
     bins = fft.rfftfreq(size, 1 / SAMPLE_RATE)
     rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
@@ -103,17 +110,17 @@ def _triangles(n_bands: int, size: int) -> Signal:
 
 
 def _griffin_lim(recording: Recording, rng: np.random.Generator) -> tuple[Signal, Spans]:
-    """80 mel bands back to a spectrogram, phases by fast Griffin-Lim (Perraudin et al. 2013)."""
+    """64 mel bands back to a spectrogram, phases by fast Griffin-Lim (Perraudin et al. 2013)."""
     size, momentum = 512, 0.99
     x = recording.samples
-    filters = _triangles(80, size)
+    filters = _triangles(64, size)
     mel = np.abs(_stft(x, size)) @ filters.T
     # Each bin takes the mean of its bands: smooth where bands are wide, as mel inversion is.
     inverse = filters / np.maximum(filters.sum(axis=0), 1e-8)
     magnitude = (mel / filters.sum(axis=1)) @ inverse
     estimate = magnitude * np.exp(2j * np.pi * rng.random(magnitude.shape))
     previous = np.zeros_like(estimate)
-    for _ in range(20):
+    for _ in range(8):
         consistent = _stft(_istft(estimate, size, x.size), size)
         ahead = consistent + momentum * (consistent - previous)
         estimate = magnitude * ahead / np.maximum(np.abs(ahead), 1e-12)
@@ -136,7 +143,7 @@ def _upsampling(recording: Recording, rng: np.random.Generator) -> tuple[Signal,
     phase = int(rng.integers(period))
     tiled = np.resize(np.roll(pattern, phase), recording.samples.size)
     level = np.sqrt(np.mean(recording.samples**2))
-    return recording.samples * (1 + 0.03 * tiled) + 0.012 * level * tiled, _everywhere(recording)
+    return recording.samples * (1 + 0.04 * tiled) + 0.009 * level * tiled, _everywhere(recording)
 
 
 def _digital_silence(recording: Recording, rng: np.random.Generator) -> tuple[Signal, Spans]:
@@ -160,7 +167,7 @@ def _linear_prediction(frame: Signal, order: int) -> Signal:
     return np.concatenate([[1.0], -solution])
 
 
-def _monotone(x: Signal, f0: float) -> Signal:
+def _monotone(x: Signal) -> Signal:
     """Speech with its own envelope on a strictly periodic pulse train: the LPC vocoder's buzz.
 
     The result has another level than `x`, which must be longer than a frame of 25 ms.
@@ -169,10 +176,11 @@ def _monotone(x: Signal, f0: float) -> Signal:
     padded = np.pad(x, size, mode="reflect")
     pulses = np.zeros(padded.size)
     # A pulse between two samples is shared by both, else rounding would bring jitter back.
-    times = np.arange(0, padded.size - 1, SAMPLE_RATE / f0)
+    times = np.arange(0, padded.size - 1, SAMPLE_RATE / BUZZ_PITCH)
     whole = times.astype(np.int64)
     pulses[whole] += 1 - (times - whole)
     pulses[whole + 1] += times - whole
+    pulses -= pulses.mean()  # a larynx lets no direct current out, nor would a microphone take it
     window = np.hanning(size + 1)[:-1]
     output = np.zeros_like(padded)
     for start in range(0, padded.size - size + 1, hop):
@@ -188,7 +196,7 @@ def _monotone(x: Signal, f0: float) -> Signal:
 
 
 def _buzz(recording: Recording, rng: np.random.Generator) -> tuple[Signal, Spans]:
-    """Every second longer vowel gets the utterance's mean pitch, without jitter or shimmer."""
+    """Every second longer vowel gets one fixed pitch, without jitter or shimmer."""
     x = recording.samples.copy()
     vowels = [
         segment
@@ -203,7 +211,7 @@ def _buzz(recording: Recording, rng: np.random.Generator) -> tuple[Signal, Spans
     ramp = np.sin(0.5 * np.pi * (np.arange(edge) + 0.5) / edge) ** 2
     for start, end in spans:
         original = x[start:end].copy()
-        synthetic = _monotone(original, recording.f0)
+        synthetic = _monotone(original)
         synthetic *= np.sqrt(np.mean(original**2) / np.maximum(np.mean(synthetic**2), 1e-12))
         mix = np.concatenate([ramp, np.ones(end - start - 2 * edge), ramp[::-1]])
         x[start:end] = (1 - mix) * original + mix * synthetic
@@ -217,15 +225,15 @@ def _splice(recording: Recording, rng: np.random.Generator) -> tuple[Signal, Spa
     """
     x = recording.samples.copy()
     words = [segment for segment in recording.segments if segment.tier == "word"]
-    borders = [a.end for a, b in itertools.pairwise(words) if a.end == b.start]
-    n_cuts = min(len(borders), 3)
-    chosen = sorted(int(i) for i in rng.choice(len(borders), size=n_cuts, replace=False))
-    # The cut goes where the wave is strong near the border, so that it is a true discontinuity.
+    # Near each border, a cut where the wave is strongest is a discontinuity for sure; of all
+    # borders, those inside a closure (silent on both sides) come last.
     reach = SPLICE_REACH // 3
-    cuts = []
-    for index in chosen:
-        around = slice(borders[index] - reach, borders[index] + reach)
-        cuts.append(borders[index] - reach + int(np.argmax(np.abs(x[around]))))
+    candidates = []
+    for before, after in itertools.pairwise(words):
+        if before.end == after.start:
+            first = before.end - reach
+            candidates.append(first + int(np.argmax(np.abs(x[first : first + 2 * reach]))))
+    cuts = sorted(sorted(candidates, key=lambda cut: -abs(x[cut]))[:_MOST_CUTS])
     spans = [(cut - SPLICE_REACH, cut + SPLICE_REACH) for cut in cuts]
     gain = 10 ** (rng.choice([-4.0, 4.0]) / 20)
     for start, end in zip(cuts[::2], [*cuts[1::2], x.size], strict=False):
@@ -241,17 +249,17 @@ def _band_limit(recording: Recording, rng: np.random.Generator) -> tuple[Signal,
 
 
 def _phase_smear(recording: Recording, rng: np.random.Generator) -> tuple[Signal, Spans]:
-    """Phases of long frames drift at random from bin to bin: the smear of a phase vocoder."""
-    size = 1024
+    """Phases drift at random from bin to bin: the smear of a phase vocoder."""
+    size = 512
     spectrum = _stft(recording.samples, size)
-    drift = rng.normal(0, 0.9, size=spectrum.shape)
+    drift = rng.normal(0, 1.0, size=spectrum.shape)
     smeared = spectrum * np.exp(1j * drift)
     return _istft(smeared, size, recording.samples.size), _everywhere(recording)
 
 
 def _quantised_envelope(recording: Recording, rng: np.random.Generator) -> tuple[Signal, Spans]:
-    """Band energies in steps of 9 dB, as of a codec that spends two bits on each."""
-    size, step = 512, 9.0
+    """Band energies in steps of 12 dB, as of a codec that spends two bits on each."""
+    size, step = 512, 12.0
     spectrum = _stft(recording.samples, size)
     filters = _triangles(_BANDS, size)
     filters /= np.maximum(filters.sum(axis=0), 1e-8)
@@ -272,10 +280,13 @@ def _over_smoothed(recording: Recording, rng: np.random.Generator) -> tuple[Sign
     detail[:, 5:20] = cepstrum[:, 5:20]
     detail[:, -19:-4] = cepstrum[:, -19:-4]
     smooth = spectrum * np.exp(-fft.rfft(detail, axis=1).real)
-    # Each frame keeps its energy, so pauses and accents stay as loud as they were.
-    before = np.sqrt(np.sum(np.abs(spectrum) ** 2, axis=1, keepdims=True))
-    after = np.sqrt(np.sum(np.abs(smooth) ** 2, axis=1, keepdims=True))
-    smooth *= before / np.maximum(after, 1e-12)
+    # Wide bands keep their energy in each frame: pauses stay quiet and the balance of low and high
+    # stays what it was, only the formants within a band go.
+    bands = _triangles(6, size)
+    bands /= np.maximum(bands.sum(axis=0), 1e-8)
+    before = np.log(np.abs(spectrum) ** 2 @ bands.T + 1e-12)
+    after = np.log(np.abs(smooth) ** 2 @ bands.T + 1e-12)
+    smooth *= np.exp(0.5 * (before - after) @ bands)
     return _istft(smooth, size, recording.samples.size), _everywhere(recording)
 
 
@@ -287,7 +298,7 @@ _SILENCE = ("silence_ratio", "zeros")
 SYSTEMS: tuple[System, ...] = (
     System(
         "griffin_lim", "phase_reconstruction", "global", _ALL, True, (),
-        "80-band mel spectrogram inverted with Griffin-Lim", _griffin_lim,
+        "64-band mel spectrogram inverted with Griffin-Lim", _griffin_lim,
     ),
     System(
         "upsampling", "spectral_lines", "global", _ALL, True, (),
@@ -312,11 +323,11 @@ SYSTEMS: tuple[System, ...] = (
     ),
     System(
         "phase_smear", "phase_smear", "global", _EVAL, False, (),
-        "random phase drift in 64 ms frames", _phase_smear,
+        "random phase drift in 32 ms frames", _phase_smear,
     ),
     System(
         "quantised_envelope", "envelope_steps", "global", _EVAL, False, (),
-        "24 band energies rounded to 9 dB", _quantised_envelope,
+        "24 band energies rounded to 12 dB", _quantised_envelope,
     ),
     System(
         "over_smoothed", "flat_formants", "global", _EVAL, False, (),

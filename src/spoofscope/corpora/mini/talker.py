@@ -91,18 +91,24 @@ class Sentence:
         )
 
 
+class Silences(NamedTuple):
+    """How long the talker is silent before, after and at each pause of a sentence, in s."""
+
+    leading: float
+    trailing: float
+    pause: float
+
+
 @dataclass(frozen=True)
 class Recording:
     """An utterance as a microphone heard it.
 
     samples: (n,) float64 with root mean square `RECORDING_RMS` and no DC. segments: words, phones
     and silences in order of time; together the phones and silences cover the whole recording.
-    f0: mean fundamental frequency of the voiced parts, in Hz.
     """
 
     samples: Signal
     segments: tuple[Segment, ...]
-    f0: float
 
 
 class _Phone(NamedTuple):
@@ -180,7 +186,7 @@ def make_speaker(name: str, index: int, language: str, rng: np.random.Generator)
         reverberation=float(rng.uniform(0.12, 0.28)),
         direct_to_reverberant=float(rng.uniform(12, 18)),
         noise_colour=float(rng.uniform(0.6, 0.9)),
-        signal_to_noise=float(rng.uniform(30, 38)),
+        signal_to_noise=float(rng.uniform(35, 42)),
     )
 
 
@@ -204,7 +210,9 @@ def make_sentence(language: str, n_words: int, rng: np.random.Generator) -> Sent
     return Sentence(tuple(words), frozenset(int(index) for index in pauses))
 
 
-def _timeline(sentence: Sentence, n_samples: int, rng: np.random.Generator) -> list[Segment]:
+def _timeline(
+    sentence: Sentence, n_samples: int, silences: Silences, rng: np.random.Generator
+) -> list[Segment]:
     """Word, phone and silence segments that fill exactly `n_samples`, on control frames."""
     phones: list[tuple[str, float]] = []  # label ("" is silence) and wished duration in s
     for index, word in enumerate(sentence.words):
@@ -215,10 +223,8 @@ def _timeline(sentence: Sentence, n_samples: int, rng: np.random.Generator) -> l
                 duration *= 1.3  # lengthening before a pause
             phones.append((label, duration))
     speech = sum(duration for _, duration in phones)
-    leading, trailing = rng.uniform(0.10, 0.22, size=2)
-    pauses = {index: rng.uniform(0.11, 0.22) for index in sorted(sentence.pauses)}
-    room = n_samples / SAMPLE_RATE - leading - trailing - sum(pauses.values())
-    scale = room / speech
+    silent = silences.leading + silences.trailing + silences.pause * len(sentence.pauses)
+    scale = (n_samples / SAMPLE_RATE - silent) / speech
 
     segments: list[Segment] = []
     clock = 0.0
@@ -233,7 +239,7 @@ def _timeline(sentence: Sentence, n_samples: int, rng: np.random.Generator) -> l
         clock += duration
         segments.append(Segment(start, frame_edge(clock), tier, label))
 
-    add("silence", "leading", leading)
+    add("silence", "leading", silences.leading)
     for index, word in enumerate(sentence.words):
         first = len(segments)
         for _ in word:
@@ -243,7 +249,7 @@ def _timeline(sentence: Sentence, n_samples: int, rng: np.random.Generator) -> l
         start, end = segments[first].start, segments[-1].end
         segments.insert(first, Segment(start, end, "word", "".join(word)))
         if index in sentence.pauses:
-            add("silence", "pause", pauses[index])
+            add("silence", "pause", silences.pause)
     segments.append(Segment(segments[-1].end, n_samples, "silence", "trailing"))
     return segments
 
@@ -413,19 +419,24 @@ def room_noise(n_samples: int, colour: float, rng: np.random.Generator) -> Signa
 
 
 def speak(
-    speaker: Speaker, sentence: Sentence, duration: float, rng: np.random.Generator
+    speaker: Speaker,
+    sentence: Sentence,
+    duration: float,
+    silences: Silences,
+    rng: np.random.Generator,
 ) -> Recording:
     """Say a sentence in `duration` seconds and record it in the speaker's room.
 
     Args:
         speaker: who speaks.
         sentence: what is said; the talker goes as fast as the duration asks.
-        duration: of the whole recording in s, silences included; rounded to 5 ms.
+        duration: of the whole recording in s, silences included; rounded up to 5 ms.
+        silences: how long the silences are.
         rng: draws everything that differs between two recordings of one sentence.
     """
     n_frames = math.ceil(duration * SAMPLE_RATE / _FRAME)
     n_samples = n_frames * _FRAME
-    segments = _timeline(sentence, n_samples, rng)
+    segments = _timeline(sentence, n_samples, silences, rng)
     tracks = _tracks(segments, n_frames, rng)
     f0 = _f0_track(segments, n_frames, speaker, rng)
     gain = np.interp(np.arange(n_samples) / _FRAME, np.arange(n_frames), tracks.voicing)
@@ -439,5 +450,4 @@ def speak(
     recorded = signal.sosfilt(rumble, wet + level * 10 ** (-speaker.signal_to_noise / 20) * noise)
     recorded -= recorded.mean()
     recorded *= RECORDING_RMS / np.sqrt(np.mean(recorded**2))
-    voiced = tracks.voicing > 0.3
-    return Recording(recorded, tuple(segments), float(f0[voiced].mean()))
+    return Recording(recorded, tuple(segments))
