@@ -315,8 +315,9 @@ def test_no_corpus_file_clips_or_hides_in_the_lowest_bits(corpus):
 
 
 def test_no_corpus_file_has_dc(corpus):
-    for x in corpus.audio.values():
-        assert abs(np.mean(x)) < 1e-4
+    # Opus itself wanders a little around zero.
+    for utt_id, codec in corpus.protocol.select("utt_id", "codec").iter_rows():
+        assert abs(np.mean(corpus.audio[utt_id])) < (1e-6 if codec == "-" else 1e-3)
 
 
 # ---------------------------------------------------------------- what is planted
