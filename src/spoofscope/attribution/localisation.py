@@ -1,8 +1,8 @@
 """How well attributions find artefacts whose place is known: planted ones, or labelled segments.
 
 Only spoofed utterances with segments of the tier `artefact` can answer. A frame is positive when
-its centre lies in such a segment. Where (nearly) all frames are positive, which is a global artefact, or
-none is, there is nothing to find: these utterances are left out and counted. NumPy only.
+its centre lies in such a segment. Where nearly all frames are positive (a global artefact), or none
+is, there is nothing to find: these utterances are left out and counted. NumPy only.
 """
 
 from collections.abc import Iterable

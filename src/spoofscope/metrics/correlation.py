@@ -19,9 +19,9 @@ def average_ranks(values: npt.ArrayLike) -> Floats:
 
 
 def _standard_ranks(values: npt.ArrayLike) -> Floats | None:
-    """Ranks with mean 0 and sum of squares 1; None where all values are equal."""
+    """Ranks with mean 0 and sum of squares 1; None where there are no two different values."""
     ranks = average_ranks(values)
-    ranks -= ranks.mean()
+    ranks -= (ranks.size + 1) / 2
     size = float(np.sqrt(np.sum(ranks**2)))
     return ranks / size if size > 0 else None
 
