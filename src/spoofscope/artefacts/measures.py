@@ -21,7 +21,7 @@ from spoofscope.tables import read_table, write_table
 Floats = npt.NDArray[np.float64]
 
 SPEECH_MEASURES = (
-    "f0_mean",
+    "f0_median",
     "f0_variation",
     "jitter",
     "voiced_share",
@@ -171,10 +171,11 @@ def measure(samples: Samples, sample_rate: int) -> dict[str, float | None]:
 
     The trivial cues of `corpora.cues.measure`, and over frames that are not silent:
 
-    * `f0_mean` (Hz), `f0_variation` (standard deviation in semitones), `jitter` (mean relative
-      change of the pitch between voiced frames 10 ms apart, a proxy for cycle-to-cycle jitter),
-      `voiced_share`, `harmonicity` (median harmonics-to-noise ratio of voiced frames, dB): None
-      without voiced frames, but for the share
+    * `f0_median` (Hz), `f0_variation` (half the distance of the 16th and 84th percentile, in
+      semitones), `jitter` (median relative change of the pitch between voiced frames 10 ms apart, a
+      proxy for cycle-to-cycle jitter), `voiced_share`, `harmonicity` (median harmonics-to-noise
+      ratio of voiced frames, dB): None without voiced frames, but for the share. Medians, because
+      every pitch tracker makes octave errors
     * `snr` (dB): 95th over 5th percentile of the frame powers of the whole clip
     * `flatness` (dB), `centroid` (Hz), `high_band` (power above 4 kHz, dB): means over frames
     * `spikiness` (dB): how far the long-term spectrum rises above its own running median
@@ -205,9 +206,11 @@ def measure(samples: Samples, sample_rate: int) -> dict[str, float | None]:
     change = np.abs(np.diff(f0)) / f0[:-1]
     semitones = 12 * np.log2(f0[voiced])
     own: dict[str, float | None] = {
-        "f0_mean": float(f0[voiced].mean()) if voiced.any() else None,
-        "f0_variation": float(semitones.std()) if voiced.any() else None,
-        "jitter": float(change[both].mean()) if both.any() else None,
+        "f0_median": float(np.median(f0[voiced])) if voiced.any() else None,
+        "f0_variation": float(np.ptp(np.percentile(semitones, [16, 84])) / 2)
+        if voiced.any()
+        else None,
+        "jitter": float(np.median(change[both])) if both.any() else None,
         "voiced_share": float(voiced[speech].mean()),
         "harmonicity": float(np.median(_decibels(strength[voiced] / (1 - strength[voiced]))))
         if voiced.any()
