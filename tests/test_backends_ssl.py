@@ -21,6 +21,7 @@ BACK_ENDS: list[dict[str, Any]] = [
     {"type": "mhfa", "heads": 4, "compression": 8},
     {"type": "mhfa", "heads": 3, "compression": 8, "attention_bias": True, "n_outputs": 2},
     {"type": "aasist"},
+    {"type": "aasist", "channels": 8},
     {"type": "aasist", "residual": "as_published", "layer": "weighted", "n_outputs": 2},
 ]
 
@@ -89,7 +90,7 @@ def test_every_trained_parameter_gets_a_gradient(config: dict[str, Any]) -> None
     assert values.grad is not None
     assert not values.grad[2:, :, 12:].any()  # nothing flows into padding
     layers = values.grad.abs().sum(dim=(0, 2, 3)) > 0
-    only_last = config["type"] == "aasist" and "layer" not in config
+    only_last = config["type"] == "aasist" and config.get("layer") != "weighted"
     assert layers.tolist() == ([False, False, True] if only_last else [True, True, True])
 
 
@@ -294,6 +295,7 @@ def test_layer_weights_are_distributions() -> None:
         ({"type": "mhfa", "head": 4}, "did you mean 'heads'"),
         ({"type": "mhfa", "heads": 0}, "at least 1"),
         ({"type": "mhfa", "attention_bias": 1}, "attention_bias"),
+        ({"type": "aasist", "channels": 0}, "at least 1"),
         ({"type": "aasist", "layer": "first"}, "'last', 'weighted'"),
         ({"type": "aasist", "residual": None}, "residual"),
         ({"type": "linear", "n_outputs": 3}, "n_outputs"),

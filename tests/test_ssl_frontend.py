@@ -247,6 +247,31 @@ def test_tiny_backbone_is_reproducible(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize(("family", "norm"), VARIANTS)
+def test_a_linear_probe_on_a_tiny_backbone_learns_a_simple_task(
+    build: Build, family: str, norm: str
+) -> None:
+    # Random features are weak, but they must tell a buzz from noise, at any level and pitch.
+    generator = torch.Generator().manual_seed(8)
+    time = torch.arange(8000) / 16000
+    clips, labels = [], []
+    for i in range(60):
+        pitch, level = (1 + torch.rand(2, generator=generator)).tolist()
+        buzz = torch.stack([torch.sin(2 * torch.pi * 100 * pitch * k * time) for k in range(1, 20)])
+        hiss = torch.randn(8000, generator=generator)
+        clip = hiss if i % 2 else buzz.mean(0) / buzz.mean(0).std() + 0.1 * hiss
+        clips.append(0.05 * level * clip)
+        labels.append(i % 2)
+    front_end = build(family, norm)
+    values = front_end(torch.stack(clips), torch.full((60,), 8000)).values.mean(dim=(1, 2))
+    target = torch.tensor(labels).double() * 2 - 1
+    train = torch.cat([values, torch.ones(60, 1)], dim=1).double()
+    weights = torch.linalg.lstsq(
+        train[:40].T @ train[:40] + 1e-4 * torch.eye(49), train[:40].T @ target[:40]
+    ).solution
+    assert ((train[40:] @ weights > 0) == (target[40:] > 0)).double().mean() >= 0.95
+
+
 def test_fetching_a_tiny_backbone_writes_it(tmp_path: Path) -> None:
     write_tiny_backbone(tmp_path / "a", "hubert", {"layers": 2}, seed=4)
     fetch_backbone({"family": "hubert", "tiny": {"layers": 2}}, tmp_path / "b", seed=4)

@@ -125,7 +125,8 @@ def write_tiny_backbone(
     """Write a small random encoder, as a transformers folder, atomically.
 
     Its convolutions have the real kernels and strides (320-sample hop, 400-sample receptive field),
-    so every frame count is that of a full-size model. The same arguments give the same bytes.
+    so every frame count is that of a full-size model; they start as a crude filter bank, all else
+    is random. The same arguments give the same bytes.
 
     Args:
         folder: where to write; an existing folder is replaced.
@@ -168,6 +169,7 @@ def write_tiny_backbone(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = getattr(transformers, model_class)(config)
+    _start_as_filter_bank([layer.conv for layer in model.feature_extractor.conv_layers])
     with atomic_folder(folder) as temporary:
         model.save_pretrained(temporary)
         write_json(
@@ -182,6 +184,34 @@ def write_tiny_backbone(
                 "sampling_rate": 16000,
             },
         )
+
+
+def _start_as_filter_bank(convolutions: list[Any]) -> None:
+    """Make a tiny encoder hear: its random convolutions start as a crude filter bank.
+
+    Through seven purely random convolutions almost nothing about the spectrum survives (a linear
+    map from the frames explains 3 % to 12 % of the variance of the lower LFCCs). Here the first
+    one holds band-pass filters in sine and cosine phase, raised by 6 dB per octave against the
+    tilt of speech; the others mostly average over time, so that with the rectifying activations
+    they follow the energy in each band (about 40 %).
+    """
+    import torch
+
+    with torch.no_grad():
+        first = convolutions[0].weight  # (channels, 1, taps)
+        channels, _, taps = first.shape
+        index = torch.arange(channels)
+        frequency = (index // 2 + 0.5) / ((channels + 1) // 2) / 2  # cycles per sample
+        phase = index % 2 * torch.pi / 2
+        time = torch.arange(taps) - (taps - 1) / 2
+        window = torch.hann_window(taps + 2, periodic=False)[1:-1]
+        bank = window * torch.cos(2 * torch.pi * frequency[:, None] * time + phase[:, None])
+        gain = 20 * frequency / bank.norm(dim=1)
+        first.copy_((gain[:, None] * bank)[:, None])
+        for convolution in convolutions[1:]:
+            weight = convolution.weight  # (channels, channels, taps)
+            weight.mul_(0.3)
+            weight[index, index] += 2 / weight.shape[2]
 
 
 def load_backbone(source: Mapping[str, str]) -> Backbone:
