@@ -21,7 +21,17 @@ if "study" not in config:
 report: "workflow/report/workflow.rst"
 
 
-include: "workflow/rules/common.smk"
+include: "workflow/common/study.smk"
+include: "workflow/common/corpora.smk"
+include: "workflow/common/augmentation.smk"
+include: "workflow/common/features.smk"
+include: "workflow/common/training.smk"
+include: "workflow/common/scoring.smk"
+include: "workflow/common/fusion.smk"
+include: "workflow/common/attribution.smk"
+include: "workflow/common/artefacts.smk"
+include: "workflow/common/layers.smk"
+include: "workflow/common/report.smk"
 include: "workflow/rules/corpora.smk"
 include: "workflow/rules/augmentation.smk"
 include: "workflow/rules/features.smk"

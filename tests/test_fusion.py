@@ -292,9 +292,20 @@ def test_fitting_and_applying_apart_is_the_same():
     frames, trials, _ = tables(1, "e")
     model, fused = fuse(dev_frames, dev_trials, frames, trials, "rank_mean", 0.655)
     assert fit_on_trials(dev_frames, dev_trials, "rank_mean", 0.655) == model
-    assert apply_to_trials(model, frames).sort("utt_id").equals(fused.sort("utt_id"))
+    assert apply_to_trials(model, frames, dev_trials).sort("utt_id").equals(fused.sort("utt_id"))
     with pytest.raises(TableError, match="a lacks 1 of the trials"):
-        apply_to_trials(model, frames | {"a": frames["a"].filter(pl.col("utt_id") != "e5")})
+        apply_to_trials(
+            model, frames | {"a": frames["a"].filter(pl.col("utt_id") != "e5")}, dev_trials
+        )
+
+
+def test_applying_to_some_of_the_fitted_trials_is_refused():
+    frames, trials, _ = tables(0, "d")
+    model = fit_on_trials(frames, trials)
+    assert apply_to_trials(model, frames, trials).height == trials.height
+    some = {name: frame.head(frame.height // 2) for name, frame in frames.items()}
+    with pytest.raises(TableError, match="fitted and applied on different"):
+        apply_to_trials(model, some, trials)
 
 
 def test_fuse_refuses_shared_and_missing_trials():

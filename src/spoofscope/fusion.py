@@ -215,14 +215,29 @@ def fit_on_trials(
     return fit_fusion(aligned, trials["label"].to_numpy(), method, prior)
 
 
-def apply_to_trials(model: FusionModel, scores: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+def apply_to_trials(
+    model: FusionModel, scores: Mapping[str, pl.DataFrame], fitted_on: pl.DataFrame
+) -> pl.DataFrame:
     """Fused log-likelihood ratios of score tables, joined by utt_id: utt_id, score.
 
+    Args:
+        model: from :func:`fit_on_trials`.
+        scores: per system a table utt_id, score.
+        fitted_on: utt_id of the trials that the model was fitted on. Applying it to exactly those
+            is possible, for the optimistic numbers on the development set; to some of them is not.
+
     Raises:
-        TableError: the systems' ids differ.
+        TableError: the systems' ids differ, or only some of the trials are those of the fit.
         SpoofscopeError: as :func:`apply_fusion`.
     """
     trials = next(iter(scores.values())).select("utt_id")
+    shared = trials.filter(pl.col("utt_id").is_in(fitted_on["utt_id"].implode()))["utt_id"]
+    if shared.len() and not set(trials["utt_id"]) == set(fitted_on["utt_id"]):
+        raise TableError(
+            f"{shared.len()} of the trials are in the set that the fusion was fitted on, e.g. "
+            f"{', '.join(map(repr, shared.head(5)))}; a fusion is fitted and applied on different "
+            "trials"
+        )
     fused = apply_fusion(model, _aligned(scores, trials, "fused"))
     return trials.with_columns(score=pl.Series(fused))
 

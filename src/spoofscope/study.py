@@ -129,6 +129,11 @@ def load_study(path: str | Path) -> "Study":
     return Study(config)
 
 
+def local_gpu() -> int:
+    """1 where this machine has an NVIDIA GPU, else 0; found without importing torch."""
+    return int(Path("/dev/nvidia0").exists())
+
+
 @dataclass(frozen=True)
 class Run:
     """One trained detector of the study, without its seed.

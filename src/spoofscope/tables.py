@@ -293,4 +293,8 @@ def join_scores(
     ):
         if ids.len():
             raise TableError(f"{text}: {', '.join(map(repr, ids.head(5)))}")
-    return trials.join(scores, on="utt_id", how="left", maintain_order="left")
+    # A score column that the trials bring along is somebody else's.
+    trials = trials.drop("score", strict=False)
+    return trials.join(
+        scores.select("utt_id", "score"), on="utt_id", how="left", maintain_order="left"
+    )

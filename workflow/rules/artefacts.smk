@@ -1,32 +1,6 @@
 # Signal measures per utterance, and how they relate to labels, scores and attribution.
 
 
-def params_measure_artefacts(wildcards):
-    return with_code("measure_artefacts", split=wildcards.split)
-
-
-def params_rate_artefacts(wildcards):
-    return with_code("rate_artefacts", corpus=wildcards.corpus, split=wildcards.split)
-
-
-def correlated_attributions(wildcards):
-    explained = (wildcards.run, int(wildcards.seed)) in attributed()
-    options = STUDY.config.get("attribution", {})
-    same = (options.get("corpus"), options.get("split")) == (
-        wildcards.corpus,
-        wildcards.split,
-    )
-    if not (explained and same):
-        return []
-    return f"{R}/attributions/{wildcards.run}/seed{wildcards.seed}/{wildcards.corpus}.safetensors"
-
-
-def params_correlate_artefacts(wildcards):
-    return with_code(
-        "correlate_artefacts", run=wildcards.run, split=wildcards.split, seed=STUDY.seed
-    )
-
-
 rule measure_artefacts:
     """Measure level, silence, bandwidth, pitch, spectrum and clicks of every utterance."""
     input:
@@ -45,6 +19,7 @@ rule measure_artefacts:
 
 
 rule rate_artefacts:
+    """How well each measure alone separates bona fide from spoof, pooled and per system."""
     input:
         manifest=f"{R}/manifests/{{corpus}}.tsv",
         measures=f"{R}/artefacts/{{corpus}}.{{split}}.measures.tsv",
@@ -52,7 +27,6 @@ rule rate_artefacts:
         f"{R}/artefacts/{{corpus}}.{{split}}.rates.tsv",
     log:
         f"{LOGS}/rate_artefacts/{{corpus}}.{{split}}.log",
-    """How well each measure alone separates bona fide from spoof, pooled and per system."""
     localrule: True
     conda:
         ENVIRONMENT
@@ -63,6 +37,7 @@ rule rate_artefacts:
 
 
 rule correlate_artefacts:
+    """Correlate measures with scores, and attribution with frame-level measures."""
     input:
         attributions=correlated_attributions,
         manifest=f"{R}/manifests/{{corpus}}.tsv",
@@ -72,7 +47,6 @@ rule correlate_artefacts:
         f"{R}/artefacts/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.correlations.tsv",
     log:
         f"{LOGS}/correlate_artefacts/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.log",
-    """Correlate measures with scores, and attribution with frame-level measures."""
     localrule: True
     conda:
         ENVIRONMENT

@@ -1,19 +1,8 @@
 # What the detectors learned about the layers of their backbones.
 
 
-def params_layer_weights(wildcards):
-    settings = STUDY.run(wildcards.run).settings
-    return with_code(
-        "layer_weights",
-        component_modules(settings),
-        run=wildcards.run,
-        detector=STUDY.run(wildcards.run).detector,
-        seed=int(wildcards.seed),
-        folder=detector_folder(wildcards.run, wildcards.seed),
-    )
-
-
 rule layer_weights:
+    """Read the learned mix of SSL layers out of a trained detector."""
     input:
         backbone=run_backbone,
         detector=detector_files,
@@ -21,7 +10,6 @@ rule layer_weights:
         f"{R}/layers/{{run}}/seed{{seed}}.tsv",
     log:
         f"{LOGS}/layer_weights/{{run}}/seed{{seed}}.log",
-    """Read the learned mix of SSL layers out of a trained detector."""
     localrule: True
     conda:
         ENVIRONMENT

@@ -2,6 +2,7 @@
 
 
 rule provenance:
+    """Collect the sidecars of all results into a Workflow Run RO-Crate and a readable page."""
     input:
         f"{R}/report/index.html",
         artefacts(),
@@ -17,7 +18,6 @@ rule provenance:
         page=f"{R}/provenance/index.html",
     log:
         f"{LOGS}/provenance.log",
-    """Collect the sidecars of all results into a Workflow Run RO-Crate and a readable page."""
     localrule: True
     conda:
         ENVIRONMENT

@@ -1,104 +1,8 @@
 # Figures, tables and the report. One rule per figure; no torch in any of them.
 
 
-def eval_sets():
-    return [(corpus, split) for corpus, split in STUDY.scored() if split == "eval"]
-
-
-def manifests_of(sets):
-    return sorted({f"{R}/manifests/{corpus}.tsv" for corpus, _ in sets})
-
-
-def eval_files(folder):
-    return [
-        f"{R}/{folder}/{system}/seed{seed}/{corpus}.{split}.tsv"
-        for system, seed in STUDY.systems()
-        for corpus, split in eval_sets()
-    ]
-
-
-def figure_outputs(name):
-    return {suffix: f"{R}/figures/{name}.{suffix}" for suffix in ("pdf", "png", "tsv")}
-
-
-def described_systems():
-    """What figures say about every score-giving system: its id, seed, name and training data."""
-    described = []
-    for system, seed in STUDY.systems():
-        if system in FUSIONS:
-            name = FUSIONS[system]
-            members = STUDY.config["fusion"][name]["detectors"]
-            described.append(
-                {
-                    "id": system,
-                    "seed": 0,
-                    "name": name,
-                    "kind": "fusion",
-                    "trained_on": members,
-                }
-            )
-            continue
-        detector = STUDY.run(system).detector
-        trained_on = [
-            source["corpus"]
-            + (f" ({', '.join(source['systems'])})" if "systems" in source else "")
-            for source in STUDY.config["detectors"][detector]["train"]["data"]
-        ]
-        described.append(
-            {
-                "id": system,
-                "seed": seed,
-                "name": detector,
-                "kind": "detector",
-                "trained_on": trained_on,
-            }
-        )
-    return described
-
-
-def figure_params(name, **values):
-    return with_code(
-        f"figure_{name}",
-        systems=described_systems(),
-        sets=[*map(list, eval_sets())],
-        root=R,
-        **values,
-    )
-
-
-def report_figure(name):
-    """Mark the PNG of a figure for `snakemake --report`."""
-    return report(
-        f"{R}/figures/{name}.png",
-        caption=f"../report/{name}.rst",
-        category="Figures",
-        labels={"figure": name},
-    )
-
-
-def attribution_files(suffix):
-    corpus = STUDY.config.get("attribution", {}).get("corpus")
-    return [
-        f"{R}/attributions/{run}/seed{seed}/{corpus}.{suffix}"
-        for run, seed in attributed()
-    ]
-
-
-def attribution_table(folder):
-    if not attributed():
-        return []
-    return f"{R}/{folder}/{STUDY.config['attribution']['corpus']}.tsv"
-
-
-def correlation_files():
-    return [path for path in artefacts() if path.endswith(".correlations.tsv")]
-
-
-def explained_names():
-    return [[run, seed, STUDY.run(run).detector] for run, seed in attributed()]
-
-
 rule figure_det_curves:
+    """Detection error trade-off curves of every system on every eval set."""
     input:
         manifests=manifests_of(eval_sets()),
         scores=eval_files("scores"),
@@ -108,7 +12,6 @@ rule figure_det_curves:
         tsv=f"{R}/figures/det_curves.tsv",
     log:
         f"{LOGS}/figure_det_curves.log",
-    """Detection error trade-off curves of every system on every eval set."""
     localrule: True
     conda:
         ENVIRONMENT
@@ -119,6 +22,7 @@ rule figure_det_curves:
 
 
 rule figure_score_histograms:
+    """Score distributions of bona fide and spoof, with the decision threshold chosen on dev."""
     input:
         detectors=[
             f"{detector_folder(run, seed)}/detector.json"
@@ -132,7 +36,6 @@ rule figure_score_histograms:
         tsv=f"{R}/figures/score_histograms.tsv",
     log:
         f"{LOGS}/figure_score_histograms.log",
-    """Score distributions of bona fide and spoof, with the decision threshold chosen on dev."""
     localrule: True
     conda:
         ENVIRONMENT
@@ -143,6 +46,7 @@ rule figure_score_histograms:
 
 
 rule figure_eer_by_condition:
+    """EER per condition with bootstrap intervals."""
     input:
         metrics=eval_files("metrics"),
     output:
@@ -151,7 +55,6 @@ rule figure_eer_by_condition:
         tsv=f"{R}/figures/eer_by_condition.tsv",
     log:
         f"{LOGS}/figure_eer_by_condition.log",
-    """EER per condition with bootstrap intervals."""
     localrule: True
     conda:
         ENVIRONMENT
@@ -162,6 +65,7 @@ rule figure_eer_by_condition:
 
 
 rule figure_train_test_matrix:
+    """EER of every detector, by what it was trained on, on every spoofing system."""
     input:
         metrics=eval_files("metrics"),
     output:
@@ -170,7 +74,6 @@ rule figure_train_test_matrix:
         tsv=f"{R}/figures/train_test_matrix.tsv",
     log:
         f"{LOGS}/figure_train_test_matrix.log",
-    """EER of every detector, by what it was trained on, on every spoofing system."""
     localrule: True
     conda:
         ENVIRONMENT
@@ -181,6 +84,7 @@ rule figure_train_test_matrix:
 
 
 rule figure_attribution_examples:
+    """Attribution over waveform and spectrogram for one utterance per system."""
     input:
         attributions=attribution_files("safetensors"),
         manifest=attribution_table("manifests"),
@@ -191,7 +95,6 @@ rule figure_attribution_examples:
         tsv=f"{R}/figures/attribution_examples.tsv",
     log:
         f"{LOGS}/figure_attribution_examples.log",
-    """Attribution over waveform and spectrogram for one utterance per system."""
     localrule: True
     conda:
         ENVIRONMENT
@@ -202,6 +105,7 @@ rule figure_attribution_examples:
 
 
 rule figure_localisation:
+    """How well each detector's attribution finds the planted segments, per system."""
     input:
         localisation=attribution_files("localisation.tsv"),
     output:
@@ -210,7 +114,6 @@ rule figure_localisation:
         tsv=f"{R}/figures/localisation.tsv",
     log:
         f"{LOGS}/figure_localisation.log",
-    """How well each detector's attribution finds the planted segments, per system."""
     localrule: True
     conda:
         ENVIRONMENT
@@ -221,6 +124,7 @@ rule figure_localisation:
 
 
 rule figure_layer_weights:
+    """Learned weights of the SSL layers, per detector and seed."""
     input:
         layers=[f"{R}/layers/{run}/seed{seed}.tsv" for run, seed in layered()],
     output:
@@ -229,7 +133,6 @@ rule figure_layer_weights:
         tsv=f"{R}/figures/layer_weights.tsv",
     log:
         f"{LOGS}/figure_layer_weights.log",
-    """Learned weights of the SSL layers, per detector and seed."""
     localrule: True
     conda:
         ENVIRONMENT
@@ -240,6 +143,7 @@ rule figure_layer_weights:
 
 
 rule figure_artefact_correlations:
+    """Correlation of signal measures with detector scores, with corrected significance."""
     input:
         correlations=correlation_files(),
     output:
@@ -248,7 +152,6 @@ rule figure_artefact_correlations:
         tsv=f"{R}/figures/artefact_correlations.tsv",
     log:
         f"{LOGS}/figure_artefact_correlations.log",
-    """Correlation of signal measures with detector scores, with corrected significance."""
     localrule: True
     conda:
         ENVIRONMENT
@@ -259,11 +162,11 @@ rule figure_artefact_correlations:
 
 
 rule table_runs:
+    """Which run id stands for which settings."""
     output:
         f"{R}/tables/runs.tsv",
     log:
         f"{LOGS}/table_runs.log",
-    """Which run id stands for which settings."""
     localrule: True
     conda:
         ENVIRONMENT
@@ -285,6 +188,7 @@ rule table_runs:
 
 
 rule table_headline:
+    """The main metrics of every system on every scored set, with intervals and spread over seeds."""
     input:
         metrics=metrics(),
     output:
@@ -296,7 +200,6 @@ rule table_headline:
         ),
     log:
         f"{LOGS}/table_headline.log",
-    """The main metrics of every system on every scored set, with intervals and spread over seeds."""
     localrule: True
     conda:
         ENVIRONMENT
@@ -307,6 +210,7 @@ rule table_headline:
 
 
 rule report:
+    """One self-contained page: what was run, on what, every number and figure, and the caveats."""
     input:
         artefacts=[path for path in artefacts() if path.endswith(".rates.tsv")],
         attributions=attribution_files("summary.tsv"),
@@ -322,7 +226,6 @@ rule report:
         f"{R}/report/index.html",
     log:
         f"{LOGS}/report.log",
-    """One self-contained page: what was run, on what, every number and figure, and the caveats."""
     localrule: True
     conda:
         ENVIRONMENT

@@ -3,13 +3,17 @@
 from spoofscope.job import job
 
 with job(snakemake) as cfg:
+    import polars as pl
+
     from spoofscope.files import read_json
     from spoofscope.fusion import FusionModel, apply_to_trials
-    from spoofscope.tables import read_scores, write_scores
+    from spoofscope.tables import read_manifest, read_scores, write_scores
 
     names = [f"{run}/seed{seed}" for run, seed in cfg["settings"]["members"]]
     scores = {
         name: read_scores(path) for name, path in zip(names, snakemake.input.scores, strict=True)
     }
     model = FusionModel.from_dict(read_json(snakemake.input.model))
-    write_scores(snakemake.output[0], apply_to_trials(model, scores))
+    fit = cfg["settings"]["fit"]
+    fitted_on = read_manifest(snakemake.input.manifest).filter(pl.col("split") == fit["split"])
+    write_scores(snakemake.output[0], apply_to_trials(model, scores, fitted_on))

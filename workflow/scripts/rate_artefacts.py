@@ -1,1 +1,14 @@
-"""rate_artefacts."""
+"""How well each measure alone separates bona fide from spoof."""
+
+from spoofscope.job import job
+
+with job(snakemake) as cfg:
+    import polars as pl
+
+    from spoofscope.artefacts.correlations import separation
+    from spoofscope.artefacts.measures import read_measures
+    from spoofscope.tables import read_manifest, write_table
+
+    manifest = read_manifest(snakemake.input.manifest)
+    trials = manifest.filter(pl.col("split") == cfg["split"])
+    write_table(snakemake.output[0], separation(read_measures(snakemake.input.measures), trials))

@@ -623,9 +623,8 @@ def explain(
     failed = [item.utt_id for item in explanations if not item.converged]
     if failed:
         logger.warning(
-            "completeness error not below %g after %d steps for %d of %d utterances: %s",
+            "completeness error not below %g for %d of %d utterances: %s",
             options.tolerance,
-            options.max_steps,
             len(failed),
             len(explanations),
             ", ".join(failed),

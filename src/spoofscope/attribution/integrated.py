@@ -29,6 +29,9 @@ SMALLEST_DIFFERENCE = 1e-3
 """Log-odds. Where features and baseline score nearer to each other than this, the completeness
 error is stated relative to this value: a ratio of two rounding errors would mean nothing."""
 
+# Doubling the steps no longer helps once it changes the completeness error by less than this share.
+_SETTLED = 0.1
+
 Function = Callable[[Tensor], Tensor]
 
 
@@ -106,9 +109,11 @@ def integrated_gradients(
     """Integrated Gradients of one window, with as many path points as completeness asks for.
 
     The integral is a Gauss-Legendre sum over `steps` points. While the relative completeness error
-    is not below `tolerance`, the steps are doubled, up to `max_steps`. A function that jumps on the
-    path (one that selects its best graph nodes, for instance) may never get there: the result then
-    says so.
+    is not below `tolerance`, the steps are doubled, up to `max_steps`.
+
+    A function that jumps on the path never gets there, because no gradient sees a jump; AASIST
+    jumps whenever its best graph nodes change. The doubling ends as soon as it changes the error by
+    less than a tenth: what is left then is jumps, and the result says `converged = False`.
 
     Args:
         function: from (B, C, N, D) to (B,), see :func:`log_odds_function`.
@@ -132,6 +137,7 @@ def integrated_gradients(
     output, baseline_output = evaluate(function, torch.stack([features, baseline]), 1).tolist()
     difference = output - baseline_output
     method = IntegratedGradients(function)
+    before = float("inf")
     while True:
         values: Tensor = method.attribute(
             features[None],
@@ -144,8 +150,10 @@ def integrated_gradients(
             raise DetectorError("an attribution is NaN or infinite")
         delta = float(values.double().sum()) - difference
         error = abs(delta) / max(abs(difference), SMALLEST_DIFFERENCE)
-        if error < tolerance or 2 * steps > max_steps:
+        settled = abs(delta - before) < _SETTLED * abs(delta)
+        if error < tolerance or settled or 2 * steps > max_steps:
             break
+        before = delta
         steps *= 2
     return Attribution(
         values.float(), output, baseline_output, delta, error, steps, error < tolerance

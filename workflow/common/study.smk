@@ -1,10 +1,9 @@
 # What the rules share: the resolved study, wildcard patterns, parameter and target functions.
-# No rule lives here, and nothing heavy may be imported: this is parsed again in every cluster job.
-import os
+# Nothing heavy may be imported: this is parsed again in every cluster job.
 import re
 
 from spoofscope.identity import code_digest, hash8
-from spoofscope.study import Study
+from spoofscope.study import Study, local_gpu
 
 STUDY = Study(config)
 R = STUDY.root
@@ -39,7 +38,7 @@ wildcard_constraints:
 
 
 def with_code(rule_name, modules=(), **values):
-    """A rule's one parameter: its values and the digest of the code behind it, keys sorted."""
+    """The one parameter of a rule (its values, the digest of the code behind it), keys sorted."""
     values["code"] = code_digest(SCRIPTS / f"{rule_name}.py", modules)
     return dict(sorted(values.items()))
 
@@ -71,7 +70,7 @@ def corpus_modules(corpus):
 
 # Without a GPU in this machine the demand is 0, so that CPU jobs run side by side. On a cluster
 # the profile states it.
-LOCAL_GPU = int(os.path.exists("/dev/nvidia0"))
+LOCAL_GPU = local_gpu()
 
 
 def shard_names(split):

@@ -1,0 +1,106 @@
+"""Correlation of signal measures with detector scores."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.colors import Normalize
+
+from spoofscope.figures.style import new_figure, save, system_labels
+from spoofscope.tables import read_table
+
+_COLUMNS: dict[str, pl.DataType] = {
+    "run": pl.String(),
+    "seed": pl.Int64(),
+    "kind": pl.String(),
+    "measure": pl.String(),
+    "part": pl.String(),
+    "group": pl.String(),
+}
+_NUMBERS = ("rho", "ci_low", "ci_high", "p", "p_holm", "p_bh")
+_GROUPS = ("pooled", "bonafide", "spoof")
+_LEVEL = 0.05
+
+
+def draw(
+    systems: Sequence[Mapping[str, Any]], correlations: Sequence[str], outputs: Mapping[str, str]
+) -> None:
+    """Draw heat maps of Spearman's rho: measures by detectors, pooled and within each class.
+
+    A fourth map, where detectors were explained, correlates frame-level measures with the evidence
+    for bona fide within utterances. A star marks a p value that stays below 0.05 after Holm's
+    correction over all tests of its detector; the null of the fourth map is circular shifts.
+
+    Args:
+        systems: id, seed and name of every system.
+        correlations: tables `.../{corpus}.{split}.correlations.tsv`.
+        outputs: `pdf`, `png`, `tsv`.
+    """
+    tables = []
+    for path in correlations:
+        table = read_table(path, _COLUMNS).with_columns(
+            pl.col(name).replace("", None).cast(pl.Float64) for name in _NUMBERS
+        )
+        trials = Path(path).name.removesuffix(".correlations.tsv")
+        tables.append(table.select(pl.lit(trials).alias("trials"), pl.all()))
+    table = pl.concat(tables)
+    labels = system_labels(systems)
+    columns = table.select("trials", "run", "seed").unique(maintain_order=True).rows()
+    several = len({trials for trials, _, _ in columns}) > 1
+    heads = [
+        (f"{trials}: " if several else "") + labels[run, seed] for trials, run, seed in columns
+    ]
+    panels = [
+        (f"score, {'all trials' if group == 'pooled' else group}", "score", "score", group)
+        for group in _GROUPS
+    ]
+    if (table["kind"] == "attribution").any():
+        panels.append(("evidence for bona fide, frames", "attribution", "signed", "pooled"))
+    score = table.filter(pl.col("kind") == "score")["measure"].unique(maintain_order=True).to_list()
+    frame = table.filter(pl.col("kind") == "attribution")["measure"]
+    heights = [len(score)] * 3 + ([frame.n_unique()] if len(panels) > 3 else [])
+    figure = new_figure(
+        2.2 + 3 * (0.6 + 0.33 * len(columns)), 1.5 + 0.17 * (len(score) + sum(heights[3:]) + 4)
+    )
+    grid = figure.add_gridspec(
+        2 if len(panels) > 3 else 1, 3, height_ratios=[len(score), *heights[3:]]
+    )
+    image = None
+    for i, (title, kind, part, group) in enumerate(panels):
+        axes = figure.add_subplot(grid[i // 3, i % 3])
+        own = table.filter(
+            (pl.col("kind") == kind) & (pl.col("part") == part) & (pl.col("group") == group)
+        )
+        measures = own["measure"].unique(maintain_order=True).to_list()
+        shown = [c for c in columns if kind == "score" or _has(own, c)]
+        values = np.full((len(measures), len(shown)), np.nan)
+        for row in own.iter_rows(named=True):
+            place = (row["trials"], row["run"], row["seed"])
+            x, y = shown.index(place), measures.index(row["measure"])
+            if row["rho"] is not None:
+                values[y, x] = row["rho"]
+                if row["p_holm"] is not None and row["p_holm"] < _LEVEL:
+                    axes.text(x, y + 0.12, "*", ha="center", va="center", fontsize=8)
+        image = axes.imshow(
+            values, cmap="RdBu", norm=Normalize(-1, 1), aspect="auto", interpolation="none"
+        )
+        axes.set_facecolor("#dddddd")
+        heads_shown = [heads[columns.index(c)] for c in shown]
+        axes.set_xticks(range(len(shown)), heads_shown, rotation=60, ha="right")
+        first = i % 3 == 0
+        names = [name.replace("_", " ") for name in measures]
+        axes.set_yticks(range(len(measures)), names if first else [""] * len(names))
+        axes.grid(visible=False)
+        axes.set_title(title, fontsize=8)
+    if image is not None:
+        figure.colorbar(image, ax=figure.axes, label="Spearman's ρ", shrink=0.5, pad=0.01)
+    save(figure, outputs, table)
+
+
+def _has(rows: pl.DataFrame, column: tuple[str, str, int]) -> bool:
+    trials, run, seed = column
+    return not rows.filter(
+        (pl.col("trials") == trials) & (pl.col("run") == run) & (pl.col("seed") == seed)
+    ).is_empty()

@@ -1,0 +1,87 @@
+"""How well attributions find segments that are known to be artefacts."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from spoofscope.figures.style import COLOURS, new_figure, save
+from spoofscope.tables import read_table
+
+_COLUMNS: dict[str, pl.DataType] = {"system": pl.String(), "metric": pl.String(), "n": pl.Int64()}
+_METRICS = {
+    "auc_evidence": ("AUC of spoof evidence", 0.5),
+    "auc_magnitude": ("AUC of |attribution|", 0.5),
+    "pointing": ("pointing game", None),
+}
+
+
+def draw(
+    systems: Sequence[Mapping[str, Any]], localisation: Sequence[str], outputs: Mapping[str, str]
+) -> None:
+    """Draw one panel per metric: a bar with its 95 % interval per spoofing system and detector.
+
+    Systems without local artefacts have nothing to localise and are left out. Chance is 0.5 for the
+    AUCs; for the pointing game it is the share of frames in artefacts, drawn as a tick per bar.
+
+    Args:
+        systems: id, seed and name of every system.
+        localisation: summaries of localisation, `.../{run}/seed{seed}/{corpus}.localisation.tsv`.
+        outputs: `pdf`, `png`, `tsv`.
+    """
+    names = {system["id"]: system["name"] for system in systems}
+    tables = []
+    for path in localisation:
+        run = Path(path).parents[1].name
+        table = read_table(path, _COLUMNS).with_columns(
+            pl.col(name).replace("", None).cast(pl.Float64)
+            for name in ("value", "ci_low", "ci_high")
+        )
+        tables.append(table.select(pl.lit(run).alias("run"), pl.all()))
+    table = pl.concat(tables)
+    local = table.filter((pl.col("n") > 0) & pl.col("value").is_not_null())
+    runs = table["run"].unique(maintain_order=True).to_list()
+    groups = sorted(set(local["system"]) - {"all"}) + (["all"] if local.height else [])
+    figure = new_figure(7.2, 2.7)
+    width = 0.8 / max(len(runs), 1)
+    for panel, (metric, (title, chance)) in enumerate(_METRICS.items(), start=1):
+        axes = figure.add_subplot(1, len(_METRICS), panel)
+        for i, run in enumerate(runs):
+            for j, group in enumerate(groups):
+                own = local.filter((pl.col("run") == run) & (pl.col("system") == group))
+                cell = own.filter(pl.col("metric") == metric)
+                if cell.is_empty():
+                    continue
+                x = j + (i - (len(runs) - 1) / 2) * width
+                value, low, high = cell.select("value", "ci_low", "ci_high").row(0)
+                axes.bar(
+                    x,
+                    value,
+                    0.92 * width,
+                    color=COLOURS[i % len(COLOURS)],
+                    label=names[run] if j == 0 else None,
+                )
+                if low is not None:
+                    axes.plot([x, x], [low, high], color="#222222", linewidth=1)
+                covered = own.filter(pl.col("metric") == "coverage")
+                if chance is None and covered.height:
+                    level = covered["value"][0]
+                    axes.plot([x - width / 2, x + width / 2], [level, level], "k:", linewidth=1)
+        if chance is not None:
+            axes.axhline(chance, color="#222222", linestyle=":", linewidth=1)
+        axes.set_ylim(0, 1)
+        labels = [f"{group.replace('_', ' ')}\n(n = {_count(local, group)})" for group in groups]
+        axes.set_xticks(np.arange(len(groups)), labels, rotation=30, ha="right")
+        axes.grid(visible=False, axis="x")
+        axes.set_title(title)
+        if panel == 1:
+            axes.legend(loc="lower left")
+    if not groups:
+        figure.suptitle("no utterance with a local artefact was explained")
+    save(figure, outputs, table)
+
+
+def _count(local: pl.DataFrame, group: str) -> int:
+    return int(local.filter(pl.col("system") == group)["n"][0])

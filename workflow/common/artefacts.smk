@@ -1,0 +1,32 @@
+# Inputs, parameters and targets of the rules in rules/artefacts.smk.
+
+
+def params_measure_artefacts(wildcards):
+    return with_code("measure_artefacts", split=wildcards.split)
+
+
+def params_rate_artefacts(wildcards):
+    return with_code("rate_artefacts", corpus=wildcards.corpus, split=wildcards.split)
+
+
+def correlated_attributions(wildcards):
+    explained = (wildcards.run, int(wildcards.seed)) in attributed()
+    options = STUDY.config.get("attribution", {})
+    same = (options.get("corpus"), options.get("split")) == (
+        wildcards.corpus,
+        wildcards.split,
+    )
+    if not (explained and same):
+        return []
+    return f"{R}/attributions/{wildcards.run}/seed{wildcards.seed}/{wildcards.corpus}.safetensors"
+
+
+def params_correlate_artefacts(wildcards):
+    return with_code(
+        "correlate_artefacts",
+        run=wildcards.run,
+        run_seed=int(wildcards.seed),
+        split=wildcards.split,
+        resamples=STUDY.config.get("bootstrap", {}).get("resamples", 1000),
+        seed=STUDY.seed,
+    )

@@ -1,0 +1,13 @@
+# Inputs, parameters and targets of the rules in rules/layers.smk.
+
+
+def params_layer_weights(wildcards):
+    settings = STUDY.run(wildcards.run).settings
+    return with_code(
+        "layer_weights",
+        component_modules(settings),
+        run=wildcards.run,
+        detector=STUDY.run(wildcards.run).detector,
+        seed=int(wildcards.seed),
+        folder=detector_folder(wildcards.run, wildcards.seed),
+    )

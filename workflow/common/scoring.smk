@@ -1,0 +1,64 @@
+# Inputs, parameters and targets of the rules in rules/scoring.smk.
+
+
+def score_features(wildcards):
+    if not STUDY.is_cached(wildcards.run):
+        return []
+    stem = (
+        f"{R}/features/{STUDY.features_id(wildcards.run)}/{wildcards.corpus}/"
+        f"{wildcards.split}-{wildcards.shard}"
+    )
+    return [f"{stem}.safetensors", f"{stem}.tsv"]
+
+
+def score_shards(wildcards):
+    return [
+        f"{R}/scores/{wildcards.run}/seed{wildcards.seed}/shards/"
+        f"{wildcards.corpus}.{wildcards.split}-{shard}.tsv"
+        for shard in shard_names(wildcards.split)
+    ]
+
+
+def detector_files(wildcards):
+    folder = detector_folder(wildcards.run, wildcards.seed)
+    return [f"{folder}/detector.json", f"{folder}/model.safetensors"]
+
+
+def params_score(wildcards):
+    settings = STUDY.run(wildcards.run).settings
+    return with_code(
+        "score",
+        component_modules(settings),
+        run=wildcards.run,
+        folder=detector_folder(wildcards.run, wildcards.seed),
+        split=wildcards.split,
+        shard=wildcards.shard,
+        work=f"{R}/work/{wildcards.run}/seed{wildcards.seed}/scores/"
+        f"{wildcards.corpus}.{wildcards.split}-{wildcards.shard}",
+    )
+
+
+def params_gather_scores(wildcards):
+    return with_code("gather_scores", split=wildcards.split)
+
+
+def metrics_detector(wildcards):
+    # A fusion has no detector folder; its scores are log-likelihood ratios already.
+    if wildcards.system in FUSIONS:
+        return []
+    return f"{detector_folder(wildcards.system, wildcards.seed)}/detector.json"
+
+
+def params_compute_metrics(wildcards):
+    bootstrap = STUDY.config.get("bootstrap", {})
+    return with_code(
+        "compute_metrics",
+        system=wildcards.system,
+        seed=int(wildcards.seed),
+        corpus=wildcards.corpus,
+        split=wildcards.split,
+        conditions=STUDY.config.get("conditions", []),
+        resamples=bootstrap.get("resamples", 1000),
+        cluster=bootstrap.get("cluster"),
+        bootstrap_seed=STUDY.seed,
+    )
