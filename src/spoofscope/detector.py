@@ -101,7 +101,17 @@ class Detector(nn.Module):
                 "a detector needs bonafide, or bonafide and spoof"
             )
         self.meta: dict[str, Any] = {"threshold": None, **(meta or {})}
-        self.calibration = None if calibration is None else _checked_calibration(calibration)
+        self.calibration: dict[str, float] | None = None
+        if calibration is not None:
+            self.calibrate(calibration)
+
+    def calibrate(self, calibration: Mapping[str, Any]) -> None:
+        """Record how scores become log-likelihood ratios, see the attribute `calibration`.
+
+        Raises:
+            DetectorError: a number is missing, not finite or out of range.
+        """
+        self.calibration = _checked_calibration(calibration)
 
     # --- logits and scores -----------------------------------------------------------------
 

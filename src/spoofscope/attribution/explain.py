@@ -206,13 +206,15 @@ def frame_indices(
     size = windows.values.shape[1]
     rate = policy.sample_rate
     first, hop = frontend.first_centre_seconds * rate, frontend.hop_seconds * rate
+    last = max(0, int((int((windows.starts + windows.valid).max()) - first) / hop))
     result = []
     for start, valid, count in zip(windows.starts, windows.valid, n_frames, strict=True):
         centres = first + hop * np.arange(count)
         beyond = centres >= valid if valid < size else np.zeros(count, dtype=bool)
         inside = np.where(beyond, centres % valid, centres)
         indices = np.rint((start + inside - first) / hop).astype(np.int64)
-        indices = np.maximum(indices, 0)
+        # Windows start between the clip's frames, so rounding may lead beyond its ends.
+        indices = np.clip(indices, 0, last)
         if policy.short == "zero":
             indices[beyond] = -1
         result.append(indices)
@@ -260,7 +262,7 @@ def odd_frames(seconds: float, hop_seconds: float) -> int:
 
 
 class Region(NamedTuple):
-    """A stretch of frames `first` to `last` (inclusive) with the mean and sum of its evidence."""
+    """Frames `first` to `last` (inclusive), with the mean and sum of their evidence."""
 
     first: int
     last: int
@@ -268,30 +270,28 @@ class Region(NamedTuple):
     total: float
 
 
-def top_regions(evidence: Floats, width: int, count: int) -> list[Region]:
+def top_regions(evidence: Floats, count: int) -> list[Region]:
     """The stretches with the strongest evidence, strongest peak first.
 
-    A region surrounds a local maximum of the smoothed evidence as far as that stays at or above
-    half of it; then the search goes on among the local maxima that are left.
+    A region surrounds a local maximum as far as the evidence stays at or above half of it; then the
+    search goes on among the local maxima that are left.
 
     Args:
-        evidence: (n,), positive = evidence.
-        width: odd number of frames of the moving average.
+        evidence: (n,), smoothed; positive = evidence.
         count: regions at most.
     """
-    smoothed = smooth(evidence, width)
-    around = np.pad(smoothed, 1, constant_values=-np.inf)
+    around = np.pad(evidence, 1, constant_values=-np.inf)
     # Without this, the slope beside a region would be the next region.
-    maxima = (smoothed >= around[:-2]) & (smoothed >= around[2:])
+    maxima = (evidence >= around[:-2]) & (evidence >= around[2:])
     free = np.ones(evidence.size, dtype=bool)
     regions: list[Region] = []
     while len(regions) < count:
-        candidates = np.where(free & maxima, smoothed, 0.0)
+        candidates = np.where(free & maxima, evidence, 0.0)
         peak = int(np.argmax(candidates))
         height = candidates[peak]
         if height <= 0:
             break
-        inside = free & (smoothed >= height / 2)
+        inside = free & (evidence >= height / 2)
         first = last = peak
         while first > 0 and inside[first - 1]:
             first -= 1
@@ -522,13 +522,13 @@ def _region_rows(explanation: Explanation, duration: float, count: int) -> list[
     times = explanation.times
     rows: list[_RegionRow] = []
     for label in TARGETS:
-        evidence = explanation.evidence(label)
+        evidence = smooth(explanation.evidence(label), explanation.settings.smoothing_frames)
         whole = float(evidence[evidence > 0].sum())
-        regions = top_regions(evidence, explanation.settings.smoothing_frames, count)
+        regions = top_regions(evidence, count)
         for rank, region in enumerate(regions, start=1):
             start = max(0.0, float(times[region.first]) - half)
             end = min(duration, float(times[region.last]) + half)
-            share = region.total / whole if whole > 0 else 0.0
+            share = region.total / whole
             rows.append((explanation.utt_id, label, rank, start, end, region.mean, share))
     return rows
 
@@ -557,9 +557,9 @@ def explain(
     Writes three files:
 
     * `attributions`: maps and curves, see `store.Explanation`;
-    * `regions`: utt_id, evidence (bonafide or spoof), rank (1 = strongest), start and end (s),
-      mean_attribution (log-odds per frame, positive = for that class), share (of all evidence for
-      that class);
+    * `regions`: of the smoothed curve: utt_id, evidence (bonafide or spoof), rank (1 = strongest
+      peak), start and end (s), mean_attribution (log-odds per frame, positive = for that class),
+      share (of all evidence for that class);
     * `summary`: one row per utterance: score, baseline score and completeness; n_windows, n_frames,
       outside; Spearman correlation of the frame curve with gradient x input and, in blocks, with
       occlusion; area over the deletion and insertion curves and their controls (see :func:`aopc`);

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import accelerate
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import torch
 from accelerate.utils import gather_object
@@ -31,6 +32,7 @@ from spoofscope.files import atomic_folder
 from spoofscope.frontends.base import Features
 from spoofscope.identity import hash8, seed_of
 from spoofscope.inputs import FeatureSource, Inputs, check_features, detector_inputs
+from spoofscope.metrics.calibration import fit_calibration
 from spoofscope.metrics.rates import eer, min_dcf
 from spoofscope.tables import write_table
 from spoofscope.training.checkpoint import Checkpoints, Progress
@@ -94,12 +96,15 @@ class TrainingJob:
 
 
 class DevResult(NamedTuple):
-    """A detector on the development set: mean loss, EER with its threshold, and minDCF."""
+    """A detector on the development set: mean loss, EER with its threshold, minDCF, and the scores
+    of both classes."""
 
     loss: float
     eer: float
     threshold: float
     min_dcf: float
+    bonafide: npt.NDArray[np.float64]
+    spoof: npt.NDArray[np.float64]
 
 
 def train(job: TrainingJob, out_dir: str | Path, work_dir: str | Path) -> None:
@@ -273,7 +278,20 @@ class _Training:
             result = self.evaluate()
         self.detector.meta["threshold"] = result.threshold
         self.detector.meta["dev_eer"] = result.eer
+        self._calibrate(result)
         return pl.DataFrame(history, schema=HISTORY_COLUMNS, orient="row")
+
+    def _calibrate(self, result: DevResult) -> None:
+        calibration = fit_calibration(result.bonafide, result.spoof)
+        if calibration["scale"] > 0:
+            self.detector.calibrate(calibration)
+        else:
+            # A negative scale would turn the scores round, and hide that they are wrong.
+            _LOGGER.warning(
+                "on the development set spoof scores higher than bona fide (EER %.1f %%): the "
+                "detector stays uncalibrated",
+                100 * result.eer,
+            )
 
     def _cache_audio(self) -> None:
         limit, rate = self.recipe.cache_audio_mb, self.detector.policy.sample_rate
@@ -375,9 +393,10 @@ class _Training:
             self.weights,
         )
         scores = self.detector.scores_of(logits)
-        rate = eer(scores[is_bonafide], scores[~is_bonafide])
-        cost = min_dcf(scores[is_bonafide], scores[~is_bonafide])
-        return DevResult(float(loss), rate.value, rate.threshold, cost)
+        bonafide, spoof = scores[is_bonafide], scores[~is_bonafide]
+        rate = eer(bonafide, spoof)
+        cost = min_dcf(bonafide, spoof)
+        return DevResult(float(loss), rate.value, rate.threshold, cost, bonafide, spoof)
 
 
 class _StageRun:
