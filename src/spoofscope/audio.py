@@ -70,7 +70,7 @@ def _decode_with_ffmpeg(path: Path, reason: Exception) -> tuple[Samples, int]:
             stream = container.streams.audio[0]
             sample_rate = int(stream.rate)
             resampler = av.AudioResampler(format="fltp", rate=sample_rate)
-            blocks = []
+            blocks: list[Samples] = []
             for frame in container.decode(stream):
                 blocks.extend(block.to_ndarray() for block in resampler.resample(frame))
             blocks.extend(block.to_ndarray() for block in resampler.resample(None))

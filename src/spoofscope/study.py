@@ -174,12 +174,11 @@ class Study:
 
     # --- references between sections -------------------------------------------------------
 
-    def _reference(self, name: str, section: str, where: str) -> Config:
+    def _reference(self, name: str, section: str, where: str) -> Any:
         entries = self.config.get(section, {})
         if name not in entries:
             raise ConfigError(f"{where}: {name!r} is not in {section}; {nearest(name, entries)}")
-        entry: Config = entries[name]
-        return entry
+        return entries[name]
 
     def _dataset(self, name: str, where: str) -> None:
         names = {**self.corpora, **self.copies}
@@ -212,26 +211,27 @@ class Study:
         for name, entry in self.config.get("fusion", {}).items():
             for i, detector in enumerate(entry["detectors"]):
                 self._reference(detector, "detectors", f"fusion.{name}.detectors[{i}]")
-            self._scored(entry["fit"]["corpus"], entry["fit"]["split"], f"fusion.{name}.fit")
+            self._check_scored(entry["fit"], f"fusion.{name}.fit")
             if name in self.config["detectors"]:
                 raise ConfigError(f"fusion.{name}: a detector has the same name")
         attribution = self.config.get("attribution")
         if attribution:
             for i, name in enumerate(attribution["detectors"]):
                 self._reference(name, "detectors", f"attribution.detectors[{i}]")
-            self._scored(attribution["corpus"], attribution["split"], "attribution")
+            self._check_scored(attribution, "attribution")
         for i, entry in enumerate(self.config.get("artefacts", {}).get("trials", [])):
-            self._scored(entry["corpus"], entry["split"], f"artefacts.trials[{i}]")
+            self._check_scored(entry, f"artefacts.trials[{i}]")
 
-    def _scored(self, corpus: str, split: str, where: str) -> None:
-        if (corpus, split) not in self.scored():
+    def _check_scored(self, trials: Config, where: str) -> None:
+        if (trials["corpus"], trials["split"]) not in self.scored():
             raise ConfigError(
-                f"{where}: {corpus}.{split} is not scored; add it to the `score` section"
+                f"{where}: {trials['corpus']}.{trials['split']} is not scored; "
+                "add it to the `score` section"
             )
 
     def _chain(self, name: str, where: str) -> Config:
         """The steps of a chain with the identity of the noise that they use."""
-        steps = self._reference(name, "chains", where)
+        steps: list[Config] = self._reference(name, "chains", where)
         needs = {"musan": "musan", "rir": "rirs"}
         sources = {}
         for step in steps:

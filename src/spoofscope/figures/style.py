@@ -20,7 +20,7 @@ LINES = ("-", "--", "-.", ":")
 BONAFIDE = "#0072B2"
 SPOOF = "#D55E00"
 
-_SETTINGS = {
+_SETTINGS: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "axes.titlesize": 9,
@@ -58,12 +58,12 @@ def save(figure: Figure, outputs: Mapping[str, str], numbers: pl.DataFrame) -> N
         numbers: what was plotted.
     """
     # Dates and version strings would make two runs with equal numbers differ.
-    for suffix, extra in (
-        ("pdf", {"metadata": {"CreationDate": None, "Producer": None, "Creator": None}}),
-        ("png", {"metadata": {"Software": None}}),
+    for suffix, undated in (
+        ("pdf", ("CreationDate", "Producer", "Creator")),
+        ("png", ("Software",)),
     ):
         with atomic_path(outputs[suffix]) as temporary:
-            figure.savefig(temporary, format=suffix, **extra)
+            figure.savefig(temporary, format=suffix, metadata=dict.fromkeys(undated))
     plt.close(figure)
     write_table(outputs["tsv"], numbers)
 
@@ -80,7 +80,7 @@ def system_labels(systems: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int],
     }
 
 
-def line_style(index: int) -> dict[str, str]:
+def line_style(index: int) -> dict[str, Any]:
     """Colour and dash of the index-th curve; repeats after all combinations."""
     return {
         "color": COLOURS[index % len(COLOURS)],
