@@ -585,8 +585,8 @@ class _StageRun:
             progress.best[0],
         )
         if self.writer is not None:
-            for name, number in result._asdict().items():
-                self.writer.add_scalar(f"dev/{name}", number, progress.steps)
+            for name in ("loss", "eer", "min_dcf"):
+                self.writer.add_scalar(f"dev/{name}", getattr(result, name), progress.steps)
 
     def _checkpoint(self) -> None:
         scaler = self.accelerator.scaler
