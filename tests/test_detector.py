@@ -1,0 +1,290 @@
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from noise_and_tones import write_corpus
+from spoofscope import audio, tables
+from spoofscope.audio import InputPolicy
+from spoofscope.detector import Detector, predict_files
+from spoofscope.errors import AudioError, ConfigError, DetectorError
+from spoofscope.frontends.backbones import write_tiny_backbone
+
+LFCC = {"type": "lfcc"}
+KEYS = {
+    "path",
+    "score",
+    "p_bonafide",
+    "decision",
+    "duration_s",
+    "n_windows",
+    "logits",
+    "window_scores",
+    "window_logits",
+}
+
+
+def lfcc_detector(seed: int = 0, **backend: object) -> Detector:
+    torch.manual_seed(seed)
+    settings = {"type": "linear", "n_outputs": 2, **backend}
+    return Detector(LFCC, settings, InputPolicy(length=8000)).eval()
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    path = tmp_path / "clip.wav"
+    audio.write(path, 0.1 * np.random.default_rng(1).standard_normal(20000), 16000)
+    return path
+
+
+@pytest.fixture
+def backbone(tmp_path: Path) -> dict[str, str]:
+    folder = tmp_path / "backbone"
+    write_tiny_backbone(folder, "wavlm", {"hidden_size": 16, "layers": 2, "norm": "layer"}, 1)
+    return {"family": "wavlm", "folder": str(folder)}
+
+
+def test_saved_detector_judges_as_before(tmp_path: Path, clip: Path) -> None:
+    detector = lfcc_detector()
+    detector.meta["threshold"] = -100.0
+    detector.save(tmp_path / "d")
+    loaded = Detector.load(tmp_path / "d")
+    before, after = detector.predict(clip), loaded.predict(clip)
+    assert before == after
+    assert set(after) == KEYS
+    assert json.loads(json.dumps(after, allow_nan=False)) == after
+    assert after["n_windows"] == 3 == len(after["window_scores"]) == len(after["window_logits"])
+    assert after["score"] == pytest.approx(np.mean(after["window_scores"]))
+    assert after["score"] == pytest.approx(after["logits"][1] - after["logits"][0])
+    assert after["duration_s"] == 1.25
+    assert after["decision"] == "bonafide"
+
+
+def test_same_detector_is_saved_as_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        lfcc_detector().save(tmp_path / name)
+    files = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert files == ["card.md", "detector.json", "model.safetensors"]
+    for name in files:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_window_logits_do_not_depend_on_the_batch() -> None:
+    detector = lfcc_detector()
+    rng = np.random.default_rng(0)
+    windows = [rng.standard_normal(n).astype(np.float32) for n in (8000, 4000, 8000, 4000, 900)]
+    together = detector.logits(windows, 4)
+    for window, logits in zip(windows, together, strict=True):
+        assert detector.logits([window], 1)[0] == pytest.approx(logits, abs=1e-5)
+
+
+def test_log_odds_follows_the_names_of_the_logits() -> None:
+    detector = lfcc_detector()
+    logits = torch.tensor([[1.0, 3.0]])
+    assert detector.outputs == ("spoof", "bonafide")
+    assert detector.log_odds(logits).item() == 2.0
+    detector.outputs = ("bonafide", "spoof")
+    assert detector.log_odds(logits).item() == -2.0
+    assert lfcc_detector(n_outputs=1).log_odds(torch.tensor([[0.5]])).item() == 0.5
+
+
+def test_short_clip_is_extended_and_other_rates_are_resampled() -> None:
+    detector = lfcc_detector()
+    time = np.arange(24000) / 48000
+    tone = np.sin(2 * np.pi * 500 * time).astype(np.float32)
+    at_48k = detector.score_windows(tone, 48000)
+    at_16k = detector.score_windows(tone[::3].copy(), 16000)
+    assert at_48k.scores == pytest.approx(at_16k.scores, abs=0.05)
+    assert detector.score_windows(tone[:100], 16000).scores.shape == (1,)
+    with pytest.raises(AudioError):
+        detector.score_windows(tone[:0], 16000)
+
+
+@pytest.mark.parametrize(
+    ("score", "decision"),
+    [(-5.0, "spoof"), (0.9, "inconclusive"), (1.1, "inconclusive"), (5.0, "bonafide")],
+)
+def test_calibrated_probability_and_decision(score: float, decision: str) -> None:
+    detector = Detector(
+        LFCC,
+        {"type": "linear"},
+        InputPolicy(length=8000),
+        {"threshold": -100.0},
+        {"scale": 2.0, "offset": -1.0, "prior": 0.25},
+    )
+    expected = 1 / (1 + math.exp(-(2 * score - 1 + math.log(0.25 / 0.75))))
+    assert detector.p_bonafide(score) == pytest.approx(expected)
+    assert detector.decide(score) == decision
+    assert detector.p_bonafide(1e6) == 1.0
+    assert detector.p_bonafide(-1e6) == 0.0
+
+
+def test_decision_without_calibration() -> None:
+    detector = lfcc_detector()
+    assert detector.p_bonafide(1.0) is None
+    assert detector.decide(1.0) == "inconclusive"
+    detector.meta["threshold"] = 0.5
+    assert [detector.decide(s) for s in (0.4, 0.5)] == ["spoof", "bonafide"]
+
+
+@pytest.mark.parametrize(
+    "calibration",
+    [
+        {"scale": 1.0, "offset": 0.0},
+        {"scale": 1.0, "offset": 0.0, "prior": 1.0},
+        {"scale": 1.0, "offset": 0.0, "prior": 0.5, "band": 0.5},
+        {"scale": math.nan, "offset": 0.0, "prior": 0.5},
+        {"scale": 1.0, "offset": 0.0, "prior": 0.5, "bands": 0.1},
+    ],
+)
+def test_bad_calibration_is_refused(calibration: dict[str, float]) -> None:
+    with pytest.raises(DetectorError, match="calibration"):
+        Detector(LFCC, {"type": "linear"}, InputPolicy(), calibration=calibration)
+
+
+def edit(folder: Path, key: str, value: object) -> None:
+    settings = json.loads((folder / "detector.json").read_text())
+    settings[key] = value
+    (folder / "detector.json").write_text(json.dumps(settings))
+
+
+def replace_weights(folder: Path, weights: dict[str, torch.Tensor]) -> None:
+    import hashlib
+
+    path = folder / "model.safetensors"
+    safetensors.torch.save_file(weights, path)
+    edit(folder, "weights_sha256", hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def test_damaged_folders_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "d"
+    with pytest.raises(DetectorError, match=r"no detector\.json"):
+        Detector.load(folder)
+    detector = lfcc_detector()
+
+    def fresh() -> dict[str, torch.Tensor]:
+        detector.save(folder)
+        return safetensors.torch.load_file(folder / "model.safetensors")
+
+    weights = fresh()
+    weights.pop("backend.output.bias")
+    replace_weights(folder, weights)
+    with pytest.raises(DetectorError, match=r"1 missing \(backend\.output\.bias\)"):
+        Detector.load(folder)
+    replace_weights(folder, {**fresh(), "backend.more": torch.zeros(1)})
+    with pytest.raises(DetectorError, match=r"1 unexpected \(backend\.more\)"):
+        Detector.load(folder)
+    replace_weights(folder, {**fresh(), "backend.mix": torch.zeros(7)})
+    with pytest.raises(DetectorError, match=r"another shape \(backend\.mix\)"):
+        Detector.load(folder)
+    fresh()
+    data = bytearray((folder / "model.safetensors").read_bytes())
+    data[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(data)
+    with pytest.raises(DetectorError, match="altered or damaged"):
+        Detector.load(folder)
+    for key, value in (("polarity", "higher = spoof"), ("format", 99), ("outputs", ["bonafide"])):
+        fresh()
+        edit(folder, key, value)
+        with pytest.raises(DetectorError, match=key):
+            Detector.load(folder)
+
+
+def test_folder_with_other_files_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(DetectorError, match=r"thesis\.tex"):
+        lfcc_detector().save(tmp_path)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+    lfcc_detector(1).save(tmp_path / "d")
+    before = (tmp_path / "d" / "model.safetensors").read_bytes()
+    lfcc_detector(2).save(tmp_path / "d")
+    assert (tmp_path / "d" / "model.safetensors").read_bytes() != before
+
+
+def test_failed_save_keeps_the_old_detector(tmp_path: Path) -> None:
+    lfcc_detector(1).save(tmp_path / "d")
+    before = (tmp_path / "d" / "model.safetensors").read_bytes()
+    broken = lfcc_detector(2)
+    broken.meta["threshold"] = math.nan  # JSON has no NaN
+    with pytest.raises(ValueError, match="JSON"):
+        broken.save(tmp_path / "d")
+    assert (tmp_path / "d" / "model.safetensors").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["d"]
+
+
+def test_frozen_backbone_stays_where_it_is(
+    tmp_path: Path, backbone: dict[str, str], clip: Path
+) -> None:
+    torch.manual_seed(0)
+    frontend = {"type": "ssl", "backbone": backbone, "n_layers": 1}
+    detector = Detector(frontend, {"type": "linear"}, InputPolicy(length=8000)).eval()
+    assert detector.policy.normalize
+    detector.save(tmp_path / "d")
+    names = set(safetensors.torch.load_file(tmp_path / "d" / "model.safetensors"))
+    assert names == {"backend.mix", "backend.output.weight", "backend.output.bias"}
+    assert Detector.load(tmp_path / "d").predict(clip) == detector.predict(clip)
+
+    (Path(backbone["folder"]) / "notes.txt").write_text("not part of the model")
+    Detector.load(tmp_path / "d")
+    write_tiny_backbone(
+        backbone["folder"], "wavlm", {"hidden_size": 16, "layers": 2, "norm": "layer"}, 2
+    )
+    with pytest.raises(DetectorError, match="is not the one"):
+        Detector.load(tmp_path / "d")
+    Path(backbone["folder"]).rename(tmp_path / "moved")
+    with pytest.raises(DetectorError, match="does not exist"):
+        Detector.load(tmp_path / "d")
+
+
+def test_tuned_layers_are_stored_even_while_they_are_frozen(
+    tmp_path: Path, backbone: dict[str, str], clip: Path
+) -> None:
+    frontend = {"type": "ssl", "backbone": backbone, "fine_tune": "top", "top_layers": 1}
+    detector = Detector(frontend, {"type": "linear"}, InputPolicy(length=8000)).eval()
+    with torch.no_grad():
+        for parameter in detector.frontend.parameters():
+            if parameter.requires_grad:
+                parameter.mul_(1.5)
+    detector.frontend.freeze()
+    detector.save(tmp_path / "d")
+    names = safetensors.torch.load_file(tmp_path / "d" / "model.safetensors").keys()
+    assert {name.split(".")[4] for name in names if name.startswith("frontend")} == {"1"}
+    # PyTorch multiplies in another order where a matrix wants a gradient: compare like with like.
+    detector.frontend.unfreeze()
+    assert Detector.load(tmp_path / "d").predict(clip) == detector.predict(clip)
+
+
+def test_policy_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(ConfigError, match="8000 Hz"):
+        Detector(LFCC, {"type": "linear"}, InputPolicy(sample_rate=8000))
+    with pytest.raises(ConfigError, match="too short for one frame"):
+        Detector(LFCC, {"type": "linear"}, InputPolicy(length=100))
+
+
+def test_predict_files_goes_on_after_an_unreadable_file(tmp_path: Path, clip: Path) -> None:
+    lfcc_detector().save(tmp_path / "d")
+    (tmp_path / "empty.wav").touch()
+    files = [clip, tmp_path / "empty.wav", tmp_path / "none.wav", clip]
+    results, ok = predict_files(tmp_path / "d", files)
+    assert not ok
+    assert [set(r) == KEYS for r in results] == [True, False, False, True]
+    assert "0 bytes" in results[1]["error"]
+    assert results[0] == results[3]
+    assert predict_files(tmp_path / "d", [clip])[1]
+
+
+def test_logits_that_are_not_finite_are_refused(clip: Path) -> None:
+    detector = lfcc_detector()
+    with torch.no_grad():
+        detector.backend.get_parameter("mix").fill_(torch.nan)
+    with pytest.raises(DetectorError, match="not finite"):
+        detector.predict(clip)
+
+
+def test_corpus_helper_writes_a_valid_manifest(tmp_path: Path) -> None:
+    manifest = tables.read_manifest(write_corpus(tmp_path, {"train": 4, "dev": 2}))
+    assert manifest["label"].to_list() == ["bonafide", "spoof"] * 3

@@ -1,0 +1,559 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from noise_and_tones import write_corpus
+from spoofscope import audio, tables
+from spoofscope.audio import InputPolicy
+from spoofscope.detector import Detector
+from spoofscope.errors import ConfigError, DetectorError, TrainingError
+from spoofscope.features import FeatureReader, extract
+from spoofscope.frontends import registry
+from spoofscope.frontends.backbones import write_tiny_backbone
+from spoofscope.training import loop
+from spoofscope.training.checkpoint import Checkpoints
+from spoofscope.training.data import (
+    Augmentation,
+    Source,
+    epoch_order,
+    load_audio_cache,
+    plan_steps,
+    training_window,
+)
+from spoofscope.training.loop import HISTORY_COLUMNS, TrainingJob, detection_loss, train
+from spoofscope.training.recipe import resolve_recipe
+
+LFCC = {"type": "lfcc", "normalise": "global"}
+LINEAR = {"type": "linear", "n_outputs": 2}
+RECIPE = {"epochs": 2, "lr": 0.02, "batch_size": 4}
+POLICY = InputPolicy(length=4000)
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("corpus"), {"train": 12, "dev": 8})
+
+
+def make_job(manifest: Path, recipe: dict[str, Any] | None = None, **changes: Any) -> TrainingJob:
+    settings: dict[str, Any] = {
+        "frontend": LFCC,
+        "backend": LINEAR,
+        "policy": POLICY,
+        "recipe": resolve_recipe({**RECIPE, **(recipe or {})}),
+        "train": [Source(manifest, "train")],
+        "dev": [Source(manifest, "dev")],
+        "seed": 1,
+    }
+    return TrainingJob(**{**settings, **changes})
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return Detector.load(folder).state_dict()
+
+
+def history(folder: Path) -> pl.DataFrame:
+    return tables.read_table(folder / "history.tsv", HISTORY_COLUMNS)
+
+
+def same_files(a: Path, b: Path) -> bool:
+    names = sorted(path.name for path in a.iterdir())
+    return names == sorted(path.name for path in b.iterdir()) and all(
+        (a / name).read_bytes() == (b / name).read_bytes() for name in names
+    )
+
+
+# --- recipe ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ({"epoch": 3}, "did you mean 'epochs'"),
+        ({"lr": "1e-4"}, r"write 1\.0e-4"),
+        ({"lr": -1.0}, "0 or more"),
+        ({"epochs": 0}, "at least 1"),
+        ({"optimizer": "sgd"}, "optimizer must be one of"),
+        ({"class_weights": {"bonafide": 1.0}}, "bonafide and spoof"),
+        ({"stages": []}, "at least one stage"),
+        ({"stages": [{"select_by": "eer"}]}, r"stages\[0\]: unknown key 'select_by'"),
+        ({"num_workers": -1}, "num_workers"),
+    ],
+)
+def test_wrong_recipes_are_refused(recipe: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        resolve_recipe(recipe)
+
+
+def test_stages_inherit_what_they_do_not_say() -> None:
+    stages = [{"epochs": 2, "freeze_frontend": True}, {"lr": 0.5}]
+    first, second = resolve_recipe({"lr": 0.1, "lr_frontend": 0.2, "stages": stages}).stages
+    assert (first.epochs, first.lr, first.freeze_frontend) == (2, 0.1, True)
+    assert (second.epochs, second.lr, second.freeze_frontend) == (10, 0.5, False)
+    assert first.lr_frontend == second.lr_frontend == 0.2
+    assert resolve_recipe({"lr": 0.3}).stages[0].lr_frontend == 0.3
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_schedules_are_those_of_transformers(schedule: str) -> None:
+    from transformers import get_scheduler
+
+    stage = resolve_recipe({"schedule": schedule, "warmup_steps": 5}).stages[0]
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = get_scheduler(schedule, optimizer, num_warmup_steps=5, num_training_steps=20)
+    for step in range(20):
+        assert stage.lr_factor(step, 20) == pytest.approx(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
+
+
+# --- data --------------------------------------------------------------------------------------
+
+
+@given(
+    n=st.integers(1, 60),
+    batch_size=st.integers(1, 7),
+    accumulate=st.integers(1, 3),
+    n_processes=st.integers(1, 4),
+)
+def test_processes_share_every_step(
+    n: int, batch_size: int, accumulate: int, n_processes: int
+) -> None:
+    order = np.random.default_rng(n).permutation(n)
+    if n < n_processes:
+        with pytest.raises(TrainingError, match="processes"):
+            plan_steps(order, batch_size, accumulate, 0, n_processes)
+        return
+    plans = [
+        plan_steps(order, batch_size, accumulate, process, n_processes)
+        for process in range(n_processes)
+    ]
+    step_size = batch_size * accumulate * n_processes
+    assert all(len(plan) == max(1, n // step_size) for plan in plans)
+    used = [row for plan in plans for step in plan for batch in step for row in batch]
+    assert len(used) == len(set(used))
+    assert len(used) == (n // step_size * step_size or n - n % n_processes)
+    for step in range(len(plans[0])):
+        sizes = [[len(batch) for batch in plan[step]] for plan in plans]
+        assert all(size == sizes[0] for size in sizes)
+        assert max(sizes[0]) <= batch_size
+        members = {row for plan in plans for batch in plan[step] for row in batch}
+        assert members == set(order[step * step_size :][: len(members)].tolist())
+
+
+def test_balanced_sampler_draws_both_classes_alike() -> None:
+    is_bonafide = np.arange(2000) < 100
+    order = epoch_order(is_bonafide, "balanced", 1, 1)
+    assert order.size == 2000
+    assert is_bonafide[order].mean() == pytest.approx(0.5, abs=0.05)
+    shuffled = epoch_order(is_bonafide, "shuffle", 1, 1)
+    assert sorted(shuffled) == list(range(2000))
+    assert not np.array_equal(shuffled, epoch_order(is_bonafide, "shuffle", 1, 2))
+    assert not np.array_equal(shuffled, epoch_order(is_bonafide, "shuffle", 2, 1))
+
+
+def test_training_window_is_a_stretch_of_the_normalised_clip() -> None:
+    clip = (3 + np.random.default_rng(0).standard_normal(500)).astype(np.float32)
+    policy = InputPolicy(length=100, min_samples=50, normalize=True)
+    normalised = InputPolicy(length=None, min_samples=50, normalize=True).windows(clip).values[0]
+    starts = set()
+    for seed in range(40):
+        window = training_window(clip, policy, "random", np.random.default_rng(seed))
+        start = int(np.flatnonzero(normalised == window[0])[0])
+        np.testing.assert_array_equal(window, normalised[start : start + 100])
+        starts.add(start)
+    assert len(starts) > 20
+    first = training_window(clip, policy, "start", np.random.default_rng(0))
+    np.testing.assert_array_equal(first, normalised[:100])
+    short = training_window(clip[:30], policy, "random", np.random.default_rng(0))
+    np.testing.assert_array_equal(short, policy.windows(clip[:30]).values[0])
+
+
+def test_systems_choose_spoofs_and_keep_all_bona_fide(manifest: Path) -> None:
+    rows = Source(manifest, "train", ("A1",)).rows()
+    assert set(rows["system"]) == {"-", "A1"}
+    assert (rows["label"] == "bonafide").sum() == 6
+    with pytest.raises(TrainingError, match=r"no system 'A2'; it has A1, A3"):
+        Source(manifest, "train", ("A1", "A2")).rows()
+    with pytest.raises(TrainingError, match="no utterances in split 'eval'"):
+        Source(manifest, "eval").rows()
+
+
+def test_audio_is_kept_in_memory_only_where_it_fits(manifest: Path) -> None:
+    rows = tables.read_manifest(manifest)
+    needed = rows["duration"].sum() * 16000 * 4 / 1e6
+    clips = load_audio_cache(rows, 16000, needed * 1.01, 2)
+    assert list(clips) == rows["utt_id"].to_list()
+    np.testing.assert_array_equal(clips["train3"], audio.read(rows["path"][3])[0])
+    assert load_audio_cache(rows, 16000, needed * 0.99, 2) == {}
+
+
+# --- loss --------------------------------------------------------------------------------------
+
+
+def test_loss_is_the_weighted_cross_entropy_of_torch() -> None:
+    generator = torch.Generator().manual_seed(0)
+    is_bonafide = torch.tensor([True, False, False, True, False])
+    weight = {"bonafide": 4.9, "spoof": 0.56}
+    logits = torch.randn(5, 2, generator=generator)
+    for outputs in (("spoof", "bonafide"), ("bonafide", "spoof")):
+        target = torch.tensor([outputs.index("bonafide" if b else "spoof") for b in is_bonafide])
+        expected = torch.nn.CrossEntropyLoss(torch.tensor([weight[name] for name in outputs]))
+        loss = detection_loss(logits, is_bonafide, outputs, weight)
+        assert loss.item() == pytest.approx(expected(logits, target).item())
+    one = detection_loss(logits[:, :1], is_bonafide, ("bonafide",), {"bonafide": 1, "spoof": 1})
+    expected_one = torch.nn.BCEWithLogitsLoss()(logits[:, 0], is_bonafide.float())
+    assert one.item() == pytest.approx(expected_one.item())
+    # Two logits of which one is 0 are the same model as one logit.
+    two = torch.stack([torch.zeros(5), logits[:, 0]], dim=1)
+    assert detection_loss(two, is_bonafide, ("spoof", "bonafide"), weight).item() == pytest.approx(
+        detection_loss(logits[:, :1], is_bonafide, ("bonafide",), weight).item()
+    )
+
+
+# --- training ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [{"type": "linear"}, LINEAR, {"type": "gmm", "components": 2}],
+    ids=["one logit", "two logits", "gmm"],
+)
+def test_detector_learns_what_the_classes_differ_in(
+    tmp_path: Path, manifest: Path, backend: dict[str, Any]
+) -> None:
+    job = make_job(manifest, {"epochs": 8, "lr": 0.05}, backend=backend)
+    train(job, tmp_path / "d", tmp_path / "w")
+    detector = Detector.load(tmp_path / "d")
+    rows = tables.read_manifest(manifest).filter(pl.col("split") == "dev")
+    assert detector.meta["dev_eer"] == 0.0
+    assert detector.calibration is not None
+    assert detector.calibration["scale"] > 0
+    detector.calibration = None  # now the threshold decides
+    decisions = [detector.predict(path)["decision"] for path in rows["path"]]
+    assert decisions == rows["label"].to_list()
+    source = detector.meta["trained_on"][0]
+    assert (source["n_bonafide"], source["n_spoof"], source["split"]) == (6, 6, "train")
+    files = sorted(path.name for path in (tmp_path / "d").iterdir())
+    assert files == ["card.md", "detector.json", "history.tsv", "model.safetensors"]
+    assert not list((tmp_path / "w").glob("*.pt")) + list((tmp_path / "w").glob("*.safetensors"))
+
+
+def test_same_job_gives_the_same_bytes_and_another_seed_does_not(
+    tmp_path: Path, manifest: Path
+) -> None:
+    global_state = torch.get_rng_state()
+    train(make_job(manifest), tmp_path / "a", tmp_path / "wa")
+    assert torch.equal(torch.get_rng_state(), global_state)
+    torch.manual_seed(99)
+    train(make_job(manifest), tmp_path / "b", tmp_path / "wb")
+    assert same_files(tmp_path / "a", tmp_path / "b")
+    train(make_job(manifest, seed=2), tmp_path / "c", tmp_path / "wc")
+    assert not torch.equal(
+        weights(tmp_path / "a")["backend.output.weight"],
+        weights(tmp_path / "c")["backend.output.weight"],
+    )
+
+
+def test_workers_and_memory_change_nothing(tmp_path: Path, manifest: Path) -> None:
+    train(make_job(manifest), tmp_path / "a", tmp_path / "wa")
+    for name, change in (("b", {"num_workers": 2}), ("c", {"cache_audio_mb": 0})):
+        train(make_job(manifest, change), tmp_path / name, tmp_path / f"w{name}")
+        model = tmp_path / name / "model.safetensors"
+        assert model.read_bytes() == (tmp_path / "a" / "model.safetensors").read_bytes()
+
+
+def test_cached_features_train_the_same_detector(tmp_path: Path, manifest: Path) -> None:
+    rows = tables.read_manifest(manifest)
+    extract(registry.build(LFCC), POLICY, rows, tmp_path / "f.safetensors")
+    features = FeatureReader([tmp_path / "f.safetensors"])
+    start = {"train_crop": "start"}
+    train(make_job(manifest, start), tmp_path / "audio", tmp_path / "w1")
+    job = make_job(manifest, start, train_features=features, dev_features=features)
+    train(job, tmp_path / "cache", tmp_path / "w2")
+    for name, tensor in weights(tmp_path / "audio").items():
+        torch.testing.assert_close(weights(tmp_path / "cache")[name], tensor, atol=1e-4, rtol=1e-3)
+
+    chain = Augmentation([{"effect": "rawboost", "algorithm": 5}], {}, 1)
+    with pytest.raises(TrainingError, match="needs audio"):
+        train(
+            make_job(manifest, train_features=features, augmentation=chain),
+            tmp_path / "x",
+            tmp_path / "w3",
+        )
+    with pytest.raises(DetectorError, match="other settings"):
+        train(
+            make_job(manifest, train_features=features, policy=InputPolicy(length=9000)),
+            tmp_path / "x",
+            tmp_path / "w3",
+        )
+
+
+def test_accumulated_batches_are_one_large_batch(tmp_path: Path, manifest: Path) -> None:
+    large, small = {"batch_size": 6}, {"batch_size": 2, "accumulate": 3}
+    train(make_job(manifest, large), tmp_path / "a", tmp_path / "wa")
+    train(make_job(manifest, small), tmp_path / "b", tmp_path / "wb")
+    for name, tensor in weights(tmp_path / "a").items():
+        torch.testing.assert_close(weights(tmp_path / "b")[name], tensor, atol=1e-4, rtol=1e-4)
+
+
+def test_augmentation_changes_the_training_and_repeats(tmp_path: Path, manifest: Path) -> None:
+    chain = Augmentation([{"effect": "rawboost", "algorithm": 5}], {}, 1)
+    train(make_job(manifest), tmp_path / "plain", tmp_path / "w0")
+    for name, workers in (("a", 0), ("b", 2)):
+        job = make_job(manifest, {"num_workers": workers}, augmentation=chain)
+        train(job, tmp_path / name, tmp_path / f"w{name}")
+    a, b = (tmp_path / name / "model.safetensors" for name in "ab")
+    assert a.read_bytes() == b.read_bytes()
+    assert a.read_bytes() != (tmp_path / "plain" / "model.safetensors").read_bytes()
+
+
+def test_balanced_weights_are_inverse_to_class_counts(tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path / "c", {"train": 8, "dev": 4})
+    rows = tables.read_manifest(manifest)
+    tables.write_manifest(manifest, rows.filter(~pl.col("utt_id").is_in(["train0", "train2"])))
+    job = make_job(manifest, {"class_weights": "balanced"})
+    accelerator = loop._accelerator(job)
+    training = loop._Training(job, accelerator, tmp_path / "w")
+    assert training.weights == {"bonafide": 6 / 4, "spoof": 6 / 8}
+
+
+def test_whole_clips_of_different_lengths_train(tmp_path: Path, manifest: Path) -> None:
+    policy = InputPolicy(length=None)
+    train(make_job(manifest, policy=policy), tmp_path / "d", tmp_path / "w")
+    rows = tables.read_manifest(manifest)
+    prediction = Detector.load(tmp_path / "d").predict(rows["path"][0])
+    assert prediction["n_windows"] == 1
+
+
+# --- stages ------------------------------------------------------------------------------------
+
+
+def test_stage_starts_from_the_best_epoch_of_the_one_before(tmp_path: Path, manifest: Path) -> None:
+    # A learning rate that overshoots: the best epoch of the first stage is not its last.
+    stages = [{"epochs": 5, "lr": 10.0}, {"epochs": 1, "lr": 0.0}]
+    train(
+        make_job(manifest, {"select_by": "loss", "stages": stages}), tmp_path / "d", tmp_path / "w"
+    )
+    table = history(tmp_path / "d")
+    assert table["stage"].to_list() == [1, 1, 1, 1, 1, 2]
+    assert table["epoch"].to_list() == [1, 2, 3, 4, 5, 6]
+    assert table["step"].to_list() == [3, 6, 9, 12, 15, 18]
+    losses = table["dev_loss"].to_list()
+    assert losses[5] == min(losses[:5]) != losses[4]
+
+
+def test_patience_ends_a_stage(tmp_path: Path, manifest: Path) -> None:
+    recipe = {"epochs": 9, "lr": 0.0, "patience": 2}
+    train(make_job(manifest, recipe), tmp_path / "d", tmp_path / "w")
+    assert history(tmp_path / "d").height == 3
+
+
+def test_frozen_stage_leaves_the_front_end_alone(tmp_path: Path, manifest: Path) -> None:
+    write_tiny_backbone(tmp_path / "b", "wavlm", {"hidden_size": 16, "layers": 1}, 1)
+    backbone = {"family": "wavlm", "folder": str(tmp_path / "b")}
+    frontend = {"type": "ssl", "backbone": backbone, "fine_tune": "all"}
+    original = registry.build(frontend).state_dict()
+    changed = {}
+    for name, stages in (
+        ("frozen", [{"freeze_frontend": True}]),
+        ("both", [{"freeze_frontend": True}, {"lr_frontend": 1e-3}]),
+    ):
+        job = make_job(
+            manifest, {"epochs": 1, "batch_size": 6, "stages": stages}, frontend=frontend
+        )
+        train(job, tmp_path / name, tmp_path / f"w{name}")
+        state = load_file(tmp_path / name / "model.safetensors")
+        changed[name] = [
+            key for key in original if not torch.equal(state[f"frontend.{key}"], original[key])
+        ]
+    assert changed["frozen"] == []
+    assert any("feature_extractor" in key for key in changed["both"])
+    assert any("encoder.layers.0" in key for key in changed["both"])
+
+
+# --- refusals ----------------------------------------------------------------------------------
+
+
+class BrokenFeatures:
+    """Features of which one utterance's are NaN."""
+
+    def __init__(self, features: FeatureReader) -> None:
+        self.features, self.settings = features, features.settings
+
+    def __getitem__(self, utt_id: str) -> list[np.ndarray]:
+        values = self.features[utt_id]
+        return [v * np.float32(np.nan) for v in values] if utt_id == "train5" else values
+
+
+def test_loss_that_is_not_finite_names_the_utterances(tmp_path: Path, manifest: Path) -> None:
+    frontend = {"type": "lfcc"}
+    rows = tables.read_manifest(manifest)
+    extract(registry.build(frontend), POLICY, rows, tmp_path / "f.safetensors")
+    features = BrokenFeatures(FeatureReader([tmp_path / "f.safetensors"]))
+    job = make_job(manifest, frontend=frontend, train_features=features)
+    with pytest.raises(TrainingError, match=r"loss is nan in stage 1, epoch 1, step \d.*train5"):
+        train(job, tmp_path / "d", tmp_path / "w")
+    assert not (tmp_path / "d").exists()
+
+
+def test_diverged_training_is_stopped(tmp_path: Path, manifest: Path) -> None:
+    with pytest.raises(TrainingError, match="lower the learning rate"):
+        train(make_job(manifest, {"lr": 3e37}), tmp_path / "d", tmp_path / "w")
+
+
+def test_sets_without_both_classes_are_refused(tmp_path: Path, manifest: Path) -> None:
+    rows = tables.read_manifest(manifest)
+    one_class = tmp_path / "one.tsv"
+    tables.write_manifest(one_class, rows.filter(pl.col("label") == "spoof"))
+    for change in ({"train": [Source(one_class, "train")]}, {"dev": [Source(one_class, "dev")]}):
+        with pytest.raises(TrainingError, match="no bonafide utterance"):
+            train(make_job(manifest, **change), tmp_path / "d", tmp_path / "w")
+    with pytest.raises(TrainingError, match="has no source"):
+        train(make_job(manifest, train=[]), tmp_path / "d", tmp_path / "w")
+    twice = [Source(manifest, "train"), Source(manifest, "train")]
+    with pytest.raises(TrainingError, match="'train0' is in two of them"):
+        train(make_job(manifest, train=twice), tmp_path / "d", tmp_path / "w")
+
+
+def test_settings_that_do_not_fit_are_refused(tmp_path: Path, manifest: Path) -> None:
+    with pytest.raises(ConfigError, match="needs cross_entropy"):
+        train(make_job(manifest, {"loss": "bce"}), tmp_path / "d", tmp_path / "w")
+    with pytest.raises(ConfigError, match="fp16 needs a GPU"):
+        train(make_job(manifest, {"mixed_precision": "fp16"}), tmp_path / "d", tmp_path / "w")
+    with pytest.raises(ConfigError, match="device"):
+        train(make_job(manifest, device="gpu"), tmp_path / "d", tmp_path / "w")
+    with pytest.raises(TrainingError, match="must not be inside"):
+        train(make_job(manifest), tmp_path / "d", tmp_path / "d" / "w")
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "notes.txt").touch()
+    with pytest.raises(DetectorError, match=r"notes\.txt"):
+        train(make_job(manifest), tmp_path / "d", tmp_path / "w")
+
+
+# --- interruptions -----------------------------------------------------------------------------
+
+DROPOUT = {"type": "lcnn"}
+RESUMED = {
+    "checkpoint_minutes": 0,
+    "schedule": "linear",
+    "batch_size": 6,
+    "stages": [{"epochs": 2, "lr": 1e-3}, {"epochs": 1, "lr": 1e-4}],
+}
+
+
+class Killed(BaseException):
+    pass
+
+
+def test_interrupted_after_any_checkpoint_it_ends_the_same(
+    tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract(
+        registry.build(LFCC), POLICY, tables.read_manifest(manifest), tmp_path / "f.safetensors"
+    )
+    features = FeatureReader([tmp_path / "f.safetensors"])
+    cached = {"train_features": features, "dev_features": features}
+    job = make_job(manifest, RESUMED, backend=DROPOUT, **cached)
+    train(job, tmp_path / "whole", tmp_path / "w0")
+    save = Checkpoints.save
+
+    def save_and_die(self: Checkpoints, *arguments: Any) -> None:
+        save(self, *arguments)
+        raise Killed
+
+    monkeypatch.setattr(Checkpoints, "save", save_and_die)
+    deaths = 0
+    while not (tmp_path / "resumed").exists():
+        try:
+            train(job, tmp_path / "resumed", tmp_path / "w1")
+        except Killed:
+            deaths += 1
+    assert deaths == 3 * 2 + 3  # every step and every epoch
+    assert same_files(tmp_path / "whole", tmp_path / "resumed")
+
+
+def test_resume_file_of_another_training_is_not_used(
+    tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: Any) -> None:
+        raise Killed
+
+    train(make_job(manifest), tmp_path / "whole", tmp_path / "w0")
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "remove", die)
+        with pytest.raises(Killed):
+            train(make_job(manifest, seed=7), tmp_path / "other", tmp_path / "w1")
+    assert (tmp_path / "w1" / "resume.pt").is_file()
+    train(make_job(manifest), tmp_path / "d", tmp_path / "w1")
+    assert same_files(tmp_path / "whole", tmp_path / "d")
+
+    (tmp_path / "w1" / "resume.pt").write_bytes(b"torn")
+    with pytest.raises(TrainingError, match="delete it"):
+        train(make_job(manifest), tmp_path / "d", tmp_path / "w1")
+
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+from spoofscope.audio import InputPolicy
+from spoofscope.training.data import Source
+from spoofscope.training.loop import TrainingJob, train
+from spoofscope.training.recipe import resolve_recipe
+
+if __name__ == "__main__":
+    manifest, out, work, recipe = sys.argv[1:]
+    train(
+        TrainingJob(
+            {"type": "lfcc", "normalise": "global"}, {"type": "lcnn"}, InputPolicy(length=4000),
+            resolve_recipe(json.loads(recipe)),
+            [Source(Path(manifest), "train")], [Source(Path(manifest), "dev")], 1,
+        ),
+        out, work,
+    )
+"""
+
+
+@pytest.mark.slow
+def test_kill_9_at_any_time_ends_in_the_same_weights(tmp_path: Path, manifest: Path) -> None:
+    recipe = json.dumps({**RECIPE, "checkpoint_minutes": 0, "epochs": 12, "lr": 1e-3})
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT)
+
+    def start(name: str) -> subprocess.Popen[bytes]:
+        folders = [str(tmp_path / name), str(tmp_path / f"work-{name}")]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        return subprocess.Popen(
+            [sys.executable, str(script), str(manifest), *folders, recipe], env=environment
+        )
+
+    assert start("whole").wait() == 0
+    resume = tmp_path / "work-killed" / "resume.pt"
+    kills = 0
+    for delay in (0.05, 0.13, 0.21):
+        process = start("killed")
+        before = resume.stat().st_mtime_ns if resume.exists() else 0
+        while process.poll() is None and not (
+            resume.exists() and resume.stat().st_mtime_ns != before
+        ):
+            time.sleep(0.005)
+        time.sleep(delay)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += process.wait() == -signal.SIGKILL
+    assert kills == 3
+    assert not (tmp_path / "killed").exists()
+    assert start("killed").wait() == 0
+    assert same_files(tmp_path / "whole", tmp_path / "killed")
