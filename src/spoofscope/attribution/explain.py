@@ -20,7 +20,6 @@ from spoofscope.attribution.baselines import (
 )
 from spoofscope.attribution.faithfulness import (
     FRACTIONS,
-    MaskingCurves,
     block_edges,
     gradient_times_input,
     masking_curves,
@@ -410,7 +409,7 @@ class _Explainer:
             outside=outside,
             map=total.astype(np.float32),
             coverage=coverage,
-            maskings=self._maskings(row["utt_id"], features, baselines, maps, attributions),
+            maskings=self._maskings(row["utt_id"], features, baselines, maps),
             settings=self.settings,
         )
         gradient, occluded = self._cross_checks(features, baselines, maps)
@@ -452,26 +451,20 @@ class _Explainer:
         features: Sequence[Tensor],
         baselines: Sequence[Tensor],
         maps: Sequence[Floats],
-        attributions: Sequence[Attribution],
     ) -> dict[str, Floats]:
         """Masking curves, averaged over windows like the score."""
-        curves: list[MaskingCurves] = []
-        for number, (x, b, values, item) in enumerate(
-            zip(features, baselines, maps, attributions, strict=True)
-        ):
-            # What speaks for the side of the baseline on which the window's score lies.
-            towards = 1.0 if item.output >= item.baseline_output else -1.0
-            curves.append(
-                masking_curves(
-                    self.function,
-                    x,
-                    b,
-                    towards * values.sum(axis=0),
-                    controls=self.options.controls,
-                    rng=rng_of("masking controls", self.seed, utt_id, number),
-                    internal_batch=self.options.internal_batch,
-                )
+        curves = [
+            masking_curves(
+                self.function,
+                x,
+                b,
+                values.sum(axis=0),
+                controls=self.options.controls,
+                rng=rng_of("masking controls", self.seed, utt_id, number),
+                internal_batch=self.options.internal_batch,
             )
+            for number, (x, b, values) in enumerate(zip(features, baselines, maps, strict=True))
+        ]
         return {
             name: np.mean([getattr(curve, name) for curve in curves], axis=0) for name in MASKINGS
         }
@@ -495,26 +488,6 @@ class _Explainer:
         own, other = np.abs(explanation.map), np.abs(self._stitched(windows, maps)[0])
         rows = (own > 0).any(axis=1) | (other > 0).any(axis=1)
         return spearman(own[rows].ravel(), other[rows].ravel())
-
-
-def aopc(explanation: Explanation) -> dict[str, float]:
-    """Areas over the masking curves, one number per curve of `MASKINGS`.
-
-    For deletion the mean drop of the explained function over the masked shares, for insertion the
-    mean rise, both in units of its distance from the baseline: 0 = nothing happened, 1 = all of the
-    distance at the first step. An attribution that is faithful is above its control.
-    """
-    sign = 1.0 if explanation.settings.target == "bonafide" else -1.0
-    output, baseline = sign * explanation.score, sign * explanation.baseline_score
-    difference = output - baseline
-    if abs(difference) < SMALLEST_DIFFERENCE:
-        difference = math.copysign(SMALLEST_DIFFERENCE, difference)
-    result = {}
-    for name, curve in explanation.maskings.items():
-        start = output if name.startswith("deletion") else baseline
-        change = start - curve if name.startswith("deletion") else curve - start
-        result[name] = float(np.mean(change) / difference)
-    return result
 
 
 def _region_rows(explanation: Explanation, duration: float, count: int) -> list[_RegionRow]:
@@ -562,9 +535,10 @@ def explain(
       share (of all evidence for that class);
     * `summary`: one row per utterance: score, baseline score and completeness; n_windows, n_frames,
       outside; Spearman correlation of the frame curve with gradient x input and, in blocks, with
-      occlusion; area over the deletion and insertion curves and their controls (see :func:`aopc`);
-      Spearman correlation of the map with that of a randomised back-end (empty where not asked
-      for). A correlation with a constant is empty, too.
+      occlusion; means of the deletion and insertion curves and of their controls (log-odds; see
+      `faithfulness.MaskingCurves`), where a faithful attribution is above its control; Spearman
+      correlation of the map with that of a randomised back-end (empty where not asked for). A
+      correlation with a constant is empty, too.
 
     Utterances whose completeness error stays above the tolerance are explained all the same, marked
     in the summary, and named in the log.
@@ -614,7 +588,7 @@ def explain(
                     "n_frames": explanation.map.shape[1],
                     "gradient_spearman": checked.gradient_spearman,
                     "occlusion_spearman": checked.occlusion_spearman,
-                    **aopc(explanation),
+                    **{name: float(curve.mean()) for name, curve in explanation.maskings.items()},
                     "randomised_spearman": against_random,
                 }
             )

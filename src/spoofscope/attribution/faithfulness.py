@@ -64,10 +64,11 @@ def occlusion(
 
 
 class MaskingCurves(NamedTuple):
-    """F after masking by attribution, each (len(FRACTIONS),) float64.
+    """What masking by attribution does to F, each (len(FRACTIONS),) float64, in log-odds.
 
-    deletion: the frames with the most evidence replaced by the baseline; insertion: those frames
-    put into the baseline. The controls mask the same number of frames elsewhere.
+    deletion: how far F moves towards its value at the baseline when the frames with the most
+    evidence against that are replaced by the baseline. insertion: how far F moves away from it when
+    these frames are put into the baseline. The controls mask as many frames elsewhere.
     """
 
     deletion: Floats
@@ -80,7 +81,7 @@ def masking_curves(
     function: Function,
     features: Tensor,
     baseline: Tensor,
-    evidence: npt.NDArray[np.floating],
+    attribution: npt.NDArray[np.floating],
     *,
     controls: int,
     rng: np.random.Generator,
@@ -96,13 +97,15 @@ def masking_curves(
         function: what is explained.
         features: (C, N, D).
         baseline: (C, N, D).
-        evidence: (N,), larger = masked first.
+        attribution: (N,), contribution of each frame to F(x) - F(b).
         controls: random shifts to average over.
         rng: where they come from.
         internal_batch: masks that go through the function at once.
     """
     n_frames = features.shape[1]
-    order = np.argsort(-evidence, kind="stable")
+    at_features, at_baseline = evaluate(function, torch.stack([features, baseline]), 1).tolist()
+    towards = 1.0 if at_features >= at_baseline else -1.0
+    order = np.argsort(-towards * attribution, kind="stable")
     # Shifts by 1 to n - 1; a window of one frame has only itself.
     shifts = rng.integers(1, max(n_frames, 2), controls)
     masks = []
@@ -119,7 +122,8 @@ def masking_curves(
             parts.append(evaluate(function, mixed, internal_batch))
         return torch.cat(parts).numpy().reshape(len(FRACTIONS), 1 + controls)
 
-    deletion, insertion = outputs(baseline, features), outputs(features, baseline)
+    deletion = towards * (at_features - outputs(baseline, features))
+    insertion = towards * (outputs(features, baseline) - at_baseline)
     return MaskingCurves(
         deletion[:, 0],
         deletion[:, 1:].mean(axis=1),

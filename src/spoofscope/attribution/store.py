@@ -73,8 +73,8 @@ class Explanation:
         outside: what fell on zeros appended to a short clip, where there is no frame.
         map: float32 (rows, frames).
         coverage: int64 (frames,), window frames that fell on each frame; 0 = never seen.
-        maskings: the four curves `MASKINGS`: mean over windows of the explained function with the
-            given share of frames masked, float64 (len(fractions),).
+        maskings: the four curves `MASKINGS` over the shares of masked frames, means over windows,
+            log-odds, float64 (len(fractions),); see `faithfulness.MaskingCurves`.
         settings: what the file's attributions share.
     """
 
