@@ -14,6 +14,9 @@ from spoofscope.detector import Detector, predict_files
 from spoofscope.errors import AudioError, ConfigError, DetectorError
 from spoofscope.frontends.backbones import write_tiny_backbone
 
+# Networks this small are slower with several threads than with one.
+torch.set_num_threads(1)
+
 LFCC = {"type": "lfcc"}
 KEYS = {
     "path",

@@ -17,6 +17,9 @@ from spoofscope.frontends import registry
 from spoofscope.frontends.backbones import write_tiny_backbone
 from spoofscope.inputs import check_features, policy_of
 
+# Networks this small are slower with several threads than with one.
+torch.set_num_threads(1)
+
 
 @pytest.fixture
 def rows(tmp_path: Path) -> pl.DataFrame:
