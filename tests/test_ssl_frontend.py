@@ -18,7 +18,9 @@ from spoofscope.files import sha256_folder
 from spoofscope.frontends import registry
 from spoofscope.frontends.backbones import (
     FAMILIES,
+    _describe,
     _load,
+    describe_backbone,
     fetch_backbone,
     load_backbone,
     write_tiny_backbone,
@@ -374,9 +376,9 @@ def test_hub_models_are_fetched_from_the_cache_without_network(
         fetch_backbone({**source, "revision": COMMIT[::-1]}, tmp_path / "not", seed=1)
     assert not (tmp_path / "not").exists()
     got = load_backbone({"family": "hubert", "folder": str(tmp_path / "got"), **source})
-    assert got.normalize
-    expected = load_backbone({"family": "hubert", "folder": str(original)}).model.state_dict()
-    for key, value in got.model.state_dict().items():
+    assert describe_backbone({"family": "hubert", "folder": str(tmp_path / "got")}).normalize
+    expected = load_backbone({"family": "hubert", "folder": str(original)}).state_dict()
+    for key, value in got.state_dict().items():
         assert torch.equal(value, expected[key]), key
 
 
@@ -388,7 +390,7 @@ def test_a_pickle_that_runs_code_is_refused(copy: Path, tmp_path: Path) -> None:
     (copy / "model.safetensors").unlink()
     torch.save({"weight": Bomb()}, copy / "pytorch_model.bin")
     with pytest.raises(DetectorError, match="cannot be loaded"):
-        _load(copy, "wav2vec2", "the test's")
+        _load(copy, "wav2vec2", _describe(copy, "wav2vec2", "the test's"), "the test's")
     assert not (tmp_path / "ran").exists()
 
 
@@ -402,7 +404,7 @@ def test_heads_of_pre_training_are_left_out(copy: Path) -> None:
     pre_training.save_pretrained(copy)
     names = load_file(copy / "model.safetensors")
     assert any(name.startswith("quantizer.") for name in names)
-    loaded = load_backbone({"family": "wav2vec2", "folder": str(copy)}).model
+    loaded = load_backbone({"family": "wav2vec2", "folder": str(copy)})
     expected = {k: v for k, v in encoder.state_dict().items() if k != "masked_spec_embed"}
     assert loaded.state_dict().keys() == expected.keys()
     for key, value in loaded.state_dict().items():
@@ -422,3 +424,22 @@ def test_config_rebuilds_the_front_end(build: Build) -> None:
     again = registry.build({"type": "ssl", **json.loads(json.dumps(first.config))})
     x, lengths = noise(1, 2000), torch.tensor([2000])
     assert torch.equal(first(x, lengths).values, again(x, lengths).values)
+
+
+def test_a_frozen_backbone_is_loaded_when_it_is_first_used(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[object] = []
+
+    def counted(source: Any) -> Any:
+        loads.append(source)
+        return load_backbone(source)
+
+    monkeypatch.setattr("spoofscope.frontends.ssl.load_backbone", counted)
+    front_end = build("wavlm", "group", n_layers=2)
+    assert (front_end.n_channels, front_end.n_frames(16000)) == (3, 49)
+    assert front_end.state_dict() == {}
+    assert loads == []
+    front_end(noise(1, 4000), torch.tensor([4000]))
+    front_end(noise(1, 4000), torch.tensor([4000]))
+    assert len(loads) == 1

@@ -43,16 +43,16 @@ _HEADS = ("quantizer.", "project_q.", "project_hid.", "lm_head.", "masked_spec_e
 
 
 @dataclass(frozen=True)
-class Backbone:
-    """A loaded encoder.
+class Description:
+    """What is known of an encoder without its weights.
 
     Attributes:
-        model: the transformers model, in evaluation mode, LayerDrop and SpecAugment off.
+        config: the transformers configuration, LayerDrop and SpecAugment off.
         sample_rate: Hz.
         normalize: whether it was trained on waveforms of zero mean and unit variance.
     """
 
-    model: Any
+    config: Any
     sample_rate: int
     normalize: bool
 
@@ -92,9 +92,10 @@ def fetch_backbone(entry: Mapping[str, Any], folder: str | Path, seed: int) -> N
             f"not {revision!r}; a branch or tag may change under the study"
         )
     snapshot = _snapshot(entry["hub"], revision)
-    backbone = _load(snapshot, family, f"{entry['hub']} at {revision}")
+    where = f"{entry['hub']} at {revision}"
+    model = _load(snapshot, family, _describe(snapshot, family, where), where)
     with atomic_folder(folder) as temporary:
-        backbone.model.save_pretrained(temporary)
+        model.save_pretrained(temporary)
         shutil.copyfile(snapshot / _PREPROCESSOR, temporary / _PREPROCESSOR)
 
 
@@ -214,8 +215,29 @@ def _start_as_filter_bank(convolutions: list[Any]) -> None:
             weight[index, index] += 2 / weight.shape[2]
 
 
-def load_backbone(source: Mapping[str, str]) -> Backbone:
+def describe_backbone(source: Mapping[str, str]) -> Description:
+    """Read the configuration of an encoder; its weights stay on disk.
+
+    Importing transformers' models takes seconds and loading a large encoder gigabytes, which a job
+    that works on cached features can spare.
+
+    Args:
+        source: `{family, folder}`; `hub` and `revision` may say where the folder's content is from.
+
+    Raises:
+        ConfigError: the source is malformed.
+        DetectorError: the folder is missing or incomplete, of another family, or has pickled
+            weights.
+    """
+    folder = _folder_of(source)
+    return _describe(folder, _family_of(source), str(folder))
+
+
+def load_backbone(source: Mapping[str, str]) -> Any:
     """Load an encoder from a folder, strictly, from safetensors only, without network.
+
+    Returns:
+        The transformers model, in evaluation mode, LayerDrop and SpecAugment off.
 
     Args:
         source: `{family, folder}`; `hub` and `revision` may say where the folder's content is from.
@@ -225,7 +247,11 @@ def load_backbone(source: Mapping[str, str]) -> Backbone:
         DetectorError: the folder is missing or incomplete, of another family, has pickled weights,
             or its weights are not exactly those of the encoder (heads of pre-training apart).
     """
-    family = _family_of(source)
+    folder, family = _folder_of(source), _family_of(source)
+    return _load(folder, family, _describe(folder, family, str(folder)), str(folder))
+
+
+def _folder_of(source: Mapping[str, str]) -> Path:
     check_keys(source, ("family", "folder", "hub", "revision"), "backbone")
     if "folder" not in source:
         raise ConfigError("backbone: folder is missing (fetch_backbone makes it from hub or tiny)")
@@ -237,14 +263,13 @@ def load_backbone(source: Mapping[str, str]) -> Backbone:
             f"the backbone folder {folder} has no *.safetensors; pickled weights are not read "
             "here: convert them once with save_pretrained"
         )
-    return _load(folder, family, str(folder))
+    return folder
 
 
-def _load(folder: Path, family: str, where: str) -> Backbone:
+def _describe(folder: Path, family: str, where: str) -> Description:
     import transformers
-    from safetensors import SafetensorError
 
-    config_class, model_class = _CLASSES[family]
+    config_class, _ = _CLASSES[family]
     try:
         found = transformers.PretrainedConfig.get_config_dict(folder)[0]
         if found.get("model_type") != family:
@@ -254,22 +279,33 @@ def _load(folder: Path, family: str, where: str) -> Backbone:
         config = getattr(transformers, config_class).from_pretrained(folder)
         config.layerdrop = 0.0
         config.apply_spec_augment = False
+        extractor = transformers.Wav2Vec2FeatureExtractor.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise DetectorError(f"the backbone {where} cannot be loaded: {error}") from error
+    return Description(config, int(extractor.sampling_rate), bool(extractor.do_normalize))
+
+
+def _load(folder: Path, family: str, description: Description, where: str) -> Any:
+    import transformers
+    from safetensors import SafetensorError
+
+    _, model_class = _CLASSES[family]
+    try:
         model, report = getattr(transformers, model_class).from_pretrained(
             folder,
-            config=config,
+            config=description.config,
             dtype="float32",
             weights_only=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # refused below, with the names
         )
-        extractor = transformers.Wav2Vec2FeatureExtractor.from_pretrained(folder)
     except (OSError, ValueError, RuntimeError, SafetensorError, UnpicklingError) as error:
         raise DetectorError(f"the backbone {where} cannot be loaded: {error}") from error
     _check_loading(report, where)
     # SpecAugment's replacement vector is never used: neither train nor store it.
     if hasattr(model, "masked_spec_embed"):
         del model.masked_spec_embed
-    return Backbone(model.eval(), int(extractor.sampling_rate), bool(extractor.do_normalize))
+    return model.eval()
 
 
 def _check_loading(report: Mapping[str, Any], where: str) -> None:

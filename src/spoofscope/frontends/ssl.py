@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from spoofscope.batches import apply_by_length, valid_mask
 from spoofscope.components import REQUIRED, one_of, positive_int, resolve
 from spoofscope.errors import AudioError, ConfigError
-from spoofscope.frontends.backbones import load_backbone
+from spoofscope.frontends.backbones import describe_backbone, load_backbone
 from spoofscope.frontends.base import Features, FrontEnd
 
 
@@ -34,8 +34,10 @@ class SSLFrontEnd(FrontEnd):
         top_layers: with `fine_tune: top` only.
 
     Frozen parts stay in evaluation mode whatever the mode of the detector around them, and record
-    no autograd graph. LayerDrop and SpecAugment are off always: the first would shorten the stack
-    of hidden states in training. Dropout is active in trained parts, at the backbone's own rates.
+    no autograd graph. A backbone that is frozen as a whole is loaded when it is first used, so that
+    work on cached features never loads it, and is no part of the module's parameters. LayerDrop
+    and SpecAugment are off always: the first would shorten the stack of hidden states in training.
+    Dropout is active in trained parts, at the backbone's own rates.
 
     Attributes:
         normalize: whether the backbone expects clips of zero mean and unit variance. The input
@@ -64,45 +66,62 @@ class SSLFrontEnd(FrontEnd):
         if (fine_tune == "top") != (self.config["top_layers"] is not None):
             raise ConfigError(f"{owner}: top_layers goes with fine_tune: top, and only with it")
 
-        backbone = load_backbone(self.config["backbone"])
-        self.model = backbone.model
+        backbone = describe_backbone(self.config["backbone"])
         self.sample_rate = backbone.sample_rate
         self.normalize = backbone.normalize
-        self._delete_upper_layers(owner)
-
-        settings = self.model.config
+        settings = backbone.config
+        n_layers = self._kept_layers(owner, int(settings.num_hidden_layers))
         self.hop, self.receptive_field = 1, 1
         for kernel, stride in zip(settings.conv_kernel, settings.conv_stride, strict=True):
             self.receptive_field += (kernel - 1) * self.hop
             self.hop *= stride
-        self.n_channels = len(self.model.encoder.layers) + int(self.config["embedding"])
+        self.n_channels = n_layers + int(self.config["embedding"])
         self.dim = int(settings.hidden_size)
         self.hop_seconds = self.hop / self.sample_rate
         self.first_centre_seconds = self.receptive_field / 2 / self.sample_rate
         # With group norm over time in the first convolution, padding leaks into every frame, and no
         # mask repairs that.
         self._masks_are_exact = settings.feat_extract_norm == "layer"
+        # Outside of the registered modules, so that it is no part of the detector's state.
+        self._frozen_model: list[Any] = []
+        if fine_tune != "none":
+            # Registered by hand, because the property of the same name stands in add_module's way.
+            self._modules["model"] = self._load(n_layers)
         self.unfreeze()
 
-    def _delete_upper_layers(self, owner: str) -> None:
-        layers = self.model.encoder.layers
-        available = len(layers)
+    def _kept_layers(self, owner: str, available: int) -> int:
+        n_layers = available
         if self.config["n_layers"] is not None:
             n_layers = positive_int(self.config, "n_layers", owner)
             if n_layers > available:
                 raise ConfigError(f"{owner}: n_layers is {n_layers}, the backbone has {available}")
-            self.model.encoder.layers = layers[:n_layers]
-            self.model.config.num_hidden_layers = n_layers
-        if self.model.config.do_stable_layer_norm:
-            # The norm after the last layer of a pre-norm encoder is in no hidden state.
-            self.model.encoder.layer_norm = nn.Identity()
         if self.config["top_layers"] is not None:
             top_layers = positive_int(self.config, "top_layers", owner)
-            if top_layers > len(self.model.encoder.layers):
+            if top_layers > n_layers:
                 raise ConfigError(
-                    f"{owner}: top_layers is {top_layers}, "
-                    f"only {len(self.model.encoder.layers)} layers are kept"
+                    f"{owner}: top_layers is {top_layers}, only {n_layers} layers are kept"
                 )
+        return n_layers
+
+    def _load(self, n_layers: int) -> Any:
+        model = load_backbone(self.config["backbone"])
+        model.encoder.layers = model.encoder.layers[:n_layers]
+        model.config.num_hidden_layers = n_layers
+        if model.config.do_stable_layer_norm:
+            # The norm after the last layer of a pre-norm encoder is in no hidden state.
+            model.encoder.layer_norm = nn.Identity()
+        return model
+
+    @property
+    def model(self) -> Any:
+        """The transformers encoder. A frozen one is loaded when it is first used."""
+        trained = self._modules.get("model")
+        if trained is not None:
+            return trained
+        if not self._frozen_model:
+            n_layers = self.n_channels - int(self.config["embedding"])
+            self._frozen_model.append(self._load(n_layers).requires_grad_(False).eval())
+        return self._frozen_model[0]
 
     def unfreeze(self) -> None:
         """Train what `fine_tune` says."""
@@ -114,7 +133,7 @@ class SSLFrontEnd(FrontEnd):
     def train(self, mode: bool = True) -> "SSLFrontEnd":
         """Set the mode, except for parts without a trained parameter: those stay in evaluation."""
         super().train(mode)
-        if not _trained(self.model.feature_extractor):
+        if "model" in self._modules and not _trained(self.model.feature_extractor):
             self.model.eval()
             for layer in self.model.encoder.layers:
                 layer.train(mode and _trained(layer))
@@ -153,6 +172,7 @@ class SSLFrontEnd(FrontEnd):
         return Features(apply_by_length(padded_states, waveform, lengths, dim=1), frames)
 
     def _hidden_states(self, waveform: Tensor, mask: Tensor | None = None) -> Tensor:
-        output = self.model(waveform, attention_mask=mask, output_hidden_states=True)
+        model = self.model.to(waveform.device)
+        output = model(waveform, attention_mask=mask, output_hidden_states=True)
         states = output.hidden_states if self.config["embedding"] else output.hidden_states[1:]
         return torch.stack(states, dim=1)
