@@ -122,7 +122,7 @@ class ExplainOptions:
     smoothing_seconds: float = 0.1
     regions: int = 3
     block_seconds: float = 0.1
-    controls: int = 4
+    controls: int = 2
     randomised: int = 3
 
     def __post_init__(self) -> None:

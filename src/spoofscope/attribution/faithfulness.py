@@ -23,7 +23,7 @@ from spoofscope.identity import seed_of
 
 Floats = npt.NDArray[np.float64]
 
-FRACTIONS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+FRACTIONS = (0.05, 0.1, 0.2, 0.3, 0.5)
 """Shares of the frames that deletion takes away and insertion puts in."""
 
 
