@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -517,10 +518,10 @@ from spoofscope.training.loop import TrainingJob, train
 from spoofscope.training.recipe import resolve_recipe
 
 if __name__ == "__main__":
-    manifest, out, work, recipe = sys.argv[1:]
+    manifest, out, work, recipe, backend = sys.argv[1:]
     train(
         TrainingJob(
-            {"type": "lfcc", "normalise": "global"}, {"type": "lcnn"}, InputPolicy(length=4000),
+            {"type": "lfcc", "normalise": "global"}, {"type": backend}, InputPolicy(length=4000),
             resolve_recipe(json.loads(recipe)),
             [Source(Path(manifest), "train")], [Source(Path(manifest), "dev")], 1,
         ),
@@ -529,18 +530,30 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.slow
-def test_kill_9_at_any_time_ends_in_the_same_weights(tmp_path: Path, manifest: Path) -> None:
-    recipe = json.dumps({**RECIPE, "checkpoint_minutes": 0, "epochs": 6, "lr": 1e-3})
+@pytest.fixture
+def command(tmp_path: Path, manifest: Path) -> Callable[..., list[str]]:
     script = tmp_path / "train.py"
     script.write_text(SCRIPT)
 
-    def start(name: str) -> subprocess.Popen[bytes]:
+    def arguments(name: str, recipe: dict[str, Any], backend: str) -> list[str]:
         folders = [str(tmp_path / name), str(tmp_path / f"work-{name}")]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen(
-            [sys.executable, str(script), str(manifest), *folders, recipe], env=environment
-        )
+        return [str(script), str(manifest), *folders, json.dumps({**RECIPE, **recipe}), backend]
+
+    return arguments
+
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.slow
+def test_kill_9_at_any_time_ends_in_the_same_weights(
+    tmp_path: Path, command: Callable[..., list[str]]
+) -> None:
+    recipe = {"checkpoint_minutes": 0, "epochs": 6, "lr": 1e-3}
+
+    def start(name: str) -> subprocess.Popen[bytes]:
+        arguments = command(name, recipe, "lcnn")
+        return subprocess.Popen([sys.executable, *arguments], env=ENVIRONMENT)
 
     assert start("whole").wait() == 0
     resume = tmp_path / "work-killed" / "resume.pt"
@@ -560,3 +573,32 @@ def test_kill_9_at_any_time_ends_in_the_same_weights(tmp_path: Path, manifest: P
     assert not (tmp_path / "killed").exists()
     assert start("killed").wait() == 0
     assert same_files(tmp_path / "whole", tmp_path / "killed")
+
+
+@pytest.mark.slow
+def test_two_processes_train_the_same_detector(
+    tmp_path: Path, command: Callable[..., list[str]]
+) -> None:
+    one = command("one", {"batch_size": 4, "sampler": "balanced"}, "linear")
+    subprocess.run([sys.executable, *one], env=ENVIRONMENT, check=True)
+    two = command("two", {"batch_size": 2, "sampler": "balanced"}, "linear")
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    subprocess.run([sys.executable, *launcher, *two], env=ENVIRONMENT, check=True)
+    state = weights(tmp_path / "one")
+    for name, tensor in weights(tmp_path / "two").items():
+        torch.testing.assert_close(tensor, state[name], atol=1e-5, rtol=1e-5)
+    a, b = history(tmp_path / "one"), history(tmp_path / "two")
+    for column in ("train_loss", "dev_loss", "dev_eer"):
+        assert a[column].to_list() == pytest.approx(b[column].to_list(), abs=1e-5)
+
+
+@pytest.mark.slow
+def test_half_precision_trains_and_is_saved_in_single(
+    tmp_path: Path, command: Callable[..., list[str]]
+) -> None:
+    # In a process of its own: accelerate keeps one precision per process.
+    arguments = command("bf16", {"mixed_precision": "bf16", "epochs": 6}, "linear")
+    subprocess.run([sys.executable, *arguments], env=ENVIRONMENT, check=True)
+    assert {tensor.dtype for tensor in weights(tmp_path / "bf16").values()} == {torch.float32}
+    losses = history(tmp_path / "bf16")["train_loss"].to_list()
+    assert losses[-1] < 0.8 * losses[0]

@@ -493,6 +493,9 @@ class _StageRun:
             for group, lr in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
                 group["lr"] = lr * factor
             loss = sum(self._backward(next(batches), len(step), epoch) for _ in step)
+            if self.accelerator.num_processes > 1:
+                mine = torch.tensor(loss, device=self.accelerator.device)
+                loss = float(self.accelerator.reduce(mine, "mean"))
             if stage.grad_clip is not None:
                 self.accelerator.clip_grad_norm_(self.model.parameters(), stage.grad_clip)
             self.optimizer.step()
