@@ -46,8 +46,10 @@ def _explain(error: Any, prefix: str) -> str:
     where = _path_text([*([prefix] if prefix else []), *error.absolute_path]) or "the study file"
     if error.validator == "additionalProperties":
         allowed = set(error.schema.get("properties", {}))
-        unknown = sorted(set(error.instance) - allowed)[0]
-        return f"{where}: unknown key {unknown!r}; {nearest(unknown, allowed)}"
+        unknown = next(key for key in error.instance if key not in allowed)
+        # YAML 1.1 makes booleans of the words on, off, yes and no, and numbers of digits.
+        hint = "" if isinstance(unknown, str) else " (in YAML, quote such a key to make it a text)"
+        return f"{where}: unknown key {unknown!r}{hint}; {nearest(str(unknown), allowed)}"
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         return f"{where}: key {missing[0]!r} is missing"
@@ -111,22 +113,48 @@ def check_config(config: Mapping[str, Any], schema_path: Path = SCHEMA) -> None:
             dispatch(step, "effect", "effect", f"chains.{name}[{i}]")
 
 
-def load_study(path: str | Path) -> "Study":
-    """Read and check a study file (YAML).
+class _UniqueKeyLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise ConfigError(
+                        f"{key.value!r} is there twice, the second time in line "
+                        f"{key.start_mark.line + 1}; YAML would drop the first without a word"
+                    )
+                seen.add(key.value)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
+
+
+def read_config(path: str | Path) -> Config:
+    """Read a study file, or an overlay of one, without checking it against the schema.
 
     Raises:
-        ConfigError: the file is missing, is no YAML mapping, or breaks the schema.
+        ConfigError: the file is missing, is no YAML mapping, or has a key twice in one mapping.
     """
     path = Path(path)
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such study file") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
     if not isinstance(config, dict):
         raise ConfigError(f"{path}: a study file is a mapping of keys, this is not")
-    return Study(config)
+    return config
+
+
+def load_study(path: str | Path) -> "Study":
+    """Read and check a study file (YAML).
+
+    Raises:
+        ConfigError: as :func:`read_config`, or the file breaks the schema.
+    """
+    return Study(read_config(path))
 
 
 def local_gpu() -> int:
@@ -169,7 +197,9 @@ class Study:
         self._check_names()
         for name in self.config["detectors"]:
             settings = self._run_settings(name)
-            run = Run(f"{name}-{hash8(settings)}", name, settings, self._seeds(name))
+            frontend = self._frontend_identity(self.config["detectors"][name]["frontend"])
+            identity = {**settings, "frontend": frontend}
+            run = Run(f"{name}-{hash8(identity)}", name, settings, self._seeds(name))
             self.runs[run.id] = run
 
     # --- references between sections -------------------------------------------------------
@@ -180,12 +210,17 @@ class Study:
             raise ConfigError(f"{where}: {name!r} is not in {section}; {nearest(name, entries)}")
         return entries[name]
 
-    def _dataset(self, name: str, where: str) -> None:
+    def _dataset(self, name: str, split: str, where: str) -> None:
         names = {**self.corpora, **self.copies}
         if name not in names:
             raise ConfigError(
                 f"{where}: {name!r} is neither a corpus nor an augmented copy; "
                 f"{nearest(name, names)}"
+            )
+        splits = names[name].get("splits")
+        if splits is not None and split not in splits:
+            raise ConfigError(
+                f"{where}: {name!r} is used for {split}, but its `splits` are {', '.join(splits)}"
             )
 
     def _check_names(self) -> None:
@@ -202,16 +237,29 @@ class Study:
             where = f"detectors.{name}"
             self._reference(entry["frontend"], "frontends", f"{where}.frontend")
             for key in ("data", "dev"):
+                split = "train" if key == "data" else "dev"
                 for i, source in enumerate(entry["train"].get(key, [])):
-                    self._dataset(source["corpus"], f"{where}.train.{key}[{i}].corpus")
+                    self._dataset(source["corpus"], split, f"{where}.train.{key}[{i}].corpus")
+            if not self.dev_sources(name):
+                raise ConfigError(
+                    f"{where}.train: key 'dev' is missing; augmented copies alone give no data "
+                    "for model selection, so name the corpora"
+                )
+            for source in self.dev_sources(name):
+                self._dataset(source["corpus"], "dev", f"{where}.train.dev")
             if "chain" in entry["train"]:
                 self._chain(entry["train"]["chain"], f"{where}.train.chain")
         for i, entry in enumerate(self.config["score"]):
-            self._dataset(entry["corpus"], f"score[{i}].corpus")
+            for split in entry["splits"]:
+                self._dataset(entry["corpus"], split, f"score[{i}].corpus")
         for name, entry in self.config.get("fusion", {}).items():
             for i, detector in enumerate(entry["detectors"]):
                 self._reference(detector, "detectors", f"fusion.{name}.detectors[{i}]")
             self._check_scored(entry["fit"], f"fusion.{name}.fit")
+            if entry["fit"]["split"] == "eval":
+                raise ConfigError(
+                    f"fusion.{name}.fit.split: a fusion is not fitted on eval, where it is judged"
+                )
             if name in self.config["detectors"]:
                 raise ConfigError(f"fusion.{name}: a detector has the same name")
         attribution = self.config.get("attribution")
@@ -264,7 +312,9 @@ class Study:
                 "sample_rate": entry.get("sample_rate", 16000),
                 "seed": self.seed,
             }
-        return {"corpus": name, **self._without_location(self.corpora[name])}
+        entry = self.corpora[name]
+        identity = {"corpus": name, **self._without_location(entry)}
+        return {**identity, "seed": self.seed} if entry["type"] == "mini" else identity
 
     def generated(self, entry: Config) -> Config:
         """The parameters of a generated corpus: everything its files depend on."""
@@ -342,6 +392,17 @@ class Study:
                     entry["backbone"][key] = backbone[key]
         return dict(entry)
 
+    def _frontend_identity(self, name: str) -> Config:
+        """What determines a front-end's output: its settings without the place of a backbone that
+        a rule puts on disk, and without whether its output is kept.
+        """
+        entry = copy.deepcopy(self.config["frontends"][name])
+        entry.pop("cache", None)
+        if "backbone" in entry:
+            backbone = self.config["backbones"][entry["backbone"]]
+            entry["backbone"] = {**backbone, "seed": self.seed} if "tiny" in backbone else backbone
+        return dict(entry)
+
     def is_frozen(self, name: str) -> bool:
         """Whether a front-end has no trainable parameter, so that its output may be cached."""
         return bool(self.config["frontends"][name].get("fine_tune", "none") == "none")
@@ -412,9 +473,12 @@ class Study:
 
     def features_id(self, run_id: str) -> str:
         """`{frontend}-{hash8}` of the cached features that a run reads."""
-        settings = self.run(run_id).settings
         name = self.config["detectors"][self.run(run_id).detector]["frontend"]
-        return f"{name}-{hash8({'frontend': settings['frontend'], 'input': settings['input']})}"
+        identity = {
+            "frontend": self._frontend_identity(name),
+            "input": self.run(run_id).settings["input"],
+        }
+        return f"{name}-{hash8(identity)}"
 
     def features(self, features_id: str) -> Config:
         """Front-end and input settings behind a features id."""

@@ -1,0 +1,445 @@
+"""The study file: what is refused, and what a run id depends on."""
+
+import copy
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from spoofscope.errors import ConfigError
+from spoofscope.study import Study, load_study
+
+MINI = Path(__file__).resolve().parents[1] / "config" / "config.yaml"
+
+# A small study that uses every kind of reference.
+STUDY = """
+study: small
+title: A small study
+seed: 3
+data_root: resources
+scatter_shards: {eval: 4}
+corpora:
+  mine: {type: folder, path: /data/mine, fractions: {train: 0.5, dev: 0.2, eval: 0.3}}
+  other: {type: asvspoof5, path: /data/asvspoof5}
+  made: {type: mini}
+noise:
+  musan: {path: /data/musan}
+chains:
+  noisy: [{effect: musan, probability: 0.5, voices: [3, 5]}, {effect: rawboost, algorithm: 5}]
+augmented:
+  mine_noisy: {corpus: mine, chain: noisy, splits: [train]}
+backbones:
+  big:
+    family: wavlm
+    hub: microsoft/wavlm-base-plus
+    revision: 4c66d4806a428f2e922ccfa1a962776e232d487b
+  tiny: {family: hubert, tiny: {layers: 2}}
+  local: {family: wav2vec2, folder: /models/mine}
+frontends:
+  wavlm: {type: ssl, backbone: big, n_layers: 6}
+  hubert: {type: ssl, backbone: tiny}
+  wav2vec2: {type: ssl, backbone: local, fine_tune: all}
+  lfcc: {type: lfcc}
+detectors:
+  a:
+    frontend: wavlm
+    backend: {type: mhfa, heads: 4}
+    input: {length: 32000}
+    seeds: [1, 2]
+    train:
+      data: [{corpus: mine}, {corpus: mine_noisy}]
+      recipe: {epochs: 3, lr: 1.0e-3, stages: [{epochs: 1}, {lr: 1.0e-4}]}
+  b:
+    frontend: lfcc
+    backend: {type: gmm}
+    train: {data: [{corpus: other}], dev: [{corpus: mine, systems: [x]}]}
+  c:
+    frontend: hubert
+    backend: {type: linear}
+    train: {data: [{corpus: made}], chain: noisy}
+  d: {frontend: wav2vec2, backend: {type: linear}, train: {data: [{corpus: mine}]}}
+score:
+  - {corpus: mine, splits: [dev, eval]}
+  - {corpus: other, splits: [eval]}
+fusion:
+  all: {detectors: [a, b], method: logistic, fit: {corpus: mine, split: dev}}
+attribution: {detectors: [a], corpus: mine, split: eval}
+artefacts: {trials: [{corpus: mine, split: eval}]}
+"""
+
+
+def small(path: str = "", value: Any = None) -> dict[str, Any]:
+    """The small study; where `path` is given, with that one key set (deleted for `...`)."""
+    config: dict[str, Any] = yaml.safe_load(STUDY)
+    if path:
+        *above, last = [int(key) if key.isdigit() else key for key in path.split(".")]
+        target: Any = config
+        for key in above:
+            target = target.setdefault(key, {}) if isinstance(target, dict) else target[key]
+        if value is ...:
+            del target[last]
+        else:
+            target[last] = value
+    return config
+
+
+def ids(config: dict[str, Any]) -> dict[str, str]:
+    return {run.detector: run.id for run in Study(config).runs.values()}
+
+
+# --- run ids -------------------------------------------------------------------------------------
+
+
+def test_run_ids_are_stable():
+    # These ids name folders on disk: a change here orphans every trained detector of every study.
+    assert ids(small()) == {
+        "a": "a-8591351a",
+        "b": "b-721a6e08",
+        "c": "c-c65a601c",
+        "d": "d-f2c262d6",
+    }
+    # That of b, spelled out.
+    identity = (
+        '{"backend":{"type":"gmm"},"data":[{"corpus":{"corpus":"other","type":"asvspoof5"}}],'
+        '"dev":[{"corpus":{"corpus":"mine","fractions":{"dev":0.2,"eval":0.3,"train":0.5},'
+        '"type":"folder"},"systems":["x"]}],"frontend":{"type":"lfcc"},"input":{},"recipe":{}}'
+    )
+    assert hashlib.sha256(identity.encode()).hexdigest()[:8] == "721a6e08"
+
+
+def reordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: reordered(value[key]) for key in reversed(value)}
+    return [reordered(item) for item in value] if isinstance(value, list) else value
+
+
+def test_run_ids_ignore_the_order_of_keys():
+    study = Study(reordered(small()))
+    assert {run.detector: run.id for run in study.runs.values()} == ids(small())
+    assert [run.detector for run in study.runs.values()] == ["d", "c", "b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("data_root", "/scratch"),
+        ("corpora.mine.path", "/elsewhere"),
+        ("noise.musan.path", "/elsewhere"),
+        ("detectors.a.seeds", [7]),
+        ("title", "Another title"),
+        ("study", "renamed"),
+        ("scatter_shards", {}),
+        ("conditions", ["system"]),
+        ("bootstrap", {"resamples": 10}),
+        ("frontends.wavlm.cache", "none"),
+        ("attribution.steps", 20),
+        ("score.0.splits", ["dev", "eval", "train"]),
+    ],
+)
+def test_run_ids_ignore_what_does_not_reach_the_weights(path, value):
+    assert ids(small(path, value)) == ids(small())
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "changed"),
+    [
+        ("frontends.wavlm.n_layers", 5, "a"),
+        ("frontends.wavlm.fine_tune", "all", "a"),
+        ("frontends.lfcc.n_filters", 40, "b"),
+        ("backbones.big.revision", "0" * 40, "a"),
+        ("backbones.tiny.tiny.layers", 3, "c"),
+        ("backbones.local.folder", "/models/other", "d"),
+        ("detectors.a.backend.heads", 8, "a"),
+        ("detectors.a.input.length", 16000, "a"),
+        ("detectors.a.train.recipe.epochs", 4, "a"),
+        ("detectors.a.train.recipe.stages.1.lr", 2e-4, "a"),
+        ("detectors.a.train.data.0.systems", ["x"], "a"),
+        ("detectors.a.train.chain", "noisy", "a"),
+        ("detectors.b.train.dev.0.systems", ["x", "y"], "b"),
+        ("corpora.mine.fractions.train", 0.4, "abd"),
+        ("corpora.other.on_bad_audio", "exclude", "b"),
+        ("corpora.made.options", {"speakers": {"train": 2}}, "c"),
+        ("chains.noisy.0.voices", [3, 6], "ac"),
+        ("noise.musan", {"generate": "mini"}, "ac"),
+        ("augmented.mine_noisy.sample_rate", 8000, "a"),
+        # The study's seed makes the copies, the tiny backbone and the mini corpus.
+        ("seed", 4, "ac"),
+    ],
+)
+def test_run_ids_change_with_what_reaches_the_weights(path, value, changed):
+    before, after = ids(small()), ids(small(path, value))
+    assert {name for name in before if before[name] != after[name]} == set(changed)
+
+
+def test_the_mini_corpus_and_the_tiny_backbone_are_made_from_the_seed():
+    config = small("detectors.c.train.chain", ...)
+    for backbone in ("tiny", "local"):
+        config["frontends"]["hubert"]["backbone"] = backbone
+        other = {**copy.deepcopy(config), "seed": 4}
+        assert ids(config)["c"] != ids(other)["c"]
+    config["detectors"]["c"]["train"]["data"] = [{"corpus": "other"}]
+    config["detectors"]["c"]["train"]["dev"] = [{"corpus": "mine"}]
+    assert ids(config)["c"] == ids({**config, "seed": 4})["c"]
+
+
+def test_settings_rebuild_the_detector_where_it_is():
+    study = Study(small())
+    frontend = study.run_of("a").settings["frontend"]
+    folder = frontend["backbone"].pop("folder")
+    assert folder == f"resources/backbones/{study.backbone_id('big')}"
+    assert frontend == {
+        "type": "ssl",
+        "n_layers": 6,
+        "backbone": {
+            "family": "wavlm",
+            "hub": "microsoft/wavlm-base-plus",
+            "revision": "4c66d4806a428f2e922ccfa1a962776e232d487b",
+        },
+    }
+    assert study.run_of("d").settings["frontend"]["backbone"]["folder"] == "/models/mine"
+    # Rule parameters must survive JSON unchanged, or every dry run would see a difference.
+    for run in study.runs.values():
+        assert json.loads(json.dumps(run.settings)) == run.settings
+
+
+def test_cached_features_are_shared_by_detectors_with_the_same_front_end_and_input():
+    config = small("detectors.b.input", {"length": 16000})
+    config["detectors"]["e"] = copy.deepcopy(config["detectors"]["b"])
+    config["detectors"]["e"]["backend"] = {"type": "lcnn"}
+    study = Study(config)
+    b, e = study.run_of("b").id, study.run_of("e").id
+    assert study.features_id(b) == study.features_id(e)
+    assert study.features(study.features_id(b)) == {
+        "frontend": {"type": "lfcc"},
+        "input": {"length": 16000},
+    }
+    moved = Study({**config, "data_root": "/scratch"})
+    run = study.run_of("a").id
+    assert moved.features_id(run) == study.features_id(run)
+
+
+def test_what_is_cached_and_what_trains_on_it():
+    study = Study(small())
+    cached = {run.detector: study.is_cached(run.id) for run in study.runs.values()}
+    assert cached == {"a": True, "b": True, "c": True, "d": False}
+    # c augments on the fly, so it must hear its training audio.
+    reads = {run.detector: study.trains_on_features(run.id) for run in study.runs.values()}
+    assert reads == {"a": True, "b": True, "c": False, "d": False}
+    assert not Study(small("frontends.lfcc.cache", "none")).is_cached(study.run_of("b").id)
+
+
+def test_fusion_ids_follow_their_members_and_seeds():
+    study = Study(small())
+    fusion = study.fusion_id("all")
+    assert study.fusion_of(fusion) == "all"
+    assert study.fusion_members("all") == [
+        (study.run_of("a").id, 1),
+        (study.run_of("b").id, 1),
+    ]
+    for path, value in (
+        ("detectors.a.backend.heads", 8),
+        ("detectors.a.seeds", [2, 1]),
+        ("fusion.all.method", "mean"),
+        ("fusion.all.fit.corpus", "mine"),
+    ):
+        other = Study(small(path, value)).fusion_id("all")
+        assert (other != fusion) == (path != "fusion.all.fit.corpus"), path
+
+
+def test_lists_of_a_study():
+    study = Study(small())
+    assert study.root == "results/small"
+    assert study.scored() == [("mine", "dev"), ("mine", "eval"), ("other", "eval")]
+    assert [study.shards(split) for split in ("train", "dev", "eval")] == [1, 1, 4]
+    names = [name.rpartition("-")[0] for name, _ in study.systems()]
+    assert names == ["a", "a", "b", "c", "d", "all"]
+    # By default selection happens on the corpora, not on their augmented copies.
+    assert study.dev_sources("a") == [{"corpus": "mine"}]
+    assert study.dev_sources("b") == [{"corpus": "mine", "systems": ["x"]}]
+
+
+def test_unknown_run_names_the_nearest():
+    study = Study(small())
+    run = study.run_of("a").id
+    with pytest.raises(ConfigError, match=f"no run '{run[:-1]}'.*edited.*{run}"):
+        study.run(run[:-1])
+
+
+def test_changing_the_config_afterwards_changes_no_study():
+    config = small()
+    study = Study(config)
+    config["detectors"]["a"]["backend"]["heads"] = 16
+    assert study.run_of("a").settings["backend"]["heads"] == 4
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("corpus", {}, r"the study file: unknown key 'corpus'; did you mean 'corpora'\?"),
+        (
+            "detectors.a.train.recipe.learning_rates",
+            1,
+            r"detectors.a.train.recipe: unknown key 'learning_rates'; valid are: .*lr",
+        ),
+        ("detectors.a.input.lenght", 1, r"detectors.a.input: .*'lenght'; did you mean 'length'\?"),
+        ("detectors.a.backend.head", 4, r"detectors.a.backend: .*'head'; did you mean 'heads'\?"),
+        ("detectors.b.backend.heads", 4, r"detectors.b.backend: unknown key 'heads'; valid are: "),
+        ("corpora.mine.fraction", {}, r"corpora.mine: .*'fraction'; did you mean 'fractions'\?"),
+        ("frontends.lfcc.backbone", "big", r"frontends.lfcc: unknown key 'backbone'; valid are: "),
+        ("chains.noisy.0.voice", [1, 2], r"chains.noisy\[0\]: .*'voice'; did you mean 'voices'\?"),
+        ("chains.noisy.1.order", 5, r"chains.noisy\[1\]: .*'order'; did you mean 'orders'\?"),
+        ("backbones.tiny.tiny.layer", 1, r"backbones.tiny.tiny: .*did you mean 'layers'\?"),
+        ("fusion.all.fit.splits", [], r"fusion.all.fit: .*'splits'; did you mean 'split'\?"),
+        ("attribution.step", 5, r"attribution: .*'step'; did you mean 'steps'\?"),
+    ],
+)
+def test_unknown_keys_name_the_nearest(path, value, message):
+    with pytest.raises(ConfigError, match=message):
+        Study(small(path, value))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("seed", "1", r"seed: expected integer, found '1'"),
+        ("seed", True, r"seed: expected integer, found True"),
+        ("seed", -1, r"seed: -1 is less than the minimum"),
+        (
+            "detectors.a.train.recipe.lr",
+            "1e-3",
+            r"detectors.a.train.recipe.lr: expected number, found '1e-3' \(in YAML write 1.0e-3",
+        ),
+        ("detectors.a.input.length", "whole", r"a.input.length: expected integer or null"),
+        ("detectors", [], r"detectors: expected object"),
+        ("detectors", {}, r"detectors: "),
+        ("detectors.a.backend", "mhfa", r"detectors.a.backend: expected object, found 'mhfa'"),
+        ("score", [], r"score: "),
+        ("score.0.splits.0", "test", r"score\[0\].splits\[0\]: 'test' is not allowed; valid are"),
+        ("detectors.a.train.recipe.schedule", "cosin", r"'cosin' is not allowed; .*'cosine'"),
+        ("backbones.big.revision", "main", r"backbones.big.revision: 'main' does not match"),
+        ("corpora.mine.fractions.train", 1.5, r"corpora.mine.fractions.*1.5"),
+        ("study", "Mini Study", r"study: 'Mini Study' does not match"),
+        ("corpora.My Corpus", {"type": "mini"}, r"corpora: 'My Corpus' does not match"),
+        ("detectors.a.seeds", [1, 1], r"detectors.a.seeds: .*non-unique"),
+    ],
+)
+def test_wrong_values_name_their_place(path, value, message):
+    with pytest.raises(ConfigError, match=message):
+        Study(small(path, value))
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("score", r"the study file: key 'score' is missing"),
+        ("detectors.a.frontend", r"detectors.a: key 'frontend' is missing"),
+        ("detectors.a.train.data", r"detectors.a.train: key 'data' is missing"),
+        ("detectors.a.backend.type", r"detectors.a.backend: key 'type' is missing; valid are: aas"),
+        ("corpora.mine.type", r"corpora.mine: key 'type' is missing; valid are: asvspoof2019_la"),
+        ("frontends.wavlm.backbone", r"frontends.wavlm: key 'backbone' is missing"),
+        ("chains.noisy.0.effect", r"chains.noisy\[0\]: key 'effect' is missing"),
+        ("chains.noisy.1.algorithm", r"chains.noisy\[1\]: key 'algorithm' is missing"),
+        ("noise.musan", r"chains.noisy: effect 'musan' needs the folder noise.musan"),
+    ],
+)
+def test_missing_keys_are_named(path, message):
+    with pytest.raises(ConfigError, match=message):
+        Study(small(path, ...))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("corpora.mine.type", "foldr", r"corpora.mine.type: 'foldr' is not known; .*'folder'\?"),
+        ("detectors.a.backend.type", "mfa", r"detectors.a.backend.type: 'mfa' .*'mhfa'\?"),
+        ("frontends.lfcc.type", "mfcc", r"frontends.lfcc.type: 'mfcc' .*'lfcc'\?"),
+        ("chains.noisy.0.effect", "musn", r"chains.noisy\[0\].effect: 'musn' .*'musan'\?"),
+        ("detectors.a.frontend", "wavlmm", r"a.frontend: 'wavlmm' is not in frontends.*'wavlm'\?"),
+        ("frontends.wavlm.backbone", "bigg", r"wavlm.backbone: 'bigg' is not in backbones.*'big'"),
+        ("detectors.a.train.data.1.corpus", "minee", r"train.data\[1\].corpus: 'minee' is neither"),
+        ("detectors.b.train.dev.0.corpus", "minee", r"b.train.dev\[0\].corpus: 'minee' is neither"),
+        ("detectors.c.train.chain", "noise", r"c.train.chain: 'noise' is not in chains"),
+        ("augmented.mine_noisy.corpus", "minee", r"augmented.mine_noisy.corpus: 'minee' is not in"),
+        ("augmented.mine_noisy.chain", "nois", r"augmented.mine_noisy.chain: 'nois' is not in"),
+        ("score.1.corpus", "othr", r"score\[1\].corpus: 'othr' is neither.*'other'\?"),
+        ("fusion.all.detectors.1", "bb", r"fusion.all.detectors\[1\]: 'bb' is not in detectors"),
+        ("fusion.all.fit.corpus", "other", r"fusion.all.fit: other.dev is not scored"),
+        ("attribution.detectors.0", "z", r"attribution.detectors\[0\]: 'z' is not in detectors"),
+        ("attribution.split", "train", r"attribution: mine.train is not scored; add it to"),
+        ("artefacts.trials.0.corpus", "made", r"artefacts.trials\[0\]: made.eval is not scored"),
+    ],
+)
+def test_names_that_nothing_defines(path, value, message):
+    with pytest.raises(ConfigError, match=message):
+        Study(small(path, value))
+
+
+def test_a_name_stands_for_one_thing():
+    config = small()
+    config["augmented"]["mine"] = config["augmented"].pop("mine_noisy")
+    config["detectors"]["a"]["train"]["data"].pop()
+    with pytest.raises(ConfigError, match=r"augmented.mine: a corpus has the same name"):
+        Study(config)
+    config = small()
+    config["fusion"]["a"] = config["fusion"].pop("all")
+    with pytest.raises(ConfigError, match=r"fusion.a: a detector has the same name"):
+        Study(config)
+
+
+def test_splits_that_do_not_exist_are_found_before_anything_runs():
+    with pytest.raises(ConfigError, match=r"score\[2\].corpus: 'mine_noisy' is used for eval, but"):
+        Study(small("score", [*small()["score"], {"corpus": "mine_noisy", "splits": ["eval"]}]))
+    with pytest.raises(ConfigError, match=r"b.train.data\[0\].corpus: 'other' is used for train"):
+        Study(small("corpora.other.splits", ["eval"]))
+    config = small("corpora.mine.splits", ["train", "eval"])
+    config["detectors"] = {"d": config["detectors"]["d"]}
+    with pytest.raises(ConfigError, match=r"d.train.dev: 'mine' is used for dev"):
+        Study(config)
+    with pytest.raises(ConfigError, match=r"detectors.a.train: key 'dev' is missing; augmented"):
+        Study(small("detectors.a.train.data", [{"corpus": "mine_noisy"}]))
+
+
+def test_a_fusion_is_not_fitted_where_it_is_judged():
+    with pytest.raises(ConfigError, match=r"fusion.all.fit.split: .*not fitted on eval"):
+        Study(small("fusion.all.fit.split", "eval"))
+
+
+# --- the file ------------------------------------------------------------------------------------
+
+
+def test_words_that_yaml_takes_for_booleans_are_explained(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(STUDY.replace("artefacts: {", "artefacts: {on: 1, "))
+    with pytest.raises(ConfigError, match=r"artefacts: unknown key True \(in YAML, quote"):
+        load_study(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, r"study.yaml: no such study file"),
+        ("a: [1,\nb: 2", r"study.yaml: not valid YAML: (?s:.*)line [123]"),
+        ("- a\n- b\n", r"study.yaml: a study file is a mapping of keys"),
+        ("", r"study.yaml: a study file is a mapping of keys"),
+        ("study: x\nseed: 1\nstudy: y\n", r"study.yaml: .*'study' is there twice.*line 3"),
+        ("a:\n  b: 1\n  c: 2\n  b: 3\n", r"study.yaml: .*'b' is there twice.*line 4"),
+    ],
+)
+def test_files_that_are_no_study(tmp_path, text, message):
+    path = tmp_path / "study.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_study(path)
+
+
+def test_the_mini_study_is_valid():
+    study = load_study(MINI)
+    assert study.name == "mini"
+    assert all(run_id.startswith(f"{run.detector}-") for run_id, run in study.runs.items())
