@@ -66,6 +66,13 @@ def figure_params(name, **values):
     )
 
 
+def template_digest(name):
+    """A page depends on its template, which is no module and so in no code digest."""
+    return sha256_file(
+        Path(workflow.basedir) / "src" / "spoofscope" / "templates" / name
+    )
+
+
 def report_figure(name):
     """Mark the PNG of a figure for `snakemake --report`."""
     return report(

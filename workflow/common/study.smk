@@ -2,6 +2,7 @@
 # Nothing heavy may be imported: this is parsed again in every cluster job.
 import re
 
+from spoofscope.files import sha256_file
 from spoofscope.identity import code_digest, hash8
 from spoofscope.study import Study, local_gpu
 

@@ -22,6 +22,11 @@ rule provenance:
     conda:
         ENVIRONMENT
     params:
-        cfg=with_code("provenance", config=STUDY.config, root=R),
+        cfg=with_code(
+            "provenance",
+            config=STUDY.config,
+            root=R,
+            template=template_digest("provenance.html.j2"),
+        ),
     script:
         "../scripts/provenance.py"

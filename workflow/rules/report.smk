@@ -236,6 +236,7 @@ rule report:
             figures=figure_names(),
             root=R,
             systems=described_systems(),
+            template=template_digest("report.html.j2"),
         ),
     script:
         "../scripts/report.py"
