@@ -132,19 +132,21 @@ def extract(
     shard: str | Path,
     batch_size: int = 8,
     dtype: Literal["float32", "float16"] = "float32",
+    device: str = "cpu",
 ) -> None:
     """Run a frozen front-end over every window of every row and write a shard and its index.
 
     Memory holds one batch at a time, whatever the size of the corpus.
 
     Args:
-        frontend: on the device where it shall run; it is put into evaluation mode.
+        frontend: it is moved to `device` and put into evaluation mode.
         policy: the detector's input policy; the front-end's own normalisation is added.
         rows: a manifest, or a part of one.
         shard: the `.safetensors` file; the index is written beside it as `.tsv`.
         batch_size: windows at once, all of one length.
         dtype: of the stored values. float16 halves the disk space and changes scores by about
             0.1 %.
+        device: "cpu" or "cuda".
 
     Raises:
         ConfigError: the front-end is trained, or the policy does not fit it.
@@ -159,8 +161,7 @@ def extract(
         raise TableError(f"{shard}: no utterances to extract features of")
     shard = Path(shard)
     policy = policy_of(frontend, policy)
-    frontend.eval()
-    device = next(iter([*frontend.parameters(), *frontend.buffers()]), torch.empty(0)).device
+    frontend.to(device).eval()
     tag, numpy_type = _DTYPES[dtype]
     index: list[tuple[Any, ...]] = []
     offset = 0
