@@ -1,0 +1,175 @@
+"""Copies of this checkout in which tests run the workflow, apart from the results in it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# A study of seconds: four talkers, one detector.
+TINY_STUDY: dict[str, Any] = {
+    "study": "tiny",
+    "title": "A tiny study",
+    "seed": 1,
+    "data_root": "resources",
+    "scatter_shards": {"eval": 2},
+    "corpora": {
+        "talkers": {
+            "type": "mini",
+            "options": {
+                "speakers": {"train": 2, "dev": 2, "eval": 2},
+                "sentences": {"train": 4, "dev": 4, "eval": 4},
+                "codecs": [],
+            },
+        }
+    },
+    "frontends": {"lfcc": {"type": "lfcc"}},
+    "detectors": {
+        "lfcc_linear": {
+            "frontend": "lfcc",
+            "backend": {"type": "linear"},
+            "input": {"length": 16000},
+            "train": {
+                "data": [{"corpus": "talkers"}],
+                "recipe": {"epochs": 2, "lr": 1.0e-2, "batch_size": 8},
+            },
+        }
+    },
+    "score": [{"corpus": "talkers", "splits": ["dev", "eval"]}],
+    "conditions": ["system"],
+    "bootstrap": {"resamples": 100},
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a dry run."""
+
+    rule: str
+    wildcards: Mapping[str, str]
+    outputs: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A folder with a copy of the repository's files."""
+
+    folder: Path
+
+    def command(self, *arguments: str, profile: str = "profiles/local") -> list[str]:
+        return [sys.executable, "-m", "snakemake", "--profile", profile, *arguments]
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(self.folder / "src")}
+
+    def snakemake(
+        self, *arguments: str, profile: str = "profiles/local", timeout: float = 600
+    ) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake in the copy, with the copy's library; never raises for its exit code."""
+        return subprocess.run(
+            self.command(*arguments, profile=profile),
+            cwd=self.folder,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+        )
+
+    def make(self, *arguments: str, timeout: float = 600) -> str:
+        """Run Snakemake, which has to succeed; returns what it printed."""
+        done = self.snakemake(*arguments, timeout=timeout)
+        assert done.returncode == 0, done.stdout[-6000:]
+        return done.stdout
+
+    def refuse(self, *arguments: str) -> str:
+        """Run Snakemake, which has to fail; returns what it printed."""
+        done = self.snakemake(*arguments)
+        assert done.returncode == 1, f"exit code {done.returncode}\n{done.stdout[-6000:]}"
+        return done.stdout
+
+    def spoofscope(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line in the copy."""
+        return subprocess.run(
+            [sys.executable, "-m", "spoofscope.cli", *arguments],
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    def plan(self, *arguments: str, profile: str = "profiles/local") -> list[Job]:
+        """The jobs of a dry run, without the final `all`."""
+        done = self.snakemake("-n", *arguments, profile=profile)
+        assert done.returncode == 0, done.stdout[-6000:]
+        return parse_plan(done.stdout)
+
+    def write_study(self, study: Mapping[str, Any], name: str = "study.yaml") -> str:
+        """Write a study file; returns its name, for `--configfile`."""
+        text = yaml.safe_dump(dict(study), sort_keys=False)
+        (self.folder / name).write_text(text, encoding="utf-8")
+        return name
+
+    def copy(self, folder: Path) -> "Checkout":
+        """Another copy, results and Snakemake's records included, with the same times."""
+        subprocess.run(["cp", "-a", "--reflink=auto", str(self.folder), str(folder)], check=True)
+        return Checkout(folder)
+
+
+def parse_plan(text: str) -> list[Job]:
+    """The jobs that a dry run prints."""
+    jobs = []
+    for block in re.split(r"\n(?=(?:local)?rule \w+:\n)", text):
+        first, *lines = block.splitlines()
+        match = re.fullmatch(r"(?:local)?rule (\w+):", first)
+        if not match or match[1] == "all":
+            continue
+        fields: dict[str, str] = {}
+        for line in lines:
+            field = re.fullmatch(r"    ([a-z]+): (.*)", line)
+            if field is None:
+                break
+            fields[field[1]] = field[2]
+        wildcards = dict(
+            pair.split("=", 1) for pair in fields.get("wildcards", "").split(", ") if pair
+        )
+        outputs = tuple(fields["output"].replace(" (temp)", "").split(", "))
+        jobs.append(Job(match[1], wildcards, outputs, fields.get("reason", "")))
+    return jobs
+
+
+def clone(folder: Path) -> Checkout:
+    """Copy what is in version control, with the changes in the working tree, and new files."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, target)
+    author = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    for arguments in (["init", "-q"], ["add", "-A"], [*author, "commit", "-q", "-m", "Copy"]):
+        subprocess.run(["git", *arguments], cwd=folder, check=True)
+    return Checkout(folder)
+
+
+def run_mini(folder: Path) -> Checkout:
+    """The mini study from nothing."""
+    checkout = clone(folder)
+    checkout.make("all", timeout=3000)
+    return checkout
