@@ -45,7 +45,8 @@ def info(path: str | Path) -> AudioInfo:
     """Sample rate, length and channel count from the header, without decoding where possible.
 
     Raises:
-        AudioError: the file is missing, empty, holds no samples or is no audio.
+        AudioError: the file is missing, empty, holds no samples, is no audio or a truncated WAV
+            file. Of other formats only :func:`read` finds out that they are truncated.
     """
     path = Path(path)
     _check_exists(path)
@@ -54,6 +55,7 @@ def info(path: str | Path) -> AudioInfo:
     except soundfile.SoundFileError as error:
         samples, sample_rate = _decode_with_ffmpeg(path, error)
         return AudioInfo(sample_rate, samples.shape[0], samples.shape[1])
+    _refuse_truncated_wav(path)
     if header.frames <= 0:
         raise AudioError(f"{path}: the file holds no samples")
     return AudioInfo(int(header.samplerate), int(header.frames), int(header.channels))
@@ -100,6 +102,14 @@ def _missing_wav_bytes(path: Path) -> int:
     return 0
 
 
+def _refuse_truncated_wav(path: Path) -> None:
+    missing = _missing_wav_bytes(path)
+    if missing:
+        raise AudioError(
+            f"{path}: truncated: {missing} bytes of its data are missing; fetch the file again"
+        )
+
+
 def read(path: str | Path, sample_rate: int | None = None) -> tuple[Samples, int]:
     """Decode a whole file to mono.
 
@@ -124,11 +134,7 @@ def read(path: str | Path, sample_rate: int | None = None) -> tuple[Samples, int
     except soundfile.SoundFileError as error:
         samples, rate = _decode_with_ffmpeg(path, error)
         expected = samples.shape[0]
-    missing = _missing_wav_bytes(path)
-    if missing:
-        raise AudioError(
-            f"{path}: truncated: {missing} bytes of its data are missing; fetch the file again"
-        )
+    _refuse_truncated_wav(path)
     if samples.shape[0] < expected:
         raise AudioError(
             f"{path}: truncated: the header promises {expected} samples, "

@@ -1,5 +1,6 @@
 """Files that are either whole or not there: atomic writes, JSON, hashes."""
 
+import errno
 import hashlib
 import json
 import os
@@ -26,7 +27,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     a power cut never leaves a short file under the final name.
 
     Raises:
-        SpoofscopeError: the block wrote nothing to the temporary name.
+        SpoofscopeError: the block wrote nothing to the temporary name, or the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,6 +42,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         finally:
             os.close(descriptor)
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise SpoofscopeError(
+                f"{path}: the disk is full; nothing was changed, make room and repeat"
+            ) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -61,7 +68,12 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         yield temporary
         if path.exists():
             os.replace(path, retired)
-        os.replace(temporary, path)
+        try:
+            os.replace(temporary, path)
+        except OSError:
+            if retired.exists():
+                os.replace(retired, path)
+            raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(retired, ignore_errors=True)

@@ -66,7 +66,12 @@ def read_table(path: str | Path, required: Mapping[str, pl.DataType]) -> pl.Data
     except pl.exceptions.NoDataError:
         raise TableError(f"{path}: the table is empty, not even a header") from None
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
-        raise TableError(f"{path}: {_ragged_line(path) or error}") from error
+        reason = _undecodable_line(path) or _ragged_line(path) or error
+        raise TableError(f"{path}: {reason}") from error
+    names = _header(path)
+    for name in names:
+        if names.count(name) > 1:
+            raise TableError(f"{path}: line 1: column {name!r} is there twice")
     short = _ragged_line(path)
     if short:
         raise TableError(f"{path}: {short}")
@@ -79,6 +84,23 @@ def read_table(path: str | Path, required: Mapping[str, pl.DataType]) -> pl.Data
     for name, dtype in required.items():
         frame = frame.with_columns(_typed(path, frame[name], dtype))
     return frame
+
+
+def _header(path: Path) -> list[str]:
+    with open(path, "rb") as stream:
+        line = next((line for line in stream if line.strip(b"\r\n")), b"")
+    return line.decode("utf-8-sig", errors="replace").rstrip("\r\n").split("\t")
+
+
+def _undecodable_line(path: Path) -> str | None:
+    """The first line that is not UTF-8, in words."""
+    with open(path, "rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                return f"line {number}: not UTF-8 text: {error.reason}; save the table as UTF-8"
+    return None
 
 
 def _ragged_line(path: Path) -> str | None:
@@ -181,9 +203,18 @@ def check_manifest(frame: pl.DataFrame, path: str | Path) -> None:
     path = Path(path)
     if frame.is_empty():
         raise TableError(f"{path}: the manifest has no utterances")
+    for name, dtype in MANIFEST_COLUMNS.items():
+        if isinstance(dtype, pl.String):
+            _typed(path, frame[name].fill_null(""), dtype)
     _refuse_duplicates(path, frame)
     _refuse_unknown(path, frame, "split", SPLITS)
     _refuse_unknown(path, frame, "label", LABELS)
+    bad = (~(frame["sample_rate"] > 0)).arg_true()
+    if bad.len():
+        raise TableError(
+            f"{path}: line {bad[0] + 2}: column 'sample_rate': {frame['sample_rate'][bad[0]]} "
+            "is not a positive number of Hz"
+        )
     bad = (~(frame["duration"] > 0) | ~frame["duration"].is_finite()).arg_true()
     if bad.len():
         raise TableError(
@@ -261,19 +292,25 @@ def read_segments(path: str | Path) -> pl.DataFrame:
     """
     path = Path(path)
     frame = read_table(path, SEGMENT_COLUMNS)
+    _check_segments(frame, path)
+    return frame
+
+
+def _check_segments(frame: pl.DataFrame, path: Path) -> None:
     _refuse_unknown(path, frame, "tier", TIERS)
-    bad = (~((frame["start"] >= 0) & (frame["end"] > frame["start"]))).arg_true()
+    whole = (frame["start"] >= 0) & (frame["end"] > frame["start"]) & frame["end"].is_finite()
+    bad = (~whole).arg_true()
     if bad.len():
         row = frame.row(bad[0], named=True)
         raise TableError(
             f"{path}: line {bad[0] + 2}: segment from {row['start']} to {row['end']} s; "
             "a segment starts at 0 s or later and ends after its start"
         )
-    return frame
 
 
 def write_segments(path: str | Path, frame: pl.DataFrame) -> None:
-    """Write a segments table."""
+    """Check and write a segments table."""
+    _check_segments(frame, Path(path))
     write_table(path, frame.select(list(SEGMENT_COLUMNS)))
 
 

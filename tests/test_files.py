@@ -1,0 +1,197 @@
+"""Files are whole or not there, whatever goes wrong while they are written."""
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from spoofscope import audio
+from spoofscope.errors import AudioError, SpoofscopeError
+from spoofscope.files import (
+    atomic_folder,
+    atomic_path,
+    read_json,
+    sha256_file,
+    sha256_folder,
+    write_json,
+    write_text,
+)
+from spoofscope.tables import write_table
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_success_leaves_the_file_and_nothing_else(tmp_path):
+    target = tmp_path / "deep" / "er" / "table.tsv"
+    with atomic_path(target) as temporary:
+        assert temporary.parent == target.parent
+        assert temporary.suffix == ".tsv"
+        temporary.write_text("new")
+        assert not target.exists()
+    assert target.read_text() == "new"
+    assert names(target.parent) == ["table.tsv"]
+
+
+def test_an_error_leaves_what_was_there(tmp_path):
+    target = tmp_path / "table.tsv"
+    target.write_text("old")
+
+    def fail() -> None:
+        with atomic_path(target) as temporary:
+            temporary.write_text("ne")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        fail()
+    assert target.read_text() == "old"
+    assert names(tmp_path) == ["table.tsv"]
+
+
+def test_writing_nothing_is_an_error(tmp_path):
+    target = tmp_path / "table.tsv"
+    with (
+        pytest.raises(SpoofscopeError, match=r"nothing was written for .*table"),
+        atomic_path(target),
+    ):
+        pass
+    assert names(tmp_path) == []
+
+
+def test_other_failures_of_the_system_stay_what_they_are(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError), atomic_path(tmp_path / "folder") as temporary:
+        temporary.write_text("x")
+    assert names(tmp_path) == ["folder"]
+
+
+def test_folders_appear_whole(tmp_path):
+    target = tmp_path / "detector"
+    with atomic_folder(target) as folder:
+        (folder / "a").write_text("1")
+        assert not target.exists()
+    with atomic_folder(target) as folder:
+        (folder / "b").write_text("2")
+        assert names(target) == ["a"]
+    assert names(target) == ["b"]
+
+    def fail() -> None:
+        with atomic_folder(target) as folder:
+            (folder / "c").write_text("3")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        fail()
+    assert names(target) == ["b"]
+    assert names(tmp_path) == ["detector"]
+
+
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
+    target = tmp_path / "detector"
+    with atomic_folder(target) as folder:
+        (folder / "a").write_text("1")
+    real = os.replace
+
+    def refuse_new(source: Path, destination: Path) -> None:
+        if str(source).endswith(".tmp"):
+            raise PermissionError("no")
+        real(source, destination)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refuse_new)
+        with pytest.raises(PermissionError), atomic_folder(target) as folder:
+            (folder / "b").write_text("2")
+    assert names(target) == ["a"]
+    assert names(tmp_path) == ["detector"]
+
+
+def test_json_is_sorted_readable_and_refuses_nan(tmp_path):
+    path = tmp_path / "x.json"
+    write_json(path, {"b": 1, "a": [1.5, None, "é"]})
+    assert path.read_text().index('"a"') < path.read_text().index('"b"')
+    assert read_json(path) == {"a": [1.5, None, "é"], "b": 1}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(path, {"a": float("nan")})
+    assert json.loads(path.read_text())["b"] == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "x.json does not exist"),
+        (b'{"a": 1,\n "b" 2}', r"x.json is not valid JSON: .*line 2"),
+        (b"\xff", "x.json is not valid JSON"),
+        (b"", "x.json is not valid JSON"),
+    ],
+)
+def test_broken_json_is_named(tmp_path, content, message):
+    path = tmp_path / "x.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SpoofscopeError, match=message):
+        read_json(path)
+
+
+def test_hashes(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert sha256_file(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
+    first = sha256_folder(tmp_path)
+    (tmp_path / "a").rename(tmp_path / "b")
+    renamed = sha256_folder(tmp_path)
+    (tmp_path / "b").write_bytes(b"abd")
+    assert len({first, renamed, sha256_folder(tmp_path)}) == 3
+
+
+# --- a full disk ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)]
+    try:
+        mounted = subprocess.run(command, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        mounted = False
+    if not mounted:
+        pytest.skip("mounting a small disk needs root")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def fill_text(path: Path) -> None:
+    write_text(path, "a" * 300_000)
+
+
+def fill_json(path: Path) -> None:
+    write_json(path, ["a" * 1000] * 300)
+
+
+def fill_table(path: Path) -> None:
+    write_table(path, pl.DataFrame({"a": ["b" * 1000] * 300}))
+
+
+@pytest.mark.parametrize("fill", [fill_text, fill_json, fill_table])
+def test_a_full_disk_is_said_and_leaves_the_old_file(small_disk, fill):
+    target = small_disk / "x.txt"
+    target.write_text("old")
+    with pytest.raises(SpoofscopeError, match=r"x.txt: the disk is full"):
+        fill(target)
+    assert target.read_text() == "old"
+    assert names(small_disk) == ["x.txt"]
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+def test_audio_on_a_full_disk(small_disk, suffix):
+    noise = np.random.default_rng(1).uniform(-1, 1, 300_000)
+    with pytest.raises(AudioError, match=f"x.{suffix}: cannot be written.*disk full"):
+        audio.write(small_disk / f"x.{suffix}", noise, 16000)
+    assert names(small_disk) == []

@@ -1,0 +1,327 @@
+"""Tables survive a round trip, and broken ones are refused with file, line and column."""
+
+import contextlib
+import math
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from spoofscope.errors import TableError
+from spoofscope.tables import (
+    SCORE_COLUMNS,
+    TIERS,
+    join_scores,
+    read_manifest,
+    read_scores,
+    read_segments,
+    read_table,
+    read_trials,
+    write_manifest,
+    write_scores,
+    write_segments,
+    write_table,
+)
+
+HEADER = "utt_id\tpath\tsplit\tlabel\tsystem\tspeaker\tduration\tsample_rate\tcodec\n"
+ROWS = [
+    "a\ta.wav\ttrain\tbonafide\t-\ts1\t1.5\t16000\t-",
+    "b\tb.wav\teval\tspoof\tx\ts1\t2\t8000\tmp3",
+]
+
+
+def manifest_text(row: int = 0, column: str = "", value: str = "") -> str:
+    """A manifest of two rows; one field may be changed."""
+    rows = [text.split("\t") for text in ROWS]
+    if column:
+        rows[row][HEADER.split().index(column)] = value
+    return HEADER + "".join("\t".join(fields) + "\n" for fields in rows)
+
+
+def saved(folder: Path, text: str | bytes, name: str = "table.tsv") -> Path:
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+# --- any table -----------------------------------------------------------------------------------
+
+words = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\t\n\r"), min_size=1, max_size=8
+)
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(
+    rows=st.dictionaries(words, st.tuples(numbers, words), min_size=1, max_size=6),
+    extra=words.filter(lambda name: name not in ("utt_id", "score")),
+)
+def test_every_text_and_every_number_survives(tmp_path, rows, extra):
+    path = tmp_path / "scores.tsv"
+    frame = pl.DataFrame(
+        {
+            "utt_id": list(rows),
+            "score": [score for score, _ in rows.values()],
+            extra: [text for _, text in rows.values()],
+        }
+    )
+    write_table(path, frame)
+    # Floats come back bit by bit, the sign of zero included.
+    back = read_table(path, SCORE_COLUMNS)
+    assert back.equals(frame)
+    assert [math.copysign(1, x) for x in back["score"]] == [
+        math.copysign(1, x) for x in frame["score"]
+    ]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(content=st.binary(max_size=60) | st.text("ab\t\n\r.1", max_size=40).map(str.encode))
+def test_any_bytes_are_a_table_or_a_table_error(tmp_path, content):
+    path = saved(tmp_path, content)
+    # Any other exception fails the test.
+    with contextlib.suppress(TableError):
+        assert {"utt_id", "score"} <= set(read_table(path, SCORE_COLUMNS).columns)
+
+
+def test_windows_line_ends_and_byte_order_marks_are_read(tmp_path):
+    path = saved(tmp_path, b"\xef\xbb\xbfutt_id\tscore\tlast\r\na\t1\tx\r\n")
+    assert read_table(path, SCORE_COLUMNS).rows() == [("a", 1.0, "x")]
+
+
+def test_quotes_and_hashes_are_letters(tmp_path):
+    path = saved(tmp_path, 'utt_id\tscore\n"a\t1\n#b"\t2\n')
+    assert read_table(path, SCORE_COLUMNS)["utt_id"].to_list() == ['"a', '#b"']
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the table is empty, not even a header"),
+        ("utt_id\tscor\na\t1\n", r"line 1: column 'score' is missing; the header has utt_id, scor"),
+        ("utt_id\tscore\tscore\na\t1\t2\n", r"line 1: column 'score' is there twice"),
+        ("utt_id\tscore\na\t1\nb\n", r"line 3: 1 fields where the header has 2"),
+        ("utt_id\tscore\na\t1\nb\t2\t3\n", r"line 3: 3 fields where the header has 2"),
+        ("utt_id\tscore\na\t1\nb\tone\n", r"line 3: column 'score': 'one' is not a number"),
+        ("utt_id\tscore\na\t1\nb\t\n", r"line 3: column 'score': '' is not a number"),
+        ("utt_id\tscore\na\t1\n\t2\n", r"line 3: column 'utt_id' is empty"),
+        ("utt_id\tscore\na\t1\n\nb\t2\n", r"line 3: column 'utt_id' is empty"),
+        (b"utt_id\tscore\na\t1\n\xe9\t2\n", r"line 3: not UTF-8 text"),
+    ],
+)
+def test_broken_tables_name_file_and_line(tmp_path, text, message):
+    with pytest.raises(TableError, match=f"table.tsv: {message}"):
+        read_table(saved(tmp_path, text), SCORE_COLUMNS)
+
+
+def test_a_missing_table_is_named(tmp_path):
+    with pytest.raises(TableError, match=r"none.tsv: no such table"):
+        read_table(tmp_path / "none.tsv", SCORE_COLUMNS)
+
+
+def test_whole_numbers_are_whole(tmp_path):
+    path = saved(tmp_path, "n\tx\n1\ta\n1.0\tb\n")
+    with pytest.raises(TableError, match=r"line 3: column 'n': '1.0' is not a whole number"):
+        read_table(path, {"n": pl.Int64()})
+
+
+@pytest.mark.parametrize("letter", ["\t", "\n", "\r"])
+def test_what_would_break_a_table_is_not_written(tmp_path, letter):
+    frame = pl.DataFrame({"a": ["fine", f"not{letter}fine"]})
+    with pytest.raises(TableError, match=r"row 2: column 'a' holds a tab or a line break"):
+        write_table(tmp_path / "x.tsv", frame)
+    assert not (tmp_path / "x.tsv").exists()
+
+
+def test_nulls_booleans_and_numbers_as_text(tmp_path):
+    path = tmp_path / "x.tsv"
+    write_table(path, pl.DataFrame({"a": [None, "x"], "b": [True, False], "c": [0.1, 1e-30]}))
+    assert path.read_text() == "a\tb\tc\n\ttrue\t0.1\nx\tfalse\t1e-30\n"
+
+
+# --- manifests -----------------------------------------------------------------------------------
+
+
+def test_manifests_survive_a_round_trip(tmp_path):
+    frame = read_manifest(saved(tmp_path, manifest_text()))
+    assert frame["duration"].to_list() == [1.5, 2.0]
+    assert frame["codec"].to_list() == ["-", "mp3"]
+    # Contract columns come first, whatever their order was.
+    write_manifest(tmp_path / "again.tsv", frame.select(reversed(frame.columns)))
+    assert read_manifest(tmp_path / "again.tsv").equals(frame)
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "value", "message"),
+    [
+        (1, "utt_id", "a", r"utt_id 'a' is there twice \(lines 2, 3\)"),
+        (1, "split", "test", r"line 3: column 'split': unknown value 'test'; .*train, dev, eval"),
+        (0, "label", "real", r"line 2: column 'label': unknown value 'real'; .*bonafide, spoof"),
+        (0, "system", "x", r"line 2: column 'system': 'x' does not fit label 'bonafide'"),
+        (1, "system", "-", r"line 3: column 'system': '-' does not fit label 'spoof'"),
+        (1, "duration", "0", r"line 3: column 'duration': 0.0 is not a positive number"),
+        (1, "duration", "nan", r"line 3: column 'duration': nan is not a positive number"),
+        (1, "duration", "inf", r"line 3: column 'duration': inf is not a positive number"),
+        (1, "duration", "2 s", r"line 3: column 'duration': '2 s' is not a number"),
+        (0, "sample_rate", "16k", r"line 2: column 'sample_rate': '16k' is not a whole number"),
+        (0, "sample_rate", "0", r"line 2: column 'sample_rate': 0 is not a positive number"),
+        (0, "speaker", "", r"line 2: column 'speaker' is empty"),
+    ],
+)
+def test_broken_manifests_name_line_and_column(tmp_path, row, column, value, message):
+    path = saved(tmp_path, manifest_text(row, column, value), "corpus.tsv")
+    with pytest.raises(TableError, match=f"corpus.tsv: {message}"):
+        read_manifest(path)
+
+
+def test_broken_manifests_are_not_written(tmp_path):
+    frame = read_manifest(saved(tmp_path, manifest_text()))
+    target = tmp_path / "new.tsv"
+    for broken, message in (
+        (frame.drop("speaker"), "lacks column 'speaker'"),
+        (frame.with_columns(speaker=pl.lit("")), "column 'speaker' is empty"),
+        (frame.with_columns(path=pl.lit(None, pl.String)), "column 'path' is empty"),
+        (frame.clear(), "no utterances"),
+        (pl.concat([frame, frame]), "there twice"),
+    ):
+        with pytest.raises(TableError, match=message):
+            write_manifest(target, broken)
+        assert not target.exists()
+
+
+# --- scores, trials, segments --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("utt_id\tscore\n", "no scores"),
+        ("utt_id\tscore\na\t1\na\t1\n", r"utt_id 'a' is there twice \(lines 2, 3\)"),
+        ("utt_id\tscore\na\tnan\n", r"line 2: the score of 'a' is nan; scores must be finite"),
+        ("utt_id\tscore\na\t1\nb\t-inf\n", r"line 3: the score of 'b' is -inf"),
+    ],
+)
+def test_broken_scores(tmp_path, text, message):
+    with pytest.raises(TableError, match=message):
+        read_scores(saved(tmp_path, text))
+
+
+def test_scores_that_are_not_finite_are_not_written(tmp_path):
+    frame = pl.DataFrame({"utt_id": ["a"], "score": [math.inf], "other": [1]})
+    with pytest.raises(TableError, match="score of 'a' is inf"):
+        write_scores(tmp_path / "x.tsv", frame)
+    write_scores(tmp_path / "x.tsv", frame.with_columns(score=pl.lit(-0.1)))
+    assert (tmp_path / "x.tsv").read_text() == "utt_id\tscore\na\t-0.1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("utt_id\tlabel\n", "no trials"),
+        ("utt_id\tlabel\na\tspoof\na\tspoof\n", "there twice"),
+        ("utt_id\tlabel\na\tfake\n", r"line 2: column 'label': unknown value 'fake'"),
+    ],
+)
+def test_broken_trials(tmp_path, text, message):
+    with pytest.raises(TableError, match=message):
+        read_trials(saved(tmp_path, text))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(
+    st.lists(
+        st.tuples(
+            words,
+            st.floats(0, 1e6),
+            st.floats(1e-3, 1e6),
+            st.sampled_from(TIERS),
+            words,
+        ).filter(lambda row: row[1] + row[2] > row[1]),
+        max_size=5,
+    )
+)
+def test_segments_survive_a_round_trip(tmp_path, rows):
+    frame = pl.DataFrame(
+        [(name, start, start + length, *rest) for name, start, length, *rest in rows],
+        schema=["utt_id", "start", "end", "tier", "label"],
+        orient="row",
+    ).cast(
+        {
+            "utt_id": pl.String,
+            "start": pl.Float64,
+            "end": pl.Float64,
+            "tier": pl.String,
+            "label": pl.String,
+        }
+    )
+    write_segments(tmp_path / "segments.tsv", frame)
+    assert read_segments(tmp_path / "segments.tsv").equals(frame)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a\t0\t1\twords\tx", r"line 2: column 'tier': unknown value 'words'; .*artefact"),
+        ("a\t1\t1\tword\tx", r"line 2: segment from 1.0 to 1.0 s"),
+        ("a\t-0.5\t1\tword\tx", r"line 2: segment from -0.5 to 1.0 s"),
+        ("a\tnan\t1\tword\tx", r"line 2: segment from nan to 1.0 s"),
+        ("a\t0\tinf\tword\tx", r"line 2: segment from 0.0 to inf s"),
+    ],
+)
+def test_broken_segments(tmp_path, row, message):
+    path = saved(tmp_path, f"utt_id\tstart\tend\ttier\tlabel\n{row}\n")
+    with pytest.raises(TableError, match=message):
+        read_segments(path)
+    fields = row.split("\t")
+    frame = pl.DataFrame(
+        {
+            "utt_id": [fields[0]],
+            "start": [float(fields[1])],
+            "end": [float(fields[2])],
+            "tier": [fields[3]],
+            "label": [fields[4]],
+        }
+    )
+    with pytest.raises(TableError, match=message):
+        write_segments(tmp_path / "new.tsv", frame)
+    assert not (tmp_path / "new.tsv").exists()
+
+
+# --- joining -------------------------------------------------------------------------------------
+
+
+def scores_of(ids: list[str]) -> pl.DataFrame:
+    return pl.DataFrame({"utt_id": ids, "score": [float(i) for i in range(len(ids))]})
+
+
+def trials_of(ids: list[str]) -> pl.DataFrame:
+    return pl.DataFrame({"utt_id": ids, "label": ["spoof"] * len(ids), "score": [9.0] * len(ids)})
+
+
+@given(st.permutations(list("abcdef")))
+def test_scores_are_joined_by_id_and_never_by_position(order):
+    joined = join_scores(
+        scores_of(order), trials_of(list("abcdef")), scores_name="s", trials_name="t"
+    )
+    assert joined["utt_id"].to_list() == list("abcdef")
+    assert joined["score"].to_list() == [float(order.index(name)) for name in "abcdef"]
+
+
+@pytest.mark.parametrize(
+    ("scored", "listed", "message"),
+    [
+        ("abc", "abcd", r"^s.tsv lacks 1 of the trials in t.tsv: 'd'$"),
+        ("a", "abcdefgh", r"lacks 7 of the trials in t.tsv: 'b', 'c', 'd', 'e', 'f'$"),
+        ("abcd", "abc", r"^s.tsv has 1 ids that are no trials of t.tsv: 'd'$"),
+    ],
+)
+def test_scores_and_trials_must_be_of_the_same_utterances(scored, listed, message):
+    with pytest.raises(TableError, match=message):
+        join_scores(
+            scores_of(list(scored)),
+            trials_of(list(listed)),
+            scores_name="s.tsv",
+            trials_name="t.tsv",
+        )
