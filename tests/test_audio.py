@@ -1,0 +1,310 @@
+"""Audio of every kind is read or refused by name; windows follow their closed forms."""
+
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spoofscope import audio
+from spoofscope.audio import InputPolicy
+from spoofscope.errors import AudioError, ConfigError
+
+
+def tone(rate: int, seconds: float = 0.5, frequency: float = 440.0) -> np.ndarray:
+    times = np.arange(round(rate * seconds)) / rate
+    return 0.5 * np.sin(2 * np.pi * frequency * times).astype(np.float32)
+
+
+def frequency_of(samples: np.ndarray, rate: int) -> float:
+    """The strongest frequency, in Hz."""
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(samples.size)))
+    return float(np.argmax(spectrum)) * rate / samples.size
+
+
+def encode(path: Path, samples: np.ndarray, rate: int, codec: str) -> None:
+    """Write (n,) samples with an encoder of FFmpeg."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+        frame.sample_rate = rate
+        resampler = av.AudioResampler(
+            format=stream.format, layout="mono", rate=rate, frame_size=stream.frame_size or None
+        )
+        for block in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(stream.encode(block))
+        container.mux(stream.encode(None))
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+def test_what_is_written_is_read_back_to_half_a_step(tmp_path, suffix):
+    path = tmp_path / f"x.{suffix}"
+    x = np.random.default_rng(1).uniform(-1, 1, 1000)
+    x[:2] = 1.0, -1.0
+    audio.write(path, x, 22050)
+    back, rate = audio.read(path)
+    assert rate == 22050
+    assert back.dtype == np.float32
+    # +1 is the one value without its own 16-bit code.
+    assert back[0] == 32767 / 32768
+    assert np.abs(back[1:] - x[1:]).max() <= 0.5 / 32768 + 1e-7
+    assert audio.info(path) == audio.AudioInfo(22050, 1000, 1)
+    assert audio.info(path).duration == 1000 / 22050
+    audio.write(tmp_path / f"y.{suffix}", back, rate)
+    assert np.array_equal(audio.read(tmp_path / f"y.{suffix}")[0], back)
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100, 96000])
+def test_any_rate_becomes_the_one_asked_for(tmp_path, rate):
+    path = tmp_path / "x.wav"
+    audio.write(path, tone(rate), rate)
+    samples, result = audio.read(path, 16000)
+    assert result == 16000
+    assert abs(samples.size - 8000) <= 1
+    assert frequency_of(samples, 16000) == pytest.approx(440, abs=2)
+    assert np.sqrt(np.mean(samples**2)) == pytest.approx(0.5 / np.sqrt(2), rel=0.02)
+
+
+def test_resampling_removes_what_the_lower_rate_cannot_hold():
+    high = audio.resample(tone(44100, frequency=12000.0), 44100, 16000)
+    assert np.sqrt(np.mean(high[200:-200] ** 2)) < 1e-3
+    same = tone(16000)
+    assert audio.resample(same, 16000, 16000) is same
+
+
+def test_channels_are_averaged(tmp_path):
+    left, right = tone(16000), tone(16000, frequency=1000.0)
+    soundfile.write(tmp_path / "x.wav", np.stack([left, right], axis=1), 16000, subtype="FLOAT")
+    samples, _ = audio.read(tmp_path / "x.wav")
+    assert samples == pytest.approx((left + right) / 2, abs=1e-7)
+    assert audio.info(tmp_path / "x.wav").channels == 2
+
+
+@pytest.mark.parametrize(
+    ("subtype", "step"), [("PCM_U8", 2**-7), ("PCM_24", 2**-23), ("ULAW", 2**-5), ("DOUBLE", 1e-7)]
+)
+def test_other_sample_formats(tmp_path, subtype, step):
+    soundfile.write(tmp_path / "x.wav", tone(8000), 8000, subtype=subtype)
+    samples, rate = audio.read(tmp_path / "x.wav")
+    assert rate == 8000
+    assert np.abs(samples - tone(8000)).max() <= step
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [("m4a", "aac"), ("mp4", "aac"), ("mp3", "libmp3lame"), ("ogg", "libopus")]
+)
+def test_compressed_formats(tmp_path, suffix, codec):
+    path = tmp_path / f"x.{suffix}"
+    encode(path, tone(48000, seconds=1.0), 48000, codec)
+    samples, rate = audio.read(path)
+    assert rate == 48000
+    assert samples.size == pytest.approx(48000, abs=4000)  # encoders add a start and an end
+    assert frequency_of(samples, rate) == pytest.approx(440, abs=2)
+    header = audio.info(path)
+    assert (header.sample_rate, header.channels) == (48000, 1)
+    assert header.n_samples == samples.size
+
+
+def test_no_file_and_no_audio(tmp_path):
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "text.wav").write_text("this is no audio " * 100)
+    (tmp_path / "text.m4a").write_text("this is no audio " * 100)
+    (tmp_path / "folder.wav").mkdir()
+    for name, message in (
+        ("none.wav", "no such audio file"),
+        ("folder.wav", "no such audio file"),
+        ("empty.wav", "the file is empty"),
+        ("text.wav", "cannot be decoded"),
+        ("text.m4a", "cannot be decoded"),
+    ):
+        for function in (audio.read, audio.info):
+            with pytest.raises(AudioError, match=f"{name}: {message}"):
+                function(tmp_path / name)
+
+
+def test_a_header_without_samples(tmp_path):
+    soundfile.write(tmp_path / "x.wav", np.zeros(0), 16000)
+    for function in (audio.read, audio.info):
+        with pytest.raises(AudioError, match=r"x.wav: the file holds no samples"):
+            function(tmp_path / "x.wav")
+
+
+def cut(path: Path, share: float) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.999])
+def test_truncated_wav_files_are_refused_already_by_their_header(tmp_path, share):
+    path = tmp_path / "x.wav"
+    audio.write(path, tone(16000), 16000)
+    cut(path, share)
+    for function in (audio.read, audio.info):
+        with pytest.raises(AudioError, match=r"x.wav: truncated: \d+ bytes .*fetch the file again"):
+            function(path)
+
+
+def test_wav_files_with_more_than_samples_are_whole(tmp_path):
+    path = tmp_path / "x.wav"
+    audio.write(path, tone(16000), 16000)
+    content = path.read_bytes()
+    extra = b"LIST" + (5).to_bytes(4, "little") + b"abcde\0"
+    for riff in (content + extra, content[:12] + extra + content[12:]):
+        path.write_bytes(riff)
+        assert audio.read(path)[0].size == 8000
+    # Programs that write to a pipe cannot know the length beforehand.
+    at = content.index(b"data") + 4
+    path.write_bytes(content[:at] + b"\xff\xff\xff\xff" + content[at + 4 :])
+    assert audio.read(path)[0].size == 8000
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_truncated_flac_files_are_refused(tmp_path, share):
+    path = tmp_path / "x.flac"
+    audio.write(path, np.random.default_rng(2).uniform(-1, 1, 30_000), 16000)
+    cut(path, share)
+    with pytest.raises(AudioError, match=r"x.flac: (truncated|cannot be decoded)"):
+        audio.read(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_samples_that_are_no_numbers_are_refused(tmp_path, value):
+    soundfile.write(tmp_path / "x.wav", np.array([0.0, value]), 16000, subtype="FLOAT")
+    with pytest.raises(AudioError, match="NaN or infinite"):
+        audio.read(tmp_path / "x.wav")
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (np.zeros(0), "expected mono samples"),
+        (np.zeros((2, 5)), r"expected mono samples, got shape \(2, 5\)"),
+        (np.array([0.0, 1.001]), "samples reach 1.001; scale"),
+        (np.array([0.0, np.nan]), "samples reach nan"),
+        (np.array([0.0, -np.inf]), "samples reach inf"),
+    ],
+)
+def test_what_no_file_can_hold_is_not_written(tmp_path, samples, message):
+    with pytest.raises(AudioError, match=message):
+        audio.write(tmp_path / "x.wav", samples, 16000)
+    assert not any(tmp_path.iterdir())
+
+
+# --- windows -------------------------------------------------------------------------------------
+
+
+def ramp(n: int) -> np.ndarray:
+    return np.arange(n, dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("options", "n", "starts"),
+    [
+        ({}, 4, [0]),
+        ({}, 8, [0, 4]),
+        ({}, 10, [0, 4, 6]),
+        ({"tail": "drop"}, 10, [0, 4]),
+        ({"hop": 2}, 9, [0, 2, 4, 5]),
+        ({"hop": 2, "tail": "drop"}, 9, [0, 2, 4]),
+        ({"hop": 3}, 10, [0, 3, 6]),
+        ({"long": "crop"}, 10, [0]),
+        ({"long": "crop", "hop": 1}, 5, [0]),
+    ],
+)
+def test_long_clips(options, n, starts):
+    windows = InputPolicy(length=4, **options).windows(ramp(n))
+    assert windows.starts.tolist() == starts
+    assert windows.valid.tolist() == [4] * len(starts)
+    assert windows.values.tolist() == [[s, s + 1, s + 2, s + 3] for s in starts]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"length": 7}, [0, 1, 2, 0, 1, 2, 0]),
+        ({"length": 7, "short": "zero"}, [0, 1, 2, 0, 0, 0, 0]),
+        ({"length": None, "min_samples": 5}, [0, 1, 2, 0, 1]),
+        ({"length": None, "min_samples": 5, "short": "zero"}, [0, 1, 2, 0, 0]),
+        ({"length": None, "min_samples": 2}, [0, 1, 2]),
+    ],
+)
+def test_short_clips(options, expected):
+    windows = InputPolicy(**options).windows(ramp(3))
+    assert windows.values.tolist() == [expected]
+    assert windows.starts.tolist() == [0]
+    assert windows.valid.tolist() == [3]
+
+
+@given(
+    n=st.integers(1, 300),
+    length=st.integers(1, 64),
+    hop_share=st.floats(0.01, 1),
+    tail=st.sampled_from(["align", "drop"]),
+    short=st.sampled_from(["tile", "zero"]),
+)
+def test_windows_hold_the_clip_where_they_say(n, length, hop_share, tail, short):
+    hop = max(1, round(length * hop_share))
+    clip = ramp(n) + 1
+    values, starts, valid = InputPolicy(length=length, hop=hop, tail=tail, short=short).windows(
+        clip
+    )
+    assert values.shape == (starts.size, length)
+    assert values.dtype == np.float32
+    assert starts[0] == 0
+    assert (np.diff(starts) > 0).all()
+    assert (np.diff(starts) <= hop).all()
+    covered = np.zeros(n, dtype=bool)
+    for window, start, inside in zip(values, starts, valid, strict=True):
+        assert np.array_equal(window[:inside], clip[start : start + inside])
+        covered[start : start + inside] = True
+    if tail == "align":
+        assert covered.all()
+    else:
+        assert n - covered.sum() < hop
+
+
+def test_normalisation_is_of_the_clip_and_not_of_the_window():
+    clip = np.concatenate([np.full(4, 2.0), np.full(4, 6.0)]).astype(np.float32)
+    windows = InputPolicy(length=4, normalize=True).windows(clip)
+    # Mean 4, variance 4.
+    assert windows.values == pytest.approx(np.array([[-1.0] * 4, [1.0] * 4]), abs=1e-6)
+    silence = InputPolicy(length=4, normalize=True).windows(np.full(4, 0.5, np.float32))
+    assert np.array_equal(silence.values, np.zeros((1, 4)))
+
+
+def test_an_empty_clip_has_no_windows():
+    with pytest.raises(AudioError, match="empty clip"):
+        InputPolicy().windows(np.zeros(0, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"lenght": 5}, r"input: unknown key 'lenght'; did you mean 'length'\?"),
+        ({"length": 0}, "length must be positive"),
+        ({"sample_rate": 0}, "sample_rate and min_samples must be positive"),
+        ({"length": 10, "hop": 11}, "hop must be between 1 and length"),
+        ({"length": 10, "hop": 0}, "hop must be between 1 and length"),
+        ({"length": None, "hop": 5}, "hop must be between 1 and length"),
+        ({"long": "cut"}, "long must be one of window, crop"),
+        ({"tail": "keep"}, "tail must be one of align, drop"),
+        ({"short": "mirror"}, "short must be one of tile, zero"),
+    ],
+)
+def test_policies_that_mean_nothing(values, message):
+    with pytest.raises(ConfigError, match=message):
+        InputPolicy.from_dict(values)
+
+
+def test_policies_survive_a_round_trip():
+    policy = InputPolicy(length=None, normalize=True, short="zero")
+    values: dict[str, Any] = policy.to_dict()
+    assert InputPolicy.from_dict(values) == policy
+    assert InputPolicy.from_dict({}) == InputPolicy()
