@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spoofscope import audio
@@ -242,6 +242,7 @@ def test_short_clips(options, expected):
     assert windows.valid.tolist() == [3]
 
 
+@settings(deadline=None)
 @given(
     n=st.integers(1, 300),
     length=st.integers(1, 64),

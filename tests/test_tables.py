@@ -54,7 +54,9 @@ words = st.text(
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60
+)
 @given(
     rows=st.dictionaries(words, st.tuples(numbers, words), min_size=1, max_size=6),
     extra=words.filter(lambda name: name not in ("utt_id", "score")),
@@ -77,7 +79,9 @@ def test_every_text_and_every_number_survives(tmp_path, rows, extra):
     ]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60
+)
 @given(content=st.binary(max_size=60) | st.text("ab\t\n\r.1", max_size=40).map(str.encode))
 def test_any_bytes_are_a_table_or_a_table_error(tmp_path, content):
     path = saved(tmp_path, content)
@@ -229,7 +233,9 @@ def test_broken_trials(tmp_path, text, message):
         read_trials(saved(tmp_path, text))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40
+)
 @given(
     st.lists(
         st.tuples(
@@ -300,6 +306,7 @@ def trials_of(ids: list[str]) -> pl.DataFrame:
     return pl.DataFrame({"utt_id": ids, "label": ["spoof"] * len(ids), "score": [9.0] * len(ids)})
 
 
+@settings(deadline=None)
 @given(st.permutations(list("abcdef")))
 def test_scores_are_joined_by_id_and_never_by_position(order):
     joined = join_scores(
