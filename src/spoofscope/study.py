@@ -76,7 +76,11 @@ def _check(instance: Any, schema: Config, definition: Config, prefix: str = "") 
 
     combined = {**definition, "$defs": schema["$defs"]}
     validator = jsonschema.Draft202012Validator(combined)
-    errors = sorted(validator.iter_errors(instance), key=lambda e: (len(e.absolute_path), str(e)))
+    # A misspelt key is both unknown and missing; the first of these says more.
+    errors = sorted(
+        validator.iter_errors(instance),
+        key=lambda e: (len(e.absolute_path), e.validator != "additionalProperties", str(e)),
+    )
     if errors:
         raise ConfigError(_explain(errors[0], prefix))
 

@@ -22,4 +22,5 @@ with job(snakemake) as cfg:
         InputPolicy.from_dict(settings["input"]),
         rows,
         snakemake.output.values,
+        device=device,
     )

@@ -17,7 +17,7 @@ from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure, save
 from spoofscope.tables import read_manifest, read_segments
 
 _EVIDENCE = LinearSegmentedColormap.from_list("evidence", [BONAFIDE, "#f2f2f2", SPOOF])
-_ROWS = 8
+_ROWS = 10
 
 
 def _examples(files: Sequence[Attributions], manifest: pl.DataFrame) -> list[str]:

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
+from matplotlib.axes import Axes
 
 from spoofscope.figures.inputs import read_metrics
 from spoofscope.figures.style import COLOURS, new_figure, save, system_labels
+from spoofscope.metrics.tables import POOLED
 
-_MARKERS = "osD^vP*X"
+_MARKERS = "osD^vP*X<>"
 
 
 def draw(
@@ -36,50 +38,69 @@ def draw(
         sorted(_rows(table, panel)["level"].unique().to_list())
         for panel in panels.iter_rows(named=True)
     ]
-    spread = 0.13 * len(labels) + 0.22
-    heights = [max(0.7, spread * len(names)) + 0.35 for names in levels]
-    figure = new_figure(6.6, sum(heights) + 0.8)
-    grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    spread = 0.085 * len(labels) + 0.12
+    heights = [spread * len(names) + 0.5 for names in levels]
+    columns = _two_columns(heights)
+    figure = new_figure(7.4, max(sum(heights[i] for i in column) for column in columns) + 0.9)
+    halves = figure.subfigures(1, len(columns), squeeze=False)[0]
     worst = max(
         [value for value in (table["ci_high"].max(), table["value"].max()) if value is not None]
     )
     first = None
-    for i, (panel, names) in enumerate(zip(panels.iter_rows(named=True), levels, strict=True)):
-        axes = figure.add_subplot(grid[i], sharex=first)
-        first = first or axes
-        rows = _rows(table, panel)
-        for j, (system, seed) in enumerate(labels):
-            own = rows.filter((pl.col("system") == system) & (pl.col("seed") == seed))
-            offset = (j - (len(labels) - 1) / 2) * 0.8 / max(len(labels), 1)
-            for row in own.iter_rows(named=True):
-                y = names.index(row["level"]) + offset
-                colour = COLOURS[j % len(COLOURS)]
-                if row["ci_low"] is not None:
-                    axes.plot(
-                        [100 * row["ci_low"], 100 * row["ci_high"]], [y, y], color=colour, lw=1
-                    )
-                axes.plot(
-                    100 * row["value"],
-                    y,
-                    marker=_MARKERS[j % len(_MARKERS)],
-                    color=colour,
-                    markersize=3.6,
-                    linestyle="none",
-                    label=labels[system, seed] if row["level"] == names[0] else None,
-                )
-        for boundary in range(len(names) - 1):
-            axes.axhline(boundary + 0.5, color="#d0d0d0", linewidth=0.6)
-        axes.grid(visible=False, axis="y")
-        axes.set_yticks(range(len(names)), [_level_label(rows, name) for name in names])
-        axes.set_ylim(len(names) - 0.45, -0.55)
-        axes.set_title(f"{panel['corpus']}, {panel['split']}: {panel['condition']}", loc="left")
-        axes.axvline(50, color="#999999", linewidth=0.8, linestyle=":")
-        axes.set_xlim(0, max(55.0, min(100.0, 105 * float(str(worst)))))
+    for half, column in zip(halves, columns, strict=True):
+        grid = half.add_gridspec(len(column), 1, height_ratios=[heights[i] for i in column])
+        for place, i in enumerate(column):
+            axes = half.add_subplot(grid[place])
+            first = first or axes
+            _panel(axes, table, panels.row(i, named=True), levels[i], labels)
+            axes.set_xlim(0, max(55.0, min(100.0, 105 * float(str(worst)))))
+        axes.set_xlabel("EER (%), 95 % bootstrap interval")
     assert first is not None
-    axes.set_xlabel("EER (%), 95 % bootstrap interval")
     handles, names_shown = first.get_legend_handles_labels()
     figure.legend(handles, names_shown, loc="outside lower center", ncols=4)
     save(figure, outputs, table.drop("metric"))
+
+
+def _two_columns(heights: Sequence[float]) -> list[list[int]]:
+    """Panels in order, split in two columns of about equal height; one column for one panel."""
+    if len(heights) == 1:
+        return [[0]]
+    cut = min(range(1, len(heights)), key=lambda k: max(sum(heights[:k]), sum(heights[k:])))
+    return [list(range(cut)), list(range(cut, len(heights)))]
+
+
+def _panel(
+    axes: Axes,
+    table: pl.DataFrame,
+    panel: Mapping[str, str],
+    names: Sequence[str],
+    labels: Mapping[tuple[str, int], str],
+) -> None:
+    rows = _rows(table, panel)
+    for j, (system, seed) in enumerate(labels):
+        own = rows.filter((pl.col("system") == system) & (pl.col("seed") == seed))
+        offset = (j - (len(labels) - 1) / 2) * 0.8 / max(len(labels), 1)
+        for row in own.iter_rows(named=True):
+            y = names.index(row["level"]) + offset
+            colour = COLOURS[j % len(COLOURS)]
+            if row["ci_low"] is not None:
+                axes.plot([100 * row["ci_low"], 100 * row["ci_high"]], [y, y], color=colour, lw=1)
+            axes.plot(
+                100 * row["value"],
+                y,
+                marker=_MARKERS[j % len(_MARKERS)],
+                color=colour,
+                markersize=3.2,
+                linestyle="none",
+                label=labels[system, seed] if row["level"] == names[0] else None,
+            )
+    for boundary in range(len(names) - 1):
+        axes.axhline(boundary + 0.5, color="#d0d0d0", linewidth=0.6)
+    axes.grid(visible=False, axis="y")
+    axes.set_yticks(range(len(names)), [_level_label(rows, name) for name in names])
+    axes.set_ylim(len(names) - 0.45, -0.55)
+    axes.set_title(f"{panel['corpus']}, {panel['split']}: {panel['condition']}", loc="left")
+    axes.axvline(50, color="#999999", linewidth=0.8, linestyle=":")
 
 
 def _rows(table: pl.DataFrame, panel: Mapping[str, str]) -> pl.DataFrame:
@@ -92,5 +113,5 @@ def _rows(table: pl.DataFrame, panel: Mapping[str, str]) -> pl.DataFrame:
 
 def _level_label(rows: pl.DataFrame, level: str) -> str:
     row = rows.filter(pl.col("level") == level).row(0, named=True)
-    name = "none" if level == "-" else level
+    name = "all" if row["condition"] == POOLED else "none" if level == "-" else level
     return f"{name}\n({row['n_bonafide']} + {row['n_spoof']})"

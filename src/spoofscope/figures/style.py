@@ -15,7 +15,18 @@ from spoofscope.files import atomic_path
 from spoofscope.tables import write_table
 
 # Okabe and Ito's palette: distinguishable with the common colour-vision deficiencies, and in print.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999933")
+COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+    "#999933",
+    "#882255",
+    "#777777",
+)
 LINES = ("-", "--", "-.", ":")
 BONAFIDE = "#0072B2"
 SPOOF = "#D55E00"
@@ -69,13 +80,14 @@ def save(figure: Figure, outputs: Mapping[str, str], numbers: pl.DataFrame) -> N
 
 
 def system_labels(systems: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], str]:
-    """Short label of every (id, seed): the detector's name, with the seed where it has several."""
+    """Short label of every (id, seed): its name, with the seed where a detector has several."""
     seeds: dict[str, int] = {}
     for system in systems:
         seeds[system["id"]] = seeds.get(system["id"], 0) + 1
     return {
         (system["id"], system["seed"]): system["name"]
         + (f" (seed {system['seed']})" if seeds[system["id"]] > 1 else "")
+        + (" (fusion)" if system["kind"] == "fusion" else "")
         for system in systems
     }
 
