@@ -27,6 +27,7 @@ def params_correlate_artefacts(wildcards):
         run=wildcards.run,
         run_seed=int(wildcards.seed),
         split=wildcards.split,
+        permutations=STUDY.config.get("artefacts", {}).get("permutations", 10000),
         resamples=STUDY.config.get("bootstrap", {}).get("resamples", 1000),
         seed=STUDY.seed,
     )

@@ -4,7 +4,11 @@ import re
 
 from spoofscope.files import sha256_file
 from spoofscope.identity import code_digest, hash8
-from spoofscope.study import Study, local_gpu
+from spoofscope.study import Study, local_gpu, read_config
+
+# Of a key that is given twice Snakemake keeps the last without a word; this refuses it.
+for configured in workflow.configfiles:
+    read_config(configured)
 
 STUDY = Study(config)
 R = STUDY.root

@@ -21,7 +21,7 @@ with job(snakemake) as cfg:
             read_measures(snakemake.input.measures),
             trials,
             read_scores(snakemake.input.scores),
-            permutations=cfg["resamples"],
+            permutations=cfg["permutations"],
             seed=cfg["seed"],
         )
     ]

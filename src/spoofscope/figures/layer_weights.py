@@ -55,7 +55,7 @@ def draw(
         count = own["layer"].n_unique()
         axes.axhline(1 / count, color="#888888", linestyle=":", linewidth=0.9)
         axes.set_xticks(sorted(own["layer"].unique().to_list()))
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.12 * float(str(own["weight"].max())))
         axes.set_xlabel("hidden state (0 = input of layer 1)")
         axes.set_ylabel("softmax weight")
         axes.set_title(names[run])

@@ -76,9 +76,10 @@ def draw(
         axes.set_xticks(np.arange(len(groups)), labels, rotation=30, ha="right")
         axes.grid(visible=False, axis="x")
         axes.set_title(title)
-        if panel == 1:
-            axes.legend(loc="lower left")
-    if not groups:
+    if groups:
+        handles, shown = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, shown, loc="outside lower center", ncols=4)
+    else:
         figure.suptitle("no utterance with a local artefact was explained")
     save(figure, outputs, table)
 

@@ -52,7 +52,8 @@ def draw(
                 counts, _ = np.histogram(np.clip(scores, edges[0], edges[-1]), bins=edges)
                 density = counts / counts.sum() / np.diff(edges)
                 axes.stairs(density, edges, fill=True, color=colour, alpha=0.35)
-                axes.stairs(density, edges, color=colour, linewidth=1.0, label=label)
+                name = "bona fide" if label == "bonafide" else label
+                axes.stairs(density, edges, color=colour, linewidth=1.0, label=name)
                 rows.append(
                     pl.DataFrame(
                         {"bin_low": edges[:-1], "bin_high": edges[1:], "count": counts}

@@ -9,7 +9,7 @@ from matplotlib.colors import Normalize
 
 from spoofscope.figures.inputs import read_metrics
 from spoofscope.figures.style import new_figure, percent, save, system_labels
-from spoofscope.metrics.tables import MACRO
+from spoofscope.metrics.tables import MACRO, POOLED
 
 
 def draw(
@@ -23,17 +23,20 @@ def draw(
     """
     labels = system_labels(systems)
     trained = {
-        (system["id"], system["seed"]): ", ".join(system["trained_on"]) for system in systems
+        (system["id"], system["seed"]): f"of {len(system['trained_on'])} detectors"
+        if system["kind"] == "fusion"
+        else ", ".join(system["trained_on"])
+        for system in systems
     }
     table = read_metrics(metrics).filter(
         (pl.col("metric") == "eer")
-        & pl.col("condition").is_in(["pooled", "system"])
+        & pl.col("condition").is_in([POOLED, "system"])
         & (pl.col("level") != MACRO)
     )
     columns = (
         table.select("corpus", "split", "condition", "level")
         .unique()
-        .sort("corpus", "split", pl.col("condition") != "pooled", "level")
+        .sort("corpus", "split", pl.col("condition") != POOLED, "level")
         .rows()
     )
     values = np.full((len(labels), len(columns)), np.nan)
@@ -62,7 +65,10 @@ def draw(
     several = len({(corpus, split) for corpus, split, _, _ in columns}) > 1
     axes.set_xticks(
         range(len(columns)),
-        [f"{corpus}: {level}" if several else level for corpus, _, _, level in columns],
+        [
+            (f"{corpus}: " if several else "") + (POOLED if condition == POOLED else level)
+            for corpus, _, condition, level in columns
+        ],
         rotation=35,
         ha="right",
     )

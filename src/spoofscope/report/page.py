@@ -56,8 +56,11 @@ CAPTIONS = {
     ),
     "artefact_correlations": (
         "Scores and signal measures",
-        "Spearman correlation of signal measures with detector scores. Stars mark those that stay "
-        "significant after correction for the number of tests.",
+        "Spearman correlation of signal measures with detector scores, over all trials and within "
+        "each class. A star marks what stays significant (p < 0.05) after Holm's correction over "
+        "all tests of a detector; grey means that a measure is constant. Where detectors were "
+        "explained, the last map correlates frame-wise evidence for bona fide with frame-level "
+        "measures; its null shifts the evidence along the clip.",
     ),
 }
 
