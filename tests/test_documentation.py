@@ -1,0 +1,72 @@
+"""What the pages promise exists: links, study examples, targets, floors."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from spoofscope.study import Study
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    anchors = {
+        re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-")
+        for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    }
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        assert not file or (page.parent / file).exists(), target
+        assert file or anchor in anchors, target
+
+
+def test_every_page_is_listed_in_the_readme():
+    assert set(re.findall(r"\(docs/(\w+\.md)\)", README)) == {page.name for page in PAGES[1:]}
+
+
+def yaml_blocks() -> list[dict]:
+    return [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)]
+
+
+def test_study_examples_of_the_readme_are_valid():
+    complete, *parts = yaml_blocks()
+    Study(complete)
+    assert parts
+    for part in parts:
+        merged = {**complete}
+        for section, entries in part.items():
+            merged[section] = {**complete.get(section, {}), **entries}
+        Study(merged)
+
+
+def test_targets_of_the_readme_are_the_rules():
+    rules = (ROOT / "workflow/rules/report.smk").read_text(encoding="utf-8")
+    names = set(re.findall(r"^rule (\w+):", rules, re.MULTILINE))
+    table = README.partition("| target | makes |")[2].partition("\n\n")[0]
+    listed = {
+        name
+        for row in table.splitlines()
+        for name in re.findall(r"`(\w+)`", row[: row.rfind("|", 0, -2)])
+    }
+    assert names <= listed
+    assert listed - names == {"all", "provenance"}
+
+
+def test_architecture_shows_the_floors_that_are_tested():
+    floors = runpy.run_path(str(ROOT / "tests/test_architecture.py"))["FLOORS"]
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    shown = {
+        room: int(floor)
+        for floor, rooms in re.findall(r"^\| (\d) \| (.*?) \|", text, re.MULTILINE)
+        for room in re.findall(r"`(\w+)/?`", rooms)
+    }
+    assert shown == floors
