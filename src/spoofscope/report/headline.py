@@ -28,6 +28,8 @@ def headline(systems: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> pl
     interval of the first seed: it says how sure the number is for one trained detector, which is
     another question than how much trainings differ.
 
+    Evaluation sets come first: numbers on development sets are optimistic.
+
     Args:
         systems: id, seed, name, kind and trained_on of every system.
         metrics: metrics tables of all systems and sets.
@@ -39,7 +41,11 @@ def headline(systems: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> pl
     spread = over_seeds(table)
     rows = []
     order = {system["id"]: system for system in reversed(systems)}
-    sets = table.select("corpus", "split").unique(maintain_order=True).sort("corpus", "split")
+    sets = (
+        table.select("corpus", "split")
+        .unique()
+        .sort("corpus", pl.col("split").replace_strict({"eval": 0, "dev": 1, "train": 2}))
+    )
     for corpus, split in sets.rows():
         for system in dict.fromkeys(system["id"] for system in systems):
             own = table.filter(

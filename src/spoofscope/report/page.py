@@ -80,6 +80,12 @@ def _image(path: str) -> str:
     return f"data:image/png;base64,{encoded}"
 
 
+def _width(path: str) -> int:
+    """Width in CSS pixels at which a figure's 8-point text is about as large as the page's."""
+    header = Path(path).read_bytes()[:24]
+    return round(int.from_bytes(header[16:20], "big") * 0.62)
+
+
 def _counts(manifest: pl.DataFrame) -> list[dict[str, Any]]:
     rows = []
     for split in ("train", "dev", "eval"):
@@ -150,7 +156,20 @@ def _detectors(config: Mapping[str, Any], systems: Sequence[Mapping[str, Any]]) 
     return rows
 
 
-def _attributions(config: Mapping[str, Any], summaries: Sequence[str]) -> list[dict[str, Any]]:
+def _localised(path: str) -> dict[str, Any] | None:
+    """The row over all systems of a localisation summary, or None without local artefacts."""
+    table = read_table(path, {"system": pl.String(), "metric": pl.String(), "n": pl.Int64()})
+    rows = table.filter(
+        (pl.col("system") == "all") & (pl.col("metric") == "auc_evidence") & (pl.col("n") > 0)
+    )
+    if rows.is_empty():
+        return None
+    return rows.with_columns(
+        pl.col(name).replace("", None).cast(pl.Float64) for name in ("value", "ci_low", "ci_high")
+    ).row(0, named=True)
+
+
+def _attributions(summaries: Sequence[str]) -> list[dict[str, Any]]:
     required: dict[str, pl.DataType] = {
         "utt_id": pl.String(),
         "relative_error": pl.Float64(),
@@ -169,6 +188,7 @@ def _attributions(config: Mapping[str, Any], summaries: Sequence[str]) -> list[d
                 "worst": table["relative_error"].max(),
                 "steps": table["steps"].max(),
                 "failed": failed["utt_id"].to_list(),
+                "localised": _localised(path.replace(".summary.tsv", ".localisation.tsv")),
             }
         )
     return rows
@@ -226,10 +246,11 @@ def build_page(
                 "title": CAPTIONS[name][0],
                 "caption": CAPTIONS[name][1],
                 "image": _image(f"{root}/figures/{name}.png"),
+                "width": _width(f"{root}/figures/{name}.png"),
             }
             for name in figures
         ],
-        attributions=_attributions(config, summaries),
+        attributions=_attributions(summaries),
         artefacts=_artefacts(rates),
         git=git_state(Path(__file__).parent),
         packages=package_versions(),
