@@ -374,10 +374,14 @@ class Study:
 
     # --- detectors -------------------------------------------------------------------------
 
+    def backbone_source(self, name: str) -> Config:
+        """Everything that determines a backbone's files; only a tiny one depends on the seed."""
+        entry: Config = self.config["backbones"][name]
+        return {"seed": self.seed, **entry} if "tiny" in entry else dict(entry)
+
     def backbone_id(self, name: str) -> str:
         """Folder name of a backbone."""
-        entry = {"seed": self.seed, **self.config["backbones"][name]}
-        return f"{name}-{hash8(entry)}"
+        return f"{name}-{hash8(self.backbone_source(name))}"
 
     def backbone_folder(self, name: str) -> str:
         """The folder from which a backbone is loaded."""

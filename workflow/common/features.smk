@@ -2,7 +2,7 @@
 
 
 BACKBONES = {
-    STUDY.backbone_id(name): {"seed": STUDY.seed, **entry}
+    STUDY.backbone_id(name): STUDY.backbone_source(name)
     for name, entry in STUDY.config.get("backbones", {}).items()
     if "folder" not in entry
 }

@@ -13,5 +13,5 @@ with job(snakemake) as cfg:
     from spoofscope.frontends.backbones import fetch_backbone
 
     entry = dict(cfg["entry"])
-    seed = entry.pop("seed")
+    seed = entry.pop("seed", 0)
     fetch_backbone(entry, Path(snakemake.output.model).parent, seed)
