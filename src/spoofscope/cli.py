@@ -42,7 +42,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     metrics.add_argument("--scores", required=True, metavar="TSV", help="utt_id, score")
     metrics.add_argument(
-        "--trials", required=True, metavar="TSV", help="utt_id, label, conditions: the rows of a manifest"
+        "--trials",
+        required=True,
+        metavar="TSV",
+        help="utt_id, label, conditions",
     )
     metrics.add_argument("--by", metavar="COLUMN", help="also per level of this column")
     metrics.add_argument(
