@@ -19,7 +19,13 @@ pytestmark = pytest.mark.slow
 TARGET = "results/tiny/manifests/fetched.tsv"
 
 
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
+class CountingHandler(http.server.SimpleHTTPRequestHandler):
+    requests = 0
+
+    def do_GET(self):
+        type(self).requests += 1
+        super().do_GET()
+
     def log_message(self, *arguments):
         pass
 
@@ -36,7 +42,7 @@ def served(tmp_path_factory):
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(source, arcname=source.name)
     server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(QuietHandler, directory=folder)
+        ("127.0.0.1", 0), partial(CountingHandler, directory=folder)
     )
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -68,13 +74,16 @@ def study_with(url: str, sha256: str) -> dict:
 def test_wrong_checksum(fresh, served):
     url, sha256 = served
     wrong = hashlib.sha256(b"another file").hexdigest()
+    before = CountingHandler.requests
     text = fresh.refuse(TARGET, "--configfile", fresh.write_study(study_with(url, wrong)))
+    # Archives are large, and a wrong checksum stays wrong.
+    assert CountingHandler.requests == before + 1
     assert url in text
     assert sha256 in text
     assert wrong in text
     assert not (fresh.folder / TARGET).exists()
     assert not (fresh.folder / "resources/unpacked").exists()
-    assert list((fresh.folder / "resources/downloads").iterdir()) == []
+    assert not list(fresh.folder.glob("resources/downloads/*"))
 
 
 def test_downloaded_and_read(fresh, served):

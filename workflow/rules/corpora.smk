@@ -9,7 +9,6 @@ rule download:
         f"{LOGS}/download/{{sha256}}.log",
     wildcard_constraints:
         sha256="[0-9a-f]{64}",
-    retries: 2
     localrule: True
     conda:
         ENVIRONMENT
