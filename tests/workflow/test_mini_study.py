@@ -1,0 +1,205 @@
+"""The mini study as a user runs it: complete, fresh afterwards, and consistent with itself."""
+
+import json
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+from checkout import Checkout
+
+from spoofscope.files import sha256_file
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+
+def table(study: Checkout, pattern: str) -> pl.DataFrame:
+    """All tables of a pattern below results/mini, one below the other."""
+    paths = sorted((study.folder / "results/mini").glob(pattern))
+    assert paths, pattern
+    return pl.concat(
+        [
+            pl.read_csv(path, separator="\t", infer_schema=False).with_columns(
+                pl.lit(str(path.relative_to(study.folder))).alias("file")
+            )
+            for path in paths
+        ],
+        how="diagonal",
+    )
+
+
+@pytest.fixture(scope="module")
+def sidecars(mini) -> list[dict]:
+    found = [json.loads(path.read_text()) for path in mini.folder.rglob("*.origin.json")]
+    assert found
+    return found
+
+
+def test_every_target_exists(mini):
+    listing = mini.make("--summary").splitlines()
+    rows = [line.split("\t") for line in listing if "\t" in line][1:]
+    missing = [row[0] for row in rows if not (mini.folder / row[0]).is_file()]
+    # Score shards are thrown away when they have been joined.
+    assert all("/shards/" in path for path in missing), missing
+    results = mini.folder / "results/mini"
+    assert (results / "report/index.html").is_file()
+    config = yaml.safe_load((mini.folder / "config/config.yaml").read_text())
+    trained = sum(len(entry.get("seeds", [1])) for entry in config["detectors"].values())
+    assert len(list(results.glob("detectors/*/seed*/model.safetensors"))) == trained
+    systems = trained + len(config["fusion"])
+    assert len(list(results.glob("metrics/*/seed*/mini.eval.tsv"))) == systems
+
+
+def test_nothing_to_do_afterwards(mini, capsys):
+    started = time.monotonic()
+    text = mini.make("all")
+    full = time.monotonic() - started
+    assert "Nothing to be done" in text
+    started = time.monotonic()
+    assert mini.plan("all") == []
+    dry = time.monotonic() - started
+    with capsys.disabled():
+        print(f"\nmini study, all fresh: {full:.1f} s, dry run {dry:.1f} s")
+    assert full < 60
+    assert dry < 30
+
+
+def test_sidecars_tell_the_files(mini, sidecars):
+    for sidecar in sidecars:
+        for entry in sidecar["outputs"]:
+            path = mini.folder / entry["path"]
+            if "/shards/" in entry["path"]:
+                continue
+            assert path.stat().st_size == entry["bytes"], path
+            assert sha256_file(path) == entry["sha256"], path
+        assert sidecar["code"] == sidecar["parameters"]["code"]
+        assert len(sidecar["git"]["commit"]) == 40
+        assert sidecar["git"]["dirty"] is False
+
+
+def test_inputs_were_outputs(sidecars):
+    """Every input of a job is the very file that another job made."""
+    made = {entry["path"]: entry["sha256"] for s in sidecars for entry in s["outputs"]}
+    used = {(entry["path"], entry["sha256"]) for s in sidecars for entry in s["inputs"]}
+    assert len(used) > 100
+    assert {path for path, _ in used} <= set(made)
+    assert all(made[path] == sha256 for path, sha256 in used)
+
+
+def test_research_object(mini, sidecars, tmp_path):
+    """The crate can be read where its paths start, and agrees with the sidecars."""
+    from rocrate.rocrate import ROCrate
+
+    written = mini.folder / "results/mini/provenance/ro-crate-metadata.json"
+    (tmp_path / written.name).write_bytes(written.read_bytes())
+    crate = ROCrate(tmp_path)
+    assert crate.mainEntity.id == "Snakefile"
+    conforms = {profile.id for profile in crate.root_dataset["conformsTo"]}
+    assert "https://w3id.org/ro/wfrun/workflow/0.5" in conforms
+    made = {
+        entry["path"].removeprefix("results/mini/"): entry["sha256"]
+        for sidecar in sidecars
+        for entry in sidecar["outputs"]
+    }
+    graph = json.loads(written.read_text())["@graph"]
+    entities = {entity["@id"]: entity for entity in graph}
+    hashed = {name: entity["sha256"] for name, entity in entities.items() if "sha256" in entity}
+    assert len(hashed) > 100
+    assert {name: made[name] for name in hashed} == hashed
+    actions = [entity for entity in graph if entity["@type"] == "CreateAction"]
+    assert len(actions) > 50
+    for action in actions:
+        for reference in [*action.get("object", []), *action.get("result", [])]:
+            assert reference["@id"] in entities
+
+
+def test_audit_finds_only_what_was_planted(mini):
+    audit = table(mini, "audits/mini.tsv")
+    assert set(audit["status"]) == {"ok", "planted"}
+    assert audit.height > 50
+
+
+def test_command_line_agrees_with_metrics(mini):
+    """Two ways to the same numbers: the rule, and `spoofscope metrics` on its score file."""
+    metrics = table(mini, "metrics/*/seed*/mini.eval.tsv")
+    pooled = metrics.filter(pl.col("condition") == "pooled")
+    trials = mini.folder / "trials.tsv"
+    manifest = table(mini, "manifests/mini.tsv").filter(pl.col("split") == "eval")
+    manifest.drop("file").write_csv(trials, separator="\t")
+    for (file,), rows in pooled.group_by("file"):
+        scores = str(file).replace("/metrics/", "/scores/")
+        done = mini.spoofscope(
+            "metrics", "--scores", scores, "--trials", str(trials), "--by", "system", "--json"
+        )
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout)
+        wanted = {row["metric"]: float(row["value"]) for row in rows.iter_rows(named=True)}
+        for name in ("eer", "min_dcf", "act_dcf", "cllr", "min_cllr", "auc"):
+            assert said["pooled"][name] == pytest.approx(wanted[name], abs=1e-12), (file, name)
+        by_system = metrics.filter(
+            (pl.col("file") == file)
+            & (pl.col("condition") == "system")
+            & (pl.col("metric") == "eer")
+            & (pl.col("level") != "(macro average)")
+        )
+        assert by_system.height == len(said["by"]) > 5
+        for row in by_system.iter_rows(named=True):
+            assert said["by"][row["level"]]["eer"] == pytest.approx(float(row["value"]))
+    trials.unlink()
+
+
+def test_headline_is_taken_from_the_metrics(mini):
+    metrics = table(mini, "metrics/*/seed*/mini.*.tsv")
+    eers = metrics.filter((pl.col("condition") == "pooled") & (pl.col("metric") == "eer"))
+    mean = eers.group_by("system", "split").agg(pl.col("value").cast(pl.Float64).mean())
+    wanted = {
+        (row["system"].rsplit("-", 1)[0], row["split"]): row["value"]
+        for row in mean.iter_rows(named=True)
+    }
+    headline = table(mini, "tables/headline.tsv")
+    said = {
+        (row["name"], row["split"]): float(row["eer"]) for row in headline.iter_rows(named=True)
+    }
+    assert said == pytest.approx(wanted)
+
+
+def test_attributions_are_complete_or_listed(mini):
+    summary = table(mini, "attributions/*/seed*/mini.summary.tsv")
+    assert summary["relative_error"].null_count() == 0
+    for row in summary.iter_rows(named=True):
+        assert row["converged"] in ("true", "false")
+        if row["converged"] == "true":
+            assert float(row["relative_error"]) < 0.05
+    report = (mini.folder / "results/mini/report/index.html").read_text()
+    for utterance in summary.filter(pl.col("converged") == "false")["utt_id"]:
+        assert utterance in report
+
+
+def test_localisation_has_data(mini):
+    localisation = table(mini, "attributions/*/seed*/mini.localisation.tsv")
+    assert localisation["file"].n_unique() == 2
+    pooled = localisation.filter(pl.col("system") == "all")
+    assert (pooled["n"].cast(pl.Int64) > 0).all()
+    # Every clip is counted: localised, or with an artefact that is everywhere or nowhere.
+    counted = localisation.select(pl.sum_horizontal(pl.col("^n.*$").cast(pl.Int64)))
+    assert (counted.to_series() > 0).all()
+
+
+def test_scores_again_are_the_same_bytes(mini, tmp_path):
+    study = mini.copy(tmp_path / "checkout")
+    (folder,) = (study.folder / "results/mini/scores").glob("hubert_linear-*")
+    before = {path: path.read_bytes() for path in folder.rglob("*.tsv")}
+    assert len(before) == 2
+    for path in before:
+        path.unlink()
+    study.make(*(str(path.relative_to(study.folder)) for path in before))
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_no_absolute_path_in_results(mini):
+    """Results can be moved and compared: no table or page names this machine's folders."""
+    here = str(Path(mini.folder).parent)
+    for path in (mini.folder / "results").rglob("*"):
+        if path.suffix in (".tsv", ".json", ".html", ".md") and path.is_file():
+            assert here not in path.read_text(), path
