@@ -19,29 +19,43 @@ _PROFILES = (
 )
 
 
-def read_sidecars(outputs: Mapping[str, Any] | list[str]) -> list[dict[str, Any]]:
-    """The sidecars behind the given files, each once, in the order of their first output.
+def read_sidecars(outputs: list[str]) -> list[dict[str, Any]]:
+    """The sidecars behind the given files, and behind all that those were made from, each once.
 
     A job has one sidecar, beside its first output; files that are no first output are found through
-    the sidecars of their folder.
+    the sidecars of their folder. Inputs without a sidecar come from outside the workflow.
 
     Raises:
-        ProvenanceError: a file has no sidecar.
+        ProvenanceError: one of the given files has no sidecar.
     """
     found: dict[str, dict[str, Any]] = {}
     known: dict[str, str] = {}
-    for folder in sorted({Path(path).parent for path in outputs}):
-        for sidecar in sorted(folder.glob(f"*{SIDECAR_SUFFIX}")):
-            content = read_json(sidecar)
-            found[str(sidecar)] = content
-            known.update((entry["path"], str(sidecar)) for entry in content["outputs"])
-    missing = [path for path in outputs if path not in known]
+    seen: set[Path] = set()
+
+    def sidecar_of(path: str) -> str | None:
+        folder = Path(path).parent
+        if folder not in seen:
+            seen.add(folder)
+            for sidecar in sorted(folder.glob(f"*{SIDECAR_SUFFIX}")):
+                found[str(sidecar)] = read_json(sidecar)
+                made = found[str(sidecar)]["outputs"]
+                known.update((entry["path"], str(sidecar)) for entry in made)
+        return known.get(path)
+
+    missing = [path for path in outputs if sidecar_of(path) is None]
     if missing:
         raise ProvenanceError(
             f"{missing[0]} has no sidecar (*{SIDECAR_SUFFIX}) that says what made it; "
             "delete the file and run the workflow again"
         )
-    return [found[name] for name in sorted({known[path] for path in outputs})]
+    used: set[str] = set()
+    pending = list(outputs)
+    while pending:
+        sidecar = sidecar_of(pending.pop())
+        if sidecar is not None and sidecar not in used:
+            used.add(sidecar)
+            pending.extend(entry["path"] for entry in found[sidecar]["inputs"])
+    return [found[name] for name in sorted(used)]
 
 
 def write_crate(

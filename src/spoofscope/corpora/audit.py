@@ -269,11 +269,11 @@ def write_audit(result: Audit, tsv_path: str | Path, html_path: str | Path, titl
 
 _STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:76rem;padding:0 1rem;color:#222}
-table{border-collapse:collapse;margin:.6rem 0 1.6rem}
+.table{overflow-x:auto;margin:.6rem 0 1.6rem}table{border-collapse:collapse}
 th,td{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}
 td.n{text-align:right;font-variant-numeric:tabular-nums}
 .ok{background:#fff}.planted{background:#dbe9f6}.warn{background:#fde9b8}.fail{background:#f6c5bd}
-.key span{padding:.1rem .5rem;margin-right:.5rem;border:1px solid #ccc}
+.key span{display:inline-block;padding:.1rem .5rem;margin-right:.5rem;border:1px solid #ccc}
 """
 
 _CHECKS = {
@@ -289,7 +289,9 @@ def _page(result: Audit, title: str) -> str:
     name = html.escape(title)
     n = {status: result.count(status) for status in STATUSES}
     parts = [
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>Audit of {name}</title>",
+        "<!doctype html><html lang=en><meta charset=utf-8>"
+        "<meta name=viewport content='width=device-width, initial-scale=1'>"
+        f"<title>Audit of {name}</title>",
         f"<style>{_STYLE}</style><h1>Audit of {name}</h1>",
         f"<p>{n['fail']} failures, {n['warn']} warnings, {n['planted']} cues planted on purpose.",
         "<p class=key><span class=ok>ok</span><span class=planted>planted</span>"
@@ -316,19 +318,21 @@ def _page(result: Audit, title: str) -> str:
 
 
 def _findings(rows: pl.DataFrame) -> str:
-    lines = ["<table><tr><th>split<th>item<th>value<th>note"]
+    lines = ["<div class=table><table><tr><th>split<th>item<th>value<th>note"]
     for row in rows.iter_rows(named=True):
         value = "" if row["value"] is None else f"{row['value']:g}"
         lines.append(
             f"<tr class={row['status']}><td>{html.escape(row['split'])}"
             f"<td>{html.escape(row['item'])}<td class=n>{value}<td>{html.escape(row['note'])}"
         )
-    return "\n".join(lines) + "</table>"
+    return "\n".join(lines) + "</table></div>"
 
 
 def _cue_table(rows: pl.DataFrame) -> str:
     systems = list(dict.fromkeys(rows["system"]))
-    lines = ["<table><tr><th>cue" + "".join(f"<th>{html.escape(s)}" for s in systems)]
+    lines = [
+        "<div class=table><table><tr><th>cue" + "".join(f"<th>{html.escape(s)}" for s in systems)
+    ]
     cells = {(row["item"], row["system"]): row for row in rows.iter_rows(named=True)}
     for cue in CUES:
         line = f"<tr><td>{cue}"
@@ -339,4 +343,4 @@ def _cue_table(rows: pl.DataFrame) -> str:
                 f"{cell['value']:.3f}"
             )
         lines.append(line)
-    return "\n".join(lines) + "</table>"
+    return "\n".join(lines) + "</table></div>"
