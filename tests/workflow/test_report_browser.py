@@ -1,0 +1,99 @@
+"""The report and the provenance page in a real browser, on a wide and on a narrow screen."""
+
+import shutil
+
+import polars as pl
+import pytest
+import yaml
+from playwright.sync_api import sync_playwright
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+PAGES = {
+    "report": "results/mini/report/index.html",
+    "provenance": "results/mini/provenance/index.html",
+    "audit": "results/mini/audits/mini.html",
+}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
+        pytest.skip("Chromium is not installed (Debian package chromium)")
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox cannot be had as root.
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(mini, browser):
+    """Open a page of the mini study: the page, what its console said, what it asked for."""
+    contexts = []
+
+    def open_page(name: str, width: int):
+        context = browser.new_context(viewport={"width": width, "height": 900})
+        contexts.append(context)
+        page = context.new_page()
+        messages: list[str] = []
+        requests: list[str] = []
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto((mini.folder / PAGES[name]).as_uri(), wait_until="load")
+        return page, messages, requests
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_whole(opened, tmp_path, name, width):
+    page, messages, requests = opened(name, width)
+    assert messages == []
+    assert [url for url in requests if not url.startswith(("file://", "data:"))] == []
+    # One file: nothing but the page itself is read from the disk.
+    assert len([url for url in requests if url.startswith("file://")]) == 1
+    widths = page.eval_on_selector_all("img", "images => images.map(i => i.naturalWidth)")
+    assert all(width > 0 for width in widths)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.screenshot(path=tmp_path / f"{name}-{width}.png", full_page=True)
+    assert "None" not in page.inner_text("body").split()
+    assert "nan" not in page.inner_text("body").split()
+
+
+def test_links_lead_somewhere(mini, opened):
+    for name, place in PAGES.items():
+        page, _, _ = opened(name, 1280)
+        folder = (mini.folder / place).parent
+        for target in page.eval_on_selector_all(
+            "a", "links => links.map(a => a.getAttribute('href'))"
+        ):
+            if target.startswith("#"):
+                assert page.query_selector(target) is not None, target
+            elif not target.startswith("http"):
+                assert (folder / target).resolve().is_file(), target
+
+
+def test_report_has_every_number_and_figure(mini, opened):
+    config = yaml.safe_load((mini.folder / "config/config.yaml").read_text())
+    page, _, _ = opened("report", 1280)
+    headline = pl.read_csv(mini.folder / "results/mini/tables/headline.tsv", separator="\t")
+    rows = page.eval_on_selector_all(
+        "#headline tbody tr", "rows => rows.map(r => [...r.cells].map(c => c.innerText))"
+    )
+    assert len(rows) == headline.height
+    for name in [*config["detectors"], *config["fusion"]]:
+        assert sum(row[0].split("\n")[0] == name for row in rows) == 2, name
+    for row, numbers in zip(rows, headline.iter_rows(named=True), strict=True):
+        shown = float(row[2].split()[0])
+        assert shown == pytest.approx(100 * numbers["eer"], abs=0.051)
+    figures = {path.stem for path in (mini.folder / "results/mini/figures").glob("*.png")}
+    shown = set(page.eval_on_selector_all("figure", "figures => figures.map(f => f.id)"))
+    assert shown == figures
+    for caveat in config["caveats"]:
+        assert page.get_by_text(caveat).is_visible()
