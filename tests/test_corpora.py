@@ -26,7 +26,7 @@ from spoofscope.corpora.manifest import (
 )
 from spoofscope.corpora.splitting import check_fractions, split_groups
 from spoofscope.errors import ConfigError, CorpusError, TableError
-from spoofscope.tables import SPLITS, read_manifest, write_manifest, write_segments
+from spoofscope.tables import SPLITS, read_manifest, write_manifest, write_segments, write_table
 
 
 def clip(path: Path, seconds: float = 0.1, rate: int = 16000) -> Path:
@@ -741,6 +741,6 @@ def test_a_split_without_usable_audio_is_an_error(tmp_path: Path) -> None:
 
 def test_a_segments_table_with_an_unknown_tier_is_refused(tmp_path: Path) -> None:
     clips(tmp_path, ["bonafide/a.wav"])
-    write_segments(tmp_path / "s.tsv", SEGMENTS.with_columns(tier=pl.lit("phoneme")))
+    write_table(tmp_path / "s.tsv", SEGMENTS.with_columns(tier=pl.lit("phoneme")))
     with pytest.raises(TableError, match="'phoneme'"):
         build("folder", tmp_path, segments="s.tsv").segments()
