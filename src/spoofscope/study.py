@@ -344,7 +344,7 @@ class Study:
         return []
 
     def has_segments(self, name: str) -> bool:
-        """Whether the manifest rule writes a segments table for a corpus or a copy."""
+        """Whether a corpus, or the corpus behind a copy, says where its artefacts are."""
         if name in self.copies:
             return self.has_segments(self.copies[name]["corpus"])
         entry = self.corpora[name]

@@ -141,14 +141,24 @@ def attributed():
     return [(run.id, run.seeds[0]) for run in runs]
 
 
+def localised():
+    """Whether attributions can be held against known segments."""
+    return bool(attributed()) and STUDY.has_segments(
+        STUDY.config["attribution"]["corpus"]
+    )
+
+
 def attributions():
     if not attributed():
         return []
     corpus = STUDY.config["attribution"]["corpus"]
+    parts = ["safetensors", "regions.tsv", "summary.tsv"]
+    if localised():
+        parts.append("localisation.tsv")
     return [
         f"{R}/attributions/{run}/seed{seed}/{corpus}.{part}"
         for run, seed in attributed()
-        for part in ("safetensors", "regions.tsv", "summary.tsv", "localisation.tsv")
+        for part in parts
     ]
 
 
@@ -182,7 +192,9 @@ def layered():
 def figure_names():
     names = ["det_curves", "score_histograms", "eer_by_condition", "train_test_matrix"]
     if attributed():
-        names += ["attribution_examples", "localisation"]
+        names += ["attribution_examples"]
+    if localised():
+        names += ["localisation"]
     if layered():
         names += ["layer_weights"]
     if artefact_sets():

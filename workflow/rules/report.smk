@@ -216,7 +216,7 @@ rule report:
         attributions=attribution_files("summary.tsv"),
         audits=audits(),
         figures=[path for path in figures() if path.endswith((".png", ".tsv"))],
-        localisation=attribution_files("localisation.tsv"),
+        localisation=attribution_files("localisation.tsv") if localised() else [],
         manifests=[
             f"{R}/manifests/{name}.tsv" for name in [*STUDY.corpora, *STUDY.copies]
         ],

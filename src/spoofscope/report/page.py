@@ -157,7 +157,12 @@ def _detectors(config: Mapping[str, Any], systems: Sequence[Mapping[str, Any]]) 
 
 
 def _localised(path: str) -> dict[str, Any] | None:
-    """The row over all systems of a localisation summary, or None without local artefacts."""
+    """The row over all systems of a localisation summary; None where nothing could be localised.
+
+    A corpus that does not say where its artefacts are has no such summary.
+    """
+    if not Path(path).is_file():
+        return None
     table = read_table(path, {"system": pl.String(), "metric": pl.String(), "n": pl.Int64()})
     rows = table.filter(
         (pl.col("system") == "all") & (pl.col("metric") == "auc_evidence") & (pl.col("n") > 0)
