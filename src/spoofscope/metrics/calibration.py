@@ -81,7 +81,9 @@ def fit_logistic(
         except np.linalg.LinAlgError:
             break
         # Newton's decrement: how far the loss still is above its minimum.
-        if gradient @ step < 1e-20:
+        # At 1e-16 the loss cannot tell two points apart any more, and the line search would creep.
+        # The last, whole step squares what is left.
+        if gradient @ step < 1e-14:
             return parameters - step
         size = 1.0
         while not (proposed := loss(parameters - size * step)) <= current and size > 1e-10:
