@@ -160,6 +160,22 @@ def test_journal_of_another_detector_is_not_used(
     assert (tmp_path / "s.tsv").read_bytes() == (tmp_path / "whole.tsv").read_bytes()
 
 
+def test_journal_of_other_code_or_another_manifest_is_not_used(
+    tmp_path: Path, rows: pl.DataFrame, detector: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = Reader(monkeypatch)
+    described = rows.with_columns(augmentation=pl.lit("louder noise"))
+    for trials, code in ((rows, "after"), (described, "before")):
+        reader.limit, reader.count = 6, 0
+        work = tmp_path / code
+        with pytest.raises(KeyboardInterrupt):
+            score_shard(detector, rows, tmp_path / "s", work, batch_size=4, code="before")
+        assert (work / "scores.jsonl").is_file()
+        reader.limit, reader.count = 10**6, 0
+        score_shard(detector, trials, tmp_path / "s.tsv", work, batch_size=4, code=code)
+        assert reader.count == 11
+
+
 def test_unreadable_file_ends_the_job_with_its_name(
     tmp_path: Path, rows: pl.DataFrame, detector: Path
 ) -> None:

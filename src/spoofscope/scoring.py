@@ -90,6 +90,7 @@ def score_shard(
     batch_size: int = 8,
     device: str = "cpu",
     window_scores_path: str | Path | None = None,
+    code: str = "",
 ) -> None:
     """Score the rows of a manifest and write utt_id and score in their order.
 
@@ -108,6 +109,7 @@ def score_shard(
         device: "cpu" or "cuda".
         window_scores_path: also write the scores of single windows: utt_id, window (0, 1, ...),
             score.
+        code: digest of the code that scores; a journal that other code began is discarded.
 
     Raises:
         DetectorError: the detector cannot be loaded, does not fit the features, or gives a logit
@@ -123,10 +125,12 @@ def score_shard(
         check_features(features, detector.frontend, detector.policy)
     identity = {
         "detector": sha256_file(folder / "detector.json"),
-        "rows": rows.select("utt_id", "path").rows(),
+        # All columns: a copy made anew with other noise keeps its path, not its description.
+        "rows": rows.rows(),
         "batch_size": batch_size,
         "device": device,
         "features": features is not None,
+        "code": code,
     }
     journal = _Journal(Path(work_dir) / "scores.jsonl", hash8(identity))
     try:

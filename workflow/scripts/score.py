@@ -21,4 +21,5 @@ with job(snakemake) as cfg:
         cfg["work"],
         features=FeatureReader([features[0]]) if features else None,
         device="cuda" if torch.cuda.is_available() else "cpu",
+        code=cfg["code"],
     )
