@@ -651,6 +651,15 @@ def test_finished_copies_are_kept_and_changed_ones_made_again(sources, corpus, t
     assert contents(tmp_path)["noisy-u0.flac"] != reference["noisy-u0.flac"]
 
 
+def test_copies_of_other_code_or_noise_are_made_again(sources, corpus, tmp_path, monkeypatch):
+    manifest = corpus[0].head(2)
+    chain = Chain(STEPS, sources, RATE)
+    make_copies(manifest, chain, tmp_path, "noisy", 7, made_by="before")
+    monkeypatch.setattr(Chain, "__call__", lambda self, x, rng: (0 * x, []))
+    make_copies(manifest, chain, tmp_path, "noisy", 7, made_by="after")
+    assert not read(tmp_path / "noisy-u0.flac")[0].any()
+
+
 KILLED = """
 import sys
 import time

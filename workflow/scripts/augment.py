@@ -10,6 +10,8 @@ with job(snakemake) as cfg:
     from spoofscope.augmentation.chain import Chain
     from spoofscope.augmentation.copies import make_copies
     from spoofscope.errors import CorpusError
+    from spoofscope.files import sha256_file
+    from spoofscope.identity import hash8
     from spoofscope.tables import read_manifest, read_segments, write_manifest, write_segments
 
     identity = cfg["identity"]
@@ -22,6 +24,8 @@ with job(snakemake) as cfg:
             f"augmented.{identity['copy']}: {snakemake.input.manifest} has no utterances in "
             f"{', '.join(identity['splits'])}"
         )
+    # Copies of an earlier run are kept only if the same code made them from the same noise.
+    noise = [sha256_file(listing) for listing in snakemake.input.noise]
     copies, segments = make_copies(
         rows,
         chain,
@@ -30,6 +34,7 @@ with job(snakemake) as cfg:
         identity["seed"],
         workers=snakemake.threads,
         segments=read_segments(snakemake.input.segments),
+        made_by=hash8([cfg["code"], cfg["noise"], noise]),
     )
     write_manifest(snakemake.output.manifest, copies)
     write_segments(snakemake.output.segments, segments)

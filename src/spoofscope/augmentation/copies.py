@@ -34,6 +34,7 @@ def make_copies(
     seed: int,
     workers: int = 1,
     segments: pl.DataFrame | None = None,
+    made_by: str = "",
 ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     """Write an augmented copy of every utterance of a manifest.
 
@@ -50,6 +51,8 @@ def make_copies(
         seed: of all random choices.
         workers: threads; decoding, filtering and codecs run outside the interpreter lock.
         segments: time labels of the sources; all effects keep them valid.
+        made_by: digest of what the arguments do not show: the code and the content of the noise.
+            A copy that another one made is made again.
 
     Returns:
         The manifest of the copies in the order of the sources: all source columns, with new
@@ -79,7 +82,7 @@ def make_copies(
     sources = manifest["utt_id"].to_list()
     ids = [f"{name}-{utt_id}" for utt_id in sources]
     paths = [out_dir / f"{_file_stem(utt_id)}.flac" for utt_id in ids]
-    one = partial(_make_copy, chain=chain, name=name, seed=seed)
+    one = partial(_make_copy, chain=chain, name=name, seed=seed, made_by=made_by)
     with ThreadPoolExecutor(workers) as pool:
         copies = list(pool.map(one, sources, manifest["path"].to_list(), paths))
 
@@ -113,9 +116,9 @@ def _manifest_paths(paths: Sequence[Path]) -> list[str]:
 
 
 def _make_copy(
-    utt_id: str, source: str, path: Path, *, chain: Chain, name: str, seed: int
+    utt_id: str, source: str, path: Path, *, chain: Chain, name: str, seed: int, made_by: str
 ) -> _Copy:
-    recipe = [chain.steps, chain.sample_rate, seed, name, utt_id]
+    recipe = [chain.steps, chain.sample_rate, seed, name, utt_id, made_by]
     if not Path(source).is_file():
         raise AudioError(f"{source}: no such audio file")
     key = hash8([*recipe, sha256_file(source)])
