@@ -324,6 +324,13 @@ def test_augmentation_changes_the_training_and_repeats(tmp_path: Path, manifest:
     assert a.read_bytes() != (tmp_path / "plain" / "model.safetensors").read_bytes()
 
 
+def test_augmentation_is_refused_where_it_would_be_ignored(tmp_path: Path, manifest: Path) -> None:
+    chain = Augmentation([{"effect": "rawboost", "algorithm": 5}], {}, 1)
+    job = make_job(manifest, backend={"type": "gmm", "components": 2}, augmentation=chain)
+    with pytest.raises(TrainingError, match="fitted in one go"):
+        train(job, tmp_path / "d", tmp_path / "w")
+
+
 def test_balanced_weights_are_inverse_to_class_counts(tmp_path: Path) -> None:
     manifest = write_corpus(tmp_path / "c", {"train": 8, "dev": 4})
     rows = tables.read_manifest(manifest)
@@ -489,8 +496,9 @@ def test_interrupted_after_any_checkpoint_it_ends_the_same(
     assert same_files(tmp_path / "whole", tmp_path / "resumed")
 
 
+@pytest.mark.parametrize("change", [{"seed": 7}, {"code": "other"}])
 def test_resume_file_of_another_training_is_not_used(
-    tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
 ) -> None:
     def die(*_: Any) -> None:
         raise Killed
@@ -499,7 +507,7 @@ def test_resume_file_of_another_training_is_not_used(
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoints, "remove", die)
         with pytest.raises(Killed):
-            train(make_job(manifest, seed=7), tmp_path / "other", tmp_path / "w1")
+            train(make_job(manifest, **change), tmp_path / "other", tmp_path / "w1")
     assert (tmp_path / "w1" / "resume.pt").is_file()
     train(make_job(manifest), tmp_path / "d", tmp_path / "w1")
     assert same_files(tmp_path / "whole", tmp_path / "d")

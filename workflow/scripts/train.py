@@ -49,6 +49,7 @@ with job(snakemake) as cfg:
             train_features=cached("train"),
             dev_features=cached("dev"),
             augmentation=augmentation,
+            code=cfg["code"],
         ),
         cfg["folder"],
         cfg["work"],

@@ -80,6 +80,7 @@ class TrainingJob:
         train_features, dev_features: cached features of those utterances, or None to read audio.
             They need a front-end that is frozen in all stages.
         augmentation: applied to the training audio on the fly, or None.
+        code: digest of the code that trains; a training that other code began is not resumed.
     """
 
     frontend: Mapping[str, Any]
@@ -93,6 +94,7 @@ class TrainingJob:
     train_features: FeatureSource | None = None
     dev_features: FeatureSource | None = None
     augmentation: Augmentation | None = None
+    code: str = ""
 
 
 class DevResult(NamedTuple):
@@ -230,7 +232,7 @@ class _Training:
                 job.augmentation.seed,
             ],
             "processes": accelerator.num_processes,
-            "versions": [spoofscope.__version__, torch.__version__],
+            "versions": [spoofscope.__version__, torch.__version__, job.code],
         }
         self.checkpoints = Checkpoints(work_dir, hash8(identity))
         self.detector.meta.update(settings)
@@ -252,6 +254,11 @@ class _Training:
                     raise TrainingError("cached features do not fit a front-end that is trained")
         if job.train_features is not None and job.augmentation is not None:
             raise TrainingError("augmentation on the fly needs audio, not cached features")
+        if detector.backend.fitted_once and job.augmentation is not None:
+            raise TrainingError(
+                f"back-end {detector.backend.name} is fitted in one go, without augmentation on "
+                "the fly: train it on an augmented copy instead of a chain"
+            )
 
     def _class_weights(self) -> dict[str, float]:
         if isinstance(self.recipe.class_weights, dict):
