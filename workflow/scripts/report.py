@@ -10,6 +10,7 @@ with job(snakemake) as cfg:
         cfg["systems"],
         cfg["figures"],
         snakemake.input.attributions,
+        snakemake.input.localisation,
         snakemake.input.artefacts,
         cfg["root"],
         snakemake.output[0],

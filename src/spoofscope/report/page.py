@@ -157,12 +157,7 @@ def _detectors(config: Mapping[str, Any], systems: Sequence[Mapping[str, Any]]) 
 
 
 def _localised(path: str) -> dict[str, Any] | None:
-    """The row over all systems of a localisation summary; None where nothing could be localised.
-
-    A corpus that does not say where its artefacts are has no such summary.
-    """
-    if not Path(path).is_file():
-        return None
+    """The row over all systems of a localisation summary; None where nothing could be localised."""
     table = read_table(path, {"system": pl.String(), "metric": pl.String(), "n": pl.Int64()})
     rows = table.filter(
         (pl.col("system") == "all") & (pl.col("metric") == "auc_evidence") & (pl.col("n") > 0)
@@ -174,7 +169,7 @@ def _localised(path: str) -> dict[str, Any] | None:
     ).row(0, named=True)
 
 
-def _attributions(summaries: Sequence[str]) -> list[dict[str, Any]]:
+def _attributions(summaries: Sequence[str], localisation: Sequence[str]) -> list[dict[str, Any]]:
     required: dict[str, pl.DataType] = {
         "utt_id": pl.String(),
         "relative_error": pl.Float64(),
@@ -185,6 +180,7 @@ def _attributions(summaries: Sequence[str]) -> list[dict[str, Any]]:
     for path in summaries:
         table = read_table(path, required)
         failed = table.filter(pl.col("converged") != "true")
+        localised = path.replace(".summary.tsv", ".localisation.tsv")
         rows.append(
             {
                 "run": Path(path).parents[1].name,
@@ -193,7 +189,8 @@ def _attributions(summaries: Sequence[str]) -> list[dict[str, Any]]:
                 "worst": table["relative_error"].max(),
                 "steps": table["steps"].max(),
                 "failed": failed["utt_id"].to_list(),
-                "localised": _localised(path.replace(".summary.tsv", ".localisation.tsv")),
+                # Not whatever lies there: an earlier study file may have left one.
+                "localised": _localised(localised) if localised in localisation else None,
             }
         )
     return rows
@@ -204,6 +201,7 @@ def build_page(
     systems: Sequence[Mapping[str, Any]],
     figures: Sequence[str],
     summaries: Sequence[str],
+    localisation: Sequence[str],
     rates: Sequence[str],
     root: str,
     output: str,
@@ -215,6 +213,7 @@ def build_page(
         systems: id, seed, name, kind and trained_on of every system.
         figures: names of the figures, in order.
         summaries: attribution summaries.
+        localisation: their localisation summaries, if the corpus says where its artefacts are.
         rates: tables of artefact rates.
         root: folder of the study's results.
         output: the page.
@@ -255,7 +254,7 @@ def build_page(
             }
             for name in figures
         ],
-        attributions=_attributions(summaries),
+        attributions=_attributions(summaries, localisation),
         artefacts=_artefacts(rates),
         git=git_state(Path(__file__).parent),
         packages=package_versions(),
