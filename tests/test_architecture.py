@@ -20,6 +20,7 @@ FLOORS = {
     "study": 0,
     "batches": 1,
     "components": 1,
+    "selection": 1,
     "corpora": 1,
     "augmentation": 1,
     "frontends": 1,
@@ -42,8 +43,8 @@ FLOORS = {
 }
 # Within these floors rooms may use each other; the stages of floors 1 and 3 may not.
 OPEN_FLOORS = {0, 2, 4}
-# Floor 1 stands on two shelves that all its rooms may use.
-SHELVES = {"batches", "components"}
+# Floor 1 stands on shelves that all its rooms may use.
+SHELVES = {"batches", "components", "selection"}
 
 
 def room_of(module: str) -> str:

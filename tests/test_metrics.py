@@ -14,8 +14,8 @@ from sklearn.metrics import accuracy_score, f1_score, roc_auc_score, roc_curve
 
 from spoofscope.errors import SpoofscopeError, TableError
 from spoofscope.metrics import bootstrap, information, rates
-from spoofscope.metrics.calibration import fit_calibration
 from spoofscope.metrics.tables import MACRO, evaluate, over_seeds, split_levels
+from spoofscope.selection.calibration import fit_calibration
 
 # A small grid of values, so ties within and across the classes are the rule.
 tied = st.lists(st.integers(-4, 4).map(float), min_size=1, max_size=25)

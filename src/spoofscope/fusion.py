@@ -15,14 +15,14 @@ import numpy.typing as npt
 import polars as pl
 
 from spoofscope.errors import ConfigError, SpoofscopeError, TableError
-from spoofscope.metrics.calibration import (
+from spoofscope.selection.calibration import (
     Calibration,
     check_prior,
     class_weights,
     fit_calibration,
     fit_logistic,
 )
-from spoofscope.metrics.rates import Floats
+from spoofscope.selection.operating_points import Floats
 from spoofscope.tables import LABELS, join_scores
 
 __all__ = [

@@ -18,7 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from spoofscope.errors import SpoofscopeError
-from spoofscope.metrics.rates import C_FA, C_MISS, P_SPOOF, Floats, check_scores, equal_error_rate
+from spoofscope.selection.operating_points import (
+    C_FA,
+    C_MISS,
+    P_SPOOF,
+    Floats,
+    check_scores,
+    equal_error_rate,
+)
 
 Counts = npt.NDArray[np.int64]
 BLOCKS = 512
@@ -149,7 +156,7 @@ def resample(
     """Bootstrap over trials: each class is resampled with replacement to its own size.
 
     Raises:
-        SpoofscopeError: as :func:`spoofscope.metrics.rates.check_scores`.
+        SpoofscopeError: as :func:`check_scores`.
     """
     bootstrap = _Bootstrap(*check_scores(bonafide, spoof))
     values = [bootstrap.metrics(bootstrap.draw_trials(rng)) for _ in range(n_resamples)]
@@ -177,7 +184,7 @@ def resample_clusters(
         rng: where the draws come from.
 
     Raises:
-        SpoofscopeError: as :func:`spoofscope.metrics.rates.check_scores`; also when there are not
+        SpoofscopeError: as :func:`check_scores`; also when there are not
             as many cluster names as trials, or fewer than two clusters.
     """
     bonafide, spoof = check_scores(bonafide, spoof)

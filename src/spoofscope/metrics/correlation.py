@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spoofscope.errors import SpoofscopeError
-from spoofscope.metrics.rates import Floats
+from spoofscope.selection.operating_points import Floats
 
 # Correlations that are equal but for rounding count as equal in a test.
 _ROUNDING = 1e-12

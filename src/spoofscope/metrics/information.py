@@ -9,7 +9,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from spoofscope.metrics.rates import Floats, check_scores
+from spoofscope.selection.operating_points import Floats, check_scores
 
 
 def _mean_bits(log_odds_of_error: Floats) -> float:
@@ -23,7 +23,7 @@ def cllr(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> float:
     1/2 [mean log2(1 + e^-s) over bona fide + mean log2(1 + e^s) over spoof].
 
     Raises:
-        SpoofscopeError: as :func:`spoofscope.metrics.rates.check_scores`.
+        SpoofscopeError: as :func:`check_scores`.
     """
     bonafide, spoof = check_scores(bonafide, spoof)
     return (_mean_bits(-bonafide) + _mean_bits(spoof)) / 2
@@ -40,7 +40,7 @@ def roc_convex_hull(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> tuple[Floa
         the number of trials of the class.
 
     Raises:
-        SpoofscopeError: as :func:`spoofscope.metrics.rates.check_scores`.
+        SpoofscopeError: as :func:`check_scores`.
     """
     bonafide, spoof = check_scores(bonafide, spoof)
     edges = np.append(np.unique(np.concatenate([bonafide, spoof])), np.inf)
@@ -64,7 +64,7 @@ def min_cllr(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> float:
     """Cllr in bits after the best monotone calibration on the same trials, in [0, 1].
 
     Raises:
-        SpoofscopeError: as :func:`spoofscope.metrics.rates.check_scores`.
+        SpoofscopeError: as :func:`check_scores`.
     """
     below_bonafide, below_spoof = roc_convex_hull(bonafide, spoof)
     n_bonafide, n_spoof = np.diff(below_bonafide), np.diff(below_spoof)
@@ -83,6 +83,6 @@ def calibration_loss(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> float:
     """Bits lost by the calibration alone: Cllr minus its minimum, never negative but for rounding.
 
     Raises:
-        SpoofscopeError: as :func:`spoofscope.metrics.rates.check_scores`.
+        SpoofscopeError: as :func:`check_scores`.
     """
     return cllr(bonafide, spoof) - min_cllr(bonafide, spoof)

@@ -32,8 +32,8 @@ from spoofscope.files import atomic_folder
 from spoofscope.frontends.base import Features
 from spoofscope.identity import hash8, seed_of
 from spoofscope.inputs import FeatureSource, Inputs, check_features, detector_inputs
-from spoofscope.metrics.calibration import fit_calibration
-from spoofscope.metrics.rates import eer, min_dcf
+from spoofscope.selection.calibration import fit_calibration
+from spoofscope.selection.operating_points import eer, min_dcf
 from spoofscope.tables import write_table
 from spoofscope.training.checkpoint import Checkpoints, Progress
 from spoofscope.training.data import (

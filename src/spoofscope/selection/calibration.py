@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spoofscope.errors import SpoofscopeError
-from spoofscope.metrics.rates import Floats, check_scores
+from spoofscope.selection.operating_points import Floats, check_scores
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ def fit_calibration(
             of ASVspoof 5.
 
     Raises:
-        SpoofscopeError: as :func:`spoofscope.metrics.rates.check_scores`; also for a prior outside
+        SpoofscopeError: as :func:`check_scores`; also for a prior outside
             (0, 1), or scores that are all the same.
     """
     bonafide, spoof = check_scores(bonafide, spoof)
