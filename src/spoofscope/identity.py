@@ -93,27 +93,33 @@ def _imports(tree: ast.AST, package: str) -> set[str]:
 
 
 @functools.cache
-def _parsed(path: Path, package: str) -> tuple[str, frozenset[str]]:
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+def _parsed(path: Path, package: str) -> tuple[str, str, frozenset[str]]:
+    text = path.read_text(encoding="utf-8")
+    content = hashlib.sha256(text.encode()).hexdigest()
+    if path.suffix != ".py":
+        return content, text, frozenset()
+    tree = ast.parse(text, filename=str(path))
     imports = frozenset(_imports(tree, package))
-    return ast.dump(_without_docstrings(tree)), imports
+    return content, ast.dump(_without_docstrings(tree)), imports
 
 
-def code_closure(
-    script: str | Path,
-    modules: Iterable[str] = (),
-    root: Path = _SOURCE_ROOT,
-    package: str = "spoofscope",
-) -> list[Path]:
-    """The script and every module of ours that it imports, directly or not, sorted by path.
+def source_digests(path: str | Path, package: str = "spoofscope") -> tuple[str, str]:
+    """SHA-256 of a source file's text, and of its syntax without docstrings and comments.
 
-    Imports inside functions count; modules that are found by name at run time (front-ends and
-    back-ends, through their registries) have to be given in `modules`.
+    For a file that is no Python both are taken over its text. A file is read once per process.
     """
-    found: dict[Path, None] = {Path(script).resolve(): None}
-    pending = [Path(script).resolve()]
+    content, syntax, _ = _parsed(Path(path).resolve(), package)
+    return content, hashlib.sha256(syntax.encode()).hexdigest()
+
+
+@functools.cache
+def _code_closure(
+    script: Path, modules: tuple[str, ...], files: tuple[Path, ...], root: Path, package: str
+) -> tuple[Path, ...]:
+    found = {script: None, **dict.fromkeys(files)}
+    pending = [script]
     wanted = set(modules)
-    for name in list(wanted):
+    for name in modules:
         parts = name.split(".")
         wanted.update(".".join(parts[:i]) for i in range(1, len(parts)))
     for name in sorted(wanted):
@@ -122,21 +128,49 @@ def code_closure(
             found[file] = None
             pending.append(file)
     while pending:
-        _, imports = _parsed(pending.pop(), package)
+        _, _, imports = _parsed(pending.pop(), package)
         for name in sorted(imports):
             file = _module_file(name, root)
             if file is not None and file not in found:
                 found[file] = None
                 pending.append(file)
-    return sorted(found)
+    return tuple(sorted(found))
+
+
+def code_closure(
+    script: str | Path,
+    modules: Iterable[str] = (),
+    root: Path = _SOURCE_ROOT,
+    package: str = "spoofscope",
+    files: Iterable[str | Path] = (),
+) -> list[Path]:
+    """The script and every module of ours that it imports, directly or not, sorted by path.
+
+    Imports inside functions count; modules that are found by name at run time (front-ends and
+    back-ends, through their registries) have to be given in `modules`, and files that decide the
+    result without being modules (templates of pages) in `files`.
+    """
+    return list(_code_closure(*_code_key(script, modules, files), root, package))
+
+
+def _code_key(
+    script: str | Path, modules: Iterable[str], files: Iterable[str | Path]
+) -> tuple[Path, tuple[str, ...], tuple[Path, ...]]:
+    return (
+        Path(script).resolve(),
+        tuple(sorted(set(modules))),
+        tuple(sorted({Path(file).resolve() for file in files})),
+    )
 
 
 @functools.cache
-def _code_digest(script: Path, modules: tuple[str, ...], root: Path, package: str) -> str:
+def _code_digest(
+    script: Path, modules: tuple[str, ...], files: tuple[Path, ...], root: Path, package: str
+) -> str:
     digest = hashlib.sha256()
-    for path in code_closure(script, modules, root, package):
+    for path in _code_closure(script, modules, files, root, package):
         name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-        digest.update(f"{name}\0{_parsed(path, package)[0]}\n".encode())
+        digest.update(f"{name}\0{_parsed(path, package)[1]}\n".encode())
     return digest.hexdigest()[:12]
 
 
@@ -145,10 +179,11 @@ def code_digest(
     modules: Iterable[str] = (),
     root: Path = _SOURCE_ROOT,
     package: str = "spoofscope",
+    files: Iterable[str | Path] = (),
 ) -> str:
     """12 hexadecimal digits that change when the code behind a script changes.
 
     Taken over the syntax trees of :func:`code_closure` with docstrings and comments left out, so
     reformatting, documenting or touching a file changes nothing.
     """
-    return _code_digest(Path(script).resolve(), tuple(sorted(set(modules))), root, package)
+    return _code_digest(*_code_key(script, modules, files), root, package)

@@ -57,19 +57,45 @@ def described_systems():
 
 
 def figure_params(name, **values):
+    def params(wildcards):
+        return with_code(
+            f"figure_{name}",
+            systems=described_systems(),
+            sets=[*map(list, eval_sets())],
+            root=R,
+            **values,
+        )
+
+    return params
+
+
+def params_table_runs(wildcards):
     return with_code(
-        f"figure_{name}",
-        systems=described_systems(),
-        sets=[*map(list, eval_sets())],
-        root=R,
-        **values,
+        "table_runs",
+        runs=[
+            {
+                "run": run.id,
+                "detector": run.detector,
+                "seeds": list(run.seeds),
+                "settings": run.settings,
+            }
+            for run in STUDY.runs.values()
+        ],
     )
 
 
-def template_digest(name):
-    """A page depends on its template, which is no module and so in no code digest."""
-    return sha256_file(
-        Path(workflow.basedir) / "src" / "spoofscope" / "templates" / name
+def params_table_headline(wildcards):
+    return with_code("table_headline", systems=described_systems())
+
+
+def params_report(wildcards):
+    return with_code(
+        "report",
+        templates=["report.html.j2"],
+        config=STUDY.config,
+        figures=figure_names(),
+        root=R,
+        systems=described_systems(),
     )
 
 

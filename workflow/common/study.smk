@@ -2,8 +2,7 @@
 # Nothing heavy may be imported: this is parsed again in every cluster job.
 import re
 
-from spoofscope.files import sha256_file
-from spoofscope.identity import code_digest, hash8
+from spoofscope.identity import code_closure, code_digest, hash8
 from spoofscope.study import Study, local_gpu, read_config
 
 # Of a key that is given twice Snakemake keeps the last without a word; this refuses it.
@@ -14,6 +13,7 @@ STUDY = Study(config)
 R = STUDY.root
 LOGS = f"logs/{STUDY.name}"
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
+TEMPLATES = Path(workflow.basedir) / "src" / "spoofscope" / "templates"
 ENVIRONMENT = Path(workflow.basedir) / "envs" / "environment.yaml"
 
 
@@ -42,9 +42,20 @@ wildcard_constraints:
     ),
 
 
-def with_code(rule_name, modules=(), **values):
-    """The one parameter of a rule (its values, the digest of the code behind it), keys sorted."""
-    values["code"] = code_digest(SCRIPTS / f"{rule_name}.py", modules)
+# Code digest of a rule's parameters to the source files behind it; launch.smk records them.
+CODE = {}
+
+
+def with_code(rule_name, modules=(), templates=(), **values):
+    """The one parameter of a rule (its values, the digest of the code behind it), keys sorted.
+
+    Call it in a function of the wildcards: what only some jobs need is then digested for them
+    alone, and an edit of it hinders no others.
+    """
+    script = SCRIPTS / f"{rule_name}.py"
+    files = [TEMPLATES / template for template in templates]
+    values["code"] = code_digest(script, modules, files=files)
+    CODE[values["code"]] = code_closure(script, modules, files=files)
     return dict(sorted(values.items()))
 
 

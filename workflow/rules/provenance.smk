@@ -22,11 +22,6 @@ rule provenance:
     conda:
         ENVIRONMENT
     params:
-        cfg=with_code(
-            "provenance",
-            config=STUDY.config,
-            root=R,
-            template=template_digest("provenance.html.j2"),
-        ),
+        cfg=params_provenance,
     script:
         "../scripts/provenance.py"

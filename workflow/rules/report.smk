@@ -171,18 +171,7 @@ rule table_runs:
     conda:
         ENVIRONMENT
     params:
-        cfg=with_code(
-            "table_runs",
-            runs=[
-                {
-                    "run": run.id,
-                    "detector": run.detector,
-                    "seeds": list(run.seeds),
-                    "settings": run.settings,
-                }
-                for run in STUDY.runs.values()
-            ],
-        ),
+        cfg=params_table_runs,
     script:
         "../scripts/table_runs.py"
 
@@ -204,7 +193,7 @@ rule table_headline:
     conda:
         ENVIRONMENT
     params:
-        cfg=with_code("table_headline", systems=described_systems()),
+        cfg=params_table_headline,
     script:
         "../scripts/table_headline.py"
 
@@ -230,13 +219,6 @@ rule report:
     conda:
         ENVIRONMENT
     params:
-        cfg=with_code(
-            "report",
-            config=STUDY.config,
-            figures=figure_names(),
-            root=R,
-            systems=described_systems(),
-            template=template_digest("report.html.j2"),
-        ),
+        cfg=params_report,
     script:
         "../scripts/report.py"
