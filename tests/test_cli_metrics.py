@@ -13,8 +13,9 @@ import spoofscope.detector
 from spoofscope.cli import main
 from spoofscope.errors import DetectorError
 from spoofscope.metrics import information, rates
+from spoofscope.metrics.tables import METRICS
 
-KEYS = {"eer", "min_dcf", "act_dcf", "cllr", "min_cllr", "auc", "n_bonafide", "n_spoof", "eer_ci"}
+KEYS = {*METRICS, "n_bonafide", "n_spoof", "eer_ci"}
 
 
 @pytest.fixture

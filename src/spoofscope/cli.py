@@ -120,6 +120,8 @@ def _metrics_json(table: "pl.DataFrame") -> dict[str, Any]:
 
 
 def _as_text(table: "pl.DataFrame") -> str:
+    from spoofscope.metrics.tables import METRICS
+
     rows: dict[tuple[str, str], list[str]] = {}
     for row in table.iter_rows(named=True):
         start = [row["condition"], row["level"], str(row["n_bonafide"]), str(row["n_spoof"])]
@@ -128,8 +130,9 @@ def _as_text(table: "pl.DataFrame") -> str:
         if row["metric"] == "eer":
             interval = row["ci_low"] is not None
             cells.append(f"{row['ci_low']:.4f} to {row['ci_high']:.4f}" if interval else "-")
-    header = ["condition", "level", "bona fide", "spoof", "EER", "95 % interval"]
-    header += ["minDCF", "actDCF", "Cllr", "min Cllr", "AUC"]
+    header = ["condition", "level", "bona fide", "spoof"]
+    for name, metric in METRICS.items():
+        header += [metric.title, "95 % interval"] if name == "eer" else [metric.title]
     return _aligned([header, *rows.values()])
 
 

@@ -1,6 +1,7 @@
 """Metrics of a scored protocol as one long table: pooled, per condition, with intervals."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import polars as pl
 
@@ -23,7 +24,27 @@ SCHEMA: dict[str, pl.DataType] = {
 POOLED = "pooled"
 NO_LEVEL = "-"
 MACRO = "(macro average)"
-METRICS = ("eer", "min_dcf", "act_dcf", "cllr", "min_cllr", "auc")
+
+
+class Metric(NamedTuple):
+    """A number of all bona fide and all spoof scores of a set of trials.
+
+    title: column heading where people read it. of: from bona fide scores and spoof scores, neither
+    of them empty.
+    """
+
+    title: str
+    of: Callable[[rates.Floats, rates.Floats], float]
+
+
+METRICS: dict[str, Metric] = {
+    "eer": Metric("EER", lambda bonafide, spoof: rates.eer(bonafide, spoof).value),
+    "min_dcf": Metric("minDCF", rates.min_dcf),
+    "act_dcf": Metric("actDCF", rates.act_dcf),
+    "cllr": Metric("Cllr", information.cllr),
+    "min_cllr": Metric("min Cllr", information.min_cllr),
+    "auc": Metric("AUC", rates.auc),
+}
 CALIBRATED_METRICS = ("act_dcf_calibrated", "cllr_calibrated")
 THRESHOLD_METRICS = ("bonafide_rejected", "spoof_accepted", "hter", "accuracy", "f1")
 
@@ -162,12 +183,7 @@ def _block(
     values: dict[str, float | None] = dict.fromkeys(METRICS)
     intervals: dict[str, bootstraps.Interval] = {}
     if bonafide.size and spoof.size:
-        values["eer"] = rates.eer(bonafide, spoof).value
-        values["min_dcf"] = rates.min_dcf(bonafide, spoof)
-        values["act_dcf"] = rates.act_dcf(bonafide, spoof)
-        values["cllr"] = information.cllr(bonafide, spoof)
-        values["min_cllr"] = information.min_cllr(bonafide, spoof)
-        values["auc"] = rates.auc(bonafide, spoof)
+        values |= {name: metric.of(bonafide, spoof) for name, metric in METRICS.items()}
         if bootstrap:
             rng = rng_of(seed, "bootstrap", condition, level)
             resamples = None
