@@ -22,6 +22,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/common/study.smk"
+include: "workflow/common/launch.smk"
 include: "workflow/common/corpora.smk"
 include: "workflow/common/augmentation.smk"
 include: "workflow/common/features.smk"
@@ -49,12 +50,14 @@ include: "workflow/rules/provenance.smk"
 rule all:
     default_target: True
     input:
+        manifests(),
         audits(),
         weights(),
         scores(),
         metrics(),
         attributions(),
         artefacts(),
+        layers(),
         figures(),
         tables(),
         f"{R}/report/index.html",

@@ -35,6 +35,8 @@ FLOORS = {
     "attribution": 3,
     "artefacts": 3,
     "layers": 3,
+    "locks": 4,
+    "launch": 4,
     "job": 4,
     "figures": 4,
     "report": 4,

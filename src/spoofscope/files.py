@@ -1,6 +1,7 @@
 """Files that are either whole or not there: atomic writes, JSON, hashes."""
 
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -77,6 +78,22 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(retired, ignore_errors=True)
+
+
+def remove_leftovers(path: str | Path) -> None:
+    """Delete what killed processes left of `path`, or of the folder that it is in.
+
+    For the one process that makes `path` now: of one that still writes it would take the file away.
+    """
+    path = Path(path)
+    names = [(path, f".{glob.escape(path.stem)}.*.tmp{glob.escape(path.suffix)}")]
+    names += [(path.parent, f".{glob.escape(path.parent.name)}.*.{end}") for end in ("tmp", "old")]
+    for place, pattern in names:
+        for leftover in place.parent.glob(pattern):
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -92,8 +92,7 @@ def _imports(tree: ast.AST, package: str) -> set[str]:
     return own
 
 
-@functools.cache
-def _parsed(path: Path, package: str) -> tuple[str, str, frozenset[str]]:
+def _parse(path: Path, package: str) -> tuple[str, str, frozenset[str]]:
     text = path.read_text(encoding="utf-8")
     content = hashlib.sha256(text.encode()).hexdigest()
     if path.suffix != ".py":
@@ -103,13 +102,28 @@ def _parsed(path: Path, package: str) -> tuple[str, str, frozenset[str]]:
     return content, ast.dump(_without_docstrings(tree)), imports
 
 
-def source_digests(path: str | Path, package: str = "spoofscope") -> tuple[str, str]:
+# A file is read once per process, so that all digests of one process agree.
+_parsed = functools.cache(_parse)
+
+
+def _source_digests(content: str, syntax: str) -> tuple[str, str]:
+    return content, hashlib.sha256(syntax.encode()).hexdigest()
+
+
+def source_digests(path: str | Path) -> tuple[str, str]:
     """SHA-256 of a source file's text, and of its syntax without docstrings and comments.
 
-    For a file that is no Python both are taken over its text. A file is read once per process.
+    For a file that is no Python both are taken over its text.
     """
-    content, syntax, _ = _parsed(Path(path).resolve(), package)
-    return content, hashlib.sha256(syntax.encode()).hexdigest()
+    return _source_digests(*_parse(Path(path).resolve(), "")[:2])
+
+
+def planned_digests(path: str | Path, package: str = "spoofscope") -> tuple[str, str]:
+    """:func:`source_digests` of a file as it was when this process first read it.
+
+    The code digests of this process were taken from the same reading.
+    """
+    return _source_digests(*_parsed(Path(path).resolve(), package)[:2])
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""The wrapper around every script of the workflow: logging, thread counts, and the sidecar.
+"""The wrapper around every script of the workflow: logging, locks, thread counts, the sidecar.
 
 A sidecar is a small JSON file beside the first output of a job (`<output>.origin.json`). It says
 what made the job's outputs: parameters, run id, hashes of inputs and outputs, code digest, commit,
@@ -11,6 +11,7 @@ import logging
 import os
 import platform
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -20,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from spoofscope.errors import SpoofscopeError
-from spoofscope.files import sha256_file, write_json
+from spoofscope.files import remove_leftovers, sha256_file, write_json
+from spoofscope.launch import check_code, end_with_main_process
+from spoofscope.locks import claim
 
 SIDECAR_SUFFIX = ".origin.json"
 
@@ -120,6 +123,19 @@ def _configure_logging(log: Path | None) -> None:
     logging.captureWarnings(True)
 
 
+class _Stopped(SystemExit):
+    """The process was asked to end."""
+
+
+def _stop(number: int, frame: Any) -> None:
+    # Half-made files are deleted on the way out; another signal must not interrupt that.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    name = signal.Signals(number).name
+    logging.getLogger("spoofscope").error("stopped by %s", name)
+    raise _Stopped(128 + number)
+
+
 @contextlib.contextmanager
 def job(snakemake: Any) -> Iterator[dict[str, Any]]:
     """Run a script's work and record where its outputs come from.
@@ -127,9 +143,12 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
     Yields the rule's one parameter, the dict `cfg`. Import heavy modules inside the block: the
     thread counts are set before it.
 
-    A :class:`SpoofscopeError` ends the script with its message and exit status 1; any other
-    exception also leaves its traceback in the log. Outputs that a failed job left are deleted by
-    Snakemake.
+    A :class:`SpoofscopeError` ends the script with its message and exit status 1, SIGTERM and
+    SIGINT end it with a line in the log; any other exception also leaves its traceback there.
+    Outputs that a failed job left are deleted by Snakemake.
+
+    One process at a time makes an output: the script waits for another that still does. It refuses
+    when the code behind it was edited after the workflow was started.
     """
     threads = str(snakemake.threads)
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -141,22 +160,37 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
     log = Path(snakemake.log[0]) if snakemake.log else None
     _configure_logging(log)
     logger = logging.getLogger("spoofscope")
+    before = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGINT)}
     parameters: dict[str, Any] = snakemake.params.cfg
     first = str(snakemake.output[0])
-    sidecar_path(first).unlink(missing_ok=True)
-    started = datetime.datetime.now(datetime.UTC)
-    clock = time.perf_counter()
     try:
-        yield parameters
+        end_with_main_process()
+        with claim(first):
+            check_code(parameters["code"])
+            sidecar_path(first).unlink(missing_ok=True)
+            for output in snakemake.output:
+                remove_leftovers(output)
+            started = datetime.datetime.now(datetime.UTC)
+            clock = time.perf_counter()
+            yield parameters
+            _write_sidecar(snakemake, started, time.perf_counter() - clock)
+            logger.info("done in %.1f s", time.perf_counter() - clock)
     except SpoofscopeError as error:
         logger.error("%s", error)
         sys.exit(1)
     except Exception:
         logger.exception("rule %s failed", snakemake.rule)
         raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _write_sidecar(snakemake: Any, started: datetime.datetime, seconds: float) -> None:
+    parameters: dict[str, Any] = snakemake.params.cfg
     inputs = sorted({str(path) for path in snakemake.input if os.path.isfile(path)})
     write_json(
-        sidecar_path(first),
+        sidecar_path(snakemake.output[0]),
         {
             "rule": snakemake.rule,
             "wildcards": dict(snakemake.wildcards.items()),
@@ -170,8 +204,7 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
             "host": platform.node(),
             "threads": snakemake.threads,
             "started": started.isoformat(timespec="seconds"),
-            "seconds": round(time.perf_counter() - clock, 3),
+            "seconds": round(seconds, 3),
             "max_memory_bytes": _memory_bytes(),
         },
     )
-    logger.info("done in %.1f s", time.perf_counter() - clock)

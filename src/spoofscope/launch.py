@@ -1,0 +1,243 @@
+"""What a run of the workflow was started with, and whether a job still has the same.
+
+A run takes hours, and people edit files meanwhile. Parameters of local jobs are fixed when the run
+starts; jobs on a cluster work theirs out again on their node; both import the library when they
+start. So the main process records the study and the code that it plans with, cluster jobs read that
+study, and a job whose code differs refuses: it would make something else than what is recorded.
+"""
+
+import getpass
+import hashlib
+import logging
+import os
+import platform
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from spoofscope.errors import ConfigError
+from spoofscope.files import read_json, write_json
+from spoofscope.identity import hash8, planned_digests, source_digests
+from spoofscope.locks import FOLDER, keep_lock
+
+VARIABLE = "SPOOFSCOPE_LAUNCH"
+"""Environment variable with the path of the record, for all jobs of the run."""
+
+_logger = logging.getLogger("spoofscope.launch")
+
+# Slurm needs half a minute to kill a job that does not end by itself.
+_CANCEL_SECONDS = 180
+
+
+def one_run_at_a_time(folder: Path = FOLDER) -> None:
+    """Hold the working directory for this process until it ends, however it ends.
+
+    Raises:
+        SpoofscopeError: another run of the workflow holds it.
+    """
+    keep_lock(folder / "run.lock", f"another run of the workflow goes on in {Path.cwd()}")
+
+
+def record_launch(
+    study: Mapping[str, Any],
+    code: Mapping[str, Sequence[Path]],
+    rules: Iterable[Path],
+    folder: Path = FOLDER,
+) -> Path:
+    """Write down what the run is started with, and tell its jobs where.
+
+    Args:
+        study: the resolved study file.
+        code: code digests of all jobs to run, each with the source files behind it.
+        rules: Snakefile and rule files, which cluster jobs read again.
+        folder: where the records lie; those of former runs are deleted.
+
+    Returns:
+        a file with the study, for the configuration of cluster jobs.
+    """
+    main = psutil.Process()
+    files = sorted({path for paths in code.values() for path in paths})
+    record = {
+        "main": {"host": platform.node(), "pid": main.pid, "started": main.create_time()},
+        "study": hash8(study),
+        "code": {digest: [str(path) for path in paths] for digest, paths in code.items()},
+        "files": {str(path): planned_digests(path) for path in files},
+        "rules": {str(path): planned_digests(path) for path in rules},
+    }
+    name = hash8(record)
+    former = [*folder.glob("launch-*.json"), *folder.glob("study-*.json")]
+    study_file = (folder / f"study-{name}.json").absolute()
+    launch_file = (folder / f"launch-{name}.json").absolute()
+    write_json(study_file, dict(study))
+    write_json(launch_file, record)
+    for path in former:
+        path.unlink(missing_ok=True)
+    os.environ[VARIABLE] = str(launch_file)
+    return study_file
+
+
+def _record() -> dict[str, Any] | None:
+    path = os.environ.get(VARIABLE)
+    if path is None:
+        return None
+    if not Path(path).exists():
+        raise ConfigError(
+            f"{path}: the record of the run that this job belongs to is gone, because another run "
+            "was started here; the job is not needed any more"
+        )
+    record: dict[str, Any] = read_json(path)
+    return record
+
+
+def _is_edited(path: str, digests: Sequence[str]) -> bool:
+    # Comparing the text is cheap; only a file whose text differs is parsed.
+    content, syntax = digests
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        if hashlib.sha256(text.encode()).hexdigest() == content:
+            return False
+        return source_digests(path)[1] != syntax
+    except (OSError, SyntaxError, UnicodeDecodeError):
+        return True
+
+
+def _refuse(edited: Iterable[str], what: str) -> ConfigError:
+    names = ", ".join(os.path.relpath(path) for path in edited) or "the code"
+    return ConfigError(
+        f"{names} was edited after the workflow was started: {what} would not be what is recorded "
+        "for it. Nothing was made; start the workflow again"
+    )
+
+
+def check_code(code: str) -> None:
+    """Compare the code behind a job with the one that the run was started with.
+
+    Documentation and layout do not count. Without a record, for instance when the rules are used
+    from another workflow, there is nothing to compare with.
+
+    Args:
+        code: the digest among the job's parameters.
+
+    Raises:
+        ConfigError: it was edited meanwhile; the message names the files.
+    """
+    record = _record()
+    if record is None:
+        return
+    known = code in record["code"]
+    files = record["code"][code] if known else list(record["files"])
+    edited = [path for path in files if _is_edited(path, record["files"][path])]
+    if edited or not known:
+        raise _refuse(edited, "what this job makes")
+
+
+def check_cluster_job(study: Mapping[str, Any]) -> None:
+    """Compare what a process of a cluster job has read with what the run was started with.
+
+    Args:
+        study: the resolved study file.
+
+    Raises:
+        ConfigError: the study, or a rule file, is another one.
+    """
+    record = _record()
+    if record is None:
+        return
+    edited = [path for path, digests in record["rules"].items() if _is_edited(path, digests)]
+    if edited:
+        raise _refuse(edited, "what this job makes")
+    if hash8(study) != record["study"]:
+        raise _refuse(["the study file"], "what this job makes")
+
+
+def end_with_main_process() -> None:
+    """Let this job end soon after the Snakemake process that started it, should that be killed.
+
+    Jobs of a cluster are not children of that process, and not concerned.
+    """
+    record = _record()
+    if record is None or record["main"]["host"] != platform.node():
+        return
+    pid, started = record["main"]["pid"], record["main"]["started"]
+    parents = (parent for parent in psutil.Process().parents() if parent.pid == pid)
+    main = next(parents, None)
+    if main is None or abs(main.create_time() - started) > 1:
+        return
+
+    def watch() -> None:
+        while _alive(main):
+            time.sleep(1)
+        _logger.error("the workflow's main process has ended")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True, name="main process").start()
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _slurm(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ConfigError(
+            f"jobs that a former run left cannot be looked for, {command[0]} fails: {error}"
+        ) from error
+    if done.returncode:
+        raise ConfigError(
+            f"jobs that a former run left cannot be looked for, {command[0]} fails: "
+            f"{done.stderr.strip()}"
+        )
+    return done.stdout
+
+
+def _leftover_jobs(prefix: str | None) -> list[str]:
+    # The executor names all jobs of a run [prefix_]uuid.
+    start = f"{re.escape(prefix)}_" if prefix else ""
+    name_pattern = re.compile(start + "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+    here = os.path.realpath(Path.cwd())
+    found = []
+    for line in _slurm("squeue", "-u", getpass.getuser(), "-h", "-o", "%i|%j|%Z").splitlines():
+        job, name, folder = line.split("|", 2)
+        if name_pattern.fullmatch(name) and os.path.realpath(folder) == here:
+            found.append(job)
+    return found
+
+
+def cancel_leftover_jobs(prefix: str | None) -> None:
+    """Cancel the Slurm jobs that a killed run left in this folder, and wait until they are gone.
+
+    Call it with the folder's lock held and before any job is submitted.
+
+    Args:
+        prefix: what the profile puts before the names of jobs.
+
+    Raises:
+        ConfigError: Slurm does not answer, or jobs do not end.
+    """
+    jobs = _leftover_jobs(prefix)
+    if not jobs:
+        return
+    _logger.warning("cancelling jobs that a former run left: %s", " ".join(jobs))
+    _slurm("scancel", *jobs)
+    deadline = time.monotonic() + _CANCEL_SECONDS
+    while jobs:
+        if time.monotonic() > deadline:
+            raise ConfigError(
+                f"jobs of a former run do not end: {' '.join(jobs)}; see `squeue -j` and start "
+                "again when they are gone"
+            )
+        time.sleep(1)
+        jobs = _leftover_jobs(prefix)
+    _logger.warning("they are gone")

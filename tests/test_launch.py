@@ -1,0 +1,182 @@
+"""What a run is started with: recorded once, and held against what its jobs find."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spoofscope import launch
+from spoofscope.errors import ConfigError
+from spoofscope.identity import code_closure, code_digest
+
+STUDY = {"study": "s", "seed": 1}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Two scripts, one of which uses a module; a rule file; and the record of a launch."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(launch.VARIABLE, "")
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg/__init__.py").write_text("")
+    (tmp_path / "pkg/metrics.py").write_text('"""Rates."""\n\nRATE = 1\n')
+    (tmp_path / "a.py").write_text("from pkg.metrics import RATE\n")
+    (tmp_path / "b.py").write_text("print(1)\n")
+    (tmp_path / "page.html.j2").write_text("<p>\n")
+    (tmp_path / "Snakefile").write_text("rule all:\n")
+    return tmp_path
+
+
+def codes(folder: Path) -> dict[str, str]:
+    """Digests of the scripts' code, as a process finds them that starts now."""
+    code = (
+        "from spoofscope.identity import code_digest\n"
+        "from pathlib import Path\n"
+        "print(code_digest('a.py', root=Path.cwd(), package='pkg'))\n"
+        "print(code_digest('b.py', root=Path.cwd(), package='pkg', files=['page.html.j2']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    return dict(zip("ab", done.stdout.split(), strict=True))
+
+
+def start(folder: Path) -> Path:
+    code = {}
+    for script, files in (("a.py", []), ("b.py", ["page.html.j2"])):
+        arguments = (script, (), folder, "pkg", files)
+        code[code_digest(*arguments)] = code_closure(*arguments)
+    return launch.record_launch(STUDY, code, [folder / "Snakefile"])
+
+
+def test_unchanged_code_and_another_docstring_pass(project):
+    start(project)
+    found = codes(project)
+    launch.check_code(found["a"])
+    launch.check_code(found["b"])
+    (project / "pkg/metrics.py").write_text('# Faster.\n"""Error rates."""\nRATE = 1\n')
+    launch.check_code(found["a"])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "hit"),
+    [
+        ("pkg/metrics.py", "RATE = 2\n", "a"),
+        ("pkg/metrics.py", "RATE = \n", "a"),
+        ("b.py", "print(2)\n", "b"),
+        ("page.html.j2", "<b>\n", "b"),
+    ],
+)
+def test_an_edit_is_named_and_concerns_only_the_jobs_that_use_the_file(project, name, text, hit):
+    start(project)
+    recorded = codes(project)
+    (project / name).write_text(text)
+    (other,) = set(recorded) - {hit}
+    launch.check_code(recorded[other])
+    with pytest.raises(ConfigError, match=f"^{name} was edited after the workflow was started"):
+        launch.check_code(recorded[hit])
+
+
+def test_a_cluster_job_that_works_out_another_digest_is_refused(project):
+    start(project)
+    (project / "pkg/metrics.py").write_text("RATE = 2\n")
+    with pytest.raises(ConfigError, match=r"^pkg/metrics.py was edited"):
+        launch.check_code(codes(project)["a"])
+
+
+def test_a_cluster_job_needs_the_study_and_the_rules_of_the_launch(project):
+    launched = start(project)
+    assert json.loads(launched.read_text()) == STUDY
+    launch.check_cluster_job(STUDY)
+    with pytest.raises(ConfigError, match=r"^the study file was edited"):
+        launch.check_cluster_job({**STUDY, "seed": 2})
+    (project / "Snakefile").write_text("rule every:\n")
+    with pytest.raises(ConfigError, match=r"^Snakefile was edited"):
+        launch.check_cluster_job(STUDY)
+
+
+def test_a_new_launch_replaces_the_record_of_the_old(project, monkeypatch):
+    start(project)
+    old = os.environ[launch.VARIABLE]
+    launch.record_launch({**STUDY, "seed": 2}, {}, [])
+    assert len(list(launch.FOLDER.glob("*.json"))) == 2
+    monkeypatch.setenv(launch.VARIABLE, old)
+    with pytest.raises(ConfigError, match="another run was started"):
+        launch.check_code("0" * 12)
+
+
+def test_without_a_record_nothing_is_compared(project, monkeypatch):
+    monkeypatch.delenv(launch.VARIABLE)
+    launch.check_code("0" * 12)
+    launch.check_cluster_job(STUDY)
+    launch.end_with_main_process()
+
+
+# --- processes -----------------------------------------------------------------------------------
+
+MAIN = """
+import subprocess, sys
+from spoofscope import launch
+launch.record_launch({}, {}, [])
+job = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdout=sys.stdout)
+job.wait()
+"""
+JOB = """
+import time
+from spoofscope import launch
+launch.end_with_main_process()
+print("at work", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_job_ends_with_the_main_process(tmp_path):
+    main = subprocess.Popen(
+        [sys.executable, "-c", MAIN, JOB], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    assert main.stdout.readline() == "at work\n"
+    main.send_signal(signal.SIGKILL)
+    # The pipe ends when the last process that writes to it has ended: the job.
+    assert main.stdout.read() == ""
+    main.wait()
+
+
+# --- jobs of a killed run ------------------------------------------------------------------------
+
+UUID = "7d660831-7bd6-4564-b6fd-ef8d1bb43b23"
+SLURM = """#!/bin/sh
+case $0 in
+*squeue) cat queue;;
+*scancel) echo "$@" >> cancelled; grep -v "^7|" queue > rest; mv rest queue;;
+esac
+"""
+
+
+def test_leftover_jobs_of_this_folder_are_cancelled(project, monkeypatch):
+    """With stand-ins for Slurm's commands; tests/workflow does it on a cluster."""
+    programs = project / "bin"
+    programs.mkdir()
+    for name in ("squeue", "scancel"):
+        (programs / name).write_text(SLURM)
+        (programs / name).chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    others = [
+        f"8|spoofscope_{UUID}|/somewhere/else",
+        f"9|another_{UUID}|{project}",
+        f"10|spoofscope_notes|{project}",
+    ]
+    (project / "queue").write_text("\n".join([f"7|spoofscope_{UUID}|{project}", *others]) + "\n")
+    launch.cancel_leftover_jobs("spoofscope")
+    assert (project / "cancelled").read_text() == "7\n"
+    assert (project / "queue").read_text().splitlines() == others
+    launch.cancel_leftover_jobs("spoofscope")
+    assert (project / "cancelled").read_text() == "7\n"
+
+
+def test_an_unreachable_cluster_is_an_error(project, monkeypatch):
+    monkeypatch.setenv("PATH", str(project))
+    with pytest.raises(ConfigError, match="squeue fails"):
+        launch.cancel_leftover_jobs("spoofscope")
