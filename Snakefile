@@ -51,6 +51,7 @@ rule all:
     default_target: True
     input:
         manifests(),
+        manifests(),
         audits(),
         weights(),
         scores(),

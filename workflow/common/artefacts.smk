@@ -2,11 +2,26 @@
 
 
 def params_measure_artefacts(wildcards):
-    return with_code("measure_artefacts", split=wildcards.split)
+    return with_code(
+        "measure_artefacts",
+        origins=[table_origin(wildcards.corpus)],
+        split=wildcards.split,
+    )
+
+
+def measures_origin(wildcards):
+    return origin(
+        params_measure_artefacts, corpus=wildcards.corpus, split=wildcards.split
+    )
 
 
 def params_rate_artefacts(wildcards):
-    return with_code("rate_artefacts", corpus=wildcards.corpus, split=wildcards.split)
+    return with_code(
+        "rate_artefacts",
+        origins=[measures_origin(wildcards)],
+        corpus=wildcards.corpus,
+        split=wildcards.split,
+    )
 
 
 def correlated_attributions(wildcards):
@@ -22,8 +37,16 @@ def correlated_attributions(wildcards):
 
 
 def params_correlate_artefacts(wildcards):
+    run, seed, corpus = wildcards.run, wildcards.seed, wildcards.corpus
+    origins = [
+        measures_origin(wildcards),
+        score_origin(run, seed, corpus, wildcards.split),
+    ]
+    if correlated_attributions(wildcards):
+        origins.append(explain_origin(run, seed, corpus))
     return with_code(
         "correlate_artefacts",
+        origins=origins,
         run=wildcards.run,
         run_seed=int(wildcards.seed),
         split=wildcards.split,

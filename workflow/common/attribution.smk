@@ -29,6 +29,7 @@ def params_centroid(wildcards):
     return with_code(
         "centroid",
         component_modules(run.settings),
+        origins=[origin(params_train, run=run.id, seed=wildcards.seed)],
         run=run.id,
         folder=detector_folder(run.id, wildcards.seed),
         train=STUDY.config["detectors"][run.detector]["train"]["data"],
@@ -37,14 +38,24 @@ def params_centroid(wildcards):
 
 
 def params_explain(wildcards):
+    run, seed = wildcards.run, wildcards.seed
+    split = STUDY.config["attribution"]["split"]
     return with_code(
         "explain",
-        component_modules(STUDY.run(wildcards.run).settings),
+        component_modules(STUDY.run(run).settings),
+        origins=[
+            origin(params_centroid, run=run, seed=seed),
+            score_origin(run, seed, wildcards.corpus, split),
+        ],
         run=wildcards.run,
         folder=detector_folder(wildcards.run, wildcards.seed),
         options=attribution_options(),
         seed=STUDY.seed,
     )
+
+
+def explain_origin(run, seed, corpus):
+    return origin(params_explain, run=run, seed=seed, corpus=corpus)
 
 
 def explained_scores(wildcards):
@@ -53,4 +64,7 @@ def explained_scores(wildcards):
 
 
 def params_localise(wildcards):
-    return with_code("localise", run=wildcards.run, seed=STUDY.seed)
+    explained = explain_origin(wildcards.run, wildcards.seed, wildcards.corpus)
+    return with_code(
+        "localise", origins=[explained], run=wildcards.run, seed=STUDY.seed
+    )

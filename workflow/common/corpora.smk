@@ -34,7 +34,12 @@ def params_download(wildcards):
 
 
 def params_unpack(wildcards):
-    return with_code("unpack", archives=ARCHIVES[wildcards.archives])
+    archives = ARCHIVES[wildcards.archives]
+    return with_code(
+        "unpack",
+        origins=[origin(params_download, sha256=entry["sha256"]) for entry in archives],
+        archives=archives,
+    )
 
 
 def params_generate_corpus(wildcards):
@@ -48,11 +53,28 @@ def corpus_files(wildcards):
     return STUDY.corpus_marker(wildcards.corpus)
 
 
+def data_origins(corpus):
+    entry = STUDY.corpora[corpus]
+    if entry["type"] == "mini":
+        return [origin(params_generate_corpus, generated=hash8(STUDY.generated(entry)))]
+    if "archives" in entry:
+        return [origin(params_unpack, archives=hash8(entry["archives"]))]
+    return []
+
+
+def table_origin(corpus):
+    """The origin of the manifest and the segments of a corpus or an augmented copy."""
+    if corpus in STUDY.copies:
+        return origin(params_augment, augmented=corpus)
+    return origin(params_manifest, corpus=corpus)
+
+
 def params_manifest(wildcards):
     entry = STUDY.corpora[wildcards.corpus]
     return with_code(
         "manifest",
         corpus_modules(wildcards.corpus),
+        origins=data_origins(wildcards.corpus),
         corpus=wildcards.corpus,
         settings=entry,
         root=STUDY.corpus_root(wildcards.corpus),
@@ -64,6 +86,7 @@ def params_audit(wildcards):
     return with_code(
         "audit_corpus",
         corpus_modules(wildcards.corpus),
+        origins=[table_origin(wildcards.corpus)],
         corpus=wildcards.corpus,
         settings=STUDY.corpora[wildcards.corpus],
         root=STUDY.corpus_root(wildcards.corpus),

@@ -24,8 +24,31 @@ def features_backbone(wildcards):
     return backbone_files(STUDY.features(wildcards.features)["frontend"])
 
 
+def backbone_origins(frontend):
+    folders = [frontend["backbone"]["folder"]] if "backbone" in frontend else []
+    made = {f"{STUDY.data_root}/backbones/{name}": name for name in BACKBONES}
+    return [
+        origin(params_backbone, backbone=made[folder])
+        for folder in folders
+        if folder in made
+    ]
+
+
 def params_backbone(wildcards):
     return with_code("backbone", entry=BACKBONES[wildcards.backbone])
+
+
+def feature_origins(run, corpus, split):
+    return [
+        origin(
+            params_extract_features,
+            features=STUDY.features_id(run),
+            corpus=corpus,
+            split=split,
+            shard=shard,
+        )
+        for shard in shard_names(split)
+    ]
 
 
 def params_extract_features(wildcards):
@@ -33,6 +56,10 @@ def params_extract_features(wildcards):
     return with_code(
         "extract_features",
         component_modules(settings),
+        origins=[
+            table_origin(wildcards.corpus),
+            *backbone_origins(settings["frontend"]),
+        ],
         settings=settings,
         shard=wildcards.shard,
         split=wildcards.split,

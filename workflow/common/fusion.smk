@@ -22,11 +22,30 @@ def fusion_scores(wildcards):
     ]
 
 
+def member_origins(name, corpus, split):
+    return [
+        score_origin(run, seed, corpus, split)
+        for run, seed in STUDY.fusion_members(name)
+    ]
+
+
 def params_fit_fusion(wildcards):
     name = FUSIONS[wildcards.fusion]
-    return with_code("fit_fusion", settings=STUDY.fusion_settings(name))
+    fit = STUDY.config["fusion"][name]["fit"]
+    return with_code(
+        "fit_fusion",
+        origins=member_origins(name, fit["corpus"], fit["split"]),
+        settings=STUDY.fusion_settings(name),
+    )
 
 
 def params_apply_fusion(wildcards):
     name = FUSIONS[wildcards.fusion]
-    return with_code("apply_fusion", settings=STUDY.fusion_settings(name))
+    return with_code(
+        "apply_fusion",
+        origins=[
+            origin(params_fit_fusion, fusion=wildcards.fusion),
+            *member_origins(name, wildcards.corpus, wildcards.split),
+        ],
+        settings=STUDY.fusion_settings(name),
+    )

@@ -6,6 +6,7 @@ def params_layer_weights(wildcards):
     return with_code(
         "layer_weights",
         component_modules(settings),
+        origins=[origin(params_train, run=wildcards.run, seed=wildcards.seed)],
         run=wildcards.run,
         detector=STUDY.run(wildcards.run).detector,
         seed=int(wildcards.seed),

@@ -3,5 +3,9 @@
 
 def params_provenance(wildcards):
     return with_code(
-        "provenance", templates=["provenance.html.j2"], config=STUDY.config, root=R
+        "provenance",
+        origins=[*result_origins(), origin(params_report)],
+        templates=["provenance.html.j2"],
+        config=STUDY.config,
+        root=R,
     )

@@ -56,16 +56,90 @@ def described_systems():
     return described
 
 
-def figure_params(name, **values):
+def eval_score_origins():
+    return [
+        score_origin(system, seed, corpus, split)
+        for system, seed in STUDY.systems()
+        for corpus, split in eval_sets()
+    ]
+
+
+def metrics_origins(sets):
+    return [
+        origin(
+            params_compute_metrics, system=system, seed=seed, corpus=corpus, split=split
+        )
+        for system, seed in STUDY.systems()
+        for corpus, split in sets
+    ]
+
+
+def eval_metrics_origins():
+    return metrics_origins(eval_sets())
+
+
+def explain_origins():
+    corpus = STUDY.config.get("attribution", {}).get("corpus")
+    return [explain_origin(run, seed, corpus) for run, seed in attributed()]
+
+
+def localise_origins():
+    corpus = STUDY.config.get("attribution", {}).get("corpus")
+    return [
+        origin(params_localise, run=run, seed=seed, corpus=corpus)
+        for run, seed in attributed()
+    ]
+
+
+def layers_origins():
+    return [origin(params_layer_weights, run=run, seed=seed) for run, seed in layered()]
+
+
+def correlation_origins():
+    return [
+        origin(
+            params_correlate_artefacts, run=run, seed=seed, corpus=corpus, split=split
+        )
+        for run, seed in correlated()
+        for corpus, split in artefact_sets()
+    ]
+
+
+def result_origins():
+    """The origins of all that the report and the research object are made from."""
+    return [
+        *(origin(params_audit, corpus=corpus) for corpus in STUDY.corpora),
+        *metrics_origins(STUDY.scored()),
+        *(localise_origins() if localised() else explain_origins()),
+        *layers_origins(),
+        *correlation_origins(),
+        *(
+            origin(params_rate_artefacts, corpus=corpus, split=split)
+            for corpus, split in artefact_sets()
+        ),
+        *(origin(FIGURES[name]) for name in figure_names()),
+        *(origin(params) for params in (params_table_runs, params_table_headline)),
+    ]
+
+
+# Name of a figure to the function that gives its rule's parameter.
+FIGURES = {}
+
+
+def figure_params(name, origins, **values):
+    """A figure's parameter; `origins` gives the origins of what it is made from."""
+
     def params(wildcards):
         return with_code(
             f"figure_{name}",
+            origins=origins(),
             systems=described_systems(),
             sets=[*map(list, eval_sets())],
             root=R,
             **values,
         )
 
+    FIGURES[name] = params
     return params
 
 
@@ -85,12 +159,17 @@ def params_table_runs(wildcards):
 
 
 def params_table_headline(wildcards):
-    return with_code("table_headline", systems=described_systems())
+    return with_code(
+        "table_headline",
+        origins=metrics_origins(STUDY.scored()),
+        systems=described_systems(),
+    )
 
 
 def params_report(wildcards):
     return with_code(
         "report",
+        origins=result_origins(),
         templates=["report.html.j2"],
         config=STUDY.config,
         figures=figure_names(),

@@ -25,10 +25,18 @@ def detector_files(wildcards):
 
 
 def params_score(wildcards):
-    settings = STUDY.run(wildcards.run).settings
+    run, corpus, split = wildcards.run, wildcards.corpus, wildcards.split
+    settings = STUDY.run(run).settings
+    origins = [
+        origin(params_train, run=run, seed=wildcards.seed),
+        table_origin(corpus),
+    ]
+    if STUDY.is_cached(run):
+        origins += feature_origins(run, corpus, split)
     return with_code(
         "score",
         component_modules(settings),
+        origins=origins,
         run=wildcards.run,
         folder=detector_folder(wildcards.run, wildcards.seed),
         split=wildcards.split,
@@ -39,7 +47,26 @@ def params_score(wildcards):
 
 
 def params_gather_scores(wildcards):
-    return with_code("gather_scores", split=wildcards.split)
+    shards = [
+        origin(
+            params_score,
+            run=wildcards.run,
+            seed=wildcards.seed,
+            corpus=wildcards.corpus,
+            split=wildcards.split,
+            shard=shard,
+        )
+        for shard in shard_names(wildcards.split)
+    ]
+    return with_code("gather_scores", origins=shards, split=wildcards.split)
+
+
+def score_origin(system, seed, corpus, split):
+    if system in FUSIONS:
+        return origin(params_apply_fusion, fusion=system, corpus=corpus, split=split)
+    return origin(
+        params_gather_scores, run=system, seed=seed, corpus=corpus, split=split
+    )
 
 
 def metrics_detector(wildcards):
@@ -53,6 +80,11 @@ def params_compute_metrics(wildcards):
     bootstrap = STUDY.config.get("bootstrap", {})
     return with_code(
         "compute_metrics",
+        origins=[
+            score_origin(
+                wildcards.system, wildcards.seed, wildcards.corpus, wildcards.split
+            )
+        ],
         system=wildcards.system,
         seed=int(wildcards.seed),
         corpus=wildcards.corpus,

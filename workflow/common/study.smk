@@ -1,6 +1,8 @@
 # What the rules share: the resolved study, wildcard patterns, parameter and target functions.
 # Nothing heavy may be imported: this is parsed again in every cluster job.
+import functools
 import re
+from types import SimpleNamespace
 
 from spoofscope.identity import code_closure, code_digest, hash8
 from spoofscope.study import Study, local_gpu, read_config
@@ -46,17 +48,39 @@ wildcard_constraints:
 CODE = {}
 
 
-def with_code(rule_name, modules=(), templates=(), **values):
-    """The one parameter of a rule (its values, the digest of the code behind it), keys sorted.
+@functools.cache
+def code_of(rule_name, modules, templates):
+    script = SCRIPTS / f"{rule_name}.py"
+    files = [TEMPLATES / template for template in templates]
+    digest = code_digest(script, modules, files=files)
+    CODE[digest] = code_closure(script, modules, files=files)
+    return digest
+
+
+def with_code(rule_name, modules=(), templates=(), origins=(), **values):
+    """The one parameter of a rule, keys sorted: its values, the digest of the code behind it, and a
+    digest of the parameters behind its inputs.
 
     Call it in a function of the wildcards: what only some jobs need is then digested for them
     alone, and an edit of it hinders no others.
     """
-    script = SCRIPTS / f"{rule_name}.py"
-    files = [TEMPLATES / template for template in templates]
-    values["code"] = code_digest(script, modules, files=files)
-    CODE[values["code"]] = code_closure(script, modules, files=files)
+    values["code"] = code_of(rule_name, tuple(modules), tuple(templates))
+    if origins:
+        values["upstream"] = hash8(sorted(set(origins)))
     return dict(sorted(values.items()))
+
+
+# A job that fails loses its outputs, and Snakemake misses no file that nothing asks for: what was
+# made from the former outputs would pass for fresh. So every job's parameter holds a digest of the
+# parameters before it, and stays changed until all of it has been made again.
+def origin(params, **wildcards):
+    """Digest of the parameter of the job that makes an input, and so of all that is before it."""
+    return _origin(params, tuple(sorted((k, str(v)) for k, v in wildcards.items())))
+
+
+@functools.cache
+def _origin(params, wildcards):
+    return hash8(params(SimpleNamespace(**dict(wildcards))))
 
 
 def component_modules(settings):
@@ -122,6 +146,10 @@ def audits():
     return [f"{R}/audits/{corpus}.tsv" for corpus in STUDY.corpora]
 
 
+def manifests():
+    return [f"{R}/manifests/{corpus}.tsv" for corpus in [*STUDY.corpora, *STUDY.copies]]
+
+
 def weights():
     return [
         f"{detector_folder(run, seed)}/model.safetensors"
@@ -180,14 +208,18 @@ def artefact_sets():
     ]
 
 
+def correlated():
+    """(run, seed) of every detector that is held against measures, each with its first seed."""
+    return [(run.id, run.seeds[0]) for run in STUDY.runs.values()]
+
+
 def artefacts():
     return [
         f"{R}/artefacts/{corpus}.{split}.rates.tsv" for corpus, split in artefact_sets()
     ] + [
         f"{R}/artefacts/{run}/seed{seed}/{corpus}.{split}.correlations.tsv"
-        for run, seed in STUDY.run_seeds()
+        for run, seed in correlated()
         for corpus, split in artefact_sets()
-        if seed == STUDY.run(run).seeds[0]
     ]
 
 
@@ -198,6 +230,10 @@ def layered():
         for run, seed in STUDY.run_seeds()
         if STUDY.run(run).settings["frontend"]["type"] == "ssl"
     ]
+
+
+def layers():
+    return [f"{R}/layers/{run}/seed{seed}.tsv" for run, seed in layered()]
 
 
 def figure_names():

@@ -34,31 +34,31 @@ def params_train(wildcards):
     run = STUDY.run(wildcards.run)
     entry = STUDY.config["detectors"][run.detector]
     modules = component_modules(run.settings)
+    sources = training_sources(run.id, "train") + training_sources(run.id, "dev")
+    origins = [table_origin(corpus) for corpus, _ in sources]
+    origins += backbone_origins(run.settings["frontend"])
     noise = {}
     if "chain" in run.settings:
         modules += effect_modules(run.settings["chain"])
         noise = noise_folders(run.settings["chain"])
+        origins += noise_origins(run.settings["chain"])
     shards = {}
     if STUDY.is_cached(run.id):
         kinds = ["train", "dev"] if STUDY.trains_on_features(run.id) else ["dev"]
-        for corpus, split in [
-            s for kind in kinds for s in training_sources(run.id, kind)
-        ]:
+        for corpus, split in [source for source in sources if source[1] in kinds]:
             shards.setdefault(split, {})[corpus] = feature_shards(
                 STUDY.features_id(run.id), corpus, split, "safetensors"
             )
+            origins += feature_origins(run.id, corpus, split)
     return with_code(
         "train",
         modules,
+        origins=origins,
         run=run.id,
         settings=run.settings,
         train=entry["train"]["data"],
         dev=STUDY.dev_sources(run.detector),
-        manifests={
-            corpus: f"{R}/manifests/{corpus}.tsv"
-            for kind in ("train", "dev")
-            for corpus, _ in training_sources(run.id, kind)
-        },
+        manifests={corpus: f"{R}/manifests/{corpus}.tsv" for corpus, _ in sources},
         features=shards,
         noise=noise,
         seed=int(wildcards.seed),

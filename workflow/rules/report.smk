@@ -16,7 +16,7 @@ rule figure_det_curves:
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("det_curves"),
+        cfg=figure_params("det_curves", eval_score_origins),
     script:
         "../scripts/figure_det_curves.py"
 
@@ -40,7 +40,7 @@ rule figure_score_histograms:
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("score_histograms"),
+        cfg=figure_params("score_histograms", eval_score_origins),
     script:
         "../scripts/figure_score_histograms.py"
 
@@ -59,7 +59,7 @@ rule figure_eer_by_condition:
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("eer_by_condition"),
+        cfg=figure_params("eer_by_condition", eval_metrics_origins),
     script:
         "../scripts/figure_eer_by_condition.py"
 
@@ -78,7 +78,7 @@ rule figure_train_test_matrix:
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("train_test_matrix"),
+        cfg=figure_params("train_test_matrix", eval_metrics_origins),
     script:
         "../scripts/figure_train_test_matrix.py"
 
@@ -99,7 +99,9 @@ rule figure_attribution_examples:
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("attribution_examples", explained=explained_names()),
+        cfg=figure_params(
+            "attribution_examples", explain_origins, explained=explained_names()
+        ),
     script:
         "../scripts/figure_attribution_examples.py"
 
@@ -118,7 +120,7 @@ rule figure_localisation:
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("localisation", explained=explained_names()),
+        cfg=figure_params("localisation", localise_origins, explained=explained_names()),
     script:
         "../scripts/figure_localisation.py"
 
@@ -137,7 +139,7 @@ rule figure_layer_weights:
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("layer_weights"),
+        cfg=figure_params("layer_weights", layers_origins),
     script:
         "../scripts/figure_layer_weights.py"
 
@@ -156,7 +158,7 @@ rule figure_artefact_correlations:
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("artefact_correlations"),
+        cfg=figure_params("artefact_correlations", correlation_origins),
     script:
         "../scripts/figure_artefact_correlations.py"
 
@@ -206,9 +208,7 @@ rule report:
         audits=audits(),
         figures=[path for path in figures() if path.endswith((".png", ".tsv"))],
         localisation=attribution_files("localisation.tsv") if localised() else [],
-        manifests=[
-            f"{R}/manifests/{name}.tsv" for name in [*STUDY.corpora, *STUDY.copies]
-        ],
+        manifests=manifests(),
         metrics=metrics(),
         tables=tables(),
     output:
