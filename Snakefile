@@ -51,7 +51,6 @@ rule all:
     default_target: True
     input:
         manifests(),
-        manifests(),
         audits(),
         weights(),
         scores(),
