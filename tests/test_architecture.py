@@ -31,6 +31,7 @@ FLOORS = {
     "features": 3,
     "training": 3,
     "scoring": 3,
+    "gathering": 3,
     "fusion": 3,
     "attribution": 3,
     "artefacts": 3,
@@ -136,7 +137,8 @@ def run_python(code: str) -> str:
             "spoofscope.figures.attribution_examples, spoofscope.figures.localisation, "
             "spoofscope.figures.layer_weights, spoofscope.figures.artefact_correlations, "
             "spoofscope.report.page, spoofscope.report.headline, spoofscope.job, "
-            "spoofscope.metrics.tables, spoofscope.fusion, spoofscope.corpora.manifest, "
+            "spoofscope.metrics.tables, spoofscope.fusion, spoofscope.gathering, "
+            "spoofscope.corpora.manifest, "
             "spoofscope.augmentation.copies, spoofscope.provenance",
             "torch pandas sklearn transformers",
         ),

@@ -2,7 +2,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -13,7 +12,8 @@ from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, DetectorError, TableError
 from spoofscope.features import FeatureReader, extract, shard_rows
-from spoofscope.scoring import gather, score_shard
+from spoofscope.gathering import gather_scores
+from spoofscope.scoring import score_shard
 
 # Networks this small are slower with several threads than with one.
 torch.set_num_threads(1)
@@ -62,12 +62,14 @@ def test_one_by_one_the_cut_into_shards_changes_no_bit(
     tmp_path: Path, rows: pl.DataFrame, detector: Path
 ) -> None:
     files = {}
+    manifest = tmp_path / "manifest.tsv"
+    tables.write_manifest(manifest, rows)
     for n_shards in (1, 3):
         shards = [tmp_path / f"{i}-of-{n_shards}.tsv" for i in range(n_shards)]
         for i, shard in enumerate(shards):
             part = shard_rows(rows, i, n_shards)
             score_shard(detector, part, shard, tmp_path / "work", batch_size=1)
-        gather(shards, rows, tmp_path / f"all-{n_shards}.tsv")
+        gather_scores(shards, manifest, "eval", tmp_path / f"all-{n_shards}.tsv")
         files[n_shards] = (tmp_path / f"all-{n_shards}.tsv").read_bytes()
     assert files[1] == files[3]
 
@@ -185,23 +187,3 @@ def test_unreadable_file_ends_the_job_with_its_name(
     assert not (tmp_path / "s.tsv").exists()
     with pytest.raises(TableError, match="no utterances"):
         score_shard(detector, rows[:0], tmp_path / "s.tsv", tmp_path / "w")
-
-
-def test_gather_wants_every_trial_once(tmp_path: Path, rows: pl.DataFrame) -> None:
-    def write(name: str, part: pl.DataFrame) -> Path:
-        scores = np.arange(part.height, dtype=float)
-        tables.write_scores(tmp_path / name, part.select("utt_id").with_columns(score=scores))
-        return tmp_path / name
-
-    first, second = write("a.tsv", rows[:5]), write("b.tsv", rows[5:])
-    gather([second, first], rows, tmp_path / "all.tsv")
-    joined = tables.read_scores(tmp_path / "all.tsv")
-    assert joined["utt_id"].to_list() == rows["utt_id"].to_list()
-    assert joined["score"].to_list() == [*range(5), *range(6)]
-    with pytest.raises(TableError, match=r"lacks 6 of the trials.*'eval5'"):
-        gather([first], rows, tmp_path / "x.tsv")
-    with pytest.raises(TableError, match="'eval0' was scored in two shards"):
-        gather([first, first, second], rows, tmp_path / "x.tsv")
-    with pytest.raises(TableError, match="no trials"):
-        gather([first, second], rows[1:], tmp_path / "x.tsv")
-    assert not (tmp_path / "x.tsv").exists()

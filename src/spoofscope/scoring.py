@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from spoofscope.errors import TableError
 from spoofscope.files import sha256_file
 from spoofscope.identity import hash8
 from spoofscope.inputs import FeatureSource, check_features, detector_inputs
-from spoofscope.tables import SCORE_COLUMNS, join_scores, read_scores, write_scores, write_table
+from spoofscope.tables import SCORE_COLUMNS, write_scores, write_table
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -174,24 +174,3 @@ def _score(
         journal.flush()
         if number % 100 == 0:
             _LOGGER.info("%d of %d batches scored", number, len(groups))
-
-
-def gather(shards: Sequence[str | Path], trials: pl.DataFrame, out_tsv: str | Path) -> None:
-    """Join the score files of all shards into one, in the order of the trials.
-
-    Args:
-        shards: score files.
-        trials: the rows of the manifest that were cut into shards.
-        out_tsv: the joined scores.
-
-    Raises:
-        TableError: a score file is broken, or its ids are not exactly those of the trials.
-    """
-    scores = pl.concat([read_scores(shard) for shard in shards])
-    twice = scores.filter(pl.col("utt_id").is_duplicated())
-    if not twice.is_empty():
-        raise TableError(f"{out_tsv}: {twice['utt_id'][0]!r} was scored in two shards")
-    joined = join_scores(
-        scores, trials.select("utt_id"), scores_name="the shards", trials_name="the manifest"
-    )
-    write_scores(out_tsv, joined)

@@ -5,7 +5,7 @@ position. Every reader names file, line and column when it refuses.
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -84,6 +84,45 @@ def read_table(path: str | Path, required: Mapping[str, pl.DataType]) -> pl.Data
     for name, dtype in required.items():
         frame = frame.with_columns(_typed(path, frame[name], dtype))
     return frame
+
+
+def stream_table(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """The rows of a TSV file with a header, one by one, for tables too long for the memory.
+
+    Yields:
+        The line number, and the texts of the given columns in the order asked for.
+
+    Raises:
+        TableError: missing file or column, a row with the wrong number of fields, an empty field in
+            one of the columns, a line that is not UTF-8; while the rows are read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise TableError(f"{path}: no such table")
+    header = _header(path)
+    missing = [name for name in columns if name not in header]
+    if missing:
+        raise TableError(
+            f"{path}: line 1: column {missing[0]!r} is missing; the header has {', '.join(header)}"
+        )
+    places = [header.index(name) for name in columns]
+    with open(path, "rb") as stream:
+        next(stream)
+        for number, line in enumerate(stream, start=2):
+            try:
+                fields = line.decode().rstrip("\r\n").split("\t")
+            except UnicodeDecodeError as error:
+                raise TableError(f"{path}: line {number}: not UTF-8 text") from error
+            if len(fields) != len(header):
+                raise TableError(
+                    f"{path}: line {number}: {len(fields)} fields where the header has "
+                    f"{len(header)}"
+                )
+            values = tuple(fields[place] for place in places)
+            if "" in values:
+                name = columns[values.index("")]
+                raise TableError(f"{path}: line {number}: column {name!r} is empty")
+            yield number, values
 
 
 def _header(path: Path) -> list[str]:
