@@ -65,7 +65,8 @@ def test_jobs_on_a_cluster_make_the_same_bytes(tiny, tiny_copy, cluster):
     text = subprocess.run(
         [
             *tiny_copy.command(profile="profiles/slurm"),
-            *("--profile", str(ROOT / "tests/slurm/profile")),
+            *("--profile", "profiles/slurm/sites/no_accounting.yaml"),
+            *("--profile", "tests/slurm/profile"),
             *("--configfile", "study.yaml", "--", *made),
         ],
         cwd=tiny_copy.folder,

@@ -113,6 +113,11 @@ def corpus_modules(corpus):
 LOCAL_GPU = local_gpu()
 
 
+def growing(mb):
+    """Memory of a job in MB: as much again for every time that it has failed."""
+    return lambda wildcards, attempt: mb * attempt
+
+
 def shard_names(split):
     count = STUDY.shards(split)
     return [f"{i}-of-{count}" for i in range(1, count + 1)]

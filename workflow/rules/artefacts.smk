@@ -12,6 +12,9 @@ rule measure_artefacts:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=growing(8000),
+        runtime=480,
     params:
         cfg=params_measure_artefacts,
     script:

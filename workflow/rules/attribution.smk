@@ -17,7 +17,7 @@ rule centroid:
     threads: 1
     resources:
         gpu=LOCAL_GPU,
-        mem_mb=8000,
+        mem_mb=growing(16000),
         runtime=120,
     params:
         cfg=params_centroid,
@@ -46,7 +46,7 @@ rule explain:
     threads: 1
     resources:
         gpu=LOCAL_GPU,
-        mem_mb=16000,
+        mem_mb=growing(32000),
         runtime=480,
     params:
         cfg=params_explain,

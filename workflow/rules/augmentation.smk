@@ -11,6 +11,9 @@ rule generate_noise:
         noise="[0-9a-f]{8}/(musan|rirs)",
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=growing(4000),
+        runtime=120,
     params:
         cfg=params_generate_noise,
     script:
@@ -33,6 +36,9 @@ rule augment:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        mem_mb=growing(8000),
+        runtime=720,
     params:
         cfg=params_augment,
     script:

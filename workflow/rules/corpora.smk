@@ -51,6 +51,9 @@ rule generate_corpus:
         generated=one_of(GENERATED),
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=growing(4000),
+        runtime=120,
     params:
         cfg=params_generate_corpus,
     script:
@@ -72,6 +75,9 @@ rule manifest:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        mem_mb=growing(8000),
+        runtime=120,
     params:
         cfg=params_manifest,
     script:
@@ -93,6 +99,9 @@ rule audit_corpus:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        mem_mb=growing(8000),
+        runtime=240,
     params:
         cfg=params_audit,
     script:

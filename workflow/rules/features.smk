@@ -35,7 +35,7 @@ rule extract_features:
     threads: 1
     resources:
         gpu=LOCAL_GPU,
-        mem_mb=8000,
+        mem_mb=growing(16000),
         runtime=240,
     params:
         cfg=params_extract_features,

@@ -21,7 +21,7 @@ rule score:
     threads: 1
     resources:
         gpu=LOCAL_GPU,
-        mem_mb=8000,
+        mem_mb=growing(16000),
         runtime=240,
     params:
         cfg=params_score,

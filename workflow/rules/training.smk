@@ -23,7 +23,7 @@ rule train:
     threads: 1
     resources:
         gpu=LOCAL_GPU,
-        mem_mb=16000,
+        mem_mb=growing(32000),
         runtime=1440,
     params:
         cfg=params_train,
