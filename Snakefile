@@ -22,6 +22,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/common/study.smk"
+include: "workflow/common/records.smk"
 include: "workflow/common/launch.smk"
 include: "workflow/common/corpora.smk"
 include: "workflow/common/augmentation.smk"

@@ -37,6 +37,7 @@ FLOORS = {
     "artefacts": 3,
     "layers": 3,
     "locks": 4,
+    "records": 4,
     "launch": 4,
     "job": 4,
     "figures": 4,
@@ -139,7 +140,8 @@ def run_python(code: str) -> str:
             "spoofscope.report.page, spoofscope.report.headline, spoofscope.job, "
             "spoofscope.metrics.tables, spoofscope.fusion, spoofscope.gathering, "
             "spoofscope.corpora.manifest, "
-            "spoofscope.augmentation.copies, spoofscope.provenance",
+            "spoofscope.augmentation.copies, spoofscope.provenance.audit, "
+            "spoofscope.provenance.crate, spoofscope.provenance.page, spoofscope.provenance.record",
             "torch pandas sklearn transformers",
         ),
     ],

@@ -28,6 +28,14 @@ def canonical_json(obj: Any) -> str:
     )
 
 
+def plain(obj: Any) -> Any:
+    """The value as JSON gives it back: dicts with sorted keys, lists for tuples, all the way down.
+
+    Two values that are equal but for the order of keys have the same text, then.
+    """
+    return json.loads(canonical_json(obj))
+
+
 def hash8(obj: Any) -> str:
     """The first 8 hexadecimal digits of the SHA-256 of the canonical JSON of `obj`."""
     return hashlib.sha256(canonical_json(obj).encode()).hexdigest()[:8]

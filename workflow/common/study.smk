@@ -4,7 +4,7 @@ import functools
 import re
 from types import SimpleNamespace
 
-from spoofscope.identity import code_closure, code_digest, hash8
+from spoofscope.identity import code_closure, code_digest, hash8, plain
 from spoofscope.study import Study, local_gpu, read_config
 
 # Of a key that is given twice Snakemake keeps the last without a word; this refuses it.
@@ -58,8 +58,9 @@ def code_of(rule_name, modules, templates):
 
 
 def with_code(rule_name, modules=(), templates=(), origins=(), **values):
-    """The one parameter of a rule, keys sorted: its values, the digest of the code behind it, and a
-    digest of the parameters behind its inputs.
+    """The one parameter of a rule: its values, the digest of the code behind it, and a digest of the
+    parameters behind its inputs. Keys are sorted, so it is the same however the study file is
+    ordered.
 
     Call it in a function of the wildcards: what only some jobs need is then digested for them
     alone, and an edit of it hinders no others.
@@ -67,7 +68,7 @@ def with_code(rule_name, modules=(), templates=(), origins=(), **values):
     values["code"] = code_of(rule_name, tuple(modules), tuple(templates))
     if origins:
         values["upstream"] = hash8(sorted(set(origins)))
-    return dict(sorted(values.items()))
+    return plain(values)
 
 
 # A job that fails loses its outputs, and Snakemake misses no file that nothing asks for: what was
