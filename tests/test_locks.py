@@ -10,7 +10,7 @@ import textwrap
 import pytest
 
 from spoofscope.errors import SpoofscopeError
-from spoofscope.locks import claim, keep_lock
+from spoofscope.locks import claim, forget_claims, keep_lock
 
 HOLD = """
     import subprocess, sys, time
@@ -86,6 +86,19 @@ def test_a_claim_waits_for_the_other_process(holder, tmp_path, monkeypatch, capl
     with claim("a/b.tsv"):
         assert len(list(tmp_path.glob(".snakemake/spoofscope/claims/*"))) == 1
     assert not list(tmp_path.glob(".snakemake/spoofscope/claims/*"))
+
+
+def test_only_claims_of_living_processes_are_kept(holder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    claims = tmp_path / ".snakemake/spoofscope/claims"
+    killed = holder("claimed = claim('a'); claimed.__enter__()")
+    living = holder("claimed = claim('b'); claimed.__enter__()")
+    killed.kill()
+    killed.wait()
+    assert len(list(claims.iterdir())) == 2
+    forget_claims()
+    (kept,) = claims.iterdir()
+    assert f'"pid": {living.pid}' in kept.read_text()
 
 
 def test_many_processes_one_at_a_time(tmp_path):

@@ -7,84 +7,24 @@ package versions, device, times and memory.
 
 import contextlib
 import datetime
+import json
 import logging
 import os
 import platform
 import resource
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from spoofscope.errors import SpoofscopeError
-from spoofscope.files import remove_leftovers, sha256_file, write_json
+from spoofscope.errors import ProvenanceError, SpoofscopeError
+from spoofscope.files import remove_leftovers, write_json
 from spoofscope.launch import check_code, end_with_main_process
 from spoofscope.locks import claim
-
-SIDECAR_SUFFIX = ".origin.json"
-
-# Larger inputs (feature shards of big corpora) are recorded by size; hashing them would take longer
-# than many jobs that read them. Outputs are always hashed.
-_HASH_LIMIT = 1 << 30
-
-_PACKAGES = (
-    "spoofscope",
-    "snakemake",
-    "torch",
-    "torchaudio",
-    "transformers",
-    "accelerate",
-    "captum",
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "polars",
-    "soundfile",
-    "soxr",
-    "av",
-    "PyWavelets",
-    "matplotlib",
-)
-
-
-def sidecar_path(output: str | Path) -> Path:
-    """The sidecar of a job whose first output is `output`."""
-    return Path(f"{output}{SIDECAR_SUFFIX}")
-
-
-def package_versions() -> dict[str, str]:
-    """Installed versions of the packages that decide results."""
-    versions = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return versions
-
-
-def git_state(folder: Path) -> dict[str, Any]:
-    """Commit of the checkout and whether tracked files differ from it; nulls outside git."""
-
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(folder), *arguments],
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-        except (OSError, subprocess.CalledProcessError):
-            return None
-        return done.stdout
-
-    commit = git("rev-parse", "HEAD")
-    changes = git("status", "--porcelain", "--untracked-files=no")
-    if commit is None or changes is None:
-        return {"commit": None, "dirty": None}
-    return {"commit": commit.strip(), "dirty": bool(changes.strip())}
+from spoofscope.provenance.record import code_sources, file_record, git_state, package_versions
+from spoofscope.provenance.sidecars import SUFFIX, sidecar_path
 
 
 def _device() -> str:
@@ -94,12 +34,43 @@ def _device() -> str:
     return f"cpu ({platform.machine()})"
 
 
-def _record(path: str, always: bool) -> dict[str, Any]:
-    size = os.path.getsize(path)
-    entry: dict[str, Any] = {"path": path, "bytes": size}
-    if always or size <= _HASH_LIMIT:
-        entry["sha256"] = sha256_file(path)
-    return entry
+def _outputs_of(sidecar: Path) -> dict[str, dict[str, Any]]:
+    try:
+        record: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        # The job that it is about has just begun anew.
+        return {}
+    return {entry["path"]: entry for entry in record["outputs"]}
+
+
+def _input_records(paths: list[str]) -> list[dict[str, Any]]:
+    """Path, size and hash of every input, compared with what the job that made it has recorded.
+
+    Raises:
+        ProvenanceError: a file is not what its job wrote.
+    """
+    folders: dict[Path, dict[str, dict[str, Any]]] = {}
+    records = []
+    for path in paths:
+        record = file_record(path)
+        own, folder = sidecar_path(path), Path(path).parent
+        if own.exists():
+            made = _outputs_of(own)
+        else:
+            # A sidecar lies beside the first output of its job; this may be another one.
+            if folder not in folders:
+                sidecars = sorted(folder.glob(f"*{SUFFIX}"))
+                folders[folder] = {k: v for file in sidecars for k, v in _outputs_of(file).items()}
+            made = folders[folder]
+        wrote = made.get(path, record)
+        # Of a large input only the size is known.
+        if any(record[key] != wrote[key] for key in ("bytes", "sha256") if key in record):
+            raise ProvenanceError(
+                f"{path} is not what its job wrote: damaged, or altered by hand. Delete it, and "
+                "the next run makes it again"
+            )
+        records.append(record)
+    return records
 
 
 def _memory_bytes() -> int:
@@ -148,7 +119,8 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
     Outputs that a failed job left are deleted by Snakemake.
 
     One process at a time makes an output: the script waits for another that still does. It refuses
-    when the code behind it was edited after the workflow was started.
+    when the code behind it was edited after the workflow was started, or when an input is not what
+    the job that made it has recorded.
     """
     threads = str(snakemake.threads)
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -172,8 +144,11 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
                 remove_leftovers(output)
             started = datetime.datetime.now(datetime.UTC)
             clock = time.perf_counter()
+            inputs = _input_records(
+                sorted({str(path) for path in snakemake.input if os.path.isfile(path)})
+            )
             yield parameters
-            _write_sidecar(snakemake, started, time.perf_counter() - clock)
+            _write_sidecar(snakemake, inputs, started, time.perf_counter() - clock)
             logger.info("done in %.1f s", time.perf_counter() - clock)
     except SpoofscopeError as error:
         logger.error("%s", error)
@@ -186,9 +161,10 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
             signal.signal(number, handler)
 
 
-def _write_sidecar(snakemake: Any, started: datetime.datetime, seconds: float) -> None:
+def _write_sidecar(
+    snakemake: Any, inputs: list[dict[str, Any]], started: datetime.datetime, seconds: float
+) -> None:
     parameters: dict[str, Any] = snakemake.params.cfg
-    inputs = sorted({str(path) for path in snakemake.input if os.path.isfile(path)})
     write_json(
         sidecar_path(snakemake.output[0]),
         {
@@ -196,9 +172,10 @@ def _write_sidecar(snakemake: Any, started: datetime.datetime, seconds: float) -
             "wildcards": dict(snakemake.wildcards.items()),
             "parameters": parameters,
             "code": parameters["code"],
-            "inputs": [_record(path, always=False) for path in inputs],
-            "outputs": [_record(str(path), always=True) for path in snakemake.output],
-            "git": git_state(Path(__file__).parent),
+            "sources": code_sources(parameters["code"]),
+            "inputs": inputs,
+            "outputs": [file_record(str(path), always=True) for path in snakemake.output],
+            "git": git_state(),
             "packages": package_versions(),
             "device": _device(),
             "host": platform.node(),

@@ -25,7 +25,7 @@ import psutil
 from spoofscope.errors import ConfigError
 from spoofscope.files import read_json, write_json
 from spoofscope.identity import hash8, planned_digests, source_digests
-from spoofscope.locks import FOLDER, keep_lock
+from spoofscope.locks import FOLDER, forget_claims, keep_lock
 
 VARIABLE = "SPOOFSCOPE_LAUNCH"
 """Environment variable with the path of the record, for all jobs of the run."""
@@ -43,6 +43,7 @@ def one_run_at_a_time(folder: Path = FOLDER) -> None:
         SpoofscopeError: another run of the workflow holds it.
     """
     keep_lock(folder / "run.lock", f"another run of the workflow goes on in {Path.cwd()}")
+    forget_claims(folder)
 
 
 def record_launch(

@@ -90,6 +90,15 @@ def keep_lock(path: Path, what: str) -> None:
     _kept.append(descriptor)
 
 
+def forget_claims(folder: Path = FOLDER) -> None:
+    """Delete the files of claims that killed processes have left."""
+    for path in (folder / "claims").glob("*"):
+        descriptor = _open_locked(path, wait=False)
+        if descriptor is not None:
+            path.unlink(missing_ok=True)
+            os.close(descriptor)
+
+
 @contextlib.contextmanager
 def claim(output: str | Path, folder: Path = FOLDER) -> Iterator[None]:
     """Make `output`, and what belongs to it, alone: wait until no other process does.

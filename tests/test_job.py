@@ -1,0 +1,130 @@
+"""The wrapper of the scripts: what it records, what it refuses, and how a script ends."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from spoofscope.job import job, sidecar_path
+
+
+class Named(list):
+    """Stands for Snakemake's lists of files and wildcards."""
+
+    def items(self):
+        return []
+
+
+def snakemake(output: str, *inputs: str) -> SimpleNamespace:
+    return SimpleNamespace(
+        threads=1,
+        log=Named(["job.log"]),
+        params=SimpleNamespace(cfg={"code": "0" * 12}),
+        output=Named([output, f"{output}.second"]),
+        input=Named(inputs),
+        rule="some_rule",
+        wildcards=Named(),
+    )
+
+
+def make(output: str, *inputs: str) -> None:
+    with job(snakemake(output, *inputs)):
+        for path in (output, f"{output}.second"):
+            Path(path).parent.mkdir(exist_ok=True)
+            Path(path).write_text("made")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_sidecar_says_what_was_read_and_written():
+    Path("given.txt").write_text("from outside")
+    make("a/one", "given.txt")
+    make("b/two", "a/one", "a/one.second")
+    record = json.loads(sidecar_path("b/two").read_text())
+    assert [entry["path"] for entry in record["inputs"]] == ["a/one", "a/one.second"]
+    assert [entry["path"] for entry in record["outputs"]] == ["b/two", "b/two.second"]
+    # printf made | sha256sum
+    assert {entry["sha256"] for entry in record["outputs"]} == {
+        "ea0890697a77af0a2e054cccec587c8a42feb5cf38e778c6c6e2a96bfb945c0b"
+    }
+
+
+@pytest.mark.parametrize("damaged", ["a/one", "a/one.second"])
+@pytest.mark.parametrize("content", ["mad", "mode"])
+def test_an_input_that_is_not_what_its_job_wrote_is_refused(damaged, content):
+    make("a/one")
+    Path(damaged).write_text(content)
+    with pytest.raises(SystemExit) as ended:
+        make("b/two", "a/one", "a/one.second")
+    assert ended.value.code == 1
+    assert f"{damaged} is not what its job wrote" in Path("job.log").read_text()
+    assert not Path("b").exists()
+    make("a/one")
+    make("b/two", "a/one", "a/one.second")
+
+
+def test_an_input_without_a_record_is_taken_as_it_is():
+    make("a/one")
+    sidecar_path("a/one").unlink()
+    Path("a/one").write_text("by hand")
+    make("b/two", "a/one", "a/one.second")
+
+
+def test_a_failed_job_leaves_no_sidecar_of_its_former_success():
+    make("a/one")
+    with pytest.raises(ValueError, match="broken"), job(snakemake("a/one")):
+        raise ValueError("broken")
+    assert not sidecar_path("a/one").exists()
+    assert "ValueError: broken" in Path("job.log").read_text()
+
+
+def test_what_killed_processes_left_is_deleted(folder):
+    (folder / "a").mkdir()
+    leftovers = ["a/.one.123.tmp", "a/.one.4.tmp.second", ".a.5.tmp", ".a.6.old"]
+    (folder / "a/.one.123.tmp").write_text("half")
+    (folder / "a/.one.4.tmp.second").write_text("half")
+    for name in leftovers[2:]:
+        (folder / name).mkdir()
+        (folder / name / "part").write_text("half")
+    (folder / "a/.another.7.tmp").write_text("of another job")
+    make("a/one")
+    assert not [name for name in leftovers if (folder / name).exists()]
+    assert (folder / "a/.another.7.tmp").exists()
+
+
+SCRIPT = """
+import sys, time
+sys.path.insert(0, {here!r})
+from test_job import job, snakemake
+from spoofscope.files import atomic_path
+with job(snakemake("a/one")), atomic_path("a/one") as temporary:
+    temporary.write_text("half")
+    print("at work", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_script_with_one_line_and_no_litter(folder, number):
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT.format(here=str(Path(__file__).parent))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "at work\n"
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert said.splitlines()[-1].endswith(f"ERROR spoofscope: stopped by {number.name}")
+    assert "Traceback" not in said
+    assert list((folder / "a").iterdir()) == []
+    make("a/one")
