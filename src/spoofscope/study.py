@@ -205,6 +205,9 @@ class Study:
             identity = {**settings, "frontend": frontend}
             run = Run(f"{name}-{hash8(identity)}", name, settings, self._seeds(name))
             self.runs[run.id] = run
+        # Asked for by every job of a large study.
+        self._run_of = {run.detector: run for run in self.runs.values()}
+        self._features_of = {run_id: self._features_id(run) for run_id, run in self.runs.items()}
 
     # --- references between sections -------------------------------------------------------
 
@@ -463,7 +466,7 @@ class Study:
 
     def run_of(self, detector: str) -> Run:
         """The run that a detector's name stands for."""
-        return next(run for run in self.runs.values() if run.detector == detector)
+        return self._run_of[detector]
 
     def run_seeds(self) -> list[tuple[str, int]]:
         """Every (run id, seed) of the study."""
@@ -481,10 +484,13 @@ class Study:
 
     def features_id(self, run_id: str) -> str:
         """`{frontend}-{hash8}` of the cached features that a run reads."""
-        name = self.config["detectors"][self.run(run_id).detector]["frontend"]
+        return self._features_of[self.run(run_id).id]
+
+    def _features_id(self, run: Run) -> str:
+        name = self.config["detectors"][run.detector]["frontend"]
         identity = {
             "frontend": self._frontend_identity(name),
-            "input": self.run(run_id).settings["input"],
+            "input": run.settings["input"],
         }
         return f"{name}-{hash8(identity)}"
 
