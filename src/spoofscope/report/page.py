@@ -10,7 +10,7 @@ import polars as pl
 
 from spoofscope.errors import SpoofscopeError
 from spoofscope.files import write_text
-from spoofscope.job import git_state, package_versions
+from spoofscope.provenance.record import git_state, package_versions
 from spoofscope.tables import read_manifest, read_table
 
 CAPTIONS = {
@@ -256,7 +256,7 @@ def build_page(
         ],
         attributions=_attributions(summaries, localisation),
         artefacts=_artefacts(rates),
-        git=git_state(Path(__file__).parent),
+        git=git_state(),
         packages=package_versions(),
     )
     write_text(output, page)

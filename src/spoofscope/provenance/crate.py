@@ -1,15 +1,11 @@
-"""Where results come from: sidecars gathered into a research object and a readable page."""
+"""A study as a research object: sidecars gathered into a Workflow Run RO-Crate."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
-from spoofscope.errors import ProvenanceError
-from spoofscope.files import read_json, write_text
+from spoofscope.files import write_text
 from spoofscope.identity import canonical_json
-from spoofscope.job import SIDECAR_SUFFIX
 
 # Workflow Run RO-Crate 0.5, the profile for runs of a workflow by one engine.
 _PROFILES = (
@@ -17,45 +13,6 @@ _PROFILES = (
     "https://w3id.org/ro/wfrun/workflow/0.5",
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0",
 )
-
-
-def read_sidecars(outputs: list[str]) -> list[dict[str, Any]]:
-    """The sidecars behind the given files, and behind all that those were made from, each once.
-
-    A job has one sidecar, beside its first output; files that are no first output are found through
-    the sidecars of their folder. Inputs without a sidecar come from outside the workflow.
-
-    Raises:
-        ProvenanceError: one of the given files has no sidecar.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    known: dict[str, str] = {}
-    seen: set[Path] = set()
-
-    def sidecar_of(path: str) -> str | None:
-        folder = Path(path).parent
-        if folder not in seen:
-            seen.add(folder)
-            for sidecar in sorted(folder.glob(f"*{SIDECAR_SUFFIX}")):
-                found[str(sidecar)] = read_json(sidecar)
-                made = found[str(sidecar)]["outputs"]
-                known.update((entry["path"], str(sidecar)) for entry in made)
-        return known.get(path)
-
-    missing = [path for path in outputs if sidecar_of(path) is None]
-    if missing:
-        raise ProvenanceError(
-            f"{missing[0]} has no sidecar (*{SIDECAR_SUFFIX}) that says what made it; "
-            "delete the file and run the workflow again"
-        )
-    used: set[str] = set()
-    pending = list(outputs)
-    while pending:
-        sidecar = sidecar_of(pending.pop())
-        if sidecar is not None and sidecar not in used:
-            used.add(sidecar)
-            pending.extend(entry["path"] for entry in found[sidecar]["inputs"])
-    return [found[name] for name in sorted(used)]
 
 
 def write_crate(
@@ -130,24 +87,3 @@ def _write_metadata(crate: Any, output: str) -> None:
 
     metadata = crate.metadata.generate()
     write_text(output, json.dumps(metadata, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
-
-
-def write_page(sidecars: list[dict[str, Any]], config: Mapping[str, Any], output: str) -> None:
-    """Write the readable counterpart of the crate: one row per job."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("spoofscope"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    commits = sorted({str(sidecar["git"]["commit"]) for sidecar in sidecars})
-    page = environment.get_template("provenance.html.j2").render(
-        config=config,
-        sidecars=sidecars,
-        commits=commits,
-        dirty=[sidecar for sidecar in sidecars if sidecar["git"]["dirty"]],
-        seconds=sum(sidecar["seconds"] for sidecar in sidecars),
-        parameters=[canonical_json(sidecar["parameters"]) for sidecar in sidecars],
-    )
-    write_text(output, page)

@@ -1,0 +1,243 @@
+"""What Snakemake would do, and what every job of a study is and would be given.
+
+Nothing is run, and nothing is written below the checkout. Snakemake is asked in a process of its
+own (`python -m spoofscope.provenance.plan CONFIGFILE ...`, with the checkout's library), because it
+takes hold of logging, signals and the module path.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from spoofscope.errors import ProvenanceError, SpoofscopeError
+from spoofscope.launch import VARIABLE
+
+PROFILE = Path("profiles/local/config.yaml")
+"""Both profiles have the same rerun triggers."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of the study, finished or not.
+
+    Attributes:
+        parameters: what its script would be given.
+        reason: why Snakemake would run it, in Snakemake's words; empty when it would not.
+        new_inputs: inputs that Snakemake takes for changed.
+        interrupted: whether Snakemake knows that the job was begun and not finished.
+        recorded: whether Snakemake has a record of the job; without one it goes by times alone.
+    """
+
+    rule: str
+    wildcards: Mapping[str, str]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    temporary: frozenset[str]
+    log: str | None
+    benchmark: str | None
+    parameters: Mapping[str, Any]
+    reason: str
+    new_inputs: frozenset[str]
+    interrupted: bool
+    recorded: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All jobs of a study, in the order of their dependencies.
+
+    Attributes:
+        root: the folder of the study's results.
+        data_root: the folder of downloads, generated corpora and backbones.
+        sources: code digest to the digests of the source files behind it.
+    """
+
+    study: str
+    root: str
+    data_root: str
+    jobs: tuple[Job, ...]
+    sources: Mapping[str, Mapping[str, str]]
+
+
+def ask(checkout: Path, configfiles: Sequence[str]) -> Plan:
+    """The plan of a study in a checkout.
+
+    Args:
+        checkout: the folder with the Snakefile.
+        configfiles: study files as given to Snakemake, relative to the checkout; none for the mini
+            study.
+
+    Raises:
+        ProvenanceError: the folder is no checkout, or Snakemake refuses the study; the message is
+            Snakemake's.
+    """
+    for name in ("Snakefile", "src/spoofscope", PROFILE):
+        if not (checkout / name).exists():
+            raise ProvenanceError(
+                f"{checkout} is no checkout of spoofscope: {name} is missing; run this where the "
+                "Snakefile is"
+            )
+    for name in configfiles:
+        if not (checkout / name).is_file():
+            raise ProvenanceError(f"there is no study file {name}")
+    library = str(checkout / "src")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, [library, os.environ.get("PYTHONPATH", "")])),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    environment.pop(VARIABLE, None)
+    done = subprocess.run(
+        [sys.executable, "-m", "spoofscope.provenance.plan", *configfiles],
+        cwd=checkout,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    try:
+        answer = json.loads(done.stdout)
+    except ValueError:
+        raise ProvenanceError(f"Snakemake gave no answer: {done.stderr.strip()[-2000:]}") from None
+    if "error" in answer:
+        raise ProvenanceError(answer["error"])
+    jobs = tuple(
+        Job(
+            **{
+                **job,
+                "inputs": tuple(job["inputs"]),
+                "outputs": tuple(job["outputs"]),
+                "temporary": frozenset(job["temporary"]),
+                "new_inputs": frozenset(job["new_inputs"]),
+            }
+        )
+        for job in answer["jobs"]
+    )
+    return Plan(answer["study"], answer["root"], answer["data_root"], jobs, answer["sources"])
+
+
+def _mirror(source: Path, target: Path) -> None:
+    """Folders of their own with links to the files of another place."""
+    for parent, _, files in os.walk(source):
+        folder = target / os.path.relpath(parent, source)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in files:
+            (folder / name).symlink_to(os.path.join(os.path.abspath(parent), name))
+
+
+def _answer(configfiles: Sequence[str], records: Path) -> dict[str, Any]:
+    """What Snakemake says; whatever it writes about files goes to the folder `records`."""
+    from snakemake.api import SnakemakeApi
+    from snakemake.cli import parse_size_in_bytes
+    from snakemake.persistence.file import FilePersistence
+    from snakemake.settings.enums import Quietness
+    from snakemake.settings.types import (
+        ConfigSettings,
+        DAGSettings,
+        OutputSettings,
+        RerunTrigger,
+        ResourceSettings,
+    )
+
+    for name in ("metadata", "incomplete"):
+        _mirror(Path(".snakemake") / name, records / name)
+    opened = FilePersistence.__init__
+
+    def open_here(self: Any, **settings: Any) -> None:
+        opened(self, **{**settings, "path": records})
+
+    FilePersistence.__init__ = open_here
+    profile = yaml.safe_load(PROFILE.read_text(encoding="utf-8"))
+    with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as snakemake:
+        # The settings as `snakemake --profile profiles/local -n` would make them.
+        api = snakemake.workflow(
+            resource_settings=ResourceSettings(cores=1),
+            config_settings=ConfigSettings(configfiles=[Path(name) for name in configfiles]),
+            snakefile=Path("Snakefile"),
+        )
+        api.dag(
+            DAGSettings(
+                rerun_triggers=RerunTrigger.parse_choices_set(profile["rerun-triggers"]),
+                max_checksum_file_size=parse_size_in_bytes(profile["max-checksum-file-size"]),
+                force_incomplete=profile["rerun-incomplete"],
+            )
+        )
+        workflow = api._workflow
+        workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
+        workflow._build_dag()
+        return _describe(workflow)
+
+
+def _describe(workflow: Any) -> dict[str, Any]:
+    from snakemake.io import is_flagged
+
+    from spoofscope.identity import planned_digests
+
+    dag = workflow.dag
+
+    async def incomplete() -> set[str]:
+        return {
+            str(file) for job in dag.jobs for file in await workflow.persistence.incomplete(job)
+        }
+
+    interrupted = workflow.async_run(incomplete())
+    jobs = []
+    for level in dag.toposorted():
+        for job in sorted(level, key=lambda job: list(map(str, job.output))):
+            if not job.output:
+                continue
+            reason = dag.reason(job)
+            outputs = [str(file) for file in job.output]
+            jobs.append(
+                {
+                    "rule": job.rule.name,
+                    "wildcards": dict(job.wildcards.items()),
+                    "inputs": sorted({str(file) for file in job.input}),
+                    "outputs": outputs,
+                    "temporary": [str(file) for file in job.output if is_flagged(file, "temp")],
+                    "log": str(job.log[0]) if job.log else None,
+                    "benchmark": str(job.benchmark) if job.benchmark else None,
+                    "parameters": job.params.cfg,
+                    "reason": str(reason) if dag.needrun(job) else "",
+                    "new_inputs": [str(file) for file in reason.updated_input],
+                    "interrupted": not interrupted.isdisjoint(outputs),
+                    "recorded": workflow.persistence.has_metadata(job),
+                }
+            )
+    checkout = Path(workflow.basedir)
+    study = workflow.globals["STUDY"]
+    return {
+        "study": study.name,
+        "root": study.root,
+        "data_root": study.data_root,
+        "jobs": jobs,
+        "sources": {
+            code: {os.path.relpath(path, checkout): planned_digests(path)[1][:12] for path in paths}
+            for code, paths in workflow.globals["CODE"].items()
+        },
+    }
+
+
+def main() -> None:
+    """Print the plan as JSON, or `{"error": message}`."""
+    # Whatever the workflow prints while it is read must not get into the answer.
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    with tempfile.TemporaryDirectory(prefix="spoofscope-") as folder, answer:
+        try:
+            json.dump(_answer(sys.argv[1:], Path(folder)), answer)
+        except SpoofscopeError as error:
+            json.dump({"error": str(error)}, answer)
+        except Exception as error:
+            json.dump({"error": f"Snakemake refuses the workflow: {error!r}"}, answer)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""What a job records: files, package versions, and the state of the code."""
+
+import contextlib
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from spoofscope.files import read_json, sha256_file
+from spoofscope.launch import VARIABLE
+
+# Larger inputs (feature shards of big corpora) are recorded by size; hashing them would take longer
+# than many jobs that read them. Outputs are always hashed.
+_HASH_LIMIT = 1 << 30
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+"""The folder with Snakefile, workflow, src and envs, when the library is used from there."""
+
+CODE = ("Snakefile", "workflow", "src", "envs")
+"""What decides results besides the study file, relative to the checkout."""
+
+_PACKAGES = (
+    "spoofscope",
+    "snakemake",
+    "torch",
+    "torchaudio",
+    "transformers",
+    "accelerate",
+    "captum",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "polars",
+    "soundfile",
+    "soxr",
+    "av",
+    "PyWavelets",
+    "matplotlib",
+)
+
+
+def file_record(path: str, always: bool = False) -> dict[str, Any]:
+    """Path, size, time and SHA-256 of a file.
+
+    Files above 1 GiB are hashed only where `always` is set.
+    """
+    status = os.stat(path)
+    entry: dict[str, Any] = {
+        "path": path,
+        "bytes": status.st_size,
+        "mtime_ns": status.st_mtime_ns,
+    }
+    if always or status.st_size <= _HASH_LIMIT:
+        entry["sha256"] = sha256_file(path)
+    return entry
+
+
+def package_versions() -> dict[str, str]:
+    """Installed versions of the packages that decide results."""
+    versions = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions
+
+
+def git_state(checkout: Path = CHECKOUT) -> dict[str, Any]:
+    """Commit of a checkout, and which files of its code are not as committed.
+
+    Returns:
+        `commit`, `dirty` (whether anything is changed) and `changed` (the files, new ones
+        included). All are None where git is missing, or the code is not in version control.
+    """
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(checkout), *arguments],
+                capture_output=True,
+                text=True,
+                check=True,
+                # `status` would write what it found out into the index.
+                env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+            )
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        return done.stdout
+
+    # An environment with an installed copy may lie within somebody else's repository.
+    ours = git("ls-files", "--error-unmatch", "--", "Snakefile", "src/spoofscope/__init__.py")
+    commit = git("rev-parse", "HEAD")
+    status = git(
+        "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", *CODE
+    )
+    if ours is None or commit is None or status is None:
+        return {"commit": None, "dirty": None, "changed": None}
+    changed = sorted(entry[3:] for entry in status.split("\0") if entry)
+    return {"commit": commit.strip(), "dirty": bool(changed), "changed": changed}
+
+
+def code_sources(code: str) -> dict[str, str]:
+    """The source files behind a job with the digest of each one's syntax, as the run began.
+
+    Empty where the run recorded no code, for instance when the rules are used from another
+    workflow.
+    """
+    path = os.environ.get(VARIABLE)
+    if path is None:
+        return {}
+    launch = read_json(path)
+    return {
+        os.path.relpath(file, CHECKOUT): launch["files"][file][1][:12]
+        for file in launch["code"].get(code, [])
+    }

@@ -1,0 +1,106 @@
+"""Reading sidecars: the JSON file beside the first output of a job that says what made it."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from spoofscope.errors import ProvenanceError
+from spoofscope.files import sha256_file
+
+SUFFIX = ".origin.json"
+
+Record = dict[str, Any]
+
+_KEYS = ("rule", "wildcards", "parameters", "code", "inputs", "outputs", "git", "packages")
+
+
+def sidecar_path(output: str | Path) -> Path:
+    """The sidecar of a job whose first output is `output`."""
+    return Path(f"{output}{SUFFIX}")
+
+
+def read_sidecar(path: str | Path) -> Record:
+    """Read a sidecar.
+
+    Raises:
+        ProvenanceError: it is damaged, or is no sidecar.
+        FileNotFoundError: there is none.
+    """
+    try:
+        record: Record = json.loads(Path(path).read_bytes())
+    except ValueError as error:
+        raise ProvenanceError(f"{path} is damaged: {error}") from error
+    missing = [key for key in _KEYS if key not in record]
+    if missing:
+        raise ProvenanceError(f"{path} is damaged: {missing[0]!r} is missing")
+    return record
+
+
+class Sidecars:
+    """The sidecars of the folders that are asked about, each read once."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._by_output: dict[str, Record] = {}
+
+    def of(self, path: str) -> Record | None:
+        """What made a file, or None when no sidecar in its folder names it.
+
+        Raises:
+            ProvenanceError: a sidecar in its folder is damaged.
+        """
+        folder = os.path.dirname(path)
+        if folder not in self._seen:
+            self._seen.add(folder)
+            for sidecar in sorted(Path(folder).glob(f"*{SUFFIX}")):
+                record = read_sidecar(sidecar)
+                self._by_output.update((entry["path"], record) for entry in record["outputs"])
+        return self._by_output.get(path)
+
+    def behind(self, outputs: list[str]) -> list[Record]:
+        """The sidecars of the given files and of all that those were made from, each once.
+
+        Inputs without a sidecar come from outside the workflow.
+
+        Raises:
+            ProvenanceError: one of the given files has no sidecar, or one is damaged.
+        """
+        missing = [path for path in outputs if self.of(path) is None]
+        if missing:
+            raise ProvenanceError(
+                f"{missing[0]} has no sidecar (*{SUFFIX}) that says what made it; "
+                "delete the file and run the workflow again"
+            )
+        found: dict[str, Record] = {}
+        pending = list(outputs)
+        while pending:
+            record = self.of(pending.pop())
+            if record is not None and first_output(record) not in found:
+                found[first_output(record)] = record
+                pending.extend(entry["path"] for entry in record["inputs"])
+        return [found[name] for name in sorted(found)]
+
+
+def first_output(record: Record) -> str:
+    """The output that names a job."""
+    return str(record["outputs"][0]["path"])
+
+
+def difference(entry: Record, verify: bool = False) -> str | None:
+    """How a file differs from what was recorded of it, in words; None when it does not.
+
+    A file of the recorded size and time is taken for the same unless `verify` is set; one with
+    another time is compared by its content, so that copies and touched files are the same.
+    """
+    try:
+        status = os.stat(entry["path"])
+    except FileNotFoundError:
+        return "it is gone"
+    if status.st_size != entry["bytes"]:
+        return f"it has {status.st_size} bytes, and {entry['bytes']} when it was recorded"
+    if not verify and status.st_mtime_ns == entry.get("mtime_ns"):
+        return None
+    if "sha256" in entry and sha256_file(entry["path"]) != entry["sha256"]:
+        return "its size is the recorded one, its content is not"
+    return None
