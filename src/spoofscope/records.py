@@ -37,6 +37,9 @@ def restore_records(sidecars: Iterable[Path]) -> int:
 
     Returns:
         The number of records written.
+
+    Raises:
+        SpoofscopeError: a sidecar is no JSON.
     """
     from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
     from snakemake.persistence.file import FilePersistence

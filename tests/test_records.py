@@ -1,0 +1,78 @@
+"""Sidecars become Snakemake's records, where these are missing."""
+
+import json
+from pathlib import Path
+
+import pytest
+from snakemake.persistence.file import FilePersistence
+
+from spoofscope.records import restore_records, sidecars_below
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two jobs: one made `a` (its hash known, as of every output), the other `b` of it."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path("results/s")
+    (folder / "work").mkdir(parents=True)
+    write_job(folder / "a", [], {"seed": 1})
+    # Too large to be hashed once more as an input.
+    write_job(folder / "b", [{"path": str(folder / "a"), "bytes": 2}], {"x": [1.5, None, True]})
+    write_job(folder / "work" / "c", [], {})
+    return folder
+
+
+def write_job(output: Path, inputs: list[dict], parameters: dict) -> None:
+    output.write_text("..")
+    sidecar = {
+        "rule": "r",
+        "parameters": parameters,
+        "inputs": inputs,
+        "outputs": [{"path": str(output), "bytes": 2, "sha256": f"hash of {output.name}"}],
+        "started": "2026-01-02T03:04:05+00:00",
+        "seconds": 1.5,
+    }
+    Path(f"{output}.origin.json").write_text(json.dumps(sidecar))
+
+
+def test_records_say_what_the_sidecars_say(study: Path) -> None:
+    assert restore_records(sidecars_below(study, skipped=["work"])) == 2
+    records = FilePersistence(nolock=True)
+    a, b = (records._read_record(str(study / name)) for name in "ab")
+    assert a is not None
+    assert b is not None
+    assert a.params == ["{'seed': 1}"]
+    assert a.input == []
+    assert b.params == ["{'x': [1.5, None, True]}"]
+    assert b.input == [str(study / "a")]
+    assert b.input_checksums == {str(study / "a"): "sha256:hash of a"}
+    assert b.endtime is not None
+    assert b.starttime is not None
+    assert b.endtime - b.starttime == 1.5
+    assert records._read_record(str(study / "work" / "c")) is None
+
+
+def test_records_that_are_there_stay(study: Path) -> None:
+    restore_records(sidecars_below(study, skipped=["work"]))
+    write_job(study / "a", [], {"seed": 2})
+    assert restore_records(sidecars_below(study, skipped=["work"])) == 0
+    record = FilePersistence(nolock=True)._read_record(str(study / "a"))
+    assert record is not None
+    assert record.params == ["{'seed': 1}"]
+
+
+def test_a_file_of_another_length_is_not_what_the_sidecar_tells_of(study: Path) -> None:
+    (study / "a").write_text("longer")
+    (study / "b").unlink()
+    assert restore_records(sidecars_below(study, skipped=["work"])) == 1
+    records = FilePersistence(nolock=True)
+    assert records._read_record(str(study / "a")) is None
+    assert records._read_record(str(study / "b")) is not None
+
+
+def test_nothing_to_restore_touches_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert restore_records(sidecars_below(Path("results/s"), skipped=[])) == 0
+    assert list(tmp_path.iterdir()) == []
