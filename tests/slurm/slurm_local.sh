@@ -6,7 +6,7 @@
 #   slurm_local.sh status         one line per daemon, then sinfo and squeue
 #   slurm_local.sh down           cancel all jobs, stop every daemon by its pid
 #   slurm_local.sh down --purge   the same, and remove the configuration and all state
-#   slurm_local.sh jobs           every job of the last hour, id|comment|partition|state|cpus|mem|limit|gres|gpus|node
+#   slurm_local.sh jobs           every job of the last hour, id|comment|partition|state|cpus|mem|limit|gres|gpus|node|restarts|start|end|folder
 #   slurm_local.sh orphans        job processes that Slurm lost (pid, command)
 #   slurm_local.sh kill-node N    kill (-9) the slurmd of node N; its running job steps live on
 #   slurm_local.sh fail-node N    kill slurmd and every process of its jobs: a dead host
@@ -523,7 +523,7 @@ status() {
 jobs_table() {
   # --gres=gpu:1 shows as tres-per-node, --gpus=1 as tres-per-job
   squeue --states=all -h -S i \
-    -O 'JobID:|,Comment:|,Partition:|,State:|,NumCPUs:|,MinMemory:|,TimeLimit:|,tres-per-node:|,tres-per-job:|,NodeList:'
+    -O 'JobID:|,Comment:|,Partition:|,State:|,NumCPUs:|,MinMemory:|,TimeLimit:|,tres-per-node:|,tres-per-job:|,NodeList:|,RestartCnt:|,StartTime:|,EndTime:|,WorkDir:'
 }
 
 [ "${1:-}" = up ] || [ "${1:-}" = install ] || load_knobs

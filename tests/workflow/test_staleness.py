@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 import yaml
-from checkout import ROOT, Checkout, Job
+from checkout import Checkout, Job
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -218,18 +218,6 @@ def test_text_of_the_report(study):
 
 
 # --- profiles ----------------------------------------------------------------------------------
-
-
-def test_profiles_name_existing_rules(study):
-    """Snakemake silently ignores the resources of a rule that does not exist."""
-    existing = rule_names(study)
-    assert "train" in existing
-    profiles = sorted(ROOT.glob("profiles/*/config.yaml"))
-    assert len(profiles) == 2
-    for profile in profiles:
-        settings = yaml.safe_load(profile.read_text())
-        for key in ("set-resources", "set-threads", "groups"):
-            assert set(settings.get(key, {})) <= existing, profile
 
 
 def test_every_rule_has_the_script_of_its_name(study):

@@ -1,0 +1,122 @@
+"""The profiles and their overlays fit the rules and each other."""
+
+import re
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+import yaml
+from checkout import ROOT, TINY_STUDY, Checkout, clone
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+SITES = sorted(path.name for path in (ROOT / "profiles/slurm/sites").glob("*.yaml"))
+
+
+def settings(path: str) -> dict:
+    return yaml.safe_load((ROOT / path).read_text())
+
+
+def rules() -> dict[str, str]:
+    """The text of every rule that runs on a cluster's nodes."""
+    found = {}
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        for block in re.split(r"\n(?=rule )", path.read_text())[1:]:
+            name = re.match(r"rule (\w+):", block)[1]
+            if "localrule: True" not in block:
+                found[name] = block
+    assert {"manifest", "train", "score"} <= set(found)
+    return found
+
+
+def test_every_rule_on_a_node_says_what_it_needs():
+    for name, text in rules().items():
+        assert re.search(r"^    resources:\n(        .*\n)+", text, re.MULTILINE), name
+        assert re.search(r"^        mem_mb=growing\(\d+\),$", text, re.MULTILINE), name
+        assert re.search(r"^        runtime=\d+,$", text, re.MULTILINE), name
+        assert "retries:" not in text, name
+
+
+def test_gpus_are_asked_for_where_they_are_used():
+    """Snakemake silently ignores the resources of a rule that does not exist."""
+    using = {name for name, text in rules().items() if "gpu=LOCAL_GPU," in text}
+    assert len(using) > 3
+    base = settings("profiles/slurm/config.yaml")["set-resources"]
+    assert base == {name: {"gpu": 1} for name in using}
+    gres = settings("profiles/slurm/sites/gres.yaml")["set-resources"]
+    assert gres == {name: {"gpu": 0, "gres": "gpu:1"} for name in using}
+
+
+def test_profiles_hold_nothing_else_about_rules():
+    profiles = sorted(ROOT.glob("profiles/**/*.yaml"))
+    assert len(profiles) > 5
+    naming = {
+        str(path.relative_to(ROOT / "profiles"))
+        for path in profiles
+        if {"set-resources", "set-threads", "groups"} & set(yaml.safe_load(path.read_text()))
+    }
+    assert naming == {"slurm/config.yaml", "slurm/sites/gres.yaml"}
+
+
+def test_both_profiles_see_the_same_files_as_fresh():
+    local, slurm = settings("profiles/local/config.yaml"), settings("profiles/slurm/config.yaml")
+    for key in ("rerun-triggers", "max-checksum-file-size", "nolock", "rerun-incomplete"):
+        assert local[key] == slurm[key]
+    assert "retries" in slurm
+
+
+def test_overlays_compose():
+    """Of a key that two profiles have, all of the later one counts."""
+    keys = {name: set(settings(f"profiles/slurm/sites/{name}")) for name in SITES}
+    assert len(keys) == 5
+    for one, other in combinations(SITES, 2):
+        assert not keys[one] & keys[other]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Checkout:
+    made = clone(tmp_path_factory.mktemp("profiles") / "checkout")
+    made.write_study(TINY_STUDY)
+    return made
+
+
+def asked(study: Checkout, *sites: str) -> dict[str, set[str]]:
+    """Resources of each rule that a dry run would submit, as `key=value`."""
+    profiles = [part for name in sites for part in ("--profile", f"profiles/slurm/sites/{name}")]
+    done = study.snakemake("-n", *profiles, "--configfile", "study.yaml", profile="profiles/slurm")
+    assert done.returncode == 0, done.stdout
+    found = re.findall(
+        r"^rule (\w+):\n(?:    .*\n)*?    resources: (.*)", done.stdout, re.MULTILINE
+    )
+    return {rule: set(resources.split(", ")) for rule, resources in found}
+
+
+def test_overlays_say_what_they_should(study):
+    base = asked(study)
+    assert {"manifest", "train", "score"} <= set(base)
+    assert {"gpu=1", "runtime=1440", "mem_mb=32000"} <= base["train"]
+    assert not any(value.startswith("gpu") for value in base["manifest"])
+
+    gres = asked(study, "gres.yaml")
+    # Not both, even when the login node has a GPU.
+    assert gres["train"] >= {"gres=gpu:1", "gpu=0", "runtime=1440", "mem_mb=32000"}
+    assert gres["manifest"] == base["manifest"]
+
+    account = asked(study, "account.yaml")
+    assert all("slurm_account=my_project" in values for values in account.values())
+    assert base["train"] <= account["train"]
+
+    caps = asked(study, "caps.yaml")
+    assert {"gpu=1", "runtime=720", "mem_mb=32000"} <= caps["train"]
+    assert caps["manifest"] == base["manifest"]
+
+    everything = asked(study, *SITES)
+    assert {"gres=gpu:1", "runtime=720", "slurm_account=my_project"} <= everything["train"]
+
+
+def test_partition_files_are_complete():
+    files = [Path("partitions.yaml"), *(ROOT / "profiles/slurm/sites/partitions").glob("*.yaml")]
+    for path in files:
+        partitions = yaml.safe_load((ROOT / "profiles/slurm" / path).read_text())["partitions"]
+        assert any(limits.get("max_gpu", 0) for limits in partitions.values())
+        assert any("max_gpu" not in limits for limits in partitions.values())
