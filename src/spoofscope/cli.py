@@ -70,6 +70,28 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("files", nargs="+", metavar="FILE", help="recordings")
     predict.add_argument("--json", action="store_true", help="a JSON list instead of a table")
     predict.set_defaults(run=_predict)
+
+    audit = commands.add_parser(
+        "audit",
+        help="is every result what the study makes?",
+        description="Lists what is stale, missing, altered, unknown, made from uncommitted code or "
+        "by other packages. Run it in the checkout. Writes nothing; exit code 1 when it found "
+        "something.",
+    )
+    audit.add_argument(
+        "--configfile",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="study file, as for snakemake (default: the mini study)",
+    )
+    audit.add_argument(
+        "--verify",
+        action="store_true",
+        help="hash every result again, also where size and time are the recorded ones",
+    )
+    audit.add_argument("--json", action="store_true", help="one JSON object instead of a report")
+    audit.set_defaults(run=_audit)
     return parser
 
 
@@ -169,6 +191,14 @@ def _predict(options: argparse.Namespace) -> int:
             )
         print(_aligned(rows))
     return 0 if all_judged else 1
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from spoofscope.provenance.audit import as_text, audit_study
+
+    audit = audit_study(options.configfile, options.verify)
+    print(json.dumps(audit.as_json(), indent=2) if options.json else as_text(audit))
+    return 1 if audit.findings else 0
 
 
 if __name__ == "__main__":

@@ -31,9 +31,7 @@ class Job:
     Attributes:
         parameters: what its script would be given.
         reason: why Snakemake would run it, in Snakemake's words; empty when it would not.
-        new_inputs: inputs that Snakemake takes for changed.
         interrupted: whether Snakemake knows that the job was begun and not finished.
-        recorded: whether Snakemake has a record of the job; without one it goes by times alone.
     """
 
     rule: str
@@ -45,9 +43,7 @@ class Job:
     benchmark: str | None
     parameters: Mapping[str, Any]
     reason: str
-    new_inputs: frozenset[str]
     interrupted: bool
-    recorded: bool
 
 
 @dataclass(frozen=True)
@@ -115,7 +111,6 @@ def ask(checkout: Path, configfiles: Sequence[str]) -> Plan:
                 "inputs": tuple(job["inputs"]),
                 "outputs": tuple(job["outputs"]),
                 "temporary": frozenset(job["temporary"]),
-                "new_inputs": frozenset(job["new_inputs"]),
             }
         )
         for job in answer["jobs"]
@@ -193,7 +188,6 @@ def _describe(workflow: Any) -> dict[str, Any]:
         for job in sorted(level, key=lambda job: list(map(str, job.output))):
             if not job.output:
                 continue
-            reason = dag.reason(job)
             outputs = [str(file) for file in job.output]
             jobs.append(
                 {
@@ -205,10 +199,8 @@ def _describe(workflow: Any) -> dict[str, Any]:
                     "log": str(job.log[0]) if job.log else None,
                     "benchmark": str(job.benchmark) if job.benchmark else None,
                     "parameters": job.params.cfg,
-                    "reason": str(reason) if dag.needrun(job) else "",
-                    "new_inputs": [str(file) for file in reason.updated_input],
+                    "reason": str(dag.reason(job)) if dag.needrun(job) else "",
                     "interrupted": not interrupted.isdisjoint(outputs),
-                    "recorded": workflow.persistence.has_metadata(job),
                 }
             )
     checkout = Path(workflow.basedir)

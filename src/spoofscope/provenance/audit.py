@@ -1,0 +1,490 @@
+"""The dry run that a reviewer wants: is every result what the study, the code and the data make?
+
+Snakemake knows which results it would make again. It does not see files that were edited by hand,
+files that nothing makes, and under which code and packages a result was made; the sidecars do. The
+audit asks Snakemake once, reads the sidecars, and writes nothing.
+"""
+
+import csv
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from spoofscope.errors import ProvenanceError
+from spoofscope.provenance.plan import Job, Plan, ask
+from spoofscope.provenance.record import package_versions
+from spoofscope.provenance.sidecars import (
+    SUFFIX,
+    Record,
+    difference,
+    read_sidecar,
+    sidecar_path,
+)
+
+LOCK = Path("envs/requirements.lock")
+
+KINDS = {
+    "stale": "made from other settings, code or inputs than the present ones",
+    "missing": "not there",
+    "altered": "not what the job wrote",
+    "chain": "made from another version of an input than the one that is there",
+    "unrecorded": "without a sidecar that says what made it",
+    "unknown": "nothing in this study makes these files",
+    "orphaned": "made under former settings; they harm nothing, delete them when you like",
+    "uncommitted": "made from code that is in no commit",
+    "environment": "made by other packages than the lock names",
+}
+"""Kinds of findings, in the order of the report, and what they say about the files."""
+
+_PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)", re.MULTILINE)
+_RUN_ID = re.compile(r"[A-Za-z0-9_]+-[0-9a-f]{8}")
+_NOT_SETTINGS = ("code", "upstream")
+_MAX_CHANGES = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be.
+
+    Attributes:
+        kind: one of `KINDS`.
+        path: the file, or the first of a job's files; None where it is about the environment.
+        paths: all files that it is about.
+        explanation: why, in words.
+        rule: the rule that makes the file, where there is one.
+        run: run id, fusion id or features id, where there is one.
+        follows_from: files whose findings are the reason for this one.
+    """
+
+    kind: str
+    path: str | None
+    explanation: str
+    paths: tuple[str, ...] = ()
+    rule: str | None = None
+    run: str | None = None
+    follows_from: tuple[str, ...] = ()
+
+
+@dataclass
+class Audit:
+    """What was found, and how much was looked at."""
+
+    study: str
+    verified: bool
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    checked: dict[str, int] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain types; the keys are those of the attributes."""
+        return asdict(self)
+
+
+def audit_study(configfiles: Sequence[str] = (), verify: bool = False) -> Audit:
+    """Audit a study in the checkout that is the working directory.
+
+    Args:
+        configfiles: study files as given to Snakemake; none for the mini study.
+        verify: whether to hash every output again, also those whose size and time have not changed.
+
+    Raises:
+        ProvenanceError: there is no checkout or no such study here, or it has not been run.
+    """
+    plan = ask(Path.cwd(), configfiles)
+    if not Path(plan.root).is_dir():
+        raise ProvenanceError(f"{plan.root} does not exist: study {plan.study} has not been run")
+    return _Auditor(plan, verify).audit()
+
+
+class _Auditor:
+    def __init__(self, plan: Plan, verify: bool) -> None:
+        self.plan = plan
+        self.result = Audit(plan.study, verify)
+        self.producer = {path: job for job in plan.jobs for path in job.outputs}
+        self.records: dict[str, Record] = {}
+        self.damaged: dict[str, str] = {}
+        for job in plan.jobs:
+            name = job.outputs[0]
+            try:
+                self.records[name] = read_sidecar(sidecar_path(name))
+            except FileNotFoundError:
+                continue
+            except ProvenanceError as error:
+                self.damaged[name] = str(error)
+        self.made = {
+            entry["path"]: entry for record in self.records.values() for entry in record["outputs"]
+        }
+        # Jobs whose results are not what they would be if they were made now.
+        self.outdated: set[str] = set()
+        self.files = 0
+
+    def audit(self) -> Audit:
+        pins = _pins(LOCK)
+        for job in self.plan.jobs:
+            record = self.records.get(job.outputs[0])
+            self._job(job, record)
+            if record is not None:
+                self._circumstances(job, record, pins)
+        self._strangers()
+        wrong = _unpinned(package_versions(), pins)
+        if wrong:
+            self._find("environment", None, f"this environment is not that of the lock: {wrong}")
+        self.result.checked = {
+            "jobs": len(self.plan.jobs),
+            "files": self.files,
+            "sidecars": len(self.records),
+        }
+        order = list(KINDS)
+        self.result.findings.sort(key=lambda finding: order.index(finding.kind))
+        return self.result
+
+    def _find(
+        self,
+        kind: str,
+        job: Job | None,
+        explanation: str,
+        paths: Sequence[str] = (),
+        follows_from: Sequence[str] = (),
+    ) -> None:
+        if job is not None and not paths:
+            paths = job.outputs
+        self.result.findings.append(
+            Finding(
+                kind=kind,
+                path=paths[0] if paths else None,
+                explanation=explanation,
+                paths=tuple(paths),
+                rule=job.rule if job else None,
+                run=_run_of(job) if job else None,
+                follows_from=tuple(follows_from),
+            )
+        )
+
+    # --- one job ---------------------------------------------------------------------------
+
+    def _job(self, job: Job, record: Record | None) -> None:
+        present = [path for path in job.outputs if os.path.exists(path)]
+        missing = [path for path in job.outputs if path not in {*present, *job.temporary}]
+        self.files += len(present)
+        reasons = self._changes(job, record) if record else []
+        if job.interrupted:
+            reasons.append("its job was begun and not finished")
+        versions = self._other_inputs(job, record) if record else []
+        sources = sorted(
+            {
+                producer.outputs[0]
+                for path in job.inputs
+                if (producer := self.producer.get(path)) and producer.outputs[0] in self.outdated
+            }
+        )
+        # What its inputs are made from counts as a parameter of every job.
+        upstream = record is not None and _differ(job.parameters, record["parameters"], "upstream")
+        if missing:
+            self._missing(job, record, missing)
+        elif not set(present) - job.temporary:
+            # Nothing but temporary files: what was made from them says how they are.
+            pass
+        elif reasons or upstream or job.reason:
+            told = reasons + versions
+            if not told and sources:
+                told = [f"made from {_some(sources)}, which has to be made again"]
+            if not told:
+                told = [job.reason or "what its inputs are made from has changed"]
+            if not job.reason:
+                told.append("Snakemake does not see this: delete the file to have it made again")
+            self._find("stale", job, "; ".join(told), follows_from=() if reasons else sources)
+        elif versions:
+            self._find("chain", job, "; ".join(versions))
+        if job.reason or reasons or upstream or missing:
+            self.outdated.add(job.outputs[0])
+        self._contents(job, record, [path for path in present if path not in job.temporary])
+
+    def _changes(self, job: Job, record: Record) -> list[str]:
+        """How the present settings, code and inputs of a job differ from the recorded ones."""
+        reasons = []
+        if record["rule"] != job.rule:
+            reasons.append(f"rule {record['rule']} made it")
+        old = {k: v for k, v in record["parameters"].items() if k not in _NOT_SETTINGS}
+        new = {k: v for k, v in job.parameters.items() if k not in _NOT_SETTINGS}
+        changes = list(_value_changes(old, new))
+        reasons += changes[:_MAX_CHANGES]
+        if len(changes) > _MAX_CHANGES:
+            reasons.append(f"{len(changes) - _MAX_CHANGES} more settings differ")
+        if _differ(job.parameters, record["parameters"], "code"):
+            code = self.plan.sources.get(str(job.parameters["code"]), {})
+            reasons.append(_code_change(record.get("sources", {}), code))
+        used = {entry["path"] for entry in record["inputs"]}
+        # Folders are no files, and not recorded.
+        wanted = {path for path in job.inputs if not os.path.isdir(path)}
+        if used - wanted:
+            reasons.append(f"was also made from {_some(used - wanted)}")
+        if wanted - used:
+            reasons.append(f"was not made from {_some(wanted - used)}")
+        return reasons
+
+    def _other_inputs(self, job: Job, record: Record) -> list[str]:
+        """Inputs that are not those that the job has read."""
+        reasons = []
+        for entry in record["inputs"]:
+            path = entry["path"]
+            if path not in job.inputs:
+                continue
+            made = self.made.get(path)
+            if made is None:
+                if path not in self.producer and (how := difference(entry, self.result.verified)):
+                    reasons.append(f"its input {path} has changed since: {how}")
+            elif any(made[key] != entry[key] for key in ("bytes", "sha256") if key in entry):
+                when = self.records[self.producer[path].outputs[0]].get("started", "")
+                reasons.append(f"{path} was another one then (the present one was made {when})")
+        return reasons
+
+    def _missing(self, job: Job, record: Record | None, paths: Sequence[str]) -> None:
+        inside = [path for path in paths if path.startswith(f"{self.plan.root}/")]
+        if not inside and not job.reason:
+            self.result.notes.append(
+                f"{_some(paths)}: gone; nothing needs it as long as what was made from it is fresh"
+            )
+            return
+        if record:
+            told = f"made {record['started']} and gone since"
+        else:
+            told = "never made, or its job failed"
+            if job.log and os.path.exists(job.log):
+                told += f"; see {job.log}"
+        if not job.reason:
+            told += "; the next run does not make it again, because nothing needs it"
+        self._find("missing", job, told, paths)
+
+    def _contents(self, job: Job, record: Record | None, paths: Sequence[str]) -> None:
+        """Compare files with what was recorded of them."""
+        if not paths:
+            return
+        if record is None:
+            self._find("unrecorded", job, self.damaged.get(job.outputs[0], "no sidecar"), paths)
+            return
+        sidecar = sidecar_path(job.outputs[0])
+        recorded = {entry["path"]: entry for entry in record["outputs"]}
+        unnamed = [path for path in paths if path not in recorded]
+        if unnamed:
+            self._find("unrecorded", job, f"{sidecar} does not name it", unnamed)
+        for path in paths:
+            if path not in recorded:
+                continue
+            how = difference(recorded[path], self.result.verified)
+            if how is None:
+                continue
+            if os.path.getmtime(path) > os.path.getmtime(sidecar):
+                how += f"; it was written {_time(path)}, after its job had ended"
+            self._find("altered", job, how, [path])
+
+    def _circumstances(self, job: Job, record: Record, pins: Mapping[str, frozenset[str]]) -> None:
+        """Code and packages that a job has run with."""
+        git = record["git"]
+        if git["commit"] is None:
+            self._find("uncommitted", job, "no commit is known: there was no git, or no repository")
+        elif git["dirty"]:
+            files = _some(git.get("changed") or ["files"], 5)
+            self._find("uncommitted", job, f"commit {git['commit'][:12]} with changes in {files}")
+        wrong = _unpinned(record["packages"], pins)
+        if wrong:
+            self._find("environment", job, wrong)
+
+    # --- files that no job of the study makes ------------------------------------------------
+
+    def _strangers(self) -> None:
+        known = set(self.producer)
+        known.update(f"{job.outputs[0]}{SUFFIX}" for job in self.plan.jobs)
+        known.update(job.benchmark for job in self.plan.jobs if job.benchmark)
+        folders = [job.parameters["work"] for job in self.plan.jobs if "work" in job.parameters]
+        work = tuple(f"{folder}/" for folder in folders)
+        for job in self.plan.jobs:
+            if job.rule == "augment":
+                known.update(self._copies(job))
+        strangers = [
+            path
+            for path in _files_below(self.plan.root)
+            if path not in known and not path.startswith(work)
+        ]
+        former: dict[str, Record] = {}
+        for path in strangers:
+            if path.endswith(SUFFIX):
+                try:
+                    origin = read_sidecar(path)
+                except ProvenanceError:
+                    continue
+                former[path] = origin
+                former.update((entry["path"], origin) for entry in origin["outputs"])
+        present_ids = _ids(self.producer)
+        former_ids = _ids(former) - present_ids
+        for path in strangers:
+            ids = sorted(_ids([path]) & former_ids)
+            top = path.removeprefix(f"{self.plan.root}/").split("/")[0]
+            record = former.get(path)
+            if record is not None or ids or top in ("benchmarks", "work"):
+                told = "belongs to settings that the study file no longer has"
+                if ids:
+                    told = f"belongs to {ids[0]}, which the study file no longer asks for"
+                self.result.findings.append(
+                    Finding(
+                        kind="orphaned",
+                        path=path,
+                        explanation=told,
+                        paths=(path,),
+                        rule=record["rule"] if record else None,
+                        run=ids[0] if ids else None,
+                    )
+                )
+            elif re.search(r"/\.[^/]*\.\d+\.(tmp|old)", path):
+                self._find("unknown", None, "left by a job that was killed; delete it", [path])
+            else:
+                self._find("unknown", None, "no rule of the study makes it", [path])
+
+    def _copies(self, job: Job) -> Iterator[str]:
+        """The audio of an augmented copy, which its manifest lists."""
+        manifest = next(path for path in job.outputs if "/manifests/" in path)
+        folder = str(job.parameters["folder"])
+        if not os.path.exists(manifest):
+            yield from _files_below(folder)
+            return
+        with open(manifest, encoding="utf-8", newline="") as stream:
+            listed = [row["path"] for row in csv.DictReader(stream, delimiter="\t")]
+        there = set(_files_below(folder))
+        gone = [path for path in listed if path not in there]
+        if gone:
+            self._find("missing", job, f"{manifest} lists it, and it is gone", gone)
+        yield from listed
+
+
+def _files_below(folder: str) -> Iterator[str]:
+    for parent, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            yield os.path.join(parent, name)
+
+
+def _ids(paths: Iterable[str]) -> set[str]:
+    """Run, fusion and features ids in paths."""
+    parts = {part for path in paths for part in path.split("/")}
+    parts |= {part.split(".")[0] for part in parts}
+    return {part for part in parts if _RUN_ID.fullmatch(part)}
+
+
+def _run_of(job: Job) -> str | None:
+    for name in ("run", "system", "fusion", "features"):
+        if name in job.wildcards:
+            return job.wildcards[name]
+    return None
+
+
+def _time(path: str) -> str:
+    return datetime.fromtimestamp(os.path.getmtime(path), UTC).isoformat(timespec="seconds")
+
+
+def _some(names: Iterable[str], most: int = 3) -> str:
+    names = sorted(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _differ(new: Mapping[str, Any], old: Mapping[str, Any], key: str) -> bool:
+    return bool(new.get(key) != old.get(key))
+
+
+def _brief(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _value_changes(old: Any, new: Any, where: str = "") -> Iterator[str]:
+    """How two values differ, each place with both values."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}):
+            place = f"{where}.{key}" if where else key
+            if key not in new:
+                yield f"{place} was {_brief(old[key])} and is gone"
+            elif key not in old:
+                yield f"{place} is new: {_brief(new[key])}"
+            else:
+                yield from _value_changes(old[key], new[key], place)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for i, (before, now) in enumerate(zip(old, new, strict=True)):
+            yield from _value_changes(before, now, f"{where}[{i}]")
+    elif old != new:
+        yield f"{where} was {_brief(old)}, is {_brief(new)}"
+
+
+def _code_change(old: Mapping[str, str], new: Mapping[str, str]) -> str:
+    """Which source files differ."""
+    if not old or not new:
+        return "the code behind it has changed"
+    edited = [path for path in new if path in old and old[path] != new[path]]
+    told = []
+    for files, what in (
+        (edited, "edited"),
+        ([path for path in new if path not in old], "new"),
+        ([path for path in old if path not in new], "no longer used"),
+    ):
+        if files:
+            told.append(f"{_some(files)} {what}")
+    return f"the code behind it has changed: {', '.join(told)}"
+
+
+def _pins(lock: Path) -> dict[str, frozenset[str]]:
+    """Versions that the lock allows, by package; a package may have one for each platform."""
+    pins: dict[str, set[str]] = {}
+    for name, version in _PIN.findall(lock.read_text(encoding="utf-8")):
+        pins.setdefault(name.lower(), set()).add(_public(version))
+    return {name: frozenset(versions) for name, versions in pins.items()}
+
+
+def _public(version: str) -> str:
+    # What follows the + names a build, such as the one for a CUDA version.
+    return version.split("+")[0]
+
+
+def _unpinned(packages: Mapping[str, str], pins: Mapping[str, frozenset[str]]) -> str:
+    wrong = [
+        f"{name} {version} (locked: {' or '.join(sorted(pins[name.lower()]))})"
+        for name, version in packages.items()
+        if name.lower() in pins and _public(version) not in pins[name.lower()]
+    ]
+    return ", ".join(wrong)
+
+
+# --- the report on the terminal ----------------------------------------------------------------
+
+_MAX_PATHS = 5
+
+
+def as_text(audit: Audit) -> str:
+    """Findings by kind and by explanation, and one line that sums them up."""
+    lines: list[str] = []
+    counts = []
+    for kind, meaning in KINDS.items():
+        found = [finding for finding in audit.findings if finding.kind == kind]
+        if not found:
+            continue
+        counts.append(f"{len(found)} {kind}")
+        lines.append(f"{kind}: {meaning}")
+        # Reasons first, consequences last.
+        groups: dict[str, list[str]] = {}
+        for finding in sorted(found, key=lambda finding: bool(finding.follows_from)):
+            told = "follows from these" if finding.follows_from else finding.explanation
+            groups.setdefault(told, []).extend([finding.path] if finding.path else [])
+        for told, paths in groups.items():
+            lines += [f"  {path}" for path in paths[:_MAX_PATHS]]
+            if len(paths) > _MAX_PATHS:
+                lines.append(f"  and {len(paths) - _MAX_PATHS} more")
+            lines.append(f"      {told}")
+        lines.append("")
+    for note in audit.notes:
+        lines.append(f"note: {note}")
+    looked = f"{audit.checked['jobs']} jobs and {audit.checked['files']} files checked"
+    looked += ", all contents verified" if audit.verified else ""
+    lines.append(f"study {audit.study}: {', '.join(counts) or 'nothing found'}; {looked}")
+    return "\n".join(lines)
