@@ -20,6 +20,25 @@ def _temporary_name(path: Path) -> Path:
 
 
 @contextmanager
+def _full_disk_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except SpoofscopeError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError):
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        else:
+            # torch and safetensors have exceptions of their own, without the system's number.
+            full = shutil.disk_usage(path.parent).free < 1 << 16
+        if full:
+            raise SpoofscopeError(
+                f"{path}: the disk is full; nothing was changed, make room and repeat"
+            ) from error
+        raise
+
+
+@contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary name beside `path` that becomes `path` when the block succeeds.
 
@@ -34,21 +53,16 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary_name(path)
     try:
-        yield temporary
-        if not temporary.exists():
-            raise SpoofscopeError(f"nothing was written for {path}")
-        descriptor = os.open(temporary, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.replace(temporary, path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise SpoofscopeError(
-                f"{path}: the disk is full; nothing was changed, make room and repeat"
-            ) from error
-        raise
+        with _full_disk_named(path):
+            yield temporary
+            if not temporary.exists():
+                raise SpoofscopeError(f"nothing was written for {path}")
+            descriptor = os.open(temporary, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -58,23 +72,27 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path` that replaces `path` when the block succeeds.
 
     When the block raises, the temporary folder is deleted and an existing `path` stays untouched.
+
+    Raises:
+        SpoofscopeError: the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     retired = path.with_name(f".{path.name}.{os.getpid()}.old")
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
     try:
-        yield temporary
-        if path.exists():
-            os.replace(path, retired)
-        try:
-            os.replace(temporary, path)
-        except OSError:
-            if retired.exists():
-                os.replace(retired, path)
-            raise
+        with _full_disk_named(path):
+            temporary.mkdir()
+            yield temporary
+            if path.exists():
+                os.replace(path, retired)
+            try:
+                os.replace(temporary, path)
+            except OSError:
+                if retired.exists():
+                    os.replace(retired, path)
+                raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(retired, ignore_errors=True)
