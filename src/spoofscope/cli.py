@@ -92,6 +92,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     audit.add_argument("--json", action="store_true", help="one JSON object instead of a report")
     audit.set_defaults(run=_audit)
+
+    provenance = commands.add_parser(
+        "provenance",
+        help="the tree behind one file",
+        description="What made a file, from which settings, code and files, and what made those, "
+        "down to corpora, backbones and downloads. Run it in the checkout.",
+    )
+    provenance.add_argument("file", metavar="FILE", help="a result")
+    provenance.add_argument("--json", action="store_true", help="JSON instead of an indented tree")
+    provenance.set_defaults(run=_provenance)
     return parser
 
 
@@ -199,6 +209,14 @@ def _audit(options: argparse.Namespace) -> int:
     audit = audit_study(options.configfile, options.verify)
     print(json.dumps(audit.as_json(), indent=2) if options.json else as_text(audit))
     return 1 if audit.findings else 0
+
+
+def _provenance(options: argparse.Namespace) -> int:
+    from spoofscope.provenance.tree import as_text, trace
+
+    tree = trace(options.file)
+    print(json.dumps(tree, indent=2) if options.json else as_text(tree))
+    return 0
 
 
 if __name__ == "__main__":

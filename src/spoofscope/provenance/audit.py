@@ -221,10 +221,10 @@ class _Auditor:
         used = {entry["path"] for entry in record["inputs"]}
         # Folders are no files, and not recorded.
         wanted = {path for path in job.inputs if not os.path.isdir(path)}
-        if used - wanted:
-            reasons.append(f"was also made from {_some(used - wanted)}")
-        if wanted - used:
-            reasons.append(f"was not made from {_some(wanted - used)}")
+        if used != wanted:
+            told = [f"{_some(wanted - used, 1)} is new"] if wanted - used else []
+            told += [f"{_some(used - wanted, 1)} is none any more"] if used - wanted else []
+            reasons.append(f"among its inputs {' and '.join(told)}")
         return reasons
 
     def _other_inputs(self, job: Job, record: Record) -> list[str]:
