@@ -62,5 +62,5 @@ rule all:
         figures(),
         tables(),
         f"{R}/report/index.html",
-        f"{R}/provenance/ro-crate-metadata.json",
+        f"{R}/ro-crate-metadata.json",
     localrule: True

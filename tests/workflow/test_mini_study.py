@@ -87,36 +87,6 @@ def test_inputs_were_outputs(sidecars):
     assert all(made[path] == sha256 for path, sha256 in used)
 
 
-def test_research_object(mini, sidecars, tmp_path):
-    """The crate can be read where its paths start, and agrees with the sidecars."""
-    from rocrate.rocrate import ROCrate
-
-    written = mini.folder / "results/mini/provenance/ro-crate-metadata.json"
-    (tmp_path / written.name).write_bytes(written.read_bytes())
-    crate = ROCrate(tmp_path)
-    assert crate.mainEntity.id == "Snakefile"
-    conforms = {profile.id for profile in crate.root_dataset["conformsTo"]}
-    assert "https://w3id.org/ro/wfrun/workflow/0.5" in conforms
-    made = {
-        entry["path"].removeprefix("results/mini/"): entry["sha256"]
-        for sidecar in sidecars
-        for entry in sidecar["outputs"]
-    }
-    graph = json.loads(written.read_text())["@graph"]
-    entities = {entity["@id"]: entity for entity in graph}
-    hashed = {name: entity["sha256"] for name, entity in entities.items() if "sha256" in entity}
-    assert len(hashed) > 100
-    assert {name: made[name] for name in hashed} == hashed
-    actions = [entity for entity in graph if entity["@type"] == "CreateAction"]
-    # All jobs but the one that writes the crate, and the run as a whole.
-    assert len(actions) == len(sidecars)
-    rules = {entity["name"] for entity in graph if entity["@type"] == "SoftwareApplication"}
-    assert {"rule generate_corpus", "rule backbone", "rule extract_features"} <= rules
-    for action in actions:
-        for reference in [*action.get("object", []), *action.get("result", [])]:
-            assert reference["@id"] in entities
-
-
 def test_audit_finds_only_what_was_planted(mini):
     audit = table(mini, "audits/mini.tsv")
     assert set(audit["status"]) == {"ok", "planted"}

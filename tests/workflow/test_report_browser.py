@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 PAGES = {
     "report": "results/mini/report/index.html",
-    "provenance": "results/mini/provenance/index.html",
+    "provenance": "results/mini/ro-crate-preview.html",
     "audit": "results/mini/audits/mini.html",
 }
 

@@ -14,8 +14,10 @@ rule provenance:
         tables(),
         weights(),
     output:
-        crate=f"{R}/provenance/ro-crate-metadata.json",
-        page=f"{R}/provenance/index.html",
+        crate=f"{R}/ro-crate-metadata.json",
+        page=f"{R}/ro-crate-preview.html",
+        study=f"{R}/provenance/study.yaml",
+        workflow=f"{R}/provenance/Snakefile",
     log:
         f"{LOGS}/provenance.log",
     localrule: True

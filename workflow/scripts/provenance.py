@@ -5,11 +5,18 @@ from spoofscope.job import job
 with job(snakemake) as cfg:
     from pathlib import Path
 
-    from spoofscope.provenance.crate import write_crate
+    import yaml
+
+    from spoofscope.files import write_text
+    from spoofscope.provenance.crate import crate_metadata, write_crate
     from spoofscope.provenance.page import write_page
     from spoofscope.provenance.sidecars import Sidecars
 
     sidecars = Sidecars().behind([str(path) for path in snakemake.input])
+    workflow, study = snakemake.output.workflow, snakemake.output.study
     snakefile = Path(snakemake.scriptdir).parents[1] / "Snakefile"
-    write_crate(sidecars, cfg["config"], snakefile, snakemake.output.crate)
-    write_page(sidecars, cfg["config"], snakemake.output.page)
+    write_text(workflow, snakefile.read_text(encoding="utf-8"))
+    write_text(study, yaml.safe_dump(cfg["config"], sort_keys=False, allow_unicode=True))
+    metadata = crate_metadata(sidecars, cfg["config"], cfg["root"], workflow, study)
+    write_crate(metadata, snakemake.output.crate)
+    write_page(sidecars, cfg["config"], cfg["root"], snakemake.output.page)
