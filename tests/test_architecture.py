@@ -133,10 +133,7 @@ def run_python(code: str) -> str:
             "torch numpy pandas polars matplotlib",
         ),
         (
-            "spoofscope.figures.det_curves, spoofscope.figures.score_histograms, "
-            "spoofscope.figures.eer_by_condition, spoofscope.figures.train_test_matrix, "
-            "spoofscope.figures.attribution_examples, spoofscope.figures.localisation, "
-            "spoofscope.figures.layer_weights, spoofscope.figures.artefact_correlations, "
+            f"{FIGURES}, "
             "spoofscope.report.page, spoofscope.report.headline, spoofscope.job, "
             "spoofscope.metrics.tables, spoofscope.fusion, spoofscope.gathering, "
             "spoofscope.corpora.manifest, "
