@@ -2,10 +2,6 @@
 
 import copy
 import math
-import os
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +37,11 @@ def with_corpus(**corpus) -> dict:
     study["corpora"]["own"] = corpus
     study["score"].append({"corpus": "own", "splits": ["eval"]})
     return study
+
+
+def run_folder(study: Checkout) -> Path:
+    (folder,) = (study.folder / "results/tiny/detectors").iterdir()
+    return folder
 
 
 def last_error(text: str) -> str:
@@ -237,93 +238,3 @@ def test_not_a_number_among_scores(tiny, tmp_path):
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert f"{broken}: line 3" in done.stderr
-
-
-# --- accidents ---------------------------------------------------------------------------------
-
-
-def run_folder(study: Checkout) -> Path:
-    (folder,) = (study.folder / "results/tiny/detectors").iterdir()
-    return folder
-
-
-def results(study: Checkout, pattern: str) -> dict[str, bytes]:
-    found = {
-        str(path.relative_to(study.folder)): path.read_bytes()
-        for path in sorted(study.folder.glob(f"results/tiny/{pattern}"))
-        if not path.name.endswith(".origin.json")
-    }
-    assert found
-    return found
-
-
-def can_mount(folder: Path) -> bool:
-    if os.geteuid() != 0:
-        return False
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True).returncode:
-        return False
-    subprocess.run(["umount", str(folder)], check=True)
-    return True
-
-
-def test_full_disk(tiny, tmp_path):
-    """The message says so, nothing carries a final name, and with space the rest is made."""
-    if not can_mount(tmp_path / "probe"):
-        pytest.skip("mounting a small file system needs root and the right to mount")
-    study = tiny.copy(tmp_path / "checkout")
-    target = str(next(iter(results(tiny, "scores/*/seed1/talkers.dev.tsv"))))
-    disk = study.folder / "results"
-    subprocess.run(["rm", "-r", str(disk)], check=True)
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)]
-    subprocess.run(mount, check=True)
-    try:
-        text = study.refuse(target, "--configfile", "study.yaml")
-        assert ".safetensors: the disk is full" in last_error(text)
-        left = {path.name for path in disk.rglob("*") if path.is_file()}
-        assert left <= {
-            *("talkers.tsv", "talkers.problems.tsv", "talkers.tsv.origin.json"),
-        }, left
-        subprocess.run(["mount", "-o", "remount,size=50m", str(disk)], check=True)
-        study.make(target, "--configfile", "study.yaml")
-        assert (study.folder / target).read_bytes() == (tiny.folder / target).read_bytes()
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
-
-
-def test_killed_training_goes_on_to_the_same_bytes(tiny, tmp_path):
-    longer = copy.deepcopy(TINY_STUDY)
-    longer["detectors"]["lfcc_linear"]["train"]["recipe"]["epochs"] = 150
-    undisturbed = tiny.copy(tmp_path / "undisturbed")
-    undisturbed.write_study(longer)
-    (job,) = (job for job in undisturbed.plan("--configfile", "study.yaml") if job.rule == "train")
-    target = job.outputs[0]
-    undisturbed.make(target, "--configfile", "study.yaml")
-
-    killed = tiny.copy(tmp_path / "killed")
-    killed.write_study(longer)
-    process = subprocess.Popen(
-        killed.command(target, "--configfile", "study.yaml"),
-        cwd=killed.folder,
-        env=killed.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    work = killed.folder / "results/tiny/work" / Path(target).parent.parent.name
-    deadline = time.monotonic() + 120
-    while not list(work.rglob("resume.pt")):
-        assert process.poll() is None, "the training ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not (killed.folder / target).exists()
-    # Snakemake leaves its lock behind when it is killed.
-    killed.make("--unlock", "--configfile", "study.yaml")
-    text = killed.make(target, "--configfile", "study.yaml")
-    assert "resuming from" in text
-    folder = str(Path(target).parent.relative_to("results/tiny"))
-    assert results(killed, f"{folder}/*") == results(undisturbed, f"{folder}/*")

@@ -1,0 +1,119 @@
+"""One run at a time: with what it was started with, and without traces when it is killed."""
+
+import copy
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from checkout import TINY_STUDY, Checkout
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+STATE = ".snakemake/spoofscope"
+
+
+@pytest.fixture
+def slow_study(tiny, tmp_path) -> Checkout:
+    """The tiny study before a training of several seconds."""
+    study = copy.deepcopy(TINY_STUDY)
+    study["detectors"]["lfcc_linear"]["train"]["recipe"]["epochs"] = 400
+    made = tiny.copy(tmp_path / "checkout")
+    made.write_study(study)
+    return made
+
+
+def outputs(study: Checkout, rule: str) -> list[str]:
+    jobs = study.plan("--configfile", "study.yaml")
+    return [output for job in jobs if job.rule == rule for output in job.outputs]
+
+
+@contextmanager
+def training(study: Checkout, *targets: str) -> Iterator[subprocess.Popen[str]]:
+    """The workflow in another process, after the first checkpoint of its training."""
+    process = subprocess.Popen(
+        study.command("--configfile", "study.yaml", "--", *targets),
+        cwd=study.folder,
+        env=study.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not list(study.folder.glob("results/tiny/work/*/seed1/resume.pt")):
+            assert process.poll() is None, process.stdout.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.endswith(".origin.json")
+    }
+
+
+def test_a_killed_run(slow_study, tmp_path):
+    """Others are refused while it lives; its job ends with it; the next plain call goes on."""
+    undisturbed = slow_study.copy(tmp_path / "undisturbed")
+    (weights, *_) = targets = outputs(undisturbed, "train")
+    undisturbed.make("--configfile", "study.yaml", "--", *targets)
+
+    with training(slow_study, *targets) as process:
+        (script,) = psutil.Process(process.pid).children(recursive=True)
+        # Held meanwhile, so that it does not end too early.
+        script.suspend()
+        text = slow_study.refuse("--configfile", "study.yaml")
+        assert f"another run of the workflow goes on in {slow_study.folder}" in text
+        assert f"process {process.pid} on " in text
+        process.kill()
+        script.resume()
+        psutil.wait_procs([script], timeout=60)
+        assert not script.is_running()
+    assert not (slow_study.folder / weights).exists()
+    log = slow_study.folder / "logs/tiny/train" / Path(weights).parts[3] / "seed1.log"
+    assert "the workflow's main process has ended" in log.read_text()
+
+    text = slow_study.make("--configfile", "study.yaml", "--", *targets)
+    assert "resuming from" in text
+    folder = Path(weights).parent
+    assert contents(slow_study.folder / folder) == contents(undisturbed.folder / folder)
+
+
+def test_dry_runs_leave_no_trace(slow_study):
+    before = contents(slow_study.folder / STATE)
+    slow_study.plan("--configfile", "study.yaml")
+    assert contents(slow_study.folder / STATE) == before
+
+
+def test_code_that_is_edited_while_the_workflow_runs(slow_study):
+    """Jobs that it concerns refuse; others go on."""
+    weights = outputs(slow_study, "train")
+    (scores, *_) = outputs(slow_study, "gather_scores")
+    with training(slow_study, scores) as process:
+        for name in ("scoring", "figures/det_curves"):
+            with open(slow_study.folder / f"src/spoofscope/{name}.py", "a") as stream:
+                stream.write("\nANOTHER = 1\n")
+        text = process.stdout.read()
+        assert process.wait() == 1
+    assert "ERROR spoofscope: src/spoofscope/scoring.py was edited after" in text
+    assert "det_curves" not in text
+    assert all((slow_study.folder / path).exists() for path in weights)
+    assert not (slow_study.folder / scores).exists()
+
+    text = slow_study.make("--configfile", "study.yaml", "--", scores)
+    assert "rule train:" not in text
+    assert slow_study.plan("--configfile", "study.yaml", "--", scores) == []
