@@ -49,6 +49,9 @@ FLOORS = {
 OPEN_FLOORS = {0, 2, 4}
 # Floor 1 stands on shelves that all its rooms may use.
 SHELVES = {"batches", "components", "selection"}
+FIGURES = ", ".join(
+    f"spoofscope.figures.{path.stem}" for path in sorted((SOURCE / "figures").glob("[a-z]*.py"))
+)
 
 
 def room_of(module: str) -> str:
