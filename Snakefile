@@ -3,22 +3,36 @@
 import sys
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.20")
 
-# The library lies beside this file; jobs inherit the path.
-sys.path.insert(0, str(Path(workflow.basedir) / "src"))
+# The folder of this file, also where another workflow uses it as a module.
+ROOT = Path(workflow.snakefile).resolve().parent
+IS_MODULE = not workflow.modifier.is_main_snakefile()
+
+if not (ROOT / "src").is_dir():
+    raise WorkflowError(
+        "spoofscope is more than its rules: clone its repository at the tag that you want, and give "
+        "the path of the clone's Snakefile (docs/module.md)"
+    )
+
+# The library lies beside this file.
+sys.path.insert(0, str(ROOT / "src"))
 
 
 # A study file is complete in itself; only without one (or with a mere overlay) the mini study is
 # the base.
 if "study" not in config:
 
-    configfile: Path(workflow.basedir) / "config/config.yaml"
+    configfile: ROOT / "config/config.yaml"
 
 
-report: "workflow/report/workflow.rst"
+# A module has no say in what the report of a workflow begins with.
+if not IS_MODULE:
+
+    report: "workflow/report/workflow.rst"
 
 
 include: "workflow/common/study.smk"
@@ -49,18 +63,96 @@ include: "workflow/rules/provenance.smk"
 
 
 rule all:
+    """Everything, the default."""
     default_target: True
     input:
-        manifests(),
-        audits(),
-        weights(),
-        scores(),
-        metrics(),
-        attributions(),
-        artefacts(),
-        layers(),
-        figures(),
-        tables(),
+        target(manifests),
+        target(audits),
+        target(weights),
+        target(scores),
+        target(metrics),
+        target(attributions),
+        target(artefacts),
+        target(layers),
+        target(figures),
+        target(tables),
         f"{R}/report/index.html",
         f"{R}/ro-crate-metadata.json",
+    localrule: True
+
+
+rule manifests:
+    """One list of utterances per corpus and augmented copy."""
+    input:
+        target(manifests),
+    localrule: True
+
+
+rule audits:
+    """One page per corpus: what is wrong with it, or could mislead detectors."""
+    input:
+        target(audits),
+    localrule: True
+
+
+rule features:
+    """The output of frozen front-ends, for training and scoring."""
+    input:
+        target(features, absent=NO_FEATURES),
+    localrule: True
+
+
+rule detectors:
+    """Every detector, trained with every seed."""
+    input:
+        target(weights),
+    localrule: True
+
+
+rule scores:
+    """The scores of every detector and fusion; higher = more bona fide."""
+    input:
+        target(scores),
+    localrule: True
+
+
+rule metrics:
+    """Error rates of every detector and fusion, pooled and per condition."""
+    input:
+        target(metrics),
+    localrule: True
+
+
+rule attributions:
+    """What in a clip speaks for which class, and whether that is where the artefacts are."""
+    input:
+        target(attributions, absent=NO_ATTRIBUTION),
+    localrule: True
+
+
+rule artefacts:
+    """Signal measures against labels, scores and attributions."""
+    input:
+        target(artefacts, absent=NO_ARTEFACTS),
+    localrule: True
+
+
+rule layers:
+    """How every detector weighs the layers of its backbone."""
+    input:
+        target(layers, absent=NO_LAYERS),
+    localrule: True
+
+
+rule figures:
+    """Every figure of the study."""
+    input:
+        target(figures),
+    localrule: True
+
+
+rule tables:
+    """Every table of the study."""
+    input:
+        target(tables),
     localrule: True

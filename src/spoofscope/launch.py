@@ -36,6 +36,16 @@ _logger = logging.getLogger("spoofscope.launch")
 _CANCEL_SECONDS = 180
 
 
+def give_jobs_library(folder: Path) -> None:
+    """Let the jobs of this process import the library from `folder`.
+
+    Snakemake puts the workflow's paths behind those of a job's environment, where another version
+    may be installed.
+    """
+    paths = [str(folder), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+
+
 def one_run_at_a_time(folder: Path = FOLDER) -> None:
     """Hold the working directory for this process until it ends, however it ends.
 

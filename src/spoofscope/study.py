@@ -6,7 +6,7 @@ library, PyYAML and jsonschema only. Every value that reaches a rule's `params` 
 
 import copy
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -184,17 +184,30 @@ class Study:
 
     Attributes:
         config: the checked study file.
-        name: its `study` key; results lie under `results/{name}`.
+        name: its `study` key.
+        root: the folder of its results, `results/{name}`.
         runs: run id to :class:`Run`, in the order of the study file.
+
+    Args:
+        config: the study file's content.
+        placed: where a folder that the workflow makes is put, from where it would be by itself.
+
+    Raises:
+        ConfigError: the content breaks the schema.
     """
 
-    def __init__(self, config: Mapping[str, Any], schema_path: Path = SCHEMA) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        schema_path: Path = SCHEMA,
+        placed: Callable[[str], str] = str,
+    ) -> None:
         self.config: Config = copy.deepcopy(dict(config))
         check_config(self.config, schema_path)
         self.name: str = self.config["study"]
-        self.root = f"results/{self.name}"
+        self.root = placed(f"results/{self.name}")
         self.seed: int = self.config["seed"]
-        self.data_root: str = self.config["data_root"]
+        self.data_root = placed(self.config["data_root"])
         self.corpora: dict[str, Config] = self.config["corpora"]
         self.copies: dict[str, Config] = self.config.get("augmented", {})
         self.runs: dict[str, Run] = {}

@@ -3,12 +3,14 @@ from spoofscope import launch
 from spoofscope.identity import planned_digests
 
 RULES = [
-    SCRIPTS.parents[1] / "Snakefile",
-    *sorted(SCRIPTS.parents[1].glob("workflow/*/*.smk")),
+    ROOT / "Snakefile",
+    *sorted(ROOT.glob("workflow/*/*.smk")),
 ]
 # Reading them now fixes their digests: what is recorded below is what this process has parsed.
 for path in RULES:
     planned_digests(path)
+
+launch.give_jobs_library(ROOT / "src")
 
 # Each job of a cluster reads these files again on its node.
 if not workflow.is_main_process:
@@ -21,8 +23,10 @@ onstart:
         launch.cancel_leftover_jobs(workflow.executor_settings.jobname_prefix)
     # Parameters are worked out once per job; now, so that no later edit can get into them.
     for job in workflow.dag.needrun_jobs():
-        job.params
-    # Cluster jobs are told the configuration files of this process: from now on, the record.
-    workflow.config_settings.configfiles = [
-        launch.record_launch(STUDY.config, CODE, RULES)
-    ]
+        if job.rule.module_globals.get("STUDY") is STUDY:
+            job.params
+    recorded = launch.record_launch(STUDY.config, CODE, RULES)
+    # Cluster jobs are told the configuration files of this process: from now on, the record. A
+    # module's study is a part of its caller's configuration, and its jobs refuse another one.
+    if not IS_MODULE:
+        workflow.config_settings.configfiles = [recorded]

@@ -196,6 +196,14 @@ def attribution_files(suffix):
     ]
 
 
+def explained_files():
+    return attribution_files("safetensors")
+
+
+def localisation_files():
+    return attribution_files("localisation.tsv") if localised() else []
+
+
 def attribution_table(folder):
     if not attributed():
         return []

@@ -4,19 +4,34 @@ import functools
 import re
 from types import SimpleNamespace
 
+from snakemake.path_modifier import PathModifier
+
+from spoofscope.errors import ConfigError
 from spoofscope.identity import code_closure, code_digest, hash8, plain
 from spoofscope.study import Study, local_gpu, read_config
 
 # Of a key that is given twice Snakemake keeps the last without a word; this refuses it.
-for configured in workflow.configfiles:
-    read_config(configured)
+if not IS_MODULE:
+    for configured in workflow.configfiles:
+        read_config(configured)
 
-STUDY = Study(config)
+# A module can be given a prefix, the folder for all that it makes. Snakemake would put it before the
+# paths of rules, whoever they belong to, and not before those that parameters hold. So it is taken
+# over here, and put before the three folders that everything made is in.
+_prefixed = workflow.modifier.path_modifier.replace_prefix
+workflow.modifier.path_modifier = PathModifier(None, None, workflow)
+
+
+def placed(folder):
+    return _prefixed(f"{folder}/").removesuffix("/")
+
+
+STUDY = Study(config, placed=placed)
 R = STUDY.root
-LOGS = f"logs/{STUDY.name}"
-SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
-TEMPLATES = Path(workflow.basedir) / "src" / "spoofscope" / "templates"
-ENVIRONMENT = Path(workflow.basedir) / "envs" / "environment.yaml"
+LOGS = placed(f"logs/{STUDY.name}")
+SCRIPTS = ROOT / "workflow" / "scripts"
+TEMPLATES = ROOT / "src" / "spoofscope" / "templates"
+ENVIRONMENT = ROOT / "envs" / "environment.yaml"
 
 
 def one_of(names):
@@ -148,12 +163,55 @@ def detector_folder(run, seed):
 # --- targets -----------------------------------------------------------------------------------
 
 
+def target(files, absent=None):
+    """Input function of what may be asked for: `files` are listed when it is.
+
+    A study that has none of them refuses with the sentence `absent`; without one it makes nothing.
+    """
+
+    def given(wildcards):
+        found = files()
+        if absent and not found:
+            raise ConfigError(
+                f"study {STUDY.name!r} has nothing to make that from: {absent}"
+            )
+        return found
+
+    return given
+
+
+NO_FEATURES = "no front-end is both frozen and cached (keys `fine_tune` and `cache`)"
+NO_ATTRIBUTION = "no detector is explained (section `attribution`)"
+NO_SEGMENTS = (
+    "no detector is explained on a corpus that says where its artefacts are (section `attribution`, "
+    "and the key `segments` of its corpus)"
+)
+NO_LAYERS = "no detector has an SSL front-end (`type: ssl`)"
+NO_ARTEFACTS = "no trials are measured (section `artefacts`)"
+
+
 def audits():
     return [f"{R}/audits/{corpus}.tsv" for corpus in STUDY.corpora]
 
 
 def manifests():
     return [f"{R}/manifests/{corpus}.tsv" for corpus in [*STUDY.corpora, *STUDY.copies]]
+
+
+def features():
+    """Cached output of front-ends: of what detectors are trained on, and of what they score."""
+    trained = [
+        path
+        for run in STUDY.runs
+        for path in training_features(SimpleNamespace(run=run))
+    ]
+    scored = [
+        path
+        for features_id in FEATURES
+        for corpus, split in STUDY.scored()
+        for path in feature_shards(features_id, corpus, split, "safetensors")
+    ]
+    return sorted({*trained, *scored})
 
 
 def weights():

@@ -86,7 +86,7 @@ rule figure_train_test_matrix:
 rule figure_attribution_examples:
     """Attribution over waveform and spectrogram for one utterance per system."""
     input:
-        attributions=attribution_files("safetensors"),
+        attributions=target(explained_files, absent=NO_ATTRIBUTION),
         manifest=attribution_table("manifests"),
         segments=attribution_table("segments"),
     output:
@@ -109,7 +109,7 @@ rule figure_attribution_examples:
 rule figure_localisation:
     """How well each detector's attribution finds the planted segments, per system."""
     input:
-        localisation=attribution_files("localisation.tsv"),
+        localisation=target(localisation_files, absent=NO_SEGMENTS),
     output:
         pdf=f"{R}/figures/localisation.pdf",
         png=report_figure("localisation"),
@@ -128,7 +128,7 @@ rule figure_localisation:
 rule figure_layer_weights:
     """Learned weights of the SSL layers, per detector and seed."""
     input:
-        layers=[f"{R}/layers/{run}/seed{seed}.tsv" for run, seed in layered()],
+        layers=target(layers, absent=NO_LAYERS),
     output:
         pdf=f"{R}/figures/layer_weights.pdf",
         png=report_figure("layer_weights"),
@@ -147,7 +147,7 @@ rule figure_layer_weights:
 rule figure_artefact_correlations:
     """Correlation of signal measures with detector scores, with corrected significance."""
     input:
-        correlations=correlation_files(),
+        correlations=target(correlation_files, absent=NO_ARTEFACTS),
     output:
         pdf=f"{R}/figures/artefact_correlations.pdf",
         png=report_figure("artefact_correlations"),
@@ -207,7 +207,7 @@ rule report:
         attributions=attribution_files("summary.tsv"),
         audits=audits(),
         figures=[path for path in figures() if path.endswith((".png", ".tsv"))],
-        localisation=attribution_files("localisation.tsv") if localised() else [],
+        localisation=localisation_files(),
         manifests=manifests(),
         metrics=metrics(),
         tables=tables(),
