@@ -12,8 +12,34 @@ from spoofscope.files import sha256_file
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 METADATA = "ro-crate-metadata.json"
-PROFILES = ("ro-crate-1.1", "process-run-crate-0.5", "workflow-run-crate-0.5")
-PROVENANCE_PROFILE = "provenance-run-crate-0.5"
+
+PROFILES = [
+    "ro-crate-1.1",
+    "process-run-crate-0.5",
+    "workflow-run-crate-0.5",
+    "workflow-ro-crate-1.0",
+    "provenance-run-crate-0.5",
+]
+
+# What the contexts of RO-Crate 1.1 and of the Workflow Run terms say about the words that are used
+# here. They lie on the network, and the tests do not reach for it.
+_BIOSCHEMAS = "https://bioschemas.org/"
+CONTEXTS = {
+    "https://w3id.org/ro/crate/1.1/context": {
+        "@vocab": "http://schema.org/",
+        "File": "http://schema.org/MediaObject",
+        "ComputationalWorkflow": f"{_BIOSCHEMAS}ComputationalWorkflow",
+        "FormalParameter": f"{_BIOSCHEMAS}FormalParameter",
+        "input": f"{_BIOSCHEMAS}ComputationalWorkflow#input",
+        "output": f"{_BIOSCHEMAS}ComputationalWorkflow#output",
+        "conformsTo": "http://purl.org/dc/terms/conformsTo",
+    },
+    "https://w3id.org/ro/terms/workflow-run/context": {
+        "sha256": "https://w3id.org/ro/terms/workflow-run#sha256"
+    },
+}
+# These two fetch the contexts, and nothing else.
+NEEDS_NETWORK = ["ro-crate-1.1_3.1", "ro-crate-1.1_3.2"]
 
 
 def graph_of(folder: Path) -> dict[str, dict]:
@@ -44,6 +70,53 @@ def test_others_can_read_it(crate):
     conforms = {profile.id for profile in read.root_dataset["conformsTo"]}
     assert "https://w3id.org/ro/wfrun/workflow/0.5" in conforms
     assert len(read.data_entities) > 100
+
+
+@pytest.fixture
+def validated(monkeypatch):
+    """Hold a crate to a profile: what the validator says against it."""
+    from rdflib.plugins.shared.jsonld.context import Context
+    from rocrate_validator import models, services
+
+    monkeypatch.setattr(
+        Context, "_fetch_context", lambda self, source, *_: {"@context": CONTEXTS[source]}
+    )
+
+    def validate(folder: Path, profile: str) -> list[str]:
+        settings = services.ValidationSettings(
+            rocrate_uri=str(folder),
+            profile_identifier=profile,
+            requirement_severity=models.Severity.REQUIRED,
+            skip_checks=NEEDS_NETWORK,
+            no_cache=True,
+        )
+        result = services.validate(settings)
+        return [f"{issue.check.identifier}: {issue.message}" for issue in result.get_issues()]
+
+    return validate
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_it_is_valid(crate, validated, profile):
+    assert validated(crate, profile) == []
+
+
+def test_the_validator_sees_what_is_wrong(crate, validated, tmp_path):
+    """A crate without licence, or whose run has no instrument, is refused."""
+    graph = json.loads((crate / METADATA).read_text())
+    wrong = [
+        ("./", "license", "ro-crate-1.1"),
+        ("#run", "instrument", "workflow-run-crate-0.5"),
+        ("#organize", "result", "provenance-run-crate-0.5"),
+    ]
+    for identifier, key, profile in wrong:
+        (tmp_path / METADATA).write_text(json.dumps(graph))
+        # The other files are not here.
+        before = set(validated(tmp_path, profile))
+        entities = [dict(entity) for entity in graph["@graph"]]
+        del next(entity for entity in entities if entity["@id"] == identifier)[key]
+        (tmp_path / METADATA).write_text(json.dumps({**graph, "@graph": entities}))
+        assert set(validated(tmp_path, profile)) - before, key
 
 
 def test_nothing_is_named_that_is_not_there(crate):
