@@ -14,7 +14,7 @@ with job(snakemake) as cfg:
 
     sidecars = Sidecars().behind([str(path) for path in snakemake.input])
     workflow, study = snakemake.output.workflow, snakemake.output.study
-    snakefile = Path(snakemake.scriptdir).parents[1] / "Snakefile"
+    snakefile = Path(snakemake.scriptdir).resolve().parents[1] / "Snakefile"
     write_text(workflow, snakefile.read_text(encoding="utf-8"))
     write_text(study, yaml.safe_dump(cfg["config"], sort_keys=False, allow_unicode=True))
     metadata = crate_metadata(sidecars, cfg["config"], cfg["root"], workflow, study)
