@@ -184,7 +184,17 @@ def report_figure(name):
         f"{R}/figures/{name}.png",
         caption=f"../report/{name}.rst",
         category="Figures",
-        labels={"figure": name},
+        labels={"figure": name.replace("_", " ")},
+    )
+
+
+def report_table(name):
+    """Mark a table for `snakemake --report`."""
+    return report(
+        f"{R}/tables/{name}.tsv",
+        caption=f"../report/{name}.rst",
+        category="Tables",
+        labels={"table": name},
     )
 
 

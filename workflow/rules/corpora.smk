@@ -91,7 +91,12 @@ rule audit_corpus:
         problems=f"{R}/manifests/{{corpus}}.problems.tsv",
     output:
         table=f"{R}/audits/{{corpus}}.tsv",
-        page=f"{R}/audits/{{corpus}}.html",
+        page=report(
+            f"{R}/audits/{{corpus}}.html",
+            caption="../report/audit.rst",
+            category="Audits",
+            labels={"corpus": "{corpus}"},
+        ),
     log:
         f"{LOGS}/audit_corpus/{{corpus}}.log",
     wildcard_constraints:

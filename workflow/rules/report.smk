@@ -166,7 +166,7 @@ rule figure_artefact_correlations:
 rule table_runs:
     """Which run id stands for which settings."""
     output:
-        f"{R}/tables/runs.tsv",
+        report_table("runs"),
     log:
         f"{LOGS}/table_runs.log",
     localrule: True
@@ -183,12 +183,7 @@ rule table_headline:
     input:
         metrics=metrics(),
     output:
-        report(
-            f"{R}/tables/headline.tsv",
-            caption="../report/headline.rst",
-            category="Tables",
-            labels={"table": "headline"},
-        ),
+        report_table("headline"),
     log:
         f"{LOGS}/table_headline.log",
     localrule: True
@@ -212,7 +207,12 @@ rule report:
         metrics=metrics(),
         tables=tables(),
     output:
-        f"{R}/report/index.html",
+        report(
+            f"{R}/report/index.html",
+            caption="../report/report.rst",
+            category="Report",
+            labels={"page": "the whole study"},
+        ),
     log:
         f"{LOGS}/report.log",
     localrule: True
