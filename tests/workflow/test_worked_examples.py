@@ -17,7 +17,7 @@ import checkout
 import pytest
 from checkout import ROOT, Checkout
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 PAGES = sorted(path.name for path in (ROOT / "docs").glob("adding_*.md"))
 FROM_NOTHING = ["adding_a_backend.md", "adding_a_corpus.md", "adding_a_frontend.md"]
