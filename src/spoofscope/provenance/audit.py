@@ -119,6 +119,13 @@ class _Auditor:
         self.made = {
             entry["path"]: entry for record in self.records.values() for entry in record["outputs"]
         }
+        # Snakemake touches outputs when their job has ended; the jobs that read them saw that time.
+        self.times: dict[tuple[str, str], set[int]] = {}
+        for record in self.records.values():
+            for entry in record["inputs"]:
+                if "sha256" in entry and "mtime_ns" in entry:
+                    key = (entry["path"], entry["sha256"])
+                    self.times.setdefault(key, set()).add(entry["mtime_ns"])
         # Jobs whose results are not what they would be if they were made now.
         self.outdated: set[str] = set()
         self.files = 0
@@ -236,7 +243,7 @@ class _Auditor:
                 continue
             made = self.made.get(path)
             if made is None:
-                if path not in self.producer and (how := difference(entry, self.result.verified)):
+                if path not in self.producer and (how := self._difference(entry)):
                     reasons.append(f"its input {path} has changed since: {how}")
             elif any(made[key] != entry[key] for key in ("bytes", "sha256") if key in entry):
                 when = self.records[self.producer[path].outputs[0]].get("started", "")
@@ -275,12 +282,15 @@ class _Auditor:
         for path in paths:
             if path not in recorded:
                 continue
-            how = difference(recorded[path], self.result.verified)
+            how = self._difference(recorded[path])
             if how is None:
                 continue
-            if os.path.getmtime(path) > os.path.getmtime(sidecar):
-                how += f"; it was written {_time(path)}, after its job had ended"
+            how += f"; it was written {_time(path)}, its job ended {_time(sidecar)}"
             self._find("altered", job, how, [path])
+
+    def _difference(self, entry: Record) -> str | None:
+        times = self.times.get((entry["path"], entry.get("sha256", "")), set())
+        return difference(entry, times, self.result.verified)
 
     def _circumstances(self, job: Job, record: Record, pins: Mapping[str, frozenset[str]]) -> None:
         """Code and packages that a job has run with."""
@@ -381,7 +391,7 @@ def _run_of(job: Job) -> str | None:
     return None
 
 
-def _time(path: str) -> str:
+def _time(path: str | Path) -> str:
     return datetime.fromtimestamp(os.path.getmtime(path), UTC).isoformat(timespec="seconds")
 
 

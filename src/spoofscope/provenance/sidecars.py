@@ -1,7 +1,9 @@
 """Reading sidecars: the JSON file beside the first output of a job that says what made it."""
 
+import glob
 import json
 import os
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,25 +40,47 @@ def read_sidecar(path: str | Path) -> Record:
 
 
 class Sidecars:
-    """The sidecars of the folders that are asked about, each read once."""
+    """The sidecars of the files that are asked about, each read once."""
 
     def __init__(self) -> None:
-        self._seen: set[str] = set()
+        self._seen: set[Path] = set()
         self._by_output: dict[str, Record] = {}
 
     def of(self, path: str) -> Record | None:
-        """What made a file, or None when no sidecar in its folder names it.
+        """What made a file, or None when no sidecar names it.
 
         Raises:
             ProvenanceError: a sidecar in its folder is damaged.
         """
-        folder = os.path.dirname(path)
+        folder, name = Path(path).parent, glob.escape(Path(path).name)
+        # Beside the file; beside the first output of its job; or, where that is in another folder,
+        # beside the file of the same name there, as for a manifest and its segments.
+        for places in (
+            [sidecar_path(path)],
+            self._unless_seen(folder),
+            folder.parent.glob(f"*/{name}{SUFFIX}"),
+        ):
+            for sidecar in places:
+                self._read(sidecar)
+            if path in self._by_output:
+                break
+        return self._by_output.get(path)
+
+    def _unless_seen(self, folder: Path) -> Iterator[Path]:
         if folder not in self._seen:
             self._seen.add(folder)
-            for sidecar in sorted(Path(folder).glob(f"*{SUFFIX}")):
-                record = read_sidecar(sidecar)
-                self._by_output.update((entry["path"], record) for entry in record["outputs"])
-        return self._by_output.get(path)
+            yield from folder.glob(f"*{SUFFIX}")
+
+    def _read(self, sidecar: Path) -> None:
+        if sidecar in self._seen:
+            return
+        self._seen.add(sidecar)
+        try:
+            record = read_sidecar(sidecar)
+        except FileNotFoundError:
+            # There is none, or its job has just begun anew.
+            return
+        self._by_output.update((entry["path"], record) for entry in record["outputs"])
 
     def behind(self, outputs: list[str]) -> list[Record]:
         """The sidecars of the given files and of all that those were made from, each once.
@@ -87,19 +111,24 @@ def first_output(record: Record) -> str:
     return str(record["outputs"][0]["path"])
 
 
-def difference(entry: Record, verify: bool = False) -> str | None:
+def difference(entry: Record, times: Collection[int] = (), verify: bool = False) -> str | None:
     """How a file differs from what was recorded of it, in words; None when it does not.
 
-    A file of the recorded size and time is taken for the same unless `verify` is set; one with
-    another time is compared by its content, so that copies and touched files are the same.
+    A file of the recorded size and time is taken for the same; one with another time is compared
+    by its content, so that copies and touched files are the same.
+
+    Args:
+        entry: what was recorded: path, size, time and SHA-256.
+        times: further times of modification, in ns, at which the file had that content.
+        verify: whether to compare contents whatever the time is.
     """
     try:
         status = os.stat(entry["path"])
     except FileNotFoundError:
         return "it is gone"
     if status.st_size != entry["bytes"]:
-        return f"it has {status.st_size} bytes, and {entry['bytes']} when it was recorded"
-    if not verify and status.st_mtime_ns == entry.get("mtime_ns"):
+        return f"it has {status.st_size} bytes, and had {entry['bytes']} when it was recorded"
+    if not verify and status.st_mtime_ns in (entry.get("mtime_ns"), *times):
         return None
     if "sha256" in entry and sha256_file(entry["path"]) != entry["sha256"]:
         return "its size is the recorded one, its content is not"
