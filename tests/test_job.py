@@ -71,6 +71,20 @@ def test_an_input_that_is_not_what_its_job_wrote_is_refused(damaged, content):
     make("b/two", "a/one", "a/one.second")
 
 
+def test_outputs_in_several_folders_belong_together():
+    both = snakemake("manifests/c.tsv")
+    both.output[1] = "segments/c.tsv"
+    with job(both):
+        for path in both.output:
+            Path(path).parent.mkdir()
+            Path(path).write_text("made")
+    make("b/one", "segments/c.tsv")
+    Path("segments/c.tsv").write_text("more")
+    with pytest.raises(SystemExit):
+        make("b/two", "segments/c.tsv")
+    assert "segments/c.tsv is not what its job wrote" in Path("job.log").read_text()
+
+
 def test_an_input_without_a_record_is_taken_as_it_is():
     make("a/one")
     sidecar_path("a/one").unlink()

@@ -7,7 +7,6 @@ package versions, device, times and memory.
 
 import contextlib
 import datetime
-import json
 import logging
 import os
 import platform
@@ -24,7 +23,7 @@ from spoofscope.files import remove_leftovers, write_json
 from spoofscope.launch import check_code, end_with_main_process
 from spoofscope.locks import claim
 from spoofscope.provenance.record import code_sources, file_record, git_state, package_versions
-from spoofscope.provenance.sidecars import SUFFIX, sidecar_path
+from spoofscope.provenance.sidecars import Sidecars, sidecar_path
 
 
 def _device() -> str:
@@ -34,41 +33,25 @@ def _device() -> str:
     return f"cpu ({platform.machine()})"
 
 
-def _outputs_of(sidecar: Path) -> dict[str, dict[str, Any]]:
-    try:
-        record: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        # The job that it is about has just begun anew.
-        return {}
-    return {entry["path"]: entry for entry in record["outputs"]}
-
-
 def _input_records(paths: list[str]) -> list[dict[str, Any]]:
     """Path, size and hash of every input, compared with what the job that made it has recorded.
 
     Raises:
         ProvenanceError: a file is not what its job wrote.
     """
-    folders: dict[Path, dict[str, dict[str, Any]]] = {}
+    sidecars = Sidecars()
     records = []
     for path in paths:
         record = file_record(path)
-        own, folder = sidecar_path(path), Path(path).parent
-        if own.exists():
-            made = _outputs_of(own)
-        else:
-            # A sidecar lies beside the first output of its job; this may be another one.
-            if folder not in folders:
-                sidecars = sorted(folder.glob(f"*{SUFFIX}"))
-                folders[folder] = {k: v for file in sidecars for k, v in _outputs_of(file).items()}
-            made = folders[folder]
-        wrote = made.get(path, record)
-        # Of a large input only the size is known.
-        if any(record[key] != wrote[key] for key in ("bytes", "sha256") if key in record):
-            raise ProvenanceError(
-                f"{path} is not what its job wrote: damaged, or altered by hand. Delete it, and "
-                "the next run makes it again"
-            )
+        maker = sidecars.of(path)
+        if maker is not None:
+            wrote = next(entry for entry in maker["outputs"] if entry["path"] == path)
+            # Of a large input only the size is known.
+            if any(record[key] != wrote[key] for key in ("bytes", "sha256") if key in record):
+                raise ProvenanceError(
+                    f"{path} is not what its job wrote: damaged, or altered by hand. Delete it, "
+                    "and the next run makes it again"
+                )
         records.append(record)
     return records
 
