@@ -237,9 +237,10 @@ class _Auditor:
     def _other_inputs(self, job: Job, record: Record) -> list[str]:
         """Inputs that are not those that the job has read."""
         reasons = []
+        wanted = set(job.inputs)
         for entry in record["inputs"]:
             path = entry["path"]
-            if path not in job.inputs:
+            if path not in wanted:
                 continue
             made = self.made.get(path)
             if made is None:

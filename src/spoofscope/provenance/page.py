@@ -38,11 +38,13 @@ def write_page(
             versions.setdefault(name, set()).add(version)
     page = environment.get_template("provenance.html.j2").render(
         config=config,
-        jobs=[_job(record, root) for record in sidecars],
+        jobs=[
+            _job(record, root) for record in sorted(sidecars, key=lambda record: record["started"])
+        ],
         commits=sorted({str(record["git"]["commit"]) for record in sidecars}),
         dirty=sum(bool(record["git"]["dirty"]) for record in sidecars),
-        started=min(record["started"] for record in sidecars),
-        ended=max(end_of(record) for record in sidecars),
+        started=_minute(min(record["started"] for record in sidecars)),
+        ended=_minute(max(end_of(record) for record in sidecars)),
         seconds=sum(record["seconds"] for record in sidecars),
         devices=sorted({record["device"] for record in sidecars}),
         versions={name: sorted(found) for name, found in sorted(versions.items())},
@@ -60,13 +62,22 @@ def _described(entry: Mapping[str, Any]) -> str:
     return canonical_json({key: value for key, value in entry.items() if key != "path"})
 
 
+def _minute(time: str) -> str:
+    return time[:16].replace("T", " ")
+
+
+def _link(path: str, root: str) -> str | None:
+    # What is outside the folder does not move with it.
+    return os.path.relpath(path, root) if path.startswith(f"{root}/") else None
+
+
 def _job(record: Record, root: str) -> dict[str, Any]:
     settings = {key: value for key, value in record["parameters"].items() if key not in _BEHIND}
     return {
         "rule": record["rule"],
         "wildcards": " ".join(str(value) for value in record["wildcards"].values()),
         "outputs": [
-            {**entry, "link": os.path.relpath(entry["path"], root)}
+            {**entry, "link": _link(entry["path"], root)}
             for entry in record["outputs"]
             if os.path.exists(entry["path"])
         ],
@@ -80,6 +91,6 @@ def _job(record: Record, root: str) -> dict[str, Any]:
         },
         "code": record["code"],
         "dirty": record["git"]["dirty"],
-        "started": record["started"],
+        "started": _minute(record["started"]),
         "seconds": record["seconds"],
     }
