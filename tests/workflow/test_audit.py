@@ -261,6 +261,16 @@ def test_failed_job_after_a_change(tiny_copy):
     assert "results/tiny/report/index.html" in kinds["stale"]
 
 
+def test_vanished_data(tiny_copy):
+    """Results whose data are gone, so that no run could make them again."""
+    corpora = {"talkers": {"type": "table", "path": "not_mounted", "file": "meta.csv"}}
+    change_study(tiny_copy, corpora=corpora)
+    kinds = found(tiny_copy)
+    manifest = kinds["unknown"]["results/tiny/manifests/talkers.tsv"]
+    assert "nothing can make it now" in manifest["explanation"]
+    assert "results/tiny/audits/talkers.tsv" in kinds["stale"]
+
+
 def test_refusals(tiny, tmp_path):
     outside = Checkout(tmp_path)
     cases = [

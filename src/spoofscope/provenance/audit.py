@@ -200,8 +200,10 @@ class _Auditor:
             told = reasons + versions
             if not told and sources:
                 told = [f"made from {_some(sources)}, which has to be made again"]
+            if not told and upstream:
+                told = ["what its inputs are made from has changed"]
             if not told:
-                told = [job.reason or "what its inputs are made from has changed"]
+                told = [job.reason]
             if not job.reason:
                 told.append("Snakemake does not see this: delete the file to have it made again")
             self._find("stale", job, "; ".join(told), follows_from=() if reasons else sources)
@@ -228,10 +230,10 @@ class _Auditor:
         used = {entry["path"] for entry in record["inputs"]}
         # Folders are no files, and not recorded.
         wanted = {path for path in job.inputs if not os.path.isdir(path)}
-        if used != wanted:
-            told = [f"{_some(wanted - used, 1)} is new"] if wanted - used else []
-            told += [f"{_some(used - wanted, 1)} is none any more"] if used - wanted else []
-            reasons.append(f"among its inputs {' and '.join(told)}")
+        if wanted - used:
+            reasons.append(f"new inputs: {_some(wanted - used, 1)}")
+        if used - wanted:
+            reasons.append(f"no longer inputs: {_some(used - wanted, 1)}")
         return reasons
 
     def _other_inputs(self, job: Job, record: Record) -> list[str]:
@@ -321,6 +323,7 @@ class _Auditor:
             for path in _files_below(self.plan.root)
             if path not in known and not path.startswith(work)
         ]
+        used = {path for job in self.plan.jobs for path in job.inputs}
         former: dict[str, Record] = {}
         for path in strangers:
             if path.endswith(SUFFIX):
@@ -336,7 +339,11 @@ class _Auditor:
             ids = sorted(_ids([path]) & former_ids)
             top = path.removeprefix(f"{self.plan.root}/").split("/")[0]
             record = former.get(path)
-            if record is not None or ids or top in ("benchmarks", "work"):
+            if path in used:
+                # Snakemake takes a file that it cannot make, and that is there, as given.
+                told = "jobs read it, and nothing can make it now: what it was made from is gone"
+                self._find("unknown", None, told, [path])
+            elif record is not None or ids or top in ("benchmarks", "work"):
                 told = "belongs to settings that the study file no longer has"
                 if ids:
                     told = f"belongs to {ids[0]}, which the study file no longer asks for"

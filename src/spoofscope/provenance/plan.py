@@ -228,7 +228,8 @@ def main() -> None:
         except SpoofscopeError as error:
             json.dump({"error": str(error)}, answer)
         except Exception as error:
-            json.dump({"error": f"Snakemake refuses the workflow: {error!r}"}, answer)
+            told = str(error) or repr(error)
+            json.dump({"error": f"Snakemake refuses the study: {told}"}, answer)
 
 
 if __name__ == "__main__":
