@@ -447,6 +447,20 @@ def test_wavefake_without_generator_folders(tmp_path: Path) -> None:
 
 # --- ASVspoof ------------------------------------------------------------------------------------
 
+
+def assert_watched(kind: str, root: Path) -> None:
+    """All texts of a layout are inputs of its manifest, which is stale when one is edited."""
+    texts = [path for path in root.rglob("*") if path.suffix in (".txt", ".tsv")]
+    assert registry.label_files({"type": kind}, root) == sorted(texts)
+
+
+def test_files_with_labels_that_the_study_names() -> None:
+    named = {"file": "a.csv", "metadata": None, "segments": "s.tsv", "columns": {}}
+    files = registry.label_files({"type": "table", **named}, "data")
+    assert files == [Path("data/a.csv"), Path("data/s.tsv")]
+    assert registry.label_files({"type": "folder"}, "data") == []
+
+
 LA_2019 = {
     "train.trn": "LA_0079 LA_T_1 - - bonafide\nLA_0079 LA_T_2 - A01 spoof\n",
     "dev.trl": "LA_0069 LA_D_1 - - bonafide\nLA_0069 LA_D_2 - A06 spoof\n",
@@ -468,6 +482,7 @@ def asvspoof2019(root: Path) -> Path:
 @pytest.mark.parametrize("inside", ["", "LA"])
 def test_asvspoof2019_la(tmp_path: Path, inside: str) -> None:
     asvspoof2019(tmp_path / inside)
+    assert_watched("asvspoof2019_la", tmp_path)
     corpus = build("asvspoof2019_la", tmp_path)
     trials = corpus.trials()
     assert trials.select("utt_id", "split", "label", "system", "speaker").rows() == [
@@ -527,6 +542,9 @@ def test_asvspoof2021(tmp_path: Path) -> None:
     )
     for track in ("LA", "DF"):
         (tmp_path / f"ASVspoof2021_{track}_eval/flac").mkdir(parents=True)
+    for kind, key in (("asvspoof2021_la", "keys/LA"), ("asvspoof2021_df", "DF")):
+        files = registry.label_files({"type": kind}, tmp_path)
+        assert files == [tmp_path / key / "CM/trial_metadata.txt"]
     corpus = build("asvspoof2021_la", tmp_path)
     trials = corpus.trials()
     assert trials.select("utt_id", "label", "system", "codec", "channel").rows() == [
@@ -559,6 +577,7 @@ def test_asvspoof5(tmp_path: Path, inside: str) -> None:
             f"{letter}_1607 {letter}_0000000001 M C05 2 {letter}_9 - bonafide bonafide -\n"
         )
         (tmp_path / audio_folder).mkdir()
+    assert_watched("asvspoof5", tmp_path)
     corpus = build("asvspoof5", tmp_path)
     trials = corpus.trials()
     assert trials.columns == [

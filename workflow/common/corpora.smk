@@ -47,9 +47,11 @@ def params_generate_corpus(wildcards):
 
 
 def corpus_files(wildcards):
+    from spoofscope.corpora.registry import label_files
+
     entry = STUDY.corpora[wildcards.corpus]
-    if entry["type"] == "table" and "path" in entry:
-        return [f"{entry['path']}/{entry['file']}"]
+    if "path" in entry:
+        return [str(path) for path in label_files(entry, entry["path"])]
     return STUDY.corpus_marker(wildcards.corpus)
 
 

@@ -23,6 +23,16 @@ _MEMBERS = {
 }
 _LOCATION = ("path", "archives", "subfolder")
 
+# Where readers find labels, below the corpus' folder; a manifest is stale when these files change.
+_LABELS = {
+    "asvspoof2019_la": ("ASVspoof2019_LA_cm_protocols/*", "LA/ASVspoof2019_LA_cm_protocols/*"),
+    "asvspoof2021_df": ("keys/DF/CM/trial_metadata.txt", "DF/CM/trial_metadata.txt"),
+    "asvspoof2021_la": ("keys/LA/CM/trial_metadata.txt", "LA/CM/trial_metadata.txt"),
+    "asvspoof5": ("ASVspoof5.*.tsv", "ASVspoof5_protocols/*"),
+}
+# Options of any reader that name such files.
+_LABEL_OPTIONS = ("file", "metadata", "segments")
+
 
 def available() -> list[str]:
     """Names of all corpus types, sorted."""
@@ -38,6 +48,23 @@ def module_of(type_name: str) -> str:
     if type_name not in _MEMBERS:
         raise ConfigError(f"no corpus type {type_name!r}; {nearest(type_name, available())}")
     return _MEMBERS[type_name].partition(":")[0]
+
+
+def label_files(config: Mapping[str, Any], root: str | Path) -> list[Path]:
+    """The files with labels of a corpus, sorted; its audio is not among them.
+
+    Files that the study names are listed even when they are missing, those that a layout prescribes
+    as far as they are there.
+
+    Args:
+        config: the corpus' entry in the study file.
+        root: the folder that holds the corpus.
+    """
+    named = {Path(root) / config[option] for option in _LABEL_OPTIONS if config.get(option)}
+    found = {
+        path for pattern in _LABELS.get(config["type"], ()) for path in Path(root).glob(pattern)
+    }
+    return sorted(named | {path for path in found if path.is_file()})
 
 
 def build(config: Mapping[str, Any], root: str | Path, *, key: str) -> "Corpus":
