@@ -101,9 +101,9 @@ def test_it_is_valid(crate, validated, profile):
     assert validated(crate, profile) == []
 
 
-def test_the_validator_sees_what_is_wrong(crate, validated, tmp_path):
+def test_the_validator_sees_what_is_wrong(tiny, validated, tmp_path):
     """A crate without licence, or whose run has no instrument, is refused."""
-    graph = json.loads((crate / METADATA).read_text())
+    graph = json.loads((tiny.folder / "results/tiny" / METADATA).read_text())
     wrong = [
         ("./", "license", "ro-crate-1.1"),
         ("#run", "instrument", "workflow-run-crate-0.5"),

@@ -1,4 +1,7 @@
 # Parameters of the rule in rules/provenance.smk.
+import json
+
+import yaml
 
 
 def params_provenance(wildcards):
@@ -6,6 +9,9 @@ def params_provenance(wildcards):
         "provenance",
         origins=[*result_origins(), origin(params_report)],
         templates=["provenance.html.j2"],
-        config=STUDY.config,
         root=R,
+        # As text, because the order of detectors counts; as a parameter, keys are sorted.
+        study=yaml.safe_dump(
+            json.loads(json.dumps(STUDY.config)), sort_keys=False, allow_unicode=True
+        ),
     )

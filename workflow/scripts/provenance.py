@@ -16,7 +16,8 @@ with job(snakemake) as cfg:
     workflow, study = snakemake.output.workflow, snakemake.output.study
     snakefile = Path(snakemake.scriptdir).resolve().parents[1] / "Snakefile"
     write_text(workflow, snakefile.read_text(encoding="utf-8"))
-    write_text(study, yaml.safe_dump(cfg["config"], sort_keys=False, allow_unicode=True))
-    metadata = crate_metadata(sidecars, cfg["config"], cfg["root"], workflow, study)
+    write_text(study, cfg["study"])
+    config = yaml.safe_load(cfg["study"])
+    metadata = crate_metadata(sidecars, config, cfg["root"], workflow, study)
     write_crate(metadata, snakemake.output.crate)
-    write_page(sidecars, cfg["config"], cfg["root"], snakemake.output.page)
+    write_page(sidecars, config, cfg["root"], snakemake.output.page)

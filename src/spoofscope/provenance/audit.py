@@ -432,6 +432,8 @@ def _value_changes(old: Any, new: Any, where: str = "") -> Iterator[str]:
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for i, (before, now) in enumerate(zip(old, new, strict=True)):
             yield from _value_changes(before, now, f"{where}[{i}]")
+    elif old != new and isinstance(new, str) and "\n" in new:
+        yield f"{where} is another text"
     elif old != new:
         yield f"{where} was {_brief(old)}, is {_brief(new)}"
 
