@@ -109,7 +109,7 @@ class Checkout:
         )
 
     def plan(self, *arguments: str, profile: str = "profiles/local") -> list[Job]:
-        """The jobs of a dry run, without the final `all`."""
+        """The jobs of a dry run, without targets."""
         done = self.snakemake("-n", *arguments, profile=profile)
         assert done.returncode == 0, done.stdout[-6000:]
         return parse_plan(done.stdout)
@@ -127,12 +127,12 @@ class Checkout:
 
 
 def parse_plan(text: str) -> list[Job]:
-    """The jobs that a dry run prints."""
+    """The jobs that a dry run prints, without targets, which make nothing."""
     jobs = []
     for block in re.split(r"\n(?=(?:local)?rule \w+:\n)", text):
         first, *lines = block.splitlines()
         match = re.fullmatch(r"(?:local)?rule (\w+):", first)
-        if not match or match[1] == "all":
+        if not match:
             continue
         fields: dict[str, str] = {}
         for line in lines:
@@ -140,6 +140,8 @@ def parse_plan(text: str) -> list[Job]:
             if field is None:
                 break
             fields[field[1]] = field[2]
+        if "output" not in fields:
+            continue  # `all`, or another target
         wildcards = dict(
             pair.split("=", 1) for pair in fields.get("wildcards", "").split(", ") if pair
         )

@@ -1,0 +1,199 @@
+"""What can be asked for by name: figures, tables and stages, each alone, explained, or refused."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import checkout
+import pytest
+import yaml
+from checkout import ROOT, TINY_STUDY, Checkout
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+DRAWN = sorted(
+    path.stem
+    for path in (ROOT / "workflow/scripts").glob("*.py")
+    if path.stem.startswith(("figure_", "table_"))
+)
+
+# Of the mini study: a stage, and rules that make what belongs to it.
+STAGES = {
+    "artefacts": {"rate_artefacts", "correlate_artefacts"},
+    "attributions": {"explain", "localise"},
+    "audits": {"audit_corpus"},
+    "detectors": {"train"},
+    "features": {"extract_features"},
+    "figures": {name for name in DRAWN if name.startswith("figure_")},
+    "layers": {"layer_weights"},
+    "manifests": {"manifest", "augment"},
+    "metrics": {"compute_metrics"},
+    "scores": {"gather_scores", "apply_fusion"},
+    "tables": {name for name in DRAWN if name.startswith("table_")},
+}
+
+# Python reads this before anything else in a process that has its folder in the path.
+WITHOUT_TORCH = """
+import sys
+
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("torch", "torchaudio", "transformers", "captum"):
+            raise ImportError(f"{name} is not needed here")
+
+
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+def test_the_list_of_targets_explains_itself(tiny):
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--list-target-rules"],
+        cwd=tiny.folder,
+        env=tiny.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    assert set(lines) == {*DRAWN, *STAGES, "all", "report", "provenance"}
+    for name, words in lines.items():
+        assert re.fullmatch(r"\([A-Z].*\.\)", words), name
+        assert len(f"{name} {words}") <= 130, name
+    assert len(set(lines.values())) == len(lines)
+
+
+# --- figures and tables ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def study(mini, tmp_path_factory) -> Checkout:
+    """A copy of the finished mini study in which nothing can import torch."""
+    study = mini.copy(tmp_path_factory.mktemp("targets") / "checkout")
+    (study.folder / "src/sitecustomize.py").write_text(WITHOUT_TORCH)
+    return study
+
+
+def outputs(study: Checkout, rule: str) -> list[Path]:
+    """The files of a figure or table."""
+    kind, _, name = rule.partition("_")
+    (sidecar,) = (study.folder / f"results/mini/{kind}s").glob(f"{name}.*.origin.json")
+    return [study.folder / entry["path"] for entry in json.loads(sidecar.read_text())["outputs"]]
+
+
+def rules_of(text: str) -> set[str]:
+    """The rules of the jobs that a run or dry run prints."""
+    return set(re.findall(r"^(?:local)?rule (\w+):$", text, re.MULTILINE))
+
+
+def test_torch_cannot_be_imported(study):
+    done = subprocess.run(
+        [sys.executable, "-c", "import torch"],
+        env=study.environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert "torch is not needed here" in done.stderr
+
+
+@pytest.mark.parametrize("rule", DRAWN)
+def test_one_alone_in_seconds_without_torch(study, rule, capsys):
+    files = outputs(study, rule)
+    before = {path: path.read_bytes() for path in files}
+    for path in files:
+        path.unlink()
+    started = time.monotonic()
+    text = study.make(rule)
+    seconds = time.monotonic() - started
+    assert rules_of(text) == {rule}
+    assert {path: path.read_bytes() for path in files} == before
+    with capsys.disabled():
+        print(f"\n{rule}: {seconds:.1f} s", end="")
+    assert seconds < 60
+
+
+@pytest.mark.parametrize("profile", ["profiles/local", "profiles/slurm"])
+def test_by_path_and_by_name(study, profile):
+    """Each file leads to its rule, and none of the rules is for a cluster's nodes."""
+    moved = {path: Path(f"{path}.aside") for rule in DRAWN for path in outputs(study, rule)}
+    for path, aside in moved.items():
+        path.rename(aside)
+    try:
+        paths = [str(path.relative_to(study.folder)) for path in moved]
+        for targets in (DRAWN, paths):
+            done = study.snakemake("-n", *targets, profile=profile)
+            assert done.returncode == 0, done.stdout[-4000:]
+            assert rules_of(done.stdout) == set(DRAWN)
+            assert not re.search(r"^rule ", done.stdout, re.MULTILINE)
+    finally:
+        for path, aside in moved.items():
+            aside.rename(path)
+    assert study.plan(*DRAWN, profile=profile) == []
+
+
+# --- stages ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory) -> Checkout:
+    """A checkout without results."""
+    return checkout.clone(tmp_path_factory.mktemp("bare") / "checkout")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_what_it_says(bare, stage):
+    jobs = bare.plan(stage)
+    made = {path for job in jobs for path in job.outputs}
+    planned = {job.rule for job in jobs}
+    assert STAGES[stage] <= planned
+    folder = {"detectors": "detectors", "features": "features"}.get(stage, stage)
+    assert any(path.startswith(f"results/mini/{folder}/") for path in made)
+    # What needs no detector trains none.
+    assert ("train" in planned) == (stage not in ("audits", "features", "manifests"))
+
+
+def test_stages_of_a_finished_study_have_nothing_to_do(study):
+    assert study.plan(*STAGES) == []
+
+
+# --- refusals ----------------------------------------------------------------------------------
+
+NOTHING = {
+    "figure_artefact_correlations": "(section `artefacts`)",
+    "figure_attribution_examples": "(section `attribution`)",
+    "figure_layer_weights": "no detector has an SSL front-end",
+    "artefacts": "(section `artefacts`)",
+    "attributions": "(section `attribution`)",
+    "layers": "no detector has an SSL front-end",
+    "results/tiny/figures/localisation.pdf": "(section `attribution`, and the key `segments`",
+}
+
+
+@pytest.mark.parametrize("target", NOTHING)
+def test_what_the_study_has_nothing_for(bare, target):
+    name = bare.write_study(TINY_STUDY)
+    text = bare.refuse("-n", target, "--configfile", name)
+    assert "ConfigError: study 'tiny' has nothing to make that from: no " in text
+    assert NOTHING[target] in text
+    assert not (bare.folder / "results").exists()
+
+
+def test_features_that_are_not_kept(bare):
+    study = {**TINY_STUDY, "frontends": {"lfcc": {"type": "lfcc", "cache": "none"}}}
+    text = bare.refuse("-n", "features", "--configfile", bare.write_study(study))
+    assert "no front-end is both frozen and cached" in text
+
+
+def test_localisation_where_nothing_is_known(bare):
+    """A study explains detectors, but its corpus does not say where artefacts are."""
+    readme = (ROOT / "README.md").read_text()
+    study = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)[0])
+    study["attribution"] = {"detectors": ["packets_dcnn"], "corpus": "own", "split": "eval"}
+    name = bare.write_study(study)
+    assert "explain" in {job.rule for job in bare.plan("attributions", "--configfile", name)}
+    text = bare.refuse("-n", "figure_localisation", "--configfile", name)
+    assert "a corpus that says where its artefacts are" in text
