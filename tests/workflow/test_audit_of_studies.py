@@ -4,13 +4,14 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from checkout import TINY_STUDY, Checkout
+from checkout import ROOT, TINY_STUDY, Checkout
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -351,3 +352,33 @@ def test_tree_of_other_files(tiny, file, message):
     done = tiny.spoofscope("provenance", file)
     assert (done.returncode, done.stdout) == (2, "")
     assert message.split(" (")[0] in done.stderr
+
+
+# --- docs/auditing.md ------------------------------------------------------------------------
+
+
+def without_numbers(text: str) -> list[str]:
+    """Lines without hashes, times, counts, and the machine."""
+    text = re.sub(r"\b[0-9a-f]{8,40}\b", "#", text)
+    text = re.sub(r"\d[\d.:T+-]*", "#", text)
+    return [re.sub(r"(, # s, ).*", r"\1", line) for line in text.splitlines()]
+
+
+def test_session_of_the_page(mini, tmp_path):
+    """The commands of docs/auditing.md, one after the other, print what the page shows."""
+    page = (ROOT / "docs/auditing.md").read_text(encoding="utf-8")
+    block = page.partition("```console\n")[2].partition("```")[0]
+    study = mini.copy(tmp_path / "checkout")
+    (study.folder / ".venv").symlink_to(sys.prefix)
+    steps = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
+    assert len(steps) > 8
+    for command, shown in steps:
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=study.folder,
+            env=study.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert without_numbers(done.stdout) == without_numbers(shown), (command, done.stdout)
