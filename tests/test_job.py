@@ -103,9 +103,11 @@ def test_a_failed_job_leaves_no_sidecar_of_its_former_success():
 def test_what_killed_processes_left_is_deleted(folder):
     (folder / "a").mkdir()
     leftovers = ["a/.one.123.tmp", "a/.one.4.tmp.second", ".a.5.tmp", ".a.6.old"]
+    leftovers.append("a/.one.origin.8.tmp.json")
+    (folder / "a/.one.origin.8.tmp.json").write_text("half")
     (folder / "a/.one.123.tmp").write_text("half")
     (folder / "a/.one.4.tmp.second").write_text("half")
-    for name in leftovers[2:]:
+    for name in leftovers[2:4]:
         (folder / name).mkdir()
         (folder / name / "part").write_text("half")
     (folder / "a/.another.7.tmp").write_text("of another job")

@@ -123,8 +123,8 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
         with claim(first):
             check_code(parameters["code"])
             sidecar_path(first).unlink(missing_ok=True)
-            for output in snakemake.output:
-                remove_leftovers(output)
+            for path in (*snakemake.output, sidecar_path(first)):
+                remove_leftovers(path)
             started = datetime.datetime.now(datetime.UTC)
             clock = time.perf_counter()
             inputs = _input_records(

@@ -1,0 +1,361 @@
+"""Every kind of rule is killed, runs out of disk and gets damaged input; then all is repaired.
+
+Afterwards every file is what it is after a run that nothing disturbed, and none is left over.
+"""
+
+import copy
+import hashlib
+import http.server
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tarfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import psutil
+import pytest
+import soundfile
+from checkout import TINY_STUDY, Checkout, clone
+
+from spoofscope.files import read_json
+from spoofscope.identity import rng_of
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+RULES = [
+    "download",
+    "manifest",
+    "augment",
+    "extract_features",
+    "train",
+    "score",
+    "compute_metrics",
+    "explain",
+    "report",
+    "figure_det_curves",
+]
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """Serves one file, slowly; a test may damage it."""
+
+    content: ClassVar[bytes] = b""
+    damaged: ClassVar[bool] = False
+
+    def do_GET(self):
+        content = type(self).content
+        if type(self).damaged:
+            middle = len(content) // 2
+            content = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        step = len(content) // 20
+        try:
+            for start in range(0, len(content), step):
+                self.wfile.write(content[start : start + step])
+                time.sleep(0.02)
+        except ConnectionError:
+            pass  # the client was killed
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory) -> Iterator[str]:
+    """Where an archive with a few recordings is served."""
+    folder = tmp_path_factory.mktemp("served")
+    for i, name in enumerate(("bonafide/a.wav", "bonafide/b.wav", "spoof/synth/a.wav")):
+        (folder / "field" / name).parent.mkdir(parents=True, exist_ok=True)
+        samples = rng_of("field", i).uniform(-0.5, 0.5, 16000)
+        soundfile.write(folder / "field" / name, samples, 16000)
+    archive = folder / "field.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(folder / "field", arcname="field")
+    Server.content = archive.read_bytes()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/field.tar.gz"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def study_with_everything(url: str) -> dict[str, Any]:
+    study = copy.deepcopy(TINY_STUDY)
+    checksum = hashlib.sha256(Server.content).hexdigest()
+    study["corpora"]["fetched"] = {
+        "type": "folder",
+        "archives": [{"url": url, "sha256": checksum}],
+        "subfolder": "field",
+    }
+    study["noise"] = {"musan": {"generate": "mini"}}
+    steps = [{"effect": "musan", "probability": 0.8, "categories": {"noise": [5, 15]}}]
+    study["chains"] = {"street": steps}
+    study["augmented"] = {"noisy": {"corpus": "talkers", "chain": "street", "splits": ["train"]}}
+    study["backbones"] = {"tiny_wavlm": {"family": "wavlm", "tiny": {}}}
+    study["frontends"] = {"wavlm": {"type": "ssl", "backbone": "tiny_wavlm"}}
+    study["detectors"] = {
+        "wavlm_linear": {
+            "frontend": "wavlm",
+            "backend": {"type": "linear"},
+            "input": {"length": 16000},
+            "train": {
+                "data": [{"corpus": "talkers"}, {"corpus": "noisy"}],
+                "recipe": {"epochs": 8, "lr": 1.0e-2, "batch_size": 8},
+            },
+        }
+    }
+    study["attribution"] = {
+        "detectors": ["wavlm_linear"],
+        "corpus": "talkers",
+        "split": "eval",
+        "per_system": 1,
+        "steps": 8,
+        "max_steps": 16,
+        "baseline": "centroid",
+    }
+    return study
+
+
+@pytest.fixture(scope="module")
+def undisturbed(url, tmp_path_factory) -> Checkout:
+    made = clone(tmp_path_factory.mktemp("faults") / "checkout")
+    made.make("--notemp", "--configfile", made.write_study(study_with_everything(url)))
+    return made
+
+
+@dataclass(frozen=True)
+class Case:
+    """One job of the finished study, to be made again in a copy of it under bad conditions."""
+
+    study: Checkout
+    undisturbed: Checkout
+    rule: str
+    job: dict[str, Any]
+
+    @property
+    def outputs(self) -> list[str]:
+        return [entry["path"] for entry in self.job["outputs"]]
+
+    @property
+    def arguments(self) -> list[str]:
+        return ["--notemp", "--configfile", "study.yaml", "--", *self.outputs]
+
+    def unmake(self) -> None:
+        """Delete what the job made."""
+        for output in self.outputs:
+            (self.study.folder / output).unlink(missing_ok=True)
+        if self.rule == "augment":
+            shutil.rmtree(self.study.folder / self.job["parameters"]["folder"], ignore_errors=True)
+
+    def repair(self) -> None:
+        """Make it once more; then everything is as if nothing had happened."""
+        self.study.make(*self.arguments)
+        ours, theirs = contents(self.study), contents(self.undisturbed)
+        assert set(ours) == set(theirs)
+        assert [name for name in theirs if ours[name] != theirs[name]] == []
+
+    def made(self) -> list[str]:
+        return [path for path in self.outputs if (self.study.folder / path).exists()]
+
+
+def contents(study: Checkout) -> dict[str, bytes]:
+    """All files of the study that are no records of times."""
+    found = {}
+    for top in ("results", "resources"):
+        for path in sorted((study.folder / top).rglob("*")):
+            name = path.relative_to(study.folder)
+            kept = not {"benchmarks", "work"} & set(name.parts)
+            if kept and path.is_file() and not path.name.endswith(".origin.json"):
+                found[str(name)] = path.read_bytes()
+    return found
+
+
+@pytest.fixture(params=RULES)
+def case(request, undisturbed, tmp_path) -> Case:
+    rule = request.param
+    jobs = [read_json(path) for path in sorted(undisturbed.folder.rglob("*.origin.json"))]
+    jobs = [job for job in jobs if job["rule"] == rule]
+    (job, *_) = sorted(jobs, key=lambda job: -len(job["inputs"]))
+    return Case(undisturbed.copy(tmp_path / "checkout"), undisturbed, rule, job)
+
+
+# --- kill ----------------------------------------------------------------------------------------
+
+
+def working_script(case: Case, process: subprocess.Popen[bytes]) -> psutil.Process | None:
+    """The job's process, once it has begun its work."""
+    for claim in case.study.folder.glob(".snakemake/spoofscope/claims/*"):
+        # Both may be over before they are looked at.
+        with suppress(FileNotFoundError, psutil.NoSuchProcess):
+            note = claim.read_text()
+            for child in psutil.Process(process.pid).children(recursive=True):
+                if f'"pid": {child.pid},' in note:
+                    return child
+    return None
+
+
+def disturb(case: Case, kill: Callable[[subprocess.Popen[bytes], psutil.Process], None]) -> None:
+    """Kill in the middle of the work; earlier, should the work have ended before."""
+    fraction = rng_of("faults", case.rule, kill.__name__).uniform(0.1, 0.8)
+    for _ in range(10):
+        case.unmake()
+        process = subprocess.Popen(
+            case.study.command(*case.arguments),
+            cwd=case.study.folder,
+            env=case.study.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        while (script := working_script(case, process)) is None and process.poll() is None:
+            time.sleep(0.005)
+        if script is not None:
+            time.sleep(fraction * case.job["seconds"])
+            kill(process, script)
+            process.wait()
+            psutil.wait_procs([script], timeout=60)
+        if process.returncode != 0:
+            assert script is not None, "the workflow failed before the job began"
+            return
+        fraction /= 2
+    raise AssertionError("the work was always over before it could be killed")
+
+
+def kill_script(process: subprocess.Popen[bytes], script: psutil.Process) -> None:
+    if script.is_running():
+        script.kill()
+
+
+def kill_everything(process: subprocess.Popen[bytes], script: psutil.Process) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+
+
+def kill_main_process(process: subprocess.Popen[bytes], script: psutil.Process) -> None:
+    process.kill()
+
+
+def test_killed(case):
+    disturb(case, kill_script)
+    assert case.made() == []
+    disturb(case, kill_everything)
+    case.repair()
+
+
+@pytest.mark.parametrize("case", ["augment", "train"], indirect=True)
+def test_main_process_killed(case):
+    """The job ends with it, or is waited for."""
+    disturb(case, kill_main_process)
+    case.repair()
+
+
+# --- disk ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """The folder on a file system of its own."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    aside = folder.with_name(f"{folder.name}-aside")
+    folder.rename(aside)
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("this machine does not let root mount a small file system")
+    try:
+        subprocess.run(["cp", "-a", f"{aside}/.", str(folder)], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(folder: Path, free: int) -> Path:
+    """Leave so many bytes free, in whole blocks."""
+    filler = folder / "filler"
+    space = os.statvfs(folder)
+    with open(filler, "wb") as stream:
+        os.posix_fallocate(
+            stream.fileno(), 0, (space.f_bavail - free // space.f_bsize) * space.f_bsize
+        )
+    return filler
+
+
+def test_full_disk(case):
+    top = case.study.folder / Path(case.outputs[0]).parts[0]
+    needed = sum(entry["bytes"] for entry in case.job["outputs"])
+    with small_disk(top):
+        case.unmake()
+        filler = fill(top, int(needed * rng_of("disk", case.rule).uniform(0, 0.7)))
+        text = case.study.refuse(*case.arguments)
+        assert re.search("disk is full|is the disk full|No space left", text), text[-4000:]
+        assert "Traceback" not in text
+        assert case.made() == []
+        filler.unlink()
+        case.repair()
+
+
+# --- damaged input -------------------------------------------------------------------------------
+
+
+def damage(path: Path, truncate: bool) -> None:
+    """Cut a file short, or flip one bit of it."""
+    content = path.read_bytes()
+    if truncate:
+        path.write_bytes(content[: len(content) // 2])
+    else:
+        middle = len(content) // 2
+        path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+
+
+@pytest.mark.parametrize("case", RULES[1:], indirect=True)
+def test_damaged_input(case):
+    """What another job made is compared with what that job has recorded."""
+    # The latest: what is further upstream concerns many jobs, which all would be made again.
+    path = max(case.job["inputs"], key=lambda entry: entry["mtime_ns"])["path"]
+    case.unmake()
+    damage(case.study.folder / path, truncate=RULES.index(case.rule) % 2 == 0)
+    text = case.study.refuse(*case.arguments)
+    assert f"{path} is not what its job wrote" in text
+    assert case.made() == []
+    shutil.copy(case.undisturbed.folder / path, case.study.folder / path)
+    case.repair()
+
+
+@pytest.mark.parametrize("case", ["download"], indirect=True)
+def test_damaged_on_the_way(case, monkeypatch):
+    case.unmake()
+    monkeypatch.setattr(Server, "damaged", True)
+    text = case.study.refuse(*case.arguments)
+    assert "field.tar.gz: the download has the SHA-256" in text
+    assert case.made() == []
+    monkeypatch.setattr(Server, "damaged", False)
+    case.repair()
+
+
+@pytest.mark.parametrize("case", ["augment", "extract_features"], indirect=True)
+def test_damaged_recording(case):
+    """Recordings are no declared inputs; who reads them sees that they are cut short."""
+    manifest = next(entry["path"] for entry in case.job["inputs"] if "/manifests/" in entry["path"])
+    split = case.job["parameters"].get("split", "train")
+    rows = [line.split("\t") for line in (case.study.folder / manifest).read_text().splitlines()]
+    row = dict(zip(rows[0], next(row for row in rows if split in row), strict=True))
+    recording = row["path"]
+    case.unmake()
+    damage(case.study.folder / recording, truncate=True)
+    text = case.study.refuse(*case.arguments)
+    assert recording in text
+    assert case.made() == []
+    shutil.copy(case.undisturbed.folder / recording, case.study.folder / recording)
+    case.repair()
