@@ -13,13 +13,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 METADATA = "ro-crate-metadata.json"
 
-PROFILES = [
-    "ro-crate-1.1",
-    "process-run-crate-0.5",
-    "workflow-run-crate-0.5",
-    "workflow-ro-crate-1.0",
-    "provenance-run-crate-0.5",
-]
+# It stands on, and the validator checks with it: RO-Crate 1.1, Process Run Crate 0.5, Workflow
+# RO-Crate 1.0 and Workflow Run Crate 0.5.
+PROFILE = "provenance-run-crate-0.5"
 
 # What the contexts of RO-Crate 1.1 and of the Workflow Run terms say about the words that are used
 # here. They lie on the network, and the tests do not reach for it.
@@ -82,10 +78,10 @@ def validated(monkeypatch):
         Context, "_fetch_context", lambda self, source, *_: {"@context": CONTEXTS[source]}
     )
 
-    def validate(folder: Path, profile: str) -> list[str]:
+    def validate(folder: Path) -> list[str]:
         settings = services.ValidationSettings(
             rocrate_uri=str(folder),
-            profile_identifier=profile,
+            profile_identifier=PROFILE,
             requirement_severity=models.Severity.REQUIRED,
             skip_checks=NEEDS_NETWORK,
             no_cache=True,
@@ -96,27 +92,32 @@ def validated(monkeypatch):
     return validate
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-def test_it_is_valid(crate, validated, profile):
-    assert validated(crate, profile) == []
+def test_it_is_valid(crate, validated):
+    assert validated(crate) == []
 
 
 def test_the_validator_sees_what_is_wrong(tiny, validated, tmp_path):
-    """A crate without licence, or whose run has no instrument, is refused."""
+    """Of every profile one rule is broken, and each is reported as that profile's."""
     graph = json.loads((tiny.folder / "results/tiny" / METADATA).read_text())
-    wrong = [
-        ("./", "license", "ro-crate-1.1"),
-        ("#run", "instrument", "workflow-run-crate-0.5"),
-        ("#organize", "result", "provenance-run-crate-0.5"),
-    ]
-    for identifier, key, profile in wrong:
-        (tmp_path / METADATA).write_text(json.dumps(graph))
-        # The other files are not here.
-        before = set(validated(tmp_path, profile))
-        entities = [dict(entity) for entity in graph["@graph"]]
-        del next(entity for entity in entities if entity["@id"] == identifier)[key]
-        (tmp_path / METADATA).write_text(json.dumps({**graph, "@graph": entities}))
-        assert set(validated(tmp_path, profile)) - before, key
+    entities = {entity["@id"]: dict(entity) for entity in graph["@graph"]}
+    (tmp_path / METADATA).write_text(json.dumps(graph))
+    # The other files are not here.
+    before = set(validated(tmp_path))
+    action = next(name for name in entities if name.startswith("#job-train"))
+    del entities["./"]["license"]
+    del entities[action]["instrument"]
+    del entities["provenance/Snakefile"]["programmingLanguage"]
+    del entities["#parameter-results"]["additionalType"]
+    del entities["#organize"]["result"]
+    (tmp_path / METADATA).write_text(json.dumps({**graph, "@graph": list(entities.values())}))
+    broken = {issue.partition("_")[0] for issue in set(validated(tmp_path)) - before}
+    assert broken == {
+        "ro-crate-1.1",
+        "process-run-crate-0.5",
+        "workflow-ro-crate-1.0",
+        "workflow-run-crate-0.5",
+        PROFILE,
+    }
 
 
 def test_nothing_is_named_that_is_not_there(crate):
