@@ -1,5 +1,6 @@
 """A real Slurm cluster on this machine, and what runs on it."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -15,10 +16,12 @@ from checkout import ROOT, Checkout
 
 SCRIPT = ROOT / "tests/slurm/slurm_local.sh"
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
-# Two nodes in each partition, which claim to have what the rules ask for.
+LOCK = Path("/tmp/spoofscope-slurm.lock")
+# Nodes c1, c2 and, with one GPU each, g1 to g4; they claim to have what the rules ask for.
 KNOBS = {
     "SLURM_LOCAL_NODES_CPU": "2",
-    "SLURM_LOCAL_NODES_GPU": "2",
+    "SLURM_LOCAL_NODES_GPU": "4",
+    "SLURM_LOCAL_GPUS": "1",
     "SLURM_LOCAL_CPUS": "8",
     "SLURM_LOCAL_MEM_MB": "200000",
 }
@@ -82,13 +85,16 @@ def running_cluster() -> Iterator[None]:
         pytest.skip(f"{missing[0]} is not installed (Debian packages munge and slurm-wlm)")
     if CONFIGURATION.exists() and "written by slurm_local.sh" not in CONFIGURATION.read_text():
         pytest.skip(f"{CONFIGURATION} is this machine's own")
-    try:
-        control("down", "--purge")
-        control("up")
-        yield
-    finally:
-        control("down", "--purge")
-    assert not CONFIGURATION.exists()
+    with LOCK.open("a") as lock:
+        # There is one cluster per machine; other test runs wait for their turn.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            control("down", "--purge")
+            control("up")
+            yield
+        finally:
+            control("down", "--purge")
+        assert not CONFIGURATION.exists()
 
 
 def jobs_of(study: Checkout) -> list[ClusterJob]:

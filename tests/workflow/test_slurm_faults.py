@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -74,8 +73,14 @@ def run_of(target: str) -> str:
     return Path(target).parts[-3]
 
 
+def node_state(node: str) -> str:
+    return slurm("sinfo", "-h", "-N", "-n", node, "-o", "%T")
+
+
 def log_of(study: Checkout, target: str) -> str:
-    return (study.folder / f"logs/tiny/train/{run_of(target)}/seed1.log").read_text()
+    path = study.folder / f"logs/tiny/train/{run_of(target)}/seed1.log"
+    # Snakemake deletes the log of the attempt before.
+    return path.read_text() if path.exists() else ""
 
 
 def assert_one_after_the_other(jobs: list[cluster.ClusterJob]) -> None:
@@ -86,41 +91,46 @@ def assert_one_after_the_other(jobs: list[cluster.ClusterJob]) -> None:
 
 def test_disturbed_trainings_end_in_the_same_weights(tiny, tmp_path):
     study = tiny.copy(tmp_path / "disturbed")
-    arguments = ("--configfile", study.write_study(long_study([0.01, 0.02, 0.03])))
+    arguments = ("--configfile", study.write_study(long_study([0.01, 0.02, 0.03, 0.04])))
     targets = weights(study, *arguments)
-    assert len(targets) == 3
+    assert len(targets) == 4
     undisturbed = study.copy(tmp_path / "undisturbed")
     undisturbed.make(*arguments, "--", *targets)
 
     main = cluster.start(study, *arguments, "--", *targets)
     pause_trainings(study, targets)
-    jobs = [job for job in jobs_of(study) if job.rule == "train"]
-    on_node = Counter(job.node for job in jobs)
-    lost = next(job for job in jobs if on_node[job.node] == 1)
-    cancelled, limited = (job for job in jobs if job is not lost)
+    first = [job for job in jobs_of(study) if job.rule == "train"]
+    assert len({job.node for job in first}) == 4
+    cancelled, limited, lost, unreachable = first
+    ghost = cluster.scripts(study, "train")[unreachable.id]
     slurm("scancel", cancelled.id)
     slurm("scontrol", "update", f"jobid={limited.id}", "timelimit=1")
+    # One node dies with its job. Slurm loses sight of another, where the job lives on.
     cluster.control("fail-node", lost.node)
-    state = ("sinfo", "-h", "-N", "-n", lost.node, "-o", "%T")
-    wait_until(f"{lost.node} is down", lambda: slurm(*state).startswith("down"))
+    cluster.control("kill-node", unreachable.node)
+    wait_until(f"{lost.node} is down", lambda: node_state(lost.node).startswith("down"))
     cluster.control("start-node", lost.node)
+    (target,) = (target for target in targets if run_of(target) in unreachable.name)
+    waiting = "still being made by"
+    wait_until("the job that follows it waits", lambda: waiting in log_of(study, target), 400)
+    assert ghost.is_running()
+    # A node that comes back ends what should not be there.
+    cluster.control("start-node", unreachable.node)
     assert main.wait(timeout=900) == 0, cluster.output(study)[-6000:]
 
     assert contents(study, targets) == contents(undisturbed, targets)
-    ends = {
-        before.name: [job for job in jobs_of(study) if job.name == before.name] for before in jobs
+    jobs = {before: [job for job in jobs_of(study) if job.name == before.name] for before in first}
+    assert {before.id: [job.state for job in after] for before, after in jobs.items()} == {
+        cancelled.id: ["CANCELLED", "COMPLETED"],
+        limited.id: ["TIMEOUT", "COMPLETED"],
+        lost.id: ["COMPLETED"],
+        unreachable.id: ["COMPLETED"],
     }
-    states = {name: [job.state for job in jobs] for name, jobs in ends.items()}
-    assert states == {
-        cancelled.name: ["CANCELLED", "COMPLETED"],
-        limited.name: ["TIMEOUT", "COMPLETED"],
-        lost.name: ["COMPLETED"],
-    }
-    (again,) = ends[lost.name]
-    assert again.id == lost.id
-    assert again.restarts == "1"
-    for jobs in ends.values():
-        assert_one_after_the_other(jobs)
+    for before in (lost, unreachable):
+        (after,) = jobs[before]
+        assert (after.id, after.restarts) == (before.id, "1")
+    for after in jobs.values():
+        assert_one_after_the_other(after)
     for target in targets:
         assert "resuming from" in log_of(study, target), target
     assert study.plan(*arguments, "--", *targets) == []
