@@ -35,15 +35,23 @@ STAGES = {
     "tables": {name for name in DRAWN if name.startswith("table_")},
 }
 
-# Python reads this before anything else in a process that has its folder in the path.
+# Python reads this before anything else in a process that has its folder in the path. It is no harm
+# to ask whether torch is installed; polars does.
 WITHOUT_TORCH = """
+import importlib.machinery
 import sys
 
 
 class Refuse:
     def find_spec(self, name, path=None, target=None):
         if name in ("torch", "torchaudio", "transformers", "captum"):
-            raise ImportError(f"{name} is not needed here")
+            return importlib.machinery.ModuleSpec(name, self)
+
+    def create_module(self, spec):
+        raise ImportError(f"{spec.name} is not needed here")
+
+    def exec_module(self, module):
+        pass
 
 
 sys.meta_path.insert(0, Refuse())
@@ -113,26 +121,30 @@ def test_one_alone_in_seconds_without_torch(study, rule, capsys):
     assert {path: path.read_bytes() for path in files} == before
     with capsys.disabled():
         print(f"\n{rule}: {seconds:.1f} s", end="")
-    assert seconds < 60
+    assert seconds < 120
 
 
 @pytest.mark.parametrize("profile", ["profiles/local", "profiles/slurm"])
 def test_by_path_and_by_name(study, profile):
-    """Each file leads to its rule, and none of the rules is for a cluster's nodes."""
     moved = {path: Path(f"{path}.aside") for rule in DRAWN for path in outputs(study, rule)}
     for path, aside in moved.items():
         path.rename(aside)
     try:
         paths = [str(path.relative_to(study.folder)) for path in moved]
         for targets in (DRAWN, paths):
-            done = study.snakemake("-n", *targets, profile=profile)
-            assert done.returncode == 0, done.stdout[-4000:]
-            assert rules_of(done.stdout) == set(DRAWN)
-            assert not re.search(r"^rule ", done.stdout, re.MULTILINE)
+            jobs = study.plan(*targets, profile=profile)
+            assert sorted(job.rule for job in jobs) == DRAWN
     finally:
         for path, aside in moved.items():
             aside.rename(path)
     assert study.plan(*DRAWN, profile=profile) == []
+
+
+def test_none_needs_a_node_of_a_cluster():
+    rules = (ROOT / "workflow/rules/report.smk").read_text()
+    drawn = re.split(r"^rule ", rules, flags=re.MULTILINE)[1:]
+    assert {text.partition(":")[0] for text in drawn} == {*DRAWN, "report"}
+    assert [text for text in drawn if "    localrule: True\n" not in text] == []
 
 
 # --- stages ------------------------------------------------------------------------------------
