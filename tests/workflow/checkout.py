@@ -165,8 +165,10 @@ def clone(folder: Path) -> Checkout:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, target)
     author = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    # Copies of the same files are the same commit.
+    dates = dict.fromkeys(("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), "2026-01-01T00:00:00Z")
     for arguments in (["init", "-q"], ["add", "-A"], [*author, "commit", "-q", "-m", "Copy"]):
-        subprocess.run(["git", *arguments], cwd=folder, check=True)
+        subprocess.run(["git", *arguments], cwd=folder, env={**os.environ, **dates}, check=True)
     return Checkout(folder)
 
 

@@ -54,6 +54,7 @@ def contents(study: Checkout) -> dict[str, bytes]:
         if path.is_file()
         and path.relative_to(results).parts[0] not in ("benchmarks", "work", "provenance")
         and not path.name.endswith(".origin.json")
+        and not path.name.startswith("ro-crate-")
     }
 
 
