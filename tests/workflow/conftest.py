@@ -1,22 +1,45 @@
 """Finished studies that the workflow's tests share: look at them, but work on copies."""
 
+import fcntl
+from collections.abc import Callable
+from pathlib import Path
+
 import checkout
 import pytest
 from checkout import TINY_STUDY, Checkout
 
 
+def made_once(
+    factory: pytest.TempPathFactory, worker: str, name: str, make: Callable[[Path], Checkout]
+) -> Checkout:
+    """A study that one of the processes that share the tests makes, and each has a copy of."""
+    own = factory.mktemp(name) / "checkout"
+    if worker == "master":
+        return make(own)
+    shared = factory.getbasetemp().parent / name
+    with open(f"{shared}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not shared.exists():
+            make(own).folder.rename(shared)
+        return Checkout(shared).copy(own)
+
+
 @pytest.fixture(scope="session")
-def mini(tmp_path_factory) -> Checkout:
+def mini(tmp_path_factory, worker_id) -> Checkout:
     """The mini study, made from nothing."""
-    return checkout.run_mini(tmp_path_factory.mktemp("mini") / "checkout")
+    return made_once(tmp_path_factory, worker_id, "mini", checkout.run_mini)
 
 
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory) -> Checkout:
-    """A study with one small detector, made from nothing; its study file is study.yaml."""
-    made = checkout.clone(tmp_path_factory.mktemp("tiny") / "checkout")
+def run_tiny(folder: Path) -> Checkout:
+    made = checkout.clone(folder)
     made.make("--configfile", made.write_study(TINY_STUDY))
     return made
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory, worker_id) -> Checkout:
+    """A study with one small detector, made from nothing; its study file is study.yaml."""
+    return made_once(tmp_path_factory, worker_id, "tiny", run_tiny)
 
 
 @pytest.fixture
