@@ -10,14 +10,14 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
 
-# First, for the plugin that shares the tests reads the marks in the same hook.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share the tests among processes file by file, those of the one Slurm cluster together.
+    """Order the files for two processes that take one file after the other.
 
-    They go first: they take longest, and mostly wait.
+    The cluster takes longest, and makes the mini study for all; who needs that comes last.
     """
-    items.sort(key=lambda item: not item.path.stem.startswith("test_slurm"))
-    for item in items:
-        cluster = item.path.stem.startswith("test_slurm")
-        item.add_marker(pytest.mark.xdist_group("cluster" if cluster else str(item.path)))
+    waiting = {item.path for item in items if "mini" in getattr(item, "fixturenames", ())}
+
+    def turn(item: pytest.Item) -> int:
+        return 0 if item.path.stem == "test_slurm" else 1 + (item.path in waiting)
+
+    items.sort(key=turn)
