@@ -443,3 +443,9 @@ def test_the_mini_study_is_valid():
     study = load_study(MINI)
     assert study.name == "mini"
     assert all(run_id.startswith(f"{run.detector}-") for run_id, run in study.runs.items())
+
+
+def test_the_order_of_sections_does_not_count() -> None:
+    config = yaml.safe_load(STUDY)
+    turned = Study(dict(reversed(config.items())))
+    assert json.dumps(turned.config) == json.dumps(Study(config).config)

@@ -183,7 +183,7 @@ class Study:
     """A checked study file, resolved.
 
     Attributes:
-        config: the checked study file.
+        config: the checked study file, its sections in the order of the schema.
         name: its `study` key.
         root: the folder of its results, `results/{name}`.
         runs: run id to :class:`Run`, in the order of the study file.
@@ -204,6 +204,9 @@ class Study:
     ) -> None:
         self.config: Config = copy.deepcopy(dict(config))
         check_config(self.config, schema_path)
+        # The order of detectors counts, where results name them; that of the sections does not.
+        sections = _schema(schema_path)["properties"]
+        self.config = {key: self.config[key] for key in sections if key in self.config}
         self.name: str = self.config["study"]
         self.root = placed(f"results/{self.name}")
         self.seed: int = self.config["seed"]
