@@ -277,13 +277,19 @@ def test_layer_weights_are_distributions() -> None:
         ({"type": "mhfa"}, ["key", "value"]),
         ({"type": "aasist", "layer": "weighted"}, ["mix", "mix_times_gain"]),
     ):
-        weights = randomised(build(config)).layer_weights()
+        back_end = randomised(build(config))
+        weights, logits = back_end.layer_weights(), back_end.layer_logits()
         assert list(weights) == names
+        assert list(logits) == [name for name in names if name != "mix_times_gain"]
+        for name, values in logits.items():
+            assert not values.requires_grad
+            torch.testing.assert_close(values.softmax(0), weights[name])
         for weight in weights.values():
             assert weight.shape == (3,)
             assert not weight.requires_grad
             assert weight.sum().item() == pytest.approx(1.0)
     assert build({"type": "aasist"}).layer_weights() is None
+    assert build({"type": "aasist"}).layer_logits() is None
     back_end = build({"type": "aasist", "layer": "weighted"})
     back_end.mix_norm.weight.data = torch.tensor([1.0, -2.0, 1.0])
     assert back_end.layer_weights()["mix_times_gain"].tolist() == pytest.approx([0.25, 0.5, 0.25])

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spoofscope.backends.base import OUTPUTS, BackEnd
+from spoofscope.backends.base import OUTPUTS, BackEnd, gain_corrected
 from spoofscope.batches import apply_by_length
 from spoofscope.components import one_of, positive_int, resolve
 from spoofscope.errors import AudioError
@@ -313,5 +313,9 @@ class AASIST(BackEnd):
         if self.mix is None or self.mix_norm is None:
             return None
         mix = self.mix.detach().softmax(0)
-        contribution = mix * self.mix_norm.weight.detach().abs()
-        return {"mix": mix, "mix_times_gain": contribution / contribution.sum()}
+        gain = self.mix_norm.weight.detach()
+        return {"mix": mix, "mix_times_gain": gain_corrected(mix, gain)}
+
+    def layer_logits(self) -> dict[str, Tensor] | None:
+        """With `layer: weighted`, the argument of the softmax, as "mix" (C,)."""
+        return None if self.mix is None else {"mix": self.mix.detach()}

@@ -51,5 +51,28 @@ class BackEnd(nn.Module, ABC):
         """
 
     def layer_weights(self) -> dict[str, Tensor] | None:
-        """Learned mixes over C, each softmax-normalised (C,), by name; None without such a mix."""
+        """Learned mixes over C, each softmax-normalised (C,), by name; None without such a mix.
+
+        A mix behind a batch norm over C has a second entry, "mix_times_gain": see `gain_corrected`.
+        """
         return None
+
+    def layer_logits(self) -> dict[str, Tensor] | None:
+        """The trained parameters behind `layer_weights`: for each softmax, its argument (C,)."""
+        return None
+
+
+def gain_corrected(mix: Tensor, gain: Tensor) -> Tensor:
+    """What each layer contributes to a mix of batch-normalised layers.
+
+    The gain of a layer's norm is trained as well, so the softmax weight alone is half of the story.
+
+    Args:
+        mix: (C,) softmax weights.
+        gain: (C,) gains of the batch norm, of either sign.
+
+    Returns:
+        (C,) weight times size of the gain, of sum 1.
+    """
+    contribution = mix * gain.abs()
+    return contribution / contribution.sum()

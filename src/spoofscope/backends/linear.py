@@ -40,3 +40,7 @@ class Linear(BackEnd):
     def layer_weights(self) -> dict[str, Tensor]:
         """The softmax mix over C, as "mix" (C,)."""
         return {"mix": self.mix.detach().softmax(0)}
+
+    def layer_logits(self) -> dict[str, Tensor]:
+        """The argument of the softmax, as "mix" (C,)."""
+        return {"mix": self.mix.detach()}

@@ -65,3 +65,7 @@ class MHFA(BackEnd):
             "key": self.key_mix.detach().softmax(0),
             "value": self.value_mix.detach().softmax(0),
         }
+
+    def layer_logits(self) -> dict[str, Tensor]:
+        """The arguments of the softmaxes, as "key" and "value", each (C,)."""
+        return {"key": self.key_mix.detach(), "value": self.value_mix.detach()}
