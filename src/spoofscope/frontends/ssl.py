@@ -32,6 +32,10 @@ class SSLFrontEnd(FrontEnd):
             L is n_layers + 1 instead of n_layers.
         fine_tune: "none", "all", or "top": the uppermost `top_layers` transformer layers.
         top_layers: with `fine_tune: top` only.
+        final_norm: take the last hidden state after the final layer norm of a pre-norm encoder, as
+            fairseq hands it to a back-end (transformers: `last_hidden_state`).
+        normalize: whether clips have to have zero mean and unit variance; null: as the backbone's
+            preprocessor says. Some published detectors were fine-tuned on clips as they are.
 
     Frozen parts stay in evaluation mode whatever the mode of the detector around them, and record
     no autograd graph. A backbone that is frozen as a whole is loaded when it is first used, so that
@@ -40,8 +44,8 @@ class SSLFrontEnd(FrontEnd):
     Dropout is active in trained parts, at the backbone's own rates.
 
     Attributes:
-        normalize: whether the backbone expects clips of zero mean and unit variance. The input
-            policy has to do that, on whole clips; the front-end does not touch the waveform.
+        normalize: whether it expects clips of zero mean and unit variance. The input policy has to
+            do that, on whole clips; the front-end does not touch the waveform.
         receptive_field: samples that one frame's convolutions see.
         hop: samples from frame to frame.
     """
@@ -59,17 +63,23 @@ class SSLFrontEnd(FrontEnd):
             "embedding": True,
             "fine_tune": "none",
             "top_layers": None,
+            "final_norm": False,
+            "normalize": None,
         }
         self.config = resolve(config, defaults, owner)
         one_of(self.config, "embedding", (True, False), owner)
+        final_norm = one_of(self.config, "final_norm", (True, False), owner)
+        normalize = one_of(self.config, "normalize", (True, False, None), owner)
         fine_tune = one_of(self.config, "fine_tune", ("none", "all", "top"), owner)
         if (fine_tune == "top") != (self.config["top_layers"] is not None):
             raise ConfigError(f"{owner}: top_layers goes with fine_tune: top, and only with it")
 
         backbone = describe_backbone(self.config["backbone"])
         self.sample_rate = backbone.sample_rate
-        self.normalize = backbone.normalize
+        self.normalize = backbone.normalize if normalize is None else bool(normalize)
         settings = backbone.config
+        if final_norm and not settings.do_stable_layer_norm:
+            raise ConfigError(f"{owner}: final_norm is for pre-norm backbones; this one has none")
         n_layers = self._kept_layers(owner, int(settings.num_hidden_layers))
         self.hop, self.receptive_field = 1, 1
         for kernel, stride in zip(settings.conv_kernel, settings.conv_stride, strict=True):
@@ -107,7 +117,7 @@ class SSLFrontEnd(FrontEnd):
         model = load_backbone(self.config["backbone"])
         model.encoder.layers = model.encoder.layers[:n_layers]
         model.config.num_hidden_layers = n_layers
-        if model.config.do_stable_layer_norm:
+        if model.config.do_stable_layer_norm and not self.config["final_norm"]:
             # The norm after the last layer of a pre-norm encoder is in no hidden state.
             model.encoder.layer_norm = nn.Identity()
         return model
@@ -175,4 +185,6 @@ class SSLFrontEnd(FrontEnd):
         model = self.model.to(waveform.device)
         output = model(waveform, attention_mask=mask, output_hidden_states=True)
         states = output.hidden_states if self.config["embedding"] else output.hidden_states[1:]
+        if self.config["final_norm"]:
+            states = (*states[:-1], output.last_hidden_state)
         return torch.stack(states, dim=1)
