@@ -32,7 +32,8 @@ Two traps of YAML: a number needs a point before its exponent (`1.0e-3`, because
 and the words `on`, `off`, `yes` and `no` are booleans unless they are quoted.
 
 Names that you choose (of corpora, detectors and so on) are lower-case letters, digits and
-underscores, beginning with a letter. **Required** keys are marked; "-" means that there is no
+underscores, beginning with a letter; one entry can stand for many, see
+[studies.md](studies.md). **Required** keys are marked; "-" means that there is no
 default and the key may be left out.
 
 A trained detector lies under `detectors/{name}-{hash}/seed{seed}`. The hash covers everything here

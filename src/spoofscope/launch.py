@@ -65,7 +65,7 @@ def record_launch(
     """Write down what the run is started with, and tell its jobs where.
 
     Args:
-        study: the resolved study file.
+        study: the study file as it was written.
         code: code digests of all jobs to run, each with the source files behind it.
         rules: Snakefile and rule files, which cluster jobs read again.
         folder: where the records lie; those of former runs are deleted.
@@ -153,7 +153,7 @@ def check_cluster_job(study: Mapping[str, Any]) -> None:
     """Compare what a process of a cluster job has read with what the run was started with.
 
     Args:
-        study: the resolved study file.
+        study: the study file as it was written.
 
     Raises:
         ConfigError: the study, or a rule file, is another one.

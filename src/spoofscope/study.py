@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from spoofscope.errors import ConfigError
+from spoofscope.grids import expand
 from spoofscope.identity import hash8
 from spoofscope.options import nearest
 
@@ -24,6 +25,9 @@ _DISPATCH = {
     "corpora": ("type", "corpus"),
     "frontends": ("type", "frontend"),
 }
+
+# Types of corpora that come with the places of their artefacts.
+_WITH_SEGMENTS = ("half_truth", "mini", "partialspoof")
 
 Config = dict[str, Any]
 
@@ -183,7 +187,8 @@ class Study:
     """A checked study file, resolved.
 
     Attributes:
-        config: the checked study file, its sections in the order of the schema.
+        written: the study file as it was given, its sections in the order of the schema.
+        config: the same with every grid and pattern expanded, checked.
         name: its `study` key.
         root: the folder of its results, `results/{name}`.
         runs: run id to :class:`Run`, in the order of the study file.
@@ -202,11 +207,12 @@ class Study:
         schema_path: Path = SCHEMA,
         placed: Callable[[str], str] = str,
     ) -> None:
-        self.config: Config = copy.deepcopy(dict(config))
-        check_config(self.config, schema_path)
+        expanded = expand(config)
+        check_config(expanded, schema_path)
         # The order of detectors counts, where results name them; that of the sections does not.
         sections = _schema(schema_path)["properties"]
-        self.config = {key: self.config[key] for key in sections if key in self.config}
+        self.config: Config = {key: expanded[key] for key in sections if key in expanded}
+        self.written: Config = {key: copy.deepcopy(config[key]) for key in self.config}
         self.name: str = self.config["study"]
         self.root = placed(f"results/{self.name}")
         self.seed: int = self.config["seed"]
@@ -367,7 +373,7 @@ class Study:
         if name in self.copies:
             return self.has_segments(self.copies[name]["corpus"])
         entry = self.corpora[name]
-        return entry["type"] == "mini" or bool(entry.get("segments", False))
+        return entry["type"] in _WITH_SEGMENTS or bool(entry.get("segments", False))
 
     def noise_root(self, kind: str) -> str:
         """The folder in MUSAN's (`musan`) or RIRS_NOISES' (`rirs`) layout."""

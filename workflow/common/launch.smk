@@ -14,7 +14,7 @@ launch.give_jobs_library(ROOT / "src")
 
 # Each job of a cluster reads these files again on its node.
 if not workflow.is_main_process:
-    launch.check_cluster_job(STUDY.config)
+    launch.check_cluster_job(STUDY.written)
 
 
 onstart:
@@ -25,7 +25,7 @@ onstart:
     for job in workflow.dag.needrun_jobs():
         if job.rule.module_globals.get("STUDY") is STUDY:
             job.params
-    recorded = launch.record_launch(STUDY.config, CODE, RULES)
+    recorded = launch.record_launch(STUDY.written, CODE, RULES)
     # Cluster jobs are told the configuration files of this process: from now on, the record. A
     # module's study is a part of its caller's configuration, and its jobs refuse another one.
     if not IS_MODULE:

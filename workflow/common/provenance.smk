@@ -12,6 +12,6 @@ def params_provenance(wildcards):
         root=R,
         # As text, because the order of detectors counts; as a parameter, keys are sorted.
         study=yaml.safe_dump(
-            json.loads(json.dumps(STUDY.config)), sort_keys=False, allow_unicode=True
+            json.loads(json.dumps(STUDY.written)), sort_keys=False, allow_unicode=True
         ),
     )

@@ -1,0 +1,234 @@
+"""Grids of a study file: entries that stand for many, and patterns that name many at once.
+
+An entry of `frontends`, `detectors`, `augmented` or `fusion` with the key `grid` stands for one
+entry per point of the grid; its name and its values hold the axes as `{axis}`. Everything behind
+the study file sees ordinary entries. docs/studies.md explains both to users.
+
+Imported while the workflow is parsed: standard library only.
+"""
+
+import copy
+import fnmatch
+import itertools
+import re
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+from spoofscope.errors import ConfigError
+from spoofscope.options import nearest
+
+SECTIONS = ("augmented", "frontends", "detectors", "fusion")
+"""Sections of the study file whose entries may be grids."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)(?:\.([A-Za-z0-9_]+))?\}")
+_SCALARS = (str, int, float, bool)
+
+Config = dict[str, Any]
+
+
+class _Value(NamedTuple):
+    """One value of an axis: what stands for it in names and texts, and what it is."""
+
+    label: str
+    value: Any
+
+
+_Point = Mapping[str, _Value]
+
+
+def expand(config: Mapping[str, Any]) -> Config:
+    """A study file in which every grid is replaced by its points, and every pattern by names.
+
+    Points stand in the order of the grid's axes, the last one varying fastest, as in nested loops.
+    Patterns may stand in lists `detectors`, and for the corpora that are scored. What is not of the
+    form of a study file is left as it is, for the check against the schema.
+
+    Args:
+        config: the study file's content; not changed.
+
+    Raises:
+        ConfigError: an axis without values, a placeholder of no axis, an axis that nothing uses, a
+            name that does not hold every axis of more than one value, two entries of one name, or a
+            pattern that matches nothing.
+    """
+    expanded = copy.deepcopy(dict(config))
+    for section in SECTIONS:
+        if isinstance(expanded.get(section), Mapping):
+            expanded[section] = _expand_section(section, expanded[section])
+    detectors = _mapping(expanded, "detectors")
+    fusions = {f"fusion.{name}": entry for name, entry in _mapping(expanded, "fusion").items()}
+    for where, entry in {**expanded, **fusions}.items():
+        if isinstance(entry, dict) and isinstance(entry.get("detectors"), list):
+            entry["detectors"] = _names(entry["detectors"], detectors, f"{where}.detectors")
+    corpora = [*_mapping(expanded, "corpora"), *_mapping(expanded, "augmented")]
+    own = {f"detectors.{name}.score": entry for name, entry in detectors.items()}
+    for where, entry in {"score": expanded, **own}.items():
+        if isinstance(entry, dict) and isinstance(entry.get("score"), list):
+            entry["score"] = _scored(entry["score"], corpora, where)
+    return expanded
+
+
+def _mapping(config: Config, section: str) -> Config:
+    entries = config.get(section)
+    return entries if isinstance(entries, dict) else {}
+
+
+def _scored(sets: list[Any], corpora: Collection[str], where: str) -> list[Any]:
+    found = []
+    for i, entry in enumerate(sets):
+        if not (isinstance(entry, dict) and "*" in str(entry.get("corpus"))):
+            found.append(entry)
+            continue
+        for corpus in _matching(entry["corpus"], corpora, f"{where}[{i}].corpus"):
+            found.append({**entry, "corpus": corpus})
+    return found
+
+
+def _matching(pattern: str, entries: Collection[str], where: str) -> list[str]:
+    matching = [entry for entry in entries if fnmatch.fnmatchcase(entry, pattern)]
+    if not matching:
+        raise ConfigError(f"{where}: {pattern!r} matches nothing; {nearest(pattern, entries)}")
+    return matching
+
+
+def _names(names: list[Any], entries: Collection[str], where: str) -> list[Any]:
+    """The names, each pattern replaced by the names it matches that are not there already."""
+    found = []
+    for i, name in enumerate(names):
+        if not (isinstance(name, str) and "*" in name):
+            found.append(name)
+            continue
+        matching = _matching(name, entries, f"{where}[{i}]")
+        found += [entry for entry in matching if entry not in names and entry not in found]
+    return found
+
+
+def _expand_section(section: str, entries: Mapping[Any, Any]) -> Config:
+    expanded: Config = {}
+    for name, entry in entries.items():
+        where = f"{section}.{name}"
+        if isinstance(entry, Mapping) and "grid" in entry:
+            points = _points_of(name, entry, where)
+        elif isinstance(name, str) and _PLACEHOLDER.search(name):
+            raise ConfigError(f"{where}: the name holds a placeholder, but there is no key 'grid'")
+        else:
+            points = {name: entry}
+        for point, values in points.items():
+            if point in expanded:
+                raise ConfigError(f"{where}: there are two entries of the name {point!r}")
+            expanded[point] = values
+    return expanded
+
+
+def _points_of(name: str, entry: Mapping[str, Any], where: str) -> Config:
+    axes = _axes_of(entry["grid"], f"{where}.grid")
+    template = {key: value for key, value in entry.items() if key != "grid"}
+    in_name = _placeholders(name)
+    for axis, values in axes.items():
+        if len(values) > 1 and not any(axis == known for known, _ in in_name):
+            raise ConfigError(
+                f"{where}: the name has to hold {{{axis}}}, which has {len(values)} values"
+            )
+    if any(field not in (None, "label") for _, field in in_name):
+        raise ConfigError(f"{where}: a name holds axes as {{axis}}, not as {{axis.key}}")
+    points: Config = {}
+    for chosen in itertools.product(*axes.values()):
+        point = dict(zip(axes, chosen, strict=True))
+        own = str(_filled(name, point, where, labels=True))
+        if not _NAME.fullmatch(own):
+            raise ConfigError(
+                f"{where}: {own!r} is no name (small letters, digits and _, a letter first); give "
+                "the values labels: {axis: {label: value}}"
+            )
+        if own in points:
+            raise ConfigError(f"{where}: two points of the grid have the name {own!r}")
+        points[own] = _filled(template, point, where)
+    used = {axis for axis, _ in _placeholders(template)}
+    for axis, values in axes.items():
+        if len(values) > 1 and axis not in used:
+            raise ConfigError(f"{where}.grid.{axis}: no value of the entry holds {{{axis}}}")
+    return points
+
+
+def _axes_of(grid: Any, where: str) -> dict[str, list[_Value]]:
+    if not isinstance(grid, Mapping) or not grid:
+        raise ConfigError(f"{where}: expected a mapping from axes to their values, found {grid!r}")
+    axes = {}
+    for axis, values in grid.items():
+        if not isinstance(axis, str) or not _NAME.fullmatch(axis):
+            raise ConfigError(f"{where}: {axis!r} is no name of an axis (small letters, digits, _)")
+        if not isinstance(values, (list, Mapping)) or not values:
+            raise ConfigError(
+                f"{where}.{axis}: expected a list of values, or a mapping from labels to values, "
+                f"found {values!r}"
+            )
+        if isinstance(values, Mapping):
+            axes[axis] = [_Value(_text(label), value) for label, value in values.items()]
+            continue
+        for i, value in enumerate(values):
+            if not isinstance(value, _SCALARS):
+                raise ConfigError(
+                    f"{where}.{axis}[{i}]: {value!r} needs a label: {{axis: {{label: value}}}}"
+                )
+        axes[axis] = [_Value(_text(value), value) for value in values]
+    return axes
+
+
+def _text(value: Any) -> str:
+    # As YAML writes it.
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _placeholders(values: Any) -> set[tuple[str, str | None]]:
+    if isinstance(values, str):
+        return {(match[1], match[2]) for match in _PLACEHOLDER.finditer(values)}
+    if isinstance(values, Mapping):
+        values = list(values.values())
+    if isinstance(values, list):
+        return set().union(*map(_placeholders, values))
+    return set()
+
+
+def _filled(values: Any, point: _Point, where: str, labels: bool = False) -> Any:
+    """A copy of `values` with every placeholder replaced by what it stands for at `point`."""
+    if isinstance(values, Mapping):
+        axis = str(next(iter(values), ""))
+        if list(values.values()) == [None] and axis.partition(".")[0] in point:
+            raise ConfigError(f'{where}: in YAML write "{{{axis}}}", with the quotes')
+        return {key: _filled(value, point, f"{where}.{key}") for key, value in values.items()}
+    if isinstance(values, list):
+        return [_filled(value, point, f"{where}[{i}]") for i, value in enumerate(values)]
+    if not isinstance(values, str):
+        return values
+    whole = _PLACEHOLDER.fullmatch(values)
+    if whole and not labels:
+        return _looked_up(whole, point, where)
+    return _PLACEHOLDER.sub(lambda match: _as_text(match, point, where), values)
+
+
+def _looked_up(match: re.Match[str], point: _Point, where: str) -> Any:
+    axis, field = match.groups()
+    if axis not in point:
+        raise ConfigError(f"{where}: {match[0]} is no axis of the grid; {nearest(axis, point)}")
+    label, value = point[axis]
+    if field is None:
+        return copy.deepcopy(value)
+    if field == "label":
+        return label
+    if not isinstance(value, Mapping) or field not in value:
+        keys = [*(value if isinstance(value, Mapping) else ()), "label"]
+        raise ConfigError(
+            f"{where}: {match[0]}: value {label!r} of the axis has no key {field!r}; "
+            f"{nearest(field, keys)}"
+        )
+    return copy.deepcopy(value[field])
+
+
+def _as_text(match: re.Match[str], point: _Point, where: str) -> str:
+    if match[2] is None and match[1] in point:
+        return point[match[1]].label
+    value = _looked_up(match, point, where)
+    if not isinstance(value, _SCALARS):
+        raise ConfigError(f"{where}: {match[0]} is {value!r}, which is no part of a text")
+    return _text(value)

@@ -1,0 +1,214 @@
+"""Grids and patterns of a study file: what they stand for, and what is refused."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from spoofscope.errors import ConfigError
+from spoofscope.grids import expand
+from spoofscope.study import Study
+
+# Every detector of a family and depth on every corpus, with weights that follow the corpus.
+GRID = """
+study: grid
+title: Grids
+seed: 1
+data_root: resources
+scatter_shards: {}
+corpora:
+  la: {type: mini, options: {a: 1}}
+  df: {type: mini, options: {a: 2}}
+noise: {rirs: {generate: mini}}
+chains: {room: [{effect: rir}]}
+augmented:
+  "{corpus}_room": {grid: {corpus: [la, df]}, corpus: "{corpus}", chain: room, splits: [train]}
+backbones:
+  wavlm: {family: wavlm, tiny: {layers: 4}}
+  hubert: {family: hubert, tiny: {layers: 4}}
+frontends:
+  "{family}_n{layers}":
+    grid: {family: [wavlm, hubert], layers: [2, 4]}
+    type: ssl
+    backbone: "{family}"
+    n_layers: "{layers}"
+detectors:
+  "{family}_n{layers}_{data}":
+    grid:
+      family: [wavlm, hubert]
+      layers: [2, 4]
+      data:
+        la: {weights: {bonafide: 9, spoof: 1}, sources: [{corpus: la}, {corpus: la_room}]}
+        df: {weights: none, sources: [{corpus: df}]}
+      lr: [1.0e-3]
+    frontend: "{family}_n{layers}"
+    backend: {type: linear}
+    train:
+      data: "{data.sources}"
+      recipe: {lr: "{lr}", class_weights: "{data.weights}"}
+score:
+  - {corpus: "*", splits: [train]}
+  - {corpus: la, splits: [dev]}
+fusion:
+  "all_{method}":
+    grid: {method: [mean, logistic]}
+    detectors: [hubert_n4_la, "wavlm_*", "*_n4_la"]
+    method: "{method}"
+    fit: {corpus: la, split: dev}
+attribution: {detectors: ["hubert_*_df"], corpus: la, split: dev}
+"""
+
+
+def grid(**changes: Any) -> dict[str, Any]:
+    """The study above, with keys of its one grid of detectors changed."""
+    config: dict[str, Any] = yaml.safe_load(GRID)
+    (entry,) = config["detectors"].values()
+    entry.update(changes)
+    return config
+
+
+def test_a_grid_of_detectors_is_its_points():
+    study = Study(grid())
+    assert list(study.config["detectors"]) == [
+        f"{family}_n{layers}_{data}"
+        for family in ("wavlm", "hubert")
+        for layers in (2, 4)
+        for data in ("la", "df")
+    ]
+    # Values keep their type, parts of an axis' value can be used apart.
+    assert study.config["detectors"]["hubert_n4_la"] == {
+        "frontend": "hubert_n4",
+        "backend": {"type": "linear"},
+        "train": {
+            "data": [{"corpus": "la"}, {"corpus": "la_room"}],
+            "recipe": {"lr": 0.001, "class_weights": {"bonafide": 9, "spoof": 1}},
+        },
+    }
+    assert study.config["frontends"]["wavlm_n2"] == {
+        "type": "ssl",
+        "backbone": "wavlm",
+        "n_layers": 2,
+    }
+    assert list(study.copies) == ["la_room", "df_room"]
+    assert [entry["method"] for entry in study.config["fusion"].values()] == ["mean", "logistic"]
+
+
+def test_a_point_is_the_detector_that_is_written_out():
+    written = grid()
+    point = Study(written).config["detectors"]["wavlm_n2_df"]
+    written["detectors"] = {"wavlm_n2_df": point}
+    written["fusion"], written["attribution"]["detectors"] = {}, ["wavlm_n2_df"]
+    assert Study(written).run_of("wavlm_n2_df") == Study(grid()).run_of("wavlm_n2_df")
+
+
+def test_patterns_stand_for_names_in_the_order_of_the_study():
+    config = Study(grid()).config
+    assert config["fusion"]["all_mean"]["detectors"] == [
+        "hubert_n4_la",
+        *("wavlm_n2_la", "wavlm_n2_df", "wavlm_n4_la", "wavlm_n4_df"),
+    ]
+    assert config["attribution"]["detectors"] == ["hubert_n2_df", "hubert_n4_df"]
+    assert [(entry["corpus"], entry["splits"]) for entry in config["score"]] == [
+        *((corpus, ["train"]) for corpus in ("la", "df", "la_room", "df_room")),
+        ("la", ["dev"]),
+    ]
+
+
+def test_the_study_as_written_is_kept():
+    config = grid()
+    study = Study(config)
+    assert study.written == config == grid()
+    assert list(study.written)[-1] == "attribution"
+
+
+def test_labels_go_into_names_and_texts_and_values_into_values():
+    config = grid(
+        grid={"depth": {"half": 2, "full": 4}, "loud": [True]},
+        frontend="wavlm_n{depth.value}",
+        input={"length": "{depth}", "short": "{depth.label}"},
+    )
+    config["detectors"] = {"d_{depth}": config["detectors"].popitem()[1]}
+    config["fusion"] = {}
+    config["attribution"]["detectors"] = []
+    with pytest.raises(ConfigError, match=r"d_\{depth\}.frontend: .*'half'.*no key 'value'; valid"):
+        expand(config)
+    config["detectors"]["d_{depth}"]["frontend"] = "{depth}_{loud}"
+    config["detectors"]["d_{depth}"]["train"] = {}
+    detectors = expand(config)["detectors"]
+    assert list(detectors) == ["d_half", "d_full"]
+    assert detectors["d_half"]["input"] == {"length": 2, "short": "half"}
+    assert detectors["d_full"]["frontend"] == "full_true"
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ({}, r"detectors.x_\{n\}.grid: expected a mapping from axes to their values, found \{\}"),
+        ([1], r"x_\{n\}.grid: expected a mapping"),
+        ({"n": []}, r"x_\{n\}.grid.n: expected a list of values, or a mapping .* found \[\]"),
+        ({"n": 3}, r"x_\{n\}.grid.n: expected a list"),
+        ({"n": [1, [2]]}, r"x_\{n\}.grid.n\[1\]: \[2\] needs a label"),
+        ({"N": [1]}, r"x_\{n\}.grid: 'N' is no name of an axis"),
+        ({"n": [1, 1]}, r"x_\{n\}: two points of the grid have the name 'x_1'"),
+        ({"n": [1, "1"]}, r"x_\{n\}: two points of the grid have the name 'x_1'"),
+        ({"n": [0.5]}, r"x_\{n\}: 'x_0.5' is no name .*give the values labels"),
+        ({"n": ["A"]}, r"x_\{n\}: 'x_A' is no name"),
+        ({"n": [1, 2], "m": [1, 2]}, r"x_\{n\}: the name has to hold \{m\}, which has 2 values"),
+        ({"m": [1]}, r"x_\{n\}: \{n\} is no axis of the grid; valid are: m"),
+        ({"nn": [1]}, r"x_\{n\}: \{n\} is no axis of the grid"),
+    ],
+)
+def test_grids_that_are_refused(axes, message):
+    entry = {"grid": axes, "input": {"length": "{n}"}}
+    with pytest.raises(ConfigError, match=message):
+        expand({"detectors": {"x_{n}": entry}})
+
+
+@pytest.mark.parametrize(
+    ("name", "entry", "message"),
+    [
+        ("x_{n}", {}, r"detectors.x_\{n\}: the name holds a placeholder, but there is no key"),
+        ("x_{n}", {"a": 1}, r"detectors.x_\{n\}.grid.n: no value of the entry holds \{n\}"),
+        ("x_{n}", {"a": ["{n}", "{k}"]}, r"x_\{n\}.a\[1\]: \{k\} is no axis of the grid"),
+        ("x_{n}", {"a": {"n": None}}, r'x_\{n\}.a: in YAML write "\{n\}", with the quotes'),
+        ("x_{n}", {"a": {"n.b": None}}, r'x_\{n\}.a: in YAML write "\{n.b\}", with the quotes'),
+        ("x_{n.b}", {"a": "{n}"}, r"a name holds axes as \{axis\}, not as \{axis.key\}"),
+        ("x_{n}", {"a": "{n.b}"}, r"x_\{n\}.a: \{n.b\}: value '1' of the axis has no key 'b'"),
+    ],
+)
+def test_entries_of_a_grid_that_are_refused(name, entry, message):
+    given = {"grid": {"n": [1, 2]}, **entry} if entry else {}
+    with pytest.raises(ConfigError, match=message):
+        expand({"detectors": {name: given}})
+
+
+def test_a_point_may_not_take_the_name_of_another_entry():
+    config = grid()
+    config["detectors"]["wavlm_n2_la"] = {}
+    with pytest.raises(ConfigError, match=r"detectors.wavlm_n2_la: there are two entries"):
+        Study(config)
+
+
+def test_a_mistake_in_a_grid_is_named_at_its_point():
+    with pytest.raises(ConfigError, match=r"detectors.[a-z]+_n\d_..: unknown key 'inputs'"):
+        Study(grid(inputs={}))
+    config = grid()
+    config["detectors"]["{family}_n{layers}_{data}"]["grid"]["layers"].append(6)
+    with pytest.raises(ConfigError, match=r"detectors.wavlm_n6_la.frontend: 'wavlm_n6' is not in"):
+        Study(config)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"attribution": {"detectors": ["wav_*"]}}, r"attribution.detectors\[0\]: 'wav_\*' match"),
+        (
+            {"fusion": {"f": {"detectors": ["a", "b*"]}}},
+            r"fusion.f.detectors\[1\]: 'b\*' matches n",
+        ),
+        ({"score": [{"corpus": "x*"}]}, r"score\[0\].corpus: 'x\*' matches nothing"),
+    ],
+)
+def test_a_pattern_that_matches_nothing(change, message):
+    with pytest.raises(ConfigError, match=message):
+        expand({**grid(), **change})
