@@ -197,6 +197,71 @@ def test_what_no_file_can_hold_is_not_written(tmp_path, samples, message):
     assert not any(tmp_path.iterdir())
 
 
+# --- block by block ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["x.wav", "x.flac", "x.mp3", "x.m4a"])
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_blocks_are_the_whole_file(tmp_path, name, rate):
+    path = tmp_path / name
+    noise = (0.1 * np.random.default_rng(2).standard_normal(2 * rate + 77)).astype(np.float32)
+    if path.suffix in (".wav", ".flac"):
+        soundfile.write(path, np.stack([noise, noise[::-1]], axis=1), rate, subtype="PCM_16")
+    else:
+        encode(path, noise, rate, "aac" if path.suffix == ".m4a" else "libmp3lame")
+    whole, _ = audio.read(path, 16000)
+    blocks = [samples for samples, found in audio.decode(path, 0.3) if found == rate]
+    assert len(blocks) > 5
+    resampled = list(audio.resample_blocks(iter(blocks), rate, 16000))
+    assert len(resampled) > 5
+    assert np.array_equal(np.concatenate(resampled), whole)
+
+
+def test_faults_are_found_block_by_block(tmp_path):
+    noise = np.random.default_rng(3).uniform(-0.5, 0.5, 32000).astype(np.float32)
+    soundfile.write(tmp_path / "cut.flac", noise, 16000, subtype="PCM_16")
+    cut(tmp_path / "cut.flac", 0.7)
+    noise[20000] = np.inf
+    soundfile.write(tmp_path / "inf.wav", noise, 16000, subtype="FLOAT")
+    (tmp_path / "empty.wav").touch()
+    for name, message in (
+        ("cut.flac", "truncated|cannot be decoded"),
+        ("inf.wav", "NaN or infinite"),
+        ("empty.wav", "0 bytes"),
+    ):
+        with pytest.raises(AudioError, match=message):
+            list(audio.decode(tmp_path / name, 0.5))
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    n=st.integers(1, 60),
+    length=st.one_of(st.none(), st.integers(1, 20)),
+    hop_share=st.floats(0.1, 1),
+    long=st.sampled_from(["window", "crop"]),
+    tail=st.sampled_from(["align", "drop"]),
+    normalize=st.booleans(),
+    block=st.integers(1, 70),
+)
+def test_windows_of_a_stream_are_those_of_the_clip(
+    n, length, hop_share, long, tail, normalize, block
+):
+    clip = np.random.default_rng(n).standard_normal(n).astype(np.float32)
+    hop = None if length is None else max(1, round(length * hop_share))
+    policy = InputPolicy(
+        length=length, hop=hop, long=long, tail=tail, normalize=normalize, min_samples=10
+    )
+    whole = policy.windows(clip)
+    stream = list(policy.stream(lambda: (clip[i : i + block] for i in range(0, n, block))))
+    assert [window.start for window in stream] == whole.starts.tolist()
+    assert [window.valid for window in stream] == whole.valid.tolist()
+    values = np.stack([window.values for window in stream])
+    if normalize and block < n:
+        assert values == pytest.approx(whole.values, abs=1e-5)
+    else:
+        assert np.array_equal(values, whole.values)
+
+
 # --- windows -------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,9 @@ Samples are float32, mono, in about [-1, 1]. Decoding goes through libsndfile, w
 for what libsndfile lacks (M4A, AMR, ...) or fails on (some FLAC encoders of public corpora).
 """
 
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -18,6 +21,8 @@ from spoofscope.files import atomic_path
 from spoofscope.options import check_keys
 
 Samples = npt.NDArray[np.float32]
+
+_QUALITY = "HQ"
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,8 @@ def info(path: str | Path) -> AudioInfo:
     try:
         header = soundfile.info(str(path))
     except soundfile.SoundFileError as error:
-        samples, sample_rate = _decode_with_ffmpeg(path, error)
+        blocks = list(_ffmpeg_blocks(path, error, None))
+        samples, sample_rate = blocks[0]
         return AudioInfo(sample_rate, samples.shape[0], samples.shape[1])
     _refuse_truncated_wav(path)
     if header.frames <= 0:
@@ -61,26 +67,34 @@ def info(path: str | Path) -> AudioInfo:
     return AudioInfo(int(header.samplerate), int(header.frames), int(header.channels))
 
 
-def _decode_with_ffmpeg(path: Path, reason: Exception) -> tuple[Samples, int]:
-    """All samples (n, channels) through FFmpeg; `reason` is why libsndfile gave up."""
+def _ffmpeg_blocks(
+    path: Path, reason: Exception, seconds: float | None
+) -> Iterator[tuple[Samples, int]]:
+    """Blocks (n, channels) through FFmpeg, with their rate; `reason`: why libsndfile gave up."""
     import av
 
+    decoded = 0
     try:
         with av.open(str(path)) as container:
             if not container.streams.audio:
                 raise AudioError(f"{path}: the file has no audio stream ({reason})")
             stream = container.streams.audio[0]
             sample_rate = int(stream.rate)
+            size = math.inf if seconds is None else seconds * sample_rate
             resampler = av.AudioResampler(format="fltp", rate=sample_rate)
-            blocks: list[Samples] = []
-            for frame in container.decode(stream):
-                blocks.extend(block.to_ndarray() for block in resampler.resample(frame))
-            blocks.extend(block.to_ndarray() for block in resampler.resample(None))
+            pending: list[Samples] = []
+            # The last "frame" empties the resampler.
+            for frame in itertools.chain(container.decode(stream), [None]):
+                pending.extend(block.to_ndarray() for block in resampler.resample(frame))
+                n = sum(block.shape[1] for block in pending)
+                if n and (frame is None or n >= size):
+                    decoded += n
+                    yield np.concatenate(pending, axis=1).T.astype(np.float32), sample_rate
+                    pending.clear()
     except (av.FFmpegError, ValueError, IndexError) as error:
         raise AudioError(f"{path}: cannot be decoded: {reason}; FFmpeg: {error}") from error
-    if not blocks:
+    if not decoded:
         raise AudioError(f"{path}: no samples could be decoded ({reason})")
-    return np.concatenate(blocks, axis=1).T.astype(np.float32), sample_rate
 
 
 def _missing_wav_bytes(path: Path) -> int:
@@ -110,53 +124,122 @@ def _refuse_truncated_wav(path: Path) -> None:
         )
 
 
+class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
+    """A file that is read from its start to its end.
+
+    soundfile seeks after every read of a file that can seek. In an MP3 file that loses the bits
+    that a frame borrows from the ones before, so that every block would begin with garbage.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _decoded(path: Path, seconds: float | None) -> Iterator[tuple[Samples, int]]:
+    """Blocks (n, channels) and their rate: libsndfile's, and FFmpeg's from where that fails."""
+    done = 0
+    try:
+        with _Sequential(str(path)) as file:
+            expected, rate = file.frames, int(file.samplerate)
+            size = max(1, expected if seconds is None else round(seconds * rate))
+            while (samples := file.read(size, dtype="float32", always_2d=True)).size:
+                done += samples.shape[0]
+                yield samples, rate
+    except soundfile.SoundFileError as error:
+        passed = 0
+        for samples, rate in _ffmpeg_blocks(path, error, seconds):
+            new = samples[max(0, done - passed) :]
+            passed += samples.shape[0]
+            if new.size:
+                yield new, rate
+        return
+    if done < expected:
+        raise AudioError(
+            f"{path}: truncated: the header promises {expected} samples, "
+            f"{done} could be decoded; fetch the file again"
+        )
+
+
+def decode(path: str | Path, seconds: float | None = None) -> Iterator[tuple[Samples, int]]:
+    """Decode a file to mono, block by block, at its own rate.
+
+    Args:
+        path: any format that libsndfile or FFmpeg reads; channels are averaged.
+        seconds: length of the blocks, about; None gives the whole file as one block.
+
+    Yields:
+        float32 samples (n,) in about [-1, 1], n >= 1, and their rate in Hz, the same for all.
+
+    Raises:
+        AudioError: the file is missing, undecodable, truncated (fewer samples than its header
+            says), empty, or holds NaN or infinite samples; the last three perhaps only after
+            some blocks.
+    """
+    path = Path(path)
+    _check_exists(path)
+    _refuse_truncated_wav(path)
+    empty = True
+    for samples, rate in _decoded(path, seconds):
+        mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
+        if not np.isfinite(mono).all():
+            raise AudioError(f"{path}: the file holds NaN or infinite samples")
+        empty = False
+        yield np.ascontiguousarray(mono), rate
+    if empty:
+        raise AudioError(f"{path}: the file holds no samples")
+
+
 def read(path: str | Path, sample_rate: int | None = None) -> tuple[Samples, int]:
     """Decode a whole file to mono.
 
     Args:
-        path: any format that libsndfile or FFmpeg reads; channels are averaged.
+        path: as for :func:`decode`.
         sample_rate: resample to this rate in Hz (soxr, high quality); None keeps the file's.
 
     Returns:
         float32 samples of shape (n,) in about [-1, 1], and their rate in Hz.
 
     Raises:
-        AudioError: the file is missing, undecodable, truncated (fewer samples than its header
-            says), empty, or holds NaN or infinite samples.
+        AudioError: as :func:`decode`.
     """
-    path = Path(path)
-    _check_exists(path)
-    try:
-        with soundfile.SoundFile(str(path)) as file:
-            expected = file.frames
-            rate = int(file.samplerate)
-            samples = file.read(dtype="float32", always_2d=True)
-    except soundfile.SoundFileError as error:
-        samples, rate = _decode_with_ffmpeg(path, error)
-        expected = samples.shape[0]
-    _refuse_truncated_wav(path)
-    if samples.shape[0] < expected:
-        raise AudioError(
-            f"{path}: truncated: the header promises {expected} samples, "
-            f"{samples.shape[0]} could be decoded; fetch the file again"
-        )
-    if samples.shape[0] == 0:
-        raise AudioError(f"{path}: the file holds no samples")
-    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
-    if not np.isfinite(mono).all():
-        raise AudioError(f"{path}: the file holds NaN or infinite samples")
+    blocks = list(decode(path))
+    mono, rate = blocks[0]
+    if len(blocks) > 1:
+        # A file that libsndfile gave up on half way is finished by FFmpeg.
+        mono = np.concatenate([samples for samples, _ in blocks])
     if sample_rate is not None and rate != sample_rate:
         mono = resample(mono, rate, sample_rate)
         rate = sample_rate
-    return np.ascontiguousarray(mono), rate
+    return mono, rate
 
 
 def resample(samples: Samples, source_rate: int, target_rate: int) -> Samples:
     """Resample (n,) samples from one rate to another, in Hz, with soxr's high quality."""
     if source_rate == target_rate:
         return samples
-    result = soxr.resample(samples, source_rate, target_rate, quality="HQ")
+    result = soxr.resample(samples, source_rate, target_rate, quality=_QUALITY)
     return np.asarray(result, dtype=np.float32)
+
+
+def resample_blocks(
+    blocks: Iterable[Samples], source_rate: int, target_rate: int
+) -> Iterator[Samples]:
+    """Resample a clip that comes in blocks (n,): the bytes of :func:`resample`, in other blocks."""
+    if source_rate == target_rate:
+        yield from blocks
+        return
+    stream = soxr.ResampleStream(source_rate, target_rate, 1, dtype="float32", quality=_QUALITY)
+    before: Samples | None = None
+    for block in blocks:
+        if before is not None:
+            yield from _not_empty(stream.resample_chunk(before))
+        before = block
+    if before is not None:
+        yield from _not_empty(stream.resample_chunk(before, last=True))
+
+
+def _not_empty(samples: Samples) -> list[Samples]:
+    return [samples] if samples.size else []
 
 
 def write(path: str | Path, samples: npt.NDArray[Any], sample_rate: int) -> None:
@@ -184,6 +267,14 @@ def write(path: str | Path, samples: npt.NDArray[Any], sample_rate: int) -> None
             raise AudioError(f"{path}: cannot be written whole; is the disk full?")
 
 
+class Window(NamedTuple):
+    """One of `Windows`: values (length,), its first sample in the clip, and its own samples."""
+
+    values: Samples
+    start: int
+    valid: int
+
+
 class Windows(NamedTuple):
     """The pieces of one clip that a detector looks at.
 
@@ -194,6 +285,22 @@ class Windows(NamedTuple):
     values: Samples
     starts: npt.NDArray[np.int64]
     valid: npt.NDArray[np.int64]
+
+
+def _level(blocks: Iterable[Samples]) -> tuple[float, float]:
+    """Mean of a clip, and root of its variance + 1e-7 as in SSL preprocessors."""
+    n, mean, squares = 0, 0.0, 0.0
+    for block in blocks:
+        if not block.size:
+            continue
+        own = float(block.mean(dtype=np.float64))
+        own_squares = float(np.square(block - np.float64(own)).sum())
+        # Chan, Golub and LeVeque (1983): moments of two parts joined.
+        share = block.size / (n + block.size)
+        squares += own_squares + (own - mean) ** 2 * n * share
+        mean += (own - mean) * share
+        n += block.size
+    return mean, math.sqrt(squares / n + 1e-7) if n else 1.0
 
 
 @dataclass(frozen=True)
@@ -249,24 +356,52 @@ class InputPolicy:
         Raises:
             AudioError: the clip is empty.
         """
-        if samples.size == 0:
-            raise AudioError("an empty clip has no windows")
         clip = np.ascontiguousarray(samples, dtype=np.float32)
-        if self.normalize:
-            centred = clip - clip.mean(dtype=np.float64)
-            clip = (centred / np.sqrt(np.mean(centred**2) + 1e-7)).astype(np.float32)
-        length = self.length if self.length is not None else max(clip.size, self.min_samples)
-        if clip.size <= length:
-            valid = np.array([clip.size], dtype=np.int64)
-            return Windows(self._extend(clip, length)[None], np.zeros(1, dtype=np.int64), valid)
-        hop = self.hop or length
-        starts = np.arange(0, clip.size - length + 1, hop, dtype=np.int64)
-        if self.long == "crop":
-            starts = starts[:1]
-        elif self.tail == "align" and starts[-1] + length < clip.size:
-            starts = np.append(starts, clip.size - length)
-        values = np.stack([clip[start : start + length] for start in starts])
-        return Windows(values, starts, np.full(starts.size, length, dtype=np.int64))
+        values, starts, valid = zip(*self.stream(lambda: [clip]), strict=True)
+        return Windows(
+            np.stack(values), np.array(starts, dtype=np.int64), np.array(valid, dtype=np.int64)
+        )
+
+    def stream(self, blocks: Callable[[], Iterable[Samples]]) -> Iterator[Window]:
+        """The windows of a clip that comes in blocks, in bounded memory unless `length` is None.
+
+        They are those of :meth:`windows`. Where the policy normalises, mean and variance are
+        sums over blocks, so values may differ from those of the whole clip in their last digit;
+        with one block they do not.
+
+        Args:
+            blocks: opens the clip: float32 (n,) at `sample_rate`, n >= 1. It is called twice where
+                the policy normalises, for mean and variance come first.
+
+        Raises:
+            AudioError: the clip is empty.
+        """
+        mean, scale = _level(blocks()) if self.normalize else (0.0, 1.0)
+        length, hop, cropped = self.length, self.hop or self.length, self.long == "crop"
+        kept = np.empty(0, dtype=np.float32)
+        total = following = 0
+        for block in blocks():
+            if self.normalize:
+                block = ((block - np.float64(mean)) / scale).astype(np.float32)
+            kept = np.concatenate([kept, block]) if kept.size else block
+            total += block.size
+            if length is None or hop is None:
+                continue
+            first = total - kept.size
+            while following + length <= total and not (cropped and following):
+                yield Window(kept[following - first :][:length], following, length)
+                following += hop
+            # An aligned window at the end may reach back by the length.
+            needed = total if cropped and following else min(following, total - length)
+            kept = kept[max(0, needed - first) :]
+        if not total:
+            raise AudioError("an empty clip has no windows")
+        if length is None or hop is None:
+            yield Window(self._extend(kept, max(total, self.min_samples)), 0, total)
+        elif total < length:
+            yield Window(self._extend(kept, length), 0, total)
+        elif not cropped and self.tail == "align" and following - hop + length < total:
+            yield Window(kept[-length:], total - length, length)
 
     def _extend(self, clip: Samples, length: int) -> Samples:
         if clip.size == length:
