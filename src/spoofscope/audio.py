@@ -124,7 +124,7 @@ def _refuse_truncated_wav(path: Path) -> None:
         )
 
 
-class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
+class _Sequential(soundfile.SoundFile):
     """A file that is read from its start to its end.
 
     soundfile seeks after every read of a file that can seek. In an MP3 file that loses the bits
