@@ -1,4 +1,4 @@
-"""Back-ends linear, mhfa and aasist: sizes, formulas, padding."""
+"""Back-ends for SSL features: sizes, formulas, padding."""
 
 import subprocess
 import sys
@@ -20,6 +20,12 @@ BACK_ENDS: list[dict[str, Any]] = [
     {"type": "linear", "n_outputs": 2},
     {"type": "mhfa", "heads": 4, "compression": 8},
     {"type": "mhfa", "heads": 3, "compression": 8, "attention_bias": True, "n_outputs": 2},
+    {"type": "ca_mhfa", "heads": 3, "compression": 8},
+    {"type": "ca_mhfa", "heads": 3, "compression": 8, "context_frames": 0, "n_outputs": 2},
+    {"type": "ffn"},
+    {"type": "ffn", "legacy_pooling": True, "n_outputs": 2},
+    {"type": "sls"},
+    {"type": "sls", "as_published": True, "n_outputs": 2},
     {"type": "aasist"},
     {"type": "aasist", "channels": 8},
     {"type": "aasist", "residual": "as_published", "layer": "weighted", "n_outputs": 2},
@@ -59,6 +65,15 @@ def randomised(module: torch.nn.Module) -> torch.nn.Module:
         ({"type": "aasist", "layer": "weighted", "n_outputs": 2}, 12, 1024, 447_278),
         ({"type": "aasist", "layer": "weighted", "n_outputs": 2}, 24, 1024, 447_314),
         ({"type": "linear"}, 13, 768, 13 + 768 + 1),
+        ({"type": "linear", "n_outputs": 2}, 13, 768, 13 + 2 * 768 + 2),
+        ({"type": "ca_mhfa", "context_frames": 0}, 13, 768, 213_275),
+        ({"type": "ca_mhfa", "context_frames": 4}, 13, 768, 213_275 + 32_768),
+        ({"type": "ffn", "n_outputs": 2}, 6, 768, 164_756),
+        ({"type": "ffn", "n_outputs": 2}, 12, 768, 164_774),
+        ({"type": "ffn", "n_outputs": 2}, 12, 1024, 197_542),
+        ({"type": "ffn", "n_outputs": 2, "legacy_pooling": True}, 24, 1024, 197_578),
+        ({"type": "sls", "as_published": True}, 13, 768, 13_175_044),
+        ({"type": "sls"}, 13, 768, 395_524),
     ],
 )
 def test_published_sizes(config: dict[str, Any], n_channels: int, dim: int, expected: int) -> None:
@@ -144,6 +159,148 @@ def test_linear_equals_its_formula() -> None:
     expected = p["output.weight"] @ mean + p["output.bias"]
     got = back_end(values, torch.tensor([4])).detach().numpy()[0]
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-6)
+
+
+def test_context_of_ca_mhfa_equals_a_loop_over_frames() -> None:
+    back_end = randomised(
+        build({"type": "ca_mhfa", "heads": 3, "compression": 7, "context_frames": 4})
+    )
+    p = numpy_of(back_end)
+    values, lengths = torch.randn(2, 3, 11, 12), torch.tensor([11, 6])
+    got = back_end(values, lengths).detach().numpy()
+    for row, n in enumerate(lengths.tolist()):
+        x = values[row, :, :n].double().numpy()
+        keys, contents = (
+            np.tensordot(softmax(p[f"{name}_mix"], 0), x, 1) @ p[f"{name}.weight"].T
+            + p[f"{name}.bias"]
+            for name in ("key", "value")
+        )
+        pooled = []
+        for head in p["attention.weight"]:  # (7, 5)
+            logits = np.zeros(n)
+            for t in range(n):
+                for tap in range(5):
+                    if 0 <= t + tap - 2 < n:
+                        logits[t] += keys[t + tap - 2] @ head[:, tap]
+            pooled.append(softmax(logits, 0) @ contents)
+        expected = p["output.weight"] @ np.concatenate(pooled) + p["output.bias"]
+        np.testing.assert_allclose(got[row], expected, rtol=0, atol=1e-5)
+
+
+def test_ca_mhfa_without_context_is_mhfa() -> None:
+    mhfa = randomised(build({"type": "mhfa", "heads": 3, "compression": 7}))
+    other = build({"type": "ca_mhfa", "heads": 3, "compression": 7, "context_frames": 0})
+    state = mhfa.state_dict()
+    state["attention.weight"] = state["attention.weight"][:, :, None]
+    other.load_state_dict(state)
+    values, lengths = torch.randn(2, 3, 11, 12), torch.tensor([11, 6])
+    torch.testing.assert_close(other(values, lengths), mhfa(values, lengths), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_ffn_equals_its_formula(legacy: bool) -> None:
+    back_end = randomised(build({"type": "ffn", "legacy_pooling": legacy})).eval()
+    p = numpy_of(back_end)
+    values, lengths = torch.randn(2, 3, 11, 12), torch.tensor([11, 6])
+    got = back_end(values, lengths).detach().numpy()
+    for row, n in enumerate(lengths.tolist()):
+        layers = values[row, :, :n].double().numpy()
+        mixed = np.zeros((n, 12))
+        for i, weight in enumerate(softmax(p["mix"], 0)):
+            scale = p["mix_norm.weight"][i] / np.sqrt(p["mix_norm.running_var"][i] + 1e-5)
+            shifted = layers[i] - p["mix_norm.running_mean"][i]
+            mixed += weight * (shifted * scale + p["mix_norm.bias"][i])
+        x = np.maximum(mixed @ p["frames.0.weight"].T + p["frames.0.bias"], 0)
+        x = np.maximum(x @ p["frames.2.weight"].T + p["frames.2.bias"], 0)
+        projected = x @ p["attention.weight"].T + p["attention.bias"]
+        attention = softmax(np.tanh(projected @ p["vector"]), 0)
+        mean = attention @ x
+        if legacy:
+            mean = mean / n
+            second = attention @ x**2 - mean**2
+        else:
+            second = attention @ (x - mean) ** 2
+        hidden = p["output.0.weight"] @ np.concatenate([mean, second]) + p["output.0.bias"]
+        expected = p["output.2.weight"] @ np.maximum(hidden, 0) + p["output.2.bias"]
+        np.testing.assert_allclose(got[row], expected, rtol=0, atol=1e-5)
+
+
+def test_attentive_statistics_of_equal_weights_are_mean_and_variance() -> None:
+    # As coded upstream, the mean of 50 frames comes out 50 times too small, and the "variance" is
+    # nearly the second moment.
+    x = torch.rand(2, 50, 128)
+    uniform, lengths = torch.full((2, 50), 1 / 50), torch.tensor([50, 50])
+    mean, variance = x.mean(1), x.var(1, correction=0)
+    corrected = build({"type": "ffn"})._statistics(x, uniform, lengths)
+    torch.testing.assert_close(corrected, torch.cat([mean, variance], dim=1))
+    legacy = build({"type": "ffn", "legacy_pooling": True})._statistics(x, uniform, lengths)
+    second = x.square().mean(1) - (mean / 50).square()
+    torch.testing.assert_close(legacy, torch.cat([mean / 50, second], dim=1))
+
+
+@pytest.mark.parametrize(
+    ("config", "norm"), [({"type": "ffn"}, "mix_norm"), ({"type": "sls"}, "norm")]
+)
+def test_padding_enters_no_batch_statistics_in_training(config: dict[str, Any], norm: str) -> None:
+    values, lengths = torch.randn(3, 3, 12, 12), torch.tensor([9, 12, 6])
+    outcomes = []
+    for filling in (0.0, 1000.0):
+        back_end = build(config).train()
+        for row, length in enumerate(lengths.tolist()):
+            values[row, :, length:] = filling
+        logits = back_end(values, lengths)
+        logits.sum().backward()
+        gradients = [p.grad for p in back_end.parameters()]
+        outcomes.append([logits, getattr(back_end, norm).running_var, *gradients])
+    torch.testing.assert_close(*outcomes)
+
+
+def sls_readout(p: dict[str, NDArray[np.float64]], layers: NDArray[np.float64]) -> Any:
+    """The pooled map (steps, dims) of features (C, N, D), by loops."""
+    mixed = np.zeros(layers.shape[1:])
+    for layer in layers:
+        gate = 1 / (1 + np.exp(-(p["gate.weight"][0] @ layer.mean(0) + p["gate.bias"][0])))
+        mixed += gate * layer
+    scale = p["norm.weight"] / np.sqrt(p["norm.running_var"] + 1e-5)
+    x = selu((mixed - p["norm.running_mean"]) * scale + p["norm.bias"])
+    steps, dims = x.shape[0] // 3, x.shape[1] // 3
+    return x[: 3 * steps, : 3 * dims].reshape(steps, 3, dims, 3).max(axis=(1, 3))
+
+
+def test_sls_equals_its_formula() -> None:
+    back_end = randomised(build({"type": "sls"}, dim=13)).eval()
+    p = numpy_of(back_end)
+    values, lengths = torch.randn(2, 3, 11, 13), torch.tensor([11, 7])
+    got = back_end(values, lengths).detach().numpy()
+    for row, n in enumerate(lengths.tolist()):
+        pooled = sls_readout(p, values[row, :, :n].double().numpy())
+        readout = np.concatenate([pooled.mean(0), np.sqrt(pooled.var(0) + 1e-5)])
+        hidden = selu(p["output.0.weight"] @ readout + p["output.0.bias"])
+        expected = p["output.2.weight"] @ hidden + p["output.2.bias"]
+        np.testing.assert_allclose(got[row], expected, rtol=0, atol=1e-5)
+
+
+def test_sls_as_published_equals_its_formula_and_hears_201_frames() -> None:
+    back_end = randomised(build({"type": "sls", "as_published": True})).eval()
+    p = numpy_of(back_end)
+    values = torch.randn(2, 3, 250, 12, requires_grad=True)
+    lengths = torch.tensor([250, 90])
+    logits = back_end(values, lengths)
+    for row, n in enumerate(lengths.tolist()):
+        layers = np.zeros((3, 201, 12))
+        layers[:, : min(n, 201)] = values[row, :, : min(n, 201)].detach().numpy()
+        hidden = p["output.0.weight"] @ sls_readout(p, layers).ravel() + p["output.0.bias"]
+        expected = p["output.2.weight"] @ selu(hidden) + p["output.2.bias"]
+        np.testing.assert_allclose(logits[row].detach().numpy(), expected, rtol=0, atol=1e-5)
+    logits.sum().backward()
+    assert values.grad is not None
+    assert (values.grad[0, :, 201:] == 0).all()
+    assert (values.grad[0, :, 200] != 0).any()
+
+
+def test_sls_refuses_fewer_than_three_frames() -> None:
+    with pytest.raises(AudioError, match="2 frames"):
+        build({"type": "sls"})(torch.randn(2, 3, 5, 12), torch.tensor([5, 2]))
 
 
 def selu(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -275,6 +432,8 @@ def test_layer_weights_are_distributions() -> None:
     for config, names in (
         ({"type": "linear"}, ["mix"]),
         ({"type": "mhfa"}, ["key", "value"]),
+        ({"type": "ca_mhfa"}, ["key", "value"]),
+        ({"type": "ffn"}, ["mix", "mix_times_gain"]),
         ({"type": "aasist", "layer": "weighted"}, ["mix", "mix_times_gain"]),
     ):
         back_end = randomised(build(config))
@@ -290,9 +449,12 @@ def test_layer_weights_are_distributions() -> None:
             assert weight.sum().item() == pytest.approx(1.0)
     assert build({"type": "aasist"}).layer_weights() is None
     assert build({"type": "aasist"}).layer_logits() is None
-    back_end = build({"type": "aasist", "layer": "weighted"})
-    back_end.mix_norm.weight.data = torch.tensor([1.0, -2.0, 1.0])
-    assert back_end.layer_weights()["mix_times_gain"].tolist() == pytest.approx([0.25, 0.5, 0.25])
+    assert build({"type": "sls"}).layer_weights() is None
+    for config in ({"type": "aasist", "layer": "weighted"}, {"type": "ffn"}):
+        back_end = build(config)
+        back_end.mix_norm.weight.data = torch.tensor([1.0, -2.0, 1.0])
+        corrected = back_end.layer_weights()["mix_times_gain"]
+        assert corrected.tolist() == pytest.approx([0.25, 0.5, 0.25])
 
 
 @pytest.mark.parametrize(
@@ -301,6 +463,11 @@ def test_layer_weights_are_distributions() -> None:
         ({"type": "mhfa", "head": 4}, "did you mean 'heads'"),
         ({"type": "mhfa", "heads": 0}, "at least 1"),
         ({"type": "mhfa", "attention_bias": 1}, "attention_bias"),
+        ({"type": "ca_mhfa", "context_frames": 3}, "even number such as 0 or 4, not 3"),
+        ({"type": "ca_mhfa", "context_frames": -2}, "even number"),
+        ({"type": "ca_mhfa", "attention_bias": True}, "unknown key 'attention_bias'"),
+        ({"type": "ffn", "legacy_pooling": "yes"}, "legacy_pooling"),
+        ({"type": "sls", "as_published": 1}, "as_published"),
         ({"type": "aasist", "channels": 0}, "at least 1"),
         ({"type": "aasist", "layer": "first"}, "'last', 'weighted'"),
         ({"type": "aasist", "residual": None}, "residual"),

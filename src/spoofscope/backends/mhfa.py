@@ -1,7 +1,8 @@
 """Multi-head factorised attentive pooling (Peng et al., SLT 2022)."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,42 +12,43 @@ from spoofscope.batches import valid_mask
 from spoofscope.components import one_of, positive_int, resolve
 
 
-class MHFA(BackEnd):
+class FactorisedAttention(BackEnd):
     """Attention over time whose keys and values are two separate mixes of the layers.
 
     K = sum_l softmax(w_k)_l x_l and V = sum_l softmax(w_v)_l x_l are each compressed by a linear
     layer. Every head turns the keys into one weight per frame (softmax over the valid frames); all
     heads average the same values; their averages are concatenated and mapped to the logits.
 
-    Options:
-        heads: attention heads.
-        compression: size of the compressed keys and values.
-        attention_bias: whether the layer from keys to heads has a bias, as in the paper. It changes
-            nothing but the parameter count, because a softmax over time ignores a constant.
-        n_outputs: 1 or 2 logits, see `base.OUTPUTS`.
-
-    For 13 hidden states of size 768 and 64 heads without bias it has 213,275 parameters.
+    A subclass says how its heads read the keys, and what it has for options besides `heads`,
+    `compression` and `n_outputs`.
     """
 
-    name = "mhfa"
+    defaults: ClassVar[Mapping[str, Any]]
 
     def __init__(
         self, config: Mapping[str, Any], *, n_channels: int, dim: int, n_frames: int | None
     ) -> None:
         super().__init__(config, n_channels=n_channels, dim=dim, n_frames=n_frames)
-        owner = "back-end mhfa"
-        defaults = {"heads": 32, "compression": 128, "attention_bias": False, "n_outputs": 1}
-        self.config = resolve(config, defaults, owner)
+        owner = f"back-end {self.name}"
+        self.config = resolve(config, self.defaults, owner)
         heads = positive_int(self.config, "heads", owner)
         compression = positive_int(self.config, "compression", owner)
-        bias = one_of(self.config, "attention_bias", (True, False), owner)
         self.outputs = OUTPUTS[one_of(self.config, "n_outputs", (1, 2), owner)]
         self.key_mix = nn.Parameter(torch.ones(n_channels))
         self.value_mix = nn.Parameter(torch.ones(n_channels))
         self.key = nn.Linear(dim, compression)
         self.value = nn.Linear(dim, compression)
-        self.attention = nn.Linear(compression, heads, bias=bias)
+        self.attention = self._attention_layer(owner, heads, compression)
         self.output = nn.Linear(heads * compression, len(self.outputs))
+
+    @abstractmethod
+    def _attention_layer(self, owner: str, heads: int, compression: int) -> nn.Module:
+        """What `attention_logits` works with; checks the options that concern it."""
+
+    @abstractmethod
+    def attention_logits(self, keys: Tensor, valid: Tensor) -> Tensor:
+        """Compressed keys (B, N, compression) -> (B, N, heads); `valid` (B, N, 1) is False in
+        padding, whose keys mean nothing and whose logits are ignored."""
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         """Logits (B, n_outputs) of features (B, C, N, D) with `lengths` (B,) valid frames."""
@@ -54,7 +56,8 @@ class MHFA(BackEnd):
         mixes = torch.stack([self.key_mix.softmax(0), self.value_mix.softmax(0)])
         keys, contents = torch.einsum("kc,bcnd->kbnd", mixes, values)
         valid = valid_mask(lengths, values.shape[2])[:, :, None]
-        attention = self.attention(self.key(keys)).masked_fill(~valid, -torch.inf).softmax(dim=1)
+        attention = self.attention_logits(self.key(keys), valid)
+        attention = attention.masked_fill(~valid, -torch.inf).softmax(dim=1)
         pooled = attention.transpose(1, 2) @ self.value(contents)  # (B, heads, compression)
         logits: Tensor = self.output(pooled.flatten(1))
         return logits
@@ -69,3 +72,34 @@ class MHFA(BackEnd):
     def layer_logits(self) -> dict[str, Tensor]:
         """The arguments of the softmaxes, as "key" and "value", each (C,)."""
         return {"key": self.key_mix.detach(), "value": self.value_mix.detach()}
+
+
+class MHFA(FactorisedAttention):
+    """Factorised attention whose heads read one frame of the keys each.
+
+    Options:
+        heads: attention heads.
+        compression: size of the compressed keys and values.
+        attention_bias: whether the layer from keys to heads has a bias, as in the paper. It changes
+            nothing but the parameter count, because a softmax over time ignores a constant.
+        n_outputs: 1 or 2 logits, see `base.OUTPUTS`.
+
+    For 13 hidden states of size 768 and 64 heads without bias it has 213,275 parameters.
+    """
+
+    name = "mhfa"
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "heads": 32,
+        "compression": 128,
+        "attention_bias": False,
+        "n_outputs": 1,
+    }
+
+    def _attention_layer(self, owner: str, heads: int, compression: int) -> nn.Module:
+        bias = one_of(self.config, "attention_bias", (True, False), owner)
+        return nn.Linear(compression, heads, bias=bias)
+
+    def attention_logits(self, keys: Tensor, valid: Tensor) -> Tensor:
+        """Keys (B, N, compression) -> (B, N, heads), frame by frame."""
+        logits: Tensor = self.attention(keys)
+        return logits

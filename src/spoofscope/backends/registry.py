@@ -11,11 +11,15 @@ if TYPE_CHECKING:
 
 _MEMBERS = {
     "aasist": "spoofscope.backends.aasist:AASIST",
+    "ca_mhfa": "spoofscope.backends.ca_mhfa:CAMHFA",
     "dcnn": "spoofscope.backends.dcnn:DCNN",
+    "ffn": "spoofscope.backends.ffn:FFN",
     "gmm": "spoofscope.backends.gmm:GMM",
     "lcnn": "spoofscope.backends.lcnn:LCNN",
     "linear": "spoofscope.backends.linear:Linear",
     "mhfa": "spoofscope.backends.mhfa:MHFA",
+    "raw_aasist": "spoofscope.backends.raw_aasist:RawAASIST",
+    "sls": "spoofscope.backends.sls:SLS",
 }
 
 
