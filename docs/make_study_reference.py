@@ -71,7 +71,7 @@ def defaults_of_components() -> dict[str, Config]:
             frontend = frontends.build(options)
             found[f"frontend_{name}"] = {**frontend.config, **dict.fromkeys(options, REQUIRED)}
     for name in backends.available():
-        sizes = {"n_channels": 1, "dim": 256, "n_frames": 100}
+        sizes = {"n_channels": 1, "dim": 256, "n_frames": 1000}
         config = backends.build({"type": name}, **sizes).config
         found[f"backend_{name}"] = {**config, "type": REQUIRED}
     recipe = resolve_recipe({}).to_dict()

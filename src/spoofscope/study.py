@@ -230,6 +230,11 @@ class Study:
         # Asked for by every job of a large study.
         self._run_of = {run.detector: run for run in self.runs.values()}
         self._features_of = {run_id: self._features_id(run) for run_id, run in self.runs.items()}
+        self._fusion_of = {self.fusion_id(name): name for name in self.config.get("fusion", {})}
+        self._scored_by = {
+            **{run_id: self._sets_of(run.detector) for run_id, run in self.runs.items()},
+            **{fusion: self._fusion_sets(name) for fusion, name in self._fusion_of.items()},
+        }
 
     # --- references between sections -------------------------------------------------------
 
@@ -278,13 +283,24 @@ class Study:
                 self._dataset(source["corpus"], "dev", f"{where}.train.dev")
             if "chain" in entry["train"]:
                 self._chain(entry["train"]["chain"], f"{where}.train.chain")
-        for i, entry in enumerate(self.config["score"]):
-            for split in entry["splits"]:
-                self._dataset(entry["corpus"], split, f"score[{i}].corpus")
+            if "score" not in entry and "score" not in self.config:
+                raise ConfigError(
+                    f"the study file: key 'score' is missing; {where} has none of its own"
+                )
+        own = {f"detectors.{name}.": entry for name, entry in self.config["detectors"].items()}
+        for where, holder in {"": self.config, **own}.items():
+            for i, entry in enumerate(holder.get("score", [])):
+                for split in entry["splits"]:
+                    self._dataset(entry["corpus"], split, f"{where}score[{i}].corpus")
         for name, entry in self.config.get("fusion", {}).items():
             for i, detector in enumerate(entry["detectors"]):
                 self._reference(detector, "detectors", f"fusion.{name}.detectors[{i}]")
-            self._check_scored(entry["fit"], f"fusion.{name}.fit")
+            if not self._fusion_sets(name):
+                raise ConfigError(
+                    f"fusion.{name}.detectors: there are no trials that all of them score; see the "
+                    "keys `score`"
+                )
+            self._check_scored(entry["fit"], f"fusion.{name}.fit", self._fusion_sets(name))
             if entry["fit"]["split"] == "eval":
                 raise ConfigError(
                     f"fusion.{name}.fit.split: a fusion is not fitted on eval, where it is judged"
@@ -295,14 +311,18 @@ class Study:
         if attribution:
             for i, name in enumerate(attribution["detectors"]):
                 self._reference(name, "detectors", f"attribution.detectors[{i}]")
-            self._check_scored(attribution, "attribution")
+                self._check_scored(attribution, "attribution", self._sets_of(name), f" by {name}")
         for i, entry in enumerate(self.config.get("artefacts", {}).get("trials", [])):
-            self._check_scored(entry, f"artefacts.trials[{i}]")
+            sets = [pair for name in self.config["detectors"] for pair in self._sets_of(name)]
+            self._check_scored(entry, f"artefacts.trials[{i}]", sets)
 
-    def _check_scored(self, trials: Config, where: str) -> None:
-        if (trials["corpus"], trials["split"]) not in self.scored():
+    @staticmethod
+    def _check_scored(
+        trials: Config, where: str, sets: Iterable[tuple[str, str]], by: str = ""
+    ) -> None:
+        if (trials["corpus"], trials["split"]) not in sets:
             raise ConfigError(
-                f"{where}: {trials['corpus']}.{trials['split']} is not scored; "
+                f"{where}: {trials['corpus']}.{trials['split']} is not scored{by}; "
                 "add it to the `score` section"
             )
 
@@ -391,10 +411,33 @@ class Study:
         """How many parts the work on one split is cut into."""
         return int(self.config["scatter_shards"].get(split, 1))
 
+    def _sets_of(self, detector: str) -> list[tuple[str, str]]:
+        own = self.config["detectors"][detector].get("score")
+        sets = self.config["score"] if own is None else own
+        return list(
+            dict.fromkeys((entry["corpus"], split) for entry in sets for split in entry["splits"])
+        )
+
+    def _fusion_sets(self, name: str) -> list[tuple[str, str]]:
+        first, *others = map(self._sets_of, self.config["fusion"][name]["detectors"])
+        return [pair for pair in first if all(pair in sets for sets in others)]
+
+    def scored_by(self, system: str) -> list[tuple[str, str]]:
+        """Every (corpus, split) that a run or a fusion is scored on; a fusion where all of its
+        members are.
+        """
+        return self._scored_by[system]
+
     def scored(self) -> list[tuple[str, str]]:
-        """Every (corpus, split) that all detectors are scored on."""
+        """Every (corpus, split) that some detector is scored on."""
+        return list(dict.fromkeys(pair for run in self.runs for pair in self.scored_by(run)))
+
+    def scorings(self) -> list[tuple[str, int, str, str]]:
+        """Every (system id, seed, corpus, split) that has a score file."""
         return [
-            (entry["corpus"], split) for entry in self.config["score"] for split in entry["splits"]
+            (system, seed, corpus, split)
+            for system, seed in self.systems()
+            for corpus, split in self.scored_by(system)
         ]
 
     # --- detectors -------------------------------------------------------------------------
@@ -459,6 +502,13 @@ class Study:
         if "chain" in train:
             settings["chain"] = self._chain(train["chain"], f"detectors.{name}.train.chain")
             settings["chain"]["seed"] = self.seed
+        if "aggregate" in entry:
+            aggregate = copy.deepcopy(entry["aggregate"])
+            if (aggregate["method"] == "top_k") != ("k" in aggregate):
+                raise ConfigError(
+                    f"detectors.{name}.aggregate: method top_k needs k, and the others have none"
+                )
+            settings["aggregate"] = aggregate
         return settings
 
     def dev_sources(self, detector: str) -> list[Config]:
@@ -499,10 +549,10 @@ class Study:
     def is_cached(self, run_id: str) -> bool:
         """Whether a run's front-end is run once per corpus and its output kept."""
         name = self.config["detectors"][self.run(run_id).detector]["frontend"]
-        return (
-            self.is_frozen(name)
-            and self.config["frontends"][name].get("cache", "framewise") != "none"
-        )
+        frontend = self.config["frontends"][name]
+        # The features of `raw` are eight times as large as the audio, and sooner made than read.
+        default = "none" if frontend["type"] == "raw" else "framewise"
+        return self.is_frozen(name) and frontend.get("cache", default) != "none"
 
     def features_id(self, run_id: str) -> str:
         """`{frontend}-{hash8}` of the cached features that a run reads."""
@@ -550,13 +600,10 @@ class Study:
 
     def fusion_of(self, fusion_id: str) -> str:
         """The name of the fusion with that id."""
-        for name in self.config.get("fusion", {}):
-            if self.fusion_id(name) == fusion_id:
-                return str(name)
-        raise ConfigError(f"the study file defines no fusion {fusion_id!r}")
+        if fusion_id not in self._fusion_of:
+            raise ConfigError(f"the study file defines no fusion {fusion_id!r}")
+        return self._fusion_of[fusion_id]
 
     def systems(self) -> list[tuple[str, int]]:
         """Every (id, seed) that has score files: the runs, then the fusions (seed 0)."""
-        return self.run_seeds() + [
-            (self.fusion_id(name), 0) for name in self.config.get("fusion", {})
-        ]
+        return self.run_seeds() + [(fusion, 0) for fusion in self._fusion_of]

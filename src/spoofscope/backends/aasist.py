@@ -1,7 +1,8 @@
 """AASIST (Jung et al., ICASSP 2022) in the variant for SSL features (Tak et al., Odyssey 2022).
 
 Spectral and temporal nodes of a residual network's feature map form two graphs; graph attention,
-pooling and two parallel heterogeneous stacks that combine the graphs lead to a read-out.
+pooling and two parallel heterogeneous stacks that combine the graphs lead to a read-out. The
+original, for raw waveforms, shares these graphs: see `raw_aasist`.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from spoofscope.errors import AudioError
 
 _COMPRESSION = 128
 _POOL = 3
+_STACK_DIM = 32
 
 
 class ResidualBlock(nn.Module):
@@ -155,38 +157,43 @@ class HeterogeneousGraphAttention(nn.Module):
 
 
 class GraphPool(nn.Module):
-    """Keep the half of the nodes with the highest scores, each multiplied by its score.
+    """Keep the nodes with the highest scores, each multiplied by its score.
 
     The kept nodes are in the order of falling scores, and that order matters: the two stacks of
     AASIST are later compared node by node.
+
+    Args:
+        dim: D of the nodes.
+        ratio: the share of the nodes to keep, rounded down, but at least one.
     """
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, ratio: float = 0.5) -> None:
         super().__init__()
+        self.ratio = ratio
         self.score = nn.Linear(dim, 1)
         self.dropout = nn.Dropout(0.3)
 
     def forward(self, nodes: Tensor) -> Tensor:
-        """Nodes (B, n, dim) -> (B, max(n // 2, 1), dim)."""
+        """Nodes (B, n, dim) -> (B, max(int(n * ratio), 1), dim)."""
         scores = torch.sigmoid(self.score(self.dropout(nodes)))
-        kept = scores.topk(max(nodes.shape[1] // 2, 1), dim=1).indices
+        kept = scores.topk(max(int(nodes.shape[1] * self.ratio), 1), dim=1).indices
         return (nodes * scores).gather(1, kept.expand(-1, -1, nodes.shape[2]))
 
 
 class Stack(nn.Module):
     """One of the two parallel stacks: two heterogeneous layers with pooling in between."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, ratio: float) -> None:
         super().__init__()
         self.master = nn.Parameter(torch.randn(1, 1, dim))
-        self.layer1 = HeterogeneousGraphAttention(dim, 32, temperature=100.0)
-        self.pool_temporal = GraphPool(32)
-        self.pool_spectral = GraphPool(32)
-        self.layer2 = HeterogeneousGraphAttention(32, 32, temperature=100.0)
+        self.layer1 = HeterogeneousGraphAttention(dim, _STACK_DIM, temperature=100.0)
+        self.pool_temporal = GraphPool(_STACK_DIM, ratio)
+        self.pool_spectral = GraphPool(_STACK_DIM, ratio)
+        self.layer2 = HeterogeneousGraphAttention(_STACK_DIM, _STACK_DIM, temperature=100.0)
         self.dropout = nn.Dropout(0.2)
 
     def forward(self, temporal: Tensor, spectral: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, T, dim), (B, S, dim) -> (B, T // 2, 32), (B, S // 2, 32), master (B, 1, 32)."""
+        """(B, T, dim), (B, S, dim) -> the pooled (B, T', 32), (B, S', 32), master (B, 1, 32)."""
         master = self.master.expand(temporal.shape[0], -1, -1)
         temporal, spectral, master = self.layer1(temporal, spectral, master)
         temporal, spectral = self.pool_temporal(temporal), self.pool_spectral(spectral)
@@ -198,7 +205,51 @@ class Stack(nn.Module):
         )
 
 
-class AASIST(BackEnd):
+class GraphBackEnd(BackEnd):
+    """What the variants of AASIST share: from spectral and temporal nodes to logits."""
+
+    def _build_graphs(
+        self, bands: int, width: int, ratios: tuple[float, float, float], n_outputs: int
+    ) -> None:
+        """Add the layers.
+
+        Args:
+            bands: spectral nodes.
+            width: D of the nodes.
+            ratios: shares of nodes to keep: of spectral and temporal ones before the stacks, and of
+                both within them.
+            n_outputs: logits.
+        """
+        self.position = nn.Parameter(torch.randn(1, bands, width))
+        self.graph_spectral = GraphAttention(width, width, temperature=2.0)
+        self.graph_temporal = GraphAttention(width, width, temperature=2.0)
+        self.pool_spectral = GraphPool(width, ratios[0])
+        self.pool_temporal = GraphPool(width, ratios[1])
+        self.stacks = nn.ModuleList([Stack(width, ratios[2]), Stack(width, ratios[2])])
+        self.dropout = nn.Dropout(0.5)
+        self.output = nn.Linear(5 * _STACK_DIM, n_outputs)
+
+    def _graph_logits(self, temporal: Tensor, spectral: Tensor) -> Tensor:
+        """Nodes (B, T, width) and (B, bands, width), without positions -> (B, n_outputs)."""
+        spectral = self.pool_spectral(self.graph_spectral(spectral + self.position))
+        temporal = self.pool_temporal(self.graph_temporal(temporal))
+        branches = [stack(temporal, spectral) for stack in self.stacks]
+        temporal, spectral, master = (torch.maximum(*pair) for pair in zip(*branches, strict=True))
+        readout = torch.cat(
+            [
+                temporal.abs().amax(dim=1),
+                temporal.mean(dim=1),
+                spectral.abs().amax(dim=1),
+                spectral.mean(dim=1),
+                master.squeeze(1),
+            ],
+            dim=1,
+        )
+        logits: Tensor = self.output(self.dropout(readout))
+        return logits
+
+
+class AASIST(GraphBackEnd):
     """AASIST on SSL features.
 
     Options:
@@ -247,14 +298,7 @@ class AASIST(BackEnd):
         self.attention = nn.Sequential(
             nn.Conv2d(width, 128, 1), nn.SELU(), nn.BatchNorm2d(128), nn.Conv2d(128, width, 1)
         )
-        self.position = nn.Parameter(torch.randn(1, _COMPRESSION // _POOL, width))
-        self.graph_spectral = GraphAttention(width, width, temperature=2.0)
-        self.graph_temporal = GraphAttention(width, width, temperature=2.0)
-        self.pool_spectral = GraphPool(width)
-        self.pool_temporal = GraphPool(width)
-        self.stacks = nn.ModuleList([Stack(width), Stack(width)])
-        self.dropout = nn.Dropout(0.5)
-        self.output = nn.Linear(160, len(self.outputs))
+        self._build_graphs(_COMPRESSION // _POOL, width, (0.5, 0.5, 0.5), len(self.outputs))
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         """Logits (B, n_outputs) of features (B, C, N, D) with `lengths` (B,) valid frames.
@@ -270,23 +314,7 @@ class AASIST(BackEnd):
         return apply_by_length(self._logits, values, lengths, dim=2)
 
     def _logits(self, values: Tensor) -> Tensor:
-        temporal, spectral = self._nodes(self._mixed(values))
-        spectral = self.pool_spectral(self.graph_spectral(spectral))
-        temporal = self.pool_temporal(self.graph_temporal(temporal))
-        branches = [stack(temporal, spectral) for stack in self.stacks]
-        temporal, spectral, master = (torch.maximum(*pair) for pair in zip(*branches, strict=True))
-        readout = torch.cat(
-            [
-                temporal.abs().amax(dim=1),
-                temporal.mean(dim=1),
-                spectral.abs().amax(dim=1),
-                spectral.mean(dim=1),
-                master.squeeze(1),
-            ],
-            dim=1,
-        )
-        logits: Tensor = self.output(self.dropout(readout))
-        return logits
+        return self._graph_logits(*self._nodes(self._mixed(values)))
 
     def _mixed(self, values: Tensor) -> Tensor:
         """(B, C, N, D) -> (B, N, D)."""
@@ -300,7 +328,7 @@ class AASIST(BackEnd):
         x = functional.selu(self.norm_in(functional.max_pool2d(bands, _POOL)))
         x = functional.selu(self.norm_out(self.encoder(x)))  # (B, channels, 42, N // 3)
         weights = self.attention(x)
-        spectral = (x * weights.softmax(dim=3)).sum(dim=3).transpose(1, 2) + self.position
+        spectral = (x * weights.softmax(dim=3)).sum(dim=3).transpose(1, 2)
         temporal = (x * weights.softmax(dim=2)).sum(dim=2).transpose(1, 2)
         return temporal, spectral
 

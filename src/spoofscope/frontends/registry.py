@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _MEMBERS = {
     "lfcc": "spoofscope.frontends.lfcc:LFCC",
+    "raw": "spoofscope.frontends.raw:SincBank",
     "ssl": "spoofscope.frontends.ssl:SSLFrontEnd",
     "wavelet_packets": "spoofscope.frontends.wavelet_packets:WaveletPackets",
 }
