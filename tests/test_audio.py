@@ -7,6 +7,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -195,6 +196,51 @@ def test_what_no_file_can_hold_is_not_written(tmp_path, samples, message):
     with pytest.raises(AudioError, match=message):
         audio.write(tmp_path / "x.wav", samples, 16000)
     assert not any(tmp_path.iterdir())
+
+
+# --- arrays --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.int8, np.uint8, np.float32, np.float64])
+def test_arrays_are_scaled_by_their_type(dtype):
+    values = np.array([0.5, -1.0, 0.0, 0.25])
+    scale, zero = {np.int16: (2**15, 0), np.int32: (2**31, 0), np.int8: (128, 0)}.get(dtype, (1, 0))
+    if dtype is np.uint8:
+        scale, zero = 128, 128
+    stored = (values * scale + zero).astype(dtype)
+    for waveform in (stored, np.stack([stored, stored]), torch.from_numpy(stored)):
+        mono = audio.as_mono(waveform)
+        assert mono.dtype == np.float32
+        assert np.array_equal(mono, values)
+
+
+def test_channels_of_arrays_are_averaged():
+    stereo = np.array([[0.5, 0.0, 0.1], [-0.5, 1.0, 0.3]])
+    assert audio.as_mono(stereo) == pytest.approx([0.0, 0.5, 0.2])
+    assert audio.as_mono(torch.tensor(stereo).bfloat16()) == pytest.approx([0, 0.5, 0.2], abs=1e-3)
+    assert audio.as_mono(torch.tensor(stereo[0], requires_grad=True))[0] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("waveform", "message"),
+    [
+        (np.zeros(0, np.float32), "no samples"),
+        (np.zeros((2, 0)), "channels, samples"),
+        (np.zeros((100, 2)), r"\(channels, samples\), not \(100, 2\); transpose"),
+        (np.zeros((1, 1, 100)), "not \\(1, 1, 100\\)"),
+        (np.zeros(()), "not \\(\\)"),
+        (np.array([0.0, np.nan]), "NaN or infinite"),
+        (np.array([0.0, -np.inf]), "NaN or infinite"),
+        (np.array([0.0, 20000.0]), "reach 20000; .* int16"),
+        (np.zeros(5, np.complex64), "not complex64"),
+        (np.zeros(5, np.uint16), "not uint16"),
+        (np.zeros(5, bool), "not bool"),
+        ([0.0, 0.1], "not list"),
+    ],
+)
+def test_arrays_that_are_no_audio(waveform, message):
+    with pytest.raises(AudioError, match=message):
+        audio.as_mono(waveform)
 
 
 # --- block by block ------------------------------------------------------------------------------

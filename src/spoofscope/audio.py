@@ -23,6 +23,7 @@ from spoofscope.options import check_keys
 Samples = npt.NDArray[np.float32]
 
 _QUALITY = "HQ"
+_LOUDEST = 16.0
 
 
 @dataclass(frozen=True)
@@ -240,6 +241,57 @@ def resample_blocks(
 
 def _not_empty(samples: Samples) -> list[Samples]:
     return [samples] if samples.size else []
+
+
+def as_mono(waveform: Any) -> Samples:
+    """Samples that somebody holds in memory, as this module has them.
+
+    Args:
+        waveform: a NumPy array or a PyTorch tensor, (n,) or (channels, n); channels are averaged.
+            Floats are about in [-1, 1]; whole numbers are scaled by the range of their type
+            (int16: 1 / 32768; uint8 has its zero at 128, as in WAV files).
+
+    Returns:
+        float32 (n,), n >= 1.
+
+    Raises:
+        AudioError: another type or shape, no samples, NaN or infinite samples, or floats that
+            reach beyond 16: those are whole numbers that were not scaled.
+    """
+    if hasattr(waveform, "detach"):
+        tensor = waveform.detach().cpu()
+        # NumPy has no bfloat16.
+        waveform = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    if not isinstance(waveform, np.ndarray):
+        raise AudioError(
+            f"a waveform is a NumPy array or a PyTorch tensor, not {type(waveform).__name__}"
+        )
+    if waveform.ndim not in (1, 2) or waveform.shape[0] > waveform.shape[-1]:
+        raise AudioError(
+            f"a waveform has the shape (samples,) or (channels, samples), not {waveform.shape}"
+            + ("; transpose it" if waveform.ndim == 2 else "")
+        )
+    if waveform.size == 0:
+        raise AudioError("the waveform holds no samples")
+    if waveform.dtype == np.uint8:
+        values = (waveform.astype(np.float32) - 128) / 128
+    elif np.issubdtype(waveform.dtype, np.signedinteger):
+        values = waveform / np.float64(-np.iinfo(waveform.dtype).min)
+    elif np.issubdtype(waveform.dtype, np.floating):
+        values = waveform
+    else:
+        raise AudioError(f"samples are floats or whole numbers with a sign, not {waveform.dtype}")
+    mono = values if values.ndim == 1 else values.mean(axis=0, dtype=np.float32)
+    result = np.ascontiguousarray(mono, dtype=np.float32)
+    if not np.isfinite(result).all():
+        raise AudioError("the waveform holds NaN or infinite samples")
+    peak = float(np.max(np.abs(result)))
+    if peak > _LOUDEST:
+        raise AudioError(
+            f"the samples reach {peak:g}; floats are about in [-1, 1]: scale them, or hand over "
+            "whole numbers as int16 or int32"
+        )
+    return result
 
 
 def write(path: str | Path, samples: npt.NDArray[Any], sample_rate: int) -> None:
