@@ -32,7 +32,7 @@ from spoofscope.files import atomic_folder, read_json, sha256_file, write_json
 from spoofscope.frontends import registry as frontends
 from spoofscope.frontends.base import Features
 from spoofscope.identity import canonical_json
-from spoofscope.inputs import policy_of
+from spoofscope.inputs import Aggregation, aggregate_windows, policy_of
 
 POLARITY = "higher = bona fide"
 DEFAULT_BAND = 0.1
@@ -40,6 +40,12 @@ DEFAULT_BAND = 0.1
 _FORMAT = 1
 _SETTINGS, _WEIGHTS, _CARD = "detector.json", "model.safetensors", "card.md"
 _WINDOWS_AT_ONCE = 8
+_OVER_WINDOWS = {
+    "mean": "the mean over windows",
+    "median": "the median over windows",
+    "max": "that of the window with the most evidence for spoof",
+    "top_k": "the mean of the {k} windows with the most evidence for spoof",
+}
 
 Logits = npt.NDArray[np.float32]
 
@@ -62,6 +68,7 @@ class Detector(nn.Module):
 
     Attributes:
         frontend, backend, policy: the parts.
+        aggregation: how the scores of windows become that of a clip.
         outputs: names of the logits.
         calibration: `{"scale", "offset", "prior", "band"}` or None. Then scale * score + offset is
             a natural-log likelihood ratio, `prior` the prior probability of bona fide, and the
@@ -77,6 +84,7 @@ class Detector(nn.Module):
         policy: InputPolicy,
         meta: Mapping[str, Any] | None = None,
         calibration: Mapping[str, Any] | None = None,
+        aggregation: Aggregation | None = None,
     ) -> None:
         super().__init__()
         self.frontend = frontends.build(frontend_config)
@@ -94,6 +102,7 @@ class Detector(nn.Module):
             dim=self.frontend.dim,
             n_frames=None if length is None else self.frontend.n_frames(length),
         )
+        self.aggregation = aggregation or Aggregation()
         self.outputs = self.backend.outputs
         if self.outputs != ("bonafide",) and set(self.outputs) != {"bonafide", "spoof"}:
             raise DetectorError(
@@ -193,7 +202,7 @@ class Detector(nn.Module):
         """Judge one recording.
 
         Returns:
-            `path`; `score`, the mean over windows of the log-odds of bona fide; `p_bonafide`, its
+            `path`; `score`, the log-odds of bona fide, aggregated over windows; `p_bonafide`, its
             calibrated probability or None; `decision`: bonafide, spoof or inconclusive;
             `duration_s`; `n_windows`; `logits`, their mean over windows in the order of
             `outputs`; `window_scores` and `window_logits`.
@@ -203,7 +212,7 @@ class Detector(nn.Module):
         """
         samples, rate = audio.read(path, self.policy.sample_rate)
         windows = self.score_windows(samples, rate)
-        score = float(windows.scores.mean())
+        score = aggregate_windows(windows.scores, self.aggregation)
         return {
             "path": str(path),
             "score": score,
@@ -300,6 +309,7 @@ class Detector(nn.Module):
             "frontend": {"type": self.frontend.name, **self.frontend.config},
             "backend": {"type": self.backend.name, **self.backend.config},
             "input": self.policy.to_dict(),
+            "aggregate": self.aggregation.to_dict(),
             "outputs": list(self.outputs),
             "polarity": POLARITY,
             "calibration": self.calibration,
@@ -337,6 +347,8 @@ class Detector(nn.Module):
             InputPolicy.from_dict(settings["input"]),
             settings["meta"],
             settings["calibration"],
+            # Folders of before this was a choice took the mean.
+            Aggregation.from_dict(settings.get("aggregate", {})),
         )
         if list(detector.outputs) != settings["outputs"]:
             raise DetectorError(
@@ -431,13 +443,14 @@ def _checked_calibration(calibration: Mapping[str, Any]) -> dict[str, float]:
 
 def _card(settings: Mapping[str, Any]) -> str:
     policy, meta = settings["input"], settings["meta"]
-    length = policy["length"]
+    length, aggregate = policy["length"], settings["aggregate"]
+    over_windows = _OVER_WINDOWS[aggregate["method"]].format(**aggregate)
     window = "whole clips" if length is None else f"{length / policy['sample_rate']:g} s windows"
     lines = [
         f"# Speech-deepfake detector: {settings['frontend']['type']} + "
         f"{settings['backend']['type']}",
         "",
-        f"- Input: mono, {policy['sample_rate']} Hz, {window}; the score is the mean over windows.",
+        f"- Input: mono, {policy['sample_rate']} Hz, {window}; the score is {over_windows}.",
         f"- Score: log-odds of bona fide, {settings['polarity']}.",
         f"- Logits: {', '.join(settings['outputs'])}.",
     ]

@@ -1,9 +1,9 @@
-"""What a detector is fed: the windows of whole utterances, from audio files or from a cache."""
+"""What a detector is fed, the windows of whole utterances, and how their scores become one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,79 @@ from spoofscope.audio import InputPolicy, Windows
 from spoofscope.errors import ConfigError, DetectorError
 from spoofscope.frontends.base import FrontEnd
 from spoofscope.identity import canonical_json
+from spoofscope.options import check_keys, nearest
 
 Inputs = tuple[str, Sequence[npt.NDArray[np.float32]]]
 """An utt_id and what `Detector.logits` takes: its windows as waveforms or as raw features."""
+
+
+AggregationMethod = Literal["mean", "max", "top_k", "median"]
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """How the log-odds of a clip's windows become the clip's score; stored with the detector.
+
+    Attributes:
+        method: `mean`; `median`; `max`, the window with the most evidence for spoof, which is the
+            lowest log-odds; `top_k`, the mean of the k windows with the most, for clips of which
+            only a part is spoofed.
+        k: for `top_k`, how many windows; a shorter clip counts with all of its windows.
+
+    Raises:
+        ConfigError: an unknown method, or `k` missing, below 1 or with another method.
+    """
+
+    method: AggregationMethod = "mean"
+    k: int | None = None
+
+    def __post_init__(self) -> None:
+        methods = get_args(AggregationMethod)
+        if self.method not in methods:
+            raise ConfigError(
+                f"aggregate: unknown method {self.method!r}; {nearest(str(self.method), methods)}"
+            )
+        if (self.method == "top_k") != (self.k is not None):
+            raise ConfigError("aggregate: method top_k needs k, and the others have none")
+        if self.k is not None and self.k < 1:
+            raise ConfigError(f"aggregate: k must be at least 1, not {self.k}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able values; :meth:`from_dict` is the inverse."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Aggregation":
+        """From the key `aggregate` of a study file or of `detector.json`."""
+        check_keys(values, ("method", "k"), "aggregate")
+        return cls(**values)
+
+    def weights(self, scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """What each window counts (n,), summing to 1: the clip's score is the weighted sum.
+
+        Args:
+            scores: log-odds of bona fide of a clip's windows, (n,), n >= 1. Of equal ones the
+                earlier counts first.
+        """
+        values = np.asarray(scores, dtype=np.float64)
+        n = values.size
+        if self.method == "mean":
+            chosen = np.arange(n)
+        elif self.method == "median":
+            chosen = np.argsort(values, kind="stable")[(n - 1) // 2 : n // 2 + 1]
+        else:
+            chosen = np.argsort(values, kind="stable")[: self.k or 1]
+        weights = np.zeros(n)
+        weights[chosen] = 1 / chosen.size
+        return weights
+
+
+def aggregate_windows(scores: npt.ArrayLike, aggregation: Aggregation) -> float:
+    """One score of a clip from the log-odds of its windows (n,), n >= 1."""
+    values = np.asarray(scores, dtype=np.float64)
+    if aggregation.method == "mean":
+        return float(values.mean())
+    return float(values[aggregation.weights(values) > 0].mean())
 
 
 class FeatureSource(Protocol):

@@ -5,14 +5,18 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from spoofscope.detector import Detector
 from spoofscope.errors import TableError
 from spoofscope.files import sha256_file
 from spoofscope.identity import hash8
-from spoofscope.inputs import FeatureSource, check_features, detector_inputs
+from spoofscope.inputs import (
+    FeatureSource,
+    aggregate_windows,
+    check_features,
+    detector_inputs,
+)
 from spoofscope.tables import SCORE_COLUMNS, write_scores, write_table
 
 _LOGGER = logging.getLogger(__name__)
@@ -94,7 +98,7 @@ def score_shard(
 ) -> None:
     """Score the rows of a manifest and write utt_id and score in their order.
 
-    An utterance's score is the mean over its windows of the log-odds of bona fide. `batch_size`
+    An utterance's score is the log-odds of bona fide, aggregated over its windows. `batch_size`
     utterances are worked on together, always the same ones, so that an interrupted job gives the
     same bytes as an undisturbed one; with `batch_size` 1 the score depends on the utterance alone,
     bit for bit, however the manifest is cut into shards.
@@ -141,7 +145,7 @@ def score_shard(
     if window_scores_path is not None:
         windows = [(utt_id, i, s) for utt_id in ids for i, s in enumerate(journal.done[utt_id])]
         write_table(window_scores_path, pl.DataFrame(windows, schema=_WINDOW_COLUMNS, orient="row"))
-    scores = [float(np.mean(journal.done[utt_id])) for utt_id in ids]
+    scores = [aggregate_windows(journal.done[utt_id], detector.aggregation) for utt_id in ids]
     write_scores(out_tsv, pl.DataFrame({"utt_id": ids, "score": scores}, schema=SCORE_COLUMNS))
     journal.path.unlink()
 

@@ -311,24 +311,25 @@ class _Checked:
 
 
 def _stitch(
-    maps: Sequence[Floats], indices: Sequence[npt.NDArray[np.int64]]
+    maps: Sequence[Floats], indices: Sequence[npt.NDArray[np.int64]], weights: Floats
 ) -> tuple[Floats, npt.NDArray[np.int64], float]:
-    """Map and coverage on the clip's frames, and what fell outside, as shares of the mean score."""
+    """Map and coverage on the clip's frames, and what fell outside, as shares of the clip's score,
+    to which the windows contribute with `weights`."""
     n_frames = max(int(places.max()) for places in indices) + 1
     total = np.zeros((maps[0].shape[0], max(n_frames, 1)))
     coverage = np.zeros(total.shape[1], dtype=np.int64)
     outside = 0.0
-    for values, places in zip(maps, indices, strict=True):
+    for values, places, weight in zip(maps, indices, weights, strict=True):
         on_clip = places >= 0
         # add.at sums where several frames of a window fall on one frame of the clip.
-        np.add.at(total.T, places[on_clip], values.T[on_clip])
+        np.add.at(total.T, places[on_clip], weight * values.T[on_clip])
         np.add.at(coverage, places[on_clip], 1)
-        outside += float(values[:, ~on_clip].sum())
-    return total / len(maps), coverage, outside / len(maps)
+        outside += float(weight * values[:, ~on_clip].sum())
+    return total, coverage, outside
 
 
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
+def _weighted(values: Sequence[float], weights: Floats) -> float:
+    return math.fsum(np.asarray(values) * weights)
 
 
 class _Explainer:
@@ -391,9 +392,10 @@ class _Explainer:
         features, baselines = self.inputs(row["utt_id"], windows)
         attributions = self.attribute(features, baselines, self.options.max_steps)
         maps = [reduce_map(self.detector.frontend, item.values) for item in attributions]
-        total, coverage, outside = self._stitched(windows, maps)
-        output = _mean([item.output for item in attributions])
-        baseline_output = _mean([item.baseline_output for item in attributions])
+        weights = self._weights([item.output for item in attributions])
+        total, coverage, outside = self._stitched(windows, maps, weights)
+        output = _weighted([item.output for item in attributions], weights)
+        baseline_output = _weighted([item.baseline_output for item in attributions], weights)
         delta = float(total.sum()) + outside - (output - baseline_output)
         explanation = Explanation(
             utt_id=row["utt_id"],
@@ -409,18 +411,22 @@ class _Explainer:
             outside=outside,
             map=total.astype(np.float32),
             coverage=coverage,
-            maskings=self._maskings(row["utt_id"], features, baselines, maps),
+            maskings=self._maskings(row["utt_id"], features, baselines, maps, weights),
             settings=self.settings,
         )
         gradient, occluded = self._cross_checks(features, baselines, maps)
         return _Checked(explanation, len(maps), gradient, occluded)
 
+    def _weights(self, outputs: Sequence[float]) -> Floats:
+        """What each window counts in the clip's score; the path to the baseline keeps it."""
+        return self.detector.aggregation.weights(self.sign * np.asarray(outputs))
+
     def _stitched(
-        self, windows: Windows, maps: Sequence[Floats]
+        self, windows: Windows, maps: Sequence[Floats], weights: Floats
     ) -> tuple[Floats, npt.NDArray[np.int64], float]:
         counts = [values.shape[1] for values in maps]
         indices = frame_indices(self.detector.frontend, self.detector.policy, windows, counts)
-        return _stitch(maps, indices)
+        return _stitch(maps, indices, weights)
 
     def _cross_checks(
         self,
@@ -451,8 +457,9 @@ class _Explainer:
         features: Sequence[Tensor],
         baselines: Sequence[Tensor],
         maps: Sequence[Floats],
+        weights: Floats,
     ) -> dict[str, Floats]:
-        """Masking curves, averaged over windows like the score."""
+        """Masking curves, averaged over windows with the weights of the score."""
         curves = [
             masking_curves(
                 self.function,
@@ -466,7 +473,8 @@ class _Explainer:
             for number, (x, b, values) in enumerate(zip(features, baselines, maps, strict=True))
         ]
         return {
-            name: np.mean([getattr(curve, name) for curve in curves], axis=0) for name in MASKINGS
+            name: np.average([getattr(curve, name) for curve in curves], axis=0, weights=weights)
+            for name in MASKINGS
         }
 
     def randomised_spearman(
@@ -485,7 +493,8 @@ class _Explainer:
         finally:
             self.detector.backend = trained
         maps = [reduce_map(self.detector.frontend, item.values) for item in attributions]
-        own, other = np.abs(explanation.map), np.abs(self._stitched(windows, maps)[0])
+        weights = self._weights([item.output for item in attributions])
+        own, other = np.abs(explanation.map), np.abs(self._stitched(windows, maps, weights)[0])
         rows = (own > 0).any(axis=1) | (other > 0).any(axis=1)
         return spearman(own[rows].ravel(), other[rows].ravel())
 
