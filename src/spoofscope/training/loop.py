@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,7 +31,14 @@ from spoofscope.errors import ConfigError, DetectorError, TrainingError
 from spoofscope.files import atomic_folder
 from spoofscope.frontends.base import Features
 from spoofscope.identity import hash8, seed_of
-from spoofscope.inputs import FeatureSource, Inputs, check_features, detector_inputs
+from spoofscope.inputs import (
+    Aggregation,
+    FeatureSource,
+    Inputs,
+    aggregate_windows,
+    check_features,
+    detector_inputs,
+)
 from spoofscope.selection.calibration import fit_calibration
 from spoofscope.selection.operating_points import eer, min_dcf
 from spoofscope.tables import write_table
@@ -81,6 +88,7 @@ class TrainingJob:
             They need a front-end that is frozen in all stages.
         augmentation: applied to the training audio on the fly, or None.
         code: digest of the code that trains; a training that other code began is not resumed.
+        aggregation: how the scores of windows become that of a clip, on dev and ever after.
     """
 
     frontend: Mapping[str, Any]
@@ -95,6 +103,7 @@ class TrainingJob:
     dev_features: FeatureSource | None = None
     augmentation: Augmentation | None = None
     code: str = ""
+    aggregation: Aggregation = field(default_factory=Aggregation)
 
 
 class DevResult(NamedTuple):
@@ -206,7 +215,7 @@ class _Training:
         self.job, self.recipe, self.accelerator = job, job.recipe, accelerator
         self.work_dir = work_dir
         torch.manual_seed(seed_of("weights", job.seed))
-        self.detector = Detector(job.frontend, job.backend, job.policy)
+        self.detector = Detector(job.frontend, job.backend, job.policy, aggregation=job.aggregation)
         self.train_rows = load_rows(job.train, "training")
         self.dev_rows = load_rows(job.dev, "development")
         self._check()
@@ -223,6 +232,7 @@ class _Training:
             "frontend": self.detector.frontend.config,
             "backend": [self.detector.backend.name, self.detector.backend.config],
             "input": self.detector.policy.to_dict(),
+            "aggregate": job.aggregation.to_dict(),
             "cached": [job.train_features is not None, job.dev_features is not None],
             "augmentation": None
             if job.augmentation is None
@@ -364,34 +374,36 @@ class _Training:
         process, n_processes = self.accelerator.process_index, self.accelerator.num_processes
         rows = self.dev_rows.gather_every(n_processes, process)
         batch_size = self.recipe.stages[-1].batch_size
-        logits: list[tuple[str, list[float]]] = []
+        results: list[tuple[str, list[float], float]] = []
         group: list[Inputs] = []
         for utterance in self._inputs(rows, self.dev_clips, self.job.dev_features):
             group.append(utterance)
             if len(group) == batch_size:
-                logits += self._utterance_logits(group, batch_size)
+                results += self._judge(group, batch_size)
                 group = []
-        logits += self._utterance_logits(group, batch_size)
+        results += self._judge(group, batch_size)
         if n_processes > 1:
-            logits = gather_object(logits)
-        by_id = dict(logits)
-        ordered = np.array([by_id[utt_id] for utt_id in self.dev_rows["utt_id"]], dtype=np.float32)
-        return self._dev_result(ordered)
+            results = gather_object(results)
+        by_id = {utt_id: (logits, score) for utt_id, logits, score in results}
+        ordered = [by_id[utt_id] for utt_id in self.dev_rows["utt_id"]]
+        logits = np.array([logits for logits, _ in ordered], dtype=np.float32)
+        return self._dev_result(logits, np.array([score for _, score in ordered]))
 
-    def _utterance_logits(
-        self,
-        group: list[Inputs],
-        batch_size: int,
-    ) -> list[tuple[str, list[float]]]:
+    def _judge(self, group: list[Inputs], batch_size: int) -> list[tuple[str, list[float], float]]:
+        """Mean logits over windows, for the loss, and the score of each utterance."""
         windows = [window for _, inputs in group for window in inputs]
         logits = self.detector.logits(windows, batch_size)
-        ends = np.cumsum([len(inputs) for _, inputs in group])
-        return [
-            (utt_id, logits[end - len(inputs) : end].mean(axis=0, dtype=np.float64).tolist())
-            for (utt_id, inputs), end in zip(group, ends, strict=True)
-        ]
+        scores = self.detector.scores_of(logits)
+        results, start = [], 0
+        for utt_id, inputs in group:
+            part = slice(start, start + len(inputs))
+            mean = logits[part].mean(axis=0, dtype=np.float64).tolist()
+            score = aggregate_windows(scores[part], self.detector.aggregation)
+            results.append((utt_id, mean, score))
+            start = part.stop
+        return results
 
-    def _dev_result(self, logits: Logits) -> DevResult:
+    def _dev_result(self, logits: Logits, scores: npt.NDArray[np.float64]) -> DevResult:
         is_bonafide = (self.dev_rows["label"] == "bonafide").to_numpy()
         loss = detection_loss(
             torch.from_numpy(logits),
@@ -399,7 +411,6 @@ class _Training:
             self.detector.outputs,
             self.weights,
         )
-        scores = self.detector.scores_of(logits)
         bonafide, spoof = scores[is_bonafide], scores[~is_bonafide]
         rate = eer(bonafide, spoof)
         cost = min_dcf(bonafide, spoof)
