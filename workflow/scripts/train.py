@@ -9,6 +9,7 @@ with job(snakemake) as cfg:
 
     from spoofscope.audio import InputPolicy
     from spoofscope.features import FeatureReader
+    from spoofscope.inputs import Aggregation
     from spoofscope.training.data import Augmentation, Source
     from spoofscope.training.loop import TrainingJob, train
     from spoofscope.training.recipe import resolve_recipe
@@ -50,6 +51,7 @@ with job(snakemake) as cfg:
             dev_features=cached("dev"),
             augmentation=augmentation,
             code=cfg["code"],
+            aggregation=Aggregation.from_dict(settings.get("aggregate", {})),
         ),
         cfg["folder"],
         cfg["work"],
