@@ -275,6 +275,24 @@ def test_changing_the_config_afterwards_changes_no_study():
     assert study.run_of("a").settings["backend"]["heads"] == 4
 
 
+def test_a_detector_can_have_test_sets_of_its_own():
+    config = small("detectors.b.score", [{"corpus": "mine", "splits": ["dev"]}])
+    study = Study(config)
+    assert ids(config) == ids(small())
+    assert study.scored_by(study.run_of("a").id) == Study(small()).scored()
+    assert study.scored_by(study.run_of("b").id) == [("mine", "dev")]
+    # A fusion is scored where all its members are, here a and b.
+    assert study.scored_by(study.fusion_id("all")) == [("mine", "dev")]
+    everywhere, one = 3, 1
+    assert len(study.scorings()) == 2 * everywhere + one + 2 * everywhere + one
+    # What only one detector is scored on is scored; what all leave out is not.
+    only = small("score", ...)
+    for entry in only["detectors"].values():
+        entry["score"] = [{"corpus": "mine", "splits": ["dev", "eval"]}]
+    only["detectors"]["c"]["score"].append({"corpus": "made", "splits": ["train"]})
+    assert Study(only).scored() == [("mine", "dev"), ("mine", "eval"), ("made", "train")]
+
+
 # --- what is refused -----------------------------------------------------------------------------
 
 
@@ -371,7 +389,27 @@ def test_missing_keys_are_named(path, message):
         ("fusion.all.detectors.1", "bb", r"fusion.all.detectors\[1\]: 'bb' is not in detectors"),
         ("fusion.all.fit.corpus", "other", r"fusion.all.fit: other.dev is not scored"),
         ("attribution.detectors.0", "z", r"attribution.detectors\[0\]: 'z' is not in detectors"),
-        ("attribution.split", "train", r"attribution: mine.train is not scored; add it to"),
+        ("attribution.split", "train", r"attribution: mine.train is not scored by a; add it to"),
+        (
+            "detectors.a.score",
+            [{"corpus": "othr", "splits": ["dev"]}],
+            r"a.score\[0\].corpus: 'othr'",
+        ),
+        (
+            "detectors.b.score",
+            [{"corpus": "other", "splits": ["dev"]}],
+            r"fusion.all.detectors: there are no trials that all of them score",
+        ),
+        (
+            "detectors.b.score",
+            [{"corpus": "other", "splits": ["eval"]}],
+            r"fusion.all.fit: mine.dev is not scored",
+        ),
+        (
+            "detectors.a.score",
+            [{"corpus": "mine", "splits": ["dev"]}],
+            r"attribution: mine.eval is not scored by a",
+        ),
         ("artefacts.trials.0.corpus", "made", r"artefacts.trials\[0\]: made.eval is not scored"),
     ],
 )

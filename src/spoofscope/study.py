@@ -17,6 +17,7 @@ from spoofscope.errors import ConfigError
 from spoofscope.grids import expand
 from spoofscope.identity import hash8
 from spoofscope.options import nearest
+from spoofscope.presets import values_of, with_values
 
 SCHEMA = Path(__file__).resolve().parents[2] / "config" / "schemas" / "study.schema.yaml"
 
@@ -87,6 +88,12 @@ def _check(instance: Any, schema: Config, definition: Config, prefix: str = "") 
     )
     if errors:
         raise ConfigError(_explain(errors[0], prefix))
+
+
+@functools.cache
+def _check_preset(name: str, schema_path: Path) -> None:
+    schema = _schema(schema_path)
+    _check(values_of(name), schema, schema["$defs"]["recipe"], f"preset {name}")
 
 
 def check_config(config: Mapping[str, Any], schema_path: Path = SCHEMA) -> None:
@@ -207,6 +214,7 @@ class Study:
         schema_path: Path = SCHEMA,
         placed: Callable[[str], str] = str,
     ) -> None:
+        self._schema_path = schema_path
         expanded = expand(config)
         check_config(expanded, schema_path)
         # The order of detectors counts, where results name them; that of the sections does not.
@@ -495,7 +503,7 @@ class Study:
             "frontend": frontend,
             "backend": copy.deepcopy(entry["backend"]),
             "input": copy.deepcopy(entry.get("input", {})),
-            "recipe": copy.deepcopy(train.get("recipe", {})),
+            "recipe": self._recipe(name),
             "data": [self._source(source) for source in train["data"]],
             "dev": [self._source(source) for source in self.dev_sources(name)],
         }
@@ -510,6 +518,24 @@ class Study:
                 )
             settings["aggregate"] = aggregate
         return settings
+
+    def _recipe(self, name: str) -> Config:
+        """A detector's recipe; a preset in it stands there with its values."""
+        entry = self.config["detectors"][name]
+        where = f"detectors.{name}.train.recipe"
+        recipe = with_values(entry["train"].get("recipe", {}), where)
+        parts = [recipe, *recipe.get("stages", [])]
+        if recipe.get("preset") is not None:
+            _check_preset(recipe["preset"]["name"], self._schema_path)
+            values = recipe["preset"]["values"]
+            parts += [values, *values.get("stages", [])]
+        tuned = any(part.get("lr_frontend") is not None for part in parts)
+        if tuned and self.is_frozen(entry["frontend"]):
+            raise ConfigError(
+                f"{where}: it has a learning rate for the front-end (lr_frontend), but "
+                f"frontends.{entry['frontend']} has nothing to train; set its key `fine_tune`"
+            )
+        return recipe
 
     def dev_sources(self, detector: str) -> list[Config]:
         """Where a detector's model selection happens; by default the corpora it is trained on."""

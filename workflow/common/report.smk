@@ -9,11 +9,14 @@ def manifests_of(sets):
     return sorted({f"{R}/manifests/{corpus}.tsv" for corpus, _ in sets})
 
 
+def eval_scorings():
+    return [scoring for scoring in STUDY.scorings() if scoring[-1] == "eval"]
+
+
 def eval_files(folder):
     return [
         f"{R}/{folder}/{system}/seed{seed}/{corpus}.{split}.tsv"
-        for system, seed in STUDY.systems()
-        for corpus, split in eval_sets()
+        for system, seed, corpus, split in eval_scorings()
     ]
 
 
@@ -21,8 +24,14 @@ def figure_outputs(name):
     return {suffix: f"{R}/figures/{name}.{suffix}" for suffix in ("pdf", "png", "tsv")}
 
 
+def eval_sets_of(system):
+    return [list(pair) for pair in STUDY.scored_by(system) if pair[1] == "eval"]
+
+
 def described_systems():
-    """What figures say about every score-giving system: its id, seed, name and training data."""
+    """What figures say about every score-giving system: its id, seed, name, training data, and the
+    eval sets that it is scored on.
+    """
     described = []
     for system, seed in STUDY.systems():
         if system in FUSIONS:
@@ -35,6 +44,7 @@ def described_systems():
                     "name": name,
                     "kind": "fusion",
                     "trained_on": members,
+                    "sets": eval_sets_of(system),
                 }
             )
             continue
@@ -51,31 +61,27 @@ def described_systems():
                 "name": detector,
                 "kind": "detector",
                 "trained_on": trained_on,
+                "sets": eval_sets_of(system),
             }
         )
     return described
 
 
 def eval_score_origins():
-    return [
-        score_origin(system, seed, corpus, split)
-        for system, seed in STUDY.systems()
-        for corpus, split in eval_sets()
-    ]
+    return [score_origin(*scoring) for scoring in eval_scorings()]
 
 
-def metrics_origins(sets):
+def metrics_origins(scorings):
     return [
         origin(
             params_compute_metrics, system=system, seed=seed, corpus=corpus, split=split
         )
-        for system, seed in STUDY.systems()
-        for corpus, split in sets
+        for system, seed, corpus, split in scorings
     ]
 
 
 def eval_metrics_origins():
-    return metrics_origins(eval_sets())
+    return metrics_origins(eval_scorings())
 
 
 def explain_origins():
@@ -100,8 +106,7 @@ def correlation_origins():
         origin(
             params_correlate_artefacts, run=run, seed=seed, corpus=corpus, split=split
         )
-        for run, seed in correlated()
-        for corpus, split in artefact_sets()
+        for run, seed, corpus, split in correlated()
     ]
 
 
@@ -109,7 +114,7 @@ def result_origins():
     """The origins of all that the report and the research object are made from."""
     return [
         *(origin(params_audit, corpus=corpus) for corpus in STUDY.corpora),
-        *metrics_origins(STUDY.scored()),
+        *metrics_origins(STUDY.scorings()),
         *(localise_origins() if localised() else explain_origins()),
         *layers_origins(),
         *correlation_origins(),
@@ -161,7 +166,7 @@ def params_table_runs(wildcards):
 def params_table_headline(wildcards):
     return with_code(
         "table_headline",
-        origins=metrics_origins(STUDY.scored()),
+        origins=metrics_origins(STUDY.scorings()),
         systems=described_systems(),
     )
 

@@ -205,13 +205,14 @@ def features():
         for run in STUDY.runs
         for path in training_features(SimpleNamespace(run=run))
     ]
-    scored = [
-        path
-        for features_id in FEATURES
-        for corpus, split in STUDY.scored()
-        for path in feature_shards(features_id, corpus, split, "safetensors")
-    ]
-    return sorted({*trained, *scored})
+    scored = {
+        (STUDY.features_id(run), *pair)
+        for run in STUDY.runs
+        if STUDY.is_cached(run)
+        for pair in STUDY.scored_by(run)
+    }
+    shards = [path for each in scored for path in feature_shards(*each, "safetensors")]
+    return sorted({*trained, *shards})
 
 
 def weights():
@@ -224,16 +225,14 @@ def weights():
 def scores():
     return [
         f"{R}/scores/{system}/seed{seed}/{corpus}.{split}.tsv"
-        for system, seed in STUDY.systems()
-        for corpus, split in STUDY.scored()
+        for system, seed, corpus, split in STUDY.scorings()
     ]
 
 
 def metrics():
     return [
         f"{R}/metrics/{system}/seed{seed}/{corpus}.{split}.tsv"
-        for system, seed in STUDY.systems()
-        for corpus, split in STUDY.scored()
+        for system, seed, corpus, split in STUDY.scorings()
     ]
 
 
@@ -273,8 +272,15 @@ def artefact_sets():
 
 
 def correlated():
-    """(run, seed) of every detector that is held against measures, each with its first seed."""
-    return [(run.id, run.seeds[0]) for run in STUDY.runs.values()]
+    """(run, seed, corpus, split) of all scores that are held against measures: of every detector
+    those with its first seed.
+    """
+    return [
+        (run.id, run.seeds[0], corpus, split)
+        for run in STUDY.runs.values()
+        for corpus, split in artefact_sets()
+        if (corpus, split) in STUDY.scored_by(run.id)
+    ]
 
 
 def artefacts():
@@ -282,8 +288,7 @@ def artefacts():
         f"{R}/artefacts/{corpus}.{split}.rates.tsv" for corpus, split in artefact_sets()
     ] + [
         f"{R}/artefacts/{run}/seed{seed}/{corpus}.{split}.correlations.tsv"
-        for run, seed in correlated()
-        for corpus, split in artefact_sets()
+        for run, seed, corpus, split in correlated()
     ]
 
 

@@ -26,7 +26,8 @@ def draw(
     """Draw one panel per (corpus, split), with one curve per system, on normal-deviate axes.
 
     Args:
-        systems: id, seed and name of every system.
+        systems: id, seed, name and sets of every system; a curve is drawn where the set is among
+            the system's own.
         sets: (corpus, split) pairs.
         root: folder of the study's results.
         outputs: `pdf`, `png`, `tsv`.
@@ -34,9 +35,12 @@ def draw(
     labels = system_labels(systems)
     figure = new_figure(3.9 * len(sets), 4.1)
     rows: list[pl.DataFrame] = []
+    scored = {(system["id"], system["seed"]): system["sets"] for system in systems}
     for panel, (corpus, split) in enumerate(sets, start=1):
         axes = figure.add_subplot(1, len(sets), panel)
         for i, (system, seed) in enumerate(labels):
+            if [corpus, split] not in scored[system, seed]:
+                continue
             trials = read_scored(
                 f"{root}/scores/{system}/seed{seed}/{corpus}.{split}.tsv",
                 f"{root}/manifests/{corpus}.tsv",

@@ -46,18 +46,20 @@ def draw(
     worst = max(
         [value for value in (table["ci_high"].max(), table["value"].max()) if value is not None]
     )
-    first = None
+    handles: dict[str, Any] = {}
     for half, column in zip(halves, columns, strict=True):
         grid = half.add_gridspec(len(column), 1, height_ratios=[heights[i] for i in column])
         for place, i in enumerate(column):
             axes = half.add_subplot(grid[place])
-            first = first or axes
             _panel(axes, table, panels.row(i, named=True), levels[i], labels)
+            shown, names = axes.get_legend_handles_labels()
+            handles = {**dict(zip(names, shown, strict=True)), **handles}
             axes.set_xlim(0, max(55.0, min(100.0, 105 * float(str(worst)))))
         axes.set_xlabel("EER (%), 95 % bootstrap interval")
-    assert first is not None
-    handles, names_shown = first.get_legend_handles_labels()
-    figure.legend(handles, names_shown, loc="outside lower center", ncols=4)
+    # Systems may be scored on other sets than those of the first panel.
+    order = [label for label in labels.values() if label in handles]
+    shown = [handles[label] for label in order]
+    figure.legend(shown, order, loc="outside lower center", ncols=4)
     save(figure, outputs, table.drop("metric"))
 
 
@@ -92,7 +94,7 @@ def _panel(
                 color=colour,
                 markersize=3.2,
                 linestyle="none",
-                label=labels[system, seed] if row["level"] == names[0] else None,
+                label=labels[system, seed],
             )
     for boundary in range(len(names) - 1):
         axes.axhline(boundary + 0.5, color="#d0d0d0", linewidth=0.6)

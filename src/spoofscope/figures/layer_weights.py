@@ -8,14 +8,25 @@ import polars as pl
 from spoofscope.figures.style import COLOURS, new_figure, save, system_labels
 from spoofscope.tables import read_table
 
-_COLUMNS: dict[str, pl.DataType] = {
+COLUMNS: dict[str, pl.DataType] = {
     "run": pl.String(),
     "seed": pl.Int64(),
     "mix": pl.String(),
     "layer": pl.Int64(),
+    "raw": pl.Float64(),
     "weight": pl.Float64(),
+    "corrected": pl.Float64(),
+    "entropy": pl.Float64(),
     "effective_layers": pl.Float64(),
+    "corrected_entropy": pl.Float64(),
+    "corrected_effective_layers": pl.Float64(),
 }
+_PER_ROW = 4
+
+
+def read_weights(paths: Sequence[str]) -> pl.DataFrame:
+    """All tables of layer weights in one frame, see `layers.weights.layer_weights`."""
+    return pl.concat([read_table(path, COLUMNS) for path in paths])
 
 
 def draw(
@@ -23,41 +34,57 @@ def draw(
 ) -> None:
     """Draw one panel per detector: softmax weight of each hidden state, one line per seed and mix.
 
-    The dotted line is the uniform mix, where training starts. Detectors that read a single layer
-    have no weights and no panel.
+    Where the layers are normed with a learned gain before they are mixed, a dashed line of the same
+    colour is the weight times that gain, scaled to sum 1. The dotted line is the uniform mix, where
+    training starts. Detectors that read a single layer have no weights and no panel.
 
     Args:
         systems: id, seed and name of every system.
-        layers: tables of layer weights (run, seed, mix, layer, weight, effective_layers).
+        layers: tables of layer weights, see `read_weights`.
         outputs: `pdf`, `png`, `tsv`.
     """
     names = {system["id"]: system["name"] for system in systems}
     labels = system_labels(systems)
-    table = pl.concat([read_table(path, _COLUMNS) for path in layers])
+    table = read_weights(layers)
     runs = table["run"].unique(maintain_order=True).to_list()
-    figure = new_figure(2.5 * max(len(runs), 1) + 0.4, 2.6)
+    columns = min(max(len(runs), 1), _PER_ROW)
+    n_rows = -(-len(runs) // columns)
+    figure = new_figure(2.5 * columns + 0.4, 2.6 * max(n_rows, 1))
     for panel, run in enumerate(runs, start=1):
-        axes = figure.add_subplot(1, len(runs), panel)
+        axes = figure.add_subplot(n_rows, columns, panel)
         own = table.filter(pl.col("run") == run)
         for i, key in enumerate(own.select("seed", "mix").unique(maintain_order=True).rows()):
             seed, mix = key
             line = own.filter((pl.col("seed") == seed) & (pl.col("mix") == mix)).sort("layer")
             seeded = labels[run, seed] != names[run]
+            colour = COLOURS[i % len(COLOURS)]
             axes.plot(
                 line["layer"].to_list(),
                 line["weight"].to_list(),
                 marker="o",
                 markersize=3,
-                color=COLOURS[i % len(COLOURS)],
+                color=colour,
                 label=f"{mix}{f', seed {seed}' if seeded else ''}: "
                 f"{line['effective_layers'][0]:.2f} eff.",
             )
+            if (line["corrected"] != line["weight"]).any():
+                axes.plot(
+                    line["layer"].to_list(),
+                    line["corrected"].to_list(),
+                    linestyle="--",
+                    color=colour,
+                    label=f"times gain: {line['corrected_effective_layers'][0]:.2f} eff.",
+                )
         count = own["layer"].n_unique()
         axes.axhline(1 / count, color="#888888", linestyle=":", linewidth=0.9)
-        axes.set_xticks(sorted(own["layer"].unique().to_list()))
-        axes.set_ylim(0, 1.12 * float(str(own["weight"].max())))
+        shown = sorted(own["layer"].unique().to_list())
+        axes.set_xticks(shown[:: 1 + len(shown) // 14])
+        largest = own.select(pl.max_horizontal("weight", "corrected").max()).item()
+        axes.set_ylim(0, 1.12 * largest)
         axes.set_xlabel("hidden state (0 = input of layer 1)")
         axes.set_ylabel("softmax weight")
         axes.set_title(names[run])
         axes.legend()
+    if not runs:
+        figure.suptitle("no detector mixes layers")
     save(figure, outputs, table)

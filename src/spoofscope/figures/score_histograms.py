@@ -27,14 +27,15 @@ def draw(
     side is what a user of that threshold would get. Arguments as in `det_curves.draw`.
     """
     labels = system_labels(systems)
-    columns = min(4, len(labels))
-    lines = -(-len(labels) // columns) * len(sets)
-    figure = new_figure(2.3 * columns, 1.75 * lines + 0.3)
+    own = [[s for s in systems if [corpus, split] in s["sets"]] for corpus, split in sets]
+    columns = min(4, max(map(len, own)))
+    above = [0, *np.cumsum([-(-len(scored) // columns) for scored in own]).tolist()]
+    figure = new_figure(2.3 * columns, 1.75 * above[-1] + 0.3)
     rows: list[pl.DataFrame] = []
     for block, (corpus, split) in enumerate(sets):
-        for i, (system, seed) in enumerate(labels):
-            panel = block * -(-len(labels) // columns) * columns + i + 1
-            axes = figure.add_subplot(lines, columns, panel)
+        for i, described in enumerate(own[block]):
+            system, seed = described["id"], described["seed"]
+            axes = figure.add_subplot(above[-1], columns, above[block] * columns + i + 1)
             trials = read_scored(
                 f"{root}/scores/{system}/seed{seed}/{corpus}.{split}.tsv",
                 f"{root}/manifests/{corpus}.tsv",

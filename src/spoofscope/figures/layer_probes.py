@@ -1,0 +1,92 @@
+"""Linear probes: EER per layer."""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from spoofscope.figures.style import line_style, new_figure, save
+from spoofscope.metrics.tables import POOLED
+from spoofscope.tables import read_table
+
+_COLUMNS: dict[str, pl.DataType] = {
+    "probe": pl.String(),
+    "layer": pl.Int64(),
+    "corpus": pl.String(),
+    "split": pl.String(),
+    "condition": pl.String(),
+    "level": pl.String(),
+    "eer": pl.Float64(),
+    "n_bonafide": pl.Int64(),
+    "n_spoof": pl.Int64(),
+    "c": pl.Float64(),
+    "dev_eer": pl.Float64(),
+    "n_train": pl.Int64(),
+}
+_PER_ROW = 3
+
+
+def read_probes(paths: Sequence[str]) -> pl.DataFrame:
+    """All tables of probes in one frame, see `layers.probes.probe_layers`."""
+    return pl.concat(
+        [
+            read_table(path, _COLUMNS).with_columns(
+                pl.col(name).replace("", None).cast(pl.Float64) for name in ("ci_low", "ci_high")
+            )
+            for path in paths
+        ]
+    )
+
+
+def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:
+    """Draw one panel per test set, one line per probe: EER per layer with its 95 % interval.
+
+    Args:
+        probes: tables of probes.
+        outputs: `pdf`, `png`, `tsv`.
+    """
+    table = read_probes(probes).filter(pl.col("condition") == POOLED)
+    panels = table.select("corpus", "split").unique().sort("corpus", "split")
+    names = table["probe"].unique(maintain_order=True).to_list()
+    columns = min(panels.height, _PER_ROW)
+    rows = -(-panels.height // columns)
+    deepest = table["layer"].n_unique()
+    figure = new_figure(max(2.6, 0.9 + 0.12 * deepest) * columns + 0.4, 2.3 * rows + 0.5)
+    for number, (corpus, split) in enumerate(panels.rows(), start=1):
+        axes = figure.add_subplot(rows, columns, number)
+        own = table.filter((pl.col("corpus") == corpus) & (pl.col("split") == split))
+        for i, name in enumerate(names):
+            line = own.filter(pl.col("probe") == name).sort("layer")
+            if line.is_empty():
+                continue
+            x = line["layer"].to_list()
+            axes.plot(
+                x,
+                (100 * line["eer"]).to_list(),
+                marker="o",
+                markersize=3,
+                label=name,
+                **line_style(i),
+            )
+            if line["ci_low"].null_count() == 0:
+                axes.fill_between(
+                    x,
+                    (100 * line["ci_low"]).to_list(),
+                    (100 * line["ci_high"]).to_list(),
+                    color=line_style(i)["color"],
+                    alpha=0.15,
+                    linewidth=0,
+                )
+        shown = sorted(own["layer"].unique().to_list())
+        axes.set_xticks(shown[:: 1 + len(shown) // 14])
+        axes.axhline(50, color="#999999", linewidth=0.8, linestyle=":")
+        axes.set_ylim(bottom=0)
+        axes.set_title(f"{corpus}, {split}")
+        axes.set_xlabel("hidden state (0 = input of layer 1)")
+        axes.set_ylabel("EER (%)")
+    handles = {
+        label: handle
+        for axes in figure.axes
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3)
+    save(figure, outputs, table)

@@ -1,0 +1,109 @@
+"""Heat map of learned layer weights: mean over seeds, on one scale for all detectors."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from spoofscope.figures.layer_maps import CELL, heat_map
+from spoofscope.figures.layer_weights import read_weights
+from spoofscope.figures.style import new_figure, save
+
+# The colours reach at least to twice the uniform weight and to half of it: what differs less than
+# that has to look so.
+_SMALLEST_SCALE = 1.0
+
+
+def over_seeds(weights: pl.DataFrame) -> pl.DataFrame:
+    """Mean and standard deviation of layer weights over the seeds of a run.
+
+    Args:
+        weights: as `layer_weights.read_weights` gives them.
+
+    Returns:
+        One row per run, mix and layer: run, mix, layer, then of raw, weight, corrected,
+        effective_layers and corrected_effective_layers the mean and, with the suffix `_sd`, the
+        standard deviation (sample, n - 1; null for one seed), and n_seeds.
+    """
+    numbers = ("raw", "weight", "corrected", "effective_layers", "corrected_effective_layers")
+    return weights.group_by("run", "mix", "layer", maintain_order=True).agg(
+        *(pl.col(name).mean() for name in numbers),
+        *(pl.col(name).std().alias(f"{name}_sd") for name in numbers),
+        n_seeds=pl.len().cast(pl.Int64),
+    )
+
+
+def draw(
+    systems: Sequence[Mapping[str, Any]], layers: Sequence[str], outputs: Mapping[str, str]
+) -> None:
+    """Draw a row per detector and mix, a column per hidden state: log2 of weight times layers.
+
+    0, white, is the uniform mix, 1 twice as much, -1 half. So detectors of different depth compare,
+    and the scale is the same for all rows and both maps: of the softmax weights, and, where any
+    detector has such gains, of the weights times the gains of the layers' norms. The table has the
+    weights themselves, with their spread over seeds.
+
+    Arguments as in `layer_weights.draw`.
+    """
+    described = {system["id"]: system for system in systems}
+    table = over_seeds(read_weights(layers))
+    rows = table.select("run", "mix").unique(maintain_order=True).rows()
+    states = sorted(table["layer"].unique().to_list())
+    maps = [("weight", "softmax weight")]
+    if (table["corrected"] != table["weight"]).any():
+        maps.append(("corrected", "softmax weight × gain"))
+    grids = [_relative(table, name, rows, states) for name, _ in maps]
+    largest = max(
+        [_SMALLEST_SCALE, *(float(np.nanmax(np.abs(grid))) for grid in grids if grid.size)]
+    )
+    labels = [_label(described[run], mix, _seeds(table, run)) for run, mix in rows]
+    widest = max([0, *(len(line) for label in labels for line in label.split("\n"))])
+    width = max(CELL * len(states), 1.6)
+    figure = new_figure(
+        0.06 * widest + len(maps) * (width + 0.15) + 1.0, 1.1 + 0.3 * max(len(rows), 2)
+    )
+    image = None
+    for panel, (grid, (_, title)) in enumerate(zip(grids, maps, strict=True), start=1):
+        axes = figure.add_subplot(1, len(maps), panel)
+        shown = labels if panel == 1 else [""] * len(labels)
+        image = heat_map(axes, grid, shown, states, (-largest, largest), "RdBu_r")
+        axes.set_title(title)
+    if image is not None and rows:
+        figure.colorbar(image, ax=figure.axes, label="log₂ (weight × layers)", pad=0.01)
+    else:
+        figure.suptitle("no detector mixes layers")
+    named = pl.DataFrame(
+        [(run, described[run]["name"], _corpora(described[run])) for run in described],
+        schema=["run", "detector", "trained_on"],
+        orient="row",
+    )
+    save(figure, outputs, named.join(table, on="run", maintain_order="right", how="right"))
+
+
+def _relative(
+    table: pl.DataFrame, name: str, rows: Sequence[tuple[str, str]], states: Sequence[int]
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """log2 of weight times number of layers, (rows, states); NaN where there is no such layer."""
+    grid = np.full((len(rows), len(states)), np.nan)
+    for i, (run, mix) in enumerate(rows):
+        own = table.filter((pl.col("run") == run) & (pl.col("mix") == mix))
+        for layer, weight in own.select("layer", name).rows():
+            # A gain can be exactly zero.
+            grid[i, states.index(layer)] = np.log2(max(weight * own.height, 2.0**-20))
+    return grid
+
+
+def _seeds(table: pl.DataFrame, run: str) -> int:
+    return int(table.filter(pl.col("run") == run)["n_seeds"][0])
+
+
+def _corpora(system: Mapping[str, Any]) -> str:
+    return ", ".join(system["trained_on"])
+
+
+def _label(system: Mapping[str, Any], mix: str, seeds: int) -> str:
+    corpora = _corpora(system)
+    short = corpora if len(corpora) <= 34 else f"{corpora[:33]}…"
+    of_seeds = f", {seeds} seeds" if seeds > 1 else ""
+    return f"{system['name']}: {mix}{of_seeds}\n{short}"
