@@ -5,6 +5,7 @@ from spoofscope.identity import planned_digests
 RULES = [
     ROOT / "Snakefile",
     *sorted(ROOT.glob("workflow/*/*.smk")),
+    *sorted(ROOT.glob("config/recipes/*.yaml")),
 ]
 # Reading them now fixes their digests: what is recorded below is what this process has parsed.
 for path in RULES:

@@ -7,6 +7,8 @@ from typing import Any
 
 from spoofscope.components import one_of, positive_int, resolve
 from spoofscope.errors import ConfigError
+from spoofscope.options import check_keys
+from spoofscope.presets import with_values
 from spoofscope.tables import LABELS
 
 _STAGE_DEFAULTS: dict[str, Any] = {
@@ -20,11 +22,13 @@ _STAGE_DEFAULTS: dict[str, Any] = {
     "accumulate": 1,
     "schedule": "constant",
     "warmup_steps": 0,
+    "warmup_share": None,
     "grad_clip": None,
     "patience": None,
 }
 
 _RECIPE_DEFAULTS: dict[str, Any] = {
+    "processes": 1,
     "loss": None,
     "class_weights": "none",
     "sampler": "shuffle",
@@ -52,6 +56,7 @@ class Stage:
         accumulate: forward passes per optimiser step.
         schedule: "constant", "linear" or "cosine" decay to 0 at the last step, after the warm-up.
         warmup_steps: optimiser steps over which the learning rate rises linearly from 0.
+        warmup_share: the same as a share of all steps of the stage, in place of `warmup_steps`.
         grad_clip: largest norm of the gradient, or None.
         patience: stop after so many epochs without a better result on dev, or None.
     """
@@ -66,16 +71,20 @@ class Stage:
     accumulate: int
     schedule: str
     warmup_steps: int
+    warmup_share: float | None
     grad_clip: float | None
     patience: int | None
 
     def lr_factor(self, step: int, n_steps: int) -> float:
         """What the learning rates are multiplied with at optimiser step `step` of `n_steps`."""
-        if step < self.warmup_steps:
-            return step / self.warmup_steps
+        warmup = self.warmup_steps
+        if self.warmup_share is not None:
+            warmup = int(self.warmup_share * n_steps)
+        if step < warmup:
+            return step / warmup
         if self.schedule == "constant":
             return 1.0
-        done = (step - self.warmup_steps) / max(1, n_steps - self.warmup_steps)
+        done = (step - warmup) / max(1, n_steps - warmup)
         return 1.0 - done if self.schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))
 
 
@@ -85,6 +94,10 @@ class Recipe:
 
     Attributes:
         stages: one after the other, each from the best checkpoint of the one before.
+        preset: name of the preset that the values come from where the study file says nothing
+            else, or None.
+        processes: so many train together on one machine, each on a GPU where there are any; a step
+            sees `processes` times as many utterances.
         loss: "cross_entropy" (two logits) or "bce" (one); by default what the back-end needs.
         class_weights: label to weight, "balanced" (n / (2 n_class)) or "none".
         sampler: "shuffle" (every utterance once per epoch) or "balanced" (as many draws, with
@@ -92,13 +105,16 @@ class Recipe:
         train_crop: which window of a longer clip an epoch sees: "random" or "start".
         select_by: "eer", "min_dcf" or "loss" on the development set; the lowest wins, among equals
             the lowest loss.
-        mixed_precision: "no", "bf16", or "fp16" (GPU only).
+        mixed_precision: "no", "bf16", "fp16" (GPU only), or "auto": on a GPU bf16, or fp16 where it
+            has no bf16, and on the CPU no.
         checkpoint_minutes: time between resume files within an epoch.
         num_workers: processes that prepare batches; 0 prepares them in the training process.
         cache_audio_mb: decoded audio is kept in memory where all of it fits into this.
     """
 
     stages: tuple[Stage, ...]
+    preset: str | None
+    processes: int
     loss: str | None
     class_weights: str | dict[str, float]
     sampler: str
@@ -115,14 +131,17 @@ class Recipe:
 
 
 def resolve_recipe(config: Mapping[str, Any]) -> Recipe:
-    """Check a study file's `recipe` and fill in the defaults.
+    """Check a study file's `recipe` and fill in its preset and the defaults.
 
     Options of `Stage` that stand beside `stages` hold for every stage that does not say otherwise.
+    Those that stand beside `preset` hold for all of the preset's stages; `stages` beside it changes
+    them one by one.
 
     Raises:
-        ConfigError: an unknown option, or a value out of range.
+        ConfigError: an unknown preset or option, or a value out of range.
     """
     owner = "recipe"
+    name, config = _without_preset(with_values(config, owner), owner)
     options = resolve(config, {**_RECIPE_DEFAULTS, **_STAGE_DEFAULTS, "stages": None}, owner)
     shared = {key: options[key] for key in _STAGE_DEFAULTS}
     given = options["stages"]
@@ -138,20 +157,53 @@ def resolve_recipe(config: Mapping[str, Any]) -> Recipe:
         one_of(options, "loss", ("cross_entropy", "bce"), owner)
     return Recipe(
         stages=stages,
+        preset=name,
+        processes=positive_int(options, "processes", owner),
         loss=options["loss"],
         class_weights=_class_weights(options["class_weights"]),
         sampler=one_of(options, "sampler", ("shuffle", "balanced"), owner),
         train_crop=one_of(options, "train_crop", ("random", "start"), owner),
         select_by=one_of(options, "select_by", ("eer", "min_dcf", "loss"), owner),
-        mixed_precision=one_of(options, "mixed_precision", ("no", "bf16", "fp16"), owner),
+        mixed_precision=one_of(options, "mixed_precision", ("no", "bf16", "fp16", "auto"), owner),
         checkpoint_minutes=_number(options, "checkpoint_minutes", owner),
         num_workers=_count(options, "num_workers", owner),
         cache_audio_mb=_number(options, "cache_audio_mb", owner),
     )
 
 
+def _without_preset(recipe: Mapping[str, Any], owner: str) -> tuple[str | None, dict[str, Any]]:
+    """The name of the preset, and its values overlaid with what is given beside it."""
+    given = {key: value for key, value in recipe.items() if key != "preset"}
+    if recipe.get("preset") is None:
+        return None, given
+    preset = recipe["preset"]
+    merged = {**preset["values"], **given}
+    stages = preset["values"].get("stages")
+    if stages is not None:
+        changes = given.get("stages", [{} for _ in stages])
+        if not isinstance(changes, list) or len(changes) != len(stages):
+            raise ConfigError(
+                f"{owner}: preset {preset['name']} has {len(stages)} stages, so `stages` beside it "
+                f"needs {len(stages)} entries ({{}} changes nothing)"
+            )
+        for i, change in enumerate(changes):
+            check_keys(change, _STAGE_DEFAULTS, f"{owner}.stages[{i}]")
+        shared = {key: value for key, value in given.items() if key in _STAGE_DEFAULTS}
+        merged["stages"] = [
+            {**stage, **shared, **change} for stage, change in zip(stages, changes, strict=True)
+        ]
+    return preset["name"], merged
+
+
 def _stage(options: Mapping[str, Any], owner: str) -> Stage:
     lr = _number(options, "lr", owner)
+    share = None
+    if options["warmup_share"] is not None:
+        share = _number(options, "warmup_share", owner)
+        if share > 1:
+            raise ConfigError(f"{owner}: warmup_share must be between 0 and 1, not {share!r}")
+        if options["warmup_steps"]:
+            raise ConfigError(f"{owner}: give warmup_steps or warmup_share, not both")
     return Stage(
         epochs=positive_int(options, "epochs", owner),
         freeze_frontend=one_of(options, "freeze_frontend", (True, False), owner),
@@ -165,6 +217,7 @@ def _stage(options: Mapping[str, Any], owner: str) -> Stage:
         accumulate=positive_int(options, "accumulate", owner),
         schedule=one_of(options, "schedule", ("constant", "linear", "cosine"), owner),
         warmup_steps=_count(options, "warmup_steps", owner),
+        warmup_share=share,
         grad_clip=None if options["grad_clip"] is None else _number(options, "grad_clip", owner),
         patience=None if options["patience"] is None else positive_int(options, "patience", owner),
     )
