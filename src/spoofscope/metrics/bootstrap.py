@@ -11,7 +11,7 @@ References: Efron, "Bootstrap methods" (1979); for clusters, Bolle, Ratha and Pa
 analysis of pattern recognition systems: the subsets bootstrap" (2004).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -219,13 +219,39 @@ def resample_differences(
         SpoofscopeError: as :func:`resample_clusters`; also when the detectors differ in the number
             of trials.
     """
-    pairs = [check_scores(*first), check_scores(*second)]
+    one, other = resample_together([first, second], n_resamples, rng, clusters)
+    return Resamples(one.eer - other.eer, one.min_dcf - other.min_dcf)
+
+
+def resample_together(
+    systems: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]],
+    n_resamples: int,
+    rng: np.random.Generator,
+    clusters: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+) -> list[Resamples]:
+    """Bootstrap of several detectors, all on the same resampled trials.
+
+    Args:
+        systems: bona fide and spoof scores of each detector, of the same trials in the same order.
+        n_resamples: how many resamples.
+        rng: where the draws come from.
+        clusters: as in :func:`resample_clusters`; None resamples trials within their class.
+
+    Returns:
+        The resamples of each detector; the i-th of all of them are of the same draw.
+
+    Raises:
+        SpoofscopeError: as :func:`resample_clusters`; also when the detectors differ in the number
+            of trials.
+    """
+    pairs = [check_scores(*system) for system in systems]
     sizes = [(bonafide.size, spoof.size) for bonafide, spoof in pairs]
-    if sizes[0] != sizes[1]:
-        raise SpoofscopeError(
-            f"a paired comparison needs the same trials: {sizes[0]} and {sizes[1]} "
-            "(bona fide, spoof) were given"
-        )
+    for size in sizes:
+        if size != sizes[0]:
+            raise SpoofscopeError(
+                f"a paired comparison needs the same trials: {sizes[0]} and {size} "
+                "(bona fide, spoof) were given"
+            )
     n_bonafide, n_spoof = sizes[0]
     if clusters is None:
         units = np.arange(n_bonafide), np.arange(n_bonafide, n_bonafide + n_spoof)
@@ -235,14 +261,11 @@ def resample_differences(
         draws = _draw_clusters(units, n_resamples, rng)
     detectors = [_Bootstrap(bonafide, spoof) for bonafide, spoof in pairs]
     sorted_units = [detector.sort_units(units) for detector in detectors]
-    differences = []
+    values: list[list[tuple[float, float]]] = [[] for _ in detectors]
     for times in draws:
-        (eer_1, cost_1), (eer_2, cost_2) = (
-            detector.metrics(detector.draw_units(times, of_detector))
-            for detector, of_detector in zip(detectors, sorted_units, strict=True)
-        )
-        differences.append((eer_1 - eer_2, cost_1 - cost_2))
-    return _as_resamples(differences)
+        for own, detector, units_of in zip(values, detectors, sorted_units, strict=True):
+            own.append(detector.metrics(detector.draw_units(times, units_of)))
+    return [_as_resamples(own) for own in values]
 
 
 def p_value(differences: Floats) -> float:
