@@ -17,6 +17,7 @@ class ASVspoof2019LA(Corpus):
     """The folder `LA` of the official archive, or the one above it."""
 
     name: ClassVar[str] = "asvspoof2019_la"
+    obtain: ClassVar[str] = "https://datashare.ed.ac.uk/handle/10283/3336 (LA.zip)"
 
     def rows(self) -> Iterable[Mapping[str, str]]:
         """The lines of the countermeasure protocols; attacks A01 to A19 are the systems."""

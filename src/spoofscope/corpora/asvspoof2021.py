@@ -66,6 +66,9 @@ class ASVspoof2021LA(_ASVspoof2021):
     """The logical access evaluation set: telephone codecs and channels as conditions."""
 
     name: ClassVar[str] = "asvspoof2021_la"
+    obtain: ClassVar[str] = (
+        "https://zenodo.org/records/4837263 (LA), https://www.asvspoof.org/index2021.html (keys)"
+    )
     track: ClassVar[str] = "LA"
     columns: ClassVar[tuple[str, ...]] = _LA_COLUMNS
     eval_counts: ClassVar[tuple[int, int]] = (14816, 133360)
@@ -75,6 +78,9 @@ class ASVspoof2021DF(_ASVspoof2021):
     """The deepfake evaluation set: media codecs, sources and vocoders as conditions."""
 
     name: ClassVar[str] = "asvspoof2021_df"
+    obtain: ClassVar[str] = (
+        "https://zenodo.org/records/4835108 (DF), https://www.asvspoof.org/index2021.html (keys)"
+    )
     track: ClassVar[str] = "DF"
     columns: ClassVar[tuple[str, ...]] = _DF_COLUMNS
     eval_counts: ClassVar[tuple[int, int]] = (14869, 519059)

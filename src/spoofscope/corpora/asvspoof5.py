@@ -25,6 +25,7 @@ class ASVspoof5(Corpus):
     """`flac_T`, `flac_D`, `flac_E_eval` beside the protocols (or `ASVspoof5_protocols/`)."""
 
     name: ClassVar[str] = "asvspoof5"
+    obtain: ClassVar[str] = "https://zenodo.org/records/14498691 (track 1)"
 
     def rows(self) -> Iterable[Mapping[str, str]]:
         """The protocols' lines; gender, codec and attack tag are conditions."""

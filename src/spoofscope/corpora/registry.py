@@ -12,12 +12,19 @@ if TYPE_CHECKING:
     from spoofscope.corpora.base import Corpus
 
 _MEMBERS = {
+    "add2023": "spoofscope.corpora.add2023:ADD2023",
     "asvspoof2019_la": "spoofscope.corpora.asvspoof2019_la:ASVspoof2019LA",
     "asvspoof2021_df": "spoofscope.corpora.asvspoof2021:ASVspoof2021DF",
     "asvspoof2021_la": "spoofscope.corpora.asvspoof2021:ASVspoof2021LA",
     "asvspoof5": "spoofscope.corpora.asvspoof5:ASVspoof5",
+    "ctrsvdd": "spoofscope.corpora.ctrsvdd:CtrSVDD",
     "folder": "spoofscope.corpora.folder:FolderCorpus",
+    "habla": "spoofscope.corpora.habla:Habla",
+    "half_truth": "spoofscope.corpora.half_truth:HalfTruth",
+    "in_the_wild": "spoofscope.corpora.in_the_wild:InTheWild",
     "mini": "spoofscope.corpora.mini_corpus:MiniCorpus",
+    "partialspoof": "spoofscope.corpora.partialspoof:PartialSpoof",
+    "scenefake": "spoofscope.corpora.scenefake:SceneFake",
     "table": "spoofscope.corpora.table:TableCorpus",
     "wavefake": "spoofscope.corpora.wavefake:WaveFake",
 }
@@ -25,10 +32,22 @@ _LOCATION = ("path", "archives", "subfolder")
 
 # Where readers find labels, below the corpus' folder; a manifest is stale when these files change.
 _LABELS = {
+    "add2023": ("*/label.txt", "Track1.2/*/label.txt"),
     "asvspoof2019_la": ("ASVspoof2019_LA_cm_protocols/*", "LA/ASVspoof2019_LA_cm_protocols/*"),
     "asvspoof2021_df": ("keys/DF/CM/trial_metadata.txt", "DF/CM/trial_metadata.txt"),
     "asvspoof2021_la": ("keys/LA/CM/trial_metadata.txt", "LA/CM/trial_metadata.txt"),
     "asvspoof5": ("ASVspoof5.*.tsv", "ASVspoof5_protocols/*"),
+    "ctrsvdd": ("train.txt", "dev.txt", "test.txt"),
+    "half_truth": ("HAD_*/HAD_*_label.txt",),
+    "in_the_wild": ("meta.csv", "release_in_the_wild/meta.csv"),
+    "partialspoof": tuple(
+        f"{above}{labels}"
+        for above in ("", "database/")
+        for labels in (
+            "protocols/PartialSpoof_LA_cm_protocols/*",
+            "segment_labels/*_seglab_0.01.npy",
+        )
+    ),
 }
 # Options of any reader that name such files.
 _LABEL_OPTIONS = ("file", "metadata", "segments")

@@ -42,6 +42,10 @@ class WaveFake(Corpus):
     """
 
     name: ClassVar[str] = "wavefake"
+    obtain: ClassVar[str] = (
+        "https://zenodo.org/records/5642694 (WaveFake), "
+        "https://keithito.com/LJ-Speech-Dataset (bona fide)"
+    )
     defaults: ClassVar[Mapping[str, Any]] = {
         "only_use": None,
         "metadata": None,

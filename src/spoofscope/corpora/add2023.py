@@ -1,0 +1,65 @@
+"""ADD 2023, track 1.2 (fake audio detection against other participants' fakes, in two rounds).
+
+Layout: as distributed, `train`, `dev`, `testR1` and `testR2`, each with `wav/` and `label.txt` of
+lines `<file> genuine|fake`. Counts of train and dev: Yi et al., "ADD 2023: the Second Audio
+Deepfake Detection Challenge", 2023. Nothing is said of speakers and systems.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from spoofscope.corpora.base import Corpus, read_protocol
+from spoofscope.errors import ConfigError, CorpusError
+
+_LABELS = {"genuine": "bonafide", "fake": "spoof"}
+
+
+class ADD2023(Corpus):
+    """The folder `Track1.2`, or the one above it.
+
+    Options:
+
+    * `round`: which of the two test rounds is eval, 1 (default) or 2. To test on both, name the
+      corpus twice, the second time with `splits: [eval]`.
+    """
+
+    name: ClassVar[str] = "add2023"
+    obtain: ClassVar[str] = "http://addchallenge.cn/downloadADD2023 (track 1.2)"
+    defaults: ClassVar[Mapping[str, Any]] = {"round": 1}
+
+    def __init__(self, root: Path, options: Mapping[str, Any], *, key: str = "<name>") -> None:
+        super().__init__(root, options, key=key)
+        if self.options["round"] not in (1, 2):
+            raise ConfigError(f"corpora.{key}.round must be 1 or 2, not {self.options['round']!r}")
+
+    def rows(self) -> Iterable[Mapping[str, str]]:
+        """The lines of the label files."""
+        folders = {"train": "train", "dev": "dev", "eval": f"testR{self.options['round']}"}
+        for split in self.splits:
+            labels = self.need(
+                f"{folders[split]}/label.txt", f"Track1.2/{folders[split]}/label.txt"
+            )
+            for number, line in read_protocol(labels, ("file", "label")):
+                label = _LABELS.get(line["label"])
+                if label is None:
+                    raise CorpusError(
+                        f"{labels}: line {number}: unknown label {line['label']!r}; it must be one "
+                        f"of {', '.join(_LABELS)}"
+                    )
+                yield {
+                    "utt_id": Path(line["file"]).stem,
+                    "path": str(labels.parent / "wav" / line["file"]),
+                    "split": split,
+                    "label": label,
+                    "system": "-" if label == "bonafide" else "unknown",
+                }
+
+    def published_counts(self) -> dict[tuple[str, str], int]:
+        """Train and dev; of the test rounds only totals are published."""
+        return {
+            ("train", "bonafide"): 3012,
+            ("train", "spoof"): 24072,
+            ("dev", "bonafide"): 2307,
+            ("dev", "spoof"): 26017,
+        }

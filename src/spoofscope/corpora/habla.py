@@ -1,0 +1,114 @@
+"""HABLA: voice conversion and speech synthesis in Latin American Spanish.
+
+Counts: Tamayo Flórez et al., "HABLA: A Dataset of Latin American Spanish Accents for Voice
+Anti-spoofing", Interspeech 2023. Layout: that of the released `FinalDataset_16khz`, as users of the
+corpus describe it: `Real/<country>/<speaker>/`, and one folder per system beside `Real`, such as
+`CycleGAN/<country>-<country>/<source speaker>-<target speaker>/` or `TTS/<country>/`. The corpus
+has no published split; work on it splits it in its own way.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from spoofscope.corpora.base import Corpus, audio_files
+from spoofscope.corpora.folder import speaker_of, speaker_pattern
+from spoofscope.corpora.splitting import check_fractions, split_groups
+from spoofscope.errors import CorpusError
+from spoofscope.identity import seed_of
+
+_REAL = "Real"
+
+
+class Habla(Corpus):
+    """The folder `FinalDataset_16khz`, or the one above it.
+
+    `Real` is bona fide, every other folder beside it a system of that name. The condition `accent`
+    is the country of the voice that is heard: of a conversion from Argentina to Chile, Chile.
+    Utterance ids are the relative paths with "-" for "/", without suffix.
+
+    Options:
+
+    * `metadata`: a comma-separated table, relative to the root, with the columns `path` (relative
+      to the folder that holds `Real`) and `split`: a split that others used. Files that it does
+      not list are left out; those that it lists must be there.
+    * `fractions`: how speakers are dealt to the splits where no metadata do it; without both,
+      everything is eval. A conversion goes with its target speaker.
+    * `speaker`: a regular expression, searched in the path below the root; its group `speaker` is
+      the speaker. By default the last name such as `arf_00295` in the path.
+    * `seed`: the order in which speakers are dealt to the splits.
+    """
+
+    name: ClassVar[str] = "habla"
+    obtain: ClassVar[str] = (
+        "https://doi.org/10.21437/Interspeech.2023-2272 (the paper links the release, "
+        "FinalDataset_16khz)"
+    )
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "metadata": None,
+        "fractions": None,
+        "speaker": r".*(?P<speaker>[a-z]{2}[fm]_\d{5})",
+        "seed": 0,
+    }
+
+    def __init__(self, root: Path, options: Mapping[str, Any], *, key: str = "<name>") -> None:
+        super().__init__(root, options, key=key)
+        self._speaker = speaker_pattern(self.options["speaker"], self.owner)
+        fractions = self.options["fractions"]
+        self._fractions = check_fractions(
+            {"eval": 1} if fractions is None else fractions, self.owner
+        )
+
+    def rows(self) -> Iterable[Mapping[str, str]]:
+        """One row per audio file."""
+        base = self.need(_REAL, f"FinalDataset_16khz/{_REAL}").parent
+        rows = [
+            self._row(path, path.relative_to(base), folder.name)
+            for folder in sorted(base.iterdir())
+            if folder.is_dir() and not folder.name.startswith(".")
+            for path in audio_files(folder)
+        ]
+        if self.options["metadata"] is not None:
+            return self._listed(rows, base)
+        seed = self.options["seed"]
+        rows.sort(key=lambda row: (seed_of(seed, row["speaker"]), row["utt_id"]))
+        splits = split_groups([row["speaker"] for row in rows], self._fractions, self.owner)
+        return [{**row, "split": split} for row, split in zip(rows, splits, strict=True)]
+
+    def _row(self, path: Path, relative: Path, system: str) -> dict[str, str]:
+        # Below the system's folder: the country, or source and target.
+        countries = relative.parts[1].split("-") if len(relative.parts) > 2 else ["-"]
+        return {
+            "utt_id": "-".join(relative.with_suffix("").parts),
+            "path": str(path),
+            "label": "bonafide" if system == _REAL else "spoof",
+            "system": "-" if system == _REAL else system,
+            "speaker": speaker_of(self._speaker, relative, self.owner),
+            "accent": countries[-1],
+        }
+
+    def _listed(self, rows: list[dict[str, str]], base: Path) -> list[dict[str, str]]:
+        """The rows whose split the metadata know."""
+        table = self.need(self.options["metadata"])
+        by_path = {row["path"]: row for row in rows}
+        listed: dict[str, dict[str, str]] = {}
+        with open(table, encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream)
+            if not {"path", "split"} <= set(reader.fieldnames or ()):
+                raise CorpusError(f"{table}: line 1: the columns path and split are needed")
+            for line in reader:
+                path = str(base / line["path"])
+                where = f"{table}: line {reader.line_num}"
+                if path not in by_path:
+                    raise CorpusError(f"{where}: {path} does not exist")
+                if path in listed:
+                    raise CorpusError(f"{where}: {line['path']!r} is there twice")
+                listed[path] = {**by_path[path], "split": line["split"]}
+        return list(listed.values())
+
+    def published_counts(self) -> dict[tuple[str, str], int] | None:
+        """Counts of the whole corpus; there are none of splits."""
+        if self.options["metadata"] is not None or self.options["fractions"] is not None:
+            return None
+        return {("eval", "bonafide"): 22816, ("eval", "spoof"): 58000}
