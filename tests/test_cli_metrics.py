@@ -181,6 +181,7 @@ RESULT = {
     "logits": [1.25],
     "window_scores": [1.25],
     "window_logits": [[1.25]],
+    "flags": {"too_short": False, "extended": True, "clipped": True, "low_level": None},
 }
 ERROR = {"path": "b.wav", "error": "b.wav: no such audio file"}
 
@@ -201,7 +202,15 @@ def test_predict(monkeypatch, capsys, results, code):
     assert asked == [("d", [result["path"] for result in results])]
     exit_code, out, err = run(capsys, *arguments)
     assert exit_code == code
-    assert out.splitlines()[1].split() == ["a.wav", "bonafide", "1.2500", "-", "2.00"]
+    assert out.splitlines()[1].split() == [
+        "a.wav",
+        "bonafide",
+        "1.2500",
+        "-",
+        "2.00",
+        "extended,",
+        "clipped",
+    ]
     assert ("no such audio file" in err) == (code == 1)
 
 

@@ -19,6 +19,12 @@ torch.set_num_threads(1)
 
 LFCC = {"type": "lfcc"}
 KEYS = {
+    "reasons",
+    "flags",
+    "measures",
+    "window_starts_s",
+    "detector",
+    "spoofscope",
     "path",
     "score",
     "p_bonafide",
@@ -58,12 +64,15 @@ def test_saved_detector_judges_as_before(tmp_path: Path, clip: Path) -> None:
     loaded = Detector.load(tmp_path / "d")
     before, after = detector.predict(clip), loaded.predict(clip)
     assert before == after
+    assert len(after["detector"]) == 12
+    assert lfcc_detector().predict(clip)["detector"] is None
     assert set(after) == KEYS
     assert json.loads(json.dumps(after, allow_nan=False)) == after
     assert after["n_windows"] == 3 == len(after["window_scores"]) == len(after["window_logits"])
     assert after["score"] == pytest.approx(np.mean(after["window_scores"]))
     assert after["score"] == pytest.approx(after["logits"][1] - after["logits"][0])
     assert after["duration_s"] == 1.25
+    assert after["window_starts_s"] == [0, 0.5, 0.75]
     assert after["decision"] == "bonafide"
 
 
@@ -99,12 +108,10 @@ def test_short_clip_is_extended_and_other_rates_are_resampled() -> None:
     detector = lfcc_detector()
     time = np.arange(24000) / 48000
     tone = np.sin(2 * np.pi * 500 * time).astype(np.float32)
-    at_48k = detector.score_windows(tone, 48000)
-    at_16k = detector.score_windows(tone[::3].copy(), 16000)
-    assert at_48k.scores == pytest.approx(at_16k.scores, abs=0.05)
-    assert detector.score_windows(tone[:100], 16000).scores.shape == (1,)
+    assert detector.score(tone, 48000) == pytest.approx(detector.score(tone[::3], 16000), abs=0.05)
+    assert detector.predict((tone[:100], 16000))["n_windows"] == 1
     with pytest.raises(AudioError):
-        detector.score_windows(tone[:0], 16000)
+        detector.score(tone[:0], 16000)
 
 
 @pytest.mark.parametrize(

@@ -183,20 +183,22 @@ def _predict(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(results, allow_nan=False))
     else:
-        rows = [["file", "decision", "score", "p(bona fide)", "seconds"]]
+        rows = [["file", "decision", "score", "p(bona fide)", "seconds", "flags"]]
         for result in results:
             if "error" in result:
-                rows.append([result["path"], "-", "-", "-", "-"])
+                rows.append([result["path"], "-", "-", "-", "-", "-"])
                 print(" ".join(result["error"].split()), file=sys.stderr)
                 continue
             probability = result["p_bonafide"]
+            raised = [name for name, flag in result["flags"].items() if flag]
             rows.append(
                 [
-                    result["path"],
+                    str(result["path"]),
                     result["decision"],
                     f"{result['score']:.4f}",
                     "-" if probability is None else f"{probability:.4f}",
                     f"{result['duration_s']:.2f}",
+                    ", ".join(raised) or "-",
                 ]
             )
         print(_aligned(rows))

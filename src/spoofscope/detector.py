@@ -12,10 +12,13 @@ Scores are log-odds of bona fide: higher = more bona fide.
 """
 
 import hashlib
+import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, TypedDict, final, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -24,15 +27,15 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from spoofscope import audio
+from spoofscope import __version__, audio, quality
 from spoofscope.audio import InputPolicy, Samples
 from spoofscope.backends import registry as backends
-from spoofscope.errors import DetectorError, SpoofscopeError
+from spoofscope.errors import AudioError, DetectorError, SpoofscopeError
 from spoofscope.files import atomic_folder, read_json, sha256_file, write_json
 from spoofscope.frontends import registry as frontends
 from spoofscope.frontends.base import Features
 from spoofscope.identity import canonical_json
-from spoofscope.inputs import Aggregation, aggregate_windows, policy_of
+from spoofscope.inputs import Aggregation, Inputs, aggregate_windows, policy_of
 
 POLARITY = "higher = bona fide"
 DEFAULT_BAND = 0.1
@@ -40,6 +43,10 @@ DEFAULT_BAND = 0.1
 _FORMAT = 1
 _SETTINGS, _WEIGHTS, _CARD = "detector.json", "model.safetensors", "card.md"
 _WINDOWS_AT_ONCE = 8
+_BLOCK_SECONDS = 60.0
+_REFERENCE = "reference."
+# Enough to know a clip by, where clips are long.
+_REFERENCE_WINDOWS = 4
 _OVER_WINDOWS = {
     "mean": "the mean over windows",
     "median": "the median over windows",
@@ -50,14 +57,50 @@ _OVER_WINDOWS = {
 Logits = npt.NDArray[np.float32]
 
 
-class WindowScores(NamedTuple):
-    """What a detector says about each window of one clip.
+Waveform = npt.NDArray[Any] | Tensor
+Recording = str | os.PathLike[str] | tuple[Waveform, int]
+"""A file, or samples (n,) or (channels, n) with their rate in Hz, see `audio.as_mono`."""
 
-    logits: (n, n_outputs) float32. scores: (n,) float64 log-odds of bona fide.
+
+@final
+class Judgement(TypedDict):
+    """What a detector says about one recording; JSON-able.
+
+    path: the file, or None. score: log-odds of bona fide, aggregated over windows.
+    p_bonafide: its calibrated probability, or None without a calibration.
+    decision: bonafide, spoof or inconclusive. reasons: why it is inconclusive.
+    flags: what speaks against relying on the score, by the names of `quality.FLAGS`; None where it
+    is not known. measures: what the flags were raised on, see `quality.Measures`, and `distance`
+    from the training data in units of the largest that is usual, None where it is not known.
+    duration_s: of the recording. n_windows: how many windows it has. logits: their mean over
+    windows, in the order of `outputs`. window_scores, window_logits, window_starts_s: of each.
+    detector: 12 digits that name the detector: weights, settings and calibration; None for one
+    that was never saved. spoofscope: the version that judged.
     """
 
-    logits: Logits
-    scores: npt.NDArray[np.float64]
+    path: str | None
+    score: float
+    p_bonafide: float | None
+    decision: str
+    reasons: list[str]
+    flags: dict[str, bool | None]
+    measures: dict[str, float | None]
+    duration_s: float
+    n_windows: int
+    logits: list[float]
+    window_scores: list[float]
+    window_logits: list[list[float]]
+    window_starts_s: list[float]
+    detector: str | None
+    spoofscope: str
+
+
+@final
+class Failure(TypedDict):
+    """Why a file could not be judged."""
+
+    path: str
+    error: str
 
 
 class Detector(nn.Module):
@@ -75,6 +118,8 @@ class Detector(nn.Module):
             decision is `inconclusive` where the posterior is within `band` of 0.5.
         meta: what is known about the training, JSON-able; `threshold` is the score at the equal
             error rate of the development set, or None.
+        reference: what the training data look like to the front-end, or None.
+        identity: 12 digits that name the detector as it was loaded or saved, or None.
     """
 
     def __init__(
@@ -110,6 +155,8 @@ class Detector(nn.Module):
                 "a detector needs bonafide, or bonafide and spoof"
             )
         self.meta: dict[str, Any] = {"threshold": None, **(meta or {})}
+        self.reference: quality.Reference | None = None
+        self.identity: str | None = None
         self.calibration: dict[str, float] | None = None
         if calibration is not None:
             self.calibrate(calibration)
@@ -145,7 +192,6 @@ class Detector(nn.Module):
         """Where the detector's tensors are."""
         return next(iter([*self.parameters(), *self.buffers()])).device
 
-    @torch.inference_mode()
     def logits(self, windows: Sequence[npt.NDArray[np.float32]], batch_size: int) -> Logits:
         """Logits (n, n_outputs) of n windows, in their order, in evaluation mode.
 
@@ -157,73 +203,171 @@ class Detector(nn.Module):
         Raises:
             DetectorError: a logit is NaN or infinite.
         """
-        training = self.training
-        self.eval()
         by_shape: dict[tuple[int, ...], list[int]] = {}
         for i, window in enumerate(windows):
             by_shape.setdefault(window.shape, []).append(i)
         result = np.empty((len(windows), len(self.outputs)), dtype=np.float32)
-        for shape, members in by_shape.items():
-            for start in range(0, len(members), batch_size):
-                batch = members[start : start + batch_size]
-                values = torch.from_numpy(np.stack([windows[i] for i in batch])).to(self.device)
-                size = shape[0] if len(shape) == 1 else shape[1]
-                lengths = torch.full((len(batch),), size, device=self.device)
-                if len(shape) == 1:
-                    logits = self(values, lengths)
-                else:
-                    features = self.frontend.normalise(Features(values, lengths))
-                    logits = self.backend_logits(*features)
-                result[batch] = logits.float().cpu().numpy()
-        self.train(training)
-        if not np.isfinite(result).all():
-            raise DetectorError("the detector's logits are not finite")
+        with self._evaluating():
+            for members in by_shape.values():
+                for start in range(0, len(members), batch_size):
+                    batch = members[start : start + batch_size]
+                    features = self._features(np.stack([windows[i] for i in batch]))
+                    result[batch] = self._backend_logits(features)
         return result
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Evaluation mode without gradients inside; afterwards the mode of before."""
+        training = self.training
+        self.eval()
+        try:
+            with torch.inference_mode():
+                yield
+        finally:
+            self.train(training)
+
+    def _features(self, windows: npt.NDArray[np.float32]) -> Features:
+        """Normalised features of windows of one shape: waveforms (B, n) or raw (B, C, N, D)."""
+        values = torch.from_numpy(windows).to(self.device)
+        is_waveform = values.ndim == 2
+        size = values.shape[1 if is_waveform else 2]
+        lengths = torch.full((len(values),), size, device=self.device)
+        if is_waveform:
+            features: Features = self.frontend(values, lengths)
+            return features
+        return self.frontend.normalise(Features(values, lengths))
+
+    def _backend_logits(self, features: Features) -> Logits:
+        logits: Logits = self.backend_logits(*features).float().cpu().numpy()
+        if not np.isfinite(logits).all():
+            raise DetectorError("the detector's logits are not finite")
+        return logits
 
     def scores_of(self, logits: Logits) -> npt.NDArray[np.float64]:
         """Log-odds of bona fide (n,) from logits (n, n_outputs), as :meth:`log_odds`."""
         return self.log_odds(torch.from_numpy(logits.astype(np.float64))).numpy()
 
-    def score_windows(self, samples: Samples, sample_rate: int) -> WindowScores:
-        """Logits and scores of every window of one clip.
+    # --- recordings ------------------------------------------------------------------------
+
+    def score(self, waveform: Waveform, sample_rate: int) -> float:
+        """Log-odds of bona fide of samples in memory; higher = more bona fide.
 
         Args:
-            samples: (n,) float32, mono.
+            waveform: NumPy array or PyTorch tensor, (n,) or (channels, n), see `audio.as_mono`.
             sample_rate: Hz; the clip is resampled where the detector works at another rate.
 
         Raises:
-            AudioError: the clip is empty. DetectorError: a logit is not finite.
+            AudioError: the waveform is empty, not finite, or of another shape or type.
+            DetectorError: a logit is not finite.
         """
-        clip = audio.resample(samples, sample_rate, self.policy.sample_rate)
-        logits = self.logits(list(self.policy.windows(clip).values), _WINDOWS_AT_ONCE)
-        return WindowScores(logits, self.scores_of(logits))
+        return self.predict((waveform, sample_rate))["score"]
 
-    def predict(self, path: str | Path) -> dict[str, Any]:
-        """Judge one recording.
+    @overload
+    def predict(self, recording: Recording) -> Judgement: ...
 
-        Returns:
-            `path`; `score`, the log-odds of bona fide, aggregated over windows; `p_bonafide`, its
-            calibrated probability or None; `decision`: bonafide, spoof or inconclusive;
-            `duration_s`; `n_windows`; `logits`, their mean over windows in the order of
-            `outputs`; `window_scores` and `window_logits`.
+    @overload
+    def predict(self, recording: list[Recording]) -> list[Judgement]: ...
+
+    def predict(self, recording: Recording | list[Recording]) -> Judgement | list[Judgement]:
+        """Judge a recording, or each of a list.
+
+        A recording is decoded, resampled and cut into windows as a stream: unless the detector
+        takes whole clips (`length: null`), hours need no more memory than a minute. Scores are
+        those of the workflow; where the input policy normalises, those of clips beyond one minute
+        may differ in the sixth digit.
+
+        Args:
+            recording: a file; or a pair of samples and their rate in Hz; or a list of such.
 
         Raises:
-            AudioError: the file cannot be read. DetectorError: a logit is not finite.
+            AudioError: a recording cannot be read; a file is named.
+            DetectorError: a logit is not finite.
         """
-        samples, rate = audio.read(path, self.policy.sample_rate)
-        windows = self.score_windows(samples, rate)
-        score = aggregate_windows(windows.scores, self.aggregation)
+        if isinstance(recording, list):
+            return [self._judge(single) for single in recording]
+        return self._judge(recording)
+
+    def _judge(self, recording: Recording) -> Judgement:
+        path, blocks = _opened(recording)
+        rate = self.policy.sample_rate
+        meter = quality.Meter(rate)
+
+        def heard() -> Iterator[Samples]:
+            # A clip that is normalised is opened twice.
+            nonlocal meter
+            meter = quality.Meter(rate)
+            first, stored_rate = next(decoded := blocks())
+            stored = itertools.chain([first], (samples for samples, _ in decoded))
+            return meter.heard(audio.resample_blocks(meter.stored(stored), stored_rate, rate))
+
+        logits: list[Logits] = []
+        starts: list[int] = []
+        extended = False
+        pooled: list[quality.Floats] = []
+        windows = self.policy.stream(heard)
+        with self._evaluating():
+            while batch := list(itertools.islice(windows, _WINDOWS_AT_ONCE)):
+                features = self._features(np.stack([window.values for window in batch]))
+                logits.append(self._backend_logits(features))
+                starts += [window.start for window in batch]
+                extended |= batch[0].valid < batch[0].values.size
+                if self.reference is not None:
+                    pooled += _pooled(features)
+        window_logits = np.concatenate(logits)
+        scores = self.scores_of(window_logits)
+        score = aggregate_windows(scores, self.aggregation)
+        distance = None
+        if self.reference is not None:
+            distance = self.reference.distance(np.mean(pooled, axis=0))
+        measures = meter.measures()
+        flags = quality.flags(measures, rate, extended, distance)
+        reasons = [quality.FLAGS[name] for name in quality.DISQUALIFYING if flags[name]]
+        decision = "inconclusive" if reasons else self.decide(score)
+        if decision == "inconclusive" and not reasons:
+            reasons = [self._undecided()]
         return {
-            "path": str(path),
+            "path": path,
             "score": score,
             "p_bonafide": self.p_bonafide(score),
-            "decision": self.decide(score),
-            "duration_s": samples.size / rate,
-            "n_windows": len(windows.scores),
-            "logits": windows.logits.mean(axis=0, dtype=np.float64).tolist(),
-            "window_scores": windows.scores.tolist(),
-            "window_logits": windows.logits.astype(np.float64).tolist(),
+            "decision": decision,
+            "reasons": reasons,
+            "flags": flags,
+            "measures": {**measures._asdict(), "distance": distance},
+            "duration_s": measures.duration_s,
+            "n_windows": len(scores),
+            "logits": window_logits.mean(axis=0, dtype=np.float64).tolist(),
+            "window_scores": scores.tolist(),
+            "window_logits": window_logits.astype(np.float64).tolist(),
+            "window_starts_s": [start / rate for start in starts],
+            "detector": self.identity,
+            "spoofscope": __version__,
         }
+
+    def _undecided(self) -> str:
+        if self.calibration is not None:
+            return f"the probability is within {self.calibration['band']:g} of one half"
+        return "the detector has neither a calibration nor a threshold"
+
+    def learn_reference(self, train: Iterable[Inputs], dev: Iterable[Inputs]) -> None:
+        """Keep what training clips look like, so that recordings unlike them can be told.
+
+        The first windows of each clip are looked at. See `quality.fit_reference`: with too few
+        clips there is no reference.
+
+        Args:
+            train: clips of the training set, both classes. dev: of the development set.
+        """
+
+        def pooled(clips: Iterable[Inputs]) -> quality.Floats:
+            return np.array(
+                [
+                    np.mean(_pooled(self._features(np.stack(windows[:_REFERENCE_WINDOWS]))), axis=0)
+                    for _, windows in clips
+                ]
+            )
+
+        with self._evaluating():
+            self.reference = quality.fit_reference(pooled(train), pooled(dev))
 
     def p_bonafide(self, score: float) -> float | None:
         """Posterior probability of bona fide at the calibration's prior; None without one."""
@@ -303,7 +447,11 @@ class Detector(nn.Module):
 
     def write_into(self, folder: Path) -> None:
         """Write the three files into an existing folder (see :meth:`save`)."""
-        safetensors.torch.save_file(self.stored_state(), folder / _WEIGHTS)
+        state = self.stored_state()
+        if self.reference is not None:
+            for name, array in self.reference.to_arrays().items():
+                state[_REFERENCE + name] = torch.from_numpy(array.copy())
+        safetensors.torch.save_file(state, folder / _WEIGHTS)
         settings = {
             "format": _FORMAT,
             "frontend": {"type": self.frontend.name, **self.frontend.config},
@@ -314,10 +462,12 @@ class Detector(nn.Module):
             "polarity": POLARITY,
             "calibration": self.calibration,
             "backbone": _backbone(self.frontend.config),
+            "reference": self.reference is not None,
             "weights_sha256": sha256_file(folder / _WEIGHTS),
             "meta": self.meta,
         }
         write_json(folder / _SETTINGS, settings)
+        self.identity = _identity(folder)
         (folder / _CARD).write_text(_card(settings), encoding="utf-8")
 
     @classmethod
@@ -359,8 +509,51 @@ class Detector(nn.Module):
             state = safetensors.torch.load_file(folder / _WEIGHTS)
         except safetensors.SafetensorError as error:
             raise DetectorError(f"{folder / _WEIGHTS} is damaged: {error}") from error
+        reference = {
+            name.removeprefix(_REFERENCE): state.pop(name).numpy()
+            for name in sorted(state)
+            if name.startswith(_REFERENCE)
+        }
+        if reference:
+            detector.reference = quality.Reference.from_arrays(reference)
         detector.load_stored_state(state, str(folder / _WEIGHTS))
+        detector.identity = _identity(folder)
         return detector.to(device).eval()
+
+
+def _opened(
+    recording: Recording,
+) -> tuple[str | None, Callable[[], Iterator[tuple[Samples, int]]]]:
+    """A recording's path, if it has one, and a function that opens it as `audio.decode` does."""
+    if isinstance(recording, str | os.PathLike):
+        path = Path(recording)
+        return str(recording), lambda: audio.decode(path, _BLOCK_SECONDS)
+    if not isinstance(recording, tuple) or len(recording) != 2:
+        raise AudioError(
+            "a recording is a path, or a pair of samples and their rate in Hz; "
+            f"got {type(recording).__name__}"
+        )
+    waveform, rate = recording
+    if isinstance(rate, bool) or rate != int(rate) or rate <= 0:
+        raise AudioError(f"a sample rate is a positive whole number of Hz, not {rate!r}")
+    samples, whole_rate = audio.as_mono(waveform), int(rate)
+    size = round(_BLOCK_SECONDS * whole_rate)
+    return None, lambda: (
+        (samples[start : start + size], whole_rate) for start in range(0, samples.size, size)
+    )
+
+
+def _pooled(features: Features) -> list[quality.Floats]:
+    """`quality.pool` of each row of a batch."""
+    return [
+        quality.pool(values[:, :length].float().cpu().numpy())
+        for values, length in zip(features.values, features.lengths.tolist(), strict=True)
+    ]
+
+
+def _identity(folder: Path) -> str:
+    # The settings hold the hash of the weights.
+    return sha256_file(folder / _SETTINGS)[:12]
 
 
 def _read_settings(folder: Path) -> dict[str, Any]:
@@ -470,9 +663,11 @@ def _card(settings: Mapping[str, Any]) -> str:
             f"- Trained on {source['manifest']}, split {source['split']}: "
             f"{source['n_bonafide']} bona fide, {source['n_spoof']} spoof."
         )
+    flagged = "flagged" if settings["reference"] else "not recognised as such"
     calibrated = "calibrated" if settings["calibration"] else "not calibrated: no probability"
     lines += [
         f"- Calibration: {calibrated}.",
+        f"- Recordings unlike the training data are {flagged}.",
         "",
         "A score says how the clip compares with the training data. It is no proof: speech from",
         "other systems, channels or codecs than those of the training may be judged wrongly.",
@@ -483,18 +678,18 @@ def _card(settings: Mapping[str, Any]) -> str:
 
 def predict_files(
     folder: str | Path, files: Iterable[str | Path]
-) -> tuple[list[dict[str, Any]], bool]:
+) -> tuple[list[Judgement | Failure], bool]:
     """Judge several recordings with one detector.
 
     Returns:
-        One dict per file in the given order: :meth:`Detector.predict`, or `{"path", "error"}` for
-        a file that cannot be judged; and whether all could be.
+        One entry per file in the given order, a failure for a file that cannot be judged; and
+        whether all could be.
 
     Raises:
         DetectorError: the detector itself cannot be loaded.
     """
     detector = Detector.load(folder)
-    results: list[dict[str, Any]] = []
+    results: list[Judgement | Failure] = []
     ok = True
     for path in files:
         try:

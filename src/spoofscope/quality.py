@@ -1,0 +1,285 @@
+"""Whether a recording is fit to be judged: measures, flags, and likeness to the training data.
+
+Nothing here changes a score. Flags say why a score may mean little; two of them, silence and too
+little signal, leave nothing to judge. NumPy only; a clip comes in blocks, so an hour needs no more
+memory than a minute.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from spoofscope.audio import Samples
+from spoofscope.errors import DetectorError
+
+Floats = npt.NDArray[np.float64]
+
+SHORTEST_SECONDS = 0.5
+"""Below this a recording is too short to be judged, whatever the detector's window."""
+
+AUDIBLE_DBFS = -65.0
+"""A 10 ms frame is audible when its RMS is above this level re full scale (about 18 steps of
+16-bit audio, far below the noise of a quiet room in a usual recording)."""
+
+SHORTEST_AUDIBLE_SECONDS = 0.25
+LOW_LEVEL_DBFS = -45.0
+CLIPPED_SHARE = 1e-3
+NARROW_SHARE = 0.6
+"""A recording is band-limited when it has nothing above this share of the detector's bandwidth."""
+
+_FRAME_SECONDS = 0.010
+_FFT_SECONDS = 0.032
+_CUTOFF_DB = -60.0
+# The rounding noise of 16-bit audio, spread over a spectrum of 32 ms frames, and some room: what is
+# below cannot be told from it, however quiet the recording.
+_FLOOR_DBFS = -120.0
+_FULL_SCALE = 0.9999
+
+FLAGS: dict[str, str] = {
+    "too_short": f"the recording is shorter than {SHORTEST_SECONDS} s",
+    "extended": "the recording is shorter than the detector's window, which was filled up",
+    "silent": f"less than {SHORTEST_AUDIBLE_SECONDS} s of the recording is audible",
+    "low_level": f"what is audible has a level below {LOW_LEVEL_DBFS:g} dB re full scale",
+    "clipped": f"more than {100 * CLIPPED_SHARE:g} % of the samples are at full scale",
+    "band_limited": f"nothing above {100 * NARROW_SHARE:g} % of the band that the detector hears",
+    "out_of_distribution": "the recording is unlike the detector's training and development data",
+}
+"""What each flag says of a recording when it is raised."""
+
+DISQUALIFYING = ("too_short", "silent")
+"""Flags that leave nothing to judge: the decision is inconclusive."""
+
+
+class Measures(NamedTuple):
+    """What the flags are raised on.
+
+    duration_s: seconds. audible_s: seconds of 10 ms frames above `AUDIBLE_DBFS`. level_dbfs: RMS of
+    these frames, dB re full scale; None where there are none. clipped_share: of the file's own
+    samples, share at full scale. cutoff_hz: highest frequency within 60 dB of the strongest, at
+    the detector's sample rate; None in silence.
+    """
+
+    duration_s: float
+    audible_s: float
+    level_dbfs: float | None
+    clipped_share: float
+    cutoff_hz: float | None
+
+
+class Meter:
+    """Measures a clip while its blocks pass by.
+
+    Clipping is looked for in the samples as they were stored, because resampling hides it; all else
+    in what the detector hears.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        self._rate = sample_rate
+        self._stored = self._clipped = self._n = self._audible = 0
+        self._power = 0.0
+        self._frame = max(1, round(_FRAME_SECONDS * sample_rate))
+        self._size = max(16, round(_FFT_SECONDS * sample_rate) // 2 * 2)
+        self._window = np.hanning(self._size)
+        self._spectrum = np.zeros(self._size // 2 + 1)
+        self._n_spectra = 0
+        self._left_frame = self._left_spectrum = np.empty(0, dtype=np.float32)
+
+    def stored(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
+        """Pass on blocks (n,) at the file's own rate."""
+        for block in blocks:
+            self._stored += block.size
+            self._clipped += int(np.count_nonzero(np.abs(block) >= _FULL_SCALE))
+            yield block
+
+    def heard(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
+        """Pass on blocks (n,) at the detector's rate."""
+        for block in blocks:
+            self._n += block.size
+            self._add_frames(block)
+            self._add_spectra(block)
+            yield block
+
+    def _add_frames(self, block: Samples) -> None:
+        samples = np.concatenate([self._left_frame, block])
+        whole = samples.size // self._frame * self._frame
+        frames = samples[:whole].reshape(-1, self._frame)
+        power = np.mean(np.square(frames, dtype=np.float64), axis=1)
+        audible = power > 10 ** (AUDIBLE_DBFS / 10)
+        self._audible += int(audible.sum())
+        self._power += float(power[audible].sum())
+        self._left_frame = samples[whole:].copy()
+
+    def _add_spectra(self, block: Samples) -> None:
+        samples = np.concatenate([self._left_spectrum, block])
+        hop = self._size // 2
+        if samples.size >= self._size:
+            frames = np.lib.stride_tricks.sliding_window_view(samples, self._size)[::hop]
+            for start in range(0, len(frames), 1024):
+                part = frames[start : start + 1024].astype(np.float64)
+                part -= part.mean(axis=1, keepdims=True)
+                values = np.fft.rfft(part * self._window, axis=1)
+                self._spectrum += np.square(np.abs(values)).sum(axis=0)
+            self._n_spectra += len(frames)
+            samples = samples[len(frames) * hop :]
+        self._left_spectrum = samples.copy()
+
+    def measures(self) -> Measures:
+        """What was measured, once the clip has passed."""
+        level = None
+        if self._audible:
+            level = 10 * math.log10(self._power / self._audible)
+        return Measures(
+            duration_s=self._n / self._rate,
+            audible_s=self._audible * self._frame / self._rate,
+            level_dbfs=level,
+            clipped_share=self._clipped / max(self._stored, 1),
+            cutoff_hz=self._cutoff(),
+        )
+
+    def _cutoff(self) -> float | None:
+        if not self._n_spectra:
+            return None
+        # Per bin, relative to a sine of full scale.
+        power = self._spectrum / self._n_spectra / (self._window.sum() / 2) ** 2
+        strongest = float(power.max())
+        threshold = max(strongest * 10 ** (_CUTOFF_DB / 10), 10 ** (_FLOOR_DBFS / 10))
+        if strongest <= threshold:
+            return None
+        last = int(np.flatnonzero(power >= threshold)[-1])
+        return last * self._rate / self._size
+
+
+def flags(
+    measures: Measures, sample_rate: int, extended: bool, distance: float | None
+) -> dict[str, bool | None]:
+    """The flags of a recording, in the order of `FLAGS`; None where nothing is known.
+
+    Args:
+        measures: of the recording.
+        sample_rate: the detector's, in Hz.
+        extended: whether its window had to be filled up.
+        distance: see :meth:`Reference.distance`, in units of the threshold; None without one.
+    """
+    level, cutoff = measures.level_dbfs, measures.cutoff_hz
+    return {
+        "too_short": measures.duration_s < SHORTEST_SECONDS,
+        "extended": extended,
+        "silent": measures.audible_s < SHORTEST_AUDIBLE_SECONDS,
+        "low_level": None if level is None else level < LOW_LEVEL_DBFS,
+        "clipped": measures.clipped_share > CLIPPED_SHARE,
+        "band_limited": None if cutoff is None else cutoff < NARROW_SHARE * sample_rate / 2,
+        "out_of_distribution": None if distance is None else distance > 1,
+    }
+
+
+_COMPONENTS = 16
+_FEWEST = 20
+_QUANTILE = 0.99
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What recordings like those of the training look like to a detector's front-end.
+
+    A Gaussian with a few free directions and equal variance in all others (probabilistic principal
+    components; Tipping and Bishop, J. R. Stat. Soc. B 61, 1999) over pooled features of training
+    clips of both classes. The threshold is the 99 % quantile of the distances of development clips,
+    so about one in a hundred recordings of that kind is flagged.
+
+    Attributes:
+        mean, scale: (d,) float64, of the pooled features.
+        directions: (k, d), orthonormal. variances: (k,), along them. noise: along all others.
+        threshold: distance beyond which a recording is out of the distribution.
+    """
+
+    mean: Floats
+    scale: Floats
+    directions: Floats
+    variances: Floats
+    noise: float
+    threshold: float
+
+    def _raw_distance(self, pooled: Floats) -> float:
+        values = (pooled - self.mean) / self.scale
+        along = self.directions @ values
+        beyond = max(float(values @ values - along @ along), 0.0)
+        squared = float(np.sum(along**2 / self.variances)) + beyond / self.noise
+        return math.sqrt(squared / values.size)
+
+    def distance(self, pooled: Floats) -> float:
+        """How far a clip is from the training data, in units of the threshold.
+
+        Args:
+            pooled: (d,), the mean over its windows of :func:`pool`.
+        """
+        return self._raw_distance(pooled) / self.threshold
+
+    def to_arrays(self) -> dict[str, Floats]:
+        """All numbers, by name."""
+        return {
+            "mean": self.mean,
+            "scale": self.scale,
+            "directions": self.directions,
+            "variances": self.variances,
+            "limits": np.array([self.noise, self.threshold]),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Floats]) -> "Reference":
+        """Rebuild from :meth:`to_arrays`.
+
+        Raises:
+            DetectorError: a part is missing, or parts do not fit together.
+        """
+        names = {"mean", "scale", "directions", "variances", "limits"}
+        if set(arrays) != names:
+            raise DetectorError(
+                f"a reference consists of {', '.join(sorted(names))}; got "
+                f"{', '.join(sorted(arrays))}"
+            )
+        mean, directions = arrays["mean"], arrays["directions"]
+        k = len(directions)
+        shapes = {"scale": mean.shape, "directions": (k, mean.size), "variances": (k,)}
+        for name, shape in {**shapes, "limits": (2,)}.items():
+            if arrays[name].shape != shape:
+                raise DetectorError(f"the reference's {name} has shape {arrays[name].shape}")
+        noise, threshold = arrays["limits"].tolist()
+        return cls(mean, arrays["scale"], directions, arrays["variances"], noise, threshold)
+
+
+def pool(values: npt.NDArray[np.floating]) -> Floats:
+    """Mean and standard deviation over frames of the mean over channels: (2 D,) of (C, N, D)."""
+    frames = values.mean(axis=0, dtype=np.float64)
+    return np.concatenate([frames.mean(axis=0), frames.std(axis=0)])
+
+
+def fit_reference(train: Floats, dev: Floats) -> Reference | None:
+    """Describe pooled features of training clips, with a threshold from development clips.
+
+    Args:
+        train: (n, d). dev: (m, d).
+
+    Returns:
+        None with fewer than 20 clips in either, or where all training clips are alike: that says
+        nothing about others.
+    """
+    if min(len(train), len(dev)) < _FEWEST:
+        return None
+    mean, scale = train.mean(axis=0), train.std(axis=0)
+    # A feature that never changes in training has no scale; it counts in units of its own size.
+    scale = np.where(scale > 1e-6 * np.abs(mean) + 1e-12, scale, np.abs(mean) + 1.0)
+    values = (train - mean) / scale
+    _, singular, directions = np.linalg.svd(values, full_matrices=False)
+    variances = singular**2 / (len(train) - 1)
+    k = min(_COMPONENTS, len(train) // 4, values.shape[1] - 1)
+    noise = float(variances[k:].sum()) / (values.shape[1] - k)
+    if not noise > 0:
+        return None
+    model = Reference(mean, scale, directions[:k], np.maximum(variances[:k], noise), noise, 1.0)
+    distances = [model._raw_distance(row) for row in dev]
+    threshold = float(np.quantile(distances, _QUANTILE, method="higher"))
+    return Reference(mean, scale, model.directions, model.variances, noise, threshold)
