@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noise_and_tones import write_corpus
@@ -36,6 +36,7 @@ def test_closed_forms():
     assert aggregate_windows([4.0], Aggregation("top_k", 3)) == 4.0
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-50, 50), min_size=1, max_size=9), st.integers(1, 9))
 def test_equals_the_definition(scores, k):
     expected = {

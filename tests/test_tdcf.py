@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spoofscope.errors import ConfigError, SpoofscopeError, TableError
@@ -49,6 +49,7 @@ _SCORES = st.lists(st.integers(-4, 4).map(float), min_size=1, max_size=12)
 _RATES = st.builds(AsvRates, st.floats(0, 0.5), st.floats(0, 0.5), st.floats(0.05, 1))
 
 
+@settings(deadline=None)
 @given(_SCORES, _SCORES, _RATES, st.sampled_from(["2019", "2021"]))
 def test_equals_the_count_at_every_threshold(bonafide, spoof, rates, form):
     value = min_tdcf(bonafide, spoof, tandem(form, rates))
