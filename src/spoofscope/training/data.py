@@ -24,6 +24,7 @@ from spoofscope.inputs import FeatureSource
 from spoofscope.tables import LABELS, read_manifest
 
 _LOGGER = logging.getLogger(__name__)
+_REFERENCE_CLIPS = 150
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,16 @@ def load_rows(sources: Sequence[Source], purpose: str) -> pl.DataFrame:
                 f"{names}: the {purpose} set has no {label} utterance; both classes are needed"
             )
     return rows
+
+
+def reference_rows(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """At most 150 rows of each class, drawn by the seed: enough to say what a set looks like."""
+    chosen: list[str] = []
+    for label in LABELS:
+        ids = rows.filter(pl.col("label") == label)["utt_id"].sort()
+        drawn = rng_of("reference", seed, label).permutation(ids.len())[:_REFERENCE_CLIPS]
+        chosen += ids[drawn.tolist()].to_list()
+    return rows.filter(pl.col("utt_id").is_in(chosen))
 
 
 def load_audio_cache(
