@@ -9,11 +9,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from spoofscope.audio import InputPolicy
 from spoofscope.backends import aasist, registry
 from spoofscope.backends.aasist import AASIST
 from spoofscope.backends.base import BackEnd
 from spoofscope.backends.mhfa import MHFA
+from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, ConfigError
+from spoofscope.frontends.backbones import write_tiny_backbone
 
 BACK_ENDS: list[dict[str, Any]] = [
     {"type": "linear"},
@@ -91,6 +94,49 @@ def test_logits_depend_neither_on_padding_nor_on_batch_mates(config: dict[str, A
         for row, length in enumerate(lengths.tolist()):
             alone = back_end(values[row : row + 1, :, :length], lengths[row : row + 1])
             torch.testing.assert_close(together[row], alone[0], rtol=0, atol=1e-5)
+
+
+# One of each kind that takes any features and any length; what stands on other front-ends has tests
+# of its own.
+KINDS = {config["type"]: config for config in BACK_ENDS}
+
+
+@pytest.fixture(scope="module")
+def backbones(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    root = tmp_path_factory.mktemp("backbones")
+    found = {}
+    for norm, family in (("group", "wavlm"), ("layer", "wav2vec2")):
+        write_tiny_backbone(root / norm, family, {"norm": norm, "layers": 2}, seed=1)
+        found[norm] = {"family": family, "folder": str(root / norm)}
+    return found
+
+
+@pytest.mark.parametrize("norm", ["group", "layer"])
+@pytest.mark.parametrize("kind", [*KINDS, "lcnn"])
+def test_a_clip_scores_the_same_alone_and_in_any_batch(
+    backbones: dict[str, dict[str, str]], kind: str, norm: str
+) -> None:
+    torch.manual_seed(0)
+    detector = Detector(
+        {"type": "ssl", "backbone": backbones[norm]},
+        KINDS.get(kind, {"type": kind}),
+        InputPolicy(length=None),
+    )
+    randomised(detector.backend)
+    detector.eval()
+    lengths = torch.tensor([6000, 9000, 5500, 6000, 6543])
+    waveform = 0.1 * torch.randn(5, 9600)  # what lies beyond the lengths is noise, not zeros
+    clips = [waveform[row, :length] for row, length in enumerate(lengths.tolist())]
+    with torch.no_grad():
+        alone = torch.cat(
+            [detector(clip[None], lengths[i : i + 1]) for i, clip in enumerate(clips)]
+        )
+        padded = detector(waveform, lengths)
+    assert alone.std() > 1e-3  # the scores do differ from clip to clip
+    torch.testing.assert_close(padded, alone, rtol=0, atol=1e-5)
+    for order in ([0, 1, 2, 3, 4], [3, 4, 0]):
+        scored = detector.logits([clips[i].numpy() for i in order], batch_size=2)
+        torch.testing.assert_close(torch.from_numpy(scored), alone[order], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("config", BACK_ENDS, ids=str)

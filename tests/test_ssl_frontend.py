@@ -13,15 +13,19 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
+from spoofscope.audio import InputPolicy
+from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, ConfigError, DetectorError
 from spoofscope.files import sha256_folder
 from spoofscope.frontends import registry
 from spoofscope.frontends.backbones import (
+    _CLASSES,
     FAMILIES,
     _describe,
     _load,
     describe_backbone,
     fetch_backbone,
+    keep_layers,
     load_backbone,
     write_tiny_backbone,
 )
@@ -411,12 +415,66 @@ def test_heads_of_pre_training_are_left_out(copy: Path) -> None:
         assert torch.equal(value, expected[key]), key
 
 
-def test_base_plus_has_the_published_size() -> None:
-    # No weights: the architecture alone, as the classes of transformers define it by default.
+# What the configurations of the published large models have in common. Those of the base models are
+# the defaults of transformers.
+LARGE = {
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+    "feat_extract_norm": "layer",
+    "do_stable_layer_norm": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("family", "options", "expected", "kept"),
+    [
+        ("wav2vec2", {}, 94_371_712, 51_844_480),  # wav2vec2-base
+        ("wav2vec2", {**LARGE, "conv_bias": True}, 315_438_720, 164_284_032),  # xls-r-300m
+        ("hubert", {}, 94_371_712, 51_844_480),  # hubert-base-ls960
+        ("hubert", {**LARGE, "conv_bias": True}, 315_438_720, 164_284_032),  # hubert-large-ll60k
+        ("wavlm", {}, 94_381_936, 51_851_512),  # wavlm-base-plus
+        ("wavlm", LARGE, 315_453_120, 164_292_000),  # wavlm-large
+    ],
+)
+def test_published_sizes_whole_and_with_half_of_the_layers(
+    family: str, options: dict[str, Any], expected: int, kept: int
+) -> None:
+    # No weights: the architecture alone. Nothing of the network needs them to be built.
+    config_class, model_class = (getattr(transformers, name) for name in _CLASSES[family])
     with torch.device("meta"):
-        model = transformers.WavLMModel(transformers.WavLMConfig())
-    count = sum(p.numel() for p in model.parameters())
-    assert count == 94_381_936
+        model = model_class(config_class(**options))
+    assert sum(p.numel() for p in model.parameters()) == expected
+    keep_layers(model, len(model.encoder.layers) // 2)
+    assert sum(p.numel() for p in model.parameters()) == kept
+
+
+@pytest.mark.parametrize(
+    ("norm", "options", "expected"),
+    [
+        ("layer", {}, True),
+        ("group", {}, False),
+        ("layer", {"normalize": False}, False),
+        ("group", {"normalize": True}, True),
+    ],
+)
+def test_the_detector_records_whether_clips_are_normalised(
+    build: Build, tmp_path: Path, norm: str, options: dict[str, Any], expected: bool
+) -> None:
+    config = {"type": "ssl", **build("hubert", norm, **options).config}
+    detector = Detector(config, {"type": "linear"}, InputPolicy(length=4000))
+    detector.save(tmp_path / "detector")
+    record = json.loads((tmp_path / "detector/detector.json").read_text())
+    assert record["input"]["normalize"] is expected
+    # What is recorded is what happens: the level counts for nothing only where it is normalised.
+    loaded = Detector.load(tmp_path / "detector")
+    clip = noise(1, 4000).numpy()[0]
+    quiet, loud = (
+        loaded.logits(list(loaded.policy.windows(clip * level).values), batch_size=1)
+        for level in (0.003, 1.0)
+    )
+    assert (abs(loud - quiet).max() < 1e-3) == expected
 
 
 def test_config_rebuilds_the_front_end(build: Build) -> None:

@@ -251,6 +251,16 @@ def load_backbone(source: Mapping[str, str]) -> Any:
     return _load(folder, family, _describe(folder, family, str(folder)), str(folder))
 
 
+def keep_layers(model: Any, n_layers: int) -> None:
+    """Delete all transformer layers of an encoder but the lowest `n_layers`, in place.
+
+    The hidden states of those that stay keep every bit, except that the last one of a pre-norm
+    encoder is then followed by its final norm.
+    """
+    model.encoder.layers = model.encoder.layers[:n_layers]
+    model.config.num_hidden_layers = n_layers
+
+
 def _folder_of(source: Mapping[str, str]) -> Path:
     check_keys(source, ("family", "folder", "hub", "revision"), "backbone")
     if "folder" not in source:

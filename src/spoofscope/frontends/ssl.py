@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from spoofscope.batches import apply_by_length, valid_mask
 from spoofscope.components import REQUIRED, one_of, positive_int, resolve
 from spoofscope.errors import AudioError, ConfigError
-from spoofscope.frontends.backbones import describe_backbone, load_backbone
+from spoofscope.frontends.backbones import describe_backbone, keep_layers, load_backbone
 from spoofscope.frontends.base import Features, FrontEnd
 
 
@@ -115,8 +115,7 @@ class SSLFrontEnd(FrontEnd):
 
     def _load(self, n_layers: int) -> Any:
         model = load_backbone(self.config["backbone"])
-        model.encoder.layers = model.encoder.layers[:n_layers]
-        model.config.num_hidden_layers = n_layers
+        keep_layers(model, n_layers)
         if model.config.do_stable_layer_norm and not self.config["final_norm"]:
             # The norm after the last layer of a pre-norm encoder is in no hidden state.
             model.encoder.layer_norm = nn.Identity()
