@@ -3,11 +3,13 @@
 import math
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spoofscope.errors import ConfigError, SpoofscopeError, TableError
+from spoofscope.metrics.tables import evaluate
 from spoofscope.metrics.tdcf import (
     AsvRates,
     Costs,
@@ -130,3 +132,32 @@ def test_what_makes_no_sense():
         tandem_from({"form": "2021", "rates": ASVSPOOF5._asdict(), "costs": {"c_mis": 1}}, None)
     with pytest.raises(ConfigError, match="did you mean 'p_miss'"):
         tandem_from({"form": "2021", "rates": {"p_mis": 1}}, None)
+
+
+def test_it_is_a_column_of_the_tables_of_metrics():
+    rng = np.random.default_rng(5)
+    label = ["bonafide"] * 40 + ["spoof"] * 60
+    scores = np.concatenate([rng.normal(1, 1, 40), rng.normal(-1, 1, 60)])
+    joined = pl.DataFrame(
+        {
+            "utt_id": [f"u{i:03}" for i in range(100)],
+            "label": label,
+            "score": scores,
+            "system": ["-"] * 40 + ["A", "B"] * 30,
+        }
+    )
+    cost = tandem("2021", ASVSPOOF5)
+    calibration = {"scale": 2.0, "offset": 0.5}
+    table = evaluate(joined, ["system"], 0, 1, calibration=calibration, tandem=cost)
+
+    def value(metric, level="-"):
+        found = table.filter((pl.col("metric") == metric) & (pl.col("level") == level))
+        return found["value"].item()
+
+    assert value("min_tdcf") == min_tdcf(scores[:40], scores[40:], cost)
+    assert value("act_tdcf") == act_tdcf(scores[:40], scores[40:], cost)
+    ratios = 2 * scores + 0.5
+    assert value("act_tdcf_calibrated") == act_tdcf(ratios[:40], ratios[40:], cost)
+    assert value("min_tdcf", "B") == min_tdcf(scores[:40], scores[41::2], cost)
+    without = evaluate(joined.filter(pl.col("label") == "spoof"), [], 0, 1, tandem=cost)
+    assert without.filter(pl.col("metric") == "min_tdcf")["value"].to_list() == [None]

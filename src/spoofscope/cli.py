@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from spoofscope import __version__
 from spoofscope.errors import SpoofscopeError
+from spoofscope.published.formats import FORMATS
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from spoofscope.metrics.tdcf import Tandem
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,6 +61,26 @@ def _parser() -> argparse.ArgumentParser:
     metrics.add_argument(
         "--seed", type=int, default=1, metavar="K", help="of the bootstrap (default: 1)"
     )
+    asv = metrics.add_mutually_exclusive_group()
+    asv.add_argument(
+        "--asv-scores",
+        metavar="FILE",
+        help="for the t-DCF: a speaker verifier's scores, lines that end in target, nontarget or "
+        "spoof and the score",
+    )
+    asv.add_argument(
+        "--asv-rates",
+        nargs=3,
+        type=float,
+        metavar=("P_MISS", "P_FA", "P_FA_SPOOF"),
+        help="instead of its scores, its error rates as shares",
+    )
+    metrics.add_argument(
+        "--tdcf",
+        default="2021",
+        metavar="FORM",
+        help="form of the t-DCF: 2019, or 2021 as for ASVspoof 5 (default: 2021)",
+    )
     metrics.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     metrics.set_defaults(run=_metrics)
 
@@ -70,6 +93,75 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("files", nargs="+", metavar="FILE", help="recordings")
     predict.add_argument("--json", action="store_true", help="a JSON list instead of a table")
     predict.set_defaults(run=_predict)
+
+    importing = commands.add_parser(
+        "import",
+        help="published weights as a detector",
+        description="Writes the weights that others published as a detector folder, which predict, "
+        "studies and the Python API take like a trained one.",
+        epilog="formats: "
+        + "; ".join(f"{name}: {known.title}" for name, known in sorted(FORMATS.items())),
+    )
+    importing.add_argument("format", choices=sorted(FORMATS), metavar="FORMAT", help="see below")
+    importing.add_argument("weights", metavar="WEIGHTS", help="the published state dict")
+    importing.add_argument("out_dir", metavar="OUT_DIR", help="the detector's folder")
+    importing.add_argument(
+        "--backbone",
+        metavar="FOLDER",
+        help="for ssl-aasist: a transformers folder of XLS-R 300M, of which the configuration is "
+        "used",
+    )
+    importing.set_defaults(run=_import)
+
+    scores_in = commands.add_parser(
+        "import-scores",
+        help="somebody else's scores as ours",
+        description="Writes utt_id and score, higher = more bona fide, from a foreign score file.",
+        epilog="formats: asvspoof2019 (utterance source key score), asvspoof2021 and file_score "
+        "(utterance score), file_score_label, file_label_score, asvspoof5 (header filename, "
+        "cm-score; tabs), csv, tsv",
+    )
+    scores_in.add_argument("format", metavar="FORMAT", help="see below")
+    scores_in.add_argument("file", metavar="FILE", help="the score file")
+    scores_in.add_argument("out", metavar="OUT.tsv", help="where to write utt_id and score")
+    scores_in.add_argument(
+        "--higher",
+        required=True,
+        metavar="CLASS",
+        help="what a higher score in the file speaks for: bonafide or spoof",
+    )
+    scores_in.add_argument(
+        "--columns",
+        nargs="+",
+        default=[],
+        metavar="OURS=THEIRS",
+        help="for csv, tsv and asvspoof5: the names of the columns utt_id, score and label",
+    )
+    scores_in.add_argument(
+        "--manifest",
+        metavar="TSV",
+        help="the trials: maps file names to ids, checks labels, and refuses missing scores",
+    )
+    scores_in.add_argument("--split", metavar="SPLIT", help="only this split of the manifest")
+    scores_in.add_argument(
+        "--ignore-others", action="store_true", help="leave out scores of what is no trial"
+    )
+    scores_in.set_defaults(run=_import_scores)
+
+    scores_out = commands.add_parser(
+        "export-scores",
+        help="scores in a challenge's format",
+        description="Writes a score file in the submission format of a challenge: asvspoof5, "
+        "asvspoof2021 or asvspoof2019. Higher stays more bona fide.",
+    )
+    scores_out.add_argument("scores", metavar="SCORES", help="utt_id, score")
+    scores_out.add_argument("out", metavar="OUT", help="the file to write")
+    scores_out.add_argument("--format", required=True, metavar="FORMAT", help="which format")
+    scores_out.add_argument(
+        "--manifest", metavar="TSV", help="the trials, for their order; asvspoof2019 needs it"
+    )
+    scores_out.add_argument("--split", metavar="SPLIT", help="only this split of the manifest")
+    scores_out.set_defaults(run=_export_scores)
 
     audit = commands.add_parser(
         "audit",
@@ -127,9 +219,17 @@ def _metrics(options: argparse.Namespace) -> int:
         trials_name=options.trials,
     )
     by = [] if options.by is None else [options.by]
-    table = evaluate(joined, by, options.bootstrap, options.seed)
+    table = evaluate(joined, by, options.bootstrap, options.seed, tandem=_tandem(options))
     print(json.dumps(_metrics_json(table), allow_nan=False) if options.json else _as_text(table))
     return 0
+
+
+def _tandem(options: argparse.Namespace) -> "Tandem | None":
+    from spoofscope.metrics.tdcf import AsvRates, tandem, tandem_from
+
+    if options.asv_scores is not None:
+        return tandem_from({"form": options.tdcf}, options.asv_scores)
+    return None if options.asv_rates is None else tandem(options.tdcf, AsvRates(*options.asv_rates))
 
 
 def _metrics_json(table: "pl.DataFrame") -> dict[str, Any]:
@@ -152,7 +252,7 @@ def _metrics_json(table: "pl.DataFrame") -> dict[str, Any]:
 
 
 def _as_text(table: "pl.DataFrame") -> str:
-    from spoofscope.metrics.tables import METRICS
+    from spoofscope.metrics.tables import METRICS, TANDEM_METRICS
 
     rows: dict[tuple[str, str], list[str]] = {}
     for row in table.iter_rows(named=True):
@@ -165,6 +265,7 @@ def _as_text(table: "pl.DataFrame") -> str:
     header = ["condition", "level", "bona fide", "spoof"]
     for name, metric in METRICS.items():
         header += [metric.title, "95 % interval"] if name == "eer" else [metric.title]
+    header += [title for name, title in TANDEM_METRICS.items() if (table["metric"] == name).any()]
     return _aligned([header, *rows.values()])
 
 
@@ -203,6 +304,71 @@ def _predict(options: argparse.Namespace) -> int:
             )
         print(_aligned(rows))
     return 0 if all_judged else 1
+
+
+def _trials(options: argparse.Namespace) -> "pl.DataFrame | None":
+    """The trials of `--manifest` and `--split`, None without a manifest."""
+    import polars as pl
+
+    from spoofscope.errors import ConfigError, TableError
+    from spoofscope.tables import read_trials
+
+    if options.manifest is None:
+        if options.split is not None:
+            raise ConfigError("--split is one of a manifest; add --manifest")
+        return None
+    trials = read_trials(options.manifest)
+    if options.split is None:
+        return trials
+    if "split" not in trials.columns or not (trials["split"] == options.split).any():
+        raise TableError(f"{options.manifest}: there are no trials of the split {options.split!r}")
+    return trials.filter(pl.col("split") == options.split)
+
+
+def _import_scores(options: argparse.Namespace) -> int:
+    from spoofscope.errors import ConfigError
+    from spoofscope.score_formats import polarity_warning, read_foreign_scores
+    from spoofscope.tables import write_scores
+
+    wrong = [pair for pair in options.columns if "=" not in pair]
+    if wrong:
+        raise ConfigError(f"--columns: {wrong[0]!r} is not of the form OURS=THEIRS")
+    trials = _trials(options)
+    scores = read_foreign_scores(
+        options.file,
+        options.format,
+        higher=options.higher,
+        columns=dict(pair.split("=", 1) for pair in options.columns),
+        trials=trials,
+        ignore_others=options.ignore_others,
+    )
+    warning = None if trials is None else polarity_warning(scores, trials)
+    if warning is not None:
+        print(f"spoofscope import-scores: {options.file}: {warning}", file=sys.stderr)
+    write_scores(options.out, scores)
+    print(f"{options.out}: {scores.height} scores")
+    return 0
+
+
+def _export_scores(options: argparse.Namespace) -> int:
+    from spoofscope.score_formats import write_foreign_scores
+    from spoofscope.tables import read_scores
+
+    scores = read_scores(options.scores)
+    write_foreign_scores(options.out, scores, options.format, _trials(options))
+    print(f"{options.out}: {scores.height} scores")
+    return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    from spoofscope.published.importing import import_detector
+
+    detector = import_detector(
+        options.format, options.weights, options.out_dir, backbone=options.backbone
+    )
+    size = sum(parameter.numel() for parameter in detector.parameters())
+    print(f"{options.out_dir}: {FORMATS[options.format].title}, {size:,} parameters")
+    return 0
 
 
 def _audit(options: argparse.Namespace) -> int:

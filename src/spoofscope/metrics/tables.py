@@ -8,7 +8,7 @@ import polars as pl
 from spoofscope.errors import SpoofscopeError, TableError
 from spoofscope.identity import rng_of
 from spoofscope.metrics import bootstrap as bootstraps
-from spoofscope.metrics import information, rates
+from spoofscope.metrics import information, rates, tdcf
 from spoofscope.options import nearest
 
 SCHEMA: dict[str, pl.DataType] = {
@@ -46,6 +46,9 @@ METRICS: dict[str, Metric] = {
     "auc": Metric("AUC", rates.auc),
 }
 CALIBRATED_METRICS = ("act_dcf_calibrated", "cllr_calibrated")
+# Only where a speaker verifier is given.
+TANDEM_METRICS = {"min_tdcf": "min t-DCF", "act_tdcf": "act t-DCF"}
+CALIBRATED_TANDEM_METRIC = "act_tdcf_calibrated"
 THRESHOLD_METRICS = ("bonafide_rejected", "spoof_accepted", "hter", "accuracy", "f1")
 
 
@@ -57,6 +60,7 @@ def evaluate(
     cluster: str | None = None,
     threshold: float | None = None,
     calibration: Mapping[str, float] | None = None,
+    tandem: tdcf.Tandem | None = None,
 ) -> pl.DataFrame:
     """All metrics, pooled and per level of each condition.
 
@@ -78,6 +82,8 @@ def evaluate(
             adds bonafide_rejected, spoof_accepted, hter, accuracy and f1.
         calibration: `scale` and `offset` that make the scores log-likelihood ratios, fitted on a
             development set; adds act_dcf_calibrated and cllr_calibrated.
+        tandem: cost in front of a speaker verifier; adds min_tdcf and act_tdcf, with a calibration
+            also act_tdcf_calibrated. Its verifier is the same for all levels.
 
     Returns:
         condition, level, metric, value, ci_low, ci_high, n_bonafide, n_spoof. Where a level lacks a
@@ -114,6 +120,7 @@ def evaluate(
             cluster=cluster,
             threshold=threshold,
             calibration=calibration,
+            tandem=tandem,
         )
 
     blocks = [block(POOLED, NO_LEVEL, joined)]
@@ -177,6 +184,7 @@ def _block(
     cluster: str | None,
     threshold: float | None,
     calibration: Mapping[str, float] | None,
+    tandem: tdcf.Tandem | None,
 ) -> pl.DataFrame:
     classes = {label: trials.filter(pl.col("label") == label) for label in ("bonafide", "spoof")}
     bonafide, spoof = (classes[label]["score"].to_numpy() for label in classes)
@@ -198,11 +206,20 @@ def _block(
                 intervals["eer"] = bootstraps.percentile_interval(resamples.eer)
                 intervals["min_dcf"] = bootstraps.percentile_interval(resamples.min_dcf)
     if calibration is not None:
+        ratios = [calibration["scale"] * x + calibration["offset"] for x in (bonafide, spoof)]
         values |= dict.fromkeys(CALIBRATED_METRICS)
         if bonafide.size and spoof.size:
-            ratios = [calibration["scale"] * x + calibration["offset"] for x in (bonafide, spoof)]
             values["act_dcf_calibrated"] = rates.act_dcf(*ratios)
             values["cllr_calibrated"] = information.cllr(*ratios)
+    if tandem is not None:
+        values |= dict.fromkeys(TANDEM_METRICS)
+        if bonafide.size and spoof.size:
+            values["min_tdcf"] = tdcf.min_tdcf(bonafide, spoof, tandem)
+            values["act_tdcf"] = tdcf.act_tdcf(bonafide, spoof, tandem)
+            if calibration is not None:
+                values[CALIBRATED_TANDEM_METRIC] = tdcf.act_tdcf(ratios[0], ratios[1], tandem)
+        elif calibration is not None:
+            values[CALIBRATED_TANDEM_METRIC] = None
     if threshold is not None:
         values |= dict.fromkeys(THRESHOLD_METRICS)
         if bonafide.size:
