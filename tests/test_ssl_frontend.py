@@ -192,6 +192,26 @@ def test_fine_tune_top_trains_only_the_top(build: Build) -> None:
     assert not any(module.training for module in front_end.modules())
 
 
+@pytest.mark.parametrize(
+    ("norm", "final_norm"), [("layer", True), ("layer", False), ("group", False)]
+)
+def test_fine_tune_top_trains_a_norm_that_is_above_it(
+    build: Build, norm: str, final_norm: bool
+) -> None:
+    front_end = build("hubert", norm, fine_tune="top", top_layers=1, final_norm=final_norm)
+    trained = {name for name, p in front_end.named_parameters() if p.requires_grad}
+    assert ("model.encoder.layer_norm.weight" in trained) == final_norm
+    values = front_end.train()(noise(1, 4000), torch.tensor([4000])).values
+    assert (
+        not values[:, :-1].requires_grad
+        or not torch.autograd.grad(
+            values[:, :-1].sum(), front_end.model.encoder.layers[-1].parameters(), allow_unused=True
+        )[0]
+    )
+    (values * torch.randn(values.shape)).sum().backward()
+    assert {name for name, p in front_end.named_parameters() if p.grad is not None} == trained
+
+
 def test_freeze_and_unfreeze_follow_the_configuration(build: Build) -> None:
     front_end = build(fine_tune="top", top_layers=1).train()
     before = {name for name, p in front_end.named_parameters() if p.requires_grad}

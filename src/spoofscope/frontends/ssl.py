@@ -30,7 +30,9 @@ class SSLFrontEnd(FrontEnd):
             the kept layers compute does not change.
         embedding: whether hidden state 0, the input of the first layer, is in the stack, so that
             L is n_layers + 1 instead of n_layers.
-        fine_tune: "none", "all", or "top": the uppermost `top_layers` transformer layers.
+        fine_tune: "none", "all", or "top": the uppermost `top_layers` transformer layers, and the
+            norm behind them where `final_norm` is on. Whatever lies before them stays as it is; in
+            particular `encoder.layer_norm` of a post-norm encoder, which is before the first layer.
         top_layers: with `fine_tune: top` only.
         final_norm: take the last hidden state after the final layer norm of a pre-norm encoder, as
             fairseq hands it to a back-end (transformers: `last_hidden_state`).
@@ -137,6 +139,8 @@ class SSLFrontEnd(FrontEnd):
         self.requires_grad_(self.config["fine_tune"] == "all")
         if self.config["fine_tune"] == "top":
             self.model.encoder.layers[-self.config["top_layers"] :].requires_grad_(True)
+            if self.config["final_norm"]:
+                self.model.encoder.layer_norm.requires_grad_(True)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "SSLFrontEnd":
