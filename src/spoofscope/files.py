@@ -145,6 +145,27 @@ def sha256_file(path: str | Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def copy_checked(source: str | Path, target: str | Path, sha256: str) -> None:
+    """Copy a file whose content is known, atomically.
+
+    Args:
+        source: the file.
+        target: where the copy goes.
+        sha256: of the content, 64 hexadecimal digits.
+
+    Raises:
+        SpoofscopeError: the content is another one.
+    """
+    with atomic_path(target) as temporary:
+        shutil.copyfile(source, temporary)
+        found = sha256_file(temporary)
+        if found != sha256:
+            raise SpoofscopeError(
+                f"{source} is not the file that it was, or should be: its SHA-256 is {found}, "
+                f"expected {sha256}; it was altered or damaged: copy or import it again"
+            )
+
+
 def sha256_folder(path: str | Path) -> str:
     """SHA-256 over the sorted relative names and contents of all files below a folder."""
     digest = hashlib.sha256()

@@ -6,6 +6,8 @@ library, PyYAML and jsonschema only. Every value that reaches a rule's `params` 
 
 import copy
 import functools
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,6 +124,9 @@ def check_config(config: Mapping[str, Any], schema_path: Path = SCHEMA) -> None:
         for name, entry in config.get(section, {}).items():
             dispatch(entry, key, kind, f"{section}.{name}")
     for name, detector in config.get("detectors", {}).items():
+        _check(detector, schema, definitions[kind_of(detector)], f"detectors.{name}")
+        if "backend" not in detector:
+            continue
         dispatch(detector["backend"], "type", "backend", f"detectors.{name}.backend")
     for name, steps in config.get("chains", {}).items():
         for i, step in enumerate(steps):
@@ -177,15 +182,28 @@ def local_gpu() -> int:
     return int(Path("/dev/nvidia0").exists())
 
 
+def kind_of(entry: Mapping[str, Any]) -> str:
+    """Where an entry of `detectors` gets its scores from, which is its definition in the schema.
+
+    `detector`: it is trained; `adopted`: its folder comes from elsewhere; `foreign`: only its
+    scores do.
+    """
+    if "folder" in entry:
+        return "adopted"
+    return "foreign" if "scores" in entry else "detector"
+
+
 @dataclass(frozen=True)
 class Run:
-    """One trained detector of the study, without its seed.
+    """One detector of the study, without its seed.
 
-    id: `{detector}-{hash8}`. settings: everything that determines the weights, seed excepted.
+    id: `{detector}-{hash8}`. kind: see :func:`kind_of`. settings: everything that determines the
+    weights, seed excepted; of scores of others, where they are.
     """
 
     id: str
     detector: str
+    kind: str
     settings: Config
     seeds: tuple[int, ...]
 
@@ -230,19 +248,21 @@ class Study:
         self.runs: dict[str, Run] = {}
         self._check_names()
         for name in self.config["detectors"]:
-            settings = self._run_settings(name)
-            frontend = self._frontend_identity(self.config["detectors"][name]["frontend"])
-            identity = {**settings, "frontend": frontend}
-            run = Run(f"{name}-{hash8(identity)}", name, settings, self._seeds(name))
+            run = self._resolved(name)
             self.runs[run.id] = run
         # Asked for by every job of a large study.
         self._run_of = {run.detector: run for run in self.runs.values()}
-        self._features_of = {run_id: self._features_id(run) for run_id, run in self.runs.items()}
+        self._features_of = {
+            run_id: self._features_id(run)
+            for run_id, run in self.runs.items()
+            if run.kind == "detector"
+        }
         self._fusion_of = {self.fusion_id(name): name for name in self.config.get("fusion", {})}
         self._scored_by = {
             **{run_id: self._sets_of(run.detector) for run_id, run in self.runs.items()},
             **{fusion: self._fusion_sets(name) for fusion, name in self._fusion_of.items()},
         }
+        self._check_layers()
 
     # --- references between sections -------------------------------------------------------
 
@@ -277,6 +297,8 @@ class Study:
                 self._reference(entry["backbone"], "backbones", f"frontends.{name}.backbone")
         for name, entry in self.config["detectors"].items():
             where = f"detectors.{name}"
+            if kind_of(entry) != "detector":
+                continue
             self._reference(entry["frontend"], "frontends", f"{where}.frontend")
             for key in ("data", "dev"):
                 split = "train" if key == "data" else "dev"
@@ -291,15 +313,7 @@ class Study:
                 self._dataset(source["corpus"], "dev", f"{where}.train.dev")
             if "chain" in entry["train"]:
                 self._chain(entry["train"]["chain"], f"{where}.train.chain")
-            if "score" not in entry and "score" not in self.config:
-                raise ConfigError(
-                    f"the study file: key 'score' is missing; {where} has none of its own"
-                )
-        own = {f"detectors.{name}.": entry for name, entry in self.config["detectors"].items()}
-        for where, holder in {"": self.config, **own}.items():
-            for i, entry in enumerate(holder.get("score", [])):
-                for split in entry["splits"]:
-                    self._dataset(entry["corpus"], split, f"{where}score[{i}].corpus")
+        self._check_sets()
         for name, entry in self.config.get("fusion", {}).items():
             for i, detector in enumerate(entry["detectors"]):
                 self._reference(detector, "detectors", f"fusion.{name}.detectors[{i}]")
@@ -318,11 +332,78 @@ class Study:
         attribution = self.config.get("attribution")
         if attribution:
             for i, name in enumerate(attribution["detectors"]):
-                self._reference(name, "detectors", f"attribution.detectors[{i}]")
+                detector = self._reference(name, "detectors", f"attribution.detectors[{i}]")
+                self._check_explained(name, detector, f"attribution.detectors[{i}]")
                 self._check_scored(attribution, "attribution", self._sets_of(name), f" by {name}")
         for i, entry in enumerate(self.config.get("artefacts", {}).get("trials", [])):
             sets = [pair for name in self.config["detectors"] for pair in self._sets_of(name)]
             self._check_scored(entry, f"artefacts.trials[{i}]", sets)
+
+    def _check_sets(self) -> None:
+        """What is scored exists, and every detector is scored on something."""
+        for i, entry in enumerate(self.config.get("score", [])):
+            for split in entry["splits"]:
+                self._dataset(entry["corpus"], split, f"score[{i}].corpus")
+        for name, detector in self.config["detectors"].items():
+            where = f"detectors.{name}"
+            if not {"score", "scores"} & {*detector, *self.config}:
+                raise ConfigError(
+                    f"the study file: key 'score' is missing; {where} has none of its own"
+                )
+            for i, entry in enumerate(detector.get("score", [])):
+                for split in entry["splits"]:
+                    self._dataset(entry["corpus"], split, f"{where}.score[{i}].corpus")
+            sets = [(entry["corpus"], entry["split"]) for entry in detector.get("scores", [])]
+            for i, pair in enumerate(sets):
+                self._dataset(*pair, f"{where}.scores[{i}].corpus")
+                if pair in sets[:i]:
+                    raise ConfigError(f"{where}.scores[{i}]: {'.'.join(pair)} is there twice")
+            for i, source in enumerate(detector.get("reference", [])):
+                self._dataset(source["corpus"], "train", f"{where}.reference[{i}].corpus")
+
+    def _check_explained(self, name: str, detector: Config, where: str) -> None:
+        if kind_of(detector) == "foreign":
+            raise ConfigError(f"{where}: of {name!r} there are only scores, nothing to explain")
+        from_centroid = self.config["attribution"].get("baseline", "centroid") == "centroid"
+        if from_centroid and kind_of(detector) == "adopted" and "reference" not in detector:
+            raise ConfigError(
+                f"{where}: the baseline 'centroid' is the mean of bona fide training data, and the "
+                f"study has trained none of {name!r}; name a corpus for it in "
+                f"detectors.{name}.reference, or choose another attribution.baseline"
+            )
+
+    def _check_layers(self) -> None:
+        layers = self.config.get("layers", {})
+        listed = {
+            **{f"layers.curves.{name}": names for name, names in layers.get("curves", {}).items()},
+            "layers.costs.detectors": layers.get("costs", {}).get("detectors", []),
+        }
+        for where, names in listed.items():
+            for i, name in enumerate(names):
+                self._reference(name, "detectors", f"{where}[{i}]")
+                frontend = self.run_of(name).settings.get("frontend", {})
+                self._check_ssl(frontend, f"{where}[{i}]: {name!r}")
+        for name, entry in layers.get("probes", {}).items():
+            where = f"layers.probes.{name}"
+            frontend = self._reference(entry["frontend"], "frontends", f"{where}.frontend")
+            self._check_ssl(frontend, f"{where}.frontend: {entry['frontend']!r}")
+            for i, source in enumerate(entry["data"]):
+                self._dataset(source["corpus"], "train", f"{where}.data[{i}].corpus")
+            if not self.probe_dev(name):
+                raise ConfigError(
+                    f"{where}: key 'dev' is missing; augmented copies alone give no data to "
+                    "choose the regularisation on, so name the corpora"
+                )
+            for i, source in enumerate(self.probe_dev(name)):
+                self._dataset(source["corpus"], "dev", f"{where}.dev[{i}].corpus")
+            for i, trials in enumerate(entry.get("score", [])):
+                for split in trials["splits"]:
+                    self._dataset(trials["corpus"], split, f"{where}.score[{i}].corpus")
+
+    @staticmethod
+    def _check_ssl(frontend: Config, what: str) -> None:
+        if frontend.get("type") != "ssl":
+            raise ConfigError(f"{what} has no layers; an SSL front-end is needed (`type: ssl`)")
 
     @staticmethod
     def _check_scored(
@@ -420,8 +501,10 @@ class Study:
         return int(self.config["scatter_shards"].get(split, 1))
 
     def _sets_of(self, detector: str) -> list[tuple[str, str]]:
-        own = self.config["detectors"][detector].get("score")
-        sets = self.config["score"] if own is None else own
+        entry = self.config["detectors"][detector]
+        if kind_of(entry) == "foreign":
+            return [(scores["corpus"], scores["split"]) for scores in entry["scores"]]
+        sets = entry.get("score", self.config.get("score"))
         return list(
             dict.fromkeys((entry["corpus"], split) for entry in sets for split in entry["splits"])
         )
@@ -491,8 +574,55 @@ class Study:
         """Whether a front-end has no trainable parameter, so that its output may be cached."""
         return bool(self.config["frontends"][name].get("fine_tune", "none") == "none")
 
-    def _seeds(self, detector: str) -> tuple[int, ...]:
-        return tuple(self.config["detectors"][detector].get("seeds", [1]))
+    def _resolved(self, name: str) -> Run:
+        entry = self.config["detectors"][name]
+        kind = kind_of(entry)
+        if kind == "adopted":
+            settings = self._adopted(name, entry)
+            # Where the folder lies is no part of what it holds.
+            return Run(f"{name}-{hash8(settings['sha256'])}", name, kind, settings, (0,))
+        if kind == "foreign":
+            settings = {"scores": copy.deepcopy(entry["scores"])}
+            return Run(f"{name}-{hash8(settings)}", name, kind, settings, (0,))
+        settings = self._run_settings(name)
+        identity = {**settings, "frontend": self._frontend_identity(entry["frontend"])}
+        seeds = tuple(entry.get("seeds", [1]))
+        return Run(f"{name}-{hash8(identity)}", name, kind, settings, seeds)
+
+    def _adopted(self, name: str, entry: Config) -> Config:
+        """What a detector folder says about itself, and the hash of where it says so."""
+        where = f"detectors.{name}.folder"
+        path = Path(entry["folder"]) / "detector.json"
+        try:
+            text = path.read_bytes()
+        except OSError:
+            raise ConfigError(
+                f"{where}: {entry['folder']} is no detector folder: it has no detector.json; "
+                "`spoofscope import` makes one of published weights, and a study has one per "
+                "detector and seed"
+            ) from None
+        try:
+            told = json.loads(text)
+            settings = {
+                key: told[key] for key in ("frontend", "backend", "input", "weights_sha256")
+            }
+            meta = told["meta"]
+            backbone = settings["frontend"].get("backbone") or {}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ConfigError(f"{where}: {path} describes no detector: {error!r}") from None
+        made = {self.backbone_folder(backbone) for backbone in self.config.get("backbones", {})}
+        folder = backbone.get("folder")
+        if folder is not None and folder not in made and not Path(folder).is_dir():
+            raise ConfigError(
+                f"{where}: the backbone of the detector, {folder}, does not exist; put the backbone "
+                "there, or start from the folder where the detector was made"
+            )
+        trained_on = [Path(source["manifest"]).stem for source in meta.get("trained_on", [])]
+        return {
+            **settings,
+            "sha256": hashlib.sha256(text).hexdigest(),
+            "trained_on": list(dict.fromkeys(trained_on)),
+        }
 
     def _run_settings(self, name: str) -> Config:
         entry = self.config["detectors"][name]
@@ -537,6 +667,25 @@ class Study:
             )
         return recipe
 
+    def trained_on(self, detector: str) -> list[str]:
+        """Names of what a detector was trained on, for people; of what was trained elsewhere only
+        what its folder tells.
+        """
+        run = self.run_of(detector)
+        if run.kind != "detector":
+            return run.settings.get("trained_on") or ["elsewhere"]
+        return [
+            source["corpus"] + (f" ({', '.join(source['systems'])})" if "systems" in source else "")
+            for source in self.config["detectors"][detector]["train"]["data"]
+        ]
+
+    def train_sources(self, detector: str) -> list[Config]:
+        """What a detector is trained on; of an adopted one what stands for it, if anything does."""
+        entry = self.config["detectors"][detector]
+        if kind_of(entry) != "detector":
+            return list(entry.get("reference", []))
+        return list(entry["train"]["data"])
+
     def dev_sources(self, detector: str) -> list[Config]:
         """Where a detector's model selection happens; by default the corpora it is trained on."""
         train = self.config["detectors"][detector]["train"]
@@ -566,14 +715,25 @@ class Study:
         """The run that a detector's name stands for."""
         return self._run_of[detector]
 
+    def runs_of(self, *kinds: str) -> list[str]:
+        """Ids of the runs of these kinds, see :func:`kind_of`."""
+        return [run_id for run_id, run in self.runs.items() if run.kind in kinds]
+
     def run_seeds(self) -> list[tuple[str, int]]:
         """Every (run id, seed) of the study."""
         return [(run.id, seed) for run in self.runs.values() for seed in run.seeds]
+
+    def detector_seeds(self) -> list[tuple[str, int]]:
+        """Every (run id, seed) that has a detector folder."""
+        with_folder = self.runs_of("detector", "adopted")
+        return [(run_id, seed) for run_id in with_folder for seed in self.runs[run_id].seeds]
 
     # --- features --------------------------------------------------------------------------
 
     def is_cached(self, run_id: str) -> bool:
         """Whether a run's front-end is run once per corpus and its output kept."""
+        if self.run(run_id).kind != "detector":
+            return False
         name = self.config["detectors"][self.run(run_id).detector]["frontend"]
         frontend = self.config["frontends"][name]
         # The features of `raw` are eight times as large as the audio, and sooner made than read.
@@ -594,14 +754,53 @@ class Study:
 
     def features(self, features_id: str) -> Config:
         """Front-end and input settings behind a features id."""
-        for run_id, run in self.runs.items():
-            if self.features_id(run_id) == features_id:
+        for run_id, own in self._features_of.items():
+            if own == features_id:
+                run = self.runs[run_id]
                 return {"frontend": run.settings["frontend"], "input": run.settings["input"]}
         raise ConfigError(f"the study file defines no features {features_id!r}")
 
     def trains_on_features(self, run_id: str) -> bool:
         """Whether the training reads cached features (it cannot when it augments on the fly)."""
         return self.is_cached(run_id) and "chain" not in self.run(run_id).settings
+
+    # --- layers ----------------------------------------------------------------------------
+
+    def probe_settings(self, name: str) -> Config:
+        """Front-end and input of a probe; a front-end that detectors tune is probed as it was
+        before.
+        """
+        entry = self.config["layers"]["probes"][name]
+        frontend = self.frontend(entry["frontend"])
+        return {
+            "frontend": self._untuned(frontend),
+            "input": copy.deepcopy(entry.get("input", {})),
+        }
+
+    def pool_id(self, name: str) -> str:
+        """`{frontend}-{hash8}` of the pooled layers that a probe reads; equal to the id of cached
+        features where detectors of the study read the same front-end frame by frame.
+        """
+        entry = self.config["layers"]["probes"][name]
+        frontend = self._untuned(self._frontend_identity(entry["frontend"]))
+        return (
+            f"{entry['frontend']}-{hash8({'frontend': frontend, 'input': entry.get('input', {})})}"
+        )
+
+    def probe_dev(self, name: str) -> list[Config]:
+        """Where a probe's regularisation is chosen; by default the corpora it is trained on."""
+        entry = self.config["layers"]["probes"][name]
+        explicit: list[Config] | None = entry.get("dev")
+        if explicit is not None:
+            return explicit
+        return [source for source in entry["data"] if source["corpus"] in self.corpora]
+
+    @staticmethod
+    def _untuned(frontend: Config) -> Config:
+        dropped = {"cache"}
+        if frontend.get("fine_tune", "none") != "none":
+            dropped |= {"fine_tune", "top_layers"}
+        return {key: value for key, value in frontend.items() if key not in dropped}
 
     # --- fusion ----------------------------------------------------------------------------
 

@@ -29,24 +29,30 @@ def params_centroid(wildcards):
     return with_code(
         "centroid",
         component_modules(run.settings),
-        origins=[origin(params_train, run=run.id, seed=wildcards.seed)],
+        origins=[detector_origin(run.id, wildcards.seed)],
         run=run.id,
         folder=detector_folder(run.id, wildcards.seed),
-        train=STUDY.config["detectors"][run.detector]["train"]["data"],
+        train=STUDY.train_sources(run.detector),
         shards=shard_names("train"),
     )
+
+
+def explained_centroid(wildcards):
+    if STUDY.config["attribution"].get("baseline", "centroid") != "centroid":
+        return []
+    return f"{R}/attributions/{wildcards.run}/seed{wildcards.seed}/centroid.safetensors"
 
 
 def params_explain(wildcards):
     run, seed = wildcards.run, wildcards.seed
     split = STUDY.config["attribution"]["split"]
+    origins = [score_origin(run, seed, wildcards.corpus, split)]
+    if explained_centroid(wildcards):
+        origins.append(origin(params_centroid, run=run, seed=seed))
     return with_code(
         "explain",
         component_modules(STUDY.run(run).settings),
-        origins=[
-            origin(params_centroid, run=run, seed=seed),
-            score_origin(run, seed, wildcards.corpus, split),
-        ],
+        origins=origins,
         run=wildcards.run,
         folder=detector_folder(wildcards.run, wildcards.seed),
         options=attribution_options(),

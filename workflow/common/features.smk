@@ -17,7 +17,14 @@ def backbone_files(frontend):
 
 
 def run_backbone(wildcards):
-    return backbone_files(STUDY.run(wildcards.run).settings["frontend"])
+    files = backbone_files(STUDY.run(wildcards.run).settings["frontend"])
+    if wildcards.run not in ADOPTED:
+        return files
+    # A detector that brings all weights needs no more of its backbone than the configuration.
+    made = [f"{STUDY.data_root}/backbones/{name}" for name in BACKBONES]
+    return [
+        file for file in files if Path(file).exists() or str(Path(file).parent) in made
+    ]
 
 
 def features_backbone(wildcards):

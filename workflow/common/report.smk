@@ -48,19 +48,14 @@ def described_systems():
                 }
             )
             continue
-        detector = STUDY.run(system).detector
-        trained_on = [
-            source["corpus"]
-            + (f" ({', '.join(source['systems'])})" if "systems" in source else "")
-            for source in STUDY.config["detectors"][detector]["train"]["data"]
-        ]
+        run = STUDY.run(system)
         described.append(
             {
                 "id": system,
                 "seed": seed,
-                "name": detector,
-                "kind": "detector",
-                "trained_on": trained_on,
+                "name": run.detector,
+                "kind": run.kind,
+                "trained_on": STUDY.trained_on(run.detector),
                 "sets": eval_sets_of(system),
             }
         )
@@ -117,6 +112,8 @@ def result_origins():
         *metrics_origins(STUDY.scorings()),
         *(localise_origins() if localised() else explain_origins()),
         *layers_origins(),
+        *probe_origins(),
+        *(origin(params_layer_costs) for _ in cost_tables()),
         *correlation_origins(),
         *(
             origin(params_rate_artefacts, corpus=corpus, split=split)
@@ -148,6 +145,17 @@ def figure_params(name, origins, **values):
     return params
 
 
+def source_of(run):
+    """Where a run comes from, for people."""
+    entry = STUDY.config["detectors"][run.detector]
+    if run.kind == "adopted":
+        return f"adopted from {entry['folder']}"
+    if run.kind == "foreign":
+        paths = dict.fromkeys(scores["path"] for scores in entry["scores"])
+        return f"scores of {', '.join(paths)}"
+    return "trained"
+
+
 def params_table_runs(wildcards):
     return with_code(
         "table_runs",
@@ -156,6 +164,7 @@ def params_table_runs(wildcards):
                 "run": run.id,
                 "detector": run.detector,
                 "seeds": list(run.seeds),
+                "source": source_of(run),
                 "settings": run.settings,
             }
             for run in STUDY.runs.values()

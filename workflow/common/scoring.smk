@@ -28,7 +28,7 @@ def params_score(wildcards):
     run, corpus, split = wildcards.run, wildcards.corpus, wildcards.split
     settings = STUDY.run(run).settings
     origins = [
-        origin(params_train, run=run, seed=wildcards.seed),
+        detector_origin(run, wildcards.seed),
         table_origin(corpus),
     ]
     if STUDY.is_cached(run):
@@ -64,14 +64,15 @@ def params_gather_scores(wildcards):
 def score_origin(system, seed, corpus, split):
     if system in FUSIONS:
         return origin(params_apply_fusion, fusion=system, corpus=corpus, split=split)
+    if system in FOREIGN:
+        return origin(params_import_scores, foreign=system, corpus=corpus, split=split)
     return origin(
         params_gather_scores, run=system, seed=seed, corpus=corpus, split=split
     )
 
 
 def metrics_detector(wildcards):
-    # A fusion has no detector folder; its scores are log-likelihood ratios already.
-    if wildcards.system in FUSIONS:
+    if wildcards.system in FUSIONS or wildcards.system in FOREIGN:
         return []
     return f"{detector_folder(wildcards.system, wildcards.seed)}/detector.json"
 
@@ -93,4 +94,6 @@ def params_compute_metrics(wildcards):
         resamples=bootstrap.get("resamples", 1000),
         cluster=bootstrap.get("cluster"),
         bootstrap_seed=STUDY.seed,
+        # A fusion has no calibration, because its scores need none.
+        calibrated=wildcards.system in FUSIONS,
     )

@@ -42,12 +42,16 @@ def one_of(names):
 FEATURES = sorted(
     {STUDY.features_id(run) for run in STUDY.runs if STUDY.is_cached(run)}
 )
+ADOPTED = STUDY.runs_of("adopted")
+FOREIGN = STUDY.runs_of("foreign")
 FUSIONS = {STUDY.fusion_id(name): name for name in STUDY.config.get("fusion", {})}
 
 
 wildcard_constraints:
     corpus=one_of([*STUDY.corpora, *STUDY.copies]),
     run=one_of(STUDY.runs),
+    adopted=one_of(ADOPTED),
+    foreign=one_of(FOREIGN),
     fusion=one_of(FUSIONS),
     system=one_of([*STUDY.runs, *FUSIONS]),
     features=one_of(FEATURES),
@@ -147,10 +151,12 @@ def feature_shards(features, corpus, split, suffix):
 
 
 def training_sources(run, kind):
-    """(corpus, split) pairs that a training reads: kind `train` or `dev`."""
+    """(corpus, split) pairs that a training reads: kind `train` or `dev`; of an adopted detector
+    its reference.
+    """
     detector = STUDY.run(run).detector
     if kind == "train":
-        sources = STUDY.config["detectors"][detector]["train"]["data"]
+        sources = STUDY.train_sources(detector)
     else:
         sources = STUDY.dev_sources(detector)
     return [(source["corpus"], kind) for source in sources]
@@ -187,6 +193,12 @@ NO_SEGMENTS = (
     "and the key `segments` of its corpus)"
 )
 NO_LAYERS = "no detector has an SSL front-end (`type: ssl`)"
+NO_CURVES = (
+    "no detectors differ in nothing but the `n_layers` of their front-end, and none are listed "
+    "(section `layers`, key `curves`)"
+)
+NO_PROBES = "no layers are probed (section `layers`, key `probes`)"
+NO_COSTS = "no costs are measured (section `layers`, key `costs`)"
 NO_ARTEFACTS = "no trials are measured (section `artefacts`)"
 
 
@@ -203,6 +215,7 @@ def features():
     trained = [
         path
         for run in STUDY.runs
+        if STUDY.is_cached(run)
         for path in training_features(SimpleNamespace(run=run))
     ]
     scored = {
@@ -218,7 +231,7 @@ def features():
 def weights():
     return [
         f"{detector_folder(run, seed)}/model.safetensors"
-        for run, seed in STUDY.run_seeds()
+        for run, seed in STUDY.detector_seeds()
     ]
 
 
@@ -296,13 +309,17 @@ def layered():
     """(run, seed) of every detector that mixes SSL layers."""
     return [
         (run, seed)
-        for run, seed in STUDY.run_seeds()
+        for run, seed in STUDY.detector_seeds()
         if STUDY.run(run).settings["frontend"]["type"] == "ssl"
     ]
 
 
-def layers():
+def layer_mixes():
     return [f"{R}/layers/{run}/seed{seed}.tsv" for run, seed in layered()]
+
+
+def layers():
+    return [*layer_mixes(), *probe_tables(), *cost_tables()]
 
 
 def figure_names():
@@ -312,7 +329,13 @@ def figure_names():
     if localised():
         names += ["localisation"]
     if layered():
-        names += ["layer_weights"]
+        names += ["layer_weights", "layer_weight_map"]
+    if CURVES:
+        names += ["layer_depth"]
+    if PROBES:
+        names += ["layer_probes", "layer_probe_map"]
+    if cost_tables():
+        names += ["layer_pareto"]
     if artefact_sets():
         names += ["artefact_correlations"]
     return names

@@ -29,7 +29,7 @@ rule explain:
     """Integrated Gradients of the bona fide log-odds, with the completeness error of each clip."""
     input:
         backbone=run_backbone,
-        centroid=f"{R}/attributions/{{run}}/seed{{seed}}/centroid.safetensors",
+        centroid=explained_centroid,
         detector=detector_files,
         manifest=f"{R}/manifests/{{corpus}}.tsv",
         scores=explained_scores,

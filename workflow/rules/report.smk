@@ -26,7 +26,7 @@ rule figure_score_histograms:
     input:
         detectors=[
             f"{detector_folder(run, seed)}/detector.json"
-            for run, seed in STUDY.run_seeds()
+            for run, seed in STUDY.detector_seeds()
         ],
         manifests=manifests_of(eval_sets()),
         scores=eval_files("scores"),
@@ -128,7 +128,7 @@ rule figure_localisation:
 rule figure_layer_weights:
     """Learned weights of the SSL layers, per detector and seed."""
     input:
-        layers=target(layers, absent=NO_LAYERS),
+        layers=target(layer_mixes, absent=NO_LAYERS),
     output:
         pdf=f"{R}/figures/layer_weights.pdf",
         png=report_figure("layer_weights"),
@@ -142,6 +142,103 @@ rule figure_layer_weights:
         cfg=figure_params("layer_weights", layers_origins),
     script:
         "../scripts/figure_layer_weights.py"
+
+
+rule figure_layer_weight_map:
+    """Learned weights of the SSL layers, mean over seeds, as a heat map on one scale."""
+    input:
+        layers=target(layer_mixes, absent=NO_LAYERS),
+    output:
+        pdf=f"{R}/figures/layer_weight_map.pdf",
+        png=report_figure("layer_weight_map"),
+        tsv=f"{R}/figures/layer_weight_map.tsv",
+    log:
+        f"{LOGS}/figure_layer_weight_map.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=figure_params("layer_weight_map", layers_origins),
+    script:
+        "../scripts/figure_layer_weight_map.py"
+
+
+rule figure_layer_depth:
+    """EER against the number of transformer layers that are kept."""
+    input:
+        backbones=depth_backbones(),
+        metrics=target(depth_metrics, absent=NO_CURVES),
+    output:
+        pdf=f"{R}/figures/layer_depth.pdf",
+        png=report_figure("layer_depth"),
+        tsv=f"{R}/figures/layer_depth.tsv",
+    log:
+        f"{LOGS}/figure_layer_depth.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=figure_params("layer_depth", depth_origins, curves=depth_points()),
+    script:
+        "../scripts/figure_layer_depth.py"
+
+
+rule figure_layer_probes:
+    """EER of one linear probe per layer."""
+    input:
+        probes=target(probe_tables, absent=NO_PROBES),
+    output:
+        pdf=f"{R}/figures/layer_probes.pdf",
+        png=report_figure("layer_probes"),
+        tsv=f"{R}/figures/layer_probes.tsv",
+    log:
+        f"{LOGS}/figure_layer_probes.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=figure_params("layer_probes", probe_origins),
+    script:
+        "../scripts/figure_layer_probes.py"
+
+
+rule figure_layer_probe_map:
+    """EER of linear probes per layer and condition, as a heat map."""
+    input:
+        probes=target(probe_tables, absent=NO_PROBES),
+    output:
+        pdf=f"{R}/figures/layer_probe_map.pdf",
+        png=report_figure("layer_probe_map"),
+        tsv=f"{R}/figures/layer_probe_map.tsv",
+    log:
+        f"{LOGS}/figure_layer_probe_map.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=figure_params("layer_probe_map", probe_origins),
+    script:
+        "../scripts/figure_layer_probe_map.py"
+
+
+rule figure_layer_pareto:
+    """EER against measured parameters, latency and memory of SSL detectors."""
+    input:
+        costs=target(cost_tables, absent=NO_COSTS),
+        metrics=measured_metrics(),
+    output:
+        pdf=f"{R}/figures/layer_pareto.pdf",
+        png=report_figure("layer_pareto"),
+        tsv=f"{R}/figures/layer_pareto.tsv",
+    log:
+        f"{LOGS}/figure_layer_pareto.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=figure_params("layer_pareto", pareto_origins, curves=curve_members()),
+    script:
+        "../scripts/figure_layer_pareto.py"
 
 
 rule figure_artefact_correlations:

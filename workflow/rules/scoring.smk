@@ -38,6 +38,8 @@ rule gather_scores:
         f"{R}/scores/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.tsv",
     log:
         f"{LOGS}/gather_scores/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.log",
+    wildcard_constraints:
+        run=one_of(STUDY.runs_of("detector", "adopted")),
     localrule: True
     conda:
         ENVIRONMENT

@@ -17,6 +17,8 @@ rule train:
         f"{LOGS}/train/{{run}}/seed{{seed}}.log",
     benchmark:
         f"{R}/benchmarks/train/{{run}}/seed{{seed}}.tsv"
+    wildcard_constraints:
+        run=one_of(STUDY.runs_of("detector")),
     priority: 10
     conda:
         ENVIRONMENT

@@ -18,8 +18,9 @@ with job(snakemake) as cfg:
         trials_name=f"{snakemake.input.manifest} ({cfg['split']})",
     )
     detector = read_json(snakemake.input.detector) if snakemake.input.detector else None
-    # A fusion's scores are log-likelihood ratios already.
-    calibration = detector["calibration"] if detector else {"scale": 1.0, "offset": 0.0}
+    calibration = detector["calibration"] if detector else None
+    if cfg["calibrated"]:
+        calibration = {"scale": 1.0, "offset": 0.0}
     # Corpora differ in the conditions that they know.
     conditions = [
         condition

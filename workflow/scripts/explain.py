@@ -18,6 +18,7 @@ with job(snakemake) as cfg:
     options = ExplainOptions.from_dict(options)
     manifest = read_manifest(snakemake.input.manifest).filter(pl.col("split") == split)
     scores = read_scores(snakemake.input.scores)
+    centroid = snakemake.input.centroid
     explain(
         Detector.load(cfg["folder"], "cuda" if torch.cuda.is_available() else "cpu"),
         select_utterances(manifest, scores, options.per_system, cfg["seed"]),
@@ -25,6 +26,6 @@ with job(snakemake) as cfg:
         snakemake.output.regions,
         snakemake.output.summary,
         options,
-        centroid=read_centroid(snakemake.input.centroid),
+        centroid=read_centroid(centroid) if centroid else None,
         seed=cfg["seed"],
     )

@@ -13,8 +13,10 @@ with job(snakemake) as cfg:
             "run": run["run"],
             "detector": run["detector"],
             "seeds": " ".join(map(str, run["seeds"])),
-            "frontend": run["settings"]["frontend"]["type"],
-            "backend": run["settings"]["backend"]["type"],
+            "source": run["source"],
+            # Of scores of others nothing more is known.
+            "frontend": run["settings"].get("frontend", {"type": "-"})["type"],
+            "backend": run["settings"].get("backend", {"type": "-"})["type"],
             "settings": canonical_json(run["settings"]),
         }
         for run in cfg["runs"]

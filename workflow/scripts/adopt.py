@@ -1,0 +1,9 @@
+"""Take a detector folder from elsewhere into the study."""
+
+from spoofscope.job import job
+
+with job(snakemake) as cfg:
+    from spoofscope.files import copy_checked
+
+    for name, key in (("detector", "sha256"), ("model", "weights_sha256")):
+        copy_checked(snakemake.input[name], snakemake.output[name], cfg[key])

@@ -1,0 +1,26 @@
+"""Take a score file of others into the study."""
+
+import logging
+
+from spoofscope.job import job
+
+with job(snakemake) as cfg:
+    import polars as pl
+
+    from spoofscope.score_formats import polarity_warning, read_foreign_scores
+    from spoofscope.tables import read_manifest, write_scores
+
+    entry = cfg["entry"]
+    trials = read_manifest(snakemake.input.manifest).filter(pl.col("split") == entry["split"])
+    scores = read_foreign_scores(
+        snakemake.input.scores,
+        entry["format"],
+        higher=entry["higher"],
+        columns=entry.get("columns"),
+        trials=trials,
+        ignore_others=entry.get("ignore_others", False),
+    )
+    warning = polarity_warning(scores, trials)
+    if warning:
+        logging.getLogger("spoofscope").warning("%s: %s", snakemake.input.scores, warning)
+    write_scores(snakemake.output[0], scores)
