@@ -40,6 +40,7 @@ FLOORS = {
     "attribution": 3,
     "artefacts": 3,
     "layers": 3,
+    "published": 3,
     "locks": 4,
     "records": 4,
     "launch": 4,

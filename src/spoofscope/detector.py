@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from spoofscope import __version__, audio, quality
-from spoofscope.audio import InputPolicy, Samples
+from spoofscope.audio import InputPolicy, Samples, Window
 from spoofscope.backends import registry as backends
 from spoofscope.errors import AudioError, DetectorError, SpoofscopeError
 from spoofscope.files import atomic_folder, read_json, sha256_file, write_json
@@ -287,24 +287,37 @@ class Detector(nn.Module):
             return [self._judge(single) for single in recording]
         return self._judge(recording)
 
-    def _judge(self, recording: Recording) -> Judgement:
-        path, blocks = _opened(recording)
+    def windows(self, recording: Recording) -> Iterator[Window]:
+        """The windows that :meth:`predict` judges, in their order, as a stream.
+
+        Raises:
+            AudioError: the recording cannot be read; perhaps only after some windows.
+        """
+        return self._windows(recording)[0]
+
+    def _windows(self, recording: Recording) -> tuple[Iterator[Window], list[quality.Meter]]:
+        """The windows, and meters, the last of which measures what has passed."""
+        blocks = _opened(recording)
         rate = self.policy.sample_rate
-        meter = quality.Meter(rate)
+        meters: list[quality.Meter] = []
 
         def heard() -> Iterator[Samples]:
             # A clip that is normalised is opened twice.
-            nonlocal meter
-            meter = quality.Meter(rate)
+            meters.append(meter := quality.Meter(rate))
             first, stored_rate = next(decoded := blocks())
             stored = itertools.chain([first], (samples for samples, _ in decoded))
             return meter.heard(audio.resample_blocks(meter.stored(stored), stored_rate, rate))
+
+        return self.policy.stream(heard), meters
+
+    def _judge(self, recording: Recording) -> Judgement:
+        windows, meters = self._windows(recording)
+        rate = self.policy.sample_rate
 
         logits: list[Logits] = []
         starts: list[int] = []
         extended = False
         pooled: list[quality.Floats] = []
-        windows = self.policy.stream(heard)
         with self._evaluating():
             while batch := list(itertools.islice(windows, _WINDOWS_AT_ONCE)):
                 features = self._features(np.stack([window.values for window in batch]))
@@ -319,14 +332,14 @@ class Detector(nn.Module):
         distance = None
         if self.reference is not None:
             distance = self.reference.distance(np.mean(pooled, axis=0))
-        measures = meter.measures()
+        measures = meters[-1].measures()
         flags = quality.flags(measures, rate, extended, distance)
         reasons = [quality.FLAGS[name] for name in quality.DISQUALIFYING if flags[name]]
         decision = "inconclusive" if reasons else self.decide(score)
         if decision == "inconclusive" and not reasons:
             reasons = [self._undecided()]
         return {
-            "path": path,
+            "path": None if isinstance(recording, tuple) else str(recording),
             "score": score,
             "p_bonafide": self.p_bonafide(score),
             "decision": decision,
@@ -521,13 +534,11 @@ class Detector(nn.Module):
         return detector.to(device).eval()
 
 
-def _opened(
-    recording: Recording,
-) -> tuple[str | None, Callable[[], Iterator[tuple[Samples, int]]]]:
-    """A recording's path, if it has one, and a function that opens it as `audio.decode` does."""
+def _opened(recording: Recording) -> Callable[[], Iterator[tuple[Samples, int]]]:
+    """A function that opens a recording as `audio.decode` does."""
     if isinstance(recording, str | os.PathLike):
         path = Path(recording)
-        return str(recording), lambda: audio.decode(path, _BLOCK_SECONDS)
+        return lambda: audio.decode(path, _BLOCK_SECONDS)
     if not isinstance(recording, tuple) or len(recording) != 2:
         raise AudioError(
             "a recording is a path, or a pair of samples and their rate in Hz; "
@@ -538,7 +549,7 @@ def _opened(
         raise AudioError(f"a sample rate is a positive whole number of Hz, not {rate!r}")
     samples, whole_rate = audio.as_mono(waveform), int(rate)
     size = round(_BLOCK_SECONDS * whole_rate)
-    return None, lambda: (
+    return lambda: (
         (samples[start : start + size], whole_rate) for start in range(0, samples.size, size)
     )
 
@@ -658,6 +669,12 @@ def _card(settings: Mapping[str, Any]) -> str:
         )
     if "dev_eer" in meta:
         lines.append(f"- Equal error rate on the development set: {100 * meta['dev_eer']:.2f} %.")
+    if "imported" in meta:
+        imported = meta["imported"]
+        lines.append(
+            f"- Published weights of format {imported['format']}, from {imported['file']} "
+            f"(SHA-256 {imported['sha256']})."
+        )
     for source in meta.get("trained_on", []):
         lines.append(
             f"- Trained on {source['manifest']}, split {source['split']}: "
