@@ -55,6 +55,8 @@ def defaults_of_components() -> dict[str, Config]:
     from spoofscope.corpora import registry as corpora
     from spoofscope.frontends import registry as frontends
     from spoofscope.frontends.backbones import fetch_backbone
+    from spoofscope.layers.costs import CostOptions
+    from spoofscope.layers.probes import ProbeOptions
     from spoofscope.training.recipe import resolve_recipe
 
     found: dict[str, Config] = {}
@@ -81,6 +83,11 @@ def defaults_of_components() -> dict[str, Config]:
     found["stage"] = stage
     found["recipe"] = {**stage, **recipe, "stages": None}
     found["input"] = InputPolicy().to_dict()
+    found["probe"] = {
+        field.name: list(field.default) if isinstance(field.default, tuple) else field.default
+        for field in fields(ProbeOptions)
+    }
+    found["costs"] = {field.name: field.default for field in fields(CostOptions)}
     found["attribution"] = {field.name: field.default for field in fields(ExplainOptions)}
     found["effect_rawboost"] = {
         field.name: list(field.default) if isinstance(field.default, tuple) else field.default
@@ -97,7 +104,7 @@ def type_of(schema: Config, definitions: Mapping[str, Config]) -> str:
     """The type of a value in words."""
     if "$ref" in schema:
         name = schema["$ref"].removeprefix("#/$defs/")
-        if name in ("input", "recipe", "attribution", "noise", "trials"):
+        if name in ("input", "recipe", "attribution", "noise", "trials", "costs"):
             return f"[{name}](#{name})"
         return type_of(definitions[name], definitions)
     if "const" in schema:
@@ -192,7 +199,14 @@ def reference() -> str:
         "stage",
     )
     section(
-        "What follows", "Scoring, fusion, explanation.", "scored", "trials", "fusion", "attribution"
+        "What follows",
+        "Scoring, fusion, layers, explanation.",
+        "scored",
+        "trials",
+        "fusion",
+        "probe",
+        "costs",
+        "attribution",
     )
     return "\n".join(parts)
 

@@ -25,6 +25,8 @@ READ_BY_THE_WORKFLOW = {
     "backend": {"type"},
     "effect": {"effect", "probability"},
     "attribution": {"detectors", "corpus", "split"},
+    "probe": {"frontend", "input", "data", "dev", "score"},
+    "costs": {"detectors"},
 }
 
 

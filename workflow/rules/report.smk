@@ -139,7 +139,7 @@ rule figure_layer_weights:
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("layer_weights", layers_origins),
+        cfg=figure_params("layer_weights", layers_origins, reading=ssl_described()),
     script:
         "../scripts/figure_layer_weights.py"
 

@@ -20,7 +20,7 @@ from spoofscope.identity import rng_of
 from spoofscope.layers.pooling import Pooled
 from spoofscope.metrics.rates import eer
 from spoofscope.metrics.tables import NO_LEVEL, POOLED, evaluate, split_levels
-from spoofscope.tables import LABELS
+from spoofscope.tables import LABELS, read_manifest
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -90,6 +90,34 @@ class Trials:
     def bonafide(self) -> npt.NDArray[np.bool_]:
         """Whether each trial is bona fide."""
         return (self.trials["label"] == "bonafide").to_numpy()
+
+
+def read_trials(
+    corpus: str,
+    split: str,
+    manifest: str,
+    pooled: Sequence[str],
+    systems: Sequence[str] | None = None,
+) -> Trials:
+    """The trials of a split, or those of some spoofing systems and all of its bona fide.
+
+    Args:
+        corpus: its name.
+        split: one of its splits.
+        manifest: its manifest.
+        pooled: shards of the split's pooled layers.
+        systems: spoofs of these alone; None takes all.
+
+    Raises:
+        TableError: a system is none of the split's; as `tables.read_manifest` and `Pooled`.
+    """
+    rows = read_manifest(manifest).filter(pl.col("split") == split)
+    if systems is not None:
+        unknown = sorted(set(systems) - set(rows["system"]))
+        if unknown:
+            raise TableError(f"{manifest} ({split}): there is no system {unknown[0]!r}")
+        rows = rows.filter(pl.col("system").is_in(["-", *systems]))
+    return Trials(corpus, split, rows, Pooled(pooled))
 
 
 class _Intervals(NamedTuple):

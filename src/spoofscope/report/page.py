@@ -49,10 +49,43 @@ CAPTIONS = {
         "out: there is nothing to localise.",
     ),
     "layer_weights": (
-        "Layers",
+        "Learned layer weights",
         "Softmax weight of each hidden state of the backbone. The dotted line is the uniform mix "
         "from which training starts; 'eff.' is the effective number of layers, the exponential of "
-        "the weights' entropy.",
+        "the weights' entropy. Where the layers are normed before they are mixed, the dashed line "
+        "is the weight times the learned gain of that norm: what a layer really contributes.",
+    ),
+    "layer_weight_map": (
+        "Learned layer weights, detectors side by side",
+        "Mean over training seeds of the weights, as log2 of weight times number of layers: 0 "
+        "(white) is the uniform mix, 1 is twice as much. All rows and maps have the same scale, "
+        "which reaches at least from half to twice the uniform weight: a small preference looks "
+        "small. The table has the weights with their standard deviations over seeds.",
+    ),
+    "layer_depth": (
+        "Error rate against depth",
+        "Equal error rate of detectors that keep only the lower layers of their backbone: mean "
+        "over training seeds with their standard deviation (bars), and single trainings with their "
+        "95 % bootstrap interval (small dots, thin lines).",
+    ),
+    "layer_probes": (
+        "What each layer knows",
+        "Equal error rate of a logistic regression on one layer alone (mean and standard deviation "
+        "over time), with its 95 % bootstrap interval. Fitted on train, regularised by dev; the "
+        "backbone is as it was pre-trained.",
+    ),
+    "layer_probe_map": (
+        "What each layer knows, by condition",
+        "Equal error rate of the linear probes; colours always run from 0 to 50 %. A dot marks the "
+        "lowest of a row. In brackets: bona fide + spoofed clips.",
+    ),
+    "layer_pareto": (
+        "Error rate against cost",
+        "Equal error rate (mean over seeds, bars their standard deviation) over measured "
+        "parameters, latency and peak memory; numbers are transformer layers. Filled points are "
+        "not dominated: no other detector is better in one of both and at least as good in the "
+        "other. Latency and memory are of one machine, and differ a little whenever they are "
+        "measured.",
     ),
     "artefact_correlations": (
         "Scores and signal measures",
@@ -63,6 +96,10 @@ CAPTIONS = {
         "measures; its null shifts the evidence along the clip.",
     ),
 }
+
+# Measured times differ from run to run, and the page is the same bytes wherever it is made. So it
+# leads to these figures and does not hold them.
+BESIDE_THE_PAGE = ("layer_pareto",)
 
 
 def _percent(value: float | None) -> str:
@@ -132,19 +169,33 @@ def _corpora(config: Mapping[str, Any], root: str) -> list[dict[str, Any]]:
     return corpora
 
 
-def _detectors(config: Mapping[str, Any], systems: Sequence[Mapping[str, Any]]) -> list[Any]:
+def _parts(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Front-end, back-end and input of a run in words; of scores of others none is known."""
+    if "frontend" not in settings:
+        return dict.fromkeys(("frontend", "backend", "input"), "unknown")
+    frontend, policy = settings["frontend"], settings["input"]
+    backbone = frontend.get("backbone")
+    length = policy.get("length", 64600)
+    seconds = 0 if length is None else length / policy.get("sample_rate", 16000)
+    return {
+        "frontend": frontend["type"]
+        + (f" ({Path(backbone['folder']).name.rpartition('-')[0]})" if backbone else ""),
+        "backend": settings["backend"]["type"],
+        "input": f"{seconds:g} s windows" if seconds else "whole clips",
+    }
+
+
+def _detectors(
+    runs: Sequence[Mapping[str, Any]], systems: Sequence[Mapping[str, Any]]
+) -> list[Any]:
     rows = []
-    for name, entry in config["detectors"].items():
-        frontend = config["frontends"][entry["frontend"]]
-        length = entry.get("input", {}).get("length", 64600)
-        rate = entry.get("input", {}).get("sample_rate", 16000)
+    for run in runs:
+        name = run["detector"]
         rows.append(
             {
                 "name": name,
-                "frontend": frontend["type"]
-                + (f" ({frontend['backbone']})" if "backbone" in frontend else ""),
-                "backend": entry["backend"]["type"],
-                "input": "whole clips" if length is None else f"{length / rate:g} s windows",
+                "source": run["source"],
+                **_parts(run["settings"]),
                 "ids": [
                     f"{system['id']} seed {system['seed']}"
                     for system in systems
@@ -199,6 +250,7 @@ def _attributions(summaries: Sequence[str], localisation: Sequence[str]) -> list
 def build_page(
     config: Mapping[str, Any],
     systems: Sequence[Mapping[str, Any]],
+    runs: Sequence[Mapping[str, Any]],
     figures: Sequence[str],
     summaries: Sequence[str],
     localisation: Sequence[str],
@@ -211,6 +263,7 @@ def build_page(
     Args:
         config: the study file.
         systems: id, seed, name, kind and trained_on of every system.
+        runs: run, detector, source and settings of every run.
         figures: names of the figures, in order.
         summaries: attribution summaries.
         localisation: their localisation summaries, if the corpus says where its artefacts are.
@@ -242,15 +295,20 @@ def build_page(
     page = environment.get_template("report.html.j2").render(
         config=config,
         headline=list(headline.iter_rows(named=True)),
-        detectors=_detectors(config, systems),
+        detectors=_detectors(runs, systems),
         corpora=_corpora(config, root),
         figures=[
             {
                 "name": name,
                 "title": CAPTIONS[name][0],
                 "caption": CAPTIONS[name][1],
-                "image": _image(f"{root}/figures/{name}.png"),
-                "width": _width(f"{root}/figures/{name}.png"),
+                "about_layers": name.startswith("layer_"),
+                "image": None
+                if name in BESIDE_THE_PAGE
+                else {
+                    "source": _image(f"{root}/figures/{name}.png"),
+                    "width": _width(f"{root}/figures/{name}.png"),
+                },
             }
             for name in figures
         ],
