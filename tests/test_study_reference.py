@@ -83,7 +83,7 @@ def test_every_default_is_a_value_that_the_schema_allows(defaults):
             jsonschema.Draft202012Validator(schema).validate(value)
 
 
-@pytest.mark.parametrize("name", ["musan", "rir", "codec"])
+@pytest.mark.parametrize("name", ["musan", "rir", "codec", "time_mask", "noise_filter"])
 def test_effects_refuse_what_the_schema_does_not_have(name, tmp_path):
     # These check their options before they look for folders.
     from spoofscope.errors import ConfigError

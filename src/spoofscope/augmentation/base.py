@@ -26,6 +26,8 @@ class Effect(ABC):
     """
 
     name: ClassVar[str]
+    # False where the result is shorter: then segments of the source are none of the result.
+    keeps_time: ClassVar[bool] = True
 
     @abstractmethod
     def __init__(
@@ -41,8 +43,8 @@ class Effect(ABC):
             rng: where every random choice comes from.
 
         Returns:
-            (n,) float32 that is aligned with `x` but may exceed [-1, 1], and the parameters that
-            were drawn, as plain values for JSON.
+            (n,) float32 that is aligned with `x` but may exceed [-1, 1] (shorter only where
+            `keeps_time` is false), and the parameters that were drawn, as plain values for JSON.
         """
 
 

@@ -33,6 +33,7 @@ class Chain:
     Attributes:
         steps: the steps, as plain dicts.
         sample_rate: Hz.
+        keeps_time: whether clips keep their length, and so segments their meaning.
 
     Raises:
         ConfigError: no steps, or a step that cannot be used; the message gives its number.
@@ -62,6 +63,7 @@ class Chain:
                 )
             except ConfigError as error:
                 raise ConfigError(f"augmentation step {number}: {error}") from error
+        self.keeps_time = all(effect.keeps_time for _, effect in self._effects)
 
     def __call__(
         self, x: Samples, rng: np.random.Generator
@@ -76,8 +78,9 @@ class Chain:
             rng: see :func:`utterance_rng`.
 
         Returns:
-            (n,) float32 in [-1, 1], and for every step that was taken a dict with `effect`, the
-            parameters that were drawn and, where the peak was scaled, `gain` (linear).
+            (n,) float32 in [-1, 1], shorter only where the chain does not keep time, and for every
+            step that was taken a dict with `effect`, the parameters that were drawn and, where the
+            peak was scaled, `gain` (linear).
 
         Raises:
             AudioError: `x` is not one channel of at least one finite sample, or a noise file is

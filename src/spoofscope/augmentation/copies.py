@@ -50,7 +50,7 @@ def make_copies(
         name: prefix of the new utterance ids.
         seed: of all random choices.
         workers: threads; decoding, filtering and codecs run outside the interpreter lock.
-        segments: time labels of the sources; all effects keep them valid.
+        segments: time labels of the sources, which stay valid.
         made_by: digest of what the arguments do not show: the code and the content of the noise.
             A copy that another one made is made again.
 
@@ -60,12 +60,17 @@ def make_copies(
         of the steps taken); and the segments with the new ids, or None.
 
     Raises:
-        ConfigError: workers below 1.
+        ConfigError: workers below 1, or segments with a chain that does not keep time.
         TableError: the manifest is empty or is already one of copies.
         AudioError: a source cannot be read, or the disk is full.
     """
     if workers < 1:
         raise ConfigError(f"copies {name}: workers must be 1 or more, got {workers}")
+    if segments is not None and not segments.is_empty() and not chain.keeps_time:
+        raise ConfigError(
+            f"copies {name}: the corpus has segments, and the chain has an effect that cuts clips "
+            "shorter (trim_silence); augment on the fly, or leave that effect out"
+        )
     if manifest.is_empty():
         raise TableError(f"copies {name}: the manifest has no utterances")
     for column in _NEW_COLUMNS:

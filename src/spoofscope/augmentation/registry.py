@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 _MEMBERS = {
     "codec": "spoofscope.augmentation.codec:CodecRoundTrip",
     "musan": "spoofscope.augmentation.musan:Musan",
+    "noise_filter": "spoofscope.augmentation.noise_filter:NoiseFilter",
     "rawboost": "spoofscope.augmentation.rawboost:RawBoost",
     "rir": "spoofscope.augmentation.rir:RoomResponse",
+    "time_mask": "spoofscope.augmentation.time_mask:TimeMask",
+    "trim_silence": "spoofscope.augmentation.trim_silence:TrimSilence",
 }
 
 
