@@ -202,12 +202,6 @@ def test_fine_tune_top_trains_a_norm_that_is_above_it(
     trained = {name for name, p in front_end.named_parameters() if p.requires_grad}
     assert ("model.encoder.layer_norm.weight" in trained) == final_norm
     values = front_end.train()(noise(1, 4000), torch.tensor([4000])).values
-    assert (
-        not values[:, :-1].requires_grad
-        or not torch.autograd.grad(
-            values[:, :-1].sum(), front_end.model.encoder.layers[-1].parameters(), allow_unused=True
-        )[0]
-    )
     (values * torch.randn(values.shape)).sum().backward()
     assert {name for name, p in front_end.named_parameters() if p.grad is not None} == trained
 
