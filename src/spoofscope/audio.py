@@ -59,9 +59,9 @@ def info(path: str | Path) -> AudioInfo:
     try:
         header = soundfile.info(str(path))
     except soundfile.SoundFileError as error:
-        blocks = list(_ffmpeg_blocks(path, error, None))
-        samples, sample_rate = blocks[0]
-        return AudioInfo(sample_rate, samples.shape[0], samples.shape[1])
+        shapes = [(samples.shape, rate) for samples, rate in _ffmpeg_blocks(path, error, 60.0)]
+        (_, channels), sample_rate = shapes[0]
+        return AudioInfo(sample_rate, sum(shape[0] for shape, _ in shapes), channels)
     _refuse_truncated_wav(path)
     if header.frames <= 0:
         raise AudioError(f"{path}: the file holds no samples")

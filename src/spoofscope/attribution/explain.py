@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -302,6 +302,16 @@ def top_regions(evidence: Floats, count: int) -> list[Region]:
     return regions
 
 
+class _Attributed(NamedTuple):
+    """An explanation without masking curves, and of each window what it was made from."""
+
+    explanation: Explanation
+    features: list[Tensor]
+    baselines: list[Tensor]
+    maps: list[Floats]
+    weights: Floats
+
+
 @dataclass(frozen=True)
 class _Checked:
     explanation: Explanation
@@ -388,7 +398,7 @@ class _Explainer:
             for x, b in zip(features, baselines, strict=True)
         ]
 
-    def explain(self, row: Mapping[str, Any], windows: Windows) -> _Checked:
+    def attributed(self, row: Mapping[str, Any], windows: Windows) -> _Attributed:
         features, baselines = self.inputs(row["utt_id"], windows)
         attributions = self.attribute(features, baselines, self.options.max_steps)
         maps = [reduce_map(self.detector.frontend, item.values) for item in attributions]
@@ -411,11 +421,16 @@ class _Explainer:
             outside=outside,
             map=total.astype(np.float32),
             coverage=coverage,
-            maskings=self._maskings(row["utt_id"], features, baselines, maps, weights),
+            maskings={},
             settings=self.settings,
         )
+        return _Attributed(explanation, features, baselines, maps, weights)
+
+    def explain(self, row: Mapping[str, Any], windows: Windows) -> _Checked:
+        explanation, features, baselines, maps, weights = self.attributed(row, windows)
+        maskings = self._maskings(row["utt_id"], features, baselines, maps, weights)
         gradient, occluded = self._cross_checks(features, baselines, maps)
-        return _Checked(explanation, len(maps), gradient, occluded)
+        return _Checked(replace(explanation, maskings=maskings), len(maps), gradient, occluded)
 
     def _weights(self, outputs: Sequence[float]) -> Floats:
         """What each window counts in the clip's score; the path to the baseline keeps it."""
@@ -521,6 +536,24 @@ def _check_score(explanation: Explanation, scored: float) -> None:
             f"utterance {explanation.utt_id!r}: its score file says {scored:.6g}, the logit to "
             f"explain is {explanation.score:.6g}; are detector, audio and scores of one run?"
         )
+
+
+def explain_windows(detector: Detector, windows: Windows, options: ExplainOptions) -> Explanation:
+    """The attribution map of windows of one clip, without the checks that :func:`explain` adds.
+
+    Args:
+        detector: it is put into evaluation mode.
+        windows: as its input policy cuts them; the score that is explained is that of these.
+        options: the baseline cannot be `centroid`.
+
+    Raises:
+        DetectorError: an attribution is not finite.
+    """
+    detector.eval()
+    explainer = _Explainer(detector, options, None, seed=0)
+    with recurrent_safe(detector.backend):
+        row = {"utt_id": "-", "label": "-", "system": "-"}
+        return explainer.attributed(row, windows).explanation
 
 
 def explain(

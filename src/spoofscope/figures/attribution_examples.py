@@ -50,32 +50,20 @@ def _curve(explanation: Explanation) -> npt.NDArray[np.float64]:
     return smoothed / peak if peak > 0 else smoothed
 
 
-def _waveform(
-    axes: Axes,
-    samples: npt.NDArray[np.float32],
-    rate: int,
-    explanation: Explanation,
-    segments: pl.DataFrame,
+def draw_waveform(
+    axes: Axes, samples: npt.NDArray[np.float32], rate: int, explanation: Explanation | None
 ) -> None:
-    curve = _curve(explanation)
+    """Draw samples (n,) at `rate` Hz, with the evidence of each frame upon them where there is."""
     time = np.arange(samples.size) / rate
     scale = float(np.max(np.abs(samples))) or 1.0
     step = max(1, samples.size // 6000)
     axes.plot(time[::step], samples[::step] / scale, color="#9aa4ae", linewidth=0.4, zorder=1)
-    axes.fill_between(
-        explanation.times, 0, np.maximum(curve, 0), color=SPOOF, alpha=0.75, linewidth=0, zorder=2
-    )
-    axes.fill_between(
-        explanation.times,
-        0,
-        np.minimum(curve, 0),
-        color=BONAFIDE,
-        alpha=0.75,
-        linewidth=0,
-        zorder=2,
-    )
-    for row in segments.iter_rows(named=True):
-        axes.axvspan(row["start"], row["end"], ymin=0.94, ymax=1.0, color="#333333", linewidth=0)
+    if explanation is not None:
+        curve = _curve(explanation)
+        for side, colour in ((np.maximum(curve, 0), SPOOF), (np.minimum(curve, 0), BONAFIDE)):
+            axes.fill_between(
+                explanation.times, 0, side, color=colour, alpha=0.75, linewidth=0, zorder=2
+            )
     axes.set_xlim(0, samples.size / rate)
     axes.set_ylim(-1.05, 1.18)
     axes.set_yticks([])
@@ -83,9 +71,13 @@ def _waveform(
     axes.tick_params(labelbottom=False)
 
 
-def _spectrogram(
-    axes: Axes, samples: npt.NDArray[np.float32], rate: int, explanation: Explanation
+def draw_spectrogram(
+    axes: Axes, samples: npt.NDArray[np.float32], rate: int, explanation: Explanation | None
 ) -> None:
+    """Draw the spectrogram of samples (n,) at `rate` Hz, under the evidence where there is.
+
+    For band features the evidence has a frequency axis, for others it is a strip over time.
+    """
     frequencies, times, spectrum = stft(
         samples, rate, nperseg=400, noverlap=240, nfft=512, boundary=None, padded=False
     )
@@ -100,16 +92,26 @@ def _spectrogram(
         norm=Normalize(top - 75, top),
         extent=(times[0], times[-1], extent[2], extent[3]),
     )
-    if explanation.settings.row_axis == "band":
+    if explanation is not None:
+        _overlay(axes, explanation, extent[3])
+    axes.set_xlim(*extent[:2])
+    axes.set_ylim(*extent[2:])
+    axes.grid(visible=False)
+
+
+def _overlay(axes: Axes, explanation: Explanation, top: float) -> None:
+    """Evidence over a spectrogram that reaches up to `top` kHz."""
+    settings = explanation.settings
+    hop, first = settings.hop_seconds, settings.first_centre_seconds
+    if settings.row_axis == "band":
         # Rows are frequency bands here, so the attribution has a place in the picture.
-        values = -explanation.map if explanation.settings.target == "bonafide" else explanation.map
+        values = -explanation.map if settings.target == "bonafide" else explanation.map
         smoothed = uniform_filter1d(
-            np.where(explanation.seen, values, 0.0), explanation.settings.smoothing_frames, axis=1
+            np.where(explanation.seen, values, 0.0), settings.smoothing_frames, axis=1
         )
         smoothed = uniform_filter1d(smoothed, 5, axis=0)
         peak = float(np.quantile(np.abs(smoothed), 0.998)) or 1.0
         overlay = smoothed / peak
-        hop, first = explanation.settings.hop_seconds, explanation.settings.first_centre_seconds
         axes.imshow(
             overlay,
             origin="lower",
@@ -117,24 +119,20 @@ def _spectrogram(
             cmap=_EVIDENCE,
             norm=Normalize(-1, 1),
             alpha=np.clip(np.abs(overlay), 0, 1) ** 0.6,
-            extent=(first - hop / 2, first + hop * (overlay.shape[1] - 0.5), 0.0, extent[3]),
+            extent=(first - hop / 2, first + hop * (overlay.shape[1] - 0.5), 0.0, top),
         )
     else:
         curve = _curve(explanation)
         strip = curve[None, :]
-        hop, first = explanation.settings.hop_seconds, explanation.settings.first_centre_seconds
         axes.imshow(
             strip,
             aspect="auto",
             cmap=_EVIDENCE,
             norm=Normalize(-1, 1),
             alpha=np.clip(np.abs(strip), 0, 1) * 0.75,
-            extent=(first - hop / 2, first + hop * (curve.size - 0.5), 0.0, extent[3]),
+            extent=(first - hop / 2, first + hop * (curve.size - 0.5), 0.0, top),
             interpolation="nearest",
         )
-    axes.set_xlim(*extent[:2])
-    axes.set_ylim(*extent[2:])
-    axes.grid(visible=False)
 
 
 def draw(
@@ -174,8 +172,17 @@ def draw(
             samples, rate = audio.read(row["path"], file.settings.sample_rate)
             upper = figure.add_subplot(grid[2 * i, j])
             lower = figure.add_subplot(grid[2 * i + 1, j])
-            _waveform(upper, samples, rate, explanation, own)
-            _spectrogram(lower, samples, rate, explanation)
+            draw_waveform(upper, samples, rate, explanation)
+            for segment in own.iter_rows(named=True):
+                upper.axvspan(
+                    segment["start"],
+                    segment["end"],
+                    ymin=0.94,
+                    ymax=1.0,
+                    color="#333333",
+                    linewidth=0,
+                )
+            draw_spectrogram(lower, samples, rate, explanation)
             what = "bona fide" if row["label"] == "bonafide" else row["system"]
             upper.set_title(
                 f"{name}: {what}, score {explanation.score:+.2f}"
