@@ -584,23 +584,6 @@ def test_kill_9_at_any_time_ends_in_the_same_weights(
 
 
 @pytest.mark.slow
-def test_two_processes_train_the_same_detector(
-    tmp_path: Path, command: Callable[..., list[str]]
-) -> None:
-    one = command("one", {"batch_size": 4, "sampler": "balanced"}, "linear")
-    subprocess.run([sys.executable, *one], env=ENVIRONMENT, check=True)
-    two = command("two", {"batch_size": 2, "sampler": "balanced"}, "linear")
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    subprocess.run([sys.executable, *launcher, *two], env=ENVIRONMENT, check=True)
-    state = weights(tmp_path / "one")
-    for name, tensor in weights(tmp_path / "two").items():
-        torch.testing.assert_close(tensor, state[name], atol=1e-5, rtol=1e-5)
-    a, b = history(tmp_path / "one"), history(tmp_path / "two")
-    for column in ("train_loss", "dev_loss", "dev_eer"):
-        assert a[column].to_list() == pytest.approx(b[column].to_list(), abs=1e-5)
-
-
-@pytest.mark.slow
 def test_half_precision_trains_and_is_saved_in_single(
     tmp_path: Path, command: Callable[..., list[str]]
 ) -> None:

@@ -202,9 +202,10 @@ class FeatureReader:
             DetectorError: a shard is damaged, or the shards were made by different front-ends.
         """
         self.settings: dict[str, Any] = {}
+        self._shards = [Path(shard) for shard in shards]
         self._windows: dict[str, tuple[Any, list[tuple[int, int]]]] = {}
         first: Path | None = None
-        for shard in map(Path, shards):
+        for shard in self._shards:
             values, settings = self._open(shard)
             if first is None:
                 first, self.settings = shard, settings
@@ -213,6 +214,10 @@ class FeatureReader:
             self._add(shard, values)
         if first is None:
             raise DetectorError("a feature reader needs at least one shard")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process opens the shards for itself.
+        return FeatureReader, (self._shards,)
 
     @staticmethod
     def _open(shard: Path) -> tuple[Any, dict[str, Any]]:

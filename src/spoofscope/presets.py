@@ -45,11 +45,11 @@ def with_values(recipe: Mapping[str, Any], where: str) -> dict[str, Any]:
     Raises:
         ConfigError: there is no such preset; the message names the nearest.
     """
-    recipe = copy.deepcopy(dict(recipe))
-    name = recipe.get("preset")
+    found: dict[str, Any] = copy.deepcopy(dict(recipe))
+    name = found.get("preset")
     if name is None or isinstance(name, Mapping):
-        return recipe
+        return found
     names = available()
     if name not in names:
         raise ConfigError(f"{where}.preset: {name!r} is not known; {nearest(str(name), names)}")
-    return {**recipe, "preset": {"name": name, "values": values_of(str(name))}}
+    return {**found, "preset": {"name": name, "values": values_of(str(name))}}

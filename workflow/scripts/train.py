@@ -11,7 +11,8 @@ with job(snakemake) as cfg:
     from spoofscope.features import FeatureReader
     from spoofscope.inputs import Aggregation
     from spoofscope.training.data import Augmentation, Source
-    from spoofscope.training.loop import TrainingJob, train
+    from spoofscope.training.loop import TrainingJob
+    from spoofscope.training.processes import train_in_processes
     from spoofscope.training.recipe import resolve_recipe
 
     torch.set_num_threads(snakemake.threads)
@@ -37,7 +38,7 @@ with job(snakemake) as cfg:
     if "chain" in settings:
         folders = {kind: Path(folder) for kind, folder in cfg["noise"].items()}
         augmentation = Augmentation(settings["chain"]["steps"], folders, settings["chain"]["seed"])
-    train(
+    train_in_processes(
         TrainingJob(
             frontend=settings["frontend"],
             backend=settings["backend"],

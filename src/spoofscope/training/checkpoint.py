@@ -11,7 +11,7 @@ import torch
 
 from spoofscope.detector import Detector
 from spoofscope.errors import TrainingError
-from spoofscope.files import atomic_path
+from spoofscope.files import atomic_path, remove_leftovers
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -74,6 +74,7 @@ class Checkpoints:
         Raises:
             TrainingError: the resume file is damaged.
         """
+        remove_leftovers(self._resume)
         if not self._resume.is_file():
             return None
         try:

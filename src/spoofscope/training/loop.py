@@ -9,7 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,6 +53,7 @@ from spoofscope.training.data import (
     load_audio_cache,
     load_rows,
     plan_steps,
+    reference_rows,
 )
 from spoofscope.training.fit_once import fit_backend, fit_frontend
 from spoofscope.training.recipe import Recipe, Stage
@@ -121,6 +122,9 @@ class DevResult(NamedTuple):
 def train(job: TrainingJob, out_dir: str | Path, work_dir: str | Path) -> None:
     """Train a detector and save it, with its `history.tsv`, as the folder `out_dir`.
 
+    With `recipe.processes` above 1 this is the work of one of them: all call it with the same
+    arguments, see `processes.train_in_processes`.
+
     Args:
         job: what to train.
         out_dir: the detector's folder; it appears when the training is complete.
@@ -159,14 +163,24 @@ def _accelerator(job: TrainingJob) -> Any:
         if not torch.cuda.is_available():
             raise TrainingError("device is cuda, but PyTorch sees no GPU")
     elif job.recipe.mixed_precision == "fp16":
-        raise ConfigError("recipe: mixed_precision fp16 needs a GPU; use bf16 or no")
-    # A detector may have parameters that no loss reaches, such as an unused hidden state's.
-    unused = accelerate.DistributedDataParallelKwargs(find_unused_parameters=True)
-    return accelerate.Accelerator(
-        cpu=job.device == "cpu",
-        mixed_precision=job.recipe.mixed_precision,
-        kwargs_handlers=[unused],
+        raise ConfigError("recipe: mixed_precision fp16 needs a GPU; use bf16, no or auto")
+    accelerator = accelerate.Accelerator(
+        cpu=job.device == "cpu", mixed_precision=_precision(job.recipe.mixed_precision, job.device)
     )
+    if accelerator.num_processes != job.recipe.processes:
+        raise ConfigError(
+            f"recipe: processes is {job.recipe.processes}, but {accelerator.num_processes} were "
+            "started; training.processes.train_in_processes starts as many as the recipe says"
+        )
+    return accelerator
+
+
+def _precision(wanted: str, device: str) -> str:
+    if wanted != "auto":
+        return wanted
+    if device == "cpu":
+        return "no"
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
 
 
 @contextmanager
@@ -188,6 +202,7 @@ def detection_loss(
     is_bonafide: Tensor,
     outputs: tuple[str, ...],
     weights: Mapping[str, float],
+    total: float | None = None,
 ) -> Tensor:
     """Weighted mean of the cross-entropy between logits and labels, a scalar.
 
@@ -195,7 +210,10 @@ def detection_loss(
         logits: (B, n_outputs); with one output it is the log-odds of bona fide.
         is_bonafide: (B,) bool.
         outputs: names of the logits.
-        weights: label to weight; the mean is divided by the sum of the weights.
+        weights: label to weight.
+        total: what the sum of the weighted losses is divided by, by default the sum of the batch's
+            weights. The batches of one optimiser step, whichever process has them, share theirs:
+            how a step is cut changes nothing then.
     """
     if len(outputs) == 1:
         losses = nn.functional.binary_cross_entropy_with_logits(
@@ -205,7 +223,18 @@ def detection_loss(
         target = torch.where(is_bonafide, outputs.index("bonafide"), outputs.index("spoof"))
         losses = nn.functional.cross_entropy(logits, target, reduction="none")
     weight = torch.where(is_bonafide, weights["bonafide"], weights["spoof"]).to(logits.dtype)
-    return (losses * weight).sum() / weight.sum()
+    return (losses * weight).sum() / (weight.sum() if total is None else total)
+
+
+def _synchronise_batch_norm(module: nn.Module) -> None:
+    """Let batch normalisation see the batches of all processes; PyTorch can do that on GPUs."""
+    for name, child in module.named_children():
+        # Not its subclasses: what those do differently would be lost.
+        if type(child) in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d):
+            synchronised = nn.SyncBatchNorm.convert_sync_batchnorm(child)  # type: ignore[no-untyped-call]
+            setattr(module, name, synchronised)
+        else:
+            _synchronise_batch_norm(child)
 
 
 class _Training:
@@ -225,6 +254,7 @@ class _Training:
             "trained_on": trained_on,
             "dev": [source.describe() for source in job.dev],
             "recipe": self.recipe.to_dict(),
+            "mixed_precision": accelerator.mixed_precision,
             "seed": job.seed,
         }
         identity = {
@@ -241,13 +271,14 @@ class _Training:
                 {name: str(path) for name, path in job.augmentation.sources.items()},
                 job.augmentation.seed,
             ],
-            "processes": accelerator.num_processes,
             "versions": [spoofscope.__version__, torch.__version__, job.code],
         }
         self.checkpoints = Checkpoints(work_dir, hash8(identity))
         self.detector.meta.update(settings)
         self.detector.meta["spoofscope"] = spoofscope.__version__
         self.detector.to(accelerator.device)
+        if accelerator.num_processes > 1 and job.device == "cuda":
+            _synchronise_batch_norm(self.detector)
 
     def _check(self) -> None:
         job, detector = self.job, self.detector
@@ -268,6 +299,10 @@ class _Training:
             raise TrainingError(
                 f"back-end {detector.backend.name} is fitted in one go, without augmentation on "
                 "the fly: train it on an augmented copy instead of a chain"
+            )
+        if detector.backend.fitted_once and self.recipe.processes > 1:
+            raise ConfigError(
+                f"recipe: back-end {detector.backend.name} is fitted in one go, by one process"
             )
 
     def _class_weights(self) -> dict[str, float]:
@@ -296,6 +331,7 @@ class _Training:
         self.detector.meta["threshold"] = result.threshold
         self.detector.meta["dev_eer"] = result.eer
         self._calibrate(result)
+        self._learn_reference()
         return pl.DataFrame(history, schema=HISTORY_COLUMNS, orient="row")
 
     def _calibrate(self, result: DevResult) -> None:
@@ -309,6 +345,16 @@ class _Training:
                 "detector stays uncalibrated",
                 100 * result.eer,
             )
+
+    def _learn_reference(self) -> None:
+        """Let the detector keep what its training data look like (see `quality.Reference`)."""
+        train, dev = (
+            reference_rows(rows, self.job.seed) for rows in (self.train_rows, self.dev_rows)
+        )
+        self.detector.learn_reference(
+            self._inputs(train, self.train_clips, self.job.train_features),
+            self._inputs(dev, self.dev_clips, self.job.dev_features),
+        )
 
     def _cache_audio(self) -> None:
         limit, rate = self.recipe.cache_audio_mb, self.detector.policy.sample_rate
@@ -447,9 +493,32 @@ class _StageRun:
             [{"params": parameters, "lr": lr} for parameters, lr in groups],
             weight_decay=self.stage.weight_decay,
         )
+        if self.accelerator.num_processes > 1:
+            # Gradients of what is trained now are averaged; a stage that trains more wraps anew.
+            self.accelerator.ddp_handler = accelerate.DistributedDataParallelKwargs(
+                find_unused_parameters=self._has_unused(trained)
+            )
         self.model, self.optimizer = self.accelerator.prepare(trained, optimizer)
         self.is_bonafide = (training.train_rows["label"] == "bonafide").to_numpy()
+        weights = training.weights
+        self.row_weights = np.where(self.is_bonafide, weights["bonafide"], weights["spoof"])
         self.last_checkpoint = time.monotonic()
+
+    def _has_unused(self, trained: nn.Module) -> bool:
+        """Whether some trained parameter gets no gradient, such as an unused hidden state's.
+
+        The processes would wait for it for ever, unless they look for such parameters in each step;
+        that costs time.
+        """
+        batch = collate([self.items[0]])
+        device = self.accelerator.device
+        self.detector.eval()
+        logits = self._forward(trained, batch.values.to(device), batch.lengths.to(device))
+        self.accelerator.backward(logits.sum())
+        parameters = [p for p in trained.parameters() if p.requires_grad]
+        unused = any(parameter.grad is None for parameter in parameters)
+        trained.zero_grad()
+        return unused
 
     def run(self, optimizer_state: dict[str, Any] | None) -> None:
         """Go through the stage's remaining epochs and leave `progress` at the next stage."""
@@ -470,7 +539,10 @@ class _StageRun:
         progress.stage += 1
         progress.stage_epochs, progress.epochs_without_gain, progress.best = 0, 0, None
         self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
-        self.accelerator.free_memory()
+        # The hooks that average gradients go with the wrapper, before the next stage has its own.
+        self.model, self.optimizer = self.accelerator.free_memory(self.model, self.optimizer)
+        # All read the best weights next, which the main process may still be writing.
+        self.accelerator.wait_for_everyone()
 
     def _done(self) -> bool:
         patience = self.stage.patience
@@ -510,7 +582,13 @@ class _StageRun:
             )
             for group, lr in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
                 group["lr"] = lr * factor
-            loss = sum(self._backward(next(batches), len(step), epoch) for _ in step)
+            loss = 0.0
+            total = self._total_weight(order, steps)
+            for i in range(len(step)):
+                # Gradients are averaged over the processes once per step, with its last batch.
+                alone = i + 1 < len(step)
+                with self.accelerator.no_sync(self.model) if alone else nullcontext():
+                    loss += self._backward(next(batches), total, epoch)
             if self.accelerator.num_processes > 1:
                 mine = torch.tensor(loss, device=self.accelerator.device)
                 loss = float(self.accelerator.reduce(mine, "mean"))
@@ -527,23 +605,40 @@ class _StageRun:
             if minutes >= self.training.recipe.checkpoint_minutes:
                 self._checkpoint()
 
-    def _backward(self, batch: Batch, n_batches: int, epoch: int) -> float:
-        """Add the gradients of one of a step's `n_batches` batches; its part of the loss."""
-        device = self.accelerator.device
-        values, lengths = batch.values.to(device), batch.lengths.to(device)
+    def _total_weight(self, order: npt.NDArray[np.int64], steps: list[list[list[int]]]) -> float:
+        """Sum of the weights of the present step's utterances, divided by the processes.
+
+        The mean over the processes of what each divides by it is the weighted mean over all.
+        """
+        n_processes, step = self.accelerator.num_processes, self.progress.step
+        size = n_processes * sum(len(batch) for batch in steps[step])
+        rows = order[step * size : (step + 1) * size]
+        return float(self.row_weights[rows].sum()) / n_processes
+
+    def _forward(self, model: nn.Module, values: Tensor, lengths: Tensor) -> Tensor:
+        """Logits of waveforms or raw features, from the detector or, if all else is frozen, its
+        back-end."""
         if self.detector.frontend.frozen:
             with torch.no_grad(), self.accelerator.autocast():
                 values, lengths = self._features(values, lengths)
             values = values.float()
         with self.accelerator.autocast():
-            logits = self.model(values, lengths)
+            logits: Tensor = model(values, lengths)
+        return logits.float()
+
+    def _backward(self, batch: Batch, total: float, epoch: int) -> float:
+        """Add the gradients of one of a step's batches; its part of the loss.
+
+        The losses are divided by `total`, see `_total_weight`.
+        """
+        device = self.accelerator.device
         loss = detection_loss(
-            logits.float(),
+            self._forward(self.model, batch.values.to(device), batch.lengths.to(device)),
             batch.is_bonafide.to(device),
             self.detector.outputs,
             self.training.weights,
+            total,
         )
-        loss = loss / n_batches
         value = loss.item()
         if not np.isfinite(value):
             raise TrainingError(
@@ -563,6 +658,11 @@ class _StageRun:
     def _evaluate(self) -> None:
         """Evaluate on dev, keep the weights if they are the best, and write the history."""
         progress, training = self.progress, self.training
+        if self.accelerator.num_processes > 1:
+            # The last step's statistics of batch normalisation are still each process' own; those
+            # of the main process are kept.
+            for buffer in self.detector.buffers():
+                torch.distributed.broadcast(buffer, src=0)
         try:
             result = training.evaluate()
         except DetectorError as error:
