@@ -48,6 +48,7 @@ FLOORS = {
     "figures": 4,
     "report": 4,
     "provenance": 4,
+    "apps": 4,
     "cli": 4,
 }
 # Within these floors rooms may use each other; the stages of floors 1 and 3 may not.

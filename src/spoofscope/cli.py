@@ -163,6 +163,25 @@ def _parser() -> argparse.ArgumentParser:
     scores_out.add_argument("--split", metavar="SPLIT", help="only this split of the manifest")
     scores_out.set_defaults(run=_export_scores)
 
+    demo = commands.add_parser(
+        "demo",
+        help="judge recordings on a page in the browser",
+        description="Serves a page: upload or record, verdict with reasons, windows, explanation, "
+        "several files as a table, model card, and the results of a study. Needs no network.",
+    )
+    demo.add_argument("--detector", required=True, metavar="DIR", help="a detector's folder")
+    demo.add_argument("--study", metavar="DIR", help="results to show, such as results/mini")
+    demo.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to listen on; the default is for this machine only, and there is no password",
+    )
+    demo.add_argument(
+        "--port", type=_count, default=7860, metavar="N", help="0: any free one (default: 7860)"
+    )
+    demo.set_defaults(run=_demo)
+
     audit = commands.add_parser(
         "audit",
         help="is every result what the study makes?",
@@ -368,6 +387,13 @@ def _import(options: argparse.Namespace) -> int:
     )
     size = sum(parameter.numel() for parameter in detector.parameters())
     print(f"{options.out_dir}: {FORMATS[options.format].title}, {size:,} parameters")
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from spoofscope.apps.demo import serve
+
+    serve(options.detector, options.study, options.host, options.port)
     return 0
 
 

@@ -1,0 +1,283 @@
+"""What the page of `spoofscope demo` shows: HTML and pictures, made from judgements and files.
+
+Everything that comes from a file, a file name or a message is escaped. Pictures are part of the
+HTML, so that no file has to be served.
+"""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from matplotlib.figure import Figure
+
+from spoofscope.attribution.store import Explanation
+from spoofscope.detector import Failure, Judgement
+from spoofscope.errors import ConfigError
+from spoofscope.figures.attribution_examples import draw_spectrogram, draw_waveform
+from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure
+from spoofscope.quality import FLAGS
+from spoofscope.report.page import CAPTIONS
+from spoofscope.tables import read_table
+
+DECISIONS = {"bonafide": "Bona fide", "spoof": "Spoof", "inconclusive": "Inconclusive"}
+
+CSS = """
+.verdict { border-left: 8px solid #777; padding: 0.6em 1em; }
+.verdict.bonafide { border-color: #0072B2; }
+.verdict.spoof { border-color: #D55E00; }
+.verdict h2 { margin: 0 0 0.2em 0; }
+.problem { border-left: 8px solid #b00020; padding: 0.6em 1em; overflow-wrap: anywhere; }
+.shown table { border-collapse: collapse; width: 100%; }
+.shown th, .shown td { border: 1px solid #8886; padding: 0.25em 0.6em; text-align: left; }
+.shown td { overflow-wrap: break-word; }
+.shown img { max-width: 100%; background: white; }
+.shown pre { white-space: pre-wrap; }
+.shown { overflow-x: auto; }
+"""
+
+_COLUMNS = (
+    "file",
+    "decision",
+    "score",
+    "p_bonafide",
+    "duration_s",
+    "n_windows",
+    "flags",
+    "reasons",
+    "error",
+)
+
+
+def problem(message: str) -> str:
+    """Why something could not be done, as HTML."""
+    return f'<div class="problem" role="alert">{escape(" ".join(message.split()))}</div>'
+
+
+def verdict(judgement: Judgement) -> str:
+    """Decision, probability, reasons and flags of one recording, as HTML."""
+    lines = [f"<h2>{DECISIONS[judgement['decision']]}</h2>"]
+    probability = judgement["p_bonafide"]
+    lines.append(
+        "<p>No probability: the detector is not calibrated.</p>"
+        if probability is None
+        else f"<p>Calibrated probability of bona fide: <b>{100 * probability:.1f} %</b> "
+        "where both classes are equally likely beforehand.</p>"
+    )
+    lines += [f"<p>Because {escape(reason)}.</p>" for reason in judgement["reasons"]]
+    raised = [name for name, flag in judgement["flags"].items() if flag]
+    if raised:
+        lines.append("<p>Treat with care:</p>")
+        items = "".join(f"<li>{escape(FLAGS[name])}</li>" for name in raised)
+        lines.append(f"<ul>{items}</ul>")
+    if judgement["flags"]["out_of_distribution"] is None:
+        lines.append(
+            "<p>Whether the recording is like the training data is not known: the detector keeps "
+            "no description of them.</p>"
+        )
+    lines.append(
+        f"<p>Score (log-odds of bona fide) {judgement['score']:+.3f}; "
+        f"{judgement['duration_s']:.2f} s in {judgement['n_windows']} window(s). "
+        "A score says how a recording compares with the training data. It is no proof.</p>"
+    )
+    return f'<div class="verdict {judgement["decision"]}">{"".join(lines)}</div>'
+
+
+def _picture(figure: Figure, description: str) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130)
+    plt.close(figure)
+    return _image(buffer.getvalue(), description)
+
+
+def _image(content: bytes, description: str) -> str:
+    encoded = base64.b64encode(content).decode()
+    return f'<img alt="{escape(description)}" src="data:image/png;base64,{encoded}">'
+
+
+def timeline(
+    judgement: Judgement, window_seconds: float | None, band: tuple[float, float] | None
+) -> str:
+    """Score of every window over time, as a picture in HTML.
+
+    Args:
+        judgement: of the recording.
+        window_seconds: length of a window; None where the whole clip is one.
+        band: between these scores the decision is inconclusive; None where nothing is decided.
+    """
+    starts = np.array(judgement["window_starts_s"])
+    scores = np.array(judgement["window_scores"])
+    duration = judgement["duration_s"]
+    ends = np.full(len(starts), duration) if window_seconds is None else starts + window_seconds
+    ends = np.minimum(ends, duration)
+    figure = new_figure(7.5, 1.9)
+    axes = figure.add_subplot()
+    middle = 0.0 if band is None else (band[0] + band[1]) / 2
+    for start, end, score in zip(starts, ends, scores, strict=True):
+        colour = BONAFIDE if score >= middle else SPOOF
+        axes.fill_between([start, end], middle, score, color=colour, alpha=0.45, linewidth=0)
+        axes.plot([start, end], [score, score], color=colour, linewidth=1.6)
+    if band is not None:
+        axes.axhspan(*band, color="#999999", alpha=0.35, linewidth=0)
+        axes.axhline(middle, color="#555555", linewidth=0.8)
+    axes.set_xlim(0, max(duration, 1e-3))
+    axes.set_xlabel("seconds")
+    axes.set_ylabel("log-odds of bona fide")
+    axes.set_title("Score of each window; grey: inconclusive", loc="left")
+    return f'<div class="shown">{_picture(figure, "Score of each window over time")}</div>'
+
+
+def clip(
+    samples: npt.NDArray[np.float32], rate: int, explanation: Explanation | None, note: str
+) -> str:
+    """Waveform and spectrogram with the evidence upon them, as a picture in HTML.
+
+    Args:
+        samples: (n,), what is shown.
+        rate: Hz.
+        explanation: evidence per frame, or None.
+        note: what has to be said about it.
+    """
+    figure = new_figure(7.5, 3.4)
+    upper, lower = figure.subplots(2, 1, height_ratios=[1, 1.4])
+    draw_waveform(upper, samples, rate, explanation)
+    draw_spectrogram(lower, samples, rate, explanation)
+    lower.set_xlabel("seconds")
+    lower.set_ylabel("kHz")
+    picture = _picture(figure, "Waveform and spectrogram")
+    return f'<div class="shown">{picture}<p>{escape(note)}</p></div>'
+
+
+def explanation_note(explanation: Explanation, shown_seconds: float, duration: float) -> str:
+    """What has to be said of an explanation: what it shows, of how much, and how exact it is."""
+    tolerance = f"{100 * explanation.settings.tolerance:g} %"
+    exact = (
+        f"In every window they add up to the score's difference from silence within {tolerance}"
+        if explanation.converged
+        else "Do not rely on this picture: in some windows they miss the score's difference from "
+        f"silence by more than {tolerance}"
+    )
+    part = "" if shown_seconds >= duration else f" Only the first {shown_seconds:.1f} s are shown."
+    return (
+        "Integrated Gradients against a baseline of silence: orange speaks for spoof, blue for "
+        f"bona fide. {exact} (all together by {100 * explanation.relative_error:.1f} %, with up to "
+        f"{explanation.steps} steps).{part}"
+    )
+
+
+def batch_table(results: Sequence[Judgement | Failure]) -> pl.DataFrame:
+    """One row per file, for people and as TSV; what does not apply is empty."""
+    rows = []
+    for result in results:
+        row = dict.fromkeys(_COLUMNS, "")
+        row["file"] = Path(str(result["path"])).name
+        if "error" in result:
+            row["error"] = " ".join(result["error"].split())
+        else:
+            probability = result["p_bonafide"]
+            row["decision"] = result["decision"]
+            row["score"] = f"{result['score']:.6f}"
+            row["p_bonafide"] = "" if probability is None else f"{probability:.6f}"
+            row["duration_s"] = f"{result['duration_s']:.3f}"
+            row["n_windows"] = str(result["n_windows"])
+            row["flags"] = ",".join(name for name, flag in result["flags"].items() if flag)
+            row["reasons"] = "; ".join(result["reasons"])
+        # A tab or a line break in a file's name would make two cells or two rows of one.
+        rows.append({key: " ".join(value.split()) for key, value in row.items()})
+    return pl.DataFrame(rows, schema=dict.fromkeys(_COLUMNS, pl.String))
+
+
+def as_html(table: pl.DataFrame) -> str:
+    """A table as HTML, every cell escaped."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>"
+        for row in table.iter_rows()
+    )
+    return (
+        f'<div class="shown"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def card(detector: str | Path) -> str:
+    """A detector's model card, as it was written, as HTML."""
+    path = Path(detector) / "card.md"
+    if not path.is_file():
+        return problem("This detector has no model card.")
+    return f'<div class="shown"><pre>{escape(path.read_text(encoding="utf-8"))}</pre></div>'
+
+
+# Column of headline.tsv to its heading here, and the factor and decimals that it is shown with.
+_HEADLINE: Mapping[str, tuple[str, float, int] | str] = {
+    "name": "detector",
+    "trained_on": "trained on",
+    "corpus": "corpus",
+    "split": "split",
+    "n_seeds": "seeds",
+    "eer": ("EER %", 100, 1),
+    "eer_low": ("95 % from", 100, 1),
+    "eer_high": ("to", 100, 1),
+    "min_dcf": ("minDCF", 1, 3),
+    "auc": ("AUC", 1, 3),
+}
+
+
+def performance(study: str | Path | None, detector: str | Path) -> str:
+    """Main metrics and figures of a study's results, as HTML.
+
+    Args:
+        study: a folder such as results/mini, or None.
+        detector: folder of the detector that is being shown.
+
+    Raises:
+        ConfigError: the folder holds no results of a study.
+    """
+    if study is None:
+        return problem("Started without --study: there are no results to show.")
+    folder = Path(study)
+    headline = folder / "tables" / "headline.tsv"
+    # In the order of the report; what it does not know comes last.
+    order = [*CAPTIONS]
+    figures = sorted(
+        folder.glob("figures/*.png"),
+        key=lambda path: (order.index(path.stem) if path.stem in order else len(order), path.stem),
+    )
+    if not headline.is_file() and not figures:
+        raise ConfigError(
+            f"{folder} holds neither tables/headline.tsv nor figures; "
+            "give the results of a study, such as results/mini"
+        )
+    of_study = folder.resolve() in Path(detector).resolve().parents
+    parts = [
+        f"<p>Results of the study <b>{escape(folder.resolve().name)}</b>. The detector of this "
+        f"page is {'one of its own' if of_study else '<b>not</b> one of its detectors'}.</p>"
+    ]
+    if headline.is_file():
+        parts.append(as_html(_headline(headline)))
+    for path in figures:
+        title, caption = CAPTIONS.get(path.stem, (path.stem.replace("_", " "), ""))
+        parts.append(
+            f"<h3>{escape(title)}</h3>{_image(path.read_bytes(), title)}<p>{escape(caption)}</p>"
+        )
+    return f'<div class="shown">{"".join(parts)}</div>'
+
+
+def _headline(path: Path) -> pl.DataFrame:
+    table = read_table(path, {})
+    columns = []
+    for name, shown in _HEADLINE.items():
+        if name not in table.columns:
+            continue
+        if isinstance(shown, str):
+            columns.append(table[name].alias(shown))
+        else:
+            title, factor, decimals = shown
+            values = [f"{factor * float(x):.{decimals}f}" if x else "-" for x in table[name]]
+            columns.append(pl.Series(title, values))
+    return pl.DataFrame(columns)
