@@ -1,8 +1,13 @@
 """What holds for all tests."""
 
 import os
+import signal
 
 import pytest
+
+# Whoever starts the tests in the background of a script has them inherit that Ctrl-C is ignored;
+# Snakemake would inherit it, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Set before NumPy and torch are imported: the tests compute little, and threads that wait for each
 # other cost more than they bring.
@@ -13,11 +18,13 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the files for two processes that take one file after the other.
 
-    The cluster takes longest, and makes the mini study for all; who needs that comes last.
+    The cluster takes longest, and makes the mini study for all; who needs that comes after the
+    others. The machine has one cluster: its second file comes when the first is done with it.
     """
     waiting = {item.path for item in items if "mini" in getattr(item, "fixturenames", ())}
+    turns = {"test_slurm": 0, "test_worked_examples": 2, "test_slurm_faults": 3}
 
     def turn(item: pytest.Item) -> int:
-        return 0 if item.path.stem == "test_slurm" else 1 + (item.path in waiting)
+        return turns.get(item.path.stem, 4 if item.path in waiting else 1)
 
     items.sort(key=turn)
