@@ -1,0 +1,222 @@
+"""`spoofscope demo` in a real browser: judging, refusing, downloading, and asking nobody else."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from playwright.sync_api import expect, sync_playwright
+
+from spoofscope import audio
+from spoofscope.audio import InputPolicy
+from spoofscope.cli import main
+from spoofscope.detector import Detector
+from spoofscope.files import write_text
+
+pytestmark = pytest.mark.slow
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+class Served(NamedTuple):
+    url: str
+    folder: Path
+    process: subprocess.Popen
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A page with a small untrained detector, as a process of its own."""
+    folder = tmp_path_factory.mktemp("demo")
+    torch.manual_seed(0)
+    detector = Detector(
+        {"type": "lfcc"},
+        {"type": "linear"},
+        InputPolicy(length=8000),
+        {"threshold": 0.0, "trained_on": [trained_on()]},
+        {"scale": 1.0, "offset": 0.0, "prior": 0.5, "band": 0.0},
+    )
+    detector.save(folder / "results/own/detectors/lfcc")
+    write_text(
+        folder / "results/own/tables/headline.tsv",
+        f"name\tcorpus\tsplit\teer\neer{HOSTILE}\tmine\teval\t0.125\n",
+    )
+    rng = np.random.default_rng(0)
+    for i in range(2):
+        audio.write(folder / f"clip{i}.wav", 0.1 * rng.standard_normal(20000), 16000)
+    audio.write(folder / "silence.wav", np.zeros(16000), 16000)
+    (folder / "text.wav").write_text("no audio at all " * 50)
+    (folder / "text.txt").write_text("no audio at all")
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-m", "spoofscope.cli", "demo", "--port", "0"),
+            *("--detector", "results/own/detectors/lfcc", "--study", "results/own"),
+        ],
+        cwd=folder,
+        env={"TMPDIR": str(temporary), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        line = process.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:\d+", line)
+        assert found, line
+        yield Served(found[0], folder, process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert list(temporary.iterdir()) == []
+
+
+def trained_on():
+    return {"manifest": HOSTILE, "split": "train", "n_bonafide": 1, "n_spoof": 1}
+
+
+@pytest.fixture(scope="module")
+def page(served):
+    """The page, opened once; at the end, nobody else was asked for anything."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
+        pytest.skip("Chromium is not installed (Debian package chromium)")
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox cannot be had as root.
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1100, "height": 1400})
+        page.set_default_timeout(60_000)
+        expect.set_options(timeout=60_000)
+        requests, errors, dialogs = [], [], []
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+        page.goto(served.url)
+        yield page
+        own = (served.url, "data:", "blob:")
+        assert [url for url in requests if not url.startswith(own)] == []
+        assert any("gradio_api" in url for url in requests)
+        assert (errors, dialogs) == ([], [])
+        browser.close()
+
+
+def choose(page, path):
+    """Upload a recording, in place of the one before."""
+    clear = page.locator("#recording button[aria-label=Clear]")
+    if clear.count():
+        clear.click()
+    page.locator("#recording input[type=file]").set_input_files(path)
+    expect(clear).to_be_visible()
+
+
+def test_a_clip_is_judged(served, page, tmp_path):
+    choose(page, served.folder / "clip0.wav")
+    page.locator("#judge").click()
+    expected = Detector.load(served.folder / "results/own/detectors/lfcc").predict(
+        served.folder / "clip0.wav"
+    )
+    verdict = page.locator("#verdict .verdict")
+    title = {"bonafide": "Bona fide", "spoof": "Spoof"}[expected["decision"]]
+    expect(verdict.locator("h2")).to_have_text(title)
+    expect(verdict).to_contain_text(f"{100 * expected['p_bonafide']:.1f} %")
+    expect(verdict).to_contain_text("like the training data is not known")
+    for picture in ("#timeline img", "#picture img"):
+        page.locator(picture).wait_for()
+        assert page.locator(picture).evaluate("image => image.naturalWidth") > 500
+    expect(page.locator("#picture")).to_contain_text("Integrated Gradients")
+    page.screenshot(path=tmp_path / "judged.png", full_page=True)
+
+
+def test_no_verdict_stays_for_another_recording(served, page):
+    choose(page, served.folder / "silence.wav")
+    expect(page.locator("#verdict .verdict")).to_have_count(0)
+    page.locator("#judge").click()
+    verdict = page.locator("#verdict .verdict")
+    expect(verdict.locator("h2")).to_have_text("Inconclusive")
+    expect(verdict).to_contain_text("Because less than 0.25 s of the recording is audible.")
+
+
+def test_text_is_refused_in_a_sentence(served, page):
+    choose(page, served.folder / "text.wav")
+    page.locator("#judge").click()
+    problem = page.locator("#verdict .problem")
+    expect(problem).to_contain_text("text.wav: cannot be decoded")
+    assert str(served.folder) not in problem.inner_text()
+    assert "Traceback" not in page.inner_text("body")
+
+
+def test_several_files_become_a_table_to_download(served, page, tmp_path):
+    page.get_by_role("tab", name="Several files").click()
+    names = ["clip0.wav", "text.txt", "clip1.wav"]
+    page.locator("#files input[type=file]").set_input_files(
+        [served.folder / name for name in names]
+    )
+    expect(page.locator("#files")).to_contain_text("clip1.wav")
+    page.locator("#judge-all").click()
+    expect(page.locator("#table tbody tr")).to_have_count(3)
+    page.screenshot(path=tmp_path / "batch.png")
+    expect(page.locator("#download")).to_be_enabled()
+    with page.expect_download() as download:
+        page.locator("#download").click()
+    assert download.value.suggested_filename == "judgements.tsv"
+    table = pl.read_csv(download.value.path(), separator="\t")
+    assert table["file"].to_list() == names
+    assert table["error"].is_null().to_list() == [True, False, True]
+    detector = Detector.load(served.folder / "results/own/detectors/lfcc")
+    for row in (0, 2):
+        score = detector.predict(served.folder / names[row])["score"]
+        assert table["score"][row] == pytest.approx(score, abs=1e-5)
+
+
+def test_files_of_others_are_shown_as_text(served, page, tmp_path):
+    page.get_by_role("tab", name="Model card").click()
+    expect(page.locator("#card")).to_contain_text(HOSTILE)
+    page.get_by_role("tab", name="Performance").click()
+    performance = page.locator("#performance")
+    expect(performance).to_contain_text("study own")
+    expect(performance).to_contain_text("is one of its own")
+    expect(performance.locator("tbody")).to_contain_text(f"eer{HOSTILE}")
+    expect(performance.locator("tbody")).to_contain_text("12.5")
+    page.screenshot(path=tmp_path / "performance.png")
+
+
+def status(url: str, host: str | None = None) -> int:
+    request = urllib.request.Request(url, headers={} if host is None else {"Host": host})
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_only_the_page_is_served(served):
+    assert status(served.url) == 200
+    assert status(served.url, "127.0.0.1.example.org") == 400
+    detector = served.folder / "results/own/detectors/lfcc/detector.json"
+    assert json.loads(detector.read_text())["format"] == 1
+    for path in (detector, served.folder / "clip0.wav", Path("/etc/hostname")):
+        assert status(f"{served.url}/gradio_api/file={path}") == 403
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--study", "nowhere"), "nowhere holds neither"),
+        (("--port", "99999"), "cannot listen on 127.0.0.1, port 99999"),
+        (("--detector", "nothing"), "nothing is no detector folder"),
+    ],
+)
+def test_a_page_that_cannot_be_served_is_refused(served, arguments, message, monkeypatch, capsys):
+    monkeypatch.chdir(served.folder)
+    given = ["demo", "--detector", "results/own/detectors/lfcc", "--port", "0", *arguments]
+    assert main(given) == 2
+    refusal = capsys.readouterr().err
+    assert message in refusal
+    assert refusal.count("\n") == 1
