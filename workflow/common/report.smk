@@ -120,7 +120,7 @@ def result_origins():
             for corpus, split in artefact_sets()
         ),
         *(origin(FIGURES[name]) for name in figure_names()),
-        *(origin(params) for params in (params_table_runs, params_table_headline)),
+        *table_origins(),
     ]
 
 
@@ -156,20 +156,22 @@ def source_of(run):
     return "trained"
 
 
+def described_runs():
+    """What tables and the report say about every run."""
+    return [
+        {
+            "run": run.id,
+            "detector": run.detector,
+            "seeds": list(run.seeds),
+            "source": source_of(run),
+            "settings": run.settings,
+        }
+        for run in STUDY.runs.values()
+    ]
+
+
 def params_table_runs(wildcards):
-    return with_code(
-        "table_runs",
-        runs=[
-            {
-                "run": run.id,
-                "detector": run.detector,
-                "seeds": list(run.seeds),
-                "source": source_of(run),
-                "settings": run.settings,
-            }
-            for run in STUDY.runs.values()
-        ],
-    )
+    return with_code("table_runs", runs=described_runs())
 
 
 def params_table_headline(wildcards):
@@ -189,6 +191,7 @@ def params_report(wildcards):
         figures=figure_names(),
         root=R,
         systems=described_systems(),
+        runs=described_runs(),
     )
 
 

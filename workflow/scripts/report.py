@@ -8,6 +8,7 @@ with job(snakemake) as cfg:
     build_page(
         cfg["config"],
         cfg["systems"],
+        cfg["runs"],
         cfg["figures"],
         snakemake.input.attributions,
         snakemake.input.localisation,

@@ -1,6 +1,7 @@
 """The report: one self-contained HTML page."""
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -179,7 +180,8 @@ def _parts(settings: Mapping[str, Any]) -> dict[str, str]:
     seconds = 0 if length is None else length / policy.get("sample_rate", 16000)
     return {
         "frontend": frontend["type"]
-        + (f" ({Path(backbone['folder']).name.rpartition('-')[0]})" if backbone else ""),
+        # Folders of the workflow's own end in a hash.
+        + (f" ({re.sub('-[0-9a-f]{8}$', '', Path(backbone['folder']).name)})" if backbone else ""),
         "backend": settings["backend"]["type"],
         "input": f"{seconds:g} s windows" if seconds else "whole clips",
     }
