@@ -1,5 +1,6 @@
 """The profiles and their overlays fit the rules and each other."""
 
+import copy
 import re
 from itertools import combinations
 from pathlib import Path
@@ -39,12 +40,14 @@ def test_every_rule_on_a_node_says_what_it_needs():
 
 def test_gpus_are_asked_for_where_they_are_used():
     """Snakemake silently ignores the resources of a rule that does not exist."""
-    using = {name for name, text in rules().items() if "gpu=LOCAL_GPU," in text}
+    using = {name for name, text in rules().items() if re.search(r"^        gpu=", text, re.M)}
     assert len(using) > 3
+    # A training has as many threads as processes, and each process has a GPU.
     base = settings("profiles/slurm/config.yaml")["set-resources"]
-    assert base == {name: {"gpu": 1} for name in using}
+    assert base == {name: {"gpu": 1} for name in using} | {"train": {"gpu": "threads"}}
     gres = settings("profiles/slurm/sites/gres.yaml")["set-resources"]
-    assert gres == {name: {"gpu": 0, "gres": "gpu:1"} for name in using}
+    assert gres.pop("train") == {"gpu": 0, "gres": "f'gpu:{threads}'"}
+    assert gres == {name: {"gpu": 0, "gres": "gpu:1"} for name in using - {"train"}}
 
 
 def test_profiles_hold_nothing_else_about_rules():
@@ -83,7 +86,10 @@ def study(tmp_path_factory) -> Checkout:
 def asked(study: Checkout, *sites: str) -> dict[str, set[str]]:
     """Resources of each rule that a dry run would submit, as `key=value`."""
     profiles = [part for name in sites for part in ("--profile", f"profiles/slurm/sites/{name}")]
-    done = study.snakemake("-n", *profiles, "--configfile", "study.yaml", profile="profiles/slurm")
+    # By itself a dry run plans for one core: no job has more threads then.
+    done = study.snakemake(
+        "-n", "--cores", "8", *profiles, "--configfile", "study.yaml", profile="profiles/slurm"
+    )
     assert done.returncode == 0, done.stdout
     found = re.findall(
         r"^rule (\w+):\n(?:    .*\n)*?    resources: (.*)", done.stdout, re.MULTILINE
@@ -109,6 +115,13 @@ def test_overlays_say_what_they_should(study):
     caps = asked(study, "caps.yaml")
     assert {"gpu=1", "runtime=720", "mem_mb=32000"} <= caps["train"]
     assert caps["manifest"] == base["manifest"]
+
+    shared = copy.deepcopy(TINY_STUDY)
+    shared["detectors"]["lfcc_linear"]["train"]["recipe"]["processes"] = 2
+    study.write_study(shared)
+    assert "gpu=2" in asked(study)["train"]
+    assert {"gres=gpu:2", "gpu=0"} <= asked(study, "gres.yaml")["train"]
+    study.write_study(TINY_STUDY)
 
     everything = asked(study, *SITES)
     assert {"gres=gpu:1", "runtime=720", "slurm_account=my_project"} <= everything["train"]

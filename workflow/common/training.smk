@@ -30,6 +30,17 @@ def training_noise(wildcards):
     return noise_files(settings["chain"]) if "chain" in settings else []
 
 
+def training_processes(wildcards):
+    recipe = STUDY.run(wildcards.run).settings["recipe"]
+    values = {**(recipe.get("preset") or {}).get("values", {}), **recipe}
+    return values.get("processes", 1)
+
+
+def training_gpus(wildcards):
+    """One for each process. Profiles of clusters say the same by the number of threads."""
+    return LOCAL_GPU * training_processes(wildcards)
+
+
 def params_train(wildcards):
     run = STUDY.run(wildcards.run)
     entry = STUDY.config["detectors"][run.detector]

@@ -22,9 +22,10 @@ rule train:
     priority: 10
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: training_processes
     resources:
-        gpu=LOCAL_GPU,
+        gpu=training_gpus,
+        nodes=1,
         mem_mb=growing(32000),
         runtime=1440,
     params:
