@@ -88,7 +88,8 @@ def ssl_shapes(hidden_size: int) -> Shapes:
 def random_state(shapes: Shapes, seed: int) -> State:
     """Float32 values for a layout, such that every entry matters to the logits.
 
-    Attention vectors are large, because a temperature of 100 would hide small ones.
+    Attention vectors are large, because a temperature of 100 would hide small ones; weights of
+    pools are small, because saturated scores are ties in float32.
     """
     generator = torch.Generator().manual_seed(seed)
     state = {}
@@ -106,6 +107,8 @@ def random_state(shapes: Shapes, seed: int) -> State:
             values = 1 + 0.2 * values
         elif leaf == "weight":
             values /= values[0].numel() ** 0.5
+            if name.startswith("pool_"):
+                values *= 0.1
         elif leaf == "bias":
             values *= 0.2
         state[name] = values
