@@ -21,6 +21,7 @@ from spoofscope.frontends.backbones import write_tiny_backbone
 BACK_ENDS: list[dict[str, Any]] = [
     {"type": "linear"},
     {"type": "linear", "n_outputs": 2},
+    {"type": "linear", "layer": "last"},
     {"type": "mhfa", "heads": 4, "compression": 8},
     {"type": "mhfa", "heads": 3, "compression": 8, "attention_bias": True, "n_outputs": 2},
     {"type": "ca_mhfa", "heads": 3, "compression": 8},
@@ -69,6 +70,7 @@ def randomised(module: torch.nn.Module) -> torch.nn.Module:
         ({"type": "aasist", "layer": "weighted", "n_outputs": 2}, 24, 1024, 447_314),
         ({"type": "linear"}, 13, 768, 13 + 768 + 1),
         ({"type": "linear", "n_outputs": 2}, 13, 768, 13 + 2 * 768 + 2),
+        ({"type": "linear", "layer": "last", "n_outputs": 2}, 13, 768, 1_538),
         ({"type": "ca_mhfa", "context_frames": 0}, 13, 768, 213_275),
         ({"type": "ca_mhfa", "context_frames": 4}, 13, 768, 213_275 + 32_768),
         ({"type": "ffn", "n_outputs": 2}, 6, 768, 164_756),
@@ -151,7 +153,8 @@ def test_every_trained_parameter_gets_a_gradient(config: dict[str, Any]) -> None
     assert values.grad is not None
     assert not values.grad[2:, :, 12:].any()  # nothing flows into padding
     layers = values.grad.abs().sum(dim=(0, 2, 3)) > 0
-    only_last = config["type"] == "aasist" and config.get("layer") != "weighted"
+    default = "last" if config["type"] == "aasist" else "weighted"
+    only_last = config.get("layer", default) == "last"
     assert layers.tolist() == ([False, False, True] if only_last else [True, True, True])
 
 
@@ -205,6 +208,13 @@ def test_linear_equals_its_formula() -> None:
     expected = p["output.weight"] @ mean + p["output.bias"]
     got = back_end(values, torch.tensor([4])).detach().numpy()[0]
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-6)
+    last = randomised(build({"type": "linear", "layer": "last"}))
+    p = numpy_of(last)
+    expected = p["output.weight"] @ values[0, -1, :4].double().numpy().mean(0) + p["output.bias"]
+    got = last(values, torch.tensor([4])).detach().numpy()[0]
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-6)
+    assert last.layer_weights() is None
+    assert last.layer_logits() is None
 
 
 def test_context_of_ca_mhfa_equals_a_loop_over_frames() -> None:

@@ -12,9 +12,11 @@ from spoofscope.components import one_of, resolve
 
 
 class Linear(BackEnd):
-    """A softmax-weighted mix over C, the mean over valid frames, and a linear layer.
+    """The mean over valid frames of one hidden state or of a mix, and a linear layer.
 
     Options:
+        layer: "weighted" mixes all C with softmax weights; "last" uses the uppermost (index -1), as
+            a classifier on the output of a fine-tuned encoder does.
         n_outputs: 1 or 2 logits, see `base.OUTPUTS`.
     """
 
@@ -24,23 +26,29 @@ class Linear(BackEnd):
         self, config: Mapping[str, Any], *, n_channels: int, dim: int, n_frames: int | None
     ) -> None:
         super().__init__(config, n_channels=n_channels, dim=dim, n_frames=n_frames)
-        self.config = resolve(config, {"n_outputs": 1}, "back-end linear")
-        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", (1, 2), "back-end linear")]
-        self.mix = nn.Parameter(torch.ones(n_channels))
+        owner = "back-end linear"
+        self.config = resolve(config, {"layer": "weighted", "n_outputs": 1}, owner)
+        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", (1, 2), owner)]
+        self.mix: nn.Parameter | None = None
+        if one_of(self.config, "layer", ("last", "weighted"), owner) == "weighted":
+            self.mix = nn.Parameter(torch.ones(n_channels))
         self.output = nn.Linear(dim, len(self.outputs))
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         """Logits (B, n_outputs) of features (B, C, N, D) with `lengths` (B,) valid frames."""
-        mixed = torch.einsum("c,bcnd->bnd", self.mix.softmax(0), values)
+        if self.mix is None:
+            mixed = values[:, -1]
+        else:
+            mixed = torch.einsum("c,bcnd->bnd", self.mix.softmax(0), values)
         valid = valid_mask(lengths, values.shape[2])[:, :, None]
         mean = mixed.masked_fill(~valid, 0.0).sum(dim=1) / lengths[:, None]
         logits: Tensor = self.output(mean)
         return logits
 
-    def layer_weights(self) -> dict[str, Tensor]:
-        """The softmax mix over C, as "mix" (C,)."""
-        return {"mix": self.mix.detach().softmax(0)}
+    def layer_weights(self) -> dict[str, Tensor] | None:
+        """With `layer: weighted`, the softmax mix over C, as "mix" (C,)."""
+        return None if self.mix is None else {"mix": self.mix.detach().softmax(0)}
 
-    def layer_logits(self) -> dict[str, Tensor]:
-        """The argument of the softmax, as "mix" (C,)."""
-        return {"mix": self.mix.detach()}
+    def layer_logits(self) -> dict[str, Tensor] | None:
+        """With `layer: weighted`, the argument of the softmax, as "mix" (C,)."""
+        return None if self.mix is None else {"mix": self.mix.detach()}
