@@ -1,7 +1,9 @@
 """Back-ends for SSL features: sizes, formulas, padding."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from spoofscope.backends.base import BackEnd
 from spoofscope.backends.mhfa import MHFA
 from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, ConfigError
+from spoofscope.frontends import registry as frontends
 from spoofscope.frontends.backbones import write_tiny_backbone
 
 BACK_ENDS: list[dict[str, Any]] = [
@@ -34,6 +37,11 @@ BACK_ENDS: list[dict[str, Any]] = [
     {"type": "aasist", "channels": 8},
     {"type": "aasist", "residual": "as_published", "layer": "weighted", "n_outputs": 2},
 ]
+
+
+# One of each kind that takes any features and any length; what stands on other front-ends has tests
+# of its own.
+KINDS = {config["type"]: config for config in BACK_ENDS}
 
 
 def build(config: dict[str, Any], n_channels: int = 3, dim: int = 12) -> BackEnd:
@@ -85,6 +93,18 @@ def test_published_sizes(config: dict[str, Any], n_channels: int, dim: int, expe
     assert size(config, n_channels, dim) == expected
 
 
+def test_the_page_on_detectors_states_sizes_and_shapes() -> None:
+    page = (Path(__file__).parents[1] / "docs/detectors.md").read_text(encoding="utf-8")
+    section = page.partition("## Back-ends for SSL features")[2].partition("### ")[0]
+    stated = dict(re.findall(r"^\| `(\w+)` \|.*\| ([\d,]+)[^|]*\|$", section, re.MULTILINE))
+    assert stated == {kind: f"{size({'type': kind}, 13, 768):,}" for kind in stated}
+    assert set(stated) == set(KINDS)
+    for kind in ("lfcc", "wavelet_packets", "raw"):
+        front_end = frontends.build({"type": kind})
+        shape = (front_end.n_channels, front_end.n_frames(64600), front_end.dim)
+        assert re.search(rf"^\| `{kind}` \|.*\| {re.escape(str(shape))} \|$", page, re.MULTILINE)
+
+
 @pytest.mark.parametrize("config", BACK_ENDS, ids=str)
 def test_logits_depend_neither_on_padding_nor_on_batch_mates(config: dict[str, Any]) -> None:
     back_end = randomised(build(config)).eval()
@@ -96,11 +116,6 @@ def test_logits_depend_neither_on_padding_nor_on_batch_mates(config: dict[str, A
         for row, length in enumerate(lengths.tolist()):
             alone = back_end(values[row : row + 1, :, :length], lengths[row : row + 1])
             torch.testing.assert_close(together[row], alone[0], rtol=0, atol=1e-5)
-
-
-# One of each kind that takes any features and any length; what stands on other front-ends has tests
-# of its own.
-KINDS = {config["type"]: config for config in BACK_ENDS}
 
 
 @pytest.fixture(scope="module")
