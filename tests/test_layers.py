@@ -27,6 +27,7 @@ from spoofscope.layers.pooling import Pooled, pool_shard
 from spoofscope.layers.probes import ProbeOptions, Trials, probe_layers
 from spoofscope.layers.weights import COLUMNS, layer_weights
 from spoofscope.metrics.rates import eer
+from spoofscope.study import Study
 from spoofscope.tables import read_manifest, write_table
 
 torch.set_num_threads(1)
@@ -445,3 +446,89 @@ def test_what_cannot_be_measured_says_why(backbone):
     }
     with pytest.raises(DetectorError, match="n_layers is 99, the backbone has 3"):
         measure_costs([broken], CostOptions(repeats=1), threads=1)
+
+
+# --- the section of the study file -------------------------------------------------------------
+
+
+def study(**layers) -> Study:
+    detectors = {
+        f"{name}_linear": {
+            "frontend": name,
+            "backend": {"type": "linear"},
+            "train": {"data": [{"corpus": "mine"}]},
+        }
+        for name in ("whole", "lower", "lfcc")
+    }
+    ssl = {"type": "ssl", "backbone": "tiny"}
+    return Study(
+        {
+            "study": "layers",
+            "title": "Layers",
+            "seed": 1,
+            "data_root": "resources",
+            "scatter_shards": {},
+            "corpora": {"mine": {"type": "folder", "path": "/data", "splits": ["train", "dev"]}},
+            "backbones": {"tiny": {"family": "hubert", "tiny": {}}},
+            "frontends": {
+                "whole": ssl,
+                "lower": {**ssl, "n_layers": 1},
+                "tuned": {**ssl, "fine_tune": "top", "top_layers": 1},
+                "lfcc": {"type": "lfcc"},
+            },
+            "detectors": detectors,
+            "score": [{"corpus": "mine", "splits": ["dev"]}],
+            "layers": layers,
+        }
+    )
+
+
+def probe(frontend: str, **more) -> dict:
+    return {"p": {"frontend": frontend, "data": [{"corpus": "mine"}], **more}}
+
+
+def test_probes_read_cached_frames_where_detectors_have_them():
+    detector = study().run_of("whole_linear").id
+    same = study(probes=probe("whole"))
+    assert same.pool_id("p") == same.features_id(detector)
+    assert study(probes=probe("whole", input={"length": 8000})).pool_id("p") != same.pool_id("p")
+    # A tuned front-end is probed as it was before.
+    settings = study(probes=probe("tuned")).probe_settings("p")
+    assert settings["frontend"].keys() == {"type", "backbone"}
+    assert settings["input"] == {}
+
+
+def test_detectors_of_the_section_may_be_patterns():
+    expanded = study(curves={"c": ["whole_linear", "low*"]}, costs={"detectors": ["[lw][oh]*"]})
+    assert expanded.config["layers"]["curves"] == {"c": ["whole_linear", "lower_linear"]}
+    assert expanded.config["layers"]["costs"] == {"detectors": ["whole_linear", "lower_linear"]}
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        (
+            {"curves": {"c": ["whole_linear", "lfcc_linear"]}},
+            r"curves.c\[1\]: 'lfcc_linear' has no",
+        ),
+        ({"curves": {"c": ["whole_linear", "lower_liner"]}}, r"did you mean 'lower_linear'"),
+        (
+            {"costs": {"detectors": ["lfcc_linear"]}},
+            r"layers.costs.detectors\[0\]: .* has no layers",
+        ),
+        ({"costs": {"repeat": 3}}, r"layers.costs: unknown key 'repeat'; did you mean 'repeats'"),
+        ({"probes": probe("lfcc")}, r"layers.probes.p.frontend: 'lfcc' has no layers"),
+        ({"probes": probe("wole")}, r"layers.probes.p.frontend: .*did you mean 'whole'"),
+        (
+            {"probes": probe("whole", score=[{"corpus": "mine", "splits": ["eval"]}])},
+            r"layers.probes.p.score\[0\].corpus: 'mine' is used for eval",
+        ),
+        (
+            {"probes": probe("whole", dev=[{"corpus": "yours"}])},
+            r"probes.p.dev\[0\].corpus: 'yours'",
+        ),
+    ],
+)
+def test_what_the_section_may_not_say(layers, message):
+    with pytest.raises(ConfigError, match=message):
+        study(**layers)

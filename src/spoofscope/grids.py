@@ -41,7 +41,7 @@ def expand(config: Mapping[str, Any]) -> Config:
     """A study file in which every grid is replaced by its points, and every pattern by names.
 
     Points stand in the order of the grid's axes, the last one varying fastest, as in nested loops.
-    Patterns may stand in lists `detectors`, and for the corpora that are scored. What is not of the
+    Patterns may stand in lists of detectors, and for scored corpora. What is not of the
     form of a study file is left as it is, for the check against the schema.
 
     Args:
@@ -58,9 +58,15 @@ def expand(config: Mapping[str, Any]) -> Config:
             expanded[section] = _expand_section(section, expanded[section])
     detectors = _mapping(expanded, "detectors")
     fusions = {f"fusion.{name}": entry for name, entry in _mapping(expanded, "fusion").items()}
-    for where, entry in {**expanded, **fusions}.items():
+    layers = _mapping(expanded, "layers")
+    costs = {"layers.costs": layers.get("costs")}
+    for where, entry in {**expanded, **fusions, **costs}.items():
         if isinstance(entry, dict) and isinstance(entry.get("detectors"), list):
             entry["detectors"] = _names(entry["detectors"], detectors, f"{where}.detectors")
+    curves = _mapping(layers, "curves")
+    for name, listed in curves.items():
+        if isinstance(listed, list):
+            curves[name] = _names(listed, detectors, f"layers.curves.{name}")
     corpora = [*_mapping(expanded, "corpora"), *_mapping(expanded, "augmented")]
     own = {f"detectors.{name}.score": entry for name, entry in detectors.items()}
     for where, entry in {"score": expanded, **own}.items():

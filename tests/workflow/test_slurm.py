@@ -26,6 +26,9 @@ SUBMITTED = {
     "score": ("gpu", "1", "16000M", "4:00:00", "gres:gpu:1"),
     "centroid": ("gpu", "1", "16000M", "2:00:00", "gres:gpu:1"),
     "explain": ("gpu", "1", "32000M", "8:00:00", "gres:gpu:1"),
+    "pool_layers": ("gpu", "1", "16000M", "4:00:00", "gres:gpu:1"),
+    "probe_layers": ("cpu", "1", "8000M", "8:00:00", "N/A"),
+    "layer_costs": ("gpu", "1", "16000M", "4:00:00", "gres:gpu:1"),
 }
 
 
@@ -54,7 +57,7 @@ def contents(study: Checkout) -> dict[str, bytes]:
         if path.is_file()
         and path.relative_to(results).parts[0] not in ("benchmarks", "work", "provenance")
         and not path.name.endswith(".origin.json")
-        and not path.name.startswith("ro-crate-")
+        and not path.name.startswith(("ro-crate-", "layer_pareto."))
     }
 
 

@@ -12,9 +12,10 @@ from playwright.sync_api import sync_playwright
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
+# No two detectors of the mini study differ in depth alone.
 FIGURES = {
     path.stem.removeprefix("figure_") for path in (ROOT / "workflow/scripts").glob("figure_*.py")
-}
+} - {"layer_depth"}
 
 
 def embedded(page: str, name: str):
@@ -86,6 +87,10 @@ def test_captions_speak_of_this_study(study, shown):
         "figures/attribution_examples.png": [*config["attribution"]["detectors"], "centroid"],
         "figures/localisation.png": config["attribution"]["detectors"],
         "figures/layer_weights.png": ["wavlm_mhfa", "wav2vec2_aasist", *config["backbones"]],
+        "figures/layer_weight_map.png": ["wavlm_mhfa", "wav2vec2_aasist"],
+        "figures/layer_probes.png": ["wavlm_states", "mini"],
+        "figures/layer_probe_map.png": ["wavlm_states", *config["conditions"]],
+        "figures/layer_pareto.png": config["layers"]["costs"]["detectors"],
         "figures/artefact_correlations.png": ["mini", "eval"],
         "tables/headline.tsv": ["mini", "dev, eval", *detectors],
         "tables/runs.tsv": [path.name for path in study.folder.glob("results/mini/detectors/*")],

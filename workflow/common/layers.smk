@@ -304,6 +304,14 @@ def probe_tables():
     return [f"{R}/layers/probes/{probe}.tsv" for probe in PROBES]
 
 
+def probe_described():
+    """What captions say about every probe: its front-end and what it was trained on."""
+    return {
+        name: [entry["frontend"], [source["corpus"] for source in entry["data"]]]
+        for name, entry in PROBES.items()
+    }
+
+
 def probe_origins():
     return [origin(params_probe_layers, probe=probe) for probe in PROBES]
 
@@ -367,6 +375,10 @@ def measured_metrics():
 
 def pareto_origins():
     return [*tested_origins(measured()), origin(params_layer_costs)]
+
+
+def measured_names():
+    return [run.detector for run in measured()]
 
 
 def curve_members():

@@ -8,6 +8,6 @@ with job(snakemake) as cfg:
     draw(
         cfg["curves"],
         snakemake.input.metrics,
-        snakemake.input.costs,
+        snakemake.input.costs[0],
         dict(snakemake.output.items()),
     )

@@ -12,6 +12,7 @@ from spoofscope.figures.inputs import read_metrics
 from spoofscope.figures.style import line_style, new_figure, save
 from spoofscope.files import read_json
 from spoofscope.layers.depth import depth_table
+from spoofscope.metrics.tables import MACRO
 
 _PER_ROW = 3
 
@@ -39,7 +40,11 @@ def draw(
         for name, points in curves.items()
     }
     table = depth_table(resolved, read_metrics(metrics))
-    panels = table.select("corpus", "split").unique(maintain_order=True).sort("corpus", "split")
+    panels = (
+        table.select("corpus", "split")
+        .unique(maintain_order=True)
+        .sort(pl.col("corpus") == MACRO, "corpus", "split")
+    )
     columns = min(panels.height, _PER_ROW)
     rows = -(-panels.height // columns)
     figure = new_figure(2.6 * columns + 0.4, 2.3 * rows + 0.5)
@@ -54,7 +59,7 @@ def draw(
                 handles.setdefault(name, _curve(axes, part, i, len(names)))
         axes.set_xticks(sorted(own["n_layers"].unique().to_list()))
         axes.set_ylim(bottom=0)
-        axes.set_title(f"{corpus}, {split}")
+        axes.set_title("mean of the sets" if corpus == MACRO else f"{corpus}, {split}")
         if (number - 1) % columns == 0:
             axes.set_ylabel("EER (%)")
         if number > panels.height - columns:

@@ -30,6 +30,8 @@ _MEASURES: dict[str, tuple[str, float]] = {
     "peak_memory_mb": ("peak memory (MB)", 1.0),
 }
 _MARKERS = "os^Dv<>Ph*"
+# In a panel with more detectors than this, only those on the front have a number.
+_LABELLED = 8
 
 
 def draw(
@@ -41,8 +43,8 @@ def draw(
     """Draw a row of panels per test set: EER over parameters, over latency and over peak memory.
 
     A point is a detector (mean EER over seeds, bars their sd), with the number of its transformer
-    layers. Filled points, joined by the black line, are not dominated: no other detector is better
-    in one of both and at least as good in the other.
+    layers where there is room. Filled points, joined by the black line, are not dominated: no other
+    detector is better in one of both and at least as good in the other.
 
     Args:
         curves: name to run ids that share a colour, usually one architecture at several depths.
@@ -89,13 +91,14 @@ def draw(
                         elinewidth=0.7,
                     ),
                 )
-                axes.annotate(
-                    str(row["n_layers"]),
-                    (x, y),
-                    xytext=(3, 3),
-                    textcoords="offset points",
-                    fontsize=6,
-                )
+                if row[f"{measure}_front"] or own.height <= _LABELLED:
+                    axes.annotate(
+                        str(row["n_layers"]),
+                        (x, y),
+                        xytext=(-3, -9),
+                        textcoords="offset points",
+                        fontsize=6,
+                    )
             axes.set_ylim(bottom=0)
             axes.set_xlim(left=0)
             axes.set_xlabel(title)

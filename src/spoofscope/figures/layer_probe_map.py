@@ -47,7 +47,11 @@ def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:
             axes.plot(j, i, ".", color="white" if dark else "black", markersize=3)
     for boundary in _boundaries(rows):
         axes.axhline(boundary - 0.5, color="white", linewidth=2)
-    figure.colorbar(image, ax=axes, label="EER (%)", extend="max", pad=0.02)
+    # As long as about 16 rows.
+    shrink = min(1.0, 16 / rows.height)
+    figure.colorbar(
+        image, ax=axes, label="EER (%)", extend="max", pad=0.02, shrink=shrink, aspect=14
+    )
     save(figure, outputs, table)
 
 

@@ -80,11 +80,13 @@ def draw(
         shown = sorted(own["layer"].unique().to_list())
         axes.set_xticks(shown[:: 1 + len(shown) // 14])
         largest = own.select(pl.max_horizontal("weight", "corrected").max()).item()
-        axes.set_ylim(0, 1.12 * largest)
+        # Room for the legend above the curves.
+        entries = len(axes.get_legend_handles_labels()[1])
+        axes.set_ylim(0, (1.1 + 0.1 * entries) * largest)
         axes.set_xlabel("hidden state (0 = input of layer 1)")
         axes.set_ylabel("softmax weight")
         axes.set_title(names[run])
-        axes.legend()
+        axes.legend(loc="upper center", fontsize=6, labelspacing=0.2)
     if not runs:
         figure.suptitle("no detector mixes layers")
     save(figure, outputs, table)
