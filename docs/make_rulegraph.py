@@ -15,7 +15,7 @@ PAGE = """\
 
 Made by `.venv/bin/python docs/make_rulegraph.py > docs/rulegraph.md`; a test compares it with the
 workflow. An arrow leads from a rule to a rule that reads what it made. Left out are the rule `all`
-and the rules that the mini study has no work for (`download` and `unpack`, for corpora with
+and the rules that the mini study has no work for (such as `download` and `unpack`, for corpora with
 `archives`).
 
 ```mermaid

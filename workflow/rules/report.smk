@@ -197,7 +197,7 @@ rule figure_layer_probes:
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("layer_probes", probe_origins),
+        cfg=figure_params("layer_probes", probe_origins, probes=probe_described()),
     script:
         "../scripts/figure_layer_probes.py"
 
@@ -216,7 +216,7 @@ rule figure_layer_probe_map:
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("layer_probe_map", probe_origins),
+        cfg=figure_params("layer_probe_map", probe_origins, probes=probe_described()),
     script:
         "../scripts/figure_layer_probe_map.py"
 
@@ -236,7 +236,12 @@ rule figure_layer_pareto:
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("layer_pareto", pareto_origins, curves=curve_members()),
+        cfg=figure_params(
+            "layer_pareto",
+            pareto_origins,
+            curves=curve_members(),
+            measured=measured_names(),
+        ),
     script:
         "../scripts/figure_layer_pareto.py"
 
