@@ -49,6 +49,7 @@ include: "workflow/common/attribution.smk"
 include: "workflow/common/artefacts.smk"
 include: "workflow/common/layers.smk"
 include: "workflow/common/report.smk"
+include: "workflow/common/comparison.smk"
 include: "workflow/common/provenance.smk"
 include: "workflow/rules/corpora.smk"
 include: "workflow/rules/augmentation.smk"
@@ -60,6 +61,7 @@ include: "workflow/rules/fusion.smk"
 include: "workflow/rules/attribution.smk"
 include: "workflow/rules/artefacts.smk"
 include: "workflow/rules/layers.smk"
+include: "workflow/rules/exports.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/provenance.smk"
 
@@ -76,6 +78,7 @@ rule all:
         target(attributions),
         target(artefacts),
         target(layers),
+        target(exports),
         target(figures),
         target(tables),
         f"{R}/report/index.html",
@@ -143,6 +146,13 @@ rule layers:
     """How every detector weighs the layers of its backbone."""
     input:
         target(layers, absent=NO_LAYERS),
+    localrule: True
+
+
+rule exports:
+    """Scores in the submission format of ASVspoof 5."""
+    input:
+        target(exports, absent=NO_EXPORTS),
     localrule: True
 
 

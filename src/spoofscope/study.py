@@ -338,6 +338,29 @@ class Study:
         for i, entry in enumerate(self.config.get("artefacts", {}).get("trials", [])):
             sets = [pair for name in self.config["detectors"] for pair in self._sets_of(name)]
             self._check_scored(entry, f"artefacts.trials[{i}]", sets)
+        self._check_judgements()
+
+    def _check_judgements(self) -> None:
+        """What is asked about scores: comparisons, reliability, tandem costs, exports."""
+        fusions = self.config.get("fusion", {})
+        systems = {**self.config["detectors"], **fusions}
+        for section in ("comparisons", "reliability", "exports"):
+            for i, name in enumerate(self.config.get(section, {}).get("systems", [])):
+                if name not in systems:
+                    raise ConfigError(
+                        f"{section}.systems[{i}]: {name!r} is neither a detector nor a fusion; "
+                        f"{nearest(name, systems)}"
+                    )
+        sets = [pair for name in self.config["detectors"] for pair in self._sets_of(name)]
+        for i, entry in enumerate(self.config.get("tdcf", [])):
+            self._check_scored(entry, f"tdcf[{i}]", sets)
+            if len({"scores", "rates"} & set(entry)) != 1:
+                raise ConfigError(
+                    f"tdcf[{i}]: either the file `scores` of the speaker verifier or its `rates` "
+                    "have to be given"
+                )
+        for i, entry in enumerate(self.config.get("exports", {}).get("trials", [])):
+            self._check_scored(entry, f"exports.trials[{i}]", sets)
 
     def _check_sets(self) -> None:
         """What is scored exists, and every detector is scored on something."""
@@ -523,6 +546,28 @@ class Study:
         """Every (corpus, split) that some detector is scored on."""
         return list(dict.fromkeys(pair for run in self.runs for pair in self.scored_by(run)))
 
+    def chosen(self, section: str) -> list[tuple[str, int]]:
+        """(id, seed) of the systems that `comparisons`, `reliability` or `exports` names, by
+        default all, each with its first seed; none where the study has no such section.
+        """
+        if section not in self.config:
+            return []
+        names = self.config[section].get("systems")
+        if names is None:
+            names = [*self.config["detectors"], *self.config.get("fusion", {})]
+        fusions = {name: fusion for fusion, name in self._fusion_of.items()}
+        return [
+            (fusions[name], 0)
+            if name in fusions
+            else (self.run_of(name).id, self.run_of(name).seeds[0])
+            for name in names
+        ]
+
+    def tandem(self, corpus: str, split: str) -> Config | None:
+        """The entry of `tdcf` for one scored set, None without one."""
+        entries = self.config.get("tdcf", [])
+        return next((e for e in entries if (e["corpus"], e["split"]) == (corpus, split)), None)
+
     def scorings(self) -> list[tuple[str, int, str, str]]:
         """Every (system id, seed, corpus, split) that has a score file."""
         return [
@@ -614,7 +659,7 @@ class Study:
         folder = backbone.get("folder")
         if folder is not None and folder not in made and not Path(folder).is_dir():
             raise ConfigError(
-                f"{where}: the backbone of the detector, {folder}, does not exist; put the backbone "
+                f"{where}: the detector's backbone, {folder}, does not exist; put the backbone "
                 "there, or start from the folder where the detector was made"
             )
         trained_on = [Path(source["manifest"]).stem for source in meta.get("trained_on", [])]

@@ -77,6 +77,12 @@ def metrics_detector(wildcards):
     return f"{detector_folder(wildcards.system, wildcards.seed)}/detector.json"
 
 
+def asv_scores(wildcards):
+    """The score file of the speaker verifier, where there is one."""
+    tandem = STUDY.tandem(wildcards.corpus, wildcards.split) or {}
+    return tandem.get("scores", [])
+
+
 def params_compute_metrics(wildcards):
     bootstrap = STUDY.config.get("bootstrap", {})
     return with_code(
@@ -96,4 +102,5 @@ def params_compute_metrics(wildcards):
         bootstrap_seed=STUDY.seed,
         # A fusion has no calibration, because its scores need none.
         calibrated=wildcards.system in FUSIONS,
+        tandem=STUDY.tandem(wildcards.corpus, wildcards.split),
     )

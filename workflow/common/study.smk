@@ -200,6 +200,10 @@ NO_CURVES = (
 NO_PROBES = "no layers are probed (section `layers`, key `probes`)"
 NO_COSTS = "no costs are measured (section `layers`, key `costs`)"
 NO_ARTEFACTS = "no trials are measured (section `artefacts`)"
+NO_COMPARISONS = "no systems are compared (section `comparisons`)"
+NO_RELIABILITY = "no probabilities are looked at (section `reliability`)"
+NO_BREAKDOWNS = "error rates are not broken down (section `conditions`)"
+NO_EXPORTS = "no scores are exported (section `exports`)"
 
 
 def audits():
@@ -324,6 +328,10 @@ def layers():
 
 def figure_names():
     names = ["det_curves", "score_histograms", "eer_by_condition", "train_test_matrix"]
+    if "comparisons" in STUDY.config:
+        names += ["comparisons"]
+    if "reliability" in STUDY.config:
+        names += ["reliability"]
     if attributed():
         names += ["attribution_examples"]
     if localised():
@@ -341,6 +349,15 @@ def figure_names():
     return names
 
 
+def table_names():
+    names = ["runs", "headline"]
+    if "comparisons" in STUDY.config:
+        names += ["comparisons"]
+    if STUDY.config.get("conditions"):
+        names += ["breakdowns"]
+    return names
+
+
 def figures():
     return [
         f"{R}/figures/{name}.{suffix}"
@@ -350,4 +367,4 @@ def figures():
 
 
 def tables():
-    return [f"{R}/tables/{name}.tsv" for name in ("runs", "headline")]
+    return [f"{R}/tables/{name}.tsv" for name in table_names()]

@@ -83,6 +83,56 @@ rule figure_train_test_matrix:
         "../scripts/figure_train_test_matrix.py"
 
 
+rule figure_comparisons:
+    """Differences between systems in pairs, on the same trials, and which are significant."""
+    input:
+        table=target(comparison_table, absent=NO_COMPARISONS),
+    output:
+        pdf=f"{R}/figures/comparisons.pdf",
+        png=report_figure("comparisons"),
+        tsv=f"{R}/figures/comparisons.tsv",
+    log:
+        f"{LOGS}/figure_comparisons.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=figure_params("comparisons", comparison_origins),
+    script:
+        "../scripts/figure_comparisons.py"
+
+
+rule figure_reliability:
+    """Whether the probabilities of the systems are right, before and after calibration."""
+    input:
+        detectors=[
+            f"{detector_folder(run, seed)}/detector.json"
+            for run, seed in with_folder("reliability")
+        ],
+        manifests=manifests_of(eval_sets()),
+        scores=target(reliability_scores, absent=NO_RELIABILITY),
+    output:
+        pdf=f"{R}/figures/reliability.pdf",
+        png=report_figure("reliability"),
+        tsv=f"{R}/figures/reliability.tsv",
+    log:
+        f"{LOGS}/figure_reliability.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=figure_params(
+            "reliability",
+            reliability_origins,
+            bins=STUDY.config.get("reliability", {}).get("bins", 15),
+            chosen=chosen_systems("reliability"),
+            prior=STUDY.config.get("reliability", {}).get("prior", 0.5),
+            with_folder=[run for run, _ in with_folder("reliability")],
+        ),
+    script:
+        "../scripts/figure_reliability.py"
+
+
 rule figure_attribution_examples:
     """Attribution over waveform and spectrogram for one utterance per system."""
     input:
@@ -295,6 +345,41 @@ rule table_headline:
         cfg=params_table_headline,
     script:
         "../scripts/table_headline.py"
+
+
+rule table_comparisons:
+    """Paired bootstrap of the error rates of every two systems, with Holm's correction."""
+    input:
+        manifests=manifests_of(eval_sets()),
+        scores=target(compared_scores, absent=NO_COMPARISONS),
+    output:
+        report_table("comparisons"),
+    log:
+        f"{LOGS}/table_comparisons.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=params_table_comparisons,
+    script:
+        "../scripts/table_comparisons.py"
+
+
+rule table_breakdowns:
+    """Macro average and worst level of every condition, per system and eval set."""
+    input:
+        metrics=target(broken_down, absent=NO_BREAKDOWNS),
+    output:
+        report_table("breakdowns"),
+    log:
+        f"{LOGS}/table_breakdowns.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=params_table_breakdowns,
+    script:
+        "../scripts/table_breakdowns.py"
 
 
 rule report:

@@ -52,6 +52,7 @@ rule gather_scores:
 rule compute_metrics:
     """EER, minDCF, actDCF, Cllr and AUC, pooled and per condition, with bootstrap intervals."""
     input:
+        asv=asv_scores,
         detector=metrics_detector,
         manifest=f"{R}/manifests/{{corpus}}.tsv",
         scores=f"{R}/scores/{{system}}/seed{{seed}}/{{corpus}}.{{split}}.tsv",

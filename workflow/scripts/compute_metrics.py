@@ -7,6 +7,7 @@ with job(snakemake) as cfg:
 
     from spoofscope.files import read_json
     from spoofscope.metrics.tables import evaluate
+    from spoofscope.metrics.tdcf import tandem_from
     from spoofscope.tables import join_scores, read_manifest, read_scores, write_table
 
     manifest = read_manifest(snakemake.input.manifest)
@@ -21,6 +22,9 @@ with job(snakemake) as cfg:
     calibration = detector["calibration"] if detector else None
     if cfg["calibrated"]:
         calibration = {"scale": 1.0, "offset": 0.0}
+    tandem = None
+    if cfg["tandem"] is not None:
+        tandem = tandem_from(cfg["tandem"], snakemake.input.asv or None)
     # Corpora differ in the conditions that they know.
     conditions = [
         condition
@@ -35,6 +39,7 @@ with job(snakemake) as cfg:
         cfg["cluster"],
         detector["meta"]["threshold"] if detector else None,
         calibration,
+        tandem,
     )
     table = table.select(
         pl.lit(cfg["system"]).alias("system"),

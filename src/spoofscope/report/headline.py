@@ -6,7 +6,12 @@ from typing import Any
 import polars as pl
 
 from spoofscope.figures.inputs import read_metrics
-from spoofscope.metrics.tables import POOLED, over_seeds
+from spoofscope.metrics.tables import (
+    CALIBRATED_TANDEM_METRIC,
+    POOLED,
+    TANDEM_METRICS,
+    over_seeds,
+)
 
 METRICS = (
     "eer",
@@ -16,8 +21,13 @@ METRICS = (
     "cllr",
     "cllr_calibrated",
     "min_cllr",
+    "bonafide_rejected",
+    "spoof_accepted",
+    "hter",
     "auc",
 )
+
+_TANDEM = (*TANDEM_METRICS, CALIBRATED_TANDEM_METRIC)
 
 
 def headline(systems: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> pl.DataFrame:
@@ -39,6 +49,8 @@ def headline(systems: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> pl
     """
     table = read_metrics(metrics).filter(pl.col("condition") == POOLED)
     spread = over_seeds(table)
+    # Of a tandem cost there is nothing to say where no set has a speaker verifier.
+    tandem = [name for name in _TANDEM if (table["metric"] == name).any()]
     rows = []
     order = {system["id"]: system for system in reversed(systems)}
     sets = (
@@ -67,7 +79,7 @@ def headline(systems: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> pl
                 "n_bonafide": first["n_bonafide"][0],
                 "n_spoof": first["n_spoof"][0],
             }
-            for metric in METRICS:
+            for metric in (*METRICS, *tandem):
                 cell = spread.filter(
                     (pl.col("system") == system)
                     & (pl.col("corpus") == corpus)

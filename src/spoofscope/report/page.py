@@ -37,6 +37,19 @@ CAPTIONS = {
         "Equal error rate (%) of every detector against every spoofing system. Values above 50 % "
         "are real: that system is ranked as more bona fide than real speech.",
     ),
+    "comparisons": (
+        "Which detectors differ",
+        "Every two systems on the same resampled trials, row minus column; blue: the row is "
+        "better. A star marks what stays significant (p < 0.05) after Holm's correction over the "
+        "pairs of a set; no star is no proof of equality.",
+    ),
+    "reliability": (
+        "Are the probabilities right?",
+        "Of the clips with a predicted probability of bona fide, how many are; on the diagonal "
+        "they are right. Raw takes scores for log-likelihood ratios as they are, calibrated is "
+        "after the calibration fitted on the development set. ECE: mean distance from the "
+        "diagonal.",
+    ),
     "attribution_examples": (
         "What the detectors react to",
         "Integrated Gradients over waveform and spectrogram, one clip per spoofing system. Orange "
@@ -316,6 +329,8 @@ def build_page(
         ],
         attributions=_attributions(summaries, localisation),
         artefacts=_artefacts(rates),
+        tandem=bool(config.get("tdcf")),
+        breakdowns=_breakdowns(f"{root}/tables/breakdowns.tsv") if config.get("conditions") else [],
         git=git_state(),
         packages=package_versions(),
     )
@@ -323,6 +338,17 @@ def build_page(
 
 
 _TEXT_COLUMNS = ("name", "kind", "trained_on", "corpus", "split")
+
+
+def _breakdowns(path: str) -> list[dict[str, Any]]:
+    """Macro average and worst level per condition; rates without a value are null."""
+    table = read_table(path, {"name": pl.String(), "n_levels": pl.Int64()})
+    rates = ("macro_eer", "worst_eer", "worst_low", "worst_high")
+    return list(
+        table.with_columns(
+            pl.col(name).replace("", None).cast(pl.Float64) for name in rates
+        ).iter_rows(named=True)
+    )
 
 
 def _artefacts(paths: Sequence[str]) -> list[dict[str, Any]]:

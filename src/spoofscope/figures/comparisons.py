@@ -1,0 +1,87 @@
+"""Differences between detectors, with their significance."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+
+from spoofscope.figures.style import new_figure, save
+from spoofscope.metrics.paired import METRICS, SCHEMA
+from spoofscope.tables import read_table
+
+ALPHA = 0.05
+# Title, factor and format of each metric.
+_SHOWN: dict[str, tuple[str, float, str]] = {
+    "eer": ("EER, percentage points", 100.0, "{:+.1f}"),
+    "min_dcf": ("minDCF", 1.0, "{:+.2f}"),
+}
+_COLUMNS = {
+    "corpus": pl.String(),
+    "split": pl.String(),
+    **{name: kind for name, kind in SCHEMA.items() if name != "n_clusters"},
+}
+
+
+def draw(table: str, outputs: Mapping[str, str]) -> None:
+    """Draw one matrix per (corpus, split) and metric: row minus column.
+
+    Blue: the row has the lower value, so it is the better one. A star marks differences that stay
+    significant at 5 % after Holm's correction over the pairs.
+
+    Args:
+        table: the table of comparisons.
+        outputs: `pdf`, `png`, `tsv`.
+    """
+    compared = read_table(table, _COLUMNS)
+    sets = compared.select("corpus", "split").unique(maintain_order=True).rows()
+    sizes = [_names(compared, *pair) for pair in sets]
+    widest = max(len(names) for names in sizes)
+    height = sum(0.36 * len(names) + 1.5 for names in sizes)
+    figure = new_figure(2.6 + 2 * (0.5 * widest + 0.7), height)
+    grid = figure.add_gridspec(
+        len(sets), len(METRICS), height_ratios=[len(names) + 3 for names in sizes]
+    )
+    for i, ((corpus, split), names) in enumerate(zip(sets, sizes, strict=True)):
+        for j, metric in enumerate(METRICS):
+            axes = figure.add_subplot(grid[i, j])
+            own = compared.filter(
+                (pl.col("corpus") == corpus)
+                & (pl.col("split") == split)
+                & (pl.col("metric") == metric)
+            )
+            _matrix(axes, own, names, metric)
+            axes.set_title(f"{corpus}, {split}: {_SHOWN[metric][0]}")
+            if j:
+                axes.set_yticklabels([])
+    save(figure, outputs, compared)
+
+
+def _names(compared: pl.DataFrame, corpus: str, split: str) -> list[str]:
+    own = compared.filter((pl.col("corpus") == corpus) & (pl.col("split") == split))
+    pairs = own.select("first", "second").rows()
+    return list(dict.fromkeys([pairs[0][0], *(second for _, second in pairs)]))
+
+
+def _matrix(axes: Axes, own: pl.DataFrame, names: list[str], metric: str) -> None:
+    _, factor, form = _SHOWN[metric]
+    values = np.full((len(names), len(names)), np.nan)
+    starred = np.zeros(values.shape, dtype=bool)
+    for row in own.iter_rows(named=True):
+        i, j = names.index(row["first"]), names.index(row["second"])
+        values[i, j], values[j, i] = row["difference"] * factor, -row["difference"] * factor
+        starred[i, j] = starred[j, i] = row["p_holm"] < ALPHA
+    limit = max(float(np.nanmax(np.abs(values))), 1e-9)
+    # The scale goes beyond the largest difference, so that black stays readable on it.
+    settings: Any = {"cmap": "RdBu_r", "norm": Normalize(-1.6 * limit, 1.6 * limit)}
+    axes.imshow(values, aspect="auto", interpolation="none", **settings)
+    for (i, j), value in np.ndenumerate(values):
+        if not np.isnan(value):
+            text = form.format(value) + ("*" if starred[i, j] else "")
+            weight = "bold" if starred[i, j] else "normal"
+            axes.text(j, i, text, ha="center", va="center", fontsize=6, fontweight=weight)
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), names)
+    axes.grid(visible=False)

@@ -1,0 +1,151 @@
+"""Reliability diagrams: do the probabilities mean what they say?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+from matplotlib.axes import Axes
+
+from spoofscope.errors import SpoofscopeError
+from spoofscope.figures.inputs import read_scored
+from spoofscope.figures.style import COLOURS, new_figure, save
+from spoofscope.metrics.reliability import calibration_error, reliability
+from spoofscope.tables import LABELS
+
+_COLUMNS = 4
+_LOOKS = {"raw": (COLOURS[1], "o"), "calibrated": (COLOURS[0], "s")}
+
+
+def draw(
+    systems: Sequence[Mapping[str, Any]],
+    calibrations: Mapping[str, Mapping[str, float] | None],
+    root: str,
+    outputs: Mapping[str, str],
+    *,
+    bins: int,
+    prior: float,
+) -> None:
+    """Draw one panel per evaluation set and system: observed over predicted probability.
+
+    "raw" takes the scores for log-likelihood ratios as they are, "calibrated" after the calibration
+    that was fitted on the development set. Below, how many clips have which probability.
+
+    Args:
+        systems: id, seed, name, kind and sets (corpus, split) of every system.
+        calibrations: id to `scale` and `offset`; None for a system without.
+        root: folder of the study's results.
+        outputs: `pdf`, `png`, `tsv`.
+        bins: of the probability.
+        prior: of bona fide, to which the classes are weighted.
+
+    Raises:
+        SpoofscopeError: no set has both classes.
+    """
+    panels = []
+    for corpus, split in sorted({tuple(pair) for system in systems for pair in system["sets"]}):
+        for system in systems:
+            if [corpus, split] not in system["sets"]:
+                continue
+            trials = read_scored(
+                f"{root}/scores/{system['id']}/seed{system['seed']}/{corpus}.{split}.tsv",
+                f"{root}/manifests/{corpus}.tsv",
+                split,
+            )
+            if trials["label"].n_unique() == len(LABELS):
+                panels.append((corpus, split, system, trials))
+    if not panels:
+        raise SpoofscopeError("reliability: no eval set has bona fide and spoofed trials")
+    columns = min(_COLUMNS, len(panels))
+    n_rows = -(-len(panels) // columns)
+    figure = new_figure(2.35 * columns, 3.1 * n_rows + 0.4)
+    grid = figure.add_gridspec(n_rows, columns)
+    tables: list[pl.DataFrame] = []
+    shown: dict[str, Any] = {}
+    for place, (corpus, split, system, trials) in enumerate(panels):
+        row, column = divmod(place, columns)
+        parts = grid[row, column].subgridspec(2, 1, height_ratios=[3.2, 1])
+        upper, lower = figure.add_subplot(parts[0]), figure.add_subplot(parts[1])
+        for kind, ratios in _ratios(system, trials, calibrations[system["id"]]).items():
+            table = _measured(ratios, prior, bins)
+            shown[kind] = _curve(upper, table, kind)
+            _histogram(lower, table, kind)
+            where = {"corpus": corpus, "split": split, "name": system["name"], "scores": kind}
+            tables.append(table.select(*(pl.lit(v).alias(k) for k, v in where.items()), pl.all()))
+        upper.set_title(f"{system['name']}\n{corpus}, {split}")
+        if not column:
+            upper.set_ylabel("observed")
+            lower.set_ylabel("clips")
+        if row == n_rows - 1 or place + columns >= len(panels):
+            lower.set_xlabel("predicted p(bona fide)")
+    figure.legend(shown.values(), shown, loc="outside lower center", ncols=2)
+    save(figure, outputs, pl.concat(tables))
+
+
+_Ratios = tuple[Any, Any]
+
+
+def _ratios(
+    system: Mapping[str, Any], trials: pl.DataFrame, calibration: Mapping[str, float] | None
+) -> dict[str, _Ratios]:
+    """Log-likelihood ratios of bona fide and of spoof, raw and where it is possible calibrated."""
+    raw = tuple(trials.filter(pl.col("label") == label)["score"].to_numpy() for label in LABELS)
+    if system["kind"] == "fusion":
+        # What a fusion gives is calibrated.
+        return {"calibrated": (raw[0], raw[1])}
+    kinds: dict[str, _Ratios] = {"raw": (raw[0], raw[1])}
+    if calibration is not None:
+        scale, offset = calibration["scale"], calibration["offset"]
+        kinds["calibrated"] = (scale * raw[0] + offset, scale * raw[1] + offset)
+    return kinds
+
+
+def _measured(ratios: _Ratios, prior: float, bins: int) -> pl.DataFrame:
+    table = reliability(*ratios, prior, bins)
+    adaptive = calibration_error(reliability(*ratios, prior, bins, adaptive=True))
+    return table.with_columns(
+        prior=pl.lit(prior), ece=pl.lit(calibration_error(table)), ece_adaptive=pl.lit(adaptive)
+    )
+
+
+def _curve(axes: Axes, table: pl.DataFrame, kind: str) -> Any:
+    colour, marker = _LOOKS[kind]
+    axes.axline((0, 0), slope=1, color="#bbbbbb", linewidth=0.8, zorder=0)
+    (line,) = axes.plot(
+        table["predicted"], table["observed"], color=colour, marker=marker, markersize=3
+    )
+    axes.text(
+        0.03,
+        0.97 if kind == "raw" else 0.87,
+        f"ECE {100 * table['ece'][0]:.1f} %",
+        color=colour,
+        fontsize=7,
+        va="top",
+        transform=axes.transAxes,
+    )
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_xticklabels([])
+    return line
+
+
+def _histogram(axes: Axes, table: pl.DataFrame, kind: str) -> None:
+    counts = (table["n_bonafide"] + table["n_spoof"]).to_list()
+    axes.stairs(*_steps(table, counts), color=_LOOKS[kind][0], linewidth=1)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(bottom=0)
+
+
+def _steps(table: pl.DataFrame, counts: list[int]) -> tuple[list[int], list[float]]:
+    """Heights and edges from 0 to 1, empty bins between the others as 0."""
+    heights: list[int] = []
+    edges = [0.0]
+    for low, high, count in zip(table["low"], table["high"], counts, strict=True):
+        if low > edges[-1]:
+            heights.append(0)
+            edges.append(low)
+        heights.append(count)
+        edges.append(high)
+    if edges[-1] < 1:
+        heights.append(0)
+        edges.append(1.0)
+    return heights, edges

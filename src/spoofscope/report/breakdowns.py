@@ -1,0 +1,83 @@
+"""The table of breakdowns: how uneven a detector is over attacks, codecs, languages ..."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from spoofscope.figures.inputs import read_metrics
+from spoofscope.metrics.tables import MACRO, POOLED
+
+# Rates of fewer trials of a class than this move in steps of more than 2 %.
+SMALL = 50
+
+SCHEMA: dict[str, pl.DataType] = {
+    "name": pl.String(),
+    "seed": pl.Int64(),
+    "corpus": pl.String(),
+    "split": pl.String(),
+    "condition": pl.String(),
+    "n_levels": pl.Int64(),
+    "macro_eer": pl.Float64(),
+    "worst_level": pl.String(),
+    "worst_eer": pl.Float64(),
+    "worst_low": pl.Float64(),
+    "worst_high": pl.Float64(),
+    "worst_n_bonafide": pl.Int64(),
+    "worst_n_spoof": pl.Int64(),
+    "small_levels": pl.String(),
+    "without_eer": pl.String(),
+}
+
+
+def breakdowns(systems: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> pl.DataFrame:
+    """Macro average and worst level of every condition, per system and set.
+
+    Args:
+        systems: id, seed and name of every system.
+        metrics: metrics tables of the evaluation sets.
+
+    Returns:
+        name, seed, corpus, split, condition, n_levels, macro_eer (mean over the levels that have
+        an EER), the level with the highest EER with its interval and counts, small_levels (those
+        with fewer than `SMALL` trials of a class, separated by commas) and without_eer (those that
+        lack a class).
+    """
+    names = {(system["id"], system["seed"]): system["name"] for system in systems}
+    table = read_metrics(metrics).filter(
+        (pl.col("metric") == "eer") & (pl.col("condition") != POOLED)
+    )
+    keys = ("system", "seed", "corpus", "split", "condition")
+    rows: list[dict[str, Any]] = []
+    for (system, seed, corpus, split, condition), own in table.group_by(keys, maintain_order=True):
+        levels = own.filter(pl.col("level") != MACRO)
+        known = levels.filter(pl.col("value").is_not_null())
+        row: dict[str, Any] = {
+            "name": names[str(system), int(str(seed))],
+            "seed": seed,
+            "corpus": corpus,
+            "split": split,
+            "condition": condition,
+            "n_levels": levels.height,
+            "macro_eer": known["value"].mean(),
+            "small_levels": _listed(
+                known.filter(pl.min_horizontal("n_bonafide", "n_spoof") < SMALL)
+            ),
+            "without_eer": _listed(levels.filter(pl.col("value").is_null())),
+        }
+        if known.height:
+            worst = known.sort("value", descending=True, maintain_order=True).row(0, named=True)
+            row |= {
+                "worst_level": worst["level"],
+                "worst_eer": worst["value"],
+                "worst_low": worst["ci_low"],
+                "worst_high": worst["ci_high"],
+                "worst_n_bonafide": worst["n_bonafide"],
+                "worst_n_spoof": worst["n_spoof"],
+            }
+        rows.append(row)
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def _listed(levels: pl.DataFrame) -> str:
+    return ", ".join(levels["level"].to_list())

@@ -1,0 +1,54 @@
+"""The table of comparisons: which detectors differ by more than chance, per evaluation set."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from spoofscope.errors import ConfigError
+from spoofscope.metrics.paired import compare
+from spoofscope.tables import read_manifest, read_scores
+
+
+def comparisons(
+    systems: Sequence[Mapping[str, Any]],
+    root: str,
+    resamples: int,
+    seed: int,
+    cluster: str | None,
+) -> pl.DataFrame:
+    """Paired comparison of all systems that are scored on a set, for each set.
+
+    Args:
+        systems: id, seed, name and sets (corpus, split) of every system; names are unique.
+        root: folder of the study's results.
+        resamples, seed, cluster: as in `metrics.paired.compare`.
+
+    Returns:
+        corpus, split, then the columns of `metrics.paired.compare`, with the systems' names.
+
+    Raises:
+        ConfigError: no set is scored by two of the systems.
+        TableError, SpoofscopeError: as `metrics.paired.compare`.
+    """
+    tables = []
+    for corpus, split in dict.fromkeys(
+        tuple(pair) for system in systems for pair in system["sets"]
+    ):
+        own = [system for system in systems if [corpus, split] in system["sets"]]
+        if len(own) < 2:
+            continue
+        scores = {
+            system["name"]: read_scores(
+                f"{root}/scores/{system['id']}/seed{system['seed']}/{corpus}.{split}.tsv"
+            )
+            for system in own
+        }
+        trials = read_manifest(f"{root}/manifests/{corpus}.tsv").filter(pl.col("split") == split)
+        table = compare(scores, trials, resamples, seed, cluster)
+        tables.append(
+            table.select(pl.lit(corpus).alias("corpus"), pl.lit(split).alias("split"), pl.all())
+        )
+    if not tables:
+        raise ConfigError("comparisons: no eval set is scored by two of the systems")
+    return pl.concat(tables)

@@ -1,0 +1,9 @@
+"""Macro average and worst level of every condition."""
+
+from spoofscope.job import job
+
+with job(snakemake) as cfg:
+    from spoofscope.report.breakdowns import breakdowns
+    from spoofscope.tables import write_table
+
+    write_table(snakemake.output[0], breakdowns(cfg["systems"], snakemake.input.metrics))
