@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from noise_and_tones import write_corpus
-from spoofscope import audio, tables
+from spoofscope import audio, presets, tables
 from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError, DetectorError, TrainingError
@@ -94,6 +95,7 @@ def same_files(a: Path, b: Path) -> bool:
         ({"stages": []}, "at least one stage"),
         ({"stages": [{"select_by": "eer"}]}, r"stages\[0\]: unknown key 'select_by'"),
         ({"num_workers": -1}, "num_workers"),
+        ({"processes": 0}, "at least 1"),
     ],
 )
 def test_wrong_recipes_are_refused(recipe: dict[str, Any], message: str) -> None:
@@ -306,11 +308,15 @@ def test_cached_features_train_the_same_detector(tmp_path: Path, manifest: Path)
 
 
 def test_accumulated_batches_are_one_large_batch(tmp_path: Path, manifest: Path) -> None:
-    large, small = {"batch_size": 6}, {"batch_size": 2, "accumulate": 3}
+    # Batches of 2 have one class or both: the weights must be normalised over the step.
+    weighted = {"class_weights": {"bonafide": 4.9, "spoof": 0.56}}
+    large, small = {"batch_size": 6, **weighted}, {"batch_size": 2, "accumulate": 3, **weighted}
     train(make_job(manifest, large), tmp_path / "a", tmp_path / "wa")
     train(make_job(manifest, small), tmp_path / "b", tmp_path / "wb")
     for name, tensor in weights(tmp_path / "a").items():
-        torch.testing.assert_close(weights(tmp_path / "b")[name], tensor, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(weights(tmp_path / "b")[name], tensor, atol=1e-5, rtol=1e-5)
+    losses = (history(tmp_path / name)["train_loss"].to_list() for name in "ab")
+    assert next(losses) == pytest.approx(next(losses), abs=1e-6)
 
 
 def test_augmentation_changes_the_training_and_repeats(tmp_path: Path, manifest: Path) -> None:
@@ -366,6 +372,29 @@ def test_stage_starts_from_the_best_epoch_of_the_one_before(tmp_path: Path, mani
     assert losses[5] == min(losses[:5]) != losses[4]
 
 
+def test_stage_starts_with_the_bytes_of_that_epoch_and_a_fresh_optimiser(
+    tmp_path: Path, manifest: Path
+) -> None:
+    first = {"epochs": 5, "lr": 0.7, "select_by": "loss"}
+    train(make_job(manifest, first), tmp_path / "first", tmp_path / "w1")
+
+    def then(name: str, **second: Any) -> Path:
+        stages = [{}, {"epochs": 1, "optimizer": "adam", **second}]
+        train(
+            make_job(manifest, {**first, "stages": stages}), tmp_path / name, tmp_path / f"w{name}"
+        )
+        return tmp_path / name / "model.safetensors"
+
+    best = tmp_path / "first" / "model.safetensors"
+    assert then("still", lr=0.0).read_bytes() == best.read_bytes()
+    # The first step of a fresh Adam moves every parameter by its learning rate, whatever the
+    # gradient; with the momentum of the first stage it would be another way.
+    before, after = load_file(best), load_file(then("step", lr=1e-3, batch_size=12))
+    for name in ("backend.output.weight", "backend.output.bias"):
+        moved = (after[name] - before[name]).abs()
+        torch.testing.assert_close(moved, torch.full_like(moved, 1e-3), atol=2e-5, rtol=0.0)
+
+
 def test_patience_ends_a_stage(tmp_path: Path, manifest: Path) -> None:
     recipe = {"epochs": 9, "lr": 0.0, "patience": 2}
     train(make_job(manifest, recipe), tmp_path / "d", tmp_path / "w")
@@ -393,6 +422,43 @@ def test_frozen_stage_leaves_the_front_end_alone(tmp_path: Path, manifest: Path)
     assert changed["frozen"] == []
     assert any("feature_extractor" in key for key in changed["both"])
     assert any("encoder.layers.0" in key for key in changed["both"])
+
+
+@pytest.mark.parametrize("preset", presets.available())
+def test_every_preset_trains_what_it_says(tmp_path: Path, manifest: Path, preset: str) -> None:
+    options = {"hidden_size": 16, "layers": 3, "intermediate_size": 16, "conv_dim": 8}
+    write_tiny_backbone(tmp_path / "b", "wav2vec2", options, 1)
+    backbone = {"family": "wav2vec2", "folder": str(tmp_path / "b")}
+    frontend: dict[str, Any] = {"type": "ssl", "backbone": backbone, "fine_tune": "all"}
+    if preset == "two_stage":
+        frontend |= {"fine_tune": "top", "top_layers": 2}
+    original = registry.build(frontend).state_dict()
+    # Rates as in the preset; batches of 4 give the twelve clips three steps.
+    changes = {"preset": preset, "epochs": 1, "batch_size": 4, "accumulate": 1}
+    job = make_job(manifest, frontend=frontend)
+    job = replace(job, recipe=resolve_recipe(changes))
+    train(job, tmp_path / "d", tmp_path / "w")
+
+    record = json.loads((tmp_path / "d" / "detector.json").read_text())["meta"]
+    assert record["recipe"] == job.recipe.to_dict()
+    assert record["recipe"]["preset"] == preset
+    assert record["mixed_precision"] == "no"
+    state = Detector.load(tmp_path / "d").state_dict()
+    changed = {
+        key.split(".conv_layers.")[0].removeprefix("model.")
+        for key in original
+        if not torch.equal(state[f"frontend.{key}"], original[key])
+    }
+    layers = {key.split(".")[2] for key in changed if key.startswith("encoder.layers.")}
+    if preset in ("frozen_backbone", "layerwise"):
+        assert changed == set()
+    elif preset == "two_stage":
+        assert layers == {"1", "2"}
+        assert all(key.startswith("encoder.layers.") for key in changed)
+    else:
+        assert layers == {"0", "1", "2"}
+        assert "feature_extractor" in changed
+    assert history(tmp_path / "d").height == len(job.recipe.stages)
 
 
 # --- refusals ----------------------------------------------------------------------------------
@@ -444,6 +510,9 @@ def test_settings_that_do_not_fit_are_refused(tmp_path: Path, manifest: Path) ->
         train(make_job(manifest, {"loss": "bce"}), tmp_path / "d", tmp_path / "w")
     with pytest.raises(ConfigError, match="fp16 needs a GPU"):
         train(make_job(manifest, {"mixed_precision": "fp16"}), tmp_path / "d", tmp_path / "w")
+    gmm = {"type": "gmm", "components": 2}
+    with pytest.raises(ConfigError, match="processes is 2, but 1"):
+        train(make_job(manifest, {"processes": 2}, backend=gmm), tmp_path / "d", tmp_path / "w")
     with pytest.raises(ConfigError, match="device"):
         train(make_job(manifest, device="gpu"), tmp_path / "d", tmp_path / "w")
     with pytest.raises(TrainingError, match="must not be inside"):
