@@ -44,6 +44,7 @@ FLOORS = {
     "locks": 4,
     "records": 4,
     "launch": 4,
+    "needs": 4,
     "job": 4,
     "figures": 4,
     "report": 4,

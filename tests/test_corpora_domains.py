@@ -185,6 +185,12 @@ def test_habla_with_a_speaker_that_is_not_found(tmp_path: Path) -> None:
         build("habla", tmp_path).trials()
 
 
+def test_habla_has_six_systems(tmp_path: Path) -> None:
+    clip(habla(tmp_path) / "VITS/Peru/pef_00001/x.wav")
+    with pytest.raises(CorpusError, match=r"VITS: HABLA has no such system; it has CycleGAN"):
+        build("habla", tmp_path).trials()
+
+
 # --- SceneFake and CtrSVDD -----------------------------------------------------------------------
 
 

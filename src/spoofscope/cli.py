@@ -204,6 +204,19 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--json", action="store_true", help="one JSON object instead of a report")
     audit.set_defaults(run=_audit)
 
+    needs = commands.add_parser(
+        "needs",
+        help="what has to be downloaded or put in place",
+        description="Lists corpora, noise, backbones, detectors and scores that a study reads and "
+        "does not make: where each is looked for, whether it is there, and where it is had. Exit "
+        "code 1 when something is missing that the workflow does not download.",
+    )
+    needs.add_argument(
+        "--configfile", required=True, metavar="FILE", help="study file, as for snakemake"
+    )
+    needs.add_argument("--json", action="store_true", help="a JSON list instead of text")
+    needs.set_defaults(run=_needs)
+
     provenance = commands.add_parser(
         "provenance",
         help="the tree behind one file",
@@ -403,6 +416,19 @@ def _audit(options: argparse.Namespace) -> int:
     audit = audit_study(options.configfile, options.verify)
     print(json.dumps(audit.as_json(), indent=2) if options.json else as_text(audit))
     return 1 if audit.findings else 0
+
+
+def _needs(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from spoofscope.needs import as_text, needs
+    from spoofscope.study import load_study
+
+    found = needs(load_study(options.configfile))
+    print(
+        json.dumps([asdict(need) for need in found], indent=2) if options.json else as_text(found)
+    )
+    return 1 if any(not need.present and not need.fetched for need in found) else 0
 
 
 def _provenance(options: argparse.Namespace) -> int:

@@ -94,3 +94,14 @@ def params_audit(wildcards):
         root=STUDY.corpus_root(wildcards.corpus),
         seed=STUDY.seed,
     )
+
+
+# Said before any job starts, and by dry runs, which need none of it.
+if workflow.is_main_process:
+    from snakemake.logging import logger
+    from spoofscope.needs import as_text, missing
+
+    if absent := missing(STUDY):
+        logger.warning(
+            f"Study {STUDY.name} needs what is not there yet:\n{as_text(absent)}\n"
+        )

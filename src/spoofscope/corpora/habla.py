@@ -19,12 +19,13 @@ from spoofscope.errors import CorpusError
 from spoofscope.identity import seed_of
 
 _REAL = "Real"
+_SYSTEMS = ("CycleGAN", "Diff", "StarGAN", "TTS", "TTS-Diff", "TTS-StarGAN")
 
 
 class Habla(Corpus):
     """The folder `FinalDataset_16khz`, or the one above it.
 
-    `Real` is bona fide, every other folder beside it a system of that name. The condition `accent`
+    `Real` is bona fide; the six systems have a folder each beside it. The condition `accent`
     is the country of the voice that is heard: of a conversion from Argentina to Chile, Chile.
     Utterance ids are the relative paths with "-" for "/", without suffix.
 
@@ -41,10 +42,7 @@ class Habla(Corpus):
     """
 
     name: ClassVar[str] = "habla"
-    obtain: ClassVar[str] = (
-        "https://doi.org/10.21437/Interspeech.2023-2272 (the paper links the release, "
-        "FinalDataset_16khz)"
-    )
+    obtain: ClassVar[str] = "https://github.com/Ruframapi/HABLA (FinalDataset_16khz)"
     defaults: ClassVar[Mapping[str, Any]] = {
         "metadata": None,
         "fractions": None,
@@ -63,12 +61,14 @@ class Habla(Corpus):
     def rows(self) -> Iterable[Mapping[str, str]]:
         """One row per audio file."""
         base = self.need(_REAL, f"FinalDataset_16khz/{_REAL}").parent
-        rows = [
-            self._row(path, path.relative_to(base), folder.name)
-            for folder in sorted(base.iterdir())
-            if folder.is_dir() and not folder.name.startswith(".")
-            for path in audio_files(folder)
-        ]
+        rows = []
+        for folder in sorted(path for path in base.iterdir() if path.is_dir()):
+            found = [] if folder.name.startswith(".") else audio_files(folder)
+            if found and folder.name not in (_REAL, *_SYSTEMS):
+                raise CorpusError(
+                    f"{folder}: HABLA has no such system; it has {', '.join(_SYSTEMS)}"
+                )
+            rows += [self._row(path, path.relative_to(base), folder.name) for path in found]
         if self.options["metadata"] is not None:
             return self._listed(rows, base)
         seed = self.options["seed"]

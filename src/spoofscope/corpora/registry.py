@@ -69,6 +69,22 @@ def module_of(type_name: str) -> str:
     return _MEMBERS[type_name].partition(":")[0]
 
 
+def source_of(type_name: str) -> str:
+    """Where the authors of corpora of this type give them out; "" where it is not one corpus.
+
+    Raises:
+        ConfigError: no such type.
+    """
+    return str(_reader(type_name).obtain)
+
+
+def _reader(type_name: str) -> type["Corpus"]:
+    reader: type[Corpus] = getattr(
+        import_module(module_of(type_name)), _MEMBERS[type_name].partition(":")[2]
+    )
+    return reader
+
+
 def label_files(config: Mapping[str, Any], root: str | Path) -> list[Path]:
     """The files with labels of a corpus, sorted; its audio is not among them.
 
@@ -101,7 +117,4 @@ def build(config: Mapping[str, Any], root: str | Path, *, key: str) -> "Corpus":
     """
     options = {name: value for name, value in config.items() if name not in _LOCATION}
     type_name = options.pop("type", None)
-    module = import_module(module_of(str(type_name)))
-    factory = getattr(module, _MEMBERS[str(type_name)].partition(":")[2])
-    corpus: Corpus = factory(Path(root), options, key=key)
-    return corpus
+    return _reader(str(type_name))(Path(root), options, key=key)

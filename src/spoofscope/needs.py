@@ -1,0 +1,110 @@
+"""What a study needs that is not made from its own files: corpora, noise, backbones, detectors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from spoofscope.study import Study
+
+_NOISE = {
+    "musan": "https://www.openslr.org/17 (musan.tar.gz)",
+    "rirs": "https://www.openslr.org/28 (rirs_noises.zip)",
+}
+
+
+@dataclass(frozen=True)
+class Need:
+    """One thing that a study reads and does not make.
+
+    kind: corpus, archive, noise, backbone, detector or scores. name: its name in the study file.
+    place: the file or folder where it is looked for. source: where it is had; "-" where only the
+    user knows. fetched: whether the workflow downloads it; otherwise it has to be put there.
+    present: whether it is there.
+    """
+
+    kind: str
+    name: str
+    place: str
+    source: str
+    fetched: bool
+    present: bool
+
+
+def needs(study: Study) -> list[Need]:
+    """Everything that a study reads and does not make, in the order of the study file.
+
+    A folder is present when there is something in it; what is in it is not looked at: the corpus'
+    manifest and audit do that.
+    """
+    return [
+        *_corpora(study),
+        *(
+            _placed("noise", kind, study.noise_root(kind), source)
+            for kind, source in _NOISE.items()
+            if "path" in study.config.get("noise", {}).get(kind, {})
+        ),
+        *_backbones(study),
+        *_of_others(study),
+    ]
+
+
+def missing(study: Study) -> list[Need]:
+    """What has to be fetched or put in place before all of a study can be made."""
+    return [need for need in needs(study) if not need.present]
+
+
+def as_text(found: Sequence[Need]) -> str:
+    """One paragraph per need: what, whether it is there, where it belongs and where it is had."""
+    lines = []
+    for need in found:
+        state = "present" if need.present else "to be downloaded by the workflow"
+        if not need.present and not need.fetched:
+            state = "missing: put it there, or link it"
+        lines += [f"{need.kind} {need.name}: {state}", f"    {need.place}"]
+        if not need.present and need.source != "-":
+            lines.append(f"    from {need.source}")
+    return "\n".join(lines)
+
+
+def _placed(kind: str, name: str, place: str, source: str = "-") -> Need:
+    path = Path(place)
+    present = path.is_file() or (path.is_dir() and any(path.iterdir()))
+    return Need(kind, name, place, source, False, present)
+
+
+def _corpora(study: Study) -> list[Need]:
+    from spoofscope.corpora.registry import source_of
+
+    found = []
+    for name, entry in study.corpora.items():
+        if "path" in entry:
+            source = source_of(entry["type"]) or "-"
+            found.append(_placed("corpus", name, study.corpus_root(name), source))
+        for archive in entry.get("archives", []):
+            place = f"{study.data_root}/downloads/{archive['sha256']}.archive"
+            present = Path(place).is_file()
+            found.append(Need("archive", name, place, archive["url"], True, present))
+    return found
+
+
+def _backbones(study: Study) -> list[Need]:
+    found = []
+    for name, entry in study.config.get("backbones", {}).items():
+        place = study.backbone_folder(name)
+        if "folder" in entry:
+            found.append(_placed("backbone", name, place))
+        elif "hub" in entry:
+            source = f"https://huggingface.co/{entry['hub']} at {entry['revision']}"
+            present = (Path(place) / "config.json").is_file()
+            found.append(Need("backbone", name, place, source, True, present))
+    return found
+
+
+def _of_others(study: Study) -> list[Need]:
+    found = []
+    for name, entry in study.config["detectors"].items():
+        if "folder" in entry:
+            found.append(_placed("detector", name, entry["folder"]))
+        for scores in entry.get("scores", []):
+            found.append(_placed("scores", name, scores["path"]))
+    return found

@@ -1,0 +1,134 @@
+"""What a study reads and does not make: where it belongs, whether it is there, where it is had."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from spoofscope.corpora import registry
+from spoofscope.errors import ConfigError
+from spoofscope.needs import Need, as_text, missing, needs
+from spoofscope.study import Study
+
+SHA = "0" * 64
+REVISION = "f" * 40
+STUDY: dict[str, Any] = {
+    "study": "small",
+    "title": "Small",
+    "seed": 1,
+    "data_root": "resources",
+    "scatter_shards": {},
+    "corpora": {
+        "web": {"type": "in_the_wild", "path": "data/web"},
+        "own": {"type": "folder", "path": "data/own"},
+        "packed": {"type": "ctrsvdd", "archives": [{"url": "https://x.org/a.zip", "sha256": SHA}]},
+        "talkers": {"type": "mini"},
+    },
+    "noise": {"musan": {"path": "data/musan"}, "rirs": {"generate": "mini"}},
+    "backbones": {
+        "hub": {"family": "wavlm", "hub": "someone/wavlm", "revision": REVISION},
+        "mine": {"family": "wavlm", "folder": "models/mine"},
+        "tiny": {"family": "wavlm", "tiny": {}},
+    },
+    "frontends": {"lfcc": {"type": "lfcc"}},
+    "detectors": {
+        "lfcc": {
+            "frontend": "lfcc",
+            "backend": {"type": "linear"},
+            "train": {"data": [{"corpus": "own"}]},
+        }
+    },
+    "score": [{"corpus": "own", "splits": ["eval"]}],
+}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_everything_that_is_not_made_is_listed(here: Path) -> None:
+    found = {need.name: need for need in needs(Study(STUDY))}
+    assert list(found) == ["web", "own", "packed", "musan", "hub", "mine"]
+    assert not any(need.present for need in found.values())
+    assert {name for name, need in found.items() if need.fetched} == {"packed", "hub"}
+    assert found["web"] == Need(
+        *("corpus", "web", "data/web", registry.source_of("in_the_wild"), False, False)
+    )
+    assert found["own"].source == "-"
+    assert found["packed"].source == "https://x.org/a.zip"
+    assert found["hub"].source == f"https://huggingface.co/someone/wavlm at {REVISION}"
+
+
+def test_what_is_there_is_not_missing(here: Path) -> None:
+    study = Study(STUDY)
+    for folder in ("data/web", "data/own", "data/musan", "models/mine"):
+        (here / folder).mkdir(parents=True)
+    assert len(missing(study)) == 6  # an empty folder is not a corpus
+    for folder in ("data/web", "data/own", "data/musan", "models/mine"):
+        (here / folder / "file").touch()
+    archive = here / f"resources/downloads/{SHA}.archive"
+    archive.parent.mkdir(parents=True)
+    archive.touch()
+    assert [need.name for need in missing(study)] == ["hub"]
+    model = here / study.backbone_folder("hub")
+    model.mkdir(parents=True)
+    (model / "config.json").touch()
+    assert missing(study) == []
+    assert [need.present for need in needs(study)] == [True] * 6
+
+
+def test_in_words() -> None:
+    absent = Need("corpus", "web", "data/web", "https://x.org", False, False)
+    hub = Need("backbone", "hub", "resources/hub", "https://y.org", True, False)
+    there = Need("noise", "musan", "data/musan", "https://z.org", False, True)
+    assert as_text([absent, hub, there]).splitlines() == [
+        "corpus web: missing: put it there, or link it",
+        "    data/web",
+        "    from https://x.org",
+        "backbone hub: to be downloaded by the workflow",
+        "    resources/hub",
+        "    from https://y.org",
+        "noise musan: present",
+        "    data/musan",
+    ]
+
+
+def test_published_corpora_say_where_they_are_had() -> None:
+    own = {"folder", "mini", "table"}
+    for name in registry.available():
+        assert registry.source_of(name).startswith("http") == (name not in own), name
+    with pytest.raises(ConfigError, match="no corpus type 'in_the_wood'"):
+        registry.source_of("in_the_wood")
+
+
+def test_on_the_command_line(here: Path) -> None:
+    (here / "study.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
+
+    def ask(*options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "spoofscope.cli", "needs", *options]
+        return subprocess.run(
+            [*command, "--configfile", "study.yaml"],
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
+
+    done = ask("--json")
+    assert done.returncode == 1
+    assert [need["name"] for need in json.loads(done.stdout)][:2] == ["web", "own"]
+    for folder in ("data/web", "data/own", "data/musan", "models/mine"):
+        (here / folder).mkdir(parents=True)
+        (here / folder / "file").touch()
+    done = ask()
+    # The workflow itself downloads the rest.
+    assert done.returncode == 0
+    assert "corpus web: present" in done.stdout
+    assert "backbone hub: to be downloaded by the workflow" in done.stdout
