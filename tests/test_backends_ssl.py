@@ -41,7 +41,7 @@ BACK_ENDS: list[dict[str, Any]] = [
 
 # One of each kind that takes any features and any length; what stands on other front-ends has tests
 # of its own.
-KINDS = {config["type"]: config for config in BACK_ENDS}
+KINDS = {config["type"]: config for config in reversed(BACK_ENDS)}
 
 
 def build(config: dict[str, Any], n_channels: int = 3, dim: int = 12) -> BackEnd:
@@ -171,6 +171,19 @@ def test_every_trained_parameter_gets_a_gradient(config: dict[str, Any]) -> None
     default = "last" if config["type"] == "aasist" else "weighted"
     only_last = config.get("layer", default) == "last"
     assert layers.tolist() == ([False, False, True] if only_last else [True, True, True])
+
+
+@pytest.mark.parametrize("config", BACK_ENDS, ids=str)
+def test_mixed_precision_trains_and_stays_near_float32(config: dict[str, Any]) -> None:
+    back_end = randomised(build(config)).eval()
+    values, lengths = torch.randn(4, 3, 30, 12), torch.tensor([30, 30, 12, 12])
+    expected = back_end(values, lengths)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = back_end(values, lengths)
+    logits.float().square().sum().backward()
+    assert all(p.grad is not None for p in back_end.parameters() if p.requires_grad)
+    error = (logits.float() - expected).abs().max()
+    assert 0 < error < 0.1 * expected.abs().max().clamp_min(1.0)
 
 
 def softmax(x: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
