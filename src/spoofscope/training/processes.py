@@ -76,6 +76,8 @@ class _Worker:
             **os.environ,
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
             "OMP_NUM_THREADS": str(max(1, torch.get_num_threads() // processes)),
+            # Its lines go into a log, where progress bars are of no use.
+            "TQDM_DISABLE": "1",
             "MASTER_ADDR": "127.0.0.1",
             "MASTER_PORT": str(port),
             # The store is here, not in the process of rank 0.
