@@ -46,7 +46,7 @@ _WINDOWS_AT_ONCE = 8
 _BLOCK_SECONDS = 60.0
 _REFERENCE = "reference."
 # Enough to know a clip by, where clips are long.
-_REFERENCE_WINDOWS = 4
+_REFERENCE_WINDOWS = 2
 _OVER_WINDOWS = {
     "mean": "the mean over windows",
     "median": "the median over windows",

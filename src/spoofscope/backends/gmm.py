@@ -16,6 +16,7 @@ from spoofscope.errors import ConfigError, DetectorError, TrainingError
 from spoofscope.identity import rng_of, seed_of
 
 _OWNER = "back-end gmm"
+_FRAMES_AT_ONCE = 16384
 _CLASSES = ("bonafide", "spoof")
 
 
@@ -168,7 +169,9 @@ class GMM(BackEnd):
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         """Logits (B, 1) of features (B, 1, N, D) with `lengths` (B,) valid frames."""
-        likelihoods = self.log_likelihoods(values[:, 0])
+        # Distances to all components of an hour's frames at once would be gigabytes.
+        parts = torch.split(values[:, 0], _FRAMES_AT_ONCE, dim=1)
+        likelihoods = torch.cat([self.log_likelihoods(part) for part in parts], dim=1)
         ratios = likelihoods[..., 0] - likelihoods[..., 1]
         ratios = ratios.masked_fill(~valid_mask(lengths, values.shape[2]), 0.0)
         return (ratios.sum(dim=1) / lengths)[:, None].to(values.dtype)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torchaudio
 from torch import Tensor
+from torch.nn import functional
 
 from spoofscope.batches import valid_mask
 from spoofscope.components import one_of, positive_int, resolve
@@ -18,6 +19,7 @@ from spoofscope.frontends.spectral import SpectralFrontEnd, Standardisation
 
 _OWNER = "front-end lfcc"
 _LOG_OFFSET = 1e-6
+_FRAMES_AT_ONCE = 16384
 _DELTA_WINDOW = 5
 
 
@@ -121,17 +123,26 @@ class LFCC(SpectralFrontEnd):
 
     def transform(self, waveform: Tensor) -> Tensor:
         """Cepstra (B, 1, N, D) of clips (B, n_samples) without padding."""
-        spectrum = torch.stft(
-            waveform,
-            self.n_fft,
-            hop_length=self.hop,
-            win_length=len(self.window),
-            window=self.window,
-            return_complex=True,
-        )
-        power = spectrum.real.square() + spectrum.imag.square()
-        energies = power.transpose(1, 2) @ self.filters
-        cepstra = (energies + _LOG_OFFSET).log() @ self.dct
+        edge = self.n_fft // 2
+        padded = functional.pad(waveform[:, None], (edge, edge), mode="reflect")[:, 0]
+        n_frames = 1 + waveform.shape[1] // self.hop
+        parts = []
+        # Spectra are an order of magnitude larger than cepstra: an hour's would be gigabytes.
+        for start in range(0, n_frames, _FRAMES_AT_ONCE):
+            end = min(start + _FRAMES_AT_ONCE, n_frames)
+            spectrum = torch.stft(
+                padded[:, start * self.hop : (end - 1) * self.hop + self.n_fft],
+                self.n_fft,
+                hop_length=self.hop,
+                win_length=len(self.window),
+                window=self.window,
+                center=False,
+                return_complex=True,
+            )
+            power = spectrum.real.square() + spectrum.imag.square()
+            energies = power.transpose(1, 2) @ self.filters
+            parts.append((energies + _LOG_OFFSET).log() @ self.dct)
+        cepstra = torch.cat(parts, dim=1)
         if self.deltas:
             first = _delta(cepstra)
             cepstra = torch.cat([cepstra, first, _delta(first)], dim=2)

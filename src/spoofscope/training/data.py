@@ -24,7 +24,7 @@ from spoofscope.inputs import FeatureSource
 from spoofscope.tables import LABELS, read_manifest
 
 _LOGGER = logging.getLogger(__name__)
-_REFERENCE_CLIPS = 150
+_REFERENCE_CLIPS = 100
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def load_rows(sources: Sequence[Source], purpose: str) -> pl.DataFrame:
 
 
 def reference_rows(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """At most 150 rows of each class, drawn by the seed: enough to say what a set looks like."""
+    """At most 100 rows of each class, drawn by the seed: enough to say what a set looks like."""
     chosen: list[str] = []
     for label in LABELS:
         ids = rows.filter(pl.col("label") == label)["utt_id"].sort()
