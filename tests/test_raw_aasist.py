@@ -1,5 +1,6 @@
 """The raw-waveform AASIST and its sinc filter bank, held to the released networks."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,11 +8,17 @@ import pytest
 import torch
 
 import published_networks as released
+from noise_and_tones import write_corpus
+from spoofscope.audio import InputPolicy
 from spoofscope.backends import registry as backends
 from spoofscope.backends.raw_aasist import RawAASIST
+from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, ConfigError
 from spoofscope.frontends import registry as frontends
 from spoofscope.study import Study
+from spoofscope.training.data import Source
+from spoofscope.training.loop import TrainingJob, train
+from spoofscope.training.recipe import resolve_recipe
 
 WIDTHS = {"full": 64, "light": 24}
 
@@ -148,6 +155,23 @@ def test_too_short_clips_and_impossible_options_are_refused() -> None:
         backends.build({"type": "raw_aasist"}, n_channels=1, dim=23, n_frames=600)
     with pytest.raises(ConfigError, match="variant must be one of 'full', 'light'"):
         build(variant="large")
+
+
+def test_training_teaches_it_noise_from_tones(tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path / "corpus", {"train": 16, "dev": 12}, samples=(2800, 3000))
+    job = TrainingJob(
+        frontend={"type": "raw"},
+        backend={"type": "raw_aasist", "variant": "light"},
+        policy=InputPolicy(length=3000),
+        recipe=resolve_recipe({"epochs": 3, "lr": 1e-3, "batch_size": 4}),
+        train=[Source(manifest, "train")],
+        dev=[Source(manifest, "dev")],
+        seed=1,
+    )
+    train(job, tmp_path / "detector", tmp_path / "work")
+    detector = Detector.load(tmp_path / "detector")
+    assert detector.meta["dev_eer"] < 0.35
+    assert detector.calibration is not None
 
 
 def test_a_study_trains_it_without_caching_its_features() -> None:
