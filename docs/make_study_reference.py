@@ -121,7 +121,7 @@ def type_of(schema: Config, definitions: Mapping[str, Config]) -> str:
             named = items.get("$ref", "").removeprefix("#/$defs/")
             inner = (
                 f"[{named}](#{named})"
-                if named in ("stage", "source", "scored", "trials")
+                if named in ("stage", "source", "scored", "trials", "tandem")
                 else (type_of(items, definitions))
             )
             word = f"list of {inner}"
@@ -190,8 +190,11 @@ def reference() -> str:
     section("frontends", "Name to front-end; `type` chooses it.", *of("frontend"))
     section(
         "detectors",
-        "Front-end, back-end, input policy and training.",
+        "Front-end, back-end, input policy and training; or `adopted` or `foreign`, see "
+        "[studies.md](studies.md).",
         "detector",
+        "adopted",
+        "foreign",
         *of("backend"),
         "input",
         "source",
@@ -200,12 +203,13 @@ def reference() -> str:
     )
     section(
         "What follows",
-        "Scoring, fusion, layers, explanation.",
+        "Scoring, fusion, layers, tandem costs, explanation.",
         "scored",
         "trials",
         "fusion",
         "probe",
         "costs",
+        "tandem",
         "attribution",
     )
     return "\n".join(parts)
