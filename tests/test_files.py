@@ -16,6 +16,7 @@ from spoofscope.errors import AudioError, SpoofscopeError
 from spoofscope.files import (
     atomic_folder,
     atomic_path,
+    copy_checked,
     read_json,
     sha256_file,
     sha256_folder,
@@ -195,3 +196,14 @@ def test_audio_on_a_full_disk(small_disk, suffix):
     with pytest.raises(AudioError, match=f"x.{suffix}: cannot be written.*disk full"):
         audio.write(small_disk / f"x.{suffix}", noise, 16000)
     assert names(small_disk) == []
+
+
+def test_a_copy_has_the_content_that_is_known(tmp_path):
+    source, target = tmp_path / "model", tmp_path / "copies" / "model"
+    source.write_bytes(b"weights")
+    copy_checked(source, target, sha256_file(source))
+    assert target.read_bytes() == b"weights"
+    with pytest.raises(SpoofscopeError, match=r"model is not the file that it was.*expected 0000"):
+        copy_checked(source, target, "0" * 64)
+    assert target.read_bytes() == b"weights"
+    assert names(target.parent) == ["model"]

@@ -293,6 +293,107 @@ def test_a_detector_can_have_test_sets_of_its_own():
     assert Study(only).scored() == [("mine", "dev"), ("mine", "eval"), ("made", "train")]
 
 
+DETECTOR = {
+    "backbone": None,
+    "backend": {"type": "linear"},
+    "frontend": {"type": "lfcc"},
+    "input": {"length": 16000},
+    "meta": {"trained_on": [{"manifest": "results/else/manifests/la.tsv"}]},
+    "weights_sha256": "0" * 64,
+}
+
+
+def with_others(folder: Path, **told: Any) -> dict[str, Any]:
+    """The small study with a detector that lies in `folder`, and one of which there are scores."""
+    folder.mkdir(exist_ok=True)
+    (folder / "detector.json").write_text(json.dumps({**DETECTOR, **told}))
+    config = small("detectors.theirs", {"folder": str(folder)})
+    scores = {"corpus": "mine", "format": "asvspoof5", "higher": "bonafide"}
+    config["detectors"]["published"] = {
+        "scores": [{**scores, "split": split, "path": f"{split}.txt"} for split in ("dev", "eval")]
+    }
+    config["fusion"]["all"]["detectors"] += ["theirs", "published"]
+    return config
+
+
+def test_detectors_of_others_are_runs(tmp_path):
+    study = Study(with_others(tmp_path / "theirs"))
+    theirs, published = study.run_of("theirs"), study.run_of("published")
+    assert (theirs.kind, theirs.seeds) == ("adopted", (0,))
+    assert (published.kind, published.seeds) == ("foreign", (0,))
+    assert {key: theirs.settings[key] for key in ("frontend", "backend", "input")} == {
+        key: DETECTOR[key] for key in ("frontend", "backend", "input")
+    }
+    assert study.trained_on("theirs") == ["la"]
+    assert study.trained_on("published") == ["elsewhere"]
+    assert study.trained_on("b") == ["other"]
+    assert study.scored_by(theirs.id) == study.scored()
+    assert study.scored_by(published.id) == [("mine", "dev"), ("mine", "eval")]
+    assert study.scored_by(study.fusion_id("all")) == [("mine", "dev"), ("mine", "eval")]
+    assert not study.is_cached(theirs.id)
+    assert not study.is_cached(published.id)
+    assert (theirs.id, 0) in study.detector_seeds()
+    assert (published.id, 0) not in study.detector_seeds()
+    # Those that are trained are the same runs with and without them.
+    assert ids(small()).items() <= {run.detector: run.id for run in study.runs.values()}.items()
+
+
+def test_an_adopted_detector_is_what_its_folder_says_wherever_it_lies(tmp_path):
+    here, there = Study(with_others(tmp_path / "a")), Study(with_others(tmp_path / "b"))
+    assert here.run_of("theirs") == there.run_of("theirs")
+    other = Study(with_others(tmp_path / "a", weights_sha256="1" * 64))
+    assert other.run_of("theirs").id != here.run_of("theirs").id
+
+
+def test_detectors_of_others_that_are_refused(tmp_path):
+    config = with_others(tmp_path / "theirs")
+    for path, value, message in (
+        ("theirs.folder", "/nowhere", r"detectors.theirs.folder: /nowhere is no detector folder"),
+        ("theirs.backend", {}, r"detectors.theirs: unknown key 'backend'; valid are: folder"),
+        ("theirs.reference", [{"corpus": "othr"}], r"theirs.reference\[0\].corpus: 'othr' is nei"),
+        ("published.frontend", "lfcc", r"detectors.published: unknown key 'frontend'"),
+        ("published.scores.0.corpus", "othr", r"published.scores\[0\].corpus: 'othr' is neither"),
+        ("published.scores.1.split", "dev", r"published.scores\[1\]: mine.dev is there twice"),
+        ("published.scores.0.higher", ..., r"published.scores\[0\]: key 'higher' is missing"),
+        ("published.scores.0.format", "asvspoof", r"format: 'asvspoof' is not allowed"),
+    ):
+        changed = copy.deepcopy(config)
+        *above, last = [int(key) if key.isdigit() else key for key in path.split(".")]
+        target: Any = changed["detectors"]
+        for key in above:
+            target = target[key]
+        if value is ...:
+            del target[last]
+        else:
+            target[last] = value
+        with pytest.raises(ConfigError, match=message):
+            Study(changed)
+    with_others(tmp_path / "theirs", frontend={"backbone": {"folder": "/nowhere"}})
+    with pytest.raises(
+        ConfigError, match=r"theirs.folder: the detector's backbone, /nowhere, does"
+    ):
+        Study(config)
+    (tmp_path / "theirs" / "detector.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"detector.json describes no detector: .*'frontend'"):
+        Study(config)
+
+
+def test_what_cannot_be_explained_is_refused(tmp_path):
+    config = with_others(tmp_path / "theirs")
+    config["attribution"]["detectors"] = ["published"]
+    with pytest.raises(
+        ConfigError, match=r"attribution.detectors\[0\]: of 'published' there are onl"
+    ):
+        Study(config)
+    # The baseline is made of training data, which may not be here.
+    config["attribution"]["detectors"] = ["theirs"]
+    with pytest.raises(ConfigError, match=r"name a corpus for it in detectors.theirs.reference"):
+        Study(config)
+    assert Study({**config, "attribution": {**config["attribution"], "baseline": "zeros"}})
+    config["detectors"]["theirs"]["reference"] = [{"corpus": "mine"}]
+    assert Study(config).train_sources("theirs") == [{"corpus": "mine"}]
+
+
 # --- what is refused -----------------------------------------------------------------------------
 
 
