@@ -13,6 +13,7 @@ from playwright.sync_api import sync_playwright
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 # No two detectors of the mini study differ in depth alone.
+TABLES = {"headline", "breakdowns", "comparisons", "runs"}
 FIGURES = {
     path.stem.removeprefix("figure_") for path in (ROOT / "workflow/scripts").glob("figure_*.py")
 } - {"layer_depth"}
@@ -57,7 +58,7 @@ def shown(page) -> dict[str, dict]:
 
 def test_everything_is_there(page, shown):
     figures = {f"figures/{name}.png" for name in FIGURES}
-    tables = {"tables/headline.tsv", "tables/runs.tsv"}
+    tables = {f"tables/{name}.tsv" for name in TABLES}
     assert set(shown) == figures | tables | {"audits/mini.html", "report/index.html"}
     categories = {
         category: {path for paths in parts.values() for path in paths}
@@ -67,7 +68,7 @@ def test_everything_is_there(page, shown):
         "Audits": 1,
         "Figures": len(FIGURES),
         "Report": 1,
-        "Tables": 2,
+        "Tables": len(TABLES),
     }
     for name in FIGURES:
         assert shown[f"figures/{name}.png"]["labels"] == {"figure": name.replace("_", " ")}
@@ -92,6 +93,9 @@ def test_captions_speak_of_this_study(study, shown):
         "figures/layer_probe_map.png": ["wavlm_states", *config["conditions"]],
         "figures/layer_pareto.png": config["layers"]["costs"]["detectors"],
         "figures/artefact_correlations.png": ["mini", "eval"],
+        "figures/comparisons.png": ["speaker", "Holm"],
+        "figures/reliability.png": [str(config["reliability"]["bins"]), "0.5"],
+        "tables/breakdowns.tsv": config["conditions"],
         "tables/headline.tsv": ["mini", "dev, eval", *detectors],
         "tables/runs.tsv": [path.name for path in study.folder.glob("results/mini/detectors/*")],
         "audits/mini.html": ["mini"],
@@ -194,4 +198,4 @@ def test_words_of_the_study_are_no_markup(tiny, tmp_path):
 
 def test_every_caption_belongs_to_something():
     captions = {path.stem for path in (ROOT / "workflow/report").glob("*.rst")}
-    assert captions == FIGURES | {"headline", "runs", "audit", "report", "workflow"}
+    assert captions == FIGURES | TABLES | {"audit", "report", "workflow"}

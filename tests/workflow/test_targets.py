@@ -29,6 +29,7 @@ STAGES = {
     "attributions": {"explain", "localise"},
     "audits": {"audit_corpus"},
     "detectors": {"train"},
+    "exports": {"export_scores"},
     "features": {"extract_features"},
     "figures": {name for name in DRAWN if name.startswith("figure_")},
     "layers": {"layer_weights", "pool_layers", "probe_layers", "layer_costs"},
@@ -186,6 +187,9 @@ def test_stages_of_a_finished_study_have_nothing_to_do(study):
 NOTHING = {
     "figure_artefact_correlations": "(section `artefacts`)",
     "figure_attribution_examples": "(section `attribution`)",
+    "figure_comparisons": "(section `comparisons`)",
+    "figure_reliability": "(section `reliability`)",
+    "exports": "(section `exports`)",
     "figure_layer_depth": "no detectors differ in nothing but the `n_layers`",
     "figure_layer_pareto": "(section `layers`, key `costs`)",
     "figure_layer_probes": "(section `layers`, key `probes`)",

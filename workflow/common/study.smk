@@ -202,7 +202,7 @@ NO_COSTS = "no costs are measured (section `layers`, key `costs`)"
 NO_ARTEFACTS = "no trials are measured (section `artefacts`)"
 NO_COMPARISONS = "no systems are compared (section `comparisons`)"
 NO_RELIABILITY = "no probabilities are looked at (section `reliability`)"
-NO_BREAKDOWNS = "error rates are not broken down (section `conditions`)"
+NO_BREAKDOWNS = "no conditions are given (section `conditions`)"
 NO_EXPORTS = "no scores are exported (section `exports`)"
 
 
