@@ -15,7 +15,7 @@ def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:
     """Draw a row per probe, test set and level, a column per hidden state.
 
     Colours always run from 0 to 50 % EER. The layer with the lowest EER of a row has a dot; several
-    have it where they are equal.
+    have it where they are equal, and none where all are.
 
     Args:
         probes: tables of probes.
@@ -42,9 +42,11 @@ def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:
     axes = figure.add_subplot()
     image = heat_map(axes, 100 * values, labels, states, (0.0, 50.0), "cividis_r")
     for i, best in enumerate(np.nanmin(values, axis=1)):
-        for j in np.flatnonzero(values[i] == best):
-            dark = best > 0.25
-            axes.plot(j, i, ".", color="white" if dark else "black", markersize=3)
+        lowest = np.flatnonzero(values[i] == best)
+        if lowest.size == np.isfinite(values[i]).sum():
+            continue
+        colour = "white" if best > 0.25 else "black"
+        axes.plot(lowest, np.full(lowest.size, i), ".", color=colour, markersize=3)
     for boundary in _boundaries(rows):
         axes.axhline(boundary - 0.5, color="white", linewidth=2)
     # As long as about 16 rows.
