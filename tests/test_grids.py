@@ -56,6 +56,7 @@ fusion:
     method: "{method}"
     fit: {corpus: la, split: dev}
 attribution: {detectors: ["hubert_*_df"], corpus: la, split: dev}
+comparisons: {systems: ["all_*", "hubert_n2_*"]}
 """
 
 
@@ -98,6 +99,7 @@ def test_a_point_is_the_detector_that_is_written_out():
     point = Study(written).config["detectors"]["wavlm_n2_df"]
     written["detectors"] = {"wavlm_n2_df": point}
     written["fusion"], written["attribution"]["detectors"] = {}, ["wavlm_n2_df"]
+    del written["comparisons"]
     assert Study(written).run_of("wavlm_n2_df") == Study(grid()).run_of("wavlm_n2_df")
 
 
@@ -108,6 +110,9 @@ def test_patterns_stand_for_names_in_the_order_of_the_study():
         *("wavlm_n2_la", "wavlm_n2_df", "wavlm_n4_la", "wavlm_n4_df"),
     ]
     assert config["attribution"]["detectors"] == ["hubert_n2_df", "hubert_n4_df"]
+    assert config["comparisons"]["systems"] == [
+        *("all_mean", "all_logistic", "hubert_n2_la", "hubert_n2_df"),
+    ]
     assert [(entry["corpus"], entry["splits"]) for entry in config["score"]] == [
         *((corpus, ["train"]) for corpus in ("la", "df", "la_room", "df_room")),
         ("la", ["dev"]),
@@ -118,7 +123,7 @@ def test_the_study_as_written_is_kept():
     config = grid()
     study = Study(config)
     assert study.written == config == grid()
-    assert list(study.written)[-1] == "attribution"
+    assert set(study.written) == set(study.config)
 
 
 def test_labels_go_into_names_and_texts_and_values_into_values():
@@ -128,8 +133,8 @@ def test_labels_go_into_names_and_texts_and_values_into_values():
         input={"length": "{depth}", "short": "{depth.label}"},
     )
     config["detectors"] = {"d_{depth}": config["detectors"].popitem()[1]}
-    config["fusion"] = {}
-    config["attribution"]["detectors"] = []
+    for section in ("fusion", "attribution", "comparisons"):
+        del config[section]
     with pytest.raises(ConfigError, match=r"d_\{depth\}.frontend: .*'half'.*no key 'value'; valid"):
         expand(config)
     config["detectors"]["d_{depth}"]["frontend"] = "{depth}_{loud}"

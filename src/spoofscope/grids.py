@@ -41,7 +41,7 @@ def expand(config: Mapping[str, Any]) -> Config:
     """A study file in which every grid is replaced by its points, and every pattern by names.
 
     Points stand in the order of the grid's axes, the last one varying fastest, as in nested loops.
-    Patterns may stand in lists of detectors, and for scored corpora. What is not of the
+    Patterns may stand in lists of detectors and systems, and for scored corpora. What is not of the
     form of a study file is left as it is, for the check against the schema.
 
     Args:
@@ -63,6 +63,10 @@ def expand(config: Mapping[str, Any]) -> Config:
     for where, entry in {**expanded, **fusions, **costs}.items():
         if isinstance(entry, dict) and isinstance(entry.get("detectors"), list):
             entry["detectors"] = _names(entry["detectors"], detectors, f"{where}.detectors")
+    systems = [*detectors, *_mapping(expanded, "fusion")]
+    for where, entry in expanded.items():
+        if isinstance(entry, dict) and isinstance(entry.get("systems"), list):
+            entry["systems"] = _names(entry["systems"], systems, f"{where}.systems")
     curves = _mapping(layers, "curves")
     for name, listed in curves.items():
         if isinstance(listed, list):
