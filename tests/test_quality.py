@@ -16,7 +16,11 @@ from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector
 from spoofscope.errors import DetectorError
 from spoofscope.inputs import decoded_windows
+from spoofscope.study import Study, read_config
 from spoofscope.tables import read_manifest
+from spoofscope.training.data import Source
+from spoofscope.training.loop import TrainingJob, train
+from spoofscope.training.recipe import resolve_recipe
 
 RATE = 16000
 
@@ -185,6 +189,50 @@ def test_a_detector_knows_what_it_was_trained_on(tmp_path, frontend):
     assert unlike["measures"]["distance"] > 1
     # A flag tells; it does not judge.
     assert unlike["decision"] in ("bonafide", "spoof")
+
+
+def test_training_keeps_what_is_needed_to_abstain(tmp_path):
+    manifest = write_corpus(tmp_path, {"train": 40, "dev": 40}, samples=(9000, 20000))
+    job = TrainingJob(
+        frontend={"type": "lfcc"},
+        backend={"type": "linear"},
+        policy=InputPolicy(length=4000),
+        recipe=resolve_recipe({"epochs": 2, "lr": 0.05, "batch_size": 4}),
+        train=[Source(manifest, "train")],
+        dev=[Source(manifest, "dev")],
+        seed=1,
+        abstain=0.25,
+    )
+    train(job, tmp_path / "d", tmp_path / "w")
+    detector = Detector.load(tmp_path / "d")
+    assert detector.calibration["band"] == 0.25
+    found = detector.predict(list(read_manifest(manifest)["path"]))
+    assert {judgement["decision"] for judgement in found} >= {"bonafide", "spoof"}
+    for judgement in found:
+        near = abs(judgement["p_bonafide"] - 0.5) < 0.25
+        assert (judgement["decision"] == "inconclusive") == near
+        assert judgement["reasons"] == (
+            ["the probability is within 0.25 of one half"] if near else []
+        )
+        assert judgement["flags"]["out_of_distribution"] is not None
+    short, silent = detector.predict([(np.full(4000, 0.1), RATE), (np.zeros(RATE, np.int16), RATE)])
+    assert (short["decision"], silent["decision"]) == ("inconclusive", "inconclusive")
+    assert short["reasons"] == ["the recording is shorter than 0.5 s"]
+    assert silent["reasons"] == ["less than 0.25 s of the recording is audible"]
+    assert silent["p_bonafide"] is not None
+
+
+def test_abstaining_is_a_setting_of_the_run():
+    config = read_config("config/config.yaml")
+    before = Study(config)
+    name = next(iter(config["detectors"]))
+    config["detectors"][name]["abstain"] = 0.2
+    after = Study(config)
+    assert "abstain" not in before.run_of(name).settings
+    assert after.run_of(name).settings["abstain"] == 0.2
+    assert after.run_of(name).id != before.run_of(name).id
+    others = [detector for detector in config["detectors"] if detector != name]
+    assert [after.run_of(x).id for x in others] == [before.run_of(x).id for x in others]
 
 
 # --- long recordings -----------------------------------------------------------------------------

@@ -685,6 +685,8 @@ class Study:
         if "chain" in train:
             settings["chain"] = self._chain(train["chain"], f"detectors.{name}.train.chain")
             settings["chain"]["seed"] = self.seed
+        if "abstain" in entry:
+            settings["abstain"] = entry["abstain"]
         if "aggregate" in entry:
             aggregate = copy.deepcopy(entry["aggregate"])
             if (aggregate["method"] == "top_k") != ("k" in aggregate):

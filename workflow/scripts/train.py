@@ -8,6 +8,7 @@ with job(snakemake) as cfg:
     import torch
 
     from spoofscope.audio import InputPolicy
+    from spoofscope.detector import DEFAULT_BAND
     from spoofscope.features import FeatureReader
     from spoofscope.inputs import Aggregation
     from spoofscope.training.data import Augmentation, Source
@@ -53,6 +54,7 @@ with job(snakemake) as cfg:
             augmentation=augmentation,
             code=cfg["code"],
             aggregation=Aggregation.from_dict(settings.get("aggregate", {})),
+            abstain=settings.get("abstain", DEFAULT_BAND),
         ),
         cfg["folder"],
         cfg["work"],

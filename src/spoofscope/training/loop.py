@@ -26,7 +26,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 import spoofscope
 from spoofscope.audio import InputPolicy, Samples
-from spoofscope.detector import Detector, Logits, check_target
+from spoofscope.detector import DEFAULT_BAND, Detector, Logits, check_target
 from spoofscope.errors import ConfigError, DetectorError, TrainingError
 from spoofscope.files import atomic_folder
 from spoofscope.frontends.base import Features
@@ -90,6 +90,8 @@ class TrainingJob:
         augmentation: applied to the training audio on the fly, or None.
         code: digest of the code that trains; a training that other code began is not resumed.
         aggregation: how the scores of windows become that of a clip, on dev and ever after.
+        abstain: the decision is inconclusive where the calibrated probability is within this of
+            one half.
     """
 
     frontend: Mapping[str, Any]
@@ -105,6 +107,7 @@ class TrainingJob:
     augmentation: Augmentation | None = None
     code: str = ""
     aggregation: Aggregation = field(default_factory=Aggregation)
+    abstain: float = DEFAULT_BAND
 
 
 class DevResult(NamedTuple):
@@ -337,7 +340,7 @@ class _Training:
     def _calibrate(self, result: DevResult) -> None:
         calibration = fit_calibration(result.bonafide, result.spoof)
         if calibration["scale"] > 0:
-            self.detector.calibrate(calibration)
+            self.detector.calibrate({**calibration, "band": self.job.abstain})
         else:
             # A negative scale would turn the scores round, and hide that they are wrong.
             _LOGGER.warning(
