@@ -1,0 +1,160 @@
+"""Tables and figures about the scores of several systems, drawn from files of a small study."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from spoofscope import tables
+from spoofscope.errors import ConfigError
+from spoofscope.figures import comparisons as comparisons_figure
+from spoofscope.figures import reliability as reliability_figure
+from spoofscope.metrics.paired import compare
+from spoofscope.metrics.reliability import calibration_error, reliability
+from spoofscope.metrics.tables import evaluate
+from spoofscope.report.breakdowns import breakdowns
+from spoofscope.report.comparisons import comparisons
+
+N = 80
+SETS = [["near", "eval"], ["far", "eval"]]
+SYSTEMS = [
+    {"id": "one-1", "seed": 1, "name": "one", "kind": "detector", "sets": SETS},
+    {"id": "two-2", "seed": 1, "name": "two", "kind": "detector", "sets": SETS},
+    {"id": "three-3", "seed": 0, "name": "three", "kind": "fusion", "sets": SETS[:1]},
+]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> str:
+    """A results folder with manifests, scores and metrics of two corpora."""
+    folder = tmp_path_factory.mktemp("results")
+    rng = np.random.default_rng(5)
+    for corpus, codecs in (("near", ["-"] * N), ("far", (["mp3", "opus"] * N)[:N])):
+        is_bonafide = np.arange(N) % 3 == 0
+        manifest = pl.DataFrame(
+            {
+                "utt_id": [f"{corpus}{i:02}" for i in range(N)],
+                "path": ["x.wav"] * N,
+                "split": ["eval"] * N,
+                "label": np.where(is_bonafide, "bonafide", "spoof"),
+                "system": np.where(is_bonafide, "-", np.where(np.arange(N) % 3 == 1, "A", "B")),
+                "speaker": [f"s{i % 7}" for i in range(N)],
+                "duration": [1.0] * N,
+                "sample_rate": [16000] * N,
+                "codec": codecs,
+            }
+        )
+        (folder / "manifests").mkdir(exist_ok=True)
+        tables.write_manifest(folder / "manifests" / f"{corpus}.tsv", manifest)
+        for system, strength in zip(SYSTEMS, (3.0, 0.2, 1.0), strict=True):
+            if [corpus, "eval"] not in system["sets"]:
+                continue
+            values = strength * is_bonafide + rng.normal(0, 1, N) - 1.5
+            scores = manifest.select("utt_id").with_columns(score=pl.Series(values))
+            for kind in ("scores", "metrics"):
+                place = folder / kind / system["id"] / f"seed{system['seed']}"
+                place.mkdir(parents=True, exist_ok=True)
+                target = place / f"{corpus}.eval.tsv"
+                if kind == "scores":
+                    tables.write_scores(target, scores)
+                    continue
+                conditions = ["system", "codec"] if corpus == "far" else ["system"]
+                measured = evaluate(manifest.join(scores, on="utt_id"), conditions, 20, 1)
+                where = {"system": system["id"], "seed": system["seed"], "corpus": corpus}
+                columns = [pl.lit(value).alias(name) for name, value in where.items()]
+                split = pl.lit("eval").alias("split")
+                tables.write_table(target, measured.select(*columns, split, pl.all()))
+    return str(folder)
+
+
+def outputs(folder) -> dict[str, str]:
+    return {suffix: str(folder / f"figure.{suffix}") for suffix in ("pdf", "png", "tsv")}
+
+
+def test_comparisons_per_set(root, tmp_path):
+    table = comparisons(SYSTEMS, root, 100, 1, "speaker")
+    near = table.filter(pl.col("corpus") == "near")
+    assert near.height == 3 * 2
+    assert table.filter(pl.col("corpus") == "far").select("first", "second").rows() == [
+        ("one", "two"),
+        ("one", "two"),
+    ]
+    trials = tables.read_manifest(f"{root}/manifests/near.tsv")
+    scores = {
+        system["name"]: tables.read_scores(
+            f"{root}/scores/{system['id']}/seed{system['seed']}/near.eval.tsv"
+        )
+        for system in SYSTEMS
+    }
+    assert near.drop("corpus", "split").equals(compare(scores, trials, 100, 1, "speaker"))
+    tables.write_table(tmp_path / "table.tsv", table)
+    comparisons_figure.draw(str(tmp_path / "table.tsv"), outputs(tmp_path))
+    assert (tmp_path / "figure.png").stat().st_size > 5000
+    plotted = pl.read_csv(tmp_path / "figure.tsv", separator="\t")
+    assert plotted["difference"].to_list() == table["difference"].to_list()
+
+
+def test_nothing_to_compare(root):
+    with pytest.raises(ConfigError, match="no eval set is scored by two"):
+        comparisons(SYSTEMS[:1], root, 100, 1, None)
+
+
+def test_breakdowns(root):
+    files = [
+        f"{root}/metrics/{system['id']}/seed{system['seed']}/{corpus}.eval.tsv"
+        for system in SYSTEMS
+        for corpus, _ in system["sets"]
+    ]
+    table = breakdowns(SYSTEMS, files)
+    assert table.height == 3 + 2 * 2
+    row = table.filter(
+        (pl.col("name") == "one") & (pl.col("corpus") == "far") & (pl.col("condition") == "codec")
+    ).row(0, named=True)
+    metrics = pl.read_csv(files[1], separator="\t", infer_schema=False)
+    eers = {
+        level["level"]: float(level["value"])
+        for level in metrics.filter(
+            (pl.col("condition") == "codec") & (pl.col("metric") == "eer")
+        ).iter_rows(named=True)
+    }
+    macro = eers.pop("(macro average)")
+    assert row["macro_eer"] == pytest.approx(macro)
+    assert row["worst_level"] == max(eers, key=eers.__getitem__)
+    assert row["worst_eer"] == max(eers.values())
+    assert row["worst_low"] <= row["worst_eer"] <= row["worst_high"]
+    assert row["n_levels"] == 2
+    assert row["small_levels"] == "mp3, opus"
+    assert row["without_eer"] == ""
+
+
+def test_reliability_figure(root, tmp_path):
+    calibrations = {"one-1": {"scale": 1.0, "offset": 0.5}, "two-2": None, "three-3": None}
+    files = outputs(tmp_path)
+    reliability_figure.draw(SYSTEMS, calibrations, root, files, bins=8, prior=0.3)
+    assert (tmp_path / "figure.png").stat().st_size > 10000
+    table = pl.read_csv(tmp_path / "figure.tsv", separator="\t")
+    kinds = table.select("corpus", "name", "scores").unique(maintain_order=True).rows()
+    assert kinds == [
+        ("far", "one", "raw"),
+        ("far", "one", "calibrated"),
+        ("far", "two", "raw"),
+        ("near", "one", "raw"),
+        ("near", "one", "calibrated"),
+        ("near", "two", "raw"),
+        ("near", "three", "calibrated"),
+    ]
+    trials = tables.read_manifest(f"{root}/manifests/near.tsv")
+    scores = tables.read_scores(f"{root}/scores/one-1/seed1/near.eval.tsv")
+    joined = trials.join(scores, on="utt_id")
+    classes = [
+        joined.filter(pl.col("label") == label)["score"].to_numpy() + 0.5
+        for label in ("bonafide", "spoof")
+    ]
+    expected = reliability(*classes, 0.3, 8)
+    own = table.filter(
+        (pl.col("corpus") == "near") & (pl.col("name") == "one") & (pl.col("scores") != "raw")
+    )
+    assert own["observed"].to_list() == expected["observed"].to_list()
+    assert own["n_spoof"].sum() == sum(trials["label"] == "spoof")
+    assert own["ece"].to_list() == [calibration_error(expected)] * own.height
+    adaptive = reliability(*classes, 0.3, 8, adaptive=True)
+    assert own["ece_adaptive"][0] == calibration_error(adaptive)
