@@ -89,6 +89,20 @@ def test_deleting_upper_layers_changes_no_bit_of_the_others(
         assert torch.equal(bare(x, lengths).values, expected[:, 1 : kept + 1])
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_final_norm_changes_the_last_state_alone(build: Build, family: str) -> None:
+    x, lengths = noise(2, 8000), torch.tensor([8000, 5000])
+    plain = build(family, "layer").raw(x, lengths).values
+    front_end = build(family, "layer", final_norm=True)
+    values = front_end.raw(x, lengths).values
+    assert torch.equal(values[:, :-1], plain[:, :-1])
+    assert torch.equal(values[:, -1], front_end.model.encoder.layer_norm(plain[:, -1]))
+    reference = load_backbone(front_end.config["backbone"]).requires_grad_(False)
+    assert torch.equal(front_end.raw(x[:1], lengths[:1]).values[:, -1], reference(x[:1])[0])
+    with pytest.raises(ConfigError, match="pre-norm"):
+        build(family, "group", final_norm=True)
+
+
 @pytest.mark.parametrize(("family", "norm"), VARIANTS)
 def test_a_clip_gives_the_same_alone_and_in_any_batch(build: Build, family: str, norm: str) -> None:
     front_end = build(family, norm)
