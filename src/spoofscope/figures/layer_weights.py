@@ -22,6 +22,7 @@ COLUMNS: dict[str, pl.DataType] = {
     "corrected_effective_layers": pl.Float64(),
 }
 _PER_ROW = 4
+_PANELS = 24
 
 
 def read_weights(paths: Sequence[str]) -> pl.DataFrame:
@@ -36,7 +37,8 @@ def draw(
 
     Where the layers are normed with a learned gain before they are mixed, a dashed line of the same
     colour is the weight times that gain, scaled to sum 1. The dotted line is the uniform mix, where
-    training starts. Detectors that read a single layer have no weights and no panel.
+    training starts. Detectors that read a single layer have no weights and no panel. Of many
+    detectors the first 24 are drawn; the table has all, and so has the heat map.
 
     Args:
         systems: id, seed and name of every system.
@@ -46,7 +48,8 @@ def draw(
     names = {system["id"]: system["name"] for system in systems}
     labels = system_labels(systems)
     table = read_weights(layers)
-    runs = table["run"].unique(maintain_order=True).to_list()
+    mixing = table["run"].unique(maintain_order=True).to_list()
+    runs = mixing[:_PANELS]
     columns = min(max(len(runs), 1), _PER_ROW)
     n_rows = -(-len(runs) // columns)
     figure = new_figure(2.5 * columns + 0.4, 2.6 * max(n_rows, 1))
@@ -89,4 +92,6 @@ def draw(
         axes.legend(loc="upper center", fontsize=6, labelspacing=0.2)
     if not runs:
         figure.suptitle("no detector mixes layers")
+    elif len(runs) < len(mixing):
+        figure.suptitle(f"the first {len(runs)} of {len(mixing)} detectors")
     save(figure, outputs, table)
