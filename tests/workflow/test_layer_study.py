@@ -67,9 +67,10 @@ def test_detectors_that_differ_in_depth_are_a_curve(study):
     ]
     for row in depth.iter_rows(named=True):
         measured = table(study, f"metrics/{row['run']}/seed{row['seed']}/talkers.eval.tsv")
-        pooled = measured.filter((pl.col("condition") == "pooled") & (pl.col("metric") == "eer"))
-        assert row["eer"] == float(pooled["value"][0])
-        assert (row["ci_low"], row["ci_high"]) == tuple(map(float, pooled.row(0)[7:9]))
+        is_eer = (pl.col("condition") == "pooled") & (pl.col("metric") == "eer")
+        expected = measured.row(by_predicate=is_eer, named=True)
+        for name, source in (("eer", "value"), ("ci_low", "ci_low"), ("ci_high", "ci_high")):
+            assert row[name] == expected[source]
         assert row["n_seeds"] == 2
     # Deleted layers are no part of the detector.
     layers = {
