@@ -1,0 +1,178 @@
+"""The full-scale study files hold what the papers did, and every part of them can be built."""
+
+import functools
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from spoofscope.augmentation.chain import Chain, utterance_rng
+from spoofscope.backends import registry as backends
+from spoofscope.corpora import registry as corpora
+from spoofscope.frontends import registry as frontends
+from spoofscope.frontends.backbones import write_tiny_backbone
+from spoofscope.inputs import InputPolicy
+from spoofscope.needs import needs
+from spoofscope.study import Run, Study, load_study
+from spoofscope.training.recipe import resolve_recipe
+
+STUDIES = Path(__file__).resolve().parents[1] / "config" / "studies"
+FULL = ("ig_detectors", "layerwise", "two_stage")
+
+
+@functools.cache
+def study(name: str) -> Study:
+    return load_study(STUDIES / f"{name}.yaml")
+
+
+def settings(loaded: Study, detector: str) -> dict[str, Any]:
+    return loaded.run_of(detector).settings
+
+
+def test_all_full_studies_are_looked_at():
+    assert sorted(path.stem for path in STUDIES.glob("*.yaml")) == sorted(
+        [*FULL, "wavefake_layout"]
+    )
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_everything_from_outside_is_known(name):
+    loaded = study(name)
+    found = needs(loaded)
+    assert {need.name for need in found} == {*loaded.corpora, *loaded.config["backbones"]}
+    assert all(need.source.startswith("http") for need in found)
+    for corpus, entry in loaded.corpora.items():
+        corpora.build(entry, loaded.corpus_root(corpus), key=corpus)
+
+
+def test_the_layerwise_grid():
+    loaded = study("layerwise")
+    assert len(loaded.run_seeds()) == 1260
+    assert {run.seeds for run in loaded.runs.values()} == {(42, 1, 1234)}
+    points = Counter()
+    for run in loaded.runs.values():
+        frontend = run.settings["frontend"]
+        points[frontend["backbone"]["hub"], frontend["n_layers"]] += 1
+        assert frontend["embedding"] is False
+        recipe = resolve_recipe(run.settings["recipe"])
+        (stage,) = recipe.stages
+        assert (stage.optimizer, stage.lr, stage.weight_decay) == ("adam", 1e-4, 1e-4)
+        assert (stage.epochs, stage.patience, stage.batch_size) == (50, 10, 32)
+        assert (recipe.select_by, recipe.train_crop) == ("loss", "start")
+    small = ("facebook/wav2vec2-base", "facebook/hubert-base-ls960", "microsoft/wavlm-base-plus")
+    large = ("facebook/wav2vec2-xls-r-300m", "facebook/hubert-large-ll60k", "microsoft/wavlm-large")
+    # Seven corpora and two back-ends per encoder and depth.
+    assert points == {
+        **{(hub, n): 14 for hub in small for n in (2, 4, 6, 12)},
+        **{(hub, n): 14 for hub in large for n in (4, 6, 8, 10, 12, 24)},
+    }
+
+
+def test_each_corpus_of_the_layerwise_study_has_its_own_settings():
+    loaded = study("layerwise")
+    expected = {
+        "la19": (0.1, 64600, ["la19", "la21", "df21", "in_the_wild"]),
+        "add": (0.1, 64600, ["add", "add_round2"]),
+        "habla": (0.3, 64600, ["habla"]),
+        "partialspoof": (0.1, None, ["partialspoof"]),
+        "half_truth": (0.5, None, ["half_truth"]),
+        "scenefake": (0.2, 64600, ["scenefake"]),
+        "ctrsvdd": (0.15, 64600, ["ctrsvdd"]),
+    }
+    for corpus, (spoof, length, tests) in expected.items():
+        for backend in ("ffn", "aasist"):
+            run = loaded.run_of(f"wavlm_large_n10_{backend}_{corpus}")
+            weights = run.settings["recipe"]["class_weights"]
+            assert weights == {"bonafide": pytest.approx(1 - spoof), "spoof": spoof}
+            assert run.settings["input"]["length"] == length
+            assert [source["corpus"]["corpus"] for source in run.settings["data"]] == [corpus]
+            assert loaded.scored_by(run.id) == [(name, "eval") for name in tests]
+
+
+def test_the_detectors_that_are_explained():
+    loaded = study("ig_detectors")
+    assert [run.detector for run in loaded.runs.values()] == ["aasist", "ca_mhfa", "sls"]
+    for run in loaded.runs.values():
+        recipe = resolve_recipe(run.settings["recipe"])
+        (stage,) = recipe.stages
+        assert (stage.optimizer, stage.lr, stage.lr_frontend) == ("adamw", 1e-3, 1e-6)
+        assert (stage.epochs, stage.batch_size * stage.accumulate) == (10, 16)
+        assert recipe.select_by == "min_dcf"
+        steps = run.settings["chain"]["steps"]
+        assert [(step["effect"], step["probability"]) for step in steps] == [
+            ("trim_silence", 0.5),
+            *((effect, 0.3) for effect in ("time_mask", "codec", "rawboost", "noise_filter")),
+        ]
+    assert loaded.fusion_settings("all_three")["fit"] == {"corpus": "asvspoof5", "split": "dev"}
+
+
+def test_the_two_stages():
+    loaded = study("two_stage")
+    run = loaded.run_of("two_stage")
+    assert run.seeds == (42,)
+    first, second = resolve_recipe(run.settings["recipe"]).stages
+    assert (first.freeze_frontend, first.lr, first.batch_size) == (True, 1e-3, 32)
+    assert (first.epochs, second.epochs) == (5, 10)
+    assert (second.freeze_frontend, second.lr, second.batch_size) == (False, 1e-5, 16)
+    assert (second.schedule, second.warmup_share, second.grad_clip) == ("linear", 0.1, 1.0)
+    # The first stage alone is the other detector.
+    probe = loaded.run_of("linear_probe").settings
+    (alone,) = resolve_recipe(probe["recipe"]).stages
+    for key in ("epochs", "lr", "weight_decay", "batch_size", "patience", "grad_clip"):
+        assert getattr(alone, key) == getattr(first, key), key
+    assert InputPolicy.from_dict({**InputPolicy().to_dict(), **run.settings["input"]}).hop == 32000
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> dict[str, str]:
+    """A small backbone of each family, with as many layers as the largest."""
+    folders = {}
+    for family in ("wav2vec2", "hubert", "wavlm"):
+        folder = tmp_path_factory.mktemp(family) / "model"
+        sizes = {"layers": 24, "hidden_size": 16, "heads": 2, "intermediate_size": 16}
+        write_tiny_backbone(folder, family, {**sizes, "conv_dim": 8}, 1)
+        folders[family] = str(folder)
+    return folders
+
+
+def built(run: Run, tiny: dict[str, str]) -> torch.Tensor:
+    """Logits of a detector of the study, on a small backbone, for two clips of its training."""
+    family = run.settings["frontend"]["backbone"]["family"]
+    backbone = {"family": family, "folder": tiny[family]}
+    frontend = frontends.build({**run.settings["frontend"], "backbone": backbone})
+    sizes = {"n_channels": frontend.n_channels, "dim": frontend.dim, "n_frames": None}
+    backend = backends.build(run.settings["backend"], **sizes)
+    clip = 0.1 * torch.randn(20000).numpy()
+    if "chain" in run.settings:
+        chain = Chain(run.settings["chain"]["steps"], {}, 16000)
+        clip, _ = chain(clip, utterance_rng(1, 0, "a"))
+    window = torch.from_numpy(clip[:16000].copy())
+    values, lengths = frontend(window.repeat(2, 1), torch.tensor([window.numel()] * 2))
+    return backend.eval()(values, lengths)
+
+
+@pytest.mark.parametrize(
+    ("name", "detectors"),
+    [
+        ("ig_detectors", ["aasist", "ca_mhfa", "sls"]),
+        (
+            "layerwise",
+            [
+                "wav2vec2_small_n2_ffn_la19",
+                "hubert_small_n12_aasist_half_truth",
+                "wavlm_large_n24_ffn_ctrsvdd",
+                "wav2vec2_large_n10_aasist_habla",
+            ],
+        ),
+        ("two_stage", ["linear_probe", "two_stage"]),
+    ],
+)
+def test_detectors_can_be_built(name, detectors, tiny):
+    loaded = study(name)
+    for detector in detectors:
+        run = loaded.run_of(detector)
+        logits = built(run, tiny)
+        assert logits.shape == (2, run.settings["backend"].get("n_outputs", 1))
+        assert logits.isfinite().all()
