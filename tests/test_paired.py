@@ -117,6 +117,15 @@ def test_speakers_are_resampled_as_a_whole(systems, trials, compared):
     assert again.equals(clustered)
 
 
+def test_too_few_resamples_are_remarked_on(systems, trials, caplog):
+    compare(systems, trials, 119, seed=1)
+    assert "too few for 3 pairs" in caplog.text
+    assert "take at least 120" in caplog.text
+    caplog.clear()
+    compare(systems, trials, 120, seed=1)
+    assert caplog.text == ""
+
+
 def test_what_cannot_be_compared(systems, trials):
     with pytest.raises(SpoofscopeError, match="at least two"):
         compare({"a": systems["good"]}, trials, 10, seed=1)

@@ -56,7 +56,7 @@ def params_table_comparisons(wildcards):
         "table_comparisons",
         origins=chosen_origins("comparisons"),
         systems=chosen_systems("comparisons"),
-        resamples=STUDY.config["comparisons"].get("resamples", 1000),
+        resamples=STUDY.config["comparisons"].get("resamples", 2000),
         cluster=bootstrap.get("cluster"),
         bootstrap_seed=STUDY.seed,
         root=R,

@@ -6,6 +6,7 @@ suggest.
 """
 
 import itertools
+import logging
 from collections.abc import Mapping
 
 import numpy as np
@@ -17,6 +18,8 @@ from spoofscope.metrics.bootstrap import Resamples, p_value, percentile_interval
 from spoofscope.metrics.correlation import holm
 from spoofscope.metrics.rates import eer, min_dcf
 from spoofscope.tables import LABELS, join_scores
+
+_LOGGER = logging.getLogger(__name__)
 
 METRICS = ("eer", "min_dcf")
 SCHEMA: dict[str, pl.DataType] = {
@@ -69,6 +72,15 @@ def compare(
         raise SpoofscopeError("a comparison needs at least two detectors")
     if resamples < 1:
         raise SpoofscopeError("a comparison needs resamples; `bootstrap.resamples` is 0")
+    pairs = len(systems) * (len(systems) - 1) // 2
+    if resamples < 40 * pairs:
+        _LOGGER.warning(
+            "%d resamples are too few for %d pairs: after the correction no difference can be "
+            "significant at 5 %%; take at least %d",
+            resamples,
+            pairs,
+            40 * pairs,
+        )
     if cluster is not None and cluster not in trials.columns:
         raise TableError(f"the trials have no column {cluster!r} to resample by")
     # Sums of floats depend on their order; the order of the rows must not show in the numbers.
