@@ -90,8 +90,11 @@ def page(served):
         pytest.skip("Chromium is not installed (Debian package chromium)")
     with sync_playwright() as playwright:
         # Chromium's own sandbox cannot be had as root.
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1100, "height": 1400})
+        arguments = ["--no-sandbox", "--use-fake-device-for-media-stream"]
+        browser = playwright.chromium.launch(executable_path=executable, args=arguments)
+        page = browser.new_page(
+            viewport={"width": 1100, "height": 1400}, permissions=["microphone"]
+        )
         page.set_default_timeout(60_000)
         expect.set_options(timeout=60_000)
         requests, errors, dialogs = [], [], []
@@ -141,6 +144,19 @@ def test_no_verdict_stays_for_another_recording(served, page):
     verdict = page.locator("#verdict .verdict")
     expect(verdict.locator("h2")).to_have_text("Inconclusive")
     expect(verdict).to_contain_text("Because less than 0.25 s of the recording is audible.")
+
+
+def test_the_microphone_is_judged(page):
+    page.locator("#recording button[aria-label=Clear]").click()
+    page.locator("#recording").get_by_role("button", name="Record audio").click()
+    page.locator("#recording").get_by_role("button", name="Record", exact=True).click()
+    page.wait_for_timeout(1500)
+    page.locator("#recording").get_by_role("button", name="Stop").first.click()
+    expect(page.locator("#recording button[aria-label=Clear]")).to_be_visible()
+    page.locator("#judge").click()
+    expect(page.locator("#verdict .verdict")).to_contain_text("in ")
+    expect(page.locator("#verdict .problem")).to_have_count(0)
+    page.locator("#recording button[aria-label='Upload file']").click()
 
 
 def test_text_is_refused_in_a_sentence(served, page):

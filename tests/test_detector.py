@@ -1,10 +1,12 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import safetensors.torch
+import soundfile
 import torch
 
 from noise_and_tones import write_corpus
@@ -112,6 +114,55 @@ def test_short_clip_is_extended_and_other_rates_are_resampled() -> None:
     assert detector.predict((tone[:100], 16000))["n_windows"] == 1
     with pytest.raises(AudioError):
         detector.score(tone[:0], 16000)
+
+
+def test_arrays_are_judged_as_the_files_that_hold_them(tmp_path: Path) -> None:
+    detector = lfcc_detector()
+    pcm = np.random.default_rng(2).integers(-9000, 9000, (2, 30000)).astype(np.int16)
+    path = tmp_path / "stereo.wav"
+    soundfile.write(path, pcm.T, 22050, subtype="PCM_16")
+    by_file, by_array, by_tensor = detector.predict(
+        [path, (pcm, 22050), (torch.from_numpy(pcm / 32768), 22050)]
+    )
+    assert by_file["path"] == str(path)
+    assert by_array["path"] is None
+    assert by_file["window_scores"] == by_array["window_scores"]
+    assert by_tensor["score"] == pytest.approx(by_file["score"], abs=1e-5)
+    assert detector.score(pcm, 22050) == by_file["score"]
+    assert detector.predict([]) == []
+
+
+def test_long_clips_are_judged_block_by_block(tmp_path: Path, backbone: dict[str, str]) -> None:
+    """Beyond one minute, and with a policy that needs mean and variance of the whole clip."""
+    frontend = {"type": "ssl", "backbone": backbone, "n_layers": 1}
+    torch.manual_seed(0)
+    detector = Detector(frontend, {"type": "linear"}, InputPolicy(length=160000, hop=120000)).eval()
+    rng = np.random.default_rng(3)
+    clip = (0.1 * rng.standard_normal(8000 * 125) + 0.05).astype(np.float32)
+    path = tmp_path / "long.flac"
+    audio.write(path, clip, 8000)
+    whole = detector.policy.windows(audio.read(path, 16000)[0])
+    for judgement in (detector.predict(path), detector.predict((clip, 8000))):
+        assert judgement["window_starts_s"] == (whole.starts / 16000).tolist()
+        assert judgement["n_windows"] == 17
+        logits = detector.logits(list(whole.values), 8)
+        assert np.array(judgement["window_logits"]) == pytest.approx(logits, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("recording", "message"),
+    [
+        (np.zeros(16000), "a pair of samples and their rate"),
+        ((np.zeros(16000),), "a pair of samples and their rate"),
+        ((np.zeros(16000), 0), "sample rate"),
+        ((np.zeros(16000), 16000.5), "sample rate"),
+        ((np.zeros((16000, 2)), 16000), "transpose"),
+        ("nowhere.wav", r"nowhere\.wav: no such audio file"),
+    ],
+)
+def test_what_is_no_recording_is_refused(recording: Any, message: str) -> None:
+    with pytest.raises(AudioError, match=message):
+        lfcc_detector().predict(recording)
 
 
 @pytest.mark.parametrize(

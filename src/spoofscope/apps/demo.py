@@ -156,9 +156,10 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
     Raises:
         ConfigError: `study` holds no results.
     """
+    performance = views.performance(study, detector)
+    # Only now: it takes seconds, and a refusal should not.
     import gradio as gr
 
-    performance = views.performance(study, detector)
     with gr.Blocks(title="spoofscope", analytics_enabled=False) as page:
         gr.HTML(
             "<h1>spoofscope</h1><p>Is a recording bona fide speech or a deepfake? Audio stays on "
