@@ -21,7 +21,7 @@ from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError, DetectorError
 from spoofscope.files import sha256_file
 from spoofscope.frontends import registry as frontends
-from spoofscope.frontends.backbones import write_tiny_backbone
+from spoofscope.frontends.backbones import read_architecture, write_tiny_backbone
 from spoofscope.fusion import apply_to_trials, fit_on_trials
 from spoofscope.published import aasist
 from spoofscope.published.importing import import_detector
@@ -380,11 +380,16 @@ def test_ssl_aasist_gives_the_logits_of_fine_tuned_backbone_and_back_end(
 ) -> None:
     state = ssl_state(fine_tuned)
     source = save(tmp_path / "ssl.pth", state)
-    out = tmp_path / "detector"
-    arguments = ["import", "ssl-aasist", str(source), str(out), "--backbone", str(backbone)]
+    out, configured = tmp_path / "detector", tmp_path / "configured"
+    configured.mkdir()
+    shutil.copy(backbone / "config.json", configured)
+    arguments = ["import", "ssl-aasist", str(source), str(out), "--backbone", str(configured)]
     assert cli.main(arguments) == 0
+    shutil.rmtree(configured)
     detector = Detector.load(out)
     assert not detector.policy.normalize
+    assert detector.frontend.config["n_layers"] == 3
+    assert "all of its weights in this folder" in (out / "card.md").read_text()
     audio.write(tmp_path / "clip.wav", 0.3 * clip(20000), 16000)
     heard, _ = audio.read(tmp_path / "clip.wav")
     window = torch.from_numpy(released.first_64600(heard))[None]
@@ -409,6 +414,12 @@ def test_a_backbone_of_another_architecture_is_refused(
         r"1 unexpected \(ssl_model\.model\.target_glu\.0\.weight\)",
     ):
         import_detector("ssl-aasist", broken, tmp_path / "x", backbone=backbone)
+    wavlm = tmp_path / "wavlm"
+    write_tiny_backbone(wavlm, "wavlm", {"norm": "layer"}, 1)
+    with pytest.raises(DetectorError, match="of family 'wavlm', not 'wav2vec2'"):
+        import_detector("ssl-aasist", broken, tmp_path / "x", backbone=wavlm)
+    with pytest.raises(DetectorError, match="absent does not exist"):
+        import_detector("ssl-aasist", broken, tmp_path / "x", backbone=tmp_path / "absent")
     post_norm = tmp_path / "post_norm"
     write_tiny_backbone(post_norm, "wav2vec2", {"norm": "group"}, 1)
     with pytest.raises(ConfigError, match="pre-norm"):
@@ -416,18 +427,7 @@ def test_a_backbone_of_another_architecture_is_refused(
     assert not (tmp_path / "x").exists()
 
 
-def test_only_the_last_state_is_normed(backbone: Path) -> None:
-    source = {"type": "ssl", "backbone": {"family": "wav2vec2", "folder": str(backbone)}}
-    waveform, lengths = torch.from_numpy(clip(4000))[None], torch.tensor([4000])
-    plain = frontends.build(source)
-    normed = frontends.build({**source, "final_norm": True, "normalize": False})
-    assert plain.normalize
-    assert not normed.normalize
-    model = transformers.Wav2Vec2Model.from_pretrained(backbone)
-    with torch.no_grad():
-        before = plain(waveform, lengths).values
-        after = normed(waveform, lengths).values
-        expected = model(waveform).last_hidden_state
-    assert torch.equal(before[:, :-1], after[:, :-1])
-    torch.testing.assert_close(after[:, -1], expected)
-    assert not torch.allclose(before[:, -1], after[:, -1], atol=1e-2)
+def test_a_backbone_without_weights_is_for_detectors_that_bring_them(backbone: Path) -> None:
+    source = {"family": "wav2vec2", "architecture": read_architecture(backbone, "wav2vec2")}
+    with pytest.raises(ConfigError, match="fine_tune: all only"):
+        frontends.build({"type": "ssl", "backbone": source})

@@ -108,8 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     importing.add_argument(
         "--backbone",
         metavar="FOLDER",
-        help="for ssl-aasist: a transformers folder of XLS-R 300M, of which the configuration is "
-        "used",
+        help="for ssl-aasist: a transformers folder of XLS-R 300M; only its config.json is read",
     )
     importing.set_defaults(run=_import)
 

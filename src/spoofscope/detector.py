@@ -659,7 +659,9 @@ def _card(settings: Mapping[str, Any]) -> str:
         f"- Logits: {', '.join(settings['outputs'])}.",
     ]
     backbone = settings["backbone"]
-    if backbone is not None:
+    if backbone is not None and "architecture" in backbone:
+        lines.append(f"- Backbone: {backbone['family']}, all of its weights in this folder.")
+    elif backbone is not None:
         source = backbone.get("hub") or backbone.get("folder")
         pin = backbone.get("revision") or backbone.get("sha256")
         lines.append(f"- Backbone: {source} ({pin}).")

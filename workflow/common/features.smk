@@ -10,9 +10,9 @@ BACKBONES = {
 
 def backbone_files(frontend):
     """The files that a front-end's backbone is loaded from."""
-    if "backbone" not in frontend:
+    folder = frontend.get("backbone", {}).get("folder")
+    if folder is None:
         return []
-    folder = frontend["backbone"]["folder"]
     return [f"{folder}/config.json", f"{folder}/model.safetensors"]
 
 
@@ -32,13 +32,9 @@ def features_backbone(wildcards):
 
 
 def backbone_origins(frontend):
-    folders = [frontend["backbone"]["folder"]] if "backbone" in frontend else []
+    folder = frontend.get("backbone", {}).get("folder")
     made = {f"{STUDY.data_root}/backbones/{name}": name for name in BACKBONES}
-    return [
-        origin(params_backbone, backbone=made[folder])
-        for folder in folders
-        if folder in made
-    ]
+    return [origin(params_backbone, backbone=made[folder])] if folder in made else []
 
 
 def params_backbone(wildcards):

@@ -33,12 +33,18 @@ def ssl_runs():
     return [STUDY.run(run) for run in dict.fromkeys(run for run, _ in layered())]
 
 
+def backbone_place(run):
+    """The folder of a backbone, or its family where a detector brings all weights itself."""
+    backbone = run.settings["frontend"]["backbone"]
+    return backbone.get("folder", backbone["family"])
+
+
 def ssl_described():
     """Which backbone, and how much of it, every SSL detector reads."""
     return [
         {
             "detector": run.detector,
-            "backbone": Path(run.settings["frontend"]["backbone"]["folder"]).name,
+            "backbone": Path(backbone_place(run)).name,
             "n_layers": run.settings["frontend"].get("n_layers"),
         }
         for run in ssl_runs()
@@ -97,7 +103,7 @@ def depth_points():
                 "detector": run.detector,
                 "run": run.id,
                 "n_layers": run.settings["frontend"].get("n_layers"),
-                "backbone": run.settings["frontend"]["backbone"]["folder"],
+                "backbone": backbone_place(run),
             }
             for run in runs
         ]

@@ -27,6 +27,7 @@ _CLASSES = {
     "wavlm": ("WavLMConfig", "WavLMModel"),
 }
 _PREPROCESSOR = "preprocessor_config.json"
+_SAMPLE_RATE = 16000
 FAMILIES = tuple(sorted(_CLASSES))
 
 _TINY_DEFAULTS: dict[str, Any] = {
@@ -215,7 +216,26 @@ def _start_as_filter_bank(convolutions: list[Any]) -> None:
             weight[index, index] += 2 / weight.shape[2]
 
 
-def describe_backbone(source: Mapping[str, str]) -> Description:
+def read_architecture(folder: str | Path, family: str) -> dict[str, Any]:
+    """What `{family, architecture}` needs of a transformers folder: its config.json alone.
+
+    Raises:
+        ConfigError: no such family.
+        DetectorError: the folder has no readable config.json, or is of another family.
+    """
+    family = _family_of({"family": family})
+    # transformers would take a folder that is not there for a model on the hub.
+    if not Path(folder).is_dir():
+        raise DetectorError(f"the backbone folder {folder} does not exist")
+    found = _settings(Path(folder), family, str(folder))
+    return {
+        key: value
+        for key, value in found.items()
+        if key not in ("_name_or_path", "architectures", "transformers_version")
+    }
+
+
+def describe_backbone(source: Mapping[str, Any]) -> Description:
     """Read the configuration of an encoder; its weights stay on disk.
 
     Importing transformers' models takes seconds and loading a large encoder gigabytes, which a job
@@ -223,30 +243,39 @@ def describe_backbone(source: Mapping[str, str]) -> Description:
 
     Args:
         source: `{family, folder}`; `hub` and `revision` may say where the folder's content is from.
+            Or `{family, architecture}`, see `read_architecture`.
 
     Raises:
         ConfigError: the source is malformed.
         DetectorError: the folder is missing or incomplete, of another family, or has pickled
             weights.
     """
+    if "architecture" in source:
+        check_keys(source, ("family", "architecture"), "backbone")
+        config = _config_class(_family_of(source)).from_dict(dict(source["architecture"]))
+        return Description(_plain(config), _SAMPLE_RATE, False)
     folder = _folder_of(source)
     return _describe(folder, _family_of(source), str(folder))
 
 
-def load_backbone(source: Mapping[str, str]) -> Any:
+def load_backbone(source: Mapping[str, Any]) -> Any:
     """Load an encoder from a folder, strictly, from safetensors only, without network.
+
+    Of an architecture without weights it makes the network, whose weights are then random.
 
     Returns:
         The transformers model, in evaluation mode, LayerDrop and SpecAugment off.
 
     Args:
-        source: `{family, folder}`; `hub` and `revision` may say where the folder's content is from.
+        source: as for :func:`describe_backbone`.
 
     Raises:
         ConfigError: the source is malformed.
         DetectorError: the folder is missing or incomplete, of another family, has pickled weights,
             or its weights are not exactly those of the encoder (heads of pre-training apart).
     """
+    if "architecture" in source:
+        return _random(_family_of(source), describe_backbone(source))
     folder, family = _folder_of(source), _family_of(source)
     return _load(folder, family, _describe(folder, family, str(folder)), str(folder))
 
@@ -279,20 +308,57 @@ def _folder_of(source: Mapping[str, str]) -> Path:
 def _describe(folder: Path, family: str, where: str) -> Description:
     import transformers
 
-    config_class, _ = _CLASSES[family]
+    _settings(folder, family, where)
     try:
-        found = transformers.PretrainedConfig.get_config_dict(folder)[0]
-        if found.get("model_type") != family:
-            raise DetectorError(
-                f"the backbone {where} is of family {found.get('model_type')!r}, not {family!r}"
-            )
-        config = getattr(transformers, config_class).from_pretrained(folder)
-        config.layerdrop = 0.0
-        config.apply_spec_augment = False
+        config = _config_class(family).from_pretrained(folder)
         extractor = transformers.Wav2Vec2FeatureExtractor.from_pretrained(folder)
     except (OSError, ValueError) as error:
         raise DetectorError(f"the backbone {where} cannot be loaded: {error}") from error
-    return Description(config, int(extractor.sampling_rate), bool(extractor.do_normalize))
+    return Description(_plain(config), int(extractor.sampling_rate), bool(extractor.do_normalize))
+
+
+def _settings(folder: Path, family: str, where: str) -> dict[str, Any]:
+    """The content of config.json."""
+    import transformers
+
+    try:
+        found: dict[str, Any] = transformers.PretrainedConfig.get_config_dict(folder)[0]
+    except (OSError, ValueError) as error:
+        raise DetectorError(f"the backbone {where} cannot be loaded: {error}") from error
+    if found.get("model_type") != family:
+        raise DetectorError(
+            f"the backbone {where} is of family {found.get('model_type')!r}, not {family!r}"
+        )
+    return found
+
+
+def _config_class(family: str) -> Any:
+    import transformers
+
+    return getattr(transformers, _CLASSES[family][0])
+
+
+def _plain(config: Any) -> Any:
+    """The configuration with what is random in training switched off, dropout apart."""
+    config.layerdrop = 0.0
+    config.apply_spec_augment = False
+    return config
+
+
+def _random(family: str, description: Description) -> Any:
+    import torch
+    import transformers
+
+    with torch.random.fork_rng(devices=[]):
+        model = getattr(transformers, _CLASSES[family][1])(description.config)
+    return _without_mask(model).eval()
+
+
+def _without_mask(model: Any) -> Any:
+    # SpecAugment's replacement vector is never used: neither train nor store it.
+    if hasattr(model, "masked_spec_embed"):
+        del model.masked_spec_embed
+    return model
 
 
 def _load(folder: Path, family: str, description: Description, where: str) -> Any:
@@ -312,10 +378,7 @@ def _load(folder: Path, family: str, description: Description, where: str) -> An
     except (OSError, ValueError, RuntimeError, SafetensorError, UnpicklingError) as error:
         raise DetectorError(f"the backbone {where} cannot be loaded: {error}") from error
     _check_loading(report, where)
-    # SpecAugment's replacement vector is never used: neither train nor store it.
-    if hasattr(model, "masked_spec_embed"):
-        del model.masked_spec_embed
-    return model.eval()
+    return _without_mask(model).eval()
 
 
 def _check_loading(report: Mapping[str, Any], where: str) -> None:

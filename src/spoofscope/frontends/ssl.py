@@ -25,7 +25,8 @@ class SSLFrontEnd(FrontEnd):
     the last one is taken before the final layer norm.
 
     Options:
-        backbone: `{family, folder}`, see `backbones.load_backbone`.
+        backbone: `{family, folder}`; or `{family, architecture}` in a detector that brings all
+            weights, with `fine_tune: all` only. See `backbones.load_backbone`.
         n_layers: keep this many transformer layers and delete those above; null keeps all. What
             the kept layers compute does not change.
         embedding: whether hidden state 0, the input of the first layer, is in the stack, so that
@@ -76,6 +77,8 @@ class SSLFrontEnd(FrontEnd):
         if (fine_tune == "top") != (self.config["top_layers"] is not None):
             raise ConfigError(f"{owner}: top_layers goes with fine_tune: top, and only with it")
 
+        if "architecture" in self.config["backbone"] and fine_tune != "all":
+            raise ConfigError(f"{owner}: a backbone without weights goes with fine_tune: all only")
         backbone = describe_backbone(self.config["backbone"])
         self.sample_rate = backbone.sample_rate
         self.normalize = backbone.normalize if normalize is None else bool(normalize)

@@ -28,7 +28,7 @@ def import_detector(
         weights: the state dict, as torch.save wrote it.
         out_dir: a new folder, or one with a detector, which is replaced.
         backbone: for formats with an SSL backbone and only for those: a transformers folder of the
-            same architecture. Of it the configuration is used; the weights are the published ones.
+            same architecture. Only its config.json is read; the weights are the published ones.
 
     Raises:
         DetectorError: no such format; the file cannot be read, or has other names or shapes than

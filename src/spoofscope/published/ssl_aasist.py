@@ -8,6 +8,7 @@ although XLS-R was pre-trained on normalised ones.
 from pathlib import Path
 
 from spoofscope.detector import Detector
+from spoofscope.frontends.backbones import read_architecture
 from spoofscope.published.aasist import BLOCK, GRAPH_MODULES, GRAPH_TENSORS, POLICY
 
 _BACKBONE = "ssl_model.model."
@@ -67,9 +68,11 @@ _LAYER = {
 def untrained(format_name: str, backbone: str | Path | None) -> Detector:
     """A detector of the architecture that the backbone's configuration describes."""
     del format_name
+    architecture = read_architecture(str(backbone), "wav2vec2")
     front_end = {
         "type": "ssl",
-        "backbone": {"family": "wav2vec2", "folder": str(backbone)},
+        "backbone": {"family": "wav2vec2", "architecture": architecture},
+        "n_layers": architecture["num_hidden_layers"],
         "fine_tune": "all",
         "final_norm": True,
         "normalize": False,

@@ -188,13 +188,14 @@ def _parts(settings: Mapping[str, Any]) -> dict[str, str]:
     if "frontend" not in settings:
         return dict.fromkeys(("frontend", "backend", "input"), "unknown")
     frontend, policy = settings["frontend"], settings["input"]
-    backbone = frontend.get("backbone")
+    backbone = frontend.get("backbone") or {}
+    # Folders of the workflow's own end in a hash; a detector that brings all weights names none.
+    name = re.sub("-[0-9a-f]{8}$", "", Path(backbone.get("folder", "")).name)
+    name = name or backbone.get("family", "")
     length = policy.get("length", 64600)
     seconds = 0 if length is None else length / policy.get("sample_rate", 16000)
     return {
-        "frontend": frontend["type"]
-        # Folders of the workflow's own end in a hash.
-        + (f" ({re.sub('-[0-9a-f]{8}$', '', Path(backbone['folder']).name)})" if backbone else ""),
+        "frontend": frontend["type"] + (f" ({name})" if name else ""),
         "backend": settings["backend"]["type"],
         "input": f"{seconds:g} s windows" if seconds else "whole clips",
     }
@@ -311,6 +312,7 @@ def build_page(
         config=config,
         headline=list(headline.iter_rows(named=True)),
         detectors=_detectors(runs, systems),
+        systems=systems,
         corpora=_corpora(config, root),
         figures=[
             {
