@@ -1,5 +1,6 @@
 """EER against the number of transformer layers that are kept."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from spoofscope.errors import DetectorError
 from spoofscope.figures.inputs import read_metrics
 from spoofscope.figures.style import line_style, new_figure, save
 from spoofscope.files import read_json
-from spoofscope.layers.depth import depth_table
-from spoofscope.metrics.tables import MACRO
+from spoofscope.layers.depth import MEAN_OF, depth_table
 
 _PER_ROW = 3
+# More curves than this have their names in each panel, and a panel's colours are its own.
+_SHARED_LEGEND = 12
 
 
 def draw(
@@ -43,37 +45,42 @@ def draw(
     panels = (
         table.select("corpus", "split")
         .unique(maintain_order=True)
-        .sort(pl.col("corpus") == MACRO, "corpus", "split")
+        .sort(pl.col("corpus").str.starts_with(MEAN_OF), "corpus", "split")
     )
     columns = min(panels.height, _PER_ROW)
     rows = -(-panels.height // columns)
-    figure = new_figure(2.6 * columns + 0.4, 2.3 * rows + 0.5)
-    names = list(curves)
+    shared = len(curves) <= _SHARED_LEGEND
+    size = (2.6, 2.3) if shared else (3.4, 3.6)
+    figure = new_figure(size[0] * columns + 0.4, size[1] * rows + 0.5)
     handles: dict[str, Any] = {}
     for number, (corpus, split) in enumerate(panels.rows(), start=1):
         axes = figure.add_subplot(rows, columns, number)
         own = table.filter((pl.col("corpus") == corpus) & (pl.col("split") == split))
+        names = [name for name in curves if (own["curve"] == name).any()]
         for i, name in enumerate(names):
-            part = own.filter(pl.col("curve") == name)
-            if part.height:
-                handles.setdefault(name, _curve(axes, part, i, len(names)))
+            # Curves side by side where they share a depth.
+            shift = min(0.12, 0.8 / len(names)) * (i - (len(names) - 1) / 2)
+            style = line_style(list(curves).index(name) if shared else i)
+            handles[name] = _curve(axes, own.filter(pl.col("curve") == name), shift, style)
         axes.set_xticks(sorted(own["n_layers"].unique().to_list()))
         axes.set_ylim(bottom=0)
-        axes.set_title("mean of the sets" if corpus == MACRO else f"{corpus}, {split}")
+        axes.set_title(textwrap.fill(f"{corpus}, {split}", 36 if shared else 46))
         if (number - 1) % columns == 0:
             axes.set_ylabel("EER (%)")
-        if number > panels.height - columns:
-            axes.set_xlabel("transformer layers kept")
-    figure.legend(
-        list(handles.values()), list(handles), loc="outside lower center", ncols=min(4, 2 * columns)
-    )
+        axes.set_xlabel("transformer layers kept")
+        if not shared:
+            axes.legend([handles[name] for name in names], names, fontsize=5, labelspacing=0.2)
+    if shared:
+        figure.legend(
+            list(handles.values()),
+            list(handles),
+            loc="outside lower center",
+            ncols=min(4, 2 * columns),
+        )
     save(figure, outputs, table)
 
 
-def _curve(axes: Axes, part: pl.DataFrame, index: int, count: int) -> Any:
-    style = line_style(index)
-    # Curves side by side where they share a depth.
-    shift = 0.12 * (index - (count - 1) / 2)
+def _curve(axes: Axes, part: pl.DataFrame, shift: float, style: Mapping[str, Any]) -> Any:
     for row in part.iter_rows(named=True):
         x = row["n_layers"] + shift
         if row["ci_low"] is not None:

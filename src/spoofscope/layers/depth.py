@@ -8,7 +8,10 @@ import numpy.typing as npt
 import polars as pl
 
 from spoofscope.errors import TableError
-from spoofscope.metrics.tables import MACRO, POOLED
+from spoofscope.metrics.tables import POOLED
+
+MEAN_OF = "mean of "
+"""How the name of several sets together begins."""
 
 DEPTH_COLUMNS: dict[str, pl.DataType] = {
     "curve": pl.String(),
@@ -38,8 +41,8 @@ def depth_table(
     trainings differ. `above_deepest` is the mean less that of the deepest detector of its curve on
     that set: what cutting layers off costs, negative where it helps.
 
-    Where a detector is tested on several sets, the corpus "(macro average)" holds the plain mean
-    over its sets, per seed, without an interval.
+    Where a detector is tested on several sets, the corpus "mean of (a, b)" holds the plain mean
+    over these, per seed, without an interval. Only detectors tested on the same sets share it.
 
     Args:
         curves: name to points, each a detector's `detector` (name), `run` and `n_layers`.
@@ -51,8 +54,7 @@ def depth_table(
     pooled = metrics.filter((pl.col("condition") == POOLED) & (pl.col("metric") == "eer")).select(
         "system", "seed", "corpus", "split", eer="value", ci_low="ci_low", ci_high="ci_high"
     )
-    if pooled.select("corpus", "split").n_unique() > 1:
-        pooled = pl.concat([pooled, _macro(pooled)])
+    pooled = pl.concat([pooled, _means_of_sets(pooled)])
     frames = []
     for curve, points in curves.items():
         for point in points:
@@ -84,16 +86,17 @@ def depth_table(
     ).select(pl.col(name).cast(dtype) for name, dtype in DEPTH_COLUMNS.items())
 
 
-def _macro(pooled: pl.DataFrame) -> pl.DataFrame:
-    """The mean over sets of every system that has several, per seed."""
-    of_seed = pooled.group_by("system", "seed", maintain_order=True).agg(
-        pl.col("eer").mean(), sets=pl.len()
+def _means_of_sets(pooled: pl.DataFrame) -> pl.DataFrame:
+    """The mean over sets of every system that has several, per seed, named by the sets."""
+    names = pl.col("corpus").unique().sort().str.join(", ")
+    of_seed = pooled.group_by("system", "seed", "split", maintain_order=True).agg(
+        pl.col("eer").mean(), corpus=pl.format("{}({})", pl.lit(MEAN_OF), names), sets=pl.len()
     )
     return of_seed.filter(pl.col("sets") > 1).select(
         "system",
         "seed",
-        pl.lit(MACRO).alias("corpus"),
-        pl.lit("eval").alias("split"),
+        "corpus",
+        "split",
         "eer",
         pl.lit(None, pl.Float64).alias("ci_low"),
         pl.lit(None, pl.Float64).alias("ci_high"),
