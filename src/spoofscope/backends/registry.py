@@ -19,7 +19,6 @@ _MEMBERS = {
     "linear": "spoofscope.backends.linear:Linear",
     "mhfa": "spoofscope.backends.mhfa:MHFA",
     "raw_aasist": "spoofscope.backends.raw_aasist:RawAASIST",
-    "raw_aasist": "spoofscope.backends.raw_aasist:RawAASIST",
     "sls": "spoofscope.backends.sls:SLS",
 }
 
