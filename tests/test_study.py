@@ -293,6 +293,21 @@ def test_a_detector_can_have_test_sets_of_its_own():
     assert Study(only).scored() == [("mine", "dev"), ("mine", "eval"), ("made", "train")]
 
 
+def test_figures_show_as_many_systems_as_can_be_read():
+    study = Study(small())
+    assert study.shown() == study.systems()
+    large = small("detectors.a.seeds", list(range(60)))
+    assert Study(large).shown() == []
+    large["figures"] = {"systems": ["all", "b"]}
+    study = Study(large)
+    assert study.shown() == [(study.run_of("b").id, 1), (study.fusion_id("all"), 0)]
+    assert ids(large) == ids(small())
+    with pytest.raises(ConfigError, match=r"figures.systems: with their seeds these are 60; .*48"):
+        Study({**large, "figures": {"systems": ["a"]}})
+    with pytest.raises(ConfigError, match=r"figures.systems\[1\]: 'z' is neither a detector nor"):
+        Study({**large, "figures": {"systems": ["a", "z"]}})
+
+
 DETECTOR = {
     "backbone": None,
     "backend": {"type": "linear"},

@@ -35,6 +35,10 @@ _WITH_SEGMENTS = ("half_truth", "mini", "partialspoof")
 Config = dict[str, Any]
 
 
+MOST_SHOWN = 48
+"""Figures with a curve, a row or a panel per system and seed can show so many; more nobody can read."""
+
+
 @functools.cache
 def _schema(path: Path) -> Config:
     with open(path, encoding="utf-8") as stream:
@@ -264,6 +268,8 @@ class Study:
         }
         self._check_layers()
 
+        self._check_shown()
+
     # --- references between sections -------------------------------------------------------
 
     def _reference(self, name: str, section: str, where: str) -> Any:
@@ -339,6 +345,21 @@ class Study:
             sets = [pair for name in self.config["detectors"] for pair in self._sets_of(name)]
             self._check_scored(entry, f"artefacts.trials[{i}]", sets)
         self._check_judgements()
+
+    def _check_shown(self) -> None:
+        names = self.config.get("figures", {}).get("systems", [])
+        systems = {**self.config["detectors"], **self.config.get("fusion", {})}
+        for i, name in enumerate(names):
+            if name not in systems:
+                raise ConfigError(
+                    f"figures.systems[{i}]: {name!r} is neither a detector nor a fusion; "
+                    f"{nearest(name, systems)}"
+                )
+        if names and len(self.shown()) > MOST_SHOWN:
+            raise ConfigError(
+                f"figures.systems: with their seeds these are {len(self.shown())}; figures can "
+                f"show {MOST_SHOWN}"
+            )
 
     def _check_judgements(self) -> None:
         """What is asked about scores: comparisons, reliability, tandem costs, exports."""
@@ -875,6 +896,17 @@ class Study:
         if fusion_id not in self._fusion_of:
             raise ConfigError(f"the study file defines no fusion {fusion_id!r}")
         return self._fusion_of[fusion_id]
+
+    def shown(self) -> list[tuple[str, int]]:
+        """Every (id, seed) that figures show which have a curve, a row or a panel for each: those
+        that section `figures` names, or all; none where all are too many.
+        """
+        names = self.config.get("figures", {}).get("systems")
+        if names is None:
+            return self.systems() if len(self.systems()) <= MOST_SHOWN else []
+        ids = {self.run_of(name).id for name in names if name in self._run_of}
+        ids |= {fusion for fusion, name in self._fusion_of.items() if name in names}
+        return [(system, seed) for system, seed in self.systems() if system in ids]
 
     def systems(self) -> list[tuple[str, int]]:
         """Every (id, seed) that has score files: the runs, then the fusions (seed 0)."""

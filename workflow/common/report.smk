@@ -24,6 +24,34 @@ def figure_outputs(name):
     return {suffix: f"{R}/figures/{name}.{suffix}" for suffix in ("pdf", "png", "tsv")}
 
 
+def shown_scorings():
+    shown = set(STUDY.shown())
+    return [scoring for scoring in eval_scorings() if scoring[:2] in shown]
+
+
+def shown_files(folder):
+    """Input function of the eval files of all systems that figures show."""
+    return target(
+        lambda: [
+            f"{R}/{folder}/{system}/seed{seed}/{corpus}.{split}.tsv"
+            for system, seed, corpus, split in shown_scorings()
+        ],
+        absent=NO_SHOWN,
+    )
+
+
+def shown_sets():
+    return list(dict.fromkeys(scoring[2:] for scoring in shown_scorings()))
+
+
+def shown_detectors():
+    return [
+        f"{detector_folder(run, seed)}/detector.json"
+        for run, seed in STUDY.shown()
+        if (run, seed) in STUDY.detector_seeds()
+    ]
+
+
 def eval_sets_of(system):
     return [list(pair) for pair in STUDY.scored_by(system) if pair[1] == "eval"]
 
@@ -62,8 +90,8 @@ def described_systems():
     return described
 
 
-def eval_score_origins():
-    return [score_origin(*scoring) for scoring in eval_scorings()]
+def shown_score_origins():
+    return [score_origin(*scoring) for scoring in shown_scorings()]
 
 
 def metrics_origins(scorings):
@@ -73,6 +101,10 @@ def metrics_origins(scorings):
         )
         for system, seed, corpus, split in scorings
     ]
+
+
+def shown_metrics_origins():
+    return metrics_origins(shown_scorings())
 
 
 def eval_metrics_origins():
@@ -96,13 +128,17 @@ def layers_origins():
     return [origin(params_layer_weights, run=run, seed=seed) for run, seed in layered()]
 
 
-def correlation_origins():
+def correlation_origins(correlations):
     return [
         origin(
             params_correlate_artefacts, run=run, seed=seed, corpus=corpus, split=split
         )
-        for run, seed, corpus, split in correlated()
+        for run, seed, corpus, split in correlations
     ]
+
+
+def shown_correlation_origins():
+    return correlation_origins(shown_correlations())
 
 
 def result_origins():
@@ -114,7 +150,7 @@ def result_origins():
         *layers_origins(),
         *probe_origins(),
         *(origin(params_layer_costs) for _ in cost_tables()),
-        *correlation_origins(),
+        *correlation_origins(correlated()),
         *(
             origin(params_rate_artefacts, corpus=corpus, split=split)
             for corpus, split in artefact_sets()
@@ -128,15 +164,22 @@ def result_origins():
 FIGURES = {}
 
 
-def figure_params(name, origins, **values):
-    """A figure's parameter; `origins` gives the origins of what it is made from."""
+def figure_params(name, origins, shown=False, **values):
+    """A figure's parameter; `origins` gives the origins of what it is made from.
+
+    Where it is about the systems that are `shown`, it is told of no others.
+    """
 
     def params(wildcards):
+        systems = described_systems()
+        if shown:
+            pairs = set(STUDY.shown())
+            systems = [s for s in systems if (s["id"], s["seed"]) in pairs]
         return with_code(
             f"figure_{name}",
             origins=origins(),
-            systems=described_systems(),
-            sets=[*map(list, eval_sets())],
+            systems=systems,
+            sets=[*map(list, shown_sets() if shown else eval_sets())],
             root=R,
             **values,
         )
@@ -238,7 +281,10 @@ def attribution_table(folder):
 
 
 def correlation_files():
-    return [path for path in artefacts() if path.endswith(".correlations.tsv")]
+    return [
+        f"{R}/artefacts/{run}/seed{seed}/{corpus}.{split}.correlations.tsv"
+        for run, seed, corpus, split in shown_correlations()
+    ]
 
 
 def explained_names():

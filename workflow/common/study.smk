@@ -186,6 +186,9 @@ def target(files, absent=None):
     return given
 
 
+NO_SHOWN = (
+    "there are more systems than a figure can show (name some, key `figures.systems`)"
+)
 NO_FEATURES = "no front-end is both frozen and cached (keys `fine_tune` and `cache`)"
 NO_ATTRIBUTION = "no detector is explained (section `attribution`)"
 NO_SEGMENTS = (
@@ -199,7 +202,10 @@ NO_CURVES = (
 )
 NO_PROBES = "no layers are probed (section `layers`, key `probes`)"
 NO_COSTS = "no costs are measured (section `layers`, key `costs`)"
-NO_ARTEFACTS = "no trials are measured (section `artefacts`)"
+NO_ARTEFACTS = (
+    "no trials are measured (section `artefacts`), or not for a system that figures show (key "
+    "`figures.systems`)"
+)
 NO_COMPARISONS = "no systems are compared (section `comparisons`)"
 NO_RELIABILITY = "no probabilities are looked at (section `reliability`)"
 NO_BREAKDOWNS = "no conditions are given (section `conditions`)"
@@ -300,6 +306,11 @@ def correlated():
     ]
 
 
+def shown_correlations():
+    shown = STUDY.shown()
+    return [entry for entry in correlated() if entry[:2] in shown]
+
+
 def artefacts():
     return [
         f"{R}/artefacts/{corpus}.{split}.rates.tsv" for corpus, split in artefact_sets()
@@ -327,7 +338,10 @@ def layers():
 
 
 def figure_names():
-    names = ["det_curves", "score_histograms", "eer_by_condition", "train_test_matrix"]
+    names = []
+    if STUDY.shown():
+        names += ["det_curves", "score_histograms"]
+        names += ["eer_by_condition", "train_test_matrix"]
     if "comparisons" in STUDY.config:
         names += ["comparisons"]
     if "reliability" in STUDY.config:
@@ -344,7 +358,7 @@ def figure_names():
         names += ["layer_probes", "layer_probe_map"]
     if cost_tables():
         names += ["layer_pareto"]
-    if artefact_sets():
+    if shown_correlations():
         names += ["artefact_correlations"]
     return names
 

@@ -4,8 +4,8 @@
 rule figure_det_curves:
     """Detection error trade-off curves of every system on every eval set."""
     input:
-        manifests=manifests_of(eval_sets()),
-        scores=eval_files("scores"),
+        manifests=manifests_of(shown_sets()),
+        scores=shown_files("scores"),
     output:
         pdf=f"{R}/figures/det_curves.pdf",
         png=report_figure("det_curves"),
@@ -16,7 +16,7 @@ rule figure_det_curves:
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("det_curves", eval_score_origins),
+        cfg=figure_params("det_curves", shown_score_origins, shown=True),
     script:
         "../scripts/figure_det_curves.py"
 
@@ -24,12 +24,9 @@ rule figure_det_curves:
 rule figure_score_histograms:
     """Score distributions of bona fide and spoof, with the decision threshold chosen on dev."""
     input:
-        detectors=[
-            f"{detector_folder(run, seed)}/detector.json"
-            for run, seed in STUDY.detector_seeds()
-        ],
-        manifests=manifests_of(eval_sets()),
-        scores=eval_files("scores"),
+        detectors=shown_detectors(),
+        manifests=manifests_of(shown_sets()),
+        scores=shown_files("scores"),
     output:
         pdf=f"{R}/figures/score_histograms.pdf",
         png=report_figure("score_histograms"),
@@ -40,7 +37,7 @@ rule figure_score_histograms:
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("score_histograms", eval_score_origins),
+        cfg=figure_params("score_histograms", shown_score_origins, shown=True),
     script:
         "../scripts/figure_score_histograms.py"
 
@@ -48,7 +45,7 @@ rule figure_score_histograms:
 rule figure_eer_by_condition:
     """EER per condition with bootstrap intervals."""
     input:
-        metrics=eval_files("metrics"),
+        metrics=shown_files("metrics"),
     output:
         pdf=f"{R}/figures/eer_by_condition.pdf",
         png=report_figure("eer_by_condition"),
@@ -59,7 +56,7 @@ rule figure_eer_by_condition:
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("eer_by_condition", eval_metrics_origins),
+        cfg=figure_params("eer_by_condition", shown_metrics_origins, shown=True),
     script:
         "../scripts/figure_eer_by_condition.py"
 
@@ -67,7 +64,7 @@ rule figure_eer_by_condition:
 rule figure_train_test_matrix:
     """EER of every detector, by what it was trained on, on every spoofing system."""
     input:
-        metrics=eval_files("metrics"),
+        metrics=shown_files("metrics"),
     output:
         pdf=f"{R}/figures/train_test_matrix.pdf",
         png=report_figure("train_test_matrix"),
@@ -78,7 +75,7 @@ rule figure_train_test_matrix:
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("train_test_matrix", eval_metrics_origins),
+        cfg=figure_params("train_test_matrix", shown_metrics_origins, shown=True),
     script:
         "../scripts/figure_train_test_matrix.py"
 
@@ -310,7 +307,9 @@ rule figure_artefact_correlations:
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("artefact_correlations", correlation_origins),
+        cfg=figure_params(
+            "artefact_correlations", shown_correlation_origins, shown=True
+        ),
     script:
         "../scripts/figure_artefact_correlations.py"
 
