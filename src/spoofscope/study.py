@@ -36,7 +36,7 @@ Config = dict[str, Any]
 
 
 MOST_SHOWN = 48
-"""Figures with a curve, a row or a panel per system and seed can show so many; more nobody can read."""
+"""So many systems and seeds can be shown with a curve, a row or a panel each; more nobody can read."""
 
 
 @functools.cache
