@@ -36,7 +36,7 @@ Config = dict[str, Any]
 
 
 MOST_SHOWN = 48
-"""So many systems and seeds can be shown with a curve, a row or a panel each; more nobody can read."""
+"""So many systems and seeds a figure shows with a curve, a row or a panel each; no more."""
 
 
 @functools.cache
