@@ -1,5 +1,7 @@
 """Tables and figures about the scores of several systems, drawn from files of a small study."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -13,7 +15,9 @@ from spoofscope.metrics.reliability import calibration_error, reliability
 from spoofscope.metrics.tables import evaluate
 from spoofscope.report.breakdowns import breakdowns
 from spoofscope.report.comparisons import comparisons
+from spoofscope.study import Study, read_config
 
+ROOT = Path(__file__).resolve().parents[1]
 N = 80
 SETS = [["near", "eval"], ["far", "eval"]]
 SYSTEMS = [
@@ -158,3 +162,22 @@ def test_reliability_figure(root, tmp_path):
     assert own["ece"].to_list() == [calibration_error(expected)] * own.height
     adaptive = reliability(*classes, 0.3, 8, adaptive=True)
     assert own["ece_adaptive"][0] == calibration_error(adaptive)
+
+
+def test_systems_that_are_compared_and_exported():
+    config = read_config(ROOT / "config/config.yaml")
+    study = Study(config)
+    runs = [(run.id, run.seeds[0]) for run in study.runs.values()]
+    fusion = (study.fusion_id("all"), 0)
+    assert study.chosen("comparisons") == [*runs, fusion]
+    assert study.chosen("exports") == [fusion]
+    config["figures"] = {"systems": ["lfcc_gmm", "wavlm_mhfa"]}
+    del config["exports"]
+    study = Study(config)
+    shown = [(study.run_of(name).id, 1) for name in ("wavlm_mhfa", "lfcc_gmm")]
+    assert study.chosen("reliability") == shown
+    assert study.chosen("exports") == []
+    assert study.tandem("mini", "eval") is None
+    rates = {"p_miss": 0.1, "p_fa": 0.1, "p_fa_spoof": 0.5}
+    entry = {"corpus": "mini", "split": "eval", "form": "2021", "rates": rates}
+    assert Study({**config, "tdcf": [entry]}).tandem("mini", "eval") == entry

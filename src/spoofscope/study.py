@@ -568,14 +568,17 @@ class Study:
         return list(dict.fromkeys(pair for run in self.runs for pair in self.scored_by(run)))
 
     def chosen(self, section: str) -> list[tuple[str, int]]:
-        """(id, seed) of the systems that `comparisons`, `reliability` or `exports` names, by
-        default all, each with its first seed; none where the study has no such section.
+        """(id, seed) of the systems that `comparisons`, `reliability` or `exports` names, each with
+        its first seed; none where the study has no such section. By default all are exported, and
+        those compared and drawn that figures show.
         """
         if section not in self.config:
             return []
         names = self.config[section].get("systems")
         if names is None:
-            names = [*self.config["detectors"], *self.config.get("fusion", {})]
+            pairs = self.systems() if section == "exports" else self.shown()
+            first = dict(reversed(pairs))
+            return [(system, first[system]) for system in dict.fromkeys(s for s, _ in pairs)]
         fusions = {name: fusion for fusion, name in self._fusion_of.items()}
         return [
             (fusions[name], 0)

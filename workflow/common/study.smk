@@ -206,8 +206,14 @@ NO_ARTEFACTS = (
     "no trials are measured (section `artefacts`), or not for a system that figures show (key "
     "`figures.systems`)"
 )
-NO_COMPARISONS = "no systems are compared (section `comparisons`)"
-NO_RELIABILITY = "no probabilities are looked at (section `reliability`)"
+NO_COMPARISONS = (
+    "no systems are compared (section `comparisons`), or there are more than a figure can show (key "
+    "`comparisons.systems`)"
+)
+NO_RELIABILITY = (
+    "no probabilities are looked at (section `reliability`), or there are more systems than a "
+    "figure can show (key `reliability.systems`)"
+)
 NO_BREAKDOWNS = "no conditions are given (section `conditions`)"
 NO_EXPORTS = "no scores are exported (section `exports`)"
 
