@@ -175,7 +175,7 @@ def test_systems_that_are_compared_and_exported():
     del config["exports"]
     study = Study(config)
     shown = [(study.run_of(name).id, 1) for name in ("wavlm_mhfa", "lfcc_gmm")]
-    assert study.chosen("reliability") == shown
+    assert study.chosen("comparisons") == shown
     assert study.chosen("exports") == []
     assert study.tandem("mini", "eval") is None
     rates = {"p_miss": 0.1, "p_fa": 0.1, "p_fa_spoof": 0.5}
