@@ -20,6 +20,7 @@ from spoofscope.errors import ConfigError
 from spoofscope.inputs import Aggregation, aggregate_windows
 from spoofscope.metrics.rates import eer
 from spoofscope.scoring import score_shard
+from spoofscope.study import Study, read_config
 from spoofscope.training.data import Source
 from spoofscope.training.loop import TrainingJob, train
 from spoofscope.training.recipe import resolve_recipe
@@ -130,3 +131,16 @@ def test_folders_without_the_choice_take_the_mean(trained, tmp_path):
     (tmp_path / "d" / "detector.json").write_text(json.dumps(settings))
     assert Detector.load(tmp_path / "d").aggregation == Aggregation()
     assert "mean of the 2 windows with the most" in (trained / "card.md").read_text()
+
+
+def test_it_is_part_of_the_run_only_where_it_is_asked_for():
+    config = read_config(Path(__file__).resolve().parents[1] / "config/config.yaml")
+    before = {run.detector: run for run in Study(config).runs.values()}
+    assert all("aggregate" not in run.settings for run in before.values())
+    config["detectors"]["lfcc_lcnn"]["aggregate"] = {"method": "top_k", "k": 2}
+    after = {run.detector: run for run in Study(config).runs.values()}
+    assert {name for name in before if after[name].id != before[name].id} == {"lfcc_lcnn"}
+    assert Aggregation.from_dict(after["lfcc_lcnn"].settings["aggregate"]) == WAYS[2]
+    config["detectors"]["lfcc_lcnn"]["aggregate"] = {"method": "top_k"}
+    with pytest.raises(ConfigError, match=r"detectors\.lfcc_lcnn\.aggregate: method top_k needs k"):
+        Study(config)
