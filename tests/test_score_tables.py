@@ -181,3 +181,24 @@ def test_systems_that_are_compared_and_exported():
     rates = {"p_miss": 0.1, "p_fa": 0.1, "p_fa_spoof": 0.5}
     entry = {"corpus": "mini", "split": "eval", "form": "2021", "rates": rates}
     assert Study({**config, "tdcf": [entry]}).tandem("mini", "eval") == entry
+
+
+TRIALS = {"corpus": "mini", "split": "train"}
+RATES = {"p_miss": 0.1, "p_fa": 0.1, "p_fa_spoof": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "message"),
+    [
+        ("comparisons", {"systems": ["all", "lfcc_gm"]}, r"comparisons\.systems\[1\].*'lfcc_gmm'"),
+        ("reliability", {"systems": ["al"]}, r"reliability\.systems\[0\].*did you mean 'all'"),
+        ("exports", {"trials": [TRIALS]}, r"exports\.trials\[0\]: mini\.train is not scored"),
+        ("tdcf", [{**TRIALS, "form": "2021", "rates": RATES}], "mini.train is not scored"),
+        ("tdcf", [{**TRIALS, "split": "eval", "form": "2021"}], "either the file `scores`"),
+        ("tdcf", [{**TRIALS, "form": 2021, "rates": RATES}], r"tdcf\[0\]\.form"),
+    ],
+)
+def test_what_a_study_cannot_ask_for(section, value, message):
+    config = read_config(ROOT / "config/config.yaml")
+    with pytest.raises(ConfigError, match=message):
+        Study({**config, section: value})
