@@ -187,7 +187,8 @@ def target(files, absent=None):
 
 
 NO_SHOWN = (
-    "there are more systems than a figure can show (name some, key `figures.systems`)"
+    "no system is scored on an eval split, or there are more than a figure can show (name some, key "
+    "`figures.systems`)"
 )
 NO_FEATURES = "no front-end is both frozen and cached (keys `fine_tune` and `cache`)"
 NO_ATTRIBUTION = "no detector is explained (section `attribution`)"
@@ -345,7 +346,7 @@ def layers():
 
 def figure_names():
     names = []
-    if STUDY.shown():
+    if shown_scorings():
         names += ["det_curves", "score_histograms"]
         names += ["eer_by_condition", "train_test_matrix"]
     if "comparisons" in STUDY.config:
