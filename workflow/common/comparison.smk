@@ -116,6 +116,15 @@ def exports():
     ]
 
 
+def export_origins():
+    return [
+        origin(
+            params_export_scores, system=system, seed=seed, corpus=corpus, split=split
+        )
+        for system, seed, corpus, split in exported()
+    ]
+
+
 def export_detector(wildcards):
     calibrated = STUDY.config.get("exports", {}).get("calibrated", False)
     return metrics_detector(wildcards) if calibrated else []

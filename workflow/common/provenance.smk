@@ -7,7 +7,7 @@ import yaml
 def params_provenance(wildcards):
     return with_code(
         "provenance",
-        origins=[*result_origins(), origin(params_report)],
+        origins=[*result_origins(), *export_origins(), origin(params_report)],
         templates=["provenance.html.j2"],
         root=R,
         # As text, because the order of detectors counts; as a parameter, keys are sorted.

@@ -8,6 +8,7 @@ rule provenance:
         artefacts(),
         attributions(),
         audits(),
+        exports(),
         figures(),
         metrics(),
         scores(),
