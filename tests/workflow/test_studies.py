@@ -60,6 +60,7 @@ def mixed_study(adopted: str) -> dict[str, Any]:
             "fit": {"corpus": "talkers", "split": "dev"},
         },
     }
+    study["figures"] = {"systems": ["theirs", "narrow", "all"]}
     trials = {"corpus": "talkers", "split": "eval"}
     study["artefacts"] = {"trials": [trials], "permutations": 100}
     study["attribution"] = {
@@ -130,6 +131,15 @@ def test_tables_and_report_say_where_detectors_come_from(mixed):
     page = results(mixed, "report/index.html").read_text()
     assert "adopted from results/tiny/detectors/lfcc_linear-" in page
     assert "scores of published/dev.txt, published/eval.txt" in page
+
+
+def test_figures_show_the_systems_that_are_named_where_they_are_scored(mixed):
+    for name in ("det_curves", "score_histograms", "eer_by_condition", "train_test_matrix"):
+        rows = rows_of(results(mixed, f"figures/{name}.tsv"))
+        assert {row["system"].rpartition("-")[0] for row in rows} == {"theirs", "all"}, name
+    rows = rows_of(results(mixed, "figures/artefact_correlations.tsv"))
+    assert {row["run"].rpartition("-")[0] for row in rows} == {"theirs"}
+    assert "<code>figures.systems</code>" in results(mixed, "report/index.html").read_text()
 
 
 def test_the_study_is_whole_and_stands_in_the_crate_as_it_was_written(mixed):
