@@ -79,8 +79,9 @@ def _matrix(axes: Axes, own: pl.DataFrame, names: list[str], metric: str) -> Non
     axes.imshow(values, aspect="auto", interpolation="none", **settings)
     for (i, j), value in np.ndenumerate(values):
         if not np.isnan(value):
-            # Adding 0 turns -0 into 0.
-            text = form.format(round(value, 6) + 0.0) + ("*" if starred[i, j] else "")
+            text = form.format(value)
+            # What is rounded to nothing has no sign.
+            text = ("0" if float(text) == 0 else text) + ("*" if starred[i, j] else "")
             weight = "bold" if starred[i, j] else "normal"
             axes.text(j, i, text, ha="center", va="center", fontsize=6, fontweight=weight)
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")

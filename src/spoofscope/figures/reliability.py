@@ -13,7 +13,8 @@ from spoofscope.metrics.reliability import calibration_error, reliability
 from spoofscope.tables import LABELS
 
 _COLUMNS = 4
-_LOOKS = {"raw": (COLOURS[1], "o"), "calibrated": (COLOURS[0], "s")}
+# Colour, marker, and on which side the calibration error stands.
+_LOOKS = {"raw": (COLOURS[1], "o", "left"), "calibrated": (COLOURS[0], "s", "right")}
 
 
 def draw(
@@ -68,16 +69,20 @@ def draw(
         for kind, ratios in _ratios(system, trials, calibrations[system["id"]]).items():
             table = _measured(ratios, prior, bins)
             shown[kind] = _curve(upper, table, kind)
-            _histogram(lower, table, kind)
+            lower.stairs(*_steps(table), color=_LOOKS[kind][0], linewidth=1)
             where = {"corpus": corpus, "split": split, "name": system["name"], "scores": kind}
             tables.append(table.select(*(pl.lit(v).alias(k) for k, v in where.items()), pl.all()))
-        upper.set_title(f"{system['name']}\n{corpus}, {split}")
+        upper.set_title(f"{system['name']}\n{corpus}, {split}", pad=16)
+        lower.set_xlim(-0.02, 1.02)
+        lower.set_ylim(bottom=0)
         if not column:
             upper.set_ylabel("observed")
             lower.set_ylabel("clips")
         if row == n_rows - 1 or place + columns >= len(panels):
             lower.set_xlabel("predicted p(bona fide)")
-    figure.legend(shown.values(), shown, loc="outside lower center", ncols=2)
+    kinds = [kind for kind in _LOOKS if kind in shown]
+    handles = [shown[kind] for kind in kinds]
+    figure.legend(handles, kinds, loc="outside lower center", ncols=2)
     save(figure, outputs, pl.concat(tables))
 
 
@@ -108,18 +113,21 @@ def _measured(ratios: _Ratios, prior: float, bins: int) -> pl.DataFrame:
 
 
 def _curve(axes: Axes, table: pl.DataFrame, kind: str) -> Any:
-    colour, marker = _LOOKS[kind]
+    colour, marker, side = _LOOKS[kind]
     axes.axline((0, 0), slope=1, color="#bbbbbb", linewidth=0.8, zorder=0)
-    (line,) = axes.plot(
-        table["predicted"], table["observed"], color=colour, marker=marker, markersize=3
-    )
+    predicted, observed = table["predicted"].to_numpy(), table["observed"].to_numpy()
+    (line,) = axes.plot(predicted, observed, color=colour, linewidth=0.9)
+    # A bin of few clips is a small dot: it says little.
+    sizes = 3 + 90 * table["mass"].to_numpy()
+    axes.scatter(predicted, observed, s=sizes, color=colour, marker=marker, zorder=3)
     axes.text(
-        0.03,
-        0.97 if kind == "raw" else 0.87,
+        0.0 if side == "left" else 1.0,
+        1.02,
         f"ECE {100 * table['ece'][0]:.1f} %",
         color=colour,
         fontsize=7,
-        va="top",
+        ha=side,
+        va="bottom",
         transform=axes.transAxes,
     )
     axes.set_xlim(-0.02, 1.02)
@@ -128,15 +136,9 @@ def _curve(axes: Axes, table: pl.DataFrame, kind: str) -> Any:
     return line
 
 
-def _histogram(axes: Axes, table: pl.DataFrame, kind: str) -> None:
+def _steps(table: pl.DataFrame) -> tuple[list[int], list[float]]:
+    """Clips per bin and the bins' edges from 0 to 1, with 0 where bins are empty."""
     counts = (table["n_bonafide"] + table["n_spoof"]).to_list()
-    axes.stairs(*_steps(table, counts), color=_LOOKS[kind][0], linewidth=1)
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_ylim(bottom=0)
-
-
-def _steps(table: pl.DataFrame, counts: list[int]) -> tuple[list[int], list[float]]:
-    """Heights and edges from 0 to 1, empty bins between the others as 0."""
     heights: list[int] = []
     edges = [0.0]
     for low, high, count in zip(table["low"], table["high"], counts, strict=True):

@@ -47,8 +47,8 @@ CAPTIONS = {
         "Are the probabilities right?",
         "Of the clips with a predicted probability of bona fide, how many are; on the diagonal "
         "they are right. Raw takes scores for log-likelihood ratios as they are, calibrated is "
-        "after the calibration fitted on the development set. ECE: mean distance from the "
-        "diagonal.",
+        "after the calibration fitted on the development set. Large dots stand for many clips. "
+        "ECE: mean distance from the diagonal.",
     ),
     "attribution_examples": (
         "What the detectors react to",
