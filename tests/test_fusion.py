@@ -358,3 +358,11 @@ def test_a_calibration_is_found_whatever_the_scale_and_size_of_the_sets():
             for factor in (0.99, 1.01):
                 assert best <= loss(fitted["scale"] * factor, fitted["offset"]) + 1e-12
                 assert best <= loss(fitted["scale"], fitted["offset"] + factor - 1) + 1e-12
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_threshold_is_where_the_fused_dev_scores_have_equal_errors(method):
+    dev, labels = systems()
+    model = fit_fusion(dev, labels, method)
+    expected = rates.eer(*by_class(apply_fusion(model, dev), labels)).threshold
+    assert model.threshold == pytest.approx(expected, abs=1e-9)

@@ -22,7 +22,7 @@ from spoofscope.selection.calibration import (
     fit_calibration,
     fit_logistic,
 )
-from spoofscope.selection.operating_points import Floats
+from spoofscope.selection.operating_points import Floats, eer
 from spoofscope.tables import LABELS, join_scores
 
 __all__ = [
@@ -54,6 +54,7 @@ class FusionModel:
         weights: one per system, for its scores as they are (its ranks, for rank_mean).
         offset: added to the sum.
         prior: effective prior of bona fide at which the model was calibrated.
+        threshold: the fused score at the equal error rate of the development trials.
         ranks: for rank_mean, per system the development scores and their ranks in [0, 1] between
             which a score's rank is interpolated; None for the other methods.
     """
@@ -63,6 +64,7 @@ class FusionModel:
     weights: tuple[float, ...]
     offset: float
     prior: float
+    threshold: float
     ranks: dict[str, dict[str, list[float]]] | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -123,12 +125,14 @@ def fit_fusion(
     weights = _weights(method, scores, bonafide, prior)
     combined = scores @ weights
     calibration = fit_calibration(combined[bonafide], combined[~bonafide], prior)
+    fused = calibration["scale"] * combined + calibration["offset"]
     return FusionModel(
         method=method,
         systems=systems,
         weights=tuple((calibration["scale"] * weights).tolist()),
         offset=calibration["offset"],
         prior=prior,
+        threshold=eer(fused[bonafide], fused[~bonafide]).threshold,
         ranks=ranks,
     )
 

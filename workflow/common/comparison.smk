@@ -127,7 +127,10 @@ def export_origins():
 
 def export_detector(wildcards):
     calibrated = STUDY.config.get("exports", {}).get("calibrated", False)
-    return metrics_detector(wildcards) if calibrated else []
+    # A fusion's scores are log-likelihood ratios already.
+    if not calibrated or wildcards.system in FUSIONS:
+        return []
+    return metrics_detector(wildcards)
 
 
 def params_export_scores(wildcards):

@@ -72,7 +72,10 @@ def score_origin(system, seed, corpus, split):
 
 
 def metrics_detector(wildcards):
-    if wildcards.system in FUSIONS or wildcards.system in FOREIGN:
+    """What knows the threshold at equal error rate on dev, and the calibration."""
+    if wildcards.system in FUSIONS:
+        return f"{R}/fusion/{wildcards.system}.json"
+    if wildcards.system in FOREIGN:
         return []
     return f"{detector_folder(wildcards.system, wildcards.seed)}/detector.json"
 

@@ -19,9 +19,11 @@ with job(snakemake) as cfg:
         trials_name=f"{snakemake.input.manifest} ({cfg['split']})",
     )
     detector = read_json(snakemake.input.detector) if snakemake.input.detector else None
-    calibration = detector["calibration"] if detector else None
+    calibration = threshold = None
     if cfg["calibrated"]:
-        calibration = {"scale": 1.0, "offset": 0.0}
+        calibration, threshold = {"scale": 1.0, "offset": 0.0}, detector["threshold"]
+    elif detector:
+        calibration, threshold = detector["calibration"], detector["meta"]["threshold"]
     tandem = None
     if cfg["tandem"] is not None:
         tandem = tandem_from(cfg["tandem"], snakemake.input.asv or None)
@@ -37,7 +39,7 @@ with job(snakemake) as cfg:
         cfg["resamples"],
         cfg["bootstrap_seed"],
         cfg["cluster"],
-        detector["meta"]["threshold"] if detector else None,
+        threshold,
         calibration,
         tandem,
     )
