@@ -4,6 +4,7 @@ import os
 import signal
 
 import pytest
+from hypothesis import settings
 
 # Whoever starts the tests in the background of a script has them inherit that Ctrl-C is ignored;
 # Snakemake would inherit it, too.
@@ -13,6 +14,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # other cost more than they bring.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
