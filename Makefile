@@ -16,7 +16,7 @@ demo: setup
 	@echo "The report: $(CURDIR)/results/mini/report/index.html"
 
 test: setup
-	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	@.venv/bin/ruff check .

@@ -21,7 +21,7 @@ settings.load_profile("shared")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the files for two processes that take one file after the other.
+    """Order the files for three processes that take one file after the other.
 
     The cluster takes longest, and makes the mini study for all; who needs that comes after the
     others. The machine has one cluster: its second file comes when the first is done with it.

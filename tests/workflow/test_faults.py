@@ -40,7 +40,6 @@ RULES = [
     "compute_metrics",
     "explain",
     "report",
-    "figure_det_curves",
 ]
 
 
