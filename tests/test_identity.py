@@ -179,3 +179,40 @@ def test_the_wrapper_of_every_script_is_no_part_of_any_digest():
         closure = {path.name for path in code_closure(script)}
         assert script.name in closure
         assert "job.py" not in closure, script.name
+
+
+def test_digests_are_remembered_by_content_alone(tmp_path):
+    package = tmp_path / "tree" / "house"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "room.py").write_text("CHAIRS = 4\n")
+    script = tmp_path / "script.py"
+    script.write_text("from house import room\n")
+    memory = tmp_path / "memory" / "syntax.json"
+    program = (
+        "import sys; from pathlib import Path; from spoofscope import identity\n"
+        "identity.keep_digests_in(sys.argv[1])\n"
+        "parse = identity.ast.parse\n"
+        "identity.ast.parse = lambda *a, **k: print('parsed') or parse(*a, **k)\n"
+        "print(identity.code_digest(sys.argv[2], root=Path(sys.argv[3]), package='house'))\n"
+    )
+
+    def run() -> list[str]:
+        command = [sys.executable, "-c", program, str(memory), str(script), str(package.parent)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+    first = run()
+    assert first[:-1] == ["parsed"] * 3
+    assert not memory.parent.exists()
+    memory.parent.mkdir()
+    assert run() == first
+    assert run() == first[-1:]
+    (package / "room.py").write_text("# An edit of a comment.\nCHAIRS = 4\n")
+    assert run() == ["parsed", first[-1]]
+    (package / "room.py").write_text("CHAIRS = 5\n")
+    edited = run()
+    assert edited[0] == "parsed"
+    assert edited[1] != first[-1]
+    memory.write_text('{"kind": ')
+    assert run() == ["parsed"] * 3 + edited[1:]
+    assert run() == edited[1:]

@@ -4,10 +4,14 @@ This module is imported while the workflow is parsed, so it uses the standard li
 """
 
 import ast
+import atexit
 import functools
 import hashlib
 import json
+import os
+import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,22 +104,81 @@ def _imports(tree: ast.AST, package: str) -> set[str]:
     return own
 
 
+class _Memory:
+    """Digests and imports of sources that some process has parsed, by their content.
+
+    Parsing is the largest part of what this workflow adds to the start of Snakemake, and every
+    job on a cluster starts it twice.
+    """
+
+    def __init__(self) -> None:
+        self._file: Path | None = None
+        self._entries: dict[str, tuple[str, list[str]]] = {}
+        self._is_new = False
+        # Another way of taking digests, or another Python, begins anew.
+        code = f"{sys.version}\0{Path(__file__).read_text(encoding='utf-8')}"
+        self._kind = hashlib.sha256(code.encode()).hexdigest()
+
+    def keep_in(self, file: Path) -> None:
+        """Take what the file has, and write it again at the end of this process."""
+        if self._file is None:
+            atexit.register(self._save)
+        self._file = file
+        # What cannot be read is parsed.
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            stored = json.loads(file.read_text(encoding="utf-8"))
+            if stored["kind"] == self._kind:
+                self._entries = {
+                    key: (syntax, list(n)) for key, (syntax, n) in stored["of"].items()
+                }
+
+    def parse(self, text: str, content: str, path: Path, package: str) -> tuple[str, list[str]]:
+        """SHA-256 of the syntax without docstrings and comments, and the modules imported."""
+        key = f"{package} {content}"
+        if key not in self._entries:
+            tree = ast.parse(text, filename=str(path))
+            imports = sorted(_imports(tree, package))
+            syntax = ast.dump(_without_docstrings(tree))
+            self._entries[key] = hashlib.sha256(syntax.encode()).hexdigest(), imports
+            self._is_new = True
+        return self._entries[key]
+
+    def _save(self) -> None:
+        if self._file is None or not self._is_new or not self._file.parent.is_dir():
+            return
+        temporary = self._file.with_name(f"{self._file.name}.{os.getpid()}")
+        # On a full disk the next process parses again.
+        with suppress(OSError):
+            try:
+                temporary.write_text(json.dumps({"kind": self._kind, "of": self._entries}))
+                temporary.replace(self._file)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+
+_MEMORY = _Memory()
+
+
+def keep_digests_in(file: str | Path) -> None:
+    """Remember in this file what parsed sources gave, for the processes to come.
+
+    It is keyed by their content, so it is never out of date. Where its folder is missing, nothing
+    is written.
+    """
+    _MEMORY.keep_in(Path(file).absolute())
+
+
 def _parse(path: Path, package: str) -> tuple[str, str, frozenset[str]]:
     text = path.read_text(encoding="utf-8")
     content = hashlib.sha256(text.encode()).hexdigest()
     if path.suffix != ".py":
-        return content, text, frozenset()
-    tree = ast.parse(text, filename=str(path))
-    imports = frozenset(_imports(tree, package))
-    return content, ast.dump(_without_docstrings(tree)), imports
+        return content, content, frozenset()
+    syntax, imports = _MEMORY.parse(text, content, path, package)
+    return content, syntax, frozenset(imports)
 
 
 # A file is read once per process, so that all digests of one process agree.
 _parsed = functools.cache(_parse)
-
-
-def _source_digests(content: str, syntax: str) -> tuple[str, str]:
-    return content, hashlib.sha256(syntax.encode()).hexdigest()
 
 
 def source_digests(path: str | Path) -> tuple[str, str]:
@@ -123,7 +186,7 @@ def source_digests(path: str | Path) -> tuple[str, str]:
 
     For a file that is no Python both are taken over its text.
     """
-    return _source_digests(*_parse(Path(path).resolve(), "")[:2])
+    return _parse(Path(path).resolve(), "")[:2]
 
 
 def planned_digests(path: str | Path, package: str = "spoofscope") -> tuple[str, str]:
@@ -131,7 +194,7 @@ def planned_digests(path: str | Path, package: str = "spoofscope") -> tuple[str,
 
     The code digests of this process were taken from the same reading.
     """
-    return _source_digests(*_parsed(Path(path).resolve(), package)[:2])
+    return _parsed(Path(path).resolve(), package)[:2]
 
 
 @functools.cache

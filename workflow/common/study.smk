@@ -7,7 +7,13 @@ from types import SimpleNamespace
 from snakemake.path_modifier import PathModifier
 
 from spoofscope.errors import ConfigError
-from spoofscope.identity import code_closure, code_digest, hash8, plain
+from spoofscope.identity import (
+    code_closure,
+    code_digest,
+    hash8,
+    keep_digests_in,
+    plain,
+)
 from spoofscope.study import Study, local_gpu, read_config
 
 # Of a key that is given twice Snakemake keeps the last without a word; this refuses it.
@@ -62,6 +68,8 @@ wildcard_constraints:
         STUDY.backbone_id(name) for name in STUDY.config.get("backbones", {})
     ),
 
+
+keep_digests_in(".snakemake/spoofscope/syntax.json")
 
 # Code digest of a rule's parameters to the source files behind it; launch.smk records them.
 CODE = {}
