@@ -198,4 +198,4 @@ def test_words_of_the_study_are_no_markup(tiny, tmp_path):
 
 def test_every_caption_belongs_to_something():
     captions = {path.stem for path in (ROOT / "workflow/report").glob("*.rst")}
-    assert captions == FIGURES | TABLES | {"audit", "report", "workflow"}
+    assert captions == FIGURES | TABLES | {"layer_depth", "audit", "report", "workflow"}

@@ -68,7 +68,9 @@ def test_code_that_fails(tiny, tmp_path):
     study = tiny.copy(tmp_path / "checkout")
     script = study.folder / "workflow/scripts/train.py"
     right = script.read_text()
-    broken = right.replace("    train(\n", "    raise RuntimeError('broken')\n    train(\n")
+    broken = right.replace(
+        "    train_in_processes(\n", "    raise RuntimeError('broken')\n    train_in_processes(\n"
+    )
     assert broken != right
     script.write_text(broken)
     assert "broken" in study.refuse("--configfile", "study.yaml")
