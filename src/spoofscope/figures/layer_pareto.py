@@ -99,8 +99,9 @@ def draw(
                         textcoords="offset points",
                         fontsize=6,
                     )
-            axes.set_ylim(bottom=0)
-            axes.set_xlim(left=0)
+            # From 0, and with room for the markers at the other end.
+            axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
+            axes.set_xlim(0, 1.05 * axes.get_xlim()[1])
             axes.set_xlabel(title)
             if j == 0:
                 axes.set_ylabel(f"EER (%)\n{corpus}, {split}")
