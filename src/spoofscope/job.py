@@ -7,6 +7,7 @@ package versions, device, times and memory.
 
 import contextlib
 import datetime
+import errno
 import logging
 import os
 import platform
@@ -97,8 +98,8 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
     Yields the rule's one parameter, the dict `cfg`. Import heavy modules inside the block: the
     thread counts are set before it.
 
-    A :class:`SpoofscopeError` ends the script with its message and exit status 1, SIGTERM and
-    SIGINT end it with a line in the log; any other exception also leaves its traceback there.
+    A :class:`SpoofscopeError` and a full disk end the script with a message and exit status 1,
+    SIGTERM and SIGINT with a line in the log; any other exception also leaves its traceback there.
     Outputs that a failed job left are deleted by Snakemake.
 
     One process at a time makes an output: the script waits for another that still does. It refuses
@@ -136,7 +137,11 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
     except SpoofscopeError as error:
         logger.error("%s", error)
         sys.exit(1)
-    except Exception:
+    except Exception as error:
+        # Journals and logs are written as they grow, not at once like results.
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            logger.error("the disk is full (%s); make room and repeat", error)
+            sys.exit(1)
         logger.exception("rule %s failed", snakemake.rule)
         raise
     finally:

@@ -245,6 +245,13 @@ def kill_main_process(process: subprocess.Popen[bytes], script: psutil.Process) 
     process.kill()
 
 
+def test_killed(case):
+    disturb(case, kill_script)
+    assert case.made() == []
+    disturb(case, kill_everything)
+    case.repair()
+
+
 @pytest.mark.parametrize("case", ["augment", "train"], indirect=True)
 def test_main_process_killed(case):
     """The job ends with it, or is waited for."""
@@ -284,9 +291,7 @@ def fill(folder: Path, free: int) -> Path:
     return filler
 
 
-@contextmanager
-def full_disk(case: Case) -> Iterator[None]:
-    """A disk that is full while the job runs, and has room again when it is made once more."""
+def test_full_disk(case):
     top = case.study.folder / Path(case.outputs[0]).parts[0]
     needed = sum(entry["bytes"] for entry in case.job["outputs"])
     with small_disk(top):
@@ -297,7 +302,7 @@ def full_disk(case: Case) -> Iterator[None]:
         assert "Traceback" not in text
         assert case.made() == []
         filler.unlink()
-        yield
+        case.repair()
 
 
 # --- damaged input -------------------------------------------------------------------------------
@@ -313,7 +318,8 @@ def damage(path: Path, truncate: bool) -> None:
         path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
 
 
-def damaged_input(case: Case) -> None:
+@pytest.mark.parametrize("case", RULES[1:], indirect=True)
+def test_damaged_input(case):
     """What another job made is compared with what that job has recorded."""
     # The latest: what is further upstream concerns many jobs, which all would be made again.
     path = max(case.job["inputs"], key=lambda entry: entry["mtime_ns"])["path"]
@@ -323,15 +329,18 @@ def damaged_input(case: Case) -> None:
     assert f"{path} is not what its job wrote" in text
     assert case.made() == []
     shutil.copy(case.undisturbed.folder / path, case.study.folder / path)
+    case.repair()
 
 
-def damaged_on_the_way(case: Case) -> None:
+@pytest.mark.parametrize("case", ["download"], indirect=True)
+def test_damaged_on_the_way(case, monkeypatch):
     case.unmake()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Server, "damaged", True)
-        text = case.study.refuse(*case.arguments)
+    monkeypatch.setattr(Server, "damaged", True)
+    text = case.study.refuse(*case.arguments)
     assert "field.tar.gz: the download has the SHA-256" in text
     assert case.made() == []
+    monkeypatch.setattr(Server, "damaged", False)
+    case.repair()
 
 
 @pytest.mark.parametrize("case", ["augment", "extract_features"], indirect=True)
@@ -349,18 +358,3 @@ def test_damaged_recording(case):
     assert case.made() == []
     shutil.copy(case.undisturbed.folder / recording, case.study.folder / recording)
     case.repair()
-
-
-# --- one after the other -------------------------------------------------------------------------
-
-
-def test_killed_damaged_and_out_of_disk(case):
-    disturb(case, kill_script)
-    assert case.made() == []
-    disturb(case, kill_everything)
-    if case.rule == "download":
-        damaged_on_the_way(case)
-    else:
-        damaged_input(case)
-    with full_disk(case):
-        case.repair()
