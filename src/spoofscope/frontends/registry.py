@@ -13,6 +13,7 @@ _MEMBERS = {
     "lfcc": "spoofscope.frontends.lfcc:LFCC",
     "raw": "spoofscope.frontends.raw:SincBank",
     "ssl": "spoofscope.frontends.ssl:SSLFrontEnd",
+    "stft": "spoofscope.frontends.stft:STFT",
     "wavelet_packets": "spoofscope.frontends.wavelet_packets:WaveletPackets",
 }
 
