@@ -217,3 +217,29 @@ def test_a_mistake_in_a_grid_is_named_at_its_point():
 def test_a_pattern_that_matches_nothing(change, message):
     with pytest.raises(ConfigError, match=message):
         expand({**grid(), **change})
+
+
+def test_the_points_of_a_grid_remain_known():
+    study = Study(grid())
+    detectors, fusions = study.grids["family_nlayers_data"], study.grids["all_method"]
+    # An axis of one value is no axis of the results.
+    assert (detectors.section, detectors.axes) == ("detectors", ("family", "layers", "data"))
+    assert [point.entry for point in detectors.points] == list(study.config["detectors"])
+    assert detectors.points[1].labels == {"family": "wavlm", "layers": "2", "data": "df"}
+    assert [point.labels for point in fusions.points] == [
+        {"method": "mean"},
+        {"method": "logistic"},
+    ]
+    # Front-ends and copies have no error rates, a grid of one point nothing to compare.
+    assert set(study.grids) == {"family_nlayers_data", "all_method"}
+
+
+def test_results_over_two_grids_have_two_names():
+    config = grid()
+    (entry,) = config["detectors"].values()
+    config["detectors"]["family_n{layers}_{data}"] = {**entry, "frontend": "wavlm_n{layers}"}
+    config["detectors"]["family_n{layers}_{data}"]["grid"] = {
+        axis: values for axis, values in entry["grid"].items() if axis != "family"
+    }
+    with pytest.raises(ConfigError, match=r"two grids would both be called 'family_nlayers_data'"):
+        Study(config)

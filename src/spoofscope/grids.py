@@ -2,7 +2,8 @@
 
 An entry of `frontends`, `detectors`, `augmented` or `fusion` with the key `grid` stands for one
 entry per point of the grid; its name and its values hold the axes as `{axis}`. Everything behind
-the study file sees ordinary entries. docs/studies.md explains both to users.
+the study file sees ordinary entries; only results over a grid know of its points. docs/studies.md
+explains all of it to users.
 
 Imported while the workflow is parsed: standard library only.
 """
@@ -20,6 +21,9 @@ from spoofscope.options import nearest
 SECTIONS = ("augmented", "frontends", "detectors", "fusion")
 """Sections of the study file whose entries may be grids."""
 
+SCORED = ("detectors", "fusion")
+"""Those of them whose points have error rates."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)(?:\.([A-Za-z0-9_]+))?\}")
 _SCALARS = (str, int, float, bool)
@@ -35,6 +39,64 @@ class _Value(NamedTuple):
 
 
 _Point = Mapping[str, _Value]
+
+
+class Point(NamedTuple):
+    """One point of a grid: the name of the entry it is, and the label of each axis."""
+
+    entry: str
+    labels: dict[str, str]
+
+
+class Grid(NamedTuple):
+    """A grid whose points have error rates.
+
+    section: where it stands in the study file. axes: those of more than one value, in the order of
+    the study file. points: in the order of :func:`expand`.
+    """
+
+    section: str
+    axes: tuple[str, ...]
+    points: tuple[Point, ...]
+
+
+def grids_of(config: Mapping[str, Any]) -> dict[str, Grid]:
+    """The grids of detectors and fusions that have at least two points, by name.
+
+    A grid's name is that of its entry without the braces.
+
+    Args:
+        config: a study file's content, which :func:`expand` accepts.
+
+    Raises:
+        ConfigError: two grids of one name.
+    """
+    grids: dict[str, Grid] = {}
+    for section in SCORED:
+        for template, entry in config.get(section, {}).items():
+            where = f"{section}.{template}"
+            points = _named_points(template, entry, where) if "grid" in entry else {}
+            if len(points) < 2:
+                continue
+            name = _PLACEHOLDER.sub(r"\1", template)
+            if name in grids:
+                raise ConfigError(
+                    f"{where}: the results over two grids would both be called {name!r}; "
+                    "change the words between the braces of one"
+                )
+            first = next(iter(points.values()))
+            axes = tuple(
+                axis for axis in first if len({p[axis].label for p in points.values()}) > 1
+            )
+            grids[name] = Grid(
+                section,
+                axes,
+                tuple(
+                    Point(own, {axis: point[axis].label for axis in axes})
+                    for own, point in points.items()
+                ),
+            )
+    return grids
 
 
 def expand(config: Mapping[str, Any]) -> Config:
@@ -132,8 +194,19 @@ def _expand_section(section: str, entries: Mapping[Any, Any]) -> Config:
 
 
 def _points_of(name: str, entry: Mapping[str, Any], where: str) -> Config:
-    axes = _axes_of(entry["grid"], f"{where}.grid")
     template = {key: value for key, value in entry.items() if key != "grid"}
+    named = _named_points(name, entry, where)
+    points = {own: _filled(template, point, where) for own, point in named.items()}
+    used = {axis for axis, _ in _placeholders(template)}
+    for axis, values in _axes_of(entry["grid"], f"{where}.grid").items():
+        if len(values) > 1 and axis not in used:
+            raise ConfigError(f"{where}.grid.{axis}: no value of the entry holds {{{axis}}}")
+    return points
+
+
+def _named_points(name: str, entry: Mapping[str, Any], where: str) -> dict[str, _Point]:
+    """The points of a grid, by the names of the entries that they become."""
+    axes = _axes_of(entry["grid"], f"{where}.grid")
     in_name = _placeholders(name)
     for axis, values in axes.items():
         if len(values) > 1 and not any(axis == known for known, _ in in_name):
@@ -142,7 +215,7 @@ def _points_of(name: str, entry: Mapping[str, Any], where: str) -> Config:
             )
     if any(field not in (None, "label") for _, field in in_name):
         raise ConfigError(f"{where}: a name holds axes as {{axis}}, not as {{axis.key}}")
-    points: Config = {}
+    points: dict[str, _Point] = {}
     for chosen in itertools.product(*axes.values()):
         point = dict(zip(axes, chosen, strict=True))
         own = str(_filled(name, point, where, labels=True))
@@ -153,11 +226,7 @@ def _points_of(name: str, entry: Mapping[str, Any], where: str) -> Config:
             )
         if own in points:
             raise ConfigError(f"{where}: two points of the grid have the name {own!r}")
-        points[own] = _filled(template, point, where)
-    used = {axis for axis, _ in _placeholders(template)}
-    for axis, values in axes.items():
-        if len(values) > 1 and axis not in used:
-            raise ConfigError(f"{where}.grid.{axis}: no value of the entry holds {{{axis}}}")
+        points[own] = point
     return points
 
 

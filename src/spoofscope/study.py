@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from spoofscope.errors import ConfigError
-from spoofscope.grids import expand
+from spoofscope.grids import expand, grids_of
 from spoofscope.identity import hash8
 from spoofscope.options import nearest
 from spoofscope.presets import values_of, with_values
@@ -226,6 +226,7 @@ class Study:
         config: the study file's content.
         placed: where a folder that the workflow makes is put, from where it would be by itself.
 
+        grids: name to :class:`grids.Grid`, of those whose points have error rates.
     Raises:
         ConfigError: the content breaks the schema.
     """
@@ -247,6 +248,7 @@ class Study:
         self.root = placed(f"results/{self.name}")
         self.seed: int = self.config["seed"]
         self.data_root = placed(self.config["data_root"])
+        self.grids = grids_of(config)
         self.corpora: dict[str, Config] = self.config["corpora"]
         self.copies: dict[str, Config] = self.config.get("augmented", {})
         self.runs: dict[str, Run] = {}
