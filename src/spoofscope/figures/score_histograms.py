@@ -76,6 +76,7 @@ def draw(
                 axes.axvline(threshold, color="black", linestyle="--", linewidth=0.9)
             axes.set_title(title, fontsize=7.5)
             axes.set_yticks([])
+            axes.locator_params(axis="x", nbins=5)
             axes.grid(visible=False)
             axes.set_xlabel("score (higher = more bona fide)", fontsize=6.5)
             if i == 0:
