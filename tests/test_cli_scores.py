@@ -71,12 +71,34 @@ def test_refusals_are_one_line_and_leave_no_file(tmp_path, manifest, capsys):
             "no trials of the split 'train'",
         ),
         (("export-scores", manifest, ours, "--format", "asvspoof5"), "'score' is missing"),
+        (("export-scores", tmp_path, ours, "--format", "asvspoof5"), "no such table"),
+        (("needs", "--configfile", tmp_path), "no such study file"),
     ):
         code, out, err = run(capsys, *arguments)
         assert (code, out) == (2, "")
         assert message in err
         assert err.count("\n") == 1
     assert not ours.exists()
+
+
+def test_what_cannot_be_read_or_written_is_one_line(tmp_path, capsys):
+    """Not a traceback of the system's error, whatever the file is."""
+    theirs, binary = tmp_path / "t.txt", tmp_path / "binary"
+    theirs.write_text("E_1 1\n")
+    binary.write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "loop").symlink_to("loop")
+    base = ("import-scores", "file_score", theirs)
+    for arguments, message in (
+        ((*base, tmp_path, "--higher", "bonafide"), f"{tmp_path} is a folder"),
+        ((*base, theirs / "o.tsv", "--higher", "bonafide"), f"{theirs}/o.tsv cannot be written"),
+        (("needs", "--configfile", binary), f"{binary}: not UTF-8 text"),
+        (("needs", "--configfile", tmp_path / "loop"), f"{tmp_path}/loop: Too many levels"),
+    ):
+        code, out, err = run(capsys, *arguments)
+        assert (code, out) == (2, "")
+        assert message in err
+        assert err.count("\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"t.txt", "binary", "loop"}
 
 
 def test_help_names_every_format(capsys):

@@ -56,6 +56,18 @@ def test_an_error_leaves_what_was_there(tmp_path):
     assert names(tmp_path) == ["table.tsv"]
 
 
+@pytest.mark.parametrize("name", ["folder", "file/table.tsv", "file/deep/table.tsv"])
+def test_a_place_that_cannot_be_written_is_named(tmp_path, name):
+    """And not the temporary name, which means nothing to whoever reads the message."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(SpoofscopeError, match=f"{name} (is a folder|cannot be written)") as caught:
+        write_text(tmp_path / name, "new")
+    assert ".tmp" not in str(caught.value)
+    assert names(tmp_path) == ["file", "folder"]
+    assert names(tmp_path / "folder") == []
+
+
 def test_writing_nothing_is_an_error(tmp_path):
     target = tmp_path / "table.tsv"
     with (
@@ -67,10 +79,9 @@ def test_writing_nothing_is_an_error(tmp_path):
 
 
 def test_other_failures_of_the_system_stay_what_they_are(tmp_path):
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(IsADirectoryError), atomic_path(tmp_path / "folder") as temporary:
-        temporary.write_text("x")
-    assert names(tmp_path) == ["folder"]
+    with pytest.raises(FileNotFoundError, match="missing"), atomic_path(tmp_path / "new"):
+        (tmp_path / "missing").read_text()
+    assert names(tmp_path) == []
 
 
 def test_folders_appear_whole(tmp_path):

@@ -29,6 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SpoofscopeError as error:
         print(f"spoofscope {options.command}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except OSError as error:
+        # A file that is there and cannot be used: no permission, a folder, a disk that fails.
+        what = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+        print(f"spoofscope {options.command}: {what}", file=sys.stderr)
+        return 2
     return code
 
 

@@ -20,14 +20,20 @@ def _temporary_name(path: Path) -> Path:
 
 
 @contextmanager
-def _full_disk_named(path: Path) -> Iterator[None]:
+def _failure_named(path: Path, temporary: Path) -> Iterator[None]:
+    """Say of what cannot be written that it is `path`, whose temporary name nobody knows."""
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield
     except SpoofscopeError:
         raise
     except Exception as error:
         if isinstance(error, OSError):
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            if not full and error.filename in (str(temporary), str(path.parent)):
+                raise SpoofscopeError(
+                    f"{path} cannot be written ({error.strerror}); name another place"
+                ) from error
         else:
             # torch and safetensors have exceptions of their own, without the system's number.
             full = shutil.disk_usage(path.parent).free < 1 << 16
@@ -47,13 +53,15 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     a power cut never leaves a short file under the final name.
 
     Raises:
-        SpoofscopeError: the block wrote nothing to the temporary name, or the disk is full.
+        SpoofscopeError: `path` is a folder or cannot be written, the block wrote nothing to the
+            temporary name, or the disk is full.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise SpoofscopeError(f"{path} is a folder; name a file")
     temporary = _temporary_name(path)
     try:
-        with _full_disk_named(path):
+        with _failure_named(path, temporary):
             yield temporary
             if not temporary.exists():
                 raise SpoofscopeError(f"nothing was written for {path}")
@@ -64,7 +72,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
                 os.close(descriptor)
             os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        # Not unlink's own test, which fails where a part of the path is a file.
+        if temporary.exists():
+            temporary.unlink()
 
 
 @contextmanager
@@ -74,15 +84,14 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     When the block raises, the temporary folder is deleted and an existing `path` stays untouched.
 
     Raises:
-        SpoofscopeError: the disk is full.
+        SpoofscopeError: `path` cannot be written, or the disk is full.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     retired = path.with_name(f".{path.name}.{os.getpid()}.old")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        with _full_disk_named(path):
+        with _failure_named(path, temporary):
             temporary.mkdir()
             yield temporary
             if path.exists():

@@ -156,13 +156,16 @@ def read_config(path: str | Path) -> Config:
     """Read a study file, or an overlay of one, without checking it against the schema.
 
     Raises:
-        ConfigError: the file is missing, is no YAML mapping, or has a key twice in one mapping.
+        ConfigError: the file is missing, is no text or no YAML mapping, or has a key twice in one
+            mapping.
     """
     path = Path(path)
     try:
         config = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         raise ConfigError(f"{path}: no such study file") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text: {error.reason}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
     except ConfigError as error:
