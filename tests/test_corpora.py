@@ -376,7 +376,7 @@ def test_wavefake_only_use(tmp_path: Path) -> None:
     wavefake_folder(tmp_path)
     trials = build("wavefake", tmp_path, only_use=["real", "hifigan"]).trials()
     assert sorted(trials["system"].unique()) == ["-", "hifigan"]
-    with pytest.raises(CorpusError, match=r"no folder for 'wavernn'.*real, hifigan, mb_melgan"):
+    with pytest.raises(CorpusError, match=r"no folder for 'wavernn'.*hifigan, mb_melgan, real"):
         build("wavefake", tmp_path, only_use=["wavernn"]).trials()
     with pytest.raises(CorpusError, match="no bonafide utterances"):
         build("wavefake", tmp_path, only_use=["hifigan"]).trials()
@@ -441,6 +441,95 @@ def test_wavefake_without_generator_folders(tmp_path: Path) -> None:
     clips(tmp_path, ["real/1.wav"])
     with pytest.raises(CorpusError, match=r"no folders such as A_real.*corpora\.mine\.path"):
         build("wavefake", tmp_path).trials()
+
+
+def extended_folder(root: Path) -> None:
+    """Two voices in the extended layout, with gaps between the letters: JSUT in M, N and O."""
+    lj, jsut = [f"LJ{i:03d}" for i in range(10)], [f"BASIC{i}" for i in range(6)]
+    for folder in ("A_ljspeech/{}", "B_melgan/{}_gen", "E_pwg/{}_gen"):
+        clips(root, [f"{folder.format(name)}.wav" for name in lj])
+    clips(root, [f"L_conformer/{name}_gen.wav" for name in lj[5:]] + ["L_conformer/gen_0.wav"])
+    for folder in ("N_jsutpwg/{}_gen", "O_jsut/{}"):
+        clips(root, [f"{folder.format(name)}.wav" for name in jsut])
+
+
+TWO_VOICES: dict[str, object] = {
+    "bonafide": ["jsut"],
+    "only_test": ["conformer", "jsutpwg", "jsut"],
+    "voices": {"ljspeech": "*", "jsut": "jsut*"},
+    "fractions": {"train": 0.6, "dev": 0.2, "eval": 0.2},
+}
+
+
+def test_wavefake_second_voice_and_what_is_only_tested(tmp_path: Path) -> None:
+    extended_folder(tmp_path)
+    trials = build("wavefake", tmp_path, **TWO_VOICES).trials()
+    voices = trials.group_by("voice", "label").agg(pl.col("folder").unique().sort())
+    assert {(v, label): folders for v, label, folders in voices.rows()} == {
+        ("ljspeech", "bonafide"): ["A_ljspeech"],
+        ("ljspeech", "spoof"): ["B_melgan", "E_pwg", "L_conformer"],
+        ("jsut", "bonafide"): ["O_jsut"],
+        ("jsut", "spoof"): ["N_jsutpwg"],
+    }
+    counts = trials.group_by("folder", "split").len()
+    assert {(f, s): n for f, s, n in counts.rows()} == {
+        ("A_ljspeech", "train"): 6, ("A_ljspeech", "dev"): 2, ("A_ljspeech", "eval"): 2,
+        ("B_melgan", "train"): 6, ("B_melgan", "dev"): 2, ("B_melgan", "eval"): 2,
+        ("E_pwg", "train"): 6, ("E_pwg", "dev"): 2, ("E_pwg", "eval"): 2,
+        # LJ005 is trained on in other folders; gen_0 is a sentence of its own.
+        ("L_conformer", "dev"): 2, ("L_conformer", "eval"): 3,
+        ("N_jsutpwg", "dev"): 4, ("N_jsutpwg", "eval"): 2,
+        ("O_jsut", "dev"): 4, ("O_jsut", "eval"): 2,
+    }  # fmt: skip
+    # No sentence in two splits, whatever the folder.
+    assert trials.group_by("base_utt").agg(pl.col("split").n_unique())["split"].max() == 1
+    assert "BASIC0" in trials.filter(pl.col("split") == "dev")["base_utt"]
+
+
+def test_wavefake_limits_keep_the_versions_of_a_sentence_together(tmp_path: Path) -> None:
+    extended_folder(tmp_path)
+    limits = {"train": 4, "eval": 1}
+    trials = build("wavefake", tmp_path, **TWO_VOICES, limits=limits).trials()
+    lj = trials.filter(pl.col("folder").is_in(["A_ljspeech", "B_melgan", "E_pwg"]))
+    for split, n in (("train", 4), ("dev", 2), ("eval", 1)):
+        part = lj.filter(pl.col("split") == split)
+        assert part.group_by("base_utt").len()["len"].to_list() == [3] * n
+    assert trials.filter(pl.col("split") == "eval").group_by("folder").len()["len"].max() == 1
+    # More of it has all that less of it has, and not simply the first sentences.
+    more = build("wavefake", tmp_path, **TWO_VOICES, limits={"train": 5}).trials()
+    assert set(trials["utt_id"]) <= set(more["utt_id"])
+    kept = set(lj.filter(pl.col("split") == "train")["base_utt"])
+    assert kept != {f"LJ{i:03d}" for i in range(4)}
+
+
+@pytest.mark.parametrize(
+    ("options", "extra", "match"),
+    [
+        ({"only_test": ["conformr"]}, [], r"'conformr' \(corpora\.mine\.only_test\).*'conformer'"),
+        ({"bonafide": ["jsutt"]}, [], r"'jsutt' \(corpora\.mine\.bonafide\).*did you mean 'jsut'"),
+        ({"only_use": ["ljspeech", "pwg"], "only_test": ["jsut"]}, [], "no folder for 'jsut'"),
+        ({}, ["E_hifigan/1.wav"], "E_hifigan and E_pwg have the same letter.*only_use"),
+        ({}, ["F_pwg/1.wav"], "E_pwg and F_pwg have the same name.*only_use"),
+        ({"voices": {"jsut": "jsut*"}}, [], r"folder 'ljspeech' matches no pattern of .*\.voices"),
+        ({"voices": {"a": "*g", "b": "p*", "c": "*"}}, [], "folder 'pwg' matches patterns of the"),
+        (TWO_VOICES, ["P_late/LJ000_gen.wav"], "P_late: no clip of it is left to test on"),
+        ({"only_test": ["pwg"], "fractions": {"train": 1}}, [], "E_pwg: no clip of it is left"),
+        ({"only_test": ["conformer"], "fractions": {"train": 1}}, [], "a share of dev or eval"),
+    ],
+)
+def test_wavefake_bad_sources(
+    tmp_path: Path, options: dict[str, object], extra: list[str], match: str
+) -> None:
+    extended_folder(tmp_path)
+    clips(tmp_path, extra)
+    with pytest.raises(CorpusError, match=match):
+        build("wavefake", tmp_path, **options).trials()
+
+
+def test_wavefake_bad_limits(tmp_path: Path) -> None:
+    for limits in ({"test": 3}, {"eval": 0}):
+        with pytest.raises(ConfigError, match=r"corpora\.mine\.limits maps train, dev, eval"):
+            build("wavefake", tmp_path, limits=limits)
 
 
 # --- ASVspoof ------------------------------------------------------------------------------------

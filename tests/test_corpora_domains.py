@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from spoofscope import audio
@@ -61,6 +62,20 @@ def test_in_the_wild(tmp_path: Path, inside: str) -> None:
         ("spoof", "fail", "published 11816, -11814 here"),
     ]
     assert sum(corpus.published_counts().values()) == 31779
+
+
+def test_in_the_wild_to_train_on(tmp_path: Path) -> None:
+    names = [f"{i}.wav" for i in range(12)]
+    for name in names:
+        clip(tmp_path / name)
+    lines = [f"{name},s{i // 2},{('spoof', 'bona-fide')[i % 2]}" for i, name in enumerate(names)]
+    (tmp_path / "meta.csv").write_text("\n".join(["file,speaker,label", *lines]))
+    shares = {"train": 0.5, "dev": 0.2, "eval": 0.3}
+    corpus = build("in_the_wild", tmp_path, fractions=shares)
+    trials = corpus.trials()
+    assert set(trials["split"]) == {"train", "dev", "eval"}
+    assert trials.group_by("speaker").agg(pl.col("split").n_unique())["split"].max() == 1
+    assert corpus.published_counts() is None
 
 
 def test_in_the_wild_never_guesses(tmp_path: Path) -> None:

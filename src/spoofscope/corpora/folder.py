@@ -5,14 +5,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from spoofscope.corpora.base import Corpus, audio_files
-from spoofscope.corpora.splitting import check_fractions, split_groups
+from spoofscope.corpora.base import audio_files
+from spoofscope.corpora.splitting import DealtCorpus
 from spoofscope.errors import ConfigError, CorpusError
-from spoofscope.identity import seed_of
 from spoofscope.tables import SPLITS
 
 
-class FolderCorpus(Corpus):
+class FolderCorpus(DealtCorpus):
     """Audio in `bonafide/...` and `spoof/<system>/...`, or the same below `train`, `dev`, `eval`.
 
     Utterance ids are the relative paths with "-" for "/" and without suffix. Files that lie
@@ -28,19 +27,11 @@ class FolderCorpus(Corpus):
     """
 
     name: ClassVar[str] = "folder"
-    defaults: ClassVar[Mapping[str, Any]] = {
-        "fractions": None,
-        "speaker": None,
-        "seed": 0,
-    }
+    defaults: ClassVar[Mapping[str, Any]] = {**DealtCorpus.defaults, "speaker": None}
 
     def __init__(self, root: Path, options: Mapping[str, Any], *, key: str = "<name>") -> None:
         super().__init__(root, options, key=key)
         self._speaker = speaker_pattern(self.options["speaker"], self.owner)
-        fractions = self.options["fractions"]
-        self._fractions = check_fractions(
-            {"eval": 1} if fractions is None else fractions, self.owner
-        )
 
     def rows(self) -> Iterable[Mapping[str, str]]:
         """One row per audio file below the class folders."""
@@ -57,8 +48,11 @@ class FolderCorpus(Corpus):
                 for row in self._class_folders(self.root / split)
             ]
         else:
-            rows = self._split(self._class_folders(self.root))
+            rows = self._deal(self._class_folders(self.root), self._group)
         return rows
+
+    def _group(self, row: Mapping[str, str]) -> str:
+        return row["speaker"] if self._speaker else Path(row["path"]).stem
 
     def _class_folders(self, folder: Path) -> list[dict[str, str]]:
         sources = [(folder / "bonafide", "-")]
@@ -86,15 +80,6 @@ class FolderCorpus(Corpus):
             "system": system,
             "speaker": speaker_of(self._speaker, relative, self.owner),
         }
-
-    def _split(self, rows: list[dict[str, str]]) -> list[dict[str, str]]:
-        def group(row: dict[str, str]) -> str:
-            return row["speaker"] if self._speaker else Path(row["path"]).stem
-
-        seed = self.options["seed"]
-        rows = sorted(rows, key=lambda row: (seed_of(seed, group(row)), row["utt_id"]))
-        splits = split_groups(map(group, rows), self._fractions, self.owner)
-        return [{**row, "split": split} for row, split in zip(rows, splits, strict=True)]
 
 
 def speaker_pattern(expression: str | None, owner: str) -> re.Pattern[str] | None:

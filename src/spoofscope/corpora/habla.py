@@ -12,17 +12,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from spoofscope.corpora.base import Corpus, audio_files
+from spoofscope.corpora.base import audio_files
 from spoofscope.corpora.folder import speaker_of, speaker_pattern
-from spoofscope.corpora.splitting import check_fractions, split_groups
+from spoofscope.corpora.splitting import DealtCorpus
 from spoofscope.errors import CorpusError
-from spoofscope.identity import seed_of
 
 _REAL = "Real"
 _SYSTEMS = ("CycleGAN", "Diff", "StarGAN", "TTS", "TTS-Diff", "TTS-StarGAN")
 
 
-class Habla(Corpus):
+class Habla(DealtCorpus):
     """The folder `FinalDataset_16khz`, or the one above it.
 
     `Real` is bona fide; the six systems have a folder each beside it. The condition `accent`
@@ -44,19 +43,14 @@ class Habla(Corpus):
     name: ClassVar[str] = "habla"
     obtain: ClassVar[str] = "https://github.com/Ruframapi/HABLA (FinalDataset_16khz)"
     defaults: ClassVar[Mapping[str, Any]] = {
+        **DealtCorpus.defaults,
         "metadata": None,
-        "fractions": None,
         "speaker": r".*(?P<speaker>[a-z]{2}[fm]_\d{5})",
-        "seed": 0,
     }
 
     def __init__(self, root: Path, options: Mapping[str, Any], *, key: str = "<name>") -> None:
         super().__init__(root, options, key=key)
         self._speaker = speaker_pattern(self.options["speaker"], self.owner)
-        fractions = self.options["fractions"]
-        self._fractions = check_fractions(
-            {"eval": 1} if fractions is None else fractions, self.owner
-        )
 
     def rows(self) -> Iterable[Mapping[str, str]]:
         """One row per audio file."""
@@ -71,10 +65,7 @@ class Habla(Corpus):
             rows += [self._row(path, path.relative_to(base), folder.name) for path in found]
         if self.options["metadata"] is not None:
             return self._listed(rows, base)
-        seed = self.options["seed"]
-        rows.sort(key=lambda row: (seed_of(seed, row["speaker"]), row["utt_id"]))
-        splits = split_groups([row["speaker"] for row in rows], self._fractions, self.owner)
-        return [{**row, "split": split} for row, split in zip(rows, splits, strict=True)]
+        return self._deal(rows, lambda row: row["speaker"])
 
     def _row(self, path: Path, relative: Path, system: str) -> dict[str, str]:
         # Below the system's folder: the country, or source and target.

@@ -1,10 +1,45 @@
 """Splits for corpora that come without: whole groups go to train, dev or eval."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
 
+from spoofscope.corpora.base import Corpus
 from spoofscope.errors import ConfigError, CorpusError
+from spoofscope.identity import seed_of
 from spoofscope.tables import SPLITS
+
+
+class DealtCorpus(Corpus):
+    """A corpus without splits of its own, whose groups are dealt to them.
+
+    Options:
+
+    * `fractions`: shares of the groups; None makes everything eval.
+    * `seed`: the order in which groups are dealt.
+    """
+
+    defaults: ClassVar[Mapping[str, Any]] = {"fractions": None, "seed": 0}
+
+    def __init__(self, root: Path, options: Mapping[str, Any], *, key: str = "<name>") -> None:
+        super().__init__(root, options, key=key)
+        fractions = self.options["fractions"]
+        self._fractions = check_fractions(
+            {"eval": 1} if fractions is None else fractions, self.owner
+        )
+
+    def _deal(
+        self, rows: Iterable[Mapping[str, str]], group: Callable[[Mapping[str, str]], str]
+    ) -> list[dict[str, str]]:
+        """The rows with their split, so that rows of one group stay together.
+
+        Raises:
+            CorpusError: fewer groups than splits.
+        """
+        seed = self.options["seed"]
+        rows = sorted(rows, key=lambda row: (seed_of(seed, group(row)), row["utt_id"]))
+        splits = split_groups(map(group, rows), self._fractions, self.owner)
+        return [{**row, "split": split} for row, split in zip(rows, splits, strict=True)]
 
 
 def check_fractions(fractions: Any, owner: str) -> dict[str, float]:

@@ -6,31 +6,54 @@ TMLR 2024.
 """
 
 import csv
+import fnmatch
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from spoofscope.corpora.base import Corpus, audio_files
 from spoofscope.corpora.folder import speaker_of, speaker_pattern
 from spoofscope.corpora.splitting import check_fractions, split_groups
 from spoofscope.errors import ConfigError, CorpusError
+from spoofscope.identity import seed_of
+from spoofscope.options import nearest
+from spoofscope.tables import SPLITS
 
 _FOLDER = re.compile(r"^([A-Z])_(.+)$")
 _GENERATED = re.compile(r"_(?:gen|generated)$")
-_FROM_FOLDERS = ("utt_id", "path", "label", "system", "duration", "sample_rate")
+_FROM_FOLDERS = ("utt_id", "path", "label", "system", "voice", "duration", "sample_rate")
+
+
+class _Source(NamedTuple):
+    """One folder: what a generator made, or real speech. `voice` is None where none are told."""
+
+    folder: Path
+    name: str
+    bonafide: bool
+    voice: str | None
 
 
 class WaveFake(Corpus):
     """Folders `A_real`, `B_hifigan`, ...: letter A is bona fide, any other letter a generator.
 
-    Other folders beside them are ignored. Utterance ids are `<folder>-<file>`; the condition
-    `folder` says where a file lies and `base_utt` which sentence it is: the file name without a
-    trailing `_gen` or `_generated`, unless the metadata say otherwise.
+    Letters may be left out, but none may be there twice. Other folders beside them are ignored.
+    Utterance ids are `<folder>-<file>`; the condition `folder` says where a file lies and
+    `base_utt` which sentence it is: the file name without a trailing `_gen` or `_generated`, unless
+    the metadata say otherwise.
 
     Options:
 
     * `only_use`: names (without the letter) of the folders to use, bona fide ones included.
+    * `bonafide`: names of further folders of real speech, with letters of their own.
+    * `only_test`: names of folders of which nothing is trained on. Sentences (or speakers) that
+      other folders have too go where those go, and are left out where that is train; sentences of
+      their own are cut between dev and eval, in the proportion of `fractions`.
+    * `voices`: voice to a pattern of folder names (`*` and `?`); the longest pattern that matches
+      counts. Gives the condition `voice`, so that a fake can be compared with real speech of the
+      same voice.
+    * `limits`: split to the most clips that each folder may have in it. Clips are taken in an order
+      drawn from the sentence, so that all versions of a sentence are kept or left out together.
     * `metadata`: a comma-separated table, relative to the root, with the column `path` (relative
       to the root); its columns `split`, `speaker` and `base_utt` are used, `label` must agree with
       the folders, and further columns become conditions. Files that it does not list are errors.
@@ -48,6 +71,10 @@ class WaveFake(Corpus):
     )
     defaults: ClassVar[Mapping[str, Any]] = {
         "only_use": None,
+        "bonafide": [],
+        "only_test": [],
+        "voices": None,
+        "limits": {},
         "metadata": None,
         "fractions": {"train": 0.7, "dev": 0.1, "eval": 0.2},
         "split_by": "sentence",
@@ -63,31 +90,45 @@ class WaveFake(Corpus):
                 f"corpora.{key}.split_by must be 'sentence' or 'speaker', "
                 f"not {self.options['split_by']!r}"
             )
+        for split, limit in self.options["limits"].items():
+            if split not in SPLITS or not isinstance(limit, int) or limit < 1:
+                raise ConfigError(
+                    f"corpora.{key}.limits maps {', '.join(SPLITS)} to whole numbers of at least "
+                    f"1, not {split!r} to {limit!r}"
+                )
 
     def rows(self) -> Iterable[Mapping[str, str]]:
-        """One row per audio file of the generator folders."""
+        """One row per audio file that is used."""
         metadata = self._metadata()
+        sources = self._sources()
         rows = []
-        for folder, letter, system in self._folders():
-            for path in audio_files(folder):
+        for source in sources:
+            for path in audio_files(source.folder):
                 relative = path.relative_to(self.root)
                 row = {
                     "base_utt": _GENERATED.sub("", path.stem),
                     "speaker": speaker_of(self._speaker, relative, self.owner),
-                    **self._listed(metadata, relative),
+                    **self._listed(metadata, relative, source),
                     "utt_id": "-".join(relative.with_suffix("").parts),
                     "path": str(path),
-                    "label": "bonafide" if letter == "A" else "spoof",
-                    "system": "-" if letter == "A" else system,
-                    "folder": folder.name,
+                    "label": "bonafide" if source.bonafide else "spoof",
+                    "system": "-" if source.bonafide else source.name,
+                    "folder": source.folder.name,
                 }
+                if source.voice is not None:
+                    row["voice"] = source.voice
                 rows.append(row)
-        if rows and "split" not in rows[0]:
-            self._split(rows)
-        return rows
+        held_out = {s.folder.name for s in sources if s.name in self.options["only_test"]}
+        listed = bool(rows) and "split" in rows[0]
+        if not listed:
+            self._split(rows, held_out)
+        rows = [r for r in rows if not (r["folder"] in held_out and r["split"] == "train")]
+        if not listed:
+            self._check_tested(rows, sources)
+        return self._limited(rows)
 
-    def _folders(self) -> list[tuple[Path, str, str]]:
-        """Folder, letter and name of every source that is used."""
+    def _sources(self) -> list[_Source]:
+        """Every folder that is used, sorted by its letter."""
         found = [
             (path, match[1], match[2])
             for path in sorted(self.root.iterdir())
@@ -98,15 +139,58 @@ class WaveFake(Corpus):
                 f"{self.root}: no folders such as A_real or B_hifigan; corpora.{self.key}.path "
                 "must name the folder that holds them"
             )
-        names = [name for _, _, name in found]
-        wanted = self.options["only_use"] or names
-        unknown = sorted(set(wanted) - set(names))
-        if unknown:
-            raise CorpusError(
-                f"{self.root}: no folder for {unknown[0]!r} (corpora.{self.key}.only_use); there "
-                f"are {', '.join(names)}"
+        self._check_known("only_use", [name for _, _, name in found])
+        wanted = self.options["only_use"] or [name for _, _, name in found]
+        used = [source for source in found if source[2] in wanted]
+        names = [name for _, _, name in used]
+        for option in ("bonafide", "only_test"):
+            self._check_known(option, names)
+        for of in (1, 2):
+            keys = [source[of] for source in used]
+            twice = [source[0].name for source in used if keys.count(source[of]) > 1]
+            if twice:
+                raise CorpusError(
+                    f"{self.root}: {twice[0]} and {twice[1]} have the same "
+                    f"{'letter' if of == 1 else 'name'}, which stands for one source; rename one "
+                    f"of them, or leave it out with corpora.{self.key}.only_use"
+                )
+        return [
+            _Source(
+                path, name, letter == "A" or name in self.options["bonafide"], self._voice(name)
             )
-        return [source for source in found if source[2] in wanted]
+            for path, letter, name in used
+        ]
+
+    def _check_known(self, option: str, names: Collection[str]) -> None:
+        for name in self.options[option] or ():
+            if name not in names:
+                raise CorpusError(
+                    f"{self.root}: no folder for {name!r} (corpora.{self.key}.{option}); "
+                    f"{nearest(name, names)}"
+                )
+
+    def _voice(self, name: str) -> str | None:
+        """The voice of a folder, None where the study tells none."""
+        voices: Mapping[str, str] | None = self.options["voices"]
+        if voices is None:
+            return None
+        matching = sorted(
+            (len(pattern), voice)
+            for voice, pattern in voices.items()
+            if fnmatch.fnmatchcase(name, pattern)
+        )
+        where = f"{self.root}: folder {name!r} matches"
+        if not matching:
+            raise CorpusError(
+                f"{where} no pattern of corpora.{self.key}.voices; add one, such as '*' for all "
+                "that no longer pattern matches"
+            )
+        if len(matching) > 1 and matching[-1][0] == matching[-2][0]:
+            raise CorpusError(
+                f"{where} patterns of the same length of the voices {matching[-2][1]!r} and "
+                f"{matching[-1][1]!r} (corpora.{self.key}.voices); the longest one has to say"
+            )
+        return matching[-1][1]
 
     def _metadata(self) -> dict[str, dict[str, str]] | None:
         """Rows of the metadata by path, without the columns that the folders decide."""
@@ -131,7 +215,7 @@ class WaveFake(Corpus):
         return rows
 
     def _listed(
-        self, metadata: Mapping[str, Mapping[str, str]] | None, relative: Path
+        self, metadata: Mapping[str, Mapping[str, str]] | None, relative: Path, source: _Source
     ) -> dict[str, str]:
         """What the metadata add to one file's row."""
         if metadata is None:
@@ -143,7 +227,7 @@ class WaveFake(Corpus):
                 f"{self.root / relative}: not listed in {table}; complete the table or move the "
                 "file away"
             )
-        label = "bonafide" if relative.parts[0].startswith("A_") else "spoof"
+        label = "bonafide" if source.bonafide else "spoof"
         if row.get("label", label) != label:
             raise CorpusError(
                 f"{self.root / relative}: {table} says {row['label']!r}, but the folder says "
@@ -151,14 +235,49 @@ class WaveFake(Corpus):
             )
         return {name: text for name, text in row.items() if name not in _FROM_FOLDERS}
 
-    def _split(self, rows: list[dict[str, str]]) -> None:
+    def _split(self, rows: list[dict[str, str]], held_out: Collection[str]) -> None:
+        """Split the rows, so that a group has one split in all folders."""
         column = "base_utt" if self.options["split_by"] == "sentence" else "speaker"
         if column == "speaker" and any(row["speaker"] in ("", "-") for row in rows):
             raise CorpusError(
                 f"{self.owner}: split_by is speaker, but speakers are unknown; give `metadata` "
                 "with that column, or a pattern `speaker`"
             )
-        rows.sort(key=lambda row: (row[column], row["utt_id"]))
-        splits = split_groups([row[column] for row in rows], self._fractions, self.owner)
-        for row, split in zip(rows, splits, strict=True):
-            row["split"] = split
+        groups = sorted({row[column] for row in rows if row["folder"] not in held_out})
+        split_of = dict(zip(groups, split_groups(groups, self._fractions, self.owner), strict=True))
+        rest = sorted({row[column] for row in rows} - set(groups))
+        if rest:
+            held = self._fractions["dev"] + self._fractions["eval"]
+            if held == 0:
+                raise CorpusError(
+                    f"{self.owner}: only_test needs a share of dev or eval in `fractions`"
+                )
+            shares = {**{s: self._fractions[s] / held for s in ("dev", "eval")}, "train": 0.0}
+            split_of |= dict(zip(rest, split_groups(rest, shares, self.owner), strict=True))
+        for row in rows:
+            row["split"] = split_of[row[column]]
+
+    def _check_tested(self, rows: list[dict[str, str]], sources: list[_Source]) -> None:
+        """Where some sources are tested, all have to be: a silent gap would look like a result."""
+        tested = {row["folder"] for row in rows if row["split"] == "eval"}
+        for source in sources:
+            if source.folder.name not in (tested or {row["folder"] for row in rows}):
+                raise CorpusError(
+                    f"{source.folder}: no clip of it is left to test on ({self.owner}); it has no "
+                    "audio, or other folders have its sentences in other splits: change "
+                    "`fractions`, or leave it out with `only_use`"
+                )
+
+    def _limited(self, rows: list[dict[str, str]]) -> list[dict[str, str]]:
+        """At most `limits` clips of every folder in each split, the same sentences of all."""
+        limits = self.options["limits"]
+        if not limits:
+            return rows
+        kept: list[dict[str, str]] = []
+        count: dict[tuple[str, str], int] = {}
+        for row in sorted(rows, key=lambda r: (seed_of("limits", r["base_utt"]), r["utt_id"])):
+            place = (row["folder"], row["split"])
+            count[place] = count.get(place, 0) + 1
+            if count[place] <= limits.get(row["split"], count[place]):
+                kept.append(row)
+        return kept
