@@ -492,7 +492,7 @@ def test_missing_keys_are_named(path, message):
     [
         ("corpora.mine.type", "foldr", r"corpora.mine.type: 'foldr' is not known; .*'folder'\?"),
         ("detectors.a.backend.type", "mfa", r"detectors.a.backend.type: 'mfa' .*'mhfa'\?"),
-        ("frontends.lfcc.type", "mfcc", r"frontends.lfcc.type: 'mfcc' .*'lfcc'\?"),
+        ("frontends.lfcc.type", "lfc", r"frontends.lfcc.type: 'lfc' .*'lfcc'\?"),
         ("chains.noisy.0.effect", "musn", r"chains.noisy\[0\].effect: 'musn' .*'musan'\?"),
         ("detectors.a.frontend", "wavlmm", r"a.frontend: 'wavlmm' is not in frontends.*'wavlm'\?"),
         ("frontends.wavlm.backbone", "bigg", r"wavlm.backbone: 'bigg' is not in backbones.*'big'"),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _MEMBERS = {
     "lfcc": "spoofscope.frontends.lfcc:LFCC",
+    "mfcc": "spoofscope.frontends.mfcc:MFCC",
     "raw": "spoofscope.frontends.raw:SincBank",
     "ssl": "spoofscope.frontends.ssl:SSLFrontEnd",
     "stft": "spoofscope.frontends.stft:STFT",

@@ -85,7 +85,8 @@ class SpectralFrontEnd(FrontEnd):
     """A front-end without trainable parameters, given by a transform of whole clips.
 
     Transforms reflect a clip at its own end, which no mask can imitate: rows of one length are
-    transformed together, each cut to that length.
+    transformed together, each cut to that length. Mixed precision stops here: in a spectrum the
+    quiet bands are as telling as the loud ones, and half precision would round them away.
 
     Attributes:
         statistics: of the training set, where the options ask for them.
@@ -104,6 +105,10 @@ class SpectralFrontEnd(FrontEnd):
 
     def raw(self, waveform: Tensor, lengths: Tensor) -> Features:
         """Un-normalised features; see `FrontEnd.raw`."""
+        with torch.autocast(waveform.device.type, enabled=False):
+            return self._raw(waveform, lengths)
+
+    def _raw(self, waveform: Tensor, lengths: Tensor) -> Features:
         distinct = sorted(set(lengths.tolist()))
         if self.n_frames(distinct[0]) < 1:
             raise AudioError(

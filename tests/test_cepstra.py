@@ -1,14 +1,16 @@
-"""LFCC against an implementation of its definition in NumPy and SciPy."""
+"""LFCC and MFCC against torchaudio, and against their definition in NumPy and SciPy."""
 
 import numpy as np
 import pytest
 import scipy.fft
 import torch
+import torchaudio
 
 from spoofscope.errors import AudioError, ConfigError, DetectorError, TrainingError
 from spoofscope.frontends import registry
 from spoofscope.frontends.base import Features
 from spoofscope.frontends.lfcc import LFCC
+from spoofscope.frontends.mfcc import MFCC
 
 
 def noise(n_samples, rows=1, seed=1):
@@ -20,21 +22,42 @@ def lengths_of(*lengths):
     return torch.tensor(lengths)
 
 
-def reference(x, *, rate=16000, n_fft=512, win=512, hop=256, n_filters=20, n_coefficients=20):
+def edges_in_hz(kind, f_min, f_max, n):
+    if kind == "lfcc":
+        return np.linspace(f_min, f_max, n)
+    mel = np.linspace(*(2595 * np.log10(1 + f / 700) for f in (f_min, f_max)), n)
+    return 700 * (10 ** (mel / 2595) - 1)
+
+
+def reference(
+    kind,
+    x,
+    *,
+    sample_rate=16000,
+    n_fft=512,
+    win=None,
+    hop=256,
+    n_filters=20,
+    n_coefficients=20,
+    f_min=0.0,
+    f_max=None,
+    log_offset=1e-6,
+):
     """(N, 3 * n_coefficients) of one clip (n,), loop by loop."""
+    win = win or n_fft
     window = np.zeros(n_fft)
     start = (n_fft - win) // 2
     window[start : start + win] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(win) / win)
     padded = np.pad(x.astype(np.float64), n_fft // 2, mode="reflect")
-    edges = np.linspace(0, rate / 2, n_filters + 2)
-    bins = np.arange(n_fft // 2 + 1) * rate / n_fft
+    edges = edges_in_hz(kind, f_min, f_max or sample_rate / 2, n_filters + 2)
+    bins = np.arange(n_fft // 2 + 1) * sample_rate / n_fft
     rows = []
-    for i in range(1 + len(x) // hop):
-        power = np.abs(np.fft.rfft(padded[i * hop : i * hop + n_fft] * window)) ** 2
+    for first in range(0, len(padded) - n_fft + 1, hop):
+        power = np.abs(np.fft.rfft(padded[first : first + n_fft] * window)) ** 2
         energies = [
             sum(power * np.interp(bins, edges[m : m + 3], [0, 1, 0])) for m in range(n_filters)
         ]
-        cepstrum = scipy.fft.dct(np.log(np.array(energies) + 1e-6), type=2, norm="ortho")
+        cepstrum = scipy.fft.dct(np.log(np.array(energies) + log_offset), type=2, norm="ortho")
         rows.append(cepstrum[:n_coefficients])
     static = np.array(rows)
 
@@ -47,20 +70,69 @@ def reference(x, *, rate=16000, n_fft=512, win=512, hop=256, n_filters=20, n_coe
     return np.hstack([static, delta(static), delta(delta(static))])
 
 
+# The linear cepstra of the wavelet-packet study (TMLR 2024), on its spectrogram of 256 bins.
+OF_THE_PACKET_STUDY = {
+    "sample_rate": 22050,
+    "n_fft": 511,
+    "hop": 220,
+    "f_min": 1.0,
+    "f_max": 11025.0,
+    "log_offset": 1e-12,
+}
+
+
+@pytest.mark.parametrize("kind", ["lfcc", "mfcc"])
 @pytest.mark.parametrize(
     "options",
-    [{}, {"win": 320, "hop": 160}, {"sample_rate": 22050, "n_filters": 30, "n_coefficients": 13}],
+    [
+        {},
+        {"win": 320, "hop": 160},
+        {"sample_rate": 22050, "n_filters": 30, "n_coefficients": 13, "n_fft": 1024},
+        OF_THE_PACKET_STUDY,
+    ],
 )
-def test_equals_the_definition(options):
-    front_end = LFCC(options)
+def test_equals_the_definition(kind, options):
+    front_end = registry.build({"type": kind, **options})
     x = noise(7000)
     values, lengths = front_end(x, lengths_of(7000))
-    renamed = {("rate" if key == "sample_rate" else key): value for key, value in options.items()}
-    expected = reference(x[0].numpy(), **renamed)
+    expected = reference(kind, x[0].numpy(), **options)
     assert values.shape == (1, 1, *expected.shape)
     assert lengths.tolist() == [len(expected)] == [front_end.n_frames(7000)]
     assert front_end.dim == expected.shape[1]
     np.testing.assert_allclose(values[0, 0].numpy(), expected, atol=2e-4)
+
+
+@pytest.mark.parametrize("kind", ["lfcc", "mfcc"])
+@pytest.mark.parametrize("rate", [16000, 22050])
+def test_the_defaults_are_wavefakes_cepstra(kind, rate):
+    x = noise(rate, rows=2)
+    spectrogram = {"n_fft": 512, "hop_length": 256}
+    transform = {
+        "lfcc": lambda: torchaudio.transforms.LFCC(
+            rate, n_filter=20, n_lfcc=20, log_lf=True, speckwargs=spectrogram
+        ),
+        "mfcc": lambda: torchaudio.transforms.MFCC(
+            rate, n_mfcc=20, log_mels=True, melkwargs={**spectrogram, "n_mels": 20}
+        ),
+    }[kind]()
+    static = transform(x)
+    delta = torchaudio.functional.compute_deltas(static)
+    expected = torch.cat([static, delta, torchaudio.functional.compute_deltas(delta)], dim=1)
+    front_end = registry.build({"type": kind, "sample_rate": rate})
+    values = front_end(x, lengths_of(rate, rate)).values
+    assert values.shape == (2, 1, 1 + rate // 256, 60)
+    torch.testing.assert_close(values[:, 0], expected.transpose(1, 2), atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["lfcc", "mfcc", "stft", "wavelet_packets"])
+def test_mixed_precision_changes_nothing(kind):
+    front_end = registry.build({"type": kind, "normalise": "none"})
+    x, lengths = noise(4000, rows=2), lengths_of(4000, 3000)
+    expected = front_end(x, lengths).values
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        values = front_end(x, lengths).values
+    assert values.dtype == torch.float32
+    assert torch.equal(values, expected)
 
 
 def test_without_deltas():
@@ -146,6 +218,8 @@ def test_too_short_clip():
     assert front_end.raw(noise(257), lengths_of(257)).lengths.tolist() == [front_end.n_frames(257)]
     with pytest.raises(AudioError, match="256 samples is too short"):
         front_end.raw(noise(300, rows=2), lengths_of(300, 256))
+    odd = LFCC({"n_fft": 511, "hop": 220})
+    assert odd.raw(noise(440), lengths_of(440)).lengths.tolist() == [odd.n_frames(440)] == [2]
 
 
 @pytest.mark.parametrize(
@@ -158,10 +232,12 @@ def test_too_short_clip():
         ({"f_min": 500, "f_max": 400}, "in this order"),
         ({"n_filters": 600}, "narrower than the bins"),
         ({"hop": 0}, "at least 1"),
+        ({"log_offset": 0}, "positive"),
         ({"deltas": 1}, "must be one of"),
         ({"normalise": "corpus"}, "must be one of"),
     ],
 )
 def test_bad_options(options, message):
-    with pytest.raises(ConfigError, match=message):
-        LFCC(options)
+    for front_end in (LFCC, MFCC):
+        with pytest.raises(ConfigError, match=f"front-end {front_end.name}: .*{message}"):
+            front_end(options)
