@@ -18,10 +18,12 @@ import torch
 from playwright.sync_api import expect, sync_playwright
 
 from spoofscope import audio
+from spoofscope.apps.views import verdict
 from spoofscope.audio import InputPolicy
 from spoofscope.cli import main
 from spoofscope.detector import Detector
 from spoofscope.files import write_text
+from spoofscope.quality import FLAGS
 
 pytestmark = pytest.mark.slow
 
@@ -237,3 +239,16 @@ def test_a_page_that_cannot_be_served_is_refused(served, arguments, message, mon
     refusal = capsys.readouterr().err
     assert message in refusal
     assert refusal.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("probability", "said"),
+    [(0.0, "below 0.1 %"), (0.0004, "below 0.1 %"), (0.234, "23.4 %"), (1.0, "above 99.9 %")],
+)
+def test_no_probability_is_shown_as_certain(probability, said):
+    flags = dict.fromkeys(FLAGS, False)
+    shown = verdict(
+        {"decision": "inconclusive", "p_bonafide": probability, "reasons": [], "flags": flags}
+        | {"score": 0.0, "duration_s": 1.0, "n_windows": 1, "window_scores": [0.0]}
+    )
+    assert said in shown

@@ -59,6 +59,13 @@ def problem(message: str) -> str:
     return f'<div class="problem" role="alert">{escape(" ".join(message.split()))}</div>'
 
 
+def _share(probability: float) -> str:
+    """In per cent; rounding makes nothing certain."""
+    if probability < 0.001:
+        return "below 0.1 %"
+    return "above 99.9 %" if probability > 0.999 else f"{100 * probability:.1f} %"
+
+
 def verdict(judgement: Judgement) -> str:
     """Decision, probability, reasons and flags of one recording, as HTML."""
     lines = [f"<h2>{DECISIONS[judgement['decision']]}</h2>"]
@@ -66,7 +73,7 @@ def verdict(judgement: Judgement) -> str:
     lines.append(
         "<p>No probability: the detector is not calibrated.</p>"
         if probability is None
-        else f"<p>Calibrated probability of bona fide: <b>{100 * probability:.1f} %</b> "
+        else f"<p>Calibrated probability of bona fide: <b>{_share(probability)}</b> "
         "where both classes are equally likely beforehand.</p>"
     )
     lines += [f"<p>Because {escape(reason)}.</p>" for reason in judgement["reasons"]]
