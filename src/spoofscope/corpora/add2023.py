@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from spoofscope.corpora.base import Corpus, read_protocol
-from spoofscope.errors import ConfigError, CorpusError
+from spoofscope.corpora.base import Corpus, label_of, read_protocol
+from spoofscope.errors import ConfigError
 
 _LABELS = {"genuine": "bonafide", "fake": "spoof"}
 
@@ -41,12 +41,7 @@ class ADD2023(Corpus):
                 f"{folders[split]}/label.txt", f"Track1.2/{folders[split]}/label.txt"
             )
             for number, line in read_protocol(labels, ("file", "label")):
-                label = _LABELS.get(line["label"])
-                if label is None:
-                    raise CorpusError(
-                        f"{labels}: line {number}: unknown label {line['label']!r}; it must be one "
-                        f"of {', '.join(_LABELS)}"
-                    )
+                label = label_of(labels, number, line["label"], _LABELS)
                 yield {
                     "utt_id": Path(line["file"]).stem,
                     "path": str(labels.parent / "wav" / line["file"]),

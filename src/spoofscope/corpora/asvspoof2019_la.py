@@ -4,13 +4,49 @@ Layout, protocol and counts: Wang et al., "ASVspoof 2019: A large-scale public d
 synthesized, converted and replayed speech", Computer Speech and Language 64, 2020.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from spoofscope.corpora.base import Corpus, protocol_system, read_protocol
 
-_COLUMNS = ("speaker", "utt_id", "-", "system", "label")
 _PROTOCOLS = {"train": "train.trn", "dev": "dev.trl", "eval": "eval.trl"}
+
+COLUMNS = ("speaker", "utt_id", "-", "system", "label")
+COUNTS = {
+    ("train", "bonafide"): 2580,
+    ("train", "spoof"): 22800,
+    ("dev", "bonafide"): 2548,
+    ("dev", "spoof"): 22296,
+    ("eval", "bonafide"): 7355,
+    ("eval", "spoof"): 63882,
+}
+"""Table 2 of the paper."""
+
+
+def protocol_rows(
+    protocol: Path, split: str, folder: Path, suffix: str
+) -> Iterator[dict[str, str]]:
+    """The utterances of one countermeasure protocol, which corpora made from this one use as well.
+
+    Args:
+        protocol: lines with `COLUMNS`.
+        split: which split it is of.
+        folder: holds the audio, `<utt_id><suffix>`.
+        suffix: of the audio files, such as ".flac".
+
+    Raises:
+        CorpusError: as `base.read_protocol` and `base.protocol_system`.
+    """
+    for number, line in read_protocol(protocol, COLUMNS):
+        yield {
+            "utt_id": line["utt_id"],
+            "path": str(folder / f"{line['utt_id']}{suffix}"),
+            "split": split,
+            "label": line["label"],
+            "system": protocol_system(protocol, number, line["label"], line["system"]),
+            "speaker": line["speaker"],
+        }
 
 
 class ASVspoof2019LA(Corpus):
@@ -26,23 +62,8 @@ class ASVspoof2019LA(Corpus):
             path = self.need(protocol, f"LA/{protocol}")
             audio = f"ASVspoof2019_LA_{split}/flac"
             folder = self.need(audio, f"LA/{audio}")
-            for number, line in read_protocol(path, _COLUMNS):
-                yield {
-                    "utt_id": line["utt_id"],
-                    "path": str(folder / f"{line['utt_id']}.flac"),
-                    "split": split,
-                    "label": line["label"],
-                    "system": protocol_system(path, number, line["label"], line["system"]),
-                    "speaker": line["speaker"],
-                }
+            yield from protocol_rows(path, split, folder, ".flac")
 
     def published_counts(self) -> dict[tuple[str, str], int]:
         """Table 2 of the paper."""
-        return {
-            ("train", "bonafide"): 2580,
-            ("train", "spoof"): 22800,
-            ("dev", "bonafide"): 2548,
-            ("dev", "spoof"): 22296,
-            ("eval", "bonafide"): 7355,
-            ("eval", "spoof"): 63882,
-        }
+        return COUNTS

@@ -1,7 +1,8 @@
 """What every corpus reader has in common."""
 
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,14 +25,25 @@ _COMMON_OPTIONS: dict[str, Any] = {"on_bad_audio": "fail", "splits": None, "segm
 
 
 def audio_files(folder: Path) -> list[Path]:
-    """All audio files below a folder, by suffix, sorted; hidden files and folders are left out."""
-    found = [
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in AUDIO_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
-    return sorted(found)
+    """All audio files below a folder, by suffix, sorted; hidden files and folders are left out.
+
+    Linked folders are entered, except those that would lead back into themselves.
+    """
+    return sorted(Path(path) for path in _audio_below(str(folder), ()))
+
+
+def _audio_below(folder: str, above: tuple[str, ...]) -> Iterator[str]:
+    real = os.path.realpath(folder)
+    if real in above or not os.path.isdir(real):
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                yield from _audio_below(entry.path, (*above, real))
+            elif os.path.splitext(entry.name)[1].lower() in AUDIO_SUFFIXES:
+                yield entry.path
 
 
 class Corpus(ABC):
@@ -241,3 +253,16 @@ def protocol_system(path: Path, number: int, label: str, system: str) -> str:
     if (label == "bonafide") != (system in ("-", "bonafide")):
         raise CorpusError(f"{path}: line {number}: label {label!r} with the attack {system!r}")
     return "-" if label == "bonafide" else system
+
+
+def label_of(path: Path, number: int, word: str, labels: Mapping[str, str]) -> str:
+    """What a corpus' own word for a class means: `bonafide` or `spoof`.
+
+    Raises:
+        CorpusError: the word is none of them; names file and line.
+    """
+    if word not in labels:
+        raise CorpusError(
+            f"{path}: line {number}: unknown label {word!r}; it must be one of {', '.join(labels)}"
+        )
+    return labels[word]

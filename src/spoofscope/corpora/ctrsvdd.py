@@ -9,8 +9,7 @@ Singing Voice Deepfake Detection", Interspeech 2024.
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
-from spoofscope.corpora.base import Corpus, protocol_system, read_protocol
-from spoofscope.errors import CorpusError
+from spoofscope.corpora.base import Corpus, label_of, protocol_system, read_protocol
 
 _COLUMNS = ("source", "speaker", "utt_id", "-", "system", "label")
 _NAMES = {"train": "train", "dev": "dev", "eval": "test"}
@@ -39,12 +38,7 @@ class CtrSVDD(Corpus):
             # The test set went round as WAV as well.
             suffix = ".flac" if next(folder.glob("*.flac"), None) else ".wav"
             for number, line in read_protocol(listing, _COLUMNS):
-                label = _LABELS.get(line["label"])
-                if label is None:
-                    raise CorpusError(
-                        f"{listing}: line {number}: unknown label {line['label']!r}; it must be "
-                        f"one of {', '.join(_LABELS)}"
-                    )
+                label = label_of(listing, number, line["label"], _LABELS)
                 yield {
                     "utt_id": line["utt_id"],
                     "path": str(folder / f"{line['utt_id']}{suffix}"),

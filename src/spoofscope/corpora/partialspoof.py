@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from spoofscope.corpora.base import Corpus, protocol_system, read_protocol
+from spoofscope.corpora.asvspoof2019_la import COUNTS, protocol_rows
+from spoofscope.corpora.base import Corpus
 from spoofscope.errors import CorpusError
 from spoofscope.tables import SEGMENT_COLUMNS
 
-_COLUMNS = ("speaker", "utt_id", "-", "system", "label")
 # The finest labels; coarser ones call a segment spoofed when any part of it is.
 _RESOLUTION = "0.01"
 
@@ -40,15 +40,7 @@ class PartialSpoof(Corpus):
             protocol = f"protocols/PartialSpoof_LA_cm_protocols/PartialSpoof.LA.cm.{split}.trl.txt"
             path = self._find(protocol)
             folder = self._find(f"{split}/con_wav")
-            for number, line in read_protocol(path, _COLUMNS):
-                yield {
-                    "utt_id": line["utt_id"],
-                    "path": str(folder / f"{line['utt_id']}.wav"),
-                    "split": split,
-                    "label": line["label"],
-                    "system": protocol_system(path, number, line["label"], line["system"]),
-                    "speaker": line["speaker"],
-                }
+            yield from protocol_rows(path, split, folder, ".wav")
 
     def segments(self) -> pl.DataFrame:
         """The spoofed stretches of the splits in use."""
@@ -67,14 +59,7 @@ class PartialSpoof(Corpus):
 
     def published_counts(self) -> dict[tuple[str, str], int]:
         """As many as in ASVspoof 2019 LA."""
-        return {
-            ("train", "bonafide"): 2580,
-            ("train", "spoof"): 22800,
-            ("dev", "bonafide"): 2548,
-            ("dev", "spoof"): 22296,
-            ("eval", "bonafide"): 7355,
-            ("eval", "spoof"): 63882,
-        }
+        return COUNTS
 
 
 def _runs(marked: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
