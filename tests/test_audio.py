@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+import torchaudio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -308,6 +309,74 @@ def test_windows_of_a_stream_are_those_of_the_clip(
         assert np.array_equal(values, whole.values)
 
 
+# --- resampling window by window -----------------------------------------------------------------
+
+
+def noise(n: int) -> np.ndarray:
+    return (0.2 * np.random.default_rng(n).standard_normal(n)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("rate", "target", "n"),
+    [
+        (44100, 22050, 44100),
+        (48000, 22050, 48000),
+        (24000, 22050, 24000),
+        (32000, 22050, 12345),
+        (16000, 22050, 5001),
+        (48000, 16000, 100),
+        (8000, 48000, 7),
+        (22050, 22050, 50),
+    ],
+)
+def test_sinc_resampling_is_that_of_torchaudio(rate, target, n):
+    clip = noise(n)
+    expected = torchaudio.functional.resample(torch.from_numpy(clip), rate, target).numpy()
+    result = audio.resample_sinc(clip, rate, target)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-6)
+
+
+BY_WINDOW = InputPolicy(
+    sample_rate=22050, length=22050, tail="drop", short="refuse", resample="window"
+)
+
+
+@pytest.mark.parametrize("rate", [22050, 24000, 44100, 48000])
+@pytest.mark.parametrize("rest", [0, 1, -1])
+def test_windows_are_cut_at_the_rate_of_the_file_and_resampled_by_themselves(rate, rest, tmp_path):
+    clip = noise(2 * rate + rest)
+    audio.write(tmp_path / "clip.wav", clip, rate)
+    heard, _ = audio.read(tmp_path / "clip.wav")
+    windows = BY_WINDOW.windows(BY_WINDOW.read(tmp_path / "clip.wav"))
+    n = 2 if rest >= 0 else 1  # of almost 2 s there is one window, though its rest is rounded up
+    assert windows.values.shape == (n, 22050)
+    assert windows.starts.tolist() == [22050 * i for i in range(n)]
+    for i, window in enumerate(windows.values):
+        own = torch.from_numpy(heard[i * rate : (i + 1) * rate])
+        expected = torchaudio.functional.resample(own, rate, 22050).numpy()
+        np.testing.assert_allclose(window, expected, rtol=0, atol=1e-6)
+    blocks = (heard[i : i + 7001] for i in range(0, heard.size, 7001))
+    stream = np.concatenate(list(BY_WINDOW.resampled(blocks, rate)))
+    np.testing.assert_array_equal(stream[: n * 22050], windows.values.ravel())
+    assert abs(stream.size - clip.size * 22050 / rate) <= 1  # the rest counts as heard
+
+
+def test_recordings_that_are_too_short_or_too_coarse_are_refused_by_name(tmp_path):
+    audio.write(tmp_path / "brief.wav", noise(47999), 48000)
+    with pytest.raises(AudioError, match=r"brief\.wav: .* too short: 22049 samples"):
+        BY_WINDOW.read(tmp_path / "brief.wav")
+    with pytest.raises(
+        AudioError, match=r"22049 samples at 22050 Hz, and the detector needs 22050"
+    ):
+        BY_WINDOW.windows(noise(22049))
+    audio.write(tmp_path / "coarse.wav", noise(32000), 16000)
+    with pytest.raises(AudioError, match=r"coarse\.wav: the recording has 16000 Hz"):
+        BY_WINDOW.read(tmp_path / "coarse.wav")
+    with pytest.raises(AudioError, match="the detector needs 5"):
+        InputPolicy(length=None, min_samples=5, short="refuse").windows(noise(4))
+
+
 # --- windows -------------------------------------------------------------------------------------
 
 
@@ -407,7 +476,11 @@ def test_an_empty_clip_has_no_windows():
         ({"length": None, "hop": 5}, "hop must be between 1 and length"),
         ({"long": "cut"}, "long must be one of window, crop"),
         ({"tail": "keep"}, "tail must be one of align, drop"),
-        ({"short": "mirror"}, "short must be one of tile, zero"),
+        ({"short": "mirror"}, "short must be one of tile, zero, refuse"),
+        ({"resample": "frame"}, "resample must be one of clip, window"),
+        ({"resample": "window"}, "needs a length, no hop, and tail: drop"),
+        ({"resample": "window", "tail": "drop", "hop": 9}, "needs a length, no hop"),
+        ({"resample": "window", "tail": "drop", "length": None}, "needs a length, no hop"),
     ],
 )
 def test_policies_that_mean_nothing(values, message):

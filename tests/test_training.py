@@ -200,10 +200,10 @@ def test_systems_choose_spoofs_and_keep_all_bona_fide(manifest: Path) -> None:
 def test_audio_is_kept_in_memory_only_where_it_fits(manifest: Path) -> None:
     rows = tables.read_manifest(manifest)
     needed = rows["duration"].sum() * 16000 * 4 / 1e6
-    clips = load_audio_cache(rows, 16000, needed * 1.01, 2)
+    clips = load_audio_cache(rows, InputPolicy(), needed * 1.01, 2)
     assert list(clips) == rows["utt_id"].to_list()
     np.testing.assert_array_equal(clips["train3"], audio.read(rows["path"][3])[0])
-    assert load_audio_cache(rows, 16000, needed * 0.99, 2) == {}
+    assert load_audio_cache(rows, InputPolicy(), needed * 0.99, 2) == {}
 
 
 # --- loss --------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -23,6 +24,8 @@ from spoofscope.options import check_keys
 Samples = npt.NDArray[np.float32]
 
 _QUALITY = "HQ"
+_SINC_ZEROS = 6
+_SINC_ROLLOFF = 0.99
 _LOUDEST = 16.0
 
 
@@ -214,6 +217,26 @@ def read(path: str | Path, sample_rate: int | None = None) -> tuple[Samples, int
     return mono, rate
 
 
+def read_start(path: str | Path, seconds: float) -> tuple[Samples, int]:
+    """Decode the first seconds of a file to mono, or all where it is shorter, at its own rate.
+
+    Returns:
+        float32 samples of shape (n,), n >= 1, and their rate in Hz.
+
+    Raises:
+        AudioError: as :func:`decode`; damage beyond the start stays unseen.
+    """
+    blocks: list[Samples] = []
+    n, wanted, rate = 0, 1, 0
+    for samples, rate in decode(path, seconds):
+        wanted = max(1, round(seconds * rate))
+        blocks.append(samples)
+        n += samples.size
+        if n >= wanted:
+            break
+    return np.concatenate(blocks)[:wanted], rate
+
+
 def resample(samples: Samples, source_rate: int, target_rate: int) -> Samples:
     """Resample (n,) samples from one rate to another, in Hz, with soxr's high quality."""
     if source_rate == target_rate:
@@ -241,6 +264,53 @@ def resample_blocks(
 
 def _not_empty(samples: Samples) -> list[Samples]:
     return [samples] if samples.size else []
+
+
+@cache
+def _sinc_taps(up: int, down: int) -> tuple[npt.NDArray[np.int64], Samples]:
+    """The interpolation of :func:`resample_sinc` by up / down, which have no common factor.
+
+    Returns:
+        Of `up` successive outputs, from a whole number of inputs on: which inputs they are made of
+        (up, k), counted from the first, and their weights (up, k).
+    """
+    cutoff = np.float32(min(up, down) * _SINC_ROLLOFF)
+    reach = math.ceil(_SINC_ZEROS * down / (min(up, down) * _SINC_ROLLOFF))
+    outputs = np.arange(up)[:, None]
+    inputs = outputs * down // up + np.arange(-reach, reach + 2)
+    # In single precision, operation by operation, as where it comes from: the difference of two
+    # rounded times moves weights by up to 1e-5, which quiet bands of a spectrum can tell.
+    time = inputs.astype(np.float32) / np.float32(down) - outputs.astype(np.float32) / np.float32(
+        up
+    )
+    zeros = np.clip(time * cutoff, -_SINC_ZEROS, _SINC_ZEROS)
+    window = np.cos(zeros * np.float32(np.pi) / np.float32(2 * _SINC_ZEROS)) ** 2
+    angle = zeros * np.float32(np.pi)
+    ones = np.ones_like(angle)
+    sinc = np.divide(np.sin(angle), angle, out=ones, where=angle != 0)
+    return inputs, sinc * (window * np.float32(min(up, down) * _SINC_ROLLOFF / down))
+
+
+def resample_sinc(samples: Samples, source_rate: int, target_rate: int) -> Samples:
+    """Resample (n,) samples by a sinc function that ends after six zero crossings.
+
+    It has a Hann window and is cut off at 0.99 of the lower Nyquist frequency (Smith, Digital Audio
+    Resampling, 1984). That is what `torchaudio.functional.resample` does by default, and so what
+    networks of others were trained on. Beyond the clip's ends are zeros.
+
+    Returns:
+        ceil(n * target_rate / source_rate) samples.
+    """
+    if source_rate == target_rate:
+        return samples
+    divisor = math.gcd(source_rate, target_rate)
+    up, down = target_rate // divisor, source_rate // divisor
+    inputs, weights = _sinc_taps(up, down)
+    outputs = np.arange(-(-samples.size * up // down))
+    reach = -int(inputs.min())
+    padded = np.pad(samples, (reach, inputs.shape[1]))
+    positions = (outputs // up * down + reach)[:, None] + inputs[outputs % up]
+    return np.einsum("jk,jk->j", padded[positions], weights[outputs % up])
 
 
 def as_mono(waveform: Any) -> Samples:
@@ -369,10 +439,14 @@ class InputPolicy:
         long: clips longer than `length`: `window` takes all windows, `crop` the first only.
         tail: a remainder after the last whole window: `align` adds a window that ends with the
             clip, `drop` leaves the remainder out.
-        short: clips shorter than a window: `tile` repeats them, `zero` appends silence.
+        short: clips shorter than a window: `tile` repeats them, `zero` appends silence, `refuse`
+            makes them an error.
         min_samples: the shortest window when `length` is None; shorter clips are extended.
         normalize: zero mean and unit variance per clip, before windowing (the `do_normalize` of
             SSL preprocessors; variance + 1e-7 under the root, as there).
+        resample: `clip` resamples clips as a whole. `window` cuts them at their own rate and
+            resamples each window by itself (see `resample_sinc`), with zeros around it; windows
+            then do not overlap, a remainder is dropped, and clips of a lower rate are an error.
     """
 
     sample_rate: int = 16000
@@ -380,9 +454,10 @@ class InputPolicy:
     hop: int | None = None
     long: Literal["window", "crop"] = "window"
     tail: Literal["align", "drop"] = "align"
-    short: Literal["tile", "zero"] = "tile"
+    short: Literal["tile", "zero", "refuse"] = "tile"
     min_samples: int = 1040
     normalize: bool = False
+    resample: Literal["clip", "window"] = "clip"
 
     def __post_init__(self) -> None:
         if self.sample_rate <= 0 or self.min_samples <= 0:
@@ -394,10 +469,62 @@ class InputPolicy:
         for key, allowed in (
             ("long", ("window", "crop")),
             ("tail", ("align", "drop")),
-            ("short", ("tile", "zero")),
+            ("short", ("tile", "zero", "refuse")),
+            ("resample", ("clip", "window")),
         ):
             if getattr(self, key) not in allowed:
                 raise ConfigError(f"input: {key} must be one of {', '.join(allowed)}")
+        if self.resample == "window" and (
+            self.length is None or self.hop not in (None, self.length) or self.tail != "drop"
+        ):
+            raise ConfigError("input: resample: window needs a length, no hop, and tail: drop")
+
+    def read(self, path: str | Path) -> Samples:
+        """A file as one clip (n,) at `sample_rate`, as :meth:`windows` takes it.
+
+        Raises:
+            AudioError: as :func:`decode`, or the policy refuses the file's rate or length.
+        """
+        samples, rate = read(path)
+        try:
+            if self.resample == "clip":
+                clip = resample(samples, rate, self.sample_rate)
+            else:
+                clip = np.concatenate(list(self.resampled([samples], rate)))
+            self._check_length(clip.size)
+        except AudioError as error:
+            raise AudioError(f"{path}: {error}") from error
+        return clip
+
+    def resampled(self, blocks: Iterable[Samples], source_rate: int) -> Iterator[Samples]:
+        """A clip that comes in blocks (n,) at its own rate, in blocks at `sample_rate`.
+
+        Args:
+            blocks: float32, n >= 1.
+            source_rate: Hz.
+
+        Raises:
+            AudioError: windows are resampled one by one, and the clip's rate is below
+                `sample_rate`.
+        """
+        if self.resample == "clip" or self.length is None:
+            yield from resample_blocks(blocks, source_rate, self.sample_rate)
+            return
+        if source_rate < self.sample_rate:
+            raise AudioError(
+                f"the recording has {source_rate} Hz, and the detector needs {self.sample_rate} Hz "
+                "or more: what is missing above the recording's band cannot be made up"
+            )
+        size = self.length * source_rate // self.sample_rate
+        kept = np.empty(0, dtype=np.float32)
+        for block in blocks:
+            kept = np.concatenate([kept, block]) if kept.size else block
+            whole = kept.size // size * size
+            for start in range(0, whole, size):
+                yield resample_sinc(kept[start : start + size], source_rate, self.sample_rate)
+            kept = kept[whole:]
+        # What remains is no window, even where resampling rounds its length up to that of one.
+        yield from _not_empty(resample_sinc(kept, source_rate, self.sample_rate)[: self.length - 1])
 
     def windows(self, samples: Samples) -> Windows:
         """Cut one clip, already at `sample_rate`, into windows.
@@ -406,7 +533,7 @@ class InputPolicy:
             samples: (n,) float32.
 
         Raises:
-            AudioError: the clip is empty.
+            AudioError: the clip is empty, or too short for a policy that refuses such.
         """
         clip = np.ascontiguousarray(samples, dtype=np.float32)
         values, starts, valid = zip(*self.stream(lambda: [clip]), strict=True)
@@ -426,7 +553,7 @@ class InputPolicy:
                 the policy normalises, for mean and variance come first.
 
         Raises:
-            AudioError: the clip is empty.
+            AudioError: the clip is empty, or too short for a policy that refuses such.
         """
         mean, scale = _level(blocks()) if self.normalize else (0.0, 1.0)
         length, hop, cropped = self.length, self.hop or self.length, self.long == "crop"
@@ -448,12 +575,21 @@ class InputPolicy:
             kept = kept[max(0, needed - first) :]
         if not total:
             raise AudioError("an empty clip has no windows")
+        self._check_length(total)
         if length is None or hop is None:
             yield Window(self._extend(kept, max(total, self.min_samples)), 0, total)
         elif total < length:
             yield Window(self._extend(kept, length), 0, total)
         elif not cropped and self.tail == "align" and following - hop + length < total:
             yield Window(kept[-length:], total - length, length)
+
+    def _check_length(self, n: int) -> None:
+        shortest = self.length or self.min_samples
+        if self.short == "refuse" and n < shortest:
+            raise AudioError(
+                f"the recording is too short: {n} samples at {self.sample_rate} Hz, and the "
+                f"detector needs {shortest}"
+            )
 
     def _extend(self, clip: Samples, length: int) -> Samples:
         if clip.size == length:

@@ -306,7 +306,7 @@ class Detector(nn.Module):
             meters.append(meter := quality.Meter(rate))
             first, stored_rate = next(decoded := blocks())
             stored = itertools.chain([first], (samples for samples, _ in decoded))
-            return meter.heard(audio.resample_blocks(meter.stored(stored), stored_rate, rate))
+            return meter.heard(self.policy.resampled(meter.stored(stored), stored_rate))
 
         return self.policy.stream(heard), meters
 

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from spoofscope import audio
 from spoofscope.audio import InputPolicy, Windows
 from spoofscope.errors import ConfigError, DetectorError
 from spoofscope.frontends.base import FrontEnd
@@ -152,11 +151,11 @@ def decoded_windows(rows: pl.DataFrame, policy: InputPolicy) -> Iterator[tuple[s
     The next clip is decoded while the caller works on this one.
 
     Raises:
-        AudioError: a file cannot be read; it is named.
+        AudioError: a file cannot be read, or the policy refuses it; it is named.
     """
 
     def decode(path: str) -> Windows:
-        return policy.windows(audio.read(path, policy.sample_rate)[0])
+        return policy.windows(policy.read(path))
 
     items = list(rows.select("utt_id", "path").iter_rows())
     with ThreadPoolExecutor(max_workers=1) as pool:

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from spoofscope import audio
 from spoofscope.audio import InputPolicy, Samples
 from spoofscope.augmentation.chain import Chain, utterance_rng
 from spoofscope.errors import TrainingError
@@ -108,13 +107,13 @@ def reference_rows(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
 
 
 def load_audio_cache(
-    rows: pl.DataFrame, sample_rate: int, limit_mb: float, threads: int
+    rows: pl.DataFrame, policy: InputPolicy, limit_mb: float, threads: int
 ) -> dict[str, Samples]:
     """Decode all clips of a manifest into memory, if they fit.
 
     Args:
         rows: with utt_id, path and duration (s).
-        sample_rate: Hz.
+        policy: the detector's input policy.
         limit_mb: the most that the samples may take, in 10^6 bytes.
         threads: decoders at once.
 
@@ -122,9 +121,9 @@ def load_audio_cache(
         utt_id to samples (n,), or an empty dict where they do not fit.
 
     Raises:
-        AudioError: a file cannot be read.
+        AudioError: a file cannot be read, or the policy refuses it.
     """
-    needed = float(rows["duration"].sum()) * sample_rate * 4 / 1e6
+    needed = float(rows["duration"].sum()) * policy.sample_rate * 4 / 1e6
     if needed > limit_mb:
         _LOGGER.info(
             "decoded audio would take %.0f MB, more than cache_audio_mb (%.0f): files are decoded "
@@ -134,7 +133,7 @@ def load_audio_cache(
         )
         return {}
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
-        clips = pool.map(lambda path: audio.read(path, sample_rate)[0], rows["path"])
+        clips = pool.map(policy.read, rows["path"])
         return dict(zip(rows["utt_id"], clips, strict=True))
 
 
@@ -252,7 +251,7 @@ class TrainingItems(Dataset[Item]):
             return Item(windows[number], self._is_bonafide[index], utt_id)
         clip = self._clips.get(utt_id)
         if clip is None:
-            clip, _ = audio.read(self._paths[index], self._policy.sample_rate)
+            clip = self._policy.read(self._paths[index])
         if self._chain is not None:
             clip, _ = self._chain(clip, utterance_rng(self._chain_seed, self.epoch, utt_id))
         window = training_window(clip, self._policy, self._crop, rng)

@@ -360,15 +360,15 @@ class _Training:
         )
 
     def _cache_audio(self) -> None:
-        limit, rate = self.recipe.cache_audio_mb, self.detector.policy.sample_rate
+        limit, policy = self.recipe.cache_audio_mb, self.detector.policy
         threads = self.recipe.num_workers
         self.train_clips: Mapping[str, Samples] = {}
         self.dev_clips: Mapping[str, Samples] = {}
         if self.job.train_features is None:
-            self.train_clips = load_audio_cache(self.train_rows, rate, limit, threads)
+            self.train_clips = load_audio_cache(self.train_rows, policy, limit, threads)
             limit -= sum(clip.nbytes for clip in self.train_clips.values()) / 1e6
         if self.job.dev_features is None:
-            self.dev_clips = load_audio_cache(self.dev_rows, rate, limit, threads)
+            self.dev_clips = load_audio_cache(self.dev_rows, policy, limit, threads)
 
     def _inputs(
         self, rows: pl.DataFrame, clips: Mapping[str, Samples], features: FeatureSource | None
