@@ -1,5 +1,6 @@
 """The dilated convolutional network of Gasenzer and Wolter (TMLR 2024)."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ _LAST_CHANNELS = 64
 class DCNN(BackEnd):
     """Convolutions over (frames, bands), then dilated convolutions with the frames as channels.
 
-    The last block mixes the remaining (N + 2) // 8 rows of time as channels and looks at the map of
+    The last block mixes the remaining N / 8 or so rows of time as channels and looks at the map of
     (64 channels, bands); a linear layer judges each row, and the logits are the mean over rows. The
     network has no mask and is built for one number of frames N. Layers are numbered as in the
     published weights, which load as they are.
@@ -31,6 +32,9 @@ class DCNN(BackEnd):
         dropout_cnn: probability, after the six convolutions.
         dropout_dilated: probability, after the dilated convolutions.
         dilation: whether there is the dilated block.
+        downsampling: "pool": the first, the third and the sixth convolution are followed by a
+            maximum over 2 x 2; "stride": they take steps of 2 themselves, and the sixth has no
+            padding, as in the published network for coif4.
     """
 
     name = "dcnn"
@@ -47,6 +51,7 @@ class DCNN(BackEnd):
                 "dropout_cnn": 0.6,
                 "dropout_dilated": 0.2,
                 "dilation": True,
+                "downsampling": "pool",
             },
             _OWNER,
         )
@@ -60,37 +65,31 @@ class DCNN(BackEnd):
         dropout_dilated = _probability(self.config, "dropout_dilated")
         dilation = one_of(self.config, "dilation", (True, False), _OWNER)
 
-        rows, height, width = (n_frames + 2) // 8, _LAST_CHANNELS, (dim + 2) // 8
-        if dilation:
-            # The dilated convolutions take (kernel - 1) * dilation - 2 * padding: 0, 4 and 20.
-            height, width = height - 24, width - 24
-        if rows < 1 or width < 1:
+        pooled = one_of(self.config, "downsampling", ("pool", "stride"), _OWNER) == "pool"
+
+        # The dilated convolutions take (kernel - 1) * dilation - 2 * padding: 0, 4 and 20.
+        shrinking = 24 if dilation else 0
+        rows, width = (_left(size, pooled) for size in (n_frames, dim))
+        if rows < 1 or width <= shrinking:
+            fewest, plain = (_fewest(n + 1, pooled) for n in (shrinking, 0))
             raise ConfigError(
-                f"{_OWNER}: {n_frames} frames of {dim} values are too few: it needs 6 frames of "
-                + ("198 values, or of 6 with dilation: false" if dilation else "6 values")
+                f"{_OWNER}: {n_frames} frames of {dim} values are too few: it needs {plain} frames "
+                f"of {fewest} values"
+                + (f", or of {plain} with dilation: false" if dilation else "")
             )
 
         self.cnn = nn.Sequential(
-            nn.Conv2d(n_channels, c1, 3, padding=2),
-            nn.PReLU(),
-            nn.MaxPool2d(2),
+            *_block(n_channels, c1, 3, 2, pooled, halve=True),
             nn.BatchNorm2d(c1, affine=False),
-            nn.Conv2d(c1, c2, 1),
-            nn.PReLU(),
+            *_block(c1, c2, 1, 0, pooled),
             nn.BatchNorm2d(c2, affine=False),
-            nn.Conv2d(c2, c3, 3, padding=1),
-            nn.PReLU(),
-            nn.MaxPool2d(2),
+            *_block(c2, c3, 3, 1, pooled, halve=True),
             nn.BatchNorm2d(c3, affine=False),
-            nn.Conv2d(c3, c4, 3, padding=1),
-            nn.PReLU(),
+            *_block(c3, c4, 3, 1, pooled),
             nn.BatchNorm2d(c4, affine=False),
-            nn.Conv2d(c4, c5, 3, padding=1),
-            nn.PReLU(),
+            *_block(c4, c5, 3, 1, pooled),
             nn.BatchNorm2d(c5, affine=False),
-            nn.Conv2d(c5, _LAST_CHANNELS, 3, padding=1),
-            nn.PReLU(),
-            nn.MaxPool2d(2),
+            *_block(c5, _LAST_CHANNELS, 3, 1 if pooled else 0, pooled, halve=True),
             nn.Dropout(dropout_cnn),
         )
         self.dil_conv = nn.Sequential()
@@ -107,7 +106,8 @@ class DCNN(BackEnd):
                 nn.PReLU(),
                 nn.Dropout(dropout_dilated),
             )
-        self.fc = nn.Sequential(nn.Flatten(2), nn.Linear(height * width, len(self.outputs)))
+        size = (_LAST_CHANNELS - shrinking) * (width - shrinking)
+        self.fc = nn.Sequential(nn.Flatten(2), nn.Linear(size, len(self.outputs)))
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         """Logits (B, 2) of features (B, C, N, D), whose N frames are all valid.
@@ -124,6 +124,40 @@ class DCNN(BackEnd):
         rows = self.cnn(values).transpose(1, 2)
         logits: Tensor = self.fc(self.dil_conv(rows)).mean(dim=1)
         return logits
+
+
+def _left(n: int, pooled: bool) -> int:
+    """Frames or bands, of `n`, that the six convolutions leave; below 1 where `n` is too few."""
+    if pooled:
+        # The first convolution pads by 2 and so adds 2.
+        return (n + 2) // 8
+    first = (n + 3) // 2
+    third = (first + 1) // 2
+    return (third - 1) // 2
+
+
+def _fewest(left: int, pooled: bool) -> int:
+    """The smallest number of frames or bands of which `left` are left."""
+    return next(n for n in itertools.count(1) if _left(n, pooled) >= left)
+
+
+def _block(
+    channels_in: int,
+    channels_out: int,
+    kernel: int,
+    padding: int,
+    pooled: bool,
+    halve: bool = False,
+) -> list[nn.Module]:
+    """A convolution and its PReLU; where frames and bands are halved, by a pool or a stride."""
+    stride = 2 if halve and not pooled else 1
+    layers: list[nn.Module] = [
+        nn.Conv2d(channels_in, channels_out, kernel, stride=stride, padding=padding),
+        nn.PReLU(),
+    ]
+    if halve and pooled:
+        layers.append(nn.MaxPool2d(2))
+    return layers
 
 
 def _channels(options: Mapping[str, Any]) -> list[int]:

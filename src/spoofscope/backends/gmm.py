@@ -1,5 +1,6 @@
 """Two Gaussian mixtures, one per class (the ASVspoof baseline, Todisco et al., 2019)."""
 
+import heapq
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from spoofscope.backends.base import BackEnd
 from spoofscope.batches import valid_mask
-from spoofscope.components import positive_int, resolve
+from spoofscope.components import one_of, positive_int, resolve
 from spoofscope.errors import ConfigError, DetectorError, TrainingError
 from spoofscope.identity import rng_of, seed_of
 
@@ -51,19 +52,49 @@ class _Sample:
         return self._blocks[0]
 
 
+class _Clips:
+    """At most `size` clips of a stream, each with the same chance, in their order."""
+
+    def __init__(self, size: int, generator: np.random.Generator) -> None:
+        self._size = size
+        self._generator = generator
+        self._held: list[tuple[float, int, npt.NDArray[Any]]] = []
+        self._seen = 0
+
+    def add(self, frames: npt.NDArray[Any]) -> None:
+        # The clips with the smallest of uniform keys, as in _Sample; the second entry breaks ties.
+        heapq.heappush(self._held, (-self._generator.random(), self._seen, frames))
+        self._seen += 1
+        if len(self._held) > self._size:
+            heapq.heappop(self._held)
+
+    def clips(self) -> list[npt.NDArray[Any]]:
+        return [frames for _, _, frames in sorted(self._held, key=lambda held: held[1])]
+
+
 class GMM(BackEnd):
     """Mean over frames of log p(frame | bona fide) - log p(frame | spoof).
 
-    The mixtures have diagonal covariances and are fitted by scikit-learn, once, starting from
-    k-means. Their parameters are buffers, rounded to float32; likelihoods are computed in float64.
+    The mixtures have diagonal covariances and are fitted by scikit-learn, once. Their parameters
+    are buffers, rounded to float32; likelihoods are computed in float64.
     The single logit is a mean per frame, not a calibrated log-likelihood ratio: frames are far from
     independent.
 
+    With `components: 128`, `initialisation: frames`, `restarts: 10`, `max_clips: 1000`, enough
+    `max_frames` and 60 rows of LFCC or MFCC before it, this is the baseline of WaveFake (Frank and
+    Schonherr, NeurIPS Datasets and Benchmarks 2021), whose variances have no floor, though.
+
     Options:
         components: Gaussians per class.
+        initialisation: "kmeans": means, variances and weights of the clusters of k-means; "frames":
+            frames drawn at random as means, unit variances, equal weights.
+        restarts: fits from different initialisations; the one with the highest likelihood is kept.
         max_iter: most rounds of expectation-maximisation.
+        tolerance: a fit ends when a round changes the mean log-likelihood per frame by less.
         reg_covar: added to the variances in each round.
-        max_frames: most frames per class to fit on, drawn at random from all.
+        max_clips: most clips, or windows of them, per class to fit on, drawn at random from all;
+            None takes all.
+        max_frames: most frames per class to fit on, drawn at random from those of the clips.
     """
 
     name = "gmm"
@@ -79,17 +110,30 @@ class GMM(BackEnd):
         super().__init__(config, n_channels=n_channels, dim=dim, n_frames=n_frames)
         self.config = resolve(
             config,
-            {"components": 64, "max_iter": 100, "reg_covar": 1e-6, "max_frames": 200_000},
+            {
+                "components": 64,
+                "initialisation": "kmeans",
+                "restarts": 1,
+                "max_iter": 100,
+                "tolerance": 1e-3,
+                "reg_covar": 1e-6,
+                "max_clips": None,
+                "max_frames": 200_000,
+            },
             _OWNER,
         )
         if n_channels != 1:
             raise ConfigError(f"{_OWNER} takes features of one channel, not {n_channels}")
         components = positive_int(self.config, "components", _OWNER)
-        positive_int(self.config, "max_iter", _OWNER)
-        positive_int(self.config, "max_frames", _OWNER)
-        reg_covar = self.config["reg_covar"]
-        if not isinstance(reg_covar, int | float) or not reg_covar > 0:
-            raise ConfigError(f"{_OWNER}: reg_covar must be positive, not {reg_covar!r}")
+        one_of(self.config, "initialisation", ("kmeans", "frames"), _OWNER)
+        for key in ("restarts", "max_iter", "max_frames"):
+            positive_int(self.config, key, _OWNER)
+        if self.config["max_clips"] is not None:
+            positive_int(self.config, "max_clips", _OWNER)
+        for key in ("tolerance", "reg_covar"):
+            value = self.config[key]
+            if not isinstance(value, int | float) or not value > 0:
+                raise ConfigError(f"{_OWNER}: {key} must be positive, not {value!r}")
         # Rows: bona fide, spoof. NaN until fitted, so that an unfitted detector cannot score.
         for name, shape in (
             ("log_weights", (2, components)),
@@ -103,22 +147,20 @@ class GMM(BackEnd):
 
         Args:
             values: (features, label) of each utterance or window: (N, D) valid frames, label
-                `bonafide` or `spoof`. Read once; at most 2 * `max_frames` per class are held.
-            seed: of the drawing of frames and of k-means.
+                `bonafide` or `spoof`. Read once; at most 2 * `max_frames` per class are held, or
+                `max_clips` clips.
+            seed: of the drawing of clips and frames and of the initialisations.
 
         Raises:
             TrainingError: a class has fewer frames than components, a label is unknown, or frames
                 have another size or are not finite.
         """
-        from sklearn.mixture import GaussianMixture
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
         components, dim = self.means.shape[1:]
         samples = {
             label: _Sample(self.config["max_frames"], rng_of("gmm", seed, label, "frames"))
             for label in _CLASSES
         }
-        for frames, label in values:
+        for frames, label in self._drawn_clips(values, seed):
             if label not in samples:
                 raise TrainingError(f"{_OWNER}: label {label!r} is neither bonafide nor spoof")
             if frames.ndim != 2 or frames.shape[1] != dim:
@@ -132,19 +174,53 @@ class GMM(BackEnd):
                 raise TrainingError(
                     f"{_OWNER}: {len(frames)} {label} frames do not make {components} components"
                 )
-            mixture = GaussianMixture(
-                n_components=components,
-                covariance_type="diag",
-                max_iter=self.config["max_iter"],
-                reg_covar=self.config["reg_covar"],
-                random_state=seed_of("gmm", seed, label, "k-means") % 2**32,
-            )
-            # k-means adds up its threads' sums in whatever order they finish.
-            with threadpool_limits(limits=1):
-                mixture.fit(frames)
+            mixture = self._mixture(frames, label, seed)
             self.log_weights[i] = torch.from_numpy(np.log(mixture.weights_))
             self.means[i] = torch.from_numpy(mixture.means_)
             self.variances[i] = torch.from_numpy(mixture.covariances_)
+
+    def _drawn_clips(
+        self, values: Iterable[tuple[npt.NDArray[Any], str]], seed: int
+    ) -> Iterable[tuple[npt.NDArray[Any], str]]:
+        size = self.config["max_clips"]
+        if size is None:
+            return values
+        drawn: dict[str, _Clips] = {}
+        for frames, label in values:
+            if label not in drawn:
+                drawn[label] = _Clips(size, rng_of("gmm", seed, label, "clips"))
+            drawn[label].add(frames)
+        return [(frames, label) for label, clips in drawn.items() for frames in clips.clips()]
+
+    def _mixture(self, frames: npt.NDArray[np.float64], label: str, seed: int) -> Any:
+        """scikit-learn's mixture, fitted to the frames (N, D) of a class."""
+        from sklearn.mixture import GaussianMixture
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+        k, restarts = self.config["components"], self.config["restarts"]
+        settings = {
+            "n_components": k,
+            "covariance_type": "diag",
+            "max_iter": self.config["max_iter"],
+            "tol": self.config["tolerance"],
+            "reg_covar": self.config["reg_covar"],
+        }
+        # k-means adds up its threads' sums in whatever order they finish.
+        with threadpool_limits(limits=1):
+            if self.config["initialisation"] == "kmeans":
+                state = seed_of("gmm", seed, label, "k-means") % 2**32
+                return GaussianMixture(**settings, n_init=restarts, random_state=state).fit(frames)
+            rng = rng_of("gmm", seed, label, "initial means")
+            fits = [
+                GaussianMixture(
+                    **settings,
+                    weights_init=np.full(k, 1 / k),
+                    means_init=frames[rng.choice(len(frames), k, replace=False)],
+                    precisions_init=np.ones((k, frames.shape[1])),
+                ).fit(frames)
+                for _ in range(restarts)
+            ]
+            return max(fits, key=lambda fit: float(fit.lower_bound_))
 
     def log_likelihoods(self, frames: Tensor) -> Tensor:
         """log p(frame) under both mixtures: (..., D) -> (..., 2) float64, bona fide first.
