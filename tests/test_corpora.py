@@ -123,6 +123,20 @@ def test_folder_with_split_folders(tmp_path: Path) -> None:
         build("folder", tmp_path, fractions={"eval": 1}).trials()
 
 
+def test_folder_enters_linked_folders_and_no_circles(tmp_path: Path) -> None:
+    clips(tmp_path / "elsewhere", ["1.WAV", "deep/2.flac"])
+    clips(tmp_path / "own", ["bonafide/b.wav", "spoof/tts/c.wav"])
+    (tmp_path / "own/bonafide/linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "own/spoof/tts/circle").symlink_to(tmp_path / "own/spoof")
+    trials = build("folder", tmp_path / "own").trials()
+    assert trials["utt_id"].to_list() == [
+        "bonafide-b",
+        "bonafide-linked-1",
+        "bonafide-linked-deep-2",
+        "spoof-tts-c",
+    ]
+
+
 def speakers_folder(root: Path, n_speakers: int = 8) -> None:
     for speaker in range(n_speakers):
         clips(root, [f"bonafide/p{speaker}_{i}.wav" for i in range(2)])
@@ -272,6 +286,21 @@ def test_table_with_our_own_names_needs_no_map(tmp_path: Path) -> None:
     assert trials["system"].to_list() == ["unknown", "unknown"]
 
 
+def test_table_as_spreadsheets_write_it(tmp_path: Path) -> None:
+    """A byte order mark, an index without a name, line breaks in a field, absolute paths."""
+    (tmp_path / "m.csv").write_bytes(
+        b'\xef\xbb\xbf,path,label,text\r\n0,/data/a.1.FLAC,bonafide,"one\r\ntwo"\r\n'
+        b"1,v1.2,spoof,\r\n2,v1.3,spoof,x\r\n"
+    )
+    trials = build("table", tmp_path, file="m.csv").trials()
+    assert trials.select("utt_id", "text").rows() == [
+        ("data-a.1", "one two"),
+        ("v1.2", "-"),
+        ("v1.3", "x"),
+    ]
+    assert trials["path"][0] == "/data/a.1.FLAC"
+
+
 def test_table_without_header(tmp_path: Path) -> None:
     (tmp_path / "p.txt").write_text("S1  u1 -  A01 spoof\n\nS2 u2 - - bonafide extra\n")
     trials = build(
@@ -309,6 +338,8 @@ def test_table_without_header(tmp_path: Path) -> None:
             {"columns": {"path": "path", "label": "key"}},
             "line 1: no column 'key' for 'label'",
         ),
+        ("path,label,label\na.wav,spoof,bonafide\n", {}, "line 1: 2 columns are called 'label'"),
+        ("path,label\na.wav,1\n", {}, r"values\.label, such as \{'1': spoof\}"),
         (
             "a.wav,spoof\na.wav\n",
             {"columns": {"path": 0, "label": 1}},
@@ -333,6 +364,7 @@ def test_bad_tables_name_file_and_line(
         ({"file": "m.csv", "columns": {"path": "x"}}, "columns of `path` and `label`"),
         ({"file": "m.csv", "columns": {"path": 0, "label": "y"}}, "all names, or all whole"),
         ({"file": "m.csv", "path_format": "{path}/{name}"}, "path_format"),
+        ({"file": "m.csv", "values": {"label": {1: "spoof"}}}, r"values\.label: 1 is no text"),
     ],
 )
 def test_bad_table_options(tmp_path: Path, options: dict[str, object], match: str) -> None:

@@ -461,6 +461,11 @@ def test_unknown_keys_name_the_nearest(path, value, message):
         ("study", "Mini Study", r"study: 'Mini Study' does not match"),
         ("corpora.My Corpus", {"type": "mini"}, r"corpora: 'My Corpus' does not match"),
         ("detectors.a.seeds", [1, 1], r"detectors.a.seeds: .*non-unique"),
+        (
+            "corpora.mine",
+            {"type": "table", "file": "m.csv", "values": {"label": {1: "spoof"}}},
+            r"corpora.mine.values.label: expected string, found 1 \(in YAML, quote numbers",
+        ),
     ],
 )
 def test_wrong_values_name_their_place(path, value, message):

@@ -70,6 +70,8 @@ def _explain(error: Any, prefix: str) -> str:
         hint = ""
         if isinstance(error.instance, str) and "number" in names:
             hint = " (in YAML write 1.0e-3, not 1e-3, for a number)"
+        elif isinstance(error.instance, bool | int | float) and "string" in names:
+            hint = " (in YAML, quote numbers and words such as yes and no to make them texts)"
         return f"{where}: expected {names}, found {error.instance!r}{hint}"
     if error.validator == "enum":
         value = str(error.instance)

@@ -1,11 +1,12 @@
 """Any corpus whose labels are in one table."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from spoofscope.corpora.base import TRIAL_COLUMNS, Corpus
+from spoofscope.corpora.base import AUDIO_SUFFIXES, TRIAL_COLUMNS, Corpus
 from spoofscope.errors import ConfigError, CorpusError
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".psv": "|"}
@@ -30,8 +31,9 @@ class TableCorpus(Corpus):
     * `path_format`: how a file name is made from the column `path`, such as `flac/{path}.flac`.
     * `audio_root`: the folder to which file names are relative; by default the root.
 
-    Without a column for it, `utt_id` is the value of the column `path` without suffix, with "-"
-    for "/". Bona fide rows get the system "-", whatever their field says.
+    Without a column for it, `utt_id` is the value of the column `path` without the suffix of an
+    audio file, with "-" for "/". Bona fide rows get the system "-", whatever their field says.
+    Line breaks and tabs inside of a quoted field become blanks.
     """
 
     name: ClassVar[str] = "table"
@@ -70,6 +72,13 @@ class TableCorpus(Corpus):
                     f"{where}.columns: {wrong[0]!r}; columns are all names, or all whole numbers "
                     "from 0 for a table without header"
                 )
+        for name, values in self.options["values"].items():
+            wrong_keys = [value for value in values if not isinstance(value, str)]
+            if wrong_keys:
+                raise ConfigError(
+                    f"{where}.values.{name}: {wrong_keys[0]!r} is no text; in YAML, quote numbers "
+                    "and the words true, false, yes, no, on and off"
+                )
         try:
             self.options["path_format"].format(path="x")
         except (KeyError, IndexError, ValueError, AttributeError) as error:
@@ -95,16 +104,16 @@ class TableCorpus(Corpus):
             if row["label"] not in ("bonafide", "spoof"):
                 raise CorpusError(
                     f"{table}: line {number}: unknown label {row['label']!r}; say what it means "
-                    f"in corpora.{self.key}.values.label, such as {{{row['label']}: spoof}}"
+                    f"in corpora.{self.key}.values.label, such as {{{row['label']!r}: spoof}}"
                 )
             if row["split"] not in ("train", "dev", "eval"):
                 raise CorpusError(
                     f"{table}: line {number}: unknown split {row['split']!r}; say what it means in "
-                    f"corpora.{self.key}.values.split, such as {{{row['split']}: eval}}"
+                    f"corpora.{self.key}.values.split, such as {{{row['split']!r}: eval}}"
                 )
             if row["label"] == "bonafide":
                 row["system"] = "-"
-            row["utt_id"] = row["utt_id"] or "-".join(Path(row["path"]).with_suffix("").parts)
+            row["utt_id"] = row["utt_id"] or _id_of(Path(row["path"]))
             row["path"] = str(audio_root / self.options["path_format"].format(path=row["path"]))
             yield row
 
@@ -119,12 +128,17 @@ class TableCorpus(Corpus):
             _, header = next(lines, (0, []))
             if not header:
                 raise CorpusError(f"{table}: the table is empty, not even a header")
-            names = self.options["columns"] or {name: name for name in header}
+            names = self.options["columns"] or {name: name for name in header if name}
             for name, column in names.items():
                 if column not in header:
                     raise CorpusError(
                         f"{table}: line 1: no column {column!r} for {name!r} "
                         f"(corpora.{self.key}.columns); the header has {', '.join(header)}"
+                    )
+                if header.count(column) > 1:
+                    raise CorpusError(
+                        f"{table}: line 1: {header.count(column)} columns are called {column!r}; "
+                        f"rename them, or leave them out of corpora.{self.key}.columns"
                     )
             for name in ("path", "label"):
                 if name not in names:
@@ -139,7 +153,7 @@ class TableCorpus(Corpus):
                 raise CorpusError(
                     f"{table}: line {number}: {len(fields)} fields where {width} are needed"
                 )
-            yield number, {name: fields[index].strip() for name, index in columns.items()}
+            yield number, {name: _one_line(fields[index]) for name, index in columns.items()}
 
     def _lines(self, table: Path) -> Iterator[tuple[int, list[str]]]:
         try:
@@ -159,3 +173,13 @@ class TableCorpus(Corpus):
                         yield reader.line_num, fields
         except (UnicodeDecodeError, csv.Error) as error:
             raise CorpusError(f"{table}: cannot be read as a table: {error}") from error
+
+
+def _id_of(path: Path) -> str:
+    if path.suffix.lower() in AUDIO_SUFFIXES:
+        path = path.with_suffix("")
+    return "-".join(path.relative_to(path.anchor).parts)
+
+
+def _one_line(field: str) -> str:
+    return re.sub(r"[\t\r\n]+", " ", field).strip()
