@@ -122,6 +122,21 @@ def test_run_ids_ignore_the_order_of_keys():
     assert [run.detector for run in study.runs.values()] == ["d", "c", "b", "a"]
 
 
+def test_grids_leave_one_system_out():
+    config = small(
+        "detectors.a_{left_out}", {**small()["detectors"]["d"], "grid": {"left_out": ["x", "yy"]}}
+    )
+    source = {"corpus": "mine", "exclude_systems": ["{left_out}"]}
+    config["detectors"]["a_{left_out}"]["train"] = {"data": [source]}
+    study = Study(config)
+    assert study.config["detectors"]["a_yy"]["train"]["data"][0]["exclude_systems"] == ["yy"]
+    assert study.trained_on("a_x") == ["mine (without x)"]
+    # Development data leave it out as well, and the weights depend on it.
+    assert study.dev_sources("a_x") == study.train_sources("a_x")
+    others = {study.run_of(name).id.rpartition("-")[2] for name in ("a_x", "a_yy", "d")}
+    assert len(others) == 3
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [

@@ -19,6 +19,7 @@ from spoofscope.tables import (
     read_segments,
     read_table,
     read_trials,
+    rows_of_source,
     write_manifest,
     write_scores,
     write_segments,
@@ -44,6 +45,31 @@ def saved(folder: Path, text: str | bytes, name: str = "table.tsv") -> Path:
     path = folder / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
+
+
+def test_rows_of_a_source(tmp_path: Path) -> None:
+    rows = [(split, system) for split in ("train", "eval") for system in ("-", "pwg", "melgan")]
+    labels = {"-": "bonafide"}
+    lines = [
+        f"{i}\t{i}.wav\t{split}\t{labels.get(system, 'spoof')}\t{system}\t-\t1\t8\t-\n"
+        for i, (split, system) in enumerate([*rows, ("eval", "hifigan")])
+    ]
+    text = HEADER + "".join(lines)
+    manifest = read_manifest(saved(tmp_path, text))
+
+    def systems(split: str, *options: list[str] | None) -> list[str]:
+        return rows_of_source(manifest, split, "m.tsv", *options)["system"].to_list()
+
+    assert systems("train") == ["-", "pwg", "melgan"]
+    assert systems("train", ["pwg"]) == ["-", "pwg"]
+    assert systems("eval", None, ["pwg", "melgan"]) == ["-", "hifigan"]
+    assert systems("eval", ["pwg", "hifigan"], ["pwg"]) == ["-", "hifigan"]
+    # Of what a split has not there is nothing to choose; to leave it out is no mistake.
+    assert systems("train", None, ["hifigan"]) == ["-", "pwg", "melgan"]
+    with pytest.raises(TableError, match=r"m\.tsv: split 'train' has no system 'hifigan'; valid"):
+        systems("train", ["hifigan"])
+    with pytest.raises(TableError, match=r"m\.tsv has no system 'melgam'; did you mean 'melgan'"):
+        systems("train", None, ["melgam"])
 
 
 # --- any table -----------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from noise_and_tones import write_corpus
 from spoofscope import audio, presets, tables
 from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector
-from spoofscope.errors import ConfigError, DetectorError, TrainingError
+from spoofscope.errors import ConfigError, DetectorError, TableError, TrainingError
 from spoofscope.features import FeatureReader, extract
 from spoofscope.frontends import registry
 from spoofscope.frontends.backbones import write_tiny_backbone
@@ -191,8 +191,12 @@ def test_systems_choose_spoofs_and_keep_all_bona_fide(manifest: Path) -> None:
     rows = Source(manifest, "train", ("A1",)).rows()
     assert set(rows["system"]) == {"-", "A1"}
     assert (rows["label"] == "bonafide").sum() == 6
-    with pytest.raises(TrainingError, match=r"no system 'A2'; it has A1, A3"):
+    with pytest.raises(TableError, match=r"'train' has no system 'A2'; valid are: A1, A3"):
         Source(manifest, "train", ("A1", "A2")).rows()
+    source = Source(manifest, "train", exclude_systems=("A1",))
+    assert set(source.rows()["system"]) == {"-", "A3"}
+    assert source.describe()["exclude_systems"] == ["A1"]
+    assert source.describe()["n_spoof"] == source.rows().height - 6
     with pytest.raises(TrainingError, match="no utterances in split 'eval'"):
         Source(manifest, "eval").rows()
 

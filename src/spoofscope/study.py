@@ -202,6 +202,15 @@ def kind_of(entry: Mapping[str, Any]) -> str:
     return "foreign" if "scores" in entry else "detector"
 
 
+def _source_text(source: Config) -> str:
+    """A corpus and which of its spoofing systems."""
+    words = [", ".join(source.get("systems", []))]
+    if "exclude_systems" in source:
+        words.append(f"without {', '.join(source['exclude_systems'])}")
+    chosen = " ".join(filter(None, words))
+    return source["corpus"] + (f" ({chosen})" if chosen else "")
+
+
 @dataclass(frozen=True)
 class Run:
     """One detector of the study, without its seed.
@@ -752,10 +761,8 @@ class Study:
         run = self.run_of(detector)
         if run.kind != "detector":
             return run.settings.get("trained_on") or ["elsewhere"]
-        return [
-            source["corpus"] + (f" ({', '.join(source['systems'])})" if "systems" in source else "")
-            for source in self.config["detectors"][detector]["train"]["data"]
-        ]
+        sources = self.config["detectors"][detector]["train"]["data"]
+        return [_source_text(source) for source in sources]
 
     def train_sources(self, detector: str) -> list[Config]:
         """What a detector is trained on; of an adopted one what stands for it, if anything does."""

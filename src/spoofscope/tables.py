@@ -12,6 +12,7 @@ import polars as pl
 
 from spoofscope.errors import TableError
 from spoofscope.files import atomic_path
+from spoofscope.options import nearest
 
 LABELS = ("bonafide", "spoof")
 SPLITS = ("train", "dev", "eval")
@@ -266,6 +267,38 @@ def check_manifest(frame: pl.DataFrame, path: str | Path) -> None:
             f"{path}: line {bad[0] + 2}: column 'system': {frame['system'][bad[0]]!r} does not fit "
             f"label {frame['label'][bad[0]]!r}; bona fide rows have '-', spoof rows a name"
         )
+
+
+def rows_of_source(
+    manifest: pl.DataFrame,
+    split: str,
+    name: str,
+    systems: Sequence[str] | None = None,
+    exclude_systems: Sequence[str] = (),
+) -> pl.DataFrame:
+    """The rows of a split: all bona fide ones, and the spoofs that are asked for.
+
+    Args:
+        manifest: see :func:`read_manifest`.
+        split: one of its splits.
+        name: of the manifest, for messages.
+        systems: spoofs of these systems alone; None takes all.
+        exclude_systems: no spoofs of these.
+
+    Raises:
+        TableError: a system is not in the split, or one to exclude is nowhere in the manifest.
+    """
+    rows = manifest.filter(pl.col("split") == split)
+    for asked, where, there in (
+        (systems or (), rows, f"{name}: split {split!r}"),
+        (exclude_systems, manifest, name),
+    ):
+        known = sorted(set(where["system"]) - {"-"})
+        for system in asked:
+            if system not in known:
+                raise TableError(f"{there} has no system {system!r}; {nearest(system, known)}")
+    chosen = pl.lit(True) if systems is None else pl.col("system").is_in(["-", *systems])
+    return rows.filter(chosen & ~pl.col("system").is_in(list(exclude_systems)))
 
 
 def write_manifest(path: str | Path, frame: pl.DataFrame) -> None:

@@ -24,6 +24,7 @@ with job(snakemake) as cfg:
                 Path(cfg["manifests"][entry["corpus"]]),
                 split,
                 tuple(entry["systems"]) if "systems" in entry else None,
+                tuple(entry.get("exclude_systems", ())),
             )
             for entry in entries
         ]

@@ -20,7 +20,7 @@ from spoofscope.identity import rng_of
 from spoofscope.layers.pooling import Pooled
 from spoofscope.metrics.rates import eer
 from spoofscope.metrics.tables import NO_LEVEL, POOLED, evaluate, split_levels
-from spoofscope.tables import LABELS, read_manifest
+from spoofscope.tables import LABELS, read_manifest, rows_of_source
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -98,6 +98,7 @@ def read_trials(
     manifest: str,
     pooled: Sequence[str],
     systems: Sequence[str] | None = None,
+    exclude_systems: Sequence[str] = (),
 ) -> Trials:
     """The trials of a split, or those of some spoofing systems and all of its bona fide.
 
@@ -107,16 +108,12 @@ def read_trials(
         manifest: its manifest.
         pooled: shards of the split's pooled layers.
         systems: spoofs of these alone; None takes all.
+        exclude_systems: no spoofs of these.
 
     Raises:
         TableError: a system is none of the split's; as `tables.read_manifest` and `Pooled`.
     """
-    rows = read_manifest(manifest).filter(pl.col("split") == split)
-    if systems is not None:
-        unknown = sorted(set(systems) - set(rows["system"]))
-        if unknown:
-            raise TableError(f"{manifest} ({split}): there is no system {unknown[0]!r}")
-        rows = rows.filter(pl.col("system").is_in(["-", *systems]))
+    rows = rows_of_source(read_manifest(manifest), split, manifest, systems, exclude_systems)
     return Trials(corpus, split, rows, Pooled(pooled))
 
 

@@ -20,7 +20,7 @@ from spoofscope.errors import TrainingError
 from spoofscope.files import sha256_file
 from spoofscope.identity import rng_of
 from spoofscope.inputs import FeatureSource
-from spoofscope.tables import LABELS, read_manifest
+from spoofscope.tables import LABELS, read_manifest, rows_of_source
 
 _LOGGER = logging.getLogger(__name__)
 _REFERENCE_CLIPS = 100
@@ -34,32 +34,27 @@ class Source:
         manifest: the table.
         split: the rows of this split.
         systems: only spoofs of these systems; bona fide rows always stay. None takes all.
+        exclude_systems: no spoofs of these systems.
     """
 
     manifest: Path
     split: str
     systems: tuple[str, ...] | None = None
+    exclude_systems: tuple[str, ...] = ()
 
     def rows(self) -> pl.DataFrame:
         """The rows that belong to this source.
 
         Raises:
-            TableError: the manifest is broken.
-            TrainingError: the split is empty, or a system is not in it.
+            TableError: the manifest is broken, or a system is not in it.
+            TrainingError: the split is empty.
         """
-        rows = read_manifest(self.manifest).filter(pl.col("split") == self.split)
-        if rows.is_empty():
+        manifest = read_manifest(self.manifest)
+        if self.split not in manifest["split"]:
             raise TrainingError(f"{self.manifest} has no utterances in split {self.split!r}")
-        if self.systems is not None:
-            known = rows["system"].unique().to_list()
-            unknown = [system for system in self.systems if system not in known]
-            if unknown:
-                raise TrainingError(
-                    f"{self.manifest}: split {self.split!r} has no system {unknown[0]!r}; it has "
-                    f"{', '.join(sorted(set(known) - {'-'}))}"
-                )
-            rows = rows.filter(pl.col("system").is_in(["-", *self.systems]))
-        return rows
+        return rows_of_source(
+            manifest, self.split, str(self.manifest), self.systems, self.exclude_systems
+        )
 
     def describe(self) -> dict[str, Any]:
         """What the detector records about this source."""
@@ -69,6 +64,7 @@ class Source:
             "sha256": sha256_file(self.manifest),
             "split": self.split,
             "systems": None if self.systems is None else list(self.systems),
+            "exclude_systems": list(self.exclude_systems),
             "n_bonafide": int((labels == "bonafide").sum()),
             "n_spoof": int((labels == "spoof").sum()),
         }
