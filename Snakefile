@@ -49,7 +49,9 @@ include: "workflow/common/attribution.smk"
 include: "workflow/common/artefacts.smk"
 include: "workflow/common/layers.smk"
 include: "workflow/common/report.smk"
+include: "workflow/common/disagreements.smk"
 include: "workflow/common/comparison.smk"
+include: "workflow/common/grids.smk"
 include: "workflow/common/provenance.smk"
 include: "workflow/rules/corpora.smk"
 include: "workflow/rules/augmentation.smk"
@@ -63,6 +65,8 @@ include: "workflow/rules/artefacts.smk"
 include: "workflow/rules/layers.smk"
 include: "workflow/rules/exports.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/grids.smk"
+include: "workflow/rules/disagreements.smk"
 include: "workflow/rules/provenance.smk"
 
 
@@ -78,7 +82,9 @@ rule all:
         target(attributions),
         target(artefacts),
         target(layers),
+        target(disagreements),
         target(exports),
+        target(grids),
         target(figures),
         target(tables),
         f"{R}/report/index.html",
@@ -149,10 +155,24 @@ rule layers:
     localrule: True
 
 
+rule disagreements:
+    """Clips that one system gets right and another wrong, some of them as audio."""
+    input:
+        target(disagreements, absent=NO_DISAGREEMENTS),
+    localrule: True
+
+
 rule exports:
     """Scores in the submission format of ASVspoof 5."""
     input:
         target(exports, absent=NO_EXPORTS),
+    localrule: True
+
+
+rule grids:
+    """Error rates over the points of every grid: tables and figures."""
+    input:
+        target(grids, absent=NO_GRIDS),
     localrule: True
 
 

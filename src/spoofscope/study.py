@@ -202,6 +202,11 @@ def kind_of(entry: Mapping[str, Any]) -> str:
     return "foreign" if "scores" in entry else "detector"
 
 
+def _disagreement_name(entry: Config) -> str:
+    name: str = entry.get("name", f"{entry['right']}_not_{entry['wrong']}")
+    return name
+
+
 def _source_text(source: Config) -> str:
     """A corpus and which of its spoofing systems."""
     words = [", ".join(source.get("systems", []))]
@@ -235,12 +240,12 @@ class Study:
         name: its `study` key.
         root: the folder of its results, `results/{name}`.
         runs: run id to :class:`Run`, in the order of the study file.
+        grids: name to :class:`grids.Grid`, of those whose points have error rates.
 
     Args:
         config: the study file's content.
         placed: where a folder that the workflow makes is put, from where it would be by itself.
 
-        grids: name to :class:`grids.Grid`, of those whose points have error rates.
     Raises:
         ConfigError: the content breaks the schema.
     """
@@ -257,12 +262,12 @@ class Study:
         # The order of detectors counts, where results name them; that of the sections does not.
         sections = _schema(schema_path)["properties"]
         self.config: Config = {key: expanded[key] for key in sections if key in expanded}
+        self.grids = grids_of(config)
         self.written: Config = {key: copy.deepcopy(config[key]) for key in self.config}
         self.name: str = self.config["study"]
         self.root = placed(f"results/{self.name}")
         self.seed: int = self.config["seed"]
         self.data_root = placed(self.config["data_root"])
-        self.grids = grids_of(config)
         self.corpora: dict[str, Config] = self.config["corpora"]
         self.copies: dict[str, Config] = self.config.get("augmented", {})
         self.runs: dict[str, Run] = {}
@@ -398,6 +403,46 @@ class Study:
                 )
         for i, entry in enumerate(self.config.get("exports", {}).get("trials", [])):
             self._check_scored(entry, f"exports.trials[{i}]", sets)
+        self._check_disagreements()
+
+    def _check_disagreements(self) -> None:
+        fusions = self.config.get("fusion", {})
+        systems = {**self.config["detectors"], **fusions}
+        names: list[str] = []
+        for i, entry in enumerate(self.config.get("disagreements", [])):
+            where = f"disagreements[{i}]"
+            for key in ("right", "wrong"):
+                name = entry[key]
+                if name not in systems:
+                    raise ConfigError(
+                        f"{where}.{key}: {name!r} is neither a detector nor a fusion; "
+                        f"{nearest(name, systems)}"
+                    )
+                sets = self._fusion_sets(name) if name in fusions else self._sets_of(name)
+                self._check_scored(entry, where, sets, f" by {name}")
+                if "threshold" in entry:
+                    self._check_scored(
+                        entry["threshold"], f"{where}.threshold", sets, f" by {name}"
+                    )
+                elif name not in fusions and kind_of(systems[name]) != "detector":
+                    raise ConfigError(
+                        f"{where}: {name!r} was not trained by this study, so it has no threshold "
+                        "that was chosen on development data; name scored trials for that, key "
+                        "'threshold'"
+                    )
+            if entry.get("threshold", {}).get("split") == "eval":
+                raise ConfigError(
+                    f"{where}.threshold.split: a threshold is not chosen on eval, where systems "
+                    "are judged"
+                )
+            if entry["right"] == entry["wrong"]:
+                raise ConfigError(f"{where}: {entry['right']!r} cannot disagree with itself")
+            name = _disagreement_name(entry)
+            if name in names:
+                raise ConfigError(
+                    f"{where}: there is another {name!r}; give one of them another `name`"
+                )
+            names.append(name)
 
     def _check_sets(self) -> None:
         """What is scored exists, and every detector is scored on something."""
@@ -595,13 +640,27 @@ class Study:
             pairs = self.systems() if section == "exports" else self.shown()
             first = dict(reversed(pairs))
             return [(system, first[system]) for system in dict.fromkeys(s for s, _ in pairs)]
-        fusions = {name: fusion for fusion, name in self._fusion_of.items()}
-        return [
-            (fusions[name], 0)
-            if name in fusions
-            else (self.run_of(name).id, self.run_of(name).seeds[0])
-            for name in names
-        ]
+        return [self._first(name) for name in names]
+
+    def _first(self, name: str) -> tuple[str, int]:
+        """(id, seed) of a detector, with its first seed, or of a fusion."""
+        if name in self.config.get("fusion", {}):
+            return self.fusion_id(name), 0
+        run = self.run_of(name)
+        return run.id, run.seeds[0]
+
+    def disagreements(self) -> dict[str, Config]:
+        """Name to entry of every disagreement that is looked for; `right` and `wrong` are [id,
+        seed, name].
+        """
+        return {
+            _disagreement_name(entry): {
+                **{key: entry[key] for key in ("corpus", "split")},
+                **{key: entry[key] for key in ("clips", "seconds", "threshold") if key in entry},
+                **{key: [*self._first(entry[key]), entry[key]] for key in ("right", "wrong")},
+            }
+            for entry in self.config.get("disagreements", [])
+        }
 
     def tandem(self, corpus: str, split: str) -> Config | None:
         """The entry of `tdcf` for one scored set, None without one."""

@@ -147,6 +147,7 @@ def result_origins():
         *(origin(params_audit, corpus=corpus) for corpus in STUDY.corpora),
         *metrics_origins(STUDY.scorings()),
         *(localise_origins() if localised() else explain_origins()),
+        *disagreement_origins(),
         *layers_origins(),
         *probe_origins(),
         *(origin(params_layer_costs) for _ in cost_tables()),
@@ -232,9 +233,11 @@ def params_report(wildcards):
         templates=["report.html.j2"],
         config=STUDY.config,
         figures=figure_names(),
+        grids=list(STUDY.grids),
         root=R,
         systems=described_systems(),
         runs=described_runs(),
+        disagreements=described_disagreements(),
     )
 
 

@@ -223,7 +223,12 @@ NO_RELIABILITY = (
     "no probabilities are looked at (section `reliability`), or there are more systems than a "
     "figure can show (key `reliability.systems`)"
 )
+NO_DISAGREEMENTS = "no disagreements are looked for (section `disagreements`)"
 NO_BREAKDOWNS = "no conditions are given (section `conditions`)"
+NO_GRIDS = (
+    "no detectors or fusions are points of a grid (an entry with the key `grid`, of more than one "
+    "point)"
+)
 NO_EXPORTS = "no scores are exported (section `exports`)"
 
 
@@ -335,6 +340,15 @@ def artefacts():
     ]
 
 
+def disagreements():
+    """Of every entry its list and its counts; the list names the exported audio."""
+    return [
+        f"{R}/disagreements/{name}.{suffix}"
+        for name in DISAGREEMENTS
+        for suffix in ("tsv", "counts.tsv")
+    ]
+
+
 def layered():
     """(run, seed) of every detector that mixes SSL layers."""
     return [
@@ -361,6 +375,8 @@ def figure_names():
         names += ["comparisons"]
     if "reliability" in STUDY.config:
         names += ["reliability"]
+    if DISAGREEMENTS:
+        names += ["disagreements"]
     if attributed():
         names += ["attribution_examples"]
     if localised():
@@ -375,7 +391,7 @@ def figure_names():
         names += ["layer_pareto"]
     if shown_correlations():
         names += ["artefact_correlations"]
-    return names
+    return names + [f"grid_{grid}" for grid in STUDY.grids]
 
 
 def table_names():
@@ -384,7 +400,7 @@ def table_names():
         names += ["comparisons"]
     if STUDY.config.get("conditions"):
         names += ["breakdowns"]
-    return names
+    return names + [f"grid_{grid}" for grid in STUDY.grids]
 
 
 def figures():

@@ -130,6 +130,29 @@ rule figure_reliability:
         "../scripts/figure_reliability.py"
 
 
+rule figure_disagreements:
+    """Scores of two systems against each other: where they agree, and which clips were exported."""
+    input:
+        disagreements=target(disagreements, absent=NO_DISAGREEMENTS),
+        manifests=disagreement_manifests(),
+        scores=disagreement_scores(),
+    output:
+        pdf=f"{R}/figures/disagreements.pdf",
+        png=report_figure("disagreements"),
+        tsv=f"{R}/figures/disagreements.tsv",
+    log:
+        f"{LOGS}/figure_disagreements.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=figure_params(
+            "disagreements", disagreement_origins, entries=described_disagreements()
+        ),
+    script:
+        "../scripts/figure_disagreements.py"
+
+
 rule figure_attribution_examples:
     """Attribution over waveform and spectrogram for one utterance per system."""
     input:
@@ -387,6 +410,7 @@ rule report:
         artefacts=[path for path in artefacts() if path.endswith(".rates.tsv")],
         attributions=attribution_files("summary.tsv"),
         audits=audits(),
+        disagreements=disagreements(),
         figures=[path for path in figures() if path.endswith((".png", ".tsv"))],
         localisation=localisation_files(),
         manifests=manifests(),

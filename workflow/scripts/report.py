@@ -10,9 +10,11 @@ with job(snakemake) as cfg:
         cfg["systems"],
         cfg["runs"],
         cfg["figures"],
+        cfg["grids"],
         snakemake.input.attributions,
         snakemake.input.localisation,
         snakemake.input.artefacts,
         cfg["root"],
         snakemake.output[0],
+        cfg["disagreements"],
     )

@@ -44,6 +44,8 @@ KINDS = {
 _PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)", re.MULTILINE)
 _RUN_ID = re.compile(r"[A-Za-z0-9_]+-[0-9a-f]{8}")
 _NOT_SETTINGS = ("code", "upstream")
+# Rules that write audio besides their outputs, and the column of the first output that lists it.
+_LISTING = {"augment": "path", "find_disagreements": "audio"}
 _MAX_CHANGES = 5
 
 
@@ -316,8 +318,8 @@ class _Auditor:
         folders = [job.parameters["work"] for job in self.plan.jobs if "work" in job.parameters]
         work = tuple(f"{folder}/" for folder in folders)
         for job in self.plan.jobs:
-            if job.rule == "augment":
-                known.update(self._copies(job))
+            if job.rule in _LISTING:
+                known.update(self._listed(job))
         strangers = [
             path
             for path in _files_below(self.plan.root)
@@ -362,19 +364,21 @@ class _Auditor:
             else:
                 self._find("unknown", None, "no rule of the study makes it", [path])
 
-    def _copies(self, job: Job) -> Iterator[str]:
-        """The audio of an augmented copy, which its manifest lists."""
-        manifest = next(path for path in job.outputs if "/manifests/" in path)
+    def _listed(self, job: Job) -> Iterator[str]:
+        """The audio that a job writes besides its outputs, which the first of them lists."""
+        table = job.outputs[0]
+        column = _LISTING[job.rule]
         folder = str(job.parameters["folder"])
-        if not os.path.exists(manifest):
+        if not os.path.exists(table):
             yield from _files_below(folder)
             return
-        with open(manifest, encoding="utf-8", newline="") as stream:
-            listed = [row["path"] for row in csv.DictReader(stream, delimiter="\t")]
+        with open(table, encoding="utf-8", newline="") as stream:
+            rows = csv.DictReader(stream, delimiter="\t")
+            listed = [row[column] for row in rows if row[column] != "-"]
         there = set(_files_below(folder))
         gone = [path for path in listed if path not in there]
         if gone:
-            self._find("missing", job, f"{manifest} lists it, and it is gone", gone)
+            self._find("missing", job, f"{table} lists it, and it is gone", gone)
         yield from listed
 
 

@@ -43,14 +43,7 @@ def data_uri(path: str | Path, seconds: float = SECONDS) -> str:
     Raises:
         AudioError: the file cannot be read.
     """
-    kept: list[audio.Samples] = []
-    wanted = rate = 0
-    for block, rate in audio.decode(path, seconds):
-        wanted = max(1, round(seconds * rate))
-        kept.append(block)
-        if sum(part.size for part in kept) >= wanted:
-            break
-    samples = np.concatenate(kept)[:wanted]
+    samples, rate = audio.read_start(path, seconds)
     if rate > SAMPLE_RATE:
         samples, rate = audio.resample(samples, rate, SAMPLE_RATE), SAMPLE_RATE
     pcm = np.round(np.clip(samples * 32768.0, -32768, 32767)).astype(np.int16)

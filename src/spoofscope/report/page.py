@@ -12,6 +12,7 @@ import polars as pl
 from spoofscope.errors import SpoofscopeError
 from spoofscope.files import write_text
 from spoofscope.provenance.record import git_state, package_versions
+from spoofscope.report.disagreements import disagreement_sections
 from spoofscope.tables import read_manifest, read_table
 
 CAPTIONS = {
@@ -49,6 +50,13 @@ CAPTIONS = {
         "they are right. Raw takes scores for log-likelihood ratios as they are, calibrated is "
         "after the calibration fitted on the development set. Large dots stand for many clips. "
         "ECE: mean distance from the diagonal.",
+    ),
+    "disagreements": (
+        "Where two systems disagree",
+        "Scores of a system that has to be right over those of one that has to be wrong; dashed "
+        "are their thresholds, chosen on development data. In the corners: how many clips of each "
+        "class, all of them, even where only some are drawn. Rings mark the clips that were "
+        "exported as audio. McNemar's exact test asks whether the two systems err equally often.",
     ),
     "attribution_examples": (
         "What the detectors react to",
@@ -110,6 +118,13 @@ CAPTIONS = {
         "measures; its null shifts the evidence along the clip.",
     ),
 }
+
+_GRID = (
+    "Error rates over a grid",
+    "Mean equal error rate over training seeds of every point, first on the data that models were "
+    "selected on. Marked: the points that were best there; the trials of an evaluation choose "
+    "nothing. All metrics of all points: tables/, and grids/ for each point.",
+)
 
 # Measured times differ from run to run, and the page is the same bytes wherever it is made. So it
 # leads to these figures and does not hold them.
@@ -268,11 +283,13 @@ def build_page(
     systems: Sequence[Mapping[str, Any]],
     runs: Sequence[Mapping[str, Any]],
     figures: Sequence[str],
+    grids: Sequence[str],
     summaries: Sequence[str],
     localisation: Sequence[str],
     rates: Sequence[str],
     root: str,
     output: str,
+    disagreements: Sequence[Mapping[str, Any]],
 ) -> None:
     """Write the report.
 
@@ -281,16 +298,19 @@ def build_page(
         systems: id, seed, name, kind and trained_on of every system.
         runs: run, detector, source and settings of every run.
         figures: names of the figures, in order.
+        grids: names of the grids; `grid_{name}` is the name of its figure and of its table.
         summaries: attribution summaries.
         localisation: their localisation summaries, if the corpus says where its artefacts are.
         rates: tables of artefact rates.
         root: folder of the study's results.
         output: the page.
+        disagreements: see `report.disagreements.disagreement_sections`.
 
     Raises:
         SpoofscopeError: a figure without a caption.
     """
-    missing = [name for name in figures if name not in CAPTIONS]
+    captions = CAPTIONS | {f"grid_{grid}": _GRID for grid in grids}
+    missing = [name for name in figures if name not in captions]
     if missing:
         raise SpoofscopeError(f"figure {missing[0]!r} has no caption in spoofscope.report.page")
     headline = read_table(
@@ -317,9 +337,15 @@ def build_page(
         figures=[
             {
                 "name": name,
-                "title": CAPTIONS[name][0],
-                "caption": CAPTIONS[name][1],
-                "about_layers": name.startswith("layer_"),
+                "title": captions[name][0],
+                "caption": captions[name][1],
+                # What `snakemake` makes it again by.
+                "target": f"{root}/figures/{name}.pdf"
+                if name.startswith("grid_")
+                else f"figure_{name}",
+                "section": name.partition("_")[0]
+                if name.startswith(("layer_", "grid_"))
+                else "figures",
                 "image": None
                 if name in BESIDE_THE_PAGE
                 else {
@@ -329,8 +355,10 @@ def build_page(
             }
             for name in figures
         ],
+        grids={grid: _chosen(f"{root}/tables/grid_{grid}.tsv") for grid in grids},
         attributions=_attributions(summaries, localisation),
         artefacts=_artefacts(rates),
+        disagreements=disagreement_sections(disagreements, root),
         tandem=bool(config.get("tdcf")),
         breakdowns=_breakdowns(f"{root}/tables/breakdowns.tsv") if config.get("conditions") else [],
         git=git_state(),
@@ -350,6 +378,19 @@ def _breakdowns(path: str) -> list[dict[str, Any]]:
         table.with_columns(
             pl.col(name).replace("", None).cast(pl.Float64) for name in rates
         ).iter_rows(named=True)
+    )
+
+
+def _chosen(path: str) -> list[dict[str, Any]]:
+    """The points of a grid that were best on their development data, a row per scored set."""
+    table = read_table(path, {"best": pl.String(), "name": pl.String(), "corpus": pl.String()})
+    rates = ("dev_eer", "dev_eer_sd", "eer", "eer_sd", "eer_min", "eer_max")
+    return list(
+        table.filter(pl.col("best") == "yes")
+        .with_columns(
+            pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64) for name in rates
+        )
+        .iter_rows(named=True)
     )
 
 

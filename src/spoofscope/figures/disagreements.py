@@ -1,0 +1,166 @@
+"""Scores of two systems against each other, and the clips on which they disagree."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+
+from spoofscope.disagreements import NO_AUDIO
+from spoofscope.figures.inputs import read_scored
+from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure, save
+from spoofscope.identity import rng_of
+from spoofscope.tables import LABELS, read_table
+
+_COLUMNS = 3
+_LOOKS = {"bonafide": ("bona fide", BONAFIDE, "o"), "spoof": ("spoof", SPOOF, "^")}
+_COUNTS: dict[str, pl.DataType] = {
+    "label": pl.String(),
+    **dict.fromkeys(("n", "both_right", "only_right", "only_wrong", "both_wrong"), pl.Int64()),
+    **dict.fromkeys(("mcnemar_p", "threshold_right", "threshold_wrong"), pl.Float64()),
+}
+
+MOST_POINTS = 3000
+"""Clips of a class that a panel shows, drawn by lot; more would be a blot."""
+
+
+def read_counts(path: str) -> dict[str, dict[str, Any]]:
+    """A table of `disagreements.contingency`, by label."""
+    table = read_table(path, _COUNTS)
+    return {row["label"]: row for row in table.iter_rows(named=True)}
+
+
+def draw(entries: Sequence[Mapping[str, Any]], root: str, outputs: Mapping[str, str]) -> None:
+    """Draw one panel per disagreement: the score of the one system over that of the other.
+
+    Dashed lines are the thresholds; in each of the four fields stands how many clips of each class
+    it holds, all of them, even where at most `MOST_POINTS` of a class are drawn. Rings mark the
+    clips that were exported as audio, with their numbers.
+
+    Args:
+        entries: name, right and wrong (id, seed, name), corpus and split of each.
+        root: folder of the study's results.
+        outputs: `pdf`, `png`, `tsv`.
+    """
+    columns = min(_COLUMNS, len(entries))
+    rows = -(-len(entries) // columns)
+    figure = new_figure(3.3 * columns, 3.35 * rows + 0.3)
+    numbers = []
+    for place, entry in enumerate(entries):
+        axes = figure.add_subplot(rows, columns, place + 1)
+        points = _points(entry, root)
+        counts = read_counts(f"{root}/disagreements/{entry['name']}.counts.tsv")
+        _panel(axes, entry, points, counts)
+        numbers.append(points.select(pl.lit(entry["name"]).alias("name"), pl.all()))
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=3)
+    save(figure, outputs, pl.concat(numbers))
+
+
+def _points(entry: Mapping[str, Any], root: str) -> pl.DataFrame:
+    """utt_id, label, system, both scores and the number of the export (empty without)."""
+    corpus, split = entry["corpus"], entry["split"]
+    tables = {
+        role: read_scored(
+            f"{root}/scores/{entry[role][0]}/seed{entry[role][1]}/{corpus}.{split}.tsv",
+            f"{root}/manifests/{corpus}.tsv",
+            split,
+        )
+        for role in ("right", "wrong")
+    }
+    listed = read_table(
+        f"{root}/disagreements/{entry['name']}.tsv", {"utt_id": pl.String(), "audio": pl.String()}
+    )
+    exported = listed.filter(pl.col("audio") != NO_AUDIO)["utt_id"].to_list()
+    numbered = {utt_id: i for i, utt_id in enumerate(exported, start=1)}
+    scores = tables["right"].select(
+        "utt_id",
+        "label",
+        "system",
+        score_right="score",
+        score_wrong=tables["wrong"]["score"],
+        exported=pl.col("utt_id").replace_strict(numbered, default=None, return_dtype=pl.Int64),
+    )
+    kept = []
+    for label in LABELS:
+        own = scores.filter(pl.col("label") == label)
+        drawn = rng_of("points of disagreements", entry["name"], label).permutation(own.height)
+        mask = np.zeros(own.height, dtype=bool)
+        mask[drawn[:MOST_POINTS]] = True
+        kept.append(own.filter(pl.Series(mask) | pl.col("exported").is_not_null()))
+    return pl.concat(kept)
+
+
+def _panel(
+    axes: Axes, entry: Mapping[str, Any], points: pl.DataFrame, counts: Mapping[str, Any]
+) -> None:
+    for label, (name, colour, marker) in _LOOKS.items():
+        own = points.filter(pl.col("label") == label)
+        axes.scatter(
+            own["score_right"].to_numpy(),
+            own["score_wrong"].to_numpy(),
+            s=9,
+            color=colour,
+            marker=marker,
+            alpha=0.55,
+            linewidths=0,
+            label=name,
+            rasterized=True,
+        )
+    exported = points.filter(pl.col("exported").is_not_null())
+    axes.scatter(
+        exported["score_right"].to_numpy(),
+        exported["score_wrong"].to_numpy(),
+        s=42,
+        facecolors="none",
+        edgecolors="black",
+        linewidths=0.8,
+        label="exported as audio",
+    )
+    for row in exported.iter_rows(named=True):
+        axes.annotate(
+            str(row["exported"]),
+            (row["score_right"], row["score_wrong"]),
+            xytext=(4, 4),
+            textcoords="offset points",
+            fontsize=6,
+        )
+    axes.axvline(counts["all"]["threshold_right"], color="black", linestyle="--", linewidth=0.8)
+    axes.axhline(counts["all"]["threshold_wrong"], color="black", linestyle="--", linewidth=0.8)
+    # Room for the counts in the corners.
+    axes.margins(0.14)
+    _write_counts(axes, counts)
+    right, wrong = entry["right"][2], entry["wrong"][2]
+    axes.set_title(f"{entry['corpus']}, {entry['split']}; McNemar p = {_p(counts)}", fontsize=7.5)
+    axes.set_xlabel(f"score of {right}")
+    axes.set_ylabel(f"score of {wrong}")
+
+
+def _write_counts(axes: Axes, counts: Mapping[str, Any]) -> None:
+    """How many clips of a class are in a corner: left and below are the decisions for spoof."""
+    # What a corner is, by whether the first and the second system accept.
+    fields = {
+        "bonafide": ["both_wrong", "only_right", "only_wrong", "both_right"],
+        "spoof": ["both_right", "only_wrong", "only_right", "both_wrong"],
+    }
+    corners = [(0, 0), (1, 0), (0, 1), (1, 1)]
+    for i, (x, y) in enumerate(corners):
+        present = [label for label in LABELS if label in counts]
+        for line, label in enumerate(present):
+            below = line if y else len(present) - 1 - line
+            axes.text(
+                0.98 if x else 0.02,
+                (0.985 - 0.05 * below) if y else (0.015 + 0.05 * below),
+                f"{counts[label][fields[label][i]]} {_LOOKS[label][0]}",
+                color=_LOOKS[label][1],
+                fontsize=6.5,
+                ha="right" if x else "left",
+                va="top" if y else "bottom",
+                transform=axes.transAxes,
+            )
+
+
+def _p(counts: Mapping[str, Any]) -> str:
+    p = counts["all"]["mcnemar_p"]
+    return f"{p:.2g}" if p >= 1e-4 else f"{p:.0e}"

@@ -1,0 +1,65 @@
+"""What the report says about clips that one system gets right and another wrong."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from spoofscope.disagreements import NO_AUDIO
+from spoofscope.figures.disagreements import read_counts
+from spoofscope.report.audio_player import SECONDS, Clip, audio_players
+from spoofscope.tables import read_table
+
+_LISTED: dict[str, pl.DataType] = {
+    **dict.fromkeys(("utt_id", "label", "system", "audio"), pl.String()),
+    **dict.fromkeys(("score_right", "score_wrong"), pl.Float64()),
+    **dict.fromkeys(("threshold_right", "threshold_wrong"), pl.Float64()),
+}
+
+MOST_PLAYED = 10
+"""Clips per list that the page plays; it is handed on as one file."""
+
+
+def disagreement_sections(entries: Sequence[Mapping[str, Any]], root: str) -> list[dict[str, Any]]:
+    """For each entry its counts, and players for its first exported clips.
+
+    Args:
+        entries: name, right and wrong (id, seed, name), corpus and split of each.
+        root: folder of the study's results.
+
+    Returns:
+        The entries with `counts` (rows of the table), `listed` (how many clips), `exported` (how
+        many of them are audio files), `players` (HTML) and `seconds` (what a player plays).
+
+    Raises:
+        TableError: a table is damaged. AudioError: an exported clip is gone; delete its table.
+    """
+    sections = []
+    for entry in entries:
+        stem = f"{root}/disagreements/{entry['name']}"
+        listed = read_table(f"{stem}.tsv", _LISTED)
+        exported = listed.filter(pl.col("audio") != NO_AUDIO)
+        clips = [
+            Clip(row["audio"], _caption(i, row, entry))
+            for i, row in enumerate(exported.head(MOST_PLAYED).iter_rows(named=True), start=1)
+        ]
+        sections.append(
+            {
+                **entry,
+                "counts": list(read_counts(f"{stem}.counts.tsv").values()),
+                "listed": listed.height,
+                "exported": exported.height,
+                "players": audio_players(clips),
+                "seconds": SECONDS,
+            }
+        )
+    return sections
+
+
+def _caption(number: int, row: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
+    what = "bona fide" if row["label"] == "bonafide" else row["system"]
+    judged = ", ".join(
+        f"{entry[role][2]} {row[f'score_{role}']:+.2f} (threshold {row[f'threshold_{role}']:+.2f})"
+        for role in ("right", "wrong")
+    )
+    return f"{number}. {what}: {judged}; {row['utt_id']}"

@@ -1,0 +1,159 @@
+"""Disagreements: who is right, McNemar's test, the draw, the exported audio."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import soundfile
+from scipy.stats import binomtest
+
+from spoofscope import audio
+from spoofscope.disagreements import (
+    contingency,
+    disagreements,
+    drawn,
+    export,
+    judge,
+    mcnemar,
+    stored_threshold,
+    threshold_at_eer,
+)
+from spoofscope.errors import AudioError, SpoofscopeError, TableError
+from spoofscope.files import write_json
+
+THRESHOLDS = {"right": 0.0, "wrong": 10.0}
+
+
+def trials(systems: dict[str, int]) -> pl.DataFrame:
+    rows = [
+        (f"{system}/{i}", f"{system}{i}.wav", "bonafide" if system == "-" else "spoof", system)
+        for system, n in systems.items()
+        for i in range(n)
+    ]
+    return pl.DataFrame(rows, ["utt_id", "path", "label", "system"], orient="row")
+
+
+def scores(values: dict[str, float]) -> pl.DataFrame:
+    return pl.DataFrame({"utt_id": list(values), "score": list(values.values())})
+
+
+def test_each_system_is_judged_by_its_own_threshold_and_trials_meet_by_id():
+    rows = trials({"-": 3, "A": 3})
+    right = {"-/0": 1.0, "-/1": 0.0, "-/2": -1.0, "A/0": -1.0, "A/1": 1.0, "A/2": -2.0}
+    wrong = {"A/2": 12.0, "A/1": 11.0, "A/0": 9.0, "-/2": 9.0, "-/1": 8.5, "-/0": 10.5}
+    judged = judge(rows, {"right": scores(right), "wrong": scores(wrong)}, THRESHOLDS)
+    # A score at the threshold is accepted as bona fide.
+    assert judged["correct_right"].to_list() == [True, True, False, True, False, True]
+    assert judged["correct_wrong"].to_list() == [True, False, False, True, False, False]
+    assert judged["margin_right"].to_list() == [1.0, 0.0, -1.0, 1.0, -1.0, 2.0]
+    assert judged["margin_wrong"].to_list() == [0.5, -1.5, -1.0, 1.0, -1.0, -2.0]
+    # Bona fide speech may be disagreed about as well.
+    assert disagreements(judged)["utt_id"].to_list() == ["-/1", "A/2"]
+    counts = {row["label"]: row for row in contingency(judged).iter_rows(named=True)}
+    names = ("n", "both_right", "only_right", "only_wrong", "both_wrong")
+    assert [counts["bonafide"][name] for name in names] == [3, 1, 1, 0, 1]
+    assert [counts["spoof"][name] for name in names] == [3, 1, 1, 0, 1]
+    assert [counts["all"][name] for name in names] == [6, 2, 2, 0, 2]
+    assert counts["all"]["mcnemar_p"] == 0.5
+    assert counts["spoof"]["threshold_wrong"] == 10.0
+    other = scores({**right, "B/0": 1.0})
+    with pytest.raises(TableError, match="B/0"):
+        judge(rows, {"right": other, "wrong": scores(wrong)}, THRESHOLDS)
+    spoofs = contingency(judged.filter(pl.col("label") == "spoof"))
+    assert spoofs["label"].to_list() == ["spoof", "all"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(0, 0), (0, 5), (5, 0), (7, 7), (3, 12), (900, 1000)]
+)
+def test_mcnemar_is_the_binomial_test(first, second):
+    n = first + second
+    expected = binomtest(first, n).pvalue if n else 1.0
+    assert mcnemar(first, second) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_draw_is_even_over_systems_and_depends_on_seed_and_ids_alone():
+    listed = trials({"-": 9, "A": 9, "B": 1})
+    chosen = drawn(listed, 7, 1, "pair")
+    systems = [utt_id.split("/")[0] for utt_id in chosen]
+    assert sorted(systems) == ["-", "-", "-", "A", "A", "A", "B"]
+    # One of each before the second of any.
+    assert set(systems[:3]) == {"-", "A", "B"}
+    assert drawn(listed.reverse(), 7, 1, "pair") == chosen
+    assert drawn(listed, 7, 2, "pair") != chosen
+    assert drawn(listed, 7, 1, "another") != chosen
+    assert len(drawn(listed, 100, 1, "pair")) == listed.height
+    assert drawn(listed, 0, 1, "pair") == []
+
+
+def judged_files(folder: Path) -> pl.DataFrame:
+    """Three clips with audio: one at 8 kHz, one of 3 s at 16 kHz, one beyond full scale."""
+    rng = np.random.default_rng(0)
+    audio.write(folder / "-0.wav", rng.uniform(-1, 1, 4000), 8000)
+    audio.write(folder / "A0.wav", rng.uniform(-1, 1, 48000), 16000)
+    loud = (rng.uniform(-1.5, 1.5, 1600)).astype(np.float32)
+    soundfile.write(folder / "A1.wav", loud, 16000, subtype="FLOAT")
+    rows = trials({"-": 1, "A": 2}).with_columns(
+        path=pl.format("{}/{}", pl.lit(str(folder)), "path")
+    )
+    ids = rows["utt_id"].to_list()
+    good = scores(dict(zip(ids, (1.0, -1.0, -1.0), strict=True)))
+    bad = scores(dict(zip(ids, (9.0, 11.0, 11.0), strict=True)))
+    return disagreements(judge(rows, {"right": good, "wrong": bad}, THRESHOLDS))
+
+
+def test_clips_are_exported_as_they_are_decoded(tmp_path):
+    listed = judged_files(tmp_path)
+    folder = tmp_path / "clips"
+    (folder / "left").mkdir(parents=True)
+    table = export(listed, ["A/0", "-/0"], folder, 1.0)
+    assert table["utt_id"].to_list() == ["A/0", "-/0", "A/1"]
+    first, second = folder / "01-A-A_0.wav", folder / "02-bonafide--_0.wav"
+    assert table["audio"].to_list() == [str(first), str(second), "-"]
+    # What an earlier run left is gone.
+    assert sorted(folder.iterdir()) == [first, second]
+    for path, source, n, rate in ((first, "A0", 16000, 16000), (second, "-0", 4000, 8000)):
+        samples, found = audio.read(path)
+        assert found == rate
+        np.testing.assert_array_equal(samples, audio.read(tmp_path / f"{source}.wav")[0][:n])
+    before = [path.read_bytes() for path in (first, second)]
+    export(listed, ["A/0", "-/0"], folder, 1.0)
+    assert [path.read_bytes() for path in (first, second)] == before
+
+
+def test_a_clip_beyond_full_scale_becomes_quieter_as_a_whole(tmp_path):
+    table = export(judged_files(tmp_path), ["A/1"], tmp_path / "clips", 10.0)
+    samples = audio.read(table["audio"][0])[0]
+    source = audio.read(tmp_path / "A1.wav")[0]
+    np.testing.assert_allclose(samples, source / np.abs(source).max(), atol=1 / 32768)
+
+
+def test_without_clips_there_is_a_table_and_no_folder(tmp_path):
+    listed = judged_files(tmp_path).head(0)
+    table = export(listed, [], tmp_path / "clips", 1.0)
+    assert table.height == 0
+    assert "audio" in table.columns
+    assert not (tmp_path / "clips").exists()
+
+
+def test_a_clip_that_is_gone_leaves_the_former_export(tmp_path):
+    listed = judged_files(tmp_path)
+    export(listed, ["A/0"], tmp_path / "clips", 1.0)
+    (tmp_path / "-0.wav").unlink()
+    with pytest.raises(AudioError, match="-0"):
+        export(listed, ["A/0", "-/0"], tmp_path / "clips", 1.0)
+    assert [path.name for path in (tmp_path / "clips").iterdir()] == ["01-A-A_0.wav"]
+
+
+def test_thresholds_are_those_of_development_data(tmp_path):
+    write_json(tmp_path / "detector.json", {"meta": {"threshold": 0.5}, "calibration": None})
+    write_json(tmp_path / "fusion.json", {"threshold": -0.25})
+    write_json(tmp_path / "imported.json", {"meta": {"threshold": None}})
+    assert stored_threshold(tmp_path / "detector.json") == 0.5
+    assert stored_threshold(tmp_path / "fusion.json") == -0.25
+    with pytest.raises(SpoofscopeError, match="key `threshold`"):
+        stored_threshold(tmp_path / "imported.json")
+    rows = trials({"-": 2, "A": 2})
+    values = {"-/0": 3.0, "-/1": 2.0, "A/0": 1.0, "A/1": 0.0}
+    assert threshold_at_eer(scores(values), rows, "dev scores") == 1.5

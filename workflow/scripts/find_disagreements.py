@@ -1,0 +1,41 @@
+"""List, count and export the clips that one system gets right and another one wrong."""
+
+from spoofscope.job import job
+
+with job(snakemake) as cfg:
+    from pathlib import Path
+
+    import polars as pl
+
+    from spoofscope.disagreements import (
+        ROLES,
+        contingency,
+        disagreements,
+        drawn,
+        export,
+        judge,
+        stored_threshold,
+        threshold_at_eer,
+    )
+    from spoofscope.tables import read_manifest, read_scores, write_table
+
+    def trials(manifest, split):
+        return read_manifest(manifest).filter(pl.col("split") == split)
+
+    def threshold(role):
+        source = snakemake.input[f"{role}_threshold"]
+        if cfg["threshold"] is None:
+            return stored_threshold(source)
+        chosen_on = trials(snakemake.input.threshold_manifest, cfg["threshold"]["split"])
+        return threshold_at_eer(read_scores(source), chosen_on, source)
+
+    judged = judge(
+        trials(snakemake.input.manifest, cfg["split"]),
+        {role: read_scores(snakemake.input[role]) for role in ROLES},
+        {role: threshold(role) for role in ROLES},
+    )
+    listed = disagreements(judged)
+    chosen = drawn(listed, cfg["clips"], cfg["seed"], cfg["name"])
+    table = export(listed, chosen, Path(cfg["folder"]), cfg["seconds"])
+    write_table(snakemake.output.clips, table)
+    write_table(snakemake.output.counts, contingency(judged))
