@@ -200,6 +200,9 @@ def test_folder_without_audio_and_with_clashing_names(tmp_path: Path) -> None:
     clips(tmp_path, ["bonafide/a.wav", "bonafide/a.flac"])
     with pytest.raises(CorpusError, match=r"'bonafide-a'.*a\.flac.*a\.wav.*must be unique"):
         build("folder", tmp_path).trials()
+    clips(tmp_path, ["spoof/-/a.wav"])
+    with pytest.raises(CorpusError, match=r"spoof/-: rename this folder"):
+        build("folder", tmp_path).trials()
 
 
 # --- splitting -----------------------------------------------------------------------------------

@@ -432,6 +432,8 @@ def test_codecs_take_both_classes_from_the_level():
     assert [level for level, _ in split_levels(joined, "codec+system")] == sorted(
         f"{codec}+{system}" for codec in ("-", "mp3") for system in ("A1", "A2", "A3")
     )
+    renamed = joined.rename({"codec": "snr+codec"})
+    assert [level for level, _ in split_levels(renamed, "snr+codec")] == ["-", "mp3"]
 
 
 def test_one_class_levels_are_null_with_counts():

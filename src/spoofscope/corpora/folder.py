@@ -59,6 +59,11 @@ class FolderCorpus(DealtCorpus):
         spoof = folder / "spoof"
         if spoof.is_dir():
             sources += [(p, p.name) for p in sorted(spoof.iterdir()) if p.is_dir()]
+        if (spoof / "-").is_dir():
+            raise CorpusError(
+                f"{spoof / '-'}: rename this folder: '-' stands for bona fide where systems are "
+                f"named ({self.owner})"
+            )
         rows = [
             self._row(path, system) for source, system in sources for path in audio_files(source)
         ]

@@ -141,7 +141,7 @@ def split_levels(joined: pl.DataFrame, condition: str) -> list[tuple[str, pl.Dat
     Raises:
         TableError: a column is missing, or empty in some row.
     """
-    columns = condition.split("+")
+    columns = [condition] if condition in joined.columns else condition.split("+")
     for name in columns:
         _check_column(joined, name)
         _check_filled(joined, name)
