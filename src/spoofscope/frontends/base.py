@@ -83,6 +83,12 @@ class FrontEnd(nn.Module, ABC):
     def n_frames(self, n_samples: int) -> int:
         """Frames that `raw` makes of a clip of `n_samples` samples; 0 where it is too short."""
 
+    def band_edges(self) -> list[float] | None:
+        """Where the bands of the last axis begin and end, D + 1 values in Hz, ascending: band k
+        reaches from value k to k + 1. None where that axis is no frequency.
+        """
+        return None
+
     def fit(self, batches: Iterable[Features]) -> None:
         """Gather statistics over raw features of the training set; by default, nothing."""
 

@@ -114,6 +114,11 @@ class STFT(SpectralFrontEnd):
         elif normalise == "band":
             self.statistics = Standardisation(axis=3, size=self.dim)
 
+    def band_edges(self) -> list[float]:
+        """Half-way between the frequencies of the bins, from 0 to half the sample rate, in Hz."""
+        middle = [(k + 0.5) * self.sample_rate / self.n_fft for k in range(self.dim - 1)]
+        return [0.0, *middle, self.sample_rate / 2]
+
     def n_frames(self, n_samples: int) -> int:
         """T = 1 + (n_samples - n_fft % 2) // hop; 0 for clips of at most n_fft // 2 samples."""
         return n_spectra(n_samples, self.n_fft, self.hop)

@@ -162,6 +162,10 @@ class WaveletPackets(SpectralFrontEnd):
         elif normalise == "band":
             self.statistics = Standardisation(axis=3, size=self.dim)
 
+    def band_edges(self) -> list[float]:
+        """Bands of equal width up to half the sample rate, in Hz."""
+        return [k * self.sample_rate / 2 / self.dim for k in range(self.dim + 1)]
+
     def n_frames(self, n_samples: int) -> int:
         """T of `n_steps`."""
         return n_steps(n_samples, self.wavelet, self.level)
