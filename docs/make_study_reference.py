@@ -54,6 +54,7 @@ def defaults_of_components() -> dict[str, Config]:
     from spoofscope.components import REQUIRED
     from spoofscope.corpora import registry as corpora
     from spoofscope.frontends import registry as frontends
+    from spoofscope.fingerprints.means import Options as FingerprintOptions
     from spoofscope.frontends.backbones import fetch_backbone
     from spoofscope.layers.costs import CostOptions
     from spoofscope.layers.probes import ProbeOptions
@@ -86,6 +87,10 @@ def defaults_of_components() -> dict[str, Config]:
     found["probe"] = {
         field.name: list(field.default) if isinstance(field.default, tuple) else field.default
         for field in fields(ProbeOptions)
+    }
+    found["fingerprints"] = {
+        field.name: list(field.default) if isinstance(field.default, tuple) else field.default
+        for field in fields(FingerprintOptions)
     }
     found["costs"] = {field.name: field.default for field in fields(CostOptions)}
     found["attribution"] = {field.name: field.default for field in fields(ExplainOptions)}
@@ -209,6 +214,7 @@ def reference() -> str:
         "fusion",
         "probe",
         "costs",
+        "fingerprints",
         "tandem",
         "attribution",
     )

@@ -39,6 +39,7 @@ FLOORS = {
     "fusion": 3,
     "attribution": 3,
     "artefacts": 3,
+    "fingerprints": 3,
     "disagreements": 3,
     "layers": 3,
     "published": 3,

@@ -27,6 +27,7 @@ READ_BY_THE_WORKFLOW = {
     "attribution": {"detectors", "corpus", "split"},
     "probe": {"frontend", "input", "data", "dev", "score"},
     "costs": {"detectors"},
+    "fingerprints": {"corpus", "halves", "permutations", "sound_seconds"},
 }
 
 

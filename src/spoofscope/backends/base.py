@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -16,6 +16,7 @@ class BackEnd(nn.Module, ABC):
     Attributes:
         name: the key in the registry.
         fitted_once: True where the back-end has a method `fit` and no gradient training.
+        fitted_to: the manifest column that `fit` is told of every clip, "label" or "system".
         outputs: names of the logits. A single output "bonafide" is the log-odds of bona fide; of
             two, the score is logit["bonafide"] - logit["spoof"].
         config: everything that rebuilds the back-end, defaults included, without the key `type`.
@@ -23,6 +24,7 @@ class BackEnd(nn.Module, ABC):
 
     name: ClassVar[str]
     fitted_once: ClassVar[bool] = False
+    fitted_to: ClassVar[Literal["label", "system"]] = "label"
     outputs: tuple[str, ...]
     config: dict[str, Any]
 

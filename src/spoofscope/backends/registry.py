@@ -14,6 +14,7 @@ _MEMBERS = {
     "ca_mhfa": "spoofscope.backends.ca_mhfa:CAMHFA",
     "dcnn": "spoofscope.backends.dcnn:DCNN",
     "ffn": "spoofscope.backends.ffn:FFN",
+    "fingerprint": "spoofscope.backends.fingerprint:Fingerprint",
     "gmm": "spoofscope.backends.gmm:GMM",
     "lcnn": "spoofscope.backends.lcnn:LCNN",
     "linear": "spoofscope.backends.linear:Linear",

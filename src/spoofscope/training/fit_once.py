@@ -45,7 +45,7 @@ def fit_backend(
     Args:
         detector: whose back-end is fitted; its front-end has its statistics.
         inputs: the windows of the training set.
-        labels: utt_id to bonafide or spoof.
+        labels: utt_id to what the back-end is told of it, see `BackEnd.fitted_to`.
         seed: for the back-end's own draws.
 
     Raises:

@@ -324,7 +324,8 @@ class _Training:
         self._cache_audio()
         if self.detector.backend.fitted_once:
             fit_frontend(self.detector, self._train_inputs())
-            labels = dict(self.train_rows.select("utt_id", "label").iter_rows())
+            told = self.detector.backend.fitted_to
+            labels = dict(self.train_rows.select("utt_id", told).iter_rows())
             fit_backend(self.detector, self._train_inputs(), labels, self.job.seed)
             result = self.evaluate()
             history = [[1, 1, 0, None, result.loss, result.eer, result.min_dcf, 0.0]]

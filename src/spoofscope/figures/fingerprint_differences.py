@@ -1,0 +1,72 @@
+"""Differences of fingerprints to bona fide speech, and whether disjoint halves agree on them."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from spoofscope.figures.fingerprints import panels, plot, points
+from spoofscope.figures.style import SPOOF, save
+from spoofscope.fingerprints.means import read_fingerprints
+from spoofscope.tables import read_table
+
+AVERAGE = "all generators"
+
+_ENERGY = "#444444"
+_STABILITY: dict[str, pl.DataType] = {
+    "structure": pl.String(),
+    "generator": pl.String(),
+    "other": pl.String(),
+    "pearson": pl.Float64(),
+}
+
+
+def _agreement(stability: str) -> dict[str, str]:
+    """Of every generator, how well halves of its clips agree, in words."""
+    table = read_table(stability, _STABILITY).filter(
+        (pl.col("structure") == "whole") & (pl.col("generator") == pl.col("other"))
+    )
+    return {
+        row["generator"]: f"halves: r = {row['pearson']:.2f}, p = {float(row['p']):.2g}"
+        for row in table.filter(pl.col("p") != "").iter_rows(named=True)
+    }
+
+
+def draw(fingerprints: str, stability: str, outputs: Mapping[str, str]) -> None:
+    """Draw one panel per generator, and first one of their average.
+
+    Args:
+        fingerprints: see `fingerprints.means.write_fingerprints`.
+        stability: see `fingerprints.stability.compare_halves`.
+        outputs: `pdf`, `png`, `tsv`.
+    """
+    read = read_fingerprints(fingerprints)
+    agreement = _agreement(stability)
+    names = [AVERAGE, *read.sources[1:]]
+    if len(names) == 2:
+        names = names[1:]
+    figure, axes = panels(len(names), 1.75)
+    tables = []
+    for panel, name in zip(axes, names, strict=True):
+        for kind, colour, label in (
+            ("packets", SPOOF, "wavelet packets"),
+            ("energy", _ENERGY, "average energy, short frames"),
+        ):
+            if name == AVERAGE:
+                values = read.average_difference(kind)
+            else:
+                values = read.differences(kind)[read.sources.index(name) - 1]
+            shown = points(read.frequencies(kind), values)
+            plot(panel, shown, colour, label)
+            tables.append(
+                shown.select(
+                    pl.lit(name).alias("generator"), pl.lit(kind).alias("spectrum"), pl.all()
+                )
+            )
+        panel.axhline(0, color="#777777", linewidth=0.6)
+        panel.set_xlim(0, read.sample_rate / 2000)
+        told = agreement.get(name, f"mean of {len(names) - 1}")
+        panel.set_title(f"{name}\n{told}", fontsize=8)
+    figure.supylabel("ln bona fide − ln generator", fontsize=8)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    save(figure, outputs, pl.concat(tables))

@@ -1,0 +1,1 @@
+"""What the clips of a generator have in common, and bona fide speech has not."""

@@ -1,0 +1,319 @@
+"""Fingerprints: mean spectra of sources, and how they differ from those of bona fide speech.
+
+After Gasenzer and Wolter (TMLR 2024): magnitudes of Haar wavelet packets of level 14, averaged over
+clips and time. Beside them, mean magnitudes of the Fourier transform.
+"""
+
+import json
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import safetensors
+import safetensors.numpy
+
+from spoofscope import audio
+from spoofscope.errors import ConfigError, TableError
+from spoofscope.files import atomic_path
+from spoofscope.fingerprints.spectra import (
+    ENERGY_SIZE,
+    Floats,
+    Spectra,
+    checked_wavelet,
+    spectra,
+)
+from spoofscope.identity import canonical_json, rng_of
+from spoofscope.options import nearest
+
+_LOGGER = logging.getLogger(__name__)
+
+BONAFIDE = "bonafide"
+"""The source that bona fide clips have, whatever their speaker."""
+
+BANDS = 1024
+"""At most so many bands of single clips are kept, for the comparison of halves."""
+
+FLOOR = 1e-10
+"""Magnitudes below count as this: far below one step of 16-bit audio, and it has a logarithm."""
+
+_KEY = "spoofscope"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Options:
+    """What fingerprints are made of.
+
+    splits: of the manifest. systems: generators; None takes all. wavelet, level: of the packets.
+    clips: at most so many of a source. seconds: each from its start; shorter ones are left out.
+    sample_rate: Hz; None takes the files', which must agree. match: manifest column, such as
+    voice, whose values bona fide clips must share with the generator that they are compared to;
+    None compares with all. group: manifest column whose values are never on both sides when clips
+    are halved.
+    """
+
+    splits: tuple[str, ...] = ("train", "dev", "eval")
+    systems: tuple[str, ...] | None = None
+    wavelet: str = "haar"
+    level: int = 14
+    clips: int = 2500
+    seconds: float = 1.0
+    sample_rate: int | None = None
+    match: str | None = None
+    group: str = "speaker"
+
+
+def choose_clips(manifest: pl.DataFrame, options: Options, seed: int, name: str) -> pl.DataFrame:
+    """The clips that fingerprints are made of: utt_id, path, source, voice, group, sample_rate.
+
+    Where a source has more than `options.clips`, they are drawn at random. `voice` is the column
+    `options.match`, "-" without one. Rows are sorted by source, bona fide first, then by utt_id.
+
+    Args:
+        manifest: see `tables.read_manifest`.
+        options: see :class:`Options`.
+        seed: the study's.
+        name: of the manifest, for messages.
+
+    Raises:
+        ConfigError: a column, a system, or one of the classes is not there; a generator has a
+            voice that no bona fide clip has.
+    """
+    rows = manifest.filter(pl.col("split").is_in(list(options.splits)))
+    for key in ("match", "group"):
+        column = getattr(options, key)
+        if column is not None and column not in rows.columns:
+            raise ConfigError(
+                f"fingerprints.{key}: {name} has no column {column!r}; "
+                f"{nearest(column, rows.columns)}"
+            )
+    there = sorted(set(rows["system"]) - {"-"})
+    systems = there if options.systems is None else list(options.systems)
+    for system in systems:
+        if system not in there:
+            raise ConfigError(
+                f"fingerprints.systems: {name} has no system {system!r} in "
+                f"{', '.join(options.splits)}; {nearest(system, there)}"
+            )
+    long_enough = rows.filter(pl.col("duration") >= options.seconds)
+    chosen = []
+    for source in [BONAFIDE, *systems]:
+        own = long_enough.filter(pl.col("system") == ("-" if source == BONAFIDE else source))
+        if own.is_empty():
+            raise ConfigError(
+                f"fingerprints: {name} has no {source} clip of {options.seconds:g} s or more in "
+                f"{', '.join(options.splits)}; see the keys splits and seconds"
+            )
+        own = own.sort("utt_id")
+        if own.height > options.clips:
+            rng = rng_of(seed, "fingerprints", source)
+            own = own[np.sort(rng.choice(own.height, options.clips, replace=False)).tolist()]
+        voice = pl.lit("-") if options.match is None else pl.col(options.match)
+        chosen.append(
+            own.select(
+                "utt_id",
+                "path",
+                pl.lit(source).alias("source"),
+                voice.alias("voice"),
+                pl.col(options.group).alias("group"),
+                "sample_rate",
+            )
+        )
+    if not systems:
+        raise ConfigError(f"fingerprints: {name} has no generators in {', '.join(options.splits)}")
+    voices = set(chosen[0]["voice"])
+    for own in chosen[1:]:
+        alone = sorted(set(own["voice"]) - voices)
+        if alone:
+            raise ConfigError(
+                f"fingerprints.match: {own['source'][0]} has clips with {options.match} "
+                f"{alone[0]!r}, and no bona fide clip has; add such speech, leave the generator "
+                "out (key systems), or compare without match"
+            )
+    return pl.concat(chosen)
+
+
+@dataclass(frozen=True)
+class Fingerprints:
+    """Mean spectra of every source.
+
+    Attributes:
+        sources: their names, bona fide first.
+        n_clips: of each.
+        sample_rate: Hz.
+        n_samples: of each clip.
+        wavelet, level: of the packets.
+        means: field of `Spectra` to its mean over the clips of each source (sources, size).
+        references: the same of the bona fide clips that each source is compared to: every voice
+            weighs as much as it does among the source's clips. Row 0 is that of `means`.
+    """
+
+    sources: tuple[str, ...]
+    n_clips: tuple[int, ...]
+    sample_rate: int
+    n_samples: int
+    wavelet: str
+    level: int
+    means: dict[str, Floats]
+    references: dict[str, Floats]
+
+    def frequencies(self, kind: str) -> Floats:
+        """Hz of a spectrum's entries: of packets the centres of the bands, else of the bins."""
+        if kind == "packets":
+            width = self.sample_rate / 2 ** (self.level + 1)
+            return (np.arange(2**self.level) + 0.5) * width
+        size = ENERGY_SIZE if kind == "energy" else self.n_samples
+        return np.arange(size // 2 + 1, dtype=np.float64) * (self.sample_rate / size)
+
+    def magnitudes(self, kind: str) -> tuple[Floats, Floats]:
+        """Mean magnitudes of all sources, and of the bona fide speech that each is compared to.
+
+        Args:
+            kind: "packets" or "fourier": mean of the magnitudes; "coherent": magnitude of the
+                Fourier transform of the mean waveform, which keeps only what all clips have in
+                phase; "energy": root of the mean power in short frames.
+
+        Returns:
+            Both (sources, size), at `frequencies`.
+        """
+        if kind == "coherent":
+            both = (self.means["waveform"], self.references["waveform"])
+            own, real = (np.abs(np.fft.rfft(each, axis=1)) for each in both)
+        elif kind == "energy":
+            own, real = np.sqrt(self.means[kind]), np.sqrt(self.references[kind])
+        else:
+            own, real = self.means[kind], self.references[kind]
+        return np.maximum(own, FLOOR), np.maximum(real, FLOOR)
+
+    def differences(self, kind: str) -> Floats:
+        """ln(bona fide) - ln(generator) of every generator (generators, size)."""
+        own, real = self.magnitudes(kind)
+        return np.log(real[1:]) - np.log(own[1:])
+
+    def average_difference(self, kind: str) -> Floats:
+        """The same (size,) of the mean over generators, each weighing the same."""
+        own, real = self.magnitudes(kind)
+        return np.log(real[1:].mean(axis=0)) - np.log(own[1:].mean(axis=0))
+
+
+def gather(clips: pl.DataFrame, options: Options) -> tuple[Fingerprints, npt.NDArray[np.float32]]:
+    """Read clips one by one and average their spectra.
+
+    Memory holds one clip, the sums of every source and voice, and 4 kB per clip.
+
+    Args:
+        clips: as `choose_clips` gives them.
+        options: as there.
+
+    Returns:
+        The fingerprints, and the mean packet magnitudes of every clip (n, bands), in `BANDS` equal
+        bands or all there are.
+
+    Raises:
+        AudioError: a file cannot be read.
+        ConfigError: no such wavelet; files differ in their rate and no rate is asked for; clips
+            are too short.
+        TableError: a clip is shorter than the manifest says.
+    """
+    rate = options.sample_rate or _common_rate(clips)
+    n_samples = round(options.seconds * rate)
+    if n_samples < ENERGY_SIZE:
+        raise ConfigError(
+            f"fingerprints.seconds: {options.seconds:g} s are {n_samples} samples; "
+            f"{ENERGY_SIZE} are needed at least"
+        )
+    wavelet = checked_wavelet(options.wavelet)
+    n_bands = min(BANDS, 2**options.level)
+    bands = np.empty((clips.height, n_bands), dtype=np.float32)
+    sums: dict[tuple[str, str], list[Floats]] = {}
+    counts: dict[tuple[str, str], int] = {}
+    rows = clips.select("path", "source", "voice").iter_rows()
+    for i, (path, source, voice) in enumerate(rows):
+        samples = audio.read(path, rate)[0][:n_samples]
+        if samples.size < n_samples:
+            raise TableError(
+                f"{path}: it has {samples.size / rate:.3f} s and its manifest says at least "
+                f"{options.seconds:g} s; make the manifest anew"
+            )
+        measured = spectra(samples, wavelet, options.level)
+        bands[i] = measured.packets.reshape(n_bands, -1).mean(axis=1)
+        cell = (source, voice)
+        if cell not in sums:
+            sums[cell] = [np.zeros_like(each) for each in measured]
+            counts[cell] = 0
+        for total, each in zip(sums[cell], measured, strict=True):
+            total += each
+        counts[cell] += 1
+        if (i + 1) % 1000 == 0:
+            _LOGGER.info("%d of %d clips read", i + 1, clips.height)
+    sources = tuple(clips["source"].unique(maintain_order=True))
+    n_clips = tuple(sum(n for (name, _), n in counts.items() if name == own) for own in sources)
+    means: dict[str, Floats] = {}
+    references: dict[str, Floats] = {}
+    for kind, field in enumerate(Spectra._fields):
+        own, real = [], []
+        for source, n in zip(sources, n_clips, strict=True):
+            voices = {voice: count for (name, voice), count in counts.items() if name == source}
+            own.append(sum(sums[source, voice][kind] for voice in voices) / n)
+            real.append(
+                sum(
+                    count / n * sums[BONAFIDE, voice][kind] / counts[BONAFIDE, voice]
+                    for voice, count in voices.items()
+                )
+            )
+        means[field], references[field] = np.stack(own), np.stack(real)
+    return (
+        Fingerprints(sources, n_clips, rate, n_samples, wavelet, options.level, means, references),
+        bands,
+    )
+
+
+def _common_rate(clips: pl.DataFrame) -> int:
+    rates = sorted(set(clips["sample_rate"]))
+    if len(rates) > 1:
+        raise ConfigError(
+            f"fingerprints: the files have {' and '.join(map(str, rates))} Hz, and a rate is a "
+            "fingerprint by itself; name the lowest one (key sample_rate)"
+        )
+    return int(rates[0])
+
+
+def write_fingerprints(path: str | Path, fingerprints: Fingerprints) -> None:
+    """Write fingerprints as safetensors, atomically: `means/{kind}` and `references/{kind}`."""
+    tensors = {}
+    for group in ("means", "references"):
+        for kind, values in getattr(fingerprints, group).items():
+            tensors[f"{group}/{kind}"] = np.ascontiguousarray(values)
+    told = {
+        key: value
+        for key, value in asdict(fingerprints).items()
+        if key not in ("means", "references")
+    }
+    with atomic_path(path) as temporary:
+        content = {_KEY: canonical_json({"format": _FORMAT, **told})}
+        safetensors.numpy.save_file(tensors, temporary, content)
+
+
+def read_fingerprints(path: str | Path) -> Fingerprints:
+    """Read what :func:`write_fingerprints` wrote.
+
+    Raises:
+        TableError: the file is missing, damaged, or something else.
+    """
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            told: dict[str, Any] = json.loads(file.metadata()[_KEY])
+            if told.pop("format") != _FORMAT:
+                raise TableError(f"{path} is of another version; make it anew")
+            means, references = (
+                {kind: file.get_tensor(f"{group}/{kind}") for kind in Spectra._fields}
+                for group in ("means", "references")
+            )
+        sources, n_clips = tuple(told.pop("sources")), tuple(told.pop("n_clips"))
+        return Fingerprints(sources, n_clips, **told, means=means, references=references)
+    except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
+        raise TableError(f"{path} holds no fingerprints, or is damaged: {error}") from error

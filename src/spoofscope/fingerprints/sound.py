@@ -1,0 +1,99 @@
+"""Fingerprints that one can hear: noise with the spectrum of a source, or of its difference.
+
+The published recipe applies an inverse Fourier transform to the mean waveform, which is in time
+already. Here a mean magnitude spectrum gets random phases and is transformed back once.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from spoofscope import audio
+from spoofscope.fingerprints.means import BONAFIDE, Fingerprints
+from spoofscope.fingerprints.spectra import Floats
+from spoofscope.identity import rng_of
+
+PEAK = 0.9
+"""Largest magnitude of the samples."""
+
+COLUMNS: dict[str, pl.DataType] = {
+    "source": pl.String(),
+    "sound": pl.String(),
+    "path": pl.String(),
+    "n_clips": pl.Int64(),
+}
+
+
+def noise(
+    magnitudes: Floats, n_samples: int, seconds: float, sample_rate: int, seed: int
+) -> Floats:
+    """Noise of a given spectrum: random phases, inverse Fourier transform, repeated without a seam.
+
+    All sounds of one seed and size have the same phases, so they differ in their spectra alone.
+
+    Args:
+        magnitudes: (n_samples // 2 + 1,), at the bins of `numpy.fft.rfftfreq`.
+        n_samples: of one period.
+        seconds: how long.
+        sample_rate: Hz.
+        seed: of the phases.
+
+    Returns:
+        (n,) samples with the largest magnitude `PEAK`; silence where all magnitudes are 0.
+    """
+    phases = rng_of(seed, "fingerprints", "phases").uniform(0, 2 * np.pi, magnitudes.size)
+    # Bin 0, and the last one of an even number of samples, are real by nature.
+    phases[0] = 0.0
+    if n_samples % 2 == 0:
+        phases[-1] = 0.0
+    period = np.fft.irfft(magnitudes * np.exp(1j * phases), n_samples)
+    peak = np.abs(period).max()
+    sound: Floats = np.resize(
+        period * (PEAK / peak if peak > 0 else 0.0), round(seconds * sample_rate)
+    )
+    return sound
+
+
+def sounds(fingerprints: Fingerprints, seconds: float, seed: int) -> dict[tuple[str, str], Floats]:
+    """Every sound, by source and kind.
+
+    `mean`, of every source: noise with its mean magnitude spectrum. `difference`, of every
+    generator: noise whose magnitude at a frequency is |ln(bona fide) - ln(generator)|, so that what
+    differs is heard as loud in the faint high bands of speech as in its strong low ones.
+
+    Args:
+        fingerprints: of all sources.
+        seconds: of each sound.
+        seed: of the phases.
+    """
+    shape = (fingerprints.n_samples, seconds, fingerprints.sample_rate, seed)
+    means, _ = fingerprints.magnitudes("fourier")
+    made = {}
+    for i, source in enumerate(fingerprints.sources):
+        made[source, "mean"] = noise(means[i], *shape)
+        if source != BONAFIDE:
+            difference = fingerprints.differences("fourier")[i - 1]
+            made[source, "difference"] = noise(np.abs(difference), *shape)
+    return made
+
+
+def write_sounds(
+    fingerprints: Fingerprints, folder: str | Path, seconds: float, seed: int
+) -> pl.DataFrame:
+    """Write every sound of :func:`sounds` as `{source}.{sound}.wav` into a folder.
+
+    Returns:
+        source, sound, path and n_clips (of the source), bona fide first.
+
+    Raises:
+        AudioError: a file cannot be written.
+    """
+    n_clips = dict(zip(fingerprints.sources, fingerprints.n_clips, strict=True))
+    rows: list[dict[str, Any]] = []
+    for (source, kind), samples in sounds(fingerprints, seconds, seed).items():
+        path = f"{folder}/{source}.{kind}.wav"
+        audio.write(path, samples.astype(np.float32), fingerprints.sample_rate)
+        rows.append({"source": source, "sound": kind, "path": path, "n_clips": n_clips[source]})
+    return pl.DataFrame(rows, schema=COLUMNS)
