@@ -1,10 +1,12 @@
-"""The released AASIST networks once more, as plain functions on a state dict in its released names.
+"""The released networks once more, as plain functions on a state dict in its released names.
 
 Nothing here uses the package: tests hold our modules to these functions, in float64.
 """
 
 import numpy as np
+import pywt
 import torch
+import torchaudio
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
@@ -113,6 +115,49 @@ def random_state(shapes: Shapes, seed: int) -> State:
             values *= 0.2
         state[name] = values
     return state
+
+
+# Numbers in the names of convolutions, their PReLUs and the batch norms behind them.
+_POOLED = ((0, 1, 3), (4, 5, 6), (7, 8, 10), (11, 12, 13), (14, 15, 16), (17, 18, None))
+_STRIDED = ((0, 1, 2), (3, 4, 5), (6, 7, 8), (9, 10, 11), (12, 13, 14), (15, 16, None))
+
+
+def dcnn_shapes(which: str) -> Shapes:
+    """Names and shapes of the DCNN releases "stft", "sym5" and "coif4"."""
+    rows = 13 if which == "coif4" else 12
+    channels, kernels = (1, 64, 64, 96, 128, 32, 64), (3, 1, 3, 3, 3, 3)
+    shapes: Shapes = {}
+    for i, (conv, slope, norm) in enumerate(_STRIDED if which == "coif4" else _POOLED):
+        _layer(shapes, f"cnn.{conv}", channels[i + 1], channels[i], kernels[i], kernels[i])
+        shapes[f"cnn.{slope}.weight"] = (1,)
+        if norm is not None:
+            shapes[f"cnn.{norm}.running_mean"] = shapes[f"cnn.{norm}.running_var"] = (
+                channels[i + 1],
+            )
+            shapes[f"cnn.{norm}.num_batches_tracked"] = ()
+    for i, kernel in enumerate((3, 5, 7)):
+        _norm(shapes, f"dil_conv.{3 * i}", rows)
+        _layer(shapes, f"dil_conv.{3 * i + 1}", rows, rows, kernel, kernel)
+        shapes[f"dil_conv.{3 * i + 2}.weight"] = (1,)
+    _layer(shapes, "fc.1", 2, 320)
+    return shapes
+
+
+def dcnn_state(which: str, seed: int) -> State:
+    """Random values: slopes of PReLUs well below 1, and kernels that let no window look alike."""
+    state = random_state(dcnn_shapes(which), seed)
+    for name, value in state.items():
+        if value.shape == (1,):
+            state[name] = 0.2 * value
+        elif value.dim() == 4:
+            state[name] = 1.5 * value
+    return state
+
+
+def dcnn_checkpoint(state: State) -> dict[str, object]:
+    """The state dict in the file that the release has it in."""
+    wrapped = {f"module.module.{name}": value for name, value in state.items()}
+    return {"MODEL_STATE": wrapped, "EPOCHS_RUN": 9}
 
 
 # --- forward pass ----------------------------------------------------------------------------
@@ -278,3 +323,59 @@ def first_64600(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """The published input policy: cut, or repeat floor(64600 / n) + 1 times and cut."""
     repeated: NDArray[np.float32] = np.tile(samples, 64600 // len(samples) + 1)
     return samples[:64600] if len(samples) >= 64600 else repeated[:64600]
+
+
+# --- DCNN ------------------------------------------------------------------------------------
+
+
+def dcnn_logits(state: State, which: str, image: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Two logits, real and fake, of one normalised image (frames, 256)."""
+    strided = which == "coif4"
+    state = {name: value.double() for name, value in state.items()}
+    x = torch.from_numpy(image).double()[None, None]
+    paddings = (2, 0, 1, 1, 1, 0 if strided else 1)
+    for i, (conv, slope, norm) in enumerate(_STRIDED if strided else _POOLED):
+        weight, bias = state[f"cnn.{conv}.weight"], state[f"cnn.{conv}.bias"]
+        halved = i in (0, 2, 5)
+        stride = 2 if strided and halved else 1
+        x = functional.conv2d(x, weight, bias, stride, paddings[i])
+        x = torch.where(x > 0, x, state[f"cnn.{slope}.weight"] * x)
+        if halved and not strided:
+            x = functional.max_pool2d(x, 2)
+        if norm is not None:
+            mean, variance = state[f"cnn.{norm}.running_mean"], state[f"cnn.{norm}.running_var"]
+            x = (x - mean.view(1, -1, 1, 1)) / torch.sqrt(variance.view(1, -1, 1, 1) + 1e-5)
+    x = x.permute(0, 2, 1, 3)
+    for i, (padding, dilation) in enumerate(((1, 1), (2, 2), (2, 4))):
+        x = _batch_norm(state, f"dil_conv.{3 * i}", x, 1)
+        weight, bias = state[f"dil_conv.{3 * i + 1}.weight"], state[f"dil_conv.{3 * i + 1}.bias"]
+        x = functional.conv2d(x, weight, bias, padding=padding, dilation=dilation)
+        x = torch.where(x > 0, x, state[f"dil_conv.{3 * i + 2}.weight"] * x)
+    logits: NDArray[np.float64] = _affine(state, "fc.1", x.flatten(2)).mean(dim=1)[0].numpy()
+    return logits
+
+
+def dcnn_image(samples: NDArray[np.float32], which: str) -> NDArray[np.float64]:
+    """Log power (frames, 256) of one second at 22,050 Hz, not normalised, in double precision."""
+    if which == "stft":
+        window = torch.hann_window(511, dtype=torch.float64)
+        spectrum = torch.stft(
+            torch.from_numpy(samples).double(), 511, 220, 511, window, return_complex=True
+        )
+        power = spectrum.abs().square().T.numpy()
+    else:
+        packet = pywt.WaveletPacket(samples.astype(np.float64), which, "reflect", 8)
+        power = np.stack([node.data for node in packet.get_level(8, "freq")], axis=1) ** 2
+    image: NDArray[np.float64] = np.log(power + 1e-12)
+    return image
+
+
+def dcnn_windows(samples: NDArray[np.float32], rate: int) -> list[NDArray[np.float32]]:
+    """Successive seconds, each resampled to 22,050 Hz by itself."""
+    starts = range(0, len(samples) - rate + 1, rate)
+    return [
+        torchaudio.functional.resample(
+            torch.from_numpy(samples[start : start + rate]), rate, 22050
+        ).numpy()
+        for start in starts
+    ]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.special import logsumexp
 from sklearn.mixture import GaussianMixture
 
 from spoofscope.backends import registry
@@ -10,6 +11,8 @@ from spoofscope.backends.dcnn import DCNN
 from spoofscope.backends.gmm import GMM
 from spoofscope.backends.lcnn import LCNN
 from spoofscope.errors import AudioError, ConfigError, DetectorError, TrainingError
+from spoofscope.frontends.wavelet_packets import n_steps
+from spoofscope.identity import rng_of
 
 
 def n_parameters(module):
@@ -40,41 +43,76 @@ def lcnn(*, dim=256, n_frames=None):
         (101, {}, 239_015),
         (103, {}, 241_099),
         (109, {}, 241_099),
+        (109, {"downsampling": "stride"}, 241_099),
         (95, {"dilation": False}, 230_408),
+        (95, {"dropout_cnn": 0.0, "dropout_dilated": 0.0}, 239_015),
     ],
 )
 def test_dcnn_size(n_frames, options, expected):
     assert n_parameters(dcnn(options, n_frames=n_frames)) == expected
 
 
-def test_dcnn_shapes():
-    network = dcnn()
+# Outputs of the convolutions (of which the last three have time as channels) and of the pools.
+SHAPES = {
+    ("pool", 95): (
+        [(64, 97, 258), (64, 48, 129), (96, 48, 129), (128, 24, 64), (32, 24, 64), (64, 24, 64)],
+        [(64, 48, 129), (96, 24, 64), (64, 12, 32)],
+    ),
+    ("pool", 101): (
+        [(64, 103, 258), (64, 51, 129), (96, 51, 129), (128, 25, 64), (32, 25, 64), (64, 25, 64)],
+        [(64, 51, 129), (96, 25, 64), (64, 12, 32)],
+    ),
+    ("pool", 109): (
+        [(64, 111, 258), (64, 55, 129), (96, 55, 129), (128, 27, 64), (32, 27, 64), (64, 27, 64)],
+        [(64, 55, 129), (96, 27, 64), (64, 13, 32)],
+    ),
+    ("stride", 109): (
+        [(64, 56, 129), (64, 56, 129), (96, 28, 65), (128, 28, 65), (32, 28, 65), (64, 13, 32)],
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize(("downsampling", "n_frames"), SHAPES)
+def test_dcnn_shapes(downsampling, n_frames):
+    network = dcnn({"downsampling": downsampling}, n_frames=n_frames)
     shapes = []
     for layer in (*network.cnn, *network.dil_conv, network.fc[1]):
         layer.register_forward_hook(
             lambda module, _, out: shapes.append((type(module).__name__, *out.shape[1:]))
         )
-    logits = network(features(3, 1, 95, 256), torch.full((3,), 95))
-    assert logits.shape == (3, 2)
+    logits = network(features(1, 1, n_frames, 256), torch.full((1,), n_frames))
+    assert logits.shape == (1, 2)
     assert network.outputs == ("bonafide", "spoof")
-    convolutions = [shape[1:] for shape in shapes if shape[0] == "Conv2d"]
-    assert convolutions == [
-        (64, 97, 258),
-        (64, 48, 129),
-        (96, 48, 129),
-        (128, 24, 64),
-        (32, 24, 64),
-        (64, 24, 64),
-        (12, 64, 32),
-        (12, 60, 28),
-        (12, 40, 8),
+    convolutions, pools = SHAPES[downsampling, n_frames]
+    rows = 13 if n_frames == 109 else 12
+    assert [shape[1:] for shape in shapes if shape[0] == "Conv2d"] == [
+        *convolutions,
+        (rows, 64, 32),
+        (rows, 60, 28),
+        (rows, 40, 8),
     ]
-    assert [s[1:] for s in shapes if s[0] == "MaxPool2d"] == [
-        (64, 48, 129),
-        (96, 24, 64),
-        (64, 12, 32),
-    ]
-    assert shapes[-1] == ("Linear", 12, 2)
+    assert [shape[1:] for shape in shapes if shape[0] == "MaxPool2d"] == pools
+    assert shapes[-1] == ("Linear", rows, 2)
+
+
+ROWS = {
+    "haar": 11,
+    **{f"{family}{n}": 11 for family in ("sym", "db") for n in (2, 3, 4)},
+    **{f"{family}{n}": 12 for family in ("sym", "db") for n in (5, 6, 7, 8)},
+    **{f"{family}{n}": 13 for family in ("sym", "db") for n in (9, 10)},
+    **dict(
+        zip([f"coif{n}" for n in range(2, 11)], (12, 13, 13, 14, 15, 16, 16, 17, 18), strict=True)
+    ),
+}
+
+
+def test_dcnn_rows_of_one_second_of_every_wavelet():
+    assert len(ROWS) == 28
+    options = {"channels": [1, 1, 1, 1, 1]}
+    networks = {name: dcnn(options, n_frames=n_steps(22050, name, 8)) for name in ROWS}
+    assert {name: net.dil_conv[0].num_features for name, net in networks.items()} == ROWS
+    assert {net.fc[1].in_features for net in networks.values()} == {320}
 
 
 def test_dcnn_has_the_tensors_of_the_published_weights():
@@ -95,6 +133,8 @@ def test_dcnn_has_the_tensors_of_the_published_weights():
         (1, 198, 6, {}),
         (1, 512, 57, {"channels": [8, 8, 8, 8, 8]}),
         (1, 60, 40, {"dilation": False}),
+        (1, 199, 7, {"downsampling": "stride"}),
+        (1, 7, 30, {"downsampling": "stride", "dilation": False}),
     ],
 )
 def test_dcnn_takes_other_sizes(n_channels, dim, n_frames, options):
@@ -127,8 +167,11 @@ def test_dcnn_learns_and_is_deterministic_in_evaluation():
     ("axes", "options", "message"),
     [
         ({"n_frames": None}, {}, "give the input policy a length"),
-        ({"dim": 60}, {}, "dilation: false"),
+        ({"dim": 60}, {}, "needs 6 frames of 198 values, or of 6 with dilation: false"),
+        ({"dim": 5}, {"dilation": False}, "needs 6 frames of 6 values$"),
         ({"n_frames": 5}, {}, "too few"),
+        ({"dim": 198}, {"downsampling": "stride"}, "needs 7 frames of 199 values, or of 7 with"),
+        ({}, {"downsampling": "strides"}, "must be one of 'pool', 'stride'"),
         ({}, {"dropout_cnn": 1.0}, "from 0 to below 1"),
         ({}, {"channels": [1, 2]}, "list of 5"),
         ({}, {"channels": [1, 2, 3, 4, 0]}, r"channels\[4\] must be"),
@@ -235,6 +278,61 @@ def test_gmm_equals_scikit_learn():
         assert logit.item() == pytest.approx((bonafide - spoof).mean(), rel=1e-5, abs=1e-6)
 
 
+def plain_em(frames, means, rounds):
+    """Means, variances, weights and mean log-likelihood by textbook expectation-maximisation."""
+    variances, weights = np.ones_like(means), np.full(len(means), 1 / len(means))
+    for _ in range(rounds):
+        squares = (frames[:, None] - means) ** 2 / variances
+        logs = np.log(weights) - 0.5 * (squares + np.log(2 * np.pi * variances)).sum(axis=2)
+        total = logsumexp(logs, axis=1, keepdims=True)
+        shares = np.exp(logs - total)
+        counts = shares.sum(axis=0)
+        means = shares.T @ frames / counts[:, None]
+        variances = shares.T @ frames**2 / counts[:, None] - means**2 + 1e-9
+        weights = counts / len(frames)
+    return means, variances, weights, total.mean()
+
+
+@pytest.mark.filterwarnings("ignore:Best performing initialization did not converge")
+def test_gmm_from_frames_is_plain_expectation_maximisation():
+    options = {"initialisation": "frames", "restarts": 4, "max_iter": 7, "tolerance": 1e-12}
+    back_end, data = gmm({**options, "reg_covar": 1e-9}), clips()
+    back_end.fit(data, seed=1)
+    for i, label in enumerate(("bonafide", "spoof")):
+        own = np.vstack([frames for frames, name in data if name == label]).astype(np.float64)
+        rng = rng_of("gmm", 1, label, "initial means")
+        starts = [own[rng.choice(len(own), 3, replace=False)] for _ in range(4)]
+        fits = [plain_em(own, start, 7) for start in starts]
+        assert len({round(fit[3], 6) for fit in fits}) > 1
+        means, variances, weights, _ = max(fits, key=lambda fit: fit[3])
+        np.testing.assert_allclose(back_end.means[i], means, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(back_end.variances[i], variances, rtol=1e-4)
+        np.testing.assert_allclose(back_end.log_weights[i].exp(), weights, rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:Best performing initialization did not converge")
+def test_gmm_stops_where_a_round_gains_less_than_the_tolerance():
+    own = np.vstack([frames for frames, name in clips() if name == "spoof"]).astype(np.float64)
+    loose, strict = gmm({"initialisation": "frames", "tolerance": 100.0}), gmm({"tolerance": 1e-9})
+    for back_end in (loose, strict):
+        back_end.fit(clips(), seed=1)
+    rng = rng_of("gmm", 1, "spoof", "initial means")
+    means, *_ = plain_em(own, own[rng.choice(len(own), 3, replace=False)], 2)
+    np.testing.assert_allclose(loose.means[1], means, rtol=1e-3, atol=1e-4)
+    assert not np.allclose(strict.means[1], means, rtol=1e-2)
+
+
+def test_gmm_draws_whole_clips_uniformly():
+    back_end = gmm({"components": 1, "max_clips": 100})
+    blocks = [(np.full((10, 4), float(i)), "bonafide") for i in range(1000)]
+    spoof = [(features(20, 4).numpy(), "spoof")]
+    back_end.fit(blocks + spoof, seed=1)
+    mean = back_end.means[0, 0, 0].item()
+    assert mean == pytest.approx(499.5, abs=4 * 288.7 / 100**0.5)
+    assert 100 * mean == pytest.approx(round(100 * mean), abs=1e-2)  # 100 clips count alike
+    np.testing.assert_allclose(back_end.means[1, 0], spoof[0][0].mean(axis=0), rtol=1e-4)
+
+
 def test_gmm_one_gaussian_in_closed_form():
     back_end, data = gmm({"components": 1, "reg_covar": 1e-12}), clips()
     back_end.fit(data, seed=1)
@@ -292,8 +390,15 @@ def test_gmm_refuses():
         gmm()(features(1, 1, 9, 4), torch.tensor([9]))
     with pytest.raises(ConfigError, match="one channel"):
         GMM({}, n_channels=2, dim=4, n_frames=None)
-    with pytest.raises(ConfigError, match="reg_covar"):
-        gmm({"reg_covar": 0.0})
+    for options, message in (
+        ({"reg_covar": 0.0}, "reg_covar must be positive"),
+        ({"tolerance": 0}, "tolerance must be positive"),
+        ({"restarts": 0}, "restarts must be"),
+        ({"max_clips": 0}, "max_clips must be"),
+        ({"initialisation": "random"}, "must be one of 'kmeans', 'frames'"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            gmm(options)
     good = clips()
     for bad, message in (
         ([], "0 bonafide frames do not make 3"),

@@ -23,20 +23,31 @@ from spoofscope.files import sha256_file
 from spoofscope.frontends import registry as frontends
 from spoofscope.frontends.backbones import read_architecture, write_tiny_backbone
 from spoofscope.fusion import apply_to_trials, fit_on_trials
-from spoofscope.published import aasist
+from spoofscope.published import aasist, ganpolice_dcnn
 from spoofscope.published.importing import import_detector
 from spoofscope.scoring import score_shard
 
 WIDTHS = {"clovaai-aasist": 64, "clovaai-aasist-l": 24, "asvspoof5-aasist": 64}
 
 
-def clip(samples: int, seed: int = 1) -> NDArray[np.float32]:
+# What the release of the DCNN does not say: mean and standard deviation, here rounded guesses.
+DCNN = {"stft": (-7.96, 4.74), "sym5": (-13.06, 4.82), "coif4": (-13.53, 4.88)}
+
+
+def clip(samples: int, seed: int = 1, rate: int = 16000) -> NDArray[np.float32]:
     noise = np.random.default_rng(seed).standard_normal(samples)
-    time = np.arange(samples) / 16000
+    time = np.arange(samples) / rate
     return (0.05 * noise + 0.2 * np.sin(2 * np.pi * 300 * time)).astype(np.float32)
 
 
-def save(path: Path, state: released.State) -> Path:
+def dcnn_arguments(which: str) -> list[str]:
+    """What the command line is told besides format, file and folder."""
+    front_end = ["--stft"] if which == "stft" else ["--wavelet", which]
+    mean, std = DCNN[which]
+    return [*front_end, "--mean", str(mean), "--std", str(std)]
+
+
+def save(path: Path, state: object) -> Path:
     torch.save(state, path)
     return path
 
@@ -49,6 +60,30 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         name: save(root / f"{name}.pth", released.random_state(released.raw_shapes(width), seed))
         for seed, (name, width) in enumerate(WIDTHS.items())
     }
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A random checkpoint of every DCNN, as the release has them."""
+    root = tmp_path_factory.mktemp("checkpoints")
+    return {
+        which: save(
+            root / f"{which}.pt", released.dcnn_checkpoint(released.dcnn_state(which, seed))
+        )
+        for seed, which in enumerate(DCNN)
+    }
+
+
+@pytest.fixture(scope="module")
+def dcnns(
+    checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """Their detector folders."""
+    root = tmp_path_factory.mktemp("dcnns")
+    for which, file in checkpoints.items():
+        arguments = ["import", "ganpolice-dcnn", str(file), str(root / which)]
+        assert cli.main([*arguments, *dcnn_arguments(which)]) == 0
+    return {which: root / which for which in checkpoints}
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +123,7 @@ def test_logits_equal_the_released_forward_pass_in_double_precision(
     name: str, samples: int, weights: dict[str, Path]
 ) -> None:
     state = torch.load(weights[name], weights_only=True)
-    detector = aasist.untrained(name, None)
+    detector = aasist.untrained(name, {})
     names = {ours: aasist.published_name(ours) for ours in detector.stored_state()}
     assert sorted(names.values()) == sorted(state)
     detector.load_stored_state({ours: state[theirs] for ours, theirs in names.items()}, "test")
@@ -134,19 +169,36 @@ def test_the_folder_says_where_it_comes_from(light: Path, weights: dict[str, Pat
     assert sha256_file(source) in (light / "card.md").read_text()
 
 
-def test_an_imported_detector_is_scored_explained_and_fused(brief: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "samples", "rate", "n_frames"),
+    [
+        ("aasist_l", 3500, 16000, 1124),
+        ("stft", 29000, 24000, 101),
+        ("coif4", 99000, 48000, 218),
+    ],
+)
+def test_an_imported_detector_is_scored_explained_and_fused(
+    name: str,
+    samples: int,
+    rate: int,
+    n_frames: int,
+    brief: Path,
+    dcnns: dict[str, Path],
+    tmp_path: Path,
+) -> None:
+    folder = {"aasist_l": brief, **dcnns}[name]
     rows = []
     for i, label in enumerate(("bonafide", "spoof")):
         path = tmp_path / f"u{i}.wav"
-        audio.write(path, clip(3500, seed=i), 16000)
+        audio.write(path, clip(samples, i, rate), rate)
         system = "-" if label == "bonafide" else "A1"
-        rows.append((f"u{i}", str(path), "dev", label, system, f"s{i}", 3500 / 16000, 16000))
+        rows.append((f"u{i}", str(path), "dev", label, system, f"s{i}", samples / rate, rate))
     manifest = pl.DataFrame(rows, tables.MANIFEST_COLUMNS, orient="row")
-    score_shard(brief, manifest, tmp_path / "scores.tsv", tmp_path / "work")
+    score_shard(folder, manifest, tmp_path / "scores.tsv", tmp_path / "work")
     scores = tables.read_scores(tmp_path / "scores.tsv")
-    detector = Detector.load(brief)
+    detector = Detector.load(folder)
     expected = [detector.predict(tmp_path / f"u{i}.wav")["score"] for i in range(2)]
-    assert scores["score"].to_list() == pytest.approx(expected, abs=1e-5)
+    assert scores["score"].to_list() == pytest.approx(expected, abs=1e-4)
 
     options = ExplainOptions(
         baseline="zeros", steps=2, max_steps=2, block_seconds=0.1, controls=1, randomised=0
@@ -163,10 +215,10 @@ def test_an_imported_detector_is_scored_explained_and_fused(brief: Path, tmp_pat
         seed=1,
     )
     (row,) = pl.read_csv(summary, separator="\t").to_dicts()
-    assert row["score"] == pytest.approx(explained["score"][0], abs=1e-4)
-    assert row["n_frames"] == pytest.approx(detector.frontend.n_frames(3500), abs=50)
+    assert row["score"] == pytest.approx(explained["score"][0], abs=2e-4)
+    assert row["n_frames"] == pytest.approx(n_frames, abs=50)
 
-    systems = {"aasist": scores, "other": scores.with_columns(score=pl.Series([2.0, -1.0]))}
+    systems = {"imported": scores, "other": scores.with_columns(score=pl.Series([2.0, -1.0]))}
     model = fit_on_trials(systems, manifest, "mean")
     assert apply_to_trials(model, systems, manifest)["utt_id"].to_list() == ["u0", "u1"]
 
@@ -275,6 +327,129 @@ def test_a_backbone_goes_with_the_formats_that_have_one(
         import_detector("ssl-aasist", source, tmp_path / "x")
     with pytest.raises(DetectorError, match="did you mean 'clovaai-aasist'"):
         import_detector("clovaai_aasist", source, tmp_path / "x")
+
+
+# --- DCNN ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("which", "n_frames", "parameters"),
+    [("stft", 101, 239_015), ("sym5", 95, 239_015), ("coif4", 109, 241_099)],
+)
+def test_dcnn_logits_equal_the_released_forward_pass_in_double_precision(
+    which: str, n_frames: int, parameters: int, dcnns: dict[str, Path]
+) -> None:
+    state = released.dcnn_state(which, list(DCNN).index(which))
+    assert len(state) == 59
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    assert parameters == sum(v.numel() for k, v in state.items() if not k.endswith(statistics))
+    detector = Detector.load(dcnns[which]).double()
+    assert parameters == sum(parameter.numel() for parameter in detector.parameters())
+    second = clip(22050, rate=22050)
+    mean, std = (float(np.float32(value)) for value in DCNN[which])
+    image = (released.dcnn_image(second, which) - mean) / std
+    assert image.shape == (n_frames, 256)
+    with torch.no_grad():
+        logits = detector(torch.from_numpy(second)[None].double(), torch.tensor([22050]))[0]
+    expected = released.dcnn_logits(state, which, image)
+    np.testing.assert_allclose(logits.numpy(), expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(("which", "atol"), [("stft", 1e-4), ("sym5", 1e-3), ("coif4", 1e-3)])
+@pytest.mark.parametrize("rate", [22050, 48000])
+def test_predict_gives_the_published_logits_of_every_second(
+    which: str,
+    atol: float,
+    rate: int,
+    dcnns: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "clip.wav"
+    loud = np.hanning(2 * rate + 2 * rate // 3)
+    audio.write(file, loud * clip(loud.size, rate=rate), rate)
+    assert cli.main(["predict", "--json", "--detector", str(dcnns[which]), str(file)]) == 0
+    (judged,) = json.loads(capsys.readouterr().out)
+    heard, _ = audio.read(file)
+    state = released.dcnn_state(which, list(DCNN).index(which))
+    mean, std = DCNN[which]
+    expected = np.array(
+        [
+            released.dcnn_logits(state, which, (released.dcnn_image(window, which) - mean) / std)
+            for window in released.dcnn_windows(heard, rate)
+        ]
+    )
+    assert expected.shape == (2, 2)
+    np.testing.assert_allclose(judged["window_logits"], expected, rtol=0, atol=atol)
+    assert np.ptp(expected, axis=0).max() > 30 * atol
+    assert judged["window_starts_s"] == [0.0, 1.0]
+    assert judged["duration_s"] == pytest.approx(heard.size / rate, abs=1e-4)
+    # Index 0 is real, so its surplus is the score.
+    assert judged["score"] == pytest.approx(np.mean(expected[:, 0] - expected[:, 1]), abs=2 * atol)
+
+
+def test_recordings_that_the_dcnn_cannot_judge_are_errors_of_their_own(
+    dcnns: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [tmp_path / name for name in ("brief.wav", "good.wav", "coarse.wav")]
+    for file, samples, rate in zip(
+        files, (23999, 24000, 32000), (24000, 24000, 16000), strict=True
+    ):
+        audio.write(file, clip(samples, rate=rate), rate)
+    assert cli.main(["predict", "--json", "--detector", str(dcnns["stft"]), *map(str, files)]) == 1
+    brief, good, coarse = json.loads(capsys.readouterr().out)
+    assert brief == {
+        "path": str(files[0]),
+        "error": "the recording is too short: 22049 samples at 22050 Hz, and the detector needs "
+        "22050",
+    }
+    assert good["n_windows"] == 1
+    assert coarse["error"].startswith("the recording has 16000 Hz, and the detector needs 22050 Hz")
+
+
+def test_the_dcnn_folder_says_what_it_was_told(dcnns: dict[str, Path]) -> None:
+    settings = json.loads((dcnns["coif4"] / "detector.json").read_text())
+    imported = settings["meta"]["imported"]
+    assert (imported["wavelet"], imported["mean"], imported["std"]) == ("coif4", *DCNN["coif4"])
+    assert settings["outputs"] == ["bonafide", "spoof"]
+    assert settings["input"]["resample"] == "window"
+    assert settings["backend"]["downsampling"] == "stride"
+
+
+def test_a_dcnn_is_imported_as_what_it_is(
+    checkpoints: dict[str, Path],
+    weights: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refusal(file: Path, *arguments: str, name: str = "ganpolice-dcnn") -> str:
+        assert cli.main(["import", name, str(file), str(tmp_path / "x"), *arguments]) == 2
+        assert not (tmp_path / "x").exists()
+        return capsys.readouterr().err
+
+    numbers = ("--mean", "-13", "--std", "5")
+    sym5, coif4 = checkpoints["sym5"], checkpoints["coif4"]
+    message = refusal(sym5, "--wavelet", "coif4", *numbers)
+    assert "missing (cnn.2.running_mean," in message
+    assert "unexpected (cnn.10.num_batches_tracked, cnn.10.running_mean," in message
+    assert "dil_conv.0.weight: 12 instead of 13" in message
+    assert "dil_conv.0.weight: 13 instead of 12" in refusal(coif4, "--stft", *numbers)
+    assert "one of --wavelet sym5, --wavelet coif4 and --stft" in refusal(sym5, *numbers)
+    assert "one of" in refusal(sym5, "--stft", "--wavelet", "sym5", *numbers)
+    assert "did you mean 'coif4'" in refusal(sym5, "--wavelet", "coif5", *numbers)
+    message = refusal(sym5, "--wavelet", "sym5", "--mean", "0")
+    assert "needs --mean and --std" in message
+    assert "stft -7.9646 and 4.7369, sym5 -13.0602 and 4.8204, coif4 -13.5261 and 4.8786" in message
+    assert "--mean -13.0602 --std 4.8204" in message
+    for std in ("0", "-1", "nan", "inf"):
+        assert "--std positive" in refusal(sym5, "--stft", "--mean", "0", "--std", std)
+    assert "leave out --backbone" in refusal(sym5, "--stft", *numbers, "--backbone", "y")
+    aasist_file = weights["clovaai-aasist"]
+    assert "leave out --mean" in refusal(aasist_file, "--mean", "0", name="clovaai-aasist")
+    # A checkpoint that somebody has unpacked is a state dict like any other.
+    bare = save(tmp_path / "bare.pt", released.dcnn_state("sym5", 1))
+    detector = import_detector("ganpolice-dcnn", bare, tmp_path / "x", stft=True, mean=0.0, std=1.0)
+    assert detector.policy == ganpolice_dcnn.POLICY
 
 
 # --- SSL + AASIST ----------------------------------------------------------------------------

@@ -115,6 +115,19 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="for ssl-aasist: a transformers folder of XLS-R 300M; only its config.json is read",
     )
+    importing.add_argument(
+        "--wavelet", metavar="NAME", help="for ganpolice-dcnn: the packets' wavelet, sym5 or coif4"
+    )
+    importing.add_argument(
+        "--stft", action="store_true", help="for ganpolice-dcnn: weights of the STFT"
+    )
+    for name, what in (("mean", "mean"), ("std", "standard deviation")):
+        importing.add_argument(
+            f"--{name}",
+            type=float,
+            metavar="NUMBER",
+            help=f"for ganpolice-dcnn: {what} of the training set's features",
+        )
     importing.set_defaults(run=_import)
 
     scores_in = commands.add_parser(
@@ -400,7 +413,14 @@ def _import(options: argparse.Namespace) -> int:
     from spoofscope.published.importing import import_detector
 
     detector = import_detector(
-        options.format, options.weights, options.out_dir, backbone=options.backbone
+        options.format,
+        options.weights,
+        options.out_dir,
+        backbone=options.backbone,
+        wavelet=options.wavelet,
+        stft=options.stft,
+        mean=options.mean,
+        std=options.std,
     )
     size = sum(parameter.numel() for parameter in detector.parameters())
     print(f"{options.out_dir}: {FORMATS[options.format].title}, {size:,} parameters")

@@ -4,11 +4,13 @@ All are plain state dicts of one layout; AASIST-L is narrower. They were trained
 of 16 kHz audio in [-1, 1]: the first ones of longer clips, shorter clips repeated.
 """
 
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
 from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector
 
+INSIDE: str | None = None
 IGNORED: tuple[str, ...] = ()
 
 POLICY = InputPolicy(sample_rate=16000, length=64600, long="crop", short="tile", normalize=False)
@@ -81,9 +83,9 @@ _MODULES = {
 }
 
 
-def untrained(format_name: str, backbone: str | Path | None) -> Detector:
-    """A detector of the format's architecture, its weights still random."""
-    del backbone
+def untrained(format_name: str, arguments: Mapping[str, Any]) -> Detector:
+    """A detector of the format's architecture, its weights still random; no arguments."""
+    del arguments
     variant = "light" if format_name == "clovaai-aasist-l" else "full"
     back_end = {"type": "raw_aasist", "variant": variant, "residual": "as_published"}
     return Detector({"type": "raw"}, back_end, POLICY)

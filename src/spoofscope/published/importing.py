@@ -17,47 +17,64 @@ def import_detector(
     out_dir: str | Path,
     *,
     backbone: str | Path | None = None,
+    wavelet: str | None = None,
+    stft: bool = False,
+    mean: float | None = None,
+    std: float | None = None,
 ) -> Detector:
     """Read published weights and write them as a detector folder, whole or not at all.
 
-    The folder's `meta.imported` names the format, the file and its SHA-256. There is no threshold
-    and no calibration, so decisions are `inconclusive` until one is fitted.
+    The folder's `meta.imported` names the format, the file and its SHA-256, and what else the
+    import was told. There is no threshold and no calibration, so decisions are `inconclusive` until
+    one is fitted.
+
+    What a format takes of the arguments behind the folder is in `formats.FORMATS`.
 
     Args:
         format_name: a key of `formats.FORMATS`.
-        weights: the state dict, as torch.save wrote it.
+        weights: the state dict, or the checkpoint that it is in, as torch.save wrote it.
         out_dir: a new folder, or one with a detector, which is replaced.
-        backbone: for formats with an SSL backbone and only for those: a transformers folder of the
-            same architecture. Only its config.json is read; the weights are the published ones.
+        backbone: of an SSL model: a transformers folder of the same architecture. Only its
+            config.json is read; the weights are the published ones.
+        wavelet, stft: the front-end: a wavelet of the packets, or whether it is an STFT.
+        mean, std: of the training set's features.
 
     Raises:
         DetectorError: no such format; the file cannot be read, or has other names or shapes than
-            the format; `out_dir` holds something else; the backbone is missing or does not fit.
+            the format; `out_dir` holds something else; an argument is missing, does not fit, or is
+            none of the format's.
         ConfigError: the backbone is of another architecture than the format's.
     """
     if format_name not in FORMATS:
         raise DetectorError(f"no format {format_name!r}; {nearest(format_name, FORMATS)}")
     known = FORMATS[format_name]
-    if known.needs_backbone != (backbone is not None):
-        raise DetectorError(
-            f"format {format_name} needs the folder of a backbone (--backbone)"
-            if known.needs_backbone
-            else f"format {format_name} has no backbone: leave out --backbone"
-        )
+    possible = {
+        "backbone": backbone,
+        "wavelet": wavelet,
+        "stft": stft or None,
+        "mean": mean,
+        "std": std,
+    }
+    arguments = {name: value for name, value in possible.items() if value is not None}
+    for name in arguments:
+        if name not in known.takes:
+            raise DetectorError(f"format {format_name} has no {name}: leave out --{name}")
     check_target(out_dir)
-    weights = Path(weights)
-    state = read_state_dict(weights)
     family = import_module(known.module)
-    detector: Detector = family.untrained(format_name, backbone)
+    detector: Detector = family.untrained(format_name, arguments)
+    weights = Path(weights)
+    state = read_state_dict(weights, family.INSIDE)
     expected = detector.stored_state()
-    names = {name: family.published_name(name) for name in expected}
+    names = {name: theirs for name in expected if (theirs := family.published_name(name))}
     source = f"{weights} does not fit the format {format_name}"
     fitting = fitted(state, names, expected, ignored=family.IGNORED, source=source)
-    detector.load_stored_state(fitting, str(weights))
+    detector.load_stored_state({**expected, **fitting}, str(weights))
     detector.meta["imported"] = {
         "format": format_name,
         "file": weights.name,
         "sha256": sha256_file(weights),
+        # The backbone's folder may go: what was read of it is in the front-end's settings.
+        **{name: value for name, value in arguments.items() if name != "backbone"},
     }
     detector.save(out_dir)
     return detector

@@ -5,14 +5,17 @@ encoder gives out: the last hidden state after the final layer norm. Clips are n
 although XLS-R was pre-trained on normalised ones.
 """
 
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
 from spoofscope.detector import Detector
+from spoofscope.errors import DetectorError
 from spoofscope.frontends.backbones import read_architecture
 from spoofscope.published.aasist import BLOCK, GRAPH_MODULES, GRAPH_TENSORS, POLICY
 
 _BACKBONE = "ssl_model.model."
 
+INSIDE: str | None = None
 IGNORED = tuple(
     f"{_BACKBONE}{name}"
     for name in (
@@ -65,10 +68,19 @@ _LAYER = {
 }
 
 
-def untrained(format_name: str, backbone: str | Path | None) -> Detector:
-    """A detector of the architecture that the backbone's configuration describes."""
-    del format_name
-    architecture = read_architecture(str(backbone), "wav2vec2")
+def untrained(format_name: str, arguments: Mapping[str, Any]) -> Detector:
+    """A detector of the architecture that the backbone's configuration describes.
+
+    Args:
+        format_name: for the message.
+        arguments: `backbone`, a transformers folder.
+
+    Raises:
+        DetectorError: there is no backbone. ConfigError: it is of another architecture.
+    """
+    if "backbone" not in arguments:
+        raise DetectorError(f"format {format_name} needs the folder of a backbone (--backbone)")
+    architecture = read_architecture(str(arguments["backbone"]), "wav2vec2")
     front_end = {
         "type": "ssl",
         "backbone": {"family": "wav2vec2", "architecture": architecture},

@@ -12,11 +12,15 @@ _LISTED = 20
 _PARALLEL = "module."
 
 
-def read_state_dict(path: Path) -> dict[str, Tensor]:
+def read_state_dict(path: Path, inside: str | None) -> dict[str, Tensor]:
     """The tensors of a file that torch.save wrote, by name, on the CPU.
 
     Nothing but tensors and plain containers is unpickled. The prefix that torch's DataParallel puts
-    before every name is taken off.
+    before every name, as often as it wraps a model, is taken off.
+
+    Args:
+        path: the file.
+        inside: key under which the release has the state dict in a checkpoint, where it has one.
 
     Raises:
         DetectorError: the file is missing, damaged, no state dict, or holds NaN or infinity.
@@ -32,6 +36,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             f"{path}: cannot be read ({type(error).__name__}): it is damaged, or is no file of "
             "plain tensors; only state dicts that torch.save wrote are read"
         ) from error
+    if inside is not None and isinstance(loaded, dict) and inside in loaded:
+        loaded = loaded[inside]
     if not isinstance(loaded, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in loaded.items()
     ):
@@ -40,7 +46,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             "model, without optimiser or epoch"
         )
     state: dict[str, Tensor] = loaded
-    if state and all(name.startswith(_PARALLEL) for name in state):
+    while state and all(name.startswith(_PARALLEL) for name in state):
         state = {name.removeprefix(_PARALLEL): value for name, value in state.items()}
     broken = [name for name, value in state.items() if not bool(torch.isfinite(value).all())]
     if broken:
