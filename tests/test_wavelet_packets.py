@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spoofscope.errors import AudioError, ConfigError, DetectorError
+from spoofscope.errors import AudioError, ConfigError, DetectorError, TrainingError
 from spoofscope.frontends import registry
 from spoofscope.frontends.base import Features
 from spoofscope.frontends.wavelet_packets import WaveletPackets, n_steps, packets
@@ -19,42 +19,42 @@ def noise(n_samples, rows=1, seed=1, dtype=torch.float32):
     return 0.1 * torch.randn(rows, n_samples, generator=generator, dtype=dtype)
 
 
-def with_pywavelets(x, wavelet, level):
-    tree = pywt.WaveletPacket(x, wavelet, mode="reflect", maxlevel=level)
+def with_pywavelets(x, wavelet, level, mode="reflect"):
+    tree = pywt.WaveletPacket(x, wavelet, mode=mode, maxlevel=level)
     return np.stack([node.data for node in tree.get_level(level, order="freq")])
 
 
-@pytest.mark.parametrize("wavelet", ["haar", "sym5", "db8", "coif4", "db10"])
-@pytest.mark.parametrize("n_samples", [16000, 7001])
-def test_equals_pywavelets(wavelet, n_samples):
-    x = noise(n_samples, dtype=torch.float64)
-    expected = with_pywavelets(x[0].numpy(), wavelet, 8)
-    result = packets(x, wavelet, 8)[0]
-    assert result.shape == expected.shape
-    np.testing.assert_allclose(result.numpy(), expected, atol=1e-12)
-    single = packets(x.float(), wavelet, 8)[0]
-    np.testing.assert_allclose(single.numpy(), expected, atol=1e-5)
+BOUNDARIES = ["reflect", "symmetric", "periodic", "constant", "zero"]
 
 
 @pytest.mark.parametrize("wavelet", ["haar", "sym5", "coif4"])
-def test_equals_the_pytorch_wavelet_toolbox(wavelet):
-    x = noise(16000, rows=2)
-    tree = ptwt.WaveletPacket(x, pywt.Wavelet(wavelet), mode="reflect", maxlevel=8)
-    nodes = [tree[node] for node in tree.get_level(8, order="freq")]
-    torch.testing.assert_close(packets(x, wavelet, 8), torch.stack(nodes, 1), atol=1e-5, rtol=0)
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_equals_pywavelets_and_the_pytorch_wavelet_toolbox(wavelet, boundary):
+    x = noise(3001, rows=2, dtype=torch.float64)
+    result = packets(x, wavelet, 6, boundary)
+    expected = np.stack([with_pywavelets(row, wavelet, 6, boundary) for row in x.numpy()])
+    np.testing.assert_allclose(result.numpy(), expected, atol=1e-12)
+    tree = ptwt.WaveletPacket(x, pywt.Wavelet(wavelet), mode=boundary, maxlevel=6)
+    nodes = [tree[node] for node in tree.get_level(6, order="freq")]
+    torch.testing.assert_close(result, torch.stack(nodes, 1), atol=1e-12, rtol=0)
+    # The ends are not the same: each of them is continued in its own way.
+    if boundary != "reflect" and wavelet != "haar":
+        assert (result - packets(x, wavelet, 6))[..., 0].abs().max() > 1e-3
 
 
 @settings(max_examples=30, deadline=None)
 @given(
     st.sampled_from(["haar", "db2", "sym4", "sym8", "coif3"]),
+    st.sampled_from(BOUNDARIES),
     st.integers(1, 6),
     st.integers(150, 700),
 )
-def test_equals_pywavelets_at_any_length(wavelet, level, n_samples):
+def test_equals_pywavelets_at_any_length(wavelet, boundary, level, n_samples):
     x = noise(n_samples, seed=n_samples, dtype=torch.float64)
-    expected = with_pywavelets(x[0].numpy(), wavelet, level)
+    expected = with_pywavelets(x[0].numpy(), wavelet, level, boundary)
     assert n_steps(n_samples, wavelet, level) == expected.shape[1]
-    np.testing.assert_allclose(packets(x, wavelet, level)[0].numpy(), expected, atol=1e-12)
+    result = packets(x, wavelet, level, boundary)[0]
+    np.testing.assert_allclose(result.numpy(), expected, atol=1e-12)
 
 
 # Time steps of 22,050 samples at level 8, by filter length.
@@ -72,12 +72,17 @@ STEPS = {
 
 
 @pytest.mark.parametrize("wavelet", STEPS)
-def test_number_of_steps(wavelet):
-    front_end = WaveletPackets({"sample_rate": 22050, "wavelet": wavelet, "normalise": "none"})
+def test_a_second_equals_pywavelets_with_every_wavelet_of_the_paper(wavelet):
+    front_end = WaveletPackets(
+        {"sample_rate": 22050, "wavelet": wavelet, "log_scale": False, "normalise": "none"}
+    )
     assert front_end.n_frames(22050) == STEPS[wavelet]
-    values, lengths = front_end(noise(22050), torch.tensor([22050]))
+    x = noise(22050)
+    values, lengths = front_end(x, torch.tensor([22050]))
     assert values.shape == (1, 1, STEPS[wavelet], 256)
     assert lengths.tolist() == [STEPS[wavelet]]
+    expected = with_pywavelets(x[0].double().numpy(), wavelet, 8).T
+    assert np.abs(values[0, 0].numpy() - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 def test_one_second_of_db8_at_level_7():
@@ -91,6 +96,15 @@ def test_bands_rise_with_frequency():
     tones = torch.stack([torch.sin(2 * torch.pi * f * time) for f in centres])
     loudest = packets(tones, "db10", 6).square().sum(dim=2).argmax(dim=1)
     assert loudest.tolist() == list(range(2, 62))
+
+
+def test_a_rising_tone_rises_through_the_bands():
+    rate = 16000
+    time = torch.arange(4 * rate, dtype=torch.float64) / (4 * rate)
+    # From 0 Hz to half the sample rate.
+    sweep = torch.sin(2 * torch.pi * rate * time.square())[None]
+    loudest = packets(sweep, "db10", 5)[0].abs().argmax(dim=1)
+    assert (loudest.diff() > 0).all()
 
 
 def test_energy_is_kept():
@@ -137,6 +151,43 @@ def test_features_do_not_depend_on_batch_mates():
         )
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"sign_channel": True}, {"log_scale": False}, {"power": 1.0}]
+)
+def test_block_normalisation_divides_by_the_largest_magnitudes_in_training(options):
+    front_end = WaveletPackets({"normalise": "block", "level": 5, **options})
+    x, lengths = noise(3000, rows=2), torch.tensor([3000, 2000])
+    with pytest.raises(DetectorError, match="train the detector first"):
+        front_end(x, lengths)
+    raw = front_end.raw(x, lengths)
+    front_end.fit([Features(raw.values[i : i + 1], raw.lengths[i : i + 1]) for i in range(2)])
+    clips = [packets(x[i : i + 1, :n], "sym5", 5)[0] for i, n in enumerate((3000, 2000))]
+    largest = torch.cat(clips, dim=1).abs().amax(dim=1)
+    other = 2 * noise(3000, seed=3)
+    expected = packets(other, "sym5", 5)[0].T / largest
+    if front_end.log_scale:
+        expected = expected.abs().pow(front_end.power).log()
+    values = front_end(other, lengths[:1]).values
+    # Next to nothing, the offset under the logarithm counts.
+    torch.testing.assert_close(values[0, 0].exp(), expected.exp(), atol=1e-4, rtol=1e-4)
+    if front_end.sign_channel:
+        assert torch.equal(values[:, 1], front_end.raw(other, lengths[:1]).values[:, 1])
+    rebuilt = WaveletPackets(front_end.config)
+    rebuilt.load_state_dict(front_end.state_dict())
+    assert torch.equal(rebuilt(other, lengths[:1]).values, values)
+
+
+def test_block_normalisation_needs_data():
+    front_end = WaveletPackets({"normalise": "block", "log_scale": False})
+    with pytest.raises(TrainingError, match="no frames"):
+        front_end.fit([])
+    silence = front_end.raw(torch.zeros(1, 4000), torch.tensor([4000]))
+    with pytest.raises(TrainingError, match="band 0 of 256 is zero"):
+        front_end.fit([silence])
+    with pytest.raises(TrainingError, match="NaN"):
+        front_end.fit([Features(silence.values * torch.nan, silence.lengths)])
+
+
 def test_global_normalisation_is_one_pair_of_numbers_per_channel():
     front_end = WaveletPackets({"sign_channel": True})
     x, lengths = noise(9000, rows=2), torch.tensor([9000, 5000])
@@ -173,11 +224,14 @@ def test_too_short_clip(wavelet):
     assert front_end(noise(shortest), length).lengths.tolist() == [front_end.n_frames(shortest)]
     with pytest.raises(AudioError, match="too short"):
         front_end(noise(shortest - 1), length - 1)
+    with pytest.raises(AudioError, match=f"{shortest - 1} samples is too short for 8 levels"):
+        packets(noise(shortest - 1), wavelet, 8)
 
 
 def test_gradients_reach_the_waveform():
-    x = noise(700, dtype=torch.float64).requires_grad_()
-    assert torch.autograd.gradcheck(lambda v: packets(v, "sym5", 3), x)
+    x = noise(61, rows=2, dtype=torch.float64).requires_grad_()
+    for boundary in BOUNDARIES:
+        assert torch.autograd.gradcheck(lambda v, b=boundary: packets(v, "db2", 2, b), x)
 
 
 @pytest.mark.parametrize(
@@ -188,6 +242,7 @@ def test_gradients_reach_the_waveform():
         ({"level": 0}, "at least 1"),
         ({"power": 0.0}, "positive"),
         ({"sign_channel": True, "log_scale": False}, "needs log_scale"),
+        ({"boundary": "mirror"}, "must be one of 'reflect', 'symmetric'"),
         ({"normalise": "utterance"}, "must be one of"),
     ],
 )

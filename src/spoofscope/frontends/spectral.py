@@ -81,6 +81,68 @@ class Standardisation(nn.Module):
         return (values - self.mean.view(shape)) / self.std.view(shape)
 
 
+class LargestMagnitude(nn.Module):
+    """The largest magnitude of each band over a training set, which magnitudes are divided by.
+
+    The block normalisation of Gasenzer and Wolter (TMLR 2024) divides by the largest magnitude of
+    the batch, so that a score depends on the other clips of its batch; here it is the training
+    set's, for every clip the same. Logarithms are shifted instead, which divides the offset under
+    the logarithm, too. A second channel (of signs) stays as it is.
+
+    One float32 buffer, NaN until `fit`, so that an unfitted detector cannot score.
+
+    Args:
+        size: bands, D of the features.
+        logarithmic: whether channel 0 holds logarithms of magnitudes, or signed values.
+    """
+
+    largest: Tensor
+
+    def __init__(self, size: int, logarithmic: bool) -> None:
+        super().__init__()
+        self.logarithmic = logarithmic
+        self.register_buffer("largest", torch.full((size,), torch.nan))
+
+    def fit(self, batches: Iterable[Features]) -> None:
+        """Gather the largest magnitude of every band over all valid frames.
+
+        Raises:
+            TrainingError: there are no frames, a value is not finite, or a band is silent.
+        """
+        largest = torch.full_like(self.largest, -torch.inf, device="cpu")
+        for values, lengths in batches:
+            valid = valid_mask(lengths, values.shape[2])
+            frames = values[:, 0][valid].cpu()
+            magnitudes = frames if self.logarithmic else frames.abs()
+            largest = torch.maximum(largest, magnitudes.amax(dim=0))
+        if (largest == -torch.inf).all():
+            raise TrainingError("no frames to take the largest magnitudes of")
+        if not largest.isfinite().all():
+            raise TrainingError("the training features hold NaN or infinite values")
+        if not self.logarithmic and (largest == 0).any():
+            band = int(torch.nonzero(largest == 0)[0])
+            raise TrainingError(
+                f"band {band} of {len(largest)} is zero in all frames of the training set: it "
+                "cannot be divided by its largest magnitude; is the audio silent?"
+            )
+        self.largest.copy_(largest)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Values (B, C, N, D); magnitudes of the training set become at most 1.
+
+        Raises:
+            DetectorError: the statistics have not been gathered yet.
+        """
+        if self.largest.isnan().any():
+            raise DetectorError(
+                "the front-end divides by the training set's largest magnitudes, which it has not "
+                "got: train the detector first"
+            )
+        magnitudes = values[:, :1]
+        scaled = magnitudes - self.largest if self.logarithmic else magnitudes / self.largest
+        return torch.cat([scaled, values[:, 1:]], dim=1)
+
+
 class SpectralFrontEnd(FrontEnd):
     """A front-end without trainable parameters, given by a transform of whole clips.
 
@@ -93,7 +155,7 @@ class SpectralFrontEnd(FrontEnd):
     """
 
     channel_axis = "channel"
-    statistics: Standardisation | None
+    statistics: Standardisation | LargestMagnitude | None
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
@@ -127,12 +189,12 @@ class SpectralFrontEnd(FrontEnd):
         return Features(values, frames)
 
     def normalise(self, features: Features) -> Features:
-        """Apply the training set's mean and standard deviation, where there are any."""
+        """Apply the training set's statistics, where there are any."""
         if self.statistics is None:
             return features
         return Features(self.statistics(features.values), features.lengths)
 
     def fit(self, batches: Iterable[Features]) -> None:
-        """Gather the mean and standard deviation of the training set, where they are used."""
+        """Gather the statistics of the training set, where they are used."""
         if self.statistics is not None:
             self.statistics.fit(batches)
