@@ -1,0 +1,202 @@
+"""Error rates over the points of a grid: curves of one axis, heat maps of more."""
+
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from spoofscope.figures.style import COLOURS, new_figure, percent, save
+from spoofscope.tables import read_table
+
+
+# Table columns are not taken by an axis that has the same name, such as "corpus".
+def axis_column(axis: str) -> str:
+    """The column of a grid's tables that holds the labels of an axis."""
+    return f"axis_{axis}"
+
+
+_SPREAD = ("eer", "eer_sd", "eer_min", "eer_max")
+_NUMBERS = (*_SPREAD, *(f"dev_{name}" for name in _SPREAD))
+_BEST = "#D55E00"
+
+
+def draw(table: str, axes: Mapping[str, Sequence[str]], outputs: Mapping[str, str]) -> None:
+    """Draw a panel per scored set, and first one of the data that models were selected on.
+
+    A grid of one axis is a row of points: mean EER over seeds, a thick bar for its standard
+    deviation, a thin one from the lowest to the highest seed. Of more axes the one with most values
+    has the columns of a heat map, and combinations of the others have its rows; all maps have the
+    same colours. The points that were best on their development data are marked.
+
+    Args:
+        table: as `report.grids.grid_table` makes it.
+        axes: labels of every axis, in the order of the study file.
+        outputs: `pdf`, `png`, `tsv`.
+    """
+    panels = _panels(_read(table, axes))
+    if len(axes) == 1:
+        ((axis, labels),) = axes.items()
+        _curves(panels, axis, labels, outputs)
+    else:
+        _maps(panels, axes, outputs)
+
+
+def _read(path: str, axes: Collection[str]) -> pl.DataFrame:
+    texts = ("best", "name", "dev", "corpus", "split", *map(axis_column, axes))
+    required: dict[str, pl.DataType] = {name: pl.String() for name in texts}
+    return read_table(path, required).with_columns(
+        pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64) for name in _NUMBERS
+    )
+
+
+def _panels(points: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Title to the points of a panel: their EER there as `eer`, with its spread."""
+    panels = {}
+    selected = points.unique("name", keep="first", maintain_order=True).filter(
+        pl.col("dev_eer").is_not_null()
+    )
+    if selected.height:
+        panels["model selection, dev"] = selected.with_columns(
+            pl.col(f"dev_{name}").alias(name) for name in _SPREAD
+        )
+    for corpus, split in (
+        points.select("corpus", "split").unique(maintain_order=True).sort("corpus", "split").rows()
+    ):
+        panels[f"{corpus}, {split}"] = points.filter(
+            (pl.col("corpus") == corpus) & (pl.col("split") == split)
+        )
+    return panels
+
+
+def _numbers(panels: Mapping[str, pl.DataFrame], axes: Collection[str]) -> pl.DataFrame:
+    columns = ["best", "name", *map(axis_column, axes), *_SPREAD]
+    return pl.concat(
+        [own.select(pl.lit(title).alias("panel"), *columns) for title, own in panels.items()]
+    )
+
+
+def _curves(
+    panels: Mapping[str, pl.DataFrame],
+    axis: str,
+    labels: Sequence[str],
+    outputs: Mapping[str, str],
+) -> None:
+    columns = min(len(panels), 3)
+    rows = -(-len(panels) // columns)
+    figure = new_figure(columns * max(2.4, 0.22 * len(labels) + 0.9) + 0.2, rows * 2.1 + 0.3)
+    first = None
+    for i, (title, own) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(rows, columns, i, sharey=first)
+        first = first or axes
+        known = own.filter(pl.col("eer").is_not_null())
+        for row in known.iter_rows(named=True):
+            x, colour = (
+                labels.index(row[axis_column(axis)]),
+                _BEST if row["best"] == "yes" else COLOURS[0],
+            )
+            mean, spread = 100 * row["eer"], 100 * (row["eer_sd"] or 0.0)
+            if row["eer_min"] is not None:
+                axes.plot(
+                    [x, x], [100 * row["eer_min"], 100 * row["eer_max"]], color=colour, lw=0.8
+                )
+            axes.plot([x, x], [max(mean - spread, 0), mean + spread], color=colour, lw=3, alpha=0.4)
+            axes.plot(x, mean, "D" if row["best"] == "yes" else "o", color=colour, markersize=4)
+        axes.set_xlim(-0.6, len(labels) - 0.4)
+        axes.set_xticks(range(len(labels)), labels, rotation=90 if len(labels) > 6 else 0)
+        axes.grid(visible=False, axis="x")
+        axes.set_title(title)
+        if (i - 1) % columns == 0:
+            axes.set_ylabel("EER (%)")
+        if i > len(panels) - columns:
+            axes.set_xlabel(axis)
+    assert first is not None
+    first.set_ylim(bottom=0)
+    save(figure, outputs, _numbers(panels, [axis]))
+
+
+def _maps(
+    panels: Mapping[str, pl.DataFrame],
+    axes: Mapping[str, Sequence[str]],
+    outputs: Mapping[str, str],
+) -> None:
+    across = max(axes, key=lambda axis: len(axes[axis]))
+    down = [axis for axis in axes if axis != across]
+    grids = []
+    for title, own in panels.items():
+        rows = [
+            labels
+            for labels in itertools.product(*(axes[axis] for axis in down))
+            if labels in own.select(map(axis_column, down)).rows()
+        ]
+        grids.append((title, own, rows))
+    # One panel below the other where they are wide.
+    columns = 1 if len(axes[across]) > 8 else min(len(panels), 3)
+    lines = [grids[i : i + columns] for i in range(0, len(grids), columns)]
+    heights = [max(len(rows) for _, _, rows in line) for line in lines]
+    longest = max(len(" ".join(labels)) for _, _, rows in grids for labels in rows)
+    width = columns * (0.42 * len(axes[across]) + 0.3) + 0.065 * longest * columns + 1.2
+    height = sum(0.26 * rows + 0.85 for rows in heights)
+    figure = new_figure(max(width, 3.6), height)
+    layout = figure.add_gridspec(len(lines), columns, height_ratios=[h + 1.5 for h in heights])
+    # Over 50 % is worse than chance, and has the last colour.
+    highest = max(
+        [0.01, *(v for _, own, _ in grids for v in own["eer"].to_list() if v is not None)]
+    )
+    scale = (0.0, min(50.0, 100 * highest))
+    image: Any = None
+    for i, line in enumerate(lines):
+        for j, (title, own, rows) in enumerate(line):
+            panel = figure.add_subplot(layout[i, j])
+            image = _heat_map(panel, own, rows, (down, across), axes[across], scale)
+            panel.set_title(title)
+            panel.set_xlabel(across)
+            if j == 0:
+                panel.set_ylabel(", ".join(down))
+    extend = "max" if 100 * highest > 50 else "neither"
+    figure.colorbar(
+        image, ax=figure.axes, label="EER (%)", pad=0.01, extend=extend, shrink=min(1, 4 / height)
+    )
+    save(figure, outputs, _numbers(panels, axes))
+
+
+def _heat_map(
+    panel: Axes,
+    own: pl.DataFrame,
+    rows: Sequence[Sequence[str]],
+    names: tuple[Sequence[str], str],
+    columns: Sequence[str],
+    scale: tuple[float, float],
+) -> Any:
+    down, across = names
+    values = np.full((len(rows), len(columns)), np.nan)
+    for point in own.iter_rows(named=True):
+        i = rows.index(tuple(point[axis_column(axis)] for axis in down))
+        j = columns.index(point[axis_column(across)])
+        if point["eer"] is None:
+            continue
+        values[i, j] = 100 * point["eer"]
+        dark = (values[i, j] - scale[0]) > 0.5 * (scale[1] - scale[0])
+        panel.text(
+            j,
+            i,
+            percent(point["eer"]),
+            ha="center",
+            va="center",
+            fontsize=6,
+            color="white" if dark else "black",
+        )
+        if point["best"] == "yes":
+            box = Rectangle((j - 0.46, i - 0.44), 0.92, 0.88, fill=False, edgecolor=_BEST, lw=1.6)
+            panel.add_patch(box)
+    image = panel.imshow(
+        values, cmap="cividis_r", vmin=scale[0], vmax=scale[1], aspect="auto", interpolation="none"
+    )
+    panel.set_yticks(range(len(rows)), [" ".join(labels) for labels in rows])
+    turned = max(map(len, columns)) > 4
+    panel.set_xticks(range(len(columns)), columns, rotation=90 if turned else 0)
+    panel.grid(visible=False)
+    return image

@@ -1,0 +1,8 @@
+"""Draw the error rates over a grid."""
+
+from spoofscope.job import job
+
+with job(snakemake) as cfg:
+    from spoofscope.figures.grids import draw
+
+    draw(snakemake.input.table, dict(cfg["axes"]), dict(snakemake.output.items()))
