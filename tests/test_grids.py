@@ -1,13 +1,21 @@
 """Grids and patterns of a study file: what they stand for, and what is refused."""
 
+import json
+import statistics
+from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import yaml
 
 from spoofscope.errors import ConfigError
+from spoofscope.figures import grids as figures
+from spoofscope.figures.inputs import METRIC_COLUMNS
 from spoofscope.grids import expand
+from spoofscope.report.grids import grid_table, point_table
 from spoofscope.study import Study
+from spoofscope.tables import write_table
 
 # Every detector of a family and depth on every corpus, with weights that follow the corpus.
 GRID = """
@@ -243,3 +251,98 @@ def test_results_over_two_grids_have_two_names():
     }
     with pytest.raises(ConfigError, match=r"two grids would both be called 'family_nlayers_data'"):
         Study(config)
+
+
+# --- results -----------------------------------------------------------------------------------
+
+
+def written_point(folder: Path, point: str, dev: list[float], test: list[float]) -> Path:
+    """The table of a point whose seeds had these EERs in model selection and on its test set."""
+    metrics, detectors = [], []
+    for seed, (selected, eer) in enumerate(zip(dev, test, strict=True)):
+        rows = [
+            [point, seed, "la", "eval", "pooled", "-", name, str(value), "", "", 10, 20]
+            for name, value in (("eer", eer), ("auc", 1 - eer))
+        ]
+        # Of one level: no part of the result over a grid.
+        rows.append([point, seed, "la", "eval", "system", "x", "eer", "0.9", "", "", 10, 2])
+        metrics.append(str(folder / f"{point}-{seed}.tsv"))
+        write_table(metrics[-1], pl.DataFrame(rows, schema=list(METRIC_COLUMNS), orient="row"))
+        detectors.append(str(folder / f"{point}-{seed}.json"))
+        meta = {"dev_eer": selected, "dev": [{"n_bonafide": 3, "n_spoof": 4}]}
+        Path(detectors[-1]).write_text(json.dumps({"meta": meta if selected is not None else {}}))
+    write_table(folder / f"{point}.tsv", point_table(metrics, detectors))
+    return folder / f"{point}.tsv"
+
+
+def test_a_point_is_summed_up_over_its_seeds(tmp_path):
+    eers = [0.125, 0.5, 0.25]
+    table = pl.read_csv(written_point(tmp_path, "a", [0.1, 0.2, 0.6], eers), separator="\t")
+    assert table.select("corpus", "split", "metric").rows() == [
+        ("(model selection)", "dev", "dev_eer"),
+        ("la", "eval", "eer"),
+        ("la", "eval", "auc"),
+    ]
+    row = table.row(1, named=True)
+    assert row["mean"] == pytest.approx(statistics.mean(eers))
+    assert row["sd"] == pytest.approx(statistics.stdev(eers))
+    assert (row["min"], row["max"], row["n_seeds"]) == (0.125, 0.5, 3)
+    assert (row["n_bonafide"], row["n_spoof"]) == (10, 20)
+    assert table["mean"][0] == pytest.approx(0.3)
+    assert table.select("n_bonafide", "n_spoof").row(0) == (3, 4)
+
+
+def test_development_data_choose_and_tests_do_not(tmp_path):
+    # Name to the EERs in model selection and on the test, and the development data.
+    eers = {
+        "a": ([0.3, 0.1], [0.01, 0.01], "la"),
+        "b": ([0.1, 0.1], [0.4, 0.2], "la"),
+        "c": ([0.0, 0.2], [0.5, 0.5], "la"),
+        "d": ([0.0, 0.0], [0.3, 0.3], "df"),
+        "e": ([None], [0.0], "la"),
+    }
+    points = [
+        # An axis may be called as a column is.
+        {"entry": name, "labels": {"corpus": name, "order": "2"}, "dev": dev}
+        for name, (_, _, dev) in eers.items()
+    ]
+    tables = [written_point(tmp_path, name, dev, test) for name, (dev, test, _) in eers.items()]
+    table = grid_table(["corpus", "order"], points, tables)
+    # b and c are equal; nothing is held against d; of e nothing is known.
+    assert table.select("name", "best").rows() == [
+        *(("d", "-"), ("b", "yes"), ("c", "yes"), ("a", "-"), ("e", "-"))
+    ]
+    assert table["axis_corpus"].to_list() == table["name"].to_list()
+    assert set(table["corpus"]) == {"la"}
+    b = table.row(1, named=True)
+    assert (b["eer"], b["eer_min"], b["eer_max"]) == (pytest.approx(0.3), 0.2, 0.4)
+    assert b["eer_sd"] == pytest.approx(statistics.stdev([0.4, 0.2]))
+    assert (b["auc"], b["n_seeds"]) == (pytest.approx(0.7), 2)
+    assert table["eer_sd"][4] is None
+    assert table["dev_eer"][4] is None
+
+
+@pytest.mark.parametrize(
+    "axes", [{"n": ["1", "2", "3"]}, {"n": ["1", "2", "3"], "kind": ["x", "y"]}]
+)
+def test_the_figure_shows_every_point_in_the_order_of_the_study(tmp_path, axes):
+    labels = [{"n": n, "kind": k} for n in axes["n"] for k in axes.get("kind", ["x"])]
+    points = [{"entry": f"{own['n']}{own['kind']}", "labels": own, "dev": "la"} for own in labels]
+    tables = [
+        written_point(tmp_path, point["entry"], [0.3 - 0.01 * i, 0.3], [0.2, 0.1 * i])
+        for i, point in enumerate(points)
+    ]
+    write_table(tmp_path / "table.tsv", grid_table(list(axes), points, tables))
+    outputs = {suffix: str(tmp_path / f"figure.{suffix}") for suffix in ("pdf", "png", "tsv")}
+    figures.draw(str(tmp_path / "table.tsv"), axes, outputs)
+    assert Path(outputs["png"]).stat().st_size > 5000
+    shown = pl.read_csv(outputs["tsv"], separator="\t")
+    assert shown["panel"].unique(maintain_order=True).to_list() == [
+        "model selection, dev",
+        "la, eval",
+    ]
+    tested = shown.filter(pl.col("panel") == "la, eval")
+    assert sorted(tested["name"]) == sorted(point["entry"] for point in points)
+    last = tested.row(by_predicate=pl.col("name") == points[-1]["entry"], named=True)
+    assert last["best"] == "yes"
+    assert last["eer"] == pytest.approx((0.2 + 0.1 * (len(points) - 1)) / 2)

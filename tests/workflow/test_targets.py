@@ -78,7 +78,7 @@ def test_the_list_of_targets_explains_itself(bare):
         check=True,
     )
     lines = dict(line.split(" ", 1) for line in done.stdout.splitlines())
-    assert set(lines) == {*ALL_DRAWN, *STAGES, "all", "layer_costs", "report", "provenance"}
+    assert set(lines) == {*ALL_DRAWN, *STAGES, "all", "grids", "layer_costs", "report", "provenance"}
     for name, words in lines.items():
         assert re.fullmatch(r"\([A-Z].*\.\)", words), name
         assert len(f"{name} {words}") <= 130, name
@@ -190,6 +190,7 @@ NOTHING = {
     "figure_comparisons": "(section `comparisons`)",
     "figure_reliability": "(section `reliability`)",
     "exports": "(section `exports`)",
+    "grids": "(an entry with the key `grid`, of more than one point)",
     "layer_costs": "(section `layers`, key `costs`)",
     "figure_layer_depth": "no detectors differ in nothing but the `n_layers`",
     "figure_layer_pareto": "(section `layers`, key `costs`)",
