@@ -275,7 +275,8 @@ def tables(seed, prefix):
         )
         for name, values in scores.items()
     }
-    return frames, pl.DataFrame({"utt_id": ids, "label": labels}), scores
+    paths = [f"{prefix}/{name}.wav" for name in ids]
+    return frames, pl.DataFrame({"utt_id": ids, "label": labels, "path": paths}), scores
 
 
 def test_fuse_joins_by_id():
@@ -292,20 +293,23 @@ def test_fitting_and_applying_apart_is_the_same():
     frames, trials, _ = tables(1, "e")
     model, fused = fuse(dev_frames, dev_trials, frames, trials, "rank_mean", 0.655)
     assert fit_on_trials(dev_frames, dev_trials, "rank_mean", 0.655) == model
-    assert apply_to_trials(model, frames, dev_trials).sort("utt_id").equals(fused.sort("utt_id"))
+    assert apply_to_trials(model, frames, trials, dev_trials).equals(fused)
+    short = frames | {"a": frames["a"].filter(pl.col("utt_id") != "e5")}
     with pytest.raises(TableError, match="a lacks 1 of the trials"):
-        apply_to_trials(
-            model, frames | {"a": frames["a"].filter(pl.col("utt_id") != "e5")}, dev_trials
-        )
+        apply_to_trials(model, short, trials, dev_trials)
 
 
 def test_applying_to_some_of_the_fitted_trials_is_refused():
     frames, trials, _ = tables(0, "d")
     model = fit_on_trials(frames, trials)
-    assert apply_to_trials(model, frames, trials).height == trials.height
-    some = {name: frame.head(frame.height // 2) for name, frame in frames.items()}
+    assert apply_to_trials(model, frames, trials, trials).height == trials.height
+    half = trials.head(trials.height // 2)
+    some = {name: half.select("utt_id").join(frame, on="utt_id") for name, frame in frames.items()}
     with pytest.raises(TableError, match="fitted and applied on different"):
-        apply_to_trials(model, some, trials)
+        apply_to_trials(model, some, half, trials)
+    # Another corpus may number its recordings in the same way.
+    others = half.with_columns(path=pl.format("elsewhere/{}", pl.col("path")))
+    assert apply_to_trials(model, some, others, trials).height == half.height
 
 
 def test_fuse_refuses_shared_and_missing_trials():

@@ -220,7 +220,8 @@ def test_an_imported_detector_is_scored_explained_and_fused(
 
     systems = {"imported": scores, "other": scores.with_columns(score=pl.Series([2.0, -1.0]))}
     model = fit_on_trials(systems, manifest, "mean")
-    assert apply_to_trials(model, systems, manifest)["utt_id"].to_list() == ["u0", "u1"]
+    fused = apply_to_trials(model, systems, manifest, manifest)
+    assert fused["utt_id"].to_list() == ["u0", "u1"]
 
 
 def test_integrated_gradients_reach_the_bands_that_are_heard(light: Path) -> None:

@@ -220,30 +220,35 @@ def fit_on_trials(
 
 
 def apply_to_trials(
-    model: FusionModel, scores: Mapping[str, pl.DataFrame], fitted_on: pl.DataFrame
+    model: FusionModel,
+    scores: Mapping[str, pl.DataFrame],
+    trials: pl.DataFrame,
+    fitted_on: pl.DataFrame,
 ) -> pl.DataFrame:
     """Fused log-likelihood ratios of score tables, joined by utt_id: utt_id, score.
 
     Args:
         model: from :func:`fit_on_trials`.
         scores: per system a table utt_id, score.
-        fitted_on: utt_id of the trials that the model was fitted on. Applying it to exactly those
-            is possible, for the optimistic numbers on the development set; to some of them is not.
+        trials: utt_id and path of what is scored.
+        fitted_on: path of the trials that the model was fitted on. Applying it to exactly those is
+            possible, for the optimistic numbers on the development set; to some of them is not.
+            Paths are compared, as two corpora can have the same ids for different recordings.
 
     Raises:
-        TableError: the systems' ids differ, or only some of the trials are those of the fit.
+        TableError: a system's ids are not those of the trials, or only some of the trials are those
+            of the fit.
         SpoofscopeError: as :func:`apply_fusion`.
     """
-    trials = next(iter(scores.values())).select("utt_id")
-    shared = trials.filter(pl.col("utt_id").is_in(fitted_on["utt_id"].implode()))["utt_id"]
-    if shared.len() and not set(trials["utt_id"]) == set(fitted_on["utt_id"]):
+    shared = trials.filter(pl.col("path").is_in(fitted_on["path"].implode()))["utt_id"]
+    if shared.len() and set(trials["path"]) != set(fitted_on["path"]):
         raise TableError(
             f"{shared.len()} of the trials are in the set that the fusion was fitted on, e.g. "
             f"{', '.join(map(repr, shared.head(5)))}; a fusion is fitted and applied on different "
             "trials"
         )
     fused = apply_fusion(model, _aligned(scores, trials, "fused"))
-    return trials.with_columns(score=pl.Series(fused))
+    return trials.select("utt_id").with_columns(score=pl.Series(fused))
 
 
 def subsets(systems: Mapping[str, object] | list[str]) -> Iterator[tuple[str, ...]]:

@@ -48,4 +48,5 @@ def params_apply_fusion(wildcards):
             *member_origins(name, wildcards.corpus, wildcards.split),
         ],
         settings=STUDY.fusion_settings(name),
+        split=wildcards.split,
     )

@@ -23,6 +23,7 @@ rule apply_fusion:
     """Fuse the scores of one split."""
     input:
         manifest=fusion_fit_manifest,
+        trials=f"{R}/manifests/{{corpus}}.tsv",
         model=f"{R}/fusion/{{fusion}}.json",
         scores=fusion_scores,
     output:

@@ -14,6 +14,8 @@ with job(snakemake) as cfg:
         name: read_scores(path) for name, path in zip(names, snakemake.input.scores, strict=True)
     }
     model = FusionModel.from_dict(read_json(snakemake.input.model))
-    fit = cfg["settings"]["fit"]
-    fitted_on = read_manifest(snakemake.input.manifest).filter(pl.col("split") == fit["split"])
-    write_scores(snakemake.output[0], apply_to_trials(model, scores, fitted_on))
+    trials = read_manifest(snakemake.input.trials).filter(pl.col("split") == cfg["split"])
+    fitted_on = read_manifest(snakemake.input.manifest).filter(
+        pl.col("split") == cfg["settings"]["fit"]["split"]
+    )
+    write_scores(snakemake.output[0], apply_to_trials(model, scores, trials, fitted_on))
