@@ -121,8 +121,11 @@ def expand(config: Mapping[str, Any]) -> Config:
     detectors = _mapping(expanded, "detectors")
     fusions = {f"fusion.{name}": entry for name, entry in _mapping(expanded, "fusion").items()}
     layers = _mapping(expanded, "layers")
-    costs = {"layers.costs": layers.get("costs")}
-    for where, entry in {**expanded, **fusions, **costs}.items():
+    nested = {
+        "attribution.averages": _mapping(expanded, "attribution").get("averages"),
+        "layers.costs": layers.get("costs"),
+    }
+    for where, entry in {**expanded, **fusions, **nested}.items():
         if isinstance(entry, dict) and isinstance(entry.get("detectors"), list):
             entry["detectors"] = _names(entry["detectors"], detectors, f"{where}.detectors")
     systems = [*detectors, *_mapping(expanded, "fusion")]

@@ -29,6 +29,9 @@ _DISPATCH = {
     "frontends": ("type", "frontend"),
 }
 
+# Types of front-ends whose features have a frequency axis.
+_WITH_BANDS = ("stft", "wavelet_packets")
+
 # Types of corpora that come with the places of their artefacts.
 _WITH_SEGMENTS = ("half_truth", "mini", "partialspoof")
 
@@ -288,7 +291,7 @@ class Study:
             **{fusion: self._fusion_sets(name) for fusion, name in self._fusion_of.items()},
         }
         self._check_layers()
-
+        self._check_averages()
         self._check_shown()
 
     # --- references between sections -------------------------------------------------------
@@ -360,7 +363,9 @@ class Study:
         if attribution:
             for i, name in enumerate(attribution["detectors"]):
                 detector = self._reference(name, "detectors", f"attribution.detectors[{i}]")
-                self._check_explained(name, detector, f"attribution.detectors[{i}]")
+                where = f"attribution.detectors[{i}]"
+                baseline = attribution.get("baseline", "centroid")
+                self._check_explained(name, detector, where, baseline)
                 self._check_scored(attribution, "attribution", self._sets_of(name), f" by {name}")
         for i, entry in enumerate(self.config.get("artefacts", {}).get("trials", [])):
             sets = [pair for name in self.config["detectors"] for pair in self._sets_of(name)]
@@ -386,7 +391,7 @@ class Study:
         """What is asked about scores: comparisons, reliability, tandem costs, exports."""
         fusions = self.config.get("fusion", {})
         systems = {**self.config["detectors"], **fusions}
-        for section in ("comparisons", "reliability", "exports"):
+        for section in ("comparisons", "reliability", "exports", "generators"):
             for i, name in enumerate(self.config.get(section, {}).get("systems", [])):
                 if name not in systems:
                     raise ConfigError(
@@ -403,6 +408,13 @@ class Study:
                 )
         for i, entry in enumerate(self.config.get("exports", {}).get("trials", [])):
             self._check_scored(entry, f"exports.trials[{i}]", sets)
+        for i, entry in enumerate(self.config.get("generators", {}).get("trials", [])):
+            self._check_scored(entry, f"generators.trials[{i}]", sets)
+            if entry["split"] != "eval":
+                raise ConfigError(
+                    f"generators.trials[{i}].split: detectors were selected, and their thresholds "
+                    f"chosen, on other splits than eval; {entry['split']!r} would flatter them"
+                )
         self._check_disagreements()
 
     def _check_disagreements(self) -> None:
@@ -466,16 +478,45 @@ class Study:
             for i, source in enumerate(detector.get("reference", [])):
                 self._dataset(source["corpus"], "train", f"{where}.reference[{i}].corpus")
 
-    def _check_explained(self, name: str, detector: Config, where: str) -> None:
+    def _check_explained(self, name: str, detector: Config, where: str, baseline: str) -> None:
         if kind_of(detector) == "foreign":
             raise ConfigError(f"{where}: of {name!r} there are only scores, nothing to explain")
-        from_centroid = self.config["attribution"].get("baseline", "centroid") == "centroid"
-        if from_centroid and kind_of(detector) == "adopted" and "reference" not in detector:
+        untrained = kind_of(detector) == "adopted" and "reference" not in detector
+        if baseline == "centroid" and untrained:
             raise ConfigError(
                 f"{where}: the baseline 'centroid' is the mean of bona fide training data, and the "
                 f"study has trained none of {name!r}; name a corpus for it in "
-                f"detectors.{name}.reference, or choose another attribution.baseline"
+                f"detectors.{name}.reference, or choose another baseline"
             )
+
+    def averages(self) -> Config | None:
+        """What is averaged: section `attribution.averages` with its defaults for the trials."""
+        attribution = self.config.get("attribution", {})
+        if "averages" not in attribution:
+            return None
+        return {key: attribution[key] for key in ("corpus", "split")} | attribution["averages"]
+
+    def _check_averages(self) -> None:
+        averages = self.averages()
+        if averages is None:
+            return
+        where = "attribution.averages"
+        self._dataset(averages["corpus"], averages["split"], f"{where}.corpus")
+        for i, name in enumerate(averages["detectors"]):
+            place = f"{where}.detectors[{i}]"
+            detector = self._reference(name, "detectors", place)
+            self._check_explained(name, detector, place, averages.get("baseline", "zeros"))
+            settings = self.run_of(name).settings
+            if settings["frontend"]["type"] not in _WITH_BANDS:
+                raise ConfigError(
+                    f"{place}: the front-end of {name!r}, {settings['frontend']['type']}, has no "
+                    f"frequency axis; {' and '.join(_WITH_BANDS)} have"
+                )
+            if settings["input"].get("length", 0) is None:
+                raise ConfigError(
+                    f"{place}: {name!r} takes whole clips (`length: null`), which differ in "
+                    "length; there is no mean over them"
+                )
 
     def _check_layers(self) -> None:
         layers = self.config.get("layers", {})

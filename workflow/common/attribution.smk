@@ -3,7 +3,11 @@
 
 def attribution_options():
     options = STUDY.config["attribution"]
-    return {key: value for key, value in options.items() if key not in ("detectors",)}
+    return {
+        key: value
+        for key, value in options.items()
+        if key not in ("averages", "detectors")
+    }
 
 
 def centroid_manifests(wildcards):
@@ -74,3 +78,58 @@ def params_localise(wildcards):
     return with_code(
         "localise", origins=[explained], run=wildcards.run, seed=STUDY.seed
     )
+
+
+# --- means over many windows -------------------------------------------------------------------
+
+
+def averaged_centroid(wildcards):
+    if STUDY.averages().get("baseline") != "centroid":
+        return []
+    return f"{R}/attributions/{wildcards.run}/seed{wildcards.seed}/centroid.safetensors"
+
+
+def params_average_attributions(wildcards):
+    run, seed = wildcards.run, wildcards.seed
+    averages = STUDY.averages()
+    origins = [detector_origin(run, seed), table_origin(wildcards.corpus)]
+    if averaged_centroid(wildcards):
+        origins.append(origin(params_centroid, run=run, seed=seed))
+    return with_code(
+        "average_attributions",
+        component_modules(STUDY.run(run).settings),
+        origins=origins,
+        run=run,
+        folder=detector_folder(run, seed),
+        options={
+            key: value
+            for key, value in averages.items()
+            if key not in ("corpus", "detectors", "split")
+        },
+        split=wildcards.split,
+        seed=STUDY.seed,
+    )
+
+
+def averaged_files(suffix):
+    return [
+        f"{R}/attributions/{run}/seed{seed}/{corpus}.{split}.mean.{suffix}"
+        for run, seed, corpus, split in averaged()
+    ]
+
+
+def averaged_maps():
+    return averaged_files("safetensors")
+
+
+def average_origins():
+    return [
+        origin(
+            params_average_attributions, run=run, seed=seed, corpus=corpus, split=split
+        )
+        for run, seed, corpus, split in averaged()
+    ]
+
+
+def averaged_names():
+    return [STUDY.run(run).detector for run, *_ in averaged()]

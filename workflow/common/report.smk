@@ -147,6 +147,7 @@ def result_origins():
         *(origin(params_audit, corpus=corpus) for corpus in STUDY.corpora),
         *metrics_origins(STUDY.scorings()),
         *(localise_origins() if localised() else explain_origins()),
+        *average_origins(),
         *disagreement_origins(),
         *layers_origins(),
         *probe_origins(),

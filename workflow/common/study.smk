@@ -223,7 +223,12 @@ NO_RELIABILITY = (
     "no probabilities are looked at (section `reliability`), or there are more systems than a "
     "figure can show (key `reliability.systems`)"
 )
+NO_AVERAGES = "no attributions are averaged (section `attribution`, key `averages`)"
 NO_DISAGREEMENTS = "no disagreements are looked for (section `disagreements`)"
+NO_GENERATORS = (
+    "no detectors are held against generators (section `generators`), or there are more than a "
+    "figure can show (key `generators.systems`)"
+)
 NO_BREAKDOWNS = "no conditions are given (section `conditions`)"
 NO_GRIDS = (
     "no detectors or fusions are points of a grid (an entry with the key `grid`, of more than one "
@@ -293,6 +298,18 @@ def localised():
     )
 
 
+def averaged():
+    """(run, seed, corpus, split) of every detector whose attributions are averaged, each with its
+    first seed.
+    """
+    averages = STUDY.averages()
+    if averages is None:
+        return []
+    runs = [STUDY.run_of(name) for name in averages["detectors"]]
+    trials = (averages["corpus"], averages["split"])
+    return [(run.id, run.seeds[0], *trials) for run in runs]
+
+
 def attributions():
     if not attributed():
         return []
@@ -300,11 +317,12 @@ def attributions():
     parts = ["safetensors", "regions.tsv", "summary.tsv"]
     if localised():
         parts.append("localisation.tsv")
-    return [
+    of_clips = [
         f"{R}/attributions/{run}/seed{seed}/{corpus}.{part}"
         for run, seed in attributed()
         for part in parts
     ]
+    return [*of_clips, *averaged_maps()]
 
 
 def artefact_sets():
@@ -371,6 +389,8 @@ def figure_names():
     if shown_scorings():
         names += ["det_curves", "score_histograms"]
         names += ["eer_by_condition", "train_test_matrix"]
+    if generator_matrix():
+        names += ["generator_matrix"]
     if "comparisons" in STUDY.config:
         names += ["comparisons"]
     if "reliability" in STUDY.config:
@@ -381,6 +401,8 @@ def figure_names():
         names += ["attribution_examples"]
     if localised():
         names += ["localisation"]
+    if averaged():
+        names += ["attribution_mean"]
     if layered():
         names += ["layer_weights", "layer_weight_map"]
     if CURVES:
@@ -400,6 +422,8 @@ def table_names():
         names += ["comparisons"]
     if STUDY.config.get("conditions"):
         names += ["breakdowns"]
+    if "generators" in STUDY.config:
+        names += ["generator_matrix"]
     return names + [f"grid_{grid}" for grid in STUDY.grids]
 
 

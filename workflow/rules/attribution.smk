@@ -72,3 +72,31 @@ rule localise:
         cfg=params_localise,
     script:
         "../scripts/localise.py"
+
+
+rule average_attributions:
+    """Mean Integrated Gradients of many windows, by frequency and time, per class and system."""
+    input:
+        backbone=run_backbone,
+        centroid=averaged_centroid,
+        detector=detector_files,
+        manifest=f"{R}/manifests/{{corpus}}.tsv",
+    output:
+        maps=f"{R}/attributions/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.mean.safetensors",
+        bands=f"{R}/attributions/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.mean.bands.tsv",
+        summary=f"{R}/attributions/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.mean.summary.tsv",
+    log:
+        f"{LOGS}/average_attributions/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.log",
+    benchmark:
+        f"{R}/benchmarks/average_attributions/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        gpu=LOCAL_GPU,
+        mem_mb=growing(16000),
+        runtime=480,
+    params:
+        cfg=params_average_attributions,
+    script:
+        "../scripts/average_attributions.py"

@@ -80,6 +80,25 @@ rule figure_train_test_matrix:
         "../scripts/figure_train_test_matrix.py"
 
 
+rule figure_generator_matrix:
+    """EER of every detector on every generator; what it was trained on is framed."""
+    input:
+        table=target(generator_matrix, absent=NO_GENERATORS),
+    output:
+        pdf=f"{R}/figures/generator_matrix.pdf",
+        png=report_figure("generator_matrix"),
+        tsv=f"{R}/figures/generator_matrix.tsv",
+    log:
+        f"{LOGS}/figure_generator_matrix.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=figure_params("generator_matrix", generator_matrix_origins),
+    script:
+        "../scripts/figure_generator_matrix.py"
+
+
 rule figure_comparisons:
     """Differences between systems in pairs, on the same trials, and which are significant."""
     input:
@@ -174,6 +193,27 @@ rule figure_attribution_examples:
         ),
     script:
         "../scripts/figure_attribution_examples.py"
+
+
+rule figure_attribution_mean:
+    """Mean attribution by frequency and time, for bona fide speech, spoofs and both."""
+    input:
+        maps=target(averaged_maps, absent=NO_AVERAGES),
+    output:
+        pdf=f"{R}/figures/attribution_mean.pdf",
+        png=report_figure("attribution_mean"),
+        tsv=f"{R}/figures/attribution_mean.tsv",
+    log:
+        f"{LOGS}/figure_attribution_mean.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=figure_params(
+            "attribution_mean", average_origins, detectors=averaged_names()
+        ),
+    script:
+        "../scripts/figure_attribution_mean.py"
 
 
 rule figure_localisation:
@@ -404,10 +444,31 @@ rule table_breakdowns:
         "../scripts/table_breakdowns.py"
 
 
+rule table_generator_matrix:
+    """Error rates of every detector on every generator, by what it was trained on."""
+    input:
+        manifests=generator_manifests(),
+        scores=target(generator_scores, absent=NO_GENERATORS),
+        thresholds=generator_thresholds(),
+    output:
+        matrix=report_table("generator_matrix"),
+        seeds=f"{R}/tables/generator_matrix.seeds.tsv",
+    log:
+        f"{LOGS}/table_generator_matrix.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=params_table_generator_matrix,
+    script:
+        "../scripts/table_generator_matrix.py"
+
+
 rule report:
     """One self-contained page: what was run, on what, every number and figure, and the caveats."""
     input:
         artefacts=[path for path in artefacts() if path.endswith(".rates.tsv")],
+        averages=averaged_files("summary.tsv"),
         attributions=attribution_files("summary.tsv"),
         audits=audits(),
         disagreements=disagreements(),

@@ -17,4 +17,5 @@ with job(snakemake) as cfg:
         cfg["root"],
         snakemake.output[0],
         cfg["disagreements"],
+        snakemake.input.averages,
     )

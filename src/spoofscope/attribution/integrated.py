@@ -42,7 +42,7 @@ class Attribution(NamedTuple):
         values: float32 (C, N, D), like the features.
         output, baseline_output: F(x) and F(b), log-odds.
         delta: sum of `values` minus (output - baseline_output).
-        relative_error: |delta| / max(|output - baseline_output|, `SMALLEST_DIFFERENCE`).
+        relative_error: |delta| / max(|output - baseline_output|, smallest difference).
         steps: points on the path in the last attempt.
         converged: whether the relative error is below the tolerance.
     """
@@ -105,6 +105,7 @@ def integrated_gradients(
     max_steps: int = 400,
     tolerance: float = 0.05,
     internal_batch: int = 16,
+    smallest_difference: float = SMALLEST_DIFFERENCE,
 ) -> Attribution:
     """Integrated Gradients of one window, with as many path points as completeness asks for.
 
@@ -123,6 +124,7 @@ def integrated_gradients(
         max_steps: no attempt has more points.
         tolerance: relative completeness error, such as 0.05.
         internal_batch: points that go through the function at once.
+        smallest_difference: the error is relative to this where outputs are nearer to each other.
 
     Raises:
         DetectorError: shapes differ, or an attribution is not finite.
@@ -149,7 +151,7 @@ def integrated_gradients(
         if not bool(torch.isfinite(values).all()):
             raise DetectorError("an attribution is NaN or infinite")
         delta = float(values.double().sum()) - difference
-        error = abs(delta) / max(abs(difference), SMALLEST_DIFFERENCE)
+        error = abs(delta) / max(abs(difference), smallest_difference)
         settled = abs(delta - before) < _SETTLED * abs(delta)
         if error < tolerance or settled or 2 * steps > max_steps:
             break

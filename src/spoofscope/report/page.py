@@ -12,7 +12,9 @@ import polars as pl
 from spoofscope.errors import SpoofscopeError
 from spoofscope.files import write_text
 from spoofscope.provenance.record import git_state, package_versions
+from spoofscope.report.averages import averaged_runs
 from spoofscope.report.disagreements import disagreement_sections
+from spoofscope.report.generators import generator_summary
 from spoofscope.tables import read_manifest, read_table
 
 CAPTIONS = {
@@ -37,6 +39,13 @@ CAPTIONS = {
         "Trained on, tested on",
         "Equal error rate (%) of every detector against every spoofing system. Values above 50 % "
         "are real: that system is ranked as more bona fide than real speech.",
+    ),
+    "generator_matrix": (
+        "Trained on one generator, tested on another",
+        "Equal error rate (%) of every detector on each generator against bona fide clips, mean "
+        "over training seeds with the standard deviation over them (of the seeds themselves, not "
+        "an estimate for more). Frames: what the detector knew of the generator. The mean of "
+        "unseen leaves out what it was trained or selected on.",
     ),
     "comparisons": (
         "Which detectors differ",
@@ -69,6 +78,14 @@ CAPTIONS = {
         "Area under the ROC curve of frame-wise spoof evidence against the segments where an "
         "artefact is known to be; 0.5 is chance. Systems whose artefact is everywhere are left "
         "out: there is nothing to localise.",
+    ),
+    "attribution_mean": (
+        "At which frequencies the detectors listen",
+        "Integrated Gradients, mean over windows that were drawn evenly over the spoofing systems; "
+        "blue is evidence for bona fide, orange for spoof. The three maps of a detector have one "
+        "colour range, symmetric about zero and up to the largest magnitude in any of them (beside "
+        "the bar); values are as computed. Below, sums over time with a band of one standard error "
+        "over windows; in brackets: windows.",
     ),
     "layer_weights": (
         "Learned layer weights",
@@ -290,6 +307,7 @@ def build_page(
     root: str,
     output: str,
     disagreements: Sequence[Mapping[str, Any]],
+    averages: Sequence[str],
 ) -> None:
     """Write the report.
 
@@ -305,6 +323,7 @@ def build_page(
         root: folder of the study's results.
         output: the page.
         disagreements: see `report.disagreements.disagreement_sections`.
+        averages: summaries of averaged attributions.
 
     Raises:
         SpoofscopeError: a figure without a caption.
@@ -358,8 +377,12 @@ def build_page(
         grids={grid: _chosen(f"{root}/tables/grid_{grid}.tsv") for grid in grids},
         attributions=_attributions(summaries, localisation),
         artefacts=_artefacts(rates),
+        averages=averaged_runs(averages),
         disagreements=disagreement_sections(disagreements, root),
         tandem=bool(config.get("tdcf")),
+        generators=generator_summary(f"{root}/tables/generator_matrix.tsv")
+        if config.get("generators")
+        else [],
         breakdowns=_breakdowns(f"{root}/tables/breakdowns.tsv") if config.get("conditions") else [],
         git=git_state(),
         packages=package_versions(),

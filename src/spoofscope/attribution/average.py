@@ -1,0 +1,448 @@
+"""Attributions averaged over many windows: at which frequencies a detector listens.
+
+After Gasenzer and Wolter (TMLR 2024), who average Integrated Gradients of wavelet packet images
+over thousands of one-second frames. Other than theirs, the detector is in evaluation mode, the
+explained output is named and the same for all windows, and windows are drawn by lot, evenly over
+generators.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from spoofscope.attribution.baselines import baseline_features, window_features
+from spoofscope.attribution.explain import reduce_map
+from spoofscope.attribution.integrated import (
+    SMALLEST_DIFFERENCE,
+    TARGETS,
+    Attribution,
+    Function,
+    Target,
+    integrated_gradients,
+    log_odds_function,
+    recurrent_safe,
+)
+from spoofscope.attribution.mean_store import (
+    Floats,
+    Group,
+    MeanAttribution,
+    MeanSettings,
+    write_means,
+)
+from spoofscope.audio import InputPolicy, Windows
+from spoofscope.detector import Detector
+from spoofscope.errors import ConfigError, TableError
+from spoofscope.identity import rng_of
+from spoofscope.inputs import decoded_windows
+from spoofscope.options import check_keys
+from spoofscope.tables import write_table
+
+logger = logging.getLogger(__name__)
+
+Explained = Literal["probability", "log_odds"]
+EXPLAINED: tuple[Explained, ...] = ("probability", "log_odds")
+MEAN_BASELINES = ("zeros", "centroid")
+
+SMALLEST_PROBABILITY = 0.02
+"""Where features and baseline have probabilities that are nearer to each other than this, the
+completeness error is stated relative to this value: within a tolerance of 5 % the attribution then
+misses a probability by at most 0.001."""
+
+
+@dataclass(frozen=True)
+class AverageOptions:
+    """The study file's choices for averaged attributions.
+
+    Attributes:
+        windows_per_class: of bona fide speech, and of spoofs, shared evenly by their systems.
+        function: what is explained: the `probability` of the target (softmax or sigmoid), or the
+            `log_odds`. Where a detector is sure, its probability no longer moves, and windows of
+            which it is sure count little more than others; its log-odds go on growing.
+        target: positive attribution is evidence for this class.
+        baseline: `zeros`, the training mean where the front-end normalises; or `centroid`, the mean
+            bona fide features of the training data.
+        steps, max_steps, tolerance, internal_batch: see `integrated.integrated_gradients`.
+    """
+
+    windows_per_class: int = 2500
+    function: Explained = "probability"
+    target: Target = "bonafide"
+    baseline: Literal["zeros", "centroid"] = "zeros"
+    steps: int = 50
+    max_steps: int = 400
+    tolerance: float = 0.05
+    internal_batch: int = 64
+
+    def __post_init__(self) -> None:
+        for key in ("windows_per_class", "steps", "internal_batch"):
+            if getattr(self, key) < 1:
+                raise ConfigError(f"attribution.averages: {key} must be at least 1")
+        if not self.tolerance > 0:
+            raise ConfigError("attribution.averages: tolerance must be positive")
+        if self.max_steps < self.steps:
+            raise ConfigError("attribution.averages: max_steps must not be below steps")
+        for key, allowed in (
+            ("function", EXPLAINED),
+            ("target", TARGETS),
+            ("baseline", MEAN_BASELINES),
+        ):
+            if getattr(self, key) not in allowed:
+                raise ConfigError(
+                    f"attribution.averages: {key} must be one of {', '.join(allowed)}"
+                )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "AverageOptions":
+        """From a section of the study file.
+
+        Raises:
+            ConfigError: an unknown key or a value that it cannot have.
+        """
+        check_keys(values, list(cls.__dataclass_fields__), "attribution.averages")
+        return cls(**values)
+
+
+# --- which windows -------------------------------------------------------------------------------
+
+
+def n_windows(policy: InputPolicy, duration: float) -> int:
+    """How many windows the policy cuts from a clip of `duration` seconds.
+
+    Exact for clips at the policy's sample rate; resampling may lose or win a sample, and with it a
+    window at the end.
+
+    Raises:
+        ConfigError: the policy takes whole clips.
+    """
+    if policy.length is None:
+        raise ConfigError(
+            "attribution.averages: the detector takes whole clips (`length: null`), which differ "
+            "in length: there is no mean over them"
+        )
+    n = round(duration * policy.sample_rate)
+    if policy.long == "crop" or n <= policy.length:
+        return 1
+    hop = policy.hop or policy.length
+    last = (n - policy.length) // hop
+    return 1 + last + int(policy.tail == "align" and last * hop + policy.length < n)
+
+
+def shares(available: Sequence[int], total: int) -> list[int]:
+    """How many to take of each group: as equal as possible, `total` together, or all there are.
+
+    Args:
+        available: how many each group has.
+        total: how many are wanted.
+    """
+    result = [0] * len(available)
+    smallest_first = sorted(range(len(available)), key=lambda i: available[i])
+    for place, i in enumerate(smallest_first):
+        result[i] = min(available[i], total // (len(available) - place))
+        total -= result[i]
+    return result
+
+
+def choose_windows(
+    rows: pl.DataFrame, policy: InputPolicy, per_class: int, seed: int
+) -> dict[str, list[int]]:
+    """A random choice of windows, as many of bona fide speech as of spoofs, evenly over systems.
+
+    Args:
+        rows: manifest rows; their order does not matter.
+        policy: how they are cut.
+        per_class: windows of a class; all where it has fewer.
+        seed: decides the choice.
+
+    Returns:
+        utt_id to the numbers of its chosen windows, ascending; clips by system and utt_id.
+    """
+    chosen: dict[str, list[int]] = {}
+    for label in TARGETS:
+        own = rows.filter(pl.col("label") == label).sort("system", "utt_id")
+        windows: dict[str, list[tuple[str, int]]] = {}
+        for utt_id, system, duration in own.select("utt_id", "system", "duration").iter_rows():
+            cut = [(utt_id, k) for k in range(n_windows(policy, duration))]
+            windows.setdefault(system, []).extend(cut)
+        wanted = shares([len(group) for group in windows.values()], per_class)
+        for (system, group), n in zip(windows.items(), wanted, strict=True):
+            drawn = rng_of("windows to average", seed, system).permutation(len(group))[:n]
+            for i in sorted(drawn.tolist()):
+                chosen.setdefault(group[i][0], []).append(group[i][1])
+    return chosen
+
+
+# --- the mean ------------------------------------------------------------------------------------
+
+
+class _Window(NamedTuple):
+    """One explained window: its attribution and normalised features, (bands, frames)."""
+
+    attribution: Floats
+    image: Floats
+    result: Attribution
+
+
+class _Sums:
+    """Sums over windows of one group, whatever their number."""
+
+    def __init__(self, group: Group, system: str, shape: tuple[int, int]) -> None:
+        self.group: Group = group
+        self.system = system
+        self.n_windows = self.n_utterances = self.beyond = self.steps = 0
+        self.output = self.baseline_output = self.delta = 0.0
+        self.attribution, self.absolute, self.image = (np.zeros(shape) for _ in range(3))
+        self.frequency, self.squares = np.zeros(shape[0]), np.zeros(shape[0])
+
+    def add(self, windows: Sequence[_Window]) -> None:
+        """Add the windows of one clip."""
+        self.n_utterances += 1
+        for window in windows:
+            result = window.result
+            self.n_windows += 1
+            self.beyond += int(not result.converged)
+            self.steps = max(self.steps, result.steps)
+            self.output += result.output
+            self.baseline_output += result.baseline_output
+            self.delta += result.delta
+            self.attribution += window.attribution
+            self.absolute += np.abs(window.attribution)
+            self.image += window.image
+            curve = window.attribution.sum(axis=1)
+            self.frequency += curve
+            self.squares += curve**2
+
+    def mean(self) -> MeanAttribution:
+        n = self.n_windows
+        frequency = self.frequency / n
+        variance = np.maximum(self.squares / n - frequency**2, 0.0)
+        return MeanAttribution(
+            group=self.group,
+            system=self.system,
+            n_windows=n,
+            n_utterances=self.n_utterances,
+            output=self.output / n,
+            baseline_output=self.baseline_output / n,
+            delta=self.delta / n,
+            beyond=self.beyond,
+            steps=self.steps,
+            attribution=self.attribution / n,
+            absolute=self.absolute / n,
+            image=self.image / n,
+            frequency=frequency,
+            frequency_error=np.sqrt(variance / (n - 1))
+            if n > 1
+            else np.full_like(frequency, np.nan),
+        )
+
+
+def explained_function(detector: Detector, function: Explained, target: Target) -> Function:
+    """From features (B, C, N, D) without padding to (B,): probability or log-odds of the target.
+
+    Raises:
+        DetectorError: the detector is in training mode.
+    """
+    log_odds = log_odds_function(detector, target)
+    if function == "log_odds":
+        return log_odds
+    # Of two classes, the softmax is the sigmoid of the difference.
+    return lambda values: torch.sigmoid(log_odds(values))
+
+
+class _Averager:
+    def __init__(
+        self, detector: Detector, options: AverageOptions, centroid: Tensor | None
+    ) -> None:
+        edges = detector.frontend.band_edges()
+        if edges is None:
+            raise ConfigError(
+                f"attribution.averages: front-end {detector.frontend.name} has no frequency axis, "
+                "so a mean over windows would have no meaning; stft and wavelet_packets have"
+            )
+        self.detector, self.options, self.centroid = detector, options, centroid
+        self.function = explained_function(detector, options.function, options.target)
+        policy, frontend = detector.policy, detector.frontend
+        assert policy.length is not None
+        self.shape = (frontend.dim, frontend.n_frames(policy.length))
+        self.settings = MeanSettings(
+            function=options.function,
+            target=options.target,
+            baseline=options.baseline,
+            band_edges=tuple(edges),
+            hop_seconds=frontend.hop_seconds,
+            first_centre_seconds=frontend.first_centre_seconds,
+            window_seconds=policy.length / policy.sample_rate,
+            tolerance=options.tolerance,
+        )
+
+    def explain(self, windows: Windows) -> Iterator[_Window]:
+        """Attribution and normalised features of windows of one clip."""
+        options = self.options
+        features = window_features(self.detector, list(windows.values))
+        baselines = baseline_features(
+            options.baseline,
+            self.detector,
+            windows.values,
+            features,
+            centroid=self.centroid,
+            seed_parts=(),
+        )
+        probability = options.function == "probability"
+        for values, baseline in zip(features, baselines, strict=True):
+            result = integrated_gradients(
+                self.function,
+                values,
+                baseline,
+                steps=options.steps,
+                max_steps=options.max_steps,
+                tolerance=options.tolerance,
+                internal_batch=options.internal_batch,
+                smallest_difference=SMALLEST_PROBABILITY if probability else SMALLEST_DIFFERENCE,
+            )
+            # Of magnitude and sign, the image is the magnitude.
+            image = values[0].double().T.cpu().numpy()
+            yield _Window(reduce_map(self.detector.frontend, result.values), image, result)
+
+
+def average(
+    detector: Detector,
+    rows: pl.DataFrame,
+    options: AverageOptions,
+    *,
+    centroid: Tensor | None = None,
+    seed: int,
+) -> tuple[MeanSettings, list[MeanAttribution]]:
+    """Mean attribution of windows that are drawn by lot, see :func:`choose_windows`.
+
+    Only sums are kept, so memory does not grow with the number of windows.
+
+    Args:
+        detector: on the device where it shall run; it is put into evaluation mode. Its front-end
+            has a frequency axis, and its windows a fixed length.
+        rows: manifest rows of the split to choose from.
+        options: what to do.
+        centroid: (C, D), where the baseline is `centroid`.
+        seed: of the choice.
+
+    Returns:
+        The means of bona fide windows, of spoofed ones, of both, and of each spoofing system by
+        name. A class without clips has no mean.
+
+    Raises:
+        ConfigError: the front-end has no frequency axis, or the detector takes whole clips.
+        TableError: there are no rows. AudioError: a file cannot be read.
+        DetectorError: an attribution is not finite.
+    """
+    if rows.is_empty():
+        raise TableError("no utterances to average attributions of")
+    chosen = choose_windows(rows, detector.policy, options.windows_per_class, seed)
+    detector.eval()
+    averager = _Averager(detector, options, centroid)
+    ordered = rows.sort("system", "utt_id").filter(pl.col("utt_id").is_in(list(chosen)))
+    systems = ordered.filter(pl.col("label") == "spoof")["system"].unique().sort().to_list()
+    sums = {
+        (group, system): _Sums(group, system, averager.shape)
+        for group, system in _groups(ordered["label"].to_list(), systems)
+    }
+    missing = 0
+    with recurrent_safe(detector.backend):
+        clips = zip(
+            ordered.select("utt_id", "label", "system").iter_rows(),
+            decoded_windows(ordered, detector.policy),
+            strict=True,
+        )
+        for number, ((utt_id, label, system), (_, windows)) in enumerate(clips, start=1):
+            places = [k for k in chosen[utt_id] if k < len(windows.starts)]
+            missing += len(chosen[utt_id]) - len(places)
+            if not places:
+                continue
+            kept = Windows(windows.values[places], windows.starts[places], windows.valid[places])
+            explained = list(averager.explain(kept))
+            sums["both", "-"].add(explained)
+            sums[label, "-"].add(explained)
+            if label == "spoof":
+                sums["system", system].add(explained)
+            if number % 100 == 0 or number == ordered.height:
+                logger.info("averaged over %d of %d clips", number, ordered.height)
+    if missing:
+        logger.warning("%d of the chosen windows do not exist: resampling lost a sample", missing)
+    means = [group.mean() for group in sums.values() if group.n_windows]
+    whole = next(mean for mean in means if mean.group == "both")
+    if whole.beyond:
+        logger.warning(
+            "completeness error not below %g for %d of %d windows",
+            options.tolerance,
+            whole.beyond,
+            whole.n_windows,
+        )
+    return averager.settings, means
+
+
+def _groups(labels: Sequence[str], systems: Sequence[str]) -> list[tuple[Group, str]]:
+    classes: list[tuple[Group, str]] = [(label, "-") for label in TARGETS if label in labels]
+    of_systems: list[tuple[Group, str]] = [("system", system) for system in systems]
+    return [*classes, ("both", "-"), *of_systems]
+
+
+# --- tables --------------------------------------------------------------------------------------
+
+
+def summary_table(means: Sequence[MeanAttribution]) -> pl.DataFrame:
+    """One row per group: group, system, n_windows, n_utterances, output, baseline_output, delta,
+    beyond (windows beyond the tolerance), beyond_share, steps; see `mean_store.MeanAttribution`.
+    """
+    names = ("group", "system", "n_windows", "n_utterances", "output", "baseline_output", "delta")
+    return pl.DataFrame(
+        [
+            {
+                **{name: getattr(mean, name) for name in names},
+                "beyond": mean.beyond,
+                "beyond_share": mean.beyond / mean.n_windows,
+                "steps": mean.steps,
+            }
+            for mean in means
+        ]
+    )
+
+
+def bands_table(settings: MeanSettings, means: Sequence[MeanAttribution]) -> pl.DataFrame:
+    """One row per group and band, lowest first: group, system, band, low, high and centre (Hz),
+    attribution (mean over windows of the sum over time), standard_error (over windows; empty for a
+    single one), absolute (mean magnitude, summed over time).
+    """
+    edges = np.array(settings.band_edges)
+    return pl.concat(
+        pl.DataFrame(
+            {
+                "group": [mean.group] * (edges.size - 1),
+                "system": [mean.system] * (edges.size - 1),
+                "band": np.arange(edges.size - 1),
+                "low": edges[:-1],
+                "high": edges[1:],
+                "centre": (edges[:-1] + edges[1:]) / 2,
+                "attribution": mean.frequency,
+                "standard_error": mean.frequency_error,
+                "absolute": mean.absolute.sum(axis=1),
+            }
+        )
+        for mean in means
+    ).with_columns(pl.col("standard_error").fill_nan(None))
+
+
+def write_averages(
+    settings: MeanSettings,
+    means: Sequence[MeanAttribution],
+    maps: str | Path,
+    bands: str | Path,
+    summary: str | Path,
+) -> None:
+    """Write the maps as safetensors, and both tables."""
+    write_means(maps, settings, means)
+    write_table(bands, bands_table(settings, means))
+    write_table(summary, summary_table(means))

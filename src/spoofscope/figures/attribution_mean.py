@@ -1,0 +1,146 @@
+"""Mean attribution over many windows, by frequency and time."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+
+from spoofscope.attribution.mean_store import Floats, MeanAttribution, MeanSettings, read_means
+from spoofscope.figures.style import BONAFIDE, SPOOF, line_style, new_figure, save
+
+_COLOURS = LinearSegmentedColormap.from_list("evidence", [SPOOF, "#ffffff", BONAFIDE])
+_CLASSES = {"bonafide": "bona fide", "spoof": "spoof", "both": "both"}
+_CURVES = {
+    "bonafide": {"color": BONAFIDE, "linestyle": "-"},
+    "spoof": {"color": SPOOF, "linestyle": "-"},
+}
+# Rows of a legend beside the curves.
+_LEGEND_ROWS = 14
+
+
+def draw(detectors: Sequence[str], maps: Sequence[str], outputs: Mapping[str, str]) -> None:
+    """Draw for each detector three maps over time and frequency, and below a curve per group.
+
+    Blue is evidence for bona fide, orange for spoof. The three maps of a detector have one colour
+    range, symmetric about zero, up to the largest magnitude in any of them; nothing is scaled.
+    The curves are sums over time, with a band of one standard error over windows to either side.
+
+    Args:
+        detectors: name of the detector of each file.
+        maps: files of `attribution.mean_store`.
+        outputs: `pdf`, `png`, `tsv`.
+    """
+    figure = new_figure(8.2, 4.4 * len(maps) + 0.1)
+    parts = figure.subfigures(len(maps), 1, squeeze=False)[:, 0]
+    numbers = []
+    for part, name, path in zip(parts, detectors, maps, strict=True):
+        settings, means = read_means(path)
+        part.suptitle(f"{name}: attribution of the {_what(settings)}", fontsize=9)
+        grid = part.add_gridspec(2, 3, height_ratios=[1.25, 1])
+        classes = [mean for mean in means if mean.group in _CLASSES]
+        signed = [_for_bonafide(settings, mean.attribution) for mean in classes]
+        largest = max(float(np.abs(values).max()) for values in signed) or 1.0
+        upper = []
+        for column, (mean, values) in enumerate(zip(classes, signed, strict=True)):
+            axes = part.add_subplot(grid[0, column])
+            image = _map(axes, settings, values, largest)
+            axes.set_title(f"{_CLASSES[mean.group]} ({mean.n_windows} windows)", fontsize=8)
+            if column == 0:
+                axes.set_ylabel("frequency (kHz)")
+            else:
+                axes.tick_params(labelleft=False)
+            upper.append(axes)
+        bar = part.colorbar(image, ax=upper, pad=0.01, aspect=16)
+        bar.set_label(f"spoof ← mean → bona fide\n(at most ±{largest:.2g})", fontsize=7)
+        bar.formatter.set_powerlimits((-2, 2))
+        _curves(part.add_subplot(grid[1, :]), settings, means)
+        numbers.append(_numbers(name, settings, means))
+    save(figure, outputs, pl.concat(numbers))
+
+
+def _what(settings: MeanSettings) -> str:
+    what = "probability" if settings.function == "probability" else "log-odds"
+    target = "bona fide" if settings.target == "bonafide" else "spoof"
+    return f"{what} of {target}, baseline {settings.baseline}"
+
+
+def _for_bonafide(settings: MeanSettings, values: Floats) -> Floats:
+    """Evidence for bona fide; the probabilities of both classes add up to 1."""
+    return values if settings.target == "bonafide" else -values
+
+
+def _map(axes: Axes, settings: MeanSettings, values: Floats, largest: float) -> object:
+    """Draw a map (bands, frames), frames at their places in the window."""
+    first, hop = settings.first_centre_seconds, settings.hop_seconds
+    times = first + hop * (np.arange(values.shape[1] + 1) - 0.5)
+    image = axes.pcolormesh(
+        times,
+        np.array(settings.band_edges) / 1000,
+        values,
+        cmap=_COLOURS,
+        norm=Normalize(-largest, largest),
+        rasterized=True,
+    )
+    # Frames beyond the ends see the window continued by reflection.
+    axes.set_xlim(0, settings.window_seconds)
+    axes.set_xlabel("time in the window (s)")
+    axes.grid(visible=False)
+    return image
+
+
+def _curves(axes: Axes, settings: MeanSettings, means: Sequence[MeanAttribution]) -> None:
+    edges = np.array(settings.band_edges)
+    centres = (edges[:-1] + edges[1:]) / 2000
+    systems = 0
+    for mean in means:
+        if mean.group == "both":
+            continue
+        curve = _for_bonafide(settings, mean.frequency)
+        if mean.group == "system":
+            label = mean.system
+            # Blue and orange are the classes.
+            style = {**line_style(systems + 2), "linewidth": 0.9}
+            systems += 1
+        else:
+            label = _CLASSES[mean.group]
+            style = {**_CURVES[mean.group], "linewidth": 1.8}
+        axes.plot(centres, curve, label=f"{label} ({mean.n_windows})", **style)
+        axes.fill_between(
+            centres,
+            curve - mean.frequency_error,
+            curve + mean.frequency_error,
+            color=style["color"],
+            alpha=0.18,
+            linewidth=0,
+        )
+    axes.axhline(0, color="black", linewidth=0.6)
+    axes.set_xlim(0, edges[-1] / 1000)
+    axes.set_xlabel("frequency (kHz)")
+    axes.set_ylabel("sum over time\nspoof ← → bona fide")
+    axes.ticklabel_format(axis="y", scilimits=(-2, 2))
+    columns = -(-(systems + 2) // _LEGEND_ROWS)
+    axes.legend(loc="center left", bbox_to_anchor=(1.005, 0.5), ncols=columns, fontsize=6.5)
+
+
+def _numbers(name: str, settings: MeanSettings, means: Sequence[MeanAttribution]) -> pl.DataFrame:
+    """The curves of all groups, as evidence for bona fide; `maps` have the rest."""
+    edges = settings.band_edges
+    return pl.concat(
+        pl.DataFrame(
+            {
+                "low_hz": edges[:-1],
+                "high_hz": edges[1:],
+                "attribution": _for_bonafide(settings, mean.frequency),
+                "standard_error": mean.frequency_error,
+            }
+        ).select(
+            pl.lit(name).alias("detector"),
+            pl.lit(mean.group).alias("group"),
+            pl.lit(mean.system).alias("system"),
+            pl.lit(mean.n_windows).alias("n_windows"),
+            pl.all(),
+        )
+        for mean in means
+    ).with_columns(pl.col("standard_error").fill_nan(None))
