@@ -424,6 +424,76 @@ def test_what_cannot_be_explained_is_refused(tmp_path):
     assert Study(config).train_sources("theirs") == [{"corpus": "mine"}]
 
 
+def test_what_is_averaged_has_a_frequency_axis_and_windows_of_one_length(tmp_path):
+    config = with_others(tmp_path / "theirs", frontend={"type": "stft"}, input={"length": 16000})
+    config["frontends"]["packets"] = {"type": "wavelet_packets"}
+    config["detectors"]["p"] = {
+        "frontend": "packets",
+        "backend": {"type": "dcnn"},
+        "input": {"length": 16000},
+        "train": {"data": [{"corpus": "mine"}]},
+    }
+    averages = {"detectors": ["p", "theirs"], "split": "dev"}
+    config["attribution"]["averages"] = averages
+    assert Study(config).averages() == {"corpus": "mine", **averages}
+    assert Study(small()).averages() is None
+    for values, message in (
+        ({"detectors": ["q"]}, r"averages.detectors\[0\]: 'q' is not in detectors"),
+        ({"detectors": ["p", "b"]}, r"averages.detectors\[1\]: the front-end of 'b', lfcc, has no"),
+        ({"detectors": ["published"]}, r"of 'published' there are only scores"),
+        ({"corpus": "mien"}, r"attribution.averages.corpus: 'mien' is neither .*'mine'\?"),
+        ({"baseline": "centroid"}, r"averages.detectors\[1\]: .*detectors.theirs.reference"),
+        ({"window_per_class": 3}, r"'window_per_class'; did you mean 'windows_per_class'\?"),
+    ):
+        changed = copy.deepcopy(config)
+        changed["attribution"]["averages"] |= values
+        with pytest.raises(ConfigError, match=message):
+            Study(changed)
+    config["detectors"]["p"]["input"] = {"length": None}
+    with pytest.raises(ConfigError, match="'p' takes whole clips"):
+        Study(config)
+    # Patterns stand for names here as in other lists of detectors.
+    config["attribution"]["averages"] = {"detectors": ["the*"]}
+    assert Study(config).averages()["detectors"] == ["theirs"]
+
+
+def test_disagreements_have_thresholds_and_names_of_their_own(tmp_path):
+    config = with_others(tmp_path / "theirs")
+    entry = {"right": "a", "wrong": "all", "corpus": "mine", "split": "eval"}
+    dev = {"corpus": "mine", "split": "dev"}
+    config["disagreements"] = [
+        {**entry, "clips": 3},
+        {**entry, "name": "other"},
+        {**entry, "wrong": "published", "threshold": dev},
+    ]
+    study = Study(config)
+    found = study.disagreements()
+    assert list(found) == ["a_not_all", "other", "a_not_published"]
+    assert found["a_not_all"] == {
+        **dev,
+        "split": "eval",
+        "clips": 3,
+        "right": [study.run_of("a").id, 1, "a"],
+        "wrong": [study.fusion_id("all"), 0, "all"],
+    }
+    assert found["a_not_published"]["threshold"] == dev
+    for values, message in (
+        ({"right": "aa"}, r"disagreements\[0\].right: 'aa' is neither a detector nor .*'a'\?"),
+        ({"wrong": "a"}, r"disagreements\[0\]: 'a' cannot disagree with itself"),
+        ({"name": "other"}, r"disagreements\[1\]: there is another 'other'"),
+        ({"wrong": "theirs"}, r"'theirs' was not trained by this study, so it has no threshold"),
+        ({"wrong": "published"}, r"'published' was not trained by this study"),
+        ({"corpus": "other"}, r"disagreements\[0\]: other.eval is not scored by all"),
+        ({"threshold": {**dev, "split": "eval"}}, r"threshold.split: a threshold is not chosen"),
+        ({"threshold": {**dev, "split": "train"}}, r"mine.train is not scored by a"),
+        ({"clip": 3}, r"'clip'; did you mean 'clips'\?"),
+    ):
+        changed = copy.deepcopy(config)
+        changed["disagreements"][0] |= values
+        with pytest.raises(ConfigError, match=message):
+            Study(changed)
+
+
 # --- what is refused -----------------------------------------------------------------------------
 
 
