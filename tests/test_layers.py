@@ -1,6 +1,7 @@
 """The layer study: learned mixes, pooled layers, linear probes, depth curves, costs."""
 
 import math
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from noise_and_tones import write_corpus
 from spoofscope.audio import InputPolicy
 from spoofscope.backends import registry as backends
-from spoofscope.errors import ConfigError, DetectorError, TableError
+from spoofscope.errors import ConfigError, DetectorError, SpoofscopeError, TableError
 from spoofscope.features import FeatureReader, extract
 from spoofscope.frontends import registry as frontends
 from spoofscope.frontends.backbones import write_tiny_backbone
@@ -208,6 +209,18 @@ def test_what_cannot_be_pooled_or_read(corpus, backbone, tmp_path):
     write_table(tmp_path / "a.tsv", corpus[:2].select("utt_id"))
     with pytest.raises(TableError, match="not the index"):
         Pooled([shard])
+
+
+def test_pooling_on_a_full_disk(corpus, backbone, small_disk):
+    """It says so, where a write through a memory map would end the process."""
+    space = os.statvfs(small_disk)
+    with open(small_disk / "filler", "wb") as filler:
+        os.posix_fallocate(filler.fileno(), 0, (space.f_bavail - 1) * space.f_bsize)
+    with pytest.raises(SpoofscopeError, match=r"a\.safetensors: the disk is full"):
+        pool_shard(
+            front_end(backbone), InputPolicy(length=6000), corpus, small_disk / "a.safetensors"
+        )
+    assert [path.name for path in small_disk.iterdir()] == ["filler"]
 
 
 # --- probes ------------------------------------------------------------------------------------

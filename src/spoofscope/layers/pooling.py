@@ -8,6 +8,7 @@ a probe reads only its own.
 """
 
 import json
+import os
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -117,7 +118,9 @@ def _write_header(path: Path, shape: Sequence[int], settings: str) -> int:
     header = header.ljust(-(-len(header) // 8) * 8)
     with open(path, "wb") as stream:
         stream.write(struct.pack("<Q", len(header)) + header)
-        stream.truncate(8 + len(header) + n_bytes)
+        stream.flush()
+        # Room for all of it: on a disk that is full, writing to a map of the file would kill.
+        os.posix_fallocate(stream.fileno(), 0, 8 + len(header) + n_bytes)
     return 8 + len(header)
 
 
