@@ -210,6 +210,42 @@ def test_audio_is_kept_in_memory_only_where_it_fits(manifest: Path) -> None:
     assert load_audio_cache(rows, InputPolicy(), needed * 0.99, 2) == {}
 
 
+# --- batch norms -------------------------------------------------------------------------------
+
+
+def test_batch_norms_are_estimated_again_without_the_noise_of_dropout(
+    manifest: Path, tmp_path: Path
+) -> None:
+    changes: dict[str, Any] = {
+        "frontend": {"type": "wavelet_packets", "wavelet": "haar"},
+        "backend": {"type": "dcnn", "channels": [4, 4, 4, 4, 4]},
+        "policy": InputPolicy(length=4000, long="crop"),
+    }
+    recipe = {"epochs": 2, "batch_size": 12, "train_crop": "start"}
+    for name, recalibrate in (("as_trained", False), ("again", True)):
+        settings = {**recipe, "recalibrate_norms": recalibrate}
+        train(make_job(manifest, settings, **changes), tmp_path / name, tmp_path / f"w_{name}")
+    trained, again = weights(tmp_path / "as_trained"), weights(tmp_path / "again")
+    statistics = {name for name, value in again.items() if not torch.equal(value, trained[name])}
+    assert statistics == {name for name in again if name.endswith(("_mean", "_var", "_tracked"))}
+
+    # What the batch norm behind the dropout is given has the mean and variance that it expects.
+    detector = Detector.load(tmp_path / "again")
+    given: list[torch.Tensor] = []
+    norm: Any = detector.backend.get_submodule("dil_conv.0")
+    norm.register_forward_hook(lambda module, inputs, output: given.append(inputs[0]))
+    rows = tables.read_manifest(manifest).filter(pl.col("split") == "train")
+    windows = [detector.policy.windows(audio.read(path)[0]).values[0] for path in rows["path"]]
+    detector.logits(windows, batch_size=12)
+    std, mean = torch.std_mean(given[0], dim=(0, 2, 3))
+    torch.testing.assert_close(norm.running_mean, mean, rtol=0.01, atol=0.01)
+    torch.testing.assert_close(norm.running_var.sqrt(), std, rtol=0.01, atol=0)
+
+    job = make_job(manifest, {"recalibrate_norms": True})
+    with pytest.raises(ConfigError, match="back-end linear has no batch norm"):
+        train(job, tmp_path / "x", tmp_path / "w_x")
+
+
 # --- loss --------------------------------------------------------------------------------------
 
 

@@ -1,11 +1,14 @@
-"""What is fitted to the training set in one go: front-end statistics, back-ends like the GMM."""
+"""What is fitted to the training set in one go: statistics of front-ends and of batch norms,
+back-ends like the GMM."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from spoofscope.detector import Detector
 from spoofscope.frontends.base import Features
@@ -62,3 +65,37 @@ def fit_backend(
     backend: Any = detector.backend
     with torch.no_grad():
         backend.fit(examples(), seed_of("fit_once", seed))
+
+
+def batch_norms(detector: Detector) -> list[nn.Module]:
+    """The back-end's batch norms."""
+    norms = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+    return [module for module in detector.backend.modules() if isinstance(module, norms)]
+
+
+def fit_batch_norms(detector: Detector, inputs: Iterable[Inputs], batch_size: int) -> None:
+    """Estimate the running statistics of the back-end's batch norms once more, without dropout.
+
+    They become the plain means of those of all batches.
+
+    Args:
+        detector: whose batch norms are fitted; its front-end has its statistics.
+        inputs: the windows of the training set, in an order that mixes the classes.
+        batch_size: windows at once; of another length than the one before begins a new batch.
+    """
+    norms: list[Any] = batch_norms(detector)
+    momenta = [norm.momentum for norm in norms]
+    detector.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    windows = (features for _, features in _raw_features(detector, inputs))
+    with torch.no_grad():
+        for _, same in itertools.groupby(windows, lambda features: features.values.shape):
+            while batch := list(itertools.islice(same, batch_size)):
+                values, lengths = (torch.cat(part) for part in zip(*batch, strict=True))
+                detector.backend_logits(*detector.frontend.normalise(Features(values, lengths)))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    detector.eval()

@@ -55,7 +55,7 @@ from spoofscope.training.data import (
     plan_steps,
     reference_rows,
 )
-from spoofscope.training.fit_once import fit_backend, fit_frontend
+from spoofscope.training.fit_once import batch_norms, fit_backend, fit_batch_norms, fit_frontend
 from spoofscope.training.recipe import Recipe, Stage
 
 _LOGGER = logging.getLogger(__name__)
@@ -303,6 +303,10 @@ class _Training:
                 f"back-end {detector.backend.name} is fitted in one go, without augmentation on "
                 "the fly: train it on an augmented copy instead of a chain"
             )
+        if self.recipe.recalibrate_norms and not batch_norms(detector):
+            raise ConfigError(
+                f"recipe: recalibrate_norms: back-end {detector.backend.name} has no batch norm"
+            )
         if detector.backend.fitted_once and self.recipe.processes > 1:
             raise ConfigError(
                 f"recipe: back-end {detector.backend.name} is fitted in one go, by one process"
@@ -331,12 +335,20 @@ class _Training:
             history = [[1, 1, 0, None, result.loss, result.eer, result.min_dcf, 0.0]]
         else:
             history = self._gradient_training()
+            if self.recipe.recalibrate_norms:
+                self._recalibrate_norms()
             result = self.evaluate()
         self.detector.meta["threshold"] = result.threshold
         self.detector.meta["dev_eer"] = result.eer
         self._calibrate(result)
         self._learn_reference()
         return pl.DataFrame(history, schema=HISTORY_COLUMNS, orient="row")
+
+    def _recalibrate_norms(self) -> None:
+        is_bonafide = (self.train_rows["label"] == "bonafide").to_numpy()
+        rows = self.train_rows[epoch_order(is_bonafide, "shuffle", self.job.seed, 0).tolist()]
+        inputs = self._inputs(rows, self.train_clips, self.job.train_features)
+        fit_batch_norms(self.detector, inputs, self.recipe.stages[-1].batch_size)
 
     def _calibrate(self, result: DevResult) -> None:
         calibration = fit_calibration(result.bonafide, result.spoof)

@@ -34,6 +34,7 @@ _RECIPE_DEFAULTS: dict[str, Any] = {
     "sampler": "shuffle",
     "train_crop": "random",
     "select_by": "eer",
+    "recalibrate_norms": False,
     "mixed_precision": "no",
     "checkpoint_minutes": 10,
     "num_workers": 0,
@@ -105,6 +106,8 @@ class Recipe:
         train_crop: which window of a longer clip an epoch sees: "random" or "start".
         select_by: "eer", "min_dcf" or "loss" on the development set; the lowest wins, among equals
             the lowest loss.
+        recalibrate_norms: after the training, the statistics of the back-end's batch norms are
+            estimated once more over the training set, without dropout and augmentation on the fly.
         mixed_precision: "no", "bf16", "fp16" (GPU only), or "auto": on a GPU bf16, or fp16 where it
             has no bf16, and on the CPU no.
         checkpoint_minutes: time between resume files within an epoch.
@@ -120,6 +123,7 @@ class Recipe:
     sampler: str
     train_crop: str
     select_by: str
+    recalibrate_norms: bool
     mixed_precision: str
     checkpoint_minutes: float
     num_workers: int
@@ -164,6 +168,7 @@ def resolve_recipe(config: Mapping[str, Any]) -> Recipe:
         sampler=one_of(options, "sampler", ("shuffle", "balanced"), owner),
         train_crop=one_of(options, "train_crop", ("random", "start"), owner),
         select_by=one_of(options, "select_by", ("eer", "min_dcf", "loss"), owner),
+        recalibrate_norms=one_of(options, "recalibrate_norms", (True, False), owner),
         mixed_precision=one_of(options, "mixed_precision", ("no", "bf16", "fp16", "auto"), owner),
         checkpoint_minutes=_number(options, "checkpoint_minutes", owner),
         num_workers=_count(options, "num_workers", owner),
