@@ -126,7 +126,7 @@ def type_of(schema: Config, definitions: Mapping[str, Config]) -> str:
             named = items.get("$ref", "").removeprefix("#/$defs/")
             inner = (
                 f"[{named}](#{named})"
-                if named in ("stage", "source", "scored", "trials", "tandem")
+                if named in ("stage", "source", "scored", "trials", "matched", "tandem")
                 else (type_of(items, definitions))
             )
             word = f"list of {inner}"
@@ -211,6 +211,7 @@ def reference() -> str:
         "Scoring, fusion, layers, tandem costs, explanation.",
         "scored",
         "trials",
+        "matched",
         "fusion",
         "probe",
         "costs",

@@ -1,0 +1,197 @@
+"""What detectors were trained on against the generators that they are tested on."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.patches import Rectangle
+
+from spoofscope.figures.style import new_figure, percent, save
+from spoofscope.metrics.generators import (
+    DEV_ONLY,
+    LEFT_OUT,
+    MEAN_OF_ALL,
+    MEAN_OF_UNSEEN,
+    TRAINED,
+)
+from spoofscope.metrics.tables import POOLED
+from spoofscope.report.generators import read_generator_matrix
+
+_NUMBERS = ("eer", "eer_population_sd", "eer_min", "eer_max")
+_TEXTS = ("name", "family", "trained_on", "corpus", "split", "generator", "relation")
+_COUNTS = ("n_bonafide", "n_spoof", "n_generators", "n_seeds")
+_FRAMES: dict[str, dict[str, Any]] = {
+    TRAINED: {"linestyle": "-", "linewidth": 1.1},
+    DEV_ONLY: {"linestyle": ":", "linewidth": 1.1},
+    LEFT_OUT: {"linestyle": (0, (2.5, 1.2)), "linewidth": 1.4},
+}
+_LABELS = {
+    TRAINED: "in its training",
+    DEV_ONLY: "in its development data alone",
+    LEFT_OUT: "left out of its training",
+}
+# Inches of a cell, the share of one that is between groups, and letters of a label.
+_WIDTH, _HEIGHT, _GAP = 0.44, 0.33, 0.22
+_LONGEST = 30
+
+
+class _Column(NamedTuple):
+    corpus: str
+    split: str
+    generator: str
+
+
+def draw(path: str, outputs: Mapping[str, str]) -> None:
+    """Draw EERs (mean over seeds, below it the standard deviation) as a map.
+
+    A row is a detector, with detectors that differ in nothing but their data together. Columns are
+    the generators of each set that a detector was trained on a part of, and their mean over those
+    that the row has not seen; of a set that is foreign to all rows, all spoofs together. Frames
+    tell what a detector knew of a generator. Colours always run from 0 to 50 %.
+
+    Args:
+        path: the table `generator_matrix`.
+        outputs: `pdf`, `png`, `tsv`.
+    """
+    table = read_generator_matrix(path)
+    groups = _columns(table)
+    columns = [column for group in groups for column in group]
+    several = len({(column.corpus, column.split) for column in columns}) > 1
+    names = table.select("family", "name").unique(maintain_order=True)
+    families = names.group_by("family", maintain_order=True).agg("name")["name"].to_list()
+    rows = [name for family in families for name in family]
+    across, down = _places(map(len, groups)), _places(map(len, families))
+    width, height = across[-1] + 1, down[-1] + 1
+    shown = table.join(
+        pl.DataFrame(columns, schema=_Column._fields, orient="row"), on=_Column._fields, how="semi"
+    )
+    figure = new_figure(2.9 + _WIDTH * width, 1.5 + _HEIGHT * max(height, 3))
+    axes = figure.add_subplot()
+    # A place for every cell; the gaps between groups are columns and rows without values.
+    edges = [sorted({*places, *(place + 1 for place in places)}) for places in (across, down)]
+    values = np.full((len(edges[1]) - 1, len(edges[0]) - 1), np.nan)
+    for row in shown.iter_rows(named=True):
+        left = across[columns.index(_Column(row["corpus"], row["split"], row["generator"]))]
+        top = down[rows.index(row["name"])]
+        if row["eer"] is not None:
+            values[edges[1].index(top), edges[0].index(left)] = 100 * row["eer"]
+        _write(axes, left, top, row)
+    image = axes.pcolormesh(
+        *edges, values, cmap="cividis_r", norm=Normalize(0, 50), edgecolors="white", linewidth=0.5
+    )
+    axes.set_xlim(0, width)
+    axes.set_ylim(height, 0)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    axes.set_yticks(
+        [top + 0.5 for top in down],
+        [f"{name}\n{_training(table.filter(pl.col('name') == name))}" for name in rows],
+        fontsize=6.5,
+    )
+    axes.set_xticks(
+        [left + 0.5 for left in across],
+        [_label(column, several and len(group) == 1) for group in groups for column in group],
+        rotation=40,
+        ha="right",
+        rotation_mode="anchor",
+    )
+    if several:
+        for group in (group for group in groups if len(group) > 1):
+            first, last = across[columns.index(group[0])], across[columns.index(group[-1])]
+            where = f"{group[0].corpus}, {group[0].split}"
+            axes.text((first + last + 1) / 2, -0.2, where, ha="center", fontsize=7)
+    axes.set_ylabel("detector, trained on")
+    axes.set_xlabel("tested on (generator against bona fide)")
+    figure.colorbar(image, ax=axes, label="EER (%)", extend="max", pad=0.01, aspect=14)
+    known = [name for name in _FRAMES if (shown["relation"] == name).any()]
+    if known:
+        handles = [
+            Rectangle((0, 0), 1, 1, fill=False, label=_LABELS[name], **_FRAMES[name])
+            for name in known
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    save(figure, outputs, shown.select(*_TEXTS, *_COUNTS, *_NUMBERS))
+
+
+def _columns(table: pl.DataFrame) -> list[list[_Column]]:
+    """Groups of columns: a set's generators, then their mean; or all spoofs of a foreign set."""
+    sets = table.select("corpus", "split").unique(maintain_order=True).rows()
+    own = {place: table.filter(corpus=place[0], split=place[1]) for place in sets}
+    at_home = {place for place in sets if own[place]["relation"].is_in(list(_FRAMES)).any()}
+    groups = []
+    for place, rows in own.items():
+        means = (MEAN_OF_UNSEEN, MEAN_OF_ALL)
+        found = rows["generator"].unique(maintain_order=True).to_list()
+        single = [name for name in found if name not in (POOLED, *means)]
+        if at_home and place not in at_home and POOLED in found:
+            groups.append([_Column(place[0], place[1], POOLED)])
+        else:
+            # Where nothing is known of any training, nothing is known to be unseen.
+            of_unseen = rows.filter(generator=MEAN_OF_UNSEEN)["eer"]
+            mean = MEAN_OF_ALL if of_unseen.is_null().all() else MEAN_OF_UNSEEN
+            groups += [
+                [_Column(place[0], place[1], name) for name in names] for names in (single, [mean])
+            ]
+    return groups
+
+
+def _places(sizes: Iterable[int]) -> list[float]:
+    """Where each cell of groups of these sizes begins; a cell is 1, between groups is a gap."""
+    places: list[float] = []
+    for size in sizes:
+        start = places[-1] + 1 + _GAP if places else 0.0
+        places += [start + i for i in range(size)]
+    return places
+
+
+def _write(axes: Axes, left: float, top: float, row: Mapping[str, Any]) -> None:
+    """The numbers of a cell, and its frame."""
+    value, spread = row["eer"], row["eer_population_sd"]
+    colour = "white" if value is not None and value > 0.25 else "black"
+    mean = row["generator"] in (MEAN_OF_UNSEEN, MEAN_OF_ALL)
+    axes.text(
+        left + 0.5,
+        top + (0.5 if spread is None else 0.38),
+        "-" if value is None else percent(value),
+        ha="center",
+        va="center",
+        fontsize=7,
+        fontweight="bold" if mean else "normal",
+        color=colour,
+    )
+    if spread is not None:
+        text = f"±{100 * spread:.1f}"
+        axes.text(left + 0.5, top + 0.76, text, ha="center", va="center", fontsize=5, color=colour)
+    if row["relation"] in _FRAMES:
+        inset = 0.06
+        axes.add_patch(
+            Rectangle(
+                (left + inset, top + inset),
+                1 - 2 * inset,
+                1 - 2 * inset,
+                fill=False,
+                edgecolor=colour,
+                zorder=3,
+                **_FRAMES[row["relation"]],
+            )
+        )
+
+
+def _training(own: pl.DataFrame) -> str:
+    """What a detector was trained on, in few words."""
+    generators = own["trained_on"][0].split(", ")
+    if len(", ".join(generators)) <= _LONGEST:
+        return ", ".join(generators)
+    left_out = own.filter(relation=LEFT_OUT)["generator"].unique().sort().to_list()
+    without = f", without {', '.join(left_out)}" if left_out else ""
+    return f"{len(generators)} generators{without if len(without) <= _LONGEST else ''}"
+
+
+def _label(column: _Column, whose: bool) -> str:
+    words = {POOLED: "all spoofs", MEAN_OF_UNSEEN: "mean of unseen", MEAN_OF_ALL: "mean of all"}
+    text = words.get(column.generator, column.generator)
+    return f"{column.corpus}: {text}" if whose else text

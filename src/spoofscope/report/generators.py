@@ -1,0 +1,160 @@
+"""Every detector against every generator: what it was trained on, and what it makes of others."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from spoofscope.errors import ConfigError
+from spoofscope.files import read_json
+from spoofscope.metrics import generators
+from spoofscope.tables import join_scores, read_manifest, read_scores, read_table, rows_of_source
+
+_read_manifest = functools.cache(read_manifest)
+
+
+def generator_table(
+    systems: Sequence[Mapping[str, Any]], sets: Sequence[Mapping[str, Any]]
+) -> pl.DataFrame:
+    """Error rates of every detector and seed on every generator of every set that it scores.
+
+    Args:
+        systems: per detector or fusion name, family (detectors that differ in nothing but their
+            data share one), train and dev (lists of sources; None where the training is not known),
+            and `seeds`: per seed its number, the file that knows its threshold (None where there is
+            none) and its score files by `{corpus}.{split}`.
+        sets: corpus, split, `match` (see `metrics.generators.cells`), manifest and data. A source
+            has manifest, data, and where given systems and exclude_systems. `data` says which audio
+            a corpus holds: generators of one name are the same in corpora of the same data alone.
+
+    Returns:
+        name, seed, family, trained_on (generators, with commas between), corpus, split, relation,
+        then the columns of `metrics.generators.cells`; per detector, seed and set a row for each
+        generator, then all spoofs together ("pooled"), then the means over generators.
+
+    Raises:
+        ConfigError: none of the systems is scored on one of the sets.
+        TableError: as `metrics.generators.cells`, `tables.rows_of_source` and
+            `tables.join_scores`.
+    """
+    parts = []
+    for test in sets:
+        corpus, split = test["corpus"], test["split"]
+        trials = _read_manifest(test["manifest"]).filter(pl.col("split") == split)
+        name = f"{test['manifest']} ({split})"
+        own = [s for s in systems if f"{corpus}.{split}" in s["seeds"][0]["scores"]]
+        if not own:
+            raise ConfigError(
+                f"generators: {corpus}.{split} is scored by none of the systems; see the keys "
+                "`score`"
+            )
+        for system in own:
+            relations = _relations(system, test["data"], sorted(set(trials["system"]) - {"-"}))
+            for seed in system["seeds"]:
+                scores = seed["scores"][f"{corpus}.{split}"]
+                joined = join_scores(
+                    read_scores(scores), trials, scores_name=scores, trials_name=name
+                )
+                cells = generators.cells(joined, _threshold(seed["threshold"]), test["match"], name)
+                related = cells.with_columns(
+                    pl.col("generator")
+                    .replace_strict(relations, default="-", return_dtype=pl.String)
+                    .alias("relation")
+                )
+                means = generators.averages(related)
+                parts.append(
+                    pl.concat([related, means.select(related.columns)]).select(
+                        pl.lit(system["name"]).alias("name"),
+                        pl.lit(seed["seed"], pl.Int64).alias("seed"),
+                        pl.lit(system["family"]).alias("family"),
+                        pl.lit(_trained_on(system)).alias("trained_on"),
+                        pl.lit(corpus).alias("corpus"),
+                        pl.lit(split).alias("split"),
+                        "relation",
+                        pl.exclude("relation"),
+                    )
+                )
+    return pl.concat(parts)
+
+
+def _systems_of(source: Mapping[str, Any], split: str) -> set[str]:
+    """The generators that a source has in a split."""
+    manifest = _read_manifest(source["manifest"])
+    chosen = source.get("systems"), source.get("exclude_systems", ())
+    rows = rows_of_source(manifest, split, source["manifest"], *chosen)
+    return set(rows["system"]) - {"-"}
+
+
+def _relations(system: Mapping[str, Any], data: str, found: Sequence[str]) -> dict[str, str]:
+    """What a detector knew of each generator that is found in a set of that data."""
+    if system["train"] is None:
+        return dict.fromkeys(found, generators.UNKNOWN)
+    train = [source for source in system["train"] if source["data"] == data]
+    dev = [source for source in system["dev"] if source["data"] == data]
+    trained_on = set().union(*(_systems_of(source, "train") for source in train))
+    selected_on = set().union(*(_systems_of(source, "dev") for source in dev))
+    left_out = {name for source in train for name in source.get("exclude_systems", ())}
+    return {name: generators.relation(name, trained_on, selected_on, left_out) for name in found}
+
+
+def _trained_on(system: Mapping[str, Any]) -> str:
+    if system["train"] is None:
+        return generators.UNKNOWN
+    found = set().union(*(_systems_of(source, "train") for source in system["train"]))
+    return ", ".join(sorted(found))
+
+
+def _threshold(path: str | None) -> float | None:
+    """The threshold at equal error rate on development data; imported weights have none."""
+    if path is None:
+        return None
+    told = read_json(path)
+    # A detector keeps it with what else is known of its training, a fusion at the top.
+    threshold: float | None = told.get("meta", told)["threshold"]
+    return threshold
+
+
+def read_generator_matrix(path: str) -> pl.DataFrame:
+    """The table of `metrics.generators.over_trainings`; numbers that are not defined are null.
+
+    Raises:
+        TableError: as `tables.read_table`.
+    """
+    texts = ("name", "family", "trained_on", "corpus", "split", "relation", "generator")
+    table = read_table(path, dict.fromkeys(texts, pl.String()))
+    whole = ("n_generators", "n_bonafide", "n_spoof", "n_seeds")
+    return table.with_columns(
+        pl.col(name).replace("", None).cast(pl.Int64 if name in whole else pl.Float64)
+        for name in table.columns
+        if name not in texts
+    )
+
+
+def generator_summary(path: str) -> list[dict[str, Any]]:
+    """What the page says of each detector and set: means over generators, and the hardest one.
+
+    Args:
+        path: the table `generator_matrix`.
+
+    Returns:
+        Per detector and set its texts, `unseen` and `all` (rows of means), and `hardest`: of the
+        generators that it has not seen the row with the highest EER, None where it has seen all or
+        nothing is known.
+    """
+    table = read_generator_matrix(path)
+    places = table.select("name", "trained_on", "corpus", "split").unique(maintain_order=True)
+    unseen = table.filter(pl.col("relation").is_in([generators.UNSEEN, generators.LEFT_OUT]))
+    summary = []
+    for place in places.iter_rows(named=True):
+        own = table.filter(**place)
+        hardest = unseen.filter(**place).sort("eer", descending=True, maintain_order=True)
+        summary.append(
+            {
+                **place,
+                "unseen": own.filter(generator=generators.MEAN_OF_UNSEEN).row(0, named=True),
+                "all": own.filter(generator=generators.MEAN_OF_ALL).row(0, named=True),
+                "hardest": hardest.row(0, named=True) if hardest.height else None,
+            }
+        )
+    return summary
