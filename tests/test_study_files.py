@@ -19,7 +19,7 @@ from spoofscope.study import Run, Study, load_study
 from spoofscope.training.recipe import resolve_recipe
 
 STUDIES = Path(__file__).resolve().parents[1] / "config" / "studies"
-FULL = ("ig_detectors", "layerwise", "two_stage")
+FULL = ("ig_detectors", "layerwise", "two_stage", "wavelet_packets")
 
 
 @functools.cache
@@ -41,7 +41,8 @@ def test_all_full_studies_are_looked_at():
 def test_everything_from_outside_is_known(name):
     loaded = study(name)
     found = needs(loaded)
-    assert {need.name for need in found} == {*loaded.corpora, *loaded.config["backbones"]}
+    backbones = loaded.config.get("backbones", {})
+    assert {need.name for need in found} == {*loaded.corpora, *backbones}
     assert all(need.source.startswith("http") for need in found)
     for corpus, entry in loaded.corpora.items():
         corpora.build(entry, loaded.corpus_root(corpus), key=corpus)
@@ -125,6 +126,66 @@ def test_the_two_stages():
     assert InputPolicy.from_dict({**InputPolicy().to_dict(), **run.settings["input"]}).hop == 32000
 
 
+WAVELETS = [
+    "haar",
+    *(f"{family}{n}" for family in ("sym", "db", "coif") for n in range(2, 11)),
+]
+# Those of LJSpeech's voice that can be trained on.
+GENERATORS = ["melgan", "hifigan", "mbmelgan", "fbmelgan", "waveglow", "pwg", "lmelgan"]
+GENERATORS += ["avocodo", "bigvgan", "lbigvgan"]
+
+
+def test_every_wavelet_with_and_without_signs():
+    loaded = study("wavelet_packets")
+    points = loaded.grids["dcnn_wavelet_signs"].points
+    assert [tuple(point.labels.values()) for point in points] == [
+        (wavelet, signs) for wavelet in WAVELETS for signs in ("unsigned", "signed")
+    ]
+    for point in points:
+        run = loaded.run_of(point.entry)
+        frontend, backend = run.settings["frontend"], run.settings["backend"]
+        assert frontend["wavelet"] == point.labels["wavelet"]
+        assert frontend["sign_channel"] == (point.labels["signs"] == "signed")
+        assert (frontend["level"], frontend["power"], frontend["normalise"]) == (8, 2, "global")
+        assert (backend["dropout_cnn"], backend["dropout_dilated"]) == (0.6, 0.2)
+        (source,) = run.settings["data"]
+        assert (source["corpus"]["corpus"], source["systems"]) == ("generators", ["fbmelgan"])
+        assert run.seeds == (0, 1, 2, 3, 4)
+    (stage,) = resolve_recipe(run.settings["recipe"]).stages
+    assert (stage.optimizer, stage.lr, stage.weight_decay) == ("adam", 4e-4, 1e-3)
+    # As many steps as published: 2,160, on 9,170 clips of a class.
+    assert stage.batch_size == 512
+    assert stage.epochs * (2 * 9170 // 512) == pytest.approx(2160, rel=0.03)
+    second = InputPolicy.from_dict({**InputPolicy().to_dict(), **run.settings["input"]})
+    windows = second.windows(torch.ones(3 * 22050 + 9).numpy())
+    assert windows.starts.tolist() == [0, 22050, 44100]
+
+
+def test_generators_are_trained_on_alone_and_left_out():
+    loaded = study("wavelet_packets")
+    for spectrum, frontend in (("sym5", "sym5_unsigned"), ("stft", "stft")):
+        alone = {f"{spectrum}_on_{name}": name for name in GENERATORS if name != "fbmelgan"}
+        alone[f"dcnn_{frontend}"] = "fbmelgan"
+        for detector, name in alone.items():
+            settings_ = settings(loaded, detector)
+            assert settings_["data"][0]["systems"] == [name]
+            assert settings_["dev"] == settings_["data"]
+        for name in GENERATORS:
+            (source,) = settings(loaded, f"{spectrum}_without_{name}")["data"]
+            # Of conformer nothing is known to anybody before the test.
+            assert source["exclude_systems"] == [name, "conformer"]
+            recipe = resolve_recipe(settings(loaded, f"{spectrum}_without_{name}")["recipe"])
+            assert recipe.stages[0].epochs * (10 * 9170 // 512) == pytest.approx(2160, rel=0.03)
+    rows = loaded.config["generators"]["systems"]
+    assert len(rows) == 43
+    assert {f"{s}_without_{name}" for s in ("sym5", "stft") for name in GENERATORS} <= set(rows)
+    # Fakes of the second voice are held against real speech of that voice, and select nothing.
+    jsut = loaded.corpora["jsut"]
+    assert jsut["only_use"] == ["jsut", "jsutmbmelgan", "jsutpwg"]
+    assert jsut["bonafide"] == ["jsut"]
+    assert jsut["splits"] == ["eval"]
+
+
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> dict[str, str]:
     """A small backbone of each family, with as many layers as the largest."""
@@ -176,3 +237,31 @@ def test_detectors_can_be_built(name, detectors, tiny):
         logits = built(run, tiny)
         assert logits.shape == (2, run.settings["backend"].get("n_outputs", 1))
         assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "detector",
+    [
+        *("dcnn_haar_signed", "dcnn_coif10_unsigned", "dcnn_stft"),
+        *(
+            f"{kind}_{input}"
+            for kind in ("plain", "strided")
+            for input in ("sym5", "coif4", "stft")
+        ),
+        *("steady_sym5", "lcnn_sym5", "lcnn_stft", "lcnn_lfcc"),
+        *("stft_la19", "sym5_wild_one", "sym5_wild_four"),
+    ],
+)
+def test_detectors_on_spectra_can_be_built(detector):
+    run = study("wavelet_packets").run_of(detector)
+    frontend = frontends.build(run.settings["frontend"])
+    length = run.settings["input"]["length"]
+    assert frontend.sample_rate == run.settings["input"].get("sample_rate", 16000)
+    sizes = {"n_channels": frontend.n_channels, "dim": frontend.dim}
+    backend = backends.build(run.settings["backend"], **sizes, n_frames=frontend.n_frames(length))
+    windows = 0.1 * torch.randn(2, length)
+    raw = frontend.raw(windows, torch.tensor([length] * 2))
+    frontend.fit([raw])
+    logits = backend.eval()(*frontend.normalise(raw))
+    assert logits.shape == (2, len(backend.outputs))
+    assert logits.isfinite().all()
