@@ -25,7 +25,7 @@ class DCNN(BackEnd):
     As published, a dropout (`dropout_cnn`) feeds a batch norm. The batch norm's running variance
     then includes the dropout's noise, and in evaluation mode, without the noise, its outputs are
     too small: scores shift, so a threshold at zero can be far off although the ranking is good. Set
-    the threshold on a development set, or `dropout_cnn: 0.0`.
+    the threshold on a development set, train with `recalibrate_norms`, or set `dropout_cnn: 0.0`.
 
     Options:
         channels: outputs of the first five convolutions; the sixth has 64.
