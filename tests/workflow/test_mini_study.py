@@ -137,6 +137,28 @@ def test_headline_is_taken_from_the_metrics(mini):
     assert said == pytest.approx(wanted)
 
 
+def test_generators_in_the_matrix_have_the_rates_of_the_metrics(mini):
+    matrix = table(mini, "tables/generator_matrix.tsv")
+    metrics = table(mini, "metrics/lfcc_gmm*/seed1/mini.eval.tsv")
+    eers = metrics.filter(pl.col("condition").is_in(["system", "pooled"]), metric="eer").select(
+        pl.col("system").str.replace("-[0-9a-f]{8}$", ""),
+        pl.when(condition="pooled").then(pl.lit("pooled")).otherwise("level"),
+        pl.col("value").cast(pl.Float64),
+    )
+    wanted = {row[:2]: row[2] for row in eers.rows() if row[1] != "(macro average)"}
+    cells = matrix.filter(~pl.col("generator").str.starts_with("("))
+    said = cells.select("name", "generator", pl.col("eer").cast(pl.Float64)).rows()
+    assert {row[:2]: row[2] for row in said} == wanted
+    trained = table(mini, "manifests/mini.tsv").filter(split="train")
+    known = cells.filter(relation="trained on").group_by("name").agg("generator")
+    assert {name: sorted(generators) for name, generators in known.rows()} == {
+        "lfcc_gmm": sorted(set(trained["system"]) - {"-"}),
+        "lfcc_gmm_vocoders": ["griffin_lim", "upsampling"],
+    }
+    page = (mini.folder / "results/mini/report/index.html").read_text()
+    assert 'id="generators"' in page
+
+
 def test_attributions_are_complete_or_listed(mini):
     summary = table(mini, "attributions/*/seed*/mini.summary.tsv")
     assert summary["relative_error"].null_count() == 0

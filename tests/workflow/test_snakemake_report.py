@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 # No two detectors of the mini study differ in depth alone.
-TABLES = {"headline", "breakdowns", "comparisons", "runs"}
+TABLES = {"headline", "breakdowns", "comparisons", "generator_matrix", "runs"}
 FIGURES = {
     path.stem.removeprefix("figure_") for path in (ROOT / "workflow/scripts").glob("figure_*.py")
 } - {"layer_depth"}
@@ -94,8 +94,10 @@ def test_captions_speak_of_this_study(study, shown):
         "figures/layer_pareto.png": config["layers"]["costs"]["detectors"],
         "figures/artefact_correlations.png": ["mini", "eval"],
         "figures/comparisons.png": ["speaker", "Holm"],
+        "figures/generator_matrix.png": ["mini", "eval"],
         "figures/reliability.png": [str(config["reliability"]["bins"]), "0.5"],
         "tables/breakdowns.tsv": config["conditions"],
+        "tables/generator_matrix.tsv": ["mini", "eval"],
         "tables/headline.tsv": ["mini", "dev, eval", *detectors],
         "tables/runs.tsv": [path.name for path in study.folder.glob("results/mini/detectors/*")],
         "audits/mini.html": ["mini"],

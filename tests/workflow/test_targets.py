@@ -189,6 +189,8 @@ NOTHING = {
     "figure_artefact_correlations": "(section `artefacts`)",
     "figure_attribution_examples": "(section `attribution`)",
     "figure_comparisons": "(section `comparisons`)",
+    "figure_generator_matrix": "(section `generators`)",
+    "table_generator_matrix": "(section `generators`)",
     "figure_reliability": "(section `reliability`)",
     "exports": "(section `exports`)",
     "grids": "(an entry with the key `grid`, of more than one point)",
