@@ -97,3 +97,12 @@ def test_report_has_every_number_and_figure(mini, opened):
     assert shown == figures
     for caveat in config["caveats"]:
         assert page.get_by_text(caveat).is_visible()
+
+
+def test_clips_can_be_played(opened):
+    page, _, _ = opened("report", 1280)
+    players = page.locator("audio")
+    assert players.count() >= 4
+    page.wait_for_function("[...document.querySelectorAll('audio')].every(a => a.readyState >= 1)")
+    seconds = players.evaluate_all("players => players.map(player => player.duration)")
+    assert all(0.1 < duration <= 4.01 for duration in seconds)

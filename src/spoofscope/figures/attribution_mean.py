@@ -17,7 +17,7 @@ _CURVES = {
     "spoof": {"color": SPOOF, "linestyle": "-"},
 }
 # Rows of a legend beside the curves.
-_LEGEND_ROWS = 14
+_LEGEND_ROWS = 13
 
 
 def draw(detectors: Sequence[str], maps: Sequence[str], outputs: Mapping[str, str]) -> None:
@@ -32,32 +32,47 @@ def draw(detectors: Sequence[str], maps: Sequence[str], outputs: Mapping[str, st
         maps: files of `attribution.mean_store`.
         outputs: `pdf`, `png`, `tsv`.
     """
-    figure = new_figure(8.2, 4.4 * len(maps) + 0.1)
+    contents = [read_means(path) for path in maps]
+    beside_maps = max(_legend_inches(means) for _, means in contents)
+    figure = new_figure(6.6 + beside_maps, 4.4 * len(maps) + 0.1)
     parts = figure.subfigures(len(maps), 1, squeeze=False)[:, 0]
     numbers = []
-    for part, name, path in zip(parts, detectors, maps, strict=True):
-        settings, means = read_means(path)
+    for part, name, (settings, means) in zip(parts, detectors, contents, strict=True):
         part.suptitle(f"{name}: attribution of the {_what(settings)}", fontsize=9)
-        grid = part.add_gridspec(2, 3, height_ratios=[1.25, 1])
+        grid = part.add_gridspec(2, 4, height_ratios=[1.2, 1], width_ratios=[2, 2, 2, beside_maps])
         classes = [mean for mean in means if mean.group in _CLASSES]
         signed = [_for_bonafide(settings, mean.attribution) for mean in classes]
         largest = max(float(np.abs(values).max()) for values in signed) or 1.0
-        upper = []
         for column, (mean, values) in enumerate(zip(classes, signed, strict=True)):
             axes = part.add_subplot(grid[0, column])
             image = _map(axes, settings, values, largest)
-            axes.set_title(f"{_CLASSES[mean.group]} ({mean.n_windows} windows)", fontsize=8)
+            count = f"{mean.n_windows} window{'s' if mean.n_windows != 1 else ''}"
+            axes.set_title(f"{_CLASSES[mean.group]} ({count})", fontsize=8)
             if column == 0:
                 axes.set_ylabel("frequency (kHz)")
             else:
                 axes.tick_params(labelleft=False)
-            upper.append(axes)
-        bar = part.colorbar(image, ax=upper, pad=0.01, aspect=16)
-        bar.set_label(f"spoof ← mean → bona fide\n(at most ±{largest:.2g})", fontsize=7)
+        beside = part.add_subplot(grid[0, 3])
+        beside.set_axis_off()
+        bar = part.colorbar(image, cax=beside.inset_axes((0.0, 0.0, 0.12 / beside_maps, 1.0)))
+        bar.set_label(f"spoof ← mean → bona fide\n(largest magnitude {largest:.2g})", fontsize=7)
         bar.formatter.set_powerlimits((-2, 2))
-        _curves(part.add_subplot(grid[1, :]), settings, means)
+        curves = part.add_subplot(grid[1, :3])
+        _curves(curves, settings, means)
+        beside = part.add_subplot(grid[1, 3])
+        beside.set_axis_off()
+        handles, names = curves.get_legend_handles_labels()
+        columns = -(-len(names) // _LEGEND_ROWS)
+        beside.legend(handles, names, loc="center left", ncols=columns, borderaxespad=0)
         numbers.append(_numbers(name, settings, means))
     save(figure, outputs, pl.concat(numbers))
+
+
+def _legend_inches(means: Sequence[MeanAttribution]) -> float:
+    """About how wide the legend is; narrower, long names would squeeze the maps."""
+    # Everything but "both" has a curve.
+    columns = -(-(len(means) - 1) // _LEGEND_ROWS)
+    return columns * (0.055 * max(len(mean.system) for mean in means) + 0.8)
 
 
 def _what(settings: MeanSettings) -> str:
@@ -101,11 +116,11 @@ def _curves(axes: Axes, settings: MeanSettings, means: Sequence[MeanAttribution]
         if mean.group == "system":
             label = mean.system
             # Blue and orange are the classes.
-            style = {**line_style(systems + 2), "linewidth": 0.9}
+            style = {**line_style(systems + 2), "linewidth": 0.8, "zorder": 2}
             systems += 1
         else:
             label = _CLASSES[mean.group]
-            style = {**_CURVES[mean.group], "linewidth": 1.8}
+            style = {**_CURVES[mean.group], "linewidth": 1.4, "zorder": 3}
         axes.plot(centres, curve, label=f"{label} ({mean.n_windows})", **style)
         axes.fill_between(
             centres,
@@ -120,8 +135,6 @@ def _curves(axes: Axes, settings: MeanSettings, means: Sequence[MeanAttribution]
     axes.set_xlabel("frequency (kHz)")
     axes.set_ylabel("sum over time\nspoof ← → bona fide")
     axes.ticklabel_format(axis="y", scilimits=(-2, 2))
-    columns = -(-(systems + 2) // _LEGEND_ROWS)
-    axes.legend(loc="center left", bbox_to_anchor=(1.005, 0.5), ncols=columns, fontsize=6.5)
 
 
 def _numbers(name: str, settings: MeanSettings, means: Sequence[MeanAttribution]) -> pl.DataFrame:
