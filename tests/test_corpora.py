@@ -519,6 +519,11 @@ def test_wavefake_second_voice_and_what_is_only_tested(tmp_path: Path) -> None:
     # No sentence in two splits, whatever the folder.
     assert trials.group_by("base_utt").agg(pl.col("split").n_unique())["split"].max() == 1
     assert "BASIC0" in trials.filter(pl.col("split") == "dev")["base_utt"]
+    # A single sentence of its own is tested.
+    use = ["ljspeech", "pwg", "conformer"]
+    one = build("wavefake", tmp_path, only_use=use, only_test=["conformer"]).trials()
+    assert one.filter(pl.col("base_utt") == "gen_0")["split"].to_list() == ["eval"]
+    assert "voice" not in one.columns
 
 
 def test_wavefake_limits_keep_the_versions_of_a_sentence_together(tmp_path: Path) -> None:

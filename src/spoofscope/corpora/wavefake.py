@@ -22,7 +22,7 @@ from spoofscope.tables import SPLITS
 
 _FOLDER = re.compile(r"^([A-Z])_(.+)$")
 _GENERATED = re.compile(r"_(?:gen|generated)$")
-_FROM_FOLDERS = ("utt_id", "path", "label", "system", "voice", "duration", "sample_rate")
+_FROM_FOLDERS = ("utt_id", "path", "label", "system", "duration", "sample_rate")
 
 
 class _Source(NamedTuple):
@@ -247,15 +247,20 @@ class WaveFake(Corpus):
         split_of = dict(zip(groups, split_groups(groups, self._fractions, self.owner), strict=True))
         rest = sorted({row[column] for row in rows} - set(groups))
         if rest:
-            held = self._fractions["dev"] + self._fractions["eval"]
-            if held == 0:
-                raise CorpusError(
-                    f"{self.owner}: only_test needs a share of dev or eval in `fractions`"
-                )
-            shares = {**{s: self._fractions[s] / held for s in ("dev", "eval")}, "train": 0.0}
+            shares = self._test_shares(len(rest))
             split_of |= dict(zip(rest, split_groups(rest, shares, self.owner), strict=True))
         for row in rows:
             row["split"] = split_of[row[column]]
+
+    def _test_shares(self, n_groups: int) -> dict[str, float]:
+        """The shares of dev and eval without train; a single group goes to eval."""
+        tested = [split for split in ("dev", "eval") if self._fractions[split] > 0][-n_groups:]
+        if not tested:
+            raise CorpusError(
+                f"{self.owner}: only_test needs a share of dev or eval in `fractions`"
+            )
+        whole = sum(self._fractions[split] for split in tested)
+        return {s: self._fractions[s] / whole if s in tested else 0.0 for s in SPLITS}
 
     def _check_tested(self, rows: list[dict[str, str]], sources: list[_Source]) -> None:
         """Where some sources are tested, all have to be: a silent gap would look like a result."""
