@@ -71,14 +71,14 @@ class Source:
 
 
 def load_rows(sources: Sequence[Source], purpose: str) -> pl.DataFrame:
-    """utt_id, path, label and duration (s) of all sources, one after the other.
+    """utt_id, path, label, system and duration (s) of all sources, one after the other.
 
     Raises:
         TrainingError: there is no source, an id is in two of them, or a class has no utterance.
     """
     if not sources:
         raise TrainingError(f"the {purpose} set has no source")
-    columns = ["utt_id", "path", "label", "duration"]
+    columns = ["utt_id", "path", "label", "system", "duration"]
     rows = pl.concat([source.rows().select(columns) for source in sources])
     names = ", ".join(f"{source.manifest} ({source.split})" for source in sources)
     twice = rows.filter(pl.col("utt_id").is_duplicated())
