@@ -89,6 +89,8 @@ def test_windows_are_drawn_evenly_over_systems_and_by_the_seed_alone(corpus):
     # Not the first of each clip.
     assert any(places[0] > 0 for places in chosen.values())
     whole = choose_windows(corpus, POLICY, 10_000, 1)
+    spoofs = choose_windows(corpus.filter(pl.col("label") == "spoof"), POLICY, 10, 1)
+    assert spoofs == {utt_id: chosen[utt_id] for utt_id in chosen if system[utt_id] != "-"}
     counts = [n_windows(POLICY, seconds) for seconds in corpus["duration"]]
     assert sum(map(len, whole.values())) == sum(counts)
 

@@ -166,15 +166,21 @@ def choose_windows(
     chosen: dict[str, list[int]] = {}
     for label in TARGETS:
         own = rows.filter(pl.col("label") == label).sort("system", "utt_id")
-        windows: dict[str, list[tuple[str, int]]] = {}
-        for utt_id, system, duration in own.select("utt_id", "system", "duration").iter_rows():
-            cut = [(utt_id, k) for k in range(n_windows(policy, duration))]
-            windows.setdefault(system, []).extend(cut)
-        wanted = shares([len(group) for group in windows.values()], per_class)
-        for (system, group), n in zip(windows.items(), wanted, strict=True):
-            drawn = rng_of("windows to average", seed, system).permutation(len(group))[:n]
-            for i in sorted(drawn.tolist()):
-                chosen.setdefault(group[i][0], []).append(group[i][1])
+        counted = own.select(
+            "utt_id",
+            "system",
+            count=pl.Series([n_windows(policy, s) for s in own["duration"]], dtype=pl.Int64),
+        )
+        groups = counted.partition_by("system", maintain_order=True)
+        wanted = shares([int(group["count"].sum()) for group in groups], per_class)
+        for group, n in zip(groups, wanted, strict=True):
+            ends = group["count"].cum_sum().to_numpy()
+            rng = rng_of("windows to average", seed, group["system"][0])
+            drawn = np.sort(rng.choice(int(ends[-1]), n, replace=False))
+            clips = np.searchsorted(ends, drawn, side="right")
+            firsts = ends - group["count"].to_numpy()
+            for clip, place in zip(clips, drawn - firsts[clips], strict=True):
+                chosen.setdefault(group["utt_id"][int(clip)], []).append(int(place))
     return chosen
 
 
