@@ -83,7 +83,8 @@ def test_refusals_are_one_line_and_leave_no_file(tmp_path, manifest, capsys):
 
 def test_what_cannot_be_read_or_written_is_one_line(tmp_path, capsys):
     """Not a traceback of the system's error, whatever the file is."""
-    theirs, binary = tmp_path / "t.txt", tmp_path / "binary"
+    theirs, binary, study = (tmp_path / name for name in ("t.txt", "binary", "study.yaml"))
+    study.write_text("sed: 1\n")
     theirs.write_text("E_1 1\n")
     binary.write_bytes(b"\xff\xfe\x00")
     (tmp_path / "loop").symlink_to("loop")
@@ -93,12 +94,13 @@ def test_what_cannot_be_read_or_written_is_one_line(tmp_path, capsys):
         ((*base, theirs / "o.tsv", "--higher", "bonafide"), f"{theirs}/o.tsv cannot be written"),
         (("needs", "--configfile", binary), f"{binary}: not UTF-8 text"),
         (("needs", "--configfile", tmp_path / "loop"), f"{tmp_path}/loop: Too many levels"),
+        (("needs", "--configfile", study), f"{study}: the study file: unknown key 'sed'"),
     ):
         code, out, err = run(capsys, *arguments)
         assert (code, out) == (2, "")
         assert message in err
         assert err.count("\n") == 1
-    assert {path.name for path in tmp_path.iterdir()} == {"t.txt", "binary", "loop"}
+    assert {path.name for path in tmp_path.iterdir()} == {"t.txt", "binary", "study.yaml", "loop"}
 
 
 def test_help_names_every_format(capsys):

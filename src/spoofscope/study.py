@@ -186,7 +186,11 @@ def load_study(path: str | Path) -> "Study":
     Raises:
         ConfigError: as :func:`read_config`, or the file breaks the schema.
     """
-    return Study(read_config(path))
+    config = read_config(path)
+    try:
+        return Study(config)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def local_gpu() -> int:
