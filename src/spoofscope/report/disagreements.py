@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from spoofscope.disagreements import NO_AUDIO
+from spoofscope.errors import AudioError
 from spoofscope.figures.disagreements import read_counts
 from spoofscope.report.audio_player import SECONDS, Clip, audio_players
 from spoofscope.tables import read_table
@@ -32,7 +33,7 @@ def disagreement_sections(entries: Sequence[Mapping[str, Any]], root: str) -> li
         many of them are audio files), `players` (HTML) and `seconds` (what a player plays).
 
     Raises:
-        TableError: a table is damaged. AudioError: an exported clip is gone; delete its table.
+        TableError: a table is damaged. AudioError: an exported clip is gone.
     """
     sections = []
     for entry in entries:
@@ -43,13 +44,19 @@ def disagreement_sections(entries: Sequence[Mapping[str, Any]], root: str) -> li
             Clip(row["audio"], _caption(i, row, entry))
             for i, row in enumerate(exported.head(MOST_PLAYED).iter_rows(named=True), start=1)
         ]
+        try:
+            players = audio_players(clips)
+        except AudioError as error:
+            raise AudioError(
+                f"{error}; delete {stem}.tsv, and the next run exports its clips again"
+            ) from error
         sections.append(
             {
                 **entry,
                 "counts": list(read_counts(f"{stem}.counts.tsv").values()),
                 "listed": listed.height,
                 "exported": exported.height,
-                "players": audio_players(clips),
+                "players": players,
                 "seconds": SECONDS,
             }
         )
