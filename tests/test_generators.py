@@ -286,6 +286,24 @@ def test_the_figure_shows_what_was_seen(study, tmp_path):
     ]
 
 
+def test_thresholds_can_be_chosen_on_other_scored_trials(study, tmp_path):
+    systems, sets = study
+    own = generator_table(systems, sets)
+    # The trials of `away`, called dev, choose for those of `home`.
+    manifest = pl.read_csv(sets[1]["manifest"], separator="\t").filter(split="eval")
+    write_table(tmp_path / "dev.tsv", manifest.with_columns(pl.lit("dev").alias("split")))
+    for system in systems:
+        for seed in system["seeds"]:
+            seed["threshold"] = seed["scores"]["away.eval"]
+    chosen = {"manifest": str(tmp_path / "dev.tsv"), "split": "dev"}
+    table = generator_table(systems, sets, chosen)
+    assert table["eer"].equals(own["eer"])
+    # There, rates of both classes are equal: 8 bona fide clips and 6 spoofs.
+    pooled = table.filter(corpus="away", generator="pooled", name="theirs").row(0, named=True)
+    assert pooled["balanced_accuracy"] == pytest.approx(1 - pooled["eer"], abs=1 / 6)
+    assert table["accuracy"].null_count() < own["accuracy"].null_count()
+
+
 def test_sets_and_names_that_do_not_fit(study):
     systems, sets = study
     misspelt = {**systems[0], "train": [source(sets[0]["manifest"], systems=["bb"])]}
@@ -302,6 +320,8 @@ def test_sets_and_names_that_do_not_fit(study):
         ({"trials": [{"corpus": "mini", "split": "train"}]}, r"mini\.train is not scored"),
         ({"trials": [{"corpus": "mini", "split": "dev"}]}, r"trials\[0\]\.split: .*flatter"),
         ({"trials": []}, r"generators\.trials"),
+        ({"threshold": {"corpus": "mini", "split": "eval"}}, r"threshold\.split: .* not chosen on"),
+        ({"threshold": {"corpus": "mini", "split": "train"}}, "not scored by wavlm_mhfa"),
         ({"trial": []}, "unknown key 'trial'; did you mean 'trials'"),
     ],
 )

@@ -412,14 +412,28 @@ class Study:
                 )
         for i, entry in enumerate(self.config.get("exports", {}).get("trials", [])):
             self._check_scored(entry, f"exports.trials[{i}]", sets)
-        for i, entry in enumerate(self.config.get("generators", {}).get("trials", [])):
+        self._check_generators(sets)
+        self._check_disagreements()
+
+    def _check_generators(self, sets: Iterable[tuple[str, str]]) -> None:
+        section = self.config.get("generators", {})
+        for i, entry in enumerate(section.get("trials", [])):
             self._check_scored(entry, f"generators.trials[{i}]", sets)
             if entry["split"] != "eval":
                 raise ConfigError(
                     f"generators.trials[{i}].split: detectors were selected, and their thresholds "
                     f"chosen, on other splits than eval; {entry['split']!r} would flatter them"
                 )
-        self._check_disagreements()
+        if "threshold" not in section:
+            return
+        if section["threshold"]["split"] == "eval":
+            raise ConfigError(
+                "generators.threshold.split: a threshold is not chosen on eval, where it is judged"
+            )
+        fusions = self.config.get("fusion", {})
+        for name in section.get("systems", [*self.config["detectors"], *fusions]):
+            own = self._fusion_sets(name) if name in fusions else self._sets_of(name)
+            self._check_scored(section["threshold"], "generators.threshold", own, f" by {name}")
 
     def _check_disagreements(self) -> None:
         fusions = self.config.get("fusion", {})

@@ -105,12 +105,33 @@ def generator_scores():
     ]
 
 
+def chosen_on():
+    """The trials that thresholds are chosen on; None where each system has its own."""
+    return STUDY.config.get("generators", {}).get("threshold")
+
+
+def generator_threshold(system, seed):
+    """What knows a system's threshold: its own file, its scores of other trials, or nothing."""
+    if chosen_on():
+        stem = f"{chosen_on()['corpus']}.{chosen_on()['split']}"
+        return f"{R}/scores/{system}/seed{seed}/{stem}.tsv"
+    return metrics_detector(SimpleNamespace(system=system, seed=seed)) or None
+
+
 def generator_thresholds():
     paths = [
-        metrics_detector(SimpleNamespace(system=system, seed=seed))
-        for _, system, seed in generator_systems()
+        generator_threshold(system, seed) for _, system, seed in generator_systems()
     ]
     return list(dict.fromkeys(filter(None, paths)))
+
+
+def threshold_origins():
+    if not chosen_on():
+        return []
+    return [
+        score_origin(system, seed, chosen_on()["corpus"], chosen_on()["split"])
+        for _, system, seed in generator_systems()
+    ]
 
 
 def generator_training():
@@ -124,7 +145,10 @@ def generator_training():
 
 
 def generator_manifests():
-    return sorted(generator_training() | set(manifests_of(generator_sets())))
+    sets = generator_sets()
+    if chosen_on():
+        sets.append((chosen_on()["corpus"], chosen_on()["split"]))
+    return sorted(generator_training() | set(manifests_of(sets)))
 
 
 def described_generators():
@@ -146,7 +170,7 @@ def described_generators():
         entry["seeds"].append(
             {
                 "seed": seed,
-                "threshold": metrics_detector(own) or None,
+                "threshold": generator_threshold(system, seed),
                 "scores": {
                     f"{corpus}.{split}": f"{R}/scores/{system}/seed{seed}/{corpus}.{split}.tsv"
                     for corpus, split in generator_sets()
@@ -163,6 +187,7 @@ def params_table_generator_matrix(wildcards):
         "table_generator_matrix",
         origins=[
             *(score_origin(*scoring) for scoring in generator_scorings()),
+            *threshold_origins(),
             *(table_origin(corpus) for corpus in corpora),
         ],
         systems=described_generators(),
@@ -176,6 +201,11 @@ def params_table_generator_matrix(wildcards):
             }
             for entry in STUDY.config["generators"]["trials"]
         ],
+        threshold=chosen_on()
+        and {
+            "manifest": f"{R}/manifests/{chosen_on()['corpus']}.tsv",
+            "split": chosen_on()["split"],
+        },
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from spoofscope.disagreements import threshold_at_eer
 from spoofscope.errors import ConfigError
 from spoofscope.files import read_json
 from spoofscope.metrics import generators
@@ -15,7 +16,9 @@ _read_manifest = functools.cache(read_manifest)
 
 
 def generator_table(
-    systems: Sequence[Mapping[str, Any]], sets: Sequence[Mapping[str, Any]]
+    systems: Sequence[Mapping[str, Any]],
+    sets: Sequence[Mapping[str, Any]],
+    chosen_on: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
     """Error rates of every detector and seed on every generator of every set that it scores.
 
@@ -27,6 +30,8 @@ def generator_table(
         sets: corpus, split, `match` (see `metrics.generators.cells`), manifest and data. A source
             has manifest, data, and where given systems and exclude_systems. `data` says which audio
             a corpus holds: generators of one name are the same in corpora of the same data alone.
+        chosen_on: manifest and split of trials at whose equal error rate all systems decide; the
+            files that know the thresholds are their scores of these then.
 
     Returns:
         name, seed, family, trained_on (generators, with commas between), corpus, split, relation,
@@ -56,7 +61,8 @@ def generator_table(
                 joined = join_scores(
                     read_scores(scores), trials, scores_name=scores, trials_name=name
                 )
-                cells = generators.cells(joined, _threshold(seed["threshold"]), test["match"], name)
+                threshold = _threshold(seed["threshold"], chosen_on)
+                cells = generators.cells(joined, threshold, test["match"], name)
                 related = cells.with_columns(
                     pl.col("generator")
                     .replace_strict(relations, default="-", return_dtype=pl.String)
@@ -105,10 +111,13 @@ def _trained_on(system: Mapping[str, Any]) -> str:
     return ", ".join(sorted(found))
 
 
-def _threshold(path: str | None) -> float | None:
+def _threshold(path: str | None, chosen_on: Mapping[str, str] | None) -> float | None:
     """The threshold at equal error rate on development data; imported weights have none."""
     if path is None:
         return None
+    if chosen_on is not None:
+        trials = _read_manifest(chosen_on["manifest"]).filter(split=chosen_on["split"])
+        return threshold_at_eer(read_scores(path), trials, path)
     told = read_json(path)
     # A detector keeps it with what else is known of its training, a fusion at the top.
     threshold: float | None = told.get("meta", told)["threshold"]
