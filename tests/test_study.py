@@ -262,6 +262,9 @@ def test_fusion_ids_follow_their_members_and_seeds():
     ):
         other = Study(small(path, value)).fusion_id("all")
         assert (other != fusion) == (path != "fusion.all.fit.corpus"), path
+    plain = yaml.safe_load(STUDY)
+    assert plain["fusion"]["all"].pop("method") == "logistic"
+    assert Study(plain).fusion_id("all") == fusion
 
 
 def test_lists_of_a_study():

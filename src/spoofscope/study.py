@@ -1017,7 +1017,7 @@ class Study:
         """Everything that determines a fusion."""
         entry = self.config["fusion"][name]
         return {
-            "method": entry["method"],
+            "method": entry.get("method", "logistic"),
             "fit": entry["fit"],
             "members": [[run_id, seed] for run_id, seed in self.fusion_members(name)],
         }
