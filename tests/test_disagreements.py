@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
 import pytest
@@ -20,7 +21,9 @@ from spoofscope.disagreements import (
     threshold_at_eer,
 )
 from spoofscope.errors import AudioError, SpoofscopeError, TableError
+from spoofscope.figures.disagreements import draw
 from spoofscope.files import write_json
+from spoofscope.tables import write_manifest, write_scores, write_table
 
 THRESHOLDS = {"right": 0.0, "wrong": 10.0}
 
@@ -157,3 +160,41 @@ def test_thresholds_are_those_of_development_data(tmp_path):
     rows = trials({"-": 2, "A": 2})
     values = {"-/0": 3.0, "-/1": 2.0, "A/0": 1.0, "A/1": 0.0}
     assert threshold_at_eer(scores(values), rows, "dev scores") == 1.5
+
+
+def test_corners_of_the_figure_hold_what_lies_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(4)
+    rows = trials({"-": 40, "A": 50}).with_columns(
+        split=pl.lit("eval"), speaker=pl.lit("s"), duration=1.0, sample_rate=16000
+    )
+    write_manifest("results/manifests/c.tsv", rows)
+    given = {}
+    for role, middle in THRESHOLDS.items():
+        values = middle + rng.normal(size=rows.height)
+        given[role] = scores(dict(zip(rows["utt_id"], values.tolist(), strict=True)))
+        write_scores(f"results/scores/{role}/seed1/c.eval.tsv", given[role])
+    judged = judge(rows, given, THRESHOLDS)
+    counts = contingency(judged)
+    write_table("results/disagreements/d.counts.tsv", counts)
+    write_table("results/disagreements/d.tsv", export(disagreements(judged), [], Path("d"), 1.0))
+    entry = {"name": "d", "corpus": "c", "split": "eval"}
+    systems = {role: [role, 1, role] for role in THRESHOLDS}
+    drawn_figures = []
+    monkeypatch.setattr(plt, "close", drawn_figures.append)
+    outputs = {suffix: f"d.{suffix}" for suffix in ("pdf", "png", "tsv")}
+    draw([{**entry, **systems}], "results", outputs)
+    (axes,) = drawn_figures[0].axes
+    texts = {text.get_position(): text.get_text() for text in axes.texts}
+    for label, name in (("bonafide", "bona fide"), ("spoof", "spoof")):
+        own = judged.filter(pl.col("label") == label)
+        for right in (False, True):
+            for above in (False, True):
+                there = ((own["score_right"] >= 0) == right) & ((own["score_wrong"] >= 10) == above)
+                corner = [
+                    text
+                    for (x, y), text in texts.items()
+                    if (x > 0.5) == right and (y > 0.5) == above and text.endswith(f" {name}")
+                ]
+                assert corner == [f"{int(there.sum())} {name}"]
+    assert pl.read_csv("d.tsv", separator="\t").height == rows.height

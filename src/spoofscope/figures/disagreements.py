@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 
 from spoofscope.disagreements import NO_AUDIO
 from spoofscope.figures.inputs import read_scored
@@ -21,7 +22,7 @@ _COUNTS: dict[str, pl.DataType] = {
     **dict.fromkeys(("mcnemar_p", "threshold_right", "threshold_wrong"), pl.Float64()),
 }
 
-MOST_POINTS = 3000
+MOST_POINTS = 1500
 """Clips of a class that a panel shows, drawn by lot; more would be a blot."""
 
 
@@ -124,7 +125,8 @@ def _panel(
             (row["score_right"], row["score_wrong"]),
             xytext=(4, 4),
             textcoords="offset points",
-            fontsize=6,
+            fontsize=6.5,
+            path_effects=[withStroke(linewidth=1.6, foreground="white")],
         )
     axes.axvline(counts["all"]["threshold_right"], color="black", linestyle="--", linewidth=0.8)
     axes.axhline(counts["all"]["threshold_wrong"], color="black", linestyle="--", linewidth=0.8)
@@ -132,7 +134,7 @@ def _panel(
     axes.margins(0.14)
     _write_counts(axes, counts)
     right, wrong = entry["right"][2], entry["wrong"][2]
-    axes.set_title(f"{entry['corpus']}, {entry['split']}; McNemar p = {_p(counts)}", fontsize=7.5)
+    axes.set_title(f"{entry['corpus']}, {entry['split']}; McNemar p {_p(counts)}", fontsize=7.5)
     axes.set_xlabel(f"score of {right}")
     axes.set_ylabel(f"score of {wrong}")
 
@@ -163,4 +165,4 @@ def _write_counts(axes: Axes, counts: Mapping[str, Any]) -> None:
 
 def _p(counts: Mapping[str, Any]) -> str:
     p = counts["all"]["mcnemar_p"]
-    return f"{p:.2g}" if p >= 1e-4 else f"{p:.0e}"
+    return f"= {p:.2g}" if p >= 1e-4 else "< 0.0001"
