@@ -171,6 +171,38 @@ def test_attributions_are_complete_or_listed(mini):
         assert utterance in report
 
 
+def test_mean_attributions_add_up(mini):
+    summary = table(mini, "attributions/*/seed*/mini.eval.mean.summary.tsv")
+    bands = table(mini, "attributions/*/seed*/mini.eval.mean.bands.tsv")
+    systems = set(table(mini, "metrics/*/seed1/mini.eval.tsv").filter(condition="system")["level"])
+    spoofs = systems - {"-", "(macro average)"}
+    assert set(summary["system"]) - {"-"} == spoofs
+    for row in summary.iter_rows(named=True):
+        own = bands.filter((pl.col("group") == row["group"]) & (pl.col("system") == row["system"]))
+        total = own["attribution"].cast(pl.Float64).sum()
+        output, baseline, delta = (float(row[k]) for k in ("output", "baseline_output", "delta"))
+        assert total == pytest.approx(output - baseline + delta, abs=1e-5)
+        assert float(own["high"][-1]) == 8000
+    counts = dict(summary.select("group", "n_windows").unique("group").iter_rows())
+    assert int(counts["bonafide"]) + int(counts["spoof"]) == int(counts["both"])
+
+
+def test_clips_that_are_exported_are_disagreed_about(mini):
+    listed = table(mini, "disagreements/packets_dcnn_not_lfcc_gmm.tsv")
+    counts = table(mini, "disagreements/packets_dcnn_not_lfcc_gmm.counts.tsv")
+    of_all = counts.row(by_predicate=pl.col("label") == "all", named=True)
+    assert listed.height == int(of_all["only_right"]) > 0
+    for row in listed.iter_rows(named=True):
+        bonafide = row["label"] == "bonafide"
+        for role, right in (("right", True), ("wrong", False)):
+            accepted = float(row[f"score_{role}"]) >= float(row[f"threshold_{role}"])
+            assert (accepted == bonafide) == right
+    exported = listed.filter(pl.col("audio") != "-")
+    assert exported.height == min(4, listed.height)
+    for path in exported["audio"]:
+        assert (mini.folder / path).stat().st_size > 1000
+
+
 def test_localisation_has_data(mini):
     localisation = table(mini, "attributions/*/seed*/mini.localisation.tsv")
     assert localisation["file"].n_unique() == 2

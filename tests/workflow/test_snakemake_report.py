@@ -87,6 +87,8 @@ def test_captions_speak_of_this_study(study, shown):
         "figures/train_test_matrix.png": [*detectors, "griffin_lim"],
         "figures/attribution_examples.png": [*config["attribution"]["detectors"], "centroid"],
         "figures/localisation.png": config["attribution"]["detectors"],
+        "figures/attribution_mean.png": ["probability of bona fide", "packets_dcnn", "zeros"],
+        "figures/disagreements.png": ["packets_dcnn", "lfcc_gmm", "mini", "eval"],
         "figures/layer_weights.png": ["wavlm_mhfa", "wav2vec2_aasist", *config["backbones"]],
         "figures/layer_weight_map.png": ["wavlm_mhfa", "wav2vec2_aasist"],
         "figures/layer_probes.png": ["wavlm_states", "mini"],

@@ -10,6 +10,9 @@ import pytest
 import yaml
 from checkout import TINY_STUDY, Checkout
 
+from spoofscope.selection.operating_points import eer
+from spoofscope.tables import LABELS
+
 pytestmark = pytest.mark.slow
 
 
@@ -63,6 +66,16 @@ def mixed_study(adopted: str) -> dict[str, Any]:
     study["figures"] = {"systems": ["theirs", "narrow", "all"]}
     trials = {"corpus": "talkers", "split": "eval"}
     study["artefacts"] = {"trials": [trials], "permutations": 100}
+    chosen_on = {"corpus": "talkers", "split": "dev"}
+    study["disagreements"] = [
+        {
+            "name": "others",
+            "right": "published",
+            "wrong": "lfcc_1",
+            **trials,
+            "threshold": chosen_on,
+        }
+    ]
     study["attribution"] = {
         **{"detectors": ["theirs"], **trials},
         **{"per_system": 1, "steps": 4, "max_steps": 4, "tolerance": 10.0},
@@ -108,6 +121,17 @@ def test_detectors_of_others_are_scored_like_any_other(mixed):
     # What is explained, and held against measures, is what was adopted.
     assert results(mixed, "attributions/theirs-*/seed0/talkers.safetensors")
     assert results(mixed, "artefacts/published-*/seed0/talkers.eval.correlations.tsv")
+
+
+def test_thresholds_of_others_are_chosen_on_trials_that_the_study_names(mixed):
+    counts = {
+        row["label"]: row for row in rows_of(results(mixed, "disagreements/others.counts.tsv"))
+    }
+    trials = rows_of(results(mixed, "manifests/talkers.tsv"))
+    dev = [row for row in trials if row["split"] == "dev"]
+    scores = scores_of(results(mixed, "scores/published-*/seed0/talkers.dev.tsv"))
+    given = ([scores[r["utt_id"]] for r in dev if r["label"] == label] for label in LABELS)
+    assert float(counts["all"]["threshold_right"]) == eer(*given).threshold
 
 
 def test_tables_and_report_say_where_detectors_come_from(mixed):

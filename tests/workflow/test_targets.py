@@ -26,9 +26,10 @@ DRAWN = [name for name in ALL_DRAWN if name != "figure_layer_depth"]
 # Of the mini study: a stage, and rules that make what belongs to it.
 STAGES = {
     "artefacts": {"rate_artefacts", "correlate_artefacts"},
-    "attributions": {"explain", "localise"},
+    "attributions": {"explain", "localise", "average_attributions"},
     "audits": {"audit_corpus"},
     "detectors": {"train"},
+    "disagreements": {"find_disagreements"},
     "exports": {"export_scores"},
     "features": {"extract_features"},
     "figures": {name for name in DRAWN if name.startswith("figure_")},
@@ -188,7 +189,9 @@ def test_stages_of_a_finished_study_have_nothing_to_do(study):
 NOTHING = {
     "figure_artefact_correlations": "(section `artefacts`)",
     "figure_attribution_examples": "(section `attribution`)",
+    "figure_attribution_mean": "(section `attribution`, key `averages`)",
     "figure_comparisons": "(section `comparisons`)",
+    "figure_disagreements": "(section `disagreements`)",
     "figure_generator_matrix": "(section `generators`)",
     "table_generator_matrix": "(section `generators`)",
     "figure_reliability": "(section `reliability`)",
