@@ -301,6 +301,23 @@ def test_frozen_backbone_stays_where_it_is(
         Detector.load(tmp_path / "d")
 
 
+def test_backbone_of_the_same_checkout_is_found_from_anywhere(
+    tmp_path: Path, backbone: dict[str, str], clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    frontend = {"type": "ssl", "backbone": {**backbone, "folder": "backbone"}, "n_layers": 1}
+    Detector(frontend, {"type": "linear"}, InputPolicy(length=8000)).save("results/detectors/d")
+    expected = Detector.load("results/detectors/d").predict(clip)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert Detector.load(tmp_path / "results/detectors/d").predict(clip) == expected
+    (tmp_path / "results").rename(elsewhere / "results")
+    (tmp_path / "backbone").rename(tmp_path / "moved")
+    with pytest.raises(DetectorError, match="folder backbone does not exist"):
+        Detector.load("results/detectors/d")
+
+
 def test_tuned_layers_are_stored_even_while_they_are_frozen(
     tmp_path: Path, backbone: dict[str, str], clip: Path
 ) -> None:

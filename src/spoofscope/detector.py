@@ -487,6 +487,9 @@ class Detector(nn.Module):
     def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> "Detector":
         """Load a detector folder, in evaluation mode.
 
+        A backbone that the detector names by a relative path is looked for below the working
+        directory, then below the folders that hold the detector: in the checkout that it is from.
+
         Raises:
             DetectorError: a file is missing or damaged, the backbone is not the one that the
                 detector was trained with, or tensors are missing, unexpected or of other shapes.
@@ -494,6 +497,11 @@ class Detector(nn.Module):
         folder = Path(folder)
         settings = _read_settings(folder)
         backbone = settings["backbone"]
+        if backbone is not None and "folder" in backbone:
+            place = {"folder": _backbone_place(backbone["folder"], folder)}
+            backbone = {**backbone, **place}
+            own = {**settings["frontend"]["backbone"], **place}
+            settings["frontend"] = {**settings["frontend"], "backbone": own}
         if backbone != _backbone(settings["frontend"]):
             raise DetectorError(
                 f"{folder}: the backbone in {backbone['folder']} is not the one that this detector "
@@ -608,6 +616,15 @@ def check_target(folder: str | Path) -> None:
             f"{folder} holds other files ({', '.join(others[:5])}), which a detector written "
             "there would replace; choose another folder"
         )
+
+
+def _backbone_place(relative: str, detector: Path) -> str:
+    """Where a backbone's folder is, see :meth:`Detector.load`; `relative` where it is nowhere."""
+    if not Path(relative).is_dir():
+        for above in detector.resolve().parents:
+            if (above / relative).is_dir():
+                return str(above / relative)
+    return relative
 
 
 def _backbone(frontend_config: Mapping[str, Any]) -> dict[str, Any] | None:
