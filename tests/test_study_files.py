@@ -248,7 +248,7 @@ def test_detectors_can_be_built(name, detectors, tiny):
             for kind in ("plain", "strided")
             for input in ("sym5", "coif4", "stft")
         ),
-        *("steady_sym5", "lcnn_sym5", "lcnn_stft", "lcnn_lfcc"),
+        *("settled_stft", "steady_sym5", "lcnn_sym5", "lcnn_stft", "lcnn_lfcc"),
         *("stft_la19", "sym5_wild_one", "sym5_wild_four"),
     ],
 )

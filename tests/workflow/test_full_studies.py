@@ -19,10 +19,11 @@ STUDIES = {
     "ig_detectors": {"train": 3, "score": 60, "apply_fusion": 2, "explain": 3, "centroid": 3},
     # 2 detectors on dev, and on 5 test sets in 4 parts.
     "two_stage": {"train": 2, "score": 42, "manifest": 5, "backbone": 1},
-    # With 5 seeds: 28 wavelets with and without signs, the Fourier spectrum, 3 x 3 ablations, 3
-    # light networks, 3 spectra on 9 other generators and without each of 10, 2 on other corpora at
-    # 3 lengths. With 3: mixtures on 2 cepstra and 3 sets of data. Once: the nearest fingerprint.
-    "wavelet_packets": {"train": (56 + 1 + 9 + 3 + 27 + 30 + 6) * 5 + 18 + 1, "manifest": 6},
+    # With 5 seeds: 28 wavelets with and without signs, the Fourier spectrum, 3 + 1 changes of the
+    # network on 3 spectra, 3 light networks, 3 spectra on 9 other generators and without each of
+    # 10, 2 on other corpora at 3 lengths. With 3: mixtures on 2 cepstra and 3 sets of data. Once:
+    # the nearest fingerprint.
+    "wavelet_packets": {"train": (56 + 1 + 12 + 3 + 27 + 30 + 6) * 5 + 18 + 1, "manifest": 6},
 }
 
 
