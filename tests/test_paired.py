@@ -117,6 +117,16 @@ def test_speakers_are_resampled_as_a_whole(systems, trials, compared):
     assert again.equals(clustered)
 
 
+def test_two_speakers_prove_nothing(systems, trials, caplog):
+    """However often they are resampled: whatever both have in common is in every resample."""
+    few = trials.with_columns(speaker=pl.Series([f"s{i // 60}" for i in range(N)]))
+    pair = {name: systems[name] for name in ("good", "poor")}
+    found = row(compare(pair, few, 400, seed=1, cluster="speaker"), "good", "poor")
+    assert found["ci_high"] < 0
+    assert (found["p"], found["p_holm"], found["n_clusters"]) == (0.5, 0.5, 2)
+    assert "2 values of speaker are too few for 1 pairs" in caplog.text
+
+
 def test_too_few_resamples_are_remarked_on(systems, trials, caplog):
     compare(systems, trials, 119, seed=1)
     assert "too few for 3 pairs" in caplog.text

@@ -9,10 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
 from spoofscope.figures.style import new_figure, save
-from spoofscope.metrics.paired import METRICS, SCHEMA
+from spoofscope.metrics.paired import ALPHA, METRICS, SCHEMA
 from spoofscope.tables import read_table
 
-ALPHA = 0.05
 # Title, factor and format of each metric.
 _SHOWN: dict[str, tuple[str, float, str]] = {
     "eer": ("EER, percentage points", 100.0, "{:+.1f}"),

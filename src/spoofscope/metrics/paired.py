@@ -22,6 +22,7 @@ from spoofscope.tables import LABELS, join_scores
 _LOGGER = logging.getLogger(__name__)
 
 METRICS = ("eer", "min_dcf")
+ALPHA = 0.05
 SCHEMA: dict[str, pl.DataType] = {
     "first": pl.String(),
     "second": pl.String(),
@@ -55,7 +56,8 @@ def compare(
             2 / (resamples + 1), and Holm's correction multiplies it by up to the number of pairs.
         seed: of the bootstrap.
         cluster: column whose values are resampled as a whole (`speaker`); None resamples trials
-            within their class.
+            within their class. Of n clusters p cannot be below 2^(1 - n): so likely are they to
+            favour one detector all alike by chance, and resamples of few clusters do not know that.
 
     Returns:
         One row per pair and metric: first, second, metric, value_first, value_second, difference
@@ -72,6 +74,10 @@ def compare(
         raise SpoofscopeError("a comparison needs at least two detectors")
     if resamples < 1:
         raise SpoofscopeError("a comparison needs resamples; `bootstrap.resamples` is 0")
+    if cluster is not None and cluster not in trials.columns:
+        raise TableError(f"the trials have no column {cluster!r} to resample by")
+    n_clusters = None if cluster is None else trials[cluster].n_unique()
+    smallest_p = 0.0 if n_clusters is None else 2.0 ** (1 - n_clusters)
     pairs = len(systems) * (len(systems) - 1) // 2
     if resamples < 40 * pairs:
         _LOGGER.warning(
@@ -81,8 +87,14 @@ def compare(
             pairs,
             40 * pairs,
         )
-    if cluster is not None and cluster not in trials.columns:
-        raise TableError(f"the trials have no column {cluster!r} to resample by")
+    if smallest_p * pairs >= ALPHA:
+        _LOGGER.warning(
+            "%d values of %s are too few for %d pairs: after the correction no difference can be "
+            "significant at 5 %%; compare fewer detectors",
+            n_clusters,
+            cluster,
+            pairs,
+        )
     # Sums of floats depend on their order; the order of the rows must not show in the numbers.
     trials = trials.sort("utt_id")
     is_bonafide = (trials["label"] == LABELS[0]).to_numpy()
@@ -108,7 +120,7 @@ def compare(
     counts = {
         "n_bonafide": int(is_bonafide.sum()),
         "n_spoof": int((~is_bonafide).sum()),
-        "n_clusters": None if cluster is None else trials[cluster].n_unique(),
+        "n_clusters": n_clusters,
     }
     rows = []
     for place, metric in enumerate(METRICS):
@@ -126,7 +138,7 @@ def compare(
                     "difference": value_first - value_second,
                     "ci_low": interval.low,
                     "ci_high": interval.high,
-                    "p": p_value(differences),
+                    "p": max(p_value(differences), smallest_p),
                     **counts,
                 }
             )
