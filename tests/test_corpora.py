@@ -725,6 +725,7 @@ def test_protocols_are_read_or_refused_with_a_line(text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "p.txt"
         path.write_text(text, encoding="utf-8", newline="")
+        text = text.removeprefix("\ufeff")
         bad = [n for n, line in enumerate(text.splitlines(), 1) if len(line.split()) not in (0, 2)]
         if bad:
             with pytest.raises(CorpusError, match=f"line {bad[0]}: "):
@@ -739,6 +740,15 @@ def test_protocol_system_accepts_both_markers_of_bona_fide() -> None:
         assert protocol_system(Path("p"), 1, "bonafide", marker) == "-"
         with pytest.raises(CorpusError, match="p: line 7"):
             protocol_system(Path("p"), 7, "spoof", marker)
+
+
+def test_protocol_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_bytes(b"\xef\xbb\xbfS1 u1\r\nS2 u2\r\n")
+    lines = list(read_protocol(tmp_path / "p.txt", ("speaker", "utt_id")))
+    assert lines == [
+        (1, {"speaker": "S1", "utt_id": "u1"}),
+        (2, {"speaker": "S2", "utt_id": "u2"}),
+    ]
 
 
 def test_protocol_that_is_not_text(tmp_path: Path) -> None:

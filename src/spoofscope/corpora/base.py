@@ -223,7 +223,7 @@ def read_protocol(path: Path, columns: tuple[str, ...]) -> Iterable[tuple[int, d
         CorpusError: a line with another number of fields, or a file that is not UTF-8 text.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise CorpusError(f"{path}: not a text file: {error}") from error
     for number, line in enumerate(lines, start=1):
