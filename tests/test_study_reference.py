@@ -24,7 +24,7 @@ READ_BY_THE_WORKFLOW = {
     "frontend": {"type", "cache"},
     "backend": {"type"},
     "effect": {"effect", "probability"},
-    "attribution": {"detectors", "corpus", "split"},
+    "attribution": {"detectors", "corpus", "split", "averages"},
     "probe": {"frontend", "input", "data", "dev", "score"},
     "costs": {"detectors"},
     "fingerprints": {"corpus", "halves", "permutations", "sound_seconds"},
