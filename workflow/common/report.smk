@@ -44,11 +44,16 @@ def shown_sets():
     return list(dict.fromkeys(scoring[2:] for scoring in shown_scorings()))
 
 
-def shown_detectors():
+def shown_thresholds():
+    """The files with the decision thresholds of the systems that figures show."""
     return [
-        f"{detector_folder(run, seed)}/detector.json"
-        for run, seed in STUDY.shown()
-        if (run, seed) in STUDY.detector_seeds()
+        (
+            f"{R}/fusion/{system}.json"
+            if system in FUSIONS
+            else f"{detector_folder(system, seed)}/detector.json"
+        )
+        for system, seed in STUDY.shown()
+        if system in FUSIONS or (system, seed) in STUDY.detector_seeds()
     ]
 
 

@@ -24,9 +24,9 @@ rule figure_det_curves:
 rule figure_score_histograms:
     """Score distributions of bona fide and spoof, with the decision threshold chosen on dev."""
     input:
-        detectors=shown_detectors(),
         manifests=manifests_of(shown_sets()),
         scores=shown_files("scores"),
+        thresholds=shown_thresholds(),
     output:
         pdf=f"{R}/figures/score_histograms.pdf",
         png=report_figure("score_histograms"),

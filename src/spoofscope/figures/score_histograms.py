@@ -71,7 +71,7 @@ def draw(
             if all(scores.size for scores in by_class.values()):
                 value = eer(by_class["bonafide"], by_class["spoof"]).value
                 title += f"\nEER {percent(value)} %"
-            threshold = _dev_threshold(f"{root}/detectors/{system}/seed{seed}/detector.json")
+            threshold = _dev_threshold(root, system, seed)
             if threshold is not None and edges[0] <= threshold <= edges[-1]:
                 axes.axvline(threshold, color="black", linestyle="--", linewidth=0.9)
             axes.set_title(title, fontsize=7.5)
@@ -85,9 +85,13 @@ def draw(
     save(figure, outputs, pl.concat(rows))
 
 
-def _dev_threshold(path: str) -> float | None:
-    """The decision threshold in a detector folder; a fusion has none."""
-    if not Path(path).is_file():
-        return None
-    threshold: float | None = read_json(path)["meta"]["threshold"]
+def _dev_threshold(root: str, system: str, seed: int) -> float | None:
+    """The threshold of a detector or a fusion; None where it is not known, as of others' scores."""
+    detector = Path(f"{root}/detectors/{system}/seed{seed}/detector.json")
+    fusion = Path(f"{root}/fusion/{system}.json")
+    threshold: float | None = None
+    if detector.is_file():
+        threshold = read_json(detector)["meta"]["threshold"]
+    elif fusion.is_file():
+        threshold = read_json(fusion)["threshold"]
     return threshold
