@@ -66,7 +66,7 @@ def disagreement_sections(entries: Sequence[Mapping[str, Any]], root: str) -> li
 def _caption(number: int, row: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
     what = "bona fide" if row["label"] == "bonafide" else row["system"]
     judged = ", ".join(
-        f"{entry[role][2]} {row[f'score_{role}']:+.2f} (threshold {row[f'threshold_{role}']:+.2f})"
+        f"{entry[role][2]} {row[f'score_{role}']:+.3g} (threshold {row[f'threshold_{role}']:+.3g})"
         for role in ("right", "wrong")
     )
     return f"{number}. {what}: {judged}; {row['utt_id']}"
