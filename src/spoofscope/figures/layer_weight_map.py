@@ -50,7 +50,7 @@ def draw(
     table = over_seeds(read_weights(layers))
     rows = table.select("run", "mix").unique(maintain_order=True).rows()
     states = sorted(table["layer"].unique().to_list())
-    maps = [("weight", "softmax weight")]
+    maps = [("weight", "softmax weight")] if rows else []
     if (table["corrected"] != table["weight"]).any():
         maps.append(("corrected", "softmax weight × gain"))
     grids = [_relative(table, name, rows, states) for name, _ in maps]
@@ -61,7 +61,8 @@ def draw(
     widest = max([0, *(len(line) for label in labels for line in label.split("\n"))])
     width = max(CELL * len(states), 1.6)
     figure = new_figure(
-        0.06 * widest + len(maps) * (width + 0.15) + 1.0, 1.1 + 0.3 * max(len(rows), 2)
+        0.06 * widest + max(len(maps), 1) * (width + 0.15) + 1.0,
+        1.1 + 0.3 * max(len(rows), 2) if rows else 0.4,
     )
     image = None
     for panel, (grid, (_, title)) in enumerate(zip(grids, maps, strict=True), start=1):
@@ -69,7 +70,7 @@ def draw(
         shown = labels if panel == 1 else [""] * len(labels)
         image = heat_map(axes, grid, shown, states, (-largest, largest), "RdBu_r")
         axes.set_title(title)
-    if image is not None and rows:
+    if image is not None:
         figure.colorbar(image, ax=figure.axes, label="log₂ (weight × layers)", pad=0.01)
     else:
         figure.suptitle("no detector mixes layers")

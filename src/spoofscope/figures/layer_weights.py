@@ -52,7 +52,7 @@ def draw(
     runs = mixing[:_PANELS]
     columns = min(max(len(runs), 1), _PER_ROW)
     n_rows = -(-len(runs) // columns)
-    figure = new_figure(2.5 * columns + 0.4, 2.6 * max(n_rows, 1))
+    figure = new_figure(2.5 * columns + 0.4, 2.6 * n_rows if runs else 0.4)
     for panel, run in enumerate(runs, start=1):
         axes = figure.add_subplot(n_rows, columns, panel)
         own = table.filter(pl.col("run") == run)
