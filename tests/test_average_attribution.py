@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from noise_and_tones import SAMPLE_RATE, write_corpus
-from spoofscope import tables
+from spoofscope import audio, tables
 from spoofscope.attribution.average import (
     SMALLEST_PROBABILITY,
     AverageOptions,
@@ -21,7 +21,7 @@ from spoofscope.attribution.average import (
     summary_table,
     write_averages,
 )
-from spoofscope.attribution.baselines import window_features
+from spoofscope.attribution.baselines import bonafide_centroid, window_features
 from spoofscope.attribution.mean_store import read_means
 from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector
@@ -41,8 +41,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
     return tables.read_manifest(write_corpus(folder, {"eval": 16}))
 
 
-def listening_to(frontend: str, band: int) -> Detector:
-    """A detector that looks at a single band: the softmax of two logits that are linear in it."""
+def listening_to(frontend: str, band: int | slice) -> Detector:
+    """A detector that looks at a single band, or all: logits that are linear in it."""
     config = {"type": frontend, "normalise": "none", **FRONT_ENDS[frontend]}
     detector = Detector(config, {"type": "linear"}, POLICY).eval()
     with torch.no_grad():
@@ -115,6 +115,31 @@ def test_a_detector_of_one_band_is_found_at_its_frequency(frontend, band, corpus
         assert own.filter(pl.col("band") != band)["absolute"].max() == 0.0
     assert table["low"].to_list()[0] == 0.0
     assert table["high"].max() == SAMPLE_RATE / 2
+
+
+@pytest.mark.parametrize("hertz", [700, 3100, 6600])
+@pytest.mark.parametrize("frontend", FRONT_ENDS)
+def test_a_tone_in_the_spoofs_is_found_at_its_frequency(frontend, hertz, tmp_path):
+    rng = np.random.default_rng(hertz)
+    time = np.arange(3 * POLICY.length) / SAMPLE_RATE
+    rows = []
+    for i in range(6):
+        x = 0.01 * rng.standard_normal(time.size)
+        if i % 2:
+            x += 0.1 * np.sin(2 * np.pi * hertz * time)
+        audio.write(tmp_path / f"{i}.wav", x, SAMPLE_RATE)
+        label, system = ("spoof", "tone") if i % 2 else ("bonafide", "-")
+        rows.append((f"{i}", str(tmp_path / f"{i}.wav"), label, system, time.size / SAMPLE_RATE))
+    clips = pl.DataFrame(rows, ["utt_id", "path", "label", "system", "duration"], orient="row")
+    # It hears all bands alike, and loud ones as spoofed.
+    detector = listening_to(frontend, slice(None))
+    options = AverageOptions(9, "log_odds", "spoof", "centroid", steps=4)
+    centroid = bonafide_centroid(detector, clips)
+    settings, means = average(detector, clips, options, centroid=centroid, seed=1)
+    table = bands_table(settings, means).filter(pl.col("group") == "spoof")
+    strongest = table.row(int(table["attribution"].arg_max()), named=True)
+    assert strongest["low"] <= hertz < strongest["high"]
+    assert strongest["attribution"] > 5 * table["attribution"].median()
 
 
 @pytest.fixture(scope="module")

@@ -83,15 +83,20 @@ def params_localise(wildcards):
 # --- means over many windows -------------------------------------------------------------------
 
 
+def average_settings(wildcards):
+    target(averaged, absent=NO_AVERAGES)(wildcards)
+    return STUDY.averages()
+
+
 def averaged_centroid(wildcards):
-    if STUDY.averages().get("baseline") != "centroid":
+    if average_settings(wildcards).get("baseline") != "centroid":
         return []
     return f"{R}/attributions/{wildcards.run}/seed{wildcards.seed}/centroid.safetensors"
 
 
 def params_average_attributions(wildcards):
     run, seed = wildcards.run, wildcards.seed
-    averages = STUDY.averages()
+    averages = average_settings(wildcards)
     origins = [detector_origin(run, seed), table_origin(wildcards.corpus)]
     if averaged_centroid(wildcards):
         origins.append(origin(params_centroid, run=run, seed=seed))
