@@ -52,3 +52,17 @@ def small_disk(tmp_path) -> Iterator[Path]:
         pytest.skip("mounting a small disk needs root")
     yield disk
     subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.fixture
+def locked_file(tmp_path) -> Iterator[Path]:
+    """A file that may not be read, `locked.wav`, while the test runs."""
+    path = tmp_path / "locked.wav"
+    path.write_text("something")
+    path.chmod(0)
+    root = os.geteuid() == 0
+    if root:  # who may read everything; the fixture's folder belongs to root alone
+        os.seteuid(65534)
+    yield path
+    if root:
+        os.seteuid(0)

@@ -131,6 +131,12 @@ def test_no_file_and_no_audio(tmp_path):
                 function(tmp_path / name)
 
 
+def test_a_file_without_permission(locked_file):
+    for function in (audio.read, audio.info):
+        with pytest.raises(AudioError, match=r"locked.wav: cannot be read: Permission denied"):
+            function(locked_file)
+
+
 def test_a_header_without_samples(tmp_path):
     soundfile.write(tmp_path / "x.wav", np.zeros(0), 16000)
     for function in (audio.read, audio.info):

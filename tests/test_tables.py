@@ -151,6 +151,11 @@ def test_a_missing_table_is_named(tmp_path):
         read_table(tmp_path / "none.tsv", SCORE_COLUMNS)
 
 
+def test_a_table_without_permission_is_named(locked_file):
+    with pytest.raises(TableError, match=r"locked.wav: cannot be read: .*Permission denied"):
+        read_table(locked_file, SCORE_COLUMNS)
+
+
 def test_whole_numbers_are_whole(tmp_path):
     path = saved(tmp_path, "n\tx\n1\ta\n1.0\tb\n")
     with pytest.raises(TableError, match=r"line 3: column 'n': '1.0' is not a whole number"):

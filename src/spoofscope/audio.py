@@ -44,9 +44,14 @@ class AudioInfo:
 
 
 def _check_exists(path: Path) -> None:
-    if not path.is_file():
-        raise AudioError(f"{path}: no such audio file")
-    if path.stat().st_size == 0:
+    try:
+        if not path.is_file():
+            raise AudioError(f"{path}: no such audio file")
+        with open(path, "rb") as stream:
+            empty = not stream.read(1)
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read: {error.strerror}") from error
+    if empty:
         raise AudioError(f"{path}: the file is empty (0 bytes)")
 
 

@@ -31,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except OSError as error:
         # A file that is there and cannot be used: no permission, a folder, a disk that fails.
-        what = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+        what = error.strerror or str(error)
+        what = what if error.filename is None else f"{error.filename}: {what}"
         print(f"spoofscope {options.command}: {what}", file=sys.stderr)
         return 2
     return code

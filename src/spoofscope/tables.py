@@ -52,9 +52,9 @@ def read_table(path: str | Path, required: Mapping[str, pl.DataType]) -> pl.Data
             not of its type; the message names file, line and column.
     """
     path = Path(path)
-    if not path.is_file():
-        raise TableError(f"{path}: no such table")
     try:
+        if not path.is_file():
+            raise TableError(f"{path}: no such table")
         # Everything is read as text first: that way a bad value can be named with its line.
         frame = pl.read_csv(
             path,
@@ -66,6 +66,9 @@ def read_table(path: str | Path, required: Mapping[str, pl.DataType]) -> pl.Data
         ).fill_null("")
     except pl.exceptions.NoDataError:
         raise TableError(f"{path}: the table is empty, not even a header") from None
+    except OSError as error:
+        # Polars sets neither `strerror` nor `filename`.
+        raise TableError(f"{path}: cannot be read: {error}") from error
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
         reason = _undecodable_line(path) or _ragged_line(path) or error
         raise TableError(f"{path}: {reason}") from error
