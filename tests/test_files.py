@@ -15,6 +15,7 @@ from spoofscope.files import (
     atomic_folder,
     atomic_path,
     copy_checked,
+    files_below,
     read_json,
     sha256_file,
     sha256_folder,
@@ -201,3 +202,18 @@ def test_a_copy_has_the_content_that_is_known(tmp_path):
         copy_checked(source, target, "0" * 64)
     assert target.read_bytes() == b"weights"
     assert names(target.parent) == ["model"]
+
+
+def test_linked_folders_are_entered_but_no_circles(tmp_path):
+    for name in ("real/a.wav", "real/deep/b.wav", "real/.cache/c.wav", "real/deep/._b.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/linked").symlink_to(tmp_path / "real")
+    (tmp_path / "own/again").symlink_to("linked")
+    (tmp_path / "real/deep/circle").symlink_to(tmp_path / "real")
+    found = sorted(
+        str(path.relative_to(tmp_path / "own")) for path in files_below(tmp_path / "own")
+    )
+    assert found == ["again/a.wav", "again/deep/b.wav", "linked/a.wav", "linked/deep/b.wav"]
+    assert list(files_below(tmp_path / "nowhere")) == []

@@ -182,3 +182,25 @@ def sha256_folder(path: str | Path) -> str:
     for file in sorted(p for p in folder.rglob("*") if p.is_file()):
         digest.update(f"{file.relative_to(folder).as_posix()}\0{sha256_file(file)}\n".encode())
     return digest.hexdigest()
+
+
+def files_below(folder: str | Path) -> Iterator[Path]:
+    """All files below a folder, in any order; hidden files and folders are left out.
+
+    Linked folders are entered, except those that would lead back into themselves.
+    """
+    return _below(str(folder), ())
+
+
+def _below(folder: str, above: tuple[str, ...]) -> Iterator[Path]:
+    real = os.path.realpath(folder)
+    if real in above or not os.path.isdir(real):
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                yield from _below(entry.path, (*above, real))
+            else:
+                yield Path(entry.path)

@@ -9,6 +9,7 @@ import soundfile
 
 from spoofscope.audio import Samples, resample
 from spoofscope.errors import AudioError, ConfigError
+from spoofscope.files import files_below
 
 _SUFFIXES = (".wav", ".flac")
 
@@ -36,12 +37,12 @@ def source_folder(sources: Mapping[str, Path], key: str, inner: str, effect: str
 
 
 def audio_files(folder: Path, key: str) -> list[Path]:
-    """All WAV and FLAC files below a folder, sorted by path.
+    """All WAV and FLAC files of `files.files_below`, sorted by path.
 
     Raises:
         ConfigError: there are none; the message names `noise.{key}`.
     """
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES)
+    files = sorted(p for p in files_below(folder) if p.suffix.lower() in _SUFFIXES)
     if not files:
         raise ConfigError(
             f"noise.{key}: no {' or '.join(_SUFFIXES)} file below {folder}; "

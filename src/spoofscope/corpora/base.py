@@ -1,14 +1,14 @@
 """What every corpus reader has in common."""
 
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import polars as pl
 
 from spoofscope.errors import ConfigError, CorpusError
+from spoofscope.files import files_below
 from spoofscope.options import check_keys
 from spoofscope.tables import LABELS, SPLITS, read_segments
 
@@ -25,25 +25,8 @@ _COMMON_OPTIONS: dict[str, Any] = {"on_bad_audio": "fail", "splits": None, "segm
 
 
 def audio_files(folder: Path) -> list[Path]:
-    """All audio files below a folder, by suffix, sorted; hidden files and folders are left out.
-
-    Linked folders are entered, except those that would lead back into themselves.
-    """
-    return sorted(Path(path) for path in _audio_below(str(folder), ()))
-
-
-def _audio_below(folder: str, above: tuple[str, ...]) -> Iterator[str]:
-    real = os.path.realpath(folder)
-    if real in above or not os.path.isdir(real):
-        return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                yield from _audio_below(entry.path, (*above, real))
-            elif os.path.splitext(entry.name)[1].lower() in AUDIO_SUFFIXES:
-                yield entry.path
+    """All audio files of `files.files_below`, by suffix, sorted."""
+    return sorted(p for p in files_below(folder) if p.suffix.lower() in AUDIO_SUFFIXES)
 
 
 class Corpus(ABC):
