@@ -131,6 +131,18 @@ def test_no_file_and_no_audio(tmp_path):
                 function(tmp_path / name)
 
 
+@pytest.mark.parametrize("length", [0xFFFFFFFF, 0x7FFFF000])
+def test_wav_files_written_into_a_pipe_have_all_there_is(tmp_path, length):
+    audio.write(tmp_path / "x.wav", tone(16000), 16000)
+    content = (tmp_path / "x.wav").read_bytes()
+    place = content.index(b"data") + 4
+    piped = content[:place] + length.to_bytes(4, "little") + content[place + 4 :]
+    (tmp_path / "piped.wav").write_bytes(piped)
+    np.testing.assert_array_equal(
+        audio.read(tmp_path / "piped.wav")[0], audio.read(tmp_path / "x.wav")[0]
+    )
+
+
 def test_a_file_without_permission(locked_file):
     for function in (audio.read, audio.info):
         with pytest.raises(AudioError, match=r"locked.wav: cannot be read: Permission denied"):

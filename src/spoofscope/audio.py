@@ -27,6 +27,8 @@ _QUALITY = "HQ"
 _SINC_ZEROS = 6
 _SINC_ROLLOFF = 0.99
 _LOUDEST = 16.0
+# Lengths of WAV data that programs write who cannot go back, into a pipe: FFmpeg, SoX, others.
+_STREAMED = (0xFFFFFFFF, 0x7FFFF000, 0x7FFFFFFF, 0)
 
 
 @dataclass(frozen=True)
@@ -118,9 +120,7 @@ def _missing_wav_bytes(path: Path) -> int:
         while len(header := stream.read(8)) == 8:
             length = int.from_bytes(header[4:], "little")
             if header[:4] == b"data":
-                # 0xffffffff and 0 are what programs write that stream to a pipe.
-                streamed = length in (0, 0xFFFFFFFF)
-                return 0 if streamed else max(0, stream.tell() + length - size)
+                return 0 if length in _STREAMED else max(0, stream.tell() + length - size)
             stream.seek(length + length % 2, 1)
     return 0
 
