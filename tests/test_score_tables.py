@@ -1,5 +1,6 @@
 """Tables and figures about the scores of several systems, drawn from files of a small study."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -98,8 +99,18 @@ def test_comparisons_per_set(root, tmp_path):
 
 
 def test_nothing_to_compare(root):
-    with pytest.raises(ConfigError, match="no eval set is scored by two"):
+    with pytest.raises(ConfigError, match="no eval set of both classes is scored by two"):
         comparisons(SYSTEMS[:1], root, 100, 1, None)
+
+
+def test_a_set_of_one_class_is_not_compared_on(root, tmp_path):
+    """Such a set has its uses, and no error rates."""
+    made = tmp_path / "results"
+    shutil.copytree(root, made)
+    far = made / "manifests" / "far.tsv"
+    tables.write_manifest(far, tables.read_manifest(far).filter(pl.col("label") == "spoof"))
+    table = comparisons(SYSTEMS, str(made), 100, 1, "speaker")
+    assert table["corpus"].unique().to_list() == ["near"]
 
 
 def test_breakdowns(root):

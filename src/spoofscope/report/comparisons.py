@@ -7,7 +7,7 @@ import polars as pl
 
 from spoofscope.errors import ConfigError
 from spoofscope.metrics.paired import compare
-from spoofscope.tables import read_manifest, read_scores
+from spoofscope.tables import LABELS, read_manifest, read_scores
 
 
 def comparisons(
@@ -17,7 +17,7 @@ def comparisons(
     seed: int,
     cluster: str | None,
 ) -> pl.DataFrame:
-    """Paired comparison of all systems that are scored on a set, for each set.
+    """Paired comparison of all systems that are scored on a set, for each set of both classes.
 
     Args:
         systems: id, seed, name and sets (corpus, split) of every system; names are unique.
@@ -28,7 +28,7 @@ def comparisons(
         corpus, split, then the columns of `metrics.paired.compare`, with the systems' names.
 
     Raises:
-        ConfigError: no set is scored by two of the systems.
+        ConfigError: no set of both classes is scored by two of the systems.
         TableError, SpoofscopeError: as `metrics.paired.compare`.
     """
     tables = []
@@ -36,7 +36,8 @@ def comparisons(
         tuple(pair) for system in systems for pair in system["sets"]
     ):
         own = [system for system in systems if [corpus, split] in system["sets"]]
-        if len(own) < 2:
+        trials = read_manifest(f"{root}/manifests/{corpus}.tsv").filter(pl.col("split") == split)
+        if len(own) < 2 or trials["label"].n_unique() < len(LABELS):
             continue
         scores = {
             system["name"]: read_scores(
@@ -44,11 +45,12 @@ def comparisons(
             )
             for system in own
         }
-        trials = read_manifest(f"{root}/manifests/{corpus}.tsv").filter(pl.col("split") == split)
         table = compare(scores, trials, resamples, seed, cluster)
         tables.append(
             table.select(pl.lit(corpus).alias("corpus"), pl.lit(split).alias("split"), pl.all())
         )
     if not tables:
-        raise ConfigError("comparisons: no eval set is scored by two of the systems")
+        raise ConfigError(
+            "comparisons: no eval set of both classes is scored by two of the systems"
+        )
     return pl.concat(tables)
