@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score, f1_score, roc_auc_score, roc_curve
 
 from spoofscope.errors import SpoofscopeError, TableError
 from spoofscope.metrics import bootstrap, information, rates
-from spoofscope.metrics.tables import MACRO, evaluate, over_seeds, split_levels
+from spoofscope.metrics.tables import MACRO, clusters_of, evaluate, over_seeds, split_levels
 from spoofscope.selection.calibration import fit_calibration
 
 # A small grid of values, so ties within and across the classes are the rule.
@@ -500,6 +500,20 @@ def test_clustered_intervals():
         evaluate(joined.with_columns(speaker=pl.lit("")), [], 30, 1, cluster="speaker")
     with pytest.raises(SpoofscopeError, match="single value"):
         evaluate(joined.with_columns(speaker=pl.lit("x")), [], 30, 1, cluster="speaker")
+
+
+def test_trials_of_unknown_speakers_are_resampled_one_by_one():
+    joined = trials()
+    unknown = joined.with_columns(speaker=pl.lit("-"))
+    single = joined.with_columns(speaker=pl.format("- {}", "utt_id"))
+    first, second = (evaluate(frame, [], 30, 1, cluster="speaker") for frame in (unknown, single))
+    assert first.equals(second)
+    assert first["ci_low"][0] < first["value"][0] < first["ci_high"][0]
+    half = pl.when(pl.col("label") == "spoof").then(pl.lit("-")).otherwise("speaker")
+    mixed = clusters_of(joined.with_columns(speaker=half), "speaker")
+    n_spoof = int((joined["label"] == "spoof").sum())
+    bonafide = joined.filter(label="bonafide")
+    assert mixed.n_unique() == n_spoof + bonafide["speaker"].n_unique()
 
 
 def test_tables_refuse_bad_conditions():

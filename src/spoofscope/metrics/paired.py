@@ -17,6 +17,7 @@ from spoofscope.identity import rng_of
 from spoofscope.metrics.bootstrap import Resamples, p_value, percentile_interval, resample_together
 from spoofscope.metrics.correlation import holm
 from spoofscope.metrics.rates import eer, min_dcf
+from spoofscope.metrics.tables import clusters_of
 from spoofscope.tables import LABELS, join_scores
 
 _LOGGER = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ def compare(
         raise SpoofscopeError("a comparison needs resamples; `bootstrap.resamples` is 0")
     if cluster is not None and cluster not in trials.columns:
         raise TableError(f"the trials have no column {cluster!r} to resample by")
-    n_clusters = None if cluster is None else trials[cluster].n_unique()
+    n_clusters = None if cluster is None else clusters_of(trials, cluster).n_unique()
     smallest_p = 0.0 if n_clusters is None else 2.0 ** (1 - n_clusters)
     pairs = len(systems) * (len(systems) - 1) // 2
     if resamples < 40 * pairs:
@@ -105,7 +106,7 @@ def compare(
         scores[name] = values[is_bonafide], values[~is_bonafide]
     clusters = None
     if cluster is not None:
-        numbers = trials[cluster].rank("dense").to_numpy()
+        numbers = clusters_of(trials, cluster).rank("dense").to_numpy()
         clusters = numbers[is_bonafide], numbers[~is_bonafide]
     drawn = dict(
         zip(

@@ -1,5 +1,6 @@
 """Metrics of a scored protocol as one long table: pooled, per condition, with intervals."""
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -24,6 +25,10 @@ SCHEMA: dict[str, pl.DataType] = {
 POOLED = "pooled"
 NO_LEVEL = "-"
 MACRO = "(macro average)"
+UNKNOWN = "-"
+_CLUSTER = "cluster of the bootstrap"
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class Metric(NamedTuple):
@@ -76,8 +81,8 @@ def evaluate(
         by: the conditions.
         bootstrap: resamples behind the 95 % intervals of eer and min_dcf; 0 leaves them empty.
         seed: of the bootstrap; a condition's interval does not depend on the others asked for.
-        cluster: column whose values are resampled as a whole (`speaker`); None resamples trials.
-            A level with one single cluster has no interval.
+        cluster: column whose values are resampled as a whole (`speaker`), see :func:`clusters_of`;
+            None resamples trials. A level with one single cluster has no interval.
         threshold: a decision threshold from elsewhere, usually the development set's at its EER;
             adds bonafide_rejected, spoof_accepted, hter, accuracy and f1.
         calibration: `scale` and `offset` that make the scores log-likelihood ratios, fitted on a
@@ -99,7 +104,16 @@ def evaluate(
     if cluster is not None:
         _check_column(joined, cluster)
         _check_filled(joined, cluster)
-        if bootstrap and joined[cluster].n_unique() < 2:
+        unknown = int((joined[cluster] == UNKNOWN).sum())
+        if bootstrap and unknown:
+            _LOGGER.warning(
+                "the %s of %d of %d trials is unknown: these are resampled one by one",
+                cluster,
+                unknown,
+                joined.height,
+            )
+        joined = joined.with_columns(clusters_of(joined, cluster).alias(_CLUSTER))
+        if bootstrap and joined[_CLUSTER].n_unique() < 2:
             raise SpoofscopeError(
                 f"column {cluster!r} has a single value; a bootstrap over it is not possible"
             )
@@ -117,7 +131,7 @@ def evaluate(
             level,
             bootstrap=bootstrap,
             seed=seed,
-            cluster=cluster,
+            clustered=cluster is not None,
             threshold=threshold,
             calibration=calibration,
             tandem=tandem,
@@ -131,6 +145,16 @@ def evaluate(
         if levels:
             blocks += [*levels, _macro_average(pl.concat(levels), joined)]
     return pl.concat(blocks)
+
+
+def clusters_of(trials: pl.DataFrame, column: str) -> pl.Series:
+    """What is resampled as a whole, per trial: the value of a column, such as its speaker.
+
+    A value "-" is unknown, and no speaker: a trial with it is resampled by itself.
+    """
+    value = pl.col(column).cast(pl.String)
+    alone = pl.format("{} {}", pl.lit(UNKNOWN), "utt_id")
+    return trials.select(pl.when(value == UNKNOWN).then(alone).otherwise(value)).to_series()
 
 
 def split_levels(joined: pl.DataFrame, condition: str) -> list[tuple[str, pl.DataFrame]]:
@@ -181,7 +205,7 @@ def _block(
     *,
     bootstrap: int,
     seed: int,
-    cluster: str | None,
+    clustered: bool,
     threshold: float | None,
     calibration: Mapping[str, float] | None,
     tandem: tdcf.Tandem | None,
@@ -195,10 +219,10 @@ def _block(
         if bootstrap:
             rng = rng_of(seed, "bootstrap", condition, level)
             resamples = None
-            if cluster is None:
+            if not clustered:
                 resamples = bootstraps.resample(bonafide, spoof, bootstrap, rng)
-            elif trials[cluster].n_unique() > 1:
-                numbers = trials[cluster].rank("dense").to_numpy()
+            elif trials[_CLUSTER].n_unique() > 1:
+                numbers = trials[_CLUSTER].rank("dense").to_numpy()
                 is_bonafide = (trials["label"] == "bonafide").to_numpy()
                 clusters = numbers[is_bonafide], numbers[~is_bonafide]
                 resamples = bootstraps.resample_clusters(bonafide, spoof, clusters, bootstrap, rng)
