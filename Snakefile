@@ -48,6 +48,7 @@ include: "workflow/common/fusion.smk"
 include: "workflow/common/attribution.smk"
 include: "workflow/common/artefacts.smk"
 include: "workflow/common/layers.smk"
+include: "workflow/common/fingerprints.smk"
 include: "workflow/common/report.smk"
 include: "workflow/common/disagreements.smk"
 include: "workflow/common/comparison.smk"
@@ -64,6 +65,7 @@ include: "workflow/rules/fusion.smk"
 include: "workflow/rules/attribution.smk"
 include: "workflow/rules/artefacts.smk"
 include: "workflow/rules/layers.smk"
+include: "workflow/rules/fingerprints.smk"
 include: "workflow/rules/exports.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/grids.smk"
@@ -83,6 +85,7 @@ rule all:
         target(attributions),
         target(artefacts),
         target(layers),
+        target(fingerprints),
         target(disagreements),
         target(exports),
         target(grids),
@@ -160,6 +163,13 @@ rule disagreements:
     """Clips that one system gets right and another wrong, some of them as audio."""
     input:
         target(disagreements, absent=NO_DISAGREEMENTS),
+    localrule: True
+
+
+rule fingerprints:
+    """Mean spectra of generators, whether they are stable, what they sound like, who is nearest."""
+    input:
+        target(fingerprints, absent=NO_FINGERPRINTS),
     localrule: True
 
 

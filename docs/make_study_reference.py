@@ -53,8 +53,8 @@ def defaults_of_components() -> dict[str, Config]:
     from spoofscope.backends import registry as backends
     from spoofscope.components import REQUIRED
     from spoofscope.corpora import registry as corpora
-    from spoofscope.frontends import registry as frontends
     from spoofscope.fingerprints.means import Options as FingerprintOptions
+    from spoofscope.frontends import registry as frontends
     from spoofscope.frontends.backbones import fetch_backbone
     from spoofscope.layers.costs import CostOptions
     from spoofscope.layers.probes import ProbeOptions
@@ -208,7 +208,7 @@ def reference() -> str:
     )
     section(
         "What follows",
-        "Scoring, fusion, layers, tandem costs, explanation.",
+        "Scoring, fusion, layers, fingerprints, tandem costs, explanation.",
         "scored",
         "trials",
         "matched",

@@ -167,8 +167,31 @@ def test_generators_are_compared_with_bona_fide_speech_of_their_voices(manifest)
         )
 
 
+def test_clips_of_equal_levels_count_alike(manifest, tmp_path):
+    quiet = audio.read(manifest["path"][0])[0] / 16
+    audio.write(tmp_path / "quiet.wav", quiet, RATE)
+    options = Options(level=6, clips=1, group="sentence", equal_levels=True)
+    one = choose_clips(manifest, options, 1, "m.tsv")
+    audio.write(tmp_path / "loud.wav", quiet * 8, RATE)
+    paths = [str(tmp_path / f"{name}.wav") for name in ("quiet", "loud", "loud")]
+    fingerprints, _ = gather(one.with_columns(path=pl.Series(paths)), options)
+    # The quiet one has been rounded to steps of 16 bits.
+    assert fingerprints.differences("packets") == pytest.approx(0, abs=0.02)
+    unequal, _ = gather(one.with_columns(path=pl.Series(paths)), Options(level=6))
+    assert np.median(unequal.differences("packets")) == pytest.approx(-np.log(8), abs=0.02)
+
+
+def test_the_same_groups_are_drawn_of_all_sources(manifest):
+    clips = choose_clips(manifest, Options(clips=7, group="sentence"), 1, "m.tsv")
+    drawn = [set(own["group"]) for _, own in clips.group_by("source")]
+    assert drawn[0] == drawn[1] == drawn[2]
+    assert len(drawn[0]) == 7
+    one_speaker = choose_clips(manifest, Options(clips=7), 1, "m.tsv")
+    assert one_speaker["source"].value_counts()["count"].to_list() == [7, 7, 7]
+
+
 def test_clips_are_drawn_by_the_seed_and_sorted(manifest):
-    options = Options(clips=5, systems=("lines",))
+    options = Options(clips=5, systems=("lines",), group="sentence")
     first, again, other = (choose_clips(manifest, options, seed, "m.tsv") for seed in (1, 1, 2))
     assert first.equals(again)
     assert not first.equals(other)
@@ -343,9 +366,7 @@ def test_scores_are_log_likelihood_ratios_to_the_nearest_generator(detector, man
     backend = detector.backend
     assert backend.sources == (BONAFIDE, "honest", "lines")
     samples = audio.read(manifest["path"][90])[0]
-    values, _ = detector.frontend(
-        torch.from_numpy(samples)[None], torch.tensor([samples.size])
-    )
+    values, _ = detector.frontend(torch.from_numpy(samples)[None], torch.tensor([samples.size]))
     profile = values[0, 0].double().mean(dim=0).reshape(128, 2).mean(dim=1).numpy()
     profile -= profile.mean()
     bonafide, *generators = (

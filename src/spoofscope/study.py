@@ -414,6 +414,7 @@ class Study:
             self._check_scored(entry, f"exports.trials[{i}]", sets)
         self._check_generators(sets)
         self._check_disagreements()
+        self._check_fingerprints()
 
     def _check_generators(self, sets: Iterable[tuple[str, str]]) -> None:
         section = self.config.get("generators", {})
@@ -434,6 +435,14 @@ class Study:
         for name in section.get("systems", [*self.config["detectors"], *fusions]):
             own = self._fusion_sets(name) if name in fusions else self._sets_of(name)
             self._check_scored(section["threshold"], "generators.threshold", own, f" by {name}")
+
+    def _check_fingerprints(self) -> None:
+        entry = self.config.get("fingerprints")
+        if entry is None:
+            return
+        dataset = {**self.corpora, **self.copies}.get(entry["corpus"], {})
+        for split in entry.get("splits", dataset.get("splits", ["train"])):
+            self._dataset(entry["corpus"], split, "fingerprints.corpus")
 
     def _check_disagreements(self) -> None:
         fusions = self.config.get("fusion", {})

@@ -157,6 +157,7 @@ def result_origins():
         *layers_origins(),
         *probe_origins(),
         *(origin(params_layer_costs) for _ in cost_tables()),
+        *fingerprint_result_origins(),
         *correlation_origins(correlated()),
         *(
             origin(params_rate_artefacts, corpus=corpus, split=split)
@@ -244,6 +245,7 @@ def params_report(wildcards):
         systems=described_systems(),
         runs=described_runs(),
         disagreements=described_disagreements(),
+        fingerprints={"parts": fingerprint_parts(), "nearest": described_nearest()},
     )
 
 

@@ -211,6 +211,10 @@ NO_CURVES = (
 )
 NO_PROBES = "no layers are probed (section `layers`, key `probes`)"
 NO_COSTS = "no costs are measured (section `layers`, key `costs`)"
+NO_FINGERPRINTS = (
+    "no fingerprints are made (section `fingerprints`), and no detector has the back-end "
+    "`fingerprint`"
+)
 NO_ARTEFACTS = (
     "no trials are measured (section `artefacts`), or not for a system that figures show (key "
     "`figures.systems`)"
@@ -384,6 +388,36 @@ def layers():
     return [*layer_mixes(), *probe_tables(), *cost_tables()]
 
 
+def fingerprint_parts():
+    """Suffix to path of all that is made of the corpus in the section `fingerprints`."""
+    if "fingerprints" not in STUDY.config:
+        return {}
+    stem = f"{R}/fingerprints/{STUDY.config['fingerprints']['corpus']}"
+    return {
+        part: f"{stem}.{part}"
+        for part in ("safetensors", "clips.tsv", "stability.tsv", "sounds.tsv")
+    }
+
+
+def nearest_tests():
+    """(run, seed, corpus, split) of every test of a detector of fingerprints, with its first seed."""
+    return [
+        (run.id, run.seeds[0], corpus, split)
+        for run in STUDY.runs.values()
+        if run.settings.get("backend", {}).get("type") == "fingerprint"
+        for corpus, split in STUDY.scored_by(run.id)
+        if split == "eval"
+    ]
+
+
+def fingerprints():
+    return [*fingerprint_parts().values()] + [
+        f"{R}/fingerprints/{run}/seed{seed}/{corpus}.{split}.{part}.tsv"
+        for run, seed, corpus, split in nearest_tests()
+        for part in ("nearest", "confusion")
+    ]
+
+
 def figure_names():
     names = []
     if shown_scorings():
@@ -411,6 +445,8 @@ def figure_names():
         names += ["layer_probes", "layer_probe_map"]
     if cost_tables():
         names += ["layer_pareto"]
+    if fingerprint_parts():
+        names += ["fingerprint_means", "fingerprint_differences"]
     if shown_correlations():
         names += ["artefact_correlations"]
     return names + [f"grid_{grid}" for grid in STUDY.grids]

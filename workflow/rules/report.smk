@@ -356,6 +356,45 @@ rule figure_layer_pareto:
         "../scripts/figure_layer_pareto.py"
 
 
+rule figure_fingerprint_means:
+    """Mean spectrum of every generator over that of bona fide speech."""
+    input:
+        fingerprints=fingerprint_part("safetensors"),
+    output:
+        pdf=f"{R}/figures/fingerprint_means.pdf",
+        png=report_figure("fingerprint_means"),
+        tsv=f"{R}/figures/fingerprint_means.tsv",
+    log:
+        f"{LOGS}/figure_fingerprint_means.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=figure_params("fingerprint_means", fingerprint_origins),
+    script:
+        "../scripts/figure_fingerprint_means.py"
+
+
+rule figure_fingerprint_differences:
+    """Differences of mean spectra to bona fide speech, and whether halves of the clips agree."""
+    input:
+        fingerprints=fingerprint_part("safetensors"),
+        stability=fingerprint_part("stability.tsv"),
+    output:
+        pdf=f"{R}/figures/fingerprint_differences.pdf",
+        png=report_figure("fingerprint_differences"),
+        tsv=f"{R}/figures/fingerprint_differences.tsv",
+    log:
+        f"{LOGS}/figure_fingerprint_differences.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=figure_params("fingerprint_differences", fingerprint_origins),
+    script:
+        "../scripts/figure_fingerprint_differences.py"
+
+
 rule figure_artefact_correlations:
     """Correlation of signal measures with detector scores, with corrected significance."""
     input:
@@ -473,6 +512,7 @@ rule report:
         audits=audits(),
         disagreements=disagreements(),
         figures=[path for path in figures() if path.endswith((".png", ".tsv"))],
+        fingerprints=fingerprints(),
         localisation=localisation_files(),
         manifests=manifests(),
         metrics=metrics(),

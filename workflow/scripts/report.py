@@ -17,5 +17,6 @@ with job(snakemake) as cfg:
         cfg["root"],
         snakemake.output[0],
         cfg["disagreements"],
+        cfg["fingerprints"],
         snakemake.input.averages,
     )

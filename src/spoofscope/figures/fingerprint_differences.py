@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from spoofscope.figures.fingerprints import panels, plot, points
+from spoofscope.figures.fingerprint_means import panels, plot, points
 from spoofscope.figures.style import SPOOF, save
 from spoofscope.fingerprints.means import read_fingerprints
 from spoofscope.tables import read_table
@@ -55,7 +55,9 @@ def draw(fingerprints: str, stability: str, outputs: Mapping[str, str]) -> None:
                 values = read.average_difference(kind)
             else:
                 values = read.differences(kind)[read.sources.index(name) - 1]
-            shown = points(read.frequencies(kind), values)
+            frequencies = read.frequencies(kind)
+            # At 0 Hz there is no sound, and a microphone's offset would set the scale.
+            shown = points(frequencies[frequencies > 0], values[frequencies > 0])
             plot(panel, shown, colour, label)
             tables.append(
                 shown.select(

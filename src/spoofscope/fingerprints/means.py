@@ -26,7 +26,7 @@ from spoofscope.fingerprints.spectra import (
     checked_wavelet,
     spectra,
 )
-from spoofscope.identity import canonical_json, rng_of
+from spoofscope.identity import canonical_json, seed_of
 from spoofscope.options import nearest
 
 _LOGGER = logging.getLogger(__name__)
@@ -40,6 +40,8 @@ BANDS = 1024
 FLOOR = 1e-10
 """Magnitudes below count as this: far below one step of 16-bit audio, and it has a logarithm."""
 
+# Root mean square of clips of equal level; speech of -26 dBov, the usual of ITU-T P.56.
+_LEVEL = 0.05
 _KEY = "spoofscope"
 _FORMAT = 1
 
@@ -52,8 +54,9 @@ class Options:
     clips: at most so many of a source. seconds: each from its start; shorter ones are left out.
     sample_rate: Hz; None takes the files', which must agree. match: manifest column, such as
     voice, whose values bona fide clips must share with the generator that they are compared to;
-    None compares with all. group: manifest column whose values are never on both sides when clips
-    are halved.
+    None compares with all. equal_levels: whether every clip is scaled to the same root mean square;
+    otherwise loud clips count more, as in the publication. group: manifest column whose values are
+    never on both sides when clips are halved.
     """
 
     splits: tuple[str, ...] = ("train", "dev", "eval")
@@ -64,14 +67,16 @@ class Options:
     seconds: float = 1.0
     sample_rate: int | None = None
     match: str | None = None
+    equal_levels: bool = False
     group: str = "speaker"
 
 
 def choose_clips(manifest: pl.DataFrame, options: Options, seed: int, name: str) -> pl.DataFrame:
     """The clips that fingerprints are made of: utt_id, path, source, voice, group, sample_rate.
 
-    Where a source has more than `options.clips`, they are drawn at random. `voice` is the column
-    `options.match`, "-" without one. Rows are sorted by source, bona fide first, then by utt_id.
+    Where a source has more than `options.clips`, groups are drawn at random, the same ones for all
+    sources, and a clip of each in turn. `voice` is the column `options.match`, "-" without one.
+    Rows are sorted by source, bona fide first, then by utt_id.
 
     Args:
         manifest: see `tables.read_manifest`.
@@ -108,10 +113,7 @@ def choose_clips(manifest: pl.DataFrame, options: Options, seed: int, name: str)
                 f"fingerprints: {name} has no {source} clip of {options.seconds:g} s or more in "
                 f"{', '.join(options.splits)}; see the keys splits and seconds"
             )
-        own = own.sort("utt_id")
-        if own.height > options.clips:
-            rng = rng_of(seed, "fingerprints", source)
-            own = own[np.sort(rng.choice(own.height, options.clips, replace=False)).tolist()]
+        own = _drawn(own.sort("utt_id"), options, seed)
         voice = pl.lit("-") if options.match is None else pl.col(options.match)
         chosen.append(
             own.select(
@@ -132,9 +134,40 @@ def choose_clips(manifest: pl.DataFrame, options: Options, seed: int, name: str)
             raise ConfigError(
                 f"fingerprints.match: {own['source'][0]} has clips with {options.match} "
                 f"{alone[0]!r}, and no bona fide clip has; add such speech, leave the generator "
-                "out (key systems), or compare without match"
+                "out (key systems), raise the number of clips, or compare without match"
             )
     return pl.concat(chosen)
+
+
+def _drawn(clips: pl.DataFrame, options: Options, seed: int) -> pl.DataFrame:
+    """At most `options.clips` rows, in their order: a clip of each group in turn."""
+    if clips.height <= options.clips:
+        return clips
+    # By lot, but the same lot whichever source the group is of.
+    lots = [seed_of(seed, "fingerprints", group) for group in clips[options.group]]
+    turns = pl.int_range(pl.len()).over(options.group)
+    places = clips.with_columns(lot=pl.Series(lots), turn=turns).with_row_index("place")
+    kept = places.sort("turn", "lot", "place").head(options.clips)["place"].sort()
+    return clips[kept.to_list()]
+
+
+def matched_weights(
+    voices: npt.NDArray[Any], fake: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64]:
+    """Weights (n,) of bona fide clips that give their voices the shares they have among spoofs.
+
+    Args:
+        voices: of all clips.
+        fake: which of them are spoofs.
+
+    Returns:
+        Weights of sum 1 where every voice of the spoofs has bona fide clips; 0 for spoofs.
+    """
+    _, member = np.unique(voices, return_inverse=True)
+    spoofs, reals = np.bincount(member, weights=fake), np.bincount(member, weights=~fake)
+    shares = spoofs / np.maximum(reals, 1) / fake.sum()
+    weights: npt.NDArray[np.float64] = np.where(fake, 0.0, shares[member])
+    return weights
 
 
 @dataclass(frozen=True)
@@ -203,7 +236,7 @@ class Fingerprints:
 def gather(clips: pl.DataFrame, options: Options) -> tuple[Fingerprints, npt.NDArray[np.float32]]:
     """Read clips one by one and average their spectra.
 
-    Memory holds one clip, the sums of every source and voice, and 4 kB per clip.
+    Memory holds one clip, two sums per source, and 4 kB per clip.
 
     Args:
         clips: as `choose_clips` gives them.
@@ -229,47 +262,59 @@ def gather(clips: pl.DataFrame, options: Options) -> tuple[Fingerprints, npt.NDA
     wavelet = checked_wavelet(options.wavelet)
     n_bands = min(BANDS, 2**options.level)
     bands = np.empty((clips.height, n_bands), dtype=np.float32)
-    sums: dict[tuple[str, str], list[Floats]] = {}
-    counts: dict[tuple[str, str], int] = {}
-    rows = clips.select("path", "source", "voice").iter_rows()
-    for i, (path, source, voice) in enumerate(rows):
+    sources = tuple(clips["source"].unique(maintain_order=True))
+    own, reference = _shares(clips, sources)
+    means: list[list[Floats]] = []
+    references: list[list[Floats]] = []
+    for i, path in enumerate(clips["path"]):
         samples = audio.read(path, rate)[0][:n_samples]
         if samples.size < n_samples:
             raise TableError(
                 f"{path}: it has {samples.size / rate:.3f} s and its manifest says at least "
                 f"{options.seconds:g} s; make the manifest anew"
             )
+        if options.equal_levels:
+            level = np.sqrt(np.mean(np.square(samples, dtype=np.float64)))
+            samples = samples * (_LEVEL / level if level > 0 else 1.0)
         measured = spectra(samples, wavelet, options.level)
         bands[i] = measured.packets.reshape(n_bands, -1).mean(axis=1)
-        cell = (source, voice)
-        if cell not in sums:
-            sums[cell] = [np.zeros_like(each) for each in measured]
-            counts[cell] = 0
-        for total, each in zip(sums[cell], measured, strict=True):
-            total += each
-        counts[cell] += 1
+        for sums, shares in ((means, own), (references, reference)):
+            if not sums:
+                sums += [[np.zeros_like(each) for each in measured] for _ in sources]
+            for s in np.flatnonzero(shares[i]):
+                for total, each in zip(sums[s], measured, strict=True):
+                    total += shares[i, s] * each
         if (i + 1) % 1000 == 0:
             _LOGGER.info("%d of %d clips read", i + 1, clips.height)
-    sources = tuple(clips["source"].unique(maintain_order=True))
-    n_clips = tuple(sum(n for (name, _), n in counts.items() if name == own) for own in sources)
-    means: dict[str, Floats] = {}
-    references: dict[str, Floats] = {}
-    for kind, field in enumerate(Spectra._fields):
-        own, real = [], []
-        for source, n in zip(sources, n_clips, strict=True):
-            voices = {voice: count for (name, voice), count in counts.items() if name == source}
-            own.append(sum(sums[source, voice][kind] for voice in voices) / n)
-            real.append(
-                sum(
-                    count / n * sums[BONAFIDE, voice][kind] / counts[BONAFIDE, voice]
-                    for voice, count in voices.items()
-                )
-            )
-        means[field], references[field] = np.stack(own), np.stack(real)
-    return (
-        Fingerprints(sources, n_clips, rate, n_samples, wavelet, options.level, means, references),
-        bands,
+    fingerprints = Fingerprints(
+        sources,
+        tuple(int(n) for n in (own > 0).sum(axis=0)),
+        rate,
+        n_samples,
+        wavelet,
+        options.level,
+        *(
+            {
+                field: np.stack([of_source[kind] for of_source in sums])
+                for kind, field in enumerate(Spectra._fields)
+            }
+            for sums in (means, references)
+        ),
     )
+    return fingerprints, bands
+
+
+def _shares(clips: pl.DataFrame, sources: tuple[str, ...]) -> tuple[Floats, Floats]:
+    """The part of every source's mean, and of its reference's, that a clip is: (clips, sources)."""
+    source, voices = clips["source"].to_numpy(), clips["voice"].to_numpy()
+    real = source == BONAFIDE
+    own = np.stack([(source == name) / np.sum(source == name) for name in sources], axis=1)
+    reference = np.zeros_like(own)
+    reference[:, 0] = own[:, 0]
+    for s, name in enumerate(sources[1:], start=1):
+        compared = real | (source == name)
+        reference[compared, s] = matched_weights(voices[compared], ~real[compared])
+    return own, reference
 
 
 def _common_rate(clips: pl.DataFrame) -> int:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from spoofscope.errors import ConfigError
-from spoofscope.fingerprints.means import BONAFIDE, FLOOR
+from spoofscope.fingerprints.means import BONAFIDE, FLOOR, matched_weights
 from spoofscope.fingerprints.spectra import Floats
 from spoofscope.identity import rng_of
 from spoofscope.metrics.correlation import average_ranks, holm
@@ -163,14 +163,6 @@ def _halves(
     )
 
 
-def _weights(voices: npt.NDArray[Any], fake: Mask) -> Floats:
-    """Of bona fide clips: their voices weigh as much as they do among the spoofs; of spoofs 0."""
-    _, member = np.unique(voices, return_inverse=True)
-    spoofs, reals = np.bincount(member, weights=fake), np.bincount(member, weights=~fake)
-    weights: Floats = np.where(fake, 0.0, (spoofs / np.maximum(reals, 1))[member])
-    return weights
-
-
 def _half_means(values: Values, weights: Floats, masks: Mask) -> Floats:
     """Weighted means (n, bands) of the clips (m, bands) that each of n masks (n, m) picks."""
     picked = (masks * weights).astype(np.float32)
@@ -183,7 +175,7 @@ def _differences(
     values: Values, voices: npt.NDArray[Any], fake: Mask, masks: Mask
 ) -> tuple[Floats, Floats]:
     """ln(bona fide) - ln(generator) of both halves, (halves, bands) each."""
-    weights = _weights(voices, fake)
+    weights = matched_weights(voices, fake)
     first, second = (
         np.log(_half_means(values, weights, half))
         - np.log(_half_means(values, fake.astype(np.float64), half))

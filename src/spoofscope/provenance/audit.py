@@ -45,7 +45,7 @@ _PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)", re.MULTILINE)
 _RUN_ID = re.compile(r"[A-Za-z0-9_]+-[0-9a-f]{8}")
 _NOT_SETTINGS = ("code", "upstream")
 # Rules that write audio besides their outputs, and the column of the first output that lists it.
-_LISTING = {"augment": "path", "find_disagreements": "audio"}
+_LISTING = {"augment": "path", "find_disagreements": "audio", "fingerprint_audio": "path"}
 _MAX_CHANGES = 5
 
 

@@ -14,6 +14,7 @@ from spoofscope.files import write_text
 from spoofscope.provenance.record import git_state, package_versions
 from spoofscope.report.averages import averaged_runs
 from spoofscope.report.disagreements import disagreement_sections
+from spoofscope.report.fingerprints import fingerprint_section
 from spoofscope.report.generators import generator_summary
 from spoofscope.tables import read_manifest, read_table
 
@@ -125,6 +126,19 @@ CAPTIONS = {
         "not dominated: no other detector is better in one of both and at least as good in the "
         "other. Latency and memory are of one machine, and differ a little whenever they are "
         "measured.",
+    ),
+    "fingerprint_means": (
+        "Fingerprints",
+        "Mean magnitudes of wavelet packet coefficients by frequency, of every generator over the "
+        "bona fide speech that it is compared to. Where there are more bands than points, the "
+        "shade reaches from the lowest to the highest band of a point.",
+    ),
+    "fingerprint_differences": (
+        "Differences to bona fide speech",
+        "Logarithm of the mean magnitudes of bona fide speech less that of a generator; below "
+        "zero the generator has more. Orange: wavelet packets; grey: short Fourier frames. In the "
+        "titles: correlation of the differences made from disjoint halves of the clips, and the "
+        "share of permutations of the labels that reach it. Every panel has its own scale.",
     ),
     "artefact_correlations": (
         "Scores and signal measures",
@@ -307,6 +321,7 @@ def build_page(
     root: str,
     output: str,
     disagreements: Sequence[Mapping[str, Any]],
+    fingerprints: Mapping[str, Any],
     averages: Sequence[str],
 ) -> None:
     """Write the report.
@@ -323,6 +338,7 @@ def build_page(
         root: folder of the study's results.
         output: the page.
         disagreements: see `report.disagreements.disagreement_sections`.
+        fingerprints: `parts` and `nearest`, see `report.fingerprints.fingerprint_section`.
         averages: summaries of averaged attributions.
 
     Raises:
@@ -363,7 +379,7 @@ def build_page(
                 if name.startswith("grid_")
                 else f"figure_{name}",
                 "section": name.partition("_")[0]
-                if name.startswith(("layer_", "grid_"))
+                if name.startswith(("layer_", "grid_", "fingerprint_"))
                 else "figures",
                 "image": None
                 if name in BESIDE_THE_PAGE
@@ -379,6 +395,7 @@ def build_page(
         artefacts=_artefacts(rates),
         averages=averaged_runs(averages),
         disagreements=disagreement_sections(disagreements, root),
+        fingerprints=fingerprint_section(fingerprints["parts"], fingerprints["nearest"]),
         tandem=bool(config.get("tdcf")),
         generators=generator_summary(f"{root}/tables/generator_matrix.tsv")
         if config.get("generators")
