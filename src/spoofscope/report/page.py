@@ -195,7 +195,7 @@ def _counts(manifest: pl.DataFrame) -> list[dict[str, Any]]:
                 "split": split,
                 "bonafide": part.height - spoof.height,
                 "spoof": spoof.height,
-                "speakers": part["speaker"].n_unique(),
+                "speakers": part.filter(pl.col("speaker") != "-")["speaker"].n_unique() or "–",
                 "hours": part["duration"].sum() / 3600,
                 "systems": ", ".join(sorted(spoof["system"].unique().to_list())),
             }
