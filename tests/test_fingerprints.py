@@ -317,7 +317,11 @@ def test_noise_has_the_spectrum_that_was_asked_for(n):
 
 def test_sounds_are_written_for_every_source_and_difference(gathered, tmp_path):
     _, fingerprints, _ = gathered
-    table = write_sounds(fingerprints, tmp_path, 2.0, seed=1)
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    (folder / "former.mean.wav").touch()
+    table = write_sounds(fingerprints, folder, 2.0, seed=1)
+    assert sorted(table["path"]) == sorted(map(str, folder.iterdir()))
     assert [Path(path).name for path in table["path"]] == [
         "bonafide.mean.wav",
         "honest.mean.wav",
@@ -325,7 +329,7 @@ def test_sounds_are_written_for_every_source_and_difference(gathered, tmp_path):
         "lines.mean.wav",
         "lines.difference.wav",
     ]
-    samples, rate = audio.read(tmp_path / "lines.difference.wav")
+    samples, rate = audio.read(folder / "lines.difference.wav")
     assert (samples.size, rate) == (2 * RATE, RATE)
     spectrum = np.abs(np.fft.rfft(samples[:RATE]))
     assert set(np.argsort(spectrum[500:])[-3:] + 500) == set(LINES)

@@ -21,6 +21,7 @@ SUBMITTED = {
     "audit_corpus": ("cpu", "2", "8000M", "4:00:00", "N/A"),
     "augment": ("cpu", "2", "8000M", "12:00:00", "N/A"),
     "measure_artefacts": ("cpu", "1", "8000M", "8:00:00", "N/A"),
+    "measure_fingerprints": ("cpu", "1", "4000M", "4:00:00", "N/A"),
     "extract_features": ("gpu", "1", "16000M", "4:00:00", "gres:gpu:1"),
     "train": ("gpu", "1", "32000M", "1-00:00:00", "gres:gpu:1"),
     "score": ("gpu", "1", "16000M", "4:00:00", "gres:gpu:1"),

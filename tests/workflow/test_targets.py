@@ -32,6 +32,7 @@ STAGES = {
     "disagreements": {"find_disagreements"},
     "exports": {"export_scores"},
     "features": {"extract_features"},
+    "fingerprints": {"measure_fingerprints", "fingerprint_audio"},
     "figures": {name for name in DRAWN if name.startswith("figure_")},
     "layers": {"layer_weights", "pool_layers", "probe_layers", "layer_costs"},
     "manifests": {"manifest", "augment"},

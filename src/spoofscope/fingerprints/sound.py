@@ -6,11 +6,13 @@ already. Here a mean magnitude spectrum gets random phases and is transformed ba
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import polars as pl
 
 from spoofscope import audio
+from spoofscope.files import atomic_folder
 from spoofscope.fingerprints.means import BONAFIDE, Fingerprints
 from spoofscope.fingerprints.spectra import Floats
 from spoofscope.identity import rng_of
@@ -82,7 +84,9 @@ def sounds(fingerprints: Fingerprints, seconds: float, seed: int) -> dict[tuple[
 def write_sounds(
     fingerprints: Fingerprints, folder: str | Path, seconds: float, seed: int
 ) -> pl.DataFrame:
-    """Write every sound of :func:`sounds` as `{source}.{sound}.wav` into a folder.
+    """Write every sound of :func:`sounds` as `{source}.{sound}.wav` into a folder of their own.
+
+    What was in the folder is replaced.
 
     Returns:
         source, sound, path and n_clips (of the source), bona fide first.
@@ -92,8 +96,11 @@ def write_sounds(
     """
     n_clips = dict(zip(fingerprints.sources, fingerprints.n_clips, strict=True))
     rows: list[dict[str, Any]] = []
-    for (source, kind), samples in sounds(fingerprints, seconds, seed).items():
-        path = f"{folder}/{source}.{kind}.wav"
-        audio.write(path, samples.astype(np.float32), fingerprints.sample_rate)
-        rows.append({"source": source, "sound": kind, "path": path, "n_clips": n_clips[source]})
+    with atomic_folder(folder) as temporary:
+        for (source, kind), samples in sounds(fingerprints, seconds, seed).items():
+            # Names of systems may hold a slash.
+            name = f"{quote(source, safe=' +')}.{kind}.wav"
+            audio.write(temporary / name, samples.astype(np.float32), fingerprints.sample_rate)
+            row = {"source": source, "sound": kind, "path": f"{folder}/{name}"}
+            rows.append({**row, "n_clips": n_clips[source]})
     return pl.DataFrame(rows, schema=COLUMNS)
