@@ -240,7 +240,10 @@ class FeatureReader:
             added.setdefault(row["utt_id"], []).append(window)
         for utt_id, windows in added.items():
             if utt_id in self._windows:
-                raise TableError(f"{shard}: {utt_id!r} is in another feature shard, too")
+                raise TableError(
+                    f"{shard}: {utt_id!r} is in another feature shard, too; corpora that are used "
+                    "together need different ids"
+                )
             self._windows[utt_id] = (values, windows)
 
     def __getitem__(self, utt_id: str) -> list[npt.NDArray[np.float32]]:

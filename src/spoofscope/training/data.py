@@ -83,7 +83,13 @@ def load_rows(sources: Sequence[Source], purpose: str) -> pl.DataFrame:
     names = ", ".join(f"{source.manifest} ({source.split})" for source in sources)
     twice = rows.filter(pl.col("utt_id").is_duplicated())
     if not twice.is_empty():
-        raise TrainingError(f"{names}: utterance {twice['utt_id'][0]!r} is in two of them")
+        first = twice.filter(pl.col("utt_id") == twice["utt_id"][0])
+        raise TrainingError(
+            f"{names}: utterance {first['utt_id'][0]!r} is in two of them "
+            f"({', '.join(first['path'].unique(maintain_order=True))}); name a source once, or, "
+            "where corpora name their files alike, put those of one into a subfolder of its class "
+            "folders (its name becomes a part of the ids), or give a table with a column utt_id"
+        )
     for label in LABELS:
         if not (rows["label"] == label).any():
             raise TrainingError(
