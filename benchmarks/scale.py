@@ -97,7 +97,7 @@ def study(detectors: int, seeds: int) -> dict[str, Any]:
         "conditions": ["system"],
         "bootstrap": {"resamples": 100},
         # Figures of more systems than can be read are not drawn; of these they are.
-        "figures": {"systems": [f"detector{i}" for i in range(SHOWN)]},
+        "figures": {"systems": [f"detector{i}" for i in range(min(SHOWN, detectors))]},
     }
 
 
