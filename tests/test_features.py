@@ -68,7 +68,7 @@ def test_cache_holds_what_the_front_end_computes(
 
     decoded: list[str] = []
     read = audio.read
-    monkeypatch.setattr(audio, "read", lambda path, rate: decoded.append(path) or read(path, rate))
+    monkeypatch.setattr(audio, "read", lambda path: decoded.append(path) or read(path))
     extract(frontend, policy, rows, tmp_path / "f" / "train-0.safetensors", batch_size=3)
     assert decoded == rows["path"].to_list()
 
