@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from spoofscope.figures.fingerprint_means import panels, plot, points
+from spoofscope.figures.fingerprint_means import name_lines, panels, plot, points
 from spoofscope.figures.style import SPOOF, save
 from spoofscope.fingerprints.means import read_fingerprints
 from spoofscope.tables import read_table
@@ -69,6 +69,5 @@ def draw(fingerprints: str, stability: str, outputs: Mapping[str, str]) -> None:
         told = agreement.get(name, f"mean of {len(names) - 1}")
         panel.set_title(f"{name}\n{told}", fontsize=8)
     figure.supylabel("ln bona fide − ln generator", fontsize=8)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    name_lines(figure, axes)
     save(figure, outputs, pl.concat(tables))

@@ -47,6 +47,13 @@ def panels(n: int, height: float) -> tuple[Figure, list[Axes]]:
     return figure, axes
 
 
+def name_lines(figure: Figure, axes: list[Axes]) -> None:
+    """One legend for all panels, in two columns where there is room."""
+    handles, labels = axes[0].get_legend_handles_labels()
+    columns = 1 if len(axes) == 1 else 2
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+
+
 def draw(fingerprints: str, outputs: Mapping[str, str]) -> None:
     """Draw one panel per generator.
 
@@ -73,6 +80,5 @@ def draw(fingerprints: str, outputs: Mapping[str, str]) -> None:
         panel.set_xlim(0, read.sample_rate / 2000)
         if (i - 1) % _PER_ROW == 0:
             panel.set_ylabel("mean |coefficient|")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    name_lines(figure, axes)
     save(figure, outputs, pl.concat(tables))
