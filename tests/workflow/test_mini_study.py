@@ -171,6 +171,28 @@ def test_attributions_are_complete_or_listed(mini):
         assert utterance in report
 
 
+def test_planted_lines_are_in_the_fingerprint_and_no_chance(mini):
+    stability = table(mini, "fingerprints/mini.stability.tsv")
+    for structure in ("whole", "fine"):
+        own = stability.filter(structure=structure).filter(pl.col("generator") == pl.col("other"))
+        chance = own.filter(generator="bonafide").row(0, named=True)
+        lines = own.filter(generator="upsampling").row(0, named=True)
+        assert float(lines["p"]) == 0.01
+        assert float(lines["pearson_low"]) > float(chance["pearson_high"])
+        assert float(chance["pearson_low"]) < 0 < float(chance["pearson_high"])
+    shown = table(mini, "figures/fingerprint_differences.tsv").filter(
+        generator="upsampling", spectrum="packets"
+    )
+    shown = shown.with_columns(pl.col("hz", "mean").cast(pl.Float64))
+    for line in range(1000, 8000, 1000):
+        around = shown.filter((pl.col("hz") - line).abs() < 300)
+        lowest = around["hz"][around["mean"].arg_min()]
+        assert abs(lowest - line) < 16, line
+    sounds = table(mini, "fingerprints/mini.sounds.tsv")
+    page = (mini.folder / "results/mini/report/index.html").read_text()
+    assert page.count('src="data:audio/flac') >= sounds.height == 13
+
+
 def test_mean_attributions_add_up(mini):
     summary = table(mini, "attributions/*/seed*/mini.eval.mean.summary.tsv")
     bands = table(mini, "attributions/*/seed*/mini.eval.mean.bands.tsv")
