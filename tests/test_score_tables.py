@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
 import pytest
@@ -11,6 +12,7 @@ from spoofscope import tables
 from spoofscope.errors import ConfigError
 from spoofscope.figures import comparisons as comparisons_figure
 from spoofscope.figures import reliability as reliability_figure
+from spoofscope.figures.style import legend_below, new_figure
 from spoofscope.metrics.paired import compare
 from spoofscope.metrics.reliability import calibration_error, reliability
 from spoofscope.metrics.tables import evaluate
@@ -96,6 +98,23 @@ def test_comparisons_per_set(root, tmp_path):
     assert (tmp_path / "figure.png").stat().st_size > 5000
     plotted = pl.read_csv(tmp_path / "figure.tsv", separator="\t")
     assert plotted["difference"].to_list() == table["difference"].to_list()
+
+
+@pytest.mark.parametrize("width", [3.0, 9.0])
+def test_a_legend_is_no_wider_than_its_figure(width):
+    figure = new_figure(width, 3.0)
+    axes = figure.add_subplot()
+    labels = [f"wavlm_large_n{i}_aasist_corpus" for i in range(5)]
+    handles = [axes.plot([0, 1], [0, i])[0] for i in range(5)]
+    legend_below(figure, handles, labels)
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.width
+    # As wide as fits: one below the other would be as much of a waste.
+    assert box.width > 0.5 * figure.bbox.width
+    plt.close(figure)
 
 
 def test_nothing_to_compare(root):

@@ -7,7 +7,7 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from spoofscope.figures.inputs import read_metrics
-from spoofscope.figures.style import COLOURS, new_figure, save, system_labels
+from spoofscope.figures.style import COLOURS, legend_below, new_figure, save, system_labels
 from spoofscope.metrics.tables import POOLED
 
 _MARKERS = "osD^vP*X<>"
@@ -59,7 +59,7 @@ def draw(
     # Systems may be scored on other sets than those of the first panel.
     order = [label for label in labels.values() if label in handles]
     shown = [handles[label] for label in order]
-    figure.legend(shown, order, loc="outside lower center", ncols=4)
+    legend_below(figure, shown, order)
     save(figure, outputs, table.drop("metric"))
 
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from spoofscope.errors import DetectorError
 from spoofscope.figures.inputs import read_metrics
-from spoofscope.figures.style import line_style, new_figure, save
+from spoofscope.figures.style import legend_below, line_style, new_figure, save
 from spoofscope.files import read_json
 from spoofscope.layers.depth import MEAN_OF, depth_table
 
@@ -71,12 +71,7 @@ def draw(
         if not shared:
             axes.legend([handles[name] for name in names], names, fontsize=5, labelspacing=0.2)
     if shared:
-        figure.legend(
-            list(handles.values()),
-            list(handles),
-            loc="outside lower center",
-            ncols=min(4, 2 * columns),
-        )
+        legend_below(figure, list(handles.values()), list(handles))
     save(figure, outputs, table)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from spoofscope.figures.inputs import read_metrics
-from spoofscope.figures.style import line_style, new_figure, save
+from spoofscope.figures.style import legend_below, line_style, new_figure, save
 from spoofscope.layers.depth import pareto_table
 from spoofscope.tables import read_table
 
@@ -105,7 +105,7 @@ def draw(
             axes.set_xlabel(title)
             if j == 0:
                 axes.set_ylabel(f"EER (%)\n{corpus}, {split}")
-    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3)
+    legend_below(figure, list(handles.values()), list(handles))
     figure.suptitle(_conditions(measured), fontsize=7)
     save(figure, outputs, table)
 

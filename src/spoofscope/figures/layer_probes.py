@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from spoofscope.figures.style import line_style, new_figure, save
+from spoofscope.figures.style import legend_below, line_style, new_figure, save
 from spoofscope.metrics.tables import POOLED
 from spoofscope.tables import read_table
 
@@ -88,5 +88,5 @@ def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:
         for axes in figure.axes
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3)
+    legend_below(figure, list(handles.values()), list(handles))
     save(figure, outputs, table)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from spoofscope.figures.style import COLOURS, new_figure, save
+from spoofscope.figures.style import COLOURS, legend_below, new_figure, save
 from spoofscope.tables import read_table
 
 _COLUMNS: dict[str, pl.DataType] = {"system": pl.String(), "metric": pl.String(), "n": pl.Int64()}
@@ -78,7 +78,7 @@ def draw(
         axes.set_title(title)
     if groups:
         handles, shown = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, shown, loc="outside lower center", ncols=4)
+        legend_below(figure, handles, shown)
     else:
         figure.suptitle("no utterance with a local artefact was explained")
     save(figure, outputs, table)

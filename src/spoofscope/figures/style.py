@@ -60,6 +60,16 @@ def new_figure(width: float, height: float) -> Figure:
     return plt.figure(figsize=(width, height), layout="constrained")
 
 
+def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """A legend below all axes, in as many columns as the longest label leaves room for."""
+    # Inches of a character in the legend's size, and of a handle with the space around it.
+    widest = 0.055 * max((len(label) for label in labels), default=0) + 0.5
+    columns = max(1, int(figure.get_figwidth() / widest))
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=max(1, min(columns, len(labels)))
+    )
+
+
 def save(figure: Figure, outputs: Mapping[str, str], numbers: pl.DataFrame) -> None:
     """Write a figure as PDF and PNG, and its plotted numbers as TSV.
 
