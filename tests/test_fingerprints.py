@@ -430,3 +430,19 @@ def test_bands_that_do_not_fit_and_sources_that_lack_are_refused():
 
     with pytest.raises(DetectorError, match="train the detector first"):
         backend(torch.zeros(1, 1, 2, 16), torch.tensor([2]))
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"corpus": "mni"}, r"fingerprints\.corpus: 'mni' is neither.*'mini'"),
+        ({"corpus": "mini_field", "splits": ["eval"]}, r"fingerprints\.corpus: .* used for eval"),
+        ({"corpus": "mini", "levle": 3}, r"fingerprints: unknown key 'levle'.*'level'"),
+    ],
+)
+def test_study_files_are_checked(entry, message):
+    from spoofscope.study import Study, read_config
+
+    config = read_config(Path(__file__).parents[1] / "config/config.yaml")
+    with pytest.raises(ConfigError, match=message):
+        Study({**config, "fingerprints": entry})
