@@ -12,16 +12,17 @@ from matplotlib.patches import Rectangle
 from spoofscope.figures.style import COLOURS, new_figure, percent, save
 from spoofscope.tables import read_table
 
-
-# Table columns are not taken by an axis that has the same name, such as "corpus".
-def axis_column(axis: str) -> str:
-    """The column of a grid's tables that holds the labels of an axis."""
-    return f"axis_{axis}"
-
-
 _SPREAD = ("eer", "eer_sd", "eer_min", "eer_max")
 _NUMBERS = (*_SPREAD, *(f"dev_{name}" for name in _SPREAD))
 _BEST = "#D55E00"
+
+
+def axis_column(axis: str) -> str:
+    """The column of a grid's tables that holds the labels of an axis.
+
+    An axis may be called as another column is, such as "corpus".
+    """
+    return f"axis_{axis}"
 
 
 def draw(table: str, axes: Mapping[str, Sequence[str]], outputs: Mapping[str, str]) -> None:
@@ -88,23 +89,18 @@ def _curves(
     columns = min(len(panels), 3)
     rows = -(-len(panels) // columns)
     figure = new_figure(columns * max(2.4, 0.22 * len(labels) + 0.9) + 0.2, rows * 2.1 + 0.3)
-    first = None
     for i, (title, own) in enumerate(panels.items(), start=1):
-        axes = figure.add_subplot(rows, columns, i, sharey=first)
-        first = first or axes
+        shared = figure.axes[0] if figure.axes else None
+        axes = figure.add_subplot(rows, columns, i, sharey=shared)
         known = own.filter(pl.col("eer").is_not_null())
         for row in known.iter_rows(named=True):
-            x, colour = (
-                labels.index(row[axis_column(axis)]),
-                _BEST if row["best"] == "yes" else COLOURS[0],
-            )
+            x = labels.index(row[axis_column(axis)])
+            is_best = row["best"] == "yes"
+            colour = _BEST if is_best else COLOURS[0]
             mean, spread = 100 * row["eer"], 100 * (row["eer_sd"] or 0.0)
-            if row["eer_min"] is not None:
-                axes.plot(
-                    [x, x], [100 * row["eer_min"], 100 * row["eer_max"]], color=colour, lw=0.8
-                )
+            axes.plot([x, x], [100 * row["eer_min"], 100 * row["eer_max"]], color=colour, lw=0.8)
             axes.plot([x, x], [max(mean - spread, 0), mean + spread], color=colour, lw=3, alpha=0.4)
-            axes.plot(x, mean, "D" if row["best"] == "yes" else "o", color=colour, markersize=4)
+            axes.plot(x, mean, "D" if is_best else "o", color=colour, markersize=4)
         axes.set_xlim(-0.6, len(labels) - 0.4)
         axes.set_xticks(range(len(labels)), labels, rotation=90 if len(labels) > 6 else 0)
         axes.grid(visible=False, axis="x")
@@ -113,8 +109,7 @@ def _curves(
             axes.set_ylabel("EER (%)")
         if i > len(panels) - columns:
             axes.set_xlabel(axis)
-    assert first is not None
-    first.set_ylim(bottom=0)
+    figure.axes[0].set_ylim(bottom=0)
     save(figure, outputs, _numbers(panels, [axis]))
 
 
