@@ -2,6 +2,8 @@
 
 import copy
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -219,6 +221,24 @@ def test_any_format_and_a_test_set_of_one_class(tiny_copy, tmp_path):
     assert pooled["value"].to_list() == [None]
     assert pooled["n_bonafide"].to_list() == [3]
     assert pooled["n_spoof"].to_list() == [0]
+
+
+def test_an_environment_whose_path_has_a_blank(tiny_copy, tmp_path):
+    place = tmp_path / "my environment"
+    place.symlink_to(sys.prefix)
+    target = "results/tiny/tables/runs.tsv"
+    (tiny_copy.folder / target).unlink()
+    command = tiny_copy.command(target, "--configfile", "study.yaml")
+    done = subprocess.run(
+        [str(place / "bin/python"), *command[1:]],
+        cwd=tiny_copy.folder,
+        env=tiny_copy.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert (tiny_copy.folder / target).is_file()
 
 
 # --- scores ------------------------------------------------------------------------------------

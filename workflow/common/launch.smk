@@ -12,6 +12,7 @@ for path in RULES:
     planned_digests(path)
 
 launch.give_jobs_library(ROOT / "src")
+launch.quote_interpreter()
 
 # Each job of a cluster reads these files again on its node.
 if not workflow.is_main_process:
