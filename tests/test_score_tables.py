@@ -132,13 +132,16 @@ def test_a_set_of_one_class_is_not_compared_on(root, tmp_path):
     assert table["corpus"].unique().to_list() == ["near"]
 
 
-def test_breakdowns(root):
+def test_breakdowns(root, caplog):
     files = [
         f"{root}/metrics/{system['id']}/seed{system['seed']}/{corpus}.eval.tsv"
         for system in SYSTEMS
         for corpus, _ in system["sets"]
     ]
-    table = breakdowns(SYSTEMS, files)
+    table = breakdowns(SYSTEMS, files, ["system", "codec", "codecs"])
+    assert [record.getMessage() for record in caplog.records] == [
+        "conditions: no evaluation set has 'codecs' as a column of its manifest"
+    ]
     assert table.height == 3 + 2 * 2
     row = table.filter(
         (pl.col("name") == "one") & (pl.col("corpus") == "far") & (pl.col("condition") == "codec")

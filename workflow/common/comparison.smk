@@ -78,6 +78,7 @@ def broken_down():
 def params_table_breakdowns(wildcards):
     return with_code(
         "table_breakdowns",
+        conditions=conditions(),
         origins=eval_metrics_origins(),
         systems=described_systems(),
     )

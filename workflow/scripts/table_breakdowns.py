@@ -6,4 +6,5 @@ with job(snakemake) as cfg:
     from spoofscope.report.breakdowns import breakdowns
     from spoofscope.tables import write_table
 
-    write_table(snakemake.output[0], breakdowns(cfg["systems"], snakemake.input.metrics))
+    table = breakdowns(cfg["systems"], snakemake.input.metrics, cfg["conditions"])
+    write_table(snakemake.output[0], table)

@@ -1,5 +1,6 @@
 """The table of breakdowns: how uneven a detector is over attacks, codecs, languages ..."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,8 @@ import polars as pl
 
 from spoofscope.figures.inputs import read_metrics
 from spoofscope.metrics.tables import MACRO, POOLED
+
+_LOGGER = logging.getLogger(__name__)
 
 # Rates of fewer trials of a class than this move in steps of more than 2 %.
 SMALL = 50
@@ -30,12 +33,16 @@ SCHEMA: dict[str, pl.DataType] = {
 }
 
 
-def breakdowns(systems: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> pl.DataFrame:
+def breakdowns(
+    systems: Sequence[Mapping[str, Any]], metrics: Sequence[str], conditions: Sequence[str]
+) -> pl.DataFrame:
     """Macro average and worst level of every condition, per system and set.
 
     Args:
         systems: id, seed and name of every system.
         metrics: metrics tables of the evaluation sets.
+        conditions: those asked for. Corpora differ in what they know; of one that none of them
+            knows, which may be misspelt, a warning is logged.
 
     Returns:
         name, seed, corpus, split, condition, n_levels, macro_eer (mean over the levels that have
@@ -47,6 +54,11 @@ def breakdowns(systems: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> 
     table = read_metrics(metrics).filter(
         (pl.col("metric") == "eer") & (pl.col("condition") != POOLED)
     )
+    for condition in conditions:
+        if not (table["condition"] == condition).any():
+            _LOGGER.warning(
+                "conditions: no evaluation set has %r as a column of its manifest", condition
+            )
     keys = ("system", "seed", "corpus", "split", "condition")
     rows: list[dict[str, Any]] = []
     for (system, seed, corpus, split, condition), own in table.group_by(keys, maintain_order=True):
