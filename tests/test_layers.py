@@ -323,6 +323,13 @@ def test_probes_need_both_classes_and_every_utterance(corpus, pooled):
     spoofs = Trials("c", "dev", dev.trials.filter(pl.col("label") == "spoof"), dev.pooled)
     with pytest.raises(TableError, match="probe p: its dev set needs utterances of both classes"):
         probe_layers("p", [train], [spoofs], [test], ProbeOptions(), seed=1)
+    # A set of one class has its uses, and no EER.
+    with pytest.raises(TableError, match="its test set needs utterances of both classes"):
+        probe_layers("p", [train], [dev], [spoofs], ProbeOptions(), seed=1)
+    once = ProbeOptions(regularisation=(0.01,))
+    table = probe_layers("p", [train], [dev], [spoofs, test], once, seed=1, resamples=10)
+    assert table["split"].unique().to_list() == ["eval"]
+    assert table["eer"].null_count() == 0
     astray = Trials("c", "eval", test.trials, dev.pooled)
     with pytest.raises(TableError, match="c, eval: 8 utterances have no pooled layers"):
         probe_layers("p", [train], [dev], [astray], ProbeOptions(), seed=1)

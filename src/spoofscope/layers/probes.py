@@ -146,7 +146,7 @@ def probe_layers(
         name: of the probe.
         train: what is trained on, of both classes together.
         dev: what C is chosen on.
-        tests: what the EERs are of.
+        tests: what the EERs are of; sets of one class have none, and are left out.
         options: see :class:`ProbeOptions`.
         seed: the study's.
         conditions: columns by which the EERs are broken down, as `metrics.tables.evaluate` does;
@@ -159,10 +159,11 @@ def probe_layers(
         c, dev_eer, n_train; pooled EERs have the condition "pooled" and the level "-".
 
     Raises:
-        TableError: no utterance, or none of a class, is trained on or in dev; an utterance has no
-            pooled layers.
+        TableError: no utterance, or none of a class, is trained on, in dev or in all tests; an
+            utterance has no pooled layers.
     """
-    for sets, purpose in ((train, "train"), (dev, "dev")):
+    tests = [entry for entry in tests if entry.trials["label"].n_unique() == len(LABELS)]
+    for sets, purpose in ((train, "train"), (dev, "dev"), (tests, "test")):
         labels = {label for entry in sets for label in entry.trials["label"].unique()}
         if labels != set(LABELS):
             raise TableError(f"probe {name}: its {purpose} set needs utterances of both classes")
