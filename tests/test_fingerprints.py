@@ -181,6 +181,17 @@ def test_clips_of_equal_levels_count_alike(manifest, tmp_path):
     assert np.median(unequal.differences("packets")) == pytest.approx(-np.log(8), abs=0.02)
 
 
+def test_pairs_stay_pairs_however_few_are_drawn(manifest):
+    """Bona fide recordings that no generator copied do not displace those that one did."""
+    copied = manifest.filter((pl.col("system") == "-") | (pl.col("sentence").cast(int) >= 20))
+    options = Options(clips=5, group="speaker", match="sentence")
+    clips = choose_clips(copied, options, 1, "m.tsv")
+    drawn = [set(own["voice"]) for _, own in clips.group_by("source", maintain_order=True)]
+    assert len(drawn) == 3
+    assert drawn[0] == drawn[1] == drawn[2]
+    assert len(drawn[0]) == 5
+
+
 def test_the_same_groups_are_drawn_of_all_sources(manifest):
     clips = choose_clips(manifest, Options(clips=7, group="sentence"), 1, "m.tsv")
     drawn = [set(own["group"]) for _, own in clips.group_by("source")]
@@ -204,8 +215,8 @@ def test_clips_are_drawn_by_the_seed_and_sorted(manifest):
     [
         (Options(systems=("lnies",)), "no system 'lnies'.*'lines'"),
         (Options(group="sentense"), "no column 'sentense'.*'sentence'"),
-        (Options(seconds=1.5), "no bonafide clip of 1.5 s"),
-        (Options(splits=("eval",), systems=None), "no bonafide clip"),
+        (Options(seconds=1.5), "no honest clip of 1.5 s"),
+        (Options(splits=("eval",), systems=None), "no generators in eval"),
     ],
 )
 def test_what_is_not_there_is_named(manifest, options, message):

@@ -75,8 +75,9 @@ def choose_clips(manifest: pl.DataFrame, options: Options, seed: int, name: str)
     """The clips that fingerprints are made of: utt_id, path, source, voice, group, sample_rate.
 
     Where a source has more than `options.clips`, groups are drawn at random, the same ones for all
-    sources, and a clip of each in turn. `voice` is the column `options.match`, "-" without one.
-    Rows are sorted by source, bona fide first, then by utt_id.
+    sources, and a clip of each in turn. `voice` is the column `options.match`, "-" without one;
+    bona fide clips whose voice no generator has are left out. Rows are sorted by source, bona fide
+    first, then by utt_id.
 
     Args:
         manifest: see `tables.read_manifest`.
@@ -104,50 +105,51 @@ def choose_clips(manifest: pl.DataFrame, options: Options, seed: int, name: str)
                 f"fingerprints.systems: {name} has no system {system!r} in "
                 f"{', '.join(options.splits)}; {nearest(system, there)}"
             )
-    long_enough = rows.filter(pl.col("duration") >= options.seconds)
-    chosen = []
-    for source in [BONAFIDE, *systems]:
-        own = long_enough.filter(pl.col("system") == ("-" if source == BONAFIDE else source))
+    if not systems:
+        raise ConfigError(f"fingerprints: {name} has no generators in {', '.join(options.splits)}")
+    voice = pl.lit("-") if options.match is None else pl.col(options.match)
+    long_enough = rows.filter(pl.col("duration") >= options.seconds).select(
+        "utt_id",
+        "path",
+        pl.col("system").replace("-", BONAFIDE).alias("source"),
+        voice.alias("voice"),
+        pl.col(options.group).alias("group"),
+        "sample_rate",
+    )
+    chosen: dict[str, pl.DataFrame] = {}
+    # Bona fide last: what has no counterpart among the generators' voices is compared with nothing.
+    for source in [*systems, BONAFIDE]:
+        own = long_enough.filter(pl.col("source") == source)
         if own.is_empty():
             raise ConfigError(
                 f"fingerprints: {name} has no {source} clip of {options.seconds:g} s or more in "
                 f"{', '.join(options.splits)}; see the keys splits and seconds"
             )
-        own = _drawn(own.sort("utt_id"), options, seed)
-        voice = pl.lit("-") if options.match is None else pl.col(options.match)
-        chosen.append(
-            own.select(
-                "utt_id",
-                "path",
-                pl.lit(source).alias("source"),
-                voice.alias("voice"),
-                pl.col(options.group).alias("group"),
-                "sample_rate",
-            )
-        )
-    if not systems:
-        raise ConfigError(f"fingerprints: {name} has no generators in {', '.join(options.splits)}")
-    voices = set(chosen[0]["voice"])
-    for own in chosen[1:]:
-        alone = sorted(set(own["voice"]) - voices)
+        if source == BONAFIDE:
+            voices = {each for generator in chosen.values() for each in generator["voice"]}
+            own = own.filter(pl.col("voice").is_in(list(voices)))
+        chosen[source] = _drawn(own.sort("utt_id"), options.clips, seed)
+    real = chosen.pop(BONAFIDE)
+    for source, own in chosen.items():
+        alone = sorted(set(own["voice"]) - set(real["voice"]))
         if alone:
             raise ConfigError(
-                f"fingerprints.match: {own['source'][0]} has clips with {options.match} "
-                f"{alone[0]!r}, and no bona fide clip has; add such speech, leave the generator "
-                "out (key systems), raise the number of clips, or compare without match"
+                f"fingerprints.match: {source} has clips with {options.match} {alone[0]!r}, and no "
+                "bona fide clip that was drawn has; add such speech, leave the generator out (key "
+                "systems), raise the number of clips, or compare without match"
             )
-    return pl.concat(chosen)
+    return pl.concat([real, *chosen.values()])
 
 
-def _drawn(clips: pl.DataFrame, options: Options, seed: int) -> pl.DataFrame:
-    """At most `options.clips` rows, in their order: a clip of each group in turn."""
-    if clips.height <= options.clips:
+def _drawn(clips: pl.DataFrame, most: int, seed: int) -> pl.DataFrame:
+    """At most so many rows, in their order: a clip of each group in turn."""
+    if clips.height <= most:
         return clips
     # By lot, but the same lot whichever source the group is of.
-    lots = [seed_of(seed, "fingerprints", group) for group in clips[options.group]]
-    turns = pl.int_range(pl.len()).over(options.group)
+    lots = [seed_of(seed, "fingerprints", group) for group in clips["group"]]
+    turns = pl.int_range(pl.len()).over("group")
     places = clips.with_columns(lot=pl.Series(lots), turn=turns).with_row_index("place")
-    kept = places.sort("turn", "lot", "place").head(options.clips)["place"].sort()
+    kept = places.sort("turn", "lot", "place").head(most)["place"].sort()
     return clips[kept.to_list()]
 
 
