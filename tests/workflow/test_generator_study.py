@@ -74,8 +74,18 @@ STUDY: dict[str, Any] = {
     "disagreements": [
         {"right": "nearest", "wrong": "dcnn_haar", "corpus": "tones", "split": "eval", "clips": 2}
     ],
+    "fingerprints": {
+        "corpus": "tones",
+        "wavelet": "db8",
+        "level": 8,
+        "match": "base_utt",
+        "group": "base_utt",
+        "halves": 5,
+        "permutations": 19,
+        "sound_seconds": 1,
+    },
 }
-TARGETS = ["grids", "figure_generator_matrix", "disagreements"]
+TARGETS = ["grids", "figure_generator_matrix", "disagreements", "fingerprints"]
 
 
 def write_tones(folder: Path) -> None:
@@ -195,3 +205,25 @@ def test_what_a_change_makes_again(study):
         *("score", "train"),
     ]
     assert (rules.count("train"), rules.count("grid_point")) == (2, 1)
+
+
+def test_fingerprints_are_stable_and_name_the_generators_that_were_trained_on(study):
+    stability = table(study, "fingerprints/tones.stability.tsv")
+    own = stability.filter(
+        (pl.col("structure") == "fine") & (pl.col("generator") == pl.col("other"))
+    )
+    assert own["generator"].to_list() == ["bonafide", *GENERATORS]
+    assert own["p"].drop_nulls().to_list() == [0.05] * 3
+    sounds = table(study, "fingerprints/tones.sounds.tsv")
+    assert all((study.folder / path).is_file() for path in sounds["path"])
+    assert sounds.height == 7
+
+    (confusions,) = study.folder.glob(
+        "results/generators/fingerprints/nearest-*/seed1/*.confusion.tsv"
+    )
+    confusion = table(study, str(confusions.relative_to(study.folder / "results/generators")))
+    shares = {row[:2]: row[3] for row in confusion.rows()}
+    for source in ("bonafide", "low", "middle"):
+        assert shares[source, source] == 1, source
+    assert confusion["balanced_accuracy"].unique().to_list() == [1]
+    assert set(confusion.filter(pl.col("known") == "no")["source"]) == {"high"}
