@@ -375,7 +375,10 @@ CURVES = {
 
 
 def test_depth_curves_have_means_spreads_and_the_price_of_cutting():
-    table = depth_table(CURVES, MEASURED)
+    # A set of one class has no EER.
+    spoofs = metrics([("n2", 1, "itw", 0.5), ("n6", 1, "itw", 0.5)])
+    spoofs = spoofs.with_columns(pl.lit(None, pl.Float64).alias(n) for n in ("value", "ci_low"))
+    table = depth_table(CURVES, pl.concat([MEASURED, spoofs]))
     assert table.filter(pl.col("curve") == "both").height == 2 * 3 * 2
     row = table.row(
         by_predicate=(pl.col("run") == "n2") & (pl.col("corpus") == "la") & (pl.col("seed") == 2),

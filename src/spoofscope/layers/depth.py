@@ -43,6 +43,7 @@ def depth_table(
 
     Where a detector is tested on several sets, the corpus "mean of (a, b)" holds the plain mean
     over these, per seed, without an interval. Only detectors tested on the same sets share it.
+    Sets of one class have no EER, and no rows.
 
     Args:
         curves: name to points, each a detector's `detector` (name), `run` and `n_layers`.
@@ -51,9 +52,11 @@ def depth_table(
     Raises:
         TableError: a detector of a curve has no EER.
     """
-    pooled = metrics.filter((pl.col("condition") == POOLED) & (pl.col("metric") == "eer")).select(
-        "system", "seed", "corpus", "split", eer="value", ci_low="ci_low", ci_high="ci_high"
-    )
+    pooled = metrics.filter(
+        (pl.col("condition") == POOLED)
+        & (pl.col("metric") == "eer")
+        & pl.col("value").is_not_null()
+    ).select("system", "seed", "corpus", "split", eer="value", ci_low="ci_low", ci_high="ci_high")
     pooled = pl.concat([pooled, _means_of_sets(pooled)])
     frames = []
     for curve, points in curves.items():
