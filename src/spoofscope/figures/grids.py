@@ -88,7 +88,10 @@ def _curves(
 ) -> None:
     columns = min(len(panels), 3)
     rows = -(-len(panels) // columns)
-    figure = new_figure(columns * max(2.4, 0.22 * len(labels) + 0.9) + 0.2, rows * 2.1 + 0.3)
+    # Side by side there is room for about so many letters.
+    turned = len(" ".join(labels)) > 26
+    height = 2.1 + (0.05 * max(map(len, labels)) if turned else 0)
+    figure = new_figure(columns * max(2.4, 0.22 * len(labels) + 0.9) + 0.2, rows * height + 0.3)
     for i, (title, own) in enumerate(panels.items(), start=1):
         shared = figure.axes[0] if figure.axes else None
         axes = figure.add_subplot(rows, columns, i, sharey=shared)
@@ -102,7 +105,7 @@ def _curves(
             axes.plot([x, x], [max(mean - spread, 0), mean + spread], color=colour, lw=3, alpha=0.4)
             axes.plot(x, mean, "D" if is_best else "o", color=colour, markersize=4)
         axes.set_xlim(-0.6, len(labels) - 0.4)
-        axes.set_xticks(range(len(labels)), labels, rotation=90 if len(labels) > 6 else 0)
+        axes.set_xticks(range(len(labels)), labels, rotation=90 if turned else 0)
         axes.grid(visible=False, axis="x")
         axes.set_title(title)
         if (i - 1) % columns == 0:
