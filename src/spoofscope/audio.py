@@ -8,7 +8,6 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -24,8 +23,6 @@ from spoofscope.options import check_keys
 Samples = npt.NDArray[np.float32]
 
 _QUALITY = "HQ"
-_SINC_ZEROS = 6
-_SINC_ROLLOFF = 0.99
 _LOUDEST = 16.0
 # Lengths of WAV data that programs write who cannot go back, into a pipe: FFmpeg, SoX, others.
 _STREAMED = (0xFFFFFFFF, 0x7FFFF000, 0x7FFFFFFF, 0)
@@ -271,51 +268,25 @@ def _not_empty(samples: Samples) -> list[Samples]:
     return [samples] if samples.size else []
 
 
-@cache
-def _sinc_taps(up: int, down: int) -> tuple[npt.NDArray[np.int64], Samples]:
-    """The interpolation of :func:`resample_sinc` by up / down, which have no common factor.
-
-    Returns:
-        Of `up` successive outputs, from a whole number of inputs on: which inputs they are made of
-        (up, k), counted from the first, and their weights (up, k).
-    """
-    cutoff = np.float32(min(up, down) * _SINC_ROLLOFF)
-    reach = math.ceil(_SINC_ZEROS * down / (min(up, down) * _SINC_ROLLOFF))
-    outputs = np.arange(up)[:, None]
-    inputs = outputs * down // up + np.arange(-reach, reach + 2)
-    # In single precision, operation by operation, as where it comes from: the difference of two
-    # rounded times moves weights by up to 1e-5, which quiet bands of a spectrum can tell.
-    time = inputs.astype(np.float32) / np.float32(down) - outputs.astype(np.float32) / np.float32(
-        up
-    )
-    zeros = np.clip(time * cutoff, -_SINC_ZEROS, _SINC_ZEROS)
-    window = np.cos(zeros * np.float32(np.pi) / np.float32(2 * _SINC_ZEROS)) ** 2
-    angle = zeros * np.float32(np.pi)
-    ones = np.ones_like(angle)
-    sinc = np.divide(np.sin(angle), angle, out=ones, where=angle != 0)
-    return inputs, sinc * (window * np.float32(min(up, down) * _SINC_ROLLOFF / down))
-
-
 def resample_sinc(samples: Samples, source_rate: int, target_rate: int) -> Samples:
     """Resample (n,) samples by a sinc function that ends after six zero crossings.
 
     It has a Hann window and is cut off at 0.99 of the lower Nyquist frequency (Smith, Digital Audio
-    Resampling, 1984). That is what `torchaudio.functional.resample` does by default, and so what
-    networks of others were trained on. Beyond the clip's ends are zeros.
+    Resampling, 1984). It is torchaudio's own: networks of others were trained on it, and logarithms
+    of quiet bands tell the last digit of another one. Beyond the clip's ends are zeros.
 
     Returns:
         ceil(n * target_rate / source_rate) samples.
     """
-    if source_rate == target_rate:
+    if source_rate == target_rate or not samples.size:
         return samples
-    divisor = math.gcd(source_rate, target_rate)
-    up, down = target_rate // divisor, source_rate // divisor
-    inputs, weights = _sinc_taps(up, down)
-    outputs = np.arange(-(-samples.size * up // down))
-    reach = -int(inputs.min())
-    padded = np.pad(samples, (reach, inputs.shape[1]))
-    positions = (outputs // up * down + reach)[:, None] + inputs[outputs % up]
-    return np.einsum("jk,jk->j", padded[positions], weights[outputs % up])
+    # Seconds to import, and only detectors of others resample so.
+    import torch
+    import torchaudio.functional
+
+    waveform = torch.from_numpy(np.array(samples, dtype=np.float32))
+    resampled: Samples = torchaudio.functional.resample(waveform, source_rate, target_rate).numpy()
+    return resampled
 
 
 def as_mono(waveform: Any) -> Samples:
