@@ -74,7 +74,6 @@ class STFT(SpectralFrontEnd):
 
     name = "stft"
     dim_axis = "band"
-    window: Tensor
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
@@ -106,9 +105,6 @@ class STFT(SpectralFrontEnd):
         self.dim = self.n_fft // 2 + 1
         self.hop_seconds = self.hop / self.sample_rate
         self.first_centre_seconds = 0.0
-        # In double precision, so that the window is right for either precision of the waveform.
-        window = torch.hann_window(self.n_fft, dtype=torch.float64)
-        self.register_buffer("window", window, persistent=False)
         if normalise == "global":
             self.statistics = Standardisation(axis=1, size=1)
         elif normalise == "band":
@@ -125,8 +121,11 @@ class STFT(SpectralFrontEnd):
 
     def transform(self, waveform: Tensor) -> Tensor:
         """Features (B, 1, T, bins) of clips (B, n_samples) without padding."""
+        # In the precision of the waveform, as networks of others had it: beside loud bins, silent
+        # ones hold the rounding of the window.
+        window = torch.hann_window(self.n_fft, dtype=waveform.dtype, device=waveform.device)
         parts = []
-        for spectra in power_spectra(waveform, self.window, self.n_fft, self.hop):
+        for spectra in power_spectra(waveform, window, self.n_fft, self.hop):
             magnitudes = spectra if self.power == 2.0 else spectra.pow(self.power / 2)
             parts.append((magnitudes + _LOG_OFFSET).log() if self.log_scale else magnitudes)
         return torch.cat(parts, dim=1)[:, None]
