@@ -178,7 +178,8 @@ def test_a_stage_is_what_it_says(bare, stage):
     folder = {"detectors": "detectors", "features": "features"}.get(stage, stage)
     assert any(path.startswith(f"results/mini/{folder}/") for path in made)
     # What needs no detector trains none.
-    assert ("train" in planned) == (stage not in ("audits", "features", "manifests"))
+    without = ("audits", "features", "fingerprints", "manifests")
+    assert ("train" in planned) == (stage not in without)
 
 
 def test_stages_of_a_finished_study_have_nothing_to_do(study):
