@@ -13,13 +13,11 @@ def entry_of(wildcards):
     return DISAGREEMENTS[wildcards.disagreement]
 
 
-def disagreement_manifest(wildcards):
-    return f"{R}/manifests/{entry_of(wildcards)['corpus']}.tsv"
-
-
-def threshold_manifest(wildcards):
-    chosen_on = entry_of(wildcards).get("threshold")
-    return f"{R}/manifests/{chosen_on['corpus']}.tsv" if chosen_on else []
+def judged_manifests(wildcards):
+    """Of what is judged, and of what thresholds are chosen on; one where these are the same."""
+    entry = entry_of(wildcards)
+    corpora = dict.fromkeys([entry["corpus"], entry.get("threshold", entry)["corpus"]])
+    return [f"{R}/manifests/{corpus}.tsv" for corpus in corpora]
 
 
 def judged_scores(role):

@@ -15,6 +15,15 @@ def fusion_fit_manifest(wildcards):
     return f"{R}/manifests/{fit['corpus']}.tsv"
 
 
+def fusion_manifests(wildcards):
+    """Of what was fitted on, and of what is fused; one where these are the same corpus."""
+    manifests = (
+        fusion_fit_manifest(wildcards),
+        f"{R}/manifests/{wildcards.corpus}.tsv",
+    )
+    return list(dict.fromkeys(manifests))
+
+
 def fusion_scores(wildcards):
     return [
         f"{R}/scores/{run}/seed{seed}/{wildcards.corpus}.{wildcards.split}.tsv"

@@ -4,10 +4,9 @@
 rule find_disagreements:
     """List and count the clips that one system gets right and another wrong, and export some."""
     input:
-        manifest=disagreement_manifest,
+        manifests=judged_manifests,
         right=judged_scores("right"),
         right_threshold=judged_threshold("right"),
-        threshold_manifest=threshold_manifest,
         wrong=judged_scores("wrong"),
         wrong_threshold=judged_threshold("wrong"),
     output:

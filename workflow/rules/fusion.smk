@@ -22,8 +22,7 @@ rule fit_fusion:
 rule apply_fusion:
     """Fuse the scores of one split."""
     input:
-        manifest=fusion_fit_manifest,
-        trials=f"{R}/manifests/{{corpus}}.tsv",
+        manifests=fusion_manifests,
         model=f"{R}/fusion/{{fusion}}.json",
         scores=fusion_scores,
     output:

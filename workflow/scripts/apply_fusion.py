@@ -14,8 +14,8 @@ with job(snakemake) as cfg:
         name: read_scores(path) for name, path in zip(names, snakemake.input.scores, strict=True)
     }
     model = FusionModel.from_dict(read_json(snakemake.input.model))
-    trials = read_manifest(snakemake.input.trials).filter(pl.col("split") == cfg["split"])
-    fitted_on = read_manifest(snakemake.input.manifest).filter(
+    trials = read_manifest(snakemake.input.manifests[-1]).filter(pl.col("split") == cfg["split"])
+    fitted_on = read_manifest(snakemake.input.manifests[0]).filter(
         pl.col("split") == cfg["settings"]["fit"]["split"]
     )
     write_scores(snakemake.output[0], apply_to_trials(model, scores, trials, fitted_on))

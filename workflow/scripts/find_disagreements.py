@@ -26,11 +26,11 @@ with job(snakemake) as cfg:
         source = snakemake.input[f"{role}_threshold"]
         if cfg["threshold"] is None:
             return stored_threshold(source)
-        chosen_on = trials(snakemake.input.threshold_manifest, cfg["threshold"]["split"])
+        chosen_on = trials(snakemake.input.manifests[-1], cfg["threshold"]["split"])
         return threshold_at_eer(read_scores(source), chosen_on, source)
 
     judged = judge(
-        trials(snakemake.input.manifest, cfg["split"]),
+        trials(snakemake.input.manifests[0], cfg["split"]),
         {role: read_scores(snakemake.input[role]) for role in ROLES},
         {role: threshold(role) for role in ROLES},
     )
