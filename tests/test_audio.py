@@ -298,6 +298,25 @@ def test_faults_are_found_block_by_block(tmp_path):
             list(audio.decode(tmp_path / name, 0.5))
 
 
+@pytest.mark.parametrize("name", ["x.wav", "x.flac", "x.ogg", "x.m4a"])
+def test_the_longest_recording_is_measured_while_decoding(tmp_path, name):
+    path = tmp_path / name
+    noise = (0.1 * np.random.default_rng(4).standard_normal(3 * 16000)).astype(np.float32)
+    if name == "x.m4a":
+        encode(path, noise, 16000, "aac")
+    else:
+        soundfile.write(path, noise, 16000)
+    heard: list[np.ndarray] = []
+    with pytest.raises(AudioError, match=rf"{name}: longer than 1\.5 s"):
+        heard.extend(samples for samples, _ in audio.decode(path, 0.25, longest=1.5))
+    assert 16000 <= np.concatenate(heard).size <= 24000
+    with pytest.raises(AudioError, match="longer than"):
+        audio.read(path, longest=1.5)
+    seconds = audio.info(path).duration
+    whole, _ = audio.read(path)
+    np.testing.assert_array_equal(audio.read(path, longest=seconds)[0], whole)
+
+
 @settings(deadline=None, max_examples=200)
 @given(
     n=st.integers(1, 60),

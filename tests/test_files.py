@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spoofscope import audio
 from spoofscope.errors import AudioError, SpoofscopeError
@@ -16,9 +18,11 @@ from spoofscope.files import (
     atomic_path,
     copy_checked,
     files_below,
+    one_line,
     read_json,
     sha256_file,
     sha256_folder,
+    shown,
     write_json,
     write_text,
 )
@@ -217,3 +221,39 @@ def test_linked_folders_are_entered_but_no_circles(tmp_path):
     )
     assert found == ["again/a.wav", "again/deep/b.wav", "linked/a.wav", "linked/deep/b.wav"]
     assert list(files_below(tmp_path / "nowhere")) == []
+
+
+# --- names as people read them -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a b.wav", "a b.wav"),
+        ("ü ж 語 $x_{%[1]*?~:.wav", "ü ж 語 $x_{%[1]*?~:.wav"),
+        ("a\\b.wav", "a\\b.wav"),
+        ("new\nline.wav", '"new\\nline.wav"'),
+        ("\x1b[31mred.wav", '"\\x1b[31mred.wav"'),
+        ('say "x\\".wav\t', '"say \\"x\\\\\\".wav\\t"'),
+        (os.fsdecode(b"caf\xe9.wav"), '"caf\\xe9.wav"'),
+        ("evil\u202egnp.wav", '"evil\\u202egnp.wav"'),
+        ("end.wav ", '"end.wav "'),
+    ],
+)
+def test_names_are_shown_in_one_line_without_codes(name, text):
+    assert shown(name) == text
+    assert shown(Path(name)) == text
+    text.encode("utf-8")
+
+
+@given(st.text(st.characters(), max_size=30))
+def test_every_name_and_message_can_be_printed(text):
+    for line in (shown(text), one_line(text)):
+        assert line.isprintable()
+        line.encode("utf-8")
+
+
+@given(st.binary(min_size=1, max_size=10), st.binary(min_size=1, max_size=10))
+def test_different_names_are_shown_differently(first, second):
+    names = os.fsdecode(first), os.fsdecode(second)
+    assert (shown(names[0]) == shown(names[1])) == (first == second)

@@ -24,6 +24,8 @@ Samples = npt.NDArray[np.float32]
 
 _QUALITY = "HQ"
 _LOUDEST = 16.0
+# Decoded at once at most, whatever a header says: memory is asked for as samples come.
+_BLOCK_SAMPLES = 1 << 20
 # Lengths of WAV data that programs write who cannot go back, into a pipe: FFmpeg, SoX, others.
 _STREAMED = (0xFFFFFFFF, 0x7FFFF000, 0x7FFFFFFF, 0)
 
@@ -88,7 +90,7 @@ def _ffmpeg_blocks(
                 raise AudioError(f"{path}: the file has no audio stream ({reason})")
             stream = container.streams.audio[0]
             sample_rate = int(stream.rate)
-            size = math.inf if seconds is None else seconds * sample_rate
+            size = _BLOCK_SAMPLES if seconds is None else seconds * sample_rate
             resampler = av.AudioResampler(format="fltp", rate=sample_rate)
             pending: list[Samples] = []
             # The last "frame" empties the resampler.
@@ -147,7 +149,8 @@ def _decoded(path: Path, seconds: float | None) -> Iterator[tuple[Samples, int]]
     try:
         with _Sequential(str(path)) as file:
             expected, rate = file.frames, int(file.samplerate)
-            size = max(1, expected if seconds is None else round(seconds * rate))
+            wanted = _BLOCK_SAMPLES if seconds is None else max(1, round(seconds * rate))
+            size = max(1, min(wanted, _BLOCK_SAMPLES // file.channels))
             while (samples := file.read(size, dtype="float32", always_2d=True)).size:
                 done += samples.shape[0]
                 yield samples, rate
@@ -166,26 +169,37 @@ def _decoded(path: Path, seconds: float | None) -> Iterator[tuple[Samples, int]]
         )
 
 
-def decode(path: str | Path, seconds: float | None = None) -> Iterator[tuple[Samples, int]]:
+def decode(
+    path: str | Path, seconds: float | None = None, *, longest: float | None = None
+) -> Iterator[tuple[Samples, int]]:
     """Decode a file to mono, block by block, at its own rate.
 
     Args:
         path: any format that libsndfile or FFmpeg reads; channels are averaged.
-        seconds: length of the blocks, about; None gives the whole file as one block.
+        seconds: length of the blocks, about; None leaves it to the decoder.
+        longest: seconds; a longer recording is refused as soon as so much is decoded, whatever
+            its header says.
 
     Yields:
         float32 samples (n,) in about [-1, 1], n >= 1, and their rate in Hz, the same for all.
 
     Raises:
         AudioError: the file is missing, undecodable, truncated (fewer samples than its header
-            says), empty, or holds NaN or infinite samples; the last three perhaps only after
-            some blocks.
+            says), empty, too long, or holds NaN or infinite samples; the last four perhaps only
+            after some blocks.
     """
     path = Path(path)
     _check_exists(path)
     _refuse_truncated_wav(path)
     empty = True
+    decoded = 0
     for samples, rate in _decoded(path, seconds):
+        decoded += samples.shape[0]
+        if longest is not None and decoded > longest * rate:
+            raise AudioError(
+                f"{path}: longer than {longest:g} s, the longest recording taken here; cut it into "
+                "shorter ones"
+            )
         mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
         if not np.isfinite(mono).all():
             raise AudioError(f"{path}: the file holds NaN or infinite samples")
@@ -195,12 +209,15 @@ def decode(path: str | Path, seconds: float | None = None) -> Iterator[tuple[Sam
         raise AudioError(f"{path}: the file holds no samples")
 
 
-def read(path: str | Path, sample_rate: int | None = None) -> tuple[Samples, int]:
+def read(
+    path: str | Path, sample_rate: int | None = None, *, longest: float | None = None
+) -> tuple[Samples, int]:
     """Decode a whole file to mono.
 
     Args:
         path: as for :func:`decode`.
         sample_rate: resample to this rate in Hz (soxr, high quality); None keeps the file's.
+        longest: as for :func:`decode`.
 
     Returns:
         float32 samples of shape (n,) in about [-1, 1], and their rate in Hz.
@@ -208,10 +225,9 @@ def read(path: str | Path, sample_rate: int | None = None) -> tuple[Samples, int
     Raises:
         AudioError: as :func:`decode`.
     """
-    blocks = list(decode(path))
+    blocks = list(decode(path, longest=longest))
     mono, rate = blocks[0]
     if len(blocks) > 1:
-        # A file that libsndfile gave up on half way is finished by FFmpeg.
         mono = np.concatenate([samples for samples, _ in blocks])
     if sample_rate is not None and rate != sample_rate:
         mono = resample(mono, rate, sample_rate)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from spoofscope import __version__
 from spoofscope.errors import SpoofscopeError
+from spoofscope.files import one_line, shown
 from spoofscope.published.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -27,13 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.run(options)
     except SpoofscopeError as error:
-        print(f"spoofscope {options.command}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"spoofscope {options.command}: {one_line(error)}", file=sys.stderr)
         return 2
     except OSError as error:
         # A file that is there and cannot be used: no permission, a folder, a disk that fails.
         what = error.strerror or str(error)
-        what = what if error.filename is None else f"{error.filename}: {what}"
-        print(f"spoofscope {options.command}: {what}", file=sys.stderr)
+        what = what if error.filename is None else f"{shown(error.filename)}: {what}"
+        print(f"spoofscope {options.command}: {one_line(what)}", file=sys.stderr)
         return 2
     return code
 
@@ -320,6 +321,7 @@ def _as_text(table: "pl.DataFrame") -> str:
 
 
 def _aligned(rows: list[list[str]]) -> str:
+    rows = [[shown(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -338,7 +340,7 @@ def _predict(options: argparse.Namespace) -> int:
         for result in results:
             if "error" in result:
                 rows.append([result["path"], "-", "-", "-", "-", "-"])
-                print(" ".join(result["error"].split()), file=sys.stderr)
+                print(one_line(result["error"]), file=sys.stderr)
                 continue
             probability = result["p_bonafide"]
             raised = [name for name, flag in result["flags"].items() if flag]

@@ -14,6 +14,38 @@ from typing import Any
 from spoofscope.errors import SpoofscopeError
 
 
+def shown(name: str | os.PathLike[str]) -> str:
+    r"""A name as text for a line that people read: one line, no codes for the terminal.
+
+    Names of printable characters stay as they are. Others, and those that themselves begin with
+    a quotation mark or end in a blank, are written in double quotes, with
+    escapes: `"a\nb"`, `"caf\xe9"` for a byte that is no UTF-8.
+    """
+    text = os.fspath(name)
+    if text.isprintable() and text == text.strip() and not text.startswith('"'):
+        return text
+    return '"' + "".join(map(_escaped, text)) + '"'
+
+
+def one_line(text: object) -> str:
+    """A message as one line that every terminal can print; what is not printable is escaped."""
+    words = " ".join(str(text).split())
+    return "".join(c if c.isprintable() else _escaped(c) for c in words)
+
+
+def _escaped(character: str) -> str:
+    if character in '\\"':
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    # Python's stand-ins for bytes of file names that are not UTF-8 (PEP 383).
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    if ord(character) < 128:
+        return character.encode("unicode_escape").decode("ascii")
+    return f"\\u{ord(character):04x}"
+
+
 def _temporary_name(path: Path) -> Path:
     # The suffix is kept because soundfile, matplotlib and others choose the format by it.
     return path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
