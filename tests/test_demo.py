@@ -1,6 +1,7 @@
 """`spoofscope demo` in a real browser: judging, refusing, downloading, and asking nobody else."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -67,7 +68,10 @@ def served(tmp_path_factory):
             *("--detector", "results/own/detectors/lfcc", "--study", "results/own"),
         ],
         cwd=folder,
-        env={"TMPDIR": str(temporary), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"},
+        env={
+            **{"TMPDIR": str(temporary), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"},
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        },
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
@@ -137,6 +141,11 @@ def test_a_clip_is_judged(served, page, tmp_path):
         assert page.locator(picture).evaluate("image => image.naturalWidth") > 500
     expect(page.locator("#picture")).to_contain_text("Integrated Gradients")
     page.screenshot(path=tmp_path / "judged.png", full_page=True)
+
+
+def test_a_visitor_can_stop(page):
+    page.locator("#stop").click()
+    expect(page.locator("#verdict .problem")).to_have_text("Stopped.")
 
 
 def test_no_verdict_stays_for_another_recording(served, page):

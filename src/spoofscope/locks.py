@@ -90,10 +90,22 @@ def keep_lock(path: Path, what: str) -> None:
     _kept.append(descriptor)
 
 
+def lock_if_free(path: Path) -> int | None:
+    """Lock `path` unless another process has it.
+
+    Returns:
+        A descriptor, whose closing gives the lock back; None when another process has the lock.
+
+    Raises:
+        SpoofscopeError: the file system has no locks.
+    """
+    return _open_locked(path, wait=False)
+
+
 def forget_claims(folder: Path = FOLDER) -> None:
     """Delete the files of claims that killed processes have left."""
     for path in (folder / "claims").glob("*"):
-        descriptor = _open_locked(path, wait=False)
+        descriptor = lock_if_free(path)
         if descriptor is not None:
             path.unlink(missing_ok=True)
             os.close(descriptor)

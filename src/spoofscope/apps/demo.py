@@ -2,7 +2,7 @@
 
 The page needs no network. It sends nothing anywhere, loads nothing from other hosts (a content
 security policy forbids the browser to), and keeps uploads in a folder of its own, which is deleted
-at the end.
+at the end; what a killed process left is deleted at the next start.
 """
 
 import itertools
@@ -10,10 +10,10 @@ import math
 import os
 import signal
 import socket
-import tempfile
 import threading
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,63 +21,116 @@ import numpy as np
 
 from spoofscope import audio
 from spoofscope.apps import views
+from spoofscope.apps.gate import Gate, is_file_below
+from spoofscope.apps.own_folder import end_on_signals, own_folder
 from spoofscope.attribution.explain import ExplainOptions, explain_windows
 from spoofscope.attribution.store import Explanation
 from spoofscope.audio import Windows
 from spoofscope.detector import Detector, Failure, Judgement
-from spoofscope.errors import ConfigError, SpoofscopeError
+from spoofscope.errors import AudioError, ConfigError, SpoofscopeError
 from spoofscope.tables import write_table
 
 LARGEST_UPLOAD = "200mb"
 """An hour of 16 kHz WAV is 115 MB."""
 
 _SHOWN_SECONDS = 30.0
+# More wait in a queue. Those who are served take turns.
+_VISITORS_AT_ONCE = 8
+_KEPT_SECONDS = 3600
+_GOODBYE_SECONDS = 5
 _EXPLAINED_WINDOWS = 8
 # A page should answer in seconds; whether so few steps were enough is measured and said.
 _OPTIONS = ExplainOptions(baseline="silence", steps=16, max_steps=128, internal_batch=4)
 
-_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
-    "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
-    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
-)
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
-class Judge:
-    """One detector behind the page. Its answers are HTML; what cannot be judged gets a sentence."""
+class Stopped(SpoofscopeError):
+    """The visitor who asked does not want the answer any more."""
 
-    def __init__(self, folder: str | Path, downloads: Path) -> None:
+
+class Turns:
+    """Networks and matplotlib serve one request at a time; nobody waits for all of another's work.
+
+    A lock that is given in the order of asking, and that its holder can pass on in between.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[object] = deque()
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold the lock inside."""
+        ticket = object()
+        with self._changed:
+            self._waiting.append(ticket)
+            self._changed.wait_for(lambda: self._waiting[0] is ticket)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._waiting.popleft()
+                self._changed.notify_all()
+
+    def pass_on(self) -> None:
+        """Let those who wait have a turn each; for the holder alone."""
+        with self._changed:
+            ticket = self._waiting[0]
+            self._waiting.rotate(-1)
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._waiting[0] is ticket)
+
+
+class Judge:
+    """One detector behind the page. Its answers are HTML; what cannot be judged gets a sentence.
+
+    Args:
+        folder: the detector's.
+        uploads: what is judged lies below this folder; whatever else is asked for is refused.
+        downloads: where tables to download are put.
+    """
+
+    def __init__(self, folder: str | Path, uploads: Path, downloads: Path) -> None:
         self.detector = Detector.load(folder)
+        self._uploads = uploads
         self._downloads = downloads
         self._numbers = itertools.count(1)
-        # Networks and matplotlib serve one request at a time.
-        self._busy = threading.Lock()
+        self._turns = Turns()
+        # Whether it is given up: of what each visitor has asked, and of what a thread works at.
+        self._asked: defaultdict[str, list[threading.Event]] = defaultdict(list)
+        self._own = threading.local()
+        for part in (self.detector.frontend, self.detector.backend):
+            part.register_forward_pre_hook(lambda *_: self._between_passes())
 
-    def one(self, path: str | None, explain: bool) -> tuple[str, str, str, dict[str, Any] | None]:
+    def one(
+        self, path: str | None, explain: bool, visitor: str
+    ) -> tuple[str, str, str, dict[str, Any] | None]:
         """Verdict, timeline and picture of a recording as HTML, and the judgement as JSON."""
         if path is None:
             return views.problem("Upload a recording or record one first."), "", "", None
-        with self._busy:
-            try:
+        try:
+            with self._work(visitor), self._turns.turn():
                 judgement = self._judged(path)
                 verdict = views.verdict(judgement)
                 timeline = views.timeline(judgement, self._window_seconds(), self._band())
                 picture = self._picture(path, judgement, explain)
-            except SpoofscopeError as error:
-                return views.problem(_without_folders(str(error), path)), "", "", None
+        except SpoofscopeError as error:
+            return views.problem(_without_folders(str(error), path)), "", "", None
         return verdict, timeline, picture, dict(judgement)
 
-    def several(self, paths: Sequence[str] | None) -> tuple[str, str | None]:
+    def several(self, paths: Sequence[str] | None, visitor: str) -> tuple[str, str | None]:
         """A table of several files as HTML, and the TSV file to download."""
         if not paths:
             return views.problem("Choose some files first."), None
         results: list[Judgement | Failure] = []
-        with self._busy:
+        with self._work(visitor):
             for path in paths:
                 try:
-                    results.append(self._judged(path))
+                    with self._turns.turn():
+                        results.append(self._judged(path))
+                except Stopped as stopped:
+                    return views.problem(str(stopped)), None
                 except SpoofscopeError as error:
                     name = Path(path).name
                     results.append({"path": name, "error": _without_folders(str(error), path)})
@@ -88,7 +141,33 @@ class Judge:
         write_table(file, table)
         return views.as_html(table), str(file)
 
+    def stop(self, visitor: str) -> None:
+        """Give up what the visitor has asked for."""
+        for given_up in self._asked.get(visitor, ()):
+            given_up.set()
+
+    @contextmanager
+    def _work(self, visitor: str) -> Iterator[None]:
+        self._own.given_up = given_up = threading.Event()
+        self._asked[visitor].append(given_up)
+        try:
+            yield
+        finally:
+            self._asked[visitor].remove(given_up)
+
+    def _between_passes(self) -> None:
+        """Called before every pass through a network: minutes of work are many of them."""
+        self._turns.pass_on()
+        self._check_wanted()
+
+    def _check_wanted(self) -> None:
+        if self._own.given_up.is_set():
+            raise Stopped("Stopped.")
+
     def _judged(self, path: str) -> Judgement:
+        self._check_wanted()
+        if not is_file_below(path, self._uploads):
+            raise AudioError(f"{path} is no file that this page has received; upload it again")
         judgement = self.detector.predict(path)
         # Where an upload lies on this machine is nobody's business.
         judgement["path"] = Path(path).name
@@ -117,6 +196,8 @@ class Judge:
             try:
                 explanation, seconds = self._explanation(path)
                 note = views.explanation_note(explanation, seconds, duration)
+            except Stopped:
+                raise
             except SpoofscopeError as error:
                 note = f"No explanation: {error}."
         seconds = min(duration, _SHOWN_SECONDS)
@@ -160,7 +241,8 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
     # Only now: it takes seconds, and a refusal should not.
     import gradio as gr
 
-    with gr.Blocks(title="spoofscope", analytics_enabled=False) as page:
+    keep = (_KEPT_SECONDS // 6, _KEPT_SECONDS)
+    with gr.Blocks(title="spoofscope", analytics_enabled=False, delete_cache=keep) as page:
         gr.HTML(
             "<h1>spoofscope</h1><p>Is a recording bona fide speech or a deepfake? Audio stays on "
             "the machine where this page is served.</p>"
@@ -178,7 +260,9 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
             explain = gr.Checkbox(
                 value=True, label="Show which parts speak for which class (takes longer)"
             )
-            judge_one = gr.Button("Judge", variant="primary", elem_id="judge")
+            with gr.Row():
+                judge_one = gr.Button("Judge", variant="primary", elem_id="judge")
+                stop_one = gr.Button("Stop", elem_id="stop")
             verdict = gr.HTML(elem_id="verdict")
             timeline = gr.HTML(elem_id="timeline")
             picture = gr.HTML(elem_id="picture")
@@ -186,7 +270,9 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
                 numbers = gr.JSON(show_label=False)
         with gr.Tab("Several files"):
             files = gr.File(file_count="multiple", label="Recordings", elem_id="files")
-            judge_all = gr.Button("Judge all", variant="primary", elem_id="judge-all")
+            with gr.Row():
+                judge_all = gr.Button("Judge all", variant="primary", elem_id="judge-all")
+                stop_all = gr.Button("Stop", elem_id="stop-all")
             table = gr.HTML(elem_id="table")
             download = gr.DownloadButton("Download as TSV", interactive=False, elem_id="download")
         with gr.Tab("Model card"):
@@ -195,15 +281,33 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
             gr.HTML(performance, elem_id="performance")
 
         shown = [verdict, timeline, picture, numbers]
-        judge_one.click(judge.one, [recording, explain], shown, api_name="judge")
-        # What is on the page belongs to the recording that is chosen, not to the one before.
-        recording.change(lambda: ("", "", "", None), None, shown, api_visibility="private")
 
-        def several(paths: list[str] | None) -> tuple[str, Any]:
-            html, file = judge.several(paths)
+        def one(path: str | None, explain: bool, request: gr.Request) -> Any:
+            return judge.one(path, explain, str(request.session_hash))
+
+        def several(paths: list[str] | None, request: gr.Request) -> tuple[str, Any]:
+            html, file = judge.several(paths, str(request.session_hash))
             return html, gr.DownloadButton(value=file, interactive=file is not None)
 
-        judge_all.click(several, [files], [table, download], api_name="judge_several")
+        def leave(request: gr.Request) -> None:
+            judge.stop(str(request.session_hash))
+
+        def stop(request: gr.Request) -> str:
+            leave(request)
+            return views.problem("Stopped.")
+
+        judging_one = judge_one.click(one, [recording, explain], shown, api_name="judge")
+        judging_all = judge_all.click(several, files, [table, download], api_name="judge_several")
+        # Gradio forgets the event, but does not end the thread that works at it.
+        at_once: dict[str, Any] = {"concurrency_limit": None, "api_visibility": "private"}
+        stop_one.click(stop, None, verdict, cancels=judging_one, **at_once)
+        stop_all.click(stop, None, table, cancels=judging_all, **at_once)
+        page.unload(leave)
+        # What is on the page belongs to the recording that is chosen, not to the one before.
+        recording.change(lambda: ("", "", "", None), None, shown, api_visibility="private")
+    page.queue(default_concurrency_limit=_VISITORS_AT_ONCE)
+    # What `launch` would say; before that, Gradio takes any path for one of the page's own.
+    page.has_launched = True
     return page
 
 
@@ -221,16 +325,18 @@ def serve(detector: str | Path, study: str | Path | None, host: str, port: int) 
         ConfigError: `study` holds no results, or the address cannot be used.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    end_on_signals()
     with (
+        suppress(KeyboardInterrupt),
         closing(_listen(host, port)) as listener,
-        tempfile.TemporaryDirectory(prefix="spoofscope-demo-") as folder,
+        own_folder() as folder,
     ):
-        uploads, downloads = Path(folder) / "uploads", Path(folder) / "downloads"
+        uploads, downloads = folder / "uploads", folder / "downloads"
         uploads.mkdir()
         downloads.mkdir()
         os.environ["GRADIO_TEMP_DIR"] = str(uploads)
-        judge = Judge(detector, downloads)
-        app = _application(build(judge, detector, study), host, downloads)
+        judge = Judge(detector, uploads, downloads)
+        app = application(build(judge, detector, study), host, uploads, downloads)
         chosen = listener.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
         print(f"spoofscope demo: http://{shown}:{chosen} (end with Ctrl+C)", flush=True)
@@ -250,30 +356,31 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _application(page: Any, host: str, downloads: Path) -> Any:
+def application(page: Any, host: str, uploads: Path, downloads: Path) -> Any:
+    """The page as an ASGI application, with the gate in front of it.
+
+    Args:
+        page: of :func:`build`.
+        host: address that it will be served at.
+        uploads: folder of what the page receives; GRADIO_TEMP_DIR names it, too.
+        downloads: folder of what the page offers.
+    """
     import gradio as gr
     from fastapi import FastAPI
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Gate, uploads=uploads, downloads=downloads)
     if host in _LOCAL:
         # Otherwise any web page could reach this one through a name that resolves to this machine.
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*_LOCAL, "[::1]"])
-
-    @app.middleware("http")
-    async def _protect(request: Any, call_next: Any) -> Any:
-        response = await call_next(request)
-        response.headers["Content-Security-Policy"] = _POLICY
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
-        return response
-
     plain = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
     return gr.mount_gradio_app(
         app,
         page,
         path="/",
         allowed_paths=[str(downloads)],
+        run_history=False,
         show_error=False,
         max_file_size=LARGEST_UPLOAD,
         ssr_mode=False,
@@ -287,8 +394,11 @@ def _application(page: Any, host: str, downloads: Path) -> Any:
 def _run(app: Any, listener: socket.socket) -> None:
     import uvicorn
 
-    # The server hands on the signal that ended it: as this one, so that uploads are deleted.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
-    with suppress(KeyboardInterrupt):
-        server.run(sockets=[listener])
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=_GOODBYE_SECONDS
+    )
+    server = uvicorn.Server(config)
+    if signal.getsignal(signal.SIGHUP) is signal.default_int_handler:
+        signal.signal(signal.SIGHUP, server.handle_exit)
+    # The server hands on SIGTERM, which is an interrupt here.
+    server.run(sockets=[listener])

@@ -1,0 +1,246 @@
+"""The door of the page of `spoofscope demo`: only what the page itself uses gets through.
+
+Gradio serves dozens of routes: files by path, proxies, links that store and give back what a
+component holds, an editor. The page needs a few of them. So there is a list of what passes, not of
+what does not, and a request that names a file passes only where this page has received that file.
+"""
+
+import json
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LARGEST_UPLOADS = 1 << 30
+"""Bytes of all uploads together, those that are arriving included."""
+
+_LARGEST_QUESTION = 1 << 20
+
+_API = "/gradio_api"
+_FILE = f"{_API}/file="
+_READ = re.compile(
+    r"/|/config|/theme\.css|/favicon\.ico|/manifest\.json|/robots\.txt|/(assets|static)/.+"
+    rf"|{_API}/(info|startup-events|queue/data|upload_progress|heartbeat/\w+)"
+)
+_UPLOAD = f"{_API}/upload"
+_WRITE = frozenset({_UPLOAD, f"{_API}/queue/join", f"{_API}/cancel", f"{_API}/reset"})
+
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
+    "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+# What somebody uploaded is a file to play or to save, never a page of this server.
+_FILE_POLICY = "default-src 'none'; sandbox"
+
+
+def is_file_below(path: str, folder: Path) -> bool:
+    """Whether `path`, with all links followed, is a regular file below `folder`."""
+    try:
+        real = Path(path).resolve(strict=True)
+        return real.is_relative_to(folder.resolve()) and real.is_file()
+    except (OSError, RuntimeError, ValueError):
+        # It is not there, leads round in circles, is too long, or holds a NUL.
+        return False
+
+
+class _Refused(Exception):
+    """A request that does not get through.
+
+    Args:
+        status: of HTTP.
+        reason: one line.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class Gate:
+    """ASGI middleware in front of Gradio.
+
+    Args:
+        app: what is behind it.
+        uploads: the folder where Gradio puts what the page receives.
+        downloads: the folder of files that the page offers.
+        largest_uploads: bytes of all uploads together.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        uploads: Path,
+        downloads: Path,
+        largest_uploads: int = LARGEST_UPLOADS,
+    ) -> None:
+        self._app = app
+        self._uploads = uploads
+        self._downloads = downloads
+        self._largest_uploads = largest_uploads
+        self._arriving: list[int] = []
+        self._lock = threading.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or hand it on."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+
+        async def send_protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                is_file = scope["path"].startswith(_FILE)
+                headers["Content-Security-Policy"] = _FILE_POLICY if is_file else _POLICY
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Referrer-Policy"] = "no-referrer"
+                if is_file and scope["path"].lower().endswith(".svg"):
+                    headers["Content-Disposition"] = "attachment"
+            await send(message)
+
+        try:
+            await self._pass(scope, receive, send_protected)
+        except _Refused as refusal:
+            answer = PlainTextResponse(f"{refusal}\n", refusal.status)
+            await answer(scope, receive, send_protected)
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method, path = scope["method"], scope["path"]
+        if method in ("GET", "HEAD"):
+            self._check_reading(path)
+            if path in ("/", "/config"):
+                # Nothing in an address changes what the page shows.
+                scope = {**scope, "query_string": b""}
+            await self._app(scope, receive, send)
+            return
+        if method != "POST" or path not in _WRITE:
+            raise _Refused(404, "not found")
+        headers = Headers(scope=scope)
+        _check_origin(headers)
+        length = _length(headers)
+        if path == _UPLOAD:
+            with self._room_for(length):
+                await self._app(scope, receive, send)
+            return
+        if length > _LARGEST_QUESTION:
+            raise _Refused(413, "the request is too large")
+        question = await _question(receive)
+        for name in _paths_in(question):
+            if not isinstance(name, str) or not is_file_below(name, self._uploads):
+                raise _Refused(403, "no file that this page has received")
+        # Written anew, so that what was checked is what Gradio reads.
+        await self._app(scope, _again(json.dumps(question).encode(), receive), send)
+
+    def _check_reading(self, path: str) -> None:
+        if path.startswith(_FILE):
+            name = path.removeprefix(_FILE)
+            if not any(is_file_below(name, place) for place in (self._uploads, self._downloads)):
+                raise _Refused(403, "no file of this page")
+        elif not _READ.fullmatch(path) or ".." in path.split("/"):
+            raise _Refused(404, "not found")
+
+    @contextmanager
+    def _room_for(self, length: int) -> Iterator[None]:
+        with self._lock:
+            if self._stored() + sum(self._arriving) + length > self._largest_uploads:
+                raise _Refused(
+                    413,
+                    f"all uploads together are limited to {self._largest_uploads >> 20} MB; "
+                    "uploads are deleted after an hour: try again later, or end the page and start "
+                    "it again",
+                )
+            self._arriving.append(length)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._arriving.remove(length)
+                if not self._arriving:
+                    self._delete_broken_off()
+
+    def _stored(self) -> int:
+        total = 0
+        for path in self._uploads.glob("*/*"):
+            with suppress(FileNotFoundError):  # it may be deleted at this moment
+                total += path.lstat().st_size
+        return total
+
+    def _delete_broken_off(self) -> None:
+        # A file that has arrived is in a folder of its own; beside these lie files that never did.
+        for path in self._uploads.iterdir():
+            if path.is_file():
+                path.unlink(missing_ok=True)
+
+
+def _check_origin(headers: Mapping[str, str]) -> None:
+    """Refuse what another site's page lets a visitor's browser send; browsers always say who asks.
+
+    A program that is no browser says nothing, and does nothing in another's name.
+    """
+    origin = headers.get("origin") or headers.get("referer")
+    try:
+        foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
+    except ValueError:
+        foreign = True
+    if foreign or headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise _Refused(403, "this page takes nothing from other pages")
+
+
+def _length(headers: Mapping[str, str]) -> int:
+    length = headers.get("content-length", "")
+    if not length.isascii() or not length.isdigit():
+        raise _Refused(411, "the request has to say how long it is")
+    return int(length)
+
+
+async def _question(receive: Receive) -> Any:
+    # The server hands on no more than the length that the request gives.
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise _Refused(400, "the request broke off")
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            break
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise _Refused(400, "the request is no JSON") from error
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def receive_again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive_again
+
+
+def _paths_in(value: Any) -> Iterator[Any]:
+    """Whatever in a request names a file, however deep."""
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if "path" in value:
+                yield value["path"]
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value

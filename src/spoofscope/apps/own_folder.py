@@ -1,0 +1,36 @@
+"""A folder of a server for what people send it, which does not outlive the server."""
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from spoofscope.locks import keep_lock, lock_if_free
+
+_PREFIX = "spoofscope-demo-"
+_LOCK = "lock"
+
+
+def end_on_signals() -> None:
+    """Let SIGTERM and SIGHUP be what Ctrl+C is, so that uploads are deleted on the way out."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
+
+
+@contextmanager
+def own_folder() -> Iterator[Path]:
+    """A folder for this process alone, deleted at the end; those of killed ones are, too."""
+    for former in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        if former.is_symlink() or former.stat().st_uid != os.getuid():
+            continue
+        lock = former / _LOCK
+        if lock.is_file() and (held := lock_if_free(lock)) is not None:
+            shutil.rmtree(former)
+            os.close(held)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder:
+        keep_lock(Path(folder) / _LOCK, f"another page uses {folder}")
+        yield Path(folder)
