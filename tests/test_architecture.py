@@ -18,6 +18,8 @@ FLOORS = {
     "audio": 0,
     "tables": 0,
     "grids": 0,
+    "rows": 0,
+    "names": 0,
     "presets": 0,
     "study": 0,
     "batches": 1,

@@ -135,9 +135,9 @@ def test_readable_table(files, capsys):
         (lambda text: text.replace("u7\t", "x7\t"), "lacks 1 of the trials in .*: 'u7'"),
         (lambda text: text + "extra\t1.0\n", "has 1 ids that are no trials of .*: 'extra'"),
         (lambda text: text + "u7\t1.0\n", "'u7' is there twice"),
-        (lambda text: text + "u300\tnan\n", "'u300' is nan"),
-        (lambda text: text + "u300\tinf\n", "'u300' is inf"),
-        (lambda text: text + "u300\thigh\n", "'high' is not a number"),
+        (lambda text: text + "u300\tnan\n", "'nan' is not a finite number"),
+        (lambda text: text + "u300\tinf\n", "'inf' is not a finite number"),
+        (lambda text: text + "u300\thigh\n", "'high' is not a finite number"),
         (lambda text: text.replace("score", "llr"), "column 'score' is missing"),
     ],
 )

@@ -71,7 +71,7 @@ def test_refusals_are_one_line_and_leave_no_file(tmp_path, manifest, capsys):
             "no trials of the split 'train'",
         ),
         (("export-scores", manifest, ours, "--format", "asvspoof5"), "'score' is missing"),
-        (("export-scores", tmp_path, ours, "--format", "asvspoof5"), "no such table"),
+        (("export-scores", tmp_path, ours, "--format", "asvspoof5"), "a folder, not a table"),
         (("needs", "--configfile", tmp_path), "no such study file"),
     ):
         code, out, err = run(capsys, *arguments)

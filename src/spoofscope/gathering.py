@@ -1,11 +1,11 @@
 """Joining what was computed in shards; a line at a time, so that memory does not grow with it."""
 
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from spoofscope.errors import TableError
 from spoofscope.files import atomic_path
+from spoofscope.rows import finite_number
 from spoofscope.tables import SCORE_COLUMNS, stream_table
 
 
@@ -56,9 +56,5 @@ def _utterances(manifest: str | Path, split: str) -> Iterator[str]:
 
 
 def _check_score(text: str, where: str) -> None:
-    try:
-        finite = math.isfinite(float(text))
-    except ValueError:
-        finite = False
-    if not finite:
+    if finite_number(text) is None:
         raise TableError(f"{where}: column 'score': {text!r} is not a finite number")

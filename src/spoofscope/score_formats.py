@@ -4,9 +4,7 @@ Ours are TSV with utt_id and score, higher = more bona fide (`tables.read_scores
 foreign file's scores speaks for bona fide cannot be seen in it, so the caller says so.
 """
 
-import csv
 import logging
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,6 +15,7 @@ import polars as pl
 from spoofscope.errors import ConfigError, TableError
 from spoofscope.files import atomic_path
 from spoofscope.options import check_keys, nearest
+from spoofscope.rows import check_columns, finite_number, lines, read_header
 from spoofscope.selection.operating_points import eer
 from spoofscope.tables import LABELS, SCORE_COLUMNS, join_scores
 
@@ -49,8 +48,6 @@ _WORDS = {
     "spoof": "spoof",
     "fake": "spoof",
 }
-# Not what float() takes: that would read 1_000, and infinities by several names.
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _AUDIO = re.compile(r"\.(wav|flac|mp3|ogg|oga|opus|m4a|mp4|aac|wma|aif|aiff|webm|amr)$", re.I)
 
 
@@ -79,8 +76,9 @@ def read_foreign_scores(
     Formats with a header: `asvspoof5` (filename, cm-score; tabs), `csv`, `tsv`.
 
     An utterance may be written as a file name: without `trials` its folder and the extension of an
-    audio file are taken off. With them it is the trial of that id, else the one with that name
-    without the extension, without folders, or the one whose audio file is called that.
+    audio file are taken off, and in a format without header its name has no blanks: they could be
+    a column more. With them it is the trial of that id, else the one with that name without the
+    extension, without folders, or the one whose audio file is called that.
 
     Args:
         path: the file.
@@ -114,7 +112,7 @@ def read_foreign_scores(
     if rows is None:
         if columns:
             raise ConfigError(f"columns: format {format!r} has no header that could name them")
-        rows = _line_rows(path, format)
+        rows = _line_rows(path, format, names_known=trials is not None)
     id_of = _bare_name if trials is None else _finder(trials)
     labels = _labels_of(trials)
     sign = 1.0 if higher == "bonafide" else -1.0
@@ -159,16 +157,22 @@ def read_foreign_scores(
     return joined.select(list(SCORE_COLUMNS))
 
 
-def _line_rows(path: Path, format: str) -> Iterator[_Row]:
+def _line_rows(path: Path, format: str, *, names_known: bool) -> Iterator[_Row]:
+    """The lines of a format without header; `names_known` where there are trials to find."""
     fields = _LINES[format]
-    for number, line in enumerate(_text_lines(path), start=1):
+    for number, line in lines(path):
         if not line.strip():
             continue
         parts = line.strip().rsplit(None, len(fields))
+        expected = f"format {format!r}, which has utterance, {', '.join(fields)}"
         if len(parts) <= len(fields):
+            raise TableError(f"{path}: line {number}: {line.strip()!r} is not a line of {expected}")
+        # A name with blanks and a further column look the same.
+        if not names_known and len(parts[0].split()) > 1:
             raise TableError(
-                f"{path}: line {number}: {line.strip()!r} is not a line of format {format!r}, "
-                f"which has utterance, {', '.join(fields)}"
+                f"{path}: line {number}: {line.strip()!r} has more fields than {expected}; name "
+                "another format or, if utterances have blanks in their names, the trials (a "
+                "manifest)"
             )
         values = dict(zip(fields, parts[1:], strict=True))
         yield _Row(number, parts[0], values["score"], values.get("label"))
@@ -178,50 +182,18 @@ def _table_rows(path: Path, format: str, columns: Mapping[str, str]) -> Iterator
     delimiter, defaults = _TABLES[format]
     check_keys(columns, ("utt_id", "score", "label"), "columns")
     names = {**defaults, **columns}
-    # Quotation marks have a meaning in CSV alone.
-    lines = _text_lines(path)
-    if delimiter == ",":
-        reader = csv.reader(lines, strict=True)
-    else:
-        reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        for name in names.values():
-            if header.count(name) != 1:
-                raise TableError(
-                    f"{path}: line 1: there is no column {name!r}, or more than one; the header "
-                    f"of format {format!r} has {', '.join(map(repr, header)) or 'nothing'}"
-                )
-        place = {key: header.index(name) for key, name in names.items()}
-        for fields in reader:
-            if not fields:
-                continue
-            if len(fields) != len(header):
-                raise TableError(
-                    f"{path}: line {reader.line_num}: {len(fields)} fields where the header has "
-                    f"{len(header)}"
-                )
-            label = fields[place["label"]].strip() if "label" in place else None
-            name, score = fields[place["utt_id"]].strip(), fields[place["score"]].strip()
-            if not name:
-                raise TableError(f"{path}: line {reader.line_num}: no utterance is named")
-            yield _Row(reader.line_num, name, score, label)
-    except csv.Error as error:
-        raise TableError(f"{path}: line {reader.line_num}: {error}") from error
-
-
-def _text_lines(path: Path) -> Iterator[str]:
-    with open(path, "rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise TableError(f"{path}: line {number}: not UTF-8 text") from error
+    table = read_header(path, delimiter)
+    check_columns(path, table.header, names.values())
+    for number, fields in table.records(names.values()):
+        texts = {key: fields[name].strip() for key, name in names.items()}
+        if not texts["utt_id"]:
+            raise TableError(f"{path}: line {number}: no utterance is named")
+        yield _Row(number, texts["utt_id"], texts["score"], texts.get("label"))
 
 
 def _score(path: Path, row: _Row) -> float:
-    value = float(row.score) if _NUMBER.fullmatch(row.score) else math.nan
-    if not math.isfinite(value):
+    value = finite_number(row.score)
+    if value is None:
         raise TableError(
             f"{path}: line {row.line}: the score of {row.name!r} is {row.score!r}, which is no "
             "finite number"

@@ -4,12 +4,14 @@ All tables are UTF-8 TSV with a header. They are written atomically and joined b
 position. Every reader names file, line and column when it refuses.
 """
 
-import csv
+import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
+from spoofscope import rows
 from spoofscope.errors import TableError
 from spoofscope.files import atomic_path
 from spoofscope.options import nearest
@@ -17,6 +19,8 @@ from spoofscope.options import nearest
 LABELS = ("bonafide", "spoof")
 SPLITS = ("train", "dev", "eval")
 TIERS = ("word", "phone", "silence", "artefact")
+
+_BREAKS = re.compile("[\t\n\r\\x00]")
 
 MANIFEST_COLUMNS: dict[str, pl.DataType] = {
     "utt_id": pl.String(),
@@ -42,52 +46,56 @@ TRIAL_COLUMNS: dict[str, pl.DataType] = {"utt_id": pl.String(), "label": pl.Stri
 def read_table(path: str | Path, required: Mapping[str, pl.DataType]) -> pl.DataFrame:
     """Read a TSV file with a header; columns beyond `required` are kept as strings.
 
+    Columns without a name are left out. Empty lines are allowed at the end alone.
+
     Args:
         path: the file.
-        required: column name to type; Float64 and Int64 columns must parse in every row, string
-            columns must not be empty.
+        required: column name to type; Float64 and Int64 columns must be finite numbers in every
+            row, string columns must not be empty.
 
     Raises:
         TableError: missing file or column, a row with the wrong number of fields, a value that is
             not of its type; the message names file, line and column.
     """
     path = Path(path)
-    try:
-        if not path.is_file():
-            raise TableError(f"{path}: no such table")
-        # Everything is read as text first: that way a bad value can be named with its line.
+    texts = _texts(path)
+    header = [name.strip() for name in texts[0].split("\t")]
+    rows.check_columns(path, header, dict.fromkeys([*required, *filter(None, header)]))
+    tabs = len(header) - 1
+    for number, text in enumerate(texts, start=1):
+        if text.count("\t") != tabs:
+            raise TableError(
+                f"{path}: line {number}: {text.count(chr(9)) + 1} fields where the header has "
+                f"{len(header)}"
+            )
+    # Everything is read as text first: that way a bad value can be named with its line.
+    places = [f"column {place}" for place in range(len(header))]
+    schema = dict.fromkeys(places, pl.String())
+    frame = pl.DataFrame(schema=schema)
+    if len(texts) > 1:
+        # Never the path itself, in which polars takes brackets for a pattern.
+        content = io.BytesIO("\n".join(texts[1:]).encode())
         frame = pl.read_csv(
-            path,
-            separator="\t",
-            has_header=True,
-            infer_schema=False,
-            quote_char=None,
-            truncate_ragged_lines=False,
+            content, separator="\t", has_header=False, schema=schema, quote_char=None
         ).fill_null("")
-    except pl.exceptions.NoDataError:
-        raise TableError(f"{path}: the table is empty, not even a header") from None
-    except OSError as error:
-        # Polars sets neither `strerror` nor `filename`.
-        raise TableError(f"{path}: cannot be read: {error}") from error
-    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
-        reason = _undecodable_line(path) or _ragged_line(path) or error
-        raise TableError(f"{path}: {reason}") from error
-    names = _header(path)
-    for name in names:
-        if names.count(name) > 1:
-            raise TableError(f"{path}: line 1: column {name!r} is there twice")
-    short = _ragged_line(path)
-    if short:
-        raise TableError(f"{path}: {short}")
-    missing = [name for name in required if name not in frame.columns]
-    if missing:
-        raise TableError(
-            f"{path}: line 1: column {missing[0]!r} is missing; "
-            f"the header has {', '.join(frame.columns)}"
-        )
+    frame = frame.select(
+        pl.col(place).alias(name) for place, name in zip(places, header, strict=True) if name
+    )
     for name, dtype in required.items():
         frame = frame.with_columns(_typed(path, frame[name], dtype))
     return frame
+
+
+def _texts(path: Path) -> list[str]:
+    """The lines of a table, without empty ones at its end."""
+    texts = [text for _, text in rows.lines(path)]
+    while texts and not texts[-1]:
+        texts.pop()
+    if not texts:
+        raise TableError(f"{path}: the table is empty, not even a header")
+    if "" in texts:
+        raise TableError(f"{path}: line {texts.index('') + 1}: an empty line; remove it")
+    return texts
 
 
 def stream_table(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -97,68 +105,18 @@ def stream_table(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[int
         The line number, and the texts of the given columns in the order asked for.
 
     Raises:
-        TableError: missing file or column, a row with the wrong number of fields, an empty field in
-            one of the columns, a line that is not UTF-8; while the rows are read.
+        TableError: as `rows.read_header`; a missing column, or an empty field in one of the
+            columns; while the rows are read.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise TableError(f"{path}: no such table")
-    header = _header(path)
-    missing = [name for name in columns if name not in header]
-    if missing:
-        raise TableError(
-            f"{path}: line 1: column {missing[0]!r} is missing; the header has {', '.join(header)}"
-        )
-    places = [header.index(name) for name in columns]
-    with open(path, "rb") as stream:
-        next(stream)
-        for number, line in enumerate(stream, start=2):
-            try:
-                fields = line.decode().rstrip("\r\n").split("\t")
-            except UnicodeDecodeError as error:
-                raise TableError(f"{path}: line {number}: not UTF-8 text") from error
-            if len(fields) != len(header):
-                raise TableError(
-                    f"{path}: line {number}: {len(fields)} fields where the header has "
-                    f"{len(header)}"
-                )
-            values = tuple(fields[place] for place in places)
-            if "" in values:
-                name = columns[values.index("")]
-                raise TableError(f"{path}: line {number}: column {name!r} is empty")
-            yield number, values
-
-
-def _header(path: Path) -> list[str]:
-    with open(path, "rb") as stream:
-        line = next((line for line in stream if line.strip(b"\r\n")), b"")
-    return line.decode("utf-8-sig", errors="replace").rstrip("\r\n").split("\t")
-
-
-def _undecodable_line(path: Path) -> str | None:
-    """The first line that is not UTF-8, in words."""
-    with open(path, "rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                line.decode()
-            except UnicodeDecodeError as error:
-                return f"line {number}: not UTF-8 text: {error.reason}; save the table as UTF-8"
-    return None
-
-
-def _ragged_line(path: Path) -> str | None:
-    """The first line with the wrong number of fields, in words."""
-    width = None
-    with open(path, "rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.strip(b"\r\n"):
-                continue
-            fields = line.count(b"\t") + 1
-            if width is None:
-                width = fields
-            elif fields != width:
-                return f"line {number}: {fields} fields where the header has {width}"
-    return None
+    table = rows.read_header(path, "\t")
+    rows.check_columns(path, table.header, columns)
+    places = [table.header.index(name) for name in columns]
+    for number, fields in table.rows:
+        values = tuple(fields[place] for place in places)
+        if "" in values:
+            name = columns[values.index("")]
+            raise TableError(f"{path}: line {number}: column {name!r} is empty")
+        yield number, values
 
 
 def _typed(path: Path, column: pl.Series, dtype: pl.DataType) -> pl.Series:
@@ -167,12 +125,14 @@ def _typed(path: Path, column: pl.Series, dtype: pl.DataType) -> pl.Series:
         if bad.len():
             raise TableError(f"{path}: line {bad[0] + 2}: column {column.name!r} is empty")
         return column
-    typed = column.cast(dtype, strict=False)
-    bad = typed.is_null().arg_true()
+    kind = rows.NUMBER if dtype.is_float() else "[+-]?[0-9]+"
+    # What a number could be and is none, polars takes for null; a number too large for infinity.
+    typed = column.set(~column.str.contains(f"^{kind}$"), None).cast(dtype, strict=False)
+    bad = (typed.is_null() | ~typed.is_finite()).arg_true()
     if bad.len():
         raise TableError(
             f"{path}: line {bad[0] + 2}: column {column.name!r}: {column[bad[0]]!r} "
-            f"is not {'a number' if dtype.is_float() else 'a whole number'}"
+            f"is not {'a finite number' if dtype.is_float() else 'a whole number'}"
         )
     return typed
 
@@ -181,23 +141,29 @@ def write_table(path: str | Path, frame: pl.DataFrame) -> None:
     """Write a frame as TSV, atomically; null is an empty field, floats keep full precision.
 
     Raises:
-        TableError: a value holds a tab, a quote-breaking line feed or carriage return.
+        TableError: what would not be read back: a tab, a line break or a NUL in a value or in a
+            column's name, a name that is empty or has blanks around it, a row without any text.
     """
     for name in frame.columns:
+        if not name or name != name.strip() or _BREAKS.search(name):
+            raise TableError(
+                f"{path}: a column cannot be called {name!r}; names are texts without tabs, line "
+                "breaks and blanks around them"
+            )
         if frame[name].dtype == pl.String:
-            bad = frame[name].fill_null("").str.contains("[\t\n\r]").arg_true()
+            bad = frame[name].fill_null("").str.contains(_BREAKS.pattern).arg_true()
             if bad.len():
                 raise TableError(
-                    f"{path}: row {bad[0] + 1}: column {name!r} holds a tab or a line break: "
-                    f"{frame[name][bad[0]]!r}"
+                    f"{path}: row {bad[0] + 1}: column {name!r} holds a tab, a line break or a "
+                    f"NUL: {frame[name][bad[0]]!r}"
                 )
+    if frame.width == 1 and (frame.to_series().cast(pl.String).fill_null("") == "").any():
+        raise TableError(f"{path}: column {frame.columns[0]!r}, the only one, is empty in a row")
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
-        writer = csv.writer(
-            stream, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None
-        )
-        writer.writerow(frame.columns)
+        stream.write("\t".join(frame.columns) + "\n")
         for row in frame.iter_rows():
-            writer.writerow(["" if value is None else _text(value) for value in row])
+            fields = ("" if value is None else _text(value) for value in row)
+            stream.write("\t".join(fields) + "\n")
 
 
 def _text(value: object) -> str:
@@ -318,18 +284,12 @@ def read_scores(path: str | Path) -> pl.DataFrame:
     """Read a score file: utt_id, score (higher = more bona fide).
 
     Raises:
-        TableError: as :func:`read_table`; also a duplicate utt_id, a NaN or an infinite score.
+        TableError: as :func:`read_table`; also a duplicate utt_id.
     """
     path = Path(path)
     frame = read_table(path, SCORE_COLUMNS)
     if frame.is_empty():
         raise TableError(f"{path}: the score file has no scores")
-    bad = (~frame["score"].is_finite()).arg_true()
-    if bad.len():
-        raise TableError(
-            f"{path}: line {bad[0] + 2}: the score of {frame['utt_id'][bad[0]]!r} is "
-            f"{frame['score'][bad[0]]}; scores must be finite"
-        )
     _refuse_duplicates(path, frame)
     return frame
 

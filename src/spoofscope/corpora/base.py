@@ -10,6 +10,7 @@ import polars as pl
 from spoofscope.errors import ConfigError, CorpusError
 from spoofscope.files import files_below
 from spoofscope.options import check_keys
+from spoofscope.rows import rows
 from spoofscope.tables import LABELS, SPLITS, read_segments
 
 TRIAL_COLUMNS = ("utt_id", "path", "split", "label", "system", "speaker")
@@ -196,23 +197,17 @@ class Corpus(ABC):
 
 
 def read_protocol(path: Path, columns: tuple[str, ...]) -> Iterable[tuple[int, dict[str, str]]]:
-    """Lines of a white-space separated protocol without header, with their numbers from 1.
+    """Lines of a protocol without header, fields between blanks or tabs, with their numbers from 1.
 
     Args:
         path: the file.
         columns: names of the columns; every line must have exactly as many fields.
 
     Raises:
-        CorpusError: a line with another number of fields, or a file that is not UTF-8 text.
+        CorpusError: a line with another number of fields.
+        TableError: as `rows.lines`.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise CorpusError(f"{path}: not a text file: {error}") from error
-    for number, line in enumerate(lines, start=1):
-        fields = line.split()
-        if not fields:
-            continue
+    for number, fields in rows(path, " "):
         if len(fields) != len(columns):
             raise CorpusError(
                 f"{path}: line {number}: {len(fields)} fields, expected {len(columns)} "

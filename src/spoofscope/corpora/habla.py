@@ -7,7 +7,6 @@ corpus describe it: `Real/<country>/<speaker>/`, and one folder per system besid
 has no published split; work on it splits it in its own way.
 """
 
-import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +15,8 @@ from spoofscope.corpora.base import audio_files
 from spoofscope.corpora.folder import speaker_of, speaker_pattern
 from spoofscope.corpora.splitting import DealtCorpus
 from spoofscope.errors import CorpusError
+from spoofscope.rows import check_columns, read_header
+from spoofscope.tables import SPLITS
 
 _REAL = "Real"
 _SYSTEMS = ("CycleGAN", "Diff", "StarGAN", "TTS", "TTS-Diff", "TTS-StarGAN")
@@ -84,18 +85,22 @@ class Habla(DealtCorpus):
         table = self.need(self.options["metadata"])
         by_path = {row["path"]: row for row in rows}
         listed: dict[str, dict[str, str]] = {}
-        with open(table, encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            if not {"path", "split"} <= set(reader.fieldnames or ()):
-                raise CorpusError(f"{table}: line 1: the columns path and split are needed")
-            for line in reader:
-                path = str(base / line["path"])
-                where = f"{table}: line {reader.line_num}"
-                if path not in by_path:
-                    raise CorpusError(f"{where}: {path} does not exist")
-                if path in listed:
-                    raise CorpusError(f"{where}: {line['path']!r} is there twice")
-                listed[path] = {**by_path[path], "split": line["split"]}
+        found = read_header(table, ",")
+        columns = ("path", "split")
+        check_columns(table, found.header, columns)
+        for number, line in found.records(columns):
+            path = str(base / line["path"])
+            where = f"{table}: line {number}"
+            if path not in by_path:
+                raise CorpusError(f"{where}: {path} does not exist")
+            if path in listed:
+                raise CorpusError(f"{where}: {line['path']!r} is there twice")
+            if line["split"] not in SPLITS:
+                raise CorpusError(
+                    f"{where}: unknown split {line['split']!r}; it must be one of "
+                    f"{', '.join(SPLITS)}"
+                )
+            listed[path] = {**by_path[path], "split": line["split"]}
         return list(listed.values())
 
     def published_counts(self) -> dict[tuple[str, str], int] | None:

@@ -19,7 +19,7 @@ from spoofscope.tables import SEGMENT_COLUMNS
 
 _NAMES = {"train": "train", "dev": "dev", "eval": "test"}
 _LABELS = {"1": "bonafide", "0": "spoof"}
-_REGION = re.compile(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)-([TF])")
+_REGION = re.compile(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)-([TF])", re.ASCII)
 
 
 class _Line(NamedTuple):

@@ -4,13 +4,13 @@ Layout and counts: Müller et al., "Does Audio Deepfake Detection Generalize?", 
 the table `meta.csv` that comes with the audio.
 """
 
-import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from spoofscope.corpora.base import label_of
 from spoofscope.corpora.splitting import DealtCorpus
-from spoofscope.errors import CorpusError
+from spoofscope.rows import check_columns, read_header
 
 _COLUMNS = ("file", "speaker", "label")
 _LABELS = {"bona-fide": "bonafide", "spoof": "spoof"}
@@ -32,24 +32,17 @@ class InTheWild(DealtCorpus):
 
     def _lines(self) -> Iterable[Mapping[str, str]]:
         table = self.need("meta.csv", "release_in_the_wild/meta.csv")
-        with open(table, encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            if not set(_COLUMNS) <= set(reader.fieldnames or ()):
-                raise CorpusError(f"{table}: line 1: the columns must be {', '.join(_COLUMNS)}")
-            for row in reader:
-                label = _LABELS.get(row["label"])
-                if label is None:
-                    raise CorpusError(
-                        f"{table}: line {reader.line_num}: unknown label {row['label']!r}; it must "
-                        f"be one of {', '.join(_LABELS)}"
-                    )
-                yield {
-                    "utt_id": Path(row["file"]).stem,
-                    "path": str(table.parent / row["file"]),
-                    "label": label,
-                    "system": "-" if label == "bonafide" else "unknown",
-                    "speaker": row["speaker"],
-                }
+        found = read_header(table, ",")
+        check_columns(table, found.header, _COLUMNS)
+        for number, row in found.records(_COLUMNS):
+            label = label_of(table, number, row["label"], _LABELS)
+            yield {
+                "utt_id": Path(row["file"]).stem,
+                "path": str(table.parent / row["file"]),
+                "label": label,
+                "system": "-" if label == "bonafide" else "unknown",
+                "speaker": row["speaker"],
+            }
 
     def published_counts(self) -> dict[tuple[str, str], int] | None:
         """Counts of the paper, for the whole; there are none of splits."""

@@ -1,6 +1,5 @@
 """Any corpus whose labels are in one table."""
 
-import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -8,8 +7,12 @@ from typing import Any, ClassVar
 
 from spoofscope.corpora.base import AUDIO_SUFFIXES, TRIAL_COLUMNS, Corpus
 from spoofscope.errors import ConfigError, CorpusError
+from spoofscope.names import check_system
+from spoofscope.rows import read_header, rows
+from spoofscope.tables import LABELS, SPLITS
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".psv": "|"}
+_VOCABULARIES = {"label": LABELS, "split": SPLITS}
 _BUILT_IN_DEFAULTS = {"split": "eval", "speaker": "-", "system": "unknown"}
 
 
@@ -33,7 +36,9 @@ class TableCorpus(Corpus):
 
     Without a column for it, `utt_id` is the value of the column `path` without the suffix of an
     audio file, with "-" for "/". Bona fide rows get the system "-", whatever their field says.
-    Line breaks and tabs inside of a quoted field become blanks.
+    Fields are quoted as in CSV where a comma or a semicolon is between them; elsewhere a quotation
+    mark is a letter. Blanks around a field and lines without anything do not count; line breaks and
+    tabs inside of a condition become blanks.
     """
 
     name: ClassVar[str] = "table"
@@ -54,10 +59,11 @@ class TableCorpus(Corpus):
             raise ConfigError(f"{where}.file must name the table, relative to {root}")
         suffix = Path(self.options["file"]).suffix.lower()
         self._delimiter: str = self.options["delimiter"] or _DELIMITERS.get(suffix, "")
-        if len(self._delimiter) != 1:
+        if len(self._delimiter) != 1 or self._delimiter in '"\r\n':
             raise ConfigError(
-                f"{where}.delimiter must be one character, not {self._delimiter!r}; without it the "
-                f"table's suffix must be one of {', '.join(_DELIMITERS)}"
+                f"{where}.delimiter must be one character, and neither a quotation mark nor a line "
+                f"end, not {self._delimiter!r}; without it the table's suffix must be one of "
+                f"{', '.join(_DELIMITERS)}"
             )
         columns = self.options["columns"]
         if columns is not None and not {"path", "label"} <= set(columns):
@@ -79,107 +85,100 @@ class TableCorpus(Corpus):
                     f"{where}.values.{name}: {wrong_keys[0]!r} is no text; in YAML, quote numbers "
                     "and the words true, false, yes, no, on and off"
                 )
-        try:
-            self.options["path_format"].format(path="x")
-        except (KeyError, IndexError, ValueError, AttributeError) as error:
+        path_format = self.options["path_format"]
+        if "{path}" not in path_format or re.search(r"[{}]", path_format.replace("{path}", "")):
             raise ConfigError(
-                f"{where}.path_format {self.options['path_format']!r} must hold {{path}} and no "
-                f"other field in braces"
-            ) from error
+                f"{where}.path_format {path_format!r} must hold {{path}} and no other field in "
+                "braces"
+            )
 
     def rows(self) -> Iterable[Mapping[str, str]]:
         """One row per line of the table."""
         table = self.need(self.options["file"])
         audio_root = Path(self.options["audio_root"] or self.root)
         values: Mapping[str, Mapping[str, str]] = self.options["values"]
-        defaults = {**_BUILT_IN_DEFAULTS, **self.options["defaults"]}
+        defaults = {
+            name: str(value)
+            for name, value in {**_BUILT_IN_DEFAULTS, **self.options["defaults"]}.items()
+        }
         for number, fields in self._records(table):
+            where = f"{table}: line {number}"
             row: dict[str, str] = {}
-            for name in dict.fromkeys([*TRIAL_COLUMNS, *fields, *defaults]):
-                text = fields.get(name, "") or str(defaults.get(name, ""))
-                row[name] = str(values.get(name, {}).get(text, text))
+            for name in (*TRIAL_COLUMNS, *fields, *defaults):
+                text = fields.get(name) or defaults.get(name, "")
+                row[name] = str(values[name].get(text, text)) if name in values else text
             for name in ("path", "label"):
                 if not row[name]:
-                    raise CorpusError(f"{table}: line {number}: column {name!r} is empty")
-            if row["label"] not in ("bonafide", "spoof"):
-                raise CorpusError(
-                    f"{table}: line {number}: unknown label {row['label']!r}; say what it means "
-                    f"in corpora.{self.key}.values.label, such as {{{row['label']!r}: spoof}}"
-                )
-            if row["split"] not in ("train", "dev", "eval"):
-                raise CorpusError(
-                    f"{table}: line {number}: unknown split {row['split']!r}; say what it means in "
-                    f"corpora.{self.key}.values.split, such as {{{row['split']!r}: eval}}"
-                )
+                    raise CorpusError(f"{where}: column {name!r} is empty")
+            for name, of_column in _VOCABULARIES.items():
+                if row[name] not in of_column:
+                    raise CorpusError(
+                        f"{where}: unknown {name} {row[name]!r}; say what it means in "
+                        f"corpora.{self.key}.values.{name}, such as "
+                        f"{{{row[name]!r}: {of_column[-1]}}}"
+                    )
             if row["label"] == "bonafide":
                 row["system"] = "-"
+            check_system(row["system"], row["label"], where)
             row["utt_id"] = row["utt_id"] or _id_of(Path(row["path"]))
-            row["path"] = str(audio_root / self.options["path_format"].format(path=row["path"]))
+            row["path"] = str(audio_root / self._file_name(row["path"]))
             yield row
+
+    def _file_name(self, path: str) -> str:
+        path_format: str = self.options["path_format"]
+        return path_format.replace("{path}", path)
 
     def _records(self, table: Path) -> Iterator[tuple[int, dict[str, str]]]:
         """Line numbers and the mapped fields of every row."""
-        lines = self._lines(table)
-        width = 0
         if self._positional:
             columns: dict[str, int] = dict(self.options["columns"])
-            width = max(columns.values()) + 1
+            found = rows(table, self._delimiter)
         else:
-            _, header = next(lines, (0, []))
-            if not header:
-                raise CorpusError(f"{table}: the table is empty, not even a header")
-            names = self.options["columns"] or {name: name for name in header if name}
-            for name, column in names.items():
-                if column not in header:
-                    raise CorpusError(
-                        f"{table}: line 1: no column {column!r} for {name!r} "
-                        f"(corpora.{self.key}.columns); the header has {', '.join(header)}"
-                    )
-                if header.count(column) > 1:
-                    raise CorpusError(
-                        f"{table}: line 1: {header.count(column)} columns are called {column!r}; "
-                        f"rename them, or leave them out of corpora.{self.key}.columns"
-                    )
-            for name in ("path", "label"):
-                if name not in names:
-                    raise CorpusError(
-                        f"{table}: line 1: no column {name!r}; say which it is in "
-                        f"corpora.{self.key}.columns; the header has {', '.join(header)}"
-                    )
-            columns = {name: header.index(column) for name, column in names.items()}
-            width = len(header)
-        for number, fields in lines:
-            if len(fields) != width if not self._positional else len(fields) < width:
+            header, found = read_header(table, self._delimiter)
+            columns = self._columns(table, header)
+        width = max(columns.values()) + 1
+        for number, fields in found:
+            if len(fields) < width:
                 raise CorpusError(
                     f"{table}: line {number}: {len(fields)} fields where {width} are needed"
                 )
-            yield number, {name: _one_line(fields[index]) for name, index in columns.items()}
+            record = {name: fields[index].strip() for name, index in columns.items()}
+            for name, text in record.items():
+                if "\t" not in text and "\n" not in text:
+                    continue
+                if name in TRIAL_COLUMNS:
+                    raise CorpusError(
+                        f"{table}: line {number}: column {name!r} holds a tab or a line break: "
+                        f"{text!r}"
+                    )
+                record[name] = re.sub(r"[\t\n]+", " ", text)
+            yield number, record
 
-    def _lines(self, table: Path) -> Iterator[tuple[int, list[str]]]:
-        try:
-            with open(table, encoding="utf-8-sig", newline="") as stream:
-                if self._delimiter == " ":
-                    for number, line in enumerate(stream, start=1):
-                        if line.strip():
-                            yield number, line.split()
-                    return
-                # Only comma-separated files quote; elsewhere a quote is part of a transcript.
-                if self._delimiter == ",":
-                    reader = csv.reader(stream)
-                else:
-                    reader = csv.reader(stream, delimiter=self._delimiter, quoting=csv.QUOTE_NONE)
-                for fields in reader:
-                    if fields:
-                        yield reader.line_num, fields
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise CorpusError(f"{table}: cannot be read as a table: {error}") from error
+    def _columns(self, table: Path, header: list[str]) -> dict[str, int]:
+        """Which column of the table each column of the manifest is."""
+        names = self.options["columns"] or {name: name for name in header if name}
+        shown = ", ".join(filter(None, header))
+        for name, column in names.items():
+            if column.strip() not in header:
+                raise CorpusError(
+                    f"{table}: line 1: no column {column!r} for {name!r} "
+                    f"(corpora.{self.key}.columns); the header has {shown}"
+                )
+            if header.count(column.strip()) > 1:
+                raise CorpusError(
+                    f"{table}: line 1: {header.count(column.strip())} columns are called "
+                    f"{column!r}; rename them, or leave them out of corpora.{self.key}.columns"
+                )
+        for name in ("path", "label"):
+            if name not in names:
+                raise CorpusError(
+                    f"{table}: line 1: no column {name!r}; say which it is in "
+                    f"corpora.{self.key}.columns; the header has {shown}"
+                )
+        return {name: header.index(column.strip()) for name, column in names.items()}
 
 
 def _id_of(path: Path) -> str:
     if path.suffix.lower() in AUDIO_SUFFIXES:
         path = path.with_suffix("")
     return "-".join(path.relative_to(path.anchor).parts)
-
-
-def _one_line(field: str) -> str:
-    return re.sub(r"[\t\r\n]+", " ", field).strip()

@@ -5,7 +5,6 @@ Layout: Frank and Schönherr, "WaveFake: A Data Set to Facilitate Audio Deepfake
 TMLR 2024.
 """
 
-import csv
 import fnmatch
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -18,6 +17,7 @@ from spoofscope.corpora.splitting import check_fractions, split_groups
 from spoofscope.errors import ConfigError, CorpusError
 from spoofscope.identity import seed_of
 from spoofscope.options import nearest
+from spoofscope.rows import check_columns, read_header
 from spoofscope.tables import SPLITS
 
 _FOLDER = re.compile(r"^([A-Z])_(.+)$")
@@ -197,21 +197,15 @@ class WaveFake(Corpus):
         if self.options["metadata"] is None:
             return None
         table = self.need(self.options["metadata"])
-        with open(table, encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            if "path" not in (reader.fieldnames or ()):
-                raise CorpusError(f"{table}: line 1: column 'path' is missing")
-            rows: dict[str, dict[str, str]] = {}
-            for row in reader:
-                if None in row or None in row.values():
-                    raise CorpusError(
-                        f"{table}: line {reader.line_num}: not {len(reader.fieldnames or ())} "
-                        "fields as in the header"
-                    )
-                path = Path(row["path"]).as_posix()
-                if path in rows:
-                    raise CorpusError(f"{table}: line {reader.line_num}: {path!r} is there twice")
-                rows[path] = row
+        found = read_header(table, ",")
+        columns = list(filter(None, found.header))
+        check_columns(table, found.header, ["path", *columns])
+        rows: dict[str, dict[str, str]] = {}
+        for number, row in found.records(columns):
+            path = Path(row["path"]).as_posix()
+            if path in rows:
+                raise CorpusError(f"{table}: line {number}: {path!r} is there twice")
+            rows[path] = row
         return rows
 
     def _listed(

@@ -9,7 +9,6 @@ the countermeasure's two error rates.
 """
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +19,11 @@ import numpy.typing as npt
 
 from spoofscope.errors import ConfigError, SpoofscopeError, TableError
 from spoofscope.options import check_keys
+from spoofscope.rows import finite_number, rows
 from spoofscope.selection.operating_points import Floats, check_class, det_curve, eer
 
 FORMS = ("2019", "2021")
 _KEYS = ("target", "nontarget", "spoof")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 class AsvRates(NamedTuple):
@@ -93,20 +92,16 @@ def read_asv_scores(path: str | Path) -> dict[str, Floats]:
     if not path.is_file():
         raise TableError(f"{path}: no such file of ASV scores")
     scores: dict[str, list[float]] = {key: [] for key in _KEYS}
-    with open(path, encoding="utf-8", errors="replace") as stream:
-        for number, line in enumerate(stream, start=1):
-            fields = line.split()
-            if not fields:
-                continue
-            if len(fields) < 2 or fields[-2] not in scores:
-                raise TableError(
-                    f"{path}: line {number}: {line.strip()!r} does not end in a key "
-                    f"({', '.join(_KEYS)}) and a score"
-                )
-            value = float(fields[-1]) if _NUMBER.fullmatch(fields[-1]) else math.nan
-            if not math.isfinite(value):
-                raise TableError(f"{path}: line {number}: {fields[-1]!r} is no finite number")
-            scores[fields[-2]].append(value)
+    for number, fields in rows(path, " "):
+        if len(fields) < 2 or fields[-2] not in scores:
+            raise TableError(
+                f"{path}: line {number}: {' '.join(fields)!r} does not end in a key "
+                f"({', '.join(_KEYS)}) and a score"
+            )
+        value = finite_number(fields[-1])
+        if value is None:
+            raise TableError(f"{path}: line {number}: {fields[-1]!r} is no finite number")
+        scores[fields[-2]].append(value)
     for key, values in scores.items():
         if not values:
             raise TableError(f"{path}: there are no trials with key {key!r}")

@@ -1,0 +1,106 @@
+"""Words that tables, figures and reports use for groups of trials, and which so name nothing else.
+
+A spoofing system that was called `bonafide` would be averaged as bona fide speech, one called `all`
+would take the place of the row over all systems. So such names are refused where systems, levels
+and columns of conditions are read.
+"""
+
+import re
+
+from spoofscope.errors import TableError
+
+NONE = "-"
+"""Where a column does not apply: the system of bona fide trials, an unknown speaker."""
+
+BONAFIDE = "bonafide"
+SPOOF = "spoof"
+ALL = "all"
+POOLED = "pooled"
+MACRO = "(macro average)"
+MEAN_OF_UNSEEN = "(mean of unseen)"
+MEAN_OF_ALL = "(mean of all)"
+SELECTION = "(model selection)"
+"""Stands for the corpus in rows about the data that a detector's model was selected on."""
+
+ALL_GENERATORS = "all generators"
+ALL_SPOOFS = "all spoofs"
+
+RESERVED = (
+    *(NONE, BONAFIDE, SPOOF, ALL, POOLED),
+    *(MACRO, MEAN_OF_UNSEEN, MEAN_OF_ALL, SELECTION, ALL_GENERATORS, ALL_SPOOFS),
+)
+"""What no spoofing system and no level of a condition may be called; "-" is no level, either."""
+
+# Columns of the tables that conditions are joined to or become rows of.
+RESERVED_COLUMNS = (
+    *("score", "condition", "level", "metric", "value", "ci_low", "ci_high"),
+    *("n_bonafide", "n_spoof", POOLED, ALL),
+)
+
+_BREAKS = re.compile(r"[\t\n\r\0]")
+
+
+def _plain(name: str) -> str:
+    """A name without case, blanks, hyphens and underscores: what people take for the same word."""
+    return re.sub(r"[\s_-]+", "", name).casefold()
+
+
+_RESERVED = {_plain(name): name for name in RESERVED}
+
+
+def reserved(name: str) -> str | None:
+    """The reserved word that a name is, or would be mistaken for; None where it is none."""
+    return _RESERVED.get(_plain(name))
+
+
+def check_system(system: str, label: str, where: str) -> None:
+    """Refuse a spoof whose system is called like a group of trials.
+
+    Args:
+        system: the name.
+        label: of the trial; bona fide trials have "-" and are not looked at.
+        where: file and line, or what else the name stands in.
+
+    Raises:
+        TableError: the name is reserved.
+    """
+    word = reserved(system) if label == SPOOF else None
+    if word is not None:
+        raise TableError(
+            f"{where}: a spoofing system cannot be called {system!r}: tables and figures use "
+            f"{word!r} for a group of trials; give it another name, such as "
+            "'unknown' where it is not known"
+        )
+
+
+def check_level(level: str, column: str, where: str) -> None:
+    """Refuse a level of a condition that is called like a group of trials; "-" means no level.
+
+    Raises:
+        TableError: the name is reserved.
+    """
+    word = reserved(level)
+    if word is not None and level != NONE:
+        raise TableError(
+            f"{where}: column {column!r}: {level!r} cannot be a level of a condition: tables and "
+            f"figures use {word!r} for a group of trials; write another word, or {NONE!r} where "
+            "the condition does not apply"
+        )
+
+
+def check_condition(column: str, where: str) -> None:
+    """Refuse a name for a condition's column that tables have a column or a row of.
+
+    Raises:
+        TableError: the name is reserved, is empty, or holds what no column's name can hold.
+    """
+    if not column.strip() or column != column.strip() or _BREAKS.search(column):
+        raise TableError(
+            f"{where}: a condition's column cannot be called {column!r}; its name is a text "
+            "without tabs, line breaks and blanks around it"
+        )
+    if column in RESERVED_COLUMNS:
+        raise TableError(
+            f"{where}: a condition's column cannot be called {column!r}: tables of results have "
+            "that name for something else; rename it, or leave it out"
+        )
