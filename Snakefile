@@ -38,6 +38,7 @@ if not IS_MODULE:
 include: "workflow/common/study.smk"
 include: "workflow/common/records.smk"
 include: "workflow/common/launch.smk"
+include: "workflow/common/outside.smk"
 include: "workflow/common/corpora.smk"
 include: "workflow/common/augmentation.smk"
 include: "workflow/common/features.smk"

@@ -221,10 +221,15 @@ def files_below(folder: str | Path) -> Iterator[Path]:
 
     Linked folders are entered, except those that would lead back into themselves.
     """
+    return map(Path, paths_below(folder))
+
+
+def paths_below(folder: str | Path) -> Iterator[str]:
+    """The same as text: of many files, objects take longer than the disk."""
     return _below(str(folder), ())
 
 
-def _below(folder: str, above: tuple[str, ...]) -> Iterator[Path]:
+def _below(folder: str, above: tuple[str, ...]) -> Iterator[str]:
     real = os.path.realpath(folder)
     if real in above or not os.path.isdir(real):
         return
@@ -235,4 +240,4 @@ def _below(folder: str, above: tuple[str, ...]) -> Iterator[Path]:
             if entry.is_dir():
                 yield from _below(entry.path, (*above, real))
             else:
-                yield Path(entry.path)
+                yield entry.path

@@ -26,6 +26,8 @@ from spoofscope.locks import claim
 from spoofscope.provenance.record import code_sources, file_record, git_state, package_versions
 from spoofscope.provenance.sidecars import Sidecars, sidecar_path
 
+_notes: dict[str, Any] = {}
+
 
 def _device() -> str:
     torch = sys.modules.get("torch")
@@ -91,6 +93,11 @@ def _stop(number: int, frame: Any) -> None:
     raise _Stopped(128 + number)
 
 
+def note(**facts: Any) -> None:
+    """Let the sidecar of this job say more than every sidecar does: plain values by their names."""
+    _notes.update(facts)
+
+
 @contextlib.contextmanager
 def job(snakemake: Any) -> Iterator[dict[str, Any]]:
     """Run a script's work and record where its outputs come from.
@@ -119,6 +126,7 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
     before = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGINT)}
     parameters: dict[str, Any] = snakemake.params.cfg
     first = str(snakemake.output[0])
+    _notes.clear()
     try:
         end_with_main_process()
         with claim(first):
@@ -163,6 +171,7 @@ def _write_sidecar(
             "sources": code_sources(parameters["code"]),
             "inputs": inputs,
             "outputs": [file_record(str(path), always=True) for path in snakemake.output],
+            **_notes,
             "git": git_state(),
             "packages": package_versions(),
             "device": _device(),

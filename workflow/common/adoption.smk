@@ -24,6 +24,7 @@ def params_adopt(wildcards):
         run=wildcards.adopted,
         sha256=settings["sha256"],
         weights_sha256=settings["weights_sha256"],
+        files=OUTSIDE.files([adopted_file("model.safetensors")(wildcards)]),
     )
 
 
@@ -46,4 +47,5 @@ def params_import_scores(wildcards):
         origins=[table_origin(wildcards.corpus)],
         run=wildcards.foreign,
         entry=foreign_entry(wildcards),
+        files=OUTSIDE.files([foreign_file(wildcards)]),
     )

@@ -10,15 +10,23 @@ NOISE = {
 
 
 def noise_files(chain):
-    return [marker for kind in chain["sources"] for marker in STUDY.noise_marker(kind)]
+    """The lists of the recordings that a chain draws from."""
+    return [
+        listing
+        for kind in chain["sources"]
+        for listing in STUDY.noise_marker(kind) or [f"{R}/noise/{kind}.tsv"]
+    ]
 
 
 def noise_origins(chain):
-    roots = [STUDY.noise_root(kind) for kind in chain["sources"]]
+    roots = {kind: STUDY.noise_root(kind) for kind in chain["sources"]}
     return [
-        origin(params_generate_noise, noise=root.removeprefix(f"{NOISE_FOLDER}/"))
-        for root in roots
-        if root in NOISE
+        (
+            origin(params_generate_noise, noise=root.removeprefix(f"{NOISE_FOLDER}/"))
+            if root in NOISE
+            else origin(params_list_noise, kind=kind)
+        )
+        for kind, root in roots.items()
     ]
 
 
@@ -42,6 +50,15 @@ def noise_folders(chain):
 def params_generate_noise(wildcards):
     root = f"{NOISE_FOLDER}/{wildcards.noise}"
     return with_code("generate_noise", folder=root, **NOISE[root])
+
+
+def params_list_noise(wildcards):
+    return with_code(
+        "list_noise",
+        kind=wildcards.kind,
+        folder=STUDY.noise_root(wildcards.kind),
+        recordings=noise_recordings(wildcards.kind),
+    )
 
 
 def params_augment(wildcards):

@@ -73,6 +73,12 @@ def table_origin(corpus):
 
 def params_manifest(wildcards):
     entry = STUDY.corpora[wildcards.corpus]
+    outside = {}
+    # A generated corpus is what its job writes.
+    if entry["type"] != "mini":
+        outside["recordings"] = corpus_recordings(wildcards.corpus)
+    if "path" in entry:
+        outside["labels"] = OUTSIDE.files(corpus_files(wildcards))
     return with_code(
         "manifest",
         corpus_modules(wildcards.corpus),
@@ -81,6 +87,7 @@ def params_manifest(wildcards):
         settings=entry,
         root=STUDY.corpus_root(wildcards.corpus),
         seed=STUDY.seed,
+        **outside,
     )
 
 

@@ -34,7 +34,12 @@ def features_backbone(wildcards):
 def backbone_origins(frontend):
     folder = frontend.get("backbone", {}).get("folder")
     made = {f"{STUDY.data_root}/backbones/{name}": name for name in BACKBONES}
-    return [origin(params_backbone, backbone=made[folder])] if folder in made else []
+    if folder in made:
+        return [origin(params_backbone, backbone=made[folder])]
+    if folder is None:
+        return []
+    files = sorted({*Path(folder).glob("*.json"), *Path(folder).glob("*.safetensors")})
+    return [hash8(OUTSIDE.files(map(str, files)))]
 
 
 def params_backbone(wildcards):

@@ -86,6 +86,11 @@ def asv_scores(wildcards):
     return tandem.get("scores", [])
 
 
+def asv_files(wildcards):
+    path = asv_scores(wildcards)
+    return {"files": OUTSIDE.files([path])} if path else {}
+
+
 def params_compute_metrics(wildcards):
     bootstrap = STUDY.config.get("bootstrap", {})
     return with_code(
@@ -106,4 +111,5 @@ def params_compute_metrics(wildcards):
         # A fusion has no calibration, because its scores need none.
         calibrated=wildcards.system in FUSIONS,
         tandem=STUDY.tandem(wildcards.corpus, wildcards.split),
+        **asv_files(wildcards),
     )

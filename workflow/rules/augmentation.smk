@@ -20,6 +20,27 @@ rule generate_noise:
         "../scripts/generate_noise.py"
 
 
+rule list_noise:
+    """List the recordings of a folder of noise or room responses, with their hashes."""
+    output:
+        table=f"{R}/noise/{{kind}}.tsv",
+        recordings=f"{RECORDINGS}/noise.{{kind}}.json",
+    log:
+        f"{LOGS}/list_noise/{{kind}}.log",
+    wildcard_constraints:
+        kind="musan|rirs",
+    conda:
+        ENVIRONMENT
+    threads: 2
+    resources:
+        mem_mb=growing(4000),
+        runtime=120,
+    params:
+        cfg=params_list_noise,
+    script:
+        "../scripts/list_noise.py"
+
+
 rule augment:
     """Make an augmented copy of a corpus, with a manifest of its own."""
     input:

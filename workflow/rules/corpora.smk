@@ -68,6 +68,7 @@ rule manifest:
         manifest=f"{R}/manifests/{{corpus}}.tsv",
         segments=f"{R}/segments/{{corpus}}.tsv",
         problems=f"{R}/manifests/{{corpus}}.problems.tsv",
+        recordings=f"{RECORDINGS}/{{corpus}}.json",
     log:
         f"{LOGS}/manifest/{{corpus}}.log",
     wildcard_constraints:

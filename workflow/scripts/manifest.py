@@ -1,18 +1,22 @@
 """One table per corpus: every utterance with its label, system, split and conditions."""
 
-from spoofscope.job import job
+from spoofscope.job import job, note
 
 with job(snakemake) as cfg:
+    import os
+
     import polars as pl
 
-    from spoofscope.corpora.manifest import build_manifest, write_problems
+    from spoofscope.corpora.manifest import inspect_corpus, write_problems
     from spoofscope.corpora.registry import build
+    from spoofscope.recordings import digest, write_recordings
     from spoofscope.tables import SEGMENT_COLUMNS, write_manifest, write_segments
 
     # `options` are the generator's, the reader has none of them.
     settings = {key: value for key, value in cfg["settings"].items() if key != "options"}
     corpus = build(settings, cfg["root"], key=cfg["corpus"])
-    manifest, problems = build_manifest(corpus, workers=snakemake.threads)
+    times = "path" in settings
+    manifest, problems, recordings = inspect_corpus(corpus, snakemake.threads, times)
     segments = corpus.segments()
     if segments is None:
         segments = pl.DataFrame(schema=SEGMENT_COLUMNS)
@@ -21,3 +25,7 @@ with job(snakemake) as cfg:
     write_problems(snakemake.output.problems, problems)
     write_segments(snakemake.output.segments, segments)
     write_manifest(snakemake.output.manifest, manifest)
+    write_recordings(snakemake.output.recordings, recordings)
+    read = [entry for entry in recordings if entry.sha256 is not None]
+    sha256 = digest((os.path.relpath(entry.path, cfg["root"]), entry.sha256) for entry in read)
+    note(recordings={"folder": cfg["root"], "files": len(read), "sha256": sha256})

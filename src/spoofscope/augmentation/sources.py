@@ -1,7 +1,9 @@
 """Folders of noises and room responses, in the layouts of MUSAN and RIRS_NOISES."""
 
 import math
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,8 @@ import soundfile
 
 from spoofscope.audio import Samples, resample
 from spoofscope.errors import AudioError, ConfigError
-from spoofscope.files import files_below
+from spoofscope.files import files_below, paths_below
+from spoofscope.recordings import Recording, look_at, portable_paths
 
 _SUFFIXES = (".wav", ".flac")
 
@@ -34,6 +37,30 @@ def source_folder(sources: Mapping[str, Path], key: str, inner: str, effect: str
     if not folder.is_dir():
         raise ConfigError(f"noise.{key}: {folder} is no folder; effect {effect} needs it")
     return folder / inner if (folder / inner).is_dir() else folder
+
+
+def found_in(folder: str) -> list[str]:
+    """All WAV and FLAC files below a folder, as paths of a list of recordings, in any order."""
+    paths = (path for path in paths_below(folder) if path.lower().endswith(_SUFFIXES))
+    return portable_paths(paths, folder)
+
+
+def list_recordings(folder: str, key: str, workers: int | None = None) -> dict[str, Recording]:
+    """What is read of every WAV and FLAC file below a folder, by its name relative to the folder.
+
+    Raises:
+        ConfigError: there are none; the message names `noise.{key}`.
+        AudioError: a file cannot be read.
+    """
+    if not Path(folder).is_dir():
+        raise ConfigError(f"noise.{key}: {folder} is no folder")
+    paths = [str(path) for path in audio_files(Path(folder), key)]
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        read = list(pool.map(look_at, paths))
+    for recording in read:
+        if recording.sha256 is None:
+            raise AudioError(f"{recording.path}: cannot be read")
+    return {os.path.relpath(path, folder): entry for path, entry in zip(paths, read, strict=True)}
 
 
 def audio_files(folder: Path, key: str) -> list[Path]:

@@ -116,7 +116,8 @@ def audit(
         workers: threads; None takes one per core.
     """
     measures, undecodable = measure_manifest(manifest, workers)
-    joined = manifest.drop("sample_rate", "duration").join(
+    # The manifest's hashes are of files, these are of samples.
+    joined = manifest.drop("sample_rate", "duration", "sha256", strict=False).join(
         measures, on="utt_id", how="inner", maintain_order="left"
     )
     rows = [

@@ -1,14 +1,15 @@
 """What every corpus reader has in common."""
 
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import polars as pl
 
 from spoofscope.errors import ConfigError, CorpusError
-from spoofscope.files import files_below
+from spoofscope.files import files_below, paths_below
 from spoofscope.options import check_keys
 from spoofscope.rows import rows
 from spoofscope.tables import LABELS, SPLITS, read_segments
@@ -28,6 +29,13 @@ _COMMON_OPTIONS: dict[str, Any] = {"on_bad_audio": "fail", "splits": None, "segm
 def audio_files(folder: Path) -> list[Path]:
     """All audio files of `files.files_below`, by suffix, sorted."""
     return sorted(p for p in files_below(folder) if p.suffix.lower() in AUDIO_SUFFIXES)
+
+
+def audio_paths(folder: Path) -> Iterator[str]:
+    """The same as text and in any order, for folders that are only looked through."""
+    for path in paths_below(folder):
+        if os.path.splitext(path)[1].lower() in AUDIO_SUFFIXES:
+            yield path
 
 
 class Corpus(ABC):
@@ -115,6 +123,17 @@ class Corpus(ABC):
         The root exists when this is called. Rows of splits that the study does not ask for may be
         left out, or given: they are dropped later.
         """
+
+    def found(self) -> Iterator[str] | None:
+        """Paths of all audio that the reader finds by looking into folders.
+
+        None where tables say which files there are. It is asked before every run, so it reads no
+        file.
+
+        Raises:
+            CorpusError: as :meth:`trials`.
+        """
+        return None
 
     def segments(self) -> pl.DataFrame | None:
         """The segments of the corpus (see `tables.read_segments`), or None when it has none.

@@ -1,11 +1,11 @@
 """Own recordings: folders named bonafide/ and spoof/<system>/."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from spoofscope.corpora.base import audio_files
+from spoofscope.corpora.base import AUDIO_SUFFIXES, audio_files, audio_paths
 from spoofscope.corpora.splitting import DealtCorpus
 from spoofscope.errors import ConfigError, CorpusError
 from spoofscope.tables import SPLITS
@@ -33,9 +33,21 @@ class FolderCorpus(DealtCorpus):
         super().__init__(root, options, key=key)
         self._speaker = speaker_pattern(self.options["speaker"], self.owner)
 
+    def found(self) -> Iterator[str]:
+        """All audio below the class folders, of the splits in use where these are folders."""
+        splits = self._split_folders()
+        folders = [self.root / s for s in splits if s in self.splits] if splits else [self.root]
+        for folder in folders:
+            for source, _ in self._sources(folder):
+                yield from audio_paths(source)
+            yield from map(str, self._loose(folder / "spoof"))
+
+    def _split_folders(self) -> list[str]:
+        return [split for split in SPLITS if (self.root / split).is_dir()]
+
     def rows(self) -> Iterable[Mapping[str, str]]:
         """One row per audio file below the class folders."""
-        split_folders = [split for split in SPLITS if (self.root / split).is_dir()]
+        split_folders = self._split_folders()
         if split_folders and self.options["fractions"] is not None:
             raise CorpusError(
                 f"{self.root}: has the folders {', '.join(split_folders)}, which are its splits; "
@@ -54,21 +66,40 @@ class FolderCorpus(DealtCorpus):
     def _group(self, row: Mapping[str, str]) -> str:
         return row["speaker"] if self._speaker else Path(row["path"]).stem
 
-    def _class_folders(self, folder: Path) -> list[dict[str, str]]:
+    @staticmethod
+    def _sources(folder: Path) -> list[tuple[Path, str]]:
+        """Folders of audio with the system that each is of."""
         sources = [(folder / "bonafide", "-")]
         spoof = folder / "spoof"
         if spoof.is_dir():
-            sources += [(p, p.name) for p in sorted(spoof.iterdir()) if p.is_dir()]
+            systems = [p for p in spoof.iterdir() if p.is_dir() and not p.name.startswith(".")]
+            sources += [(p, p.name) for p in sorted(systems)]
+        return sources
+
+    @staticmethod
+    def _loose(spoof: Path) -> list[Path]:
+        """Audio that lies directly in the folder."""
+        if not spoof.is_dir():
+            return []
+        return sorted(
+            p
+            for p in spoof.iterdir()
+            if p.suffix.lower() in AUDIO_SUFFIXES and not p.name.startswith(".") and not p.is_dir()
+        )
+
+    def _class_folders(self, folder: Path) -> list[dict[str, str]]:
+        spoof = folder / "spoof"
         if (spoof / "-").is_dir():
             raise CorpusError(
                 f"{spoof / '-'}: rename this folder: '-' stands for bona fide where systems are "
                 f"named ({self.owner})"
             )
         rows = [
-            self._row(path, system) for source, system in sources for path in audio_files(source)
+            self._row(path, system)
+            for source, system in self._sources(folder)
+            for path in audio_files(source)
         ]
-        loose = [p for p in audio_files(spoof) if p.parent == spoof]
-        rows += [self._row(path, "unknown") for path in loose]
+        rows += [self._row(path, "unknown") for path in self._loose(spoof)]
         if not rows:
             raise CorpusError(
                 f"{folder}: no audio in bonafide/ or spoof/<system>/ below this folder "

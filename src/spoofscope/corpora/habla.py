@@ -7,11 +7,11 @@ corpus describe it: `Real/<country>/<speaker>/`, and one folder per system besid
 has no published split; work on it splits it in its own way.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from spoofscope.corpora.base import audio_files
+from spoofscope.corpora.base import audio_files, audio_paths
 from spoofscope.corpora.folder import speaker_of, speaker_pattern
 from spoofscope.corpora.splitting import DealtCorpus
 from spoofscope.errors import CorpusError
@@ -53,12 +53,28 @@ class Habla(DealtCorpus):
         super().__init__(root, options, key=key)
         self._speaker = speaker_pattern(self.options["speaker"], self.owner)
 
+    def found(self) -> Iterator[str] | None:
+        """All audio beside and below the folder `Real`; metadata say themselves which they list."""
+        if self.options["metadata"] is not None:
+            return None
+        return (path for folder in self._folders() for path in audio_paths(folder))
+
+    def _base(self) -> Path:
+        return self.need(_REAL, f"FinalDataset_16khz/{_REAL}").parent
+
+    def _folders(self) -> list[Path]:
+        return sorted(
+            path
+            for path in self._base().iterdir()
+            if path.is_dir() and not path.name.startswith(".")
+        )
+
     def rows(self) -> Iterable[Mapping[str, str]]:
         """One row per audio file."""
-        base = self.need(_REAL, f"FinalDataset_16khz/{_REAL}").parent
+        base = self._base()
         rows = []
-        for folder in sorted(path for path in base.iterdir() if path.is_dir()):
-            found = [] if folder.name.startswith(".") else audio_files(folder)
+        for folder in self._folders():
+            found = audio_files(folder)
             if found and folder.name not in (_REAL, *_SYSTEMS):
                 raise CorpusError(
                     f"{folder}: HABLA has no such system; it has {', '.join(_SYSTEMS)}"

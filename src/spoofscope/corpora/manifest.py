@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import polars as pl
 
 from spoofscope import audio
 from spoofscope.corpora.base import Corpus
 from spoofscope.errors import AudioError, CorpusError
+from spoofscope.recordings import Recording, look_at, portable_path, portable_paths
 from spoofscope.tables import read_table, write_table
 
 PROBLEM_COLUMNS: dict[str, pl.DataType] = dict.fromkeys(
@@ -31,6 +32,16 @@ class Problem:
     split: str
     label: str
     reason: str
+
+
+class Inspected(NamedTuple):
+    """A corpus that was looked at: its manifest, the files left out of it, and what was read of
+    all files that decide the manifest.
+    """
+
+    manifest: pl.DataFrame
+    problems: list[Problem]
+    recordings: list[Recording]
 
 
 def write_problems(path: str | Path, problems: Sequence[Problem]) -> None:
@@ -57,12 +68,11 @@ def in_threads(
         return list(pool.map(function, items))
 
 
-def portable_path(path: str | Path) -> str:
-    """Relative to the working directory when the path is below it, else absolute."""
-    # Links are kept: data are often linked into the working directory from elsewhere.
-    absolute = Path(os.path.abspath(path))
-    here = Path.cwd()
-    return str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
+class _Looked(NamedTuple):
+    """What a file's header says, or why it cannot be used; and what was read of the file."""
+
+    header: audio.AudioInfo | str
+    recording: Recording
 
 
 def build_manifest(
@@ -70,12 +80,24 @@ def build_manifest(
 ) -> tuple[pl.DataFrame, list[Problem]]:
     """The manifest of a corpus (see `tables.read_manifest`) and the files left out of it.
 
-    Durations (s) and sample rates (Hz) come from the files' headers. With `on_bad_audio: exclude`
-    every file is decoded, so that a truncated one is found here and not in a training.
+    Args and errors are those of :func:`inspect_corpus`.
+    """
+    inspected = inspect_corpus(corpus, workers)
+    return inspected.manifest, inspected.problems
+
+
+def inspect_corpus(corpus: Corpus, workers: int | None = None, times: bool = True) -> Inspected:
+    """Look at every file of a corpus.
+
+    Durations (s) and sample rates (Hz) come from the files' headers; the column `sha256` is of
+    their contents, which are read in the same pass. With `on_bad_audio: exclude` every file is
+    decoded, so that a truncated one is found here and not in a training.
 
     Args:
         corpus: the reader.
         workers: threads; None takes one per core.
+        times: whether to note when files were modified. Of files that the workflow itself writes
+            the times say nothing.
 
     Raises:
         CorpusError: what `Corpus.trials` raises; with `on_bad_audio: fail` also a missing or
@@ -84,16 +106,18 @@ def build_manifest(
     trials = corpus.trials()
     exclude = corpus.options["on_bad_audio"] == "exclude"
 
-    def inspect(path: str) -> audio.AudioInfo | str:
+    def inspect(path: str) -> _Looked:
+        recording = look_at(path, times)
         try:
             header = audio.info(path)
             if exclude:
                 audio.read(path)
         except AudioError as error:
-            return str(error)
-        return header
+            return _Looked(str(error), recording)
+        return _Looked(header, recording)
 
-    found = in_threads(inspect, trials["path"].to_list(), workers)
+    looked = in_threads(inspect, trials["path"].to_list(), workers)
+    found = [each.header for each in looked]
     good = [isinstance(header, audio.AudioInfo) for header in found]
     problems = [
         Problem(row["utt_id"], portable_path(row["path"]), row["split"], row["label"], reason)
@@ -120,5 +144,24 @@ def build_manifest(
         pl.Series("path", paths),
         pl.Series("duration", [header.duration for header in headers]),
         pl.Series("sample_rate", [header.sample_rate for header in headers]),
+        pl.Series(
+            "sha256", [e.recording.sha256 for e, usable in zip(looked, good, strict=True) if usable]
+        ),
     )
-    return manifest, problems
+    recordings = {each.recording.path: each.recording for each in looked}
+    for path in found_by(corpus) or ():
+        # Left out by `splits`, or by a limit: only that the file is there counts.
+        recordings.setdefault(path, Recording(path, 0, None, None))
+    return Inspected(manifest, problems, list(recordings.values()))
+
+
+def found_by(corpus: Corpus) -> list[str] | None:
+    """What `Corpus.found` gives, as paths of a manifest.
+
+    Raises:
+        CorpusError: as `Corpus.found`.
+    """
+    found = corpus.found()
+    if found is None:
+        return None
+    return portable_paths(found, corpus.root)

@@ -5,10 +5,11 @@ Layout: the released archive, `train`, `dev` and `eval`, each with `real/` and `
 152, 2024). The release does not say which enhancement system made which file.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import ClassVar
 
-from spoofscope.corpora.base import Corpus, audio_files
+from spoofscope.corpora.base import Corpus, audio_files, audio_paths
 
 _FOLDERS = {"real": "bonafide", "fake": "spoof"}
 
@@ -22,11 +23,20 @@ class SceneFake(Corpus):
     name: ClassVar[str] = "scenefake"
     obtain: ClassVar[str] = "https://zenodo.org/record/7663324"
 
+    def found(self) -> Iterator[str]:
+        """All audio of the class folders."""
+        for split in self.splits:
+            for folder in _FOLDERS:
+                yield from audio_paths(self._below(split, folder))
+
+    def _below(self, split: str, folder: str) -> Path:
+        return self.need(f"{split}/{folder}", f"SceneFake/{split}/{folder}")
+
     def rows(self) -> Iterable[Mapping[str, str]]:
         """One row per audio file of the class folders."""
         for split in self.splits:
             for folder, label in _FOLDERS.items():
-                below = self.need(f"{split}/{folder}", f"SceneFake/{split}/{folder}")
+                below = self._below(split, folder)
                 for path in audio_files(below):
                     names = path.relative_to(below).with_suffix("").parts
                     yield {

@@ -7,11 +7,11 @@ TMLR 2024.
 
 import fnmatch
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from spoofscope.corpora.base import Corpus, audio_files
+from spoofscope.corpora.base import Corpus, audio_files, audio_paths
 from spoofscope.corpora.folder import speaker_of, speaker_pattern
 from spoofscope.corpora.splitting import check_fractions, split_groups
 from spoofscope.errors import ConfigError, CorpusError
@@ -96,6 +96,11 @@ class WaveFake(Corpus):
                     f"corpora.{key}.limits maps {', '.join(SPLITS)} to whole numbers of at least "
                     f"1, not {split!r} to {limit!r}"
                 )
+
+    def found(self) -> Iterator[str]:
+        """All audio in the folders that are used."""
+        for source in self._sources():
+            yield from audio_paths(source.folder)
 
     def rows(self) -> Iterable[Mapping[str, str]]:
         """One row per audio file that is used."""

@@ -1,5 +1,6 @@
 """Reading sidecars: the JSON file beside the first output of a job that says what made it."""
 
+import datetime
 import glob
 import json
 import os
@@ -37,6 +38,13 @@ def read_sidecar(path: str | Path) -> Record:
     if missing:
         raise ProvenanceError(f"{path} is damaged: {missing[0]!r} is missing")
     return record
+
+
+def end_of(record: Record) -> float:
+    """When a job ended, in seconds since the epoch."""
+    started = datetime.datetime.fromisoformat(record["started"])
+    # The start is recorded in whole seconds, cut off.
+    return float(started.timestamp() + record["seconds"] + 1.0)
 
 
 class Sidecars:

@@ -1,0 +1,157 @@
+"""What a study reads and does not make: whether it is still what the results were made from.
+
+Snakemake compares files that rules name as inputs, and of those only the ones that are newer than
+what was made from them. Recordings are too many to be named, and a file that is copied with its old
+time is not newer. So the main process compares them whenever the workflow is planned, a dry run
+included, and puts the outcome among the parameters of the jobs that read them: a parameter that has
+changed makes a job stale.
+"""
+
+import atexit
+import json
+import os
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from spoofscope.errors import ProvenanceError, SpoofscopeError
+from spoofscope.identity import hash8
+from spoofscope.locks import FOLDER
+from spoofscope.provenance.sidecars import end_of, read_sidecar, sidecar_path
+from spoofscope.recordings import (
+    Changes,
+    Hashes,
+    Recording,
+    compare,
+    read_recordings,
+    status_of,
+)
+
+VARIABLE = "SPOOFSCOPE_OUTSIDE"
+"""Environment variable with the outcomes, for processes of jobs that read the workflow again."""
+
+
+def known_recordings(
+    recordings: str | Path, output: str | Path
+) -> tuple[dict[str, Recording], Mapping[str, Any]] | None:
+    """What a job has read, and its sidecar; None where one of them is missing or damaged.
+
+    Args:
+        recordings: the job's list of recordings.
+        output: the job's first output.
+    """
+    try:
+        return read_recordings(recordings), read_sidecar(sidecar_path(output))
+    except (OSError, ProvenanceError):
+        return None
+
+
+class Outside:
+    """Compares what lies outside of the workflow with what was read of it.
+
+    Args:
+        main: whether this is the main process of a run; others take its outcomes.
+        tell: is given a sentence for everything that has changed.
+    """
+
+    def __init__(self, main: bool, tell: Callable[[str], object]) -> None:
+        self._main = main
+        self._tell = tell
+        self._outcomes: dict[str, Any] = {}
+        if not main:
+            self._outcomes = json.loads(os.environ.get(VARIABLE, "{}"))
+        self._hashes = Hashes(FOLDER / "hashes.json")
+        if main:
+            atexit.register(self._hashes.save)
+        self.changes: dict[str, str] = {}
+        """What has changed, in words, by the outcome."""
+
+    def _outcome(self, key: str, work_out: Callable[[], Any]) -> Any:
+        if key not in self._outcomes:
+            self._outcomes[key] = work_out()
+            if self._main:
+                # Jobs on a cluster work their parameters out again, when files may be others.
+                os.environ[VARIABLE] = json.dumps(self._outcomes)
+        return self._outcomes[key]
+
+    def files(self, paths: Iterable[str]) -> dict[str, str | None]:
+        """SHA-256 of some files by path; None of those that are not there."""
+        return {path: self._outcome(f"file {path}", partial(self._sha256, path)) for path in paths}
+
+    def _sha256(self, path: str) -> str | None:
+        status = status_of(path)
+        return None if status is None else self._hashes.of(path, status)
+
+    def folder(
+        self,
+        what: str,
+        root: str,
+        recordings: str,
+        output: str,
+        find: Callable[[], Collection[str] | None],
+    ) -> str:
+        """A text that is another one when recordings are others than those that a job has read.
+
+        It stays what it is while names, sizes and times are those that were read, or the contents
+        are. Where nothing was read yet it depends on names, sizes and times.
+
+        Args:
+            what: name of the folder's content, for the sentence.
+            root: the folder. Where there is none, nothing can be compared.
+            recordings: the job's list of recordings.
+            output: the job's first output.
+            find: gives the paths of all files that would be read now; None where these are the
+                known ones.
+        """
+        return str(
+            self._outcome(
+                f"folder {output}", lambda: self._folder(what, root, recordings, output, find)
+            )
+        )
+
+    def _folder(
+        self,
+        what: str,
+        root: str,
+        recordings: str,
+        output: str,
+        find: Callable[[], Collection[str] | None],
+    ) -> str:
+        read = known_recordings(recordings, output)
+        known, sidecar = read if read else ({}, {})
+        recorded = sidecar.get("parameters", {}).get("recordings")
+        there = os.path.isdir(root)
+        if not there and recorded is not None:
+            return str(recorded)
+        found: Collection[str] | None = ()
+        if there:
+            try:
+                found = find()
+            except SpoofscopeError:
+                # The job says what is wrong with the folder.
+                found = ()
+        if recorded is None:
+            return _text_of(list(known) if found is None else found)
+        started = time.monotonic()
+        changes = compare(known, found, self._hashes.of, until=end_of(sidecar))
+        if time.monotonic() - started > 10:
+            self._tell(f"{what}: {len(known)} recordings were compared with what was read of them")
+        if changes == Changes():
+            return str(recorded)
+        outcome = _text_of({*known, *(known if found is None else found)})
+        self.changes[outcome] = changes.as_text()
+        self._tell(f"{what}: {changes.as_text()} since {output} was made")
+        return outcome
+
+
+def _text_of(paths: Collection[str]) -> str:
+    """A text that depends on names, sizes and times."""
+    seen = []
+    for path in sorted(paths):
+        status = status_of(path)
+        seen.append(
+            [os.fsencode(path).hex(), *((status.st_size, status.st_mtime_ns) if status else ())]
+        )
+    return hash8(seen)
