@@ -12,7 +12,7 @@ from scipy.special import bdtr
 
 from spoofscope import audio
 from spoofscope.errors import SpoofscopeError
-from spoofscope.files import atomic_folder, read_json, remove_leftovers
+from spoofscope.files import atomic_folder, read_json, remove_leftovers, sha256_file
 from spoofscope.identity import rng_of
 from spoofscope.selection.operating_points import eer
 from spoofscope.tables import LABELS, join_scores
@@ -24,6 +24,7 @@ NO_AUDIO = "-"
 _LISTED = (
     *("utt_id", "path", "label", "system", "score_right", "score_wrong"),
     *("threshold_right", "threshold_wrong", "margin_right", "margin_wrong", "audio"),
+    "sha256",
 )
 
 
@@ -157,14 +158,15 @@ def export(listed: pl.DataFrame, chosen: list[str], folder: Path, seconds: float
         seconds: of each clip, from its start.
 
     Returns:
-        `listed` with the columns of the table alone, and `audio`: the exported file, or "-". The
-        exported ones come first, in their order.
+        `listed` with the columns of the table alone, `audio`: the exported file, or "-", and
+        `sha256`: of its content, or "-". The exported ones come first, in their order.
 
     Raises:
         AudioError: a clip cannot be read.
     """
     remove_leftovers(folder)
     names = {}
+    hashes: dict[str, str] = {}
     paths = dict(listed.select("utt_id", "path").iter_rows())
     systems = dict(listed.select("utt_id", "system").iter_rows())
     with atomic_folder(folder) as temporary:
@@ -175,6 +177,7 @@ def export(listed: pl.DataFrame, chosen: list[str], folder: Path, seconds: float
             names[utt_id] = f"{i:02}-{stem}.wav"
             samples, rate = _start(paths[utt_id], seconds)
             audio.write(temporary / names[utt_id], samples, rate)
+            hashes[utt_id] = sha256_file(temporary / names[utt_id])
     if not names:
         os.rmdir(folder)
     place = {utt_id: i for i, utt_id in enumerate(chosen)}
@@ -186,6 +189,9 @@ def export(listed: pl.DataFrame, chosen: list[str], folder: Path, seconds: float
                     for utt_id in listed["utt_id"]
                 ],
                 dtype=pl.String,
+            ),
+            sha256=pl.Series(
+                [hashes.get(utt_id, NO_AUDIO) for utt_id in listed["utt_id"]], dtype=pl.String
             ),
             place=pl.Series(
                 [place.get(utt_id, len(place)) for utt_id in listed["utt_id"]], dtype=pl.Int64

@@ -19,7 +19,7 @@ from typing import Any
 from spoofscope.errors import ProvenanceError, SpoofscopeError
 from spoofscope.identity import hash8
 from spoofscope.locks import FOLDER
-from spoofscope.provenance.sidecars import end_of, read_sidecar, sidecar_path
+from spoofscope.provenance.sidecars import Record, end_of, read_sidecar, sidecar_path
 from spoofscope.recordings import (
     Changes,
     Hashes,
@@ -35,7 +35,7 @@ VARIABLE = "SPOOFSCOPE_OUTSIDE"
 
 def known_recordings(
     recordings: str | Path, output: str | Path
-) -> tuple[dict[str, Recording], Mapping[str, Any]] | None:
+) -> tuple[dict[str, Recording], Record] | None:
     """What a job has read, and its sidecar; None where one of them is missing or damaged.
 
     Args:
@@ -67,6 +67,12 @@ class Outside:
             atexit.register(self._hashes.save)
         self.changes: dict[str, str] = {}
         """What has changed, in words, by the outcome."""
+        self.absent: dict[str, str] = {}
+        """Folders that are not there, so that nothing could be compared, by what is in them."""
+
+    def keep_nothing(self) -> None:
+        """Leave no hashes for processes to come."""
+        atexit.unregister(self._hashes.save)
 
     def _outcome(self, key: str, work_out: Callable[[], Any]) -> Any:
         if key not in self._outcomes:
@@ -120,9 +126,12 @@ class Outside:
         find: Callable[[], Collection[str] | None],
     ) -> str:
         read = known_recordings(recordings, output)
-        known, sidecar = read if read else ({}, {})
+        known: Mapping[str, Recording] = read[0] if read else {}
+        sidecar: Record = read[1] if read else {}
         recorded = sidecar.get("parameters", {}).get("recordings")
         there = os.path.isdir(root)
+        if not there:
+            self.absent[what] = root
         if not there and recorded is not None:
             return str(recorded)
         found: Collection[str] | None = ()

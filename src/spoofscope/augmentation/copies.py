@@ -1,22 +1,24 @@
 """Augmented copies of a corpus, stored as FLAC files with a manifest."""
 
+import hashlib
+import io
 import json
-import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import soundfile
 
-from spoofscope.audio import Samples, read
+from spoofscope.audio import read
 from spoofscope.augmentation.chain import Chain, utterance_rng
 from spoofscope.errors import AudioError, ConfigError, TableError
 from spoofscope.files import atomic_path, sha256_file
 from spoofscope.identity import canonical_json, hash8
+from spoofscope.recordings import portable_path
 
 _NEW_COLUMNS = ("source_utt", "augmentation")
 
@@ -24,6 +26,7 @@ _NEW_COLUMNS = ("source_utt", "augmentation")
 class _Copy(NamedTuple):
     n_samples: int
     applied: str
+    sha256: str
 
 
 def make_copies(
@@ -40,8 +43,8 @@ def make_copies(
 
     The copies depend on the sources, the chain, the name and the seed, and not on the number of
     workers. Every file carries what was done to it (and a key of what it was made from) in its
-    comment field, so a run that was interrupted goes on where it stopped: a file that is whole and
-    has the right key is kept.
+    comment field, so a run that was interrupted goes on where it stopped: a file that has the right
+    key, and decodes to the very samples that were written, is kept.
 
     Args:
         manifest: the source utterances.
@@ -56,8 +59,9 @@ def make_copies(
 
     Returns:
         The manifest of the copies in the order of the sources: all source columns, with new
-        utt_id, path, duration (s) and sample_rate, plus `source_utt` and `augmentation` (JSON list
-        of the steps taken); and the segments with the new ids, or None.
+        utt_id, path, duration (s), sample_rate and, where the sources have one, sha256, plus
+        `source_utt` and `augmentation` (JSON list of the steps taken); and the segments with the
+        new ids, or None.
 
     Raises:
         ConfigError: workers below 1, or segments with a chain that does not keep time.
@@ -94,12 +98,14 @@ def make_copies(
     rate = chain.sample_rate
     copied = manifest.with_columns(
         pl.Series("utt_id", ids),
-        pl.Series("path", _manifest_paths(paths)),
+        pl.Series("path", [portable_path(path) for path in paths]),
         pl.Series("duration", [copy.n_samples / rate for copy in copies], dtype=pl.Float64),
         pl.lit(rate, dtype=pl.Int64).alias("sample_rate"),
         pl.Series("source_utt", sources),
         pl.Series("augmentation", [copy.applied for copy in copies]),
     )
+    if "sha256" in manifest.columns:
+        copied = copied.with_columns(pl.Series("sha256", [copy.sha256 for copy in copies]))
     if segments is None:
         return copied, None
     own = segments.filter(pl.col("utt_id").is_in(sources))
@@ -111,13 +117,6 @@ def make_copies(
 def _file_stem(utt_id: str) -> str:
     # Some corpora use paths as ids.
     return utt_id.replace("%", "%25").replace("/", "%2F")
-
-
-def _manifest_paths(paths: Sequence[Path]) -> list[str]:
-    """Relative to the working directory where below it, else absolute."""
-    here = Path.cwd()
-    absolute = [Path(os.path.abspath(path)) for path in paths]
-    return [str(p.relative_to(here) if p.is_relative_to(here) else p) for p in absolute]
 
 
 def _make_copy(
@@ -132,37 +131,46 @@ def _make_copy(
         return finished
     x, _ = read(source, chain.sample_rate)
     y, applied = chain(x, utterance_rng(seed, 0, f"{name}-{utt_id}"))
-    _write(path, y, chain.sample_rate, canonical_json({"key": key, "applied": applied}))
-    return _Copy(y.size, canonical_json(applied))
+    pcm = np.round(np.clip(y.astype(np.float64) * 32768.0, -32768, 32767)).astype(np.int16)
+    content = _encoded(pcm, chain.sample_rate, key, applied)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+    return _Copy(y.size, canonical_json(applied), hashlib.sha256(content).hexdigest())
 
 
 def _finished_copy(path: Path, key: str) -> _Copy | None:
-    """A copy from an earlier run, or None when there is none or it was made from other things."""
+    """A copy from an earlier run, or None when there is none, it was made from other things, or it
+    is not what was written.
+    """
     if not path.is_file():
         return None
+    content = path.read_bytes()
     try:
-        with soundfile.SoundFile(str(path)) as file:
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
             made: dict[str, Any] = json.loads(file.comment)
-            n_samples = int(file.frames)
-    except (soundfile.SoundFileError, json.JSONDecodeError):
+            pcm = file.read(dtype="int16")
+            rate = file.samplerate
+        if made["key"] != key or made["samples"] != _hash(pcm):
+            return None
+        # Whatever else is damaged: the same samples and words give the same bytes.
+        if content != _encoded(pcm, rate, key, made["applied"]):
+            return None
+    except (soundfile.SoundFileError, ValueError, KeyError, TypeError):
         return None
-    if made.get("key") != key:
-        return None
-    return _Copy(n_samples, canonical_json(made["applied"]))
+    applied = canonical_json(made["applied"])
+    return _Copy(pcm.size, applied, hashlib.sha256(content).hexdigest())
 
 
-def _write(path: Path, x: Samples, sample_rate: int, comment: str) -> None:
-    pcm = np.round(np.clip(x.astype(np.float64) * 32768.0, -32768, 32767)).astype(np.int16)
-    with atomic_path(path) as temporary:
-        try:
-            with soundfile.SoundFile(
-                str(temporary), "w", samplerate=sample_rate, channels=1, subtype="PCM_16"
-            ) as file:
-                file.comment = comment
-                file.write(pcm)
-            with soundfile.SoundFile(str(temporary)) as written:
-                whole = written.frames == pcm.size and written.comment == comment
-        except soundfile.SoundFileError as error:
-            raise AudioError(f"{path}: cannot be written: {error}; is the disk full?") from error
-        if not whole:
-            raise AudioError(f"{path}: cannot be written whole; is the disk full?")
+def _hash(pcm: npt.NDArray[np.int16]) -> str:
+    return hashlib.sha256(pcm.tobytes()).hexdigest()
+
+
+def _encoded(pcm: npt.NDArray[np.int16], sample_rate: int, key: str, applied: Any) -> bytes:
+    """A FLAC file that says what it was made from, what was done, and which samples it holds."""
+    content = io.BytesIO()
+    with soundfile.SoundFile(
+        content, "w", samplerate=sample_rate, channels=1, subtype="PCM_16", format="FLAC"
+    ) as file:
+        file.comment = canonical_json({"key": key, "applied": applied, "samples": _hash(pcm)})
+        file.write(pcm)
+    return content.getvalue()

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from spoofscope import audio
-from spoofscope.files import atomic_folder
+from spoofscope.files import atomic_folder, sha256_file
 from spoofscope.fingerprints.means import BONAFIDE, Fingerprints
 from spoofscope.fingerprints.spectra import Floats
 from spoofscope.identity import rng_of
@@ -25,6 +25,7 @@ COLUMNS: dict[str, pl.DataType] = {
     "sound": pl.String(),
     "path": pl.String(),
     "n_clips": pl.Int64(),
+    "sha256": pl.String(),
 }
 
 
@@ -89,7 +90,7 @@ def write_sounds(
     What was in the folder is replaced.
 
     Returns:
-        source, sound, path and n_clips (of the source), bona fide first.
+        source, sound, path, n_clips (of the source) and sha256 (of the file), bona fide first.
 
     Raises:
         AudioError: a file cannot be written.
@@ -102,5 +103,6 @@ def write_sounds(
             name = f"{quote(source, safe=' +')}.{kind}.wav"
             audio.write(temporary / name, samples.astype(np.float32), fingerprints.sample_rate)
             row = {"source": source, "sound": kind, "path": f"{folder}/{name}"}
-            rows.append({**row, "n_clips": n_clips[source]})
+            sha256 = sha256_file(temporary / name)
+            rows.append({**row, "n_clips": n_clips[source], "sha256": sha256})
     return pl.DataFrame(rows, schema=COLUMNS)

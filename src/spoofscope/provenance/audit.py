@@ -9,7 +9,7 @@ import csv
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,8 +22,17 @@ from spoofscope.provenance.sidecars import (
     SUFFIX,
     Record,
     difference,
+    end_of,
     read_sidecar,
     sidecar_path,
+)
+from spoofscope.recordings import (
+    Changes,
+    compare,
+    hash_of,
+    in_chunks,
+    read_recordings,
+    status_of,
 )
 
 LOCK = Path("envs/requirements.lock")
@@ -44,8 +53,14 @@ KINDS = {
 _PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)", re.MULTILINE)
 _RUN_ID = re.compile(r"[A-Za-z0-9_]+-[0-9a-f]{8}")
 _NOT_SETTINGS = ("code", "upstream")
-# Rules that write audio besides their outputs, and the column of the first output that lists it.
-_LISTING = {"augment": "path", "find_disagreements": "audio", "fingerprint_audio": "path"}
+# Rules that write audio besides their outputs, and the column of the first output that lists it;
+# the column `sha256` is of that audio.
+_LISTING = {
+    "augment": "path",
+    "find_disagreements": "audio",
+    "fingerprint_audio": "path",
+    "generate_noise": "file",
+}
 _MAX_CHANGES = 5
 
 
@@ -81,10 +96,22 @@ class Audit:
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     checked: dict[str, int] = field(default_factory=dict)
+    recordings: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """Plain types; the keys are those of the attributes."""
-        return asdict(self)
+        """Plain types; the keys are those of the attributes, what was not checked is a note."""
+        told = asdict(self)
+        del told["recordings"]
+        return {**told, "notes": [*self.notes, *filter(None, [self.unchecked()])]}
+
+    def unchecked(self) -> str:
+        """What of the recordings was not looked at, in words; "" where everything was."""
+        if self.verified or not self.recordings:
+            return ""
+        return (
+            f"{self.recordings} recordings compared by name, size and time, their contents are not "
+            "checked (--verify does that)"
+        )
 
 
 def audit_study(configfiles: Sequence[str] = (), verify: bool = False) -> Audit:
@@ -128,6 +155,8 @@ class _Auditor:
                 if "sha256" in entry and "mtime_ns" in entry:
                     key = (entry["path"], entry["sha256"])
                     self.times.setdefault(key, set()).add(entry["mtime_ns"])
+        # Recordings that were compared with what was read or written of them.
+        self.recordings = 0
         # Jobs whose results are not what they would be if they were made now.
         self.outdated: set[str] = set()
         self.files = 0
@@ -139,7 +168,14 @@ class _Auditor:
             self._job(job, record)
             if record is not None:
                 self._circumstances(job, record, pins)
+                if "recordings" in record:
+                    self._recordings(job, record)
         self._strangers()
+        for what, folder in self.plan.absent.items():
+            self.result.notes.append(
+                f"{what}: {folder} is not there; whether its recordings are those that were read "
+                "was not checked"
+            )
         wrong = _unpinned(package_versions(), pins)
         if wrong:
             self._find("environment", None, f"this environment is not that of the lock: {wrong}")
@@ -148,6 +184,7 @@ class _Auditor:
             "files": self.files,
             "sidecars": len(self.records),
         }
+        self.result.recordings = self.recordings
         order = list(KINDS)
         self.result.findings.sort(key=lambda finding: order.index(finding.kind))
         return self.result
@@ -222,6 +259,10 @@ class _Auditor:
             reasons.append(f"rule {record['rule']} made it")
         old = {k: v for k, v in record["parameters"].items() if k not in _NOT_SETTINGS}
         new = {k: v for k, v in job.parameters.items() if k not in _NOT_SETTINGS}
+        recordings = str(new.get("recordings"))
+        if recordings != old.get("recordings") and recordings in self.plan.changes:
+            reasons.append(f"{self.plan.changes[recordings]} since it was made")
+            del old["recordings"], new["recordings"]
         changes = list(_value_changes(old, new))
         reasons += changes[:_MAX_CHANGES]
         if len(changes) > _MAX_CHANGES:
@@ -254,6 +295,40 @@ class _Auditor:
                 when = self.records[self.producer[path].outputs[0]].get("started", "")
                 reasons.append(f"{path} was another one then (the present one was made {when})")
         return reasons
+
+    def _recordings(self, job: Job, record: Record) -> None:
+        """Recordings that a job has read, where the plan does not compare them already."""
+        listing = next((path for path in job.outputs if "/recordings/" in path), None)
+        if listing is None or not os.path.exists(listing):
+            return
+        try:
+            known = read_recordings(listing)
+        except ProvenanceError as error:
+            self._find("altered", job, str(error), [listing])
+            return
+        self.recordings += len(known)
+        outside = "recordings" in job.parameters
+        if outside and not self.result.verified:
+            return
+        folder = str(record["recordings"]["folder"])
+        if not os.path.isdir(folder) or job.outputs[0] in self.outdated:
+            # The plan has said so.
+            return
+        changes = compare(known, until=end_of(record), verify=self.result.verified)
+        if changes == Changes():
+            return
+        if outside:
+            told = f"{changes.as_text()} since it was made, with the same size and time; touch "
+            self._find("chain", job, f"{told}the recordings, and the next run makes it again")
+            return
+        maker = next((self.producer[path] for path in job.inputs if path in self.producer), None)
+        remedy = f"delete {maker.outputs[0]} and run the workflow" if maker else "make it again"
+        for kind, paths, what in (
+            ("altered", changes.replaced, "its content is not what was read"),
+            ("missing", changes.deleted, f"{job.outputs[0]} lists it, and it is gone"),
+        ):
+            if paths:
+                self._find(kind, maker, f"{what}; {remedy}", paths)
 
     def _missing(self, job: Job, record: Record | None, paths: Sequence[str]) -> None:
         inside = [path for path in paths if path.startswith(f"{self.plan.root}/")]
@@ -320,9 +395,14 @@ class _Auditor:
         for job in self.plan.jobs:
             if job.rule in _LISTING:
                 known.update(self._listed(job))
+
+        def unreadable(error: OSError) -> None:
+            told = f"this folder cannot be looked into: {error.strerror}"
+            self._find("unknown", None, told, [str(error.filename)])
+
         strangers = [
             path
-            for path in _files_below(self.plan.root)
+            for path in _files_below(self.plan.root, unreadable)
             if path not in known and not path.startswith(work)
         ]
         used = {path for job in self.plan.jobs for path in job.inputs}
@@ -374,16 +454,45 @@ class _Auditor:
             return
         with open(table, encoding="utf-8", newline="") as stream:
             rows = csv.DictReader(stream, delimiter="\t")
-            listed = [row[column] for row in rows if row[column] != "-"]
+            listed = {
+                # Lists of noise name their files relative to the folder.
+                row[column] if column != "file" else f"{folder}/{row[column]}": row.get("sha256")
+                for row in rows
+                if row[column] != "-"
+            }
         there = set(_files_below(folder))
         gone = [path for path in listed if path not in there]
         if gone:
             self._find("missing", job, f"{table} lists it, and it is gone", gone)
+        self._written(job, {path: sha256 for path, sha256 in listed.items() if path in there})
         yield from listed
 
+    def _written(self, job: Job, listed: Mapping[str, str | None]) -> None:
+        """Compare audio with the hashes that its list has; by content where it could be another."""
+        record = self.records.get(job.outputs[0])
+        until = end_of(record) if record and not self.result.verified else 0.0
+        self.recordings += len(listed)
 
-def _files_below(folder: str) -> Iterator[str]:
-    for parent, folders, files in os.walk(folder):
+        def differs(item: tuple[str, str | None]) -> bool:
+            path, sha256 = item
+            status = status_of(path)
+            if status is None or sha256 is None or status.st_mtime <= until:
+                return False
+            return hash_of(path, status) != sha256
+
+        items = sorted(listed.items())
+        odd = in_chunks(differs, items)
+        altered = [path for (path, _), is_odd in zip(items, odd, strict=True) if is_odd]
+        if altered:
+            table = job.outputs[0]
+            told = f"its content is not what {table} says; delete {table} and run the workflow"
+            self._find("altered", job, told, altered)
+
+
+def _files_below(
+    folder: str, unreadable: Callable[[OSError], object] | None = None
+) -> Iterator[str]:
+    for parent, folders, files in os.walk(folder, onerror=unreadable):
         folders.sort()
         for name in sorted(files):
             yield os.path.join(parent, name)
@@ -509,6 +618,10 @@ def as_text(audit: Audit) -> str:
     for note in audit.notes:
         lines.append(f"note: {note}")
     looked = f"{audit.checked['jobs']} jobs and {audit.checked['files']} files checked"
-    looked += ", all contents verified" if audit.verified else ""
+    if audit.verified:
+        looked += ", all contents verified"
+        looked += f", of {audit.recordings} recordings too" if audit.recordings else ""
+    if unchecked := audit.unchecked():
+        looked += f"; {unchecked}"
     lines.append(f"study {audit.study}: {', '.join(counts) or 'nothing found'}; {looked}")
     return "\n".join(lines)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ class Plan:
         root: the folder of the study's results.
         data_root: the folder of downloads, generated corpora and backbones.
         sources: code digest to the digests of the source files behind it.
+        changes: how recordings differ from those that were read, by the parameter of their job.
+        absent: folders of recordings that are not there, by what is in them.
     """
 
     study: str
@@ -61,6 +63,8 @@ class Plan:
     data_root: str
     jobs: tuple[Job, ...]
     sources: Mapping[str, Mapping[str, str]]
+    changes: Mapping[str, str] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
 
 
 def ask(checkout: Path, configfiles: Sequence[str]) -> Plan:
@@ -115,7 +119,15 @@ def ask(checkout: Path, configfiles: Sequence[str]) -> Plan:
         )
         for job in answer["jobs"]
     )
-    return Plan(answer["study"], answer["root"], answer["data_root"], jobs, answer["sources"])
+    return Plan(
+        answer["study"],
+        answer["root"],
+        answer["data_root"],
+        jobs,
+        answer["sources"],
+        answer["changes"],
+        answer["absent"],
+    )
 
 
 def _mirror(source: Path, target: Path) -> None:
@@ -204,8 +216,11 @@ def _describe(workflow: Any) -> dict[str, Any]:
                 }
             )
     checkout = Path(workflow.basedir)
-    study = workflow.globals["STUDY"]
+    study, outside = workflow.globals["STUDY"], workflow.globals["OUTSIDE"]
+    outside.keep_nothing()
     return {
+        "changes": outside.changes,
+        "absent": outside.absent,
         "study": study.name,
         "root": study.root,
         "data_root": study.data_root,
