@@ -3,11 +3,16 @@
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import safetensors.numpy
+import safetensors.torch
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +22,7 @@ from spoofscope.files import (
     atomic_folder,
     atomic_path,
     copy_checked,
+    file_stem,
     files_below,
     one_line,
     read_json,
@@ -179,7 +185,26 @@ def fill_table(path: Path) -> None:
     write_table(path, pl.DataFrame({"a": ["b" * 1000] * 300}))
 
 
-@pytest.mark.parametrize("fill", [fill_text, fill_json, fill_table])
+def fill_tensors(path: Path) -> None:
+    # safetensors deletes what it has written before it tells.
+    with atomic_path(path) as temporary:
+        safetensors.numpy.save_file({"x": np.zeros(300_000, np.uint8)}, temporary)
+
+
+def fill_tensors_of_torch(path: Path) -> None:
+    with atomic_path(path) as temporary:
+        safetensors.torch.save_file({"x": torch.zeros(300_000, dtype=torch.uint8)}, temporary)
+
+
+def fill_checkpoint(path: Path) -> None:
+    with atomic_path(path) as temporary:
+        torch.save({"x": torch.zeros(300_000, dtype=torch.uint8)}, temporary)
+
+
+@pytest.mark.parametrize(
+    "fill",
+    [fill_text, fill_json, fill_table, fill_tensors, fill_tensors_of_torch, fill_checkpoint],
+)
 def test_a_full_disk_is_said_and_leaves_the_old_file(small_disk, fill):
     target = small_disk / "x.txt"
     target.write_text("old")
@@ -189,12 +214,110 @@ def test_a_full_disk_is_said_and_leaves_the_old_file(small_disk, fill):
     assert names(small_disk) == ["x.txt"]
 
 
+def test_a_folder_on_a_full_disk(small_disk):
+    with (
+        pytest.raises(SpoofscopeError, match="detector: the disk is full"),
+        atomic_folder(small_disk / "detector") as folder,
+    ):
+        safetensors.numpy.save_file({"x": np.zeros(300_000)}, folder / "model.safetensors")
+    assert names(small_disk) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "full"),
+    [
+        ("Error while serializing: I/O error: No space left on device (os error 28)", True),
+        ("Disk quota exceeded (os error 122)", True),
+        ("Permission denied (os error 13)", False),
+        ("invalid header", False),
+    ],
+)
+def test_what_libraries_say_of_a_full_disk(tmp_path, message, full):
+    expected = SpoofscopeError if full else RuntimeError
+    with pytest.raises(expected), atomic_path(tmp_path / "x"):
+        raise RuntimeError(message)
+
+
 @pytest.mark.parametrize("suffix", ["wav", "flac"])
 def test_audio_on_a_full_disk(small_disk, suffix):
     noise = np.random.default_rng(1).uniform(-1, 1, 300_000)
     with pytest.raises(AudioError, match=f"x.{suffix}: cannot be written.*disk full"):
         audio.write(small_disk / f"x.{suffix}", noise, 16000)
     assert names(small_disk) == []
+
+
+# --- names, modes, leftovers --------------------------------------------------------------------
+
+
+def test_files_are_readable_as_the_umask_says(tmp_path):
+    """In a process of its own: the umask is that of its start."""
+    code = """
+import os, sys
+from pathlib import Path
+import numpy as np
+import safetensors.numpy
+os.umask(int(sys.argv[1], 8))
+from spoofscope.files import atomic_folder, atomic_path, write_text
+with atomic_path("a.safetensors") as temporary:
+    safetensors.numpy.save_file({"x": np.zeros(1)}, temporary)
+write_text("a.txt", "x")
+with atomic_folder("folder") as folder:
+    safetensors.numpy.save_file({"x": np.zeros(1)}, folder / "b.safetensors")
+    (folder / "private").mkdir(mode=0o700)
+    (folder / "private/c").touch(mode=0o600)
+    (folder / "program").touch(mode=0o700)
+    (folder / "link").symlink_to("/etc/shadow")
+for path in sorted(Path().rglob("*")):
+    print(path, oct(path.lstat().st_mode & 0o777))
+"""
+    for umask, file in (("022", 0o644), ("027", 0o640), ("077", 0o600)):
+        done = subprocess.run(
+            [sys.executable, "-c", code, umask], cwd=tmp_path, capture_output=True, text=True
+        )
+        modes = dict(line.split() for line in done.stdout.splitlines())
+        assert modes.pop("folder/program") == oct(0o700 | file)
+        assert modes.pop("folder/link") == "0o777"
+        folders = [modes.pop(name) for name in ("folder", "folder/private")]
+        assert folders == [oct(0o777 & ~int(umask, 8))] * 2
+        assert set(modes.values()) == {oct(file)}, (umask, modes)
+        assert len(modes) == 4
+
+
+@given(st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1))
+def test_stems_are_names_that_file_systems_take(name):
+    stem = file_stem(name)
+    assert len(stem.encode()) <= 200
+    assert "/" not in stem
+    if len(stem.encode()) < 200:
+        assert stem.replace("%2F", "/").replace("%25", "%") == name
+
+
+def test_long_stems_are_cut_and_stay_different():
+    first, second = ("漢" * 100 + end for end in "ab")
+    assert file_stem(first) != file_stem(second)
+    assert file_stem(first) == file_stem(first)
+    assert file_stem(first).startswith("漢" * 50)
+    assert file_stem("short/id %") == "short%2Fid %25"
+
+
+def test_names_as_long_as_the_file_system_takes_are_written(tmp_path):
+    path = tmp_path / ("n" * 250 + ".tsv")
+    write_text(path, "x")
+    assert names(tmp_path) == [path.name]
+
+
+def test_a_folder_forgets_what_killed_makers_left(tmp_path):
+    living = tmp_path / f".sounds.{os.getppid()}.tmp"
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left = [tmp_path / f".sounds.{dead.pid}.{end}" for end in ("tmp", "old")]
+    other = tmp_path / f".sounds2.{dead.pid}.tmp"
+    for path in (living, other, *left):
+        path.mkdir()
+        (path / "x").write_text("half")
+    with atomic_folder(tmp_path / "sounds"):
+        pass
+    assert names(tmp_path) == sorted(["sounds", living.name, other.name])
 
 
 def test_a_copy_has_the_content_that_is_known(tmp_path):

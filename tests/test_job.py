@@ -100,6 +100,52 @@ def test_a_failed_job_leaves_no_sidecar_of_its_former_success():
     assert "ValueError: broken" in Path("job.log").read_text()
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "x/in.tsv"), "x/in.tsv: Permission denied; see "),
+        (
+            OSError(36, "File name too long", "x/n\n.wav"),
+            r'"x/n\n.wav": File name too long; shorten',
+        ),
+        (IsADirectoryError(21, "Is a directory", "x"), "x: Is a directory"),
+        (OSError(30, "Read-only file system", "y"), "y: Read-only file system; name a place"),
+        (OSError(28, "No space left on device"), "No space left on device; make room"),
+        (OSError(5, "Input/output error", "z"), "z: Input/output error"),
+    ],
+)
+def test_what_the_file_system_refuses_is_one_line(error, said):
+    with pytest.raises(SystemExit) as ended, job(snakemake("a/one")):
+        raise error
+    assert ended.value.code == 1
+    (line,) = Path("job.log").read_text().splitlines()
+    assert said in line
+
+
+def test_an_input_that_cannot_be_read_is_one_line(monkeypatch):
+    Path("given.txt").write_text("x")
+
+    def refuse(path, *_, **__):
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("spoofscope.job.file_record", refuse)
+    with pytest.raises(SystemExit):
+        make("a/one", "given.txt")
+    (line,) = Path("job.log").read_text().splitlines()
+    assert "given.txt: Permission denied" in line
+
+
+def test_a_log_that_cannot_be_written_is_said(capsys):
+    both = snakemake("a/one")
+    Path("logs").write_text("a file")
+    both.log[0] = "logs/job.log"
+    with pytest.raises(SystemExit) as ended, job(both):
+        pass
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "the log cannot be written: logs" in line
+
+
 def test_what_killed_processes_left_is_deleted(folder):
     (folder / "a").mkdir()
     leftovers = ["a/.one.123.tmp", "a/.one.4.tmp.second", ".a.5.tmp", ".a.6.old"]

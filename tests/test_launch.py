@@ -98,6 +98,66 @@ def test_a_cluster_job_needs_the_study_and_the_rules_of_the_launch(project):
         launch.check_cluster_job(STUDY)
 
 
+SECOND = """
+import sys
+from pathlib import Path
+from spoofscope import launch
+try:
+    launch.one_run_at_a_time(sys.argv[1:])
+except Exception as error:
+    sys.exit(str(error))
+"""
+
+
+def test_two_checkouts_on_one_folder_share_a_lock(project, tmp_path_factory):
+    """By links, or by their path; with other folders the second one may run."""
+    shared = tmp_path_factory.mktemp("disk")
+    for name in ("results", "corpora"):
+        (shared / name).mkdir()
+    second = tmp_path_factory.mktemp("second")
+    for folder in (project, second):
+        (folder / "results").symlink_to(shared / "results")
+    first = subprocess.Popen(
+        [
+            *(sys.executable, "-c", SECOND + "print('held', flush=True); input()"),
+            *("results/mini", str(shared / "corpora")),
+        ],
+        cwd=project,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert first.stdout.readline() == "held\n"
+
+    def tried(*places: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", SECOND, *places], cwd=second, capture_output=True, text=True
+        )
+        return done.stderr
+
+    for place in ("results/mini", str(shared / "corpora"), f"{shared}/results/../corpora"):
+        told = tried(place)
+        assert told.startswith("another run of the workflow writes to ")
+        assert f"process {first.pid} on " in told
+        assert told.count("\n") == 1
+    assert tried("results/other") == ""
+    assert tried() == ""
+    first.communicate("\n")
+    assert tried("results/mini", str(shared / "corpora")) == ""
+    # Nothing but the empty folder is left.
+    assert [path for path in shared.rglob("*") if path.is_file()] == []
+
+
+def test_claims_of_one_output_meet_wherever_jobs_were_started(project, tmp_path_factory):
+    shared = tmp_path_factory.mktemp("disk")
+    (project / "results").symlink_to(shared)
+    launch.record_launch(STUDY, {}, [], places=["results/mini"])
+    expected = shared / "mini/.spoofscope"
+    assert launch.lock_folder("results/mini/tables/a.tsv") == expected
+    assert launch.lock_folder(shared / "mini/tables/a.tsv") == expected
+    assert launch.lock_folder("elsewhere/a.tsv") == launch.FOLDER
+
+
 def test_a_new_launch_replaces_the_record_of_the_old(project, monkeypatch):
     start(project)
     old = os.environ[launch.VARIABLE]

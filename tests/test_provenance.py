@@ -64,18 +64,33 @@ def test_git_state_writes_nothing(checkout):
 
 
 def test_code_outside_version_control_has_no_commit(checkout, tmp_path_factory):
-    nothing = {"commit": None, "dirty": None, "changed": None}
-    assert git_state(tmp_path_factory.mktemp("plain")) == nothing
+    plain = git_state(tmp_path_factory.mktemp("plain"))
+    assert "not a git repository" in plain.pop("error")
+    assert plain == {"commit": None, "dirty": None, "changed": None}
     # An environment within somebody else's repository.
     installed = checkout / "venv/lib"
     (installed / "src/spoofscope").mkdir(parents=True)
     (installed / "src/spoofscope/__init__.py").write_text("1\n")
-    assert git_state(installed) == nothing
+    state = git_state(installed)
+    assert "did not match any file" in state.pop("error")
+    assert state == plain
 
 
 def test_missing_git_is_no_commit(checkout, monkeypatch):
     monkeypatch.setenv("PATH", str(checkout))
     assert git_state(checkout)["commit"] is None
+    assert "No such file" in git_state(checkout)["error"]
+
+
+def test_what_git_refuses_it_says_itself(checkout, monkeypatch):
+    """A checkout that belongs to somebody else."""
+    assert git_state(checkout)["error"] is None
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    state = git_state(checkout)
+    assert state["commit"] is None
+    assert state["error"].startswith("fatal: detected dubious ownership in repository at")
+    assert "git config --global --add safe.directory" in state["error"]
+    assert "\n" not in state["error"]
 
 
 def test_versions_are_those_installed():

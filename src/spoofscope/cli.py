@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from spoofscope import __version__
 from spoofscope.errors import SpoofscopeError
-from spoofscope.files import one_line, shown
+from spoofscope.files import one_line, refusal, shown
 from spoofscope.published.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except OSError as error:
         # A file that is there and cannot be used: no permission, a folder, a disk that fails.
-        what = error.strerror or str(error)
-        what = what if error.filename is None else f"{shown(error.filename)}: {what}"
-        print(f"spoofscope {options.command}: {one_line(what)}", file=sys.stderr)
+        print(f"spoofscope {options.command}: {refusal(error)}", file=sys.stderr)
         return 2
     return code
 

@@ -12,7 +12,7 @@ from scipy.special import bdtr
 
 from spoofscope import audio
 from spoofscope.errors import SpoofscopeError
-from spoofscope.files import atomic_folder, read_json, remove_leftovers, sha256_file
+from spoofscope.files import atomic_folder, file_stem, read_json, sha256_file
 from spoofscope.identity import rng_of
 from spoofscope.selection.operating_points import eer
 from spoofscope.tables import LABELS, join_scores
@@ -164,7 +164,6 @@ def export(listed: pl.DataFrame, chosen: list[str], folder: Path, seconds: float
     Raises:
         AudioError: a clip cannot be read.
     """
-    remove_leftovers(folder)
     names = {}
     hashes: dict[str, str] = {}
     paths = dict(listed.select("utt_id", "path").iter_rows())
@@ -174,7 +173,7 @@ def export(listed: pl.DataFrame, chosen: list[str], folder: Path, seconds: float
             system = "bonafide" if systems[utt_id] == "-" else systems[utt_id]
             # Some corpora use paths as ids.
             stem = re.sub(r"[^\w.-]", "_", f"{system}-{utt_id}")
-            names[utt_id] = f"{i:02}-{stem}.wav"
+            names[utt_id] = f"{i:02}-{file_stem(stem)}.wav"
             samples, rate = _start(paths[utt_id], seconds)
             audio.write(temporary / names[utt_id], samples, rate)
             hashes[utt_id] = sha256_file(temporary / names[utt_id])

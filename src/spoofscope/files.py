@@ -5,13 +5,35 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from spoofscope.errors import SpoofscopeError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Numbers of the system's errors that mean a full disk."""
+
+_WAYS_OUT = {
+    errno.ENOSPC: "; make room and repeat",
+    errno.EDQUOT: "; make room and repeat",
+    errno.EACCES: "; see its permissions and those of the folder that it is in",
+    errno.EPERM: "; see its permissions and those of the folder that it is in",
+    errno.EROFS: "; name a place that can be written",
+    errno.ENAMETOOLONG: "; shorten the name, or name another place",
+}
+# Most file systems take 255 bytes, of which temporary names and suffixes need some.
+_LONGEST_STEM = 200
+
+# There is no way to read it but to set it. Importing is done by one thread.
+_UMASK = os.umask(0o077)
+os.umask(_UMASK)
 
 
 def shown(name: str | os.PathLike[str]) -> str:
@@ -48,7 +70,44 @@ def _escaped(character: str) -> str:
 
 def _temporary_name(path: Path) -> Path:
     # The suffix is kept because soundfile, matplotlib and others choose the format by it.
-    return path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    return path.with_name(f".{_cut(path.stem)}.{os.getpid()}.tmp{path.suffix}")
+
+
+def refusal(error: OSError) -> str:
+    """What the file system refused, and of which file, in one line with the way out."""
+    what = error.strerror or str(error)
+    where = "" if error.filename is None else f"{shown(error.filename)}: "
+    return one_line(f"{where}{what}{_WAYS_OUT.get(error.errno or 0, '')}")
+
+
+def file_stem(name: str) -> str:
+    """A file's name, without its suffix, that file systems take, made of any text.
+
+    A slash, which ids of some corpora have, and the percent sign are percent-encoded. What is
+    longer than file systems take is cut, with a digest of the whole instead of the rest, so that
+    different texts stay different names.
+    """
+    return _cut(name.replace("%", "%25").replace("/", "%2F"))
+
+
+def _cut(stem: str) -> str:
+    encoded = os.fsencode(stem)
+    if len(encoded) <= _LONGEST_STEM:
+        return stem
+    digest = hashlib.sha256(encoded).hexdigest()[:16]
+    kept = encoded[: _LONGEST_STEM - len(digest) - 1].decode("utf-8", "ignore")
+    return f"{kept}-{digest}"
+
+
+def _is_full(error: Exception, folder: Path) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in FULL
+    # torch and safetensors have exceptions of their own, the second with the system's number. It
+    # has deleted its file by then, so there may be room again.
+    number = re.search(r"os error (\d+)", str(error))
+    if number is not None:
+        return int(number[1]) in FULL
+    return shutil.disk_usage(folder).free < 1 << 16
 
 
 @contextmanager
@@ -60,20 +119,26 @@ def _failure_named(path: Path, temporary: Path) -> Iterator[None]:
     except SpoofscopeError:
         raise
     except Exception as error:
-        if isinstance(error, OSError):
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            if not full and error.filename in (str(temporary), str(path.parent)):
-                raise SpoofscopeError(
-                    f"{path} cannot be written ({error.strerror}); name another place"
-                ) from error
-        else:
-            # torch and safetensors have exceptions of their own, without the system's number.
-            full = shutil.disk_usage(path.parent).free < 1 << 16
-        if full:
+        if _is_full(error, path.parent):
             raise SpoofscopeError(
                 f"{path}: the disk is full; nothing was changed, make room and repeat"
             ) from error
+        if isinstance(error, OSError) and error.filename in (str(temporary), str(path.parent)):
+            raise SpoofscopeError(
+                f"{path} cannot be written ({error.strerror}); name another place"
+            ) from error
         raise
+
+
+def _open_to_readers(path: Path) -> None:
+    """Let others read a file or folder as far as the umask lets them.
+
+    safetensors makes files that nobody but their owner can read, archives say what they like.
+    """
+    mode = stat.S_IMODE(path.lstat().st_mode)
+    wanted = mode | ((0o777 if path.is_dir() else 0o666) & ~_UMASK)
+    if mode != wanted:
+        path.chmod(wanted)
 
 
 @contextmanager
@@ -97,6 +162,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             yield temporary
             if not temporary.exists():
                 raise SpoofscopeError(f"nothing was written for {path}")
+            _open_to_readers(temporary)
             descriptor = os.open(temporary, os.O_RDONLY)
             try:
                 os.fsync(descriptor)
@@ -114,11 +180,15 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path` that replaces `path` when the block succeeds.
 
     When the block raises, the temporary folder is deleted and an existing `path` stays untouched.
+    What killed processes of this machine left of it is deleted.
 
     Raises:
         SpoofscopeError: `path` cannot be written, or the disk is full.
     """
     path = Path(path)
+    for leftover in _leftover_folders(path):
+        if not _is_alive(leftover):
+            _delete(leftover)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     retired = path.with_name(f".{path.name}.{os.getpid()}.old")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -126,6 +196,10 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         with _failure_named(path, temporary):
             temporary.mkdir()
             yield temporary
+            for parent, folders, files in os.walk(temporary):
+                for name in (*folders, *files):
+                    if not os.path.islink(made := os.path.join(parent, name)):
+                        _open_to_readers(Path(made))
             if path.exists():
                 os.replace(path, retired)
             try:
@@ -139,20 +213,32 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(retired, ignore_errors=True)
 
 
+def _leftover_folders(path: Path) -> list[Path]:
+    name = glob.escape(path.name)
+    return [found for end in ("tmp", "old") for found in path.parent.glob(f".{name}.*.{end}")]
+
+
+def _is_alive(leftover: Path) -> bool:
+    number = leftover.name.split(".")[-2]
+    return number.isdecimal() and psutil.pid_exists(int(number))
+
+
+def _delete(leftover: Path) -> None:
+    if leftover.is_dir() and not leftover.is_symlink():
+        shutil.rmtree(leftover)
+    else:
+        leftover.unlink()
+
+
 def remove_leftovers(path: str | Path) -> None:
     """Delete what killed processes left of `path`, or of the folder that it is in.
 
     For the one process that makes `path` now: of one that still writes it would take the file away.
     """
     path = Path(path)
-    names = [(path, f".{glob.escape(path.stem)}.*.tmp{glob.escape(path.suffix)}")]
-    names += [(path.parent, f".{glob.escape(path.parent.name)}.*.{end}") for end in ("tmp", "old")]
-    for place, pattern in names:
-        for leftover in place.parent.glob(pattern):
-            if leftover.is_dir():
-                shutil.rmtree(leftover)
-            else:
-                leftover.unlink()
+    pattern = f".{glob.escape(_cut(path.stem))}.*.tmp{glob.escape(path.suffix)}"
+    for leftover in (*path.parent.glob(pattern), *_leftover_folders(path.parent)):
+        _delete(leftover)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -7,7 +7,6 @@ package versions, device, times and memory.
 
 import contextlib
 import datetime
-import errno
 import logging
 import os
 import platform
@@ -20,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from spoofscope.errors import ProvenanceError, SpoofscopeError
-from spoofscope.files import remove_leftovers, write_json
-from spoofscope.launch import check_code, end_with_main_process
+from spoofscope.files import FULL, refusal, remove_leftovers, write_json
+from spoofscope.launch import check_code, end_with_main_process, lock_folder
 from spoofscope.locks import claim
 from spoofscope.provenance.record import code_sources, file_record, git_state, package_versions
 from spoofscope.provenance.sidecars import Sidecars, sidecar_path
@@ -105,8 +104,9 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
     Yields the rule's one parameter, the dict `cfg`. Import heavy modules inside the block: the
     thread counts are set before it.
 
-    A :class:`SpoofscopeError` and a full disk end the script with a message and exit status 1,
-    SIGTERM and SIGINT with a line in the log; any other exception also leaves its traceback there.
+    A :class:`SpoofscopeError`, and whatever the file system refuses, end the script with a message
+    and exit status 1, SIGTERM and SIGINT with a line in the log; any other exception also leaves
+    its traceback there.
     Outputs that a failed job left are deleted by Snakemake.
 
     One process at a time makes an output: the script waits for another that still does. It refuses
@@ -121,15 +121,19 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     log = Path(snakemake.log[0]) if snakemake.log else None
-    _configure_logging(log)
     logger = logging.getLogger("spoofscope")
+    try:
+        _configure_logging(log)
+    except OSError as error:
+        print(f"ERROR spoofscope: the log cannot be written: {refusal(error)}", file=sys.stderr)
+        sys.exit(1)
     before = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGINT)}
     parameters: dict[str, Any] = snakemake.params.cfg
     first = str(snakemake.output[0])
     _notes.clear()
     try:
         end_with_main_process()
-        with claim(first):
+        with claim(first, lock_folder(first)):
             check_code(parameters["code"])
             sidecar_path(first).unlink(missing_ok=True)
             for path in (*snakemake.output, sidecar_path(first)):
@@ -146,9 +150,9 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
         logger.error("%s", error)
         sys.exit(1)
     except Exception as error:
-        # Journals and logs are written as they grow, not at once like results.
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            logger.error("the disk is full (%s); make room and repeat", error)
+        if isinstance(error, OSError) and (error.filename is not None or error.errno in FULL):
+            # Journals and logs, which are written as they grow, have no name on a full disk.
+            logger.error("%s", refusal(error))
             sys.exit(1)
         logger.exception("rule %s failed", snakemake.rule)
         raise

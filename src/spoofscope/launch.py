@@ -27,7 +27,7 @@ import psutil
 from spoofscope.errors import ConfigError
 from spoofscope.files import read_json, write_json
 from spoofscope.identity import hash8, planned_digests, source_digests
-from spoofscope.locks import FOLDER, forget_claims, keep_lock
+from spoofscope.locks import FOLDER, SHARED, forget_claims, keep_lock
 
 VARIABLE = "SPOOFSCOPE_LAUNCH"
 """Environment variable with the path of the record, for all jobs of the run."""
@@ -57,20 +57,38 @@ def quote_interpreter() -> None:
         sys.executable = shlex.quote(sys.executable)
 
 
-def one_run_at_a_time(folder: Path = FOLDER) -> None:
-    """Hold the working directory for this process until it ends, however it ends.
+def one_run_at_a_time(places: Iterable[str | Path] = (), folder: Path = FOLDER) -> None:
+    """Hold the working directory, and folders written to, until this process ends, however it ends.
+
+    Args:
+        places: the folders, which other checkouts may use as well, through links or by their path.
+        folder: where the lock of the working directory lies.
 
     Raises:
-        SpoofscopeError: another run of the workflow holds it.
+        SpoofscopeError: another run of the workflow holds one of them.
     """
     keep_lock(folder / "run.lock", f"another run of the workflow goes on in {Path.cwd()}")
     forget_claims(folder)
+    for place in sorted({os.path.realpath(place) for place in places}):
+        locks = Path(place) / SHARED
+        keep_lock(locks / "run.lock", f"another run of the workflow writes to {place}")
+        forget_claims(locks)
+
+
+def lock_folder(output: str | Path) -> Path:
+    """Where the claim on an output lies, wherever the job that makes it was started."""
+    record = _record()
+    for place in [] if record is None else record["places"]:
+        if Path(os.path.realpath(output)).is_relative_to(place):
+            return Path(place) / SHARED
+    return FOLDER
 
 
 def record_launch(
     study: Mapping[str, Any],
     code: Mapping[str, Sequence[Path]],
     rules: Iterable[Path],
+    places: Iterable[str | Path] = (),
     folder: Path = FOLDER,
 ) -> Path:
     """Write down what the run is started with, and tell its jobs where.
@@ -79,6 +97,7 @@ def record_launch(
         study: the study file as it was written.
         code: code digests of all jobs to run, each with the source files behind it.
         rules: Snakefile and rule files, which cluster jobs read again.
+        places: as for :func:`one_run_at_a_time`.
         folder: where the records lie; those of former runs are deleted.
 
     Returns:
@@ -89,6 +108,7 @@ def record_launch(
     record = {
         "main": {"host": platform.node(), "pid": main.pid, "started": main.create_time()},
         "study": hash8(study),
+        "places": sorted({os.path.realpath(place) for place in places}),
         "code": {digest: [str(path) for path in paths] for digest, paths in code.items()},
         "files": {str(path): planned_digests(path) for path in files},
         "rules": {str(path): planned_digests(path) for path in rules},

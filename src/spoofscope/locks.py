@@ -5,6 +5,7 @@ nothing has to be unlocked by hand. Between machines they hold on file systems t
 as NFS version 4 does.
 """
 
+import atexit
 import contextlib
 import datetime
 import fcntl
@@ -21,6 +22,9 @@ from spoofscope.errors import SpoofscopeError
 
 FOLDER = Path(".snakemake/spoofscope")
 """Where locks and records of launches lie, relative to the working directory."""
+
+SHARED = ".spoofscope"
+"""The folder of locks in a folder that runs may share: of results, or of corpora."""
 
 _logger = logging.getLogger("spoofscope.locks")
 
@@ -56,8 +60,8 @@ def _open_locked(path: Path, wait: bool) -> int | None:
             os.close(descriptor)
             raise SpoofscopeError(
                 f"{path}: this file cannot be locked ({error}); without locks two runs could write "
-                "the same files. Mount the file system with locks, or make .snakemake a link to a "
-                "folder on one that has them"
+                "the same files. Mount the file system with locks, or use a folder on one that has "
+                "them"
             ) from error
         except BaseException:
             os.close(descriptor)
@@ -75,7 +79,7 @@ def _holder(path: Path) -> str:
 
 
 def keep_lock(path: Path, what: str) -> None:
-    """Lock `path` for the rest of this process' life.
+    """Lock `path` for the rest of this process' life; at its end the file is deleted.
 
     Raises:
         SpoofscopeError: another process has the lock; the message says `what` goes on there, and
@@ -88,6 +92,13 @@ def keep_lock(path: Path, what: str) -> None:
             "crash there is nothing to unlock"
         )
     _kept.append(descriptor)
+    atexit.register(_delete_kept, path.absolute(), os.getpid())
+
+
+def _delete_kept(path: Path, holder: int) -> None:
+    # A process that was forked has not got the lock.
+    if os.getpid() == holder:
+        path.unlink(missing_ok=True)
 
 
 def lock_if_free(path: Path) -> int | None:

@@ -19,15 +19,25 @@ if not workflow.is_main_process:
     launch.check_cluster_job(STUDY.written)
 
 
+def places():
+    """The folders that this run writes to, which runs of other checkouts may write to as well."""
+    made = [str(path) for job in workflow.dag.needrun_jobs() for path in job.output]
+    return [
+        place
+        for place in (STUDY.root, STUDY.data_root)
+        if any(Path(path).is_relative_to(place) for path in made)
+    ]
+
+
 onstart:
-    launch.one_run_at_a_time()
+    launch.one_run_at_a_time(places())
     if workflow.executor_plugin.name == "slurm":
         launch.cancel_leftover_jobs(workflow.executor_settings.jobname_prefix)
     # Parameters are worked out once per job; now, so that no later edit can get into them.
     for job in workflow.dag.needrun_jobs():
         if job.rule.module_globals.get("STUDY") is STUDY:
             job.params
-    recorded = launch.record_launch(STUDY.written, CODE, RULES)
+    recorded = launch.record_launch(STUDY.written, CODE, RULES, places())
     # Cluster jobs are told the configuration files of this process: from now on, the record. A
     # module's study is a part of its caller's configuration, and its jobs refuse another one.
     if not IS_MODULE:

@@ -16,7 +16,7 @@ import soundfile
 from spoofscope.audio import read
 from spoofscope.augmentation.chain import Chain, utterance_rng
 from spoofscope.errors import AudioError, ConfigError, TableError
-from spoofscope.files import atomic_path, sha256_file
+from spoofscope.files import atomic_path, file_stem, sha256_file
 from spoofscope.identity import canonical_json, hash8
 from spoofscope.recordings import portable_path
 
@@ -90,7 +90,7 @@ def make_copies(
 
     sources = manifest["utt_id"].to_list()
     ids = [f"{name}-{utt_id}" for utt_id in sources]
-    paths = [out_dir / f"{_file_stem(utt_id)}.flac" for utt_id in ids]
+    paths = [out_dir / f"{file_stem(utt_id)}.flac" for utt_id in ids]
     one = partial(_make_copy, chain=chain, name=name, seed=seed, made_by=made_by)
     with ThreadPoolExecutor(workers) as pool:
         copies = list(pool.map(one, sources, manifest["path"].to_list(), paths))
@@ -112,11 +112,6 @@ def make_copies(
     return copied, own.with_columns(
         pl.format("{}-{}", pl.lit(name), pl.col("utt_id")).alias("utt_id")
     )
-
-
-def _file_stem(utt_id: str) -> str:
-    # Some corpora use paths as ids.
-    return utt_id.replace("%", "%25").replace("/", "%2F")
 
 
 def _make_copy(

@@ -6,13 +6,12 @@ already. Here a mean magnitude spectrum gets random phases and is transformed ba
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import polars as pl
 
 from spoofscope import audio
-from spoofscope.files import atomic_folder, sha256_file
+from spoofscope.files import atomic_folder, file_stem, sha256_file
 from spoofscope.fingerprints.means import BONAFIDE, Fingerprints
 from spoofscope.fingerprints.spectra import Floats
 from spoofscope.identity import rng_of
@@ -99,8 +98,8 @@ def write_sounds(
     rows: list[dict[str, Any]] = []
     with atomic_folder(folder) as temporary:
         for (source, kind), samples in sounds(fingerprints, seconds, seed).items():
-            # Names of systems may hold a slash.
-            name = f"{quote(source, safe=' +')}.{kind}.wav"
+            # Names of systems may hold a slash, or be long.
+            name = f"{file_stem(source)}.{kind}.wav"
             audio.write(temporary / name, samples.astype(np.float32), fingerprints.sample_rate)
             row = {"source": source, "sound": kind, "path": f"{folder}/{name}"}
             sha256 = sha256_file(temporary / name)

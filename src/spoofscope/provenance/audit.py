@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from spoofscope.errors import ProvenanceError
+from spoofscope.locks import SHARED
 from spoofscope.provenance.plan import Job, Plan, ask
 from spoofscope.provenance.record import package_versions
 from spoofscope.provenance.sidecars import (
@@ -376,7 +377,9 @@ class _Auditor:
         """Code and packages that a job has run with."""
         git = record["git"]
         if git["commit"] is None:
-            self._find("uncommitted", job, "no commit is known: there was no git, or no repository")
+            # Sidecars of former versions have no reason.
+            reason = git.get("error") or "there was no git, or no repository"
+            self._find("uncommitted", job, f"no commit is known: {reason}")
         elif git["dirty"]:
             files = _some(git.get("changed") or ["files"], 5)
             self._find("uncommitted", job, f"commit {git['commit'][:12]} with changes in {files}")
@@ -403,7 +406,7 @@ class _Auditor:
         strangers = [
             path
             for path in _files_below(self.plan.root, unreadable)
-            if path not in known and not path.startswith(work)
+            if path not in known and not path.startswith((*work, f"{self.plan.root}/{SHARED}/"))
         ]
         used = {path for job in self.plan.jobs for path in job.inputs}
         former: dict[str, Record] = {}

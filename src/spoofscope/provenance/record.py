@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from spoofscope.files import read_json, sha256_file
+from spoofscope.files import one_line, read_json, refusal, sha256_file
 from spoofscope.launch import VARIABLE
 
 # Larger inputs (feature shards of big corpora) are recorded by size; hashing them would take longer
@@ -70,34 +70,38 @@ def git_state(checkout: Path = CHECKOUT) -> dict[str, Any]:
     """Commit of a checkout, and which files of its code are not as committed.
 
     Returns:
-        `commit`, `dirty` (whether anything is changed) and `changed` (the files, new ones
-        included). All are None where git is missing, or the code is not in version control.
+        `commit`, `dirty` (whether anything is changed), `changed` (the files, new ones included)
+        and `error`. The first three are None where git is missing or refuses, or the code is not in
+        version control; `error` then is git's own reason, and None otherwise.
     """
+    errors: list[str] = []
 
-    def git(*arguments: str) -> str | None:
+    def git(*arguments: str) -> str:
         try:
             done = subprocess.run(
                 ["git", "-C", str(checkout), *arguments],
                 capture_output=True,
                 text=True,
-                check=True,
                 # `status` would write what it found out into the index.
-                env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+                env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
             )
-        except (OSError, subprocess.CalledProcessError):
-            return None
+        except OSError as error:
+            errors.append(f"git: {refusal(error)}")
+            return ""
+        if done.returncode:
+            errors.append(one_line(done.stderr))
         return done.stdout
 
     # An environment with an installed copy may lie within somebody else's repository.
-    ours = git("ls-files", "--error-unmatch", "--", "Snakefile", "src/spoofscope/__init__.py")
+    git("ls-files", "--error-unmatch", "--", "Snakefile", "src/spoofscope/__init__.py")
     commit = git("rev-parse", "HEAD")
     status = git(
         "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", *CODE
     )
-    if ours is None or commit is None or status is None:
-        return {"commit": None, "dirty": None, "changed": None}
+    if errors:
+        return {"commit": None, "dirty": None, "changed": None, "error": errors[0]}
     changed = sorted(entry[3:] for entry in status.split("\0") if entry)
-    return {"commit": commit.strip(), "dirty": bool(changed), "changed": changed}
+    return {"commit": commit.strip(), "dirty": bool(changed), "changed": changed, "error": None}
 
 
 def code_sources(code: str) -> dict[str, str]:
