@@ -193,8 +193,10 @@ def test_shapes_and_infinities_are_refused():
         ({"type": "gmm", "components": 4}, 32, 1.0),
         ({"type": "lcnn"}, 32, 30.0),
         ({"type": "dcnn", "dropout_cnn": 0.0}, 256, 10.0),
+        ({"type": "cnn"}, 32, 3.0),
+        ({"type": "resnet", "width": 8}, 32, 3.0),
     ],
-    ids=["gmm", "lcnn", "dcnn"],
+    ids=["gmm", "lcnn", "dcnn", "cnn", "resnet"],
 )
 def test_every_other_back_end_can_be_explained(backend, dim, scale):
     n_frames = 24

@@ -32,6 +32,7 @@ POLICY = InputPolicy(length=2000, tail="drop")
 FRONT_ENDS = {
     "wavelet_packets": {"wavelet": "sym5", "level": 5},
     "stft": {"n_fft": 63, "hop": 64},
+    "fbank": {"n_fft": 256, "hop": 64, "bands": 31},
 }
 
 
@@ -106,7 +107,12 @@ def test_a_detector_of_one_band_is_found_at_its_frequency(frontend, band, corpus
         detector, corpus, AverageOptions(windows_per_class=6, steps=8), seed=1
     )
     table = bands_table(settings, means)
-    hertz = (band + 0.5) * 250 if frontend == "wavelet_packets" else band * SAMPLE_RATE / 63
+    # Filter k of the bank has its peak at k + 1 of 32 steps.
+    hertz = {
+        "wavelet_packets": (band + 0.5) * 250,
+        "stft": band * SAMPLE_RATE / 63,
+        "fbank": (band + 1) * 250,
+    }[frontend]
     for mean in means:
         own = table.filter((pl.col("group") == mean.group) & (pl.col("system") == mean.system))
         strongest = own.row(int(own["attribution"].abs().arg_max()), named=True)

@@ -36,6 +36,7 @@ from spoofscope.training.data import (
     training_window,
 )
 from spoofscope.training.loop import HISTORY_COLUMNS, TrainingJob, detection_loss, train
+from spoofscope.training.masks import Masks, masked_in_training
 from spoofscope.training.recipe import resolve_recipe
 
 # Networks this small are slower with several threads than with one.
@@ -96,6 +97,8 @@ def same_files(a: Path, b: Path) -> bool:
         ({"stages": [{"select_by": "eer"}]}, r"stages\[0\]: unknown key 'select_by'"),
         ({"num_workers": -1}, "num_workers"),
         ({"processes": 0}, "at least 1"),
+        ({"spec_augment": {"masks": 2}}, "recipe.spec_augment: unknown key 'masks'"),
+        ({"spec_augment": {"time_share": 1.5}}, "time_share must be from 0 to below 1"),
     ],
 )
 def test_wrong_recipes_are_refused(recipe: dict[str, Any], message: str) -> None:
@@ -462,6 +465,52 @@ def test_frozen_stage_leaves_the_front_end_alone(tmp_path: Path, manifest: Path)
     assert changed["frozen"] == []
     assert any("feature_extractor" in key for key in changed["both"])
     assert any("encoder.layers.0" in key for key in changed["both"])
+
+
+def test_hidden_blocks_are_of_all_channels_and_only_in_training() -> None:
+    masks = Masks(time_masks=1, time_share=0.5, band_masks=1, band_share=0.25)
+    values = 1 + torch.rand(200, 2, 30, 16, generator=torch.Generator().manual_seed(1))
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        masked = masks.apply(values)
+    hidden = masked == 0
+    assert torch.equal(masked[~hidden], values[~hidden])
+    assert torch.equal(hidden[:, 0], hidden[:, 1])
+    frames, bands = hidden[:, 0].all(dim=2), hidden[:, 0].all(dim=1)
+    assert torch.equal(hidden[:, 0], frames[:, :, None] | bands[:, None, :])
+    for blocks, longest in ((frames, 15), (bands, 4)):
+        width = blocks.sum(dim=1)
+        assert 0 <= width.min() < longest / 4
+        assert longest / 2 < width.max() <= longest
+        # One block each: it begins at most once.
+        begins = blocks[:, 0].int() + (blocks[:, 1:] & ~blocks[:, :-1]).sum(dim=1)
+        assert begins.max() == 1
+        assert blocks.any(dim=0).all()  # and may lie anywhere
+
+    module = torch.nn.Identity()
+    seen = []
+    module.register_forward_hook(lambda _, given, __: seen.append(given[0]))
+    with masked_in_training(module, masks):
+        module.train()(values)
+        module.eval()(values)
+    module.train()(values)
+    assert not torch.equal(seen[0], values)
+    assert torch.equal(seen[1], values)
+    assert torch.equal(seen[2], values)
+
+
+def test_masks_repeat_and_are_no_part_of_the_detector(tmp_path: Path, manifest: Path) -> None:
+    train(make_job(manifest), tmp_path / "plain", tmp_path / "w0")
+    masks = {"spec_augment": {"time_share": 0.5, "band_share": 0.5}}
+    for name in "ab":
+        train(make_job(manifest, masks), tmp_path / name, tmp_path / f"w{name}")
+    assert same_files(tmp_path / "a", tmp_path / "b")
+    plain, masked = (history(tmp_path / name)["train_loss"][-1] for name in ("plain", "a"))
+    assert masked != plain
+    # Dev is heard whole: what the history says of it, the saved detector says again.
+    detector = Detector.load(tmp_path / "a")
+    assert detector.meta["recipe"]["spec_augment"]["band_share"] == 0.5
+    assert detector.meta["dev_eer"] == min(history(tmp_path / "a")["dev_eer"])
 
 
 @pytest.mark.parametrize("preset", presets.available())

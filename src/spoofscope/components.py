@@ -41,6 +41,18 @@ def positive_int(options: Mapping[str, Any], key: str, owner: str) -> int:
     return value
 
 
+def probability(options: Mapping[str, Any], key: str, owner: str) -> float:
+    """The option `key` as a probability below 1.
+
+    Raises:
+        ConfigError: it is anything else.
+    """
+    value = options[key]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise ConfigError(f"{owner}: {key} must be from 0 to below 1, not {value!r}")
+    return float(value)
+
+
 def one_of(options: Mapping[str, Any], key: str, allowed: tuple[Any, ...], owner: str) -> Any:
     """The option `key`, which must be one of `allowed`.
 

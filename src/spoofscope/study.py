@@ -30,7 +30,7 @@ _DISPATCH = {
 }
 
 # Types of front-ends whose features have a frequency axis.
-_WITH_BANDS = ("stft", "wavelet_packets")
+_WITH_BANDS = ("fbank", "stft", "wavelet_packets")
 
 # Types of corpora that come with the places of their artefacts.
 _WITH_SEGMENTS = ("half_truth", "mini", "partialspoof")

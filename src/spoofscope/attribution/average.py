@@ -269,7 +269,7 @@ class _Averager:
         if edges is None:
             raise ConfigError(
                 f"attribution.averages: front-end {detector.frontend.name} has no frequency axis, "
-                "so a mean over windows would have no meaning; stft and wavelet_packets have"
+                "so a mean over windows would have no meaning; fbank, stft and wavelet_packets have"
             )
         self.detector, self.options, self.centroid = detector, options, centroid
         self.function = explained_function(detector, options.function, options.target)

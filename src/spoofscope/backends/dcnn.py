@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from spoofscope.backends.base import BackEnd
-from spoofscope.components import one_of, positive_int, resolve
+from spoofscope.components import one_of, positive_int, probability, resolve
 from spoofscope.errors import ConfigError, DetectorError
 
 _OWNER = "back-end dcnn"
@@ -61,8 +61,8 @@ class DCNN(BackEnd):
             )
         self.n_frames = n_frames
         c1, c2, c3, c4, c5 = _channels(self.config)
-        dropout_cnn = _probability(self.config, "dropout_cnn")
-        dropout_dilated = _probability(self.config, "dropout_dilated")
+        dropout_cnn = probability(self.config, "dropout_cnn", _OWNER)
+        dropout_dilated = probability(self.config, "dropout_dilated", _OWNER)
         dilation = one_of(self.config, "dilation", (True, False), _OWNER)
 
         pooled = one_of(self.config, "downsampling", ("pool", "stride"), _OWNER) == "pool"
@@ -166,10 +166,3 @@ def _channels(options: Mapping[str, Any]) -> list[int]:
         raise ConfigError(f"{_OWNER}: channels must be a list of 5 integers, not {channels!r}")
     named = {f"channels[{i}]": value for i, value in enumerate(channels)}
     return [positive_int(named, key, _OWNER) for key in named]
-
-
-def _probability(options: Mapping[str, Any], key: str) -> float:
-    value = options[key]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-        raise ConfigError(f"{_OWNER}: {key} must be from 0 to below 1, not {value!r}")
-    return float(value)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _MEMBERS = {
     "aasist": "spoofscope.backends.aasist:AASIST",
     "ca_mhfa": "spoofscope.backends.ca_mhfa:CAMHFA",
+    "cnn": "spoofscope.backends.cnn:CNN",
     "dcnn": "spoofscope.backends.dcnn:DCNN",
     "ffn": "spoofscope.backends.ffn:FFN",
     "fingerprint": "spoofscope.backends.fingerprint:Fingerprint",
@@ -20,6 +21,7 @@ _MEMBERS = {
     "linear": "spoofscope.backends.linear:Linear",
     "mhfa": "spoofscope.backends.mhfa:MHFA",
     "raw_aasist": "spoofscope.backends.raw_aasist:RawAASIST",
+    "resnet": "spoofscope.backends.resnet:ResNet",
     "sls": "spoofscope.backends.sls:SLS",
 }
 

@@ -3,21 +3,18 @@
 Defaults are those of WaveFake (Frank and Schönherr, NeurIPS Datasets and Benchmarks 2021).
 """
 
-from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
-import numpy as np
-import numpy.typing as npt
 import torch
 import torchaudio
 from torch import Tensor
 
-from spoofscope.batches import valid_mask
 from spoofscope.components import one_of, positive_int, resolve
 from spoofscope.errors import ConfigError
 from spoofscope.frontends.base import Features
-from spoofscope.frontends.spectral import SpectralFrontEnd, Standardisation
+from spoofscope.frontends.filters import Scale, filter_bank, filter_edges
+from spoofscope.frontends.spectral import SpectralFrontEnd, Standardisation, standardise_clips
 from spoofscope.frontends.stft import n_spectra, power_spectra
 
 _DELTA_WINDOW = 5
@@ -25,6 +22,8 @@ _DELTA_WINDOW = 5
 
 class CepstralFrontEnd(SpectralFrontEnd):
     """Cepstra of a power spectrogram on triangular filters, with deltas.
+
+    A subclass says on which scale its filters are equally wide.
 
     Power spectrogram (periodic Hann window, centred, reflect padding), `n_filters` triangular
     filters, ln(x + `log_offset`), orthonormal DCT-II; then the first and second differences over a
@@ -47,6 +46,7 @@ class CepstralFrontEnd(SpectralFrontEnd):
     """
 
     dim_axis = "cepstrum"
+    scale: ClassVar[Scale]
     filters: Tensor
     dct: Tensor
     window: Tensor
@@ -99,42 +99,14 @@ class CepstralFrontEnd(SpectralFrontEnd):
         self.dim = n_coefficients * (3 if self.deltas else 1)
         self.hop_seconds = self.hop / self.sample_rate
         self.first_centre_seconds = 0.0
-        self.register_buffer("filters", self._filter_bank(n_filters), persistent=False)
+        edges = filter_edges(self.config, self.scale, n_filters + 2, self._owner)
+        filters = filter_bank(edges, self.n_fft, self.sample_rate, self._owner)
+        self.register_buffer("filters", filters, persistent=False)
         dct = torchaudio.functional.create_dct(n_coefficients, n_filters, norm="ortho")
         self.register_buffer("dct", dct, persistent=False)
         self.register_buffer("window", torch.hann_window(win), persistent=False)
         if self.normalisation == "global":
             self.statistics = Standardisation(axis=3, size=self.dim)
-
-    @abstractmethod
-    def edges(self, f_min: float, f_max: float, n: int) -> npt.NDArray[np.float64]:
-        """n frequencies in Hz from f_min to f_max, equally spaced on the filters' scale.
-
-        Filter m rises from edge m to edge m + 1 and falls to edge m + 2.
-        """
-
-    def _filter_bank(self, n_filters: int) -> Tensor:
-        """Triangles (n_fft // 2 + 1, n_filters) of height 1."""
-        nyquist = self.sample_rate / 2
-        f_min = self.config["f_min"]
-        f_max = nyquist if self.config["f_max"] is None else self.config["f_max"]
-        if not 0 <= f_min < f_max <= nyquist:
-            raise ConfigError(
-                f"{self._owner}: f_min {f_min} and f_max {f_max} must lie, in this order, "
-                f"between 0 and {nyquist:g} Hz"
-            )
-        edges = self.edges(float(f_min), float(f_max), n_filters + 2)
-        # The last bin of an odd transform lies below half the sample rate.
-        bins = np.arange(self.n_fft // 2 + 1)[:, None] * (self.sample_rate / self.n_fft)
-        widths = np.diff(edges)
-        rising, falling = (bins - edges[:-2]) / widths[:-1], (edges[2:] - bins) / widths[1:]
-        bank = np.minimum(rising, falling).clip(min=0)
-        if (bank.sum(axis=0) == 0).any():
-            raise ConfigError(
-                f"{self._owner}: {n_filters} filters between {f_min:g} and {f_max:g} Hz are "
-                f"narrower than the bins of n_fft {self.n_fft}: use fewer filters or a larger n_fft"
-            )
-        return torch.from_numpy(bank).float()
 
     def n_frames(self, n_samples: int) -> int:
         """1 + n_samples // hop (one sample less where n_fft is odd); 0 for too short a clip."""
@@ -155,7 +127,7 @@ class CepstralFrontEnd(SpectralFrontEnd):
     def normalise(self, features: Features) -> Features:
         """What the option `normalise` says."""
         if self.normalisation == "utterance":
-            return _cmvn(features)
+            return standardise_clips(features)
         return super().normalise(features)
 
 
@@ -165,15 +137,3 @@ def _delta(frames: Tensor) -> Tensor:
         frames.transpose(1, 2), win_length=_DELTA_WINDOW, mode="replicate"
     )
     return slopes.transpose(1, 2)
-
-
-def _cmvn(features: Features) -> Features:
-    """Zero mean and unit variance per clip and coefficient, over the valid frames."""
-    values, lengths = features
-    valid = valid_mask(lengths, values.shape[2])[:, None, :, None]
-    count = lengths[:, None, None, None]
-    mean = values.masked_fill(~valid, 0.0).sum(dim=2, keepdim=True) / count
-    centred = (values - mean).masked_fill(~valid, 0.0)
-    std = (centred.square().sum(dim=2, keepdim=True) / count).sqrt()
-    # A clip of digital silence has the same cepstra in all frames: leave it at zero.
-    return Features(centred / std.clamp(min=1e-3), lengths)

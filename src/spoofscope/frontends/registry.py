@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from spoofscope.frontends.base import FrontEnd
 
 _MEMBERS = {
+    "fbank": "spoofscope.frontends.fbank:FilterBank",
     "lfcc": "spoofscope.frontends.lfcc:LFCC",
     "mfcc": "spoofscope.frontends.mfcc:MFCC",
     "raw": "spoofscope.frontends.raw:SincBank",

@@ -143,6 +143,18 @@ class LargestMagnitude(nn.Module):
         return torch.cat([scaled, values[:, 1:]], dim=1)
 
 
+def standardise_clips(features: Features) -> Features:
+    """Zero mean and unit variance per clip and dimension, over the clip's valid frames (CMVN)."""
+    values, lengths = features
+    valid = valid_mask(lengths, values.shape[2])[:, None, :, None]
+    count = lengths[:, None, None, None]
+    mean = values.masked_fill(~valid, 0.0).sum(dim=2, keepdim=True) / count
+    centred = (values - mean).masked_fill(~valid, 0.0)
+    std = (centred.square().sum(dim=2, keepdim=True) / count).sqrt()
+    # A clip of digital silence has the same values in all frames: leave it at zero.
+    return Features(centred / std.clamp(min=1e-3), lengths)
+
+
 class SpectralFrontEnd(FrontEnd):
     """A front-end without trainable parameters, given by a transform of whole clips.
 

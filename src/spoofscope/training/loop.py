@@ -56,6 +56,7 @@ from spoofscope.training.data import (
     reference_rows,
 )
 from spoofscope.training.fit_once import batch_norms, fit_backend, fit_batch_norms, fit_frontend
+from spoofscope.training.masks import masked_in_training
 from spoofscope.training.recipe import Recipe, Stage
 
 _LOGGER = logging.getLogger(__name__)
@@ -546,7 +547,8 @@ class _StageRun:
         elif progress.stage > 0:
             training.checkpoints.load_best(progress.stage - 1, self.detector)
         while not self._done():
-            self._epoch()
+            with masked_in_training(self.detector.backend, training.recipe.spec_augment):
+                self._epoch()
             self._evaluate()
             progress.stage_epochs += 1
             progress.epochs += 1

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from spoofscope.components import one_of, positive_int, resolve
+from spoofscope.components import one_of, positive_int, probability, resolve
 from spoofscope.errors import ConfigError
 from spoofscope.options import check_keys
 from spoofscope.presets import with_values
 from spoofscope.tables import LABELS
+from spoofscope.training.masks import Masks
 
 _STAGE_DEFAULTS: dict[str, Any] = {
     "epochs": 10,
@@ -34,11 +35,19 @@ _RECIPE_DEFAULTS: dict[str, Any] = {
     "sampler": "shuffle",
     "train_crop": "random",
     "select_by": "eer",
+    "spec_augment": None,
     "recalibrate_norms": False,
     "mixed_precision": "no",
     "checkpoint_minutes": 10,
     "num_workers": 0,
     "cache_audio_mb": 2000,
+}
+
+_MASK_DEFAULTS: dict[str, Any] = {
+    "time_masks": 2,
+    "time_share": 0.1,
+    "band_masks": 2,
+    "band_share": 0.1,
 }
 
 
@@ -106,6 +115,7 @@ class Recipe:
         train_crop: which window of a longer clip an epoch sees: "random" or "start".
         select_by: "eer", "min_dcf" or "loss" on the development set; the lowest wins, among equals
             the lowest loss.
+        spec_augment: blocks of time and of bands that are hidden in training, or None.
         recalibrate_norms: after the training, the statistics of the back-end's batch norms are
             estimated once more over the training set, without dropout and augmentation on the fly.
         mixed_precision: "no", "bf16", "fp16" (GPU only), or "auto": on a GPU bf16, or fp16 where it
@@ -123,6 +133,7 @@ class Recipe:
     sampler: str
     train_crop: str
     select_by: str
+    spec_augment: Masks | None
     recalibrate_norms: bool
     mixed_precision: str
     checkpoint_minutes: float
@@ -168,11 +179,24 @@ def resolve_recipe(config: Mapping[str, Any]) -> Recipe:
         sampler=one_of(options, "sampler", ("shuffle", "balanced"), owner),
         train_crop=one_of(options, "train_crop", ("random", "start"), owner),
         select_by=one_of(options, "select_by", ("eer", "min_dcf", "loss"), owner),
+        spec_augment=_masks(options["spec_augment"], f"{owner}.spec_augment"),
         recalibrate_norms=one_of(options, "recalibrate_norms", (True, False), owner),
         mixed_precision=one_of(options, "mixed_precision", ("no", "bf16", "fp16", "auto"), owner),
         checkpoint_minutes=_number(options, "checkpoint_minutes", owner),
         num_workers=_count(options, "num_workers", owner),
         cache_audio_mb=_number(options, "cache_audio_mb", owner),
+    )
+
+
+def _masks(given: Mapping[str, Any] | None, owner: str) -> Masks | None:
+    if given is None:
+        return None
+    options = resolve(given, _MASK_DEFAULTS, owner)
+    return Masks(
+        time_masks=_count(options, "time_masks", owner),
+        time_share=probability(options, "time_share", owner),
+        band_masks=_count(options, "band_masks", owner),
+        band_share=probability(options, "band_share", owner),
     )
 
 
