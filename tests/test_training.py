@@ -485,7 +485,8 @@ def test_hidden_blocks_are_of_all_channels_and_only_in_training() -> None:
         # One block each: it begins at most once.
         begins = blocks[:, 0].int() + (blocks[:, 1:] & ~blocks[:, :-1]).sum(dim=1)
         assert begins.max() == 1
-        assert blocks.any(dim=0).all()  # and may lie anywhere
+        # And may lie anywhere; it ends at the very last frame once in a while only.
+        assert blocks.any(dim=0)[:-1].all()
 
     module = torch.nn.Identity()
     seen = []
