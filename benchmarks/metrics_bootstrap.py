@@ -1,4 +1,4 @@
-"""Seconds for a bootstrap of EER and minDCF, against a plain loop over scikit-learn's roc_curve.
+"""Seconds for a bootstrap of all metrics, against a plain loop over scikit-learn's roc_curve.
 
     python benchmarks/metrics_bootstrap.py [--trials N] [--resamples R] [--loop K]
 
@@ -11,7 +11,8 @@ import time
 import numpy as np
 from sklearn.metrics import roc_curve
 
-from spoofscope.metrics.bootstrap import percentile_interval, resample, resample_clusters
+from spoofscope.metrics.bootstrap import Draws
+from spoofscope.metrics.measure import METRICS, measure
 
 
 def plain_resample(
@@ -36,33 +37,25 @@ def main() -> None:
     bonafide = rng.normal(3.0, 1.0, n_bonafide)
     spoof = rng.normal(0.0, 1.0, options.trials - n_bonafide)
     speakers = rng.integers(700, size=options.trials)
-    print(f"{options.trials} trials, {options.resamples} resamples of EER and minDCF")
-
-    start = time.perf_counter()
-    fast = resample(bonafide, spoof, options.resamples, rng)
-    seconds = time.perf_counter() - start
-    print(f"spoofscope, trials     {seconds:9.2f} s  {interval(fast.eer, fast.min_dcf)}")
-
-    start = time.perf_counter()
-    clusters = speakers[:n_bonafide], speakers[n_bonafide:]
-    clustered = resample_clusters(bonafide, spoof, clusters, options.resamples, rng)
-    clustered_seconds = time.perf_counter() - start
-    print(
-        f"spoofscope, 700 speakers {clustered_seconds:7.2f} s  "
-        f"{interval(clustered.eer, clustered.min_dcf)}"
-    )
+    print(f"{options.trials} trials, {options.resamples} resamples")
+    is_bonafide = np.arange(options.trials) < n_bonafide
+    seconds = {}
+    for name, clusters in (("trials", None), ("700 speakers", speakers)):
+        start = time.perf_counter()
+        draws = Draws(is_bonafide, clusters, options.resamples, rng)
+        units = draws.units[is_bonafide], draws.units[~is_bonafide]
+        found = measure(bonafide, spoof, METRICS, units, draws)
+        seconds[name] = time.perf_counter() - start
+        print(f"spoofscope, {name:13}{seconds[name]:7.2f} s")
+        for metric, (value, interval, _) in found.items():
+            print(f"    {metric:9} {value:.4f} [{interval.low:.4f}, {interval.high:.4f}]")
 
     start = time.perf_counter()
     for _ in range(options.loop):
         plain_resample(bonafide, spoof, rng)
     plain = (time.perf_counter() - start) / options.loop * options.resamples
-    print(f"plain loop             {plain:9.2f} s  (extrapolated from {options.loop} resamples)")
-    print(f"ratio                  {plain / seconds:9.1f}")
-
-
-def interval(eer: np.ndarray, min_dcf: np.ndarray) -> str:
-    (low, high), (cost_low, cost_high) = percentile_interval(eer), percentile_interval(min_dcf)
-    return f"EER {low:.4f} to {high:.4f}, minDCF {cost_low:.4f} to {cost_high:.4f}"
+    print(f"plain loop of EER and minDCF {plain:7.2f} s, extrapolated from {options.loop}")
+    print(f"ratio {plain / seconds['trials']:.1f}")
 
 
 if __name__ == "__main__":

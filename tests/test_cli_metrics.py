@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 import spoofscope.detector
+from spoofscope import tables
 from spoofscope.cli import main
 from spoofscope.errors import DetectorError
 from spoofscope.metrics import information, rates
-from spoofscope.metrics.tables import METRICS
+from spoofscope.metrics.measure import METRICS
+from spoofscope.metrics.tables import evaluate
 
-KEYS = {*METRICS, "n_bonafide", "n_spoof", "eer_ci"}
+KEYS = {*METRICS, *(f"{name}_ci" for name in METRICS), "n_bonafide", "n_spoof"}
 
 
 @pytest.fixture
@@ -66,8 +68,10 @@ def test_json(files, capsys):
         assert metrics["min_cllr"] == pytest.approx(information.min_cllr(bonafide, spoof))
         assert metrics["auc"] == pytest.approx(rates.auc(bonafide, spoof), abs=1e-12)
         assert (metrics["n_bonafide"], metrics["n_spoof"]) == (100, len(spoof))
-        low, high = metrics["eer_ci"]
-        assert low <= metrics["eer"] <= high
+        for name in METRICS:
+            low, high = metrics[f"{name}_ci"]
+            assert low < high
+            assert low <= metrics[name] <= high
     assert run(capsys, *arguments, "--bootstrap", "200", "--seed", "3")[1] == out
     assert run(capsys, *arguments, "--bootstrap", "200", "--seed", "4")[1] != out
 
@@ -120,7 +124,7 @@ def test_readable_table(files, capsys):
     scores, trials, numbers = files
     code, out, _ = run(
         capsys,
-        *("metrics", "--scores", scores, "--trials", trials, "--by", "codec", "--bootstrap", "20"),
+        *("metrics", "--scores", scores, "--trials", trials, "--by", "codec", "--bootstrap", "100"),
     )
     lines = out.splitlines()
     assert code == 0
@@ -160,6 +164,58 @@ def test_unknown_column_and_missing_file(files, capsys):
     code, _, err = run(capsys, "metrics", "--scores", scores + "x", "--trials", trials)
     assert code == 2
     assert "scores.tsvx: no such table" in err
+
+
+@pytest.mark.parametrize("count", ["1", "99"])
+def test_too_few_resamples_are_refused_by_name(files, capsys, count):
+    scores, trials, _ = files
+    arguments = ("metrics", "--scores", scores, "--trials", trials, "--bootstrap", count)
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"spoofscope metrics: --bootstrap: {count} resamples are too few")
+    assert "at least 100" in err
+    assert err.count("\n") == 1
+
+
+def test_speakers_are_the_unit_where_they_are_known(files, capsys):
+    """By default, as with `--cluster speaker`, as in the workflow's tables."""
+    scores, trials, _ = files
+    header, *lines = Path(trials).read_text().splitlines()
+    Path(trials).write_text(
+        "\n".join(
+            [f"{header}\tspeaker", *(f"{line}\ts{i // 3 % 9}" for i, line in enumerate(lines))]
+        )
+        + "\n"
+    )
+    arguments = ("metrics", "--scores", scores, "--trials", trials, "--json", "--bootstrap", "200")
+    default, speaker, single, codec = (
+        run(capsys, *arguments, *more)
+        for more in ((), ("--cluster", "speaker"), ("--cluster", "none"), ("--cluster", "codec"))
+    )
+    assert default == speaker
+    assert len({default[1], single[1], codec[1]}) == 3
+    joined = tables.join_scores(
+        tables.read_scores(scores),
+        tables.read_trials(trials),
+        scores_name="scores",
+        trials_name="trials",
+    )
+    row = evaluate(joined, [], 200, 1).row(0, named=True)
+    assert json.loads(default[1])["pooled"]["eer_ci"] == [row["ci_low"], row["ci_high"]]
+    code, _, err = run(capsys, *arguments, "--cluster", "speeker")
+    assert code == 2
+    assert "no column 'speeker'; did you mean 'speaker'" in err
+
+
+def test_perfect_separation_on_the_command_line(capsys, tmp_path):
+    lines = [(f"b{i}", "bonafide", 1 + i / 10) for i in range(10)]
+    lines += [(f"s{i}", "spoof", -1 - i / 10) for i in range(30)]
+    trials, scores = tmp_path / "trials.tsv", tmp_path / "scores.tsv"
+    trials.write_text("utt_id\tlabel\n" + "".join(f"{u}\t{label}\n" for u, label, _ in lines))
+    scores.write_text("utt_id\tscore\n" + "".join(f"{u}\t{x}\n" for u, _, x in lines))
+    code, out, _ = run(capsys, "metrics", "--scores", str(scores), "--trials", str(trials))
+    assert code == 0
+    assert "0.0000  0.0000 to 0.3085" in out
 
 
 @pytest.mark.parametrize("count", ["-1", "many"])
@@ -239,7 +295,7 @@ def test_metrics_loads_no_torch(files):
     check = (
         "import sys, spoofscope.cli; "
         f"spoofscope.cli.main(['metrics', '--scores', {scores!r}, '--trials', {trials!r}]); "
-        "print(sorted({'torch', 'sklearn', 'matplotlib', 'scipy'} & set(sys.modules)))"
+        "print(sorted({'torch', 'sklearn', 'matplotlib', 'scipy.stats'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("[]\n")

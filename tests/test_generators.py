@@ -18,6 +18,7 @@ from spoofscope.errors import ConfigError, TableError
 from spoofscope.figures import generator_matrix
 from spoofscope.metrics import generators, rates
 from spoofscope.metrics.decisions import balanced_accuracy, eer_hard
+from spoofscope.metrics.tables import evaluate
 from spoofscope.report.generators import (
     generator_summary,
     generator_table,
@@ -81,7 +82,7 @@ def trials(**counts: int) -> pl.DataFrame:
 
 def test_cells_compare_each_generator_with_all_bona_fide():
     joined = trials(real=30, melgan=20, pwg=7)
-    table = generators.cells(joined, 0.25, None, "m.tsv")
+    table = generators.cells(joined, 0.25, None, "m.tsv").table
     assert table.select("generator", "n_generators", "n_bonafide", "n_spoof").rows() == [
         ("melgan", 1, 30, 20),
         ("pwg", 1, 30, 7),
@@ -98,7 +99,7 @@ def test_cells_compare_each_generator_with_all_bona_fide():
         assert row["accuracy"] == rates.accuracy(real, own, 0.25)
         assert row["balanced_accuracy"] == balanced_accuracy(real, own, 0.25)
         assert row["eer_hard"] == eer_hard(real, own, 0.25)
-    without = generators.cells(joined, None, None, "m.tsv")
+    without = generators.cells(joined, None, None, "m.tsv").table
     assert without["eer"].to_list() == table["eer"].to_list()
     assert without["accuracy"].is_null().all()
 
@@ -106,7 +107,7 @@ def test_cells_compare_each_generator_with_all_bona_fide():
 def test_cells_compare_with_bona_fide_of_the_same_voice():
     joined = trials(real__lj=30, real__jsut=10, melgan__lj=20, jsutpwg__jsut=6, both__lj=2)
     joined = pl.concat([joined, trials(both__jsut=3)])
-    table = generators.cells(joined, 0.0, "voice", "m.tsv")
+    table = generators.cells(joined, 0.0, "voice", "m.tsv").table
     # No cell of all spoofs, which would compare across voices.
     assert table.select("generator", "n_bonafide", "n_spoof").rows() == [
         ("both", 40, 5),
@@ -124,6 +125,22 @@ def test_cells_compare_with_bona_fide_of_the_same_voice():
     for label, words in (("bonafide", "no spoof"), ("spoof", "no bona fide")):
         with pytest.raises(TableError, match=f"m: there are {words} trials"):
             generators.cells(joined.filter(label=label), 0.0, None, "m")
+
+
+def test_cells_and_their_means_have_intervals():
+    joined = trials(real=30, melgan=20, pwg=7)
+    found = generators.cells(joined, 0.25, None, "m.tsv", resamples=200)
+    levels = evaluate(joined, ["system"], 200, 1, threshold=0.25)
+    for row in found.table.iter_rows(named=True):
+        for metric in generators.METRICS:
+            assert row[f"{metric}_low"] < row[metric] < row[f"{metric}_high"]
+        if row["generator"] != "pooled":
+            own = levels.filter(level=row["generator"], metric="eer")
+            assert own.select("ci_low", "ci_high").row(0) == (row["eer_low"], row["eer_high"])
+    related = found.table.with_columns(relation=pl.lit("unseen"))
+    means = generators.averages(related, found.measured).filter(generator="(mean of all)")
+    macro = levels.filter(level="(macro average)", metric="eer")
+    assert means.select("eer_low", "eer_high").row(0) == macro.select("ci_low", "ci_high").row(0)
 
 
 def test_relations():

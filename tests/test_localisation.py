@@ -5,9 +5,11 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from spoofscope.attribution.localisation import (
+    METRICS,
     expected_iou,
     iou_at_coverage,
     localise,
@@ -155,7 +157,8 @@ def test_global_and_missing_artefacts_are_left_out_and_counted():
         "g": "global",
         "n": "none",
     }
-    summary = summarise(rows, seed=1)
+    trials = rows.select("utt_id")
+    summary = summarise(rows, trials, resamples=200, seed=1)
     aucs = {
         row["system"]: row
         for row in summary.iter_rows(named=True)
@@ -167,17 +170,60 @@ def test_global_and_missing_artefacts_are_left_out_and_counted():
     assert (aucs["vocoder"]["n"], aucs["vocoder"]["n_global"]) == (0, 1)
     expected = rows.filter(pl.col("status") == "local")["auc_evidence"].mean()
     assert aucs["local"]["value"] == pytest.approx(expected)
-    assert aucs["local"]["ci_low"] < expected < aucs["local"]["ci_high"]
-    assert summary.equals(summarise(rows, seed=1))
-    assert not summary.equals(summarise(rows, seed=2))
+    assert summary.equals(summarise(rows, trials, resamples=200, seed=1))
+    # Of six clips there is no interval.
+    assert aucs["local"]["ci_low"] is None
+
+
+def summarised(values: list[float], speakers: list[str] | None = None, seed: int = 1) -> dict:
+    """The pointing game's row over all systems, of utterances with these values."""
+    ids = [f"u{i}" for i in range(len(values))]
+    rows = pl.DataFrame(
+        {"utt_id": ids, "system": "A", "status": "local", **dict.fromkeys(METRICS, values)},
+        strict=False,
+    )
+    trials = pl.DataFrame({"utt_id": ids})
+    if speakers is not None:
+        trials = trials.with_columns(speaker=pl.Series(speakers))
+    table = summarise(rows, trials, resamples=400, seed=seed)
+    return {row["metric"]: row for row in table.filter(system="all").iter_rows(named=True)}
+
+
+def test_intervals_of_means_need_eight_clips_or_speakers():
+    values = [0.0, 1.0, 0.5, 1.0, 0.25, 1.0, 1.0, 0.5]
+    assert summarised(values[:7])["auc_evidence"]["ci_low"] is None
+    found = summarised(values)["auc_evidence"]
+    assert found["ci_low"] < found["value"] < found["ci_high"]
+    assert summarised(values, seed=2)["auc_evidence"] != found
+    seven = [f"s{i % 7}" for i in range(21)]
+    assert summarised(values[:7] * 3, seven)["auc_evidence"]["ci_low"] is None
+    eight = summarised(values * 3, [f"s{i % 8}" for i in range(24)])["auc_evidence"]
+    assert (eight["n"], eight["n_clusters"]) == (24, 8)
+    # Three clips of one speaker with one value are worth no more than one clip.
+    by_clip = summarised(values * 3)["auc_evidence"]
+    assert by_clip["n_clusters"] is None
+    assert eight["ci_high"] - eight["ci_low"] > 1.4 * (by_clip["ci_high"] - by_clip["ci_low"])
+
+
+def test_the_pointing_game_that_is_always_right_has_a_bound():
+    for n, speakers, units in ((12, None, 12), (24, [f"s{i % 8}" for i in range(24)], 8)):
+        found = summarised([1.0] * n, speakers)
+        low = binomtest(units, units).proportion_ci(method="exact").low
+        for metric in ("pointing", "auc_evidence"):
+            assert (found[metric]["ci_low"], found[metric]["ci_high"]) == pytest.approx((low, 1.0))
+    mixed = summarised([1.0] * 9 + [0.0] * 3)["pointing"]
+    exact = binomtest(9, 12).proportion_ci(method="exact")
+    assert mixed["ci_low"] <= exact.low + 1e-9
+    assert mixed["ci_high"] >= exact.high - 1e-9
 
 
 def test_random_evidence_is_at_chance():
     rng = np.random.default_rng(8)
     items = [explanation(f"u{i}", rng.standard_normal(60)) for i in range(300)]
     table = segments(*((f"u{i}", 0.3, 0.6, "artefact") for i in range(300)))
+    trials = pl.DataFrame({"utt_id": [f"u{i}" for i in range(300)]})
     means = dict(
-        summarise(localise(items, table), 1)
+        summarise(localise(items, table), trials, resamples=0, seed=1)
         .filter(system="all")
         .select("metric", "value")
         .iter_rows()

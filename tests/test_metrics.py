@@ -6,15 +6,25 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score, roc_curve
 
 from spoofscope.errors import SpoofscopeError, TableError
 from spoofscope.metrics import bootstrap, information, rates
+from spoofscope.metrics.bootstrap import Draws, Sample
+from spoofscope.metrics.limits import Trials, clopper_pearson, effective_trials, smallest_p
+from spoofscope.metrics.measure import (
+    METRICS,
+    Metric,
+    measure,
+    tandem_metrics,
+    threshold_metrics,
+)
 from spoofscope.metrics.tables import MACRO, clusters_of, evaluate, over_seeds, split_levels
+from spoofscope.metrics.tdcf import AsvRates, tandem
 from spoofscope.selection.calibration import fit_calibration
 
 # A small grid of values, so ties within and across the classes are the rule.
@@ -244,27 +254,55 @@ def test_roc_convex_hull_corners():
 # ---------------------------------------------------------------- bootstrap
 
 
-@pytest.mark.parametrize("blocks", [1, 3, 16, 512])
+def drawn(bonafide, spoof, n=1000, seed=0, clusters=None):
+    """Draws of a table whose trials are these, and the units of the classes."""
+    is_bonafide = np.repeat([True, False], [len(bonafide), len(spoof)])
+    draws = Draws(is_bonafide, clusters, n, np.random.default_rng(seed))
+    return draws, (draws.units[is_bonafide], draws.units[~is_bonafide])
+
+
+def resampled(bonafide, spoof, metric, n=1000, seed=0, clusters=None):
+    draws, units = drawn(bonafide, spoof, n, seed, clusters)
+    sample = Sample(bonafide, spoof, units, draws)
+    return sample.values([metric.resampled], [metric.of(np.array(bonafide), np.array(spoof))])[0]
+
+
+EVERY_METRIC = {
+    **METRICS,
+    **threshold_metrics(0.5),
+    **tandem_metrics(tandem("2021", AsvRates(0.02, 0.02, 0.46))),
+}
+
+
+@pytest.mark.parametrize("clustered", [False, True])
 @pytest.mark.parametrize("decimals", [1, 12])
-def test_bootstrap_metrics_are_those_of_the_resampled_trials(monkeypatch, blocks, decimals):
-    """Same counts through blocks and bounds, and by repeating each trial."""
-    monkeypatch.setattr(bootstrap, "BLOCKS", blocks)
-    rng = np.random.default_rng(5)
-    for distance in (-1.0, 0.0, 1.0, 4.0):
-        bonafide, spoof = (np.round(x, decimals) for x in gaussian(120, 300, distance))
-        drawn = bootstrap._Bootstrap(bonafide, spoof)
-        units = np.arange(120), np.arange(120, 420)
-        for times in bootstrap._draw_trials(120, 300, 10, rng):
-            repeated = np.repeat(bonafide, times[:120]), np.repeat(spoof, times[120:])
-            value, cost = drawn.metrics(drawn.draw_units(times, drawn.sort_units(units)))
-            assert value == pytest.approx(rates.eer(*repeated).value, abs=1e-12)
-            assert cost == pytest.approx(rates.min_dcf(*repeated), abs=1e-12)
+def test_resampled_metrics_are_those_of_the_repeated_trials(clustered, decimals):
+    """Every metric by counting scores, and by repeating each trial as often as it was drawn."""
+    for distance in (-1.0, 0.0, 1.0, 6.0):
+        bonafide, spoof = (np.round(x, decimals) for x in gaussian(60, 90, distance))
+        draws, units = drawn(bonafide, spoof, 12, 5, np.arange(150) % 11 if clustered else None)
+        sample = Sample(bonafide, spoof, units, draws)
+        forms = [metric.resampled for metric in EVERY_METRIC.values()]
+        found = sample.values(forms, [0.0] * len(forms))
+        for i, times in enumerate(draws.times):
+            again = [np.repeat(x, times[u]) for x, u in zip((bonafide, spoof), units, strict=True)]
+            for (name, metric), values in zip(EVERY_METRIC.items(), found, strict=True):
+                assert values[i] == pytest.approx(metric.of(*again), abs=1e-10), name
 
 
-@pytest.mark.parametrize("blocks", [1, 2, 3, 512])
-def test_bootstrap_has_the_exact_distribution(monkeypatch, blocks):
+def test_a_metric_without_a_form_of_its_own_is_computed_for_each_resample():
+    bonafide, spoof = gaussian(40, 60, 1.0)
+    own = METRICS["auc"]
+    plain = Metric("AUC", rates.auc)
+    for clusters in (None, np.arange(100) % 7):
+        draws, units = drawn(bonafide, spoof, 120, 3, clusters)
+        fast = measure(bonafide, spoof, {"auc": own}, units, draws)["auc"]
+        slow = measure(bonafide, spoof, {"auc": plain}, units, draws)["auc"]
+        np.testing.assert_allclose(slow.resamples, fast.resamples, atol=1e-12)
+
+
+def test_bootstrap_has_the_exact_distribution():
     """All 27 * 27 resamples of three and three trials, counted."""
-    monkeypatch.setattr(bootstrap, "BLOCKS", blocks)
     bonafide, spoof = np.array([0.0, 2.0, 3.0]), np.array([-1.0, 1.0, 2.0])
     expected: dict[tuple[float, float], float] = {}
     for b in itertools.product(bonafide, repeat=3):
@@ -272,9 +310,10 @@ def test_bootstrap_has_the_exact_distribution(monkeypatch, blocks):
             key = round(rates.eer(b, s).value, 9), round(rates.min_dcf(b, s), 9)
             expected[key] = expected.get(key, 0) + 1 / 27**2
     n = 6000
-    resamples = bootstrap.resample(bonafide, spoof, n, np.random.default_rng(7))
+    draws, units = drawn(bonafide, spoof, n, 7)
+    sample = Sample(bonafide, spoof, units, draws)
     seen: dict[tuple[float, float], int] = {}
-    for value, cost in zip(*resamples, strict=True):
+    for value, cost in zip(*sample.values([bootstrap.eer, bootstrap.min_dcf], [0, 0]), strict=True):
         key = round(value, 9), round(cost, 9)
         seen[key] = seen.get(key, 0) + 1
     assert seen.keys() <= expected.keys()
@@ -283,30 +322,55 @@ def test_bootstrap_has_the_exact_distribution(monkeypatch, blocks):
         assert seen.get(key, 0) / n == pytest.approx(probability, abs=5 * error)
 
 
-def test_bootstrap_interval_against_the_direct_loop():
-    bonafide, spoof = gaussian(2000, 3000, 2.0)
-    fast = bootstrap.resample(bonafide, spoof, 1000, np.random.default_rng(1))
+@pytest.mark.parametrize("name", ["eer", "min_dcf", "act_dcf", "cllr", "min_cllr", "auc"])
+def test_bootstrap_against_the_direct_loop(name):
+    bonafide, spoof = gaussian(300, 500, 2.0)
+    metric = METRICS[name]
+    fast = resampled(bonafide, spoof, metric)
     rng = np.random.default_rng(2)
     direct = np.array(
-        [
-            (rates.eer(b, s).value, rates.min_dcf(b, s))
-            for b, s in ((rng.choice(bonafide, 2000), rng.choice(spoof, 3000)) for _ in range(1000))
-        ]
+        [metric.of(rng.choice(bonafide, 300), rng.choice(spoof, 500)) for _ in range(400)]
     )
-    for mine, other in zip(fast, direct.T, strict=True):
-        error = other.std() / math.sqrt(1000)
-        assert mine.mean() == pytest.approx(other.mean(), abs=6 * error)
-        assert mine.std() == pytest.approx(other.std(), rel=0.15)
-        for a, b in zip(
-            bootstrap.percentile_interval(mine), bootstrap.percentile_interval(other), strict=True
-        ):
-            assert a == pytest.approx(b, abs=0.35 * other.std())
+    assert fast.mean() == pytest.approx(direct.mean(), abs=6 * direct.std() / math.sqrt(400))
+    assert fast.std() == pytest.approx(direct.std(), rel=0.15)
+
+
+@pytest.mark.parametrize("clustered", [False, True])
+def test_cells_and_groups_leave_the_intervals_as_they_are(monkeypatch, clustered):
+    bonafide, spoof = gaussian(6000, 9000, 2.0)
+    clusters = np.arange(15_000) % 300 if clustered else None
+    exact, coarse = [], []
+    for found in (exact, coarse):
+        if found is coarse:
+            monkeypatch.setattr(bootstrap, "CELLS", 500)
+            monkeypatch.setattr(bootstrap, "GROUPS", 2000)
+        else:
+            monkeypatch.setattr(bootstrap, "CELLS", 20_000)
+        draws, units = drawn(bonafide, spoof, 400, 1, clusters)
+        found += measure(bonafide, spoof, EVERY_METRIC, units, draws).items()
+    for (name, one), (_, other) in zip(exact, coarse, strict=True):
+        assert one.value == other.value
+        if clustered:
+            # The draws are the same, so that all that differs is what cells do.
+            spread = one.resamples.std()
+            assert (one.resamples - other.resamples).std() < 0.15 * spread, name
+        assert other.resamples.std() == pytest.approx(one.resamples.std(), rel=0.15), name
+
+
+def test_rates_at_a_threshold_are_exact_in_cells(monkeypatch):
+    monkeypatch.setattr(bootstrap, "CELLS", 16)
+    bonafide, spoof = gaussian(200, 300, 2.0)
+    draws, units = drawn(bonafide, spoof, 20)
+    sample = Sample(bonafide, spoof, units, draws, [0.7])
+    (found,) = sample.values([lambda r: r.bonafide_rejected(0.7)], [np.mean(bonafide < 0.7)])
+    for value, times in zip(found, draws.times, strict=True):
+        assert value == pytest.approx(np.mean(np.repeat(bonafide, times[units[0]]) < 0.7))
 
 
 def test_bootstrap_is_a_function_of_the_seed():
     bonafide, spoof = gaussian()
     first, again, other = (
-        bootstrap.resample(bonafide, spoof, 20, np.random.default_rng(seed)) for seed in (1, 1, 2)
+        resampled(bonafide, spoof, METRICS["eer"], 20, seed) for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -314,61 +378,195 @@ def test_bootstrap_is_a_function_of_the_seed():
 
 def test_cluster_bootstrap_is_wider_when_speakers_differ():
     rng = np.random.default_rng(11)
-    speakers = np.arange(20)
     shift = rng.normal(0, 1, 20)
-    bonafide_speaker, spoof_speaker = (np.repeat(speakers, n) for n in (50, 100))
-    bonafide = rng.normal(2, 0.5, 1000) + shift[bonafide_speaker]
-    spoof = rng.normal(0, 0.5, 2000) + shift[spoof_speaker]
-    clustered = bootstrap.resample_clusters(
-        bonafide, spoof, (bonafide_speaker, spoof_speaker), 300, rng
-    )
-    by_trial = bootstrap.resample(bonafide, spoof, 300, rng)
-    assert clustered.eer.std() > 3 * by_trial.eer.std()
+    speakers = [np.repeat(np.arange(20), n) for n in (50, 100)]
+    bonafide = rng.normal(2, 0.5, 1000) + shift[speakers[0]]
+    spoof = rng.normal(0, 0.5, 2000) + shift[speakers[1]]
+    clustered = resampled(bonafide, spoof, METRICS["eer"], 300, 1, np.concatenate(speakers))
+    by_trial = resampled(bonafide, spoof, METRICS["eer"], 300, 1)
+    assert clustered.std() > 3 * by_trial.std()
 
 
 def test_cluster_bootstrap_of_single_trials_is_the_unstratified_bootstrap():
     bonafide, spoof = gaussian(200, 200)
-    single = np.arange(200), np.arange(200, 400)
-    clustered = bootstrap.resample_clusters(bonafide, spoof, single, 400, np.random.default_rng(1))
-    by_trial = bootstrap.resample(bonafide, spoof, 400, np.random.default_rng(2))
-    assert clustered.eer.std() == pytest.approx(by_trial.eer.std(), rel=0.2)
+    clustered = resampled(bonafide, spoof, METRICS["eer"], 400, 1, np.arange(400))
+    by_trial = resampled(bonafide, spoof, METRICS["eer"], 400, 2)
+    assert clustered.std() == pytest.approx(by_trial.std(), rel=0.2)
 
 
 def test_cluster_bootstrap_with_one_bonafide_speaker_never_lacks_a_class():
-    result = bootstrap.resample_clusters(
-        [1.0, 2.0], [0.0, 1.5], (["a", "a"], ["b", "c"]), 50, np.random.default_rng(0)
-    )
-    assert np.isfinite(result.eer).all()
-    assert result.eer.size == 50
+    found = resampled([1.0, 2.0], [0.0, 1.5], METRICS["eer"], 50, 0, ["a", "a", "b", "c"])
+    assert np.isfinite(found).all()
+    assert found.size == 50
 
 
 def test_cluster_bootstrap_refusals():
-    rng = np.random.default_rng(0)
     with pytest.raises(SpoofscopeError, match="one cluster, 'a'"):
-        bootstrap.resample_clusters([1.0], [0.0], (["a"], ["a"]), 5, rng)
-    with pytest.raises(SpoofscopeError, match="1 cluster names for 2 trials"):
-        bootstrap.resample_clusters([1.0, 2.0], [0.0], (["a"], ["b"]), 5, rng)
+        drawn([1.0], [0.0], clusters=["a", "a"])
+    with pytest.raises(SpoofscopeError, match="3 cluster names for 2 trials"):
+        drawn([1.0], [0.0], clusters=["a", "b", "c"])
 
 
-def test_paired_differences():
-    bonafide, spoof = gaussian(500, 500)
-    rng = np.random.default_rng(4)
-    same = bootstrap.resample_differences(
-        (bonafide, spoof), (3 * bonafide - 1, 3 * spoof - 1), 30, rng
+# ---------------------------------------------------------------- limits
+
+
+@given(st.integers(1, 60), st.data(), st.sampled_from([0.8, 0.95]))
+def test_clopper_pearson_is_that_of_scipy(n, data, confidence):
+    k = data.draw(st.integers(0, n))
+    expected = binomtest(k, n).proportion_ci(confidence, "exact")
+    found = clopper_pearson(k, n, confidence)
+    assert found == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_limits_grow_with_the_rate_between_whole_numbers():
+    ends = np.array([clopper_pearson(k, 10) for k in np.linspace(0, 10, 101)])
+    assert (np.diff(ends, axis=0) >= -1e-12).all()
+
+
+def intervals(table):
+    return {row["metric"]: (row["ci_low"], row["ci_high"]) for row in table.iter_rows(named=True)}
+
+
+def table_of(bonafide, spoof, speakers=None, **options):
+    n = len(bonafide) + len(spoof)
+    frame = pl.DataFrame(
+        {
+            "utt_id": [f"u{i:04}" for i in range(n)],
+            "label": ["bonafide"] * len(bonafide) + ["spoof"] * len(spoof),
+            "score": [*map(float, bonafide), *map(float, spoof)],
+        }
     )
-    assert not same.eer.any()
-    assert bootstrap.p_value(same.eer) == 1
-    noisy = tuple(x + rng.normal(0, 1.5, x.size) for x in (bonafide, spoof))
-    worse = bootstrap.resample_differences(noisy, (bonafide, spoof), 199, rng)
-    assert (worse.eer > 0).all()
-    assert bootstrap.p_value(worse.eer) == pytest.approx(2 / 200)
-    speakers = np.arange(500) % 25
-    clustered = bootstrap.resample_differences(
-        noisy, (bonafide, spoof), 50, rng, (speakers, speakers)
-    )
-    assert (clustered.eer > 0).all()
-    with pytest.raises(SpoofscopeError, match="same trials"):
-        bootstrap.resample_differences((bonafide, spoof), (bonafide[1:], spoof), 5, rng)
+    if speakers is not None:
+        frame = frame.with_columns(speaker=pl.Series(speakers))
+    return evaluate(frame, [], options.pop("bootstrap", 200), 1, **options)
+
+
+BOTH = {"threshold": 0.0, "calibration": {"scale": 2.0, "offset": 0.0}}
+BOTH["tandem"] = tandem("2021", AsvRates(0.02, 0.02, 0.46))
+
+
+@pytest.mark.parametrize("speakers", [None, "six"])
+def test_no_error_has_a_bound(speakers):
+    """10 bona fide and 30 spoof clips, apart; of six speakers each counts once."""
+    bonafide, spoof = np.linspace(1, 2, 10), np.linspace(-2, -1, 30)
+    names = None if speakers is None else [f"s{i % 6}" for i in range(40)]
+    table = table_of(bonafide, spoof, names, **BOTH)
+    found = intervals(table)
+    n, m = (10, 30) if speakers is None else (6, 6)
+    bound, other = (binomtest(0, k).proportion_ci(method="exact").high for k in (n, m))
+    if speakers is None:
+        assert bound == pytest.approx(0.3085, abs=1e-4)
+    assert found["eer"] == pytest.approx((0, bound))
+    assert found["hter"] == pytest.approx((0, bound))
+    assert found["bonafide_rejected"] == pytest.approx((0, bound))
+    assert found["spoof_accepted"] == pytest.approx((0, other))
+    assert found["auc"] == pytest.approx((1 - bound, 1))
+    everything = binomtest(0, 40 if speakers is None else 6).proportion_ci(method="exact").high
+    assert found["accuracy"] == pytest.approx((1 - everything, 1))
+    cost = min(1.0, math.hypot(1.9 * bound, other))
+    assert found["min_dcf"] == pytest.approx((0, cost))
+    assert found["act_dcf"] == pytest.approx((0, math.hypot(1.9 * bound, other)))
+    # What is left after calibration if so many bona fide trials were on the other side: n log2 ...
+    bits = (other_side_bits(bound),) * 2
+    assert found["min_cllr"] == pytest.approx((0, bits[0]))
+    assert found["cllr"][1] == pytest.approx(bits[1])
+    assert found["cllr_calibrated"][1] == pytest.approx(bits[1])
+    for name, (low, high) in found.items():
+        value = table.filter(metric=name)["value"][0]
+        assert low <= value <= high, name
+        assert high - low > 0.05, name
+
+
+def other_side_bits(u):
+    """Minimum Cllr of a share u of bona fide among all spoof, and 1 - u alone: by hand."""
+    return (u * math.log2((u + 1) / u) + math.log2(u + 1)) / 2
+
+
+def test_all_wrong_has_a_bound():
+    found = intervals(table_of(np.linspace(-2, -1, 10), np.linspace(1, 2, 30), **BOTH))
+    bound = binomtest(0, 10).proportion_ci(method="exact").high
+    assert found["eer"] == pytest.approx((1 - bound, 1))
+    assert found["auc"] == pytest.approx((0, bound))
+    assert found["min_cllr"][0] < 0.95
+    assert found["min_dcf"][0] < 0.9
+
+
+def test_a_constant_score_has_intervals_where_rates_have_some():
+    found = intervals(table_of([0.5] * 12, [0.5] * 20))
+    half = binomtest(6, 12).proportion_ci(method="exact")
+    assert found["eer"] == pytest.approx((half.low, half.high))
+    # Every resample costs the same, and nothing limits the cost of a ratio.
+    assert found["cllr"] == found["min_cllr"] == (None, None)
+
+
+@settings(max_examples=40, deadline=None)
+@given(tied, tied)
+def test_no_interval_is_narrower_than_the_binomial(bonafide, spoof):
+    if min(len(bonafide), len(spoof)) < 2:
+        return
+    table = table_of(bonafide, spoof, bootstrap=100, threshold=0.0)
+    found = intervals(table)
+    n = {"rarer": min(len(bonafide), len(spoof)), "bonafide": len(bonafide), "spoof": len(spoof)}
+    for name, counted in (
+        *(("eer", "rarer"), ("auc", "rarer"), ("hter", "rarer")),
+        *(("bonafide_rejected", "bonafide"), ("spoof_accepted", "spoof")),
+    ):
+        value = table.filter(metric=name)["value"][0]
+        low, high = found[name]
+        for k in {math.floor(value * n[counted] + 1e-9), math.ceil(value * n[counted] - 1e-9)}:
+            if k == pytest.approx(value * n[counted]):
+                exact = binomtest(k, n[counted]).proportion_ci(method="exact")
+                assert low <= exact.low + 1e-9, name
+                assert high >= exact.high - 1e-9, name
+        assert low <= value <= high
+    assert all((low is None) or low < high for low, high in found.values())
+
+
+def test_effective_trials_of_clusters():
+    """Speakers who are always right or always wrong count once, errors spread evenly all."""
+    rng = np.random.default_rng(0)
+    speakers = np.repeat(np.arange(20), 10)
+    gathered = np.isin(speakers, (0, 1)).astype(float)
+    spread = np.tile([1.0] + [0.0] * 9, 20)
+    for errors, low, high in ((gathered, 15, 40), (spread, 150, 200)):
+        drawn = rng.integers(0, 20, (2000, 20))
+        means = errors.reshape(20, 10).mean(axis=1)[drawn].mean(axis=1)
+        n = effective_trials(0.1, means, Trials(20, 200))
+        assert low <= n <= high
+    assert effective_trials(0.0, np.zeros(10), Trials(20, 200)) == 20
+
+
+def test_too_few_of_a_class_have_no_interval():
+    for bonafide in ([1.0], [1.0, 2.0]):
+        found = intervals(table_of(bonafide, np.linspace(-2, 1.5, 30), threshold=0.0))
+        assert (found["eer"] == (None, None)) == (len(bonafide) < 2)
+        assert found["spoof_accepted"] != (None, None)
+    one_speaker = ["a", "a", *(f"s{i}" for i in range(30))]
+    found = intervals(table_of([1.0, 2.0], np.linspace(-2, 1.5, 30), one_speaker, threshold=0.0))
+    assert found["eer"] == (None, None)
+    assert found["spoof_accepted"] != (None, None)
+
+
+@pytest.mark.parametrize("n", [1, 99])
+def test_too_few_resamples_are_refused(n):
+    with pytest.raises(SpoofscopeError, match=f"bootstrap: {n} resamples are too few"):
+        table_of([1.0, 2.0], [0.0, 1.0], bootstrap=n)
+
+
+def test_scores_near_the_largest_number():
+    table = table_of([1e308, 3.0], [-1e308, 2.0], bootstrap=0)
+    values = dict(table.select("metric", "value").rows())
+    assert values["eer"] == 0
+    expected = (math.log1p(math.exp(-3)) + math.log1p(math.exp(2))) / 4 / math.log(2)
+    assert values["cllr"] == pytest.approx(expected)
+    wrong = table_of([-1e308, -1e308], [1e308, 1e308], bootstrap=0)
+    assert wrong.filter(metric="cllr")["value"][0] == pytest.approx(1e308 / math.log(2))
+    with pytest.raises(SpoofscopeError, match=r"Cllr is larger than any number.*1\.7e\+308"):
+        table_of([-1.7e308], [1.7e308], bootstrap=0)
+
+
+def test_smallest_p():
+    assert [smallest_p(n) for n in (0, 1, 2, 6)] == [None, None, 0.5, 2**-5]
 
 
 # ---------------------------------------------------------------- tables
@@ -439,7 +637,7 @@ def test_codecs_take_both_classes_from_the_level():
 def test_one_class_levels_are_null_with_counts():
     joined = trials().with_columns(pl.col("codec").replace("-", "opus"))
     joined = joined.filter(~((pl.col("codec") == "mp3") & (pl.col("label") == "bonafide")))
-    table = evaluate(joined, ["codec"], 10, 1, threshold=0.0)
+    table = evaluate(joined, ["codec"], 100, 1, threshold=0.0)
     level = table.filter(condition="codec", level="mp3")
     needs_both = level.filter(pl.col("metric").is_in(["eer", "min_dcf", "act_dcf", "auc", "hter"]))
     assert needs_both["value"].to_list() == [None] * 5
@@ -453,7 +651,7 @@ def test_one_class_levels_are_null_with_counts():
 
 
 def test_a_table_of_one_class_has_no_error_rates():
-    table = evaluate(trials().filter(label="spoof"), ["system"], 10, 1)
+    table = evaluate(trials().filter(label="spoof"), ["system"], 100, 1)
     assert table["value"].is_null().all()
     assert set(table["level"]) == {"-", "A1", "A2", "A3", MACRO}
 
@@ -479,41 +677,73 @@ def test_calibrated_costs():
 
 def test_intervals_are_reproducible_and_independent_of_other_conditions():
     joined = trials()
-    alone = evaluate(joined, ["codec"], 50, 3)
-    together = evaluate(joined.reverse(), ["system", "codec"], 50, 3)
-    assert alone.filter(condition="codec").equals(evaluate(joined, ["codec"], 50, 3)[6:])
-    interval = alone.filter(condition="pooled", metric="eer").row(0, named=True)
+    alone = evaluate(joined, ["codec"], 100, 3)
+    together = evaluate(joined.reverse(), ["system", "codec"], 100, 3)
+    assert alone.filter(condition="codec").equals(evaluate(joined, ["codec"], 100, 3)[6:])
+    interval = alone.filter(condition="pooled", metric="cllr").row(0, named=True)
     assert interval["ci_low"] < interval["value"] < interval["ci_high"]
     assert together.filter(condition="codec", metric="auc")["value"].to_list() == (
         alone.filter(condition="codec", metric="auc")["value"].to_list()
     )
     assert together.filter(condition="codec").equals(alone.filter(condition="codec"))
-    assert evaluate(joined, [], 50, 4).filter(metric="eer")["ci_low"][0] != interval["ci_low"]
+    assert evaluate(joined, [], 100, 4).filter(metric="cllr")["ci_low"][0] != interval["ci_low"]
 
 
 def test_clustered_intervals():
     joined = trials()
-    table = evaluate(joined, ["speaker"], 30, 1, cluster="speaker")
+    table = evaluate(joined, ["speaker"], 100, 1, cluster="speaker")
     assert table.filter(condition="pooled", metric="eer")["ci_low"][0] is not None
     assert table.filter(condition="speaker", metric="eer")["ci_low"].is_null().all()
     with pytest.raises(TableError, match="column 'speaker' is empty for"):
-        evaluate(joined.with_columns(speaker=pl.lit("")), [], 30, 1, cluster="speaker")
+        evaluate(joined.with_columns(speaker=pl.lit("")), [], 100, 1, cluster="speaker")
     with pytest.raises(SpoofscopeError, match="single value"):
-        evaluate(joined.with_columns(speaker=pl.lit("x")), [], 30, 1, cluster="speaker")
+        evaluate(joined.with_columns(speaker=pl.lit("x")), [], 100, 1, cluster="speaker")
 
 
 def test_trials_of_unknown_speakers_are_resampled_one_by_one():
     joined = trials()
     unknown = joined.with_columns(speaker=pl.lit("-"))
-    single = joined.with_columns(speaker=pl.format("- {}", "utt_id"))
-    first, second = (evaluate(frame, [], 30, 1, cluster="speaker") for frame in (unknown, single))
-    assert first.equals(second)
-    assert first["ci_low"][0] < first["value"][0] < first["ci_high"][0]
+    # Where none is known, as if there were no such column.
+    expected = evaluate(joined, [], 100, 1, cluster="none")
+    for frame, cluster in ((unknown, "speaker"), (unknown, None), (joined.drop("speaker"), None)):
+        assert evaluate(frame, [], 100, 1, cluster=cluster).equals(expected)
     half = pl.when(pl.col("label") == "spoof").then(pl.lit("-")).otherwise("speaker")
     mixed = clusters_of(joined.with_columns(speaker=half), "speaker")
     n_spoof = int((joined["label"] == "spoof").sum())
     bonafide = joined.filter(label="bonafide")
     assert mixed.n_unique() == n_spoof + bonafide["speaker"].n_unique()
+
+
+def test_speakers_are_resampled_by_default():
+    joined = trials()
+    by_default = evaluate(joined, ["codec"], 100, 1)
+    assert by_default.equals(evaluate(joined, ["codec"], 100, 1, cluster="speaker"))
+    assert not by_default.equals(evaluate(joined, ["codec"], 100, 1, cluster="none"))
+
+
+def test_a_single_speaker_is_no_cluster(caplog):
+    one = trials().with_columns(speaker=pl.lit("x"))
+    assert evaluate(one, [], 100, 1).equals(evaluate(one, [], 100, 1, cluster="none"))
+    assert "all trials are of one speaker" in caplog.text
+
+
+def test_the_macro_average_knows_what_levels_share():
+    """Levels of the same bona fide clips: the mean of resamples drawn together, by brute force."""
+    joined = trials()
+    row = evaluate(joined, ["system"], 1000, 1, cluster="none").row(
+        by_predicate=(pl.col("level") == MACRO) & (pl.col("metric") == "auc"), named=True
+    )
+    rng = np.random.default_rng(5)
+    bonafide = scores_of(joined, "bonafide")
+    levels = [joined.filter(system=f"A{k}")["score"].to_numpy() for k in (1, 2, 3)]
+    means = []
+    for _ in range(1000):
+        again = rng.choice(bonafide, bonafide.size)
+        means.append(np.mean([rates.auc(again, rng.choice(own, own.size)) for own in levels]))
+    low, high = np.quantile(means, [0.025, 0.975])
+    assert row["ci_low"] <= low + 0.01
+    assert row["ci_high"] >= high - 0.01
+    assert row["ci_high"] - row["ci_low"] < 1.8 * (high - low)
 
 
 def test_tables_refuse_bad_conditions():

@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import binomtest
 
 from spoofscope.errors import SpoofscopeError, TableError
 from spoofscope.metrics.correlation import holm
@@ -39,7 +40,7 @@ def systems(trials) -> dict[str, pl.DataFrame]:
 
 @pytest.fixture(scope="module")
 def compared(systems, trials) -> pl.DataFrame:
-    return compare(systems, trials, 800, seed=1)
+    return compare(systems, trials, 800, seed=1, cluster="none")
 
 
 def row(table: pl.DataFrame, first: str, second: str, metric: str = "eer") -> dict:
@@ -102,10 +103,13 @@ def test_holm_is_over_the_pairs_of_a_metric(compared):
 
 
 def test_a_detector_does_not_differ_from_itself(systems, trials):
-    same = compare({"a": systems["good"], "b": systems["good"]}, trials, 50, seed=1)
+    same = compare({"a": systems["good"], "b": systems["good"]}, trials, 100, 1, cluster="none")
     assert same["difference"].to_list() == [0.0, 0.0]
     assert same["p"].to_list() == [1.0, 1.0]
-    assert same["ci_low"].to_list() == same["ci_high"].to_list() == [0.0, 0.0]
+    # As far as 0 of 60 trials that differ may be from the truth.
+    far = binomtest(0, 60).proportion_ci(method="exact").high
+    assert same["ci_low"].to_list() == pytest.approx([-far, -1.9 * far])
+    assert same["ci_high"].to_list() == pytest.approx([far, 1.9 * far])
 
 
 def test_speakers_are_resampled_as_a_whole(systems, trials, compared):
@@ -115,6 +119,7 @@ def test_speakers_are_resampled_as_a_whole(systems, trials, compared):
     assert clustered["ci_low"].to_list() != compared["ci_low"].to_list()
     again = compare(systems, trials.reverse(), 400, seed=1, cluster="speaker")
     assert again.equals(clustered)
+    assert compare(systems, trials, 400, seed=1).equals(clustered)
 
 
 def test_two_speakers_prove_nothing(systems, trials, caplog):
@@ -124,24 +129,52 @@ def test_two_speakers_prove_nothing(systems, trials, caplog):
     found = row(compare(pair, few, 400, seed=1, cluster="speaker"), "good", "poor")
     assert found["ci_high"] < 0
     assert (found["p"], found["p_holm"], found["n_clusters"]) == (0.5, 0.5, 2)
-    assert "2 values of speaker are too few for 1 pairs" in caplog.text
+    assert found["p_smallest"] == 0.5
+    assert "2 clusters of the rarer class are too few for 1 pairs" in caplog.text
+
+
+def test_what_the_correction_leaves_within_reach(systems, trials):
+    by_speaker = compare(systems, trials, 400, seed=1)
+    # Three pairs; 12 speakers give 2^-11, 400 resamples 2 / 401.
+    assert by_speaker["p_smallest"].unique().to_list() == pytest.approx([3 * 2 / 401])
+    few = trials.with_columns(speaker=pl.Series([f"s{i // 20}" for i in range(N)]))
+    assert compare(systems, few, 400, seed=1)["p_smallest"][0] == pytest.approx(3 * 2**-5)
+
+
+@pytest.mark.parametrize("n_bonafide", [1, 2, 3])
+def test_one_trial_of_a_class_proves_nothing(n_bonafide):
+    ids = [f"u{k:02}" for k in range(n_bonafide + 30)]
+    trials = pl.DataFrame({"utt_id": ids, "label": ["bonafide"] * n_bonafide + ["spoof"] * 30})
+    spoof = np.linspace(-2, 0.5, 30).tolist()
+    scores = {
+        name: pl.DataFrame({"utt_id": ids, "score": [value] * n_bonafide + spoof})
+        for name, value in (("good", 1.0), ("bad", -1.0))
+    }
+    found = row(compare(scores, trials, 1000, 1), "good", "bad")
+    if n_bonafide == 1:
+        assert found["p_smallest"] is found["ci_low"] is None
+        assert np.isnan([found["p"], found["p_holm"]]).all()
+    else:
+        assert found["p"] == found["p_holm"] == found["p_smallest"] == 2.0 ** (1 - n_bonafide)
 
 
 def test_too_few_resamples_are_remarked_on(systems, trials, caplog):
-    compare(systems, trials, 119, seed=1)
+    compare(systems, trials, 119, seed=1, cluster="none")
     assert "too few for 3 pairs" in caplog.text
     assert "take at least 120" in caplog.text
     caplog.clear()
-    compare(systems, trials, 120, seed=1)
+    compare(systems, trials, 120, seed=1, cluster="none")
     assert caplog.text == ""
 
 
 def test_what_cannot_be_compared(systems, trials):
     with pytest.raises(SpoofscopeError, match="at least two"):
-        compare({"a": systems["good"]}, trials, 10, seed=1)
+        compare({"a": systems["good"]}, trials, 100, seed=1)
     with pytest.raises(SpoofscopeError, match="needs resamples"):
         compare(systems, trials, 0, seed=1)
+    with pytest.raises(SpoofscopeError, match=r"comparisons\.resamples: 99 resamples are too few"):
+        compare(systems, trials, 99, seed=1)
     with pytest.raises(TableError, match="lacks 1 of the trials"):
-        compare({"a": systems["good"], "b": systems["good"].head(N - 1)}, trials, 10, seed=1)
+        compare({"a": systems["good"], "b": systems["good"].head(N - 1)}, trials, 100, seed=1)
     with pytest.raises(TableError, match="no column 'talker'"):
-        compare(systems, trials, 10, seed=1, cluster="talker")
+        compare(systems, trials, 100, seed=1, cluster="talker")

@@ -65,7 +65,7 @@ def root(tmp_path_factory) -> str:
                     tables.write_scores(target, scores)
                     continue
                 conditions = ["system", "codec"] if corpus == "far" else ["system"]
-                measured = evaluate(manifest.join(scores, on="utt_id"), conditions, 20, 1)
+                measured = evaluate(manifest.join(scores, on="utt_id"), conditions, 100, 1)
                 where = {"system": system["id"], "seed": system["seed"], "corpus": corpus}
                 columns = [pl.lit(value).alias(name) for name, value in where.items()]
                 split = pl.lit("eval").alias("split")

@@ -148,7 +148,7 @@ def test_grids_leave_one_system_out():
         ("study", "renamed"),
         ("scatter_shards", {}),
         ("conditions", ["system"]),
-        ("bootstrap", {"resamples": 10}),
+        ("bootstrap", {"resamples": 200}),
         ("frontends.wavlm.cache", "none"),
         ("attribution.steps", 20),
         ("score.0.splits", ["dev", "eval", "train"]),

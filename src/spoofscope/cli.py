@@ -61,7 +61,13 @@ def _parser() -> argparse.ArgumentParser:
         type=_count,
         default=1000,
         metavar="N",
-        help="resamples behind the 95 %% interval of the EER; 0 for none (default: 1000)",
+        help="resamples behind the 95 %% intervals, at least 100; 0 for none (default: 1000)",
+    )
+    metrics.add_argument(
+        "--cluster",
+        metavar="COLUMN",
+        help="column of the trials whose values are resampled as wholes; none for single trials "
+        "(default: speaker, where at least two are known)",
     )
     metrics.add_argument(
         "--seed", type=int, default=1, metavar="K", help="of the bootstrap (default: 1)"
@@ -258,6 +264,7 @@ _count.__name__ = "whole number, 0 or more"
 
 def _metrics(options: argparse.Namespace) -> int:
     from spoofscope.metrics.tables import evaluate
+    from spoofscope.options import check_resamples
     from spoofscope.tables import join_scores, read_scores, read_trials
 
     joined = join_scores(
@@ -267,8 +274,11 @@ def _metrics(options: argparse.Namespace) -> int:
         scores_name=options.scores,
         trials_name=options.trials,
     )
+    check_resamples(options.bootstrap, "--bootstrap")
     by = [] if options.by is None else [options.by]
-    table = evaluate(joined, by, options.bootstrap, options.seed, tandem=_tandem(options))
+    table = evaluate(
+        joined, by, options.bootstrap, options.seed, options.cluster, tandem=_tandem(options)
+    )
     print(json.dumps(_metrics_json(table), allow_nan=False) if options.json else _as_text(table))
     return 0
 
@@ -286,11 +296,11 @@ def _metrics_json(table: "pl.DataFrame") -> dict[str, Any]:
 
     levels: dict[tuple[str, str], dict[str, Any]] = {}
     for row in table.iter_rows(named=True):
-        level = levels.setdefault((row["condition"], row["level"]), {"eer_ci": None})
+        level = levels.setdefault((row["condition"], row["level"]), {})
         level[row["metric"]] = row["value"]
         level["n_bonafide"], level["n_spoof"] = row["n_bonafide"], row["n_spoof"]
-        if row["metric"] == "eer" and row["ci_low"] is not None:
-            level["eer_ci"] = [row["ci_low"], row["ci_high"]]
+        known = row["ci_low"] is not None
+        level[f"{row['metric']}_ci"] = [row["ci_low"], row["ci_high"]] if known else None
     pooled = {condition: metrics for (condition, _), metrics in levels.items()}[POOLED]
     by = {
         level: metrics
@@ -301,20 +311,23 @@ def _metrics_json(table: "pl.DataFrame") -> dict[str, Any]:
 
 
 def _as_text(table: "pl.DataFrame") -> str:
-    from spoofscope.metrics.tables import METRICS, TANDEM_METRICS
+    from spoofscope.metrics.measure import METRICS
+    from spoofscope.metrics.tables import TANDEM_METRICS
 
+    intervals = table["ci_low"].is_not_null().any()
     rows: dict[tuple[str, str], list[str]] = {}
     for row in table.iter_rows(named=True):
         start = [row["condition"], row["level"], str(row["n_bonafide"]), str(row["n_spoof"])]
         cells = rows.setdefault((row["condition"], row["level"]), start)
         cells.append("-" if row["value"] is None else f"{row['value']:.4f}")
-        if row["metric"] == "eer":
-            interval = row["ci_low"] is not None
-            cells.append(f"{row['ci_low']:.4f} to {row['ci_high']:.4f}" if interval else "-")
+        if intervals:
+            known = row["ci_low"] is not None
+            cells.append(f"{row['ci_low']:.4f} to {row['ci_high']:.4f}" if known else "-")
     header = ["condition", "level", "bona fide", "spoof"]
-    for name, metric in METRICS.items():
-        header += [metric.title, "95 % interval"] if name == "eer" else [metric.title]
-    header += [title for name, title in TANDEM_METRICS.items() if (table["metric"] == name).any()]
+    titles = [metric.title for metric in METRICS.values()]
+    titles += [title for name, title in TANDEM_METRICS.items() if (table["metric"] == name).any()]
+    for title in titles:
+        header += [title, "95 % interval"] if intervals else [title]
     return _aligned([header, *rows.values()])
 
 

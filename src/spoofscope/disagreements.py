@@ -14,6 +14,8 @@ from spoofscope import audio
 from spoofscope.errors import SpoofscopeError
 from spoofscope.files import atomic_folder, file_stem, read_json, sha256_file
 from spoofscope.identity import rng_of
+from spoofscope.metrics.limits import smallest_p
+from spoofscope.metrics.tables import clusters_of, resampled_by
 from spoofscope.selection.operating_points import eer
 from spoofscope.tables import LABELS, join_scores
 
@@ -21,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 ROLES = ("right", "wrong")
 NO_AUDIO = "-"
+_UNIT = "unit of the test"
 _LISTED = (
     *("utt_id", "path", "label", "system", "score_right", "score_wrong"),
     *("threshold_right", "threshold_wrong", "margin_right", "margin_wrong", "audio"),
@@ -80,17 +83,24 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return min(1.0, 2.0 * float(bdtr(min(only_first, only_second), n, 0.5))) if n else 1.0
 
 
-def contingency(judged: pl.DataFrame) -> pl.DataFrame:
+def contingency(judged: pl.DataFrame, cluster: str | None = None) -> pl.DataFrame:
     """How often both, one or none of the systems is right.
+
+    The p value is at least 2^(1 - n), n the clips, or clusters, of the class that has fewer: clips
+    of one speaker are alike. Below two it is null.
 
     Args:
         judged: see :func:`judge`.
+        cluster: column whose values count as one, see `metrics.tables.resampled_by`.
 
     Returns:
         A row for `bonafide`, `spoof` and `all`, without classes that have no trials: label, n,
         both_right, only_right (the system that has to be right is, the other is not), only_wrong
         (the other way round), both_wrong, mcnemar_p, threshold_right, threshold_wrong.
     """
+    column = resampled_by(judged, cluster)
+    unit = judged["utt_id"] if column is None else clusters_of(judged, column)
+    judged = judged.with_columns(unit.alias(_UNIT))
     rows = []
     right, wrong = pl.col("correct_right"), pl.col("correct_wrong")
     for label in (*LABELS, "all"):
@@ -103,16 +113,18 @@ def contingency(judged: pl.DataFrame) -> pl.DataFrame:
             only_wrong=(~right & wrong).sum(),
             both_wrong=(~right & ~wrong).sum(),
         ).row(0, named=True)
+        floor = smallest_p(min(own.group_by("label").agg(pl.col(_UNIT).n_unique())[_UNIT]))
+        p = mcnemar(counts["only_right"], counts["only_wrong"])
         rows.append(
             {
                 "label": label,
                 "n": own.height,
                 **counts,
-                "mcnemar_p": mcnemar(counts["only_right"], counts["only_wrong"]),
+                "mcnemar_p": None if floor is None else max(p, floor),
                 **{f"threshold_{role}": own[f"threshold_{role}"][0] for role in ROLES},
             }
         )
-    return pl.DataFrame(rows)
+    return pl.DataFrame(rows, schema_overrides={"mcnemar_p": pl.Float64()})
 
 
 def disagreements(judged: pl.DataFrame) -> pl.DataFrame:

@@ -29,3 +29,24 @@ def check_keys(values: Mapping[str, Any], allowed: Collection[str], where: str) 
     for key in values:
         if key not in allowed:
             raise ConfigError(f"{where}: unknown key {key!r}; {nearest(str(key), allowed)}")
+
+
+LEAST_RESAMPLES = 100
+"""Of fewer, the 2.5 and 97.5 % quantiles are little more than the smallest and the largest."""
+
+
+def check_resamples(resamples: int, where: str) -> None:
+    """Refuse a number of bootstrap resamples that carries no interval; 0 asks for none.
+
+    Args:
+        resamples: how many.
+        where: the key or option that says so, such as `bootstrap.resamples`.
+
+    Raises:
+        ConfigError: 1 to 99.
+    """
+    if 0 < resamples < LEAST_RESAMPLES:
+        raise ConfigError(
+            f"{where}: {resamples} resamples are too few for a 95 % interval; take at least "
+            f"{LEAST_RESAMPLES} (1000 is usual), or 0 for no intervals"
+        )

@@ -18,7 +18,7 @@ import yaml
 from spoofscope.errors import ConfigError
 from spoofscope.grids import expand, grids_of
 from spoofscope.identity import hash8
-from spoofscope.options import nearest
+from spoofscope.options import check_resamples, nearest
 from spoofscope.presets import values_of, with_values
 
 SCHEMA = Path(__file__).resolve().parents[2] / "config" / "schemas" / "study.schema.yaml"
@@ -393,6 +393,8 @@ class Study:
 
     def _check_judgements(self) -> None:
         """What is asked about scores: comparisons, reliability, tandem costs, exports."""
+        resamples = self.config.get("bootstrap", {}).get("resamples", 0)
+        check_resamples(resamples, "bootstrap.resamples")
         fusions = self.config.get("fusion", {})
         systems = {**self.config["detectors"], **fusions}
         for section in ("comparisons", "reliability", "exports", "generators"):

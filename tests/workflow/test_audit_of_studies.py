@@ -81,12 +81,12 @@ def test_json_is_stable(tiny):
 
 def test_changed_setting(tiny_copy):
     """Stale is what Snakemake would make again, and the audit says which value changed."""
-    change_study(tiny_copy, bootstrap={"resamples": 50}, title="Another title")
+    change_study(tiny_copy, bootstrap={"resamples": 150}, title="Another title")
     kinds = found(tiny_copy)
     assert set(kinds) == {"stale"}
     assert set(kinds["stale"]) == planned(tiny_copy)
     metrics = kinds["stale"][one(tiny_copy, "metrics/*/seed1/talkers.eval.tsv")]
-    assert metrics["explanation"] == "resamples was 100, is 50"
+    assert metrics["explanation"] == "resamples was 100, is 150"
     assert metrics["rule"] == "compute_metrics"
     assert metrics["run"].startswith("lfcc_linear-")
     assert set(metrics) == {
@@ -240,10 +240,10 @@ def test_copied_results_are_fresh(tiny, tmp_path):
     assert everything(clone.folder) == before
     assert not (clone.folder / ".snakemake").exists()
     # Snakemake has no word on a changed setting here; the sidecars have.
-    change_study(clone, bootstrap={"resamples": 50})
+    change_study(clone, bootstrap={"resamples": 150})
     stale = found(clone)["stale"]
     assert stale[one(clone, "metrics/*/seed1/talkers.eval.tsv")]["explanation"].startswith(
-        "resamples was 100, is 50"
+        "resamples was 100, is 150"
     )
 
 

@@ -69,7 +69,7 @@ STUDY: dict[str, Any] = {
     },
     "score": [{"corpus": "tones", "splits": ["eval"]}],
     "conditions": ["system"],
-    "bootstrap": {"resamples": 50},
+    "bootstrap": {"resamples": 100},
     "generators": {"trials": [{"corpus": "tones", "split": "eval"}]},
     "disagreements": [
         {"right": "nearest", "wrong": "dcnn_haar", "corpus": "tones", "split": "eval", "clips": 2}

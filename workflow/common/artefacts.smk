@@ -21,6 +21,7 @@ def params_rate_artefacts(wildcards):
         origins=[measures_origin(wildcards)],
         corpus=wildcards.corpus,
         split=wildcards.split,
+        **bootstrap_options(),
     )
 
 
@@ -51,6 +52,5 @@ def params_correlate_artefacts(wildcards):
         run_seed=int(wildcards.seed),
         split=wildcards.split,
         permutations=STUDY.config.get("artefacts", {}).get("permutations", 10000),
-        resamples=STUDY.config.get("bootstrap", {}).get("resamples", 1000),
-        seed=STUDY.seed,
+        **bootstrap_options(),
     )

@@ -76,7 +76,7 @@ def explained_scores(wildcards):
 def params_localise(wildcards):
     explained = explain_origin(wildcards.run, wildcards.seed, wildcards.corpus)
     return with_code(
-        "localise", origins=[explained], run=wildcards.run, seed=STUDY.seed
+        "localise", origins=[explained], run=wildcards.run, **bootstrap_options()
     )
 
 

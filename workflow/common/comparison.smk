@@ -51,14 +51,14 @@ def with_folder(section):
 
 
 def params_table_comparisons(wildcards):
-    bootstrap = STUDY.config.get("bootstrap", {})
     return with_code(
         "table_comparisons",
         origins=chosen_origins("comparisons"),
         systems=chosen_systems("comparisons"),
-        resamples=STUDY.config["comparisons"].get("resamples", 2000),
-        cluster=bootstrap.get("cluster"),
-        bootstrap_seed=STUDY.seed,
+        **{
+            **bootstrap_options(),
+            "resamples": STUDY.config["comparisons"].get("resamples", 2000),
+        },
         root=R,
     )
 

@@ -66,6 +66,7 @@ def params_find_disagreements(wildcards):
         clips=entry.get("clips", CLIPS),
         seconds=entry.get("seconds", SECONDS),
         folder=f"{R}/disagreements/{wildcards.disagreement}",
+        cluster=bootstrap_options()["cluster"],
         seed=STUDY.seed,
     )
 

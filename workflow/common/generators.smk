@@ -201,6 +201,7 @@ def params_table_generator_matrix(wildcards):
             }
             for entry in STUDY.config["generators"]["trials"]
         ],
+        bootstrap=bootstrap_options(),
         threshold=chosen_on()
         and {
             "manifest": f"{R}/manifests/{chosen_on()['corpus']}.tsv",

@@ -274,7 +274,6 @@ def params_probe_layers(wildcards):
     pool = STUDY.pool_id(wildcards.probe)
     entry = PROBES[wildcards.probe]
     pairs = probe_pairs(wildcards.probe)
-    bootstrap = STUDY.config.get("bootstrap", {})
     return with_code(
         "probe_layers",
         origins=[
@@ -307,9 +306,7 @@ def params_probe_layers(wildcards):
             key: entry[key] for key in ("regularisation", "utterances") if key in entry
         },
         conditions=STUDY.config.get("conditions", []),
-        resamples=bootstrap.get("resamples", 1000),
-        cluster=bootstrap.get("cluster"),
-        seed=STUDY.seed,
+        **bootstrap_options(),
     )
 
 

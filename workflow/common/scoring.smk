@@ -91,8 +91,19 @@ def asv_files(wildcards):
     return {"files": OUTSIDE.files([path])} if path else {}
 
 
-def params_compute_metrics(wildcards):
+def bootstrap_options():
+    """How the intervals of every table are made; `cluster: null` is as `none`, and no key is the
+    default, which is told from the trials.
+    """
     bootstrap = STUDY.config.get("bootstrap", {})
+    return {
+        "resamples": bootstrap.get("resamples", 1000),
+        "cluster": bootstrap["cluster"] or "none" if "cluster" in bootstrap else None,
+        "bootstrap_seed": STUDY.seed,
+    }
+
+
+def params_compute_metrics(wildcards):
     return with_code(
         "compute_metrics",
         origins=[
@@ -105,9 +116,7 @@ def params_compute_metrics(wildcards):
         corpus=wildcards.corpus,
         split=wildcards.split,
         conditions=STUDY.config.get("conditions", []),
-        resamples=bootstrap.get("resamples", 1000),
-        cluster=bootstrap.get("cluster"),
-        bootstrap_seed=STUDY.seed,
+        **bootstrap_options(),
         # A fusion has no calibration, because its scores need none.
         calibrated=wildcards.system in FUSIONS,
         tandem=STUDY.tandem(wildcards.corpus, wildcards.split),

@@ -13,6 +13,7 @@ with job(snakemake) as cfg:
     )
     from spoofscope.artefacts.measures import frame_measures, read_measures
     from spoofscope.attribution.store import Attributions
+    from spoofscope.metrics.tables import clusters_of, resampled_by
     from spoofscope.tables import read_manifest, read_scores, write_table
 
     trials = read_manifest(snakemake.input.manifest).filter(pl.col("split") == cfg["split"])
@@ -22,11 +23,17 @@ with job(snakemake) as cfg:
             trials,
             read_scores(snakemake.input.scores),
             permutations=cfg["permutations"],
-            seed=cfg["seed"],
+            resamples=cfg["resamples"],
+            seed=cfg["bootstrap_seed"],
+            cluster=cfg["cluster"],
         )
     ]
     if snakemake.input.attributions:
         paths = dict(trials.select("utt_id", "path").iter_rows())
+        column = resampled_by(trials, cfg["cluster"])
+        clusters = (
+            dict(zip(trials["utt_id"], clusters_of(trials, column), strict=True)) if column else {}
+        )
 
         def series():
             for explanation in Attributions(snakemake.input.attributions):
@@ -40,9 +47,12 @@ with job(snakemake) as cfg:
                     explanation.system,
                     explanation.evidence("bonafide")[seen],
                     measures,
+                    clusters.get(explanation.utt_id),
                 )
 
-        frames = frame_correlations(series(), resamples=cfg["resamples"], seed=cfg["seed"])
+        frames = frame_correlations(
+            series(), resamples=cfg["resamples"], seed=cfg["bootstrap_seed"]
+        )
         tables.append(frames.groups)
     write_table(
         snakemake.output[0],

@@ -38,4 +38,4 @@ with job(snakemake) as cfg:
     chosen = drawn(listed, cfg["clips"], cfg["seed"], cfg["name"])
     table = export(listed, chosen, Path(cfg["folder"]), cfg["seconds"])
     write_table(snakemake.output.clips, table)
-    write_table(snakemake.output.counts, contingency(judged))
+    write_table(snakemake.output.counts, contingency(judged, cfg["cluster"]))

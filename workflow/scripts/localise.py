@@ -5,10 +5,17 @@ from spoofscope.job import job
 with job(snakemake) as cfg:
     from spoofscope.attribution.localisation import localise, summarise
     from spoofscope.attribution.store import Attributions
-    from spoofscope.tables import read_segments, write_table
+    from spoofscope.tables import read_manifest, read_segments, write_table
 
     table = localise(
         Attributions(snakemake.input.attributions), read_segments(snakemake.input.segments)
     )
     write_table(snakemake.output.utterances, table)
-    write_table(snakemake.output.summary, summarise(table, cfg["seed"]))
+    summary = summarise(
+        table,
+        read_manifest(snakemake.input.manifest),
+        resamples=cfg["resamples"],
+        seed=cfg["bootstrap_seed"],
+        cluster=cfg["cluster"],
+    )
+    write_table(snakemake.output.summary, summary)

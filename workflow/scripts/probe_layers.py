@@ -16,7 +16,7 @@ with job(snakemake) as cfg:
         sets["dev"],
         sets["test"],
         ProbeOptions(**cfg["options"]),
-        seed=cfg["seed"],
+        seed=cfg["bootstrap_seed"],
         conditions=cfg["conditions"],
         resamples=cfg["resamples"],
         cluster=cfg["cluster"],

@@ -11,4 +11,11 @@ with job(snakemake) as cfg:
 
     manifest = read_manifest(snakemake.input.manifest)
     trials = manifest.filter(pl.col("split") == cfg["split"])
-    write_table(snakemake.output[0], separation(read_measures(snakemake.input.measures), trials))
+    table = separation(
+        read_measures(snakemake.input.measures),
+        trials,
+        resamples=cfg["resamples"],
+        seed=cfg["bootstrap_seed"],
+        cluster=cfg["cluster"],
+    )
+    write_table(snakemake.output[0], table)

@@ -7,6 +7,6 @@ with job(snakemake) as cfg:
     from spoofscope.report.generators import generator_table
     from spoofscope.tables import write_table
 
-    table = generator_table(cfg["systems"], cfg["sets"], cfg["threshold"])
+    table = generator_table(cfg["systems"], cfg["sets"], cfg["threshold"], **cfg["bootstrap"])
     write_table(snakemake.output.matrix, over_trainings(table))
     write_table(snakemake.output.seeds, table)

@@ -11,18 +11,23 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from spoofscope.corpora.cues import auc_interval
 from spoofscope.errors import TableError
 from spoofscope.identity import rng_of
+from spoofscope.metrics.bootstrap import Draws
 from spoofscope.metrics.correlation import (
     benjamini_hochberg,
     circular_correlations,
     holm,
     mean_interval,
     permutation_spearman,
+    spearman_interval,
     two_sided_p,
 )
+from spoofscope.metrics.limits import LEAST_CLIPS, smallest_p
+from spoofscope.metrics.measure import METRICS, measure
 from spoofscope.metrics.rates import auc, eer
+from spoofscope.metrics.tables import clusters_of, draw, resampled_by
+from spoofscope.options import check_resamples
 
 Floats = npt.NDArray[np.float64]
 
@@ -30,9 +35,12 @@ PARTS = ("signed", "bonafide_evidence", "spoof_evidence")
 """What of an attribution is correlated: the evidence for bona fide with its sign, its positive
 part, and the size of its negative part."""
 
-_Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
 # Correlations of +-1 have no finite Fisher transform.
 _LARGEST = 1 - 1e-9
+# Random shifts behind a p value, whatever is asked for the intervals.
+_SHIFTS = 1000
+_ROW = "row of the trials"
+_CLUSTER = "cluster of the bootstrap"
 
 _SEPARATION: dict[str, pl.DataType] = {
     "measure": pl.String(),
@@ -41,12 +49,16 @@ _SEPARATION: dict[str, pl.DataType] = {
     "ci_low": pl.Float64(),
     "ci_high": pl.Float64(),
     "eer": pl.Float64(),
+    "eer_low": pl.Float64(),
+    "eer_high": pl.Float64(),
     "higher": pl.String(),
     "p": pl.Float64(),
     "p_holm": pl.Float64(),
     "p_bh": pl.Float64(),
+    "p_smallest": pl.Float64(),
     "n_bonafide": pl.Int64(),
     "n_spoof": pl.Int64(),
+    "n_clusters": pl.Int64(),
     "n_undefined": pl.Int64(),
 }
 _CORRELATION: dict[str, pl.DataType] = {
@@ -60,7 +72,9 @@ _CORRELATION: dict[str, pl.DataType] = {
     "p": pl.Float64(),
     "p_holm": pl.Float64(),
     "p_bh": pl.Float64(),
+    "p_smallest": pl.Float64(),
     "n": pl.Int64(),
+    "n_clusters": pl.Int64(),
     "n_undefined": pl.Int64(),
 }
 _UTTERANCE: dict[str, pl.DataType] = {
@@ -74,13 +88,26 @@ _UTTERANCE: dict[str, pl.DataType] = {
 }
 
 
-def _corrected(rows: list[dict[str, Any]], schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    """The rows as a table with `p_holm` and `p_bh` over all rows that have a p."""
+def _corrected(
+    rows: list[dict[str, Any]], schema: Mapping[str, pl.DataType], finest: float = 0.0
+) -> pl.DataFrame:
+    """The rows as a table with `p_holm` and `p_bh` over all rows that have a p, and `p_smallest`,
+    what the smallest p_holm cannot be below.
+
+    No p is below `limits.smallest_p` of its `units`, and without two of them there is none.
+    `finest` is the smallest p that the test itself can give.
+    """
+    for row in rows:
+        floor = smallest_p(row.pop("units"))
+        row["floor"] = floor
+        if row["p"] is not None:
+            row["p"] = None if floor is None else max(row["p"], floor)
     tested = [row for row in rows if row["p"] is not None]
     p = [row["p"] for row in tested]
     for row, strict, mild in zip(tested, holm(p), benjamini_hochberg(p), strict=True):
         row["p_holm"], row["p_bh"] = float(strict), float(mild)
-    return pl.DataFrame(rows, schema=dict(schema))
+        row["p_smallest"] = min(1.0, len(tested) * max(row["floor"], finest))
+    return pl.DataFrame([{k: row.get(k) for k in schema} for row in rows], schema=dict(schema))
 
 
 def _labelled(measures: pl.DataFrame, trials: pl.DataFrame) -> pl.DataFrame:
@@ -119,61 +146,91 @@ def _rank_sum_p(bonafide: Floats, spoof: Floats) -> float:
     return float(mannwhitneyu(bonafide, spoof, method="asymptotic").pvalue)
 
 
-def separation(measures: pl.DataFrame, trials: pl.DataFrame) -> pl.DataFrame:
+def separation(
+    measures: pl.DataFrame,
+    trials: pl.DataFrame,
+    *,
+    resamples: int,
+    seed: int,
+    cluster: str | None = None,
+) -> pl.DataFrame:
     """How well each measure alone tells bona fide from spoof, pooled and per spoofing system.
 
     Columns: measure, system (`pooled` or a system, whose spoofs are set against all bona fide),
     auc (probability that a bona fide value is above a spoof value, ties one half) with its 95 %
-    interval (Newcombe), eer (tie-aware, of the better polarity), higher (the class with the higher
-    values; `-` at an auc of 0.5), p (Mann-Whitney, two-sided) and its corrections, and counts. Null
-    where a class has no defined value.
+    interval, eer (tie-aware, of the better polarity) with its, higher (the class with the higher
+    values; `-` at an auc of 0.5), p (Mann-Whitney, two-sided) with its corrections and what p_holm
+    cannot be below (p_smallest), counts, and n_clusters (of the class with fewer; null where clips
+    are drawn). Null where a class has no defined value.
+
+    Intervals are as in `metrics.measure`; there is none under 8 clips, or clusters, of a class. p
+    is at least 2^(1 - n), n the clips, or clusters, of the class that has fewer; below two: null.
 
     Args:
         measures: utt_id and one column per measure, null where not defined.
-        trials: utt_id, label, system.
+        trials: utt_id, label, system and the cluster column.
+        resamples: behind the intervals; 0 makes none.
+        seed: of the bootstrap.
+        cluster: column whose values are resampled as wholes, see `metrics.tables.resampled_by`.
 
     Raises:
         TableError: a trial has no measures.
     """
-    table = _labelled(measures, trials)
+    check_resamples(resamples, "bootstrap.resamples")
+    trials = trials.sort("utt_id")
+    table = _labelled(measures, trials).with_row_index(_ROW)
+    draws = draw(trials, resamples, seed, cluster) if resamples else None
     bonafide = table.filter(label="bonafide")
     rows: list[dict[str, Any]] = []
     for name in _names(measures):
-        genuine = bonafide[name].drop_nulls().to_numpy()
         for system, part in _groups(table, classes=False):
             spoofed = part.filter(label="spoof")
-            values = spoofed[name].drop_nulls().to_numpy()
+            classes = [each.drop_nulls(name) for each in (bonafide, spoofed)]
+            genuine, values = (each[name].to_numpy().astype(np.float64) for each in classes)
+            units = min(genuine.size, values.size)
+            if draws is not None and draws.clustered:
+                units = min(np.unique(draws.units[each[_ROW].to_numpy()]).size for each in classes)
             row: dict[str, Any] = {
                 "measure": name,
                 "system": system,
                 "p": None,
+                "units": units,
+                "n_clusters": units if draws is not None and draws.clustered else None,
                 "n_bonafide": genuine.size,
                 "n_spoof": values.size,
                 "n_undefined": bonafide.height + spoofed.height - genuine.size - values.size,
             }
             if genuine.size and values.size:
                 area = auc(genuine, values)
-                low, high = auc_interval(area, genuine.size, values.size, _Z)
                 sign = 1.0 if area >= 0.5 else -1.0
                 row.update(
                     auc=area,
-                    ci_low=low,
-                    ci_high=high,
                     eer=eer(sign * genuine, sign * values).value,
                     higher="-" if area == 0.5 else ("bonafide" if area > 0.5 else "spoof"),
                     p=_rank_sum_p(genuine, values),
                 )
+                if draws is not None and units >= LEAST_CLIPS:
+                    row |= _separation_intervals(classes, name, sign, draws)
             rows.append(row)
     return _corrected(rows, _SEPARATION)
 
 
-def _spearman_interval(rho: float, n: int) -> tuple[float | None, float | None]:
-    """95 % interval after Bonett and Wright (2000); needs more than 3 values."""
-    if n <= 3:
-        return None, None
-    z = np.arctanh(np.clip(rho, -_LARGEST, _LARGEST))
-    width = _Z * np.sqrt((1 + rho**2 / 2) / (n - 3))
-    return float(np.tanh(z - width)), float(np.tanh(z + width))
+def _separation_intervals(
+    classes: list[pl.DataFrame], name: str, sign: float, draws: Draws
+) -> dict[str, float]:
+    """Intervals of the AUC, and of the EER of the polarity `sign`."""
+    genuine, values = (sign * each[name].to_numpy().astype(np.float64) for each in classes)
+    first, second = (draws.units[each[_ROW].to_numpy()] for each in classes)
+    wanted = {metric: METRICS[metric] for metric in ("auc", "eer")}
+    found = measure(genuine, values, wanted, (first, second), draws)
+    ends: dict[str, float] = {}
+    if found["auc"].interval is not None:
+        low, high = found["auc"].interval
+        low, high = (low, high) if sign > 0 else (1 - high, 1 - low)
+        ends |= {"ci_low": low, "ci_high": high}
+    if found["eer"].interval is not None:
+        ends["eer_low"], ends["eer_high"] = found["eer"].interval
+    return ends
 
 
 def score_correlations(
@@ -182,7 +239,9 @@ def score_correlations(
     scores: pl.DataFrame,
     *,
     permutations: int,
+    resamples: int,
     seed: int,
+    cluster: str | None = None,
 ) -> pl.DataFrame:
     """Spearman correlation of each measure with a detector's scores.
 
@@ -190,15 +249,20 @@ def score_correlations(
     classes. What a detector listens to shows within a class or a system, so these are there too.
 
     Columns: kind (`score`), measure, part (`score`), group (`pooled`, `bonafide`, `spoof` or a
-    system), rho, its 95 % interval, p (permutation, two-sided) and its corrections, n and
-    n_undefined. Null where a correlation is not defined (a constant, or fewer than two values).
+    system), rho, its 95 % interval (`metrics.correlation.spearman_interval`; none under 8 clips or
+    clusters), p (permutation, two-sided, at least 2^(1 - n) of n clips or clusters) with its
+    corrections and what p_holm cannot be below (p_smallest), n, n_clusters (null where clips are
+    drawn) and n_undefined. Null where a correlation is not defined (a constant, or fewer than two
+    values).
 
     Args:
         measures: utt_id and one column per measure, null where not defined.
-        trials: utt_id, label, system.
+        trials: utt_id, label, system and the cluster column.
         scores: utt_id, score.
         permutations: for the p values.
-        seed: of the permutations.
+        resamples: behind the intervals; 0 makes none.
+        seed: of both.
+        cluster: column whose values are resampled as wholes, see `metrics.tables.resampled_by`.
 
     Raises:
         TableError: a trial has no measures or no score.
@@ -209,6 +273,10 @@ def score_correlations(
     table = _labelled(measures, trials).join(
         scores.select("utt_id", "score"), on="utt_id", how="left", maintain_order="left"
     )
+    column = resampled_by(trials, cluster)
+    if column is not None:
+        named = trials.select("utt_id", clusters_of(trials, column).alias(_CLUSTER))
+        table = table.join(named, on="utt_id", how="left", maintain_order="left")
     rows: list[dict[str, Any]] = []
     for group, part in _groups(table, classes=True):
         # Measures with the same gaps share their permutations, which is many times faster.
@@ -224,8 +292,12 @@ def score_correlations(
                 permutations,
                 rng_of("measures against scores", seed, group, *names),
             )
+            clusters = None if column is None else defined[_CLUSTER].to_numpy()
+            units = defined.height if clusters is None else np.unique(clusters).size
             for name, result in zip(names, results, strict=True):
                 row: dict[str, Any] = {
+                    "units": units,
+                    "n_clusters": None if clusters is None else units,
                     "kind": "score",
                     "measure": name,
                     "part": "score",
@@ -235,17 +307,27 @@ def score_correlations(
                     "n_undefined": part.height - defined.height,
                 }
                 if result is not None:
-                    low, high = _spearman_interval(result[0], defined.height)
-                    row.update(rho=result[0], p=result[1], ci_low=low, ci_high=high)
+                    row.update(rho=result[0], p=result[1])
+                    rng = rng_of("measures against scores, intervals", seed, group, name)
+                    interval = spearman_interval(
+                        defined[name].to_numpy(),
+                        defined["score"].to_numpy(),
+                        resamples,
+                        rng,
+                        clusters,
+                    )
+                    if interval is not None:
+                        row.update(ci_low=interval.low, ci_high=interval.high)
                 rows.append(row)
-    return _corrected(rows, _CORRELATION)
+    return _corrected(rows, _CORRELATION, 1 / (1 + permutations))
 
 
 class FrameSeries(NamedTuple):
     """One utterance on its time axis.
 
     utt_id, label, system: of the manifest. evidence: (n,) a detector's evidence for bona fide,
-    frame by frame. measures: name to (n,) frame measures.
+    frame by frame. measures: name to (n,) frame measures. cluster: what is drawn as a whole, such
+    as its speaker; None where utterances are.
     """
 
     utt_id: str
@@ -253,6 +335,7 @@ class FrameSeries(NamedTuple):
     system: str
     evidence: Floats
     measures: Mapping[str, Floats]
+    cluster: str | None = None
 
 
 class FrameCorrelations(NamedTuple):
@@ -279,21 +362,25 @@ def frame_correlations(
       shifts, 0 included, with a correlation at least as far from 0; so p >= 1 / n). Not corrected.
     * `groups`: kind (`attribution`), measure, part, group (`pooled`, `bonafide`, `spoof` or a
       system), rho (back-transformed mean of Fisher's z over utterances), its 95 % interval
-      (bootstrap over utterances), p (the mean z against the same mean with every utterance shifted
-      at random) and its corrections, n and n_undefined utterances.
+      (bootstrap over utterances, or clusters; none under 8), p (the mean z against the same mean
+      with every utterance shifted at random; at least 2^(1 - n) of n utterances or clusters) with
+      its corrections and p_smallest, n, n_clusters and n_undefined utterances.
 
     Correlations are not defined, and null, where the evidence or the measure is constant.
 
     Args:
         series: utterances; at least one.
-        resamples: of the bootstrap, and random shifts of each group.
+        resamples: of the bootstrap, 0 for no intervals; and random shifts of each group, at least
+            1000.
         seed: of both.
 
     Raises:
         TableError: there is no utterance.
     """
+    check_resamples(resamples, "bootstrap.resamples")
     rows: list[dict[str, Any]] = []
     nulls: list[Floats | None] = []
+    clusters: list[str | None] = []
     for item in series:
         for part, evidence in _parts(item.evidence).items():
             for name, values in item.measures.items():
@@ -314,42 +401,52 @@ def frame_correlations(
                 nulls.append(
                     None if null is None else np.arctanh(np.clip(null, -_LARGEST, _LARGEST))
                 )
+                clusters.append(item.cluster)
     if not rows:
         raise TableError("no explained utterance to correlate with frame measures")
     utterances = pl.DataFrame(rows, schema=_UTTERANCE).with_row_index("place")
     grouped = [
         _group_row(
-            group, str(measure), str(part), [nulls[i] for i in members["place"]], resamples, seed
+            {"kind": "attribution", "measure": measure, "part": part, "group": group},
+            [(nulls[i], clusters[i]) for i in members["place"]],
+            resamples,
+            seed,
         )
         for group, table in _groups(utterances, classes=True)
         for (measure, part), members in table.group_by("measure", "part", maintain_order=True)
     ]
-    return FrameCorrelations(utterances.drop("place"), _corrected(grouped, _CORRELATION))
+    groups = _corrected(grouped, _CORRELATION, 1 / (1 + max(resamples, _SHIFTS)))
+    return FrameCorrelations(utterances.drop("place"), groups)
 
 
 def _group_row(
-    group: str, measure: str, part: str, nulls: list[Floats | None], resamples: int, seed: int
+    names: dict[str, Any],
+    members: list[tuple[Floats | None, str | None]],
+    resamples: int,
+    seed: int,
 ) -> dict[str, Any]:
     """One row of the groups' table from Fisher's z of every shift of every utterance."""
-    defined = [null for null in nulls if null is not None]
+    defined = [(null, cluster) for null, cluster in members if null is not None]
+    clusters = [cluster for _, cluster in defined if cluster is not None]
+    units = len(set(clusters)) if clusters else len(defined)
     row: dict[str, Any] = {
-        "kind": "attribution",
-        "measure": measure,
-        "part": part,
-        "group": group,
+        **names,
         "p": None,
+        "units": units,
         "n": len(defined),
-        "n_undefined": len(nulls) - len(defined),
+        "n_clusters": units if clusters else None,
+        "n_undefined": len(members) - len(defined),
     }
     if defined:
-        rng = rng_of("measures against attributions", seed, group, measure, part)
-        observed = np.array([null[0] for null in defined])
-        low, high = mean_interval(observed, resamples, rng)
-        shifted = np.mean([null[rng.integers(0, null.size, resamples)] for null in defined], axis=0)
+        parts = names["group"], names["measure"], names["part"]
+        rng = rng_of("measures against attributions", seed, *parts)
+        observed = np.array([null[0] for null, _ in defined])
+        interval = mean_interval(observed, resamples, rng, clusters or None)
+        shifts = max(resamples, _SHIFTS)
+        shifted = np.mean([null[rng.integers(0, null.size, shifts)] for null, _ in defined], axis=0)
         row.update(
-            rho=float(np.tanh(observed.mean())),
-            ci_low=float(np.tanh(low)),
-            ci_high=float(np.tanh(high)),
-            p=two_sided_p(float(observed.mean()), shifted),
+            rho=float(np.tanh(observed.mean())), p=two_sided_p(float(observed.mean()), shifted)
         )
+        if interval is not None:
+            row.update(ci_low=float(np.tanh(interval.low)), ci_high=float(np.tanh(interval.high)))
     return row

@@ -17,6 +17,8 @@ from spoofscope.errors import TableError
 from spoofscope.identity import rng_of
 from spoofscope.metrics.correlation import mean_interval
 from spoofscope.metrics.rates import auc
+from spoofscope.metrics.tables import clusters_of, resampled_by
+from spoofscope.options import check_resamples
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -27,7 +29,7 @@ METRICS = ("auc_evidence", "auc_magnitude", "pointing", "iou", "coverage", "iou_
 # A global artefact may miss a frame at the end of a clip, where its segment's times were rounded.
 _GLOBAL = 0.95
 
-_RESAMPLES = 1000
+_CLUSTER = "cluster of the bootstrap"
 _PER_UTTERANCE: dict[str, pl.DataType] = {
     "utt_id": pl.String(),
     "system": pl.String(),
@@ -41,6 +43,7 @@ _SUMMARY: dict[str, pl.DataType] = {
     "ci_low": pl.Float64(),
     "ci_high": pl.Float64(),
     "n": pl.Int64(),
+    "n_clusters": pl.Int64(),
     "n_global": pl.Int64(),
     "n_without": pl.Int64(),
 }
@@ -141,33 +144,61 @@ def _localise_one(explanation: Explanation, places: list[tuple[float, float]]) -
     }
 
 
-def summarise(table: pl.DataFrame, seed: int) -> pl.DataFrame:
+def summarise(
+    table: pl.DataFrame,
+    trials: pl.DataFrame,
+    *,
+    resamples: int,
+    seed: int,
+    cluster: str | None = None,
+) -> pl.DataFrame:
     """Means over utterances, per spoofing system and for all of them (system `all`).
 
-    Columns: system, metric, value, ci_low, ci_high (95 % percentile bootstrap over utterances), n
-    (utterances behind the value), n_global and n_without (left out). A system without local
-    artefacts has null values and n = 0.
+    Columns: system, metric, value, ci_low, ci_high (95 % percentile bootstrap, see
+    `metrics.correlation.mean_interval`; null under 8 utterances, or 8 speakers where these are
+    drawn), n (utterances behind the value), n_clusters (null where utterances are drawn), n_global
+    and n_without (left out). A system without local artefacts has null values and n = 0.
 
     Args:
         table: of :func:`localise`.
+        trials: utt_id and the cluster column of its utterances.
+        resamples: 0 makes no intervals.
         seed: of the bootstrap.
+        cluster: column whose values are resampled as wholes, see `metrics.tables.resampled_by`.
+
+    Raises:
+        TableError: an utterance is no trial; as `metrics.tables.resampled_by`.
     """
+    check_resamples(resamples, "bootstrap.resamples")
+    missing = table.filter(~pl.col("utt_id").is_in(trials["utt_id"].implode()))["utt_id"]
+    if missing.len():
+        raise TableError(
+            f"{missing.len()} explained utterances are not in the manifest, such as {missing[0]!r}"
+        )
+    own = table.select("utt_id").join(trials, on="utt_id", how="left", maintain_order="left")
+    column = resampled_by(own, cluster) if resamples else None
+    if column is not None:
+        table = table.with_columns(clusters_of(own, column).alias(_CLUSTER))
     rows: list[dict[str, Any]] = []
     for system in ["all", *table["system"].unique().sort()]:
         part = table if system == "all" else table.filter(pl.col("system") == system)
         local = part.filter(pl.col("status") == "local")
+        clusters = None if column is None else local[_CLUSTER].to_numpy()
         for metric in METRICS:
             row: dict[str, Any] = {
                 "system": system,
                 "metric": metric,
                 "n": local.height,
+                "n_clusters": None if clusters is None else np.unique(clusters).size,
                 "n_global": int((part["status"] == "global").sum()),
                 "n_without": int((part["status"] == "none").sum()),
             }
             if local.height:
                 values = local[metric].to_numpy()
                 rng = rng_of("localisation bootstrap", seed, system, metric)
-                low, high = mean_interval(values, _RESAMPLES, rng)
-                row.update(value=float(values.mean()), ci_low=low, ci_high=high)
+                interval = mean_interval(values, resamples, rng, clusters, share=True)
+                row["value"] = float(values.mean())
+                if interval is not None:
+                    row.update(ci_low=interval.low, ci_high=interval.high)
             rows.append(row)
     return pl.DataFrame(rows, schema=_SUMMARY)

@@ -17,24 +17,53 @@ _SHOWN: dict[str, tuple[str, float, str]] = {
     "eer": ("EER, percentage points", 100.0, "{:+.1f}"),
     "min_dcf": ("minDCF", 1.0, "{:+.2f}"),
 }
+# Empty where so few trials or clusters carry no interval and no p.
+_OPTIONAL = ("ci_low", "ci_high", "p", "p_holm", "p_smallest")
 _COLUMNS = {
     "corpus": pl.String(),
     "split": pl.String(),
-    **{name: kind for name, kind in SCHEMA.items() if name != "n_clusters"},
+    **{name: kind for name, kind in SCHEMA.items() if name not in (*_OPTIONAL, "n_clusters")},
 }
+
+
+def read_comparisons(path: str) -> pl.DataFrame:
+    """The table of comparisons; what is not defined is null.
+
+    Raises:
+        TableError: as `tables.read_table`.
+    """
+    return read_table(path, _COLUMNS).with_columns(
+        *(pl.col(name).replace("", None).cast(pl.Float64) for name in _OPTIONAL),
+        pl.col("n_clusters").replace("", None).cast(pl.Int64),
+    )
+
+
+def within_reach(own: pl.DataFrame) -> str | None:
+    """Of the comparisons on one set, why none can be significant; None where one can."""
+    row = own.row(0, named=True)
+    smallest = row["p_smallest"]
+    if smallest is not None and smallest < ALPHA:
+        return None
+    n, what = row["n_clusters"], "speakers or other clusters"
+    if n is None:
+        n, what = min(row["n_bonafide"], row["n_spoof"]), "trials of the rarer class"
+    pairs = own.height // own["metric"].n_unique()
+    least = "no p value" if smallest is None else f"p ≥ {smallest:.2g}"
+    return f"none can be significant: {pairs} pairs, {n} {what}: {least} after correction"
 
 
 def draw(table: str, outputs: Mapping[str, str]) -> None:
     """Draw one matrix per (corpus, split) and metric: row minus column.
 
     Blue: the row has the lower value, so it is the better one. A star marks differences that stay
-    significant at 5 % after Holm's correction over the pairs.
+    significant at 5 % after Holm's correction over the pairs. Where none can be, the figure says
+    so.
 
     Args:
         table: the table of comparisons.
         outputs: `pdf`, `png`, `tsv`.
     """
-    compared = read_table(table, _COLUMNS)
+    compared = read_comparisons(table)
     sets = compared.select("corpus", "split").unique(maintain_order=True).rows()
     sizes = [_names(compared, *pair) for pair in sets]
     widest = max(len(names) for names in sizes)
@@ -55,6 +84,10 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
             axes.set_title(f"{corpus}, {split}: {_SHOWN[metric][0]}")
             if j:
                 axes.set_yticklabels([])
+            elif (why := within_reach(own)) is not None:
+                axes.set_title(
+                    f"{corpus}, {split}: {why}\n{_SHOWN[metric][0]}", loc="left", x=0.0, fontsize=8
+                )
     save(figure, outputs, compared)
 
 
@@ -71,7 +104,7 @@ def _matrix(axes: Axes, own: pl.DataFrame, names: list[str], metric: str) -> Non
     for row in own.iter_rows(named=True):
         i, j = names.index(row["first"]), names.index(row["second"])
         values[i, j], values[j, i] = row["difference"] * factor, -row["difference"] * factor
-        starred[i, j] = starred[j, i] = row["p_holm"] < ALPHA
+        starred[i, j] = starred[j, i] = row["p_holm"] is not None and row["p_holm"] < ALPHA
     limit = max(float(np.nanmax(np.abs(values))), 1e-9)
     # The scale goes beyond the largest difference, so that black stays readable on it.
     settings: Any = {"cmap": "RdBu_r", "norm": Normalize(-1.6 * limit, 1.6 * limit)}

@@ -19,7 +19,7 @@ _LOOKS = {"bonafide": ("bona fide", BONAFIDE, "o"), "spoof": ("spoof", SPOOF, "^
 _COUNTS: dict[str, pl.DataType] = {
     "label": pl.String(),
     **dict.fromkeys(("n", "both_right", "only_right", "only_wrong", "both_wrong"), pl.Int64()),
-    **dict.fromkeys(("mcnemar_p", "threshold_right", "threshold_wrong"), pl.Float64()),
+    **dict.fromkeys(("threshold_right", "threshold_wrong"), pl.Float64()),
 }
 
 MOST_POINTS = 1500
@@ -28,7 +28,10 @@ MOST_POINTS = 1500
 
 def read_counts(path: str) -> dict[str, dict[str, Any]]:
     """A table of `disagreements.contingency`, by label."""
-    table = read_table(path, _COUNTS)
+    # Empty where there is a single clip or speaker of a class.
+    table = read_table(path, _COUNTS).with_columns(
+        pl.col("mcnemar_p").replace("", None).cast(pl.Float64)
+    )
     return {row["label"]: row for row in table.iter_rows(named=True)}
 
 
@@ -134,7 +137,7 @@ def _panel(
     axes.margins(0.14)
     _write_counts(axes, counts)
     right, wrong = entry["right"][2], entry["wrong"][2]
-    axes.set_title(f"{entry['corpus']}, {entry['split']}; McNemar p {_p(counts)}", fontsize=7.5)
+    axes.set_title(f"{entry['corpus']}, {entry['split']}; McNemar {_p(counts)}", fontsize=7.5)
     axes.set_xlabel(f"score of {right}")
     axes.set_ylabel(f"score of {wrong}")
 
@@ -165,4 +168,6 @@ def _write_counts(axes: Axes, counts: Mapping[str, Any]) -> None:
 
 def _p(counts: Mapping[str, Any]) -> str:
     p = counts["all"]["mcnemar_p"]
-    return f"= {p:.2g}" if p >= 1e-4 else "< 0.0001"
+    if p is None:
+        return "untested: one clip or speaker of a class"
+    return f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"

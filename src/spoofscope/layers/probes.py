@@ -19,7 +19,7 @@ from spoofscope.errors import TableError
 from spoofscope.identity import rng_of
 from spoofscope.layers.pooling import Pooled
 from spoofscope.metrics.rates import eer
-from spoofscope.metrics.tables import NO_LEVEL, POOLED, evaluate, split_levels
+from spoofscope.metrics.tables import MACRO, evaluate
 from spoofscope.tables import LABELS, read_manifest, rows_of_source
 
 _LOGGER = logging.getLogger(__name__)
@@ -151,8 +151,8 @@ def probe_layers(
         seed: the study's.
         conditions: columns by which the EERs are broken down, as `metrics.tables.evaluate` does;
             sets without such a column are not.
-        resamples: behind the 95 % intervals of pooled EERs; 0 leaves them empty.
-        cluster: column whose values are resampled as wholes; None resamples trials.
+        resamples: behind the 95 % intervals; 0 leaves them empty.
+        cluster: column whose values are resampled as wholes, as in `metrics.tables.evaluate`.
 
     Returns:
         probe, layer, corpus, split, condition, level, eer, ci_low, ci_high, n_bonafide, n_spoof,
@@ -257,26 +257,14 @@ def _scores(entry: Trials, layer: int, weights: Floats, bias: float) -> Floats:
 def _error_rates(
     scored: pl.DataFrame, conditions: Sequence[str], intervals: _Intervals
 ) -> list[dict[str, Any]]:
-    """EER pooled, with interval, and of every level that has both classes."""
-    columns = ("condition", "level", "ci_low", "ci_high", "n_bonafide", "n_spoof")
-    pooled = evaluate(scored, [], intervals.resamples, intervals.seed, intervals.cluster).row(
-        by_predicate=pl.col("metric") == "eer", named=True
+    """EER with interval, pooled and of every level that has both classes."""
+    table = evaluate(
+        scored,
+        list(conditions),
+        intervals.resamples,
+        intervals.seed,
+        intervals.cluster,
+        only=("eer",),
     )
-    rows = [{"eer": pooled["value"], **{name: pooled[name] for name in columns}}]
-    assert (pooled["condition"], pooled["level"]) == (POOLED, NO_LEVEL)
-    for condition in conditions:
-        for level, trials in split_levels(scored, condition):
-            bonafide, spoof = (
-                trials.filter(pl.col("label") == label)["score"].to_numpy() for label in LABELS
-            )
-            if bonafide.size and spoof.size:
-                rows.append(
-                    {
-                        "condition": condition,
-                        "level": level,
-                        "eer": eer(bonafide, spoof).value,
-                        "n_bonafide": bonafide.size,
-                        "n_spoof": spoof.size,
-                    }
-                )
-    return rows
+    shown = table.filter(pl.col("value").is_not_null() & (pl.col("level") != MACRO))
+    return list(shown.rename({"value": "eer"}).drop("metric").iter_rows(named=True))

@@ -1,271 +1,330 @@
-"""Bootstrap confidence intervals of EER and minDCF, exact and fast on millions of trials.
+"""Bootstrap of any metric: trials, or whole speakers, are drawn again with replacement.
 
-A resample gives every trial a count. Both metrics need cumulative counts over the sorted trials,
-but only near the threshold where they are attained. So the sorted trials are cut into some hundreds
-of blocks; a resample first draws how many trials fall into each block (multinomial) and only then,
-for the blocks that can hold the EER crossing or the cost minimum, which trials these are. A block
-is left out only when a bound proves that its inside cannot matter: the result has exactly the
-distribution of the ordinary bootstrap, nothing is binned.
+A resample gives every trial a count, and all trials of a cluster the same one. Metrics need these
+counts by score alone: how many bona fide and spoof trials have which score. So the resamples of a
+table are one matrix, how often each unit was drawn, and those of a set of trials are its product
+with a sparse matrix, how many trials of which score each unit has. From the counts, most metrics
+are a few operations on whole arrays, for all resamples at once.
+
+Exact up to `CELLS` distinct scores. Beyond them neighbouring scores share a cell, within which the
+ROC curve is straight; what that changes in the metric of the trials themselves is taken off again,
+and the spread of the resamples changes by less than 1 %.
+Beyond `GROUPS` trials or clusters, random groups of them are drawn as wholes, which leaves the
+spread of the resamples as it is.
 
 References: Efron, "Bootstrap methods" (1979); for clusters, Bolle, Ratha and Pankanti, "Error
 analysis of pattern recognition systems: the subsets bootstrap" (2004).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 from spoofscope.errors import SpoofscopeError
+from spoofscope.metrics.information import min_cllr_of_shares
+from spoofscope.metrics.limits import Trials
 from spoofscope.selection.operating_points import (
     C_FA,
     C_MISS,
     P_SPOOF,
     Floats,
-    check_scores,
-    equal_error_rate,
+    normalised_cost,
 )
 
 Counts = npt.NDArray[np.int64]
-BLOCKS = 512
-WEIGHT_MISS = C_MISS * (1 - P_SPOOF) / min(C_MISS * (1 - P_SPOOF), C_FA * P_SPOOF)
-WEIGHT_FA = C_FA * P_SPOOF / min(C_MISS * (1 - P_SPOOF), C_FA * P_SPOOF)
+
+CELLS = 4096
+GROUPS = 10_000
+
+# Counts of so many cells, over resamples, are held at once.
+_AT_ONCE = 2**21
 
 
-class Interval(NamedTuple):
-    """Lower and upper end of a confidence interval."""
-
-    low: float
-    high: float
-
-
-class Resamples(NamedTuple):
-    """EER and minDCF (ASVspoof 5 costs) of every resample, two arrays of shape (n_resamples,)."""
-
-    eer: Floats
-    min_dcf: Floats
-
-
-class _Trials:
-    """The trials of one class, by increasing score, with their place among the distinct scores.
+class Draws:
+    """The resamples of one table of trials: how often each unit was drawn.
 
     Attributes:
-        order: (n,) position of the sorted trials in the list that was given.
-        group: (n,) index of each sorted trial's score in the distinct scores of both classes.
-        starts: (n_blocks + 1,) the sorted trials of block b are starts[b] to starts[b + 1].
+        clustered: whether units are clusters; otherwise trials are drawn within their class.
+        units: (n,) the unit of each trial.
+        times: (n_resamples, n_units) how often each unit is in each resample.
     """
 
-    def __init__(self, scores: Floats, distinct: Floats, edges: Counts) -> None:
-        self.order = np.argsort(scores, kind="stable")
-        self.group = np.searchsorted(distinct, scores[self.order])
-        self.starts = np.searchsorted(self.group, edges)
+    def __init__(
+        self,
+        is_bonafide: npt.NDArray[np.bool_],
+        clusters: npt.ArrayLike | None,
+        n_resamples: int,
+        rng: np.random.Generator,
+    ) -> None:
+        """Draw.
 
+        Args:
+            is_bonafide: (n,) the class of each trial; both are there.
+            clusters: (n,) the cluster of each trial, strings or integers; a resample that happens
+                to lack a class is drawn again. None draws trials within their class.
+            n_resamples: how many resamples.
+            rng: where the draws come from.
 
-# One class of one resample: the trials drawn in each block, and a function that tells for the
-# blocks first..last-1 how often each of their distinct scores was drawn.
-_Draw = tuple[Counts, Callable[[int, int], Counts]]
-
-# What is resampled as a whole, a cluster or a single trial, numbered across both classes: the unit
-# of each bona fide trial and of each spoof trial.
-_Units = tuple[Counts, Counts]
-
-
-class _Bootstrap:
-    def __init__(self, bonafide: Floats, spoof: Floats) -> None:
-        distinct = np.unique(np.concatenate([bonafide, spoof]))
-        n_blocks = min(BLOCKS, distinct.size)
-        self.edges: Counts = np.arange(n_blocks + 1) * distinct.size // n_blocks
-        self.classes = [_Trials(scores, distinct, self.edges) for scores in (bonafide, spoof)]
-
-    def draw_trials(self, rng: np.random.Generator) -> list[_Draw]:
-        """Resample the trials of each class with replacement."""
-        return [self._draw_class(trials, rng) for trials in self.classes]
-
-    def _draw_class(self, trials: _Trials, rng: np.random.Generator) -> _Draw:
-        sizes = np.diff(trials.starts)
-        n = trials.group.size
-        drawn = rng.multinomial(n, sizes / n)
-
-        def inside(first: int, last: int) -> Counts:
-            counts = drawn[first:last]
-            # Uniform within each block: the trials drawn there are any of its trials.
-            offsets = np.repeat(trials.starts[first:last], counts)
-            position = offsets + (
-                rng.random(offsets.size) * np.repeat(sizes[first:last], counts)
-            ).astype(np.int64)
-            low, high = self.edges[first], self.edges[last]
-            return np.bincount(trials.group[position] - low, minlength=int(high - low))
-
-        return drawn, inside
-
-    def sort_units(self, units: _Units) -> _Units:
-        """The resampling unit of each trial, by sorted trial, per class."""
-        bonafide, spoof = (of[trials.order] for of, trials in zip(units, self.classes, strict=True))
-        return bonafide, spoof
-
-    def draw_units(self, times: Counts, sorted_units: _Units) -> list[_Draw]:
-        """Count each trial as often as its unit was drawn: `times` (n_units,)."""
-        draws: list[_Draw] = []
-        for trials, units in zip(self.classes, sorted_units, strict=True):
-            weight = times[units]
-            total = np.append(0, np.cumsum(weight))[trials.starts]
-
-            def inside(
-                first: int, last: int, trials: _Trials = trials, weight: Counts = weight
-            ) -> Counts:
-                low, high = self.edges[first], self.edges[last]
-                part = slice(trials.starts[first], trials.starts[last])
-                counts = np.bincount(
-                    trials.group[part] - low, weights=weight[part], minlength=int(high - low)
-                )
-                return counts.astype(np.int64)
-
-            draws.append((np.diff(total), inside))
-        return draws
-
-    def metrics(self, draws: list[_Draw]) -> tuple[float, float]:
-        """EER and minDCF of one resample."""
-        (bonafide, bonafide_inside), (spoof, spoof_inside) = draws
-        below = [np.append(0, np.cumsum(drawn)) for drawn in (bonafide, spoof)]
-        p_miss = below[0] / below[0][-1]
-        p_fa = (below[1][-1] - below[1]) / below[1][-1]
-        crossing = int(np.searchsorted(p_miss - p_fa, 0.0, side="left")) - 1
-        # Inside a block no threshold costs less than its first P_miss with its last P_fa.
-        cost = WEIGHT_MISS * p_miss + WEIGHT_FA * p_fa
-        bound = WEIGHT_MISS * p_miss[:-1] + WEIGHT_FA * p_fa[1:]
-        open_blocks = np.flatnonzero(bound < cost.min())
-        first = min([crossing, *open_blocks[:1].tolist()])
-        last = max([crossing, *open_blocks[-1:].tolist()]) + 1
-        fine = [
-            start[first] + np.append(0, np.cumsum(inside(first, last)))
-            for start, inside in zip(below, (bonafide_inside, spoof_inside), strict=True)
-        ]
-        p_miss = fine[0] / below[0][-1]
-        p_fa = (below[1][-1] - fine[1]) / below[1][-1]
-        fine_cost = WEIGHT_MISS * p_miss + WEIGHT_FA * p_fa
-        return equal_error_rate(p_miss, p_fa), float(min(cost.min(), fine_cost.min()))
-
-
-def resample(
-    bonafide: npt.ArrayLike,
-    spoof: npt.ArrayLike,
-    n_resamples: int,
-    rng: np.random.Generator,
-) -> Resamples:
-    """Bootstrap over trials: each class is resampled with replacement to its own size.
-
-    Raises:
-        SpoofscopeError: as :func:`check_scores`.
-    """
-    bootstrap = _Bootstrap(*check_scores(bonafide, spoof))
-    values = [bootstrap.metrics(bootstrap.draw_trials(rng)) for _ in range(n_resamples)]
-    return _as_resamples(values)
-
-
-def resample_clusters(
-    bonafide: npt.ArrayLike,
-    spoof: npt.ArrayLike,
-    clusters: tuple[npt.ArrayLike, npt.ArrayLike],
-    n_resamples: int,
-    rng: np.random.Generator,
-) -> Resamples:
-    """Bootstrap over clusters, usually speakers: each resample draws whole clusters.
-
-    Trials of one speaker are not independent, so the trial bootstrap is too narrow. A resample that
-    happens to lack a class is drawn again.
-
-    Args:
-        bonafide: bona fide scores, (n_bonafide,).
-        spoof: spoof scores, (n_spoof,).
-        clusters: the cluster (string or integer) of each bona fide trial and of each spoof trial;
-            a cluster may have trials of both classes.
-        n_resamples: how many resamples.
-        rng: where the draws come from.
-
-    Raises:
-        SpoofscopeError: as :func:`check_scores`; also when there are not
-            as many cluster names as trials, or fewer than two clusters.
-    """
-    bonafide, spoof = check_scores(bonafide, spoof)
-    bootstrap = _Bootstrap(bonafide, spoof)
-    units = _number_clusters(clusters, (bonafide.size, spoof.size))
-    sorted_units = bootstrap.sort_units(units)
-    return _as_resamples(
-        [
-            bootstrap.metrics(bootstrap.draw_units(times, sorted_units))
-            for times in _draw_clusters(units, n_resamples, rng)
-        ]
-    )
-
-
-def resample_differences(
-    first: tuple[npt.ArrayLike, npt.ArrayLike],
-    second: tuple[npt.ArrayLike, npt.ArrayLike],
-    n_resamples: int,
-    rng: np.random.Generator,
-    clusters: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
-) -> Resamples:
-    """Paired bootstrap: first detector minus second, both on the same resampled trials.
-
-    Args:
-        first: bona fide and spoof scores of one detector.
-        second: the other detector's scores of the same trials, in the same order.
-        n_resamples: how many resamples.
-        rng: where the draws come from.
-        clusters: as in :func:`resample_clusters`; None resamples trials within their class.
-
-    Raises:
-        SpoofscopeError: as :func:`resample_clusters`; also when the detectors differ in the number
-            of trials.
-    """
-    one, other = resample_together([first, second], n_resamples, rng, clusters)
-    return Resamples(one.eer - other.eer, one.min_dcf - other.min_dcf)
-
-
-def resample_together(
-    systems: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]],
-    n_resamples: int,
-    rng: np.random.Generator,
-    clusters: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
-) -> list[Resamples]:
-    """Bootstrap of several detectors, all on the same resampled trials.
-
-    Args:
-        systems: bona fide and spoof scores of each detector, of the same trials in the same order.
-        n_resamples: how many resamples.
-        rng: where the draws come from.
-        clusters: as in :func:`resample_clusters`; None resamples trials within their class.
-
-    Returns:
-        The resamples of each detector; the i-th of all of them are of the same draw.
-
-    Raises:
-        SpoofscopeError: as :func:`resample_clusters`; also when the detectors differ in the number
-            of trials.
-    """
-    pairs = [check_scores(*system) for system in systems]
-    sizes = [(bonafide.size, spoof.size) for bonafide, spoof in pairs]
-    for size in sizes:
-        if size != sizes[0]:
+        Raises:
+            SpoofscopeError: not as many cluster names as trials, or fewer than two clusters.
+        """
+        self.clustered = clusters is not None
+        if clusters is None:
+            self.units = np.empty(is_bonafide.size, dtype=np.int64)
+            n_units = 0
+            parts = []
+            for members in (np.flatnonzero(is_bonafide), np.flatnonzero(~is_bonafide)):
+                own = _grouped(np.arange(members.size), rng)
+                size = int(own.max(initial=-1)) + 1
+                self.units[members] = n_units + own
+                n_units += size
+                parts.append(_times(size, n_resamples, rng))
+            self.times = np.concatenate(parts, axis=1)
+            return
+        names = np.asarray(clusters)
+        if names.shape != is_bonafide.shape:
+            raise SpoofscopeError(f"{names.size} cluster names for {is_bonafide.size} trials")
+        distinct, numbers = np.unique(names, return_inverse=True)
+        if distinct.size < 2:
             raise SpoofscopeError(
-                f"a paired comparison needs the same trials: {sizes[0]} and {size} "
-                "(bona fide, spoof) were given"
+                f"all trials are of one cluster, {str(distinct[0])!r}; "
+                "a bootstrap over clusters needs at least two, use the one over trials"
             )
-    n_bonafide, n_spoof = sizes[0]
-    if clusters is None:
-        units = np.arange(n_bonafide), np.arange(n_bonafide, n_bonafide + n_spoof)
-        draws = _draw_trials(n_bonafide, n_spoof, n_resamples, rng)
-    else:
-        units = _number_clusters(clusters, sizes[0])
-        draws = _draw_clusters(units, n_resamples, rng)
-    detectors = [_Bootstrap(bonafide, spoof) for bonafide, spoof in pairs]
-    sorted_units = [detector.sort_units(units) for detector in detectors]
-    values: list[list[tuple[float, float]]] = [[] for _ in detectors]
-    for times in draws:
-        for own, detector, units_of in zip(values, detectors, sorted_units, strict=True):
-            own.append(detector.metrics(detector.draw_units(times, units_of)))
-    return [_as_resamples(own) for own in values]
+        self.units = _grouped(numbers, rng)
+        n_units = int(self.units.max()) + 1
+        has = [
+            np.bincount(self.units[of_class], minlength=n_units) > 0
+            for of_class in (is_bonafide, ~is_bonafide)
+            if of_class.any()
+        ]
+        self.times = np.empty((0, n_units), dtype=np.int32)
+        while len(self.times) < n_resamples:
+            more = _times(n_units, n_resamples, rng)
+            both = np.all([more[:, members].any(axis=1) for members in has], axis=0)
+            self.times = np.concatenate([self.times, more[both]])[:n_resamples]
+
+
+def _grouped(numbers: Counts, rng: np.random.Generator) -> Counts:
+    """Unit of each trial from the number of its cluster: itself, or a random group of clusters."""
+    n = int(numbers.max(initial=-1)) + 1
+    return numbers if n <= GROUPS else (rng.permutation(n) % GROUPS)[numbers]
+
+
+def _times(n_units: int, n_resamples: int, rng: np.random.Generator) -> npt.NDArray[np.int32]:
+    """(n_resamples, n_units) how often each unit is among as many draws as there are units."""
+    times = np.empty((n_resamples, n_units), dtype=np.int32)
+    for row in times:
+        row[:] = np.bincount(rng.integers(n_units, size=n_units), minlength=n_units)
+    return times
+
+
+class Resampled(NamedTuple):
+    """Some resamples of a set of trials, counted by score.
+
+    Attributes:
+        scores: (c,) the scores, ascending.
+        bonafide: (r, c) bona fide trials of each score in each resample.
+        spoof: (r, c) spoof trials.
+    """
+
+    scores: Floats
+    bonafide: Floats
+    spoof: Floats
+
+    def p_miss(self) -> Floats:
+        """Share of bona fide below each score, and last below infinity; (r, c + 1)."""
+        return _below(self.bonafide)
+
+    def p_fa(self) -> Floats:
+        """Share of spoof at or above each score, and last at infinity; (r, c + 1)."""
+        return 1 - _below(self.spoof)
+
+    def bonafide_rejected(self, threshold: float) -> Floats:
+        """Share of bona fide below a threshold, (r,); exact for `cuts` of :class:`Sample`."""
+        return _share(self.bonafide, self.scores < threshold)
+
+    def spoof_accepted(self, threshold: float) -> Floats:
+        """Share of spoof at or above a threshold, (r,); exact for `cuts` of :class:`Sample`."""
+        return _share(self.spoof, self.scores >= threshold)
+
+
+def _below(counts: Floats) -> Floats:
+    total = np.cumsum(counts, axis=1)
+    # A resample may lack a class; its rates are not a number.
+    with np.errstate(invalid="ignore"):
+        shares: Floats = np.pad(total, ((0, 0), (1, 0))) / total[:, -1:]
+    return shares
+
+
+def _share(counts: Floats, chosen: npt.NDArray[np.bool_]) -> Floats:
+    with np.errstate(invalid="ignore"):
+        share: Floats = counts[:, chosen].sum(axis=1) / counts.sum(axis=1)
+    return share
+
+
+OfResampled = Callable[[Resampled], Floats]
+"""A metric of every resample, (r,)."""
+
+
+def eer(resampled: Resampled) -> Floats:
+    """As `selection.operating_points.eer`, without its threshold."""
+    p_miss, p_fa = resampled.p_miss(), resampled.p_fa()
+    after = np.argmax(p_miss >= p_fa, axis=1)
+    rows = np.arange(len(after))
+    # At infinity all are rejected, so only a resample without a class has no crossing.
+    before = np.maximum(after - 1, 0)
+    gap_before = p_fa[rows, before] - p_miss[rows, before]
+    gap_after = p_miss[rows, after] - p_fa[rows, after]
+    with np.errstate(invalid="ignore"):
+        share = gap_before / (gap_before + gap_after)
+    value: Floats = p_miss[rows, before] + share * (p_miss[rows, after] - p_miss[rows, before])
+    return value
+
+
+def min_dcf(resampled: Resampled) -> Floats:
+    """As `selection.operating_points.min_dcf` with its defaults."""
+    cost = normalised_cost(resampled.p_miss(), resampled.p_fa(), P_SPOOF, C_MISS, C_FA)
+    value: Floats = cost.min(axis=1)
+    return value
+
+
+def auc(resampled: Resampled) -> Floats:
+    """As `metrics.rates.auc`."""
+    below = np.cumsum(resampled.spoof, axis=1) - resampled.spoof / 2
+    pairs = resampled.bonafide.sum(axis=1) * resampled.spoof.sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        value: Floats = np.einsum("rc,rc->r", resampled.bonafide, below) / pairs
+    return value
+
+
+def mean(counts: Floats, losses: Floats) -> Floats:
+    """Mean loss of the trials of a class, (r,), from the loss of each score (c,)."""
+    with np.errstate(invalid="ignore"):
+        value: Floats = counts @ losses / counts.sum(axis=1)
+    return value
+
+
+def min_cllr(resampled: Resampled) -> Floats:
+    """As `metrics.information.min_cllr`."""
+    values = np.full(len(resampled.bonafide), np.nan)
+    totals = resampled.bonafide.sum(axis=1), resampled.spoof.sum(axis=1)
+    for i in np.flatnonzero((totals[0] > 0) & (totals[1] > 0)):
+        values[i] = min_cllr_of_shares(
+            resampled.bonafide[i] / totals[0][i], resampled.spoof[i] / totals[1][i]
+        )
+    return values
+
+
+class Sample:
+    """A set of trials whose metrics are resampled by the draws of a table.
+
+    Attributes:
+        bonafide, spoof: scores of the classes.
+        counted: what rates are counted on, by class: of `bonafide`, of `spoof`, of `all`, and of
+            the `rarer` of both.
+    """
+
+    def __init__(
+        self,
+        bonafide: npt.ArrayLike,
+        spoof: npt.ArrayLike,
+        units: tuple[Counts, Counts],
+        draws: Draws,
+        cuts: Sequence[float] = (),
+    ) -> None:
+        """Count.
+
+        Args:
+            bonafide, spoof: scores, finite; a class may be empty.
+            units: of each trial of the classes, as in `draws.units`.
+            draws: of a table that has these trials.
+            cuts: thresholds at which rates are exact, however many scores there are.
+        """
+        self.bonafide = np.asarray(bonafide, dtype=np.float64)
+        self.spoof = np.asarray(spoof, dtype=np.float64)
+        self._times = draws.times
+        scores = np.concatenate([self.bonafide, self.spoof])
+        distinct, place = np.unique(scores, return_inverse=True)
+        self._is_exact = distinct.size <= CELLS
+        if self._is_exact:
+            self.scores = distinct
+        else:
+            ends = np.arange(CELLS) * distinct.size // CELLS
+            starts = np.unique(np.concatenate([ends, np.searchsorted(distinct, cuts, "left")]))
+            starts = starts[starts < distinct.size]
+            place = np.searchsorted(starts, place, "right") - 1
+            self.scores = distinct[starts]
+        n = self.bonafide.size
+        self._members = [
+            _counts_by_unit(units[0], place[:n], (draws.times.shape[1], self.scores.size)),
+            _counts_by_unit(units[1], place[n:], (draws.times.shape[1], self.scores.size)),
+        ]
+        self.counted = {
+            name: Trials(
+                np.unique(of_class).size if draws.clustered else of_class.size, of_class.size
+            )
+            for name, of_class in (
+                ("bonafide", units[0]),
+                ("spoof", units[1]),
+                ("all", np.concatenate(units)),
+            )
+        }
+        own = self.counted["bonafide"], self.counted["spoof"]
+        self.counted["rarer"] = Trials(*(min(numbers) for numbers in zip(*own, strict=True)))
+
+    def values(self, metrics: Sequence[OfResampled], observed: Sequence[float]) -> list[Floats]:
+        """Metrics of all resamples in which both classes are; where one is not, not a number.
+
+        Args:
+            metrics: of the resamples.
+            observed: of the trials themselves, which cells may not shift.
+
+        Returns:
+            For each metric (n_resamples,).
+        """
+        step = max(1, _AT_ONCE // self.scores.size)
+        parts = [
+            [metric(some) for metric in metrics]
+            for some in (
+                self._resampled(self._times[start : start + step])
+                for start in range(0, len(self._times), step)
+            )
+        ]
+        values = [np.concatenate(part) for part in zip(*parts, strict=True)]
+        if self._is_exact:
+            return values
+        once = self._resampled(np.ones((1, self._times.shape[1]), dtype=np.int32))
+        return [
+            of_metric + (value - metric(once)[0])
+            for of_metric, metric, value in zip(values, metrics, observed, strict=True)
+        ]
+
+    def _resampled(self, times: npt.NDArray[np.int32]) -> Resampled:
+        bonafide, spoof = ((members @ times.T).T.astype(np.float64) for members in self._members)
+        return Resampled(self.scores, bonafide, spoof)
+
+
+def _counts_by_unit(units: Counts, cells: Counts, shape: tuple[int, int]) -> csr_array:
+    """How many trials each unit has in each cell, (cells, units)."""
+    ones = np.ones(units.size, dtype=np.int32)
+    return csr_array((ones, (cells, units)), shape=shape[::-1])
+
+
+def repeated(of: Callable[[Floats, Floats], float]) -> OfResampled:
+    """The form for resamples of a metric that has none of its own: it is computed for each."""
+
+    def values(resampled: Resampled) -> Floats:
+        found = np.full(len(resampled.bonafide), np.nan)
+        for i, counts in enumerate(zip(resampled.bonafide, resampled.spoof, strict=True)):
+            bonafide, spoof = (np.repeat(resampled.scores, n.astype(np.int64)) for n in counts)
+            if bonafide.size and spoof.size:
+                found[i] = of(bonafide, spoof)
+        return found
+
+    return values
 
 
 def p_value(differences: Floats) -> float:
@@ -273,53 +332,3 @@ def p_value(differences: Floats) -> float:
     n = differences.size
     smaller = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
     return min(1.0, 2 * (smaller + 1) / (n + 1))
-
-
-def _draw_trials(
-    n_bonafide: int, n_spoof: int, n_resamples: int, rng: np.random.Generator
-) -> Iterator[Counts]:
-    """How often each trial was drawn within its class, bona fide first, per resample."""
-    for _ in range(n_resamples):
-        yield np.concatenate(
-            [np.bincount(rng.integers(n, size=n), minlength=n) for n in (n_bonafide, n_spoof)]
-        )
-
-
-def _draw_clusters(units: _Units, n_resamples: int, rng: np.random.Generator) -> Iterator[Counts]:
-    """How often each cluster was drawn, per resample; resamples without a class are drawn again."""
-    n = 1 + max(int(of_class.max()) for of_class in units)
-    present = [np.bincount(of_class, minlength=n) > 0 for of_class in units]
-    drawn = 0
-    while drawn < n_resamples:
-        times = np.bincount(rng.integers(n, size=n), minlength=n)
-        if all(times[has_class].any() for has_class in present):
-            drawn += 1
-            yield times
-
-
-def _number_clusters(
-    clusters: tuple[npt.ArrayLike, npt.ArrayLike], sizes: tuple[int, int]
-) -> _Units:
-    names = [np.asarray(of_class) for of_class in clusters]
-    for n_trials, of_class in zip(sizes, names, strict=True):
-        if of_class.shape != (n_trials,):
-            raise SpoofscopeError(f"{of_class.size} cluster names for {n_trials} trials")
-    distinct, units = np.unique(np.concatenate(names), return_inverse=True)
-    if distinct.size < 2:
-        raise SpoofscopeError(
-            f"all trials are of one cluster, {str(distinct[0])!r}; "
-            "a bootstrap over clusters needs at least two, use the one over trials"
-        )
-    return units[: sizes[0]], units[sizes[0] :]
-
-
-def _as_resamples(values: list[tuple[float, float]]) -> Resamples:
-    table = np.array(values, dtype=np.float64).reshape(-1, 2)
-    return Resamples(table[:, 0], table[:, 1])
-
-
-def percentile_interval(values: Floats, confidence: float = 0.95) -> Interval:
-    """The central share `confidence` of the resamples (percentile method)."""
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
-    return Interval(float(low), float(high))

@@ -4,10 +4,21 @@ import numpy as np
 import numpy.typing as npt
 
 from spoofscope.errors import SpoofscopeError
+from spoofscope.metrics.limits import (
+    LEAST_CLIPS,
+    Interval,
+    Trials,
+    hull,
+    percentile_interval,
+    rate_limits,
+)
 from spoofscope.selection.operating_points import Floats
 
 # Correlations that are equal but for rounding count as equal in a test.
 _ROUNDING = 1e-12
+_Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
+# Correlations of +-1 have no finite Fisher transform.
+_LARGEST = 1 - 1e-9
 
 
 def average_ranks(values: npt.ArrayLike) -> Floats:
@@ -132,10 +143,87 @@ def benjamini_hochberg(p: npt.ArrayLike) -> Floats:
 
 
 def mean_interval(
-    values: npt.ArrayLike, resamples: int, rng: np.random.Generator
-) -> tuple[float, float]:
-    """95 % percentile bootstrap interval of the mean of (n,) values, n >= 1."""
+    values: npt.ArrayLike,
+    resamples: int,
+    rng: np.random.Generator,
+    clusters: npt.ArrayLike | None = None,
+    *,
+    share: bool = False,
+) -> Interval | None:
+    """95 % percentile bootstrap interval of the mean of values, one for each clip.
+
+    None where there are fewer than `limits.LEAST_CLIPS` clips, or clusters where these are given:
+    the bootstrap of so few is little more than their smallest and largest value. None, too, where
+    all resamples are the same and nothing limits the values.
+
+    Args:
+        values: (n,).
+        resamples: how many; 0 makes no interval.
+        rng: where they come from.
+        clusters: (n,) what is drawn as a whole, such as the speaker; None draws clips.
+        share: the values lie in [0, 1]. Then the interval holds, where each is 0 or 1 or all
+            resamples are the same, the limits of `metrics.limits`.
+    """
     sample = np.asarray(values, dtype=np.float64)
-    means = sample[rng.integers(0, sample.size, (resamples, sample.size))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
+    names = np.arange(sample.size) if clusters is None else np.asarray(clusters)
+    distinct, unit = np.unique(names, return_inverse=True)
+    n = distinct.size
+    if n < LEAST_CLIPS or not resamples:
+        return None
+    sums = np.bincount(unit, sample, n)
+    sizes = np.bincount(unit, minlength=n)
+    drawn = rng.integers(0, n, (resamples, n))
+    means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    interval = percentile_interval(means)
+    same = np.ptp(means) < _ROUNDING
+    if share and (same or bool(np.isin(sample, (0.0, 1.0)).all())):
+        limits = rate_limits(float(sample.mean()), means, Trials(n, sample.size))
+        return hull(interval, limits)
+    return None if same else interval
+
+
+def spearman_interval(
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    resamples: int,
+    rng: np.random.Generator,
+    clusters: npt.ArrayLike | None = None,
+) -> Interval | None:
+    """95 % interval of Spearman's correlation of two series, a value of each for each clip.
+
+    After Bonett and Wright, "Sample size requirements for estimating Pearson, Kendall and Spearman
+    correlations" (2000). Where clusters are drawn it also holds 95 % of the resamples, in which
+    every clip keeps its rank.
+
+    Args:
+        x, y: (n,).
+        resamples: of clusters; 0 makes no interval.
+        rng: where they come from.
+        clusters: (n,) what is drawn as a whole; None takes clips for independent.
+
+    Returns:
+        None where the correlation is not defined, or there are fewer than `limits.LEAST_CLIPS`
+        clips, or clusters where these are given.
+    """
+    rho = spearman(x, y)
+    n = np.asarray(x).size
+    units = n if clusters is None else np.unique(np.asarray(clusters)).size
+    if rho is None or units < LEAST_CLIPS or not resamples:
+        return None
+    z = np.arctanh(np.clip(rho, -_LARGEST, _LARGEST))
+    width = _Z * np.sqrt((1 + rho**2 / 2) / (n - 3))
+    interval = Interval(float(np.tanh(z - width)), float(np.tanh(z + width)))
+    if clusters is None:
+        return interval
+    unit = np.unique(np.asarray(clusters), return_inverse=True)[1]
+    a, b = average_ranks(x), average_ranks(y)
+    a, b = a - a.mean(), b - b.mean()
+    parts = [np.bincount(unit, each, units) for each in (np.ones(n), a, b, a * b, a * a, b * b)]
+    drawn = rng.integers(0, units, (resamples, units))
+    size, sum_a, sum_b, ab, aa, bb = (part[drawn].sum(axis=1) for part in parts)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rhos = (ab - sum_a * sum_b / size) / np.sqrt(
+            (aa - sum_a**2 / size) * (bb - sum_b**2 / size)
+        )
+    defined = np.clip(rhos[np.isfinite(rhos)], -1.0, 1.0)
+    return hull(interval, percentile_interval(defined)) if defined.size else interval

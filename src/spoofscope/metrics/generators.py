@@ -3,15 +3,28 @@
 A generator is a level of the manifest's column `system`: what made the spoofs.
 """
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from spoofscope.errors import TableError
-from spoofscope.metrics import decisions, rates
-from spoofscope.metrics.tables import POOLED
-from spoofscope.options import nearest
+from spoofscope.metrics import decisions
+from spoofscope.metrics.bootstrap import Draws, Resampled
+from spoofscope.metrics.measure import (
+    METRICS as ALL_METRICS,
+)
+from spoofscope.metrics.measure import (
+    Measured,
+    Metric,
+    mean_of,
+    measure,
+    threshold_metrics,
+)
+from spoofscope.metrics.rates import Floats
+from spoofscope.metrics.tables import POOLED, draw
+from spoofscope.options import check_resamples, nearest
 
 METRICS = ("eer", "eer_hard", "accuracy", "balanced_accuracy")
 
@@ -32,13 +45,32 @@ SCHEMA: dict[str, pl.DataType] = {
     "n_generators": pl.Int64(),
     "n_bonafide": pl.Int64(),
     "n_spoof": pl.Int64(),
-    **dict.fromkeys(METRICS, pl.Float64()),
+    **{name + end: pl.Float64() for name in METRICS for end in ("", "_low", "_high")},
 }
+_ROW = "row of the trials"
+
+
+class Cells(NamedTuple):
+    """Error rates of a detector on every generator.
+
+    table: a row per generator, columns :data:`SCHEMA`. measured: by generator and metric, with the
+    resamples that means over generators need.
+    """
+
+    table: pl.DataFrame
+    measured: dict[str, dict[str, Measured]]
 
 
 def cells(
-    joined: pl.DataFrame, threshold: float | None, match: str | None, name: str
-) -> pl.DataFrame:
+    joined: pl.DataFrame,
+    threshold: float | None,
+    match: str | None,
+    name: str,
+    *,
+    resamples: int = 0,
+    seed: int = 1,
+    cluster: str | None = None,
+) -> Cells:
     """Error rates of each generator's spoofs against bona fide trials.
 
     Args:
@@ -48,11 +80,13 @@ def cells(
             trials that share one of its values there. Speech of another voice or channel differs
             from them in more than being real. None compares with all bona fide trials.
         name: of the trials, for messages.
+        resamples, seed, cluster: of the 95 % intervals, as in `metrics.tables.evaluate`; 0
+            resamples make none.
 
     Returns:
         A row per generator, by name, and one of all spoofs ("pooled"), which matched trials have
-        not: it would compare spoofs of one voice with bona fide trials of another. Columns
-        :data:`SCHEMA`; eer is that of the scores, the others are at the threshold.
+        not: it would compare spoofs of one voice with bona fide trials of another. `eer` is that of
+        the scores, the others are at the threshold; `_low` and `_high` are the intervals.
 
     Raises:
         TableError: there is no column `match`, a generator has no bona fide trials to be compared
@@ -68,13 +102,79 @@ def cells(
             f"{name}: generators are to be matched by {match!r}, which is no column; "
             f"{nearest(match, joined.columns)}"
         )
-    found = []
+    check_resamples(resamples, "bootstrap.resamples")
+    # Draws are by row, so the order of the rows must not show in the numbers.
+    joined = joined.sort("utt_id").with_row_index(_ROW) if resamples else joined
+    draws = draw(joined, resamples, seed, cluster) if resamples else None
+    bonafide = joined.filter(pl.col("label") == "bonafide")
+    spoof = joined.filter(pl.col("label") == "spoof")
+    compared = {}
     for generator in sorted(spoof["system"].unique()):
         own = spoof.filter(pl.col("system") == generator)
-        found.append(_cell(generator, _matching(bonafide, own, match, name), own, threshold))
+        compared[generator] = _matching(bonafide, own, match, name), own
     if match is None:
-        found.append(_cell(POOLED, bonafide, spoof, threshold))
-    return pl.DataFrame(found, schema=SCHEMA)
+        compared[POOLED] = bonafide, spoof
+    metrics = {"eer": ALL_METRICS["eer"]}
+    if threshold is not None:
+        metrics |= _at_threshold(threshold)
+    found: list[dict[str, Any]] = []
+    measured = {}
+    for generator, (real, fake) in compared.items():
+        measured[generator] = _measured(real, fake, metrics, draws)
+        found.append(
+            {
+                "generator": generator,
+                "n_generators": fake["system"].n_unique(),
+                "n_bonafide": real.height,
+                "n_spoof": fake.height,
+                **_columns(measured[generator]),
+            }
+        )
+    return Cells(pl.DataFrame(found, schema=SCHEMA), measured)
+
+
+def _measured(
+    bonafide: pl.DataFrame, spoof: pl.DataFrame, metrics: Mapping[str, Metric], draws: Draws | None
+) -> dict[str, Measured]:
+    units = None
+    if draws is not None:
+        units = draws.units[bonafide[_ROW].to_numpy()], draws.units[spoof[_ROW].to_numpy()]
+    return measure(bonafide["score"].to_numpy(), spoof["score"].to_numpy(), metrics, units, draws)
+
+
+def _at_threshold(threshold: float) -> dict[str, Metric]:
+    def eer_hard(resampled: Resampled) -> Floats:
+        errors = resampled.bonafide_rejected(threshold), resampled.spoof_accepted(threshold)
+        hard: Floats = np.maximum(*errors) / (1 + np.abs(errors[0] - errors[1]))
+        return hard
+
+    def balanced(resampled: Resampled) -> Floats:
+        errors = resampled.bonafide_rejected(threshold) + resampled.spoof_accepted(threshold)
+        return 1 - errors / 2
+
+    return {
+        "eer_hard": Metric(
+            "hard EER",
+            lambda bonafide, spoof: decisions.eer_hard(bonafide, spoof, threshold),
+            eer_hard,
+            "rarer",
+        ),
+        "accuracy": threshold_metrics(threshold)["accuracy"],
+        "balanced_accuracy": Metric(
+            "balanced accuracy",
+            lambda bonafide, spoof: decisions.balanced_accuracy(bonafide, spoof, threshold),
+            balanced,
+            "rarer",
+        ),
+    }
+
+
+def _columns(measured: Mapping[str, Measured]) -> dict[str, float | None]:
+    row: dict[str, float | None] = {}
+    for name, found in measured.items():
+        low, high = found.interval or (None, None)
+        row |= {name: found.value, f"{name}_low": low, f"{name}_high": high}
+    return row
 
 
 def _matching(
@@ -90,25 +190,6 @@ def _matching(
                 f"{own['system'][0]!r} has; add real speech of it, or leave that generator out"
             )
     return bonafide.filter(pl.col(match).is_in(own[match].unique().to_list()))
-
-
-def _cell(
-    generator: str, bonafide: pl.DataFrame, spoof: pl.DataFrame, threshold: float | None
-) -> dict[str, Any]:
-    scores = bonafide["score"].to_numpy(), spoof["score"].to_numpy()
-    row: dict[str, Any] = {
-        "generator": generator,
-        "n_generators": spoof["system"].n_unique(),
-        "n_bonafide": bonafide.height,
-        "n_spoof": spoof.height,
-        **dict.fromkeys(METRICS),
-        "eer": rates.eer(*scores).value,
-    }
-    if threshold is not None:
-        row["eer_hard"] = decisions.eer_hard(*scores, threshold)
-        row["accuracy"] = rates.accuracy(*scores, threshold)
-        row["balanced_accuracy"] = decisions.balanced_accuracy(*scores, threshold)
-    return row
 
 
 def relation(
@@ -134,11 +215,12 @@ def relation(
     return LEFT_OUT if generator in left_out else UNSEEN
 
 
-def averages(table: pl.DataFrame) -> pl.DataFrame:
+def averages(table: pl.DataFrame, measured: Mapping[str, Mapping[str, Measured]]) -> pl.DataFrame:
     """Means over generators, each of the same weight (aEER of the EERs).
 
     Args:
         table: rows of :func:`cells` with a column `relation`, of one detector, seed and set.
+        measured: of the same :func:`cells`.
 
     Returns:
         Two rows in the columns of `table`: over the unseen generators (those left out included) and
@@ -147,17 +229,25 @@ def averages(table: pl.DataFrame) -> pl.DataFrame:
     """
     single = table.filter(pl.col("generator") != POOLED)
     unseen = single.filter(pl.col("relation").is_in([UNSEEN, LEFT_OUT]))
-    return pl.concat(
-        rows.select(
-            pl.lit(name).alias("generator"),
-            pl.len().cast(pl.Int64).alias("n_generators"),
-            pl.lit(None, pl.Int64).alias("n_bonafide"),
-            pl.lit(None, pl.Int64).alias("n_spoof"),
-            pl.col(METRICS).mean(),
-            pl.lit("-").alias("relation"),
+    rows: list[dict[str, Any]] = []
+    for name, own in ((MEAN_OF_UNSEEN, unseen), (MEAN_OF_ALL, single)):
+        parts = [measured[generator] for generator in own["generator"]]
+        means = {
+            metric: mean_of([part[metric] for part in parts])
+            for metric in METRICS
+            if parts and metric in parts[0]
+        }
+        rows.append(
+            {
+                "generator": name,
+                "n_generators": own.height,
+                "n_bonafide": None,
+                "n_spoof": None,
+                **_columns(means),
+                "relation": "-",
+            }
         )
-        for name, rows in ((MEAN_OF_UNSEEN, unseen), (MEAN_OF_ALL, single))
-    )
+    return pl.DataFrame(rows, schema={**SCHEMA, "relation": pl.String()})
 
 
 def over_trainings(table: pl.DataFrame) -> pl.DataFrame:
@@ -170,9 +260,12 @@ def over_trainings(table: pl.DataFrame) -> pl.DataFrame:
     Returns:
         The table without `seed` and with `n_seeds`; of each metric its mean, its standard deviation
         over seeds (`{metric}_population_sd`: divided by the number of seeds, as the published
-        tables have it; null for a single seed), its lowest and its highest value.
+        tables have it; null for a single seed), its lowest and its highest value, and the 95 %
+        interval of the first seed (`{metric}_low`, `{metric}_high`): how sure the number is for one
+        trained detector, which is another question than how much trainings differ.
     """
-    keys = [name for name in table.columns if name not in ("seed", *METRICS)]
+    ends = [name + end for name in METRICS for end in ("_low", "_high")]
+    keys = [name for name in table.columns if name not in ("seed", *METRICS, *ends)]
     spread = pl.col("seed").n_unique() > 1
     return table.group_by(keys, maintain_order=True).agg(
         pl.col("seed").n_unique().cast(pl.Int64).alias("n_seeds"),
@@ -184,6 +277,8 @@ def over_trainings(table: pl.DataFrame) -> pl.DataFrame:
                 pl.when(spread).then(pl.col(metric).std(ddof=0)).alias(f"{metric}_population_sd"),
                 pl.col(metric).min().alias(f"{metric}_min"),
                 pl.col(metric).max().alias(f"{metric}_max"),
+                pl.col(f"{metric}_low").first(),
+                pl.col(f"{metric}_high").first(),
             )
         ),
     )

@@ -9,12 +9,22 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from spoofscope.errors import SpoofscopeError
 from spoofscope.selection.operating_points import Floats, check_scores
 
 
-def _mean_bits(log_odds_of_error: Floats) -> float:
+def losses(log_odds_of_error: Floats) -> Floats:
+    """Bits that each trial costs, log2(1 + e^x), from the log-odds of its error (n,)."""
     # logaddexp(0, x) = ln(1 + e^x) without the overflow of the textbook form beyond |x| = 709.
-    return float(np.mean(np.logaddexp(0.0, log_odds_of_error))) / math.log(2)
+    with np.errstate(over="ignore"):
+        bits: Floats = np.logaddexp(0.0, log_odds_of_error) / math.log(2)
+    return bits
+
+
+def _mean_bits(log_odds_of_error: Floats) -> float:
+    # Divided first, so that scores near the largest number do not overflow in their sum.
+    bits = losses(log_odds_of_error)
+    return float(np.sum(bits / bits.size))
 
 
 def cllr(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> float:
@@ -23,10 +33,17 @@ def cllr(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> float:
     1/2 [mean log2(1 + e^-s) over bona fide + mean log2(1 + e^s) over spoof].
 
     Raises:
-        SpoofscopeError: as :func:`check_scores`.
+        SpoofscopeError: as :func:`check_scores`; also when the value is beyond any number.
     """
     bonafide, spoof = check_scores(bonafide, spoof)
-    return (_mean_bits(-bonafide) + _mean_bits(spoof)) / 2
+    value = _mean_bits(-bonafide) / 2 + _mean_bits(spoof) / 2
+    if not math.isfinite(value):
+        largest = max(np.abs(bonafide).max(), np.abs(spoof).max())
+        raise SpoofscopeError(
+            f"Cllr is larger than any number: scores as far from 0 as {largest:g} are no "
+            "log-likelihood ratios; scale them, which changes no error rate"
+        )
+    return value
 
 
 def roc_convex_hull(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> tuple[Floats, Floats]:
@@ -67,13 +84,32 @@ def min_cllr(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> float:
         SpoofscopeError: as :func:`check_scores`.
     """
     below_bonafide, below_spoof = roc_convex_hull(bonafide, spoof)
-    n_bonafide, n_spoof = np.diff(below_bonafide), np.diff(below_spoof)
-    share_bonafide = n_bonafide / below_bonafide[-1]
-    share_spoof = n_spoof / below_spoof[-1]
-    # A block's calibrated ratio is share_bonafide / share_spoof; 0 trials of a class contribute 0.
-    both = share_bonafide + share_spoof
+    return _bits_of_blocks(
+        np.diff(below_bonafide) / below_bonafide[-1], np.diff(below_spoof) / below_spoof[-1]
+    )
+
+
+def min_cllr_of_shares(bonafide: Floats, spoof: Floats) -> float:
+    """The same from the share of each class that has each of the scores, ascending; two (n,).
+
+    The blocks are those of scipy's isotonic regression: in the time of a bootstrap.
+    """
+    from scipy.optimize import isotonic_regression
+
+    both = bonafide + spoof
+    some = both > 0
+    starts = isotonic_regression(bonafide[some] / both[some], weights=both[some]).blocks[:-1]
+    return _bits_of_blocks(
+        np.add.reduceat(bonafide[some], starts), np.add.reduceat(spoof[some], starts)
+    )
+
+
+def _bits_of_blocks(bonafide: Floats, spoof: Floats) -> float:
+    """Cllr of calibrated ratios bonafide / spoof, the shares of the classes in each block."""
+    # 0 trials of a class contribute 0.
+    both = bonafide + spoof
     bits = 0.0
-    for share in (share_bonafide, share_spoof):
+    for share in (bonafide, spoof):
         some = share > 0
         bits += float(np.sum(share[some] * np.log2(both[some] / share[some])))
     return bits / 2

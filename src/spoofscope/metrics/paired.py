@@ -7,23 +7,37 @@ suggest.
 
 import itertools
 import logging
+import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from spoofscope.errors import SpoofscopeError, TableError
-from spoofscope.identity import rng_of
-from spoofscope.metrics.bootstrap import Resamples, p_value, percentile_interval, resample_together
+from spoofscope.errors import SpoofscopeError
+from spoofscope.metrics import bootstrap
+from spoofscope.metrics.bootstrap import Sample, p_value
 from spoofscope.metrics.correlation import holm
-from spoofscope.metrics.rates import eer, min_dcf
-from spoofscope.metrics.tables import clusters_of
+from spoofscope.metrics.limits import (
+    Interval,
+    Trials,
+    clopper_pearson,
+    hull,
+    percentile_interval,
+    smallest_p,
+    within,
+)
+from spoofscope.metrics.rates import check_scores, eer, min_dcf
+from spoofscope.metrics.tables import draw
+from spoofscope.options import check_resamples
 from spoofscope.tables import LABELS, join_scores
 
 _LOGGER = logging.getLogger(__name__)
 
 METRICS = ("eer", "min_dcf")
 ALPHA = 0.05
+# How much the metric changes with an error rate: minDCF is min 1.9 P_miss + P_fa.
+_FARTHEST = {"eer": 1.0, "min_dcf": 1.9}
 SCHEMA: dict[str, pl.DataType] = {
     "first": pl.String(),
     "second": pl.String(),
@@ -35,6 +49,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "ci_high": pl.Float64(),
     "p": pl.Float64(),
     "p_holm": pl.Float64(),
+    "p_smallest": pl.Float64(),
     "n_bonafide": pl.Int64(),
     "n_spoof": pl.Int64(),
     "n_clusters": pl.Int64(),
@@ -52,34 +67,99 @@ def compare(
 
     Args:
         systems: name to a table utt_id, score; joined to the trials by id.
-        trials: utt_id, label and, where it is asked for, the cluster column.
-        resamples: bootstrap resamples, at least 1. The p value cannot be below
+        trials: utt_id, label and the cluster column.
+        resamples: bootstrap resamples, at least 100. The p value cannot be below
             2 / (resamples + 1), and Holm's correction multiplies it by up to the number of pairs.
         seed: of the bootstrap.
-        cluster: column whose values are resampled as a whole (`speaker`); None resamples trials
-            within their class. Of n clusters p cannot be below 2^(1 - n): so likely are they to
-            favour one detector all alike by chance, and resamples of few clusters do not know that.
+        cluster: column whose values are resampled as a whole, see `metrics.tables.resampled_by`: by
+            default the speakers where they are known; "none" resamples trials within their class.
+
+    p cannot be below 2^(1 - n) either, n the trials, or clusters, of the class that has fewer: so
+    likely are they to favour one detector all alike by chance, and resamples of few do not know
+    that. Where n is below two, p is not a number (an empty field in a study's table). Where all
+    resamples are the same, the interval reaches as far from the difference as the exact binomial
+    one of 0 in n trials from 0 (see `metrics.limits`).
 
     Returns:
         One row per pair and metric: first, second, metric, value_first, value_second, difference
         (first minus second: negative where the first is better), ci_low and ci_high (95 %), p
         (two-sided, of no difference), p_holm (Holm's correction over the pairs of that metric),
-        n_bonafide, n_spoof, n_clusters (null where trials are resampled).
+        p_smallest (what p_holm of the pair that differs most cannot be below), n_bonafide, n_spoof,
+        n_clusters (null where trials are resampled).
 
     Raises:
         TableError: a detector's ids are not exactly the trials, or there is no such column.
-        SpoofscopeError: fewer than two detectors, one class only, no resamples, a score that is not
-            finite, or fewer than two clusters.
+        SpoofscopeError: fewer than two detectors, one class only, too few resamples, a score that
+            is not finite, or fewer than two clusters.
     """
     if len(systems) < 2:
         raise SpoofscopeError("a comparison needs at least two detectors")
     if resamples < 1:
         raise SpoofscopeError("a comparison needs resamples; `bootstrap.resamples` is 0")
-    if cluster is not None and cluster not in trials.columns:
-        raise TableError(f"the trials have no column {cluster!r} to resample by")
-    n_clusters = None if cluster is None else clusters_of(trials, cluster).n_unique()
-    smallest_p = 0.0 if n_clusters is None else 2.0 ** (1 - n_clusters)
+    check_resamples(resamples, "comparisons.resamples")
+    # Sums of floats depend on their order; the order of the rows must not show in the numbers.
+    trials = trials.sort("utt_id")
+    draws = draw(trials, resamples, seed, cluster)
+    if draws is None:
+        raise SpoofscopeError("there are no trials to compare detectors on")
+    is_bonafide = (trials["label"] == LABELS[0]).to_numpy()
+    units = draws.units[is_bonafide], draws.units[~is_bonafide]
+    scores, values_of, drawn = {}, {}, {}
+    counted = Trials(0, 0)
+    for name, frame in systems.items():
+        joined = join_scores(frame, trials, scores_name=name, trials_name="the trials")
+        values = joined["score"].to_numpy()
+        pair = check_scores(values[is_bonafide], values[~is_bonafide])
+        scores[name] = pair
+        values_of[name] = eer(*pair).value, min_dcf(*pair)
+        sample = Sample(*pair, units, draws)
+        counted = sample.counted["rarer"]
+        drawn[name] = sample.values([bootstrap.eer, bootstrap.min_dcf], values_of[name])
+    floor = smallest_p(counted.units)
     pairs = len(systems) * (len(systems) - 1) // 2
+    reachable = None if floor is None else min(1.0, pairs * max(floor, 2 / (resamples + 1)))
+    _warn(resamples, pairs, counted.units, draws.clustered, floor)
+    counts = {
+        "n_bonafide": int(is_bonafide.sum()),
+        "n_spoof": int((~is_bonafide).sum()),
+        "n_clusters": int(np.unique(draws.units).size) if draws.clustered else None,
+        "p_smallest": reachable,
+    }
+    rows: list[dict[str, Any]] = []
+    for place, metric in enumerate(METRICS):
+        largest = _FARTHEST[metric] * clopper_pearson(0, counted.units).high
+        for first, second in itertools.combinations(scores, 2):
+            differences = drawn[first][place] - drawn[second][place]
+            value_first, value_second = values_of[first][place], values_of[second][place]
+            difference = value_first - value_second
+            interval = hull(percentile_interval(differences), Interval(difference, difference))
+            if np.ptp(differences) == 0:
+                far = Interval(difference - largest, difference + largest)
+                interval = within(far, -1.0, 1.0)
+            rows.append(
+                {
+                    "first": first,
+                    "second": second,
+                    "metric": metric,
+                    "value_first": value_first,
+                    "value_second": value_second,
+                    "difference": difference,
+                    "ci_low": interval.low if floor is not None else None,
+                    "ci_high": interval.high if floor is not None else None,
+                    "p": math.nan if floor is None else max(p_value(differences), floor),
+                    "p_holm": math.nan,
+                    **counts,
+                }
+            )
+    if floor is not None:
+        for metric in METRICS:
+            own = [row for row in rows if row["metric"] == metric]
+            for row, corrected in zip(own, holm([row["p"] for row in own]), strict=True):
+                row["p_holm"] = float(corrected)
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def _warn(resamples: int, pairs: int, units: int, clustered: bool, floor: float | None) -> None:
     if resamples < 40 * pairs:
         _LOGGER.warning(
             "%d resamples are too few for %d pairs: after the correction no difference can be "
@@ -88,67 +168,11 @@ def compare(
             pairs,
             40 * pairs,
         )
-    if smallest_p * pairs >= ALPHA:
+    if floor is None or floor * pairs >= ALPHA:
         _LOGGER.warning(
-            "%d values of %s are too few for %d pairs: after the correction no difference can be "
-            "significant at 5 %%; compare fewer detectors",
-            n_clusters,
-            cluster,
+            "%d %s of the rarer class are too few for %d pairs: after the correction no difference "
+            "can be significant at 5 %%; compare fewer detectors",
+            units,
+            "clusters" if clustered else "trials",
             pairs,
         )
-    # Sums of floats depend on their order; the order of the rows must not show in the numbers.
-    trials = trials.sort("utt_id")
-    is_bonafide = (trials["label"] == LABELS[0]).to_numpy()
-    scores = {}
-    for name, frame in systems.items():
-        joined = join_scores(frame, trials, scores_name=name, trials_name="the trials")
-        values = joined["score"].to_numpy()
-        scores[name] = values[is_bonafide], values[~is_bonafide]
-    clusters = None
-    if cluster is not None:
-        numbers = clusters_of(trials, cluster).rank("dense").to_numpy()
-        clusters = numbers[is_bonafide], numbers[~is_bonafide]
-    drawn = dict(
-        zip(
-            scores,
-            resample_together(
-                list(scores.values()), resamples, rng_of(seed, "comparison"), clusters
-            ),
-            strict=True,
-        )
-    )
-    values_of = {name: (eer(*pair).value, min_dcf(*pair)) for name, pair in scores.items()}
-    counts = {
-        "n_bonafide": int(is_bonafide.sum()),
-        "n_spoof": int((~is_bonafide).sum()),
-        "n_clusters": n_clusters,
-    }
-    rows = []
-    for place, metric in enumerate(METRICS):
-        for first, second in itertools.combinations(scores, 2):
-            differences = _of(drawn[first], metric) - _of(drawn[second], metric)
-            interval = percentile_interval(differences)
-            value_first, value_second = values_of[first][place], values_of[second][place]
-            rows.append(
-                {
-                    "first": first,
-                    "second": second,
-                    "metric": metric,
-                    "value_first": value_first,
-                    "value_second": value_second,
-                    "difference": value_first - value_second,
-                    "ci_low": interval.low,
-                    "ci_high": interval.high,
-                    "p": max(p_value(differences), smallest_p),
-                    **counts,
-                }
-            )
-    table = pl.DataFrame(rows, schema={k: t for k, t in SCHEMA.items() if k != "p_holm"})
-    corrected = [
-        holm(table.filter(pl.col("metric") == metric)["p"].to_numpy()) for metric in METRICS
-    ]
-    return table.with_columns(p_holm=pl.Series(np.concatenate(corrected))).select(list(SCHEMA))
-
-
-def _of(resamples: Resamples, metric: str) -> np.ndarray:
-    return resamples.eer if metric == "eer" else resamples.min_dcf

@@ -1,16 +1,26 @@
 """Metrics of a scored protocol as one long table: pooled, per condition, with intervals."""
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from spoofscope.errors import SpoofscopeError, TableError
 from spoofscope.identity import rng_of
 from spoofscope.metrics import bootstrap as bootstraps
-from spoofscope.metrics import information, rates, tdcf
-from spoofscope.options import nearest
+from spoofscope.metrics import tdcf
+from spoofscope.metrics.measure import (
+    METRICS,
+    Measured,
+    Metric,
+    mean_of,
+    measure,
+    tandem_metrics,
+    threshold_metrics,
+)
+from spoofscope.options import check_resamples, nearest
+from spoofscope.tables import LABELS
 
 SCHEMA: dict[str, pl.DataType] = {
     "condition": pl.String(),
@@ -26,30 +36,15 @@ POOLED = "pooled"
 NO_LEVEL = "-"
 MACRO = "(macro average)"
 UNKNOWN = "-"
-_CLUSTER = "cluster of the bootstrap"
+SPEAKER = "speaker"
+ONE_BY_ONE = "none"
+"""Instead of the name of a column: trials are resampled, not clusters."""
+
+_ROW = "row of the trials"
 
 _LOGGER = logging.getLogger(__name__)
 
 
-class Metric(NamedTuple):
-    """A number of all bona fide and all spoof scores of a set of trials.
-
-    title: column heading where people read it. of: from bona fide scores and spoof scores, neither
-    of them empty.
-    """
-
-    title: str
-    of: Callable[[rates.Floats, rates.Floats], float]
-
-
-METRICS: dict[str, Metric] = {
-    "eer": Metric("EER", lambda bonafide, spoof: rates.eer(bonafide, spoof).value),
-    "min_dcf": Metric("minDCF", rates.min_dcf),
-    "act_dcf": Metric("actDCF", rates.act_dcf),
-    "cllr": Metric("Cllr", information.cllr),
-    "min_cllr": Metric("min Cllr", information.min_cllr),
-    "auc": Metric("AUC", rates.auc),
-}
 CALIBRATED_METRICS = ("act_dcf_calibrated", "cllr_calibrated")
 # Only where a speaker verifier is given.
 TANDEM_METRICS = {"min_tdcf": "min t-DCF", "act_tdcf": "act t-DCF"}
@@ -66,8 +61,9 @@ def evaluate(
     threshold: float | None = None,
     calibration: Mapping[str, float] | None = None,
     tandem: tdcf.Tandem | None = None,
+    only: Collection[str] | None = None,
 ) -> pl.DataFrame:
-    """All metrics, pooled and per level of each condition.
+    """All metrics with their intervals, pooled and per level of each condition.
 
     A condition is a column, or several joined with `+` ("codec+system"). Where the bona fide rows
     carry "-" throughout (`system`), a level is that level's spoofs against all bona fide trials;
@@ -79,16 +75,19 @@ def evaluate(
     Args:
         joined: utt_id, label, score (higher = more bona fide) and the condition columns.
         by: the conditions.
-        bootstrap: resamples behind the 95 % intervals of eer and min_dcf; 0 leaves them empty.
+        bootstrap: resamples behind the 95 % intervals, at least 100; 0 leaves them empty. Rule and
+            limits: see `metrics.limits`.
         seed: of the bootstrap; a condition's interval does not depend on the others asked for.
-        cluster: column whose values are resampled as a whole (`speaker`), see :func:`clusters_of`;
-            None resamples trials. A level with one single cluster has no interval.
+        cluster: column whose values are resampled as wholes, see :func:`resampled_by`; by default
+            the speakers where they are known, "none" for single trials. A level with fewer than two
+            clusters (or trials) of a class has no interval.
         threshold: a decision threshold from elsewhere, usually the development set's at its EER;
             adds bonafide_rejected, spoof_accepted, hter, accuracy and f1.
         calibration: `scale` and `offset` that make the scores log-likelihood ratios, fitted on a
             development set; adds act_dcf_calibrated and cllr_calibrated.
         tandem: cost in front of a speaker verifier; adds min_tdcf and act_tdcf, with a calibration
             also act_tdcf_calibrated. Its verifier is the same for all levels.
+        only: names of the metrics to compute; None computes all.
 
     Returns:
         condition, level, metric, value, ci_low, ci_high, n_bonafide, n_spoof. Where a level lacks a
@@ -97,54 +96,107 @@ def evaluate(
 
     Raises:
         TableError: a column is missing, or a condition is empty in some row.
-        SpoofscopeError: a score is not finite, or there is a single cluster in the whole table.
+        SpoofscopeError: a score is not finite, resamples are too few, or the cluster column asked
+            for has a single value.
     """
     for name in ("utt_id", "label", "score"):
         _check_column(joined, name)
-    if cluster is not None:
-        _check_column(joined, cluster)
-        _check_filled(joined, cluster)
-        unknown = int((joined[cluster] == UNKNOWN).sum())
-        if bootstrap and unknown:
-            _LOGGER.warning(
-                "the %s of %d of %d trials is unknown: these are resampled one by one",
-                cluster,
-                unknown,
-                joined.height,
-            )
-        joined = joined.with_columns(clusters_of(joined, cluster).alias(_CLUSTER))
-        if bootstrap and joined[_CLUSTER].n_unique() < 2:
-            raise SpoofscopeError(
-                f"column {cluster!r} has a single value; a bootstrap over it is not possible"
-            )
+    check_resamples(bootstrap, "bootstrap")
     if POOLED in by:
         raise TableError(f"a condition cannot be called {POOLED!r}; rename the column")
     if joined["score"].has_nulls():
         raise TableError("column 'score' has empty values; every trial needs a score")
     # Sums of floats depend on their order; the order of the rows must not show in the numbers.
-    joined = joined.sort("utt_id")
-
-    def block(condition: str, level: str, trials: pl.DataFrame) -> pl.DataFrame:
-        return _block(
-            trials,
-            condition,
-            level,
-            bootstrap=bootstrap,
-            seed=seed,
-            clustered=cluster is not None,
-            threshold=threshold,
-            calibration=calibration,
-            tandem=tandem,
-        )
-
-    blocks = [block(POOLED, NO_LEVEL, joined)]
+    joined = joined.sort("utt_id").with_row_index(_ROW)
+    draws = draw(joined, bootstrap, seed, cluster) if bootstrap else None
+    measures = _measures(draws, threshold, calibration, tandem, only)
+    rows = _rows(POOLED, NO_LEVEL, measures.level(joined), joined)
     for condition in by:
         levels = [
-            block(condition, level, trials) for level, trials in split_levels(joined, condition)
+            (level, trials, measures.level(trials))
+            for level, trials in split_levels(joined, condition)
         ]
+        for level, trials, measured in levels:
+            rows += _rows(condition, level, measured, trials)
         if levels:
-            blocks += [*levels, _macro_average(pl.concat(levels), joined)]
-    return pl.concat(blocks)
+            means = {
+                name: mean_of([measured[name] for _, _, measured in levels])
+                for name in measures.order
+            }
+            rows += _rows(condition, MACRO, means, joined)
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def draw(
+    trials: pl.DataFrame, resamples: int, seed: int, cluster: str | None
+) -> bootstraps.Draws | None:
+    """The resamples of a table of trials, in the order of its rows.
+
+    Args:
+        trials: utt_id, label and the cluster column.
+        resamples: how many.
+        seed: of the bootstrap.
+        cluster: as in :func:`resampled_by`.
+
+    Returns:
+        None where there are no trials.
+
+    Raises:
+        TableError, SpoofscopeError: as :func:`resampled_by`.
+    """
+    column = resampled_by(trials, cluster)
+    if trials.is_empty():
+        return None
+    units = None if column is None else clusters_of(trials, column).to_numpy()
+    is_bonafide = (trials["label"] == LABELS[0]).to_numpy()
+    return bootstraps.Draws(is_bonafide, units, resamples, rng_of(seed, "bootstrap"))
+
+
+def resampled_by(trials: pl.DataFrame, cluster: str | None) -> str | None:
+    """The column whose values are drawn as wholes, or None where trials are drawn one by one.
+
+    Trials of one speaker are alike, so that intervals from single trials are too narrow.
+
+    Args:
+        trials: utt_id and, where there is one, a column `speaker`, "-" where it is unknown.
+        cluster: a column; "none" for single trials; None takes the speakers where at least two of
+            them are known. Where some trials' value is unknown, these are drawn one by one.
+
+    Raises:
+        TableError: there is no such column, or it is empty in some row.
+        SpoofscopeError: the column asked for has a single value.
+    """
+    if cluster == ONE_BY_ONE:
+        return None
+    column = SPEAKER if cluster is None else cluster
+    if cluster is None and column not in trials.columns:
+        return None
+    _check_column(trials, column)
+    _check_filled(trials, column)
+    known = trials.filter(pl.col(column).cast(pl.String) != UNKNOWN)
+    unknown = trials.height - known.height
+    if known.is_empty():
+        return None
+    if known[column].n_unique() < 2 and not unknown:
+        if cluster is not None:
+            raise SpoofscopeError(
+                f"column {column!r} has a single value; a bootstrap over it is not possible: name "
+                f"another column, or {ONE_BY_ONE!r} for single trials"
+            )
+        _LOGGER.warning(
+            "all trials are of one %s: they are resampled one by one, and the intervals say "
+            "nothing about others",
+            column,
+        )
+        return None
+    if unknown:
+        _LOGGER.warning(
+            "the %s of %d of %d trials is unknown: these are resampled one by one",
+            column,
+            unknown,
+            trials.height,
+        )
+    return column
 
 
 def clusters_of(trials: pl.DataFrame, column: str) -> pl.Series:
@@ -198,91 +250,80 @@ def _check_filled(joined: pl.DataFrame, name: str) -> None:
         )
 
 
-def _block(
-    trials: pl.DataFrame,
-    condition: str,
-    level: str,
-    *,
-    bootstrap: int,
-    seed: int,
-    clustered: bool,
+class _Measures(NamedTuple):
+    """What is asked of every level; of raw scores, and of those that are calibrated."""
+
+    draws: bootstraps.Draws | None
+    of_scores: Mapping[str, Metric]
+    of_ratios: Mapping[str, Metric]
+    calibration: Mapping[str, float] | None
+    order: Sequence[str]
+
+    def level(self, trials: pl.DataFrame) -> dict[str, Measured]:
+        """All metrics of the trials of a level, in order."""
+        classes = [trials.filter(pl.col("label") == label) for label in LABELS]
+        bonafide, spoof = (rows["score"].to_numpy() for rows in classes)
+        units = None
+        if self.draws is not None:
+            first, second = (self.draws.units[rows[_ROW].to_numpy()] for rows in classes)
+            units = first, second
+        found = measure(bonafide, spoof, self.of_scores, units, self.draws)
+        if self.calibration is not None:
+            scale, offset = self.calibration["scale"], self.calibration["offset"]
+            ratios = [scale * scores + offset for scores in (bonafide, spoof)]
+            found |= measure(ratios[0], ratios[1], self.of_ratios, units, self.draws)
+        return {name: found[name] for name in self.order}
+
+
+def _measures(
+    draws: bootstraps.Draws | None,
     threshold: float | None,
     calibration: Mapping[str, float] | None,
     tandem: tdcf.Tandem | None,
-) -> pl.DataFrame:
-    classes = {label: trials.filter(pl.col("label") == label) for label in ("bonafide", "spoof")}
-    bonafide, spoof = (classes[label]["score"].to_numpy() for label in classes)
-    values: dict[str, float | None] = dict.fromkeys(METRICS)
-    intervals: dict[str, bootstraps.Interval] = {}
-    if bonafide.size and spoof.size:
-        values |= {name: metric.of(bonafide, spoof) for name, metric in METRICS.items()}
-        if bootstrap:
-            rng = rng_of(seed, "bootstrap", condition, level)
-            resamples = None
-            if not clustered:
-                resamples = bootstraps.resample(bonafide, spoof, bootstrap, rng)
-            elif trials[_CLUSTER].n_unique() > 1:
-                numbers = trials[_CLUSTER].rank("dense").to_numpy()
-                is_bonafide = (trials["label"] == "bonafide").to_numpy()
-                clusters = numbers[is_bonafide], numbers[~is_bonafide]
-                resamples = bootstraps.resample_clusters(bonafide, spoof, clusters, bootstrap, rng)
-            if resamples is not None:
-                intervals["eer"] = bootstraps.percentile_interval(resamples.eer)
-                intervals["min_dcf"] = bootstraps.percentile_interval(resamples.min_dcf)
+    only: Collection[str] | None,
+) -> _Measures:
+    of_tandem = {} if tandem is None else tandem_metrics(tandem)
+    of_scores = {**METRICS, **of_tandem}
+    order = list(METRICS)
+    of_ratios = {}
     if calibration is not None:
-        ratios = [calibration["scale"] * x + calibration["offset"] for x in (bonafide, spoof)]
-        values |= dict.fromkeys(CALIBRATED_METRICS)
-        if bonafide.size and spoof.size:
-            values["act_dcf_calibrated"] = rates.act_dcf(*ratios)
-            values["cllr_calibrated"] = information.cllr(*ratios)
-    if tandem is not None:
-        values |= dict.fromkeys(TANDEM_METRICS)
-        if bonafide.size and spoof.size:
-            values["min_tdcf"] = tdcf.min_tdcf(bonafide, spoof, tandem)
-            values["act_tdcf"] = tdcf.act_tdcf(bonafide, spoof, tandem)
-            if calibration is not None:
-                values[CALIBRATED_TANDEM_METRIC] = tdcf.act_tdcf(ratios[0], ratios[1], tandem)
-        elif calibration is not None:
-            values[CALIBRATED_TANDEM_METRIC] = None
+        of_ratios = {f"{name}_calibrated": METRICS[name] for name in ("act_dcf", "cllr")}
+        order += CALIBRATED_METRICS
+    order += of_tandem
+    if of_tandem and calibration is not None:
+        of_ratios[CALIBRATED_TANDEM_METRIC] = of_tandem["act_tdcf"]
+        order.append(CALIBRATED_TANDEM_METRIC)
     if threshold is not None:
-        values |= dict.fromkeys(THRESHOLD_METRICS)
-        if bonafide.size:
-            values["bonafide_rejected"] = rates.bonafide_rejected(bonafide, threshold)
-        if spoof.size:
-            values["spoof_accepted"] = rates.spoof_accepted(spoof, threshold)
-        if bonafide.size and spoof.size:
-            values["hter"] = rates.error_rates(bonafide, spoof, threshold).hter
-            values["accuracy"] = rates.accuracy(bonafide, spoof, threshold)
-            values["f1"] = rates.f1(bonafide, spoof, threshold)
-    rows = [
+        of_scores |= threshold_metrics(threshold)
+        order += THRESHOLD_METRICS
+    if only is not None:
+        order = [name for name in order if name in only]
+    return _Measures(
+        draws,
+        {name: metric for name, metric in of_scores.items() if name in order},
+        {name: metric for name, metric in of_ratios.items() if name in order},
+        calibration,
+        order,
+    )
+
+
+def _rows(
+    condition: str, level: str, measured: Mapping[str, Measured], trials: pl.DataFrame
+) -> list[dict[str, Any]]:
+    n_bonafide = int((trials["label"] == LABELS[0]).sum())
+    return [
         {
             "condition": condition,
             "level": level,
-            "metric": metric,
-            "value": value,
-            "ci_low": intervals[metric].low if metric in intervals else None,
-            "ci_high": intervals[metric].high if metric in intervals else None,
-            "n_bonafide": bonafide.size,
-            "n_spoof": spoof.size,
+            "metric": name,
+            "value": found.value,
+            "ci_low": None if found.interval is None else found.interval.low,
+            "ci_high": None if found.interval is None else found.interval.high,
+            "n_bonafide": n_bonafide,
+            "n_spoof": trials.height - n_bonafide,
         }
-        for metric, value in values.items()
+        for name, found in measured.items()
     ]
-    return pl.DataFrame(rows, schema=SCHEMA)
-
-
-def _macro_average(levels: pl.DataFrame, joined: pl.DataFrame) -> pl.DataFrame:
-    return (
-        levels.group_by("condition", "metric", maintain_order=True)
-        .agg(pl.col("value").mean())
-        .with_columns(
-            level=pl.lit(MACRO),
-            ci_low=pl.lit(None, pl.Float64),
-            ci_high=pl.lit(None, pl.Float64),
-            n_bonafide=pl.lit((joined["label"] == "bonafide").sum(), pl.Int64),
-            n_spoof=pl.lit((joined["label"] == "spoof").sum(), pl.Int64),
-        )
-        .select(list(SCHEMA))
-    )
 
 
 def over_seeds(metrics: pl.DataFrame) -> pl.DataFrame:

@@ -22,6 +22,8 @@ SCHEMA: dict[str, pl.DataType] = {
     "condition": pl.String(),
     "n_levels": pl.Int64(),
     "macro_eer": pl.Float64(),
+    "macro_low": pl.Float64(),
+    "macro_high": pl.Float64(),
     "worst_level": pl.String(),
     "worst_eer": pl.Float64(),
     "worst_low": pl.Float64(),
@@ -46,9 +48,9 @@ def breakdowns(
 
     Returns:
         name, seed, corpus, split, condition, n_levels, macro_eer (mean over the levels that have
-        an EER), the level with the highest EER with its interval and counts, small_levels (those
-        with fewer than `SMALL` trials of a class, separated by commas) and without_eer (those that
-        lack a class).
+        an EER) with its interval, the level with the highest EER with its interval and counts,
+        small_levels (those with fewer than `SMALL` trials of a class, separated by commas) and
+        without_eer (those that lack a class).
     """
     names = {(system["id"], system["seed"]): system["name"] for system in systems}
     table = read_metrics(metrics).filter(
@@ -71,7 +73,7 @@ def breakdowns(
             "split": split,
             "condition": condition,
             "n_levels": levels.height,
-            "macro_eer": known["value"].mean(),
+            **_macro(own.filter(pl.col("level") == MACRO)),
             "small_levels": _listed(
                 known.filter(pl.min_horizontal("n_bonafide", "n_spoof") < SMALL)
             ),
@@ -89,6 +91,15 @@ def breakdowns(
             }
         rows.append(row)
     return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def _macro(average: pl.DataFrame) -> dict[str, float | None]:
+    row = average.row(0, named=True)
+    return {
+        "macro_eer": row["value"],
+        "macro_low": row["ci_low"],
+        "macro_high": row["ci_high"],
+    }
 
 
 def _listed(levels: pl.DataFrame) -> str:

@@ -25,7 +25,8 @@ def comparisons(
         resamples, seed, cluster: as in `metrics.paired.compare`.
 
     Returns:
-        corpus, split, then the columns of `metrics.paired.compare`, with the systems' names.
+        corpus, split, then the columns of `metrics.paired.compare`, with the systems' names; p is
+        null where it is not defined.
 
     Raises:
         ConfigError: no set of both classes is scored by two of the systems.
@@ -53,4 +54,5 @@ def comparisons(
         raise ConfigError(
             "comparisons: no eval set of both classes is scored by two of the systems"
         )
-    return pl.concat(tables)
+    # What is not a number is an empty field in a table.
+    return pl.concat(tables).with_columns(pl.col("p", "p_holm").fill_nan(None))

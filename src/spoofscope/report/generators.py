@@ -19,6 +19,10 @@ def generator_table(
     systems: Sequence[Mapping[str, Any]],
     sets: Sequence[Mapping[str, Any]],
     chosen_on: Mapping[str, str] | None = None,
+    *,
+    resamples: int = 0,
+    bootstrap_seed: int = 1,
+    cluster: str | None = None,
 ) -> pl.DataFrame:
     """Error rates of every detector and seed on every generator of every set that it scores.
 
@@ -32,6 +36,7 @@ def generator_table(
             a corpus holds: generators of one name are the same in corpora of the same data alone.
         chosen_on: manifest and split of trials at whose equal error rate all systems decide; the
             files that know the thresholds are their scores of these then.
+        resamples, bootstrap_seed, cluster: of the intervals, as in `metrics.tables.evaluate`.
 
     Returns:
         name, seed, family, trained_on (generators, with commas between), corpus, split, relation,
@@ -62,13 +67,21 @@ def generator_table(
                     read_scores(scores), trials, scores_name=scores, trials_name=name
                 )
                 threshold = _threshold(seed["threshold"], chosen_on)
-                cells = generators.cells(joined, threshold, test["match"], name)
-                related = cells.with_columns(
+                cells = generators.cells(
+                    joined,
+                    threshold,
+                    test["match"],
+                    name,
+                    resamples=resamples,
+                    seed=bootstrap_seed,
+                    cluster=cluster,
+                )
+                related = cells.table.with_columns(
                     pl.col("generator")
                     .replace_strict(relations, default="-", return_dtype=pl.String)
                     .alias("relation")
                 )
-                means = generators.averages(related)
+                means = generators.averages(related, cells.measured)
                 parts.append(
                     pl.concat([related, means.select(related.columns)]).select(
                         pl.lit(system["name"]).alias("name"),

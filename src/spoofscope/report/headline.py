@@ -34,9 +34,9 @@ def headline(systems: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> pl
     """Pooled metrics per system and set.
 
     Several seeds of a detector share a row: `{metric}` is their mean and `{metric}_sd` their sample
-    standard deviation (null for one seed). The interval `eer_low`, `eer_high` is the 95 % bootstrap
-    interval of the first seed: it says how sure the number is for one trained detector, which is
-    another question than how much trainings differ.
+    standard deviation (null for one seed). `{metric}_low` and `{metric}_high` are the 95 % interval
+    of the first seed: it says how sure the number is for one trained detector, which is another
+    question than how much trainings differ.
 
     Evaluation sets come first: numbers on development sets are optimistic.
 
@@ -67,7 +67,8 @@ def headline(systems: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> pl
             )
             if own.is_empty():
                 continue
-            first = own.filter((pl.col("seed") == own["seed"][0]) & (pl.col("metric") == "eer"))
+            of_first = own.filter(pl.col("seed") == own["seed"][0])
+            first = {row["metric"]: row for row in of_first.iter_rows(named=True)}
             described = order[system]
             row: dict[str, Any] = {
                 "name": described["name"],
@@ -76,8 +77,8 @@ def headline(systems: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> pl
                 "corpus": corpus,
                 "split": split,
                 "n_seeds": own["seed"].n_unique(),
-                "n_bonafide": first["n_bonafide"][0],
-                "n_spoof": first["n_spoof"][0],
+                "n_bonafide": first["eer"]["n_bonafide"],
+                "n_spoof": first["eer"]["n_spoof"],
             }
             for metric in (*METRICS, *tandem):
                 cell = spread.filter(
@@ -88,8 +89,7 @@ def headline(systems: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> pl
                 )
                 row[metric] = cell["mean"][0] if cell.height else None
                 row[f"{metric}_sd"] = cell["sd"][0] if cell.height else None
-                if metric == "eer":
-                    row["eer_low"] = first["ci_low"][0]
-                    row["eer_high"] = first["ci_high"][0]
+                for end in ("low", "high"):
+                    row[f"{metric}_{end}"] = first.get(metric, {}).get(f"ci_{end}")
             rows.append(row)
     return pl.DataFrame(rows, infer_schema_length=None)

@@ -413,7 +413,7 @@ _TEXT_COLUMNS = ("name", "kind", "trained_on", "corpus", "split")
 def _breakdowns(path: str) -> list[dict[str, Any]]:
     """Macro average and worst level per condition; rates without a value are null."""
     table = read_table(path, {"name": pl.String(), "n_levels": pl.Int64()})
-    rates = ("macro_eer", "worst_eer", "worst_low", "worst_high")
+    rates = ("macro_eer", "macro_low", "macro_high", "worst_eer", "worst_low", "worst_high")
     return list(
         table.with_columns(
             pl.col(name).replace("", None).cast(pl.Float64) for name in rates

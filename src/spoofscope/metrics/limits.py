@@ -1,0 +1,116 @@
+"""How certain a rate can be at all: limits that a bootstrap interval may not fall short of.
+
+A bootstrap draws what was seen, and has nothing to draw where no error, or nothing else, was seen:
+0 errors of 10 trials give 0 in every resample. So every 95 % interval of a rate reaches at least as
+far as the exact binomial one (Clopper and Pearson, "The use of confidence or fiducial limits
+illustrated in the case of the binomial", 1934) of the trials that decide it:
+
+* A rate of one class (bona fide rejected, spoof accepted): the trials of that class. A rate of both
+  (EER, HTER, F1, 1 - AUC): those of the class that has fewer. For the AUC that is its largest
+  possible variance, A (1 - A) / min(n, m) (Birnbaum and Klose, "Bounds for the variance of the
+  Mann-Whitney statistic", 1957). The accuracy: all trials.
+* Where whole clusters (speakers) are drawn, trials count for what they are worth: their effective
+  number v (1 - v) / (variance of the rate v over the resamples), after Korn and Graubard,
+  "Confidence intervals for proportions with small expected number of positive counts estimated from
+  survey data" (1998). It is at least the number of clusters with trials of that class, and at most
+  the number of trials. A rate of 0 or 1 tells nothing about how errors gather in clusters: then
+  every cluster counts as one trial.
+* A cost that adds up two rates (minDCF, actDCF, t-DCF): the limits of the two rates at its
+  threshold, added up by the squares of their distances (Zou and Donner, "Construction of confidence
+  limits about effect measures", 2008).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import betaincinv
+
+from spoofscope.selection.operating_points import Floats
+
+CONFIDENCE = 0.95
+
+LEAST_CLIPS = 8
+"""Means and correlations over fewer clips, or clusters where these are drawn, have no interval."""
+
+
+class Interval(NamedTuple):
+    """Lower and upper end of a confidence interval."""
+
+    low: float
+    high: float
+
+
+class Trials(NamedTuple):
+    """What a rate is counted on. units: what is drawn, clusters or single trials. trials: of the
+    class that decides the rate.
+    """
+
+    units: int
+    trials: int
+
+
+def clopper_pearson(errors: float, trials: float, confidence: float = CONFIDENCE) -> Interval:
+    """Exact binomial interval of the rate of `errors` in `trials`, which need not be whole numbers.
+
+    0 errors give [0, 1 - (tail)^(1 / trials)], with half of 1 - confidence as the tail.
+    """
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(errors, trials - errors + 1, tail)) if errors > 0 else 0.0
+    high = float(betaincinv(errors + 1, trials - errors, 1 - tail)) if errors < trials else 1.0
+    return Interval(low, high)
+
+
+def effective_trials(value: float, resampled: Floats, counted: Trials) -> float:
+    """For how many independent trials the trials behind a rate count; see the module's rule."""
+    variance = float(np.var(resampled))
+    if variance == 0 or not 0 < value < 1:
+        return counted.units
+    return float(np.clip(value * (1 - value) / variance, counted.units, counted.trials))
+
+
+def rate_limits(value: float, resampled: Floats, counted: Trials) -> Interval:
+    """The limits of a rate in [0, 1] that no interval of it may fall short of."""
+    n = effective_trials(value, resampled, counted)
+    return clopper_pearson(value * n, n)
+
+
+def sum_limits(
+    weights: Sequence[float], values: Sequence[float], limits: Sequence[Interval]
+) -> Interval:
+    """Limits of a weighted sum of rates from the limits of each; weights are not negative."""
+    total = sum(w * v for w, v in zip(weights, values, strict=True))
+    below, above = (
+        math.sqrt(
+            sum((w * (v - end[i])) ** 2 for w, v, end in zip(weights, values, limits, strict=True))
+        )
+        for i in (0, 1)
+    )
+    return Interval(total - below, total + above)
+
+
+def hull(*intervals: Interval) -> Interval:
+    """The shortest interval that holds all of them."""
+    return Interval(min(i.low for i in intervals), max(i.high for i in intervals))
+
+
+def within(interval: Interval, low: float, high: float) -> Interval:
+    """An interval cut to what the number can be."""
+    return Interval(max(interval.low, low), min(interval.high, high))
+
+
+def percentile_interval(values: Floats, confidence: float = CONFIDENCE) -> Interval:
+    """The central share `confidence` of the resamples (percentile method)."""
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return Interval(float(low), float(high))
+
+
+def smallest_p(n: int) -> float | None:
+    """The smallest p value that n trials or clusters (of the rarer class) can carry: 2^(1 - n).
+
+    So likely are n coins to fall all alike, which is how likely n trials favour one side by chance.
+    None below two: a single one shows nothing.
+    """
+    return 2.0 ** (1 - n) if n >= 2 else None
