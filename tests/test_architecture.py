@@ -15,6 +15,8 @@ FLOORS = {
     "files": 0,
     "identity": 0,
     "options": 0,
+    "containers": 0,
+    "decoding": 0,
     "audio": 0,
     "tables": 0,
     "grids": 0,

@@ -121,7 +121,7 @@ def test_no_file_and_no_audio(tmp_path):
     (tmp_path / "folder.wav").mkdir()
     for name, message in (
         ("none.wav", "no such audio file"),
-        ("folder.wav", "no such audio file"),
+        ("folder.wav", "this is a folder"),
         ("empty.wav", "the file is empty"),
         ("text.wav", "cannot be decoded"),
         ("text.m4a", "cannot be decoded"),

@@ -450,9 +450,9 @@ def test_missing_and_empty_sources_name_the_key(tmp_path):
         build("musan", {}, {}, RATE)
     with pytest.raises(ConfigError, match=r"noise\.rirs"):
         build("rir", {}, {"rirs": tmp_path / "absent"}, RATE)
-    with pytest.raises(ConfigError, match=r"noise\.musan: no \.wav"):
+    with pytest.raises(ConfigError, match=r"noise\.musan: no audio file"):
         build("musan", {}, {"musan": tmp_path}, RATE)
-    with pytest.raises(ConfigError, match=r"noise\.rirs: no \.wav"):
+    with pytest.raises(ConfigError, match=r"noise\.rirs: no audio file"):
         build("rir", {"rooms": ["real"]}, {"rirs": tmp_path}, RATE)
     with pytest.raises(ConfigError, match="at least one step"):
         Chain([], {}, RATE)

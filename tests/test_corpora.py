@@ -859,8 +859,9 @@ def damaged_folder(root: Path) -> None:
     clips(root, ["bonafide/good.wav", "spoof/x/good.flac"])
     (root / "spoof/x/empty.wav").touch()
     (root / "spoof/x/text.wav").write_text("not audio")
-    whole = clip(root / "spoof/x/short.flac", seconds=2.0).read_bytes()
-    (root / "spoof/x/short.flac").write_bytes(whole[: len(whole) // 2])
+    content = bytearray(clip(root / "spoof/x/rotten.flac", seconds=2.0).read_bytes())
+    content[len(content) // 2] ^= 1
+    (root / "spoof/x/rotten.flac").write_bytes(content)
 
 
 def test_bad_audio_stops_by_default_and_is_listed(tmp_path: Path) -> None:
@@ -878,8 +879,8 @@ def test_bad_audio_can_be_left_out_and_is_listed(tmp_path: Path) -> None:
     damaged_folder(tmp_path)
     manifest, problems = build_manifest(build("folder", tmp_path, on_bad_audio="exclude"))
     assert manifest["utt_id"].to_list() == ["bonafide-good", "spoof-x-good"]
-    # The truncated file has a sound header: only decoding finds it.
-    assert [p.utt_id for p in problems] == ["spoof-x-empty", "spoof-x-short", "spoof-x-text"]
+    # The structure of the damaged file is whole: only decoding finds the bit.
+    assert [p.utt_id for p in problems] == ["spoof-x-empty", "spoof-x-rotten", "spoof-x-text"]
     write_problems(tmp_path / "p.tsv", problems)
     again = read_problems(tmp_path / "p.tsv")
     assert [(p.utt_id, p.split, p.label) for p in again] == [

@@ -1,12 +1,16 @@
 """Reading, resampling, writing and windowing audio.
 
-Samples are float32, mono, in about [-1, 1]. Decoding goes through libsndfile, with FFmpeg (PyAV)
-for what libsndfile lacks (M4A, AMR, ...) or fails on (some FLAC encoders of public corpora).
+Samples are float32, mono, in about [-1, 1]. A recording is read whole or refused by name: its
+structure is checked (`containers`), libsndfile decodes it, and FFmpeg what libsndfile cannot open
+(`decoding`).
 """
 
-import itertools
+import functools
 import math
+import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -16,23 +20,25 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+from spoofscope.containers.kinds import SUFFIXES as SUFFIXES
+from spoofscope.decoding import Recording, recording
 from spoofscope.errors import AudioError, ConfigError
-from spoofscope.files import atomic_path
+from spoofscope.files import atomic_path, one_line, shown
 from spoofscope.options import check_keys
 
 Samples = npt.NDArray[np.float32]
 
 _QUALITY = "HQ"
 _LOUDEST = 16.0
+# The mean of channels that is so much weaker than the loudest of them (20 dB) tells of none.
+_CANCELLED = 0.01
 # Decoded at once at most, whatever a header says: memory is asked for as samples come.
 _BLOCK_SAMPLES = 1 << 20
-# Lengths of WAV data that programs write who cannot go back, into a pipe: FFmpeg, SoX, others.
-_STREAMED = (0xFFFFFFFF, 0x7FFFF000, 0x7FFFFFFF, 0)
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a file's header says: `sample_rate` in Hz, `n_samples` per channel, `channels`."""
+    """What a file's structure says: `sample_rate` in Hz, `n_samples` per channel, `channels`."""
 
     sample_rate: int
     n_samples: int
@@ -44,138 +50,224 @@ class AudioInfo:
         return self.n_samples / self.sample_rate
 
 
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Whatever reading raises becomes an `AudioError` that names the file."""
+    try:
+        yield
+    except AudioError as error:
+        raise AudioError(f"{shown(path)}: {error}") from error
+    except MemoryError as error:
+        raise AudioError(f"{shown(path)}: there is too little memory for it; cut it") from error
+    except OSError as error:
+        raise AudioError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
+    except Exception as error:
+        kind = type(error).__name__
+        raise AudioError(f"{shown(path)}: cannot be decoded: {kind}: {one_line(error)}") from error
+
+
 def _check_exists(path: Path) -> None:
     try:
-        if not path.is_file():
-            raise AudioError(f"{path}: no such audio file")
-        with open(path, "rb") as stream:
-            empty = not stream.read(1)
-    except OSError as error:
-        raise AudioError(f"{path}: cannot be read: {error.strerror}") from error
-    if empty:
-        raise AudioError(f"{path}: the file is empty (0 bytes)")
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise AudioError("no such audio file") from None
+    if stat.S_ISDIR(mode):
+        raise AudioError("this is a folder; name the recordings in it")
+    if not stat.S_ISREG(mode):
+        raise AudioError("this is no regular file; copy the recording into one")
+    with open(path, "rb") as stream:
+        if not stream.read(1):
+            raise AudioError("the file is empty (0 bytes)")
+
+
+def _looked_at(path: Path, *, check: bool) -> Recording:
+    _check_exists(path)
+    return recording(path, check=check)
+
+
+def has_suffix(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is found below a folder of recordings: its suffix is one of `SUFFIXES`."""
+    return os.path.splitext(path)[1].lower() in SUFFIXES
 
 
 def info(path: str | Path) -> AudioInfo:
-    """Sample rate, length and channel count from the header, without decoding where possible.
+    """Sample rate, length and channel count, without decoding where the structure tells.
+
+    The length is that of what :func:`read` gives: without the samples that encoders add at the
+    start and the end. MP3, Ogg and the like are followed frame by frame; AAC, AC-3, AMR, Matroska
+    and MP4 files, and FLAC files of unknown length are decoded.
 
     Raises:
-        AudioError: the file is missing, empty, holds no samples, is no audio or a truncated WAV
-            file. Of other formats only :func:`read` finds out that they are truncated.
+        AudioError: the file is missing, empty, holds no samples, is no audio, or is cut, damaged
+            or implausible by its structure. Damage inside of frames only :func:`read` finds.
     """
     path = Path(path)
-    _check_exists(path)
-    try:
-        header = soundfile.info(str(path))
-    except soundfile.SoundFileError as error:
-        shapes = [(samples.shape, rate) for samples, rate in _ffmpeg_blocks(path, error, 60.0)]
-        (_, channels), sample_rate = shapes[0]
-        return AudioInfo(sample_rate, sum(shape[0] for shape, _ in shapes), channels)
-    _refuse_truncated_wav(path)
-    if header.frames <= 0:
-        raise AudioError(f"{path}: the file holds no samples")
-    return AudioInfo(int(header.samplerate), int(header.frames), int(header.channels))
+    with _named(path):
+        found = _looked_at(path, check=False)
+        n_samples = found.n_samples
+        if n_samples is None:
+            n_samples = sum(block.shape[0] for block in found.blocks(_BLOCK_SAMPLES))
+        return AudioInfo(found.rate, n_samples, found.channels)
 
 
-def _ffmpeg_blocks(
-    path: Path, reason: Exception, seconds: float | None
-) -> Iterator[tuple[Samples, int]]:
-    """Blocks (n, channels) through FFmpeg, with their rate; `reason`: why libsndfile gave up."""
-    import av
+class Clip:
+    """A file that is decoded to mono, as often as it is asked for.
 
-    decoded = 0
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                raise AudioError(f"{path}: the file has no audio stream ({reason})")
-            stream = container.streams.audio[0]
-            sample_rate = int(stream.rate)
-            size = _BLOCK_SAMPLES if seconds is None else seconds * sample_rate
-            resampler = av.AudioResampler(format="fltp", rate=sample_rate)
-            pending: list[Samples] = []
-            # The last "frame" empties the resampler.
-            for frame in itertools.chain(container.decode(stream), [None]):
-                pending.extend(block.to_ndarray() for block in resampler.resample(frame))
-                n = sum(block.shape[1] for block in pending)
-                if n and (frame is None or n >= size):
-                    decoded += n
-                    yield np.concatenate(pending, axis=1).T.astype(np.float32), sample_rate
-                    pending.clear()
-    except (av.FFmpegError, ValueError, IndexError) as error:
-        raise AudioError(f"{path}: cannot be decoded: {reason}; FFmpeg: {error}") from error
-    if not decoded:
-        raise AudioError(f"{path}: no samples could be decoded ({reason})")
+    Channels are averaged. Where they cancel each other (opposite phase: their mean is 20 dB or more
+    below the loudest of them), the loudest channel is taken instead; for that a file of several
+    channels is decoded once more.
 
+    Args:
+        path: any kind of file in `SUFFIXES`; what it is, its content says.
+        longest: seconds; a longer recording is refused as soon as so much is decoded, whatever
+            its header says.
 
-def _missing_wav_bytes(path: Path) -> int:
-    """How many bytes of a RIFF file's data chunk are not there; 0 for other files.
+    Attributes:
+        path: the file.
+        rate: Hz.
+        channels: of the file.
+        n_samples: per channel; None where only decoding tells.
 
-    libsndfile silently shortens the sample count of a truncated WAV file.
+    Raises:
+        AudioError: as :func:`decode`.
     """
-    size = path.stat().st_size
-    with open(path, "rb") as stream:
-        if stream.read(4) != b"RIFF" or stream.read(8)[4:] != b"WAVE":
+
+    def __init__(self, path: str | Path, *, longest: float | None = None) -> None:
+        self.path = Path(path)
+        self._longest = longest
+        with _named(self.path):
+            self._recording = _looked_at(self.path, check=True)
+        self.rate = self._recording.rate
+        self.channels = self._recording.channels
+        self.n_samples = self._recording.n_samples
+
+    @functools.cached_property
+    def channel(self) -> int | None:
+        """The channel that is taken, from 0: the only one, or the loudest; None for their mean."""
+        if self.channels == 1:
             return 0
-        while len(header := stream.read(8)) == 8:
-            length = int.from_bytes(header[4:], "little")
-            if header[:4] == b"data":
-                return 0 if length in _STREAMED else max(0, stream.tell() + length - size)
-            stream.seek(length + length % 2, 1)
-    return 0
+        energies = _Energies(self.channels)
+        with _named(self.path):
+            for block in self._stored(_BLOCK_SAMPLES):
+                energies.add(block)
+        return energies.channel()
+
+    def blocks(self, seconds: float | None = None) -> Iterator[Samples]:
+        """Blocks (n,) of about so many seconds, n >= 1; None leaves their length to the decoder."""
+        channel = self.channel
+        size = _BLOCK_SAMPLES if seconds is None else max(1, round(seconds * self.rate))
+        with _named(self.path):
+            for block in self._stored(size):
+                yield _mono(block, channel)
+
+    def whole(self) -> Samples:
+        """All of it, (n,)."""
+        return mix(self.stored())
+
+    def stored(self) -> Samples:
+        """All of it, (n, channels)."""
+        with _named(self.path):
+            blocks = list(self._stored(_BLOCK_SAMPLES))
+            return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+    def stretch(self, start: int, n_samples: int) -> Samples:
+        """(n_samples, channels) from sample `start` on; no more is decoded than has to be.
+
+        Of WAV, FLAC and their like nothing else is decoded, so that damage elsewhere stays unseen.
+        """
+        with _named(self.path):
+            if self._recording.part is not None:
+                block = self._recording.part(start, n_samples)
+                _check_values(block)
+                return block
+            place, found = 0, []
+            for block in self._stored(_BLOCK_SAMPLES):
+                found.append(block[max(0, start - place) :][: start + n_samples - place])
+                place += block.shape[0]
+                if place >= start + n_samples:
+                    break
+            return np.concatenate(found)
+
+    def _stored(self, size: int) -> Iterator[Samples]:
+        """Blocks (n, channels), checked."""
+        decoded = 0
+        for block in self._recording.blocks(max(1, min(size, _BLOCK_SAMPLES // self.channels))):
+            decoded += block.shape[0]
+            if self._longest is not None and decoded > self._longest * self.rate:
+                raise AudioError(
+                    f"longer than {self._longest:g} s, the longest recording taken here; cut it "
+                    "into shorter ones"
+                )
+            _check_values(block)
+            yield block
+        if not decoded:
+            raise AudioError("the file holds no samples")
 
 
-def _refuse_truncated_wav(path: Path) -> None:
-    missing = _missing_wav_bytes(path)
-    if missing:
+def _check_values(block: Samples) -> None:
+    # NaN wins in min and max.
+    peak = max(float(block.max()), -float(block.min()))
+    if not math.isfinite(peak):
+        raise AudioError("the file holds NaN or infinite samples")
+    if peak > _LOUDEST:
         raise AudioError(
-            f"{path}: truncated: {missing} bytes of its data are missing; fetch the file again"
+            f"its samples reach {peak:g} times full scale: it is damaged, or holds whole numbers "
+            "that were not scaled; write it as 16-bit PCM, or scale it into [-1, 1]"
         )
 
 
-class _Sequential(soundfile.SoundFile):
-    """A file that is read from its start to its end.
-
-    soundfile seeks after every read of a file that can seek. In an MP3 file that loses the bits
-    that a frame borrows from the ones before, so that every block would begin with garbage.
-    """
-
-    def seekable(self) -> bool:
-        return False
+def mix(block: npt.NDArray[Any]) -> Samples:
+    """Samples (n, channels) as mono (n,), by the rule of :class:`Clip`."""
+    if block.shape[1] == 1:
+        return _mono(block, 0)
+    energies = _Energies(block.shape[1])
+    energies.add(block)
+    return _mono(block, energies.channel())
 
 
-def _decoded(path: Path, seconds: float | None) -> Iterator[tuple[Samples, int]]:
-    """Blocks (n, channels) and their rate: libsndfile's, and FFmpeg's from where that fails."""
-    done = 0
-    try:
-        with _Sequential(str(path)) as file:
-            expected, rate = file.frames, int(file.samplerate)
-            wanted = _BLOCK_SAMPLES if seconds is None else max(1, round(seconds * rate))
-            size = max(1, min(wanted, _BLOCK_SAMPLES // file.channels))
-            while (samples := file.read(size, dtype="float32", always_2d=True)).size:
-                done += samples.shape[0]
-                yield samples, rate
-    except soundfile.SoundFileError as error:
-        passed = 0
-        for samples, rate in _ffmpeg_blocks(path, error, seconds):
-            new = samples[max(0, done - passed) :]
-            passed += samples.shape[0]
-            if new.size:
-                yield new, rate
-        return
-    if done < expected:
-        raise AudioError(
-            f"{path}: truncated: the header promises {expected} samples, "
-            f"{done} could be decoded; fetch the file again"
-        )
+class _Energies:
+    """Sums of squares of channels and of their mean."""
+
+    def __init__(self, channels: int) -> None:
+        self._of_channels = np.zeros(channels)
+        self._of_mean = 0.0
+
+    def add(self, block: npt.NDArray[Any]) -> None:
+        """`block`: (n, channels)."""
+        columns = np.ascontiguousarray(block.T, dtype=np.float32)
+        self._of_channels += [float(np.dot(column, column)) for column in columns]
+        mean = _mean(block)
+        self._of_mean += float(np.dot(mean, mean))
+
+    def channel(self) -> int | None:
+        """The loudest channel where they cancel each other, else None."""
+        loudest = int(np.argmax(self._of_channels))
+        cancelled = self._of_mean < _CANCELLED * self._of_channels[loudest]
+        return loudest if cancelled else None
+
+
+def _mean(block: npt.NDArray[Any]) -> Samples:
+    # Column by column, which is four times as fast as the mean along so short an axis.
+    total = block[:, 0].astype(np.float32)
+    for column in block.T[1:]:
+        total += column.astype(np.float32, copy=False)
+    total /= np.float32(block.shape[1])
+    return total
+
+
+def _mono(block: npt.NDArray[Any], channel: int | None) -> Samples:
+    """(n, channels) to (n,) float32: one channel, or their mean."""
+    mono = _mean(block) if channel is None else block[:, channel]
+    return np.ascontiguousarray(mono, dtype=np.float32)
 
 
 def decode(
     path: str | Path, seconds: float | None = None, *, longest: float | None = None
 ) -> Iterator[tuple[Samples, int]]:
-    """Decode a file to mono, block by block, at its own rate.
+    """Decode a file to mono (see :class:`Clip`), block by block, at its own rate.
 
     Args:
-        path: any format that libsndfile or FFmpeg reads; channels are averaged.
+        path: any kind of file in `SUFFIXES`; what it is, its content says.
         seconds: length of the blocks, about; None leaves it to the decoder.
         longest: seconds; a longer recording is refused as soon as so much is decoded, whatever
             its header says.
@@ -184,29 +276,14 @@ def decode(
         float32 samples (n,) in about [-1, 1], n >= 1, and their rate in Hz, the same for all.
 
     Raises:
-        AudioError: the file is missing, undecodable, truncated (fewer samples than its header
-            says), empty, too long, or holds NaN or infinite samples; the last four perhaps only
-            after some blocks.
+        AudioError: the file is missing, empty, no audio, of an implausible rate or number of
+            channels, cut, damaged (FLAC's MD5 or checksums, those of Ogg, and of MP3 where its
+            encoder wrote one, differ), too long, or holds samples that are NaN, infinite or beyond
+            16 times full scale; perhaps only after some blocks.
     """
-    path = Path(path)
-    _check_exists(path)
-    _refuse_truncated_wav(path)
-    empty = True
-    decoded = 0
-    for samples, rate in _decoded(path, seconds):
-        decoded += samples.shape[0]
-        if longest is not None and decoded > longest * rate:
-            raise AudioError(
-                f"{path}: longer than {longest:g} s, the longest recording taken here; cut it into "
-                "shorter ones"
-            )
-        mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
-        if not np.isfinite(mono).all():
-            raise AudioError(f"{path}: the file holds NaN or infinite samples")
-        empty = False
-        yield np.ascontiguousarray(mono), rate
-    if empty:
-        raise AudioError(f"{path}: the file holds no samples")
+    clip = Clip(path, longest=longest)
+    for block in clip.blocks(seconds):
+        yield block, clip.rate
 
 
 def read(
@@ -225,10 +302,8 @@ def read(
     Raises:
         AudioError: as :func:`decode`.
     """
-    blocks = list(decode(path, longest=longest))
-    mono, rate = blocks[0]
-    if len(blocks) > 1:
-        mono = np.concatenate([samples for samples, _ in blocks])
+    clip = Clip(path, longest=longest)
+    mono, rate = clip.whole(), clip.rate
     if sample_rate is not None and rate != sample_rate:
         mono = resample(mono, rate, sample_rate)
         rate = sample_rate
@@ -309,7 +384,8 @@ def as_mono(waveform: Any) -> Samples:
     """Samples that somebody holds in memory, as this module has them.
 
     Args:
-        waveform: a NumPy array or a PyTorch tensor, (n,) or (channels, n); channels are averaged.
+        waveform: a NumPy array or a PyTorch tensor, (n,) or (channels, n); channels become mono as
+            those of :class:`Clip`.
             Floats are about in [-1, 1]; whole numbers are scaled by the range of their type
             (int16: 1 / 32768; uint8 has its zero at 128, as in WAV files).
 
@@ -343,8 +419,7 @@ def as_mono(waveform: Any) -> Samples:
         values = waveform
     else:
         raise AudioError(f"samples are floats or whole numbers with a sign, not {waveform.dtype}")
-    mono = values if values.ndim == 1 else values.mean(axis=0, dtype=np.float32)
-    result = np.ascontiguousarray(mono, dtype=np.float32)
+    result = mix(np.atleast_2d(values).T)
     if not np.isfinite(result).all():
         raise AudioError("the waveform holds NaN or infinite samples")
     peak = float(np.max(np.abs(result)))

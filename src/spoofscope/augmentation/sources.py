@@ -7,14 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from spoofscope.audio import Samples, resample
+from spoofscope.audio import Clip, Samples, has_suffix, info, mix, resample
 from spoofscope.errors import AudioError, ConfigError
 from spoofscope.files import files_below, paths_below
 from spoofscope.recordings import Recording, look_at, portable_paths
-
-_SUFFIXES = (".wav", ".flac")
 
 
 def source_folder(sources: Mapping[str, Path], key: str, inner: str, effect: str) -> Path:
@@ -40,13 +37,13 @@ def source_folder(sources: Mapping[str, Path], key: str, inner: str, effect: str
 
 
 def found_in(folder: str) -> list[str]:
-    """All WAV and FLAC files below a folder, as paths of a list of recordings, in any order."""
-    paths = (path for path in paths_below(folder) if path.lower().endswith(_SUFFIXES))
+    """All audio files below a folder, as paths of a list of recordings, in any order."""
+    paths = (path for path in paths_below(folder) if has_suffix(path))
     return portable_paths(paths, folder)
 
 
 def list_recordings(folder: str, key: str, workers: int | None = None) -> dict[str, Recording]:
-    """What is read of every WAV and FLAC file below a folder, by its name relative to the folder.
+    """What is read of every audio file below a folder, by its name relative to the folder.
 
     Raises:
         ConfigError: there are none; the message names `noise.{key}`.
@@ -64,15 +61,15 @@ def list_recordings(folder: str, key: str, workers: int | None = None) -> dict[s
 
 
 def audio_files(folder: Path, key: str) -> list[Path]:
-    """All WAV and FLAC files of `files.files_below`, sorted by path.
+    """All audio files of `files.files_below`, by their suffix, sorted by path.
 
     Raises:
         ConfigError: there are none; the message names `noise.{key}`.
     """
-    files = sorted(p for p in files_below(folder) if p.suffix.lower() in _SUFFIXES)
+    files = sorted(p for p in files_below(folder) if has_suffix(p))
     if not files:
         raise ConfigError(
-            f"noise.{key}: no {' or '.join(_SUFFIXES)} file below {folder}; "
+            f"noise.{key}: no audio file below {folder}; "
             "check the folder or leave this part out of the step"
         )
     return files
@@ -86,7 +83,7 @@ def read_stretch(
     A recording that is shorter than the stretch is repeated from its start.
 
     Args:
-        path: any file that libsndfile reads.
+        path: any file that `audio` reads.
         n_samples: length of the stretch at `sample_rate`.
         sample_rate: Hz of the result.
         rng: draws where the stretch starts.
@@ -95,21 +92,13 @@ def read_stretch(
         (n_samples,) float32, and the start of the stretch in the recording, in seconds.
 
     Raises:
-        AudioError: the file cannot be decoded, is empty, or ends before its header says.
+        AudioError: as `audio.Clip`; damage outside of the stretch may stay unseen.
     """
-    try:
-        with soundfile.SoundFile(str(path)) as file:
-            rate = int(file.samplerate)
-            wanted = math.ceil(n_samples * rate / sample_rate)
-            start = int(rng.integers(0, file.frames - wanted + 1)) if file.frames > wanted else 0
-            file.seek(start)
-            block = file.read(min(wanted, file.frames), dtype="float32", always_2d=True)
-            expected = min(wanted, file.frames)
-    except soundfile.SoundFileError as error:
-        raise AudioError(f"{path}: cannot be decoded: {error}") from error
-    if block.shape[0] < expected or expected == 0:
-        raise AudioError(f"{path}: empty or truncated; fetch the file again")
-    mono = resample(np.ascontiguousarray(block.mean(axis=1)), rate, sample_rate)
+    clip = Clip(path)
+    rate, there = clip.rate, clip.n_samples or info(path).n_samples
+    wanted = math.ceil(n_samples * rate / sample_rate)
+    start = int(rng.integers(0, there - wanted + 1)) if there > wanted else 0
+    mono = resample(mix(clip.stretch(start, min(wanted, there))), rate, sample_rate)
     return np.resize(mono, n_samples), start / rate
 
 
@@ -117,7 +106,7 @@ def read_channel(path: Path, sample_rate: int, rng: np.random.Generator) -> tupl
     """One channel of a short recording, whole.
 
     Args:
-        path: any file that libsndfile reads.
+        path: any file that `audio` reads.
         sample_rate: Hz of the result.
         rng: draws the channel where there are several (their mean would be a comb filter).
 
@@ -125,13 +114,9 @@ def read_channel(path: Path, sample_rate: int, rng: np.random.Generator) -> tupl
         (n,) float32, and the channel's index.
 
     Raises:
-        AudioError: the file cannot be decoded or is empty.
+        AudioError: as `audio.decode`.
     """
-    try:
-        block, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
-    except soundfile.SoundFileError as error:
-        raise AudioError(f"{path}: cannot be decoded: {error}") from error
-    if block.shape[0] == 0:
-        raise AudioError(f"{path}: the file holds no samples")
-    channel = int(rng.integers(block.shape[1])) if block.shape[1] > 1 else 0
-    return resample(np.ascontiguousarray(block[:, channel]), int(rate), sample_rate), channel
+    clip = Clip(path)
+    block = clip.stored()
+    channel = int(rng.integers(clip.channels)) if clip.channels > 1 else 0
+    return resample(np.ascontiguousarray(block[:, channel]), clip.rate, sample_rate), channel

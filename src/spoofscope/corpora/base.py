@@ -1,6 +1,5 @@
 """What every corpus reader has in common."""
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from spoofscope.audio import has_suffix
 from spoofscope.errors import ConfigError, CorpusError
 from spoofscope.files import files_below, paths_below
 from spoofscope.options import check_keys
@@ -16,25 +16,18 @@ from spoofscope.tables import LABELS, SPLITS, read_segments
 
 TRIAL_COLUMNS = ("utt_id", "path", "split", "label", "system", "speaker")
 
-# fmt: off
-AUDIO_SUFFIXES = frozenset((
-    ".aac", ".aif", ".aiff", ".amr", ".au", ".flac", ".m4a", ".mp3", ".mp4", ".oga", ".ogg",
-    ".opus", ".sph", ".wav", ".wma",
-))
-# fmt: on
-
 _COMMON_OPTIONS: dict[str, Any] = {"on_bad_audio": "fail", "splits": None, "segments": None}
 
 
 def audio_files(folder: Path) -> list[Path]:
     """All audio files of `files.files_below`, by suffix, sorted."""
-    return sorted(p for p in files_below(folder) if p.suffix.lower() in AUDIO_SUFFIXES)
+    return sorted(p for p in files_below(folder) if has_suffix(p))
 
 
 def audio_paths(folder: Path) -> Iterator[str]:
     """The same as text and in any order, for folders that are only looked through."""
     for path in paths_below(folder):
-        if os.path.splitext(path)[1].lower() in AUDIO_SUFFIXES:
+        if has_suffix(path):
             yield path
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from spoofscope.corpora.base import AUDIO_SUFFIXES, audio_files, audio_paths
+from spoofscope.audio import has_suffix
+from spoofscope.corpora.base import audio_files, audio_paths
 from spoofscope.corpora.splitting import DealtCorpus
 from spoofscope.errors import ConfigError, CorpusError
 from spoofscope.tables import SPLITS
@@ -84,7 +85,7 @@ class FolderCorpus(DealtCorpus):
         return sorted(
             p
             for p in spoof.iterdir()
-            if p.suffix.lower() in AUDIO_SUFFIXES and not p.name.startswith(".") and not p.is_dir()
+            if has_suffix(p) and not p.name.startswith(".") and not p.is_dir()
         )
 
     def _class_folders(self, folder: Path) -> list[dict[str, str]]:

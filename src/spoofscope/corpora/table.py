@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from spoofscope.corpora.base import AUDIO_SUFFIXES, TRIAL_COLUMNS, Corpus
+from spoofscope.audio import has_suffix
+from spoofscope.corpora.base import TRIAL_COLUMNS, Corpus
 from spoofscope.errors import ConfigError, CorpusError
 from spoofscope.names import check_system
 from spoofscope.rows import read_header, rows
@@ -179,6 +180,6 @@ class TableCorpus(Corpus):
 
 
 def _id_of(path: Path) -> str:
-    if path.suffix.lower() in AUDIO_SUFFIXES:
+    if has_suffix(path):
         path = path.with_suffix("")
     return "-".join(path.relative_to(path.anchor).parts)

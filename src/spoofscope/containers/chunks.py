@@ -1,0 +1,247 @@
+"""Files of chunks with a name and a length: WAV, RF64, Wave64, AIFF, CAF, 8SVX; and AU, SPHERE."""
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from spoofscope.containers.source import Source
+from spoofscope.containers.tags import after_tags
+from spoofscope.errors import AudioError
+
+# Programs that write into a pipe cannot go back to write the length. They put 2 or 4 GiB there
+# (SoX: 0x7FFFF000, arecord: 0x80000000, FFmpeg: 0xFFFFFFFF), often less the header before it, and
+# rounded down to whole frames.
+_STREAMED = (1 << 31, 1 << 32)
+_STREAMED_ROOM = 1 << 13
+# Bytes per sample frame are the block's size for these: PCM, float, A-law, mu-law, extensible.
+_FIXED = (1, 3, 6, 7, 0xFFFE)
+_SOUND = frozenset(
+    (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"data", b"SSND", b"BODY", b"wavl")
+)
+
+
+class Sound(NamedTuple):
+    """Where the samples of a file are.
+
+    start: first byte. length: bytes that are there. frame: bytes of a sample of all channels;
+    None where the samples are compressed. n_samples: per channel, where they are compressed and
+    the header counts them. rate, channels: as the header of a WAV file has them.
+    """
+
+    start: int
+    length: int
+    frame: int | None
+    n_samples: int | None = None
+    rate: int | None = None
+    channels: int | None = None
+
+
+class _Form(NamedTuple):
+    """How chunks are written.
+
+    order: of bytes. name, width: bytes of a chunk's name and length. own: what the length counts
+    besides the content. align: chunks begin at multiples of it. first: place of the first chunk.
+    """
+
+    order: str
+    name: int
+    width: int
+    own: int
+    align: int
+    first: int
+
+
+_RIFF = _Form("<", 4, 4, 0, 2, 12)
+_RIFX = _Form(">", 4, 4, 0, 2, 12)
+_CAF = _Form(">", 4, 8, 0, 1, 8)
+_W64 = _Form("<", 16, 8, 24, 8, 40)
+W64_RIFF = bytes.fromhex("72696666 2e91cf11 a5d628db 04c10000")
+
+
+class _Chunk(NamedTuple):
+    name: bytes
+    start: int
+    length: int
+
+
+def _chunks(source: Source, form: _Form) -> Iterator[_Chunk]:
+    place, head = form.first, form.name + form.width
+    while place + head <= source.size:
+        text = source.at(place, head)
+        kind = {4: "I", 8: "Q"}[form.width]
+        (length,) = struct.unpack(form.order + kind, text[form.name :])
+        length -= form.own
+        if length < 0:
+            raise AudioError(f"damaged: its header gives a chunk at byte {place} no length")
+        yield _Chunk(text[:4], place + head, length)
+        place += head + length + -length % form.align
+
+
+def wav(source: Source) -> Sound:
+    """The samples of RIFF, RIFX, RF64, BW64 and Wave64 files."""
+    magic = source.at(0, 4)
+    form = {b"riff": _W64, b"RIFX": _RIFX}.get(magic, _RIFF)
+    long_length: int | None = None
+    frame: int | None = None
+    rate = channels = 0
+    for chunk in _chunks(source, form):
+        if chunk.name == b"ds64" and magic in (b"RF64", b"BW64"):
+            long_length = int.from_bytes(source.at(chunk.start + 8, 8), "little")
+        elif chunk.name == b"fmt ":
+            text = source.at(chunk.start, 14).ljust(14, b"\0")
+            codec, channels, rate, _, block = struct.unpack(form.order + "HHIIH", text)
+            frame = block if codec in _FIXED and block else None
+        elif chunk.name == b"data":
+            length = chunk.length
+            if long_length is not None and length == 0xFFFFFFFF:
+                length = long_length
+            sound = _sound(source, chunk.start, length, frame, form)
+            return sound._replace(rate=rate, channels=channels)
+        elif chunk.start + chunk.length > source.size:
+            break
+    raise AudioError("truncated or damaged: it has no data chunk; fetch the file again")
+
+
+def _sound(source: Source, start: int, length: int, frame: int | None, form: _Form) -> Sound:
+    there = source.size - start
+    room = start + (frame or 0) + _STREAMED_ROOM
+    streamed = form.width == 4 and any(top - room <= length <= top for top in _STREAMED)
+    if length == 0 and there > 0 and not _is_tail(source, start, form):
+        return Sound(start, there, frame)
+    if length > there and streamed:
+        return Sound(start, there, frame)
+    if length > there:
+        raise AudioError(
+            f"truncated: {length - there} bytes of its data are missing; fetch the file again"
+        )
+    if not _is_tail(source, start + length, form):
+        raise AudioError(
+            f"its header gives the data {length} bytes, but {there - length} more follow that are "
+            "no chunk: its length is wrong; write the file again"
+        )
+    return Sound(start, length, frame)
+
+
+def _is_tail(source: Source, place: int, form: _Form) -> bool:
+    """Whether only chunks without sound, tags or zeros follow."""
+    # Not every program writes the byte that fills up an odd length.
+    return any(_only_chunks(source, start, form) for start in {place + -place % form.align, place})
+
+
+def _only_chunks(source: Source, place: int, form: _Form) -> bool:
+    head = form.name + form.width
+    for chunk in _chunks(source, form._replace(first=place)):
+        place = chunk.start - head
+        if not all(32 <= byte < 127 for byte in chunk.name):
+            break
+        if chunk.name in _SOUND:
+            raise AudioError(
+                f"a second recording begins at byte {place}: two files were joined; split them"
+            )
+        place = chunk.start + chunk.length
+        place += -place % form.align
+    return source.size - place < head or after_tags(source, place, source.size) == source.size
+
+
+def aiff(source: Source) -> Sound:
+    """The samples of AIFF, AIFF-C and 8SVX files."""
+    frame: int | None = None
+    for chunk in _chunks(source, _RIFX):
+        if chunk.name == b"COMM":
+            channels, _, bits = struct.unpack(">hIh", source.at(chunk.start, 8).ljust(8, b"\0"))
+            plain = source.at(8, 4) == b"AIFF"
+            frame = channels * -(-bits // 8) if plain and channels > 0 and bits > 0 else None
+        elif chunk.name == b"SSND":
+            # Two numbers stand before the samples; the first of them moves their start.
+            offset = int.from_bytes(source.at(chunk.start, 4), "big") + 8
+            return _sound(source, chunk.start + offset, chunk.length - offset, frame, _RIFX)
+        elif chunk.name == b"BODY":
+            return _sound(source, chunk.start, chunk.length, None, _RIFX)
+        elif chunk.start + chunk.length > source.size:
+            break
+    raise AudioError("truncated or damaged: it has no sound chunk; fetch the file again")
+
+
+def caf(source: Source) -> Sound:
+    """The samples of Core Audio files."""
+    frame, counted, sound = None, None, None
+    for chunk in _chunks(source, _CAF):
+        if chunk.name == b"desc":
+            description = source.at(chunk.start + 8, 16).ljust(16, b"\0")
+            codec, _, size, packet = struct.unpack(">4sIII", description)
+            frame = size if codec == b"lpcm" and packet == 1 and size else None
+        elif chunk.name == b"pakt":
+            counted = int.from_bytes(source.at(chunk.start + 8, 8), "big")
+        elif chunk.name == b"data":
+            # A length of -1 is allowed in the last chunk: to the end of the file.
+            if chunk.length == (1 << 64) - 1:
+                sound = Sound(chunk.start + 4, source.size - chunk.start - 4, frame)
+                break
+            sound = _sound(source, chunk.start + 4, chunk.length - 4, frame, _CAF)
+        elif chunk.start + chunk.length > source.size:
+            break
+    if sound is None:
+        raise AudioError("truncated or damaged: it has no data chunk; fetch the file again")
+    return sound if frame else sound._replace(n_samples=counted or None)
+
+
+def au(source: Source) -> Sound:
+    """The samples of Sun and NeXT files; the length 0xFFFFFFFF stands for an unknown one."""
+    order = ">" if source.at(0, 4) == b".snd" else "<"
+    start, length = struct.unpack(order + "II", source.at(4, 8).ljust(8, b"\0"))
+    there = source.size - start
+    if length != 0xFFFFFFFF and length > there:
+        raise AudioError(
+            f"truncated: {length - there} bytes of its data are missing; fetch the file again"
+        )
+    if length < there and not source.only_zeros(start + length, source.size):
+        raise AudioError(
+            f"its header gives the data {length} bytes, but {there - length} more follow; its "
+            "length is wrong: write the file again"
+        )
+    return Sound(start, min(length, there), None)
+
+
+def sphere(source: Source) -> Sound:
+    """The samples of NIST SPHERE files, whose header is text."""
+    text = source.at(0, 16).split()
+    start = int(text[1]) if len(text) > 1 and text[1].isdigit() else 0
+    fields = dict(
+        line.split(b" ", 2)[::2]
+        for line in source.at(0, min(start, 1 << 16)).split(b"\n")
+        if line.count(b" ") >= 2
+    )
+    numbers = {}
+    for key in (b"sample_count", b"channel_count", b"sample_n_bytes"):
+        value = fields.get(key, b"").strip()
+        if not value.isdigit():
+            raise AudioError(f"damaged: its header lacks {key.decode()}; fetch the file again")
+        numbers[key] = int(value)
+    frame = numbers[b"channel_count"] * numbers[b"sample_n_bytes"]
+    length, there = numbers[b"sample_count"] * frame, source.size - start
+    if fields.get(b"sample_coding", b"pcm").startswith((b"pcm,emb", b"ulaw,emb", b"alaw,emb")):
+        raise AudioError("its samples are compressed inside of SPHERE; unpack them with sph2pipe")
+    if length > there:
+        raise AudioError(
+            f"truncated: {length - there} bytes of its data are missing; fetch the file again"
+        )
+    if length < there and not source.only_zeros(start + length, source.size):
+        raise AudioError(
+            f"its header gives the data {length} bytes, but {there - length} more follow; its "
+            "length is wrong: write the file again"
+        )
+    return Sound(start, length, frame)
+
+
+def voc(source: Source) -> None:
+    """Creative Voice files: blocks of one byte for the kind and three for the length."""
+    place = int.from_bytes(source.at(20, 2), "little")
+    while place < source.size:
+        head = source.at(place, 4)
+        if head[0] == 0:
+            return
+        place += 4 + int.from_bytes(head[1:], "little")
+    if place > source.size:
+        raise AudioError(
+            f"truncated: {place - source.size} bytes of its data are missing; fetch the file again"
+        )

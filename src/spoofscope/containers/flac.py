@@ -1,0 +1,158 @@
+"""FLAC: a header with length and MD5 of the samples, then frames with checksums."""
+
+import functools
+from typing import NamedTuple
+
+from spoofscope.containers.source import Source
+from spoofscope.containers.tags import after_tags
+from spoofscope.errors import AudioError
+
+# A frame has a header of 6 bytes or more, a subframe of 1 or more, and 2 bytes of checksum.
+_SMALLEST_FRAME = 9
+_LARGEST_HEADER = 16
+
+
+class StreamInfo(NamedTuple):
+    """What a FLAC file's header says (RFC 9639, 8.2).
+
+    start: of the marker `fLaC`. rate: Hz. bits: per sample. n_samples: per channel, 0 where
+    unknown. md5: of all samples, None where it was not written.
+    """
+
+    start: int
+    rate: int
+    channels: int
+    bits: int
+    n_samples: int
+    md5: bytes | None
+
+
+def stream_info(source: Source) -> StreamInfo:
+    """The header of a FLAC file, checked against the file's size and its last frame.
+
+    Raises:
+        AudioError: it promises more samples than the file can hold, it is followed by another
+            file, or it is cut.
+    """
+    start = after_tags(source, 0, source.size)
+    head = source.at(start, 42)
+    if len(head) < 42 or head[4] & 0x7F or head[5:8] != b"\0\0\x22":
+        raise AudioError("truncated or damaged: its header is not whole; fetch the file again")
+    block = int.from_bytes(head[10:12], "big")
+    packed = int.from_bytes(head[18:26], "big")
+    info = StreamInfo(
+        start,
+        packed >> 44,
+        (packed >> 41 & 7) + 1,
+        (packed >> 36 & 31) + 1,
+        packed & (1 << 36) - 1,
+        head[26:42] if any(head[26:42]) else None,
+    )
+    place = start + 4
+    while True:
+        kind, length = source.at(place, 1), int.from_bytes(source.at(place + 1, 3), "big")
+        place += 4 + length
+        if place > source.size or not kind:
+            raise AudioError("truncated: it ends in its header; fetch the file again")
+        if kind[0] & 0x80:
+            break
+    most = ((source.size - place) // _SMALLEST_FRAME + 1) * max(block, 16)
+    if info.n_samples > most:
+        raise AudioError(
+            f"truncated or damaged: its header promises {info.n_samples} samples, and its "
+            f"{source.size} bytes can hold {most} at most; fetch the file again"
+        )
+    _check_single(source, place)
+    if info.n_samples or info.md5 is None:
+        _check_end(source, place, info, block)
+    return info
+
+
+def _check_single(source: Source, place: int) -> None:
+    step = 1 << 18
+    while place < source.size:
+        found = source.at(place, step + 7).find(b"fLaC\0\0\0\x22")
+        if found >= 0:
+            raise AudioError(
+                f"a second recording begins at byte {place + found}: two files were joined; "
+                "split them"
+            )
+        place += step
+
+
+def _check_end(source: Source, first: int, info: StreamInfo, block: int) -> None:
+    """Refuse a file whose last frame does not end with the last sample of the header."""
+    start = max(first, source.size - (1 << 19))
+    tail = source.at(start, source.size - start)
+    place = len(tail)
+    while (place := tail.rfind(b"\xff", 0, place)) >= 0:
+        found = _frame(tail[place : place + _LARGEST_HEADER], block)
+        if found is None:
+            continue
+        begins, samples = found
+        if info.n_samples and begins + samples == info.n_samples:
+            return
+        # The frame behind the last one, or the last one, which its checksum tells.
+        if begins == info.n_samples > 0 or _crc16(tail[place:]) == 0:
+            if not info.n_samples:
+                return
+            more = begins + samples - info.n_samples
+            raise AudioError(
+                f"its header promises {info.n_samples} samples, and its frames hold "
+                f"{abs(more)} {'more' if more > 0 else 'fewer'}: it is truncated or damaged; fetch "
+                "the file again"
+            )
+    raise AudioError("truncated: its last frame is not whole; fetch the file again")
+
+
+def _frame(head: bytes, block: int) -> tuple[int, int] | None:
+    """First sample and number of samples of a frame, from its header; None where it is none."""
+    if len(head) < 6 or head[0] != 0xFF or head[1] & 0xFE != 0xF8 or head[3] & 1:
+        return None
+    size_code, rate_code = head[2] >> 4, head[2] & 15
+    n_bytes = 8 - (head[4] ^ 0xFF).bit_length() if head[4] & 0x80 else 1
+    if size_code == 0 or rate_code == 15 or (head[4] & 0x80 and not 2 <= n_bytes <= 7):
+        return None
+    number = head[4] & (0x7F if n_bytes == 1 else 0x7F >> n_bytes)
+    for byte in head[5 : 4 + n_bytes]:
+        number = number << 6 | byte & 0x3F
+    place = 4 + n_bytes
+    if size_code in (6, 7):
+        width = size_code - 5
+        samples = int.from_bytes(head[place : place + width], "big") + 1
+        place += width
+    elif size_code < 6:
+        samples = 192 if size_code == 1 else 576 << size_code - 2
+    else:
+        samples = 1 << size_code
+    place += {12: 1, 13: 2, 14: 2}.get(rate_code, 0)
+    if len(head) <= place or _crc8(head[: place + 1]) != 0:
+        return None
+    variable = head[1] & 1
+    return (number if variable else number * block), samples
+
+
+@functools.cache
+def _table(polynomial: int, width: int) -> tuple[int, ...]:
+    top, mask = 1 << width - 1, (1 << width) - 1
+    table = []
+    for byte in range(256):
+        value = byte << width - 8
+        for _ in range(8):
+            value = (value << 1 ^ polynomial if value & top else value << 1) & mask
+        table.append(value)
+    return tuple(table)
+
+
+def _crc8(data: bytes) -> int:
+    table, value = _table(0x07, 8), 0
+    for byte in data:
+        value = table[value ^ byte]
+    return value
+
+
+def _crc16(data: bytes) -> int:
+    table, value = _table(0x8005, 16), 0
+    for byte in data:
+        value = (value & 0xFF) << 8 ^ table[value >> 8 ^ byte]
+    return value

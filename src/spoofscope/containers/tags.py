@@ -1,0 +1,41 @@
+"""Tags that programs put before, between and behind the audio: ID3, APE, Lyrics3."""
+
+from spoofscope.containers.source import Source
+
+
+def after_tags(source: Source, place: int, end: int) -> int:
+    """The place behind the tags and zeros that begin at `place`; `place` where none do."""
+    while place < end:
+        following = _after_tag(source, place, end)
+        if following is None:
+            break
+        place = min(following, end)
+    return place
+
+
+def _after_tag(source: Source, place: int, end: int) -> int | None:
+    head = source.at(place, 32)
+    if head[:3] == b"ID3" and len(head) >= 10:
+        size = 0
+        for byte in head[6:10]:
+            if byte > 127:
+                return None
+            size = size << 7 | byte
+        return place + 10 + size + (10 if head[5] & 0x10 else 0)
+    if head[:8] == b"APETAGEX" and len(head) == 32:
+        is_header = int.from_bytes(head[20:24], "little") >> 29 & 1
+        size = int.from_bytes(head[12:16], "little")
+        return place + 32 + (size if is_header else 0)
+    if head[:4] == b"TAG+" and end - place >= 227:
+        return place + 227
+    if head[:3] == b"TAG" and end - place >= 128:
+        return place + 128
+    if head[:11] == b"LYRICSBEGIN":
+        text = source.at(place, min(end - place, 1 << 20))
+        for mark in (b"LYRICS200", b"LYRICSEND"):
+            if mark in text:
+                return place + text.index(mark) + len(mark)
+    if head[:1] == b"\0":
+        zeros = len(head) - len(head.lstrip(b"\0"))
+        return place + zeros
+    return None
