@@ -1,8 +1,10 @@
 """Every corpus layout, built on the fly, and every way in which one can be wrong."""
 
+import itertools
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,7 +24,13 @@ from spoofscope.corpora.manifest import (
     read_problems,
     write_problems,
 )
-from spoofscope.corpora.splitting import check_fractions, split_groups
+from spoofscope.corpora.splitting import (
+    as_warnings,
+    check_fractions,
+    deal_groups,
+    split_groups,
+    uneven,
+)
 from spoofscope.errors import ConfigError, CorpusError, SpoofscopeError, TableError
 from spoofscope.tables import SPLITS, read_manifest, write_manifest, write_segments, write_table
 
@@ -232,6 +240,114 @@ def test_split_groups_keeps_groups_whole_and_fills_every_split(
     for split in wanted:
         share = sum(s == split for s in of_group.values())
         assert abs(share - fractions[split] * n_groups) <= 2
+
+
+def everywhere(groups: list[str], kinds: list[tuple[str, str]], split_of: dict[str, str]) -> int:
+    """How many classes and attacks with three groups or more are missing in a split."""
+    missing = 0
+    for n, names in ((0, {label for label, _ in kinds}), (1, {system for _, system in kinds})):
+        for name in names:
+            members = {g for g, kind in zip(groups, kinds, strict=True) if kind[n] == name}
+            if len(members) >= 3:
+                missing += len({"train", "dev", "eval"} - {split_of[g] for g in members})
+    return missing
+
+
+@given(
+    pairs=st.lists(
+        st.tuples(
+            st.sampled_from("abcdef"),
+            st.sampled_from([("bonafide", "-"), *(("spoof", f"A{i}") for i in range(3))]),
+        ),
+        min_size=6,
+        max_size=14,
+    )
+)
+def test_no_other_deal_has_more_classes_and_attacks_in_every_split(
+    pairs: list[tuple[str, tuple[str, str]]],
+) -> None:
+    groups, kinds = [group for group, _ in pairs], [kind for _, kind in pairs]
+    fractions = check_fractions({"train": 0.5, "dev": 0.2, "eval": 0.3}, "x")
+    names = sorted(set(groups))
+    if len(names) < 3:
+        return
+    splits = deal_groups(groups, kinds, fractions, "x")
+    dealt = dict(zip(groups, splits, strict=True))
+    assert [dealt[group] for group in groups] == splits
+    assert set(splits) == {"train", "dev", "eval"}
+    possible = (
+        dict(zip(names, assigned, strict=True))
+        for assigned in itertools.product(("train", "dev", "eval"), repeat=len(names))
+        if len(set(assigned)) == 3
+    )
+    assert everywhere(groups, kinds, dealt) == min(everywhere(groups, kinds, p) for p in possible)
+
+
+def test_classes_and_attacks_are_dealt_each_in_proportion() -> None:
+    """20 speakers of real speech and 10 of each of two attacks; one attack of three speakers."""
+    members = {("bonafide", "-"): 20, ("spoof", "A"): 10, ("spoof", "B"): 10, ("spoof", "C"): 3}
+    pairs = [(f"{kind[1]}{i}", kind) for kind, n in members.items() for i in range(n)]
+    fractions = check_fractions({"train": 0.5, "dev": 0.2, "eval": 0.3}, "x")
+    splits = deal_groups([g for g, _ in pairs], [k for _, k in pairs], fractions, "x")
+    sizes = Counter((kind[1], split) for (_, kind), split in zip(pairs, splits, strict=True))
+    assert {name: [sizes[name, s] for s in ("train", "dev", "eval")] for name in "-ABC"} == {
+        "-": [10, 4, 6],
+        "A": [5, 2, 3],
+        "B": [5, 2, 3],
+        "C": [1, 1, 1],
+    }
+
+
+def test_attacks_of_few_speakers_are_spread() -> None:
+    """Three attacks of one speaker each: every split has spoofs. Two speakers: two splits."""
+    fractions = check_fractions({"train": 0.6, "dev": 0.2, "eval": 0.2}, "x")
+    kinds = [("spoof", name) for name in "ABCDD"] + [("bonafide", "-")] * 5
+    splits = deal_groups(list("abcdefghij"), kinds, fractions, "x")
+    assert set(splits[:5]) == {"train", "dev", "eval"}
+    assert len(set(splits[3:5])) == 2
+    assert Counter(splits[5:]) == {"train": 3, "dev": 1, "eval": 1}
+
+
+def test_clips_of_unknown_speakers_are_no_speaker(tmp_path: Path) -> None:
+    """Spoofs without speakers are dealt one by one; together they would all be in one split."""
+    names = [f"{i}.wav" for i in range(24)]
+    clips(tmp_path, names)
+    lines = [f"{n},,spoof" if i < 12 else f"{n},s{i // 3},bona-fide" for i, n in enumerate(names)]
+    (tmp_path / "meta.csv").write_text("\n".join(["file,speaker,label", *lines]))
+    shares = {"train": 0.5, "dev": 0.25, "eval": 0.25}
+    trials = build("in_the_wild", tmp_path, fractions=shares).trials()
+    spoofs = trials.filter(pl.col("label") == "spoof")
+    assert Counter(spoofs["split"]) == {"train": 6, "dev": 3, "eval": 3}
+    known = trials.filter(pl.col("speaker") != "-").group_by("speaker")
+    assert known.agg(pl.col("split").n_unique())["split"].to_list() == [1] * 4
+
+
+def test_what_is_said_about_splits() -> None:
+    rows = [
+        *[("train", "bonafide", "-", "a")] * 60,
+        *[("dev", "bonafide", "-", "b")] * 49,
+        *[("train", "spoof", "A", "a")] * 3,
+        *[("dev", "spoof", "A", "b")] * 50,
+        *[("eval", "spoof", "B", "c")] * 2,
+        *[("train", "spoof", "C", "d")] * 4,
+    ]
+    trials = pl.DataFrame(rows, schema=["split", "label", "system", "speaker"], orient="row")
+    found = uneven(trials)
+    assert [(e.check, e.split, e.item, e.n) for e in found] == [
+        ("few_trials", "dev", "bonafide", 49),
+        ("system_in_one_split", "eval", "B", 2),
+        ("system_in_one_split", "train", "C", 4),
+    ]
+    assert found[1].note == (
+        "the attack B is in eval only: 2 trials of 1 speaker; nothing here was trained on it"
+    )
+    assert as_warnings(found) == [
+        "dev has 49 bona fide trials, fewer than 50: thresholds and calibrations chosen there are "
+        "uncertain",
+        "1 attack is in train only (C); nothing here tests it",
+        "1 attack is in eval only (B); nothing here was trained on it",
+    ]
+    assert uneven(trials.filter(pl.col("split") == "eval")) == []
 
 
 def test_split_groups_cuts_in_order() -> None:

@@ -3,12 +3,14 @@
 from spoofscope.job import job, note
 
 with job(snakemake) as cfg:
+    import logging
     import os
 
     import polars as pl
 
     from spoofscope.corpora.manifest import inspect_corpus, write_problems
     from spoofscope.corpora.registry import build
+    from spoofscope.corpora.splitting import as_warnings, uneven
     from spoofscope.recordings import digest, write_recordings
     from spoofscope.tables import SEGMENT_COLUMNS, write_manifest, write_segments
 
@@ -22,6 +24,8 @@ with job(snakemake) as cfg:
         segments = pl.DataFrame(schema=SEGMENT_COLUMNS)
     else:
         segments = segments.filter(pl.col("utt_id").is_in(manifest["utt_id"].implode()))
+    for warning in as_warnings(uneven(manifest)):
+        logging.getLogger("spoofscope").warning("corpus %s: %s", cfg["corpus"], warning)
     write_problems(snakemake.output.problems, problems)
     write_segments(snakemake.output.segments, segments)
     write_manifest(snakemake.output.manifest, manifest)

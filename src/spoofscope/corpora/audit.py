@@ -16,6 +16,7 @@ import polars as pl
 from spoofscope import audio
 from spoofscope.corpora.cues import CUES, auc, auc_interval, measure
 from spoofscope.corpora.manifest import Problem, in_threads
+from spoofscope.corpora.splitting import uneven
 from spoofscope.errors import AudioError
 from spoofscope.files import write_text
 from spoofscope.tables import LABELS, SPLITS, write_table
@@ -43,9 +44,10 @@ Row = tuple[str, str, str, str, float | None, str, str]
 class Audit:
     """The findings about one corpus.
 
-    `rows` has the columns of `AUDIT_COLUMNS`: check (counts, classes, audio, duplicates, leakage,
-    cue), split, system ("all" or a name, "-" where it does not apply), item (label, utterance or
-    cue), value, status and a note in words. Status `fail` means that results on this corpus are
+    `rows` has the columns of `AUDIT_COLUMNS`: check (counts, classes, few_trials,
+    system_in_one_split, audio, duplicates, leakage, cue), split, system ("all" or a name, "-" where
+    it does not apply), item (label, utterance or cue), value, status and a note in words. Status
+    `fail` means that results on this corpus are
     not valid as they are, `warn` that they need a word in the paper, `planted` that a cue separates
     the classes because a system of the corpus shows it on purpose.
 
@@ -123,6 +125,7 @@ def audit(
     rows = [
         *_counts(manifest, problems, published_counts),
         *_classes(manifest),
+        *_uneven(manifest),
         *_problems(problems, undecodable),
         *_duplicates(joined),
         *_leakage(manifest),
@@ -165,6 +168,13 @@ def _classes(manifest: pl.DataFrame) -> Iterator[Row]:
             yield "classes", split, "-", "labels", 1.0, "warn", note
         else:
             yield "classes", split, "-", "labels", 2.0, "ok", "both classes are there"
+
+
+def _uneven(manifest: pl.DataFrame) -> Iterator[Row]:
+    for each in uneven(manifest):
+        system = each.item if each.check == "system_in_one_split" else "-"
+        item = "systems" if each.check == "system_in_one_split" else each.item
+        yield each.check, each.split, system, item, float(each.n), "warn", each.note
 
 
 def _problems(excluded: Sequence[Problem], undecodable: Sequence[Problem]) -> Iterator[Row]:
@@ -280,6 +290,8 @@ td.n{text-align:right;font-variant-numeric:tabular-nums}
 _CHECKS = {
     "counts": "Utterances per split and class",
     "classes": "Classes per split",
+    "few_trials": "Few trials to choose thresholds on",
+    "system_in_one_split": "Attacks in one split only",
     "audio": "Files that cannot be used",
     "duplicates": "Identical audio",
     "leakage": "Speakers and sentences in more than one split",

@@ -1,13 +1,26 @@
 """Splits for corpora that come without: whole groups go to train, dev or eval."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
+
+import polars as pl
 
 from spoofscope.corpora.base import Corpus
 from spoofscope.errors import ConfigError, CorpusError
 from spoofscope.identity import seed_of
-from spoofscope.tables import SPLITS
+from spoofscope.tables import LABELS, SPLITS
+
+FEW_TRIALS = 50
+"""So many trials of a class are few to choose a threshold on, or a calibration."""
+
+_ALL = "any"
+_DEALS = 10
+_MEANS = {
+    "train": "nothing here tests it",
+    "dev": "it is neither trained on nor tested",
+    "eval": "nothing here was trained on it",
+}
 
 
 class DealtCorpus(Corpus):
@@ -15,7 +28,8 @@ class DealtCorpus(Corpus):
 
     Options:
 
-    * `fractions`: shares of the groups; None makes everything eval.
+    * `fractions`: shares of the groups of every class and attack, so that each split has all of
+      them where there are groups enough; None makes everything eval.
     * `seed`: the order in which groups are dealt.
     """
 
@@ -33,12 +47,24 @@ class DealtCorpus(Corpus):
     ) -> list[dict[str, str]]:
         """The rows with their split, so that rows of one group stay together.
 
+        A group "-" is not known to be one: its rows are dealt one by one.
+
         Raises:
             CorpusError: fewer groups than splits.
         """
         seed = self.options["seed"]
-        rows = sorted(rows, key=lambda row: (seed_of(seed, group(row)), row["utt_id"]))
-        splits = split_groups(map(group, rows), self._fractions, self.owner)
+
+        def group_of(row: Mapping[str, str]) -> str:
+            name = group(row)
+            return f"- {row['utt_id']}" if name in ("", "-") else name
+
+        rows = sorted(rows, key=lambda row: (seed_of(seed, group_of(row)), row["utt_id"]))
+        splits = deal_groups(
+            [group_of(row) for row in rows],
+            [(row["label"], row["system"]) for row in rows],
+            self._fractions,
+            self.owner,
+        )
         return [{**row, "split": split} for row, split in zip(rows, splits, strict=True)]
 
 
@@ -61,6 +87,32 @@ def check_fractions(fractions: Any, owner: str) -> dict[str, float]:
     return {split: float(value) for split, value in values.items()}
 
 
+def _cuts(n: int, fractions: Mapping[str, float]) -> dict[str, int]:
+    """Sizes of the splits of `n` groups, which are at least as many as the splits.
+
+    Every split gets at least one group, however small its fraction.
+    """
+    wanted = [split for split in SPLITS if fractions[split] > 0]
+    sizes: dict[str, int] = {}
+    reached, start = 0.0, 0
+    for position, split in enumerate(wanted):
+        reached += fractions[split]
+        still_to_fill = len(wanted) - position - 1
+        end = min(max(round(reached * n), start + 1), n - still_to_fill)
+        sizes[split] = end - start
+        start = end
+    return sizes
+
+
+def _check_enough(n: int, fractions: Mapping[str, float], owner: str) -> None:
+    wanted = [split for split in SPLITS if fractions[split] > 0]
+    if n < len(wanted):
+        raise CorpusError(
+            f"{owner}: {n} groups (speakers or sentences) cannot fill "
+            f"{len(wanted)} splits ({', '.join(wanted)}); change `fractions`"
+        )
+
+
 def split_groups(groups: Iterable[str], fractions: Mapping[str, float], owner: str) -> list[str]:
     """The split of every item of a sequence, so that items of one group stay together.
 
@@ -78,19 +130,201 @@ def split_groups(groups: Iterable[str], fractions: Mapping[str, float], owner: s
     """
     groups = list(groups)
     order = list(dict.fromkeys(groups))
-    wanted = [split for split in SPLITS if fractions[split] > 0]
-    if len(order) < len(wanted):
-        raise CorpusError(
-            f"{owner}: {len(order)} groups (speakers or sentences) cannot fill "
-            f"{len(wanted)} splits ({', '.join(wanted)}); change `fractions`"
-        )
-    split_of: dict[str, str] = {}
-    reached, start = 0.0, 0
-    for position, split in enumerate(wanted):
-        reached += fractions[split]
-        still_to_fill = len(wanted) - position - 1
-        # Every split gets at least one group, however small its fraction.
-        end = min(max(round(reached * len(order)), start + 1), len(order) - still_to_fill)
-        split_of.update(dict.fromkeys(order[start:end], split))
-        start = end
+    _check_enough(len(order), fractions, owner)
+    sizes = _cuts(len(order), fractions)
+    split_of = dict(zip(order, (s for s, n in sizes.items() for _ in range(n)), strict=True))
     return [split_of[group] for group in groups]
+
+
+def deal_groups(
+    groups: Sequence[str],
+    kinds: Sequence[tuple[str, str]],
+    fractions: Mapping[str, float],
+    owner: str,
+) -> list[str]:
+    """The split of every item, so that groups stay together and every split has every kind.
+
+    The groups of each class and attack are dealt in the proportion of the fractions, those of the
+    rarest attack first, each to the split that lacks most of it (iterative stratification,
+    Sechidis, Tsoumakas and Vlahavas, "On the stratification of multi-label data", ECML PKDD 2011;
+    here the examples are groups). Where a class, or an attack that has as many groups as there are
+    splits, is missing in a split after that, groups are moved or exchanged as far as that helps.
+
+    Args:
+        groups: the group (speaker, file name) of each item; they are dealt in the order of their
+            first appearance.
+        kinds: label and system of each item.
+        fractions: from :func:`check_fractions`.
+        owner: what is split, for messages.
+
+    Returns:
+        One split per item, in the order of the items.
+
+    Raises:
+        CorpusError: fewer groups than splits.
+    """
+    kinds_of: dict[str, set[str]] = {}
+    for group, (label, system) in zip(groups, kinds, strict=True):
+        # Bona fide items have the system "-", so every group has a system.
+        kinds_of.setdefault(group, {_ALL}).update({f"label {label}", f"system {system}"})
+    _check_enough(len(kinds_of), fractions, owner)
+    best = _dealt(kinds_of, fractions)
+    # Other orders may come out better; more than some are not worth the time.
+    for start in range(1, min(len(kinds_of), _DEALS)):
+        if not best.missing():
+            break
+        turned = [*list(kinds_of)[start:], *list(kinds_of)[:start]]
+        other = _dealt({group: kinds_of[group] for group in turned}, fractions)
+        best = min(best, other, key=lambda dealer: len(dealer.missing()))
+    return [best.split_of[group] for group in groups]
+
+
+def _dealt(kinds_of: Mapping[str, set[str]], fractions: Mapping[str, float]) -> "_Dealer":
+    dealer = _Dealer(kinds_of, fractions)
+    dealer.deal()
+    dealer.mend()
+    return dealer
+
+
+class _Dealer:
+    """Groups on their way to splits."""
+
+    def __init__(self, kinds_of: Mapping[str, set[str]], fractions: Mapping[str, float]) -> None:
+        self.kinds_of = kinds_of
+        self.wanted = [split for split in SPLITS if fractions[split] > 0]
+        self.split_of: dict[str, str] = {}
+        members: dict[str, list[str]] = {}
+        for group, kinds in kinds_of.items():
+            for kind in sorted(kinds):
+                members.setdefault(kind, []).append(group)
+        self.members = members
+        self.counts = {kind: dict.fromkeys(self.wanted, 0) for kind in members}
+        # Kinds that can be in every split; the classes before the attacks.
+        self.possible = [k for k in sorted(members) if len(members[k]) >= len(self.wanted)]
+        self.sizes = {kind: _cuts(len(members[kind]), fractions) for kind in self.possible}
+
+    def _put(self, group: str, split: str) -> None:
+        former = self.split_of.get(group)
+        for kind in self.kinds_of[group]:
+            self.counts[kind][split] += 1
+            if former is not None:
+                self.counts[kind][former] -= 1
+        self.split_of[group] = split
+
+    def _lack(self, kind: str, split: str) -> int:
+        # A kind with too few groups is spread, and goes where its class is lacking.
+        return self.sizes.get(kind, {}).get(split, 0) - self.counts[kind][split]
+
+    def deal(self) -> None:
+        """Every group, those of the rarest kind first."""
+        left = {k: groups for k, groups in self.members.items() if k.startswith("system ")}
+        while left:
+            # Of equally rare kinds the one whose groups come first.
+            kind = min(left, key=lambda kind: len(left[kind]))
+            for group in left.pop(kind):
+                others = sorted(self.kinds_of[group] - {kind, _ALL})
+
+                def need(split: str, kind: str = kind, others: list[str] = others) -> list[int]:
+                    lacks = [self._lack(kind, split), sum(self._lack(k, split) for k in others)]
+                    return [*lacks, self._lack(_ALL, split)]
+
+                self._put(group, max(self.wanted, key=need))
+            left = {
+                kind: rest
+                for kind, groups in left.items()
+                if (rest := [group for group in groups if group not in self.split_of])
+            }
+
+    def missing(self) -> list[tuple[str, str]]:
+        return [
+            (kind, split)
+            for kind in self.possible
+            for split in self.wanted
+            if not self.counts[kind][split]
+        ]
+
+    def mend(self) -> None:
+        """Move or exchange groups while that makes fewer kinds missing."""
+        missing = self.missing()
+        while missing:
+            for kind, split in missing:
+                if self._mended(kind, split, len(missing)):
+                    break
+            else:
+                return
+            missing = self.missing()
+
+    def _mended(self, kind: str, split: str, n_missing: int) -> bool:
+        """Bring a group of the kind into the split, alone or for one of the split's own."""
+        for group in self.members[kind]:
+            former = self.split_of[group]
+            self._put(group, split)
+            if len(self.missing()) < n_missing:
+                return True
+            for other in [g for g, s in self.split_of.items() if s == split and g != group]:
+                self._put(other, former)
+                if len(self.missing()) < n_missing:
+                    return True
+                self._put(other, split)
+            self._put(group, former)
+        return False
+
+
+class Uneven(NamedTuple):
+    """Something about the splits that makes results uncertain.
+
+    check: `few_trials` (of a class in dev) or `system_in_one_split`. item: the label, or the
+    system. n: trials. note: in words.
+    """
+
+    check: str
+    split: str
+    item: str
+    n: int
+    note: str
+
+
+def uneven(trials: pl.DataFrame) -> list[Uneven]:
+    """What of the splits of a corpus has to be said.
+
+    Args:
+        trials: manifest rows.
+    """
+    found = []
+    splits = [split for split in SPLITS if (trials["split"] == split).any()]
+    for label in LABELS if "dev" in splits else ():
+        n = trials.filter((pl.col("split") == "dev") & (pl.col("label") == label)).height
+        if n < FEW_TRIALS:
+            note = (
+                f"dev has {n} {'bona fide' if label == 'bonafide' else 'spoofed'} trials, fewer "
+                f"than {FEW_TRIALS}: thresholds and calibrations chosen there are uncertain"
+            )
+            found.append(Uneven("few_trials", "dev", label, n, note))
+    if len(splits) > 1:
+        places = (
+            trials.filter(pl.col("label") == "spoof")
+            .group_by("system")
+            .agg(pl.col("split").unique(), pl.len(), pl.col("speaker").n_unique().alias("speakers"))
+            .sort("system")
+        )
+        for system, where, n, speakers in places.iter_rows():
+            if len(where) == 1:
+                told = "speaker" if speakers == 1 else "speakers"
+                note = (
+                    f"the attack {system} is in {where[0]} only: {n} trials of {speakers} {told}; "
+                    f"{_MEANS[where[0]]}"
+                )
+                found.append(Uneven("system_in_one_split", where[0], system, n, note))
+    return found
+
+
+def as_warnings(found: Sequence[Uneven]) -> list[str]:
+    """The same in one line each for the terminal; attacks in one line for each split."""
+    told = [each.note for each in found if each.check == "few_trials"]
+    for split in SPLITS:
+        systems = [e.item for e in found if e.check == "system_in_one_split" and e.split == split]
+        if systems:
+            names = ", ".join(systems[:10]) + (", ..." if len(systems) > 10 else "")
+            count = "1 attack is" if len(systems) == 1 else f"{len(systems)} attacks are"
+            told.append(f"{count} in {split} only ({names}); {_MEANS[split]}")
+    return told
