@@ -200,3 +200,6 @@ rule tables:
     input:
         target(tables),
     localrule: True
+
+
+include: "workflow/common/asked.smk"

@@ -25,8 +25,8 @@ seed: 1
 data_root: resources
 scatter_shards: {}
 corpora:
-  la: {type: mini, options: {a: 1}}
-  df: {type: mini, options: {a: 2}}
+  la: {type: mini, options: {spoofs: 2}}
+  df: {type: mini, options: {spoofs: 4}}
 noise: {rirs: {generate: mini}}
 chains: {room: [{effect: rir}]}
 augmented:

@@ -7,6 +7,8 @@ on stderr.
 
 import argparse
 import json
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has read enough, such as `head`. Nothing is left to flush at the end, then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except SpoofscopeError as error:
         print(f"spoofscope {options.command}: {one_line(error)}", file=sys.stderr)
         return 2
@@ -235,7 +242,11 @@ def _parser() -> argparse.ArgumentParser:
         "code 1 when something is missing that the workflow does not download.",
     )
     needs.add_argument(
-        "--configfile", required=True, metavar="FILE", help="study file, as for snakemake"
+        "--configfile",
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="study file, as for snakemake",
     )
     needs.add_argument("--json", action="store_true", help="a JSON list instead of text")
     needs.set_defaults(run=_needs)
@@ -462,7 +473,7 @@ def _needs(options: argparse.Namespace) -> int:
     from spoofscope.needs import as_text, needs
     from spoofscope.study import load_study
 
-    found = needs(load_study(options.configfile))
+    found = needs(load_study(*options.configfile, absent_detectors=True))
     print(
         json.dumps([asdict(need) for need in found], indent=2) if options.json else as_text(found)
     )

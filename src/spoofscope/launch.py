@@ -57,12 +57,46 @@ def quote_interpreter() -> None:
         sys.executable = shlex.quote(sys.executable)
 
 
+<<<<<<< HEAD
 def one_run_at_a_time(places: Iterable[str | Path] = (), folder: Path = FOLDER) -> None:
     """Hold the working directory, and folders written to, until this process ends, however it ends.
 
     Args:
         places: the folders, which other checkouts may use as well, through links or by their path.
         folder: where the lock of the working directory lies.
+=======
+def check_folder(folder: Path) -> None:
+    """Refuse a checkout whose path Snakemake would take for a pattern.
+
+    Raises:
+        ConfigError: the path, or that of the working directory, has braces.
+    """
+    for place in (folder, Path.cwd()):
+        if set("{}") & set(str(place)):
+            raise ConfigError(
+                f"{place}: a folder of this path has braces in its name, which Snakemake takes for "
+                "wildcards; rename the folder"
+            )
+
+
+def check_command_line(arguments: Sequence[str]) -> None:
+    """Refuse an option of which Snakemake would drop all but the last.
+
+    Raises:
+        ConfigError: `--configfile` is there more than once.
+    """
+    # Snakemake takes every beginning of an option that is no other's.
+    given = [word for word in arguments if word.partition("=")[0].startswith("--configf")]
+    if len(given) > 1:
+        raise ConfigError(
+            "--configfile is given twice, and Snakemake would drop the first; give all study files "
+            "after one: TARGET --configfile own.yaml overlay.yaml"
+        )
+
+
+def one_run_at_a_time(folder: Path = FOLDER) -> None:
+    """Hold the working directory for this process until it ends, however it ends.
+>>>>>>> c850ada (Study files: bounds, lines in messages, defaults, targets with the nearest word)
 
     Raises:
         SpoofscopeError: another run of the workflow holds one of them.

@@ -1,5 +1,6 @@
 """What a study needs that is not made from its own files: corpora, noise, backbones, detectors."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +13,17 @@ _NOISE = {
 }
 
 
+_IMPORT = "published weights: `spoofscope import`; a study: its detectors/NAME-HASH/seedN"
+
+
 @dataclass(frozen=True)
 class Need:
     """One thing that a study reads and does not make.
 
-    kind: corpus, archive, noise, backbone, detector or scores. name: its name in the study file.
+    kind: corpus, archive, noise, backbone, detector, scores or verifier (scores of speakers). name: its name in the study file.
     place: the file or folder where it is looked for. source: where it is had; "-" where only the
     user knows. fetched: whether the workflow downloads it; otherwise it has to be put there.
-    present: whether it is there.
+    present: whether it is there. problem: why it cannot be used although something is there.
     """
 
     kind: str
@@ -28,12 +32,14 @@ class Need:
     source: str
     fetched: bool
     present: bool
+    problem: str = ""
 
 
 def needs(study: Study) -> list[Need]:
     """Everything that a study reads and does not make, in the order of the study file.
 
-    A folder is present when there is something in it; what is in it is not looked at: the corpus'
+    One that is missing hides no other: a study whose detectors are not all there yet is loaded with
+    `absent_detectors`. A folder is present when there is something in it; what is in it is not looked at: the corpus'
     manifest and audit do that.
     """
     return [
@@ -61,14 +67,19 @@ def as_text(found: Sequence[Need]) -> str:
         if not need.present and not need.fetched:
             state = "missing: put it there, or link it"
         lines += [f"{need.kind} {need.name}: {state}", f"    {need.place}"]
+        if need.problem:
+            lines.append(f"    {need.problem}")
         if not need.present and need.source != "-":
             lines.append(f"    from {need.source}")
     return "\n".join(lines)
 
 
 def _placed(kind: str, name: str, place: str, source: str = "-") -> Need:
-    path = Path(place)
-    present = path.is_file() or (path.is_dir() and any(path.iterdir()))
+    try:
+        present = os.path.isfile(place) or bool(os.path.isdir(place) and os.listdir(place))
+    except OSError as error:
+        problem = f"it cannot be read: {error.strerror}"
+        return Need(kind, name, place, source, False, False, problem)
     return Need(kind, name, place, source, False, present)
 
 
@@ -101,10 +112,23 @@ def _backbones(study: Study) -> list[Need]:
 
 
 def _of_others(study: Study) -> list[Need]:
+    lacking = {(absent.kind, absent.name): absent for absent in study.absent}
     found = []
     for name, entry in study.config["detectors"].items():
         if "folder" in entry:
-            found.append(_placed("detector", name, entry["folder"]))
+            need = _placed("detector", name, entry["folder"], _IMPORT)
+            absent = lacking.get(("detector", name))
+            if absent:
+                # What is in the folder is said; that there is none needs no more words.
+                problem = need.problem or (absent.message if need.present else "")
+                need = Need("detector", name, need.place, _IMPORT, False, False, problem)
+            found.append(need)
+            if backbone := lacking.get(("backbone", name)):
+                found.append(Need("backbone", name, backbone.place, "-", False, False))
         for scores in entry.get("scores", []):
             found.append(_placed("scores", name, scores["path"]))
+    for entry in study.config.get("tdcf", []):
+        if "scores" in entry:
+            name = f"{entry['corpus']}.{entry['split']}"
+            found.append(_placed("verifier", name, entry["scores"]))
     return found

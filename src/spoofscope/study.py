@@ -8,7 +8,9 @@ import copy
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,12 @@ from spoofscope.grids import expand, grids_of
 from spoofscope.identity import hash8
 from spoofscope.options import check_resamples, nearest
 from spoofscope.presets import values_of, with_values
+from spoofscope.study_files import check_values, located, merged, path_text, read_config
 
 SCHEMA = Path(__file__).resolve().parents[2] / "config" / "schemas" / "study.schema.yaml"
+
+MINI = SCHEMA.parents[1] / "config.yaml"
+"""The study file of the mini study."""
 
 # Sections whose entries are checked against a definition of their own, chosen by one key.
 _DISPATCH = {
@@ -38,6 +44,15 @@ _WITH_SEGMENTS = ("half_truth", "mini", "partialspoof")
 Config = dict[str, Any]
 
 
+MOST_JOBS = 200_000
+"""So many jobs of scoring a study may have."""
+
+# What `data_root` may not be in: what is under version control, and what the workflow writes.
+_OWN_FOLDERS = frozenset(
+    (".ci", ".git", ".snakemake", ".venv", "benchmarks", "config", "docs", "envs", "logs")
+    + ("profiles", "results", "src", "tests", "workflow")
+)
+
 MOST_SHOWN = 48
 """So many systems and seeds a figure shows with a curve, a row or a panel each; no more."""
 
@@ -49,15 +64,8 @@ def _schema(path: Path) -> Config:
     return schema
 
 
-def _path_text(parts: Iterable[Any]) -> str:
-    text = ""
-    for part in parts:
-        text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else str(part))
-    return text
-
-
 def _explain(error: Any, prefix: str) -> str:
-    where = _path_text([*([prefix] if prefix else []), *error.absolute_path]) or "the study file"
+    where = path_text([*([prefix] if prefix else []), *error.absolute_path]) or "the study file"
     if error.validator == "additionalProperties":
         allowed = set(error.schema.get("properties", {}))
         unknown = next(key for key in error.instance if key not in allowed)
@@ -71,7 +79,9 @@ def _explain(error: Any, prefix: str) -> str:
         wanted = error.validator_value
         names = wanted if isinstance(wanted, str) else " or ".join(wanted)
         hint = ""
-        if isinstance(error.instance, str) and "number" in names:
+        if isinstance(error.instance, float) and "integer" in names and "string" not in names:
+            hint = f" (write {error.instance:.0f})" if error.instance.is_integer() else ""
+        elif isinstance(error.instance, str) and "number" in names:
             hint = " (in YAML write 1.0e-3, not 1e-3, for a number)"
         elif isinstance(error.instance, bool | int | float) and "string" in names:
             hint = " (in YAML, quote numbers and words such as yes and no to make them texts)"
@@ -81,17 +91,39 @@ def _explain(error: Any, prefix: str) -> str:
         hint = nearest(value, [str(allowed) for allowed in error.validator_value])
         return f"{where}: {value!r} is not allowed; {hint}"
     if error.validator == "pattern":
-        return f"{where}: {error.instance!r} does not match {error.validator_value}"
-    if error.validator == "propertyNames":
-        return f"{where}: {error.message}"
-    return f"{where}: {error.message}"
+        meaning = f"; it has to be {error.schema['title']}" if "title" in error.schema else ""
+        return f"{where}: {error.instance!r} does not match {error.validator_value}{meaning}"
+    # Messages of JSON Schema quote the whole value, which may be the whole file.
+    return f"{where}: {error.message if len(error.message) < 300 else _short(error)}"
+
+
+def _short(error: Any) -> str:
+    """What a value breaks, where the value is too long to be quoted."""
+    return f"the value breaks the rule {error.validator}: {error.validator_value}"[:300]
+
+
+@functools.cache
+def _validator() -> Any:
+    """JSON Schema, but that 8000.0 is no integer, and that a pattern is about the whole text."""
+    import jsonschema
+
+    draft = jsonschema.Draft202012Validator
+
+    def whole(checker: Any, value: Any) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool)
+
+    def pattern(validator: Any, wanted: str, value: Any, schema: Any) -> Iterator[Any]:
+        # `$` also matches before a line break at the end.
+        if isinstance(value, str) and not re.fullmatch(wanted, value):
+            yield jsonschema.ValidationError(f"{value!r} does not match {wanted!r}")
+
+    types = draft.TYPE_CHECKER.redefine("integer", whole)
+    return jsonschema.validators.extend(draft, {"pattern": pattern}, type_checker=types)
 
 
 def _check(instance: Any, schema: Config, definition: Config, prefix: str = "") -> None:
-    import jsonschema
-
     combined = {**definition, "$defs": schema["$defs"]}
-    validator = jsonschema.Draft202012Validator(combined)
+    validator = _validator()(combined)
     # A misspelt key is both unknown and missing; the first of these says more.
     errors = sorted(
         validator.iter_errors(instance),
@@ -105,6 +137,64 @@ def _check(instance: Any, schema: Config, definition: Config, prefix: str = "") 
 def _check_preset(name: str, schema_path: Path) -> None:
     schema = _schema(schema_path)
     _check(values_of(name), schema, schema["$defs"]["recipe"], f"preset {name}")
+
+
+_DEFAULTS: Config = {
+    "seed": 1,
+    "data_root": "resources",
+    "scatter_shards": {},
+    "frontends": {},
+    "detectors": {},
+}
+
+# Settings that name a file or a folder outside of the study's results; * stands for any name or
+# number. A ~ at the beginning is the home folder there, and nowhere else.
+_PATHS = (
+    "data_root",
+    "corpora.*.path",
+    "corpora.*.audio_root",
+    "noise.*.path",
+    "backbones.*.folder",
+    "detectors.*.folder",
+    "detectors.*.scores.*.path",
+    "tdcf.*.scores",
+)
+
+
+def with_defaults(config: Mapping[str, Any]) -> Config:
+    """A study file with what may be left out of it, and `~` replaced in its paths.
+
+    The title is the study's name, by default.
+
+    Raises:
+        ConfigError: a `~` of a user who is not known.
+    """
+    defaults = {"title": str(config.get("study", "")), **_DEFAULTS}
+    filled: Config = copy.deepcopy({**defaults, **config})
+    for pattern in _PATHS:
+        _expand_homes(filled, pattern.split("."), [])
+    return filled
+
+
+def _expand_homes(values: Any, pattern: list[str], where: list[Any]) -> None:
+    """Replace `~` in the texts at a place of `_PATHS` below `values`, in place."""
+    first, *rest = pattern
+    keys: Iterable[Any] = ()
+    if isinstance(values, dict):
+        keys = list(values) if first == "*" else [first] if first in values else []
+    elif isinstance(values, list) and first == "*":
+        keys = range(len(values))
+    for key in keys:
+        if rest:
+            _expand_homes(values[key], rest, [*where, key])
+        elif isinstance(values[key], str) and values[key].startswith("~"):
+            home = os.path.expanduser(values[key])
+            if home.startswith("~"):
+                raise ConfigError(
+                    f"{path_text([*where, key])}: {values[key]!r}: there is no such home folder; "
+                    "write ./~... for a folder of that name"
+                )
+            values[key] = home
 
 
 def check_config(config: Mapping[str, Any], schema_path: Path = SCHEMA) -> None:
@@ -142,55 +232,26 @@ def check_config(config: Mapping[str, Any], schema_path: Path = SCHEMA) -> None:
             dispatch(step, "effect", "effect", f"chains.{name}[{i}]")
 
 
-class _UniqueKeyLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in seen:
-                    raise ConfigError(
-                        f"{key.value!r} is there twice, the second time in line "
-                        f"{key.start_mark.line + 1}; YAML would drop the first without a word"
-                    )
-                seen.add(key.value)
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
-        return mapping
-
-
-def read_config(path: str | Path) -> Config:
-    """Read a study file, or an overlay of one, without checking it against the schema.
-
-    Raises:
-        ConfigError: the file is missing, is no text or no YAML mapping, or has a key twice in one
-            mapping.
-    """
-    path = Path(path)
-    try:
-        config = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
-    except (FileNotFoundError, IsADirectoryError):
-        raise ConfigError(f"{path}: no such study file") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text: {error.reason}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from error
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
-    if not isinstance(config, dict):
-        raise ConfigError(f"{path}: a study file is a mapping of keys, this is not")
-    return config
-
-
-def load_study(path: str | Path) -> "Study":
+def load_study(*paths: str | Path, absent_detectors: bool = False) -> "Study":
     """Read and check a study file (YAML).
 
+    Args:
+        paths: the file, and overlays of it in order, as Snakemake's `--configfile` takes them: a
+            file that names no study overlays the mini study.
+        absent_detectors: see :class:`Study`.
+
     Raises:
-        ConfigError: as :func:`read_config`, or the file breaks the schema.
+        ConfigError: as :func:`study_files.read_config`, or the files break the schema.
     """
-    config = read_config(path)
+    config: Config = {}
+    for path in paths:
+        config = merged(config, read_config(path))
+    if "study" not in config:
+        config = merged(read_config(MINI), config)
     try:
-        return Study(config)
+        return Study(config, absent_detectors=absent_detectors)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise located(error, paths) from None
 
 
 def local_gpu() -> int:
@@ -238,6 +299,20 @@ class Run:
     seeds: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Absent:
+    """What an adopted detector lacks.
+
+    kind: detector or backbone. name: of the detector. place: where it is looked for. message: what
+    is said where it is needed.
+    """
+
+    kind: str
+    name: str
+    place: str
+    message: str
+
+
 class Study:
     """A checked study file, resolved.
 
@@ -248,10 +323,13 @@ class Study:
         root: the folder of its results, `results/{name}`.
         runs: run id to :class:`Run`, in the order of the study file.
         grids: name to :class:`grids.Grid`, of those whose points have error rates.
+        absent: what adopted detectors lack; empty but for `absent_detectors`.
 
     Args:
         config: the study file's content.
         placed: where a folder that the workflow makes is put, from where it would be by itself.
+        absent_detectors: take a study whose adopted detectors are not all there yet; they are in
+            `absent`, and nothing can be planned. Otherwise they are refused.
 
     Raises:
         ConfigError: the content breaks the schema.
@@ -262,10 +340,13 @@ class Study:
         config: Mapping[str, Any],
         schema_path: Path = SCHEMA,
         placed: Callable[[str], str] = str,
+        absent_detectors: bool = False,
     ) -> None:
         self._schema_path = schema_path
+        config = with_defaults(config)
         expanded = expand(config)
         check_config(expanded, schema_path)
+        check_values(expanded)
         # The order of detectors counts, where results name them; that of the sections does not.
         sections = _schema(schema_path)["properties"]
         self.config: Config = {key: expanded[key] for key in sections if key in expanded}
@@ -278,10 +359,18 @@ class Study:
         self.corpora: dict[str, Config] = self.config["corpora"]
         self.copies: dict[str, Config] = self.config.get("augmented", {})
         self.runs: dict[str, Run] = {}
+        self.absent: list[Absent] = []
+        self._check_data_root(config["data_root"])
+        self._check_fractions()
         self._check_names()
+        self._check_size()
         for name in self.config["detectors"]:
             run = self._resolved(name)
             self.runs[run.id] = run
+        if self.absent and not absent_detectors:
+            others = len(self.absent) - 1
+            more = f" (and {others} more; `spoofscope needs` lists all)" if others else ""
+            raise ConfigError(f"{self.absent[0].message}{more}")
         # Asked for by every job of a large study.
         self._run_of = {run.detector: run for run in self.runs.values()}
         self._features_of = {
@@ -294,8 +383,9 @@ class Study:
             **{run_id: self._sets_of(run.detector) for run_id, run in self.runs.items()},
             **{fusion: self._fusion_sets(name) for fusion, name in self._fusion_of.items()},
         }
-        self._check_layers()
-        self._check_averages()
+        if not self.absent:
+            self._check_layers()
+            self._check_averages()
         self._check_shown()
 
     # --- references between sections -------------------------------------------------------
@@ -319,7 +409,63 @@ class Study:
                 f"{where}: {name!r} is used for {split}, but its `splits` are {', '.join(splits)}"
             )
 
+    def _check_data_root(self, data_root: str) -> None:
+        """`data_root`, as it is written, is a folder of its own."""
+        where = f"data_root: {data_root!r}"
+        if set("{}") & set(data_root):
+            raise ConfigError(f"{where} holds braces, which stand for wildcards in rules")
+        place = os.path.normpath(data_root)
+        here = os.path.relpath(place) if os.path.isabs(place) else place
+        checkout = os.path.relpath(place, SCHEMA.parents[2])
+        if not data_root.strip() or here == "." or checkout == ".":
+            raise ConfigError(f"{where} is the folder of the workflow itself; name one below it")
+        for relative in (here, checkout):
+            first = Path(relative).parts[0]
+            if first in _OWN_FOLDERS:
+                raise ConfigError(
+                    f"{where}: the folder {first} is for something else; choose another, such as "
+                    "resources"
+                )
+
+    def _check_fractions(self) -> None:
+        for name, entry in self.corpora.items():
+            fractions = entry.get("fractions")
+            if fractions is None:
+                continue
+            total = sum(fractions.values())
+            if abs(total - 1) > 1e-6:
+                raise ConfigError(f"corpora.{name}.fractions: they add up to {total:g}, not to 1")
+
+    def _check_size(self) -> None:
+        """No more jobs than can be planned; a large study has a few thousand."""
+        jobs = 0
+        for name, entry in self.config["detectors"].items():
+            seeds = len(entry.get("seeds", [1]))
+            jobs += seeds * sum(self.shards(split) for _, split in self._sets_of(name))
+        if jobs > MOST_JOBS:
+            raise ConfigError(
+                f"the study file: detectors, seeds, `score` and `scatter_shards` make {jobs:,} "
+                f"jobs of scoring, more than the {MOST_JOBS:,} that can be planned"
+            )
+
+    def _check_backbones(self) -> None:
+        revision = _schema(self._schema_path)["$defs"]["backbone"]["properties"]["revision"]
+        for name, entry in self.config.get("backbones", {}).items():
+            where = f"backbones.{name}"
+            given = [key for key in ("hub", "folder", "tiny") if key in entry]
+            if len(given) != 1:
+                raise ConfigError(
+                    f"{where}: one of hub, folder and tiny has to be given, found "
+                    f"{' and '.join(given) or 'none'}"
+                )
+            if given == ["hub"] and "revision" not in entry:
+                raise ConfigError(
+                    f"{where}: key 'revision' is missing; for {entry['hub']} it has to be "
+                    f"{revision['title']}"
+                )
+
     def _check_names(self) -> None:
+        self._check_backbones()
         both = sorted(set(self.corpora) & set(self.copies))
         if both:
             raise ConfigError(f"augmented.{both[0]}: a corpus has the same name")
@@ -807,14 +953,25 @@ class Study:
         """What a detector folder says about itself, and the hash of where it says so."""
         where = f"detectors.{name}.folder"
         path = Path(entry["folder"]) / "detector.json"
+
+        def absent(kind: str, place: str, message: str) -> None:
+            self.absent.append(Absent(kind, name, place, f"{where}: {message}"))
+
+        nothing = {"frontend": {}, "backend": {}, "input": {}, "weights_sha256": "", "sha256": ""}
         try:
             text = path.read_bytes()
-        except OSError:
-            raise ConfigError(
-                f"{where}: {entry['folder']} is no detector folder: it has no detector.json; "
+        except FileNotFoundError:
+            absent(
+                "detector",
+                entry["folder"],
+                f"{entry['folder']} is no detector folder: it has no detector.json; "
                 "`spoofscope import` makes one of published weights, and a study has one per "
-                "detector and seed"
-            ) from None
+                "detector and seed",
+            )
+            return nothing
+        except OSError as error:
+            absent("detector", entry["folder"], f"{path} cannot be read: {error.strerror}")
+            return nothing
         try:
             told = json.loads(text)
             settings = {
@@ -822,16 +979,23 @@ class Study:
             }
             meta = told["meta"]
             backbone = settings["frontend"].get("backbone") or {}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ConfigError(f"{where}: {path} describes no detector: {error!r}") from None
+            folder = backbone.get("folder")
+            trained_on = [Path(source["manifest"]).stem for source in meta.get("trained_on", [])]
+            types = [settings[key].get("type") for key in ("frontend", "backend")]
+            settings["input"].get("length")
+            if not all(isinstance(given, str) for given in (*types, folder or "")):
+                raise TypeError("the types of its parts, and the backbone's folder, must be texts")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            absent("detector", entry["folder"], f"{path} describes no detector: {error!r}")
+            return nothing
         made = {self.backbone_folder(backbone) for backbone in self.config.get("backbones", {})}
-        folder = backbone.get("folder")
-        if folder is not None and folder not in made and not Path(folder).is_dir():
-            raise ConfigError(
-                f"{where}: the detector's backbone, {folder}, does not exist; put the backbone "
-                "there, or start from the folder where the detector was made"
+        if folder is not None and folder not in made and not os.path.isdir(folder):
+            absent(
+                "backbone",
+                folder,
+                f"the detector's backbone, {folder}, does not exist; put the backbone there, or "
+                "start from the folder where the detector was made",
             )
-        trained_on = [Path(source["manifest"]).stem for source in meta.get("trained_on", [])]
         return {
             **settings,
             "sha256": hashlib.sha256(text).hexdigest(),

@@ -2,8 +2,10 @@
 # Nothing heavy may be imported: this is parsed again in every cluster job.
 import functools
 import re
+import sys
 from types import SimpleNamespace
 
+from snakemake.logging import logger
 from snakemake.path_modifier import PathModifier
 
 from spoofscope.errors import ConfigError
@@ -14,12 +16,30 @@ from spoofscope.identity import (
     keep_digests_in,
     plain,
 )
-from spoofscope.study import Study, local_gpu, read_config
+from spoofscope.launch import check_command_line, check_folder
+from spoofscope.study import Study, local_gpu
+from spoofscope.study_files import located, merged, read_config, typed
 
-# Of a key that is given twice Snakemake keeps the last without a word; this refuses it.
+
+def refused(error):
+    """End with one line about what a user can mend; Snakemake would add where the rules stand."""
+    if IS_MODULE:
+        raise error
+    logger.error(f"ConfigError: {' '.join(str(error).split())}")
+    raise SystemExit(1) from error
+
+
+# Snakemake keeps the last of a key that is given twice without a word, and the last of two options.
 if not IS_MODULE:
-    for configured in workflow.configfiles:
-        read_config(configured)
+    try:
+        check_folder(ROOT)
+        if workflow.is_main_process:
+            check_command_line(sys.argv)
+        for configured in workflow.configfiles:
+            read_config(configured)
+    except ConfigError as error:
+        refused(error)
+    config = merged(config, typed(workflow.config_settings.config))
 
 # A module can be given a prefix, the folder for all that it makes. Snakemake would put it before the
 # paths of rules, whoever they belong to, and not before those that parameters hold. So it is taken
@@ -32,7 +52,12 @@ def placed(folder):
     return _prefixed(f"{folder}/").removesuffix("/")
 
 
-STUDY = Study(config, placed=placed)
+try:
+    STUDY = Study(config, placed=placed)
+except ConfigError as error:
+    refused(error if IS_MODULE else located(error, workflow.configfiles))
+# Captions read the configuration.
+config["title"] = STUDY.config["title"]
 R = STUDY.root
 LOGS = placed(f"logs/{STUDY.name}")
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -185,14 +210,17 @@ def target(files, absent=None):
     A study that has none of them refuses with the sentence `absent`; without one it makes nothing.
     """
 
-    def given(wildcards):
-        found = files()
-        if absent and not found:
-            raise ConfigError(
-                f"study {STUDY.name!r} has nothing to make that from: {absent}"
-            )
-        return found
+    def lacking():
+        if absent and not files():
+            return f"study {STUDY.name!r} has nothing to make that from: {absent}"
 
+    def given(wildcards):
+        if message := lacking():
+            raise ConfigError(message)
+        return files()
+
+    # Looked at before any job is planned, where it is asked for by name.
+    given.lacking = lacking
     return given
 
 
@@ -235,7 +263,7 @@ NO_GENERATORS = (
     "no detectors are held against generators (section `generators`), or there are more than a "
     "figure can show (key `generators.systems`)"
 )
-NO_BREAKDOWNS = "no conditions are given (section `conditions`)"
+NO_BREAKDOWNS = "no conditions are given (section `conditions`), or nothing is scored on an eval split"
 NO_GRIDS = (
     "no detectors or fusions are points of a grid (an entry with the key `grid`, of more than one "
     "point)"
@@ -427,9 +455,9 @@ def figure_names():
         names += ["eer_by_condition", "train_test_matrix"]
     if generator_matrix():
         names += ["generator_matrix"]
-    if "comparisons" in STUDY.config:
+    if comparison_table():
         names += ["comparisons"]
-    if "reliability" in STUDY.config:
+    if reliability_scores():
         names += ["reliability"]
     if DISAGREEMENTS:
         names += ["disagreements"]
@@ -455,12 +483,14 @@ def figure_names():
 
 
 def table_names():
-    names = ["runs", "headline"]
-    if "comparisons" in STUDY.config:
+    names = ["runs"] if STUDY.runs else []
+    if STUDY.scorings():
+        names += ["headline"]
+    if compared_scores():
         names += ["comparisons"]
-    if STUDY.config.get("conditions"):
+    if broken_down():
         names += ["breakdowns"]
-    if "generators" in STUDY.config:
+    if generator_scores():
         names += ["generator_matrix"]
     return names + [f"grid_{grid}" for grid in STUDY.grids]
 

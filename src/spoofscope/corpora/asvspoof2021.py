@@ -71,6 +71,7 @@ class ASVspoof2021LA(_ASVspoof2021):
     )
     track: ClassVar[str] = "LA"
     columns: ClassVar[tuple[str, ...]] = _LA_COLUMNS
+    conditions: ClassVar[tuple[str, ...]] = _LA_COLUMNS
     eval_counts: ClassVar[tuple[int, int]] = (14816, 133360)
 
 
@@ -83,4 +84,5 @@ class ASVspoof2021DF(_ASVspoof2021):
     )
     track: ClassVar[str] = "DF"
     columns: ClassVar[tuple[str, ...]] = _DF_COLUMNS
+    conditions: ClassVar[tuple[str, ...]] = _DF_COLUMNS
     eval_counts: ClassVar[tuple[int, int]] = (14869, 519059)

@@ -26,6 +26,7 @@ class ASVspoof5(Corpus):
 
     name: ClassVar[str] = "asvspoof5"
     obtain: ClassVar[str] = "https://zenodo.org/records/14498691 (track 1)"
+    conditions: ClassVar[tuple[str, ...]] = tuple(name for name in _COLUMNS if name != "unused")
 
     def rows(self) -> Iterable[Mapping[str, str]]:
         """The protocols' lines; gender, codec and attack tag are conditions."""

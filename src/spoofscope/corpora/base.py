@@ -54,6 +54,8 @@ class Corpus(ABC):
     name: ClassVar[str]
     # Where its authors give it out, for people who have to fetch it.
     obtain: ClassVar[str] = ""
+    # Columns of the manifest beyond those of every corpus; more where an option names a table.
+    conditions: ClassVar[tuple[str, ...]] = ()
     defaults: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, root: Path, options: Mapping[str, Any], *, key: str = "<name>") -> None:

@@ -30,6 +30,8 @@ class CtrSVDD(Corpus):
         "(test); some bona fide clips from their own sources"
     )
 
+    conditions: ClassVar[tuple[str, ...]] = ("source",)
+
     def rows(self) -> Iterable[Mapping[str, str]]:
         """The lines of the lists; attacks A01 to A14 are the systems."""
         for split in self.splits:

@@ -43,6 +43,7 @@ class Habla(DealtCorpus):
 
     name: ClassVar[str] = "habla"
     obtain: ClassVar[str] = "https://github.com/Ruframapi/HABLA (FinalDataset_16khz)"
+    conditions: ClassVar[tuple[str, ...]] = ("accent",)
     defaults: ClassVar[Mapping[str, Any]] = {
         **DealtCorpus.defaults,
         "metadata": None,

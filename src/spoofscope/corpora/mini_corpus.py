@@ -20,6 +20,7 @@ class MiniCorpus(Corpus):
     """
 
     name: ClassVar[str] = "mini"
+    conditions: ClassVar[tuple[str, ...]] = ("gender", "language", "codec", "base_utt", "sentence")
     defaults: ClassVar[Mapping[str, Any]] = {"options": {}, "segments": "segments.tsv"}
 
     def rows(self) -> Iterable[Mapping[str, str]]:

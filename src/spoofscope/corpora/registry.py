@@ -1,5 +1,6 @@
 """Corpus readers by name. A member is imported only when it is built."""
 
+import csv
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from spoofscope.errors import ConfigError
 from spoofscope.options import nearest
+from spoofscope.tables import MANIFEST_COLUMNS
 
 if TYPE_CHECKING:
     from spoofscope.corpora.base import Corpus
@@ -100,6 +102,41 @@ def label_files(config: Mapping[str, Any], root: str | Path) -> list[Path]:
         path for pattern in _LABELS.get(config["type"], ()) for path in Path(root).glob(pattern)
     }
     return sorted(named | {path for path in found if path.is_file()})
+
+
+def columns_of(config: Mapping[str, Any], root: str | Path) -> set[str] | None:
+    """The columns that a corpus' manifest will have, as far as that is known before it is read.
+
+    Args:
+        config: the corpus' entry in the study file.
+        root: the folder that holds the corpus.
+
+    Returns:
+        None where a table says so that is not there yet, or cannot be read.
+    """
+    known = {*MANIFEST_COLUMNS, *_reader(config["type"]).conditions}
+    known |= set(config.get("defaults", {}))
+    if config["type"] == "table" and config.get("columns"):
+        return known | set(config["columns"])
+    for option in ("file", "metadata"):
+        if config.get(option):
+            header = _header(Path(root) / config[option], config.get("delimiter"))
+            if header is None:
+                return None
+            known |= header
+    return known
+
+
+def _header(table: Path, delimiter: str | None) -> set[str] | None:
+    separator = delimiter or {".tsv": "\t", ".psv": "|"}.get(table.suffix.lower(), ",")
+    try:
+        with open(table, encoding="utf-8-sig", newline="") as stream:
+            line = stream.readline(100_000)
+        if separator == " ":
+            return set(line.split())
+        return {name.strip() for name in next(csv.reader([line], delimiter=separator), [])}
+    except (OSError, ValueError, TypeError, csv.Error):
+        return None
 
 
 def build(config: Mapping[str, Any], root: str | Path, *, key: str) -> "Corpus":

@@ -69,6 +69,7 @@ class WaveFake(Corpus):
         "https://zenodo.org/records/5642694 (WaveFake), "
         "https://keithito.com/LJ-Speech-Dataset (bona fide)"
     )
+    conditions: ClassVar[tuple[str, ...]] = ("base_utt", "folder", "voice")
     defaults: ClassVar[Mapping[str, Any]] = {
         "only_use": None,
         "bonafide": [],

@@ -19,6 +19,7 @@ import yaml
 
 from spoofscope.errors import ProvenanceError, SpoofscopeError
 from spoofscope.launch import VARIABLE
+from spoofscope.study_files import read_config
 
 PROFILE = Path("profiles/local/config.yaml")
 """Both profiles have the same rerun triggers."""
@@ -76,6 +77,7 @@ def ask(checkout: Path, configfiles: Sequence[str]) -> Plan:
             study.
 
     Raises:
+        ConfigError: a study file cannot be read.
         ProvenanceError: the folder is no checkout, or Snakemake refuses the study; the message is
             Snakemake's.
     """
@@ -88,6 +90,7 @@ def ask(checkout: Path, configfiles: Sequence[str]) -> Plan:
     for name in configfiles:
         if not (checkout / name).is_file():
             raise ProvenanceError(f"there is no study file {name}")
+        read_config(checkout / name)
     library = str(checkout / "src")
     environment = {
         **os.environ,
@@ -242,6 +245,9 @@ def main() -> None:
             json.dump(_answer(sys.argv[1:], Path(folder)), answer)
         except SpoofscopeError as error:
             json.dump({"error": str(error)}, answer)
+        except SystemExit as ended:
+            # common/study.smk refuses so.
+            json.dump({"error": str(ended.__cause__)}, answer)
         except Exception as error:
             told = str(error) or repr(error)
             json.dump({"error": f"Snakemake refuses the study: {told}"}, answer)

@@ -1,0 +1,46 @@
+"""Manifest columns that a study file names, checked before any manifest is there."""
+
+from spoofscope.corpora.registry import columns_of
+from spoofscope.errors import ConfigError
+from spoofscope.options import nearest
+from spoofscope.study import Study
+
+# What an augmented copy's manifest has beside the columns of its corpus.
+_OF_COPIES = {"source_utt", "augmentation"}
+
+
+def check_columns(study: Study) -> None:
+    """Refuse columns that no corpus has: of `conditions`, `bootstrap`, `generators`, `fingerprints`.
+
+    Where a corpus' columns are not known before its manifest is made, any of them may be its own.
+
+    Raises:
+        ConfigError: a column is in no manifest that it would be looked for in; the message names
+            the nearest that is.
+    """
+    for i, condition in enumerate(study.config.get("conditions", [])):
+        for column in condition.split("+"):
+            _check(study, column, [*study.corpora, *study.copies], f"conditions[{i}]")
+    cluster = study.config.get("bootstrap", {}).get("cluster")
+    if cluster is not None:
+        _check(study, cluster, [*study.corpora, *study.copies], "bootstrap.cluster")
+    for i, entry in enumerate(study.config.get("generators", {}).get("trials", [])):
+        if "match" in entry:
+            _check(study, entry["match"], [entry["corpus"]], f"generators.trials[{i}].match")
+    fingerprints = study.config.get("fingerprints", {})
+    for key in ("match", "group"):
+        if fingerprints.get(key) is not None:
+            _check(study, fingerprints[key], [fingerprints["corpus"]], f"fingerprints.{key}")
+
+
+def _check(study: Study, column: str, names: list[str], where: str) -> None:
+    known: set[str] = set()
+    for name in names:
+        corpus = study.copies[name]["corpus"] if name in study.copies else name
+        columns = columns_of(study.corpora[corpus], study.corpus_root(corpus))
+        if columns is None:
+            return
+        known |= columns | (_OF_COPIES if name in study.copies else set())
+    if column not in known:
+        lacking = f"corpus {names[0]} has no" if len(names) == 1 else "no corpus of the study has a"
+        raise ConfigError(f"{where}: {lacking} column {column!r}; {nearest(column, known)}")

@@ -1,0 +1,56 @@
+# What was asked for by name is looked at before any job is planned: with all rules read.
+from spoofscope.targets import asked_targets, check_targets
+
+
+def made_files():
+    """Every file that can be asked for, to find the nearest to a misspelt one in."""
+    parts = (
+        manifests,
+        audits,
+        features,
+        weights,
+        scores,
+        metrics,
+        attributions,
+        artefacts,
+        layers,
+        fingerprints,
+        disagreements,
+        exports,
+        grids,
+        figures,
+        tables,
+    )
+    return [
+        f"{R}/report/index.html",
+        f"{R}/ro-crate-metadata.json",
+        *(path for part in parts for path in part()),
+    ]
+
+
+def makers(target):
+    """The rules that a target is about."""
+    if workflow.is_rule(target):
+        return [workflow.get_rule(target)]
+    return [rule for rule in workflow.rules if rule.is_producer(target)]
+
+
+def check_asked(targets):
+    check_targets(
+        targets,
+        [rule.name for rule in workflow.rules if not rule.has_wildcards()],
+        made_files(),
+        lambda target: bool(makers(target)),
+    )
+    for target in targets:
+        for rule in makers(target):
+            for given in rule.input:
+                if message := getattr(given, "lacking", lambda: None)():
+                    raise ConfigError(message)
+
+
+if workflow.is_main_process and not IS_MODULE:
+    try:
+        check_asked(asked_targets(sys.argv))
+    except ConfigError as error:
+        refused(error)
