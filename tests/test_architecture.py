@@ -54,6 +54,7 @@ FLOORS = {
     "outside": 4,
     "launch": 4,
     "targets": 4,
+    "columns": 4,
     "needs": 4,
     "job": 4,
     "figures": 4,

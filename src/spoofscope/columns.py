@@ -10,7 +10,7 @@ _OF_COPIES = {"source_utt", "augmentation"}
 
 
 def check_columns(study: Study) -> None:
-    """Refuse columns that no corpus has: of `conditions`, `bootstrap`, `generators`, `fingerprints`.
+    """Refuse columns in `conditions`, `bootstrap`, `generators`, `fingerprints` that no corpus has.
 
     Where a corpus' columns are not known before its manifest is made, any of them may be its own.
 

@@ -20,10 +20,11 @@ _IMPORT = "published weights: `spoofscope import`; a study: its detectors/NAME-H
 class Need:
     """One thing that a study reads and does not make.
 
-    kind: corpus, archive, noise, backbone, detector, scores or verifier (scores of speakers). name: its name in the study file.
-    place: the file or folder where it is looked for. source: where it is had; "-" where only the
-    user knows. fetched: whether the workflow downloads it; otherwise it has to be put there.
-    present: whether it is there. problem: why it cannot be used although something is there.
+    kind: corpus, archive, noise, backbone, detector, scores or verifier (scores of speakers). name:
+    its name in the study file. place: the file or folder where it is looked for. source: where it
+    is had; "-" where only the user knows. fetched: whether the workflow downloads it; otherwise it
+    has to be put there. present: whether it is there. problem: why it cannot be used although
+    something is there.
     """
 
     kind: str
@@ -39,8 +40,8 @@ def needs(study: Study) -> list[Need]:
     """Everything that a study reads and does not make, in the order of the study file.
 
     One that is missing hides no other: a study whose detectors are not all there yet is loaded with
-    `absent_detectors`. A folder is present when there is something in it; what is in it is not looked at: the corpus'
-    manifest and audit do that.
+    `absent_detectors`. A folder is present when there is something in it; what is in it is not
+    looked at: the corpus' manifest and audit do that.
     """
     return [
         *_corpora(study),

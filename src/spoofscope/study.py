@@ -48,10 +48,12 @@ MOST_JOBS = 200_000
 """So many jobs of scoring a study may have."""
 
 # What `data_root` may not be in: what is under version control, and what the workflow writes.
-_OWN_FOLDERS = frozenset(
-    (".ci", ".git", ".snakemake", ".venv", "benchmarks", "config", "docs", "envs", "logs")
-    + ("profiles", "results", "src", "tests", "workflow")
-)
+# fmt: off
+_OWN_FOLDERS = frozenset((
+    ".ci", ".git", ".snakemake", ".venv", "benchmarks", "config", "docs", "envs", "logs",
+    "profiles", "results", "src", "tests", "workflow",
+))
+# fmt: on
 
 MOST_SHOWN = 48
 """So many systems and seeds a figure shows with a curve, a row or a panel each; no more."""
@@ -118,7 +120,8 @@ def _validator() -> Any:
             yield jsonschema.ValidationError(f"{value!r} does not match {wanted!r}")
 
     types = draft.TYPE_CHECKER.redefine("integer", whole)
-    return jsonschema.validators.extend(draft, {"pattern": pattern}, type_checker=types)
+    extend: Any = jsonschema.validators.extend
+    return extend(draft, {"pattern": pattern}, type_checker=types)
 
 
 def _check(instance: Any, schema: Config, definition: Config, prefix: str = "") -> None:
@@ -566,6 +569,15 @@ class Study:
 
     def _check_generators(self, sets: Iterable[tuple[str, str]]) -> None:
         section = self.config.get("generators", {})
+        trials = [(entry["corpus"], entry["split"]) for entry in section.get("trials", [])]
+        for i, name in enumerate(section.get("systems", [])):
+            fused = name in self.config.get("fusion", {})
+            own = self._fusion_sets(name) if fused else self._sets_of(name)
+            if not set(own) & set(trials):
+                raise ConfigError(
+                    f"generators.systems[{i}]: {name!r} scores none of generators.trials; see the "
+                    "keys `score`"
+                )
         for i, entry in enumerate(section.get("trials", [])):
             self._check_scored(entry, f"generators.trials[{i}]", sets)
             if entry["split"] != "eval":

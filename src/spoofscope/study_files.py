@@ -29,7 +29,7 @@ _OVERLONG = 2**63
 _PLACE = re.compile(r"(the study file|[^\s:]+):")
 _UNKNOWN = re.compile(r"unknown key '([^']+)'")
 _LAST = re.compile(r"(?:\.[^.\[\]]+|\[\d+\])$")
-# Line breaks and tabs belong to texts; other control characters are damage, or an attack on screens.
+# Line breaks and tabs belong to texts; other control characters are damage, or an attack.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -62,7 +62,7 @@ def read_config(path: str | Path) -> Config:
         raise ConfigError(f"{path}: a study file is a mapping of keys, this is not")
     if "__use_yte__" in config:
         raise ConfigError(
-            f"{path}: key '__use_yte__' would have Snakemake run the file's texts as code; remove it"
+            f"{path}: key '__use_yte__' would have Snakemake run texts of the file as code"
         )
     return config
 
@@ -98,15 +98,13 @@ def _check_depth(text: str, path: Path) -> None:
     # Events come one by one; composing goes down as deep as the file does.
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > DEEPEST:
-                raise ConfigError(
-                    f"{path}, line {event.start_mark.line + 1}: more than {DEEPEST} mappings and "
-                    "lists in each other; no study file needs that"
-                )
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise ConfigError(
+                f"{path}: more than {DEEPEST} mappings and lists in each other; no study file "
+                "needs that"
+            )
 
 
 def _count(node: Any, path: Path, known: dict[int, int], above: set[int]) -> int:
@@ -147,8 +145,9 @@ def merged(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> Config:
     whole = dict(base)
     for key, value in overlay.items():
         inner = whole.get(key)
-        both = isinstance(value, Mapping) and isinstance(inner, Mapping)
-        whole[key] = merged(inner, value) if both else value
+        if isinstance(value, Mapping) and isinstance(inner, Mapping):
+            value = merged(inner, value)
+        whole[key] = value
     return whole
 
 

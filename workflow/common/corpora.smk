@@ -105,9 +105,13 @@ def params_audit(wildcards):
 
 # Said before any job starts, and by dry runs, which need none of it.
 if workflow.is_main_process:
-    from snakemake.logging import logger
+    from spoofscope.columns import check_columns
     from spoofscope.needs import as_text, missing
 
+    try:
+        check_columns(STUDY)
+    except ConfigError as error:
+        refused(located(error, workflow.configfiles))
     if absent := missing(STUDY):
         logger.warning(
             f"Study {STUDY.name} needs what is not there yet:\n{as_text(absent)}\n"

@@ -483,7 +483,7 @@ def figure_names():
 
 
 def table_names():
-    names = ["runs"] if STUDY.runs else []
+    names = ["runs"]
     if STUDY.scorings():
         names += ["headline"]
     if compared_scores():

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from spoofscope.errors import ConfigError
 from spoofscope.options import nearest
-from spoofscope.tables import MANIFEST_COLUMNS
 
 if TYPE_CHECKING:
     from spoofscope.corpora.base import Corpus
@@ -114,6 +113,8 @@ def columns_of(config: Mapping[str, Any], root: str | Path) -> set[str] | None:
     Returns:
         None where a table says so that is not there yet, or cannot be read.
     """
+    from spoofscope.tables import MANIFEST_COLUMNS
+
     known = {*MANIFEST_COLUMNS, *_reader(config["type"]).conditions}
     known |= set(config.get("defaults", {}))
     if config["type"] == "table" and config.get("columns"):

@@ -348,9 +348,11 @@ def build_page(
     missing = [name for name in figures if name not in captions]
     if missing:
         raise SpoofscopeError(f"figure {missing[0]!r} has no caption in spoofscope.report.page")
-    headline = read_table(
-        f"{root}/tables/headline.tsv", {"name": pl.String(), "corpus": pl.String()}
-    )
+    # A study of corpora alone scores nothing.
+    headline = pl.DataFrame()
+    if systems:
+        columns = {"name": pl.String(), "corpus": pl.String()}
+        headline = read_table(f"{root}/tables/headline.tsv", columns)
     numbers = [name for name in headline.columns if name not in _TEXT_COLUMNS]
     headline = headline.with_columns(
         pl.col(name).replace("", None).cast(pl.Float64) for name in numbers
@@ -400,7 +402,9 @@ def build_page(
         generators=generator_summary(f"{root}/tables/generator_matrix.tsv")
         if config.get("generators")
         else [],
-        breakdowns=_breakdowns(f"{root}/tables/breakdowns.tsv") if config.get("conditions") else [],
+        breakdowns=_breakdowns(f"{root}/tables/breakdowns.tsv")
+        if config.get("conditions") and any(system["sets"] for system in systems)
+        else [],
         git=git_state(),
         packages=package_versions(),
     )
