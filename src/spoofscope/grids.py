@@ -11,6 +11,7 @@ Imported while the workflow is parsed: standard library only.
 import copy
 import fnmatch
 import itertools
+import math
 import re
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
@@ -23,6 +24,9 @@ SECTIONS = ("augmented", "frontends", "detectors", "fusion")
 
 SCORED = ("detectors", "fusion")
 """Those of them whose points have error rates."""
+
+MOST_POINTS = 10_000
+"""So many points a grid may have."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)(?:\.([A-Za-z0-9_]+))?\}")
@@ -218,6 +222,11 @@ def _named_points(name: str, entry: Mapping[str, Any], where: str) -> dict[str, 
             )
     if any(field not in (None, "label") for _, field in in_name):
         raise ConfigError(f"{where}: a name holds axes as {{axis}}, not as {{axis.key}}")
+    size = math.prod(len(values) for values in axes.values())
+    if size > MOST_POINTS:
+        raise ConfigError(
+            f"{where}.grid: {size:,} points, more than the {MOST_POINTS:,} that can be planned"
+        )
     points: dict[str, _Point] = {}
     for chosen in itertools.product(*axes.values()):
         point = dict(zip(axes, chosen, strict=True))

@@ -130,7 +130,7 @@ def _check(instance: Any, schema: Config, definition: Config, prefix: str = "") 
     # A misspelt key is both unknown and missing; the first of these says more.
     errors = sorted(
         validator.iter_errors(instance),
-        key=lambda e: (len(e.absolute_path), e.validator != "additionalProperties", str(e)),
+        key=lambda e: (len(e.absolute_path), e.validator != "additionalProperties", e.message),
     )
     if errors:
         raise ConfigError(_explain(errors[0], prefix))
@@ -415,8 +415,10 @@ class Study:
     def _check_data_root(self, data_root: str) -> None:
         """`data_root`, as it is written, is a folder of its own."""
         where = f"data_root: {data_root!r}"
-        if set("{}") & set(data_root):
-            raise ConfigError(f"{where} holds braces, which stand for wildcards in rules")
+        if set("{}\n\r\t") & set(data_root):
+            raise ConfigError(
+                f"{where} holds braces, which stand for wildcards in rules, a tab or a line break"
+            )
         place = os.path.normpath(data_root)
         here = os.path.relpath(place) if os.path.isabs(place) else place
         checkout = os.path.relpath(place, SCHEMA.parents[2])
@@ -569,6 +571,13 @@ class Study:
 
     def _check_generators(self, sets: Iterable[tuple[str, str]]) -> None:
         section = self.config.get("generators", {})
+        for i, entry in enumerate(section.get("trials", [])):
+            self._check_scored(entry, f"generators.trials[{i}]", sets)
+            if entry["split"] != "eval":
+                raise ConfigError(
+                    f"generators.trials[{i}].split: detectors were selected, and their thresholds "
+                    f"chosen, on other splits than eval; {entry['split']!r} would flatter them"
+                )
         trials = [(entry["corpus"], entry["split"]) for entry in section.get("trials", [])]
         for i, name in enumerate(section.get("systems", [])):
             fused = name in self.config.get("fusion", {})
@@ -577,13 +586,6 @@ class Study:
                 raise ConfigError(
                     f"generators.systems[{i}]: {name!r} scores none of generators.trials; see the "
                     "keys `score`"
-                )
-        for i, entry in enumerate(section.get("trials", [])):
-            self._check_scored(entry, f"generators.trials[{i}]", sets)
-            if entry["split"] != "eval":
-                raise ConfigError(
-                    f"generators.trials[{i}].split: detectors were selected, and their thresholds "
-                    f"chosen, on other splits than eval; {entry['split']!r} would flatter them"
                 )
         if "threshold" not in section:
             return

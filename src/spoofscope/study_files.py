@@ -18,7 +18,7 @@ Config = dict[str, Any]
 MOST_BYTES = 8 * 2**20
 """Size of the largest study file that is read."""
 
-MOST_VALUES = 200_000
+MOST_VALUES = 50_000
 """So many keys and values a study file may have when every alias stands for a copy."""
 
 DEEPEST = 50
