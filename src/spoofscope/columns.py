@@ -22,7 +22,7 @@ def check_columns(study: Study) -> None:
         for column in condition.split("+"):
             _check(study, column, [*study.corpora, *study.copies], f"conditions[{i}]")
     cluster = study.config.get("bootstrap", {}).get("cluster")
-    if cluster is not None:
+    if cluster not in (None, "none"):
         _check(study, cluster, [*study.corpora, *study.copies], "bootstrap.cluster")
     for i, entry in enumerate(study.config.get("generators", {}).get("trials", [])):
         if "match" in entry:

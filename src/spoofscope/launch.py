@@ -57,14 +57,6 @@ def quote_interpreter() -> None:
         sys.executable = shlex.quote(sys.executable)
 
 
-<<<<<<< HEAD
-def one_run_at_a_time(places: Iterable[str | Path] = (), folder: Path = FOLDER) -> None:
-    """Hold the working directory, and folders written to, until this process ends, however it ends.
-
-    Args:
-        places: the folders, which other checkouts may use as well, through links or by their path.
-        folder: where the lock of the working directory lies.
-=======
 def check_folder(folder: Path) -> None:
     """Refuse a checkout whose path Snakemake would take for a pattern.
 
@@ -94,9 +86,12 @@ def check_command_line(arguments: Sequence[str]) -> None:
         )
 
 
-def one_run_at_a_time(folder: Path = FOLDER) -> None:
-    """Hold the working directory for this process until it ends, however it ends.
->>>>>>> c850ada (Study files: bounds, lines in messages, defaults, targets with the nearest word)
+def one_run_at_a_time(places: Iterable[str | Path] = (), folder: Path = FOLDER) -> None:
+    """Hold the working directory, and folders written to, until this process ends, however it ends.
+
+    Args:
+        places: the folders, which other checkouts may use as well, through links or by their path.
+        folder: where the lock of the working directory lies.
 
     Raises:
         SpoofscopeError: another run of the workflow holds one of them.
