@@ -23,8 +23,9 @@ from spoofscope.metrics.measure import (
     tandem_metrics,
     threshold_metrics,
 )
-from spoofscope.metrics.tables import MACRO, clusters_of, evaluate, over_seeds, split_levels
+from spoofscope.metrics.tables import clusters_of, evaluate, over_seeds, split_levels
 from spoofscope.metrics.tdcf import AsvRates, tandem
+from spoofscope.names import MACRO
 from spoofscope.selection.calibration import fit_calibration
 
 # A small grid of values, so ties within and across the classes are the rule.

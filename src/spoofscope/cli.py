@@ -276,17 +276,20 @@ _count.__name__ = "whole number, 0 or more"
 def _metrics(options: argparse.Namespace) -> int:
     from spoofscope.metrics.tables import evaluate
     from spoofscope.options import check_resamples
-    from spoofscope.tables import join_scores, read_scores, read_trials
+    from spoofscope.tables import check_levels, join_scores, read_scores, read_trials
 
+    trials = read_trials(options.trials)
+    by = [] if options.by is None else [options.by]
+    asked = {options.by, *(options.by or "").split("+")}
+    check_levels(trials, [name for name in trials.columns if name in asked], options.trials)
     joined = join_scores(
         read_scores(options.scores),
         # A list of trials may bring scores of its own; those asked for are in the score file.
-        read_trials(options.trials).drop("score", strict=False),
+        trials.drop("score", strict=False),
         scores_name=options.scores,
         trials_name=options.trials,
     )
     check_resamples(options.bootstrap, "--bootstrap")
-    by = [] if options.by is None else [options.by]
     table = evaluate(
         joined, by, options.bootstrap, options.seed, options.cluster, tandem=_tandem(options)
     )
@@ -303,7 +306,7 @@ def _tandem(options: argparse.Namespace) -> "Tandem | None":
 
 
 def _metrics_json(table: "pl.DataFrame") -> dict[str, Any]:
-    from spoofscope.metrics.tables import MACRO, POOLED
+    from spoofscope.names import MACRO, POOLED
 
     levels: dict[tuple[str, str], dict[str, Any]] = {}
     for row in table.iter_rows(named=True):

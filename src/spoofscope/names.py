@@ -5,6 +5,7 @@ would take the place of the row over all systems. So such names are refused wher
 and columns of conditions are read.
 """
 
+import functools
 import re
 
 from spoofscope.errors import TableError
@@ -28,14 +29,16 @@ ALL_SPOOFS = "all spoofs"
 RESERVED = (
     *(NONE, BONAFIDE, SPOOF, ALL, POOLED),
     *(MACRO, MEAN_OF_UNSEEN, MEAN_OF_ALL, SELECTION, ALL_GENERATORS, ALL_SPOOFS),
+    # Columns of the table of nearest fingerprints, whose further columns are called like systems.
+    *("utt_id", "source", "nearest"),
 )
-"""What no spoofing system and no level of a condition may be called; "-" is no level, either."""
+"""What no spoofing system and no level of a condition may be called, in whatever spelling."""
 
-# Columns of the tables that conditions are joined to or become rows of.
 RESERVED_COLUMNS = (
     *("score", "condition", "level", "metric", "value", "ci_low", "ci_high"),
-    *("n_bonafide", "n_spoof", POOLED, ALL),
+    *("n_bonafide", "n_spoof", POOLED, ALL, MACRO),
 )
+"""What no condition may be called: tables of results have columns or rows of these names."""
 
 _BREAKS = re.compile(r"[\t\n\r\0]")
 
@@ -48,6 +51,7 @@ def _plain(name: str) -> str:
 _RESERVED = {_plain(name): name for name in RESERVED}
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def reserved(name: str) -> str | None:
     """The reserved word that a name is, or would be mistaken for; None where it is none."""
     return _RESERVED.get(_plain(name))
@@ -67,9 +71,9 @@ def check_system(system: str, label: str, where: str) -> None:
     word = reserved(system) if label == SPOOF else None
     if word is not None:
         raise TableError(
-            f"{where}: a spoofing system cannot be called {system!r}: tables and figures use "
-            f"{word!r} for a group of trials; give it another name, such as "
-            "'unknown' where it is not known"
+            f"{where}: a spoofing system cannot be called {system!r}: {word!r} "
+            + ("stands for bona fide trials" if word == NONE else "has a meaning of its own")
+            + " in tables and figures; give it another name, 'unknown' where it is not known"
         )
 
 
@@ -82,9 +86,9 @@ def check_level(level: str, column: str, where: str) -> None:
     word = reserved(level)
     if word is not None and level != NONE:
         raise TableError(
-            f"{where}: column {column!r}: {level!r} cannot be a level of a condition: tables and "
-            f"figures use {word!r} for a group of trials; write another word, or {NONE!r} where "
-            "the condition does not apply"
+            f"{where}: column {column!r}: {level!r} cannot be a level of a condition: {word!r} has "
+            "a meaning of its own in tables and figures; write another word, or '-' where the "
+            "condition does not apply"
         )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from spoofscope import rows
+from spoofscope import names, rows
 from spoofscope.errors import TableError
 from spoofscope.files import atomic_path
 from spoofscope.options import nearest
@@ -236,6 +236,27 @@ def check_manifest(frame: pl.DataFrame, path: str | Path) -> None:
             f"{path}: line {bad[0] + 2}: column 'system': {frame['system'][bad[0]]!r} does not fit "
             f"label {frame['label'][bad[0]]!r}; bona fide rows have '-', spoof rows a name"
         )
+    conditions = [name for name in frame.columns if name not in MANIFEST_COLUMNS]
+    for name in conditions:
+        names.check_condition(name, f"{path}: line 1")
+    check_levels(frame, ["system", *conditions], path)
+
+
+def check_levels(frame: pl.DataFrame, columns: Sequence[str], path: str | Path) -> None:
+    """Raise TableError where a level in one of the columns is called like a group of trials.
+
+    Args:
+        frame: rows of the table.
+        columns: the system of spoofs, or a condition; those that are no texts are not looked at.
+        path: of the table, for the message.
+    """
+    for column in columns:
+        if frame[column].dtype != pl.String:
+            continue
+        for level in frame[column].unique().drop_nulls():
+            if level != names.NONE and names.reserved(level) is not None:
+                line = frame[column].index_of(level)
+                names.check_level(level, column, f"{path}: line {(line or 0) + 2}")
 
 
 def rows_of_source(

@@ -27,6 +27,7 @@ from spoofscope.metrics.limits import LEAST_CLIPS, smallest_p
 from spoofscope.metrics.measure import METRICS, measure
 from spoofscope.metrics.rates import auc, eer
 from spoofscope.metrics.tables import clusters_of, draw, resampled_by
+from spoofscope.names import POOLED
 from spoofscope.options import check_resamples
 
 Floats = npt.NDArray[np.float64]
@@ -130,7 +131,7 @@ def _names(measures: pl.DataFrame) -> list[str]:
 
 def _groups(table: pl.DataFrame, *, classes: bool) -> list[tuple[str, pl.DataFrame]]:
     """All rows, the classes if asked for, and the spoofs of each system, with their names."""
-    groups = [("pooled", table)]
+    groups = [(POOLED, table)]
     if classes:
         groups += [(label, table.filter(label=label)) for label in ("bonafide", "spoof")]
     for system in table.filter(label="spoof")["system"].unique().sort():

@@ -18,6 +18,7 @@ from spoofscope.identity import rng_of
 from spoofscope.metrics.correlation import mean_interval
 from spoofscope.metrics.rates import auc
 from spoofscope.metrics.tables import clusters_of, resampled_by
+from spoofscope.names import ALL
 from spoofscope.options import check_resamples
 
 Floats = npt.NDArray[np.float64]
@@ -180,8 +181,8 @@ def summarise(
     if column is not None:
         table = table.with_columns(clusters_of(own, column).alias(_CLUSTER))
     rows: list[dict[str, Any]] = []
-    for system in ["all", *table["system"].unique().sort()]:
-        part = table if system == "all" else table.filter(pl.col("system") == system)
+    for system in [ALL, *table["system"].unique().sort()]:
+        part = table if system == ALL else table.filter(pl.col("system") == system)
         local = part.filter(pl.col("status") == "local")
         clusters = None if column is None else local[_CLUSTER].to_numpy()
         for metric in METRICS:

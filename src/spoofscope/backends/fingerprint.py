@@ -16,6 +16,7 @@ from spoofscope.backends.base import BackEnd
 from spoofscope.batches import valid_mask
 from spoofscope.components import positive_int, resolve
 from spoofscope.errors import ConfigError, DetectorError, TrainingError
+from spoofscope.names import BONAFIDE
 
 _OWNER = "back-end fingerprint"
 _REAL = "-"
@@ -106,7 +107,7 @@ class Fingerprint(BackEnd):
         device = self.means.device
         self.means = torch.from_numpy(means).float().to(device)
         self.variances = torch.from_numpy(np.maximum(within, _LEAST_VARIANCE)).float().to(device)
-        self.sources = ("bonafide", *generators)
+        self.sources = (BONAFIDE, *generators)
         self.config["sources"] = list(self.sources)
 
     def _profile(self, values: Tensor, lengths: Tensor) -> Tensor:

@@ -18,6 +18,8 @@ _DF_COLUMNS = (
     *("vocoder", "task", "team", "gender_pair", "language_pair"),
 )
 
+_OF_SPOOFS = ("vocoder", "task", "team")
+
 
 class _ASVspoof2021(Corpus):
     """Audio in `ASVspoof2021_<track>_eval/flac`, keys in `keys/<track>/CM/trial_metadata.txt`.
@@ -50,6 +52,8 @@ class _ASVspoof2021(Corpus):
                 continue
             yield {
                 **line,
+                # Bona fide lines have "bonafide" where others name the vocoder.
+                **{name: "-" for name in _OF_SPOOFS if line.get(name) == "bonafide"},
                 "path": str(folder / f"{line['utt_id']}.flac"),
                 "split": "eval",
                 "system": protocol_system(path, number, line["label"], line["system"]),

@@ -19,6 +19,7 @@ from spoofscope.corpora.manifest import Problem, in_threads
 from spoofscope.corpora.splitting import uneven
 from spoofscope.errors import AudioError
 from spoofscope.files import write_text
+from spoofscope.names import ALL
 from spoofscope.tables import LABELS, SPLITS, write_table
 
 AUDIT_COLUMNS: dict[str, pl.DataType] = {
@@ -185,7 +186,7 @@ def _problems(excluded: Sequence[Problem], undecodable: Sequence[Problem]) -> It
         note = f"in the manifest, but unusable: {problem.reason}"
         yield "audio", problem.split, "-", problem.utt_id, None, "fail", _one_line(note)
     if not excluded and not undecodable:
-        yield "audio", "all", "-", "files", 0.0, "ok", "every file can be decoded"
+        yield "audio", ALL, "-", "files", 0.0, "ok", "every file can be decoded"
 
 
 def _one_line(text: str) -> str:
@@ -206,10 +207,10 @@ def _duplicates(joined: pl.DataFrame) -> Iterator[Row]:
             status, what = "fail", f"the same audio is in {' and '.join(sorted(set(splits)))}"
         else:
             status, what = "warn", "the same audio"
-        split = splits[0] if len(set(splits)) == 1 else "all"
+        split = splits[0] if len(set(splits)) == 1 else ALL
         yield "duplicates", split, "-", ids[0], float(len(ids)), status, f"{what}: {names}"
     if groups.is_empty():
-        yield "duplicates", "all", "-", "files", 0.0, "ok", "no two files have the same samples"
+        yield "duplicates", ALL, "-", "files", 0.0, "ok", "no two files have the same samples"
 
 
 def _leakage(manifest: pl.DataFrame) -> Iterator[Row]:
@@ -219,7 +220,7 @@ def _leakage(manifest: pl.DataFrame) -> Iterator[Row]:
             continue
         known = manifest.filter(pl.col(column) != "-")
         if known.is_empty():
-            yield "leakage", "all", "-", what, None, "ok", f"no {what} is known: not checked"
+            yield "leakage", ALL, "-", what, None, "ok", f"no {what} is known: not checked"
             continue
         members = {s: set(known.filter(pl.col("split") == s)[column]) for s in splits}
         for i, first in enumerate(splits):
@@ -241,7 +242,7 @@ def _cues(joined: pl.DataFrame, planted: Mapping[str, Collection[str]]) -> Itera
         if bonafide.is_empty() or spoof.is_empty():
             continue
         systems = spoof["system"].unique().sort().to_list()
-        comparisons.append((split, "all", bonafide, spoof, set(systems)))
+        comparisons.append((split, ALL, bonafide, spoof, set(systems)))
         comparisons += [
             (split, system, bonafide, spoof.filter(pl.col("system") == system), {system})
             for system in systems

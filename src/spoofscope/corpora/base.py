@@ -10,6 +10,7 @@ import polars as pl
 from spoofscope.audio import has_suffix
 from spoofscope.errors import ConfigError, CorpusError
 from spoofscope.files import files_below, paths_below
+from spoofscope.names import check_condition, check_system
 from spoofscope.options import check_keys
 from spoofscope.rows import rows
 from spoofscope.tables import LABELS, SPLITS, read_segments
@@ -192,6 +193,16 @@ class Corpus(ABC):
                 f"{self.owner}: utterance {row['utt_id']!r} is {row['label']} but has the system "
                 f"{row['system']!r}; bona fide utterances have '-', spoofs a name"
             )
+        contradicted = frame.filter(pl.col("label").n_unique().over("path") > 1)
+        if contradicted.height:
+            of_path = frame.filter(pl.col("path") == contradicted["path"][0])
+            raise CorpusError(
+                f"{contradicted['path'][0]}: {self.owner} lists it as bonafide and as spoof, as "
+                f"{', '.join(map(repr, of_path['utt_id'].head(3)))}; a recording is one of them"
+            )
+        for name in frame.columns:
+            if name not in TRIAL_COLUMNS:
+                check_condition(name, self.owner)
 
     def _check_splits(self, frame: pl.DataFrame) -> None:
         for split in self.options["splits"] or ():
@@ -237,6 +248,7 @@ def protocol_system(path: Path, number: int, label: str, system: str) -> str:
 
     Raises:
         CorpusError: an unknown label, or an attack that contradicts it; names file and line.
+        TableError: the attack has a reserved name (see `names`).
     """
     if label not in LABELS:
         raise CorpusError(
@@ -244,6 +256,7 @@ def protocol_system(path: Path, number: int, label: str, system: str) -> str:
         )
     if (label == "bonafide") != (system in ("-", "bonafide")):
         raise CorpusError(f"{path}: line {number}: label {label!r} with the attack {system!r}")
+    check_system(system, label, f"{path}: line {number}")
     return "-" if label == "bonafide" else system
 
 

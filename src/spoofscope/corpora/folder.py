@@ -9,6 +9,7 @@ from spoofscope.audio import has_suffix
 from spoofscope.corpora.base import audio_files, audio_paths
 from spoofscope.corpora.splitting import DealtCorpus
 from spoofscope.errors import ConfigError, CorpusError
+from spoofscope.names import check_system
 from spoofscope.tables import SPLITS
 
 
@@ -90,15 +91,11 @@ class FolderCorpus(DealtCorpus):
 
     def _class_folders(self, folder: Path) -> list[dict[str, str]]:
         spoof = folder / "spoof"
-        if (spoof / "-").is_dir():
-            raise CorpusError(
-                f"{spoof / '-'}: rename this folder: '-' stands for bona fide where systems are "
-                f"named ({self.owner})"
-            )
+        sources = self._sources(folder)
+        for source, system in sources[1:]:
+            check_system(system, "spoof", f"{source}: rename this folder ({self.owner})")
         rows = [
-            self._row(path, system)
-            for source, system in self._sources(folder)
-            for path in audio_files(source)
+            self._row(path, system) for source, system in sources for path in audio_files(source)
         ]
         rows += [self._row(path, "unknown") for path in self._loose(spoof)]
         if not rows:

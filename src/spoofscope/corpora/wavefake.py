@@ -16,6 +16,7 @@ from spoofscope.corpora.folder import speaker_of, speaker_pattern
 from spoofscope.corpora.splitting import check_fractions, split_groups
 from spoofscope.errors import ConfigError, CorpusError
 from spoofscope.identity import seed_of
+from spoofscope.names import check_system
 from spoofscope.options import nearest
 from spoofscope.rows import check_columns, read_header
 from spoofscope.tables import SPLITS
@@ -109,6 +110,8 @@ class WaveFake(Corpus):
         sources = self._sources()
         rows = []
         for source in sources:
+            if not source.bonafide:
+                check_system(source.name, "spoof", f"{source.folder}: rename this folder")
             for path in audio_files(source.folder):
                 relative = path.relative_to(self.root)
                 row = {

@@ -9,6 +9,7 @@ import polars as pl
 from matplotlib.colors import Normalize
 
 from spoofscope.figures.style import new_figure, save, system_labels
+from spoofscope.names import BONAFIDE, POOLED, SPOOF
 from spoofscope.tables import read_table
 
 _COLUMNS: dict[str, pl.DataType] = {
@@ -20,7 +21,7 @@ _COLUMNS: dict[str, pl.DataType] = {
     "group": pl.String(),
 }
 _NUMBERS = ("rho", "ci_low", "ci_high", "p", "p_holm", "p_bh")
-_GROUPS = ("pooled", "bonafide", "spoof")
+_GROUPS = (POOLED, BONAFIDE, SPOOF)
 _LEVEL = 0.05
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from spoofscope.figures.inputs import read_metrics
 from spoofscope.figures.style import COLOURS, legend_below, new_figure, save, system_labels
-from spoofscope.metrics.tables import POOLED
+from spoofscope.names import ALL, POOLED
 
 _MARKERS = "osD^vP*X<>"
 
@@ -32,7 +32,7 @@ def draw(
     panels = (
         table.select("corpus", "split", "condition")
         .unique(maintain_order=True)
-        .sort("corpus", "split", pl.col("condition") != "pooled", "condition", maintain_order=True)
+        .sort("corpus", "split", pl.col("condition") != POOLED, "condition", maintain_order=True)
     )
     levels = [
         sorted(_rows(table, panel)["level"].unique().to_list())
@@ -115,5 +115,6 @@ def _rows(table: pl.DataFrame, panel: Mapping[str, str]) -> pl.DataFrame:
 
 def _level_label(rows: pl.DataFrame, level: str) -> str:
     row = rows.filter(pl.col("level") == level).row(0, named=True)
-    name = "all" if row["condition"] == POOLED else "none" if level == "-" else level
+    # Of a condition that does not apply "-", as in the tables: "none" may be a level of its own.
+    name = ALL if row["condition"] == POOLED else level
     return f"{name}\n({row['n_bonafide']} + {row['n_spoof']})"

@@ -7,9 +7,8 @@ import polars as pl
 from spoofscope.figures.fingerprint_means import name_lines, panels, plot, points
 from spoofscope.figures.style import SPOOF, save
 from spoofscope.fingerprints.means import read_fingerprints
+from spoofscope.names import ALL_GENERATORS
 from spoofscope.tables import read_table
-
-AVERAGE = "all generators"
 
 _ENERGY = "#444444"
 _STABILITY: dict[str, pl.DataType] = {
@@ -41,7 +40,7 @@ def draw(fingerprints: str, stability: str, outputs: Mapping[str, str]) -> None:
     """
     read = read_fingerprints(fingerprints)
     agreement = _agreement(stability)
-    names = [AVERAGE, *read.sources[1:]]
+    names = [ALL_GENERATORS, *read.sources[1:]]
     if len(names) == 2:
         names = names[1:]
     figure, axes = panels(len(names), 1.75)
@@ -51,7 +50,7 @@ def draw(fingerprints: str, stability: str, outputs: Mapping[str, str]) -> None:
             ("packets", SPOOF, "wavelet packets"),
             ("energy", _ENERGY, "average energy, short frames"),
         ):
-            if name == AVERAGE:
+            if name == ALL_GENERATORS:
                 values = read.average_difference(kind)
             else:
                 values = read.differences(kind)[read.sources.index(name) - 1]

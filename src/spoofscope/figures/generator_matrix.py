@@ -13,11 +13,9 @@ from spoofscope.figures.style import new_figure, percent, save
 from spoofscope.metrics.generators import (
     DEV_ONLY,
     LEFT_OUT,
-    MEAN_OF_ALL,
-    MEAN_OF_UNSEEN,
     TRAINED,
 )
-from spoofscope.metrics.tables import POOLED
+from spoofscope.names import ALL_SPOOFS, MEAN_OF_ALL, MEAN_OF_UNSEEN, POOLED
 from spoofscope.report.generators import read_generator_matrix
 
 _NUMBERS = ("eer", "eer_population_sd", "eer_min", "eer_max")
@@ -192,6 +190,6 @@ def _training(own: pl.DataFrame) -> str:
 
 
 def _label(column: _Column, whose: bool) -> str:
-    words = {POOLED: "all spoofs", MEAN_OF_UNSEEN: "mean of unseen", MEAN_OF_ALL: "mean of all"}
+    words = {POOLED: ALL_SPOOFS, MEAN_OF_UNSEEN: "mean of unseen", MEAN_OF_ALL: "mean of all"}
     text = words.get(column.generator, column.generator)
     return f"{column.corpus}: {text}" if whose else text

@@ -8,7 +8,7 @@ import polars as pl
 from spoofscope.figures.layer_maps import CELL, heat_map
 from spoofscope.figures.layer_probes import read_probes
 from spoofscope.figures.style import new_figure, save
-from spoofscope.metrics.tables import POOLED
+from spoofscope.names import ALL, POOLED
 
 
 def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:
@@ -59,10 +59,7 @@ def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:
 
 def _label(row: Mapping[str, object], several: bool) -> str:
     where = f"{row['corpus']}, {row['split']}: " if several else ""
-    if row["condition"] == POOLED:
-        level = "all"
-    else:
-        level = f"{row['condition']} {'none' if row['level'] == '-' else row['level']}"
+    level = ALL if row["condition"] == POOLED else f"{row['condition']} {row['level']}"
     return f"{row['probe']}, {where}{level} ({row['n_bonafide']} + {row['n_spoof']})"
 
 

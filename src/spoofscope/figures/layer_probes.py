@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from spoofscope.figures.style import legend_below, line_style, new_figure, save
-from spoofscope.metrics.tables import POOLED
+from spoofscope.names import POOLED
 from spoofscope.tables import read_table
 
 _COLUMNS: dict[str, pl.DataType] = {

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from spoofscope.figures.style import COLOURS, legend_below, new_figure, save
+from spoofscope.names import ALL
 from spoofscope.tables import read_table
 
 _COLUMNS: dict[str, pl.DataType] = {"system": pl.String(), "metric": pl.String(), "n": pl.Int64()}
@@ -43,7 +44,7 @@ def draw(
     table = pl.concat(tables)
     local = table.filter((pl.col("n") > 0) & pl.col("value").is_not_null())
     runs = table["run"].unique(maintain_order=True).to_list()
-    groups = sorted(set(local["system"]) - {"all"}) + (["all"] if local.height else [])
+    groups = sorted(set(local["system"]) - {ALL}) + ([ALL] if local.height else [])
     figure = new_figure(7.2, 2.7)
     width = 0.8 / max(len(runs), 1)
     for panel, (metric, (title, chance)) in enumerate(_METRICS.items(), start=1):

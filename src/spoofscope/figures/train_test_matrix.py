@@ -9,7 +9,7 @@ from matplotlib.colors import Normalize
 
 from spoofscope.figures.inputs import read_metrics
 from spoofscope.figures.style import new_figure, percent, save, system_labels
-from spoofscope.metrics.tables import MACRO, POOLED
+from spoofscope.names import MACRO, POOLED
 
 
 def draw(

@@ -27,11 +27,11 @@ from spoofscope.fingerprints.spectra import (
     spectra,
 )
 from spoofscope.identity import canonical_json, seed_of
+from spoofscope.names import BONAFIDE
 from spoofscope.options import nearest
 
 _LOGGER = logging.getLogger(__name__)
 
-BONAFIDE = "bonafide"
 """The source that bona fide clips have, whatever their speaker."""
 
 BANDS = 1024

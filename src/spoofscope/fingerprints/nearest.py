@@ -10,6 +10,7 @@ from spoofscope.backends.fingerprint import Fingerprint
 from spoofscope.detector import Detector
 from spoofscope.errors import DetectorError
 from spoofscope.inputs import detector_inputs
+from spoofscope.names import BONAFIDE
 
 CONFUSION_COLUMNS: dict[str, pl.DataType] = {
     "source": pl.String(),
@@ -57,7 +58,7 @@ def _clips(
         system = systems[utt_id]
         yield {
             "utt_id": utt_id,
-            "source": "bonafide" if system == "-" else system,
+            "source": BONAFIDE if system == "-" else system,
             "nearest": backend.sources[mean.index(max(mean))],
             **dict(zip(backend.sources, mean, strict=True)),
         }

@@ -12,9 +12,10 @@ import polars as pl
 
 from spoofscope import audio
 from spoofscope.files import atomic_folder, file_stem, sha256_file
-from spoofscope.fingerprints.means import BONAFIDE, Fingerprints
+from spoofscope.fingerprints.means import Fingerprints
 from spoofscope.fingerprints.spectra import Floats
 from spoofscope.identity import rng_of
+from spoofscope.names import BONAFIDE
 
 PEAK = 0.9
 """Largest magnitude of the samples."""

@@ -13,10 +13,11 @@ import numpy.typing as npt
 import polars as pl
 
 from spoofscope.errors import ConfigError
-from spoofscope.fingerprints.means import BONAFIDE, FLOOR, matched_weights
+from spoofscope.fingerprints.means import FLOOR, matched_weights
 from spoofscope.fingerprints.spectra import Floats
 from spoofscope.identity import rng_of
 from spoofscope.metrics.correlation import average_ranks, holm
+from spoofscope.names import BONAFIDE
 
 STRUCTURES = ("whole", "fine")
 """The log difference as it is, and less its moving average over `SMOOTHING` bands. A generator that

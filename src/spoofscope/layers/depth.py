@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from spoofscope.errors import TableError
-from spoofscope.metrics.tables import POOLED
+from spoofscope.names import POOLED
 
 MEAN_OF = "mean of "
 """How the name of several sets together begins."""

@@ -19,7 +19,8 @@ from spoofscope.errors import TableError
 from spoofscope.identity import rng_of
 from spoofscope.layers.pooling import Pooled
 from spoofscope.metrics.rates import eer
-from spoofscope.metrics.tables import MACRO, evaluate
+from spoofscope.metrics.tables import evaluate
+from spoofscope.names import MACRO
 from spoofscope.tables import LABELS, read_manifest, rows_of_source
 
 _LOGGER = logging.getLogger(__name__)

@@ -23,14 +23,11 @@ from spoofscope.metrics.measure import (
     threshold_metrics,
 )
 from spoofscope.metrics.rates import Floats
-from spoofscope.metrics.tables import POOLED, draw
+from spoofscope.metrics.tables import draw
+from spoofscope.names import MEAN_OF_ALL, MEAN_OF_UNSEEN, POOLED
 from spoofscope.options import check_resamples, nearest
 
 METRICS = ("eer", "eer_hard", "accuracy", "balanced_accuracy")
-
-# Rows that average over generators, in the column `generator`.
-MEAN_OF_UNSEEN = "(mean of unseen)"
-MEAN_OF_ALL = "(mean of all)"
 
 # What a detector knew of a generator. Model selection and threshold have seen what is in dev alone;
 # a generator that the study leaves out on purpose is as unseen as one it does not mention.

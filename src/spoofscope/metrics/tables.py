@@ -19,6 +19,7 @@ from spoofscope.metrics.measure import (
     tandem_metrics,
     threshold_metrics,
 )
+from spoofscope.names import MACRO, POOLED, check_condition, check_level
 from spoofscope.options import check_resamples, nearest
 from spoofscope.tables import LABELS
 
@@ -32,15 +33,15 @@ SCHEMA: dict[str, pl.DataType] = {
     "n_bonafide": pl.Int64(),
     "n_spoof": pl.Int64(),
 }
-POOLED = "pooled"
 NO_LEVEL = "-"
-MACRO = "(macro average)"
 UNKNOWN = "-"
 SPEAKER = "speaker"
 ONE_BY_ONE = "none"
 """Instead of the name of a column: trials are resampled, not clusters."""
 
 _ROW = "row of the trials"
+# What tells trials apart, or is what is measured.
+_NO_CONDITIONS = ("utt_id", "path", "label", "score")
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -102,8 +103,6 @@ def evaluate(
     for name in ("utt_id", "label", "score"):
         _check_column(joined, name)
     check_resamples(bootstrap, "bootstrap")
-    if POOLED in by:
-        raise TableError(f"a condition cannot be called {POOLED!r}; rename the column")
     if joined["score"].has_nulls():
         raise TableError("column 'score' has empty values; every trial needs a score")
     # Sums of floats depend on their order; the order of the rows must not show in the numbers.
@@ -219,6 +218,9 @@ def split_levels(joined: pl.DataFrame, condition: str) -> list[tuple[str, pl.Dat
     """
     columns = [condition] if condition in joined.columns else condition.split("+")
     for name in columns:
+        if name in _NO_CONDITIONS:
+            raise TableError(f"{name!r} is no condition; name a column of codecs, attacks ...")
+        check_condition(name, "the trials")
         _check_column(joined, name)
         _check_filled(joined, name)
     joined = joined.with_columns(pl.col(name).cast(pl.String) for name in columns)
@@ -232,7 +234,16 @@ def split_levels(joined: pl.DataFrame, condition: str) -> list[tuple[str, pl.Dat
         of_level = pl.all_horizontal(pl.col(name) == row[name] for name in columns)
         matching = pl.all_horizontal(pl.lit(True), *(pl.col(name) == row[name] for name in matched))
         trials = pl.concat([bonafide.filter(matching), spoof.filter(of_level)])
+        for name in columns:
+            check_level(row[name], name, f"trial {trials['utt_id'][0]!r}")
         levels.append(("+".join(row[name] for name in columns), trials))
+    joint = [level for level, _ in levels]
+    for level in joint:
+        if joint.count(level) > 1:
+            raise TableError(
+                f"two levels of {condition!r} are called {level!r}: they hold a '+', which stands "
+                "between the levels of a joined condition; rename them"
+            )
     return levels
 
 

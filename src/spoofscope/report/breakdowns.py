@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from spoofscope.figures.inputs import read_metrics
-from spoofscope.metrics.tables import MACRO, POOLED
+from spoofscope.names import MACRO, POOLED
 
 _LOGGER = logging.getLogger(__name__)
 

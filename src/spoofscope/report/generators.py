@@ -10,6 +10,7 @@ from spoofscope.disagreements import threshold_at_eer
 from spoofscope.errors import ConfigError
 from spoofscope.files import read_json
 from spoofscope.metrics import generators
+from spoofscope.names import MEAN_OF_ALL, MEAN_OF_UNSEEN
 from spoofscope.tables import join_scores, read_manifest, read_scores, read_table, rows_of_source
 
 _read_manifest = functools.cache(read_manifest)
@@ -174,8 +175,8 @@ def generator_summary(path: str) -> list[dict[str, Any]]:
         summary.append(
             {
                 **place,
-                "unseen": own.filter(generator=generators.MEAN_OF_UNSEEN).row(0, named=True),
-                "all": own.filter(generator=generators.MEAN_OF_ALL).row(0, named=True),
+                "unseen": own.filter(generator=MEAN_OF_UNSEEN).row(0, named=True),
+                "all": own.filter(generator=MEAN_OF_ALL).row(0, named=True),
                 "hardest": hardest.row(0, named=True) if hardest.height else None,
             }
         )

@@ -12,16 +12,13 @@ import polars as pl
 from spoofscope.figures.grids import axis_column
 from spoofscope.figures.inputs import read_metrics
 from spoofscope.files import read_json
-from spoofscope.metrics.tables import POOLED
+from spoofscope.names import POOLED, SELECTION
 from spoofscope.tables import read_table
 
 METRICS = ("eer", "min_dcf", "accuracy", "hter", "cllr", "auc")
 """What the table of a grid says of every point and scored set."""
 
 DEV_EER = "dev_eer"
-SELECTION = "(model selection)"
-"""Stands for the corpus in rows about the data that a detector's model was selected on."""
-
 POINT_SCHEMA: dict[str, pl.DataType] = {
     "corpus": pl.String(),
     "split": pl.String(),

@@ -8,10 +8,10 @@ import polars as pl
 from spoofscope.figures.inputs import read_metrics
 from spoofscope.metrics.tables import (
     CALIBRATED_TANDEM_METRIC,
-    POOLED,
     TANDEM_METRICS,
     over_seeds,
 )
+from spoofscope.names import POOLED
 
 METRICS = (
     "eer",

@@ -11,6 +11,7 @@ import polars as pl
 
 from spoofscope.errors import SpoofscopeError
 from spoofscope.files import write_text
+from spoofscope.names import ALL, POOLED
 from spoofscope.provenance.record import git_state, package_versions
 from spoofscope.report.averages import averaged_runs
 from spoofscope.report.disagreements import disagreement_sections
@@ -273,7 +274,7 @@ def _localised(path: str) -> dict[str, Any] | None:
     """The row over all systems of a localisation summary; None where nothing could be localised."""
     table = read_table(path, {"system": pl.String(), "metric": pl.String(), "n": pl.Int64()})
     rows = table.filter(
-        (pl.col("system") == "all") & (pl.col("metric") == "auc_evidence") & (pl.col("n") > 0)
+        (pl.col("system") == ALL) & (pl.col("metric") == "auc_evidence") & (pl.col("n") > 0)
     )
     if rows.is_empty():
         return None
@@ -447,7 +448,7 @@ def _artefacts(paths: Sequence[str]) -> list[dict[str, Any]]:
             pl.col("auc").replace("", None).cast(pl.Float64)
         )
         pooled = table.filter(
-            (pl.col("system") == "pooled") & pl.col("auc").is_not_null()
+            (pl.col("system") == POOLED) & pl.col("auc").is_not_null()
         ).with_columns(strength=(pl.col("auc") - 0.5).abs())
         sets.append(
             {
