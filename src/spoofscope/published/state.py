@@ -1,5 +1,6 @@
 """Reading a published state dict, and fitting it to the names and shapes of a detector."""
 
+import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from torch import Tensor
 from spoofscope.errors import DetectorError
 
 _LISTED = 20
+# The largest encoders have about a thousand. More take torch minutes to read.
+_MOST_ENTRIES = 20_000
 _PARALLEL = "module."
 
 
@@ -28,7 +31,14 @@ def read_state_dict(path: Path, inside: str | None) -> dict[str, Tensor]:
     if not path.is_file():
         raise DetectorError(f"{path}: no such file")
     try:
+        if _n_entries(path) > _MOST_ENTRIES:
+            raise DetectorError(
+                f"{path}: holds more than {_MOST_ENTRIES} tensors, as no model here does; it is no "
+                "state dict of one"
+            )
         loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except DetectorError:
+        raise
     except Exception as error:
         # A damaged or hostile pickle may raise anything. torch's own message recommends to allow
         # the execution of code in the file, which this must not.
@@ -46,12 +56,33 @@ def read_state_dict(path: Path, inside: str | None) -> dict[str, Tensor]:
             "model, without optimiser or epoch"
         )
     state: dict[str, Tensor] = loaded
+    strange = [name for name, value in state.items() if not _is_plain(value)]
+    if strange:
+        raise DetectorError(
+            f"{path}: what is stored of {_listing(strange)} is less than the whole tensor, or of a "
+            "special layout; save a plain state dict"
+        )
     while state and all(name.startswith(_PARALLEL) for name in state):
         state = {name.removeprefix(_PARALLEL): value for name, value in state.items()}
     broken = [name for name, value in state.items() if not bool(torch.isfinite(value).all())]
     if broken:
         raise DetectorError(f"{path}: NaN or infinite values in {_listing(broken)}")
     return state
+
+
+def _n_entries(path: Path) -> int:
+    # Files of former versions of torch are no zip archives.
+    if not zipfile.is_zipfile(path):
+        return 0
+    with zipfile.ZipFile(path) as archive:
+        return len(archive.infolist())
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether every value is stored: a view can say that it is larger than any memory."""
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
+        return False
+    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
 
 
 def fitted(
