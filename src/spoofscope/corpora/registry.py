@@ -1,13 +1,13 @@
 """Corpus readers by name. A member is imported only when it is built."""
 
-import csv
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spoofscope.errors import ConfigError
+from spoofscope.errors import ConfigError, TableError
 from spoofscope.options import nearest
+from spoofscope.rows import read_header
 
 if TYPE_CHECKING:
     from spoofscope.corpora.base import Corpus
@@ -131,12 +131,9 @@ def columns_of(config: Mapping[str, Any], root: str | Path) -> set[str] | None:
 def _header(table: Path, delimiter: str | None) -> set[str] | None:
     separator = delimiter or {".tsv": "\t", ".psv": "|"}.get(table.suffix.lower(), ",")
     try:
-        with open(table, encoding="utf-8-sig", newline="") as stream:
-            line = stream.readline(100_000)
-        if separator == " ":
-            return set(line.split())
-        return {name.strip() for name in next(csv.reader([line], delimiter=separator), [])}
-    except (OSError, ValueError, TypeError, csv.Error):
+        return set(filter(None, read_header(table, separator).header))
+    except TableError:
+        # Not there yet, or refused by the reader later.
         return None
 
 

@@ -5,7 +5,6 @@ files that nothing makes, and under which code and packages a result was made; t
 audit asks Snakemake once, reads the sidecars, and writes nothing.
 """
 
-import csv
 import json
 import os
 import re
@@ -15,7 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from spoofscope.errors import ProvenanceError
+import polars as pl
+
+from spoofscope.errors import ProvenanceError, TableError
 from spoofscope.locks import SHARED
 from spoofscope.provenance.plan import Job, Plan, ask
 from spoofscope.provenance.record import package_versions
@@ -35,6 +36,7 @@ from spoofscope.recordings import (
     read_recordings,
     status_of,
 )
+from spoofscope.tables import read_table
 
 LOCK = Path("envs/requirements.lock")
 
@@ -455,14 +457,18 @@ class _Auditor:
         if not os.path.exists(table):
             yield from _files_below(folder)
             return
-        with open(table, encoding="utf-8", newline="") as stream:
-            rows = csv.DictReader(stream, delimiter="\t")
-            listed = {
-                # Lists of noise name their files relative to the folder.
-                row[column] if column != "file" else f"{folder}/{row[column]}": row.get("sha256")
-                for row in rows
-                if row[column] != "-"
-            }
+        try:
+            rows = read_table(table, {column: pl.String()})
+        except TableError as error:
+            self._find("altered", job, f"{error}: not the list that its job wrote", [table])
+            yield from _files_below(folder)
+            return
+        listed = {
+            # Lists of noise name their files relative to the folder.
+            row[column] if column != "file" else f"{folder}/{row[column]}": row.get("sha256")
+            for row in rows.iter_rows(named=True)
+            if row[column] != "-"
+        }
         there = set(_files_below(folder))
         gone = [path for path in listed if path not in there]
         if gone:
