@@ -54,7 +54,7 @@ _RESERVED = {_plain(name): name for name in RESERVED}
 @functools.lru_cache(maxsize=1 << 16)
 def reserved(name: str) -> str | None:
     """The reserved word that a name is, or would be mistaken for; None where it is none."""
-    return _RESERVED.get(_plain(name))
+    return _RESERVED.get(_plain(name)) if name else None
 
 
 def check_system(system: str, label: str, where: str) -> None:

@@ -188,6 +188,10 @@ def _table_rows(path: Path, format: str, columns: Mapping[str, str]) -> Iterator
         texts = {key: fields[name].strip() for key, name in names.items()}
         if not texts["utt_id"]:
             raise TableError(f"{path}: line {number}: no utterance is named")
+        if re.search(r"[\t\n]", texts["utt_id"]):
+            raise TableError(
+                f"{path}: line {number}: the name {texts['utt_id']!r} holds a tab or a line break"
+            )
         yield _Row(number, texts["utt_id"], texts["score"], texts.get("label"))
 
 
