@@ -15,8 +15,8 @@ from sklearn.metrics import roc_auc_score
 
 from spoofscope import audio
 from spoofscope.corpora.audit import AUDIT_COLUMNS, STATUSES, audit, measure_manifest, write_audit
+from spoofscope.corpora.base import Problem
 from spoofscope.corpora.cues import CUES, auc, auc_interval, measure, silent_frames
-from spoofscope.corpora.manifest import Problem
 from spoofscope.tables import read_table
 
 RATE = 16000

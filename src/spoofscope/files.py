@@ -55,6 +55,15 @@ def one_line(text: object) -> str:
     return "".join(c if c.isprintable() else _escaped(c) for c in words)
 
 
+def is_text(name: str) -> bool:
+    """Whether tables can hold a name: it is UTF-8, without tabs and line breaks."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return not any(c in name for c in "\t\n\r\0")
+
+
 def _escaped(character: str) -> str:
     if character in '\\"':
         return f"\\{character}"

@@ -14,8 +14,9 @@ import numpy as np
 import polars as pl
 
 from spoofscope import audio
+from spoofscope.corpora.base import Problem
 from spoofscope.corpora.cues import CUES, auc, auc_interval, measure
-from spoofscope.corpora.manifest import Problem, in_threads
+from spoofscope.corpora.manifest import in_threads
 from spoofscope.corpora.splitting import uneven
 from spoofscope.errors import AudioError
 from spoofscope.files import write_text
@@ -185,7 +186,8 @@ def _problems(excluded: Sequence[Problem], undecodable: Sequence[Problem]) -> It
     for problem in undecodable:
         note = f"in the manifest, but unusable: {problem.reason}"
         yield "audio", problem.split, "-", problem.utt_id, None, "fail", _one_line(note)
-    if not excluded and not undecodable:
+    # Files that are no audio have no label.
+    if not undecodable and all(problem.label == "-" for problem in excluded):
         yield "audio", ALL, "-", "files", 0.0, "ok", "every file can be decoded"
 
 

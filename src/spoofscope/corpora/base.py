@@ -1,7 +1,9 @@
 """What every corpus reader has in common."""
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,9 +11,10 @@ import polars as pl
 
 from spoofscope.audio import has_suffix
 from spoofscope.errors import ConfigError, CorpusError
-from spoofscope.files import files_below, paths_below
-from spoofscope.names import check_condition, check_system
+from spoofscope.files import files_below, is_text, paths_below, shown
+from spoofscope.names import ALL, NONE, check_condition, check_system
 from spoofscope.options import check_keys
+from spoofscope.recordings import portable_path
 from spoofscope.rows import rows
 from spoofscope.tables import LABELS, SPLITS, read_segments
 
@@ -20,13 +23,19 @@ TRIAL_COLUMNS = ("utt_id", "path", "split", "label", "system", "speaker")
 _COMMON_OPTIONS: dict[str, Any] = {"on_bad_audio": "fail", "splits": None, "segments": None}
 
 
-def audio_files(folder: Path) -> list[Path]:
-    """All audio files of `files.files_below`, by suffix, sorted."""
-    return sorted(p for p in files_below(folder) if has_suffix(p))
+@dataclass(frozen=True)
+class Problem:
+    """One audio file that cannot be used, or some files that are none, and why."""
+
+    utt_id: str
+    path: str
+    split: str
+    label: str
+    reason: str
 
 
 def audio_paths(folder: Path) -> Iterator[str]:
-    """The same as text and in any order, for folders that are only looked through."""
+    """All audio below a folder, by suffix, as text and in any order."""
     for path in paths_below(folder):
         if has_suffix(path):
             yield path
@@ -71,6 +80,8 @@ class Corpus(ABC):
                 f"corpora.{key}.on_bad_audio must be 'fail' or 'exclude', "
                 f"not {self.options['on_bad_audio']!r}"
             )
+        self._others: Counter[str] = Counter()
+        self._nameless: list[Path] = []
         splits = self.options["splits"]
         if splits is not None and (not splits or not set(splits) <= set(SPLITS)):
             raise ConfigError(
@@ -98,6 +109,13 @@ class Corpus(ABC):
                 f"{self.root}: no such folder; corpora.{self.key}.path must name the folder that "
                 f"holds the corpus (type {self.name})"
             )
+        if not is_text(str(self.root)):
+            raise CorpusError(
+                f"{shown(self.root)}: the name of this folder is not UTF-8, or has a line break or "
+                f"a tab, and tables hold it ({self.owner}); rename it"
+            )
+        self._others.clear()
+        self._nameless.clear()
         rows = list(self.rows())
         if not rows:
             raise CorpusError(f"{self.root}: no utterances found for {self.owner}")
@@ -119,6 +137,58 @@ class Corpus(ABC):
         The root exists when this is called. Rows of splits that the study does not ask for may be
         left out, or given: they are dropped later.
         """
+
+    def audio_files(self, folder: Path) -> list[Path]:
+        """All audio files of `files.files_below`, see :meth:`taken`."""
+        return self.taken(files_below(folder), folder)
+
+    def taken(self, paths: Iterable[Path], folder: Path) -> list[Path]:
+        """The audio among the files of a folder, by suffix, sorted.
+
+        Files of other suffixes are counted, and those of which no table could hold the name are
+        left out, see :meth:`left_out`.
+
+        Raises:
+            CorpusError: there are such names, and `on_bad_audio` is `fail`.
+        """
+        found, nameless = [], []
+        for path in paths:
+            if not has_suffix(path):
+                self._others[path.suffix.lower()] += 1
+            elif is_text(str(path)):
+                found.append(path)
+            else:
+                nameless.append(path)
+        if nameless and self.options["on_bad_audio"] != "exclude":
+            raise CorpusError(
+                f"{shown(folder)}: {len(nameless)} audio files of {self.owner} have names that no "
+                f"table can hold, because they are not UTF-8 or have line breaks or tabs; the "
+                f"first is {shown(min(nameless).name)}. Rename them, or set "
+                f"corpora.{self.key}.on_bad_audio to exclude to go on without them"
+            )
+        self._nameless += nameless
+        return sorted(found)
+
+    def left_out(self) -> list[Problem]:
+        """What :meth:`trials` passed over below the folders of audio."""
+        reason = "its name is not UTF-8, or has a line break or a tab; rename it"
+        nameless = [
+            Problem(shown(path.name), shown(path), ALL, NONE, reason)
+            for path in sorted(self._nameless)
+        ]
+        root = portable_path(self.root)
+        others = [
+            Problem(
+                shown(f"*{suffix}"),
+                root,
+                ALL,
+                NONE,
+                f"files that do not have the suffix of audio that is read: {n} "
+                f"{f'of suffix {shown(suffix)}' if suffix else 'without any'}",
+            )
+            for suffix, n in sorted(self._others.items())
+        ]
+        return nameless + others
 
     def found(self) -> Iterator[str] | None:
         """Paths of all audio that the reader finds by looking into folders.

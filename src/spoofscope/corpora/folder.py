@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from spoofscope.audio import has_suffix
-from spoofscope.corpora.base import audio_files, audio_paths
+from spoofscope.corpora.base import audio_paths
 from spoofscope.corpora.splitting import DealtCorpus
 from spoofscope.errors import ConfigError, CorpusError
 from spoofscope.names import check_system
@@ -42,7 +42,7 @@ class FolderCorpus(DealtCorpus):
         for folder in folders:
             for source, _ in self._sources(folder):
                 yield from audio_paths(source)
-            yield from map(str, self._loose(folder / "spoof"))
+            yield from (str(path) for path in self._loose(folder / "spoof") if has_suffix(path))
 
     def _split_folders(self) -> list[str]:
         return [split for split in SPLITS if (self.root / split).is_dir()]
@@ -80,14 +80,10 @@ class FolderCorpus(DealtCorpus):
 
     @staticmethod
     def _loose(spoof: Path) -> list[Path]:
-        """Audio that lies directly in the folder."""
+        """Files that lie directly in the folder."""
         if not spoof.is_dir():
             return []
-        return sorted(
-            p
-            for p in spoof.iterdir()
-            if has_suffix(p) and not p.name.startswith(".") and not p.is_dir()
-        )
+        return [p for p in spoof.iterdir() if not p.name.startswith(".") and not p.is_dir()]
 
     def _class_folders(self, folder: Path) -> list[dict[str, str]]:
         spoof = folder / "spoof"
@@ -95,9 +91,11 @@ class FolderCorpus(DealtCorpus):
         for source, system in sources[1:]:
             check_system(system, "spoof", f"{source}: rename this folder ({self.owner})")
         rows = [
-            self._row(path, system) for source, system in sources for path in audio_files(source)
+            self._row(path, system)
+            for source, system in sources
+            for path in self.audio_files(source)
         ]
-        rows += [self._row(path, "unknown") for path in self._loose(spoof)]
+        rows += [self._row(path, "unknown") for path in self.taken(self._loose(spoof), spoof)]
         if not rows:
             raise CorpusError(
                 f"{folder}: no audio in bonafide/ or spoof/<system>/ below this folder "

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from spoofscope.corpora.base import audio_files, audio_paths
+from spoofscope.corpora.base import audio_paths
 from spoofscope.corpora.folder import speaker_of, speaker_pattern
 from spoofscope.corpora.splitting import DealtCorpus
 from spoofscope.errors import CorpusError
@@ -75,7 +75,7 @@ class Habla(DealtCorpus):
         base = self._base()
         rows = []
         for folder in self._folders():
-            found = audio_files(folder)
+            found = self.audio_files(folder)
             if found and folder.name not in (_REAL, *_SYSTEMS):
                 raise CorpusError(
                     f"{folder}: HABLA has no such system; it has {', '.join(_SYSTEMS)}"

@@ -1,17 +1,19 @@
 """From a corpus to its manifest: every file is looked at, none is trusted to exist."""
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import polars as pl
 
 from spoofscope import audio
-from spoofscope.corpora.base import Corpus
+from spoofscope.corpora.base import Corpus, Problem
 from spoofscope.errors import AudioError, CorpusError
+from spoofscope.files import one_line
 from spoofscope.recordings import Recording, look_at, portable_path, portable_paths
 from spoofscope.tables import read_table, write_table
 
@@ -19,19 +21,10 @@ PROBLEM_COLUMNS: dict[str, pl.DataType] = dict.fromkeys(
     ("utt_id", "path", "split", "label", "reason"), pl.String()
 )
 
+_LOGGER = logging.getLogger(__name__)
+
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One audio file that cannot be used, and why."""
-
-    utt_id: str
-    path: str
-    split: str
-    label: str
-    reason: str
 
 
 class Inspected(NamedTuple):
@@ -46,7 +39,7 @@ class Inspected(NamedTuple):
 
 def write_problems(path: str | Path, problems: Sequence[Problem]) -> None:
     """Write problems as a table, one row per file; only a header when there are none."""
-    rows = [{**asdict(p), "reason": " ".join(p.reason.split())} for p in problems]
+    rows = [{**asdict(p), "reason": one_line(p.reason)} for p in problems]
     write_table(path, pl.DataFrame(rows, schema=PROBLEM_COLUMNS))
 
 
@@ -131,6 +124,9 @@ def inspect_corpus(corpus: Corpus, workers: int | None = None, times: bool = Tru
             f"be used, the first are\n  {listed}\nFetch them again, or set "
             f"corpora.{corpus.key}.on_bad_audio to exclude to go on without them"
         )
+    problems += corpus.left_out()
+    for problem in problems:
+        _LOGGER.warning("%s: %s", one_line(problem.path), one_line(problem.reason))
     headers = [header for header in found if isinstance(header, audio.AudioInfo)]
     manifest = trials.filter(pl.Series(good, dtype=pl.Boolean))
     lost = sorted(set(trials["split"]) - set(manifest["split"]))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from spoofscope.corpora.base import Corpus, audio_files, audio_paths
+from spoofscope.corpora.base import Corpus, audio_paths
 
 _FOLDERS = {"real": "bonafide", "fake": "spoof"}
 
@@ -37,7 +37,7 @@ class SceneFake(Corpus):
         for split in self.splits:
             for folder, label in _FOLDERS.items():
                 below = self._below(split, folder)
-                for path in audio_files(below):
+                for path in self.audio_files(below):
                     names = path.relative_to(below).with_suffix("").parts
                     yield {
                         "utt_id": "-".join((split, folder, *names)),

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from spoofscope.corpora.base import Corpus, audio_files, audio_paths
+from spoofscope.corpora.base import Corpus, audio_paths
 from spoofscope.corpora.folder import speaker_of, speaker_pattern
 from spoofscope.corpora.splitting import check_fractions, split_groups
 from spoofscope.errors import ConfigError, CorpusError
@@ -112,7 +112,7 @@ class WaveFake(Corpus):
         for source in sources:
             if not source.bonafide:
                 check_system(source.name, "spoof", f"{source.folder}: rename this folder")
-            for path in audio_files(source.folder):
+            for path in self.audio_files(source.folder):
                 relative = path.relative_to(self.root)
                 row = {
                     "base_utt": _GENERATED.sub("", path.stem),
