@@ -651,6 +651,8 @@ class InputPolicy:
             yield Window(kept[-length:], total - length, length)
 
     def _check_length(self, n: int) -> None:
+        if n == 0:
+            raise AudioError(f"too short: no sample is left of it at {self.sample_rate} Hz")
         shortest = self.length or self.min_samples
         if self.short == "refuse" and n < shortest:
             raise AudioError(

@@ -132,41 +132,39 @@ def _opened(path: Path) -> _Sequential:
 
 
 def _chunked(path: Path, source: Source, kind: str, check: bool) -> Recording:
-    readers = {
-        "wav": chunks.wav,
-        "aiff": chunks.aiff,
-        "caf": chunks.caf,
-        "au": chunks.au,
-        "sphere": chunks.sphere,
-        "voc": chunks.voc,
-    }
-    sound = readers[kind](source)
-    if sound is not None and sound.length == 0:
+    sound = _CHUNKED[kind](source)
+    if sound.length == 0:
         raise AudioError("the file holds no samples")
-    if sound is not None and sound.rate is not None and sound.channels is not None:
+    if sound.rate is not None and sound.channels is not None:
         _check_header(sound.rate, sound.channels)
+
+    def opened() -> _Sequential:
+        if sound.patch is None:
+            return _opened(path)
+        return _Sequential(_Part(path, 0, sound.start + sound.length, sound.patch))
+
     try:
-        with _opened(path) as file:
+        with opened() as file:
             rate, channels, n_samples = int(file.samplerate), int(file.channels), int(file.frames)
     except soundfile.SoundFileError as error:
-        counted = None if sound is None else sound.n_samples
-        return _foreign(path, kind, error, samples=counted)
-    if sound is not None and sound.n_samples not in (None, n_samples):
+        return _foreign(path, kind, error, samples=sound.n_samples)
+    if sound.n_samples not in (None, n_samples):
         raise AudioError(
             f"its header promises {sound.n_samples} samples, {n_samples} can be decoded; convert "
             "it to WAV"
         )
-    if sound is not None and sound.frame and n_samples != sound.length // sound.frame:
+    if sound.frame and n_samples != sound.length // sound.frame:
         raise AudioError(
             f"its header contradicts itself: {sound.length} bytes in blocks of {sound.frame} are "
             f"not {n_samples} samples; write the file again"
         )
 
     def blocks(size: int) -> Blocks:
-        with _opened(path) as file:
+        with opened() as file:
             yield from _counted(file, size, n_samples)
 
-    return Recording(rate, channels, n_samples, blocks, functools.partial(_part, path))
+    part = functools.partial(_part, path) if sound.patch is None else None
+    return Recording(rate, channels, n_samples, blocks, part)
 
 
 def _part(path: Path, start: int, n_samples: int) -> npt.NDArray[np.float32]:
@@ -269,9 +267,12 @@ def _check_flac(info: flac.StreamInfo, done: int, md5: bytes) -> None:
 
 
 class _Part(io.RawIOBase):
-    """Some bytes of a file as a file of their own."""
+    """Some bytes of a file as a file of their own; `patch`: a place in it with other bytes."""
 
-    def __init__(self, path: Path, start: int, end: int) -> None:
+    def __init__(
+        self, path: Path, start: int, end: int, patch: tuple[int, bytes] | None = None
+    ) -> None:
+        self._patch = patch
         self._file = open(path, "rb")  # noqa: SIM115 (closed in close)
         self._start, self._size, self._place = start, end - start, 0
 
@@ -297,6 +298,10 @@ class _Part(io.RawIOBase):
         n = max(0, min(len(view), self._size - self._place))
         self._file.seek(self._start + self._place)
         n = self._file.readinto(view[:n])
+        if self._patch is not None:
+            at, content = self._patch
+            for place in range(max(at, self._place), min(at + len(content), self._place + n)):
+                view[place - self._place] = content[place - at]
         self._place += n
         return n
 
@@ -573,8 +578,16 @@ def _as_floats(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     return ((values - np.float64(zero)) * scale).astype(np.float32)
 
 
+_CHUNKED: dict[str, Callable[[Source], chunks.Sound]] = {
+    "wav": chunks.wav,
+    "aiff": chunks.aiff,
+    "caf": chunks.caf,
+    "au": chunks.au,
+    "sphere": chunks.sphere,
+    "voc": chunks.voc,
+}
 _RECORDINGS: dict[str, Callable[[Path, Source, str, bool], Recording]] = {
-    **dict.fromkeys(("wav", "aiff", "caf", "au", "sphere", "voc"), _chunked),
+    **dict.fromkeys(_CHUNKED, _chunked),
     "flac": _flac,
     "ogg": _ogg,
     "mpeg": _mpeg,

@@ -25,7 +25,8 @@ class Sound(NamedTuple):
 
     start: first byte. length: bytes that are there. frame: bytes of a sample of all channels;
     None where the samples are compressed. n_samples: per channel, where they are compressed and
-    the header counts them. rate, channels: as the header of a WAV file has them.
+    the header counts them. rate, channels: as the header of a WAV file has them. patch: a place and
+    the bytes that would have to stand there, where the header gives a length of 0.
     """
 
     start: int
@@ -34,6 +35,7 @@ class Sound(NamedTuple):
     n_samples: int | None = None
     rate: int | None = None
     channels: int | None = None
+    patch: tuple[int, bytes] | None = None
 
 
 class _Form(NamedTuple):
@@ -95,7 +97,13 @@ def wav(source: Source) -> Sound:
             length = chunk.length
             if long_length is not None and length == 0xFFFFFFFF:
                 length = long_length
-            sound = _sound(source, chunk.start, length, frame, form)
+            there = source.size - chunk.start
+            if length == 0 and there and not _is_tail(source, chunk.start, form):
+                kind = form.order + ("I" if form.width == 4 else "Q")
+                known = struct.pack(kind, min(there + form.own, (1 << 8 * form.width) - 1))
+                sound = Sound(chunk.start, there, frame, patch=(chunk.start - form.width, known))
+            else:
+                sound = _sound(source, chunk.start, length, frame, form)
             return sound._replace(rate=rate, channels=channels)
         elif chunk.start + chunk.length > source.size:
             break
@@ -106,8 +114,6 @@ def _sound(source: Source, start: int, length: int, frame: int | None, form: _Fo
     there = source.size - start
     room = start + (frame or 0) + _STREAMED_ROOM
     streamed = form.width == 4 and any(top - room <= length <= top for top in _STREAMED)
-    if length == 0 and there > 0 and not _is_tail(source, start, form):
-        return Sound(start, there, frame)
     if length > there and streamed:
         return Sound(start, there, frame)
     if length > there:
@@ -233,15 +239,16 @@ def sphere(source: Source) -> Sound:
     return Sound(start, length, frame)
 
 
-def voc(source: Source) -> None:
-    """Creative Voice files: blocks of one byte for the kind and three for the length."""
-    place = int.from_bytes(source.at(20, 2), "little")
+def voc(source: Source) -> Sound:
+    """The blocks of Creative Voice files: a byte for the kind and three for the length."""
+    start = place = int.from_bytes(source.at(20, 2), "little")
     while place < source.size:
         head = source.at(place, 4)
         if head[0] == 0:
-            return
+            break
         place += 4 + int.from_bytes(head[1:], "little")
     if place > source.size:
         raise AudioError(
             f"truncated: {place - source.size} bytes of its data are missing; fetch the file again"
         )
+    return Sound(start, place - start, None)

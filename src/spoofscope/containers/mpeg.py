@@ -25,6 +25,7 @@ _RATES = (44100, 48000, 32000)
 # Samples by which a decoder is late.
 _DECODER_DELAY = 529
 _LANE = 64
+_NAMES = (b"LAME", b"Lavf", b"Lavc")
 
 
 class Frame(NamedTuple):
@@ -204,22 +205,25 @@ def _tag(source: Source, frame: Frame) -> _Tag | None:
         present = bool(flags & flag)
         values.append(int.from_bytes(data[place : place + width], "big") if present else None)
         place += width * present
-    lame = data[place : place + 36]
+    n_frames, n_bytes = values[:2]
+    lame = data[place : place + 36].ljust(36, b"\0")
     delay = int.from_bytes(lame[21:24], "big")
-    # What follows is the encoder's only where its own checksum says so: LAME's of what stands
-    # before it, FFmpeg's of 190 bytes among which it still was 0.
-    before = data[: place + 34]
-    own = {crc16(before), crc16((before + b"\0\0" + data[place + 36 :])[:190].ljust(190, b"\0"))}
-    whole = len(lame) == 36 and int.from_bytes(lame[34:36], "big") in own
-    named = lame[:4] in (b"LAME", b"Lavf", b"Lavc")
-    return _Tag(
-        values[0],
-        values[1],
-        delay >> 12,
-        delay & 0xFFF,
-        named,
-        int.from_bytes(lame[32:34], "big") if whole and named else None,
+    # LAME's part is known by its name, or by its repeating the size.
+    is_lame = lame[:4] in _NAMES or (
+        bool(n_bytes) and int.from_bytes(lame[28:32], "big") == n_bytes
     )
+    if not is_lame:
+        return _Tag(n_frames, n_bytes, 0, 0, False, None)
+    own_checksum = int.from_bytes(lame[34:36], "big")
+    # LAME's checksum is of what stands before it, FFmpeg's of 190 bytes among which it still was 0.
+    before = data[: place + 34]
+    padded = (before + b"\0\0" + data[place + 36 :])[:190].ljust(190, b"\0")
+    if own_checksum and own_checksum not in (crc16(before), crc16(padded)):
+        raise AudioError(
+            f"damaged: the header at byte {frame.place} has another checksum; fetch the file again"
+        )
+    checksum = int.from_bytes(lame[32:34], "big") if own_checksum else None
+    return _Tag(n_frames, n_bytes, delay >> 12, delay & 0xFFF, True, checksum)
 
 
 def _closed(
