@@ -7,17 +7,18 @@ a commit, or with a tiny random network that has the real convolution strides, f
 workflow without any download.
 """
 
+import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
+from types import SimpleNamespace
 from typing import Any
 
 from spoofscope.components import one_of, positive_int, resolve
-from spoofscope.errors import ConfigError, DetectorError
-from spoofscope.files import atomic_folder, write_json
+from spoofscope.errors import ConfigError, DetectorError, SpoofscopeError
+from spoofscope.files import atomic_folder, one_line, read_json, write_json
 from spoofscope.options import check_keys
 
 # Family -> (configuration class, model class) of transformers. XLS-R is a wav2vec 2.0 network.
@@ -41,6 +42,76 @@ _TINY_DEFAULTS: dict[str, Any] = {
 
 # Parts of pre-training and recognition checkpoints that are not part of the encoder.
 _HEADS = ("quantizer.", "project_q.", "project_hid.", "lm_head.", "masked_spec_embed")
+
+
+# XLS-R 2B, the largest that is published, has 2.2 thousand million.
+_MOST_PARAMETERS = 4_000_000_000
+
+_Rule = tuple[Callable[[Any], bool], str]
+
+
+def _is_whole(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _whole(low: int, high: int) -> _Rule:
+    return (lambda value: _is_whole(value, low, high)), f"a whole number from {low} to {high}"
+
+
+def _between(low: float, high: float) -> _Rule:
+    def holds(value: Any) -> bool:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return is_number and low <= value <= high
+
+    return holds, f"a number from {low:g} to {high:g}"
+
+
+def _one_of(*values: Any) -> _Rule:
+    # 0 and 1 are equal to false and true, and something else here.
+    names = ", ".join(map(json.dumps, values))
+    return (lambda value: any(type(value) is type(v) and value == v for v in values)), names
+
+
+def _wholes(low: int, high: int) -> _Rule:
+    def holds(value: Any) -> bool:
+        is_list = isinstance(value, (list, tuple)) and 1 <= len(value) <= 32
+        return is_list and all(_is_whole(entry, low, high) for entry in value)
+
+    return holds, f"a list of 1 to 32 whole numbers from {low} to {high}"
+
+
+_SWITCH = _one_of(True, False)
+_SHARE = _between(0.0, 1.0)
+_ACTIVATION = _one_of("gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu", "silu", "swish")
+# What of config.json shapes an encoder, and what it may be. Nothing else of it is used: some of the
+# keys that transformers knows make it import or fetch code.
+_RULES: dict[str, _Rule] = {
+    "hidden_size": _whole(1, 16384),
+    "num_hidden_layers": _whole(1, 256),
+    "num_attention_heads": _whole(1, 1024),
+    "intermediate_size": _whole(1, 65536),
+    "num_conv_pos_embeddings": _whole(1, 4096),
+    "num_conv_pos_embedding_groups": _whole(1, 4096),
+    "num_buckets": _whole(1, 65536),
+    "max_bucket_distance": _whole(1, 1_000_000),
+    "conv_dim": _wholes(1, 16384),
+    "conv_kernel": _wholes(1, 1024),
+    "conv_stride": _wholes(1, 1024),
+    "conv_bias": _SWITCH,
+    "do_stable_layer_norm": _SWITCH,
+    "feat_proj_layer_norm": _SWITCH,
+    "conv_pos_batch_norm": _SWITCH,
+    "feat_extract_norm": _one_of("group", "layer"),
+    "feat_extract_activation": _ACTIVATION,
+    "hidden_act": _ACTIVATION,
+    "hidden_dropout": _SHARE,
+    "activation_dropout": _SHARE,
+    "attention_dropout": _SHARE,
+    "feat_proj_dropout": _SHARE,
+    "initializer_range": _SHARE,
+    "layer_norm_eps": _between(1e-20, 1.0),
+}
+_RATE = _whole(1000, 384_000)
 
 
 @dataclass(frozen=True)
@@ -224,15 +295,9 @@ def read_architecture(folder: str | Path, family: str) -> dict[str, Any]:
         DetectorError: the folder has no readable config.json, or is of another family.
     """
     family = _family_of({"family": family})
-    # transformers would take a folder that is not there for a model on the hub.
     if not Path(folder).is_dir():
         raise DetectorError(f"the backbone folder {folder} does not exist")
-    found = _settings(Path(folder), family, str(folder))
-    return {
-        key: value
-        for key, value in found.items()
-        if key not in ("_name_or_path", "architectures", "transformers_version")
-    }
+    return {"model_type": family, **_settings(Path(folder), family, str(folder))}
 
 
 def describe_backbone(source: Mapping[str, Any]) -> Description:
@@ -252,8 +317,9 @@ def describe_backbone(source: Mapping[str, Any]) -> Description:
     """
     if "architecture" in source:
         check_keys(source, ("family", "architecture"), "backbone")
-        config = _config_class(_family_of(source)).from_dict(dict(source["architecture"]))
-        return Description(_plain(config), _SAMPLE_RATE, False)
+        family = _family_of(source)
+        settings = _checked(source["architecture"], family, "the architecture of the backbone")
+        return Description(_config(family, settings), _SAMPLE_RATE, False)
     folder = _folder_of(source)
     return _describe(folder, _family_of(source), str(folder))
 
@@ -306,43 +372,85 @@ def _folder_of(source: Mapping[str, str]) -> Path:
 
 
 def _describe(folder: Path, family: str, where: str) -> Description:
-    import transformers
+    settings = _settings(folder, family, where)
+    name = f"the backbone {where}: {_PREPROCESSOR}"
+    found = _read(folder / _PREPROCESSOR, where)
+    # Those of transformers, for which a missing key stands.
+    rate, normalize = found.get("sampling_rate", _SAMPLE_RATE), found.get("do_normalize", True)
+    _require(_RATE[0](rate), name, "sampling_rate", _RATE[1], rate)
+    _require(_SWITCH[0](normalize), name, "do_normalize", _SWITCH[1], normalize)
+    return Description(_config(family, settings), rate, normalize)
 
-    _settings(folder, family, where)
+
+def _read(path: Path, where: str) -> dict[str, Any]:
     try:
-        config = _config_class(family).from_pretrained(folder)
-        extractor = transformers.Wav2Vec2FeatureExtractor.from_pretrained(folder)
-    except (OSError, ValueError) as error:
+        found = read_json(path)
+    except SpoofscopeError as error:
         raise DetectorError(f"the backbone {where} cannot be loaded: {error}") from error
-    return Description(_plain(config), int(extractor.sampling_rate), bool(extractor.do_normalize))
+    if not isinstance(found, dict):
+        raise DetectorError(f"the backbone {where} cannot be loaded: {path} is no JSON object")
+    return found
 
 
 def _settings(folder: Path, family: str, where: str) -> dict[str, Any]:
-    """The content of config.json."""
-    import transformers
+    """What of config.json shapes the encoder, checked."""
+    return _checked(_read(folder / "config.json", where), family, f"the backbone {where}")
 
-    try:
-        found: dict[str, Any] = transformers.PretrainedConfig.get_config_dict(folder)[0]
-    except (OSError, ValueError) as error:
-        raise DetectorError(f"the backbone {where} cannot be loaded: {error}") from error
+
+def _require(holds: bool, name: str, key: str, what: str, found: Any) -> None:
+    if not holds:
+        raise DetectorError(f"{name}: {key} must be {what}, not {repr(found)[:80]}")
+
+
+def _checked(found: Any, family: str, name: str) -> dict[str, Any]:
+    """The entries of a configuration that are used, each of the right type and of a possible size.
+
+    Raises:
+        DetectorError: one is not, or the configuration is of another family.
+    """
+    if not isinstance(found, Mapping):
+        raise DetectorError(f"{name}: a mapping of settings is needed, not {repr(found)[:80]}")
     if found.get("model_type") != family:
+        raise DetectorError(f"{name} is of family {found.get('model_type')!r}, not {family!r}")
+    settings = {key: found[key] for key in _RULES if key in found}
+    for key, value in settings.items():
+        holds, what = _RULES[key]
+        _require(holds(value), name, key, what, value)
+    # Not yet one of transformers, which has errors of its own.
+    config = SimpleNamespace(**{**_config_class(family)().to_dict(), **settings})
+    n_convolutions = len(config.conv_dim)
+    for key in ("conv_kernel", "conv_stride"):
+        same = len(getattr(config, key)) == n_convolutions
+        _require(same, name, key, f"as long as conv_dim ({n_convolutions})", getattr(config, key))
+    hidden = config.hidden_size
+    for key in ("num_attention_heads", "num_conv_pos_embedding_groups"):
+        divisor = getattr(config, key)
+        _require(hidden % divisor == 0, name, key, f"a divisor of hidden_size {hidden}", divisor)
+    n_parameters = _n_parameters(config)
+    if n_parameters > _MOST_PARAMETERS:
         raise DetectorError(
-            f"the backbone {where} is of family {found.get('model_type')!r}, not {family!r}"
+            f"{name}: the configuration describes {n_parameters:.1e} parameters, more than any "
+            f"encoder has ({_MOST_PARAMETERS:.1e} are possible here)"
         )
-    return found
+    return settings
+
+
+def _n_parameters(config: Any) -> int:
+    """Nearly: the weights of transformer layers and convolutions."""
+    layer = 4 * config.hidden_size**2 + 2 * config.hidden_size * config.intermediate_size
+    shapes = zip((1, *config.conv_dim), config.conv_dim, config.conv_kernel, strict=False)
+    return config.num_hidden_layers * layer + sum(i * o * kernel for i, o, kernel in shapes)
+
+
+def _config(family: str, settings: Mapping[str, Any]) -> Any:
+    """The transformers configuration with what is random in training off, dropout apart."""
+    return _config_class(family)(**settings, layerdrop=0.0, apply_spec_augment=False)
 
 
 def _config_class(family: str) -> Any:
     import transformers
 
     return getattr(transformers, _CLASSES[family][0])
-
-
-def _plain(config: Any) -> Any:
-    """The configuration with what is random in training switched off, dropout apart."""
-    config.layerdrop = 0.0
-    config.apply_spec_augment = False
-    return config
 
 
 def _random(family: str, description: Description) -> Any:
@@ -363,8 +471,22 @@ def _without_mask(model: Any) -> Any:
 
 def _load(folder: Path, family: str, description: Description, where: str) -> Any:
     import transformers
-    from safetensors import SafetensorError
 
+    if (folder / "adapter_config.json").exists():
+        # peft, where it is installed, would look for another model, on the hub if need be.
+        raise DetectorError(f"the backbone {where} is an adapter of another model, and no encoder")
+    stored = sum(
+        path.stat().st_size
+        for pattern in ("*.safetensors", "pytorch_model*.bin")
+        for path in folder.glob(pattern)
+    )
+    n_parameters = _n_parameters(description.config)
+    if n_parameters > stored:  # a parameter has a byte at the very least
+        raise DetectorError(
+            f"the backbone {where} cannot be loaded: its weights have {stored} bytes, its "
+            f"configuration describes {n_parameters} parameters; they do not belong together, or "
+            "the weights are cut"
+        )
     _, model_class = _CLASSES[family]
     try:
         model, report = getattr(transformers, model_class).from_pretrained(
@@ -375,8 +497,8 @@ def _load(folder: Path, family: str, description: Description, where: str) -> An
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # refused below, with the names
         )
-    except (OSError, ValueError, RuntimeError, SafetensorError, UnpicklingError) as error:
-        raise DetectorError(f"the backbone {where} cannot be loaded: {error}") from error
+    except Exception as error:  # damaged weights make transformers raise anything
+        raise DetectorError(f"the backbone {where} cannot be loaded: {one_line(error)}") from error
     _check_loading(report, where)
     return _without_mask(model).eval()
 
