@@ -182,7 +182,7 @@ def test_folder_without_speakers_keeps_the_versions_of_one_file_together(tmp_pat
         ({"speaker": "(q)"}, CorpusError, "finds nothing in 'bonafide/p0_0.wav'"),
         ({"fractions": {"test": 1}}, ConfigError, "must map splits"),
         ({"fractions": {"train": 0.5}}, ConfigError, "add up to 0.5"),
-        ({"fractions": {"train": 2, "eval": -1}}, ConfigError, "at least 0"),
+        ({"fractions": {"train": 2, "eval": -1}}, ConfigError, "from 0 to 1"),
         ({"fractions": {"eval": "all"}}, ConfigError, "must be numbers"),
         ({"splits": ["train"]}, CorpusError, "no utterances of split 'train'"),
     ],

@@ -80,8 +80,10 @@ def check_fractions(fractions: Any, owner: str) -> dict[str, float]:
             f"not {fractions!r}"
         )
     values = {split: fractions.get(split, 0) for split in SPLITS}
-    if any(isinstance(v, bool) or not isinstance(v, int | float) or v < 0 for v in values.values()):
-        raise ConfigError(f"{owner}: fractions must be numbers of at least 0, not {fractions!r}")
+    numbers = [v for v in values.values() if isinstance(v, int | float) and type(v) is not bool]
+    # A NaN is in no range.
+    if len(numbers) < len(values) or not all(0 <= v <= 1 for v in numbers):
+        raise ConfigError(f"{owner}: fractions must be numbers from 0 to 1, not {fractions!r}")
     if abs(sum(values.values()) - 1) > 1e-6:
         raise ConfigError(f"{owner}: fractions add up to {sum(values.values()):g}, not to 1")
     return {split: float(value) for split, value in values.items()}

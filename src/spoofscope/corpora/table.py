@@ -70,8 +70,10 @@ class TableCorpus(Corpus):
         if columns is not None and not {"path", "label"} <= set(columns):
             raise ConfigError(f"{where}.columns must name the columns of `path` and `label`")
         self._positional = columns is not None and all(
-            isinstance(column, int) for column in columns.values()
+            type(column) is int for column in columns.values()
         )
+        if self._positional and min(columns.values()) < 0:
+            raise ConfigError(f"{where}.columns: whole numbers are counted from 0, to the right")
         if columns is not None and not self._positional:
             wrong = [c for c in columns.values() if not isinstance(c, str)]
             if wrong:
