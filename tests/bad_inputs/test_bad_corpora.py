@@ -1,7 +1,5 @@
 """Odd tables, protocols and folders of corpora: every row is read, or one is named and refused."""
 
-# ruff: noqa: E501 - a case is a line
-
 import gzip
 import os
 import re
