@@ -197,6 +197,39 @@ def test_a_file_without_sidecar_is_named(chain):
         Sidecars().behind([f"{chain}/table.tsv"])
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("outputs", [{}]),
+        ("outputs", []),
+        ("outputs", [{"path": "a", "bytes": 1}]),
+        ("inputs", [{"path": "a", "bytes": "1", "sha256": "0"}]),
+        ("inputs", None),
+        ("packages", None),
+        ("packages", {"numpy": 1}),
+        ("git", None),
+        ("git", {"commit": 1, "dirty": False}),
+        ("git", {"commit": None}),
+        ("parameters", "lr"),
+        ("started", "yesterday"),
+        ("seconds", "long"),
+    ],
+)
+def test_values_of_sidecars_are_checked(chain, key, value):
+    path = Path(f"{chain}/table.tsv.origin.json")
+    record = {**json.loads(path.read_text()), key: value}
+    path.write_text(json.dumps(record))
+    with pytest.raises(ProvenanceError, match="is damaged"):
+        read_sidecar(path)
+    sidecars = Sidecars()
+    assert sidecars.of(f"{chain}/table.tsv") is None
+    assert sidecars.of(f"{chain}/manifest.tsv") is not None
+    with pytest.raises(ProvenanceError, match=r"table\.tsv\.origin\.json is damaged"):
+        sidecars.behind([f"{chain}/table.tsv"])
+    with pytest.raises(ProvenanceError, match=r"table\.tsv\.origin\.json is damaged"):
+        trace(f"{chain}/table.tsv")
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"rule": "train"}'])
 def test_damaged_sidecars_are_named(tmp_path, content):
     path = tmp_path / "a.tsv.origin.json"

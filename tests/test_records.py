@@ -76,3 +76,49 @@ def test_nothing_to_restore_touches_nothing(
     monkeypatch.chdir(tmp_path)
     assert restore_records(sidecars_below(Path("results/s"), skipped=[])) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\x00", b"{", b"5", b"[]", b'{"params": 3}'])
+def test_a_record_that_cannot_be_read_is_restored(study: Path, content: bytes) -> None:
+    """What a full disk leaves; Snakemake itself would take such outputs for done, or stop."""
+    restore_records(sidecars_below(study, skipped=["work"]))
+    records = FilePersistence(nolock=True)
+    path = Path(records._record_path(records._metadata_path, str(study / "b")))
+    path.write_bytes(content)
+    records._mark_incomplete("x", None)
+    mark = Path(records._record_path(records._incomplete_path, "x"))
+    mark.write_bytes(content)
+    assert restore_records(sidecars_below(study, skipped=["work"])) == 1
+    record = FilePersistence(nolock=True)._read_record(str(study / "b"))
+    assert record is not None
+    assert record.params == ["{'x': [1.5, None, True]}"]
+    assert json.loads(mark.read_bytes()).get("external_jobid") is None
+
+
+DAMAGED = [
+    b"",
+    b"5",
+    b"{}",
+    b"\xff",
+    b"[" * 100_000,
+    b'{"outputs": [{}]}',
+    json.dumps({"rule": "r", "parameters": 1}).encode(),
+]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+@pytest.mark.parametrize("known", [True, False])
+def test_a_damaged_sidecar_stops_nothing(study: Path, content: bytes, known: bool) -> None:
+    """Its output gets a record that no job has, so that it is made again; the others get theirs."""
+    if known:
+        restore_records(sidecars_below(study, skipped=["work"]))
+    (study / "a.origin.json").write_bytes(content)
+    (study / "foreign.origin.json").write_bytes(content)
+    assert restore_records(sidecars_below(study, skipped=["work"])) == (1 if known else 2)
+    records = FilePersistence(nolock=True)
+    a, b = (records._read_record(str(study / name)) for name in "ab")
+    assert a is not None
+    assert b is not None
+    assert a.params == ["unknown: the sidecar is damaged"]
+    assert b.params == ["{'x': [1.5, None, True]}"]
+    assert records._read_record(str(study / "foreign")) is None

@@ -64,15 +64,19 @@ class Outside:
             self._outcomes = json.loads(os.environ.get(VARIABLE, "{}"))
         self._hashes = Hashes(FOLDER / "hashes.json")
         if main:
-            atexit.register(self._hashes.save)
+            atexit.register(self.save)
         self.changes: dict[str, str] = {}
         """What has changed, in words, by the outcome."""
         self.absent: dict[str, str] = {}
         """Folders that are not there, so that nothing could be compared, by what is in them."""
 
+    def save(self) -> None:
+        """Leave what was hashed for processes to come, as happens at the end of this one."""
+        self._hashes.save()
+
     def keep_nothing(self) -> None:
-        """Leave no hashes for processes to come."""
-        atexit.unregister(self._hashes.save)
+        """Leave nothing for processes to come."""
+        atexit.unregister(self.save)
 
     def _outcome(self, key: str, work_out: Callable[[], Any]) -> Any:
         if key not in self._outcomes:

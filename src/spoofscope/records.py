@@ -7,14 +7,20 @@ beside the results.
 """
 
 import datetime
+import json
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from spoofscope.files import read_json
+from spoofscope.errors import ProvenanceError
+from spoofscope.provenance.sidecars import SUFFIX, read_sidecar
 
-SUFFIX = ".origin.json"
+_LOGGER = logging.getLogger("spoofscope.records")
+_NEEDED = ("rule", "parameters", "inputs", "outputs", "started", "seconds")
+# No job has this parameter, so the one that made the file is planned.
+_DAMAGED = "unknown: the sidecar is damaged"
 
 
 def sidecars_below(folder: Path, skipped: Iterable[str]) -> Iterator[Path]:
@@ -31,50 +37,61 @@ def restore_records(sidecars: Iterable[Path]) -> int:
     An output that is not as long as its sidecar says gets none. One that is missing does: it was
     temporary, and whether it is needed again depends on what it was made from.
 
+    A record that cannot be read counts as missing. An output whose sidecar is damaged gets a record
+    that says so, so that its job is not taken for done.
+
     Args:
         sidecars: of all files that may have been copied here, paths relative to the working
             directory.
 
     Returns:
         The number of records written.
-
-    Raises:
-        SpoofscopeError: a sidecar is no JSON.
     """
-    from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
     from snakemake.persistence.file import FilePersistence
 
     sidecars = list(sidecars)
-    if not sidecars:
+    if not sidecars and not os.path.isdir(".snakemake/metadata"):
         return 0
     records = FilePersistence(nolock=True)
-    unknown = [
-        sidecar
-        for sidecar in sidecars
-        if not os.path.exists(
-            records._record_path(records._metadata_path, str(sidecar).removesuffix(SUFFIX))
-        )
-    ]
-    if not unknown:
-        return 0
-    told: list[dict[str, Any]] = [read_json(sidecar) for sidecar in unknown]
+    _drop_unreadable(Path(records._metadata_path), Path(records._incomplete_path))
+
+    def lacks(path: str) -> bool:
+        return not os.path.exists(records._record_path(records._metadata_path, path))
+
+    told: list[dict[str, Any]] = []
+    written = 0
+    for sidecar in sidecars:
+        output = str(sidecar).removesuffix(SUFFIX)
+        try:
+            told.append(read_sidecar(sidecar, _NEEDED))
+        except FileNotFoundError:
+            # Its job has just begun anew.
+            continue
+        except ProvenanceError as error:
+            if not os.path.exists(output):
+                continue
+            _LOGGER.warning("%s; its job is made again", error)
+            if not lacks(output):
+                records._delete_record(output)
+            record = _record(rule="unknown", input=[], params=[_DAMAGED])
+            records._write_record(output, record)
+            written += 1
     # Large inputs have no hash of their own in a sidecar, but as outputs they do.
     hashes = {made["path"]: made["sha256"] for origin in told for made in origin["outputs"]}
-    written = 0
     for origin in told:
         used = {entry["path"]: entry.get("sha256") for entry in origin["inputs"]}
         started = datetime.datetime.fromisoformat(origin["started"]).timestamp()
         for made in origin["outputs"]:
+            if not lacks(made["path"]):
+                continue
             if os.path.exists(made["path"]) and os.path.getsize(made["path"]) != made["bytes"]:
                 continue
-            record = MetadataRecord(
+            record = _record(
                 rule=origin["rule"],
                 input=sorted(used),
                 params=[repr(origin["parameters"])],
-                record_format_version=RECORD_FORMAT_VERSION,
                 starttime=started,
                 endtime=started + origin["seconds"],
-                incomplete=False,
                 input_checksums={
                     path: f"sha256:{own or hashes[path]}"
                     for path, own in used.items()
@@ -84,3 +101,44 @@ def restore_records(sidecars: Iterable[Path]) -> int:
             records._write_record(made["path"], record)
             written += 1
     return written
+
+
+def _record(**values: Any) -> Any:
+    from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
+
+    return MetadataRecord(record_format_version=RECORD_FORMAT_VERSION, incomplete=False, **values)
+
+
+def _drop_unreadable(metadata: Path, incomplete: Path) -> None:
+    """Delete what a full disk or a power cut has left of Snakemake's records."""
+    from snakemake.persistence import MetadataRecord
+
+    dropped = 0
+    for path in _files(metadata):
+        try:
+            record = json.loads(path.read_bytes())
+            if not record:
+                raise ValueError("it is empty")
+            MetadataRecord.model_validate(record)
+        except (OSError, ValueError, RecursionError):
+            path.unlink(missing_ok=True)
+            dropped += 1
+    if dropped:
+        _LOGGER.warning(
+            "%d of Snakemake's records cannot be read; they are restored from the sidecars", dropped
+        )
+    for path in _files(incomplete):
+        # That there is a mark says that the job was not finished; its content names its job on a
+        # cluster.
+        try:
+            marked = isinstance(json.loads(path.read_bytes()), dict)
+        except (OSError, ValueError, RecursionError):
+            marked = False
+        if not marked and path.name != "migration_underway":
+            path.unlink(missing_ok=True)
+            path.write_text('{"external_jobid": null}')
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for parent, _, files in os.walk(folder):
+        yield from (Path(parent) / name for name in files)

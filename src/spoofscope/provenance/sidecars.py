@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from spoofscope.errors import ProvenanceError
@@ -15,7 +16,16 @@ SUFFIX = ".origin.json"
 
 Record = dict[str, Any]
 
-_KEYS = ("rule", "wildcards", "parameters", "code", "inputs", "outputs", "git", "packages")
+_KEYS = (
+    *("rule", "wildcards", "parameters", "code", "inputs", "outputs", "git", "packages"),
+    *("device", "started", "seconds"),
+)
+_KINDS: dict[str, type | UnionType] = {
+    **dict.fromkeys(("rule", "code", "started", "device", "host"), str),
+    **dict.fromkeys(("wildcards", "parameters", "git", "packages", "sources", "recordings"), dict),
+    **dict.fromkeys(("inputs", "outputs"), list),
+    "seconds": int | float,
+}
 
 
 def sidecar_path(output: str | Path) -> Path:
@@ -23,21 +33,68 @@ def sidecar_path(output: str | Path) -> Path:
     return Path(f"{output}{SUFFIX}")
 
 
-def read_sidecar(path: str | Path) -> Record:
-    """Read a sidecar.
+def read_sidecar(path: str | Path, keys: Collection[str] = _KEYS) -> Record:
+    """Read a sidecar and check it.
+
+    Args:
+        path: the sidecar.
+        keys: what is needed of it. What else it has is checked as well.
 
     Raises:
         ProvenanceError: it is damaged, or is no sidecar.
         FileNotFoundError: there is none.
     """
     try:
-        record: Record = json.loads(Path(path).read_bytes())
+        record = json.loads(Path(path).read_bytes())
     except ValueError as error:
         raise ProvenanceError(f"{path} is damaged: {error}") from error
-    missing = [key for key in _KEYS if key not in record]
-    if missing:
-        raise ProvenanceError(f"{path} is damaged: {missing[0]!r} is missing")
-    return record
+    except RecursionError as error:
+        raise ProvenanceError(f"{path} is damaged: it is nested without end") from error
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ProvenanceError(f"{path} cannot be read: {error.strerror}") from error
+    wrong = _fault(record, keys)
+    if wrong:
+        raise ProvenanceError(f"{path} is damaged: {wrong}")
+    return dict(record)
+
+
+def _fault(record: Any, keys: Collection[str]) -> str | None:
+    """What is wrong with the content of a sidecar, in words."""
+    if not isinstance(record, dict):
+        return "it describes no job"
+    for key in keys:
+        if key not in record:
+            return f"{key!r} is missing"
+    for key, kind in _KINDS.items():
+        if key in record and not isinstance(record[key], kind):
+            return f"{key!r} is {record[key]!r}"[:200]
+    for key in ("inputs", "outputs"):
+        for entry in record.get(key, ()):
+            if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
+                return f"a file of {key!r} has no path"
+            if not isinstance(entry.get("bytes"), int) or not isinstance(
+                entry.get("sha256", ""), str
+            ):
+                return f"size or hash of {entry['path']!r} is no such thing"
+    if not record.get("outputs", True):
+        return "its job has no outputs"
+    for entry in record.get("outputs", ()):
+        if "sha256" not in entry:
+            return f"the hash of {entry['path']!r} is missing"
+    if not all(isinstance(version, str) for version in record.get("packages", {}).values()):
+        return "the version of a package is no text"
+    git = record.get("git", {"commit": None, "dirty": None})
+    if not {"commit", "dirty"} <= set(git) or not isinstance(git["commit"], str | None):
+        return "'git' does not say which commit it was"
+    if not isinstance(git.get("changed"), list | None):
+        return "'git' does not say what was changed"
+    try:
+        datetime.datetime.fromisoformat(record.get("started", "2026-01-01"))
+    except ValueError:
+        return f"'started' is {record['started']!r}"
+    return None
 
 
 def end_of(record: Record) -> float:
@@ -48,18 +105,18 @@ def end_of(record: Record) -> float:
 
 
 class Sidecars:
-    """The sidecars of the files that are asked about, each read once."""
+    """The sidecars of the files that are asked about, each read once.
+
+    A damaged one counts as missing; why it is damaged is in `damaged`.
+    """
 
     def __init__(self) -> None:
+        self.damaged: dict[str, str] = {}
         self._seen: set[Path] = set()
         self._by_output: dict[str, Record] = {}
 
     def of(self, path: str) -> Record | None:
-        """What made a file, or None when no sidecar names it.
-
-        Raises:
-            ProvenanceError: a sidecar in its folder is damaged.
-        """
+        """What made a file, or None when no sidecar names it."""
         folder, name = Path(path).parent, glob.escape(Path(path).name)
         # Beside the file; beside the first output of its job; or, where that is in another folder,
         # beside the file of the same name there, as for a manifest and its segments.
@@ -88,6 +145,9 @@ class Sidecars:
         except FileNotFoundError:
             # There is none, or its job has just begun anew.
             return
+        except ProvenanceError as error:
+            self.damaged[str(sidecar)] = str(error)
+            return
         self._by_output.update((entry["path"], record) for entry in record["outputs"])
 
     def behind(self, outputs: list[str]) -> list[Record]:
@@ -96,12 +156,15 @@ class Sidecars:
         Inputs without a sidecar come from outside the workflow.
 
         Raises:
-            ProvenanceError: one of the given files has no sidecar, or one is damaged.
+            ProvenanceError: one of the given files has no sidecar, or a damaged one.
         """
         missing = [path for path in outputs if self.of(path) is None]
         if missing:
+            sidecar = str(sidecar_path(missing[0]))
             raise ProvenanceError(
-                f"{missing[0]} has no sidecar (*{SUFFIX}) that says what made it; "
+                f"{self.damaged[sidecar]}; "
+                if sidecar in self.damaged
+                else f"{missing[0]} has no sidecar (*{SUFFIX}) that says what made it; "
                 "delete the file and run the workflow again"
             )
         found: dict[str, Record] = {}

@@ -39,7 +39,7 @@ def trace(path: str) -> Tree:
     sidecars = Sidecars()
     record = sidecars.of(path)
     if record is None:
-        raise ProvenanceError(_unknown(path))
+        raise ProvenanceError(sidecars.damaged.get(f"{path}{SUFFIX}", _unknown(path)))
     jobs: dict[str, Tree] = {}
     pending = [record]
     while pending:
