@@ -230,6 +230,31 @@ def test_values_of_sidecars_are_checked(chain, key, value):
         trace(f"{chain}/table.tsv")
 
 
+def test_recordings_are_named_with_their_digest(chain):
+    """In the tree the folder as it was read, in the research object its name."""
+    path = Path(f"{chain}/manifest.tsv.origin.json")
+    read = {"folder": "/secret/place", "files": 3, "sha256": "d" * 64}
+    path.write_text(json.dumps({**json.loads(path.read_text()), "recordings": read}))
+    tree = trace(f"{chain}/table.tsv")
+    assert tree["jobs"][f"{chain}/manifest.tsv"]["recordings"] == read
+    assert f"3 files below /secret/place, SHA-256 over names and contents {'d' * 64}" in (
+        tree_text(tree)
+    )
+    config = {"study": "s", "title": "A study", "corpora": {"c": {"type": "folder"}}}
+    metadata = crate_metadata(
+        Sidecars().behind([f"{chain}/table.tsv"]),
+        config,
+        chain,
+        f"{chain}/provenance/Snakefile",
+        f"{chain}/provenance/study.yaml",
+    )
+    entities = {entity["@id"]: entity for entity in metadata["@graph"]}
+    assert entities["#corpus-c"]["hasPart"] == {"@id": "#recordings-c"}
+    assert entities["#recordings-c"]["sha256"] == "d" * 64
+    assert entities["#recordings-c"]["name"] == "recordings of corpus c, folder place"
+    assert entities["#recordings-c"]["size"] == "3 files"
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"rule": "train"}'])
 def test_damaged_sidecars_are_named(tmp_path, content):
     path = tmp_path / "a.tsv.origin.json"

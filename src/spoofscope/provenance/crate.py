@@ -8,7 +8,7 @@ import base64
 import datetime
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -328,7 +328,25 @@ class _Crate:
             sha256=self.hashes.get(manifest),
             isBasedOn=[_reference(self._download(archive)) for archive in entry.get("archives", [])]
             or None,
+            hasPart=[_reference(part) for part in self._recordings(name)] or None,
         )
+
+    def _recordings(self, corpus: str) -> Iterator[Entity]:
+        """The recordings of a corpus: the folder that they were read from, and their digest."""
+        for record in self.sidecars:
+            if "recordings" in record and record["parameters"].get("corpus") == corpus:
+                read = record["recordings"]
+                yield self.add(
+                    f"#recordings-{corpus}",
+                    "CreativeWork",
+                    additionalType="Dataset",
+                    # The folders above it say nothing elsewhere.
+                    name=f"recordings of corpus {corpus}, folder {Path(read['folder']).name}",
+                    description="The SHA-256 is over the relative names and the SHA-256 of the "
+                    "contents of all recordings; the manifest lists the latter.",
+                    size=f"{read['files']} files",
+                    sha256=read["sha256"],
+                )
 
     def _download(self, archive: Mapping[str, str]) -> Entity:
         return self.add(
@@ -379,7 +397,7 @@ class _Crate:
             key: value
             for key, value in record["parameters"].items()
             # The study file is an input of its own.
-            if key not in ("code", "upstream", "config", "root", "folder", "work")
+            if key not in ("code", "upstream", "config", "root", "folder", "work", "recordings")
         }
         return [
             self.add(

@@ -13,7 +13,11 @@ from spoofscope.provenance.sidecars import SUFFIX, Record, Sidecars, difference,
 _MAX_LENGTH = 160
 
 # Who a job is and where it works; its settings are the rest of its parameters.
-_NOT_SETTINGS = ("code", "upstream", "folder", "work", "root", "run", "corpus", "split", "shard")
+_NOT_SETTINGS = (
+    *("code", "upstream", "folder", "work", "root", "run", "corpus", "split", "shard"),
+    # What says whether recordings have changed; which they were is told apart.
+    *("recordings", "labels", "files"),
+)
 
 Tree = dict[str, Any]
 
@@ -30,7 +34,8 @@ def trace(path: str) -> Tree:
         once: `rule`, `wildcards`, `settings`, `code`, `commit`, `dirty`, `packages`, `device`,
         `host`, `started`, `seconds`, `inputs` and `outputs` (each `path`, `sha256`, `job`, the
         first output of the job that made it, or None, and `differs`, how the file on disk is not
-        what was recorded, or None).
+        what was recorded, or None); of jobs that list recordings also `recordings`: their `folder`,
+        the number of `files` and a `sha256` over names and contents.
 
     Raises:
         ProvenanceError: there is no such file, or nothing says what made it.
@@ -78,7 +83,9 @@ def _job(record: Record, makers: Mapping[str, Record | None]) -> Tree:
             "differs": difference(entry),
         }
 
+    recordings = {"recordings": record["recordings"]} if "recordings" in record else {}
     return {
+        **recordings,
         "rule": record["rule"],
         "wildcards": record["wildcards"],
         "settings": {
@@ -133,6 +140,11 @@ def _lines(jobs: Mapping[str, Tree], entry: Tree, indent: str, told: set[str]) -
     )
     for key, value in {**job["wildcards"], **job["settings"]}.items():
         yield f"{indent}{key}: {_brief(value)}"
+    if read := job.get("recordings"):
+        yield (
+            f"{indent}recordings: {read['files']} files below {read['folder']}, SHA-256 over names "
+            f"and contents {read['sha256']}"
+        )
     for made in job["inputs"]:
         yield from _lines(jobs, made, indent, told)
 
