@@ -25,6 +25,7 @@ from spoofscope.files import (
     file_stem,
     files_below,
     one_line,
+    printable,
     read_json,
     sha256_file,
     sha256_folder,
@@ -374,6 +375,8 @@ def test_every_name_and_message_can_be_printed(text):
     for line in (shown(text), one_line(text)):
         assert line.isprintable()
         line.encode("utf-8")
+    printable(text).encode("utf-8")
+    assert printable(text).replace("\n", "").replace("\t", "").isprintable()
 
 
 @given(st.binary(min_size=1, max_size=10), st.binary(min_size=1, max_size=10))

@@ -6,6 +6,7 @@ on stderr.
 """
 
 import argparse
+import io
 import json
 import os
 import signal
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the return value is the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # Names may have letters that the terminal's encoding lacks.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)
@@ -39,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except OSError as error:
         # A file that is there and cannot be used: no permission, a folder, a disk that fails.
-        print(f"spoofscope {options.command}: {refusal(error)}", file=sys.stderr)
+        print(f"spoofscope {options.command}: {one_line(refusal(error))}", file=sys.stderr)
         return 2
     return code
 
@@ -421,9 +426,11 @@ def _import_scores(options: argparse.Namespace) -> int:
     )
     warning = None if trials is None else polarity_warning(scores, trials)
     if warning is not None:
-        print(f"spoofscope import-scores: {options.file}: {warning}", file=sys.stderr)
+        print(
+            f"spoofscope import-scores: {shown(options.file)}: {one_line(warning)}", file=sys.stderr
+        )
     write_scores(options.out, scores)
-    print(f"{options.out}: {scores.height} scores")
+    print(f"{shown(options.out)}: {scores.height} scores")
     return 0
 
 
@@ -433,7 +440,7 @@ def _export_scores(options: argparse.Namespace) -> int:
 
     scores = read_scores(options.scores)
     write_foreign_scores(options.out, scores, options.format, _trials(options))
-    print(f"{options.out}: {scores.height} scores")
+    print(f"{shown(options.out)}: {scores.height} scores")
     return 0
 
 
@@ -451,7 +458,7 @@ def _import(options: argparse.Namespace) -> int:
         std=options.std,
     )
     size = sum(parameter.numel() for parameter in detector.parameters())
-    print(f"{options.out_dir}: {FORMATS[options.format].title}, {size:,} parameters")
+    print(f"{shown(options.out_dir)}: {FORMATS[options.format].title}, {size:,} parameters")
     return 0
 
 

@@ -51,8 +51,12 @@ def shown(name: str | os.PathLike[str]) -> str:
 
 def one_line(text: object) -> str:
     """A message as one line that every terminal can print; what is not printable is escaped."""
-    words = " ".join(str(text).split())
-    return "".join(c if c.isprintable() else _escaped(c) for c in words)
+    return printable(" ".join(str(text).split()))
+
+
+def printable(text: str) -> str:
+    """A text of any number of lines, in which what is not printable is escaped."""
+    return "".join(c if c.isprintable() or c in "\n\t" else _escaped(c) for c in text)
 
 
 def is_text(name: str) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from spoofscope.errors import ProvenanceError, SpoofscopeError
-from spoofscope.files import FULL, refusal, remove_leftovers, write_json
+from spoofscope.files import FULL, printable, refusal, remove_leftovers, write_json
 from spoofscope.launch import check_code, end_with_main_process, lock_folder
 from spoofscope.locks import claim
 from spoofscope.provenance.record import code_sources, file_record, git_state, package_versions
@@ -64,18 +64,22 @@ def _memory_bytes() -> int:
     return 1024 * max(own, children)
 
 
+class _Printable(logging.Formatter):
+    """Names of files may hold codes for the terminal, and bytes that no log can hold."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
 def _configure_logging(log: Path | None) -> None:
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(log, mode="w", encoding="utf-8"))
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        datefmt="%H:%M:%S",
-        handlers=handlers,
-        force=True,
-    )
+    formatter = _Printable("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
+    for handler in handlers:
+        handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     logging.captureWarnings(True)
 
 

@@ -3,6 +3,7 @@
 import functools
 import io
 import os
+import re
 import struct
 import tempfile
 from collections.abc import Callable
@@ -317,6 +318,12 @@ def test_every_suffix_is_one_that_folders_are_searched_for(tmp_path):
     for name in (*EXACT, *COMPRESSED):
         assert audio.has_suffix(name), name
         assert audio.has_suffix(name.upper()), name
+
+
+def test_every_suffix_is_documented():
+    page = Path(__file__).resolve().parents[2].joinpath("docs/recordings.md").read_text()
+    named = set(re.findall(r"\.[a-z0-9]+", "".join(re.findall(r"^\|.*", page, re.MULTILINE))))
+    assert named >= audio.SUFFIXES
 
 
 # --- refused --------------------------------------------------------------------------------------
