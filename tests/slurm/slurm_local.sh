@@ -57,6 +57,7 @@ BIND=NoInAddrAny,NoCtldInAddrAny
 [ -n "$ADDR" ] || { ADDR=127.0.0.1 BIND=""; }
 RUN=$BASE/run LOG=$BASE/log STATE=$BASE/state SPOOL=$BASE/spool DB=$BASE/mariadb
 PORT=${SLURM_LOCAL_PORT_BASE:-16800}
+[[ $PORT =~ ^[0-9]{1,5}$ ]] || { echo "SLURM_LOCAL_PORT_BASE=$PORT is no number" >&2; exit 1; }
 CTLD_PORT=$((PORT + 17)) DBD_PORT=$((PORT + 19)) DB_PORT=$((PORT + 6)) NODE_PORT=$((PORT + 100))
 MUNGE=$BASE/munge           # own munged: own key, own socket
 # Pass only a plain environment to the daemons: jobs do not inherit it (they get the
@@ -96,12 +97,32 @@ knobs() {
     "NODE_TIMEOUT=$NODE_TIMEOUT PORT=$PORT"
 }
 
+# set_knob KEY VALUE: bash would execute what stands in an index or a number
+set_knob() {
+  case $1 in
+    ACCOUNTING | CGROUP) [[ $2 =~ ^[a-z0-9]+$ ]] || die "$1=$2 is no word" ;;
+    N_CPU | N_GPU | CPUS | MEM_MB | GPUS | NODE_TIMEOUT | PORT)
+      [[ $2 =~ ^[0-9]{1,9}$ ]] || die "$1=$2 is no number" ;;
+    *) die "$1 is no knob" ;;
+  esac
+  printf -v "$1" %s "$2"
+}
+
+# owned PATH: it is ours, no link, and nobody else may write to it
+owned() {
+  [ ! -L "$1" ] && [ -O "$1" ] && [ -z "$(find "$1" -maxdepth 0 -perm /022)" ] ||
+    die "$1 belongs to somebody else, may be written by others, or is a link; delete it, or set SLURM_LOCAL_DIR"
+}
+
 # every command but `up` takes the knobs that the cluster was started with
 load_knobs() {
-  local kv
-  [ -s "$BASE/knobs" ] || return 0
-  # shellcheck disable=SC2013
-  for kv in $(cat "$BASE/knobs"); do declare -g "$kv"; done
+  local kv words
+  [ -e "$BASE" ] || [ -L "$BASE" ] || return 0
+  owned "$BASE"
+  [ -e "$BASE/knobs" ] || [ -L "$BASE/knobs" ] || return 0
+  owned "$BASE/knobs"
+  read -r -a words <"$BASE/knobs" || true
+  for kv in "${words[@]}"; do set_knob "${kv%%=*}" "${kv#*=}"; done
 }
 
 running() {
@@ -384,8 +405,9 @@ up() {
   [ "$(id -u)" = 0 ] || die "run as root"
   local t0=$SECONDS n
   pkg_install
-  mkdir -p "$BASE"
-  chmod 755 "$BASE"
+  [ -d "$BASE" ] || mkdir -p -m 755 "$BASE"
+  owned "$BASE"
+  [ ! -e "$BASE/knobs" ] || owned "$BASE/knobs"
   install -d -m 0755 "$RUN" "$LOG" "$SPOOL" "$STATE"
   chown slurm: "$RUN" "$LOG" "$STATE"
   if running; then
@@ -526,6 +548,10 @@ jobs_table() {
     -O 'JobID:|,Comment:|,Partition:|,State:|,NumCPUs:|,MinMemory:|,TimeLimit:|,tres-per-node:|,tres-per-job:|,NodeList:|,RestartCnt:|,StartTime:|,EndTime:|,WorkDir:'
 }
 
+# those of the environment
+for knob in ACCOUNTING N_CPU N_GPU CPUS MEM_MB GPUS CGROUP NODE_TIMEOUT PORT; do
+  set_knob "$knob" "${!knob}"
+done
 [ "${1:-}" = up ] || [ "${1:-}" = install ] || load_knobs
 case "${1:-}" in
   install) pkg_install ;;

@@ -16,7 +16,8 @@ from checkout import ROOT, Checkout
 
 SCRIPT = ROOT / "tests/slurm/slurm_local.sh"
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
-LOCK = Path("/tmp/spoofscope-slurm.lock")
+# Where nobody but root, who runs the daemons, can put a file.
+LOCK = Path("/run/spoofscope-slurm.lock")
 # Nodes c1, c2 and, with one GPU each, g1 to g4; they claim to have what the rules ask for.
 KNOBS = {
     "SLURM_LOCAL_NODES_CPU": "2",
