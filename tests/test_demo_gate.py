@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from starlette.testclient import TestClient
 
@@ -69,10 +70,8 @@ def clip(seconds: float = 1.0) -> bytes:
     return buffer.getvalue()
 
 
-def audio_file(buffer: io.BytesIO) -> Any:
-    import soundfile
-
-    return soundfile.SoundFile(buffer, "w", 16000, 1, format="WAV")
+def audio_file(buffer: io.BytesIO, kind: str = "WAV") -> soundfile.SoundFile:
+    return soundfile.SoundFile(buffer, "w", 16000, 1, format=kind)
 
 
 def upload(page: Page, content: bytes, name: str = "clip.wav") -> str:
@@ -392,6 +391,25 @@ def test_a_visitor_can_stop_and_nobody_waits_for_a_long_recording(
     handle.remove()
     assert time.monotonic() - start < 5
     assert ["Stopped." in result for result in results] == [True]
+
+
+def test_a_recording_that_explodes_is_refused_at_once(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hours of silence are some kilobytes of FLAC."""
+    buffer = io.BytesIO()
+    with audio_file(buffer, "FLAC") as file:
+        for _ in range(40):
+            file.write(np.zeros(16000 * 60))
+    assert len(buffer.getvalue()) < 200_000
+    path = upload(page, buffer.getvalue(), "bomb.flac")
+    start = time.monotonic()
+    verdict, *_ = page.judge.one(path, True, "visitor")
+    table, _ = page.judge.several([path], "visitor")
+    assert time.monotonic() - start < 10
+    for told in (verdict, table):
+        assert "bomb.flac: longer than 600 s" in told
+        assert str(page.uploads) not in told
 
 
 def test_a_batch_can_be_stopped(page: Page) -> None:
