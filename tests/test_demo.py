@@ -19,7 +19,7 @@ import torch
 from playwright.sync_api import expect, sync_playwright
 
 from spoofscope import audio
-from spoofscope.apps.views import verdict
+from spoofscope.apps.views import batch_table, verdict
 from spoofscope.audio import InputPolicy
 from spoofscope.cli import main
 from spoofscope.detector import Detector
@@ -248,6 +248,17 @@ def test_a_page_that_cannot_be_served_is_refused(served, arguments, message, mon
     refusal = capsys.readouterr().err
     assert message in refusal
     assert refusal.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["=cmd|' /C calc'!A0.wav", "+1.wav", "-rf.wav", "@x.wav", "\t=x.wav"]
+)
+def test_a_name_is_no_formula(name):
+    table = batch_table([{"path": f"/uploads/{name}", "error": f"{name}: no audio"}])
+    assert table["file"][0] == f"./{name.strip()}"
+    assert table["error"][0].startswith("./")
+    plain = batch_table([{"path": "a=b.wav", "error": "a=b.wav: no audio"}])
+    assert plain.select("file", "error").row(0) == ("a=b.wav", "a=b.wav: no audio")
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,9 @@ CSS = """
 .shown { overflow-x: auto; }
 """
 
+# What begins a formula in spreadsheets, full width too.
+_FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+
 _COLUMNS = (
     "file",
     "decision",
@@ -195,7 +198,12 @@ def batch_table(results: Sequence[Judgement | Failure]) -> pl.DataFrame:
             row["flags"] = ",".join(name for name, flag in result["flags"].items() if flag)
             row["reasons"] = "; ".join(result["reasons"])
         # A tab or a line break in a file's name would make two cells or two rows of one.
-        rows.append({key: " ".join(value.split()) for key, value in row.items()})
+        row = {key: " ".join(value.split()) for key, value in row.items()}
+        # A spreadsheet takes such names for formulas; with this they name the same file.
+        for key in ("file", "error"):
+            if row[key].startswith(_FORMULAS):
+                row[key] = f"./{row[key]}"
+        rows.append(row)
     return pl.DataFrame(rows, schema=dict.fromkeys(_COLUMNS, pl.String))
 
 
