@@ -251,7 +251,7 @@ def test_a_page_that_cannot_be_served_is_refused(served, arguments, message, mon
 
 
 @pytest.mark.parametrize(
-    "name", ["=cmd|' /C calc'!A0.wav", "+1.wav", "-rf.wav", "@x.wav", "\t=x.wav"]
+    "name", ["=cmd|' C calc'!A0.wav", "+1.wav", "-rf.wav", "@x.wav", "\t=x.wav"]
 )
 def test_a_name_is_no_formula(name):
     table = batch_table([{"path": f"/uploads/{name}", "error": f"{name}: no audio"}])
