@@ -198,10 +198,10 @@ def test_intervals_of_means_need_eight_clips_or_speakers():
     seven = [f"s{i % 7}" for i in range(21)]
     assert summarised(values[:7] * 3, seven)["auc_evidence"]["ci_low"] is None
     eight = summarised(values * 3, [f"s{i % 8}" for i in range(24)])["auc_evidence"]
-    assert (eight["n"], eight["n_clusters"]) == (24, 8)
+    assert (eight["n"], eight["clusters"]) == (24, 8)
     # Three clips of one speaker with one value are worth no more than one clip.
     by_clip = summarised(values * 3)["auc_evidence"]
-    assert by_clip["n_clusters"] is None
+    assert by_clip["clusters"] is None
     assert eight["ci_high"] - eight["ci_low"] > 1.4 * (by_clip["ci_high"] - by_clip["ci_low"])
 
 

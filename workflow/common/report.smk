@@ -233,6 +233,19 @@ def params_table_headline(wildcards):
     )
 
 
+def operating_points_chosen_on():
+    """Name of every detector and fusion whose threshold this study chooses, to the data for it."""
+    chosen = {}
+    for name in STUDY.config["detectors"]:
+        if STUDY.run_of(name).kind == "detector":
+            chosen[name] = [
+                {"split": "dev", **source} for source in STUDY.dev_sources(name)
+            ]
+    for name, entry in STUDY.config.get("fusion", {}).items():
+        chosen[name] = [dict(entry["fit"])]
+    return chosen
+
+
 def params_report(wildcards):
     return with_code(
         "report",
@@ -246,6 +259,8 @@ def params_report(wildcards):
         runs=described_runs(),
         disagreements=described_disagreements(),
         fingerprints={"parts": fingerprint_parts(), "nearest": described_nearest()},
+        dev=operating_points_chosen_on(),
+        cluster=bootstrap_options()["cluster"],
     )
 
 

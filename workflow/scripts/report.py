@@ -19,4 +19,6 @@ with job(snakemake) as cfg:
         cfg["disagreements"],
         cfg["fingerprints"],
         snakemake.input.averages,
+        cfg["dev"],
+        cfg["cluster"],
     )

@@ -44,7 +44,7 @@ _SUMMARY: dict[str, pl.DataType] = {
     "ci_low": pl.Float64(),
     "ci_high": pl.Float64(),
     "n": pl.Int64(),
-    "n_clusters": pl.Int64(),
+    "clusters": pl.Int64(),
     "n_global": pl.Int64(),
     "n_without": pl.Int64(),
 }
@@ -157,7 +157,7 @@ def summarise(
 
     Columns: system, metric, value, ci_low, ci_high (95 % percentile bootstrap, see
     `metrics.correlation.mean_interval`; null under 8 utterances, or 8 speakers where these are
-    drawn), n (utterances behind the value), n_clusters (null where utterances are drawn), n_global
+    drawn), n (utterances behind the value), clusters (null where utterances are drawn), n_global
     and n_without (left out). A system without local artefacts has null values and n = 0.
 
     Args:
@@ -190,7 +190,7 @@ def summarise(
                 "system": system,
                 "metric": metric,
                 "n": local.height,
-                "n_clusters": None if clusters is None else np.unique(clusters).size,
+                "clusters": None if clusters is None else np.unique(clusters).size,
                 "n_global": int((part["status"] == "global").sum()),
                 "n_without": int((part["status"] == "none").sum()),
             }

@@ -15,7 +15,7 @@ import polars as pl
 
 from spoofscope import audio
 from spoofscope.corpora.base import Problem
-from spoofscope.corpora.cues import CUES, auc, auc_interval, measure
+from spoofscope.corpora.cues import CUES, UNITS, auc, auc_interval, measure
 from spoofscope.corpora.manifest import in_threads
 from spoofscope.corpora.splitting import uneven
 from spoofscope.errors import AudioError
@@ -260,10 +260,10 @@ def _cues(joined: pl.DataFrame, planted: Mapping[str, Collection[str]]) -> Itera
             on_purpose = any(cue in planted.get(name, ()) for name in systems_here)
             status = ("planted" if on_purpose else "warn") if separates else "ok"
             note = (
-                f"AUC, interval {low:.3f} to {high:.3f}; median "
-                f"{np.median(bonafide[cue].to_numpy()):.4g} bona fide, "
-                f"{np.median(spoof[cue].to_numpy()):.4g} spoof; {bonafide.height} bona fide, "
-                f"{spoof.height} spoof"
+                f"interval {low:.2f} to {high:.2f}; median "
+                f"{np.median(bonafide[cue].to_numpy()):.4g} {UNITS[cue]} of {bonafide.height} bona "
+                f"fide clips, {np.median(spoof[cue].to_numpy()):.4g} {UNITS[cue]} of "
+                f"{spoof.height} spoofs"
             )
             yield "cue", split, system, cue, value, status, note
 

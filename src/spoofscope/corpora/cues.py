@@ -28,6 +28,23 @@ CUES = (
 )
 """Names of the cues, in the order of :func:`measure`."""
 
+UNITS = {
+    "duration": "s",
+    "sample_rate": "Hz",
+    "leading_silence": "s",
+    "trailing_silence": "s",
+    "silence_ratio": "of the frames",
+    "level": "dB",
+    "peak": "dB",
+    "dc": "of full scale",
+    "bandwidth_95": "Hz",
+    "bandwidth_99": "Hz",
+    "cutoff": "Hz",
+    "clipping": "of the samples",
+    "zeros": "of the samples",
+}
+"""What the numbers of the cues are, after them."""
+
 _FRAME_SECONDS = 0.010
 _SILENCE_DB = -40.0
 _CUTOFF_DB = -60.0

@@ -20,7 +20,7 @@ _COLUMNS: dict[str, pl.DataType] = {
     "part": pl.String(),
     "group": pl.String(),
 }
-_NUMBERS = ("rho", "ci_low", "ci_high", "p", "p_holm", "p_bh")
+_NUMBERS = ("rho", "ci_low", "ci_high", "p", "p_holm", "p_bh", "p_smallest")
 _GROUPS = (POOLED, BONAFIDE, SPOOF)
 _LEVEL = 0.05
 
@@ -32,7 +32,8 @@ def draw(
 
     A fourth map, where detectors were explained, correlates frame-level measures with the evidence
     for bona fide within utterances. A star marks a p value that stays below 0.05 after Holm's
-    correction over all tests of its detector; the null of the fourth map is circular shifts.
+    correction over all tests of its detector (where none can, the figure says so); the null of the
+    fourth map is circular shifts.
 
     Args:
         systems: id, seed and name of every system.
@@ -68,6 +69,12 @@ def draw(
     grid = figure.add_gridspec(
         2 if len(panels) > 3 else 1, 3, height_ratios=[len(score), *heights[3:]]
     )
+    least = table["p_smallest"].min()
+    if least is not None and float(str(least)) >= _LEVEL:
+        figure.suptitle(
+            f"none can be significant: after correction p is at least {float(str(least)):.2g}",
+            fontsize=8,
+        )
     image = None
     for i, (title, kind, part, group) in enumerate(panels):
         axes = figure.add_subplot(grid[i // 3, i % 3])

@@ -49,7 +49,8 @@ def within_reach(own: pl.DataFrame) -> str | None:
         n, what = min(row["n_bonafide"], row["n_spoof"]), "trials of the rarer class"
     pairs = own.height // own["metric"].n_unique()
     least = "no p value" if smallest is None else f"p ≥ {smallest:.2g}"
-    return f"none can be significant: {pairs} pairs, {n} {what}: {least} after correction"
+    many = f"{pairs} pair{'s' if pairs != 1 else ''}"
+    return f"none can be significant: {many}, {n} {what}: {least} after correction"
 
 
 def draw(table: str, outputs: Mapping[str, str]) -> None:

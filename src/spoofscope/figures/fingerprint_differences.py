@@ -25,7 +25,10 @@ def _agreement(stability: str) -> dict[str, str]:
         (pl.col("structure") == "whole") & (pl.col("generator") == pl.col("other"))
     )
     return {
-        row["generator"]: f"halves: r = {row['pearson']:.2f}, p = {float(row['p']):.2g}"
+        row["generator"]: (
+            f"halves: r = {row['pearson']:.2f}, p = {float(row['p_holm']):.2g} "
+            f"(least possible {float(row['p_smallest']):.2g})"
+        )
         for row in table.filter(pl.col("p") != "").iter_rows(named=True)
     }
 

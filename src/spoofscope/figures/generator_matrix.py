@@ -18,7 +18,7 @@ from spoofscope.metrics.generators import (
 from spoofscope.names import ALL_SPOOFS, MEAN_OF_ALL, MEAN_OF_UNSEEN, POOLED
 from spoofscope.report.generators import read_generator_matrix
 
-_NUMBERS = ("eer", "eer_population_sd", "eer_min", "eer_max")
+_NUMBERS = ("eer", "eer_population_sd", "eer_min", "eer_max", "eer_low", "eer_high")
 _TEXTS = ("name", "family", "trained_on", "corpus", "split", "generator", "relation")
 _COUNTS = ("n_bonafide", "n_spoof", "n_generators", "n_seeds")
 _FRAMES: dict[str, dict[str, Any]] = {
@@ -32,7 +32,7 @@ _LABELS = {
     LEFT_OUT: "left out of its training",
 }
 # Inches of a cell, the share of one that is between groups, and letters of a label.
-_WIDTH, _HEIGHT, _GAP = 0.44, 0.33, 0.22
+_WIDTH, _HEIGHT, _GAP = 0.44, 0.38, 0.22
 _LONGEST = 30
 
 
@@ -43,7 +43,7 @@ class _Column(NamedTuple):
 
 
 def draw(path: str, outputs: Mapping[str, str]) -> None:
-    """Draw EERs (mean over seeds, below it the standard deviation) as a map.
+    """Draw EERs as a map: mean over seeds, below it the standard deviation and the 95 % interval.
 
     A row is a detector, with detectors that differ in nothing but their data together. Columns are
     the generators of each set that a detector was trained on a part of, and their mean over those
@@ -151,9 +151,12 @@ def _write(axes: Axes, left: float, top: float, row: Mapping[str, Any]) -> None:
     value, spread = row["eer"], row["eer_population_sd"]
     colour = "white" if value is not None and value > 0.25 else "black"
     mean = row["generator"] in (MEAN_OF_UNSEEN, MEAN_OF_ALL)
+    below = [] if spread is None else [f"±{100 * spread:.1f}"]
+    if row["eer_low"] is not None:
+        below.append(f"{100 * row['eer_low']:.0f}–{100 * row['eer_high']:.0f}")
     axes.text(
         left + 0.5,
-        top + (0.5 if spread is None else 0.38),
+        top + 0.5 - 0.12 * len(below),
         "-" if value is None else percent(value),
         ha="center",
         va="center",
@@ -161,9 +164,9 @@ def _write(axes: Axes, left: float, top: float, row: Mapping[str, Any]) -> None:
         fontweight="bold" if mean else "normal",
         color=colour,
     )
-    if spread is not None:
-        text = f"±{100 * spread:.1f}"
-        axes.text(left + 0.5, top + 0.76, text, ha="center", va="center", fontsize=5, color=colour)
+    for i, text in enumerate(below):
+        y = top + 0.78 - 0.24 * (len(below) - 1) / 2 + 0.24 * i
+        axes.text(left + 0.5, y, text, ha="center", va="center", fontsize=5, color=colour)
     if row["relation"] in _FRAMES:
         inset = 0.06
         axes.add_patch(

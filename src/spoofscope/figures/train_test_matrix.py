@@ -18,7 +18,8 @@ def draw(
     """Draw EERs: rows are systems with their training data, columns are spoofing systems.
 
     A cell is the EER of that spoofing system's trials against all bona fide trials of the set; the
-    column "pooled" takes all spoofs together. EERs above 50 % are shown as they are.
+    column "pooled" takes all spoofs together. EERs above 50 % are shown as they are. Below each
+    stands its 95 % interval.
     Arguments as in `eer_by_condition.draw`.
     """
     labels = system_labels(systems)
@@ -40,12 +41,14 @@ def draw(
         .rows()
     )
     values = np.full((len(labels), len(columns)), np.nan)
+    intervals: dict[tuple[int, int], str] = {}
     for row in table.iter_rows(named=True):
         key = (row["corpus"], row["split"], row["condition"], row["level"])
         if row["value"] is not None:
-            values[list(labels).index((row["system"], row["seed"])), columns.index(key)] = row[
-                "value"
-            ]
+            place = list(labels).index((row["system"], row["seed"])), columns.index(key)
+            values[place] = row["value"]
+            if row["ci_low"] is not None:
+                intervals[place] = f"{100 * row['ci_low']:.0f}–{100 * row['ci_high']:.0f}"
     figure = new_figure(2.6 + 0.62 * len(columns), 1.5 + 0.36 * len(labels))
     axes = figure.add_subplot()
     image = axes.imshow(
@@ -54,9 +57,12 @@ def draw(
     for (i, j), value in np.ndenumerate(values):
         text = "-" if np.isnan(value) else percent(value)
         dark = not np.isnan(value) and value > 0.25
-        axes.text(
-            j, i, text, ha="center", va="center", fontsize=7, color="white" if dark else "black"
-        )
+        colour = "white" if dark else "black"
+        told = intervals.get((i, j))
+        y = i if told is None else i - 0.13
+        axes.text(j, y, text, ha="center", va="center", fontsize=7, color=colour)
+        if told is not None:
+            axes.text(j, i + 0.27, told, ha="center", va="center", fontsize=5, color=colour)
     axes.set_yticks(
         range(len(labels)),
         [f"{label}\n{_shorten(trained[key])}" for key, label in labels.items()],

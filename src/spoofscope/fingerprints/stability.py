@@ -38,6 +38,7 @@ COLUMNS: dict[str, pl.DataType] = {
     "spearman_high": pl.Float64(),
     "p": pl.Float64(),
     "p_holm": pl.Float64(),
+    "p_smallest": pl.Float64(),
     "own_closest": pl.Float64(),
     "n_clips": pl.Int64(),
     "halves": pl.Int64(),
@@ -70,6 +71,7 @@ def compare_halves(
         of Pearson's (pearson, pearson_low, pearson_high) and Spearman's correlation; of a generator
         with itself also p, the share of permutations of the labels bona fide and spoof (within
         voices) whose halves agree at least as well, p_holm, corrected for the number of
+        generators, p_smallest, what no p_holm can be below with so many permutations and
         generators, and own_closest, the share of halves whose closest other half, of all
         generators, is its own; n_clips of the generator; halves.
 
@@ -91,6 +93,7 @@ def compare_halves(
         rng = rng_of(seed, "fingerprints", "labels", name)
         p.append(_p(values, voices[own], fake, masks_own[:_TEST_HALVES], permutations, rng))
     first, second = (np.stack(each, axis=1) for each in zip(*both, strict=True))
+    smallest = min(1.0, len(generators) / (1 + permutations))
     n_clips = {name: int(np.sum(sources == name)) for name in [BONAFIDE, *generators]}
     rows = []
     for s, structure in enumerate(STRUCTURES):
@@ -107,7 +110,7 @@ def compare_halves(
                 if i == j:
                     closest = [pearson[:, i].argmax(axis=1), pearson[:, :, i].argmax(axis=1)]
                     row["own_closest"] = float(np.mean(np.array(closest) == i))
-                    row |= {"p": own_p[i], "p_holm": float(corrected[i])}
+                    row |= {"p": own_p[i], "p_holm": float(corrected[i]), "p_smallest": smallest}
                 rows.append(row)
     return pl.DataFrame(rows, schema=COLUMNS)
 

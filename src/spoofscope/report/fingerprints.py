@@ -74,7 +74,7 @@ def _caption(row: Mapping[str, Any]) -> str:
 def _agreement(path: str) -> list[dict[str, Any]]:
     """A row per generator, and first what chance gives: correlations of halves, by structure."""
     table = read_table(path, _STABILITY).filter(pl.col("generator") == pl.col("other"))
-    optional = ("p", "p_holm", "own_closest")
+    optional = ("p", "p_holm", "p_smallest", "own_closest")
     table = table.with_columns(pl.col(name).replace("", None).cast(pl.Float64) for name in optional)
     return [
         {

@@ -10,12 +10,15 @@ import jinja2
 import polars as pl
 
 from spoofscope.errors import SpoofscopeError
+from spoofscope.figures.comparisons import read_comparisons, within_reach
 from spoofscope.files import write_text
 from spoofscope.names import ALL, POOLED
 from spoofscope.provenance.record import git_state, package_versions
+from spoofscope.report.audits import attention, read_audit, sentences
 from spoofscope.report.averages import averaged_runs
 from spoofscope.report.disagreements import disagreement_sections
 from spoofscope.report.fingerprints import fingerprint_section
+from spoofscope.report.first import LOOKED_FOR, read_first
 from spoofscope.report.generators import generator_summary
 from spoofscope.tables import read_manifest, read_table
 
@@ -39,15 +42,16 @@ CAPTIONS = {
     ),
     "train_test_matrix": (
         "Trained on, tested on",
-        "Equal error rate (%) of every detector against every spoofing system. Values above 50 % "
-        "are real: that system is ranked as more bona fide than real speech.",
+        "Equal error rate (%) of every detector against every spoofing system, below it the 95 % "
+        "interval. Values above 50 % are real: that system is ranked as more bona fide than real "
+        "speech.",
     ),
     "generator_matrix": (
         "Trained on one generator, tested on another",
         "Equal error rate (%) of every detector on each generator against bona fide clips, mean "
         "over training seeds with the standard deviation over them (of the seeds themselves, not "
-        "an estimate for more). Frames: what the detector knew of the generator. The mean of "
-        "unseen leaves out what it was trained or selected on.",
+        "an estimate for more) and the 95 % interval of the first seed. Frames: what the detector "
+        "knew of the generator. The mean of unseen leaves out what it was trained or selected on.",
     ),
     "comparisons": (
         "Which detectors differ",
@@ -138,8 +142,9 @@ CAPTIONS = {
         "Differences to bona fide speech",
         "Logarithm of the mean magnitudes of bona fide speech less that of a generator; below "
         "zero the generator has more. Orange: wavelet packets; grey: short Fourier frames. In the "
-        "titles: correlation of the differences made from disjoint halves of the clips, and the "
-        "share of permutations of the labels that reach it. Every panel has its own scale.",
+        "titles: correlation of the differences made from disjoint halves of the clips, the share "
+        "of permutations of the labels that reach it, corrected for the number of generators, and "
+        "what it cannot be below. Every panel has its own scale.",
     ),
     "artefact_correlations": (
         "Scores and signal measures",
@@ -204,7 +209,11 @@ def _counts(manifest: pl.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def _corpora(config: Mapping[str, Any], root: str) -> list[dict[str, Any]]:
+def _corpora(
+    config: Mapping[str, Any],
+    manifests: Mapping[str, pl.DataFrame],
+    audits: Mapping[str, pl.DataFrame],
+) -> list[dict[str, Any]]:
     corpora = []
     for name in [*config["corpora"], *config.get("augmented", {})]:
         copy = config.get("augmented", {}).get(name)
@@ -213,19 +222,15 @@ def _corpora(config: Mapping[str, Any], root: str) -> list[dict[str, Any]]:
             "kind": f"augmented copy of {copy['corpus']} (chain {copy['chain']})"
             if copy
             else config["corpora"][name]["type"],
-            "splits": _counts(read_manifest(f"{root}/manifests/{name}.tsv")),
+            "splits": _counts(manifests[name]),
             "findings": [],
         }
-        audit = Path(f"{root}/audits/{name}.tsv")
-        if not copy:
-            table = read_table(audit, {"check": pl.String(), "status": pl.String()})
+        if name in audits:
+            table = audits[name]
             entry["checks"] = table.height
-            entry["findings"] = list(
-                table.filter(pl.col("status").is_in(["warn", "fail"])).iter_rows(named=True)
-            )
-            entry["planted"] = list(
-                table.filter(pl.col("status") == "planted").iter_rows(named=True)
-            )
+            entry["attention"] = attention(table).height
+            entry["findings"] = sentences(attention(table))
+            entry["planted"] = table.filter(pl.col("status") == "planted").height
         corpora.append(entry)
     return corpora
 
@@ -324,6 +329,8 @@ def build_page(
     disagreements: Sequence[Mapping[str, Any]],
     fingerprints: Mapping[str, Any],
     averages: Sequence[str],
+    dev: Mapping[str, Sequence[Mapping[str, Any]]],
+    cluster: str | None,
 ) -> None:
     """Write the report.
 
@@ -341,6 +348,7 @@ def build_page(
         disagreements: see `report.disagreements.disagreement_sections`.
         fingerprints: `parts` and `nearest`, see `report.fingerprints.fingerprint_section`.
         averages: summaries of averaged attributions.
+        dev, cluster: see `report.first.read_first`.
 
     Raises:
         SpoofscopeError: a figure without a caption.
@@ -358,6 +366,29 @@ def build_page(
     headline = headline.with_columns(
         pl.col(name).replace("", None).cast(pl.Float64) for name in numbers
     )
+    rows = list(headline.iter_rows(named=True))
+    names = [*config["corpora"], *config.get("augmented", {})]
+    manifests = {name: read_manifest(f"{root}/manifests/{name}.tsv") for name in names}
+    audits = {name: read_audit(f"{root}/audits/{name}.tsv") for name in config["corpora"]}
+    compared = (
+        read_comparisons(f"{root}/tables/comparisons.tsv") if "comparisons" in figures else None
+    )
+    section = fingerprint_section(fingerprints["parts"], fingerprints["nearest"])
+    points = read_first(
+        caveats=config.get("caveats", []),
+        headline=rows,
+        manifests=manifests,
+        dev=dev,
+        audits=audits,
+        comparisons=compared,
+        agreement=(section or {}).get("agreement", []),
+        cluster=cluster,
+    )
+    for row in rows:
+        row["points"] = [i for i, point in enumerate(points, start=1) if point.concerns(row)]
+    if compared is not None:
+        title, caption = captions["comparisons"]
+        captions["comparisons"] = title, " ".join([caption, *_out_of_reach(compared)])
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("spoofscope"),
         autoescape=True,
@@ -368,10 +399,13 @@ def build_page(
     environment.filters |= {"percent": _percent, "decimal": _decimal}
     page = environment.get_template("report.html.j2").render(
         config=config,
-        headline=list(headline.iter_rows(named=True)),
+        headline=rows,
+        points=points,
+        cluster=cluster,
+        looked_for=LOOKED_FOR,
         detectors=_detectors(runs, systems),
         systems=systems,
-        corpora=_corpora(config, root),
+        corpora=_corpora(config, manifests, audits),
         figures=[
             {
                 "name": name,
@@ -398,7 +432,7 @@ def build_page(
         artefacts=_artefacts(rates),
         averages=averaged_runs(averages),
         disagreements=disagreement_sections(disagreements, root),
-        fingerprints=fingerprint_section(fingerprints["parts"], fingerprints["nearest"]),
+        fingerprints=section,
         tandem=bool(config.get("tdcf")),
         generators=generator_summary(f"{root}/tables/generator_matrix.tsv")
         if config.get("generators")
@@ -410,6 +444,15 @@ def build_page(
         packages=package_versions(),
     )
     write_text(output, page)
+
+
+def _out_of_reach(compared: pl.DataFrame) -> list[str]:
+    """For each set on which no difference can be significant, a sentence that says so."""
+    return [
+        f"On {corpus}, {split}, {why}."
+        for (corpus, split), own in compared.group_by("corpus", "split", maintain_order=True)
+        if (why := within_reach(own)) is not None
+    ]
 
 
 _TEXT_COLUMNS = ("name", "kind", "trained_on", "corpus", "split")
@@ -445,7 +488,8 @@ def _artefacts(paths: Sequence[str]) -> list[dict[str, Any]]:
     sets = []
     for path in paths:
         table = read_table(path, required).with_columns(
-            pl.col("auc").replace("", None).cast(pl.Float64)
+            pl.col(name).replace("", None).cast(pl.Float64)
+            for name in ("auc", "ci_low", "ci_high", "eer", "eer_low", "eer_high")
         )
         pooled = table.filter(
             (pl.col("system") == POOLED) & pl.col("auc").is_not_null()

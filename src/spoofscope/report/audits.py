@@ -1,0 +1,81 @@
+"""What the audit of a corpus found, in sentences."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import polars as pl
+
+from spoofscope.tables import read_table
+
+_COLUMNS: dict[str, pl.DataType] = dict.fromkeys(("check", "status"), pl.String())
+
+NEEDS_ATTENTION = ("warn", "fail")
+
+
+def read_audit(path: str) -> pl.DataFrame:
+    """A table of `corpora.audit`; a value that is not there is null."""
+    return read_table(path, _COLUMNS).with_columns(
+        pl.col("value").replace("", None).cast(pl.Float64)
+    )
+
+
+def attention(audit: pl.DataFrame) -> pl.DataFrame:
+    """The rows that need a word."""
+    return audit.filter(pl.col("status").is_in(NEEDS_ATTENTION))
+
+
+def sentences(rows: pl.DataFrame) -> list[str]:
+    """Each finding in words; a cue of several spoofing systems is one finding of its split."""
+    cues = rows.filter(pl.col("check") == "cue")
+    told = [_told(row) for row in rows.filter(pl.col("check") != "cue").iter_rows(named=True)]
+    for (split, cue), own in cues.group_by("split", "item", maintain_order=True):
+        told.append(_cue(str(split), str(cue), own))
+    return told
+
+
+def strongest_cue(rows: pl.DataFrame) -> str | None:
+    """The cue of all splits that tells most, as a sentence; None where none is found."""
+    cues = rows.filter(pl.col("check") == "cue")
+    if cues.is_empty():
+        return None
+    best = _by_strength(cues).row(0, named=True)
+    own = cues.filter((pl.col("split") == best["split"]) & (pl.col("item") == best["item"]))
+    return _cue(best["split"], best["item"], own)
+
+
+def _by_strength(cues: pl.DataFrame) -> pl.DataFrame:
+    distance = (pl.col("value") - 0.5).abs()
+    return cues.sort(distance, descending=True, maintain_order=True)
+
+
+def _cue(split: str, cue: str, rows: pl.DataFrame) -> str:
+    systems = [name for name in rows["system"] if name != "all"]
+    spoofs = f"the spoofs of {listed(systems)}" if systems else "the spoofs"
+    best = _by_strength(rows).row(0, named=True)
+    which = "all spoofs" if best["system"] == "all" else best["system"]
+    most = "" if rows.height == 1 else f", most of all those of {which}"
+    return (
+        f"{split}: the {cue.replace('_', ' ')} alone tells {spoofs} from bona fide speech{most}: "
+        f"AUC {best['value']:.2f}; {best['note']}."
+    )
+
+
+def _told(row: dict[str, Any]) -> str:
+    place = row["split"]
+    if row["check"] == "counts":
+        label = "bona fide" if row["item"] == "bonafide" else row["item"]
+        return f"{place}: {row['value']:.0f} {label} clips; {row['note']}."
+    if row["check"] == "leakage":
+        first, second = row["split"].split("+")
+        what = row["item"]
+        more = "s are" if row["value"] != 1 else " is"
+        return f"{row['value']:.0f} {what}{more} in {first} and in {second}; {row['note']}."
+    if row["check"] == "audio":
+        return f"{place}: {row['item']}: {row['note']}."
+    return f"{row['note']}." if place == "all" else f"{place}: {row['note']}."
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names in a sentence: a, b and c."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last

@@ -1,0 +1,250 @@
+"""What has to be read before any number of the report: the list at its top."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from spoofscope.figures.comparisons import within_reach
+from spoofscope.metrics.paired import ALPHA
+from spoofscope.metrics.tables import SPEAKER, clusters_of, resampled_by
+from spoofscope.report.audits import attention, listed, sentences, strongest_cue
+from spoofscope.tables import LABELS, rows_of_source
+
+LEAST_DEV = 20
+"""Development trials of a class below which a threshold and a calibration are guesswork."""
+
+FEW_SPEAKERS = 20
+"""Speakers below which an interval says more about them than about speakers."""
+
+_JUMP = 0.10
+"""Difference of two EERs, one of them at least twice the other, that needs a word."""
+
+LOOKED_FOR = (
+    f"operating points from fewer than {LEAST_DEV} development trials of a class, detectors whose "
+    "development and evaluation differ strongly, findings of the corpus audits, detectors no "
+    "better than chance, differences and fingerprints that cannot become significant, intervals "
+    f"from fewer than {FEW_SPEAKERS} speakers or from unknown ones, and caveats of the study"
+)
+
+Row = Mapping[str, Any]
+
+
+class Point(NamedTuple):
+    """Something to know. concerns: whether a row of the headline table is affected. link: to what
+    tells more, if anything does.
+    """
+
+    text: str
+    concerns: Callable[[Row], bool]
+    link: str | None = None
+
+
+def read_first(
+    *,
+    caveats: Sequence[str],
+    headline: Sequence[Row],
+    manifests: Mapping[str, pl.DataFrame],
+    dev: Mapping[str, Sequence[Mapping[str, Any]]],
+    audits: Mapping[str, pl.DataFrame],
+    comparisons: pl.DataFrame | None,
+    agreement: Sequence[Mapping[str, Any]],
+    cluster: str | None,
+) -> list[Point]:
+    """All that was found, see :data:`LOOKED_FOR`; the study's own caveats first.
+
+    Args:
+        caveats: of the study file.
+        headline: rows of `report.headline.headline`.
+        manifests: of every corpus and copy.
+        dev: of every detector and fusion whose operating point is this study's, the sources that it
+            was chosen on: corpus, split and, where given, systems and exclude_systems.
+        audits: of every corpus, as `report.audits.read_audit` reads them.
+        comparisons: as `figures.comparisons.read_comparisons` reads them.
+        agreement: of fingerprints, see `report.fingerprints.fingerprint_section`.
+        cluster: what the study resamples by, see `metrics.tables.resampled_by`.
+    """
+    return [
+        *(Point(text, lambda row: False) for text in caveats),
+        *_operating_points(dev, manifests),
+        *_jumps(headline),
+        *_audited(audits),
+        *_chance(headline),
+        *_unreachable(comparisons, agreement),
+        *_few_speakers(headline, manifests, cluster),
+    ]
+
+
+def _operating_points(
+    dev: Mapping[str, Sequence[Mapping[str, Any]]], manifests: Mapping[str, pl.DataFrame]
+) -> Iterable[Point]:
+    small: dict[tuple[int, int], list[str]] = {}
+    for name, sources in dev.items():
+        counts = [0, 0]
+        for source in sources:
+            corpus, chosen = (
+                source["corpus"],
+                (source.get("systems"), source.get("exclude_systems", ())),
+            )
+            rows = rows_of_source(manifests[corpus], source["split"], corpus, *chosen)
+            for i, label in enumerate(LABELS):
+                counts[i] += int((rows["label"] == label).sum())
+        if min(counts) < LEAST_DEV:
+            small.setdefault((counts[0], counts[1]), []).append(name)
+    for (n_bonafide, n_spoof), names in small.items():
+        yield Point(
+            f"Threshold and calibration of {listed(names)} come from {n_bonafide} bona fide and "
+            f"{n_spoof} spoofed development trials; with fewer than {LEAST_DEV} of a class, HTER, "
+            "actDCF and calibrated Cllr may be far from what other development data give.",
+            _of(names),
+        )
+
+
+def _jumps(headline: Sequence[Row]) -> Iterable[Point]:
+    for row in headline:
+        if row["split"] != "eval" or row["eer"] is None:
+            continue
+        for other in headline:
+            same = other["name"] == row["name"] and other["corpus"] == row["corpus"]
+            if not same or other["split"] != "dev" or other["eer"] is None:
+                continue
+            low, high = sorted((row["eer"], other["eer"]))
+            if high - low < _JUMP or high < 2 * low:
+                continue
+            what = "The fusion" if row["kind"] == "fusion" else "The detector"
+            why = (
+                "was chosen and calibrated on development data that evaluation is harder than, or "
+                "fits them too closely"
+                if row["eer"] > other["eer"]
+                else "finds evaluation far easier than its development data"
+            )
+            yield Point(
+                f"{what} {row['name']} has an EER of {_percent(other['eer'])} on {row['corpus']}, "
+                f"dev, and of {_percent(row['eer'])} on {row['corpus']}, eval: it {why}.",
+                _of([row["name"]], row["corpus"]),
+            )
+
+
+def _audited(audits: Mapping[str, pl.DataFrame]) -> Iterable[Point]:
+    for corpus, audit in audits.items():
+        found = attention(audit)
+        link = f"../audits/{corpus}.html"
+        cue = strongest_cue(found)
+        if cue is not None:
+            n = found.filter(pl.col("check") == "cue").select("split", "item").n_unique()
+            others = "" if n == 1 else f" {n - 1} more such cues are listed below."
+            yield Point(
+                f"Corpus {corpus}: what has nothing to do with speech tells its classes apart, so "
+                f"that a detector may do well without hearing a deepfake. In {cue}{others}",
+                _of(None, corpus),
+                link,
+            )
+        rest = found.filter(pl.col("check") != "cue")
+        for (check,), rows in rest.group_by("check", maintain_order=True):
+            told = sentences(rows)
+            more = "" if len(told) == 1 else f" {len(told) - 1} more findings of this kind below."
+            yield Point(
+                f"Corpus {corpus}, {_CHECKS.get(str(check), check)}: {told[0]}{more}",
+                _of(None, corpus),
+                link,
+            )
+
+
+_CHECKS = {
+    "counts": "number of clips",
+    "classes": "classes",
+    "audio": "unusable files",
+    "duplicates": "identical audio",
+    "leakage": "splits that share speakers or sentences",
+}
+
+
+def _chance(headline: Sequence[Row]) -> Iterable[Point]:
+    sets: dict[tuple[str, str], list[Row]] = {}
+    for row in headline:
+        if row["split"] == "eval" and row["eer_low"] is not None and row["eer_high"] >= 0.5:
+            sets.setdefault((row["corpus"], row["split"]), []).append(row)
+    for (corpus, split), rows in sets.items():
+        told = [
+            f"{row['name']} ({_percent(row['eer'])}, {100 * row['eer_low']:.0f} to "
+            f"{_percent(row['eer_high'], 0)})"
+            for row in rows
+        ]
+        yield Point(
+            f"On {corpus}, {split}, not better than chance, which is an EER of 50 %: "
+            f"{listed(told)}.",
+            _of([row["name"] for row in rows], corpus, split),
+        )
+
+
+def _unreachable(
+    comparisons: pl.DataFrame | None, agreement: Sequence[Mapping[str, Any]]
+) -> Iterable[Point]:
+    if comparisons is not None:
+        for (corpus, split), own in comparisons.group_by("corpus", "split", maintain_order=True):
+            why = within_reach(own)
+            if why is not None:
+                yield Point(
+                    f"Of the differences between detectors on {corpus}, {split}, {why}.",
+                    lambda row: False,
+                    "#comparisons",
+                )
+    tested = [row["whole"] for row in agreement if row["whole"]["p_smallest"] is not None]
+    if tested and tested[0]["p_smallest"] >= ALPHA:
+        yield Point(
+            "No fingerprint can be significant: with so few permutations and "
+            f"{len(tested)} generators, p is at least {tested[0]['p_smallest']:.2g} after "
+            "correction. The key fingerprints.permutations of the study file asks for more.",
+            lambda row: False,
+            "#fingerprints",
+        )
+
+
+def _few_speakers(
+    headline: Sequence[Row], manifests: Mapping[str, pl.DataFrame], cluster: str | None
+) -> Iterable[Point]:
+    # What is said of other splits is optimistic anyway.
+    sets = dict.fromkeys(
+        (row["corpus"], row["split"]) for row in headline if row["split"] == "eval"
+    )
+    for corpus, split in sets:
+        trials = manifests[corpus].filter(pl.col("split") == split)
+        column = resampled_by(trials, cluster)
+        if column is None:
+            known = trials.filter(pl.col(SPEAKER) != "-")[SPEAKER].n_unique()
+            who = "its speakers are not known" if known == 0 else f"{known} speaker is known"
+            if cluster is not None:
+                who = "the study asks for it"
+            yield Point(
+                f"Intervals on {corpus}, {split}, take every clip for independent, because {who}; "
+                "clips of one speaker are alike, so they may be too narrow.",
+                _of(None, corpus, split),
+            )
+            continue
+        units = trials.with_columns(unit=clusters_of(trials, column))
+        n = min(
+            units.filter(pl.col("label") == label)["unit"].n_unique()
+            for label in units["label"].unique()
+        )
+        if n < FEW_SPEAKERS:
+            plural = "s" if n != 1 else ""
+            yield Point(
+                f"Intervals on {corpus}, {split}, come from {n} {column}{plural} of the class that "
+                "has fewer; they tell little about others.",
+                _of(None, corpus, split),
+            )
+
+
+def _of(
+    names: Sequence[str] | None, corpus: str | None = None, split: str | None = None
+) -> Callable[[Row], bool]:
+    """Whether a row is of one of the detectors, of the corpus and the split; None is any."""
+    return lambda row: (
+        (names is None or row["name"] in names)
+        and corpus in (None, row["corpus"])
+        and split in (None, row["split"])
+    )
+
+
+def _percent(value: float, digits: int = 1) -> str:
+    return f"{100 * value:.{digits}f} %"
