@@ -189,6 +189,10 @@ def test_a_leaking_cue_is_a_sentence():
             "1 sentence is in dev and in eval; in both: q.",
         ),
         (("other", "dev", "A", "x", 0.1, "warn", "so few"), "dev: so few."),
+        (
+            ("few_trials", "dev", "-", "spoof", 9.0, "warn", "dev has 9 spoofed trials"),
+            "Dev has 9 spoofed trials.",
+        ),
     ],
 )
 def test_findings_in_words(finding, told):

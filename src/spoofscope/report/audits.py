@@ -11,6 +11,9 @@ _COLUMNS: dict[str, pl.DataType] = dict.fromkeys(("check", "status"), pl.String(
 
 NEEDS_ATTENTION = ("warn", "fail")
 
+# Checks whose notes say themselves which split they are about.
+_WITH_THEIR_PLACE = ("few_trials", "system_in_one_split")
+
 
 def read_audit(path: str) -> pl.DataFrame:
     """A table of `corpora.audit`; a value that is not there is null."""
@@ -70,6 +73,8 @@ def _told(row: dict[str, Any]) -> str:
         what = row["item"]
         more = "s are" if row["value"] != 1 else " is"
         return f"{row['value']:.0f} {what}{more} in {first} and in {second}; {row['note']}."
+    if row["check"] in _WITH_THEIR_PLACE:
+        return f"{row['note'][:1].upper()}{row['note'][1:]}."
     if row["check"] == "audio":
         return f"{place}: {row['item']}: {row['note']}."
     return f"{row['note']}." if place == "all" else f"{place}: {row['note']}."

@@ -156,6 +156,8 @@ _CHECKS = {
     "audio": "unusable files",
     "duplicates": "identical audio",
     "leakage": "splits that share speakers or sentences",
+    "few_trials": "small development set",
+    "system_in_one_split": "attacks that are in one split only",
 }
 
 
