@@ -12,6 +12,7 @@ import io
 import math
 import os
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -138,10 +139,10 @@ def _chunked(path: Path, source: Source, kind: str, check: bool) -> Recording:
     if sound.rate is not None and sound.channels is not None:
         _check_header(sound.rate, sound.channels)
 
-    def opened() -> _Sequential:
+    def opened() -> AbstractContextManager[soundfile.SoundFile]:
         if sound.patch is None:
             return _opened(path)
-        return _Sequential(_Part(path, 0, sound.start + sound.length, sound.patch))
+        return _in_part(_Part(path, 0, sound.start + sound.length, sound.patch))
 
     try:
         with opened() as file:
@@ -290,8 +291,12 @@ class _Part(io.RawIOBase):
         return self._place
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._place = {0: 0, 1: self._place, 2: self._size}[whence] + offset
-        return self._place
+        place = {0: 0, 1: self._place, 2: self._size}[whence] + offset
+        # Libraries that follow damaged pointers ask for it, and print what is raised.
+        if place < 0:
+            return -1
+        self._place = place
+        return place
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
@@ -304,6 +309,16 @@ class _Part(io.RawIOBase):
                 view[place - self._place] = content[place - at]
         self._place += n
         return n
+
+
+@contextmanager
+def _in_part(part: _Part) -> Iterator[soundfile.SoundFile]:
+    with part, _Sequential(part) as file:
+        yield file
+
+
+def _whole(path: Path) -> _Part:
+    return _Part(path, 0, path.stat().st_size)
 
 
 def _ogg(path: Path, source: Source, kind: str, check: bool) -> Recording:
@@ -328,8 +343,8 @@ def _ogg(path: Path, source: Source, kind: str, check: bool) -> Recording:
 def _link(path: Path, link: ogg.Link, *, alone: bool) -> Recording:
     """One recording of a chain; `alone`: it is the whole file."""
 
-    def opened() -> _Sequential:
-        return _opened(path) if alone else _Sequential(_Part(path, link.start, link.end))
+    def opened() -> AbstractContextManager[soundfile.SoundFile]:
+        return _opened(path) if alone else _in_part(_Part(path, link.start, link.end))
 
     with opened() as file:
         rate, channels, n_samples = int(file.samplerate), int(file.channels), int(file.frames)
@@ -355,13 +370,16 @@ def _mpeg(path: Path, source: Source, kind: str, check: bool) -> Recording:
         raise AudioError("the file holds no samples")
     first = segments[0].first
     total = sum(segment.n_samples for segment in segments)
-    if len(segments) == 1 and segments[0].tagged and _sndfile_agrees(path, first, total):
+    if len(segments) == 1 and segments[0].tagged:
+        # Without the tags before and behind, which libsndfile would read, and complain of.
+        only = functools.partial(_Part, path, segments[0].header, segments[0].end)
+        if _sndfile_agrees(only, first, total):
 
-        def at_once(size: int) -> Blocks:
-            with _opened(path) as file:
-                yield from _counted(file, size, total)
+            def at_once(size: int) -> Blocks:
+                with _in_part(only()) as file:
+                    yield from _counted(file, size, total)
 
-        return Recording(first.rate, first.channels, total, at_once)
+            return Recording(first.rate, first.channels, total, at_once)
 
     def blocks(size: int) -> Blocks:
         with Source(path) as source:
@@ -371,10 +389,10 @@ def _mpeg(path: Path, source: Source, kind: str, check: bool) -> Recording:
     return Recording(first.rate, first.channels, total, blocks)
 
 
-def _sndfile_agrees(path: Path, first: mpeg.Frame, total: int) -> bool:
+def _sndfile_agrees(part: Callable[[], _Part], first: mpeg.Frame, total: int) -> bool:
     """Whether libsndfile, which is faster but believes headers, sees the frames that are there."""
     try:
-        with _opened(path) as file:
+        with _in_part(part()) as file:
             found = file.samplerate, file.channels, file.frames
     except soundfile.SoundFileError:
         return False
@@ -472,7 +490,7 @@ def _foreign(
         if start.read(4) == b"riff":
             form = "w64"
     try:
-        with open(path, "rb") as file, av.open(file, format=form) as container:
+        with _whole(path) as file, av.open(file, format=form) as container:
             stream = _audio_stream(container)
             rate, channels = int(stream.rate or 0), int(stream.channels or 0)
             duration = stream.duration
@@ -530,7 +548,7 @@ def _ffmpeg_frames(
 
     digest, done, taken = hashlib.md5(usedforsecurity=False), 0, 0
     try:
-        with open(path, "rb") as file, av.open(file, format=form, options=_STRICT) as container:
+        with _whole(path) as file, av.open(file, format=form, options=_STRICT) as container:
             stream = _audio_stream(container)
             stream.codec_context.options = _STRICT
             for packet in container.demux(stream):

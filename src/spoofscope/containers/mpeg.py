@@ -45,7 +45,7 @@ class Segment:
     """Frames of one encoding.
 
     Attributes:
-        start: byte of its first frame with sound. end: byte behind its last frame.
+        header: byte of its first frame. start: of its first frame with sound. end: behind its last.
         first: the header of its first frame.
         n_frames: frames with sound.
         skip: samples at its start that the encoder added.
@@ -54,6 +54,7 @@ class Segment:
         checksum: CRC-16 of its bytes, None where the encoder has not written it.
     """
 
+    header: int
     start: int
     end: int
     first: Frame
@@ -243,17 +244,17 @@ def _closed(
     others: list[Frame] = []
     if tag is not None and tag.frames is not None and 0 < tag.frames < len(found):
         own, others = found[: tag.frames], found[tag.frames :]
-    result = [_segment(own, tag)]
+    result = [_segment(own, tag, own[0].place if tag is None else begin)]
     first = result[0]
     if check and first.checksum not in (None, _checksum(source, first.start, first.end)):
         raise AudioError(
             "damaged, or edited after it was encoded: its frames have another checksum than its "
             "header says; fetch the file again, or encode it anew"
         )
-    return result + ([_segment(others, None)] if others else [])
+    return result + ([_segment(others, None, others[0].place)] if others else [])
 
 
-def _segment(found: list[Frame], tag: _Tag | None) -> Segment:
+def _segment(found: list[Frame], tag: _Tag | None, header: int) -> Segment:
     first, last = found[0], found[-1]
     total = sum(frame.samples for frame in found)
     skip, end = 0, total
@@ -261,6 +262,7 @@ def _segment(found: list[Frame], tag: _Tag | None) -> Segment:
         skip = tag.delay + _DECODER_DELAY
         end = min(total, total - tag.padding + _DECODER_DELAY)
     return Segment(
+        header,
         first.place,
         last.place + last.size,
         first,
