@@ -88,7 +88,7 @@ def test_columns_are_named(file):
         ("asvspoof5", "filename\tcm-score\na\t1\nb\n", "line 3: 1 fields where the header has 2"),
         ("csv", "utt_id,score,score\n", "line 1: column 'score' is there twice"),
         ("csv", "utt_id,score\n,1\n", "line 2: no utterance is named"),
-        ("csv", 'utt_id,score\n"a"b,1\n', "line 2: "),
+        ("csv", 'utt_id,score\n"a" ,1\n', "line 2: its quotation marks do not enclose"),
         ("file_score", "", "there are no scores in the file"),
         ("tsv", "", "the table is empty, not even a header"),
     ],

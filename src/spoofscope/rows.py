@@ -9,7 +9,9 @@ pattern or an address.
 import csv
 import math
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,11 +109,13 @@ def rows(path: str | Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     Args:
         path: the file.
         delimiter: between fields. " " stands for any number of blanks and tabs. With a comma or a
-            semicolon, fields may be quoted as in CSV, also over several lines.
+            semicolon, fields may be quoted as in CSV, also over several lines. Where quotation
+            marks cannot enclose fields, they are letters, if the line then has as many fields as
+            the first row.
 
     Raises:
-        TableError: as :func:`lines`; a quotation mark that does not enclose a field, or one that
-            may have swallowed rows.
+        TableError: as :func:`lines`; a quoted field that goes on over what may be rows, or
+            quotation marks that neither enclose fields nor can be letters.
     """
     if delimiter in _QUOTING:
         yield from _quoted_rows(Path(path), delimiter)
@@ -126,46 +130,77 @@ def rows(path: str | Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _quoted_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    taken: list[str] = []
+    found = lines(path)
+    ahead: deque[tuple[int, str]] = deque()
+    width = 0
+    while line := ahead.popleft() if ahead else next(found, None):
+        number, text = line
+        if not text:
+            continue
+        if '"' not in text:
+            fields = text.split(delimiter)
+        else:
+            taken: list[tuple[int, str]] = []
+            quoted = _quoted_fields(text, delimiter, chain(_drained(ahead), found), taken)
+            # A row has at least as many delimiters as it needs, whatever is quoted in it. So what
+            # a field goes on over may be rows.
+            possible = [line for line, more in taken if more.count(delimiter) + 1 >= width]
+            if quoted is not None and possible:
+                raise TableError(
+                    f"{path}: line {number}: a quoted field goes on over line {possible[0]}, which "
+                    "looks like a row of its own; take the stray quotation marks out, or the line "
+                    "breaks in the field"
+                )
+            if quoted is None:
+                ahead.extendleft(reversed(taken))
+                quoted = _unquoted_fields(text, delimiter, width, f"{path}: line {number}")
+            fields = quoted
+        width = width or len(fields)
+        yield number, fields
+
+
+def _drained(ahead: deque[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    while ahead:
+        yield ahead.popleft()
+
+
+def _quoted_fields(
+    text: str,
+    delimiter: str,
+    following: Iterable[tuple[int, str]],
+    taken: list[tuple[int, str]],
+) -> list[str] | None:
+    """The fields of a line as CSV; None where its quotation marks do not enclose whole fields.
+
+    Lines that a field goes on over are taken from `following`, and added to `taken`.
+    """
 
     def feed() -> Iterator[str]:
-        for _, text in lines(path):
-            taken.append(text)
-            yield f"{text}\n"
+        yield f"{text}\n"
+        for line in following:
+            taken.append(line)
+            yield f"{line[1]}\n"
 
-    reader = csv.reader(feed(), delimiter=delimiter, strict=True)
-    width = 0
-    while True:
-        number = reader.line_num + 1
-        taken.clear()
-        try:
-            fields = next(reader, None)
-        except csv.Error as error:
-            where = f"{path}: line {number}"
-            if len(taken) > 1:
-                raise TableError(
-                    f"{where}: a quotation mark opens a field that does not end as one, up to line "
-                    f"{reader.line_num} ({error}); in CSV, a quotation mark within a field is "
-                    "written twice and the field is enclosed in quotation marks"
-                ) from error
-            raise TableError(
-                f"{where}: {error}; in CSV, a quotation mark within a quoted field is written twice"
-            ) from error
-        if fields is None:
-            return
-        if not fields:
-            continue
-        # A row has at least as many delimiters as fields need, whatever is quoted in it. So lines
-        # that a quoted field goes on over may be rows where they have as many.
-        width = width or len(fields)
-        for place, text in enumerate(taken[1:], start=1):
-            if text.count(delimiter) + 1 >= width:
-                raise TableError(
-                    f"{path}: line {number}: a quoted field goes on over line {number + place}, "
-                    "which looks like a row of its own; take the stray quotation marks out, or the "
-                    "line breaks in the field"
-                )
-        yield number, fields
+    try:
+        return next(csv.reader(feed(), delimiter=delimiter, strict=True, skipinitialspace=True))
+    except csv.Error:
+        return None
+
+
+def _unquoted_fields(text: str, delimiter: str, width: int, where: str) -> list[str]:
+    """The fields of a line whose quotation marks are letters."""
+    fields = text.split(delimiter)
+    # Blanks around a quoted field: its quotation marks are meant as such.
+    enclosed = any(
+        len(field) > 1 and field[0] == field[-1] == '"' for field in map(str.strip, fields)
+    )
+    if len(fields) != width or enclosed:
+        raise TableError(
+            f"{where}: its quotation marks do not enclose whole fields, and as letters they leave "
+            f"{len(fields)} fields; in CSV a field with quotation marks or delimiters is enclosed "
+            "in quotation marks, without blanks around them, and those within it are written twice"
+        )
+    return fields
 
 
 def read_header(path: str | Path, delimiter: str) -> Table:

@@ -253,7 +253,7 @@ def check_levels(frame: pl.DataFrame, columns: Sequence[str], path: str | Path) 
     for column in columns:
         if frame[column].dtype != pl.String:
             continue
-        for level in frame[column].unique().drop_nulls():
+        for level in frame[column].unique(maintain_order=True).drop_nulls():
             if level != names.NONE and names.reserved(level) is not None:
                 line = frame[column].index_of(level)
                 names.check_level(level, column, f"{path}: line {(line or 0) + 2}")

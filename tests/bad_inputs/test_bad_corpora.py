@@ -70,6 +70,13 @@ def check(
 HEAD = "path,label,system,utt_id\n"
 BODY = "a.wav,bonafide,,u1\nb.wav,spoof,x,u2\n"
 C = HEAD + BODY
+# All rows of the table below are read, each with its label.
+EIGHT = {
+    str(i): label
+    for i, label in enumerate(
+        ["bonafide", "spoof", "spoof", "spoof", "spoof", "bonafide", "spoof", "bonafide"]
+    )
+}
 BOTH = {"u1": "bonafide", "u2": "spoof"}
 THREE = ["u1", "u2", "u3"]
 LINE = r"t\.csv: line"
@@ -101,26 +108,34 @@ def third(row: str, head: str = HEAD) -> str:
 
 TABLES: dict[str, tuple[str | bytes, str | list[str] | dict[str, str]]] = {
     "good": (C, BOTH),
-    "quotation marks in place": (stray("", '"see, you"'), ["0", "1", "2", "3", "4", "5", "6", "7"]),
+    "quotation marks in place": (stray("", '"see, you"'), EIGHT),
     "a quotation mark opens and another one closes later": (
         stray('"', 'hello she said"'),
         rf"{LINE} 4: a quoted field goes on over line 5, which looks like a row of its own",
     ),
-    "a quotation mark opens two fields": (
-        stray('"', '"hello she said'),
-        rf"{LINE} 4: a quotation mark opens a field that does not end as one, up to line 7",
+    "a quotation mark opens two fields": (stray('"', '"hello she said'), EIGHT),
+    "a quotation mark opens and none closes": (stray('"', "hello she said"), EIGHT),
+    "a quotation mark closes and none opens": (stray("", 'hello she said"'), EIGHT),
+    "a quotation mark opens before a delimiter": (
+        stray('"so, ', "hello she said"),
+        rf"{LINE} 4: its quotation marks do not .*, and as letters they leave 4 fields",
     ),
-    "a quotation mark opens and none closes": (
-        stray('"', "hello she said"),
-        rf"{LINE} 4: a quotation mark opens a field that does not end",
+    "quoted and more": (
+        stray('"so", said she, "', "hello"),
+        rf"{LINE} 4: its quotation marks do not enclose whole fields",
     ),
+    "blanks around quoted fields": (
+        HEAD + BODY.replace(",x,", ', "x, y" ,'),
+        rf"{LINE} 3: its quotation marks do not enclose",
+    ),
+    "blanks before quoted fields": (HEAD + BODY.replace(",x,", ', "x, y",'), BOTH),
     "quotation marks inside": (
         stray('he said "', 'hello "she" said'),
-        ["0", "1", "2", "3", "4", "5", "6", "7"],
+        EIGHT,
     ),
     "a quotation mark in front of the last row": (
         third('"c.wav,spoof,x,u3'),
-        rf"{LINE} 4: .*quotation mark",
+        r'1 of 3 audio files .*/"c.wav: no such',
     ),
     "a quotation mark around two rows": (
         HEAD + '"' + BODY.replace("\n", '"\n', 2),
@@ -213,7 +228,7 @@ TABLES: dict[str, tuple[str | bytes, str | list[str] | dict[str, str]]] = {
     },
     "a field of 200,000 letters": (
         third("c.wav,spoof,x," + "u" * 200_000),
-        rf"{LINE} 4: field larger than",
+        ["u1", "u2", "u" * 200_000],
     ),
     "a path outside": (
         third("../../../../../../../../etc/passwd,spoof,x,u3"),
@@ -261,7 +276,7 @@ TABLES: dict[str, tuple[str | bytes, str | list[str] | dict[str, str]]] = {
     ),
     "a condition with a line break": (
         'path,label,"a\nb"\na.wav,bonafide,1\nb.wav,spoof,2\n',
-        "a condition's column cannot be called",
+        rf"{LINE} 1: a quoted field goes on over line 2",
     ),
     "durations of others": (C.replace("system", "duration").replace(",x,", ",9,"), BOTH),
 }
@@ -274,15 +289,6 @@ def test_tables(case: str, tmp_path: Path, clip: Path) -> None:
     put(tmp_path, clip, tuple(f"{name}.wav" for name in names))
     (tmp_path / "t.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
     check(rows_of("table", tmp_path, file="t.csv"), expected)
-
-
-def test_labels_stay_with_their_rows(tmp_path: Path, clip: Path) -> None:
-    put(tmp_path, clip, tuple(f"{i}.wav" for i in range(8)))
-    (tmp_path / "t.csv").write_text(stray('he said "', '"hello, she said"'))
-    labels = ["bonafide", "spoof", "spoof", "spoof", "spoof", "bonafide", "spoof", "bonafide"]
-    check(
-        rows_of("table", tmp_path, file="t.csv"), {str(i): label for i, label in enumerate(labels)}
-    )
 
 
 def test_the_duration_is_measured(tmp_path: Path, clip: Path) -> None:
@@ -647,7 +653,7 @@ def test_metadata_of_generators(tmp_path: Path, clip: Path) -> None:
     ]
     for content, expected in (
         (lines, ["A_real-1", "A_real-2", "B_x-1", "B_x-2"]),
-        ([*lines[:2], '"B_x/1.wav,train,S', *lines[3:]], "line 3: a quotation mark opens"),
+        ([*lines[:2], '"B_x/1.wav,train,S', *lines[3:]], r"B_x/1.wav: not listed"),
         (
             [*lines[:2], '"B_x/1.wav,train,S', 'A_real/2.wav,eval,S"', *lines[4:]],
             "line 3: a quoted field goes on over line 4",
