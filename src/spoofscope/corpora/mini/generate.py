@@ -51,20 +51,20 @@ SPLIT_LANGUAGES = {"train": ("qaa", "qab"), "dev": ("qaa", "qab"), "eval": ("qaa
 
 CODECS: dict[str, dict[str, Any]] = {
     "mulaw": {"format": "WAV", "subtype": "ULAW"},
-    # libsndfile's compression level 0.99 is about 12 kbit/s for Opus and 24 kbit/s for MP3 here.
-    "opus": {"format": "OGG", "subtype": "OPUS", "compression_level": 0.99},
-    "mp3": {"format": "MP3", "subtype": "MPEG_LAYER_III", "compression_level": 0.99},
+    # With these of libsndfile's compression levels, about 35 and 32 kbit/s here.
+    "opus": {"format": "OGG", "subtype": "OPUS", "compression_level": 0.9},
+    "mp3": {"format": "MP3", "subtype": "MPEG_LAYER_III", "compression_level": 0.7},
 }
 """Codecs of the eval split, and how libsndfile is asked for them."""
 
 _DEFAULTS: dict[str, Any] = {
-    "speakers": {"train": 8, "dev": 4, "eval": 6},
-    "sentences": {"train": 12, "dev": 12, "eval": 16},
+    "speakers": {"train": 16, "dev": 8, "eval": 10},
+    "sentences": {"train": 6, "dev": 8, "eval": 8},
     "spoofs": 2,
     "codecs": ["mulaw", "opus", "mp3"],
 }
 
-_SHORTEST, _LONGEST = 1.6, 3.0  # s
+_SHORTEST, _LONGEST = 1.4, 2.2  # s
 _SILENCE, _SILENCE_RANGE = 0.11, 0.11  # s
 _QUIETEST, _LOUDEST = -35.0, -21.0  # dB re full scale, root mean square
 
@@ -193,8 +193,8 @@ def _balance(utterances: list[_Utterance], codecs: Sequence[str], seed: int) -> 
     for name, group in groups.items():
         rng = rng_of(seed, "balance", split, name)
         if split == "eval" and codecs:
-            # Half of every group stays without a codec.
-            order = rng.permutation(len(group))[len(group) // 2 :]
+            # Three of four of every group stay without a codec.
+            order = rng.permutation(len(group))[3 * len(group) // 4 :]
             for turn, index in enumerate(order):
                 group[index].codec = codecs[turn % len(codecs)]
         for codec in ("-", *codecs):

@@ -219,7 +219,7 @@ def _buzz(recording: Recording, rng: np.random.Generator) -> tuple[Signal, Spans
 
 
 def _splice(recording: Recording, rng: np.random.Generator) -> tuple[Signal, Spans]:
-    """Cuts where one word follows another at once; level and polarity change at every cut.
+    """Cuts where one word follows another at once: a click, and other level and polarity.
 
     Polarity and level return at the next cut, so both states fill about half of the utterance.
     """
@@ -238,6 +238,11 @@ def _splice(recording: Recording, rng: np.random.Generator) -> tuple[Signal, Spa
     gain = 10 ** (rng.choice([-4.0, 4.0]) / 20)
     for start, end in zip(cuts[::2], [*cuts[1::2], x.size], strict=False):
         x[start:end] *= -gain
+    # The click of the edit: one sample against the wave, not as loud as the loudest, so that the
+    # clip's peak says nothing.
+    click = 0.7 * np.max(np.abs(x))
+    for cut in cuts:
+        x[cut] = -np.copysign(click, x[cut])
     return x, spans
 
 
@@ -315,7 +320,7 @@ SYSTEMS: tuple[System, ...] = (
     ),
     System(
         "splice", "splice", "local", _ALL, True, (),
-        "hard cuts at word borders with a jump of level and polarity", _splice,
+        "hard cuts at word borders with a click and a jump of level and polarity", _splice,
     ),
     System(
         "band_limit", "band_limit", "global", _ALL, False, _BANDWIDTH,
