@@ -1,5 +1,6 @@
 """The demo's page gives nothing away: no file, no route, no other visitor's time."""
 
+import asyncio
 import io
 import json
 import os
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from starlette.requests import ClientDisconnect
 from starlette.testclient import TestClient
 
 from spoofscope.apps.demo import Judge, Turns, application, build
@@ -337,6 +339,17 @@ def test_all_uploads_together_are_limited(tmp_path: Path) -> None:
     assert "together are limited" in client.post("/gradio_api/upload", content=b"x" * 1000).text
     assert not (tmp_path / "tmp123").exists()
     assert client.post("/gradio_api/upload", content=b"x" * 500).status_code == 200
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+    async def store(scope: Any, receive: Any, send: Any) -> None:
+        (tmp_path / "tmp123").write_bytes(b"half")
+        raise ClientDisconnect
+
+    headers = [(b"content-length", b"1000")]
+    scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": headers}
+    asyncio.run(Gate(store, tmp_path, tmp_path)(scope, None, None))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_turns_are_taken_in_the_order_of_asking() -> None:

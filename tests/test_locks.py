@@ -57,6 +57,13 @@ def test_a_kept_lock_names_its_holder_and_ends_with_it(holder, tmp_path, monkeyp
     keep_lock(path, "another run")
 
 
+def test_a_lock_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "results").write_text("a file")
+    with pytest.raises(SpoofscopeError, match=r"of a lock cannot be written: .*results") as caught:
+        keep_lock(tmp_path / "results/.spoofscope/run.lock", "another run")
+    assert "\n" not in str(caught.value)
+
+
 def test_a_claim_waits_for_the_other_process(holder, tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     process = holder("claimed = claim('a/b.tsv'); claimed.__enter__()")

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from spoofscope.errors import SpoofscopeError
+from spoofscope.files import refusal
 
 FOLDER = Path(".snakemake/spoofscope")
 """Where locks and records of launches lie, relative to the working directory."""
@@ -34,10 +35,15 @@ _kept: list[int] = []
 
 def _open_locked(path: Path, wait: bool) -> int | None:
     """Descriptor of the locked file, or None when another process has it and `wait` is false."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        # os.open makes descriptors that programs started from here do not inherit.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # os.open makes descriptors that programs started from here do not inherit.
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise SpoofscopeError(
+                f"the file of a lock cannot be written: {refusal(error)}"
+            ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             # The holder before may have deleted the file while this process waited for it.

@@ -1,5 +1,6 @@
 # What happens when the jobs of a run are about to start. Dry runs never get here.
 from spoofscope import launch
+from spoofscope.errors import SpoofscopeError
 from spoofscope.identity import planned_digests
 
 RULES = [
@@ -30,9 +31,13 @@ def places():
 
 
 onstart:
-    launch.one_run_at_a_time(places())
-    if workflow.executor_plugin.name == "slurm":
-        launch.cancel_leftover_jobs(workflow.executor_settings.jobname_prefix)
+    try:
+        launch.one_run_at_a_time(places())
+        if workflow.executor_plugin.name == "slurm":
+            launch.cancel_leftover_jobs(workflow.executor_settings.jobname_prefix)
+    except SpoofscopeError as error:
+        # Of other exceptions Snakemake shows where in the code they come from.
+        raise WorkflowError(str(error)) from None
     # Parameters are worked out once per job; now, so that no later edit can get into them.
     for job in workflow.dag.needrun_jobs():
         if job.rule.module_globals.get("STUDY") is STUDY:

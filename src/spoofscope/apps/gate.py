@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -114,6 +115,8 @@ class Gate:
         except _Refused as refusal:
             answer = PlainTextResponse(f"{refusal}\n", refusal.status)
             await answer(scope, receive, send_protected)
+        except ClientDisconnect:
+            pass  # nobody is there to be answered
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]

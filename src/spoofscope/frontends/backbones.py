@@ -179,9 +179,9 @@ def _snapshot(hub: str, revision: str) -> Path:
         patterns = ["config.json", _PREPROCESSOR, weights, f"{weights}.index.json"]
         try:
             folder = Path(snapshot_download(hub, revision=revision, allow_patterns=patterns))
-        except (OSError, ValueError) as error:
+        except Exception as error:  # the hub's client and its HTTP library have their own
             raise DetectorError(
-                f"the backbone {hub} at {revision} cannot be fetched: {error}"
+                f"the backbone {hub} at {revision} cannot be fetched: {one_line(error)}"
             ) from error
         if list(folder.glob(weights)):
             return folder
