@@ -7,7 +7,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure, save
+from spoofscope.figures.style import BONAFIDE, SPOOF, log_scale, new_figure, save
 from spoofscope.fingerprints.means import read_fingerprints
 from spoofscope.fingerprints.spectra import Floats
 
@@ -75,7 +75,7 @@ def draw(fingerprints: str, outputs: Mapping[str, str]) -> None:
             tables.append(
                 shown.select(pl.lit(source).alias("generator"), pl.lit(name).alias("of"), pl.all())
             )
-        panel.set_yscale("log")
+        log_scale(panel)
         panel.set_title(f"{source} ({read.n_clips[i]} clips)")
         panel.set_xlim(0, read.sample_rate / 2000)
         if (i - 1) % _PER_ROW == 0:

@@ -1,5 +1,10 @@
 """One look for all figures, and files that are the same bytes for the same numbers."""
 
+import functools
+import logging
+import re
+import unicodedata
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,10 +14,18 @@ mpl.use("Agg")
 
 import matplotlib.pyplot as plt
 import polars as pl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
+from matplotlib.ft2font import FT2Font
+from matplotlib.legend import Legend
+from matplotlib.text import Text
+from matplotlib.ticker import LogFormatterSciNotation
 
 from spoofscope.files import atomic_path
 from spoofscope.tables import write_table
+
+_logger = logging.getLogger("spoofscope.figures")
 
 # Okabe and Ito's palette: distinguishable with the common colour-vision deficiencies, and in print.
 COLOURS = (
@@ -32,7 +45,10 @@ BONAFIDE = "#0072B2"
 SPOOF = "#D55E00"
 
 _SETTINGS: Any = {
-    "font.family": "DejaVu Sans",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    # Names of systems are no formulas, whatever they hold.
+    "text.parse_math": False,
     "font.size": 8,
     "axes.titlesize": 9,
     "axes.labelsize": 8,
@@ -63,11 +79,183 @@ def new_figure(width: float, height: float) -> Figure:
 def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
     """A legend below all axes, in as many columns as the longest label leaves room for."""
     # Inches of a character in the legend's size, and of a handle with the space around it.
-    widest = 0.055 * max((len(label) for label in labels), default=0) + 0.5
+    widest = 0.055 * max((_width(shortened(label)) for label in labels), default=0) + 0.5
     columns = max(1, int(figure.get_figwidth() / widest))
     figure.legend(
         handles, labels, loc="outside lower center", ncols=max(1, min(columns, len(labels)))
     )
+
+
+LONGEST_NAME = 36
+"""So many characters of a name are drawn, wide ones counting twice; the table beside the figure has
+all of it."""
+
+# Fonts of symbols, and one whose every character is a box.
+_NO_TEXT = re.compile(
+    r"^(cm|STIX|DejaVu Math|DejaVu Sans Display|DejaVu Serif Display|Last Resort)"
+)
+
+
+def shortened(text: str, limit: int = LONGEST_NAME) -> str:
+    """The text with "…" for its middle, where a line is wider than `limit` narrow characters."""
+    return "\n".join(_cut(line, limit) for line in text.split("\n"))
+
+
+def _cut(line: str, limit: int) -> str:
+    if _width(line) <= limit:
+        return line
+    head, tail = "", ""
+    for first, last in zip(line, reversed(line), strict=True):
+        if _width(head + tail + first) >= limit:
+            break
+        head += first
+        if _width(head + tail + last) >= limit:
+            break
+        tail = last + tail
+    return f"{head}…{tail}"
+
+
+def _width(text: str) -> int:
+    return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
+
+
+def _distinct(labels: Sequence[str]) -> list[str]:
+    """The labels, shortened as far as different ones stay different."""
+    limit = LONGEST_NAME
+    while len({shortened(label, limit) for label in labels}) < len(set(labels)):
+        limit += 8
+    return [shortened(label, limit) for label in labels]
+
+
+def fit_names(figure: Figure) -> None:
+    """Shorten names that are too long to be drawn, and make room where they leave none for axes."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            labels = [text.get_text() for text in axis.get_ticklabels()]
+            if _distinct(labels) != labels:
+                axis.set_ticks(axis.get_ticklocs(), labels=_distinct(labels))
+    for legend in figure.findobj(Legend):
+        texts = legend.get_texts()
+        for text, short in zip(texts, _distinct([t.get_text() for t in texts]), strict=True):
+            text.set_text(short)
+    for text in figure.findobj(Text):
+        words = text.get_text().split(" ")
+        text.set_text(" ".join(shortened(word) for word in words))
+    _make_room(figure)
+    _part_titles(figure)
+
+
+def _make_room(figure: Figure) -> None:
+    """Enlarge a figure whose labels are long until its axes can be read beside them."""
+    axes = [own for own in figure.axes if own.get_label() != "<colorbar>"]
+    labels = [
+        [text.get_text() for text in axis.get_ticklabels()]
+        for own in axes
+        for axis in (own.xaxis, own.yaxis)
+    ]
+    lines = [line for own in labels for text in own for line in text.split("\n")]
+    if max(map(_width, lines), default=0) < 24:
+        return
+    for _ in range(12):
+        with warnings.catch_warnings():
+            # Of characters that no font has, and of axes that have no room: that is mended here.
+            warnings.simplefilter("ignore")
+            figure.draw_without_rendering()
+        width, height = figure.get_size_inches()
+        boxes = [own.get_window_extent() for own in axes]
+        # Inches that the labels of ticks need beside each other.
+        wide = all(
+            box.width / figure.dpi >= max(1.8, 0.3 * len(own.get_xticklabels()))
+            for box, own in zip(boxes, axes, strict=True)
+        )
+        high = all(
+            box.height / figure.dpi >= max(0.4, 0.27 * len(own.get_yticklabels()))
+            for box, own in zip(boxes, axes, strict=True)
+        )
+        if wide and high:
+            return
+        figure.set_size_inches(width + (0 if wide else 0.8), height + (0 if high else 0.5))
+
+
+def _part_titles(figure: Figure) -> None:
+    """Shorten the titles of panels until none stands in another's, or beyond the figure."""
+    panels: Any = figure.axes
+    titles = [
+        title
+        for axes in panels
+        for title in (axes.title, axes._left_title, axes._right_title)
+        if title.get_text()
+    ]
+    for _ in range(8):
+        boxes = [title.get_window_extent() for title in titles]
+        edge = figure.bbox.x1
+        long = {i for i, box in enumerate(boxes) if box.x0 < 0 or box.x1 > edge} | {
+            i
+            for i, box in enumerate(boxes)
+            for j, other in enumerate(boxes)
+            if i != j and box.overlaps(other)
+        }
+        if not long:
+            return
+        for i in long:
+            text = titles[i].get_text()
+            widest = max(_width(line) for line in text.split("\n"))
+            titles[i].set_text(shortened(text, max(8, int(0.8 * widest))))
+        figure.draw_without_rendering()
+
+
+def fonts_for(figure: Figure) -> list[str]:
+    """Families of fonts that have the characters of a figure: DejaVu Sans, and others as needed.
+
+    A character that no installed font has is drawn as a box, and a warning says so.
+    """
+    text = "".join(found.get_text() for found in figure.findobj(Text))
+    lacking = {c for c in text if not c.isspace()}
+    families: list[str] = []
+    if text.isascii():
+        return ["DejaVu Sans"]
+    # Of every family its upright regular face, where it has one.
+    faces = sorted(fontManager.ttflist, key=lambda f: (f.style == "normal", f.weight == 400))
+    entries = {face.name: face.fname for face in faces if not _NO_TEXT.match(face.name)}
+    order = sorted(entries, key=lambda name: (name != "DejaVu Sans", "Sans" not in name, name))
+    for name in order:
+        if not lacking:
+            break
+        known = {c for c in lacking if ord(c) in _characters(entries[name])}
+        if known or not families:
+            families.append(name)
+            lacking -= known
+    if lacking:
+        _logger.warning(
+            "no installed font has %s, drawn as boxes; install one, such as Debian's "
+            "fonts-noto-cjk for Chinese, Japanese and Korean or fonts-noto-core for most others",
+            " ".join(sorted(lacking)[:10]),
+        )
+    return families
+
+
+@functools.cache
+def _characters(path: str) -> frozenset[int]:
+    return frozenset(FT2Font(path).get_charmap())
+
+
+class _PlainLog(LogFormatterSciNotation):
+    """Labels such as 2×10⁻³ without mathematical type, which names would be taken for as well."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        text = super().__call__(x, pos).removeprefix(r"$\mathdefault{").removesuffix("}$")
+        text = text.replace(r"\times", "×")
+        return re.sub(r"\^\{(.*?)\}", lambda match: match[1].translate(_SUPERSCRIPT), text)
+
+
+def log_scale(axes: Axes) -> None:
+    """Make the y axis logarithmic."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(_PlainLog(10))
+    axes.yaxis.set_minor_formatter(_PlainLog(10, labelOnlyBase=False))
+
+
+_SUPERSCRIPT = str.maketrans("-−0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def save(figure: Figure, outputs: Mapping[str, str], numbers: pl.DataFrame) -> None:
@@ -78,12 +266,19 @@ def save(figure: Figure, outputs: Mapping[str, str], numbers: pl.DataFrame) -> N
         outputs: `pdf`, `png` and `tsv` to file names.
         numbers: what was plotted.
     """
+    fit_names(figure)
     # Dates and version strings would make two runs with equal numbers differ.
     for suffix, undated in (
         ("pdf", ("CreationDate", "Producer", "Creator")),
         ("png", ("Software",)),
     ):
-        with atomic_path(outputs[suffix]) as temporary:
+        with (
+            atomic_path(outputs[suffix]) as temporary,
+            mpl.rc_context({"font.sans-serif": fonts_for(figure)}),
+            warnings.catch_warnings(),
+        ):
+            # Of a character that no font has it is said once, by `fonts_for`.
+            warnings.filterwarnings("ignore", "Glyph .* missing from")
             figure.savefig(temporary, format=suffix, metadata=dict.fromkeys(undated))
     plt.close(figure)
     write_table(outputs["tsv"], numbers)

@@ -1,0 +1,99 @@
+"""Names that users chose are drawn as they are, in any figure."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from spoofscope.figures import eer_by_condition, style, train_test_matrix
+from spoofscope.tables import read_table, write_table
+
+FORMULAS = [r"$x_{\frac$", "a$b$c", "Ba$$in", "cost $5 to $9"]
+LONG = [f"tts_models_multilingual_multi-dataset_xtts_v1.1_{end * 60}" for end in "xy"]
+SCRIPTS = ["합성음성", "合成语音系统" * 8, "система" * 6, "نظام توليد الكلام" * 3, "\u202egnp"]
+NAMES = {"formulas": FORMULAS, "long": [*LONG, "a name with blanks " * 6], "scripts": SCRIPTS}
+
+
+@pytest.fixture(params=NAMES)
+def names(request: pytest.FixtureRequest) -> list[str]:
+    return NAMES[request.param]
+
+
+def drawn(module: Any, names: list[str], folder: Path) -> tuple[list[str], pl.DataFrame]:
+    """The texts of a figure about spoofing systems of these names, and its numbers."""
+    rows = [
+        (system, 1, "la", "eval", condition, level, "eer", 0.2, 0.1, 0.3, 10, 10)
+        for system in ("a-1", "b-2")
+        for condition, level in [("pooled", "pooled"), *(("system", name) for name in names)]
+    ]
+    columns = (
+        "system seed corpus split condition level metric value ci_low ci_high n_bonafide n_spoof"
+    )
+    write_table(folder / "metrics.tsv", pl.DataFrame(rows, schema=columns.split(), orient="row"))
+    systems = [
+        {"id": system, "seed": 1, "name": name, "kind": "detector", "trained_on": [names[0]]}
+        for system, name in zip(("a-1", "b-2"), (names[0], names[1]), strict=True)
+    ]
+    outputs = {suffix: str(folder / f"figure.{suffix}") for suffix in ("pdf", "png", "tsv")}
+    texts: list[str] = []
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        close = style.plt.close
+
+        def closed(figure: Any) -> None:
+            texts.extend(text.get_text() for text in figure.findobj(style.Text))
+            for axes in figure.axes:
+                box = axes.get_window_extent()
+                room = axes.get_label() == "<colorbar>" or min(box.width, box.height) > 30
+                assert room, "the names leave no room for axes"
+            close(figure)
+
+        patch.setattr(style.plt, "close", closed)
+        module.draw(systems, [str(folder / "metrics.tsv")], outputs)
+    assert all(Path(path).stat().st_size > 0 for path in outputs.values())
+    return texts, read_table(outputs["tsv"], {"level": pl.String()})
+
+
+@pytest.mark.parametrize("module", [eer_by_condition, train_test_matrix])
+def test_names_are_drawn_and_listed(module, names, tmp_path):
+    texts, numbers = drawn(module, names, tmp_path)
+    lines = {line for text in texts for line in text.split("\n")}
+    for name in names:
+        assert style.shortened(name) in lines
+        assert name in set(numbers["level"])
+
+
+def test_long_names_are_cut_in_the_middle_and_stay_different():
+    short = [style.shortened(name) for name in LONG]
+    assert short[0] == "tts_models_multili…xxxxxxxxxxxxxxxxx"
+    assert len(set(short)) == 2
+    assert style.shortened("short") == "short"
+    assert style.shortened("a" * 36) == "a" * 36
+    assert style.shortened("合" * 19) == "合" * 9 + "…" + "合" * 8
+    # Where both ends are the same, more is drawn until they differ.
+    inner = [f"{'a' * 40}{middle}{'b' * 40}" for middle in "xy"]
+    assert len(set(style._distinct(inner))) == 2
+
+
+def test_ticks_of_a_logarithmic_axis_are_text():
+    figure = style.new_figure(3, 3)
+    axes = figure.add_subplot()
+    axes.plot([1, 2], [2e-3, 5e1])
+    style.log_scale(axes)
+    figure.draw_without_rendering()
+    labels = [text.get_text() for text in axes.get_yticklabels()]
+    assert {"10⁻³", "10⁻²", "10¹"} <= set(labels)
+    style.plt.close(figure)
+
+
+def test_fonts_are_those_that_have_the_characters(caplog):
+    figure = style.new_figure(3, 3)
+    figure.text(0, 0, "система système")
+    assert style.fonts_for(figure) == ["DejaVu Sans"]
+    assert not caplog.records
+    figure.text(0, 0, "\U000e0fff")
+    style.fonts_for(figure)
+    assert "no installed font has" in caplog.text
+    style.plt.close(figure)
