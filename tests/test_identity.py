@@ -1,5 +1,7 @@
 """Hashes, seeds and code digests: stable where they must be, different where they must be."""
 
+import ast
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ from spoofscope.identity import (
     code_closure,
     code_digest,
     hash8,
+    plain,
     rng_of,
     seed_of,
 )
@@ -160,10 +163,10 @@ def test_digest_changes_with_the_code(house, changes):
 
 
 def test_digest_covers_modules_found_by_name(house):
-    plain, deeper = house(), house(deep="DEPTH = 4\n")
-    assert digest(plain) == digest(deeper)
-    assert digest(plain, ("house.plugin",)) != digest(deeper, ("house.plugin",))
-    assert digest(plain, ("house.plugin",)) != digest(plain)
+    shallow, deeper = house(), house(deep="DEPTH = 4\n")
+    assert digest(shallow) == digest(deeper)
+    assert digest(shallow, ("house.plugin",)) != digest(deeper, ("house.plugin",))
+    assert digest(shallow, ("house.plugin",)) != digest(shallow)
 
 
 def test_digest_does_not_depend_on_where_the_checkout_lies(house):
@@ -216,3 +219,13 @@ def test_digests_are_remembered_by_content_alone(tmp_path):
     memory.write_text('{"kind": ')
     assert run() == ["parsed"] * 3 + edited[1:]
     assert run() == edited[1:]
+
+
+def test_parameters_end_no_script_of_a_page():
+    """Snakemake writes the `repr` of parameters into a script of its report as it is."""
+    title = "a</script><!-- \\x3c 'b'"
+    made = plain({"config": {"title": title, title: [title, 1]}})
+    assert "<" not in repr(made)
+    assert ast.literal_eval(repr(made)) == {"config": {"title": title, title: [title, 1]}}
+    assert type(pickle.loads(pickle.dumps(made["config"]["title"]))) is str
+    assert repr(plain({"title": "x > y"})) == "{'title': 'x > y'}"

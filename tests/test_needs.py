@@ -133,3 +133,44 @@ def test_on_the_command_line(here: Path) -> None:
     assert done.returncode == 0
     assert "corpus web: present" in done.stdout
     assert "backbone hub: to be downloaded by the workflow" in done.stdout
+
+
+def test_nothing_that_is_missing_hides_another(here: Path) -> None:
+    (here / "broken").mkdir()
+    (here / "broken/detector.json").write_text("{")
+    told = {key: {"type": "x"} for key in ("frontend", "backend")} | {"input": {}, "meta": {}}
+    told["frontend"]["backbone"] = {"folder": "models/theirs"}
+    (here / "whole").mkdir()
+    (here / "whole/detector.json").write_text(json.dumps({**told, "weights_sha256": SHA}))
+    scores = {"corpus": "own", "split": "eval", "path": "x.csv", "format": "csv", "higher": "spoof"}
+    others = {
+        "absent": {"folder": "detectors/aasist"},
+        "broken": {"folder": "broken"},
+        "whole": {"folder": "whole"},
+        "scores": {"scores": [scores]},
+    }
+    tdcf = [{"corpus": "own", "split": "eval", "form": "2019", "scores": "asv.txt"}]
+    config = {**STUDY, "detectors": {**STUDY["detectors"], **others}, "tdcf": tdcf}
+    with pytest.raises(ConfigError, match=r"detectors.absent.folder: .*\(and 2 more; .*needs"):
+        Study(config)
+    found = needs(Study(config, absent_detectors=True))
+    assert [(need.kind, need.name, need.place) for need in found if not need.present][-5:] == [
+        ("detector", "absent", "detectors/aasist"),
+        ("detector", "broken", "broken"),
+        ("backbone", "whole", "models/theirs"),
+        ("scores", "scores", "x.csv"),
+        ("verifier", "own.eval", "asv.txt"),
+    ]
+    assert {need.name for need in found} >= {"web", "own", "packed", "musan", "hub", "mine"}
+    assert "broken/detector.json describes no detector" in as_text(found)
+
+
+def test_whoever_reads_the_list_may_stop_reading(here: Path) -> None:
+    (here / "study.yaml").write_text(yaml.safe_dump(STUDY))
+    command = [sys.executable, "-m", "spoofscope.cli", "needs", "--configfile", "study.yaml"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert done.stderr == ""
+    assert done.returncode == 141

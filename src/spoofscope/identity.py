@@ -35,9 +35,33 @@ def canonical_json(obj: Any) -> str:
 def plain(obj: Any) -> Any:
     """The value as JSON gives it back: dicts with sorted keys, lists for tuples, all the way down.
 
-    Two values that are equal but for the order of keys have the same text, then.
+    Two values that are equal but for the order of keys have the same text, then. Texts that could
+    end a script are :class:`ScriptSafe`.
     """
-    return json.loads(canonical_json(obj))
+    return _script_safe(json.loads(canonical_json(obj)))
+
+
+class ScriptSafe(str):
+    """A text whose `repr` can stand in a script of a page: without "<".
+
+    `snakemake --report` writes the `repr` of parameters into a script as it is, where `</script>`
+    in a title would end the script, and begin what follows. It is the same text, and pickled as an
+    ordinary one.
+    """
+
+    def __repr__(self) -> str:
+        return super().__repr__().replace("<", r"\x3c")
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
+
+
+def _script_safe(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_script_safe(key): _script_safe(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_script_safe(inner) for inner in value]
+    return ScriptSafe(value) if isinstance(value, str) and "<" in value else value
 
 
 def hash8(obj: Any) -> str:

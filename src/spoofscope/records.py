@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from spoofscope.errors import ProvenanceError
+from spoofscope.identity import plain
 from spoofscope.provenance.sidecars import SUFFIX, read_sidecar
 
 _LOGGER = logging.getLogger("spoofscope.records")
@@ -89,7 +90,7 @@ def restore_records(sidecars: Iterable[Path]) -> int:
             record = _record(
                 rule=origin["rule"],
                 input=sorted(used),
-                params=[repr(origin["parameters"])],
+                params=[repr(plain(origin["parameters"]))],
                 starttime=started,
                 endtime=started + origin["seconds"],
                 input_checksums={

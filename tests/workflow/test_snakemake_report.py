@@ -192,13 +192,19 @@ def test_the_report_page_in_a_browser(study, browser, tmp_path):
 def test_words_of_the_study_are_no_markup(tiny, tmp_path):
     """A title is shown as it is written, whatever it is."""
     study = tiny.copy(tmp_path / "checkout")
-    title = "A *tiny* study_ of |all| `things` <b>& more</b> \\o/"
+    title = "A *tiny* study_ of |all| `things` <b>& more</b> \\o/ </script><script>x()"
     study.write_study({**TINY_STUDY, "title": title, "caveats": ["First:\n  - not_ a list"]})
     done = study.snakemake("--report", "report.html", "--configfile", "study.yaml")
     assert done.returncode == 0, done.stdout[-6000:]
-    text = embedded((study.folder / "report.html").read_text(), "workflow_desc")
+    page = (study.folder / "report.html").read_text()
+    assert "<script>x()" not in page
+    text = embedded(page, "workflow_desc")
+    # The title is a parameter of the page about the whole study as well.
+    embedded(page, "results")
     assert "system-message" not in text
-    assert "A *tiny* study_ of |all| `things` &lt;b&gt;&amp; more&lt;/b&gt; \\o/" in text
+    assert (
+        "A *tiny* study_ of |all| `things` &lt;b&gt;&amp; more&lt;/b&gt; \\o/ &lt;/script" in text
+    )
     assert "<li>First: - not_ a list</li>" in text
 
 
