@@ -281,12 +281,12 @@ _count.__name__ = "whole number, 0 or more"
 def _metrics(options: argparse.Namespace) -> int:
     from spoofscope.metrics.tables import evaluate
     from spoofscope.options import check_resamples
-    from spoofscope.tables import check_levels, join_scores, read_scores, read_trials
+    from spoofscope.tables import check_conditions, join_scores, read_scores, read_trials
 
     trials = read_trials(options.trials)
     by = [] if options.by is None else [options.by]
     asked = {options.by, *(options.by or "").split("+")}
-    check_levels(trials, [name for name in trials.columns if name in asked], options.trials)
+    check_conditions(trials, [name for name in trials.columns if name in asked], options.trials)
     joined = join_scores(
         read_scores(options.scores),
         # A list of trials may bring scores of its own; those asked for are in the score file.

@@ -35,10 +35,21 @@ RESERVED = (
 """What no spoofing system and no level of a condition may be called, in whatever spelling."""
 
 RESERVED_COLUMNS = (
-    *("score", "condition", "level", "metric", "value", "ci_low", "ci_high"),
+    *(
+        "utt_id",
+        "path",
+        "label",
+        "score",
+        "condition",
+        "level",
+        "metric",
+        "value",
+        "ci_low",
+        "ci_high",
+    ),
     *("n_bonafide", "n_spoof", POOLED, ALL, MACRO),
 )
-"""What no condition may be called: tables of results have columns or rows of these names."""
+"""What no condition may be called: in manifests and tables of results that is something else."""
 
 _BREAKS = re.compile(r"[\t\n\r\0]")
 
@@ -105,6 +116,6 @@ def check_condition(column: str, where: str) -> None:
         )
     if column in RESERVED_COLUMNS:
         raise TableError(
-            f"{where}: a condition's column cannot be called {column!r}: tables of results have "
-            "that name for something else; rename it, or leave it out"
+            f"{where}: {column!r} cannot be a condition: that name means something else in "
+            "manifests or tables of results; rename the column, or leave it out"
         )

@@ -237,20 +237,19 @@ def check_manifest(frame: pl.DataFrame, path: str | Path) -> None:
             f"label {frame['label'][bad[0]]!r}; bona fide rows have '-', spoof rows a name"
         )
     conditions = [name for name in frame.columns if name not in MANIFEST_COLUMNS]
-    for name in conditions:
-        names.check_condition(name, f"{path}: line 1")
-    check_levels(frame, ["system", *conditions], path)
+    check_conditions(frame, ["system", *conditions], path)
 
 
-def check_levels(frame: pl.DataFrame, columns: Sequence[str], path: str | Path) -> None:
-    """Raise TableError where a level in one of the columns is called like a group of trials.
+def check_conditions(frame: pl.DataFrame, columns: Sequence[str], path: str | Path) -> None:
+    """Raise TableError where a condition or one of its levels has a reserved name, see `names`.
 
     Args:
         frame: rows of the table.
-        columns: the system of spoofs, or a condition; those that are no texts are not looked at.
+        columns: conditions, and the system of spoofs.
         path: of the table, for the message.
     """
     for column in columns:
+        names.check_condition(column, f"{path}: line 1")
         if frame[column].dtype != pl.String:
             continue
         for level in frame[column].unique(maintain_order=True).drop_nulls():

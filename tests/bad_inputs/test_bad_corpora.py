@@ -266,9 +266,9 @@ TABLES: dict[str, tuple[str | bytes, str | list[str] | dict[str, str]]] = {
     **{
         f"a condition {word!r}": (
             C.replace("system", word),
-            "a condition's column cannot be called",
+            "cannot be a condition",
         )
-        for word in RESERVED_COLUMNS
+        for word in RESERVED_COLUMNS[3:]
     },
     "a condition with a tab": (
         'path,label,"a\tb"\na.wav,bonafide,1\nb.wav,spoof,2\n',

@@ -278,9 +278,9 @@ def test_files(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 BY: dict[str, tuple[bytes, str, str | None]] = {
     "good": (T, "codec", None),
     "no such column": (T, "nope", "no column 'nope'"),
-    "ids": (T, "utt_id", "'utt_id' is no condition"),
-    "labels": (T, "label", r"label.*: 'bonafide' cannot be a level|'label' is no condition"),
-    "paths": (column("path"), "path", "'path' is no condition"),
+    "ids": (T, "utt_id", "'utt_id' cannot be a condition"),
+    "labels": (T, "label", r"'label' cannot be a condition"),
+    "paths": (column("path"), "path", "'path' cannot be a condition"),
     "an empty level": (level(""), "codec", "column 'codec' is empty for 'b0'"),
     "a level that does not apply": (level("-"), "codec", None),
     "a level of the name none": (level("none"), "codec", None),
@@ -294,8 +294,8 @@ BY: dict[str, tuple[bytes, str, str | None]] = {
         for word in (*RESERVED[1:], "ALL", "Pooled", "bona-fide", "Bona Fide", "(Macro Average)")
     },
     **{
-        f"a column {word!r}": (column(word), word, "cannot be called|is no condition")
-        for word in RESERVED_COLUMNS
+        f"a column {word!r}": (column(word), word, "cannot be a condition")
+        for word in RESERVED_COLUMNS[3:]
     },
 }
 

@@ -40,8 +40,6 @@ ONE_BY_ONE = "none"
 """Instead of the name of a column: trials are resampled, not clusters."""
 
 _ROW = "row of the trials"
-# What tells trials apart, or is what is measured.
-_NO_CONDITIONS = ("utt_id", "path", "label", "score")
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -218,8 +216,6 @@ def split_levels(joined: pl.DataFrame, condition: str) -> list[tuple[str, pl.Dat
     """
     columns = [condition] if condition in joined.columns else condition.split("+")
     for name in columns:
-        if name in _NO_CONDITIONS:
-            raise TableError(f"{name!r} is no condition; name a column of codecs, attacks ...")
         check_condition(name, "the trials")
         _check_column(joined, name)
         _check_filled(joined, name)
