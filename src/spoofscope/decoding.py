@@ -214,7 +214,7 @@ def _reason(error: Exception) -> str:
 
 
 def _flac(path: Path, source: Source, kind: str, check: bool) -> Recording:
-    info = flac.stream_info(source)
+    info = flac.stream_info(source, check=check)
     known = info.n_samples or None
 
     def blocks(size: int) -> Blocks:
@@ -301,6 +301,8 @@ class _Part(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
         n = max(0, min(len(view), self._size - self._place))
+        if not n:
+            return 0
         self._file.seek(self._start + self._place)
         n = self._file.readinto(view[:n])
         if self._patch is not None:

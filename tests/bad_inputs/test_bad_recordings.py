@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 import soundfile
 
-from spoofscope import audio
+from spoofscope import audio, cli
 from spoofscope.containers import flac, mpeg, ogg
 from spoofscope.corpora.audit import audit
 from spoofscope.corpora.manifest import build_manifest, read_problems, write_problems
@@ -369,7 +369,6 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "promises_one_more.flac": (lambda: flac_header(total=N + 1), "1 fewer"),
     "promises_fewer.flac": (lambda: flac_header(total=N - 800), "800 more"),
     "fewer_no_md5.flac": (lambda: flac_header(total=4096, md5=bytes(16)), "more"),
-    "joined.flac": (lambda: FLAC + FLAC, "second recording"),
     "rate_655350.aiff": (lambda: stored("AIFF")[:4] + b"\0" * 4 + b"AIFF", "no sound chunk"),
     "junk_after.ogg": (lambda: stored("OGG", "VORBIS") + b"junk" * 9, "no page"),
     "page_lost.ogg": (lambda: without_page(stored("OGG", "OPUS", np.tile(CLIP, 9)), 3), "missing"),
@@ -387,6 +386,7 @@ READ_REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "nan.wav": (lambda: wav(with_value(np.nan), codec=3, bits=32), "NaN or infinite"),
     "inf.wav": (lambda: wav(with_value(-np.inf), codec=3, bits=32), "NaN or infinite"),
     "double.wav": (lambda: wav(np.full(N, 1e300, "<f8").tobytes(), codec=3, bits=64), "infinite"),
+    "joined.flac": (lambda: FLAC + FLAC, "second recording"),
     "other_md5.flac": (lambda: flac_header(md5=b"0123456789abcdef"), "MD5"),
 }
 
@@ -629,6 +629,13 @@ def test_what_is_no_file_is_refused(tmp_path):
         for function in (audio.info, audio.read):
             with pytest.raises(AudioError, match=word):
                 function(path)
+
+
+def test_the_table_of_predict_has_a_line_per_file():
+    names = [os.fsdecode(name) for name in NAMES]
+    lines = cli._aligned([["file", "score"], *([name, "1"] for name in names)]).splitlines()
+    assert len(lines) == 1 + len(names)
+    assert all(line.isprintable() for line in lines)
 
 
 # --- explosions -----------------------------------------------------------------------------------

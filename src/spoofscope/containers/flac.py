@@ -27,8 +27,12 @@ class StreamInfo(NamedTuple):
     md5: bytes | None
 
 
-def stream_info(source: Source) -> StreamInfo:
+def stream_info(source: Source, *, check: bool) -> StreamInfo:
     """The header of a FLAC file, checked against the file's size and its last frame.
+
+    Args:
+        source: the file.
+        check: look through all of it for the start of another one.
 
     Raises:
         AudioError: it promises more samples than the file can hold, it is followed by another
@@ -62,7 +66,8 @@ def stream_info(source: Source) -> StreamInfo:
             f"truncated or damaged: its header promises {info.n_samples} samples, and its "
             f"{source.size} bytes can hold {most} at most; fetch the file again"
         )
-    _check_single(source, place)
+    if check:
+        _check_single(source, place)
     if info.n_samples or info.md5 is None:
         _check_end(source, place, info, block)
     return info
@@ -82,26 +87,28 @@ def _check_single(source: Source, place: int) -> None:
 
 def _check_end(source: Source, first: int, info: StreamInfo, block: int) -> None:
     """Refuse a file whose last frame does not end with the last sample of the header."""
-    start = max(first, source.size - (1 << 19))
-    tail = source.at(start, source.size - start)
-    place = len(tail)
-    while (place := tail.rfind(b"\xff", 0, place)) >= 0:
-        found = _frame(tail[place : place + _LARGEST_HEADER], block)
-        if found is None:
-            continue
-        begins, samples = found
-        if info.n_samples and begins + samples == info.n_samples:
-            return
-        # The frame behind the last one, or the last one, which its checksum tells.
-        if begins == info.n_samples > 0 or _crc16(tail[place:]) == 0:
-            if not info.n_samples:
+    # Frames are rarely larger than the first, and never than the second.
+    for span in (1 << 14, 1 << 19):
+        start = max(first, source.size - span)
+        tail = source.at(start, source.size - start)
+        place = len(tail)
+        while (place := tail.rfind(b"\xff", 0, place)) >= 0:
+            found = _frame(tail[place : place + _LARGEST_HEADER], block)
+            if found is None:
+                continue
+            begins, samples = found
+            if info.n_samples and begins + samples == info.n_samples:
                 return
-            more = begins + samples - info.n_samples
-            raise AudioError(
-                f"its header promises {info.n_samples} samples, and its frames hold "
-                f"{abs(more)} {'more' if more > 0 else 'fewer'}: it is truncated or damaged; fetch "
-                "the file again"
-            )
+            # The frame behind the last one, or the last one, which its checksum tells.
+            if begins == info.n_samples > 0 or _crc16(tail[place:]) == 0:
+                if not info.n_samples:
+                    return
+                more = begins + samples - info.n_samples
+                raise AudioError(
+                    f"its header promises {info.n_samples} samples, and its frames hold "
+                    f"{abs(more)} {'more' if more > 0 else 'fewer'}: it is truncated or damaged; "
+                    "fetch the file again"
+                )
     raise AudioError("truncated: its last frame is not whole; fetch the file again")
 
 

@@ -4,11 +4,14 @@ import os
 from types import TracebackType
 from typing import Self
 
-_WINDOW = 1 << 18
+_SMALLEST, _WINDOW = 1 << 12, 1 << 18
 
 
 class Source:
     """Reads a file at any place, through a window, so that small steps are cheap.
+
+    The window grows while it is moved on through the file; of a file of which only the header is
+    asked for no more is read.
 
     Attributes:
         size: bytes.
@@ -19,6 +22,7 @@ class Source:
         self.size = os.fstat(self._descriptor).st_size
         self._start = 0
         self._window = b""
+        self._next = _SMALLEST
 
     def __enter__(self) -> Self:
         return self
@@ -35,8 +39,10 @@ class Source:
         """`n` bytes from `place`; fewer at the end of the file."""
         start = place - self._start
         if start < 0 or start + n > len(self._window):
+            goes_on = 0 <= start <= len(self._window)
+            self._next = min(2 * self._next, _WINDOW) if goes_on else _SMALLEST
             self._start, start = place, 0
-            self._window = self._whole(place, max(n, _WINDOW))
+            self._window = self._whole(place, max(n, self._next))
         return self._window[start : start + n]
 
     def _whole(self, place: int, n: int) -> bytes:
