@@ -263,12 +263,18 @@ def test_every_detector_has_learned_and_the_best_finds_nearly_all(mini):
 
 
 def test_attributions_point_at_the_planted_cue(mini):
+    """The strongest frames lie in the artefact more often than frames drawn at random."""
     localisation = table(mini, "attributions/*/seed*/mini.localisation.tsv")
-    pooled = localisation.filter(pl.col("system") == "all", metric="auc_evidence")
-    assert (pooled["n"].cast(pl.Int64) >= 3 * 12).all()
-    found = pooled.filter(pl.col("ci_low").cast(pl.Float64) > 0.5)["file"]
-    assert found.len() >= 2, pooled
-    assert found.str.contains("fbank_cnn").any()
+    own = localisation.filter(pl.col("n").cast(pl.Int64) > 0)
+    assert (own["n"].cast(pl.Int64) >= 12).all()
+    pooled = own.filter(system="all").with_columns(pl.col("value", "ci_low").cast(pl.Float64))
+    found = set()
+    for (file,), rows in pooled.group_by("file"):
+        shares = dict(rows.select("metric", "value").iter_rows())
+        low = dict(rows.select("metric", "ci_low").iter_rows())
+        if low["pointing"] > shares["coverage"] and low["auc_magnitude"] > 0.5:
+            found.add(str(file).split("/")[3].rsplit("-", 1)[0])
+    assert "fbank_cnn" in found
 
 
 def test_localisation_has_data(mini):
