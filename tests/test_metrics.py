@@ -523,6 +523,22 @@ def test_no_interval_is_narrower_than_the_binomial(bonafide, spoof):
     assert all((low is None) or low < high for low, high in found.values())
 
 
+@pytest.mark.parametrize("name", ["cllr", "min_cllr"])
+def test_the_error_of_bits_is_that_of_the_bootstrap(name):
+    bonafide, spoof = gaussian(400, 900, 1.5)
+    error = METRICS[name].error(bonafide, spoof)
+    assert error == pytest.approx(resampled(bonafide, spoof, METRICS[name]).std(), rel=0.12)
+
+
+def test_two_speakers_do_not_make_bits_certain():
+    rng = np.random.default_rng(3)
+    bonafide, spoof = rng.normal(1, 1, 8), rng.normal(0, 1, 24)
+    found = intervals(table_of(bonafide, spoof, [f"s{i % 2}" for i in range(32)]))
+    for name, error in (("cllr", information.cllr_error), ("min_cllr", information.min_cllr_error)):
+        low, high = found[name]
+        assert high - low > 0.8 * 1.96 * error(bonafide, spoof)
+
+
 def test_effective_trials_of_clusters():
     """Speakers who are always right or always wrong count once, errors spread evenly all."""
     rng = np.random.default_rng(0)
@@ -562,6 +578,11 @@ def test_scores_near_the_largest_number():
     assert values["cllr"] == pytest.approx(expected)
     wrong = table_of([-1e308, -1e308], [1e308, 1e308], bootstrap=0)
     assert wrong.filter(metric="cllr")["value"][0] == pytest.approx(1e308 / math.log(2))
+    rng = np.random.default_rng(0)
+    huge = table_of(*(rng.choice([-1e308, 1e308, 2.0, -3.0], 12) for _ in range(2)))
+    numbers = huge.select("ci_low", "ci_high").to_numpy()
+    assert np.isfinite(numbers[huge["ci_low"].is_not_null().to_numpy()]).all()
+    assert huge.filter(metric="eer")["ci_low"][0] is not None
     with pytest.raises(SpoofscopeError, match=r"Cllr is larger than any number.*1\.7e\+308"):
         table_of([-1.7e308], [1.7e308], bootstrap=0)
 
@@ -687,7 +708,7 @@ def test_intervals_are_reproducible_and_independent_of_other_conditions():
         alone.filter(condition="codec", metric="auc")["value"].to_list()
     )
     assert together.filter(condition="codec").equals(alone.filter(condition="codec"))
-    assert evaluate(joined, [], 100, 4).filter(metric="cllr")["ci_low"][0] != interval["ci_low"]
+    assert not evaluate(joined, [], 100, 4).equals(evaluate(joined, [], 100, 3))
 
 
 def test_clustered_intervals():

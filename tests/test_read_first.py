@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from spoofscope.corpora.audit import AUDIT_COLUMNS
-from spoofscope.corpora.cues import CUES, UNITS
+from spoofscope.corpora.cues import CUES, WORDS, in_words
 from spoofscope.metrics.paired import SCHEMA
 from spoofscope.report.audits import attention, read_audit, sentences, strongest_cue
 from spoofscope.report.first import LOOKED_FOR, Point, read_first
@@ -154,7 +154,7 @@ def test_a_leaking_cue_is_a_sentence():
     }
     cue, leak = found(audits=audits)
     assert "eval: the leading silence alone tells the spoofs of A from bona fide speech" in cue.text
-    assert "most of all those of A: AUC 0.02; median 0.1 s of 9, 0.3 s of 8." in cue.text
+    assert "most of all those of A: AUC 0.02, median 0.1 s of 9, 0.3 s of 8." in cue.text
     assert "1 more such cues" in cue.text
     assert cue.link == "../audits/c.html"
     assert cue.concerns(row(split="dev"))
@@ -205,5 +205,8 @@ def test_audits_are_read_as_they_are_written(tmp_path):
     assert read_audit(str(tmp_path / "a.tsv")).equals(written)
 
 
-def test_every_cue_has_a_unit():
-    assert list(UNITS) == list(CUES)
+def test_every_cue_has_words():
+    assert list(WORDS) == list(CUES)
+    assert in_words("zeros", 0.005625) == "0.562 %"
+    assert in_words("cutoff", 3875.0) == "3875 Hz"
+    assert in_words("leading_silence", 0.25) == "0.25 s"

@@ -15,7 +15,7 @@ import polars as pl
 
 from spoofscope import audio
 from spoofscope.corpora.base import Problem
-from spoofscope.corpora.cues import CUES, UNITS, auc, auc_interval, measure
+from spoofscope.corpora.cues import CUES, auc, auc_interval, in_words, measure
 from spoofscope.corpora.manifest import in_threads
 from spoofscope.corpora.splitting import uneven
 from spoofscope.errors import AudioError
@@ -261,8 +261,8 @@ def _cues(joined: pl.DataFrame, planted: Mapping[str, Collection[str]]) -> Itera
             status = ("planted" if on_purpose else "warn") if separates else "ok"
             note = (
                 f"interval {low:.2f} to {high:.2f}; median "
-                f"{np.median(bonafide[cue].to_numpy()):.4g} {UNITS[cue]} of {bonafide.height} bona "
-                f"fide clips, {np.median(spoof[cue].to_numpy()):.4g} {UNITS[cue]} of "
+                f"{in_words(cue, float(np.median(bonafide[cue].to_numpy())))} of {bonafide.height} "
+                f"bona fide clips, {in_words(cue, float(np.median(spoof[cue].to_numpy())))} of "
                 f"{spoof.height} spoofs"
             )
             yield "cue", split, system, cue, value, status, note

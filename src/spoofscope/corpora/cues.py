@@ -28,22 +28,22 @@ CUES = (
 )
 """Names of the cues, in the order of :func:`measure`."""
 
-UNITS = {
-    "duration": "s",
-    "sample_rate": "Hz",
-    "leading_silence": "s",
-    "trailing_silence": "s",
-    "silence_ratio": "of the frames",
-    "level": "dB",
-    "peak": "dB",
-    "dc": "of full scale",
-    "bandwidth_95": "Hz",
-    "bandwidth_99": "Hz",
-    "cutoff": "Hz",
-    "clipping": "of the samples",
-    "zeros": "of the samples",
+WORDS: dict[str, tuple[str, float, str]] = {
+    "duration": ("duration", 1, "s"),
+    "sample_rate": ("sample rate", 1, "Hz"),
+    "leading_silence": ("leading silence", 1, "s"),
+    "trailing_silence": ("trailing silence", 1, "s"),
+    "silence_ratio": ("share of silent frames", 100, "%"),
+    "level": ("level", 1, "dB"),
+    "peak": ("peak", 1, "dB"),
+    "dc": ("DC offset", 100, "% of full scale"),
+    "bandwidth_95": ("bandwidth of 95 % of the power", 1, "Hz"),
+    "bandwidth_99": ("bandwidth of 99 % of the power", 1, "Hz"),
+    "cutoff": ("cut-off frequency", 1, "Hz"),
+    "clipping": ("share of samples at full scale", 100, "%"),
+    "zeros": ("share of samples that are zero", 100, "%"),
 }
-"""What the numbers of the cues are, after them."""
+"""Of each cue its name in a sentence, and factor and unit of its numbers there."""
 
 _FRAME_SECONDS = 0.010
 _SILENCE_DB = -40.0
@@ -164,6 +164,12 @@ def auc(bonafide: npt.NDArray[Any], spoof: npt.NDArray[Any]) -> float:
     ranked = np.sort(bonafide)
     below = np.searchsorted(ranked, spoof, "left") + np.searchsorted(ranked, spoof, "right")
     return float(1 - below.mean() / (2 * ranked.size))
+
+
+def in_words(cue: str, value: float) -> str:
+    """A cue's number with its unit, such as `0.32 s`."""
+    _, factor, unit = WORDS[cue]
+    return f"{factor * value:.3g} {unit}" if unit != "Hz" else f"{value:.0f} Hz"
 
 
 def auc_interval(value: float, n_bonafide: int, n_spoof: int, z: float) -> tuple[float, float]:

@@ -44,13 +44,13 @@ def within_reach(own: pl.DataFrame) -> str | None:
     smallest = row["p_smallest"]
     if smallest is not None and smallest < ALPHA:
         return None
-    n, what = row["n_clusters"], "speakers or other clusters"
+    n, what = row["n_clusters"], "speakers (or what is resampled)"
     if n is None:
         n, what = min(row["n_bonafide"], row["n_spoof"]), "trials of the rarer class"
     pairs = own.height // own["metric"].n_unique()
-    least = "no p value" if smallest is None else f"p ≥ {smallest:.2g}"
+    least = "there is no p value" if smallest is None else f"p is at least {smallest:.2g}"
     many = f"{pairs} pair{'s' if pairs != 1 else ''}"
-    return f"none can be significant: {many}, {n} {what}: {least} after correction"
+    return f"none can be significant: {many}, {n} {what}; {least} after correction"
 
 
 def draw(table: str, outputs: Mapping[str, str]) -> None:
@@ -73,6 +73,7 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
     grid = figure.add_gridspec(
         len(sets), len(METRICS), height_ratios=[len(names) + 3 for names in sizes]
     )
+    reasons = []
     for i, ((corpus, split), names) in enumerate(zip(sets, sizes, strict=True)):
         for j, metric in enumerate(METRICS):
             axes = figure.add_subplot(grid[i, j])
@@ -86,9 +87,9 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
             if j:
                 axes.set_yticklabels([])
             elif (why := within_reach(own)) is not None:
-                axes.set_title(
-                    f"{corpus}, {split}: {why}\n{_SHOWN[metric][0]}", loc="left", x=0.0, fontsize=8
-                )
+                reasons.append(f"{corpus}, {split}: {why}")
+    if reasons:
+        figure.supxlabel("\n".join(reasons), fontsize=7)
     save(figure, outputs, compared)
 
 

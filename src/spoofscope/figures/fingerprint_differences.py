@@ -26,8 +26,8 @@ def _agreement(stability: str) -> dict[str, str]:
     )
     return {
         row["generator"]: (
-            f"halves: r = {row['pearson']:.2f}, p = {float(row['p_holm']):.2g} "
-            f"(least possible {float(row['p_smallest']):.2g})"
+            f"halves: r = {row['pearson']:.2f}, p = {float(row['p_holm']):.2g}\n"
+            f"(p cannot be below {float(row['p_smallest']):.2g})"
         )
         for row in table.filter(pl.col("p") != "").iter_rows(named=True)
     }

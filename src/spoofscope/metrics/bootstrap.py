@@ -202,7 +202,7 @@ def auc(resampled: Resampled) -> Floats:
 
 def mean(counts: Floats, losses: Floats) -> Floats:
     """Mean loss of the trials of a class, (r,), from the loss of each score (c,)."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         value: Floats = counts @ losses / counts.sum(axis=1)
     return value
 

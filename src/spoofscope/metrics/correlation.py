@@ -6,6 +6,7 @@ import numpy.typing as npt
 from spoofscope.errors import SpoofscopeError
 from spoofscope.metrics.limits import (
     LEAST_CLIPS,
+    QUANTILE,
     Interval,
     Trials,
     hull,
@@ -16,7 +17,6 @@ from spoofscope.selection.operating_points import Floats
 
 # Correlations that are equal but for rounding count as equal in a test.
 _ROUNDING = 1e-12
-_Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
 # Correlations of +-1 have no finite Fisher transform.
 _LARGEST = 1 - 1e-9
 
@@ -211,7 +211,7 @@ def spearman_interval(
     if rho is None or units < LEAST_CLIPS or not resamples:
         return None
     z = np.arctanh(np.clip(rho, -_LARGEST, _LARGEST))
-    width = _Z * np.sqrt((1 + rho**2 / 2) / (n - 3))
+    width = QUANTILE * np.sqrt((1 + rho**2 / 2) / (n - 3))
     interval = Interval(float(np.tanh(z - width)), float(np.tanh(z + width)))
     if clusters is None:
         return interval

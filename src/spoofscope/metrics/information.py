@@ -115,6 +115,39 @@ def _bits_of_blocks(bonafide: Floats, spoof: Floats) -> float:
     return bits / 2
 
 
+def cllr_error(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> float:
+    """Standard error of :func:`cllr` in bits, as of independent trials.
+
+    Raises:
+        SpoofscopeError: as :func:`check_scores`.
+    """
+    bonafide, spoof = check_scores(bonafide, spoof)
+    # Divided by a common size first, so that large losses do not overflow in their squares.
+    found = [losses(-bonafide), losses(spoof)]
+    size = max(1.0, *(float(each.max()) for each in found))
+    return size / 2 * math.sqrt(sum(float(np.var(each / size)) / each.size for each in found))
+
+
+def min_cllr_error(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> float:
+    """Standard error of :func:`min_cllr` in bits, as of independent trials.
+
+    That of the losses after the best calibration: at a minimum the calibration itself adds nothing.
+
+    Raises:
+        SpoofscopeError: as :func:`check_scores`.
+    """
+    below = roc_convex_hull(bonafide, spoof)
+    shares = [np.diff(each) / each[-1] for each in below]
+    both = shares[0] + shares[1]
+    variance = 0.0
+    for share, each in zip(shares, below, strict=True):
+        some = share > 0
+        bits = np.log2(both[some] / share[some])
+        spread = bits - float(share[some] @ bits)
+        variance += float(share[some] @ spread**2) / float(each[-1])
+    return math.sqrt(variance) / 2
+
+
 def calibration_loss(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> float:
     """Bits lost by the calibration alone: Cllr minus its minimum, never negative but for rounding.
 

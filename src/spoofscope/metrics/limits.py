@@ -18,6 +18,8 @@ illustrated in the case of the binomial", 1934) of the trials that decide it:
 * A cost that adds up two rates (minDCF, actDCF, t-DCF): the limits of the two rates at its
   threshold, added up by the squares of their distances (Zou and Donner, "Construction of confidence
   limits about effect measures", 2008).
+* Cllr and its minimum: 1.96 standard errors of independent trials, so that a few speakers that are
+  alike do not look certain.
 """
 
 import math
@@ -30,6 +32,9 @@ from scipy.special import betaincinv
 from spoofscope.selection.operating_points import Floats
 
 CONFIDENCE = 0.95
+
+QUANTILE = 1.959963984540054
+"""97.5 % quantile of the normal distribution."""
 
 LEAST_CLIPS = 8
 """Means and correlations over fewer clips, or clusters where these are drawn, have no interval."""

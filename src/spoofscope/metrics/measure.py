@@ -13,6 +13,7 @@ import numpy as np
 from spoofscope.metrics import bootstrap, information, rates, tdcf
 from spoofscope.metrics.bootstrap import OfResampled, Resampled, Sample
 from spoofscope.metrics.limits import (
+    QUANTILE,
     Interval,
     clopper_pearson,
     hull,
@@ -44,8 +45,9 @@ class Metric(NamedTuple):
     title: column heading where people read it. of: from bona fide scores and spoof scores.
     resampled: the same of resamples; where it is None, `of` is computed for each resample, which
     takes as much longer. counted: for a rate in [0, 1] the class that decides it, `bonafide`,
-    `spoof`, `rarer` or `all`, see `metrics.limits`. cost: for a cost, what it is made of. bits:
-    whether it is Cllr or its minimum. needs: the classes without which it has no value.
+    `spoof`, `rarer` or `all`, see `metrics.limits`. cost: for a cost, what it is made of. error:
+    for Cllr and its minimum, the standard error as of independent trials. needs: the classes
+    without which it has no value.
     """
 
     title: str
@@ -53,7 +55,7 @@ class Metric(NamedTuple):
     resampled: OfResampled | None = None
     counted: str | None = None
     cost: Cost | None = None
-    bits: bool = False
+    error: Callable[[Floats, Floats], float] | None = None
     needs: tuple[str, ...] = ("bonafide", "spoof")
 
 
@@ -118,8 +120,10 @@ METRICS: dict[str, Metric] = {
     "act_dcf": Metric(
         "actDCF", rates.act_dcf, _at(_ACT_DCF, rates.bayes_threshold()), cost=_ACT_DCF
     ),
-    "cllr": Metric("Cllr", information.cllr, _cllr, bits=True),
-    "min_cllr": Metric("min Cllr", information.min_cllr, bootstrap.min_cllr, bits=True),
+    "cllr": Metric("Cllr", information.cllr, _cllr, error=information.cllr_error),
+    "min_cllr": Metric(
+        "min Cllr", information.min_cllr, bootstrap.min_cllr, error=information.min_cllr_error
+    ),
     "auc": Metric("AUC", rates.auc, bootstrap.auc, "rarer"),
 }
 """Those of every set of trials, by their name in tables."""
@@ -287,6 +291,8 @@ def _interval(
 ) -> Interval | None:
     """95 % of the resamples, widened to the limits; `errors` are a cost's two rates, resampled."""
     drawn = _defined(resamples)
+    if drawn.size == 0:
+        return None
     # The minimum over thresholds, or over calibrations, of few trials is lower in most resamples.
     interval = hull(percentile_interval(drawn), Interval(value, value))
     if metric.counted is not None:
@@ -300,9 +306,16 @@ def _interval(
         low, high = sum_limits((cost.miss, cost.fa), [rate for _, rate in errors], limits)
         far = Interval(cost.floor + low, cost.floor + high)
         interval = within(hull(interval, far), cost.floor, cost.largest)
-    elif metric.bits:
-        interval = hull(interval, _bits_limits(value, sample))
-    return None if interval.low == interval.high else interval
+    elif metric.error is not None:
+        error = QUANTILE * metric.error(sample.bonafide, sample.spoof)
+        far = Interval(max(0.0, value - error), value + error)
+        interval = hull(interval, far, _bits_limits(value, sample))
+        if metric is METRICS["min_cllr"]:
+            interval = within(interval, 0.0, 1.0)
+    # Costs in bits of scores near the largest number are beyond it.
+    if interval.low == interval.high or not math.isfinite(interval.high):
+        return None
+    return interval
 
 
 def _bits_limits(value: float, sample: Sample) -> Interval:

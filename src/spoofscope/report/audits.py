@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from spoofscope.corpora.cues import WORDS
 from spoofscope.tables import read_table
 
 _COLUMNS: dict[str, pl.DataType] = dict.fromkeys(("check", "status"), pl.String())
@@ -58,8 +59,8 @@ def _cue(split: str, cue: str, rows: pl.DataFrame) -> str:
     which = "all spoofs" if best["system"] == "all" else best["system"]
     most = "" if rows.height == 1 else f", most of all those of {which}"
     return (
-        f"{split}: the {cue.replace('_', ' ')} alone tells {spoofs} from bona fide speech{most}: "
-        f"AUC {best['value']:.2f}; {best['note']}."
+        f"{split}: the {WORDS[cue][0]} alone tells {spoofs} from bona fide speech{most}: "
+        f"AUC {best['value']:.2f}, {best['note']}."
     )
 
 
