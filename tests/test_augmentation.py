@@ -654,6 +654,16 @@ def test_finished_copies_are_kept_and_changed_ones_made_again(sources, corpus, t
     assert contents(tmp_path)["noisy-u0.flac"] != reference["noisy-u0.flac"]
 
 
+def test_ids_that_are_longer_than_names_of_files_may_be(sources, corpus, tmp_path):
+    ids = [f"{'漢' * 100}{end}" for end in "ab"]
+    manifest = corpus[0].head(2).with_columns(pl.Series("utt_id", ids))
+    made, _ = make_copies(manifest, Chain(STEPS, sources, RATE), tmp_path, "noisy", 7)
+    assert made["utt_id"].to_list() == [f"noisy-{utt_id}" for utt_id in ids]
+    assert made["path"].n_unique() == 2
+    for path, seconds in made.select("path", "duration").iter_rows():
+        assert read(path)[0].size == round(seconds * RATE)
+
+
 def test_copies_of_other_code_or_noise_are_made_again(sources, corpus, tmp_path, monkeypatch):
     manifest = corpus[0].head(2)
     chain = Chain(STEPS, sources, RATE)

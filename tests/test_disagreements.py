@@ -132,6 +132,15 @@ def test_a_clip_beyond_full_scale_becomes_quieter_as_a_whole(tmp_path):
     np.testing.assert_allclose(samples, source / np.abs(source).max(), atol=1 / 32768)
 
 
+def test_ids_that_are_longer_than_names_of_files_may_be(tmp_path):
+    listed = judged_files(tmp_path)
+    long = {utt_id: utt_id + "漢" * 100 for utt_id in listed["utt_id"]}
+    listed = listed.with_columns(pl.col("utt_id").replace(long))
+    table = export(listed, [long["A/0"], long["A/1"]], tmp_path / "clips", 1.0)
+    assert all(Path(path).is_file() for path in table["audio"][:2])
+    assert table["audio"][:2].n_unique() == 2
+
+
 def test_without_clips_there_is_a_table_and_no_folder(tmp_path):
     listed = judged_files(tmp_path).head(0)
     table = export(listed, [], tmp_path / "clips", 1.0)

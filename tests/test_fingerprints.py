@@ -1,5 +1,6 @@
 """Fingerprints: packets against PyWavelets, planted lines found, heard and told from chance."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -344,6 +345,18 @@ def test_sounds_are_written_for_every_source_and_difference(gathered, tmp_path):
     assert (samples.size, rate) == (2 * RATE, RATE)
     spectrum = np.abs(np.fft.rfft(samples[:RATE]))
     assert set(np.argsort(spectrum[500:])[-3:] + 500) == set(LINES)
+
+
+def test_sounds_of_systems_with_any_name(gathered, tmp_path):
+    names = {"lines": "漢" * 100, "honest": "a/b %"}
+    _, fingerprints, _ = gathered
+    sources = tuple(names.get(source, source) for source in fingerprints.sources)
+    renamed = replace(fingerprints, sources=sources)
+    table = write_sounds(renamed, tmp_path / "sounds", 0.1, seed=1)
+    assert set(table["source"]) == {"bonafide", *names.values()}
+    assert table["path"].n_unique() == 5
+    for path in table["path"]:
+        assert audio.read(path)[0].size == RATE // 10
 
 
 # --- the nearest fingerprint as a detector -----------------------------------------------------
