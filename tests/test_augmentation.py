@@ -1,5 +1,6 @@
 """Augmentation: closed forms, independent formulas, alignment, and copies that survive a kill."""
 
+import hashlib
 import json
 import math
 import os
@@ -662,6 +663,23 @@ def test_ids_that_are_longer_than_names_of_files_may_be(sources, corpus, tmp_pat
     assert made["path"].n_unique() == 2
     for path, seconds in made.select("path", "duration").iter_rows():
         assert read(path)[0].size == round(seconds * RATE)
+
+
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.9, -1])
+def test_a_damaged_copy_is_made_again(sources, corpus, tmp_path, place):
+    """One bit, anywhere: in the header, in the words, in the samples, in the last frame."""
+    manifest = corpus[0].head(1).with_columns(sha256=pl.lit("of the source"))
+    chain = Chain(STEPS, sources, RATE)
+    first, _ = make_copies(manifest, chain, tmp_path, "noisy", 7)
+    path = tmp_path / "noisy-u0.flac"
+    whole = path.read_bytes()
+    assert first["sha256"].to_list() == [hashlib.sha256(whole).hexdigest()]
+    damaged = bytearray(whole)
+    damaged[int(place * len(whole)) if place > 0 else -1] ^= 4
+    path.write_bytes(damaged)
+    again, _ = make_copies(manifest, chain, tmp_path, "noisy", 7)
+    assert path.read_bytes() == whole
+    assert again.equals(first)
 
 
 def test_copies_of_other_code_or_noise_are_made_again(sources, corpus, tmp_path, monkeypatch):

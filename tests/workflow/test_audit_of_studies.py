@@ -161,6 +161,23 @@ def test_edited_result(tiny_copy, size):
     assert set(found(tiny_copy, "--verify")["altered"]) == {path}
 
 
+def test_a_generated_recording_that_was_replaced(tiny_copy):
+    """By another clip: with a new time it is found at once, with the old one by --verify."""
+    clip, other, *_ = sorted(tiny_copy.folder.glob("resources/mini/*/flac/*.flac"))
+    path = str(clip.relative_to(tiny_copy.folder))
+    clip.write_bytes(other.read_bytes()[: clip.stat().st_size].ljust(clip.stat().st_size, b"\0"))
+    (finding,) = found(tiny_copy)["altered"].values()
+    assert finding["path"] == path
+    assert finding["rule"] == "generate_corpus"
+    protocol = f"{clip.parents[1].relative_to(tiny_copy.folder)}/protocol.tsv"
+    assert f"delete {protocol} and run the workflow" in finding["explanation"]
+    os.utime(clip, (1e9, 1e9))
+    assert found(tiny_copy) == {}
+    assert set(found(tiny_copy, "--verify")) == {"altered"}
+    clip.unlink()
+    assert set(found(tiny_copy)["missing"]) == {path}
+
+
 def test_missing_unrecorded_and_unknown(tiny_copy):
     """Deleted results, a lost sidecar, a damaged one, and files that nobody asked for."""
     folder = tiny_copy.folder
