@@ -26,7 +26,10 @@ Generated from `config/schemas/study.schema.yaml` and from the defaults in the c
 
 A study file is YAML. `config/config.yaml`, the mini study, is a complete example. An unknown key, a
 wrong type, a name that nothing defines or a key given twice stops the workflow before any job
-starts; the message names the place and the nearest valid key.
+starts; the message names the line, the place and the nearest valid key.
+
+Only `study` and `corpora` are required: what a study does not use is left out. A `~` at the
+beginning of a path is the home folder.
 
 Two traps of YAML: a number needs a point before its exponent (`1.0e-3`, because `1e-3` is a text),
 and the words `on`, `off`, `yes` and `no` are booleans unless they are quoted.

@@ -365,6 +365,7 @@ class Study:
         self.absent: list[Absent] = []
         self._check_data_root(config["data_root"])
         self._check_fractions()
+        self._check_mini()
         self._check_names()
         self._check_size()
         for name in self.config["detectors"]:
@@ -440,6 +441,17 @@ class Study:
             total = sum(fractions.values())
             if abs(total - 1) > 1e-6:
                 raise ConfigError(f"corpora.{name}.fractions: they add up to {total:g}, not to 1")
+
+    def _check_mini(self) -> None:
+        """What the schema cannot say about the options of the mini corpus."""
+        for name, entry in self.corpora.items():
+            options = entry.get("options", {}) if entry["type"] == "mini" else {}
+            for split, sentences in options.get("sentences", {}).items():
+                if sentences < options.get("spoofs", 2):
+                    raise ConfigError(
+                        f"corpora.{name}.options.sentences.{split}: {sentences} is less than "
+                        f"`spoofs`, {options['spoofs']}"
+                    )
 
     def _check_size(self) -> None:
         """No more jobs than can be planned; a large study has a few thousand."""

@@ -150,6 +150,7 @@ VALUES = [
     ("corpora.talkers.options", {"sentences": 4}, "corpora.talkers.options.sentences: expected object"),
     ("corpora.talkers.options", {"sentence": {}}, "corpora.talkers.options: unknown key 'sentence'; did you mean 'sentences'?"),
     ("corpora.talkers.options", {"codecs": ["opu"]}, "corpora.talkers.options.codecs[0]: 'opu' is not allowed"),
+    ("corpora.talkers.options", {"sentences": {"dev": 4}, "spoofs": 6}, "corpora.talkers.options.sentences.dev: 4 is less than `spoofs`, 6"),
     # sizes that would never end
     ("scatter_shards", {"eval": 10**7}, "scatter_shards.eval: "),
     ("detectors.a.seeds", list(range(10**5)), "detectors.a.seeds: "),

@@ -215,7 +215,32 @@ def test_what_the_study_has_nothing_for(bare, target):
     text = bare.refuse("-n", target, "--configfile", name)
     assert "ConfigError: study 'tiny' has nothing to make that from: no " in text
     assert NOTHING[target] in text
+    # One line, without where the rules stand.
+    assert text.rstrip().splitlines()[-1].startswith("ConfigError: ")
     assert not (bare.folder / "results").exists()
+
+
+def test_all_is_what_the_study_can_make(bare):
+    """Nothing is asked for that nothing is scored for, or that has no detectors."""
+    dev = [{"corpus": "talkers", "splits": ["dev"]}]
+    study = {**TINY_STUDY, "score": dev, "comparisons": {}, "reliability": {}}
+    planned = {job.rule for job in bare.plan("all", "--configfile", bare.write_study(study))}
+    assert {"compute_metrics", "table_headline", "report"} <= planned
+    assert not planned & {"table_breakdowns", "table_comparisons", "figure_reliability"}
+    corpora = {key: TINY_STUDY[key] for key in ("study", "corpora")}
+    planned = {job.rule for job in bare.plan("all", "--configfile", bare.write_study(corpora))}
+    assert {"audit_corpus", "report"} <= planned
+    assert not planned & {"table_headline", "compute_metrics"}
+
+
+def test_a_misspelt_target_or_option(bare):
+    name = bare.write_study(TINY_STUDY)
+    text = bare.refuse("-n", "figure_localisatoin", "--configfile", name)
+    assert text.rstrip().splitlines()[-1] == (
+        "ConfigError: 'figure_localisatoin' is no target; did you mean 'figure_localisation'?"
+    )
+    text = bare.refuse("-n", "--configfile", name, "--configfile", name)
+    assert "ConfigError: --configfile is given twice" in text
 
 
 def test_features_that_are_not_kept(bare):
