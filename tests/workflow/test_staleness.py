@@ -153,7 +153,7 @@ def run_ids(study: Checkout) -> dict[str, str]:
 
 def test_learning_rate_of_one_detector(study):
     text = (study.folder / "config/config.yaml").read_text()
-    entry = text[text.index("  hubert_linear:\n    frontend") :]
+    entry = text[text.index("  wav2vec2_aasist:\n    frontend") :]
     line = re.search(r"recipe: \{.*\}", entry)[0]
     with edited(study, "config/config.yaml", (line, re.sub(r"\blr: [^,]*", "lr: 3.3e-3", line))):
         jobs = study.plan()
@@ -164,8 +164,8 @@ def test_learning_rate_of_one_detector(study):
     detectors = {name for name in mentioned if not name.startswith("all-")}
     assert len(detectors) == 1
     new = detectors.pop()
-    assert new.startswith("hubert_linear-")
-    assert new != old["hubert_linear"]
+    assert new.startswith("wav2vec2_aasist-")
+    assert new != old["wav2vec2_aasist"]
     counts = Counter(job.rule for job in jobs)
     assert counts["train"] == 1
     assert counts["gather_scores"] == 2
