@@ -34,6 +34,22 @@ class Problem:
     reason: str
 
 
+def of_audio(paths: Iterable[Path], others: Counter[str] | None = None) -> list[Path]:
+    """The audio among files, by suffix, sorted; `others` counts the rest by their suffixes."""
+    found = []
+    for path in paths:
+        if has_suffix(path):
+            found.append(path)
+        elif others is not None:
+            others[path.suffix.lower()] += 1
+    return sorted(found)
+
+
+def audio_files(folder: Path, others: Counter[str] | None = None) -> list[Path]:
+    """All audio of `files.files_below`, see :func:`of_audio`."""
+    return of_audio(files_below(folder), others)
+
+
 def audio_paths(folder: Path) -> Iterator[str]:
     """All audio below a folder, by suffix, as text and in any order."""
     for path in paths_below(folder):
@@ -138,27 +154,21 @@ class Corpus(ABC):
         left out, or given: they are dropped later.
         """
 
-    def audio_files(self, folder: Path) -> list[Path]:
-        """All audio files of `files.files_below`, see :meth:`taken`."""
-        return self.taken(files_below(folder), folder)
+    def audio_below(self, folder: Path) -> list[Path]:
+        """What :func:`audio_files` finds, see :meth:`taken`."""
+        return self.taken(audio_files(folder, self._others), folder)
 
-    def taken(self, paths: Iterable[Path], folder: Path) -> list[Path]:
-        """The audio among the files of a folder, by suffix, sorted.
+    def taken(self, found: Iterable[Path], folder: Path) -> list[Path]:
+        """The audio files of a folder of which tables can hold the name; others are left out.
 
-        Files of other suffixes are counted, and those of which no table could hold the name are
-        left out, see :meth:`left_out`.
+        See :meth:`left_out`.
 
         Raises:
             CorpusError: there are such names, and `on_bad_audio` is `fail`.
         """
-        found, nameless = [], []
-        for path in paths:
-            if not has_suffix(path):
-                self._others[path.suffix.lower()] += 1
-            elif is_text(str(path)):
-                found.append(path)
-            else:
-                nameless.append(path)
+        found = list(found)
+        named = [path for path in found if is_text(str(path))]
+        nameless = [path for path in found if not is_text(str(path))]
         if nameless and self.options["on_bad_audio"] != "exclude":
             raise CorpusError(
                 f"{shown(folder)}: {len(nameless)} audio files of {self.owner} have names that no "
@@ -167,7 +177,7 @@ class Corpus(ABC):
                 f"corpora.{self.key}.on_bad_audio to exclude to go on without them"
             )
         self._nameless += nameless
-        return sorted(found)
+        return named
 
     def left_out(self) -> list[Problem]:
         """What :meth:`trials` passed over below the folders of audio."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from spoofscope.audio import has_suffix
-from spoofscope.corpora.base import audio_paths
+from spoofscope.corpora.base import audio_paths, of_audio
 from spoofscope.corpora.splitting import DealtCorpus
 from spoofscope.errors import ConfigError, CorpusError
 from spoofscope.names import check_system
@@ -93,9 +93,12 @@ class FolderCorpus(DealtCorpus):
         rows = [
             self._row(path, system)
             for source, system in sources
-            for path in self.audio_files(source)
+            for path in self.audio_below(source)
         ]
-        rows += [self._row(path, "unknown") for path in self.taken(self._loose(spoof), spoof)]
+        rows += [
+            self._row(path, "unknown")
+            for path in self.taken(of_audio(self._loose(spoof), self._others), spoof)
+        ]
         if not rows:
             raise CorpusError(
                 f"{folder}: no audio in bonafide/ or spoof/<system>/ below this folder "

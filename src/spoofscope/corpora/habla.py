@@ -75,7 +75,7 @@ class Habla(DealtCorpus):
         base = self._base()
         rows = []
         for folder in self._folders():
-            found = self.audio_files(folder)
+            found = self.audio_below(folder)
             if found and folder.name not in (_REAL, *_SYSTEMS):
                 raise CorpusError(
                     f"{folder}: HABLA has no such system; it has {', '.join(_SYSTEMS)}"

@@ -37,7 +37,7 @@ class SceneFake(Corpus):
         for split in self.splits:
             for folder, label in _FOLDERS.items():
                 below = self._below(split, folder)
-                for path in self.audio_files(below):
+                for path in self.audio_below(below):
                     names = path.relative_to(below).with_suffix("").parts
                     yield {
                         "utt_id": "-".join((split, folder, *names)),

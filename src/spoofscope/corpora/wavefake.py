@@ -112,7 +112,7 @@ class WaveFake(Corpus):
         for source in sources:
             if not source.bonafide:
                 check_system(source.name, "spoof", f"{source.folder}: rename this folder")
-            for path in self.audio_files(source.folder):
+            for path in self.audio_below(source.folder):
                 relative = path.relative_to(self.root)
                 row = {
                     "base_utt": _GENERATED.sub("", path.stem),
