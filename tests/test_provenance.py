@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spoofscope.errors import ProvenanceError
-from spoofscope.provenance.audit import Audit, Finding, as_text
+from spoofscope.provenance.audit import Audit, Finding, _files_below, as_text
 from spoofscope.provenance.crate import crate_metadata
 from spoofscope.provenance.record import file_record, git_state, package_versions
 from spoofscope.provenance.sidecars import Sidecars, difference, read_sidecar
@@ -311,3 +311,21 @@ def test_text_tells_reasons_before_consequences():
         "follows from these",
     ]
     assert lines[-1] == "study s: 2 stale; 2 jobs and 3 files checked, all contents verified"
+
+
+def test_a_folder_that_cannot_be_looked_into_is_told(tmp_path, monkeypatch):
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open/a.tsv").write_text("a")
+    (tmp_path / "closed").mkdir()
+    scan = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    errors: list[OSError] = []
+    found = list(_files_below(str(tmp_path), errors.append))
+    assert found == [str(tmp_path / "open/a.tsv")]
+    assert [error.filename for error in errors] == [str(tmp_path / "closed")]
