@@ -401,7 +401,11 @@ def test_depth_curves_have_means_spreads_and_the_price_of_cutting():
     # Over sets the mean is taken per seed, of the sets that a detector is tested on.
     both = table.filter((pl.col("corpus") == "mean of (df, la)") & (pl.col("run") == "n2"))
     assert both["eer"].to_list() == pytest.approx([0.30, 0.40])
-    assert both["ci_low"].null_count() == 2
+    # 0.2 [0.1, 0.4] and 0.4 [0.2, 0.8]; 0.3 [0.15, 0.6] and 0.5 [0.25, 1].
+    lows = 0.3 - math.hypot(0.1, 0.2) / 2, 0.4 - math.hypot(0.15, 0.25) / 2
+    highs = 0.3 + math.hypot(0.2, 0.4) / 2, 0.4 + math.hypot(0.3, 0.5) / 2
+    assert both["ci_low"].to_list() == pytest.approx(lows)
+    assert both["ci_high"].to_list() == pytest.approx(highs)
     assert set(table["corpus"]) == {"la", "df", "mean of (df, la)"}
     # One seed has no spread, one set no average.
     solo = table.filter(pl.col("run") == "one")

@@ -198,7 +198,7 @@ def test_reliability_figure(root, tmp_path):
 
 
 def test_systems_that_are_compared_and_exported():
-    config = read_config(ROOT / "config/config.yaml")
+    config = {**read_config(ROOT / "config/config.yaml"), "comparisons": {}}
     study = Study(config)
     runs = [(run.id, run.seeds[0]) for run in study.runs.values()]
     fusion = (study.fusion_id("all"), 0)

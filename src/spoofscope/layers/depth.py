@@ -42,7 +42,8 @@ def depth_table(
     that set: what cutting layers off costs, negative where it helps.
 
     Where a detector is tested on several sets, the corpus "mean of (a, b)" holds the plain mean
-    over these, per seed, without an interval. Only detectors tested on the same sets share it.
+    over these, per seed; its interval adds up those of the sets, which share no trials
+    (`limits.sum_limits`). Only detectors tested on the same sets share it.
     Sets of one class have no EER, and no rows.
 
     Args:
@@ -93,7 +94,11 @@ def _means_of_sets(pooled: pl.DataFrame) -> pl.DataFrame:
     """The mean over sets of every system that has several, per seed, named by the sets."""
     names = pl.col("corpus").unique().sort().str.join(", ")
     of_seed = pooled.group_by("system", "seed", "split", maintain_order=True).agg(
-        pl.col("eer").mean(), corpus=pl.format("{}({})", pl.lit(MEAN_OF), names), sets=pl.len()
+        pl.col("eer").mean(),
+        _end("low"),
+        _end("high"),
+        corpus=pl.format("{}({})", pl.lit(MEAN_OF), names),
+        sets=pl.len(),
     )
     return of_seed.filter(pl.col("sets") > 1).select(
         "system",
@@ -101,9 +106,17 @@ def _means_of_sets(pooled: pl.DataFrame) -> pl.DataFrame:
         "corpus",
         "split",
         "eer",
-        pl.lit(None, pl.Float64).alias("ci_low"),
-        pl.lit(None, pl.Float64).alias("ci_high"),
+        "ci_low",
+        "ci_high",
     )
+
+
+def _end(end: str) -> pl.Expr:
+    """An end of the interval of a mean, as `limits.sum_limits`; null where a set has none."""
+    far = pl.col(f"ci_{end}") - pl.col("eer")
+    distance = (far**2).sum().sqrt() / pl.len() * (1 if end == "high" else -1)
+    known = pl.col(f"ci_{end}").null_count() == 0
+    return pl.when(known).then(pl.col("eer").mean() + distance).alias(f"ci_{end}")
 
 
 def non_dominated(

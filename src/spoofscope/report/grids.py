@@ -27,11 +27,13 @@ POINT_SCHEMA: dict[str, pl.DataType] = {
     "sd": pl.Float64(),
     "min": pl.Float64(),
     "max": pl.Float64(),
+    "ci_low": pl.Float64(),
+    "ci_high": pl.Float64(),
     "n_seeds": pl.Int64(),
     "n_bonafide": pl.Int64(),
     "n_spoof": pl.Int64(),
 }
-_OPTIONAL = ("mean", "sd", "min", "max")
+_OPTIONAL = ("mean", "sd", "min", "max", "ci_low", "ci_high")
 
 
 def point_table(metrics: Sequence[str], detectors: Sequence[str]) -> pl.DataFrame:
@@ -42,10 +44,11 @@ def point_table(metrics: Sequence[str], detectors: Sequence[str]) -> pl.DataFram
         detectors: the `detector.json` of every seed; none for a fusion.
 
     Returns:
-        corpus, split, metric, mean, sd (sample, n - 1; null for one seed), min, max, n_seeds,
-        n_bonafide, n_spoof: first the EER on the data that the models were selected on, where
-        detectors tell it (metric "dev_eer", corpus "(model selection)"), then all metrics of every
-        scored set. Seeds whose value is undefined are not counted.
+        corpus, split, metric, mean, sd (sample, n - 1; null for one seed), min, max, ci_low and
+        ci_high (95 % interval of the first seed), n_seeds, n_bonafide, n_spoof: first the EER on
+        the data that the models were selected on, where detectors tell it (metric "dev_eer",
+        corpus "(model selection)", no interval), then all metrics of every scored set. Seeds whose
+        value is undefined are not counted.
     """
     selected = [told for path in detectors if DEV_EER in (told := read_json(path)["meta"])]
     own = pl.DataFrame(
@@ -55,6 +58,8 @@ def point_table(metrics: Sequence[str], detectors: Sequence[str]) -> pl.DataFram
                 "split": "dev",
                 "metric": DEV_EER,
                 "value": meta[DEV_EER],
+                "ci_low": None,
+                "ci_high": None,
                 "n_bonafide": sum(source["n_bonafide"] for source in meta["dev"]),
                 "n_spoof": sum(source["n_spoof"] for source in meta["dev"]),
             }
@@ -63,7 +68,7 @@ def point_table(metrics: Sequence[str], detectors: Sequence[str]) -> pl.DataFram
         schema={
             **{name: POINT_SCHEMA[name] for name in ("corpus", "split", "metric")},
             "value": pl.Float64(),
-            **{name: POINT_SCHEMA[name] for name in ("n_bonafide", "n_spoof")},
+            **{name: POINT_SCHEMA[name] for name in ("ci_low", "ci_high", "n_bonafide", "n_spoof")},
         },
     )
     scored = read_metrics(metrics).filter(pl.col("condition") == POOLED).select(own.columns)
@@ -76,7 +81,7 @@ def point_table(metrics: Sequence[str], detectors: Sequence[str]) -> pl.DataFram
             pl.col("value").min().alias("min"),
             pl.col("value").max().alias("max"),
             pl.col("value").count().cast(pl.Int64).alias("n_seeds"),
-            pl.col("n_bonafide", "n_spoof").first(),
+            pl.col("ci_low", "ci_high", "n_bonafide", "n_spoof").first(),
         )
         .select(list(POINT_SCHEMA))
     )
@@ -98,8 +103,8 @@ def grid_table(
         the same development data, several where these are equal; else "-"), name, `axis_{axis}`
         for every axis, dev, dev_eer with dev_eer_sd, dev_eer_min and dev_eer_max, corpus, split,
         n_seeds, n_bonafide, n_spoof, eer with the same three, and the other `METRICS` with their
-        standard deviations. Points whose dev_eer is not known keep the order of the grid and stand
-        at the end.
+        standard deviations; of each the 95 % interval of the first seed (`_low`, `_high`). Points
+        whose dev_eer is not known keep the order of the grid and stand at the end.
     """
     required = {name: t for name, t in POINT_SCHEMA.items() if name not in _OPTIONAL}
     rows: list[dict[str, Any]] = []
@@ -128,6 +133,7 @@ def grid_table(
             for metric in METRICS:
                 cell = found.get((corpus, split, metric), {})
                 row[metric], row[f"{metric}_sd"] = cell.get("mean"), cell.get("sd")
+                row |= {f"{metric}_{end}": cell.get(f"ci_{end}") for end in ("low", "high")}
                 if metric == "eer":
                     row |= {"eer_min": cell.get("min"), "eer_max": cell.get("max")}
             rows.append(row)

@@ -472,7 +472,7 @@ def _breakdowns(path: str) -> list[dict[str, Any]]:
 def _chosen(path: str) -> list[dict[str, Any]]:
     """The points of a grid that were best on their development data, a row per scored set."""
     table = read_table(path, {"best": pl.String(), "name": pl.String(), "corpus": pl.String()})
-    rates = ("dev_eer", "dev_eer_sd", "eer", "eer_sd", "eer_min", "eer_max")
+    rates = ("dev_eer", "dev_eer_sd", "eer", "eer_sd", "eer_min", "eer_max", "eer_low", "eer_high")
     return list(
         table.filter(pl.col("best") == "yes")
         .with_columns(
