@@ -338,7 +338,7 @@ def test_sets_and_names_that_do_not_fit(study):
         ({"trials": [{"corpus": "mini", "split": "dev"}]}, r"trials\[0\]\.split: .*flatter"),
         ({"trials": []}, r"generators\.trials"),
         ({"threshold": {"corpus": "mini", "split": "eval"}}, r"threshold\.split: .* not chosen on"),
-        ({"threshold": {"corpus": "mini", "split": "train"}}, "not scored by wavlm_mhfa"),
+        ({"threshold": {"corpus": "mini", "split": "train"}}, "not scored by fbank_cnn"),
         ({"trial": []}, "unknown key 'trial'; did you mean 'trials'"),
     ],
 )
