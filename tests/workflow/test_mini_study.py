@@ -276,9 +276,9 @@ def test_attributions_point_at_the_planted_cue(mini):
     for (file,), rows in pooled.group_by("file"):
         shares = dict(rows.select("metric", "value").iter_rows())
         low = dict(rows.select("metric", "ci_low").iter_rows())
-        if low["pointing"] > shares["coverage"] and low["auc_magnitude"] > 0.5:
+        if low["pointing"] > shares["coverage"]:
             found.add(str(file).split("/")[3].rsplit("-", 1)[0])
-    assert "fbank_cnn" in found
+    assert {"fbank_cnn", "hubert_linear"} <= found
 
 
 def test_localisation_has_data(mini):
