@@ -40,7 +40,7 @@ from spoofscope.attribution.faithfulness import (
     occlusion,
     randomised_backend,
 )
-from spoofscope.attribution.integrated import integrated_gradients, log_odds_function
+from spoofscope.attribution.integrated import integrated_gradients, score_function
 from spoofscope.attribution.store import MASKINGS, Attributions
 from spoofscope.audio import InputPolicy
 from spoofscope.backends import registry as backends
@@ -532,7 +532,7 @@ def test_a_detector_in_training_mode_is_not_explained():
     detector = lfcc_detector(InputPolicy(length=8000))
     detector.train()
     with pytest.raises(DetectorError, match="training mode"):
-        log_odds_function(detector, "bonafide")
+        score_function(detector, "bonafide")
 
 
 def test_utterances_that_fail_are_named(corpus, tmp_path, caplog):

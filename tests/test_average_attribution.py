@@ -139,7 +139,7 @@ def test_a_tone_in_the_spoofs_is_found_at_its_frequency(frontend, hertz, tmp_pat
     clips = pl.DataFrame(rows, ["utt_id", "path", "label", "system", "duration"], orient="row")
     # It hears all bands alike, and loud ones as spoofed.
     detector = listening_to(frontend, slice(None))
-    options = AverageOptions(9, "log_odds", "spoof", "centroid", steps=4)
+    options = AverageOptions(9, "score", "spoof", "centroid", steps=4)
     centroid = bonafide_centroid(detector, clips)
     settings, means = average(detector, clips, options, centroid=centroid, seed=1)
     table = bands_table(settings, means).filter(pl.col("group") == "spoof")
@@ -251,10 +251,10 @@ def test_targets_mirror_each_other_and_a_centroid_is_a_baseline(trained, corpus)
     np.testing.assert_allclose(spoof[0].attribution, -bonafide[0].attribution, atol=1e-7)
     frontend = trained.frontend
     centroid = torch.full((frontend.n_channels, frontend.dim), 0.5)
-    options = AverageOptions(windows_per_class=2, function="log_odds", baseline="centroid")
+    options = AverageOptions(windows_per_class=2, function="score", baseline="centroid")
     settings, means = average(trained, corpus, options, centroid=centroid, seed=1)
-    assert (settings.function, settings.baseline) == ("log_odds", "centroid")
-    function = explained_function(trained.eval(), "log_odds", "bonafide")
+    assert (settings.function, settings.baseline) == ("score", "centroid")
+    function = explained_function(trained.eval(), "score", "bonafide")
     baseline = centroid[None, :, None].expand(1, 1, means[0].image.shape[1], frontend.dim)
     assert means[0].baseline_output == pytest.approx(function(baseline).item(), rel=1e-4)
 
@@ -278,7 +278,7 @@ def test_what_cannot_be_averaged_is_refused(trained, corpus, tmp_path: Path):
     for values, message in (
         ({"windows": 3}, "windows_per_class"),
         ({"windows_per_class": 0}, "at least 1"),
-        ({"function": "logit"}, "probability, log_odds"),
+        ({"function": "logit"}, "probability, score"),
         ({"baseline": "noise"}, "zeros, centroid"),
         ({"steps": 9, "max_steps": 8}, "below steps"),
         ({"tolerance": 0.0}, "positive"),

@@ -230,8 +230,12 @@ def test_bad_bootstrap_count(files, capsys, count):
 RESULT = {
     "path": "a.wav",
     "score": 1.25,
+    "llr": None,
+    "log10_llr": None,
     "p_bonafide": None,
+    "calibration": None,
     "decision": "bonafide",
+    "reasons": [],
     "duration_s": 2.0,
     "n_windows": 1,
     "logits": [1.25],
@@ -248,7 +252,7 @@ def test_predict(monkeypatch, capsys, results, code):
 
     def predict_files(folder, files):
         asked.append((folder, files))
-        return results, code == 0
+        return iter(results)
 
     monkeypatch.setattr(spoofscope.detector, "predict_files", predict_files)
     arguments = ("predict", "--detector", "d", *(result["path"] for result in results))
@@ -262,10 +266,10 @@ def test_predict(monkeypatch, capsys, results, code):
         "a.wav",
         "bonafide",
         "1.2500",
-        "-",
+        *("-", "-", "-"),
         "2.00",
-        "extended,",
-        "clipped",
+        "extended,clipped",
+        "-",
     ]
     assert ("no such audio file" in err) == (code == 1)
 

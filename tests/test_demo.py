@@ -1,6 +1,7 @@
 """`spoofscope demo` in a real browser: judging, refusing, downloading, and asking nobody else."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ import pytest
 import torch
 from playwright.sync_api import expect, sync_playwright
 
+from calibrations import calibration_of
 from spoofscope import audio
 from spoofscope.apps.views import batch_table, verdict
 from spoofscope.audio import InputPolicy
@@ -25,6 +27,7 @@ from spoofscope.cli import main
 from spoofscope.detector import Detector
 from spoofscope.files import write_text
 from spoofscope.quality import FLAGS
+from spoofscope.selection.calibration import probability_text
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +50,7 @@ def served(tmp_path_factory):
         {"type": "linear"},
         InputPolicy(length=8000),
         {"threshold": 0.0, "trained_on": [trained_on()]},
-        {"scale": 1.0, "offset": 0.0, "prior": 0.5, "band": 0.0},
+        calibration_of(band=0.0),
     )
     detector.save(folder / "results/own/detectors/lfcc")
     write_text(
@@ -134,7 +137,8 @@ def test_a_clip_is_judged(served, page, tmp_path):
     verdict = page.locator("#verdict .verdict")
     title = {"bonafide": "Bona fide", "spoof": "Spoof"}[expected["decision"]]
     expect(verdict.locator("h2")).to_have_text(title)
-    expect(verdict).to_contain_text(f"{100 * expected['p_bonafide']:.1f} %")
+    expect(verdict).to_contain_text(probability_text(expected["p_bonafide"], calibration_of()))
+    expect(verdict).to_contain_text(f"{expected['llr']:+.2f}")
     expect(verdict).to_contain_text("like the training data is not known")
     for picture in ("#timeline img", "#picture img"):
         page.locator(picture).wait_for()
@@ -262,13 +266,49 @@ def test_a_name_is_no_formula(name):
 
 
 @pytest.mark.parametrize(
-    ("probability", "said"),
-    [(0.0, "below 0.1 %"), (0.0004, "below 0.1 %"), (0.234, "23.4 %"), (1.0, "above 99.9 %")],
+    ("llr", "said"),
+    [
+        (-math.log(48), "at most 1 in 49"),
+        (math.log(0.1), "0.09"),
+        (0.0, "0.50"),
+        (math.log(48), "at least 48 in 49"),
+    ],
 )
-def test_no_probability_is_shown_as_certain(probability, said):
-    flags = dict.fromkeys(FLAGS, False)
-    shown = verdict(
-        {"decision": "inconclusive", "p_bonafide": probability, "reasons": [], "flags": flags}
-        | {"score": 0.0, "duration_s": 1.0, "n_windows": 1, "window_scores": [0.0]}
-    )
-    assert said in shown
+def test_no_probability_is_shown_as_certain(llr, said):
+    shown = verdict(judgement(llr))
+    assert f"<b>{said}</b>" in shown
+    assert "48 bona fide and 48 spoof development clips support likelihood ratios" in shown
+    assert f"{llr:+.2f}" in shown
+    assert "0.000" not in shown
+    assert "0.1 %" not in shown
+    cells = batch_table([judgement(llr)]).row(0, named=True)
+    assert cells["p_bonafide"] == said
+
+
+def test_a_recording_of_another_kind_gets_its_reason_first():
+    foreign = judgement(None) | {"reasons": [FLAGS["out_of_distribution"]]}
+    foreign["flags"]["out_of_distribution"] = True
+    shown = verdict(foreign)
+    first = shown.index("unlike those that the detector was trained on")
+    assert shown.index("Inconclusive") < first < shown.index("Score")
+    assert "No likelihood ratio" in shown
+    assert "robability" not in shown
+    cells = batch_table([foreign]).row(0, named=True)
+    assert (cells["llr"], cells["log10_llr"], cells["p_bonafide"]) == ("", "", "")
+
+
+def judgement(llr):
+    return {
+        "path": "a.wav",
+        "decision": "inconclusive",
+        "reasons": [],
+        "flags": dict.fromkeys(FLAGS, False),
+        "score": 0.0,
+        "llr": llr,
+        "log10_llr": None if llr is None else llr / math.log(10),
+        "p_bonafide": None if llr is None else 1 / (1 + math.exp(-llr)),
+        "calibration": calibration_of(),
+        "duration_s": 1.0,
+        "n_windows": 1,
+        "window_scores": [0.0],
+    }

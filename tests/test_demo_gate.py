@@ -111,7 +111,7 @@ def test_what_the_page_received_is_judged(page: Page) -> None:
     path = upload(page, clip())
     assert ask(page, functions(page)["judge"], [file_data(path), False]).status_code == 200
     told = answered(page)
-    assert "log-odds" in told.lower()
+    assert "score of each window" in told.lower()
     assert '"success":true' in told
     file = page.client.get(f"/gradio_api/file={path}")
     assert file.content == clip()

@@ -9,12 +9,14 @@ import safetensors.torch
 import soundfile
 import torch
 
+from calibrations import calibration_of
 from noise_and_tones import write_corpus
 from spoofscope import audio, tables
 from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector, predict_files
 from spoofscope.errors import AudioError, ConfigError, DetectorError
 from spoofscope.frontends.backbones import write_tiny_backbone
+from spoofscope.settings import settings_hash
 
 # Networks this small are slower with several threads than with one.
 torch.set_num_threads(1)
@@ -29,7 +31,10 @@ KEYS = {
     "spoofscope",
     "path",
     "score",
+    "llr",
+    "log10_llr",
     "p_bonafide",
+    "calibration",
     "decision",
     "duration_s",
     "n_windows",
@@ -96,14 +101,14 @@ def test_window_logits_do_not_depend_on_the_batch() -> None:
         assert detector.logits([window], 1)[0] == pytest.approx(logits, abs=1e-5)
 
 
-def test_log_odds_follows_the_names_of_the_logits() -> None:
+def test_score_follows_the_names_of_the_logits() -> None:
     detector = lfcc_detector()
     logits = torch.tensor([[1.0, 3.0]])
     assert detector.outputs == ("spoof", "bonafide")
-    assert detector.log_odds(logits).item() == 2.0
+    assert detector.score_tensor(logits).item() == 2.0
     detector.outputs = ("bonafide", "spoof")
-    assert detector.log_odds(logits).item() == -2.0
-    assert lfcc_detector(n_outputs=1).log_odds(torch.tensor([[0.5]])).item() == 0.5
+    assert detector.score_tensor(logits).item() == -2.0
+    assert lfcc_detector(n_outputs=1).score_tensor(torch.tensor([[0.5]])).item() == 0.5
 
 
 def test_short_clip_is_extended_and_other_rates_are_resampled() -> None:
@@ -175,13 +180,17 @@ def test_calibrated_probability_and_decision(score: float, decision: str) -> Non
         {"type": "linear"},
         InputPolicy(length=8000),
         {"threshold": -100.0},
-        {"scale": 2.0, "offset": -1.0, "prior": 0.25},
+        calibration_of(2.0, -1.0, 0.25, n=10**5),
     )
-    expected = 1 / (1 + math.exp(-(2 * score - 1 + math.log(0.25 / 0.75))))
+    llr = 2 * score - 1
+    assert detector.llr(score) == pytest.approx(llr)
+    expected = 1 / (1 + math.exp(-(llr + math.log(0.25 / 0.75))))
     assert detector.p_bonafide(score) == pytest.approx(expected)
     assert detector.decide(score) == decision
-    assert detector.p_bonafide(1e6) == 1.0
-    assert detector.p_bonafide(-1e6) == 0.0
+    # No score says more than the development trials.
+    assert detector.llr(1e6) == math.log(10**5) == -detector.llr(-1e6)
+    assert detector.p_bonafide(1e6) == pytest.approx(1 / (1 + 3e-5))
+    assert detector.p_bonafide(-1e6) == pytest.approx(1 / (1 + 3e5))
 
 
 def test_decision_without_calibration() -> None:
@@ -195,11 +204,15 @@ def test_decision_without_calibration() -> None:
 @pytest.mark.parametrize(
     "calibration",
     [
-        {"scale": 1.0, "offset": 0.0},
-        {"scale": 1.0, "offset": 0.0, "prior": 1.0},
-        {"scale": 1.0, "offset": 0.0, "prior": 0.5, "band": 0.5},
-        {"scale": math.nan, "offset": 0.0, "prior": 0.5},
-        {"scale": 1.0, "offset": 0.0, "prior": 0.5, "bands": 0.1},
+        {"scale": 1.0, "offset": 0.0, "prior": 0.5},
+        calibration_of(prior=1.0),
+        calibration_of(band=0.5),
+        calibration_of(math.nan),
+        calibration_of(-1.0),
+        calibration_of(bands=0.1),
+        calibration_of() | {"upper": -1.0},
+        calibration_of() | {"n_spoof": True},
+        calibration_of() | {"n_speakers": 0},
     ],
 )
 def test_bad_calibration_is_refused(calibration: dict[str, float]) -> None:
@@ -210,6 +223,7 @@ def test_bad_calibration_is_refused(calibration: dict[str, float]) -> None:
 def edit(folder: Path, key: str, value: object) -> None:
     settings = json.loads((folder / "detector.json").read_text())
     settings[key] = value
+    settings["settings_sha256"] = settings_hash(settings)
     (folder / "detector.json").write_text(json.dumps(settings))
 
 
@@ -347,20 +361,24 @@ def test_predict_files_goes_on_after_an_unreadable_file(tmp_path: Path, clip: Pa
     lfcc_detector().save(tmp_path / "d")
     (tmp_path / "empty.wav").touch()
     files = [clip, tmp_path / "empty.wav", tmp_path / "none.wav", clip]
-    results, ok = predict_files(tmp_path / "d", files)
-    assert not ok
+    results = list(predict_files(tmp_path / "d", files))
     assert [set(r) == KEYS for r in results] == [True, False, False, True]
     assert "0 bytes" in results[1]["error"]
     assert results[0] == results[3]
-    assert predict_files(tmp_path / "d", [clip])[1]
+    # What is known is told before the next file is opened.
+    first = next(predict_files(tmp_path / "d", (clip if i == 0 else 1 / 0 for i in range(2))))
+    assert first == results[0]
 
 
 def test_logits_that_are_not_finite_are_refused(clip: Path) -> None:
     detector = lfcc_detector()
     with torch.no_grad():
         detector.backend.get_parameter("mix").fill_(torch.nan)
-    with pytest.raises(DetectorError, match="not finite"):
+    with pytest.raises(DetectorError, match=rf"{clip}: .* not finite"):
         detector.predict(clip)
+    windows = [np.zeros(8000, np.float32)] * 2
+    with pytest.raises(DetectorError, match=r"utterance 'second': .* not finite"):
+        detector.logits(windows, 1, ["second", "third"])
 
 
 def test_corpus_helper_writes_a_valid_manifest(tmp_path: Path) -> None:

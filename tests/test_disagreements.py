@@ -10,6 +10,8 @@ import soundfile
 from scipy.stats import binomtest
 
 from spoofscope import audio
+from spoofscope.audio import InputPolicy
+from spoofscope.detector import Detector
 from spoofscope.disagreements import (
     contingency,
     disagreements,
@@ -17,7 +19,7 @@ from spoofscope.disagreements import (
     export,
     judge,
     mcnemar,
-    stored_threshold,
+    needed_threshold,
     threshold_at_eer,
 )
 from spoofscope.errors import AudioError, SpoofscopeError, TableError
@@ -159,13 +161,14 @@ def test_a_clip_that_is_gone_leaves_the_former_export(tmp_path):
 
 
 def test_thresholds_are_those_of_development_data(tmp_path):
-    write_json(tmp_path / "detector.json", {"meta": {"threshold": 0.5}, "calibration": None})
+    parts = {"type": "lfcc"}, {"type": "linear"}, InputPolicy()
+    Detector(*parts, {"threshold": 0.5}).save(tmp_path / "trained")
+    Detector(*parts).save(tmp_path / "imported")
     write_json(tmp_path / "fusion.json", {"threshold": -0.25})
-    write_json(tmp_path / "imported.json", {"meta": {"threshold": None}})
-    assert stored_threshold(tmp_path / "detector.json") == 0.5
-    assert stored_threshold(tmp_path / "fusion.json") == -0.25
+    assert needed_threshold(tmp_path / "trained/detector.json") == 0.5
+    assert needed_threshold(tmp_path / "fusion.json") == -0.25
     with pytest.raises(SpoofscopeError, match="key `threshold`"):
-        stored_threshold(tmp_path / "imported.json")
+        needed_threshold(tmp_path / "imported/detector.json")
     rows = trials({"-": 2, "A": 2})
     values = {"-/0": 3.0, "-/1": 2.0, "A/0": 1.0, "A/1": 0.0}
     assert threshold_at_eer(scores(values), rows, "dev scores") == 1.5

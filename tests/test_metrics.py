@@ -12,6 +12,7 @@ from scipy.stats import binomtest, norm
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score, roc_curve
 
+from calibrations import calibration_of
 from spoofscope.errors import SpoofscopeError, TableError
 from spoofscope.metrics import bootstrap, information, rates
 from spoofscope.metrics.bootstrap import Draws, Sample
@@ -442,7 +443,7 @@ def table_of(bonafide, spoof, speakers=None, **options):
     return evaluate(frame, [], options.pop("bootstrap", 200), 1, **options)
 
 
-BOTH = {"threshold": 0.0, "calibration": {"scale": 2.0, "offset": 0.0}}
+BOTH = {"threshold": 0.0, "calibration": calibration_of(2.0, n=10**9)}
 BOTH["tandem"] = tandem("2021", AsvRates(0.02, 0.02, 0.46))
 
 
@@ -688,7 +689,7 @@ def test_threshold_transfer():
 
 def test_calibrated_costs():
     joined = trials()
-    table = evaluate(joined, [], 0, 1, calibration={"scale": 2.0, "offset": -1.0})
+    table = evaluate(joined, [], 0, 1, calibration=calibration_of(2.0, -1.0, n=10**9))
     ratios = [2 * scores_of(joined, label) - 1 for label in ("bonafide", "spoof")]
     assert value(table, "pooled", "-", "cllr_calibrated") == pytest.approx(
         information.cllr(*ratios), abs=1e-12

@@ -16,7 +16,7 @@ import published_networks as released
 from spoofscope import audio, cli, tables
 from spoofscope.attribution.baselines import window_features
 from spoofscope.attribution.explain import ExplainOptions, explain
-from spoofscope.attribution.integrated import integrated_gradients, log_odds_function
+from spoofscope.attribution.integrated import integrated_gradients, score_function
 from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError, DetectorError
 from spoofscope.files import sha256_file
@@ -227,7 +227,7 @@ def test_an_imported_detector_is_scored_explained_and_fused(
 def test_integrated_gradients_reach_the_bands_that_are_heard(light: Path) -> None:
     detector = Detector.load(light)
     features = window_features(detector, [clip(3000)])[0]
-    function = log_odds_function(detector, "bonafide")
+    function = score_function(detector, "bonafide")
     found = integrated_gradients(
         function, features, torch.zeros_like(features), steps=8, max_steps=8
     )

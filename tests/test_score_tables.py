@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from calibrations import calibration_of
 from spoofscope import tables
 from spoofscope.errors import ConfigError
 from spoofscope.figures import comparisons as comparisons_figure
@@ -164,7 +165,8 @@ def test_breakdowns(root, caplog):
 
 
 def test_reliability_figure(root, tmp_path):
-    calibrations = {"one-1": {"scale": 1.0, "offset": 0.5}, "two-2": None, "three-3": None}
+    one, fusion = calibration_of(1.0, 0.5, n=10**9), calibration_of(n=10**9)
+    calibrations = {"one-1": one, "two-2": None, "three-3": fusion}
     files = outputs(tmp_path)
     reliability_figure.draw(SYSTEMS, calibrations, root, files, bins=8, prior=0.3)
     assert (tmp_path / "figure.png").stat().st_size > 10000

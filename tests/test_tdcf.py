@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from calibrations import calibration_of
 from spoofscope.errors import ConfigError, SpoofscopeError, TableError
 from spoofscope.metrics.tables import evaluate
 from spoofscope.metrics.tdcf import (
@@ -147,7 +148,7 @@ def test_it_is_a_column_of_the_tables_of_metrics():
         }
     )
     cost = tandem("2021", ASVSPOOF5)
-    calibration = {"scale": 2.0, "offset": 0.5}
+    calibration = calibration_of(2.0, 0.5, n=10**9)
     table = evaluate(joined, ["system"], 0, 1, calibration=calibration, tandem=cost)
 
     def value(metric, level="-"):

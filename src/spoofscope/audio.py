@@ -492,6 +492,9 @@ def _level(blocks: Iterable[Samples]) -> tuple[float, float]:
     return mean, math.sqrt(squares / n + 1e-7) if n else 1.0
 
 
+_MOST_SAMPLES = 10**9
+
+
 @dataclass(frozen=True)
 class InputPolicy:
     """How a clip becomes the windows that a detector sees.
@@ -527,11 +530,18 @@ class InputPolicy:
     resample: Literal["clip", "window"] = "clip"
 
     def __post_init__(self) -> None:
-        if self.sample_rate <= 0 or self.min_samples <= 0:
-            raise ConfigError("input: sample_rate and min_samples must be positive")
-        if self.length is not None and self.length <= 0:
-            raise ConfigError("input: length must be positive, or null for whole clips")
-        if self.hop is not None and (self.length is None or not 0 < self.hop <= self.length):
+        for key in ("sample_rate", "min_samples", "length", "hop"):
+            value = getattr(self, key)
+            if value is None and key in ("length", "hop"):
+                continue
+            if type(value) is not int or not 0 < value <= _MOST_SAMPLES:
+                raise ConfigError(
+                    f"input: {key} must be a whole number from 1 to {_MOST_SAMPLES}, not {value!r}"
+                    + ("; or null for whole clips" if key == "length" else "")
+                )
+        if type(self.normalize) is not bool:
+            raise ConfigError(f"input: normalize must be true or false, not {self.normalize!r}")
+        if self.hop is not None and (self.length is None or self.hop > self.length):
             raise ConfigError("input: hop must be between 1 and length")
         for key, allowed in (
             ("long", ("window", "crop")),

@@ -359,33 +359,53 @@ def _aligned(rows: list[list[str]]) -> str:
     )
 
 
-def _predict(options: argparse.Namespace) -> int:
-    from spoofscope.detector import predict_files
+_PREDICTED = ("decision", "score", "LLR", "log10", "p(bona fide)", "seconds", "flags", "because")
+# Rows come one by one, so the widths are those of what is usual.
+_WIDTHS = (12, 8, 5, 5, 16, 7, 5, 0)
 
-    results, all_judged = predict_files(options.detector, options.files)
+
+def _predict(options: argparse.Namespace) -> int:
+    from spoofscope.detector import calibrated_cells, predict_files
+
+    results = predict_files(options.detector, options.files)
+    width = max(len(shown(name)) for name in ("file", *options.files))
+
+    def row(file: str, cells: Sequence[str]) -> None:
+        columns = zip(cells, _WIDTHS, strict=True)
+        line = "  ".join([file.ljust(width), *(cell.ljust(size) for cell, size in columns)])
+        # As it goes: whoever waits for hours of audio sees what is known.
+        print(line.rstrip(), flush=True)
+
+    if not options.json:
+        row("file", _PREDICTED)
+    failed, separator = False, "["
+    for result in results:
+        if "error" in result:
+            failed = True
+            print(one_line(result["error"]), file=sys.stderr, flush=True)
+        if options.json:
+            print(separator + json.dumps(result, allow_nan=False), end="", flush=True)
+            separator = ",\n"
+            continue
+        file = shown(str(result["path"]))
+        if "error" in result:
+            row(file, ["-"] * len(_PREDICTED))
+            continue
+        raised = [name for name, flag in result["flags"].items() if flag]
+        row(
+            file,
+            [
+                result["decision"],
+                f"{result['score']:.4f}",
+                *calibrated_cells(result, "-").values(),
+                f"{result['duration_s']:.2f}",
+                ",".join(raised) or "-",
+                "; ".join(result["reasons"]) or "-",
+            ],
+        )
     if options.json:
-        print(json.dumps(results, allow_nan=False))
-    else:
-        rows = [["file", "decision", "score", "p(bona fide)", "seconds", "flags"]]
-        for result in results:
-            if "error" in result:
-                rows.append([result["path"], "-", "-", "-", "-", "-"])
-                print(one_line(result["error"]), file=sys.stderr)
-                continue
-            probability = result["p_bonafide"]
-            raised = [name for name, flag in result["flags"].items() if flag]
-            rows.append(
-                [
-                    str(result["path"]),
-                    result["decision"],
-                    f"{result['score']:.4f}",
-                    "-" if probability is None else f"{probability:.4f}",
-                    f"{result['duration_s']:.2f}",
-                    ", ".join(raised) or "-",
-                ]
-            )
-        print(_aligned(rows))
-    return 0 if all_judged else 1
+        print("]")
+    return 1 if failed else 0
 
 
 def _trials(options: argparse.Namespace) -> "pl.DataFrame | None":

@@ -1,5 +1,6 @@
 """Options of a component (front-end, back-end): defaults, and checks of single values."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,6 +40,18 @@ def positive_int(options: Mapping[str, Any], key: str, owner: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConfigError(f"{owner}: {key} must be an integer of at least 1, not {value!r}")
     return value
+
+
+def positive_number(options: Mapping[str, Any], key: str, owner: str) -> float:
+    """The option `key` as a finite number above 0.
+
+    Raises:
+        ConfigError: it is anything else; true is no number.
+    """
+    value = options[key]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ConfigError(f"{owner}: {key} must be positive, not {value!r}")
+    return float(value)
 
 
 def probability(options: Mapping[str, Any], key: str, owner: str) -> float:

@@ -3,12 +3,13 @@
 A detector folder holds
 
 * `detector.json`: front-end, back-end, input policy, names of the logits, score polarity,
-  calibration, backbone with its hash, and what is known about the training;
+  calibration, backbone with its hash, what is known about the training, and the hash of all that
+  (see `settings`);
 * `model.safetensors`: every tensor except the frozen parameters of the front-end, which come
-  from the backbone;
+  from the backbone, and what the training recordings are like (see `likeness`);
 * `card.md`: the same in words.
 
-Scores are log-odds of bona fide: higher = more bona fide.
+A score is a number without a unit: higher = more bona fide. What it is worth, the calibration says.
 """
 
 import hashlib
@@ -27,26 +28,38 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from spoofscope import __version__, audio, quality
+from spoofscope import __version__, audio, likeness, quality
 from spoofscope.audio import InputPolicy, Samples, Window
 from spoofscope.backends import registry as backends
 from spoofscope.errors import AudioError, DetectorError, SpoofscopeError
-from spoofscope.files import atomic_folder, read_json, sha256_file, write_json
+from spoofscope.files import atomic_folder, sha256_file
 from spoofscope.frontends import registry as frontends
 from spoofscope.frontends.base import Features
 from spoofscope.identity import canonical_json
-from spoofscope.inputs import Aggregation, Inputs, aggregate_windows, policy_of
+from spoofscope.inputs import Aggregation, aggregate_windows, policy_of
+from spoofscope.selection.calibration import (
+    log_likelihood_ratios,
+    posterior,
+    probability_text,
+    supported_text,
+)
+from spoofscope.settings import (
+    POLARITY,
+    SETTINGS_FILE,
+    checked_calibration,
+    read_settings,
+    write_settings,
+)
 
-POLARITY = "higher = bona fide"
-DEFAULT_BAND = 0.1
+LONGEST_SECONDS = 4 * 3600.0
+"""Longer recordings are refused, unless :meth:`Detector.predict` is told otherwise."""
+LONGEST_WHOLE_SECONDS = 3600.0
+"""The same of detectors that take a recording as one window, and hold it in memory."""
 
-_FORMAT = 1
-_SETTINGS, _WEIGHTS, _CARD = "detector.json", "model.safetensors", "card.md"
+_WEIGHTS, _CARD = "model.safetensors", "card.md"
 _WINDOWS_AT_ONCE = 8
 _BLOCK_SECONDS = 60.0
 _REFERENCE = "reference."
-# Enough to know a clip by, where clips are long.
-_REFERENCE_WINDOWS = 2
 _OVER_WINDOWS = {
     "mean": "the mean over windows",
     "median": "the median over windows",
@@ -66,9 +79,12 @@ Recording = str | os.PathLike[str] | tuple[Waveform, int]
 class Judgement(TypedDict):
     """What a detector says about one recording; JSON-able.
 
-    path: the file, or None. score: log-odds of bona fide, aggregated over windows.
-    p_bonafide: its calibrated probability, or None without a calibration.
-    decision: bonafide, spoof or inconclusive. reasons: why it is inconclusive.
+    path: the file, or None. decision: bonafide, spoof or inconclusive. reasons: why it is
+    inconclusive, the first of them first. score: aggregated over windows, without a unit.
+    llr: the calibrated natural-log likelihood ratio, bona fide over spoof, within the bounds that
+    the development set supports; log10_llr: the same to base 10. p_bonafide: the posterior of `llr`
+    at the calibration's prior. The three are None without a calibration, and where the recording is
+    none that the detector can judge. calibration: see `Detector.calibration`.
     flags: what speaks against relying on the score, by the names of `quality.FLAGS`; None where it
     is not known. measures: what the flags were raised on, see `quality.Measures`, and `distance`
     from the training data in units of the largest that is usual, None where it is not known.
@@ -79,10 +95,13 @@ class Judgement(TypedDict):
     """
 
     path: str | None
-    score: float
-    p_bonafide: float | None
     decision: str
     reasons: list[str]
+    score: float
+    llr: float | None
+    log10_llr: float | None
+    p_bonafide: float | None
+    calibration: dict[str, Any] | None
     flags: dict[str, bool | None]
     measures: dict[str, float | None]
     duration_s: float
@@ -113,12 +132,12 @@ class Detector(nn.Module):
         frontend, backend, policy: the parts.
         aggregation: how the scores of windows become that of a clip.
         outputs: names of the logits.
-        calibration: `{"scale", "offset", "prior", "band"}` or None. Then scale * score + offset is
-            a natural-log likelihood ratio, `prior` the prior probability of bona fide, and the
-            decision is `inconclusive` where the posterior is within `band` of 0.5.
+        calibration: None, or what `selection.calibration.Calibration` holds and `band`: the
+            decision is `inconclusive` where the posterior is within it of 0.5; and `n_speakers` of
+            the development set, None where they are not known.
         meta: what is known about the training, JSON-able; `threshold` is the score at the equal
             error rate of the development set, or None.
-        reference: what the training data look like to the front-end, or None.
+        likeness: what the training recordings are like, or None.
         identity: 12 digits that name the detector as it was loaded or saved, or None.
     """
 
@@ -155,9 +174,9 @@ class Detector(nn.Module):
                 "a detector needs bonafide, or bonafide and spoof"
             )
         self.meta: dict[str, Any] = {"threshold": None, **(meta or {})}
-        self.reference: quality.Reference | None = None
+        self.likeness: likeness.Likeness | None = None
         self.identity: str | None = None
-        self.calibration: dict[str, float] | None = None
+        self.calibration: dict[str, Any] | None = None
         if calibration is not None:
             self.calibrate(calibration)
 
@@ -167,7 +186,7 @@ class Detector(nn.Module):
         Raises:
             DetectorError: a number is missing, not finite or out of range.
         """
-        self.calibration = _checked_calibration(calibration)
+        self.calibration = checked_calibration(calibration)
 
     # --- logits and scores -----------------------------------------------------------------
 
@@ -180,8 +199,8 @@ class Detector(nn.Module):
         logits: Tensor = self.backend(values, lengths)
         return logits
 
-    def log_odds(self, logits: Tensor) -> Tensor:
-        """Log-odds of bona fide (B,) from logits (B, n_outputs)."""
+    def score_tensor(self, logits: Tensor) -> Tensor:
+        """Scores (B,) from logits (B, n_outputs): that of bona fide, less that of spoof."""
         bonafide = logits[:, self.outputs.index("bonafide")]
         if len(self.outputs) == 1:
             return bonafide
@@ -192,16 +211,22 @@ class Detector(nn.Module):
         """Where the detector's tensors are."""
         return next(iter([*self.parameters(), *self.buffers()])).device
 
-    def logits(self, windows: Sequence[npt.NDArray[np.float32]], batch_size: int) -> Logits:
+    def logits(
+        self,
+        windows: Sequence[npt.NDArray[np.float32]],
+        batch_size: int,
+        names: Sequence[str] | None = None,
+    ) -> Logits:
         """Logits (n, n_outputs) of n windows, in their order, in evaluation mode.
 
         Args:
             windows: each a waveform (n_samples,) cut by the input policy, or its raw features
                 (C, N, D).
             batch_size: at most so many windows at once, all of the same shape.
+            names: of the utterance that each window is of, for messages.
 
         Raises:
-            DetectorError: a logit is NaN or infinite.
+            DetectorError: a logit is NaN or infinite; the utterance is named.
         """
         by_shape: dict[tuple[int, ...], list[int]] = {}
         for i, window in enumerate(windows):
@@ -213,6 +238,10 @@ class Detector(nn.Module):
                     batch = members[start : start + batch_size]
                     features = self._features(np.stack([windows[i] for i in batch]))
                     result[batch] = self._backend_logits(features)
+        bad = np.flatnonzero(~np.isfinite(result).all(axis=1))
+        if bad.size:
+            whose = "" if names is None else f"utterance {names[bad[0]]!r}: "
+            raise DetectorError(f"{whose}the detector's logits are not finite")
         return result
 
     @contextmanager
@@ -239,18 +268,16 @@ class Detector(nn.Module):
 
     def _backend_logits(self, features: Features) -> Logits:
         logits: Logits = self.backend_logits(*features).float().cpu().numpy()
-        if not np.isfinite(logits).all():
-            raise DetectorError("the detector's logits are not finite")
         return logits
 
     def scores_of(self, logits: Logits) -> npt.NDArray[np.float64]:
-        """Log-odds of bona fide (n,) from logits (n, n_outputs), as :meth:`log_odds`."""
-        return self.log_odds(torch.from_numpy(logits.astype(np.float64))).numpy()
+        """Scores (n,) from logits (n, n_outputs), as :meth:`score_tensor`."""
+        return self.score_tensor(torch.from_numpy(logits.astype(np.float64))).numpy()
 
     # --- recordings ------------------------------------------------------------------------
 
     def score(self, waveform: Waveform, sample_rate: int) -> float:
-        """Log-odds of bona fide of samples in memory; higher = more bona fide.
+        """The score of samples in memory; higher = more bona fide.
 
         Args:
             waveform: NumPy array or PyTorch tensor, (n,) or (channels, n), see `audio.as_mono`.
@@ -263,12 +290,16 @@ class Detector(nn.Module):
         return self.predict((waveform, sample_rate))["score"]
 
     @overload
-    def predict(self, recording: Recording) -> Judgement: ...
+    def predict(self, recording: Recording, *, longest: float | None = None) -> Judgement: ...
 
     @overload
-    def predict(self, recording: list[Recording]) -> list[Judgement]: ...
+    def predict(
+        self, recording: list[Recording], *, longest: float | None = None
+    ) -> list[Judgement]: ...
 
-    def predict(self, recording: Recording | list[Recording]) -> Judgement | list[Judgement]:
+    def predict(
+        self, recording: Recording | list[Recording], *, longest: float | None = None
+    ) -> Judgement | list[Judgement]:
         """Judge a recording, or each of a list.
 
         A recording is decoded, resampled and cut into windows as a stream: unless the detector
@@ -278,14 +309,19 @@ class Detector(nn.Module):
 
         Args:
             recording: a file; or a pair of samples and their rate in Hz; or a list of such.
+            longest: seconds; a longer file is refused as soon as so much of it is decoded. By
+                default `LONGEST_SECONDS`, or `LONGEST_WHOLE_SECONDS` of a detector that takes
+                whole clips.
 
         Raises:
-            AudioError: a recording cannot be read; a file is named.
-            DetectorError: a logit is not finite.
+            AudioError: a recording cannot be read, or is too long; a file is named.
+            DetectorError: a logit is not finite; a file is named.
         """
+        if longest is None:
+            longest = LONGEST_SECONDS if self.policy.length else LONGEST_WHOLE_SECONDS
         if isinstance(recording, list):
-            return [self._judge(single) for single in recording]
-        return self._judge(recording)
+            return [self._judge(single, longest) for single in recording]
+        return self._judge(recording, longest)
 
     def windows(self, recording: Recording) -> Iterator[Window]:
         """The windows that :meth:`predict` judges, in their order, as a stream.
@@ -293,57 +329,69 @@ class Detector(nn.Module):
         Raises:
             AudioError: the recording cannot be read; perhaps only after some windows.
         """
-        return self._windows(recording)[0]
+        return self._windows(recording, None)[0]
 
-    def _windows(self, recording: Recording) -> tuple[Iterator[Window], list[quality.Meter]]:
-        """The windows, and meters, the last of which measures what has passed."""
-        blocks = _opened(recording)
+    def _windows(
+        self, recording: Recording, longest: float | None
+    ) -> tuple[Iterator[Window], list[tuple[quality.Meter, likeness.Describer | None]]]:
+        """The windows, and what listens to them, the last of which has heard what has passed."""
+        blocks = _opened(recording, longest)
         rate = self.policy.sample_rate
-        meters: list[quality.Meter] = []
+        listeners: list[tuple[quality.Meter, likeness.Describer | None]] = []
+        passes = 2 if self.policy.normalize else 1
 
         def heard() -> Iterator[Samples]:
-            # A clip that is normalised is opened twice.
-            meters.append(meter := quality.Meter(rate))
+            # A clip that is normalised is opened twice, the first time for its mean and variance.
+            last = len(listeners) + 1 == passes
+            describer = likeness.Describer(rate) if self.likeness is not None and last else None
+            listeners.append((meter := quality.Meter(rate), describer))
             first, stored_rate = next(decoded := blocks())
             stored = itertools.chain([first], (samples for samples, _ in decoded))
-            return meter.heard(self.policy.resampled(meter.stored(stored), stored_rate))
+            samples = meter.heard(self.policy.resampled(meter.stored(stored), stored_rate))
+            return samples if describer is None else describer.heard(samples)
 
-        return self.policy.stream(heard), meters
+        return self.policy.stream(heard), listeners
 
-    def _judge(self, recording: Recording) -> Judgement:
-        windows, meters = self._windows(recording)
+    def _judge(self, recording: Recording, longest: float) -> Judgement:
+        windows, listeners = self._windows(recording, longest)
         rate = self.policy.sample_rate
 
         logits: list[Logits] = []
         starts: list[int] = []
         extended = False
-        pooled: list[quality.Floats] = []
         with self._evaluating():
             while batch := list(itertools.islice(windows, _WINDOWS_AT_ONCE)):
                 features = self._features(np.stack([window.values for window in batch]))
                 logits.append(self._backend_logits(features))
                 starts += [window.start for window in batch]
                 extended |= batch[0].valid < batch[0].values.size
-                if self.reference is not None:
-                    pooled += _pooled(features)
         window_logits = np.concatenate(logits)
+        path = None if isinstance(recording, tuple) else str(recording)
+        if not np.isfinite(window_logits).all():
+            raise DetectorError(f"{path or 'the samples'}: the detector's logits are not finite")
         scores = self.scores_of(window_logits)
         score = aggregate_windows(scores, self.aggregation)
+        meter, describer = listeners[-1]
         distance = None
-        if self.reference is not None:
-            distance = self.reference.distance(np.mean(pooled, axis=0))
-        measures = meters[-1].measures()
+        if self.likeness is not None and describer is not None:
+            distance = self.likeness.distance(describer.description())
+        measures = meter.measures()
         flags = quality.flags(measures, rate, extended, distance)
         reasons = [quality.FLAGS[name] for name in quality.DISQUALIFYING if flags[name]]
+        # Of a recording that it cannot judge, a detector's ratio says nothing.
+        llr = None if reasons else self.llr(score)
         decision = "inconclusive" if reasons else self.decide(score)
         if decision == "inconclusive" and not reasons:
             reasons = [self._undecided()]
         return {
-            "path": None if isinstance(recording, tuple) else str(recording),
-            "score": score,
-            "p_bonafide": self.p_bonafide(score),
+            "path": path,
             "decision": decision,
             "reasons": reasons,
+            "score": score,
+            "llr": llr,
+            "log10_llr": None if llr is None else llr / math.log(10),
+            "p_bonafide": None if llr is None else self.p_bonafide(score),
+            "calibration": None if self.calibration is None else dict(self.calibration),
             "flags": flags,
             "measures": {**measures._asdict(), "distance": distance},
             "duration_s": measures.duration_s,
@@ -357,42 +405,63 @@ class Detector(nn.Module):
         }
 
     def _undecided(self) -> str:
-        if self.calibration is not None:
-            return f"the probability is within {self.calibration['band']:g} of one half"
-        return "the detector has neither a calibration nor a threshold"
+        if self.calibration is None:
+            return "the detector has neither a calibration nor a threshold"
+        band = self.calibration["band"]
+        near = f"the probability is within {band:g} of one half"
+        prior = self.calibration["prior"]
+        extremes = (posterior(self.calibration[end], prior) for end in ("lower", "upper"))
+        if all(abs(extreme - 0.5) < band for extreme in extremes):
+            return f"{near}, as that of every recording: {supported_text(self.calibration)}"
+        return near
 
-    def learn_reference(self, train: Iterable[Inputs], dev: Iterable[Inputs]) -> None:
-        """Keep what training clips look like, so that recordings unlike them can be told.
+    def learn_likeness(
+        self, recordings: Iterable[tuple[Samples, str]], longest: float = 8.0
+    ) -> None:
+        """Keep what training recordings are like, so that those unlike them can be told.
 
-        The first windows of each clip are looked at. See `quality.fit_reference`: with too few
-        clips there is no reference.
+        See `likeness.fit_likeness`: with too few recordings nothing is kept.
 
         Args:
-            train: clips of the training set, both classes. dev: of the development set.
+            recordings: samples (n,) of both classes at the policy's rate, not normalised, and
+                their speakers ("-" where unknown).
+            longest: seconds from the start of each that are looked at; enough to know it by.
         """
-
-        def pooled(clips: Iterable[Inputs]) -> quality.Floats:
-            return np.array(
-                [
-                    np.mean(_pooled(self._features(np.stack(windows[:_REFERENCE_WINDOWS]))), axis=0)
-                    for _, windows in clips
-                ]
+        rate = self.policy.sample_rate
+        second, speakers = round(likeness.PIECES["seconds"] * rate), []
+        described: list[dict[str, Sequence[likeness.Piece]]] = []
+        for samples, speaker in recordings:
+            start = samples[: round(longest * rate)]
+            describer = likeness.Describer(rate)
+            for _ in describer.heard([start]):
+                pass
+            kind, pieces = describer.description()
+            middle = max(0, (start.size - second) // 2)
+            described.append(
+                {
+                    # Of a recording below a second there is no more than its halves.
+                    "seconds": pieces if kind == "seconds" else [likeness.describe(start, rate)],
+                    "halves": likeness.halves(start[middle : middle + second], rate),
+                }
             )
+            speakers.append(speaker)
+        self.likeness = likeness.fit_likeness(described, speakers)
 
-        with self._evaluating():
-            self.reference = quality.fit_reference(pooled(train), pooled(dev))
+    def llr(self, score: float) -> float | None:
+        """Natural-log likelihood ratio of a score, bona fide over spoof; None uncalibrated.
+
+        It stays within the bounds that the development set supports.
+        """
+        if self.calibration is None:
+            return None
+        return float(log_likelihood_ratios(score, self.calibration))
 
     def p_bonafide(self, score: float) -> float | None:
         """Posterior probability of bona fide at the calibration's prior; None without one."""
-        if self.calibration is None:
+        llr = self.llr(score)
+        if llr is None or self.calibration is None:
             return None
-        prior = self.calibration["prior"]
-        llr = self.calibration["scale"] * score + self.calibration["offset"]
-        log_odds = llr + math.log(prior / (1 - prior))
-        # The two forms keep exp() from overflowing.
-        if log_odds >= 0:
-            return 1 / (1 + math.exp(-log_odds))
-        return math.exp(log_odds) / (1 + math.exp(log_odds))
+        return posterior(llr, self.calibration["prior"])
 
     def decide(self, score: float) -> str:
         """`bonafide`, `spoof` or `inconclusive`.
@@ -461,12 +530,11 @@ class Detector(nn.Module):
     def write_into(self, folder: Path) -> None:
         """Write the three files into an existing folder (see :meth:`save`)."""
         state = self.stored_state()
-        if self.reference is not None:
-            for name, array in self.reference.to_arrays().items():
+        if self.likeness is not None:
+            for name, array in self.likeness.to_arrays().items():
                 state[_REFERENCE + name] = torch.from_numpy(array.copy())
         safetensors.torch.save_file(state, folder / _WEIGHTS)
-        settings = {
-            "format": _FORMAT,
+        content = {
             "frontend": {"type": self.frontend.name, **self.frontend.config},
             "backend": {"type": self.backend.name, **self.backend.config},
             "input": self.policy.to_dict(),
@@ -475,12 +543,12 @@ class Detector(nn.Module):
             "polarity": POLARITY,
             "calibration": self.calibration,
             "backbone": _backbone(self.frontend.config),
-            "reference": self.reference is not None,
+            "reference": self.likeness is not None,
             "weights_sha256": sha256_file(folder / _WEIGHTS),
             "meta": self.meta,
         }
-        write_json(folder / _SETTINGS, settings)
-        self.identity = _identity(folder)
+        settings = write_settings(folder, content)
+        self.identity = settings["settings_sha256"][:12]
         (folder / _CARD).write_text(_card(settings), encoding="utf-8")
 
     @classmethod
@@ -495,8 +563,15 @@ class Detector(nn.Module):
                 detector was trained with, or tensors are missing, unexpected or of other shapes.
         """
         folder = Path(folder)
-        settings = _read_settings(folder)
+        for name in (SETTINGS_FILE, _WEIGHTS):
+            if not (folder / name).is_file():
+                raise DetectorError(f"{folder} is no detector folder: it has no {name}")
+        settings = read_settings(folder / SETTINGS_FILE)
         backbone = settings["backbone"]
+        if (backbone is None) != (settings["frontend"].get("backbone") is None):
+            raise DetectorError(
+                f"{folder / SETTINGS_FILE}: backbone and frontend.backbone do not belong together"
+            )
         if backbone is not None and "folder" in backbone:
             place = {"folder": _backbone_place(backbone["folder"], folder)}
             backbone = {**backbone, **place}
@@ -509,18 +584,10 @@ class Detector(nn.Module):
             )
         if sha256_file(folder / _WEIGHTS) != settings["weights_sha256"]:
             raise DetectorError(
-                f"{folder / _WEIGHTS} is not the file that {_SETTINGS} describes; "
+                f"{folder / _WEIGHTS} is not the file that {SETTINGS_FILE} describes; "
                 "it was altered or damaged: copy the detector again"
             )
-        detector = cls(
-            settings["frontend"],
-            settings["backend"],
-            InputPolicy.from_dict(settings["input"]),
-            settings["meta"],
-            settings["calibration"],
-            # Folders of before this was a choice took the mean.
-            Aggregation.from_dict(settings.get("aggregate", {})),
-        )
+        detector = _built(cls, settings, folder)
         if list(detector.outputs) != settings["outputs"]:
             raise DetectorError(
                 f"{folder}: the outputs are recorded as {settings['outputs']}, "
@@ -535,18 +602,53 @@ class Detector(nn.Module):
             for name in sorted(state)
             if name.startswith(_REFERENCE)
         }
+        if bool(reference) != settings["reference"]:
+            raise DetectorError(
+                f"{folder}: {SETTINGS_FILE} and {_WEIGHTS} disagree on whether the training data "
+                "are described; copy the detector again"
+            )
         if reference:
-            detector.reference = quality.Reference.from_arrays(reference)
+            rate = detector.policy.sample_rate
+            try:
+                detector.likeness = likeness.Likeness.from_arrays(reference, rate)
+            except DetectorError as error:
+                raise DetectorError(f"{folder / _WEIGHTS}: {error}") from None
         detector.load_stored_state(state, str(folder / _WEIGHTS))
-        detector.identity = _identity(folder)
+        detector.identity = settings["settings_sha256"][:12]
         return detector.to(device).eval()
 
 
-def _opened(recording: Recording) -> Callable[[], Iterator[tuple[Samples, int]]]:
+_UNBUILT = (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError, MemoryError)
+
+
+def _built(cls: type[Detector], settings: Mapping[str, Any], folder: Path) -> Detector:
+    """The detector that checked settings describe, with its weights still to come."""
+    try:
+        return cls(
+            settings["frontend"],
+            settings["backend"],
+            InputPolicy.from_dict(settings["input"]),
+            settings["meta"],
+            settings["calibration"],
+            Aggregation.from_dict(settings["aggregate"]),
+        )
+    except SpoofscopeError as error:
+        raise DetectorError(f"{folder / SETTINGS_FILE}: {error}") from error
+    except _UNBUILT as error:
+        # Options that no study file lets through: PyTorch says what it cannot build of them.
+        raise DetectorError(
+            f"{folder / SETTINGS_FILE}: no detector can be built from these settings: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _opened(
+    recording: Recording, longest: float | None
+) -> Callable[[], Iterator[tuple[Samples, int]]]:
     """A function that opens a recording as `audio.decode` does."""
     if isinstance(recording, str | os.PathLike):
         path = Path(recording)
-        return lambda: audio.decode(path, _BLOCK_SECONDS)
+        return lambda: audio.decode(path, _BLOCK_SECONDS, longest=longest)
     if not isinstance(recording, tuple) or len(recording) != 2:
         raise AudioError(
             "a recording is a path, or a pair of samples and their rate in Hz; "
@@ -562,40 +664,6 @@ def _opened(recording: Recording) -> Callable[[], Iterator[tuple[Samples, int]]]
     )
 
 
-def _pooled(features: Features) -> list[quality.Floats]:
-    """`quality.pool` of each row of a batch."""
-    return [
-        quality.pool(values[:, :length].float().cpu().numpy())
-        for values, length in zip(features.values, features.lengths.tolist(), strict=True)
-    ]
-
-
-def _identity(folder: Path) -> str:
-    # The settings hold the hash of the weights.
-    return sha256_file(folder / _SETTINGS)[:12]
-
-
-def _read_settings(folder: Path) -> dict[str, Any]:
-    for name in (_SETTINGS, _WEIGHTS):
-        if not (folder / name).is_file():
-            raise DetectorError(f"{folder} is no detector folder: it has no {name}")
-    settings = read_json(folder / _SETTINGS)
-    keys = ("frontend", "backend", "input", "outputs", "calibration", "backbone", "meta")
-    missing = [key for key in (*keys, "weights_sha256", "polarity") if key not in settings]
-    if missing:
-        raise DetectorError(f"{folder / _SETTINGS} lacks the key {missing[0]!r}")
-    if settings.get("format") != _FORMAT:
-        raise DetectorError(
-            f"{folder / _SETTINGS}: format {settings.get('format')!r} cannot be read by this "
-            f"version, which reads format {_FORMAT}"
-        )
-    if settings["polarity"] != POLARITY:
-        raise DetectorError(
-            f"{folder / _SETTINGS}: polarity is {settings['polarity']!r}, not {POLARITY!r}"
-        )
-    return dict(settings)
-
-
 def check_target(folder: str | Path) -> None:
     """Refuse to replace a folder that holds anything but a detector.
 
@@ -605,7 +673,7 @@ def check_target(folder: str | Path) -> None:
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise DetectorError(f"{folder} is a file; a detector needs a folder")
-    known = {_SETTINGS, _WEIGHTS, _CARD, "history.tsv"}
+    known = {SETTINGS_FILE, _WEIGHTS, _CARD, "history.tsv"}
     others = [
         path.name
         for path in (sorted(folder.iterdir()) if folder.exists() else [])
@@ -648,20 +716,6 @@ def _backbone(frontend_config: Mapping[str, Any]) -> dict[str, Any] | None:
     return {**entry, "sha256": hashlib.sha256(canonical_json(hashes).encode()).hexdigest()}
 
 
-def _checked_calibration(calibration: Mapping[str, Any]) -> dict[str, float]:
-    values = {"band": DEFAULT_BAND, **calibration}
-    if set(values) != {"scale", "offset", "prior", "band"} or not all(
-        isinstance(value, int | float) and math.isfinite(value) for value in values.values()
-    ):
-        raise DetectorError(
-            "a calibration has the numbers scale, offset and prior, and optionally band; "
-            f"got {dict(calibration)}"
-        )
-    if not 0 < values["prior"] < 1 or not 0 <= values["band"] < 0.5:
-        raise DetectorError("calibration: prior must be between 0 and 1, band from 0 to below 0.5")
-    return {key: float(value) for key, value in values.items()}
-
-
 def _card(settings: Mapping[str, Any]) -> str:
     policy, meta = settings["input"], settings["meta"]
     length, aggregate = policy["length"], settings["aggregate"]
@@ -672,7 +726,7 @@ def _card(settings: Mapping[str, Any]) -> str:
         f"{settings['backend']['type']}",
         "",
         f"- Input: mono, {policy['sample_rate']} Hz, {window}; the score is {over_windows}.",
-        f"- Score: log-odds of bona fide, {settings['polarity']}.",
+        f"- Score: a number without a unit, {settings['polarity']}.",
         f"- Logits: {', '.join(settings['outputs'])}.",
     ]
     backbone = settings["backbone"]
@@ -699,38 +753,57 @@ def _card(settings: Mapping[str, Any]) -> str:
             f"- Trained on {source['manifest']}, split {source['split']}: "
             f"{source['n_bonafide']} bona fide, {source['n_spoof']} spoof."
         )
-    flagged = "flagged" if settings["reference"] else "not recognised as such"
-    calibrated = "calibrated" if settings["calibration"] else "not calibrated: no probability"
+    judged = "not judged" if settings["reference"] else "not recognised as such"
+    calibration = settings["calibration"]
+    if calibration is None:
+        lines.append("- Calibration: none, so there is no likelihood ratio and no probability.")
+    else:
+        lines.append(f"- Calibration: {supported_text(calibration)}.")
     lines += [
-        f"- Calibration: {calibrated}.",
-        f"- Recordings unlike the training data are {flagged}.",
+        f"- Recordings unlike the training data are {judged}.",
         "",
-        "A score says how the clip compares with the training data. It is no proof: speech from",
-        "other systems, channels or codecs than those of the training may be judged wrongly.",
+        "A likelihood ratio says how much more often development clips of one class than of the",
+        "other scored like this clip. It is no proof: speech from other systems, channels or",
+        "codecs than those of the training may be judged wrongly.",
         "",
     ]
     return "\n".join(lines)
 
 
-def predict_files(
-    folder: str | Path, files: Iterable[str | Path]
-) -> tuple[list[Judgement | Failure], bool]:
-    """Judge several recordings with one detector.
+def calibrated_cells(judgement: Judgement, absent: str) -> dict[str, str]:
+    """What the calibration says, with the digits that it supports: llr, log10_llr, p_bonafide.
 
-    Returns:
-        One entry per file in the given order, a failure for a file that cannot be judged; and
-        whether all could be.
+    Args:
+        judgement: of a recording.
+        absent: what stands where nothing is said.
+    """
+    calibration, probability = judgement["calibration"], judgement["p_bonafide"]
+    if calibration is None or probability is None:
+        return dict.fromkeys(("llr", "log10_llr", "p_bonafide"), absent)
+    return {
+        "llr": f"{judgement['llr']:.2f}",
+        "log10_llr": f"{judgement['log10_llr']:.2f}",
+        "p_bonafide": probability_text(probability, calibration),
+    }
+
+
+def predict_files(folder: str | Path, files: Iterable[str | Path]) -> Iterator[Judgement | Failure]:
+    """Judge several recordings with one detector, one after the other.
+
+    Yields:
+        One entry per file in the given order, as soon as it is judged; a failure for a file that
+        cannot be judged.
 
     Raises:
-        DetectorError: the detector itself cannot be loaded.
+        DetectorError: the detector itself cannot be loaded; before the first entry.
     """
     detector = Detector.load(folder)
-    results: list[Judgement | Failure] = []
-    ok = True
-    for path in files:
-        try:
-            results.append(detector.predict(path))
-        except SpoofscopeError as error:
-            results.append({"path": str(path), "error": str(error)})
-            ok = False
-    return results, ok
+
+    def judged() -> Iterator[Judgement | Failure]:
+        for path in files:
+            try:
+                yield detector.predict(path)
+            except SpoofscopeError as error:
+                yield {"path": str(path), "error": str(error)}
+
+    return judged()

@@ -12,11 +12,12 @@ from scipy.special import bdtr
 
 from spoofscope import audio
 from spoofscope.errors import SpoofscopeError
-from spoofscope.files import atomic_folder, file_stem, read_json, sha256_file
+from spoofscope.files import atomic_folder, file_stem, sha256_file
 from spoofscope.identity import rng_of
 from spoofscope.metrics.limits import smallest_p
 from spoofscope.metrics.tables import clusters_of, resampled_by
 from spoofscope.selection.operating_points import eer
+from spoofscope.settings import stored_threshold
 from spoofscope.tables import LABELS, join_scores
 
 logger = logging.getLogger(__name__)
@@ -46,9 +47,9 @@ def judge(
 
     Returns:
         The trials, with score_, threshold_ and margin_ of `right` and `wrong`. A margin is how far
-        the score is from the threshold, positive where the decision is right; in log-odds of that
-        system, so margins of two systems have no common scale. `correct_right` and `correct_wrong`
-        are boolean.
+        the score is from the threshold, positive where the decision is right; in units of that
+        system's score, so margins of two systems have no common scale. `correct_right` and
+        `correct_wrong` are boolean.
 
     Raises:
         TableError: a trial has no score, or a score no trial.
@@ -222,7 +223,7 @@ def _start(path: str, seconds: float) -> tuple[audio.Samples, int]:
     return samples, rate
 
 
-def stored_threshold(path: str | Path) -> float:
+def needed_threshold(path: str | Path) -> float:
     """The threshold at equal error rate on development data that a detector or a fusion keeps.
 
     Args:
@@ -231,14 +232,13 @@ def stored_threshold(path: str | Path) -> float:
     Raises:
         SpoofscopeError: it keeps none.
     """
-    told = read_json(path)
-    threshold = told.get("meta", told).get("threshold")
+    threshold = stored_threshold(path)
     if threshold is None:
         raise SpoofscopeError(
             f"{path} has no threshold, so what the system gets right is not known; name scored "
             "trials to choose one on, key `threshold` of the entry in `disagreements`"
         )
-    return float(threshold)
+    return threshold
 
 
 def threshold_at_eer(scores: pl.DataFrame, trials: pl.DataFrame, name: str) -> float:

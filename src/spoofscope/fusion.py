@@ -53,8 +53,9 @@ class FusionModel:
         systems: the systems in the order of `weights`.
         weights: one per system, for its scores as they are (its ranks, for rank_mean).
         offset: added to the sum.
-        prior: effective prior of bona fide at which the model was calibrated.
         threshold: the fused score at the equal error rate of the development trials.
+        calibration: how a fused score is read as a ratio: as it is (scale 1, offset 0), within the
+            bounds that the development trials support. A score itself keeps its place beyond them.
         ranks: for rank_mean, per system the development scores and their ranks in [0, 1] between
             which a score's rank is interpolated; None for the other methods.
     """
@@ -63,8 +64,8 @@ class FusionModel:
     systems: tuple[str, ...]
     weights: tuple[float, ...]
     offset: float
-    prior: float
     threshold: float
+    calibration: Calibration
     ranks: dict[str, dict[str, list[float]]] | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -131,8 +132,8 @@ def fit_fusion(
         systems=systems,
         weights=tuple((calibration["scale"] * weights).tolist()),
         offset=calibration["offset"],
-        prior=prior,
         threshold=eer(fused[bonafide], fused[~bonafide]).threshold,
+        calibration={**calibration, "scale": 1.0, "offset": 0.0},
         ranks=ranks,
     )
 

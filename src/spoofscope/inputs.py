@@ -24,11 +24,11 @@ AggregationMethod = Literal["mean", "max", "top_k", "median"]
 
 @dataclass(frozen=True)
 class Aggregation:
-    """How the log-odds of a clip's windows become the clip's score; stored with the detector.
+    """How the scores of a clip's windows become the clip's; stored with the detector.
 
     Attributes:
         method: `mean`; `median`; `max`, the window with the most evidence for spoof, which is the
-            lowest log-odds; `top_k`, the mean of the k windows with the most, for clips of which
+            lowest score; `top_k`, the mean of the k windows with the most, for clips of which
             only a part is spoofed.
         k: for `top_k`, how many windows; a shorter clip counts with all of its windows.
 
@@ -47,8 +47,8 @@ class Aggregation:
             )
         if (self.method == "top_k") != (self.k is not None):
             raise ConfigError("aggregate: method top_k needs k, and the others have none")
-        if self.k is not None and self.k < 1:
-            raise ConfigError(f"aggregate: k must be at least 1, not {self.k}")
+        if self.k is not None and (type(self.k) is not int or self.k < 1):
+            raise ConfigError(f"aggregate: k must be at least 1, not {self.k!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-able values; :meth:`from_dict` is the inverse."""
@@ -64,7 +64,7 @@ class Aggregation:
         """What each window counts (n,), summing to 1: the clip's score is the weighted sum.
 
         Args:
-            scores: log-odds of bona fide of a clip's windows, (n,), n >= 1. Of equal ones the
+            scores: of a clip's windows, (n,), n >= 1. Of equal ones the
                 earlier counts first.
         """
         values = np.asarray(scores, dtype=np.float64)
@@ -81,7 +81,7 @@ class Aggregation:
 
 
 def aggregate_windows(scores: npt.ArrayLike, aggregation: Aggregation) -> float:
-    """One score of a clip from the log-odds of its windows (n,), n >= 1."""
+    """One score of a clip from those of its windows (n,), n >= 1."""
     values = np.asarray(scores, dtype=np.float64)
     if aggregation.method == "mean":
         return float(values.mean())

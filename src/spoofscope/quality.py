@@ -1,22 +1,16 @@
-"""Whether a recording is fit to be judged: measures, flags, and likeness to the training data.
+"""Whether a recording is fit to be judged: measures and flags.
 
-Nothing here changes a score. Flags say why a score may mean little; two of them, silence and too
-little signal, leave nothing to judge. NumPy only; a clip comes in blocks, so an hour needs no more
-memory than a minute.
+Nothing here changes a score. Flags say why a score may mean little; with some of them there is
+nothing to judge. NumPy only; a clip comes in blocks, so an hour needs no more memory than a minute.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from spoofscope.audio import Samples
-from spoofscope.errors import DetectorError
-
-Floats = npt.NDArray[np.float64]
 
 SHORTEST_SECONDS = 0.5
 """Below this a recording is too short to be judged, whatever the detector's window."""
@@ -46,12 +40,12 @@ FLAGS: dict[str, str] = {
     "low_level": f"what is audible has a level below {LOW_LEVEL_DBFS:g} dB re full scale",
     "clipped": f"more than {100 * CLIPPED_SHARE:g} % of the samples are at full scale",
     "band_limited": f"nothing above {100 * NARROW_SHARE:g} % of the band that the detector hears",
-    "out_of_distribution": "the recording is unlike the detector's training and development data",
+    "out_of_distribution": "the recording is unlike those that the detector was trained on",
 }
 """What each flag says of a recording when it is raised."""
 
-DISQUALIFYING = ("too_short", "silent")
-"""Flags that leave nothing to judge: the decision is inconclusive."""
+DISQUALIFYING = ("too_short", "silent", "out_of_distribution")
+"""Flags with which a recording is not judged: the decision is inconclusive."""
 
 
 class Measures(NamedTuple):
@@ -162,7 +156,7 @@ def flags(
         measures: of the recording.
         sample_rate: the detector's, in Hz.
         extended: whether its window had to be filled up.
-        distance: see :meth:`Reference.distance`, in units of the threshold; None without one.
+        distance: see `likeness.Likeness.distance`; None where nothing is known.
     """
     level, cutoff = measures.level_dbfs, measures.cutoff_hz
     return {
@@ -174,112 +168,3 @@ def flags(
         "band_limited": None if cutoff is None else cutoff < NARROW_SHARE * sample_rate / 2,
         "out_of_distribution": None if distance is None else distance > 1,
     }
-
-
-_COMPONENTS = 16
-_FEWEST = 20
-_QUANTILE = 0.99
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What recordings like those of the training look like to a detector's front-end.
-
-    A Gaussian with a few free directions and equal variance in all others (probabilistic principal
-    components; Tipping and Bishop, J. R. Stat. Soc. B 61, 1999) over pooled features of training
-    clips of both classes. The threshold is the 99 % quantile of the distances of development clips,
-    so about one in a hundred recordings of that kind is flagged.
-
-    Attributes:
-        mean, scale: (d,) float64, of the pooled features.
-        directions: (k, d), orthonormal. variances: (k,), along them. noise: along all others.
-        threshold: distance beyond which a recording is out of the distribution.
-    """
-
-    mean: Floats
-    scale: Floats
-    directions: Floats
-    variances: Floats
-    noise: float
-    threshold: float
-
-    def _raw_distance(self, pooled: Floats) -> float:
-        values = (pooled - self.mean) / self.scale
-        along = self.directions @ values
-        beyond = max(float(values @ values - along @ along), 0.0)
-        squared = float(np.sum(along**2 / self.variances)) + beyond / self.noise
-        return math.sqrt(squared / values.size)
-
-    def distance(self, pooled: Floats) -> float:
-        """How far a clip is from the training data, in units of the threshold.
-
-        Args:
-            pooled: (d,), the mean over its windows of :func:`pool`.
-        """
-        return self._raw_distance(pooled) / self.threshold
-
-    def to_arrays(self) -> dict[str, Floats]:
-        """All numbers, by name."""
-        return {
-            "mean": self.mean,
-            "scale": self.scale,
-            "directions": self.directions,
-            "variances": self.variances,
-            "limits": np.array([self.noise, self.threshold]),
-        }
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Floats]) -> "Reference":
-        """Rebuild from :meth:`to_arrays`.
-
-        Raises:
-            DetectorError: a part is missing, or parts do not fit together.
-        """
-        names = {"mean", "scale", "directions", "variances", "limits"}
-        if set(arrays) != names:
-            raise DetectorError(
-                f"a reference consists of {', '.join(sorted(names))}; got "
-                f"{', '.join(sorted(arrays))}"
-            )
-        mean, directions = arrays["mean"], arrays["directions"]
-        k = len(directions)
-        shapes = {"scale": mean.shape, "directions": (k, mean.size), "variances": (k,)}
-        for name, shape in {**shapes, "limits": (2,)}.items():
-            if arrays[name].shape != shape:
-                raise DetectorError(f"the reference's {name} has shape {arrays[name].shape}")
-        noise, threshold = arrays["limits"].tolist()
-        return cls(mean, arrays["scale"], directions, arrays["variances"], noise, threshold)
-
-
-def pool(values: npt.NDArray[np.floating]) -> Floats:
-    """Mean and standard deviation over frames of the mean over channels: (2 D,) of (C, N, D)."""
-    frames = values.mean(axis=0, dtype=np.float64)
-    return np.concatenate([frames.mean(axis=0), frames.std(axis=0)])
-
-
-def fit_reference(train: Floats, dev: Floats) -> Reference | None:
-    """Describe pooled features of training clips, with a threshold from development clips.
-
-    Args:
-        train: (n, d). dev: (m, d).
-
-    Returns:
-        None with fewer than 20 clips in either, or where all training clips are alike: that says
-        nothing about others.
-    """
-    if min(len(train), len(dev)) < _FEWEST:
-        return None
-    mean, scale = train.mean(axis=0), train.std(axis=0)
-    # A feature that never changes in training has no scale; it counts in units of its own size.
-    scale = np.where(scale > 1e-6 * np.abs(mean) + 1e-12, scale, np.abs(mean) + 1.0)
-    values = (train - mean) / scale
-    _, singular, directions = np.linalg.svd(values, full_matrices=False)
-    variances = singular**2 / (len(train) - 1)
-    k = min(_COMPONENTS, len(train) // 4, values.shape[1] - 1)
-    noise = float(variances[k:].sum()) / (values.shape[1] - k)
-    if not noise > 0:
-        return None
-    model = Reference(mean, scale, directions[:k], np.maximum(variances[:k], noise), noise, 1.0)
-    distances = [model._raw_distance(row) for row in dev]
-    threshold = float(np.quantile(distances, _QUANTILE, method="higher"))
-    return Reference(mean, scale, model.directions, model.variances, noise, threshold)

@@ -98,7 +98,7 @@ def score_shard(
 ) -> None:
     """Score the rows of a manifest and write utt_id and score in their order.
 
-    An utterance's score is the log-odds of bona fide, aggregated over its windows. `batch_size`
+    An utterance's score is that of its windows, aggregated. `batch_size`
     utterances are worked on together, always the same ones, so that an interrupted job gives the
     same bytes as an undisturbed one; with `batch_size` 1 the score depends on the utterance alone,
     bit for bit, however the manifest is cut into shards.
@@ -169,7 +169,11 @@ def _score(
     inputs = iter(detector_inputs(left, detector.policy, features))
     for number, group in enumerate(groups, start=1):
         batch = [next(inputs) for _ in range(group.height)]
-        logits = detector.logits([w for _, windows in batch for w in windows], batch_size)
+        logits = detector.logits(
+            [w for _, windows in batch for w in windows],
+            batch_size,
+            [utt_id for utt_id, windows in batch for _ in windows],
+        )
         scores = detector.scores_of(logits).tolist()
         start = 0
         for utt_id, windows in batch:

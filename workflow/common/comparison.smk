@@ -44,10 +44,20 @@ def reliability_origins():
     return chosen_origins("reliability")
 
 
-def with_folder(section):
-    """(run, seed) of the chosen systems that have a detector folder."""
+def with_calibration(section):
+    """(system, seed) of the chosen detectors and fusions; of scores of others nothing is known."""
     folders = set(STUDY.detector_seeds())
-    return [chosen for chosen in STUDY.chosen(section) if chosen in folders]
+    return [
+        (system, seed)
+        for system, seed in STUDY.chosen(section)
+        if system in FUSIONS or (system, seed) in folders
+    ]
+
+
+def calibration_file(system, seed):
+    if system in FUSIONS:
+        return f"{R}/fusion/{system}.json"
+    return f"{detector_folder(system, seed)}/detector.json"
 
 
 def params_table_comparisons(wildcards):
@@ -127,9 +137,7 @@ def export_origins():
 
 
 def export_detector(wildcards):
-    calibrated = STUDY.config.get("exports", {}).get("calibrated", False)
-    # A fusion's scores are log-likelihood ratios already.
-    if not calibrated or wildcards.system in FUSIONS:
+    if not STUDY.config.get("exports", {}).get("calibrated", False):
         return []
     return metrics_detector(wildcards)
 

@@ -117,8 +117,6 @@ def params_compute_metrics(wildcards):
         split=wildcards.split,
         conditions=STUDY.config.get("conditions", []),
         **bootstrap_options(),
-        # A fusion has no calibration, because its scores need none.
-        calibrated=wildcards.system in FUSIONS,
         tandem=STUDY.tandem(wildcards.corpus, wildcards.split),
         **asv_files(wildcards),
     )

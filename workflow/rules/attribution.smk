@@ -26,7 +26,7 @@ rule centroid:
 
 
 rule explain:
-    """Integrated Gradients of the bona fide log-odds, with the completeness error of each clip."""
+    """Integrated Gradients of the scores, with the completeness error of each clip."""
     input:
         backbone=run_backbone,
         centroid=explained_centroid,

@@ -122,8 +122,8 @@ rule figure_reliability:
     """Whether the probabilities of the systems are right, before and after calibration."""
     input:
         detectors=[
-            f"{detector_folder(run, seed)}/detector.json"
-            for run, seed in with_folder("reliability")
+            calibration_file(system, seed)
+            for system, seed in with_calibration("reliability")
         ],
         manifests=manifests_of(eval_sets()),
         scores=target(reliability_scores, absent=NO_RELIABILITY),
@@ -143,7 +143,7 @@ rule figure_reliability:
             bins=STUDY.config.get("reliability", {}).get("bins", 15),
             chosen=chosen_systems("reliability"),
             prior=STUDY.config.get("reliability", {}).get("prior", 0.5),
-            with_folder=[run for run, _ in with_folder("reliability")],
+            with_calibration=[system for system, _ in with_calibration("reliability")],
         ),
     script:
         "../scripts/figure_reliability.py"

@@ -5,9 +5,9 @@ from spoofscope.job import job
 with job(snakemake) as cfg:
     import polars as pl
 
-    from spoofscope.files import read_json
     from spoofscope.metrics.tables import evaluate
     from spoofscope.metrics.tdcf import tandem_from
+    from spoofscope.settings import stored_calibration, stored_threshold
     from spoofscope.tables import join_scores, read_manifest, read_scores, write_table
 
     manifest = read_manifest(snakemake.input.manifest)
@@ -18,12 +18,10 @@ with job(snakemake) as cfg:
         scores_name=snakemake.input.scores,
         trials_name=f"{snakemake.input.manifest} ({cfg['split']})",
     )
-    detector = read_json(snakemake.input.detector) if snakemake.input.detector else None
     calibration = threshold = None
-    if cfg["calibrated"]:
-        calibration, threshold = {"scale": 1.0, "offset": 0.0}, detector["threshold"]
-    elif detector:
-        calibration, threshold = detector["calibration"], detector["meta"]["threshold"]
+    if snakemake.input.detector:
+        calibration = stored_calibration(snakemake.input.detector)
+        threshold = stored_threshold(snakemake.input.detector)
     tandem = None
     if cfg["tandem"] is not None:
         tandem = tandem_from(cfg["tandem"], snakemake.input.asv or None)

@@ -1,4 +1,4 @@
-"""Integrated Gradients of the bona fide log-odds of selected utterances."""
+"""Integrated Gradients of the scores of selected utterances."""
 
 from spoofscope.job import job
 

@@ -4,12 +4,12 @@ from spoofscope.job import job
 
 with job(snakemake) as cfg:
     from spoofscope.figures.reliability import draw
-    from spoofscope.files import read_json
+    from spoofscope.settings import stored_calibration
 
-    # A fusion's scores are log-likelihood ratios already; of scores of others nothing is known.
+    # Of scores of others nothing is known.
     calibrations = dict.fromkeys(system["id"] for system in cfg["chosen"])
-    for system, path in zip(cfg["with_folder"], snakemake.input.detectors, strict=True):
-        calibrations[system] = read_json(path)["calibration"]
+    for system, path in zip(cfg["with_calibration"], snakemake.input.detectors, strict=True):
+        calibrations[system] = stored_calibration(path)
     draw(
         cfg["chosen"],
         calibrations,

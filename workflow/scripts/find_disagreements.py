@@ -14,7 +14,7 @@ with job(snakemake) as cfg:
         drawn,
         export,
         judge,
-        stored_threshold,
+        needed_threshold,
         threshold_at_eer,
     )
     from spoofscope.tables import read_manifest, read_scores, write_table
@@ -25,7 +25,7 @@ with job(snakemake) as cfg:
     def threshold(role):
         source = snakemake.input[f"{role}_threshold"]
         if cfg["threshold"] is None:
-            return stored_threshold(source)
+            return needed_threshold(source)
         chosen_on = trials(snakemake.input.manifests[-1], cfg["threshold"]["split"])
         return threshold_at_eer(read_scores(source), chosen_on, source)
 

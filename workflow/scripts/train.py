@@ -8,9 +8,9 @@ with job(snakemake) as cfg:
     import torch
 
     from spoofscope.audio import InputPolicy
-    from spoofscope.detector import DEFAULT_BAND
     from spoofscope.features import FeatureReader
     from spoofscope.inputs import Aggregation
+    from spoofscope.settings import DEFAULT_BAND
     from spoofscope.training.data import Augmentation, Source
     from spoofscope.training.loop import TrainingJob
     from spoofscope.training.processes import train_in_processes

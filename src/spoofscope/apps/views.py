@@ -17,12 +17,13 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from spoofscope.attribution.store import Explanation
-from spoofscope.detector import Failure, Judgement
+from spoofscope.detector import Failure, Judgement, calibrated_cells
 from spoofscope.errors import ConfigError
 from spoofscope.figures.attribution_examples import draw_spectrogram, draw_waveform
 from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure
-from spoofscope.quality import FLAGS
+from spoofscope.quality import DISQUALIFYING, FLAGS
 from spoofscope.report.page import CAPTIONS
+from spoofscope.selection.calibration import probability_text, supported_text
 from spoofscope.tables import read_table
 
 DECISIONS = {"bonafide": "Bona fide", "spoof": "Spoof", "inconclusive": "Inconclusive"}
@@ -47,12 +48,14 @@ _FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 _COLUMNS = (
     "file",
     "decision",
+    "reasons",
     "score",
+    "llr",
+    "log10_llr",
     "p_bonafide",
     "duration_s",
     "n_windows",
     "flags",
-    "reasons",
     "error",
 )
 
@@ -62,28 +65,28 @@ def problem(message: str) -> str:
     return f'<div class="problem" role="alert">{escape(" ".join(message.split()))}</div>'
 
 
-def _share(probability: float) -> str:
-    """In per cent; rounding makes nothing certain."""
-    if probability < 0.001:
-        return "below 0.1 %"
-    return "above 99.9 %" if probability > 0.999 else f"{100 * probability:.1f} %"
-
-
 def verdict(judgement: Judgement) -> str:
-    """Decision, probability, reasons and flags of one recording, as HTML."""
+    """Decision, reasons, likelihood ratio and flags of one recording, as HTML."""
     lines = [f"<h2>{DECISIONS[judgement['decision']]}</h2>"]
-    probability = judgement["p_bonafide"]
-    lines.append(
-        "<p>No probability: the detector is not calibrated.</p>"
-        if probability is None
-        else f"<p>Calibrated probability of bona fide: <b>{_share(probability)}</b> "
-        "where both classes are equally likely beforehand.</p>"
-    )
     lines += [f"<p>Because {escape(reason)}.</p>" for reason in judgement["reasons"]]
     raised = [name for name, flag in judgement["flags"].items() if flag]
-    if raised:
+    calibration, llr = judgement["calibration"], judgement["llr"]
+    if calibration is None:
+        lines.append("<p>No likelihood ratio: the detector is not calibrated.</p>")
+    elif llr is None or judgement["p_bonafide"] is None:
+        lines.append("<p>No likelihood ratio: the recording is none that can be judged.</p>")
+    else:
+        lines.append(
+            f"<p>Calibrated likelihood ratio, bona fide over spoof: natural logarithm "
+            f"<b>{llr:+.2f}</b>, to base 10 <b>{judgement['log10_llr']:+.2f}</b>. Probability of "
+            f"bona fide, where it is {calibration['prior']:g} beforehand: "
+            f"<b>{probability_text(judgement['p_bonafide'], calibration)}</b>. "
+            f"{supported_text(calibration)}, so no more is said.</p>"
+        )
+    others = [name for name in raised if name not in DISQUALIFYING]
+    if others:
         lines.append("<p>Treat with care:</p>")
-        items = "".join(f"<li>{escape(FLAGS[name])}</li>" for name in raised)
+        items = "".join(f"<li>{escape(FLAGS[name])}</li>" for name in others)
         lines.append(f"<ul>{items}</ul>")
     if judgement["flags"]["out_of_distribution"] is None:
         lines.append(
@@ -91,9 +94,9 @@ def verdict(judgement: Judgement) -> str:
             "no description of them.</p>"
         )
     lines.append(
-        f"<p>Score (log-odds of bona fide) {judgement['score']:+.3f}; "
+        f"<p>Score {judgement['score']:+.3f}, higher = more bona fide; "
         f"{judgement['duration_s']:.2f} s in {judgement['n_windows']} window(s). "
-        "A score says how a recording compares with the training data. It is no proof.</p>"
+        "What is said here compares a recording with the detector's data. It is no proof.</p>"
     )
     return f'<div class="verdict {judgement["decision"]}">{"".join(lines)}</div>'
 
@@ -137,7 +140,7 @@ def timeline(
         axes.axhline(middle, color="#555555", linewidth=0.8)
     axes.set_xlim(0, max(duration, 1e-3))
     axes.set_xlabel("seconds")
-    axes.set_ylabel("log-odds of bona fide")
+    axes.set_ylabel("score")
     axes.set_title("Score of each window; grey: inconclusive", loc="left")
     return f'<div class="shown">{_picture(figure, "Score of each window over time")}</div>'
 
@@ -189,10 +192,9 @@ def batch_table(results: Sequence[Judgement | Failure]) -> pl.DataFrame:
         if "error" in result:
             row["error"] = " ".join(result["error"].split())
         else:
-            probability = result["p_bonafide"]
             row["decision"] = result["decision"]
             row["score"] = f"{result['score']:.6f}"
-            row["p_bonafide"] = "" if probability is None else f"{probability:.6f}"
+            row.update(calibrated_cells(result, ""))
             row["duration_s"] = f"{result['duration_s']:.3f}"
             row["n_windows"] = str(result["n_windows"])
             row["flags"] = ",".join(name for name, flag in result["flags"].items() if flag)

@@ -26,8 +26,8 @@ from spoofscope.attribution.integrated import (
     Function,
     Target,
     integrated_gradients,
-    log_odds_function,
     recurrent_safe,
+    score_function,
 )
 from spoofscope.attribution.mean_store import (
     Floats,
@@ -46,8 +46,8 @@ from spoofscope.tables import write_table
 
 logger = logging.getLogger(__name__)
 
-Explained = Literal["probability", "log_odds"]
-EXPLAINED: tuple[Explained, ...] = ("probability", "log_odds")
+Explained = Literal["probability", "score"]
+EXPLAINED: tuple[Explained, ...] = ("probability", "score")
 MEAN_BASELINES = ("zeros", "centroid")
 
 SMALLEST_PROBABILITY = 0.02
@@ -63,8 +63,8 @@ class AverageOptions:
     Attributes:
         windows_per_class: of bona fide speech, and of spoofs, shared evenly by their systems.
         function: what is explained: the `probability` of the target (softmax or sigmoid), or the
-            `log_odds`. Where a detector is sure, its probability no longer moves, and windows of
-            which it is sure count little more than others; its log-odds go on growing.
+            `score`. Where a detector is sure, its probability no longer moves, and windows of
+            which it is sure count little more than others; its score goes on growing.
         target: positive attribution is evidence for this class.
         baseline: `zeros`, the training mean where the front-end normalises; or `centroid`, the mean
             bona fide features of the training data.
@@ -249,16 +249,16 @@ class _Sums:
 
 
 def explained_function(detector: Detector, function: Explained, target: Target) -> Function:
-    """From features (B, C, N, D) without padding to (B,): probability or log-odds of the target.
+    """From features (B, C, N, D) without padding to (B,): probability or score of the target.
 
     Raises:
         DetectorError: the detector is in training mode.
     """
-    log_odds = log_odds_function(detector, target)
-    if function == "log_odds":
-        return log_odds
+    score = score_function(detector, target)
+    if function == "score":
+        return score
     # Of two classes, the softmax is the sigmoid of the difference.
-    return lambda values: torch.sigmoid(log_odds(values))
+    return lambda values: torch.sigmoid(score(values))
 
 
 class _Averager:

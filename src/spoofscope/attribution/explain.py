@@ -32,8 +32,8 @@ from spoofscope.attribution.integrated import (
     Attribution,
     Target,
     integrated_gradients,
-    log_odds_function,
     recurrent_safe,
+    score_function,
 )
 from spoofscope.attribution.store import (
     MASKINGS,
@@ -350,7 +350,7 @@ class _Explainer:
     ) -> None:
         self.detector, self.options = detector, options
         self.centroid, self.seed = centroid, seed
-        self.function = log_odds_function(detector, options.target)
+        self.function = score_function(detector, options.target)
         self.sign = 1.0 if options.target == "bonafide" else -1.0
         axis, n_rows = row_axis(detector.frontend)
         frontend = detector.frontend
@@ -573,11 +573,11 @@ def explain(
 
     * `attributions`: maps and curves, see `store.Explanation`;
     * `regions`: of the smoothed curve: utt_id, evidence (bonafide or spoof), rank (1 = strongest
-      peak), start and end (s), mean_attribution (log-odds per frame, positive = for that class),
+      peak), start and end (s), mean_attribution (score per frame, positive = for that class),
       share (of all evidence for that class);
     * `summary`: one row per utterance: score, baseline score and completeness; n_windows, n_frames,
       outside; Spearman correlation of the frame curve with gradient x input and, in blocks, with
-      occlusion; means of the deletion and insertion curves and of their controls (log-odds; see
+      occlusion; means of the deletion and insertion curves and of their controls (of the score; see
       `faithfulness.MaskingCurves`), where a faithful attribution is above its control; Spearman
       correlation of the map with that of a randomised back-end (empty where not asked for). A
       correlation with a constant is empty, too.

@@ -64,7 +64,7 @@ def occlusion(
 
 
 class MaskingCurves(NamedTuple):
-    """What masking by attribution does to F, each (len(FRACTIONS),) float64, in log-odds.
+    """What masking by attribution does to F, each (len(FRACTIONS),) float64, in units of the score.
 
     deletion: how far F moves towards its value at the baseline when the frames with the most
     evidence against that are replaced by the baseline. insertion: how far F moves away from it when

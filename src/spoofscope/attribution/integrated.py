@@ -26,7 +26,7 @@ Target = Literal["bonafide", "spoof"]
 TARGETS: tuple[Target, ...] = ("bonafide", "spoof")
 
 SMALLEST_DIFFERENCE = 1e-3
-"""Log-odds. Where features and baseline score nearer to each other than this, the completeness
+"""Of scores. Where features and baseline score nearer to each other than this, the completeness
 error is stated relative to this value: a ratio of two rounding errors would mean nothing."""
 
 # Doubling the steps no longer helps once it changes the completeness error by less than this share.
@@ -40,7 +40,7 @@ class Attribution(NamedTuple):
 
     Attributes:
         values: float32 (C, N, D), like the features.
-        output, baseline_output: F(x) and F(b), log-odds.
+        output, baseline_output: F(x) and F(b), scores.
         delta: sum of `values` minus (output - baseline_output).
         relative_error: |delta| / max(|output - baseline_output|, smallest difference).
         steps: points on the path in the last attempt.
@@ -56,10 +56,10 @@ class Attribution(NamedTuple):
     converged: bool
 
 
-def log_odds_function(detector: Detector, target: Target) -> Function:
+def score_function(detector: Detector, target: Target) -> Function:
     """The function that is explained: from features (B, C, N, D) without padding to (B,).
 
-    For the target `bonafide` the log-odds of bona fide, which is the score; for `spoof` its
+    For the target `bonafide` the score; for `spoof` its
     negative. The detector has to be in evaluation mode.
 
     Raises:
@@ -73,7 +73,7 @@ def log_odds_function(detector: Detector, target: Target) -> Function:
 
     def function(values: Tensor) -> Tensor:
         lengths = torch.full((values.shape[0],), values.shape[2], device=values.device)
-        return sign * detector.log_odds(detector.backend_logits(values, lengths))
+        return sign * detector.score_tensor(detector.backend_logits(values, lengths))
 
     return function
 
@@ -117,7 +117,7 @@ def integrated_gradients(
     less than a tenth: what is left then is jumps, and the result says `converged = False`.
 
     Args:
-        function: from (B, C, N, D) to (B,), see :func:`log_odds_function`.
+        function: from (B, C, N, D) to (B,), see :func:`score_function`.
         features: (C, N, D) of one window.
         baseline: (C, N, D).
         steps: points of the first attempt.

@@ -32,7 +32,7 @@ class MeanSettings:
     """What all means of a file share.
 
     Attributes:
-        function: what was explained: the `probability` of the target, or its `log_odds`.
+        function: what was explained: the `probability` of the target, or its `score`.
         target: positive values are evidence for this class.
         baseline: what the attributions are relative to.
         band_edges: band k reaches from value k to k + 1, in Hz; (bands + 1,).
@@ -42,7 +42,7 @@ class MeanSettings:
         tolerance: relative completeness error that counts as converged.
     """
 
-    function: Literal["probability", "log_odds"]
+    function: Literal["probability", "score"]
     target: Literal["bonafide", "spoof"]
     baseline: str
     band_edges: tuple[float, ...]

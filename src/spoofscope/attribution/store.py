@@ -60,7 +60,7 @@ class Explanation:
     """The attribution of one utterance's score.
 
     A value of the map is what this frame and row contribute to the score, the mean over windows of
-    the log-odds of bona fide, relative to the baseline:
+    the score, relative to the baseline:
 
         sum of the map + outside = +-(score - baseline_score) + delta,
 
@@ -68,13 +68,13 @@ class Explanation:
 
     Attributes:
         utt_id, label, system: of the manifest.
-        score, baseline_score: log-odds of bona fide, whatever the target.
+        score, baseline_score: the detector's, whatever the target.
         delta, relative_error, steps, converged: completeness, see `integrated.Attribution`.
         outside: what fell on zeros appended to a short clip, where there is no frame.
         map: float32 (rows, frames).
         coverage: int64 (frames,), window frames that fell on each frame; 0 = never seen.
         maskings: the four curves `MASKINGS` over the shares of masked frames, means over windows,
-            log-odds, float64 (len(fractions),); see `faithfulness.MaskingCurves`.
+            of the score, float64 (len(fractions),); see `faithfulness.MaskingCurves`.
         settings: what the file's attributions share.
     """
 
@@ -105,7 +105,7 @@ class Explanation:
         return self.coverage > 0
 
     def evidence(self, label: Literal["bonafide", "spoof"]) -> npt.NDArray[np.float64]:
-        """Contribution of each frame to `label`, (frames,) log-odds; negative = speaks against."""
+        """What each frame adds to the score of `label`, (frames,); negative = speaks against."""
         curve: npt.NDArray[np.float64] = self.map.sum(axis=0, dtype=np.float64)
         return curve if label == self.settings.target else -curve
 

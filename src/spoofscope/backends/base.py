@@ -17,7 +17,7 @@ class BackEnd(nn.Module, ABC):
         name: the key in the registry.
         fitted_once: True where the back-end has a method `fit` and no gradient training.
         fitted_to: the manifest column that `fit` is told of every clip, "label" or "system".
-        outputs: names of the logits. A single output "bonafide" is the log-odds of bona fide; of
+        outputs: names of the logits. A single output "bonafide" is the score; of
             two, the score is logit["bonafide"] - logit["spoof"].
         config: everything that rebuilds the back-end, defaults included, without the key `type`.
     """

@@ -12,12 +12,13 @@ from torch import Tensor
 
 from spoofscope.backends.base import BackEnd
 from spoofscope.batches import valid_mask
-from spoofscope.components import one_of, positive_int, resolve
+from spoofscope.components import one_of, positive_int, positive_number, resolve
 from spoofscope.errors import ConfigError, DetectorError, TrainingError
 from spoofscope.identity import rng_of, seed_of
 
 _OWNER = "back-end gmm"
 _FRAMES_AT_ONCE = 16384
+_MOST_COMPONENTS = 65536
 _CLASSES = ("bonafide", "spoof")
 
 
@@ -125,15 +126,17 @@ class GMM(BackEnd):
         if n_channels != 1:
             raise ConfigError(f"{_OWNER} takes features of one channel, not {n_channels}")
         components = positive_int(self.config, "components", _OWNER)
+        if components > _MOST_COMPONENTS:
+            raise ConfigError(
+                f"{_OWNER}: components must be at most {_MOST_COMPONENTS}, not {components}"
+            )
         one_of(self.config, "initialisation", ("kmeans", "frames"), _OWNER)
         for key in ("restarts", "max_iter", "max_frames"):
             positive_int(self.config, key, _OWNER)
         if self.config["max_clips"] is not None:
             positive_int(self.config, "max_clips", _OWNER)
         for key in ("tolerance", "reg_covar"):
-            value = self.config[key]
-            if not isinstance(value, int | float) or not value > 0:
-                raise ConfigError(f"{_OWNER}: {key} must be positive, not {value!r}")
+            positive_number(self.config, key, _OWNER)
         # Rows: bona fide, spoof. NaN until fitted, so that an unfitted detector cannot score.
         for name, shape in (
             ("log_weights", (2, components)),

@@ -76,7 +76,7 @@ def _legend_inches(means: Sequence[MeanAttribution]) -> float:
 
 
 def _what(settings: MeanSettings) -> str:
-    what = "probability" if settings.function == "probability" else "log-odds"
+    what = "probability" if settings.function == "probability" else "score"
     target = "bona fide" if settings.target == "bonafide" else "spoof"
     return f"{what} of {target}, baseline {settings.baseline}"
 

@@ -10,6 +10,7 @@ from spoofscope.errors import SpoofscopeError
 from spoofscope.figures.inputs import read_scored
 from spoofscope.figures.style import COLOURS, new_figure, save
 from spoofscope.metrics.reliability import calibration_error, reliability
+from spoofscope.selection.calibration import log_likelihood_ratios
 from spoofscope.tables import LABELS
 
 _COLUMNS = 4
@@ -19,7 +20,7 @@ _LOOKS = {"raw": (COLOURS[1], "o", "left"), "calibrated": (COLOURS[0], "s", "rig
 
 def draw(
     systems: Sequence[Mapping[str, Any]],
-    calibrations: Mapping[str, Mapping[str, float] | None],
+    calibrations: Mapping[str, Mapping[str, Any] | None],
     root: str,
     outputs: Mapping[str, str],
     *,
@@ -28,12 +29,14 @@ def draw(
 ) -> None:
     """Draw one panel per evaluation set and system: observed over predicted probability.
 
-    "raw" takes the scores for log-likelihood ratios as they are, "calibrated" after the calibration
-    that was fitted on the development set. Below, how many clips have which probability.
+    "raw" takes the scores for log-likelihood ratios as they are, which nobody promises;
+    "calibrated" are the ratios of the development set's calibration, within its bounds. Below, how
+    many clips have which probability.
 
     Args:
         systems: id, seed, name, kind and sets (corpus, split) of every system.
-        calibrations: id to `scale` and `offset`; None for a system without.
+        calibrations: id to the calibration (see `selection.calibration`); None for a system
+            without.
         root: folder of the study's results.
         outputs: `pdf`, `png`, `tsv`.
         bins: of the probability.
@@ -90,17 +93,16 @@ _Ratios = tuple[Any, Any]
 
 
 def _ratios(
-    system: Mapping[str, Any], trials: pl.DataFrame, calibration: Mapping[str, float] | None
+    system: Mapping[str, Any], trials: pl.DataFrame, calibration: Mapping[str, Any] | None
 ) -> dict[str, _Ratios]:
     """Log-likelihood ratios of bona fide and of spoof, raw and where it is possible calibrated."""
     raw = tuple(trials.filter(pl.col("label") == label)["score"].to_numpy() for label in LABELS)
-    if system["kind"] == "fusion":
-        # What a fusion gives is calibrated.
-        return {"calibrated": (raw[0], raw[1])}
-    kinds: dict[str, _Ratios] = {"raw": (raw[0], raw[1])}
+    kinds: dict[str, _Ratios] = {}
+    if system["kind"] != "fusion":
+        kinds["raw"] = raw[0], raw[1]
     if calibration is not None:
-        scale, offset = calibration["scale"], calibration["offset"]
-        kinds["calibrated"] = (scale * raw[0] + offset, scale * raw[1] + offset)
+        bonafide, spoof = (log_likelihood_ratios(scores, calibration) for scores in raw)
+        kinds["calibrated"] = bonafide, spoof
     return kinds
 
 

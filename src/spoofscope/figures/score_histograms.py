@@ -9,8 +9,8 @@ import polars as pl
 
 from spoofscope.figures.inputs import read_scored
 from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure, percent, save, system_labels
-from spoofscope.files import read_json
 from spoofscope.metrics.rates import eer
+from spoofscope.settings import stored_threshold
 
 _BINS = 40
 
@@ -89,9 +89,5 @@ def _dev_threshold(root: str, system: str, seed: int) -> float | None:
     """The threshold of a detector or a fusion; None where it is not known, as of others' scores."""
     detector = Path(f"{root}/detectors/{system}/seed{seed}/detector.json")
     fusion = Path(f"{root}/fusion/{system}.json")
-    threshold: float | None = None
-    if detector.is_file():
-        threshold = read_json(detector)["meta"]["threshold"]
-    elif fusion.is_file():
-        threshold = read_json(fusion)["threshold"]
-    return threshold
+    file = detector if detector.is_file() else fusion
+    return stored_threshold(file) if file.is_file() else None

@@ -10,7 +10,7 @@ import torch
 import torchaudio
 from torch import Tensor
 
-from spoofscope.components import one_of, positive_int, resolve
+from spoofscope.components import one_of, positive_int, positive_number, resolve
 from spoofscope.errors import ConfigError
 from spoofscope.frontends.base import Features
 from spoofscope.frontends.filters import Scale, filter_bank, filter_edges
@@ -85,11 +85,7 @@ class CepstralFrontEnd(SpectralFrontEnd):
             raise ConfigError(
                 f"{self._owner}: {n_coefficients} coefficients of {n_filters} filters do not exist"
             )
-        self.log_offset = self.config["log_offset"]
-        if not isinstance(self.log_offset, int | float) or not self.log_offset > 0:
-            raise ConfigError(
-                f"{self._owner}: log_offset must be positive, not {self.log_offset!r}"
-            )
+        self.log_offset = positive_number(self.config, "log_offset", self._owner)
         self.deltas = bool(one_of(self.config, "deltas", (True, False), self._owner))
         self.normalisation = one_of(
             self.config, "normalise", ("none", "global", "utterance"), self._owner

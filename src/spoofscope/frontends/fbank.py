@@ -6,8 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spoofscope.components import one_of, positive_int, resolve
-from spoofscope.errors import ConfigError
+from spoofscope.components import one_of, positive_int, positive_number, resolve
 from spoofscope.frontends.base import Features
 from spoofscope.frontends.filters import filter_bank, filter_edges
 from spoofscope.frontends.spectral import SpectralFrontEnd, Standardisation, standardise_clips
@@ -64,9 +63,7 @@ class FilterBank(SpectralFrontEnd):
         self.n_fft = positive_int(self.config, "n_fft", _OWNER)
         self.hop = positive_int(self.config, "hop", _OWNER)
         self.dim = positive_int(self.config, "bands", _OWNER)
-        self.log_offset = self.config["log_offset"]
-        if not isinstance(self.log_offset, int | float) or not self.log_offset > 0:
-            raise ConfigError(f"{_OWNER}: log_offset must be positive, not {self.log_offset!r}")
+        self.log_offset = positive_number(self.config, "log_offset", _OWNER)
         scale = one_of(self.config, "scale", ("linear", "mel"), _OWNER)
         self.normalisation = one_of(self.config, "normalise", ("band", "utterance", "none"), _OWNER)
 

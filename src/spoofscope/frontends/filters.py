@@ -33,6 +33,9 @@ def filter_edges(
     nyquist = options["sample_rate"] / 2
     f_min = options["f_min"]
     f_max = nyquist if options["f_max"] is None else options["f_max"]
+    for key, edge in (("f_min", f_min), ("f_max", f_max)):
+        if isinstance(edge, bool) or not isinstance(edge, int | float):
+            raise ConfigError(f"{owner}: {key} must be a frequency in Hz, not {edge!r}")
     if not 0 <= f_min < f_max <= nyquist:
         raise ConfigError(
             f"{owner}: f_min {f_min} and f_max {f_max} must lie, in this order, "

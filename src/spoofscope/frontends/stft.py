@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spoofscope.components import one_of, positive_int, resolve
+from spoofscope.components import one_of, positive_int, positive_number, resolve
 from spoofscope.errors import ConfigError
 from spoofscope.frontends.spectral import SpectralFrontEnd, Standardisation
 
@@ -95,10 +95,7 @@ class STFT(SpectralFrontEnd):
             raise ConfigError(f"{_OWNER}: n_fft must be an integer of at least 2")
         self.hop = positive_int(self.config, "hop", _OWNER)
         self.log_scale = bool(one_of(self.config, "log_scale", (True, False), _OWNER))
-        power = self.config["power"]
-        if not isinstance(power, int | float) or not power > 0:
-            raise ConfigError(f"{_OWNER}: power must be positive, not {power!r}")
-        self.power = float(power)
+        self.power = positive_number(self.config, "power", _OWNER)
         normalise = one_of(self.config, "normalise", ("global", "band", "none"), _OWNER)
 
         self.n_channels = 1

@@ -11,7 +11,7 @@ import pywt
 import torch
 from torch import Tensor
 
-from spoofscope.components import one_of, positive_int, resolve
+from spoofscope.components import one_of, positive_int, positive_number, resolve
 from spoofscope.errors import AudioError, ConfigError
 from spoofscope.frontends.spectral import LargestMagnitude, SpectralFrontEnd, Standardisation
 
@@ -209,10 +209,7 @@ class WaveletPackets(SpectralFrontEnd):
         self.boundary = str(one_of(self.config, "boundary", tuple(_BOUNDARIES), _OWNER))
         self.log_scale = bool(one_of(self.config, "log_scale", (True, False), _OWNER))
         self.sign_channel = bool(one_of(self.config, "sign_channel", (True, False), _OWNER))
-        power = self.config["power"]
-        if not isinstance(power, int | float) or not power > 0:
-            raise ConfigError(f"{_OWNER}: power must be positive, not {power!r}")
-        self.power = float(power)
+        self.power = positive_number(self.config, "power", _OWNER)
         if self.sign_channel and not self.log_scale:
             raise ConfigError(
                 f"{_OWNER}: sign_channel needs log_scale; plain coefficients have signs already"

@@ -250,7 +250,7 @@ def _fit(
 
 
 def _scores(entry: Trials, layer: int, weights: Floats, bias: float) -> Floats:
-    """The probe's log-odds of bona fide (n,) of each trial."""
+    """The probe's score (n,) of each trial, higher = more bona fide."""
     scores = np.concatenate([block @ weights for block in entry.pooled.blocks(layer)]) + bias
     return np.asarray(scores[entry.positions])
 

@@ -21,6 +21,7 @@ from spoofscope.metrics.measure import (
 )
 from spoofscope.names import MACRO, POOLED, check_condition, check_level
 from spoofscope.options import check_resamples, nearest
+from spoofscope.selection.calibration import log_likelihood_ratios
 from spoofscope.tables import LABELS
 
 SCHEMA: dict[str, pl.DataType] = {
@@ -58,7 +59,7 @@ def evaluate(
     seed: int,
     cluster: str | None = None,
     threshold: float | None = None,
-    calibration: Mapping[str, float] | None = None,
+    calibration: Mapping[str, Any] | None = None,
     tandem: tdcf.Tandem | None = None,
     only: Collection[str] | None = None,
 ) -> pl.DataFrame:
@@ -82,8 +83,8 @@ def evaluate(
             clusters (or trials) of a class has no interval.
         threshold: a decision threshold from elsewhere, usually the development set's at its EER;
             adds bonafide_rejected, spoof_accepted, hter, accuracy and f1.
-        calibration: `scale` and `offset` that make the scores log-likelihood ratios, fitted on a
-            development set; adds act_dcf_calibrated and cllr_calibrated.
+        calibration: what makes log-likelihood ratios of the scores, fitted on a development set
+            (see `selection.calibration`); adds act_dcf_calibrated and cllr_calibrated.
         tandem: cost in front of a speaker verifier; adds min_tdcf and act_tdcf, with a calibration
             also act_tdcf_calibrated. Its verifier is the same for all levels.
         only: names of the metrics to compute; None computes all.
@@ -263,7 +264,7 @@ class _Measures(NamedTuple):
     draws: bootstraps.Draws | None
     of_scores: Mapping[str, Metric]
     of_ratios: Mapping[str, Metric]
-    calibration: Mapping[str, float] | None
+    calibration: Mapping[str, Any] | None
     order: Sequence[str]
 
     def level(self, trials: pl.DataFrame) -> dict[str, Measured]:
@@ -276,8 +277,7 @@ class _Measures(NamedTuple):
             units = first, second
         found = measure(bonafide, spoof, self.of_scores, units, self.draws)
         if self.calibration is not None:
-            scale, offset = self.calibration["scale"], self.calibration["offset"]
-            ratios = [scale * scores + offset for scores in (bonafide, spoof)]
+            ratios = [log_likelihood_ratios(x, self.calibration) for x in (bonafide, spoof)]
             found |= measure(ratios[0], ratios[1], self.of_ratios, units, self.draws)
         return {name: found[name] for name in self.order}
 
@@ -285,7 +285,7 @@ class _Measures(NamedTuple):
 def _measures(
     draws: bootstraps.Draws | None,
     threshold: float | None,
-    calibration: Mapping[str, float] | None,
+    calibration: Mapping[str, Any] | None,
     tandem: tdcf.Tandem | None,
     only: Collection[str] | None,
 ) -> _Measures:

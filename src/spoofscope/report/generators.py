@@ -8,9 +8,9 @@ import polars as pl
 
 from spoofscope.disagreements import threshold_at_eer
 from spoofscope.errors import ConfigError
-from spoofscope.files import read_json
 from spoofscope.metrics import generators
 from spoofscope.names import MEAN_OF_ALL, MEAN_OF_UNSEEN
+from spoofscope.settings import stored_threshold
 from spoofscope.tables import join_scores, read_manifest, read_scores, read_table, rows_of_source
 
 _read_manifest = functools.cache(read_manifest)
@@ -132,10 +132,7 @@ def _threshold(path: str | None, chosen_on: Mapping[str, str] | None) -> float |
     if chosen_on is not None:
         trials = _read_manifest(chosen_on["manifest"]).filter(split=chosen_on["split"])
         return threshold_at_eer(read_scores(path), trials, path)
-    told = read_json(path)
-    # A detector keeps it with what else is known of its training, a fusion at the top.
-    threshold: float | None = told.get("meta", told)["threshold"]
-    return threshold
+    return stored_threshold(path)
 
 
 def read_generator_matrix(path: str) -> pl.DataFrame:

@@ -62,9 +62,9 @@ CAPTIONS = {
     "reliability": (
         "Are the probabilities right?",
         "Of the clips with a predicted probability of bona fide, how many are; on the diagonal "
-        "they are right. Raw takes scores for log-likelihood ratios as they are, calibrated is "
-        "after the calibration fitted on the development set. Large dots stand for many clips. "
-        "ECE: mean distance from the diagonal.",
+        "they are right. Raw takes scores for log-likelihood ratios, which nobody promises; "
+        "calibrated is after the calibration fitted on the development set, within its bounds. "
+        "Large dots stand for many clips. ECE: mean distance from the diagonal.",
     ),
     "disagreements": (
         "Where two systems disagree",

@@ -3,11 +3,15 @@
 Prior-weighted logistic regression, as in Brümmer's FoCal and "Measuring, refining and calibrating
 speaker and language information extracted from speech" (2010), eq. 8.9. Fit it on development
 trials, never on the trials that it is applied to.
+
+A line goes on for ever, and n trials support no ratio beyond about n. So every calibration has
+bounds, within which the development trials themselves show that its ratios help a decision.
 """
 
 import logging
 import math
-from typing import TypedDict
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +25,28 @@ _MAX_STEPS = 200
 
 
 class Calibration(TypedDict):
-    """LLR = scale * score + offset, fitted at the effective prior `prior` of bona fide.
+    """LLR = scale * score + offset, within bounds; see :func:`log_likelihood_ratios`.
 
-    The posterior at a prior p is sigmoid(LLR + ln(p / (1 - p))).
+    prior: effective prior of bona fide at which it was fitted; the posterior at a prior p is
+    sigmoid(LLR + ln(p / (1 - p))). lower, upper: the least and the largest LLR that the
+    development trials support, natural logarithms, see :func:`empirical_bounds`. n_bonafide,
+    n_spoof: how many these were.
     """
 
     scale: float
     offset: float
     prior: float
+    lower: float
+    upper: float
+    n_bonafide: int
+    n_spoof: int
+
+
+class Bounds(NamedTuple):
+    """Natural-log likelihood ratios: `lower` is at most 0, `upper` at least 0."""
+
+    lower: float
+    upper: float
 
 
 def check_prior(prior: float) -> None:
@@ -142,7 +160,73 @@ def fit_calibration(
             "fide, so the detector is worse than chance or its polarity is inverted"
         )
     scale = float(slope / spread)
-    return {"scale": scale, "offset": float(intercept - scale * centre), "prior": prior}
+    offset = float(intercept - scale * centre)
+    bounds = empirical_bounds(scale * bonafide + offset, scale * spoof + offset)
+    return {
+        "scale": scale,
+        "offset": offset,
+        "prior": prior,
+        "lower": bounds.lower,
+        "upper": bounds.upper,
+        "n_bonafide": bonafide.size,
+        "n_spoof": spoof.size,
+    }
+
+
+def empirical_bounds(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> Bounds:
+    """The ratios beyond which trials no longer show that a system helps: ELUB.
+
+    Empirical lower and upper bound (Vergeer, van Es, de Jongh, Alberink and Stoel, "Numerical
+    likelihood ratios outputted by LR systems are often based on extrapolation: when to stop
+    extrapolating?", Science and Justice 56, 2016). Whoever accepts a trial as bona fide when its
+    ratio exceeds t loses P_miss(t) + t P_fa(t), and without the system the smaller of 1 and t. One
+    more bona fide trial below all thresholds and one more spoof above all of them stand for what
+    the sample has not shown. The bounds are the ends of the range of t around 1 in which the system
+    loses no more than nobody; so LR <= n_spoof + 1 and LR >= 1 / (n_bonafide + 1), always. A system
+    that never helps has the bounds 0 and 0: it says nothing.
+
+    The range is found exactly, between the trials' own ratios; `lir` of the Netherlands Forensic
+    Institute steps through it by 0.01 decades, and so ends up to one step nearer to 0.
+
+    Args:
+        bonafide: natural-log likelihood ratios of bona fide trials (n,). spoof: of spoof (m,).
+
+    Raises:
+        SpoofscopeError: as :func:`check_scores`.
+    """
+    bonafide, spoof = check_scores(bonafide, spoof)
+    # Seen from the other class, a lower bound is an upper one: the ratio is inverted.
+    lower = 0.0 - _largest_supported(-spoof, -bonafide)
+    return Bounds(lower, _largest_supported(bonafide, spoof))
+
+
+def _largest_supported(own: Floats, other: Floats) -> float:
+    """The largest ln t >= 0 up to which P_miss + t P_fa <= 1, with one trial added to each class.
+
+    `own` are ratios of the class that a large ratio speaks for, `other` those of the other.
+    """
+    steps = np.unique(np.concatenate([[0.0], own[own > 0], other[other > 0]]))
+    missed = (np.searchsorted(np.sort(own), steps, side="right") + 1) / (own.size + 1)
+    accepted = (other.size - np.searchsorted(np.sort(other), steps, side="right") + 1) / (
+        other.size + 1
+    )
+    # From one ratio to the next both shares stay, and the loss grows with t.
+    ends = np.append(steps[1:], np.inf)
+    with np.errstate(divide="ignore"):
+        largest = np.log((1 - missed) / accepted)
+    first = int(np.argmax(largest < ends))
+    return float(max(largest[first], steps[first]))
+
+
+def log_likelihood_ratios(scores: npt.ArrayLike, calibration: Mapping[str, Any]) -> Floats:
+    """Natural-log likelihood ratios of scores, of the same shape, within the bounds.
+
+    Args:
+        scores: of one detector.
+        calibration: its own, see :class:`Calibration`.
+    """
+    ratios = calibration["scale"] * np.asarray(scores, dtype=np.float64) + calibration["offset"]
+    return np.clip(ratios, calibration["lower"], calibration["upper"])
 
 
 def class_weights(n_bonafide: int, n_spoof: int, prior: float) -> Floats:
@@ -152,3 +236,49 @@ def class_weights(n_bonafide: int, n_spoof: int, prior: float) -> Floats:
 
 def _logit(probability: float) -> float:
     return math.log(probability / (1 - probability))
+
+
+def posterior(llr: float, prior: float) -> float:
+    """Probability of bona fide from a natural-log likelihood ratio and the prior of bona fide."""
+    return 0.5 * (1 + math.tanh(0.5 * (llr + _logit(prior))))
+
+
+def supported_text(calibration: Mapping[str, Any]) -> str:
+    """What the development trials of a calibration support, as half a sentence."""
+    speakers = calibration.get("n_speakers")
+    of = "" if speakers is None else f" of {speakers} speaker{'s' if speakers != 1 else ''}"
+    lower, upper = (math.exp(calibration[end]) for end in ("lower", "upper"))
+    return (
+        f"{calibration['n_bonafide']} bona fide and {calibration['n_spoof']} spoof development "
+        f"clips{of} support likelihood ratios from {_ratio_text(lower)} to {_ratio_text(upper)}"
+    )
+
+
+def _ratio_text(ratio: float) -> str:
+    return f"{ratio:.3g}" if ratio >= 1 else f"1/{1 / ratio:.3g}"
+
+
+def probability_text(probability: float, calibration: Mapping[str, Any]) -> str:
+    """A posterior with the digits that the development trials support, such as "0.31".
+
+    At the bounds it says that it is one: "at most 1 in 49", "at least 48 in 49".
+
+    Args:
+        probability: :func:`posterior` of a ratio of this calibration, at its prior.
+        calibration: see :class:`Calibration`.
+    """
+    prior = calibration["prior"]
+    least, largest = (posterior(calibration[end], prior) for end in ("lower", "upper"))
+    if probability <= least < 0.5:
+        return f"at most 1 in {_one_in(least)}"
+    if probability >= largest > 0.5:
+        n = _one_in(1 - largest)
+        return f"at least {n - 1} in {n}"
+    # As many digits as a step of one in that many has.
+    digits = max(1, math.ceil(-math.log10(min(least, 1 - largest)) - 1e-9))
+    return f"{probability:.{digits}f}"
+
+
+def _one_in(share: float) -> int:
+    """The largest n with 1/n not below the share, so that nothing is promised beyond it."""
+    return math.floor(1 / share + 1e-9)

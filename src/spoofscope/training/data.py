@@ -23,7 +23,7 @@ from spoofscope.inputs import FeatureSource
 from spoofscope.tables import LABELS, read_manifest, rows_of_source
 
 _LOGGER = logging.getLogger(__name__)
-_REFERENCE_CLIPS = 100
+_DESCRIBED_CLIPS = 100
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,14 @@ class Source:
 
 
 def load_rows(sources: Sequence[Source], purpose: str) -> pl.DataFrame:
-    """utt_id, path, label, system and duration (s) of all sources, one after the other.
+    """utt_id, path, label, system, speaker and duration (s) of all sources, one after the other.
 
     Raises:
         TrainingError: there is no source, an id is in two of them, or a class has no utterance.
     """
     if not sources:
         raise TrainingError(f"the {purpose} set has no source")
-    columns = ["utt_id", "path", "label", "system", "duration"]
+    columns = ["utt_id", "path", "label", "system", "speaker", "duration"]
     rows = pl.concat([source.rows().select(columns) for source in sources])
     names = ", ".join(f"{source.manifest} ({source.split})" for source in sources)
     twice = rows.filter(pl.col("utt_id").is_duplicated())
@@ -98,12 +98,12 @@ def load_rows(sources: Sequence[Source], purpose: str) -> pl.DataFrame:
     return rows
 
 
-def reference_rows(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
+def described_rows(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
     """At most 100 rows of each class, drawn by the seed: enough to say what a set looks like."""
     chosen: list[str] = []
     for label in LABELS:
         ids = rows.filter(pl.col("label") == label)["utt_id"].sort()
-        drawn = rng_of("reference", seed, label).permutation(ids.len())[:_REFERENCE_CLIPS]
+        drawn = rng_of("described", seed, label).permutation(ids.len())[:_DESCRIBED_CLIPS]
         chosen += ids[drawn.tolist()].to_list()
     return rows.filter(pl.col("utt_id").is_in(chosen))
 

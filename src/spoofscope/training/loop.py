@@ -26,7 +26,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 import spoofscope
 from spoofscope.audio import InputPolicy, Samples
-from spoofscope.detector import DEFAULT_BAND, Detector, Logits, check_target
+from spoofscope.detector import Detector, Logits, check_target
 from spoofscope.errors import ConfigError, DetectorError, TrainingError
 from spoofscope.files import atomic_folder
 from spoofscope.frontends.base import Features
@@ -41,6 +41,7 @@ from spoofscope.inputs import (
 )
 from spoofscope.selection.calibration import fit_calibration
 from spoofscope.selection.operating_points import eer, min_dcf
+from spoofscope.settings import DEFAULT_BAND
 from spoofscope.tables import write_table
 from spoofscope.training.checkpoint import Checkpoints, Progress
 from spoofscope.training.data import (
@@ -49,11 +50,11 @@ from spoofscope.training.data import (
     Source,
     TrainingItems,
     collate,
+    described_rows,
     epoch_order,
     load_audio_cache,
     load_rows,
     plan_steps,
-    reference_rows,
 )
 from spoofscope.training.fit_once import batch_norms, fit_backend, fit_batch_norms, fit_frontend
 from spoofscope.training.masks import masked_in_training
@@ -211,7 +212,7 @@ def detection_loss(
     """Weighted mean of the cross-entropy between logits and labels, a scalar.
 
     Args:
-        logits: (B, n_outputs); with one output it is the log-odds of bona fide.
+        logits: (B, n_outputs); with one output it is the logit of bona fide.
         is_bonafide: (B,) bool.
         outputs: names of the logits.
         weights: label to weight.
@@ -342,7 +343,7 @@ class _Training:
         self.detector.meta["threshold"] = result.threshold
         self.detector.meta["dev_eer"] = result.eer
         self._calibrate(result)
-        self._learn_reference()
+        self._learn_likeness()
         return pl.DataFrame(history, schema=HISTORY_COLUMNS, orient="row")
 
     def _recalibrate_norms(self) -> None:
@@ -354,7 +355,9 @@ class _Training:
     def _calibrate(self, result: DevResult) -> None:
         calibration = fit_calibration(result.bonafide, result.spoof)
         if calibration["scale"] > 0:
-            self.detector.calibrate({**calibration, "band": self.job.abstain})
+            speakers = self.dev_rows["speaker"]
+            known = None if (speakers == "-").any() else speakers.n_unique()
+            self.detector.calibrate({**calibration, "band": self.job.abstain, "n_speakers": known})
         else:
             # A negative scale would turn the scores round, and hide that they are wrong.
             _LOGGER.warning(
@@ -363,15 +366,16 @@ class _Training:
                 100 * result.eer,
             )
 
-    def _learn_reference(self) -> None:
-        """Let the detector keep what its training data look like (see `quality.Reference`)."""
-        train, dev = (
-            reference_rows(rows, self.job.seed) for rows in (self.train_rows, self.dev_rows)
-        )
-        self.detector.learn_reference(
-            self._inputs(train, self.train_clips, self.job.train_features),
-            self._inputs(dev, self.dev_clips, self.job.dev_features),
-        )
+    def _learn_likeness(self) -> None:
+        """Let the detector keep what its training recordings are like (see `likeness`)."""
+        rows = described_rows(self.train_rows, self.job.seed)
+
+        def recordings() -> Iterator[tuple[Samples, str]]:
+            for utt_id, path, speaker in rows.select("utt_id", "path", "speaker").iter_rows():
+                clip = self.train_clips.get(utt_id)
+                yield self.detector.policy.read(path) if clip is None else clip, speaker
+
+        self.detector.learn_likeness(recordings())
 
     def _cache_audio(self) -> None:
         limit, policy = self.recipe.cache_audio_mb, self.detector.policy
@@ -455,7 +459,8 @@ class _Training:
     def _judge(self, group: list[Inputs], batch_size: int) -> list[tuple[str, list[float], float]]:
         """Mean logits over windows, for the loss, and the score of each utterance."""
         windows = [window for _, inputs in group for window in inputs]
-        logits = self.detector.logits(windows, batch_size)
+        names = [utt_id for utt_id, inputs in group for _ in inputs]
+        logits = self.detector.logits(windows, batch_size, names)
         scores = self.detector.scores_of(logits)
         results, start = [], 0
         for utt_id, inputs in group:
