@@ -137,6 +137,18 @@ def test_arrays_are_judged_as_the_files_that_hold_them(tmp_path: Path) -> None:
     assert detector.predict([]) == []
 
 
+def test_channels_that_cancel_are_told(tmp_path):
+    clip = (0.1 * np.random.default_rng(6).standard_normal(20000)).astype(np.float32)
+    for name, second in (("opposite", -clip), ("alike", clip)):
+        path = tmp_path / f"{name}.wav"
+        soundfile.write(path, np.stack([clip, second], axis=1), 16000, subtype="FLOAT")
+        judgement = lfcc_detector().predict(path)
+        assert judgement["flags"]["one_channel"] == (name == "opposite")
+        # Either way the clip is heard.
+        assert judgement["score"] == pytest.approx(lfcc_detector().score(clip, 16000), abs=1e-5)
+    assert lfcc_detector().predict((clip, 16000))["flags"]["one_channel"] is None
+
+
 def test_long_clips_are_judged_block_by_block(tmp_path: Path, backbone: dict[str, str]) -> None:
     """Beyond one minute, and with a policy that needs mean and variance of the whole clip."""
     frontend = {"type": "ssl", "backbone": backbone, "n_layers": 1}

@@ -152,6 +152,11 @@ class Clip:
                 energies.add(block)
         return energies.channel()
 
+    @property
+    def one_channel(self) -> bool:
+        """Whether one of several channels is taken, because they cancel each other."""
+        return self.channels > 1 and self.channel is not None
+
     def blocks(self, seconds: float | None = None) -> Iterator[Samples]:
         """Blocks (n,) of about so many seconds, n >= 1; None leaves their length to the decoder."""
         channel = self.channel

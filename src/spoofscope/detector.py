@@ -332,7 +332,7 @@ class Detector(nn.Module):
         return self._windows(recording, None)[0]
 
     def _windows(
-        self, recording: Recording, longest: float | None
+        self, recording: Recording | audio.Clip, longest: float | None
     ) -> tuple[Iterator[Window], list[tuple[quality.Meter, likeness.Describer | None]]]:
         """The windows, and what listens to them, the last of which has heard what has passed."""
         blocks = _opened(recording, longest)
@@ -353,7 +353,11 @@ class Detector(nn.Module):
         return self.policy.stream(heard), listeners
 
     def _judge(self, recording: Recording, longest: float) -> Judgement:
-        windows, listeners = self._windows(recording, longest)
+        clip = None
+        if isinstance(recording, str | os.PathLike):
+            # Opened once, so that what its channels do is found out once.
+            clip = audio.Clip(Path(recording), longest=longest)
+        windows, listeners = self._windows(clip or recording, longest)
         rate = self.policy.sample_rate
 
         logits: list[Logits] = []
@@ -376,7 +380,8 @@ class Detector(nn.Module):
         if self.likeness is not None and describer is not None:
             distance = self.likeness.distance(describer.description())
         measures = meter.measures()
-        flags = quality.flags(measures, rate, extended, distance)
+        one_channel = None if clip is None else clip.one_channel
+        flags = quality.flags(measures, rate, extended, distance, one_channel)
         reasons = [quality.FLAGS[name] for name in quality.DISQUALIFYING if flags[name]]
         # Of a recording that it cannot judge, a detector's ratio says nothing.
         llr = None if reasons else self.llr(score)
@@ -643,12 +648,14 @@ def _built(cls: type[Detector], settings: Mapping[str, Any], folder: Path) -> De
 
 
 def _opened(
-    recording: Recording, longest: float | None
+    recording: Recording | audio.Clip, longest: float | None
 ) -> Callable[[], Iterator[tuple[Samples, int]]]:
     """A function that opens a recording as `audio.decode` does."""
     if isinstance(recording, str | os.PathLike):
-        path = Path(recording)
-        return lambda: audio.decode(path, _BLOCK_SECONDS, longest=longest)
+        recording = audio.Clip(Path(recording), longest=longest)
+    if isinstance(recording, audio.Clip):
+        clip = recording
+        return lambda: ((block, clip.rate) for block in clip.blocks(_BLOCK_SECONDS))
     if not isinstance(recording, tuple) or len(recording) != 2:
         raise AudioError(
             "a recording is a path, or a pair of samples and their rate in Hz; "

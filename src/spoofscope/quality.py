@@ -40,6 +40,7 @@ FLAGS: dict[str, str] = {
     "low_level": f"what is audible has a level below {LOW_LEVEL_DBFS:g} dB re full scale",
     "clipped": f"more than {100 * CLIPPED_SHARE:g} % of the samples are at full scale",
     "band_limited": f"nothing above {100 * NARROW_SHARE:g} % of the band that the detector hears",
+    "one_channel": "its channels cancel each other (opposite phase): the loudest one was judged",
     "out_of_distribution": "the recording is unlike those that the detector was trained on",
 }
 """What each flag says of a recording when it is raised."""
@@ -148,7 +149,11 @@ class Meter:
 
 
 def flags(
-    measures: Measures, sample_rate: int, extended: bool, distance: float | None
+    measures: Measures,
+    sample_rate: int,
+    extended: bool,
+    distance: float | None,
+    one_channel: bool | None = None,
 ) -> dict[str, bool | None]:
     """The flags of a recording, in the order of `FLAGS`; None where nothing is known.
 
@@ -157,6 +162,8 @@ def flags(
         sample_rate: the detector's, in Hz.
         extended: whether its window had to be filled up.
         distance: see `likeness.Likeness.distance`; None where nothing is known.
+        one_channel: whether its channels cancel each other, see `audio.Clip`; None where nobody
+            asked.
     """
     level, cutoff = measures.level_dbfs, measures.cutoff_hz
     return {
@@ -166,5 +173,6 @@ def flags(
         "low_level": None if level is None else level < LOW_LEVEL_DBFS,
         "clipped": measures.clipped_share > CLIPPED_SHARE,
         "band_limited": None if cutoff is None else cutoff < NARROW_SHARE * sample_rate / 2,
+        "one_channel": one_channel,
         "out_of_distribution": None if distance is None else distance > 1,
     }
