@@ -232,7 +232,7 @@ def test_only_the_page_is_served(served):
     assert status(served.url) == 200
     assert status(served.url, "127.0.0.1.example.org") == 400
     detector = served.folder / "results/own/detectors/lfcc/detector.json"
-    assert json.loads(detector.read_text())["format"] == 1
+    assert json.loads(detector.read_text())["format"] == 2
     for path in (detector, served.folder / "clip0.wav", Path("/etc/hostname")):
         assert status(f"{served.url}/gradio_api/file={path}") == 403
 
@@ -303,7 +303,7 @@ def judgement(llr):
         "decision": "inconclusive",
         "reasons": [],
         "flags": dict.fromkeys(FLAGS, False),
-        "score": 0.0,
+        "score": 1.5,
         "llr": llr,
         "log10_llr": None if llr is None else llr / math.log(10),
         "p_bonafide": None if llr is None else 1 / (1 + math.exp(-llr)),
