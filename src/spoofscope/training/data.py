@@ -71,7 +71,7 @@ class Source:
 
 
 def load_rows(sources: Sequence[Source], purpose: str) -> pl.DataFrame:
-    """utt_id, path, label, system, speaker and duration (s) of all sources, one after the other.
+    """utt_id, path, label, system, speaker, duration (s) and is_copy of all sources in turn.
 
     Raises:
         TrainingError: there is no source, an id is in two of them, or a class has no utterance.
@@ -79,7 +79,13 @@ def load_rows(sources: Sequence[Source], purpose: str) -> pl.DataFrame:
     if not sources:
         raise TrainingError(f"the {purpose} set has no source")
     columns = ["utt_id", "path", "label", "system", "speaker", "duration"]
-    rows = pl.concat([source.rows().select(columns) for source in sources])
+    rows = pl.concat(
+        [
+            # Copies that augmentation made say which recording they are of.
+            rows.select(*columns, pl.lit("source_utt" in rows.columns).alias("is_copy"))
+            for rows in (source.rows() for source in sources)
+        ]
+    )
     names = ", ".join(f"{source.manifest} ({source.split})" for source in sources)
     twice = rows.filter(pl.col("utt_id").is_duplicated())
     if not twice.is_empty():
@@ -99,10 +105,16 @@ def load_rows(sources: Sequence[Source], purpose: str) -> pl.DataFrame:
 
 
 def described_rows(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """At most 100 rows of each class, drawn by the seed: enough to say what a set looks like."""
+    """At most 100 rows of each class, drawn by the seed: enough to say what a set looks like.
+
+    Of copies that augmentation made there are none, unless a class has nothing else: noise that
+    was added to hide what does not matter would hide strangers, too.
+    """
     chosen: list[str] = []
     for label in LABELS:
-        ids = rows.filter(pl.col("label") == label)["utt_id"].sort()
+        of_class = rows.filter(pl.col("label") == label)
+        originals = of_class.filter(~pl.col("is_copy"))
+        ids = (of_class if originals.is_empty() else originals)["utt_id"].sort()
         drawn = rng_of("described", seed, label).permutation(ids.len())[:_DESCRIBED_CLIPS]
         chosen += ids[drawn.tolist()].to_list()
     return rows.filter(pl.col("utt_id").is_in(chosen))
