@@ -56,8 +56,14 @@ _FFMPEG = {
 # What these say of their duration is no estimate.
 _TIMED = frozenset(("mp4", "asf"))
 _TIMED_ROOM = 0.1
-# Kinds whose structure counts the packets that FFmpeg gives.
-_PACKETS = frozenset(("adts", "amr", "ac3", "matroska"))
+# Kinds whose structure counts the packets that FFmpeg gives, and kinds where it does not.
+_COUNTED: dict[str, Callable[[Source], int]] = {
+    "adts": frames.adts,
+    "amr": frames.amr,
+    "ac3": frames.ac3,
+    "matroska": boxes.matroska,
+}
+_FOLLOWED: dict[str, Callable[[Source], None]] = {"mp4": boxes.mp4, "asf": boxes.asf}
 _STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
 # The longest packets of Vorbis, Opus, FLAC and Speex, in samples.
 _LONGEST_PACKET = {"vorbis": 8192, "opus": 5760, "flac": 65535, "speex": 6400}
@@ -149,6 +155,8 @@ def _chunked(path: Path, source: Source, kind: str, check: bool) -> Recording:
             rate, channels, n_samples = int(file.samplerate), int(file.channels), int(file.frames)
     except soundfile.SoundFileError as error:
         return _foreign(path, kind, error, samples=sound.n_samples)
+    if sound.foreign:
+        return _foreign(path, kind, None)
     if sound.n_samples not in (None, n_samples):
         raise AudioError(
             f"its header promises {sound.n_samples} samples, {n_samples} can be decoded; convert "
@@ -319,8 +327,8 @@ def _in_part(part: _Part) -> Iterator[soundfile.SoundFile]:
         yield file
 
 
-def _whole(path: Path) -> _Part:
-    return _Part(path, 0, path.stat().st_size)
+def _up_to(path: Path, end: int | None) -> _Part:
+    return _Part(path, 0, path.stat().st_size if end is None else end)
 
 
 def _ogg(path: Path, source: Source, kind: str, check: bool) -> Recording:
@@ -452,23 +460,22 @@ def _gathered(blocks: Blocks, size: int) -> Blocks:
 
 
 def _framed(path: Path, source: Source, kind: str, check: bool) -> Recording:
-    checks: dict[str, Callable[[Source], object]] = {
-        "adts": frames.adts,
-        "amr": frames.amr,
-        "ac3": frames.ac3,
-        "wavpack": frames.wavpack,
-        "tta": frames.true_audio,
-        "mp4": boxes.mp4,
-        "matroska": boxes.matroska,
-        "asf": boxes.asf,
-    }
-    found = checks[kind](source)
-    samples = found if kind in ("wavpack", "tta") and isinstance(found, int) else None
-    packets = found if kind in _PACKETS and isinstance(found, int) else None
+    samples: int | None = None
+    packets: int | None = None
+    end: int | None = None
+    if kind == "wavpack":
+        # FFmpeg takes the tag behind the last block for a damaged one.
+        samples, end = frames.wavpack(source)
+    elif kind == "tta":
+        samples = frames.true_audio(source)
+    elif kind in _COUNTED:
+        packets = _COUNTED[kind](source)
+    else:
+        _FOLLOWED[kind](source)
     name = None
     if kind == "ac3":
         name = "eac3" if source.at(5, 1)[0] >> 3 > 10 else "ac3"
-    return _foreign(path, kind, None, name=name, samples=samples, packets=packets)
+    return _foreign(path, kind, None, name=name, samples=samples, packets=packets, end=end)
 
 
 def _foreign(
@@ -480,8 +487,9 @@ def _foreign(
     samples: int | None = None,
     packets: int | None = None,
     flac_info: flac.StreamInfo | None = None,
+    end: int | None = None,
 ) -> Recording:
-    """A file through FFmpeg; `reason`: why libsndfile cannot open it."""
+    """A file, or what stands before `end`, through FFmpeg; `reason`: why libsndfile does not."""
     import av
 
     why = "" if reason is None else f"{_reason(reason)}; FFmpeg: "
@@ -492,7 +500,7 @@ def _foreign(
         if start.read(4) == b"riff":
             form = "w64"
     try:
-        with _whole(path) as file, av.open(file, format=form) as container:
+        with _up_to(path, end) as file, av.open(file, format=form) as container:
             stream = _audio_stream(container)
             rate, channels = int(stream.rate or 0), int(stream.channels or 0)
             duration = stream.duration
@@ -507,7 +515,7 @@ def _foreign(
         raise AudioError(f"cannot be decoded: {why}{_reason(error)}") from error
 
     def blocks(size: int) -> Blocks:
-        decoded = _ffmpeg_frames(path, form, why, rate, channels, packets, flac_info)
+        decoded = _ffmpeg_frames(path, end, form, why, rate, channels, packets, flac_info)
         done = 0
         for block in _gathered(decoded, size):
             done += block.shape[0]
@@ -531,6 +539,8 @@ def _foreign(
 def _audio_stream(container: Any) -> Any:
     if not container.streams.audio:
         raise AudioError("the file has no audio stream")
+    if len(container.streams.audio) > 1:
+        raise AudioError("it holds several recordings at once; take them apart")
     stream = container.streams.audio[0]
     if stream.codec_context is None:
         raise AudioError("cannot be decoded: there is no decoder for its samples")
@@ -539,6 +549,7 @@ def _audio_stream(container: Any) -> Any:
 
 def _ffmpeg_frames(
     path: Path,
+    end: int | None,
     form: str,
     why: str,
     rate: int,
@@ -550,7 +561,7 @@ def _ffmpeg_frames(
 
     digest, done, taken = hashlib.md5(usedforsecurity=False), 0, 0
     try:
-        with _whole(path) as file, av.open(file, format=form, options=_STRICT) as container:
+        with _up_to(path, end) as file, av.open(file, format=form, options=_STRICT) as container:
             stream = _audio_stream(container)
             stream.codec_context.options = _STRICT
             for packet in container.demux(stream):

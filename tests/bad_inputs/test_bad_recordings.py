@@ -117,6 +117,43 @@ def encoded(
 _MUXING = ("write_xing", "id3v2_version", "movflags", "live", "write_apetag")
 
 
+def film(form: str, picture: str, sound: str, tracks: int = 1) -> bytes:
+    """Grey pictures, with some tracks of sound."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x"
+        with av.open(str(path), "w", format=form) as container:
+            pictures = container.add_stream(picture, rate=25)
+            pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
+            streams = [
+                container.add_stream(sound, rate=48000, layout="mono") for _ in range(tracks)
+            ]
+            for _ in range(10):
+                grey = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 99, np.uint8))
+                container.mux(pictures.encode(grey.reformat(format="yuv420p")))
+            container.mux(pictures.encode(None))
+            for stream in streams:
+                frame = av.AudioFrame.from_ndarray(clip(48000, 3 * N)[None], "fltp", "mono")
+                frame.sample_rate = 48000
+                kind, size = stream.codec_context.format, stream.codec_context.frame_size or 960
+                resampler = av.AudioResampler(kind, "mono", 48000, frame_size=size)
+                for block in [*resampler.resample(frame), *resampler.resample(None), None]:
+                    container.mux(stream.encode(block))
+        return path.read_bytes()
+
+
+def with_times(content: bytes, change: Callable[[int, int], int]) -> bytes:
+    """An Ogg file whose pages have other times, and checksums that fit."""
+    result = b""
+    for number, page in enumerate(pages(content)):
+        (time,) = struct.unpack("<q", page[6:14])
+        page = (
+            page[:6] + struct.pack("<q", change(number, time)) + page[14:22] + bytes(4) + page[26:]
+        )
+        checksum = bitwise(page, 0x04C11DB7, 32).to_bytes(4, "little")
+        result += page[:22] + checksum + page[26:]
+    return result
+
+
 def mp3(**options: str) -> bytes:
     return encoded("libmp3lame", "mp3", **options)
 
@@ -190,6 +227,9 @@ def samples_of(path: Path) -> np.ndarray:
 
 PCM24 = (CLIP * 8388607).astype("<i4").view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
 SIX = np.repeat(PCM[:, None], 6, axis=1).tobytes()
+APE_ITEM = struct.pack("<II", 40, 0) + b"Title\0" + b"x" * 40
+OLD_APE = APE_ITEM + b"APETAGEX" + struct.pack("<IIII8x", 1000, len(APE_ITEM) + 32, 1, 0)
+APE = b"APETAGEX" + struct.pack("<IIII8x", 2000, len(APE_ITEM) + 32, 1, 0xA0000000) + OLD_APE
 ID3 = b"ID3\x03\0\0\0\0\x02\0" + b"\0" * 256
 EXACT: dict[str, Callable[[], bytes]] = {
     "plain.wav": wav,
@@ -235,6 +275,10 @@ EXACT: dict[str, Callable[[], bytes]] = {
     "x.mov": lambda: encoded("pcm_s16le", "mov"),
     "alac.m4a": lambda: encoded("alac", "ipod"),
     "pipe.wav": lambda: encoded("pcm_s16le", "wav", live=True),
+    "blocks.voc": lambda: encoded("pcm_s16le", "voc"),
+    "id3.tta": lambda: ID3 + encoded("tta", "tta", kind="s16") + APE,
+    "tagged.wv": lambda: encoded("wavpack", "wv", kind="s16p") + APE,
+    "old_tag.wv": lambda: encoded("wavpack", "wv", kind="s16p") + OLD_APE,
 }
 
 
@@ -277,6 +321,15 @@ COMPRESSED: dict[str, tuple[Callable[[], bytes], int]] = {
     "x.eac3": (lambda: encoded("eac3", "eac3", rate=32000), 2 * N),
     "opus_of_ffmpeg.ogg": (lambda: encoded("libopus", "ogg", rate=48000), 3 * N),
     "x.wma": (lambda: encoded("wmav2", "asf", b="32000"), 5632),
+    "old_tag_after.mp3": (lambda: mp3() + OLD_APE + b"TAG" + b"x" * 125, N),
+    "tag_after.mp3": (lambda: mp3() + APE, N),
+    "mp3.wav": (lambda: encoded("libmp3lame", "wav"), 576 * 13),
+    # 19 blocks of 320 samples; their 1,235 bytes and one that fills up.
+    "gsm.wav": (lambda: stored("WAV", "GSM610"), 320 * 19),
+    "gsm_even.wav": (lambda: stored("WAV", "GSM610", CLIP[: 320 * 18]), 320 * 18),
+    "film.webm": (lambda: film("webm", "libvpx", "libopus"), 3 * N),
+    "film.mkv": (lambda: film("matroska", "mpeg4", "aac"), 3 * N),
+    "film.mp4": (lambda: film("mp4", "mpeg4", "aac"), 3 * N),
 }
 # Frames of these formats, in samples: what an encoder may add, or its container not cut off.
 ROOM = {".aac": 0, ".mp2": 0, ".mp3": 0, ".ogg": 700, ".wma": 2048}
@@ -377,6 +430,21 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "begins_inside.mp3": (lambda: mp3()[300:], "no kind of audio|no MPEG frame"),
     "junk_inside.mp3": (lambda: mp3()[:1008] + b"junk" * 30 + mp3()[1008:], "no MPEG frame"),
     "lost_frames.mp3": (lambda: without_frames(mp3()), "truncated"),
+    "joined.m4a": (lambda: encoded("aac", "ipod") * 2, "second recording"),
+    "joined.3gp": (lambda: encoded("aac", "3gp") * 2, "second recording"),
+    "joined.amr": (lambda: encoded("libopencore_amrnb", "amr", rate=8000) * 2, "second recording"),
+    "joined.caf": (lambda: stored("CAF") * 2, "second recording"),
+    "joined.w64": (lambda: stored("W64") * 2, "second recording"),
+    "joined.tta": (lambda: encoded("tta", "tta", kind="s16") * 2, "something follows"),
+    "joined.voc": (lambda: stored("VOC") * 2, "something follows"),
+    "two_tracks.mkv": (lambda: film("matroska", "mpeg4", "aac", 2), "several recordings"),
+    "two_tracks.mp4": (lambda: film("mp4", "mpeg4", "aac", 2), "several recordings"),
+    "time_runs_back.ogg": (
+        lambda: with_times(
+            stored("OGG", "VORBIS", np.tile(CLIP, 9)), lambda n, t: 20_000 if t == 9 * N else t
+        ),
+        "backwards",
+    ),
     "unfinished.m4a": (lambda: without_moov(encoded("aac", "ipod")), "moov"),
 }
 # What only decoding can tell.
@@ -455,14 +523,16 @@ UNKNOWN = (
     "header_then",
     "unknown_length.au",
     "x.aac",
+    "mp3.wav",
 )
 FREE_END = (
     "after",
     "end",
-    "tags",
-    "x.voc",
-    "x.tta",
-    "x.wv",
+    "tag",
+    ".voc",
+    ".tta",
+    ".wv",
+    "gsm",
     "zeros",
     "odd",
     "x.mp2",

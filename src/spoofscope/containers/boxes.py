@@ -2,11 +2,14 @@
 
 import struct
 import zlib
+from collections import Counter
 
 from spoofscope.containers.source import Source
 from spoofscope.errors import AudioError
 
 _SEGMENT, _CLUSTER, _GROUP = 0x18538067, 0x1F43B675, 0xA0
+_TRACKS, _TRACK, _TRACK_NUMBER, _TRACK_TYPE = 0x1654AE6B, 0xAE, 0xD7, 0x83
+_AUDIO = 2
 _BLOCKS = (0xA3, 0xA1)
 _CHECKSUM = b"\xbf\x84"
 # Elements that are read at once to compare their checksum; larger ones go without.
@@ -40,6 +43,10 @@ def mp4(source: Source) -> None:
                 f"truncated: {place + size - source.size} bytes of its box {name.decode('latin1')} "
                 "are missing; fetch the file again"
             )
+        if name == b"moov" and name in names:
+            raise AudioError(
+                f"a second recording begins before byte {place}: two files were joined; split them"
+            )
         names.add(name)
         place += size
     if b"moov" not in names:
@@ -53,12 +60,16 @@ def matroska(source: Source) -> int:
     """Follow the elements of a Matroska or WebM file.
 
     Returns:
-        Number of blocks of all tracks.
+        Number of frames of the audio track.
 
     Raises:
-        AudioError: one is cut, or has another checksum than it says.
+        AudioError: one is cut, or has another checksum than it says; there are several audio
+            tracks.
     """
-    place = n_blocks = 0
+    place = 0
+    frames: Counter[int] = Counter()
+    kinds: dict[int, int] = {}
+    entry: dict[int, int] = {}
     while place < source.size:
         number, width = _number(source, place, keep_mark=True)
         size, more = _number(source, place + width, keep_mark=False)
@@ -69,7 +80,7 @@ def matroska(source: Source) -> int:
         content = place + width + more
         unknown = size == (1 << 7 * more) - 1
         # Of these the parts are looked at, others are stepped over.
-        inside = number in (_SEGMENT, _CLUSTER, _GROUP)
+        inside = number in (_SEGMENT, _CLUSTER, _GROUP, _TRACKS, _TRACK)
         if unknown and not inside:
             raise AudioError(f"damaged: an element at byte {place} has no length")
         if not unknown and content + size > source.size:
@@ -79,9 +90,22 @@ def matroska(source: Source) -> int:
             )
         if number != _SEGMENT and not unknown and 6 <= size <= _CHECKED_BYTES:
             _compare(source, content, size)
-        n_blocks += number in _BLOCKS
+        if number in _BLOCKS:
+            track, width = _number(source, content, keep_mark=False)
+            flags, more_frames = source.at(content + width + 2, 2).ljust(2, b"\0")
+            # Blocks with lacing hold several frames.
+            frames[track] += 1 + (more_frames if flags & 6 else 0)
+        elif number == _TRACK:
+            entry = {}
+        elif number in (_TRACK_NUMBER, _TRACK_TYPE):
+            entry[number] = int.from_bytes(source.at(content, size), "big")
+            if len(entry) == 2:
+                kinds[entry[_TRACK_NUMBER]] = entry[_TRACK_TYPE]
         place = content if inside else content + size
-    return n_blocks
+    audio = [track for track, kind in kinds.items() if kind == _AUDIO]
+    if len(audio) > 1:
+        raise AudioError("it holds several recordings at once; take them apart")
+    return frames[audio[0]] if audio else 0
 
 
 def _compare(source: Source, content: int, size: int) -> None:

@@ -16,8 +16,15 @@ _STREAMED_ROOM = 1 << 13
 # Bytes per sample frame are the block's size for these: PCM, float, A-law, mu-law, extensible.
 _FIXED = (1, 3, 6, 7, 0xFFFE)
 _SOUND = frozenset(
-    (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"data", b"SSND", b"BODY", b"wavl")
+    (
+        *(b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"data", b"SSND", b"BODY", b"wavl"),
+        *(b"caff", b"riff", b".snd", b"fLaC", b"OggS"),
+    )
 )
+# libsndfile guesses how long MP3 in WAV files is, and hears a sample block too many in GSM of odd
+# length.
+_FOREIGN = (0x31, 0x50, 0x55)
+_VOC_SOUND = (1, 2, 9)
 
 
 class Sound(NamedTuple):
@@ -26,7 +33,8 @@ class Sound(NamedTuple):
     start: first byte. length: bytes that are there. frame: bytes of a sample of all channels;
     None where the samples are compressed. n_samples: per channel, where they are compressed and
     the header counts them. rate, channels: as the header of a WAV file has them. patch: a place and
-    the bytes that would have to stand there, where the header gives a length of 0.
+    the bytes that would have to stand there, where the header gives a length of 0. foreign:
+    libsndfile opens it, and does not hear it as it is.
     """
 
     start: int
@@ -36,6 +44,7 @@ class Sound(NamedTuple):
     rate: int | None = None
     channels: int | None = None
     patch: tuple[int, bytes] | None = None
+    foreign: bool = False
 
 
 class _Form(NamedTuple):
@@ -85,7 +94,7 @@ def wav(source: Source) -> Sound:
     form = {b"riff": _W64, b"RIFX": _RIFX}.get(magic, _RIFF)
     long_length: int | None = None
     frame: int | None = None
-    rate = channels = 0
+    codec = rate = channels = 0
     for chunk in _chunks(source, form):
         if chunk.name == b"ds64" and magic in (b"RF64", b"BW64"):
             long_length = int.from_bytes(source.at(chunk.start + 8, 8), "little")
@@ -104,7 +113,7 @@ def wav(source: Source) -> Sound:
                 sound = Sound(chunk.start, there, frame, patch=(chunk.start - form.width, known))
             else:
                 sound = _sound(source, chunk.start, length, frame, form)
-            return sound._replace(rate=rate, channels=channels)
+            return sound._replace(rate=rate, channels=channels, foreign=codec in _FOREIGN)
         elif chunk.start + chunk.length > source.size:
             break
     raise AudioError("truncated or damaged: it has no data chunk; fetch the file again")
@@ -242,13 +251,20 @@ def sphere(source: Source) -> Sound:
 def voc(source: Source) -> Sound:
     """The blocks of Creative Voice files: a byte for the kind and three for the length."""
     start = place = int.from_bytes(source.at(20, 2), "little")
+    n_sounds = 0
     while place < source.size:
         head = source.at(place, 4)
         if head[0] == 0:
+            if after_tags(source, place, source.size) < source.size:
+                raise AudioError(
+                    f"something follows the end of the recording at byte {place}; split it off"
+                )
             break
+        n_sounds += head[0] in _VOC_SOUND
         place += 4 + int.from_bytes(head[1:], "little")
     if place > source.size:
         raise AudioError(
             f"truncated: {place - source.size} bytes of its data are missing; fetch the file again"
         )
-    return Sound(start, place - start, None)
+    # Of several blocks libsndfile hears the headers of all but the first.
+    return Sound(start, place - start, None, foreign=n_sounds > 1)

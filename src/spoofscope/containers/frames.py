@@ -17,7 +17,11 @@ _AMR_WIDE = (18, 24, 33, 37, 41, 47, 51, 59, 61, 6, 0, 0, 0, 0, 1, 1)
 
 
 def _count(source: Source, place: int, size_at: Callable[[int], int]) -> int:
-    """Number of frames from `place` to the end of the file.
+    return _followed(source, place, size_at)[0]
+
+
+def _followed(source: Source, place: int, size_at: Callable[[int], int]) -> tuple[int, int]:
+    """Number of frames from `place` to the end of the file, and the end of the last.
 
     Args:
         source: the file.
@@ -25,6 +29,7 @@ def _count(source: Source, place: int, size_at: Callable[[int], int]) -> int:
         size_at: bytes of the frame at a place, 0 where there is none.
     """
     n = 0
+    end = place
     while place < source.size:
         size = size_at(place)
         if size <= 0:
@@ -40,9 +45,9 @@ def _count(source: Source, place: int, size_at: Callable[[int], int]) -> int:
                 f"truncated: {place + size - source.size} bytes of its last frame are missing; "
                 "fetch the file again"
             )
-        place += size
+        place = end = place + size
         n += 1
-    return n
+    return n, end
 
 
 def adts(source: Source) -> int:
@@ -64,6 +69,10 @@ def amr(source: Source) -> int:
     sizes = _AMR_WIDE if wide else _AMR_NARROW
 
     def size_at(place: int) -> int:
+        if source.at(place, 5) == b"#!AMR":
+            raise AudioError(
+                f"a second recording begins at byte {place}: two files were joined; split them"
+            )
         return sizes[source.at(place, 1)[0] >> 3 & 15]
 
     return _count(source, 9 if wide else 6, size_at)
@@ -87,8 +96,8 @@ def ac3(source: Source) -> int:
     return _count(source, 0, size_at)
 
 
-def wavpack(source: Source) -> int | None:
-    """Samples that a WavPack file has by its blocks."""
+def wavpack(source: Source) -> tuple[int, int]:
+    """Samples that a WavPack file has by its blocks, and the end of these."""
     found = 0
 
     def size_at(place: int) -> int:
@@ -100,19 +109,20 @@ def wavpack(source: Source) -> int | None:
             found += int.from_bytes(head[20:24], "little")
         return int.from_bytes(head[4:8], "little") + 8
 
-    _count(source, 0, size_at)
+    _, end = _followed(source, 0, size_at)
     total = int.from_bytes(source.at(12, 4), "little")
     if total not in (found, 0xFFFFFFFF):
         raise AudioError(
             f"truncated or damaged: its header promises {total} samples, its blocks hold {found}; "
             "fetch the file again"
         )
-    return found
+    return found, end
 
 
 def true_audio(source: Source) -> int:
     """Samples that a True Audio file has by its header, whose frames are all there."""
-    head = source.at(0, 22)
+    start = after_tags(source, 0, source.size)
+    head = source.at(start, 22)
     if len(head) < 22:
         raise AudioError("truncated: it ends in its header; fetch the file again")
     _, _, _, rate, total, _ = struct.unpack("<HHHIII", head[4:])
@@ -120,10 +130,15 @@ def true_audio(source: Source) -> int:
     if not per_frame:
         raise AudioError("its header gives a sample rate of 0 Hz; write the file again")
     n_frames = -(-total // per_frame)
-    if 22 + 4 * n_frames > source.size:
+    start += 22
+    if start + 4 * n_frames > source.size:
         raise AudioError("truncated: it ends in its header; fetch the file again")
-    sizes = struct.unpack(f"<{n_frames}I", source.at(22, 4 * n_frames))
-    missing = 22 + 4 * n_frames + 4 + sum(sizes) - source.size
-    if missing > 0:
-        raise AudioError(f"truncated: {missing} bytes of it are missing; fetch the file again")
+    sizes = struct.unpack(f"<{n_frames}I", source.at(start, 4 * n_frames))
+    end = start + 4 * n_frames + 4 + sum(sizes)
+    if end > source.size:
+        raise AudioError(
+            f"truncated: {end - source.size} bytes of it are missing; fetch the file again"
+        )
+    if after_tags(source, end, source.size) < source.size:
+        raise AudioError(f"something follows the end of the recording at byte {end}; split it off")
     return total

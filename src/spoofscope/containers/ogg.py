@@ -47,6 +47,7 @@ def links(source: Source) -> list[Link]:
     """
     found: list[Link] = []
     opened: dict[int, int] = {}
+    times: dict[int, int] = {}
     start, packets, end = 0, 0, 0
     codec: str | None = None
     fresh = True
@@ -68,6 +69,14 @@ def links(source: Source) -> list[Link]:
             raise AudioError(
                 f"damaged: pages are missing before byte {page.start}; fetch the file again"
             )
+        # Where no packet ends on a page, its time is -1.
+        if page.granule != -1:
+            if not page.flags & 2 and page.granule < times.get(page.serial, -1):
+                raise AudioError(
+                    f"damaged: time runs backwards at the page at byte {page.start}; fetch the "
+                    "file again"
+                )
+            times[page.serial] = page.granule
         opened[page.serial] = page.number
         packets += page.packets
         if page.flags & 4:

@@ -2,6 +2,8 @@
 
 from spoofscope.containers.source import Source
 
+_LONGEST_APE = 1 << 20
+
 
 def after_tags(source: Source, place: int, end: int) -> int:
     """The place behind the tags and zeros that begin at `place`; `place` where none do."""
@@ -38,4 +40,11 @@ def _after_tag(source: Source, place: int, end: int) -> int | None:
     if head[:1] == b"\0":
         zeros = len(head) - len(head.lstrip(b"\0"))
         return place + zeros
+    # Of an APE tag without a header (the first version has none) a mark tells the end alone. It
+    # stands at the end of a file, so that others are not searched for it.
+    if place > 0 and end - place <= _LONGEST_APE:
+        text = source.at(place, end - place)
+        at = text.find(b"APETAGEX")
+        if at >= 0 and int.from_bytes(text[at + 12 : at + 16], "little") == at + 32 <= len(text):
+            return place + at + 32
     return None
