@@ -769,6 +769,29 @@ def test_the_macro_average_knows_what_levels_share():
     assert row["ci_high"] - row["ci_low"] < 1.8 * (high - low)
 
 
+def test_one_error_makes_no_macro_average_much_surer():
+    """Four of five systems have none, which all may owe to the same ten bona fide clips."""
+
+    def interval(errors: int) -> tuple[float, float]:
+        spoofs = [2.0] * errors + [0.0] * (50 - errors)
+        joined = pl.DataFrame(
+            {
+                "utt_id": [f"u{i:02d}" for i in range(60)],
+                "label": ["bonafide"] * 10 + ["spoof"] * 50,
+                "system": ["-"] * 10 + [f"A{i // 10}" for i in range(50)],
+                "score": [1.0] * 10 + spoofs,
+            }
+        )
+        table = evaluate(joined, ["system"], 200, 1).filter(level=MACRO, metric="eer")
+        return table.select("ci_low", "ci_high").row(0)
+
+    # The exact binomial bound of 0 errors in 10: 1 - 0.025^(1 / 10).
+    assert interval(0) == (0.0, pytest.approx(0.308497, abs=1e-6))
+    # Four fifths of it, and a fifth of the distance of 0.445016 from one error in 10, by squares.
+    high = 0.02 + math.hypot(0.8 * 0.308497, 0.2 * (0.445016 - 0.1))
+    assert interval(1) == (0.0, pytest.approx(high, abs=1e-5))
+
+
 def test_tables_refuse_bad_conditions():
     with pytest.raises(TableError, match="no column 'codek'; did you mean 'codec'"):
         evaluate(trials(), ["codek"], 0, 1)

@@ -4,6 +4,7 @@ An interval is the central 95 % of the resamples (`metrics.bootstrap`), widened 
 `metrics.limits` where it falls short of them.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -340,8 +341,8 @@ def mean_of(parts: Sequence[Measured]) -> Measured:
 
     Its interval is that of the mean of the same resamples, which knows what the sets share, and at
     least the limits that follow from theirs (`limits.sum_limits`). There is none where one of them
-    has none. Where no set has an error, all may share the trials that decide, and the interval is
-    the mean of theirs.
+    has none. Sets whose resamples are all the same, such as those without an error, may all owe it
+    to the same trials: what limits them adds up as it is.
     """
     known = [part for part in parts if part.value is not None]
     if not known:
@@ -357,13 +358,13 @@ def mean_of(parts: Sequence[Measured]) -> Measured:
     total = np.where(defined, table, 0.0).sum(axis=0)
     with np.errstate(invalid="ignore"):
         resamples = total / defined.sum(axis=0)
-    weights = np.full(len(values), 1 / len(values)).tolist()
-    interval = hull(
-        percentile_interval(_defined(resamples)),
-        Interval(value, value),
-        sum_limits(weights, values, intervals),
+    weights = np.full(len(values), 1 / len(values))
+    still = np.array([np.ptp(_defined(of_part)) == 0 for of_part in drawn])
+    alike = Interval(*(weights[still] @ np.array(intervals)[still]).tolist())
+    limits = sum_limits(
+        [1.0, *weights[~still].tolist()],
+        [float(weights[still] @ np.array(values)[still]), *np.array(values)[~still].tolist()],
+        [alike, *itertools.compress(intervals, ~still)],
     )
-    if np.ptp(_defined(resamples)) == 0:
-        ends = np.mean(intervals, axis=0).tolist()
-        interval = hull(interval, Interval(*ends))
+    interval = hull(percentile_interval(_defined(resamples)), Interval(value, value), limits)
     return Measured(value, interval, resamples)
