@@ -10,7 +10,15 @@ from spoofscope.augmentation.codec import Setting, round_trip
 from spoofscope.corpora.mini.talker import Silences, make_sentence, make_speaker, speak
 from spoofscope.detector import Detector
 from spoofscope.errors import DetectorError
-from spoofscope.likeness import Describer, Likeness, describe, fit_likeness, halves
+from spoofscope.likeness import (
+    Describer,
+    Description,
+    Likeness,
+    Piece,
+    describe,
+    fit_likeness,
+    halves,
+)
 from test_quality import speech_like
 
 RATE = 16000
@@ -151,6 +159,20 @@ def test_speakers_are_left_out_together():
     assert known > 1.2 * unknown
     # Of one speaker, or of nobody known, the clips are left out by themselves.
     assert one == pytest.approx(unknown, rel=0.05)
+
+
+def test_a_speaker_of_nearly_all_recordings_is_not_left_out_as_a_whole():
+    """One recording of another would tell alone what is usual, and then nothing is unusual."""
+    rng = np.random.default_rng(0)
+
+    def recording(shift=0.0):
+        pieces = [Piece(rng.normal(shift, 1, 30), rng.normal(-60, 3, 8)) for _ in range(3)]
+        return {"seconds": pieces, "halves": pieces[:2]}
+
+    for speakers in (["a"] * 40, ["a"] * 39 + ["b"], ["a"] * 35 + ["b"] * 5):
+        likeness = fit_likeness([recording() for _ in speakers], speakers)
+        assert all(usual.limits[0] < 3 for usual in likeness.usual.values())
+        assert likeness.distance(Description("halves", recording(5)["halves"])) > 1
 
 
 def test_too_little_says_nothing():
