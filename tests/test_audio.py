@@ -515,10 +515,10 @@ def test_an_empty_clip_has_no_windows():
     ("values", "message"),
     [
         ({"lenght": 5}, r"input: unknown key 'lenght'; did you mean 'length'\?"),
-        ({"length": 0}, "length must be positive"),
-        ({"sample_rate": 0}, "sample_rate and min_samples must be positive"),
+        ({"length": 0}, "length must be a whole number from 1"),
+        ({"sample_rate": 0}, "sample_rate must be a whole number from 1"),
         ({"length": 10, "hop": 11}, "hop must be between 1 and length"),
-        ({"length": 10, "hop": 0}, "hop must be between 1 and length"),
+        ({"length": 10, "hop": 0}, "hop must be a whole number from 1"),
         ({"length": None, "hop": 5}, "hop must be between 1 and length"),
         ({"long": "cut"}, "long must be one of window, crop"),
         ({"tail": "keep"}, "tail must be one of align, drop"),

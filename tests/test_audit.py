@@ -253,7 +253,7 @@ def test_a_cue_is_a_warning_unless_it_is_planted(tmp_path: Path) -> None:
     assert {"leading_silence", "silence_ratio", "zeros"} <= {r["item"] for r in warned}
     zeros = next(r for r in warned if r["item"] == "zeros" and r["system"] == "S0")
     assert zeros["value"] == 0.0
-    assert "20 bona fide, 10 spoof" in str(zeros["note"])
+    assert "of 20 bona fide clips, 33.3 % of 10 spoofs" in str(zeros["note"])
 
     planted = {"S0": {r["item"] for r in warned}, "S1": set()}
     again = found(audit(manifest, [], None, planted, workers=2).rows, "cue")

@@ -464,10 +464,10 @@ def test_uploads_are_gone_whatever_ends_the_page(tmp_path: Path, number: signal.
         assert process.stdout
         running, folder = Path(other.stdout.readline().strip()), process.stdout.readline().strip()
         process.send_signal(number)
-        process.wait(30)
+        process.wait(120)
         left = [Path(folder)] if number is signal.SIGKILL else []
         assert sorted(tmp_path.iterdir()) == sorted([running, *left])
         with run(0) as later:
-            later.wait(30)
+            later.wait(120)
         assert list(tmp_path.iterdir()) == [running]
         other.terminate()

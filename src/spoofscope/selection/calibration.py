@@ -206,14 +206,13 @@ def _largest_supported(own: Floats, other: Floats) -> float:
     `own` are ratios of the class that a large ratio speaks for, `other` those of the other.
     """
     steps = np.unique(np.concatenate([[0.0], own[own > 0], other[other > 0]]))
-    missed = (np.searchsorted(np.sort(own), steps, side="right") + 1) / (own.size + 1)
-    accepted = (other.size - np.searchsorted(np.sort(other), steps, side="right") + 1) / (
-        other.size + 1
-    )
+    missed = np.searchsorted(np.sort(own), steps, side="right") + 1
+    accepted = other.size - np.searchsorted(np.sort(other), steps, side="right") + 1
     # From one ratio to the next both shares stay, and the loss grows with t.
     ends = np.append(steps[1:], np.inf)
     with np.errstate(divide="ignore"):
-        largest = np.log((1 - missed) / accepted)
+        # In whole numbers, so that a ratio of 1 is exactly that.
+        largest = np.log((own.size + 1 - missed) * (other.size + 1) / ((own.size + 1) * accepted))
     first = int(np.argmax(largest < ends))
     return float(max(largest[first], steps[first]))
 
