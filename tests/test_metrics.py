@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
+from scipy.stats import t as student
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score, roc_curve
 
@@ -819,3 +820,14 @@ def test_over_seeds():
     assert summary.filter(metric="eer")["sd"][0] == 0
     with pytest.raises(TableError, match="two rows"):
         over_seeds(pl.concat([merged, merged]))
+
+
+def test_a_variance_that_few_clusters_tell_counts_for_fewer_trials():
+    """Korn and Graubard's effective number with their factor of Student's t."""
+    resampled = np.array([0.1, 0.3] * 50)
+    plain = 0.2 * 0.8 / 0.1**2
+    factor = (student.ppf(0.975, 29) / student.ppf(0.975, 5)) ** 2
+    assert effective_trials(0.2, resampled, Trials(6, 30)) == pytest.approx(plain * factor)
+    # Where single trials are drawn there is nothing to correct.
+    assert effective_trials(0.2, resampled, Trials(30, 30)) == 30
+    assert effective_trials(0.2, resampled, Trials(6, 8)) == 8

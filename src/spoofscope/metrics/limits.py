@@ -12,14 +12,16 @@ illustrated in the case of the binomial", 1934) of the trials that decide it:
 * Where whole clusters (speakers) are drawn, trials count for what they are worth: their effective
   number v (1 - v) / (variance of the rate v over the resamples), after Korn and Graubard,
   "Confidence intervals for proportions with small expected number of positive counts estimated from
-  survey data" (1998). It is at least the number of clusters with trials of that class, and at most
-  the number of trials. A rate of 0 or 1 tells nothing about how errors gather in clusters: then
+  survey data" (1998), and times their (t(n - 1) / t(k - 1))^2 for n trials in k clusters, because
+  the variance is known from k clusters only. It is at least the number of clusters with trials of
+  that class, and at most the number of trials. A rate of 0 or 1 tells nothing about how errors gather in clusters: then
   every cluster counts as one trial.
 * A cost that adds up two rates (minDCF, actDCF, t-DCF): the limits of the two rates at its
   threshold, added up by the squares of their distances (Zou and Donner, "Construction of confidence
   limits about effect measures", 2008).
-* Cllr and its minimum: 1.96 standard errors of independent trials, so that a few speakers that are
-  alike do not look certain.
+* Cllr and its minimum: the 97.5 % quantile of Student's t for what is drawn, times the larger of the
+  standard errors of independent trials and of the resamples, so that a few speakers do not look
+  certain.
 """
 
 import math
@@ -27,7 +29,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import betaincinv
+from scipy.special import betaincinv, stdtrit
 
 from spoofscope.selection.operating_points import Floats
 
@@ -72,7 +74,11 @@ def effective_trials(value: float, resampled: Floats, counted: Trials) -> float:
     variance = float(np.var(resampled))
     if variance == 0 or not 0 < value < 1:
         return counted.units
-    return float(np.clip(value * (1 - value) / variance, counted.units, counted.trials))
+    n = value * (1 - value) / variance
+    if counted.units < counted.trials:
+        # The variance itself is known from so many clusters only.
+        n *= float(stdtrit(counted.trials - 1, 0.975) / stdtrit(counted.units - 1, 0.975)) ** 2
+    return float(np.clip(n, counted.units, counted.trials))
 
 
 def rate_limits(value: float, resampled: Floats, counted: Trials) -> Interval:

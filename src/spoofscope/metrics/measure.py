@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import stdtrit
 
 from spoofscope.metrics import bootstrap, information, rates, tdcf
 from spoofscope.metrics.bootstrap import OfResampled, Resampled, Sample
 from spoofscope.metrics.limits import (
-    QUANTILE,
     Interval,
     clopper_pearson,
     hull,
@@ -283,6 +283,16 @@ def _defined(resamples: Floats) -> Floats:
     return resamples[np.isfinite(resamples)]
 
 
+def _spread(resampled: Floats, units: float) -> float:
+    """Standard error of a metric that was resampled over so many units; 0 where it never varies."""
+    least, most = float(resampled.min()), float(resampled.max())
+    if least == most:
+        return 0.0
+    # In shares of the range: squares of huge costs are larger than any number.
+    shares = (resampled - least) / (most - least)
+    return float(np.std(shares)) * (most - least) * math.sqrt(units / (units - 1))
+
+
 def _interval(
     metric: Metric,
     value: float,
@@ -308,7 +318,9 @@ def _interval(
         far = Interval(cost.floor + low, cost.floor + high)
         interval = within(hull(interval, far), cost.floor, cost.largest)
     elif metric.error is not None:
-        error = QUANTILE * metric.error(sample.bonafide, sample.spoof)
+        units = sample.counted["rarer"].units
+        independent = metric.error(sample.bonafide, sample.spoof)
+        error = float(stdtrit(units - 1, 0.975)) * max(independent, _spread(drawn, units))
         far = Interval(max(0.0, value - error), value + error)
         interval = hull(interval, far, _bits_limits(value, sample))
         if metric is METRICS["min_cllr"]:
