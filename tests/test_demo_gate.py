@@ -118,6 +118,14 @@ def test_what_the_page_received_is_judged(page: Page) -> None:
     assert "sandbox" in file.headers["content-security-policy"]
 
 
+@pytest.mark.parametrize("number", ["NaN", "1e999", "-Infinity"])
+def test_numbers_that_are_not_finite_are_refused(page: Page, number: str) -> None:
+    body = f'{{"data": [{number}], "fn_index": 0, "session_hash": "s"}}'
+    headers = {"content-type": "application/json"}
+    answer = page.client.post("/gradio_api/queue/join", content=body, headers=headers)
+    assert answer.status_code == 400
+
+
 def foreign(page: Page) -> dict[str, Any]:
     """Ways to name a file that was never uploaded."""
     secret = str(page.secret)

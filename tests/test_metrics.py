@@ -722,6 +722,8 @@ def test_clustered_intervals():
         evaluate(joined.with_columns(speaker=pl.lit("")), [], 100, 1, cluster="speaker")
     with pytest.raises(SpoofscopeError, match="single value"):
         evaluate(joined.with_columns(speaker=pl.lit("x")), [], 100, 1, cluster="speaker")
+    with pytest.raises(TableError, match="column 'label' names no clusters"):
+        evaluate(joined, [], 100, 1, cluster="label")
 
 
 def test_trials_of_unknown_speakers_are_resampled_one_by_one():

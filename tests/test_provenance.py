@@ -310,7 +310,7 @@ def test_text_tells_reasons_before_consequences():
         "b",
         "follows from these",
     ]
-    assert lines[-1] == "study s: 2 stale; 2 jobs and 3 files checked, all contents verified"
+    assert lines[-1] == "study s: 2 stale; 2 jobs and 3 files checked, all contents read"
 
 
 def test_a_folder_that_cannot_be_looked_into_is_told(tmp_path, monkeypatch):

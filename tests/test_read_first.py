@@ -100,7 +100,9 @@ def test_development_and_evaluation_that_differ(dev, evaluation, told):
 def test_detectors_at_chance():
     rows = [row("a", eer=0.4, low=0.3, high=0.52), row("b"), row("c", "dev", high=0.6)]
     (point,) = found(headline=rows)
-    assert "not better than chance, which is an EER of 50 %: a (40.0 %, 30 to 52 %)." in point.text
+    assert (
+        "not shown to be better than chance, an EER of 50 %: a (40.0 %, 30 to 52 %)." in point.text
+    )
     assert [point.concerns(each) for each in rows] == [True, False, False]
 
 

@@ -1,6 +1,7 @@
 """Checking options that come from a study file."""
 
 import difflib
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -50,3 +51,24 @@ def check_resamples(resamples: int, where: str) -> None:
             f"{where}: {resamples} resamples are too few for a 95 % interval; take at least "
             f"{LEAST_RESAMPLES} (1000 is usual), or 0 for no intervals"
         )
+
+
+def speaker_pattern(expression: str | None, owner: str) -> re.Pattern[str] | None:
+    """The compiled option `speaker`.
+
+    Raises:
+        ConfigError: it is no regular expression, or has no group.
+    """
+    if expression is None:
+        return None
+    try:
+        pattern = re.compile(expression)
+    except re.error as error:
+        raise ConfigError(
+            f"{owner}: speaker {expression!r} is no regular expression: {error}"
+        ) from error
+    if pattern.groups < 1:
+        raise ConfigError(
+            f"{owner}: speaker {expression!r} needs a group in parentheses: the speaker's name"
+        )
+    return pattern

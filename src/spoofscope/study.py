@@ -20,7 +20,7 @@ import yaml
 from spoofscope.errors import ConfigError
 from spoofscope.grids import expand, grids_of
 from spoofscope.identity import hash8
-from spoofscope.options import check_resamples, nearest
+from spoofscope.options import check_resamples, nearest, speaker_pattern
 from spoofscope.presets import values_of, with_values
 from spoofscope.study_files import check_values, located, merged, path_text, read_config
 
@@ -365,6 +365,7 @@ class Study:
         self.absent: list[Absent] = []
         self._check_data_root(config["data_root"])
         self._check_fractions()
+        self._check_speakers()
         self._check_mini()
         self._check_names()
         self._check_size()
@@ -441,6 +442,10 @@ class Study:
             total = sum(fractions.values())
             if abs(total - 1) > 1e-6:
                 raise ConfigError(f"corpora.{name}.fractions: they add up to {total:g}, not to 1")
+
+    def _check_speakers(self) -> None:
+        for name, entry in self.corpora.items():
+            speaker_pattern(entry.get("speaker"), f"corpora.{name}")
 
     def _check_mini(self) -> None:
         """What the schema cannot say about the options of the mini corpus."""

@@ -145,6 +145,8 @@ VALUES = [
     ("corpora.own.fractions", {"train": 0.6, "eval": 0.5}, "corpora.own.fractions: they add up to 1.1, not to 1"),
     ("corpora.own.fractions", {}, "corpora.own.fractions: they add up to 0, not to 1"),
     ("corpora.own.fractions", {"train": -0.2, "eval": 1.2}, "corpora.own.fractions."),
+    ("corpora.own.speaker", "p[0-9]+", "corpora.own: speaker 'p[0-9]+' needs a group"),
+    ("corpora.own.speaker", "(p", "is no regular expression"),
     ("corpora.talkers.options", {"speakers": {"train": 0}}, "corpora.talkers.options.speakers.train: 0 is less"),
     ("corpora.talkers.options", {"sentences": {"train": 3}}, "corpora.talkers.options.sentences.train: 3 is not a multiple of 2"),
     ("corpora.talkers.options", {"sentences": 4}, "corpora.talkers.options.sentences: expected object"),

@@ -142,8 +142,12 @@ class Gate:
         for name in _paths_in(question):
             if not isinstance(name, str) or not is_file_below(name, self._uploads):
                 raise _Refused(403, "no file that this page has received")
+        try:
+            body = json.dumps(question, allow_nan=False).encode()
+        except ValueError as error:
+            raise _Refused(400, "numbers have to be finite") from error
         # Written anew, so that what was checked is what Gradio reads.
-        await self._app(scope, _again(json.dumps(question).encode(), receive), send)
+        await self._app(scope, _again(body, receive), send)
 
     def _check_reading(self, path: str) -> None:
         if path.startswith(_FILE):

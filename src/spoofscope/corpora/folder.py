@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 from spoofscope.audio import has_suffix
 from spoofscope.corpora.base import audio_paths, of_audio
 from spoofscope.corpora.splitting import DealtCorpus
-from spoofscope.errors import ConfigError, CorpusError
+from spoofscope.errors import CorpusError
 from spoofscope.names import check_system
+from spoofscope.options import speaker_pattern
 from spoofscope.tables import SPLITS
 
 
@@ -115,27 +116,6 @@ class FolderCorpus(DealtCorpus):
             "system": system,
             "speaker": speaker_of(self._speaker, relative, self.owner),
         }
-
-
-def speaker_pattern(expression: str | None, owner: str) -> re.Pattern[str] | None:
-    """The compiled option `speaker`.
-
-    Raises:
-        ConfigError: it is no regular expression, or has no group.
-    """
-    if expression is None:
-        return None
-    try:
-        pattern = re.compile(expression)
-    except re.error as error:
-        raise ConfigError(
-            f"{owner}: speaker {expression!r} is no regular expression: {error}"
-        ) from error
-    if pattern.groups < 1:
-        raise ConfigError(
-            f"{owner}: speaker {expression!r} needs a group in parentheses: the speaker's name"
-        )
-    return pattern
 
 
 def speaker_of(pattern: re.Pattern[str] | None, relative: Path, owner: str) -> str:

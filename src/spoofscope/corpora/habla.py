@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from spoofscope.corpora.base import audio_paths
-from spoofscope.corpora.folder import speaker_of, speaker_pattern
+from spoofscope.corpora.folder import speaker_of
 from spoofscope.corpora.splitting import DealtCorpus
 from spoofscope.errors import CorpusError
+from spoofscope.options import speaker_pattern
 from spoofscope.rows import check_columns, read_header
 from spoofscope.tables import SPLITS
 

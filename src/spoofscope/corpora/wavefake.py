@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from spoofscope.corpora.base import Corpus, audio_paths
-from spoofscope.corpora.folder import speaker_of, speaker_pattern
+from spoofscope.corpora.folder import speaker_of
 from spoofscope.corpora.splitting import check_fractions, split_groups
 from spoofscope.errors import ConfigError, CorpusError
 from spoofscope.identity import seed_of
 from spoofscope.names import check_system
-from spoofscope.options import nearest
+from spoofscope.options import nearest, speaker_pattern
 from spoofscope.rows import check_columns, read_header
 from spoofscope.tables import SPLITS
 

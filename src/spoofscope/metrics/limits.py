@@ -14,14 +14,14 @@ illustrated in the case of the binomial", 1934) of the trials that decide it:
   "Confidence intervals for proportions with small expected number of positive counts estimated from
   survey data" (1998), and times their (t(n - 1) / t(k - 1))^2 for n trials in k clusters, because
   the variance is known from k clusters only. It is at least the number of clusters with trials of
-  that class, and at most the number of trials. A rate of 0 or 1 tells nothing about how errors gather in clusters: then
-  every cluster counts as one trial.
+  that class, and at most the number of trials. A rate of 0 or 1 tells nothing about how errors
+  gather in clusters: then every cluster counts as one trial.
 * A cost that adds up two rates (minDCF, actDCF, t-DCF): the limits of the two rates at its
   threshold, added up by the squares of their distances (Zou and Donner, "Construction of confidence
   limits about effect measures", 2008).
-* Cllr and its minimum: the 97.5 % quantile of Student's t for what is drawn, times the larger of the
-  standard errors of independent trials and of the resamples, so that a few speakers do not look
-  certain.
+* Cllr and its minimum: the 97.5 % quantile of Student's t for what is drawn, times the larger of
+  the standard errors of independent trials and of the resamples, so that a few speakers do not
+  look certain.
 """
 
 import math

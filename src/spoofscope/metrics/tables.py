@@ -170,6 +170,11 @@ def resampled_by(trials: pl.DataFrame, cluster: str | None) -> str | None:
     if cluster is None and column not in trials.columns:
         return None
     _check_column(trials, column)
+    if column in ("label", "score"):
+        raise TableError(
+            f"column {column!r} names no clusters: clusters hold trials that belong together, such "
+            f"as those of a speaker; name another column, or {ONE_BY_ONE!r} for single trials"
+        )
     _check_filled(trials, column)
     known = trials.filter(pl.col(column).cast(pl.String) != UNKNOWN)
     unknown = trials.height - known.height
@@ -246,7 +251,8 @@ def split_levels(joined: pl.DataFrame, condition: str) -> list[tuple[str, pl.Dat
 
 def _check_column(joined: pl.DataFrame, name: str) -> None:
     if name not in joined.columns:
-        raise TableError(f"the trials have no column {name!r}; {nearest(name, joined.columns)}")
+        columns = [column for column in joined.columns if column != _ROW]
+        raise TableError(f"the trials have no column {name!r}; {nearest(name, columns)}")
 
 
 def _check_filled(joined: pl.DataFrame, name: str) -> None:

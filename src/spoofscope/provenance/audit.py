@@ -628,7 +628,7 @@ def as_text(audit: Audit) -> str:
         lines.append(f"note: {note}")
     looked = f"{audit.checked['jobs']} jobs and {audit.checked['files']} files checked"
     if audit.verified:
-        looked += ", all contents verified"
+        looked += f", all contents {'read' if audit.findings else 'verified'}"
         looked += f", of {audit.recordings} recordings too" if audit.recordings else ""
     if unchecked := audit.unchecked():
         looked += f"; {unchecked}"

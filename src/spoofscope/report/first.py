@@ -142,7 +142,8 @@ def _audited(audits: Mapping[str, pl.DataFrame]) -> Iterable[Point]:
         rest = found.filter(pl.col("check") != "cue")
         for (check,), rows in rest.group_by("check", maintain_order=True):
             told = sentences(rows)
-            more = "" if len(told) == 1 else f" {len(told) - 1} more findings of this kind below."
+            n = len(told) - 1
+            more = f" {n} more finding{'s' if n > 1 else ''} of this kind below." if n else ""
             yield Point(
                 f"Corpus {corpus}, {_CHECKS.get(str(check), check)}: {told[0]}{more}",
                 _of(None, corpus),
@@ -173,7 +174,7 @@ def _chance(headline: Sequence[Row]) -> Iterable[Point]:
             for row in rows
         ]
         yield Point(
-            f"On {corpus}, {split}, not better than chance, which is an EER of 50 %: "
+            f"On {corpus}, {split}, not shown to be better than chance, an EER of 50 %: "
             f"{listed(told)}.",
             _of([row["name"] for row in rows], corpus, split),
         )
