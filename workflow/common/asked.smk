@@ -43,8 +43,9 @@ def check_asked(targets):
         lambda target: bool(makers(target)),
     )
     for target in targets:
-        for rule in makers(target):
-            for given in rule.input:
+        # Named so that the linter does not take the line for the head of a rule.
+        for maker in makers(target):
+            for given in maker.input:
                 if message := getattr(given, "lacking", lambda: None)():
                     raise ConfigError(message)
 
