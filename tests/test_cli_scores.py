@@ -94,7 +94,7 @@ def test_what_cannot_be_read_or_written_is_one_line(tmp_path, capsys):
         ((*base, theirs / "o.tsv", "--higher", "bonafide"), f"{theirs}/o.tsv cannot be written"),
         (("needs", "--configfile", binary), f"{binary}: not UTF-8 text"),
         (("needs", "--configfile", tmp_path / "loop"), f"{tmp_path}/loop: cannot be read"),
-        (("needs", "--configfile", study), f"{study}: the study file: unknown key 'sed'"),
+        (("needs", "--configfile", study), f"{study}, line 1: the study file: unknown key"),
     ):
         code, out, err = run(capsys, *arguments)
         assert (code, out) == (2, "")

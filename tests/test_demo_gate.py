@@ -448,9 +448,12 @@ def test_a_batch_can_be_stopped(page: Page) -> None:
 def test_uploads_are_gone_whatever_ends_the_page(tmp_path: Path, number: signal.Signals) -> None:
     """Without a page: the folder, and the signals that end the process."""
     code = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
         "from contextlib import suppress\n"
         "from spoofscope.apps.own_folder import own_folder, end_on_signals\n"
+        # Tests may run in the background, where these are ignored by inheritance.
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "end_on_signals()\n"
         "with suppress(KeyboardInterrupt), own_folder() as folder:\n"
         "    (folder / 'clip.wav').write_text('x')\n"
