@@ -328,7 +328,7 @@ def test_tree_reaches_corpora_and_backbones(mini):
     assert done.returncode == 0, done.stderr
     tree = json.loads(done.stdout)
     rules = {job["rule"] for job in tree["jobs"].values()}
-    assert {"figure_layer_weights", "train", "backbone", "generate_corpus", "augment"} <= rules
+    assert {"figure_layer_weights", "train", "backbone", "generate_corpus", "manifest"} <= rules
     for job in tree["jobs"].values():
         for entry in job["inputs"]:
             assert entry["job"] in tree["jobs"], entry

@@ -153,8 +153,9 @@ def test_in_a_browser(study, browser):
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto((study.folder / "report.html").as_uri(), wait_until="load")
-    assert page.get_by_text("Seven small detectors are trained").is_visible()
-    for caveat in yaml.safe_load((study.folder / "config/config.yaml").read_text())["caveats"]:
+    config = yaml.safe_load((study.folder / "config/config.yaml").read_text())
+    assert page.get_by_text(config["description"].split(" on ")[0]).is_visible()
+    for caveat in config["caveats"]:
         assert page.get_by_text(caveat).is_visible()
     category(page, "Figures")
     pictures = set()
