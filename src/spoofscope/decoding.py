@@ -65,8 +65,6 @@ _COUNTED: dict[str, Callable[[Source], int]] = {
 }
 _FOLLOWED: dict[str, Callable[[Source], None]] = {"mp4": boxes.mp4, "asf": boxes.asf}
 _STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
-# The longest packets of Vorbis, Opus, FLAC and Speex, in samples.
-_LONGEST_PACKET = {"vorbis": 8192, "opus": 5760, "flac": 65535, "speex": 6400}
 
 
 class Recording(NamedTuple):
@@ -358,10 +356,11 @@ def _link(path: Path, link: ogg.Link, *, alone: bool) -> Recording:
 
     with opened() as file:
         rate, channels, n_samples = int(file.samplerate), int(file.channels), int(file.frames)
-    if n_samples > link.packets * _LONGEST_PACKET[link.codec]:
+    expected = n_samples if link.n_samples is None else link.n_samples * rate / link.rate
+    if abs(n_samples - expected) > 1:
         raise AudioError(
-            f"its header promises {n_samples} samples, more than its {link.packets} packets can "
-            "hold: it is damaged; fetch the file again"
+            f"its header promises {n_samples} samples, and its pages hold {expected:.0f}: it is "
+            "damaged; fetch the file again, or decode it to WAV with FFmpeg"
         )
 
     def blocks(size: int) -> Blocks:

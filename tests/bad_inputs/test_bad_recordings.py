@@ -159,6 +159,8 @@ def mp3(**options: str) -> bytes:
 
 
 FLAC = stored("FLAC")
+LONG_VORBIS, LONG_OPUS = (stored("OGG", kind, np.tile(CLIP, 9)) for kind in ("VORBIS", "OPUS"))
+SHORT_OPUS = stored("OGG", "OPUS")
 
 
 def flac_header(
@@ -296,6 +298,9 @@ COMPRESSED: dict[str, tuple[Callable[[], bytes], int]] = {
     "x.opus": (lambda: stored("OGG", "OPUS"), N),
     "chained.ogg": (lambda: stored("OGG", "VORBIS") + stored("OGG", "VORBIS", CLIP[:999]), N + 999),
     "chained.opus": (lambda: stored("OGG", "OPUS") * 3, 3 * N),
+    # Cut out of a longer stream, as those of radio stations are.
+    "late.ogg": (lambda: with_times(LONG_VORBIS, lambda n, t: t and t + 10**6), 9 * N),
+    "late.opus": (lambda: with_times(LONG_OPUS, lambda n, t: t and t + 10**6), 9 * N),
     "lame.mp3": (lambda: stored("MP3", "MPEG_LAYER_III"), N),
     "joined.mp3": (lambda: stored("MP3", "MPEG_LAYER_III") * 3, 3 * N),
     "ffmpeg.mp3": (mp3, N),
@@ -340,7 +345,7 @@ def test_what_is_compressed_is_heard_whole(tmp_path, name):
     make, expected = COMPRESSED[name]
     path = write(tmp_path, make(), name)
     found = samples_of(path)
-    room = 0 if name in ("x.ogg", "chained.ogg") else ROOM.get(path.suffix, 3200)
+    room = 0 if name in ("x.ogg", "chained.ogg", "late.ogg") else ROOM.get(path.suffix, 3200)
     assert expected <= found.size <= expected + room
     # The clip is in there, from its start to its end.
     rate = audio.info(path).sample_rate
@@ -443,8 +448,19 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: with_times(
             stored("OGG", "VORBIS", np.tile(CLIP, 9)), lambda n, t: 20_000 if t == 9 * N else t
         ),
-        "backwards",
+        "by its packets",
     ),
+    **{
+        f"{name}.{suffix}": (functools.partial(with_times, content, change), "by its packets")
+        for suffix, content in (("ogg", LONG_VORBIS), ("opus", LONG_OPUS), ("oga", SHORT_OPUS))
+        for name, change in (
+            ("half_times", lambda n, t: t // 2),
+            ("double_times", lambda n, t: 2 * t),
+            ("no_times", lambda n, t: 0),
+            ("ends_early", lambda n, t: t - 9000 if t > 17_999 else t),
+        )
+        if (name, suffix) != ("double_times", "oga")
+    },
     "unfinished.m4a": (lambda: without_moov(encoded("aac", "ipod")), "moov"),
 }
 # What only decoding can tell.

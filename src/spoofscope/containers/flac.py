@@ -93,7 +93,7 @@ def _check_end(source: Source, first: int, info: StreamInfo, block: int) -> None
         tail = source.at(start, source.size - start)
         place = len(tail)
         while (place := tail.rfind(b"\xff", 0, place)) >= 0:
-            found = _frame(tail[place : place + _LARGEST_HEADER], block)
+            found = frame(tail[place : place + _LARGEST_HEADER], block)
             if found is None:
                 continue
             begins, samples = found
@@ -112,8 +112,13 @@ def _check_end(source: Source, first: int, info: StreamInfo, block: int) -> None
     raise AudioError("truncated: its last frame is not whole; fetch the file again")
 
 
-def _frame(head: bytes, block: int) -> tuple[int, int] | None:
-    """First sample and number of samples of a frame, from its header; None where it is none."""
+def frame(head: bytes, block: int) -> tuple[int, int] | None:
+    """First sample and number of samples of a frame, from its header; None where it is none.
+
+    Args:
+        head: its first bytes, 16 are enough.
+        block: samples of a frame where all have the same number.
+    """
     if len(head) < 6 or head[0] != 0xFF or head[1] & 0xFE != 0xF8 or head[3] & 1:
         return None
     size_code, rate_code = head[2] >> 4, head[2] & 15

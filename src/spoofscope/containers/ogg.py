@@ -4,20 +4,29 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from spoofscope.containers.ogg_packets import CODECS, Packets
 from spoofscope.containers.source import Source
 from spoofscope.errors import AudioError
 
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-_CODECS = {b"\x01vorbis": "vorbis", b"OpusHead": "opus", b"\x7fFLAC": "flac", b"Speex   ": "speex"}
+# By so many seconds the time of a page may be off: programs that copy packets out of containers
+# with times in milliseconds round them.
+_JITTER = 0.01
+# Encoders fill up their last packet, and some add one to flush what they hold back.
+_TRIMMED_PACKETS = 2
 
 
 class Link(NamedTuple):
-    """One recording of a chain: bytes from `start` to `end`, `codec`, packets it has."""
+    """One recording of a chain.
+
+    start, end: bytes. n_samples: that it lasts by its packets and pages, at `rate` in Hz; None for
+    Speex.
+    """
 
     start: int
     end: int
-    codec: str
-    packets: int
+    n_samples: int | None
+    rate: int
 
 
 class _Page(NamedTuple):
@@ -26,14 +35,52 @@ class _Page(NamedTuple):
     granule: int
     serial: int
     number: int
-    packets: int
+    lacing: bytes
     body: bytes
 
     @property
     def end(self) -> int:
-        return self.start + 27 + self.segments + len(self.body)
+        return self.start + 27 + len(self.lacing) + len(self.body)
 
-    segments: int = 0
+
+class _Stream:
+    """The audio of a link, page by page: whether the pages' times are those of their packets."""
+
+    def __init__(self, page: _Page, codec: str) -> None:
+        self.serial = page.serial
+        self._packets = Packets(codec, page.body)
+        self._begin: int | None = None
+        self._end = 0
+        self.add(page)
+
+    def add(self, page: _Page) -> None:
+        """The next page of this stream."""
+        before = self._packets.n_samples
+        self._packets.add(page.lacing, page.body)
+        # Where no packet ends on a page, its time is -1; headers have the time 0.
+        after = self._packets.n_samples
+        if after is None or page.granule == -1 or not self._packets.audio:
+            return
+        last, room = bool(page.flags & 4), round(_JITTER * self._packets.rate)
+        if self._begin is None:
+            # Recordings that were cut out of others begin later than at 0.
+            self._begin = page.granule - after
+            if last and -_TRIMMED_PACKETS * self._packets.longest <= self._begin < 0:
+                self._begin = 0
+        expected = self._begin + after
+        least = expected - (_TRIMMED_PACKETS * self._packets.longest if last else room)
+        if self._begin < -room or not least <= page.granule <= expected + room:
+            raise AudioError(
+                f"the page at byte {page.start} ends at sample {page.granule} by its header, and "
+                f"at {max(expected, after)} by its packets: pages are lost, or the times of this "
+                "file are wrong; fetch the file again, or decode it to WAV with FFmpeg"
+            )
+        self._end = max(before or 0, page.granule - self._begin)
+
+    def link(self, start: int, end: int) -> Link:
+        packets = self._packets
+        n_samples = None if packets.n_samples is None else max(0, self._end - packets.skip)
+        return Link(start, end, n_samples, packets.rate)
 
 
 def links(source: Source) -> list[Link]:
@@ -47,52 +94,40 @@ def links(source: Source) -> list[Link]:
     """
     found: list[Link] = []
     opened: dict[int, int] = {}
-    times: dict[int, int] = {}
-    start, packets, end = 0, 0, 0
-    codec: str | None = None
-    fresh = True
+    start, end = 0, 0
+    audio: _Stream | None = None
     for page in _pages(source):
         if page.flags & 2:
-            if not opened:
-                if not fresh:
-                    found.append(_link(start, end, codec, packets))
-                start, packets, codec, fresh = page.start, 0, None, False
-            name = next(
-                (name for mark, name in _CODECS.items() if page.body.startswith(mark)), None
-            )
-            if codec is not None and name is not None:
+            if not opened and end:
+                found.append(_link(start, end, audio))
+                start, audio = page.start, None
+            name = next((name for mark, name in CODECS.items() if page.body.startswith(mark)), None)
+            if audio is not None and name is not None:
                 raise AudioError("it holds several recordings at once; take them apart")
-            codec = codec or name
+            audio = _Stream(page, name) if name else audio
         elif page.serial not in opened:
             raise AudioError(f"damaged: the page at byte {page.start} belongs to no stream")
         elif page.number != opened[page.serial] + 1:
             raise AudioError(
                 f"damaged: pages are missing before byte {page.start}; fetch the file again"
             )
-        # Where no packet ends on a page, its time is -1.
-        if page.granule != -1:
-            if not page.flags & 2 and page.granule < times.get(page.serial, -1):
-                raise AudioError(
-                    f"damaged: time runs backwards at the page at byte {page.start}; fetch the "
-                    "file again"
-                )
-            times[page.serial] = page.granule
+        elif audio is not None and page.serial == audio.serial:
+            audio.add(page)
         opened[page.serial] = page.number
-        packets += page.packets
         if page.flags & 4:
             del opened[page.serial]
         end = page.end
     if opened:
         raise AudioError("truncated: the page that ends it is missing; fetch the file again")
-    return [*found, _link(start, end, codec, packets)]
+    return [*found, _link(start, end, audio)]
 
 
-def _link(start: int, end: int, codec: str | None, packets: int) -> Link:
-    if codec is None:
+def _link(start: int, end: int, audio: _Stream | None) -> Link:
+    if audio is None:
         raise AudioError(
-            f"its stream is none of {', '.join(sorted(_CODECS.values()))}; convert it to WAV"
+            f"its stream is none of {', '.join(sorted(CODECS.values()))}; convert it to WAV"
         )
-    return Link(start, end, codec, packets)
+    return audio.link(start, end)
 
 
 def _pages(source: Source) -> Iterator[_Page]:
@@ -118,9 +153,8 @@ def _pages(source: Source) -> Iterator[_Page]:
             int.from_bytes(head[6:14], "little", signed=True),
             int.from_bytes(head[14:18], "little"),
             int.from_bytes(head[18:22], "little"),
-            sum(byte < 255 for byte in lacing),
+            lacing,
             body,
-            len(lacing),
         )
         place += 27 + len(lacing) + length
 
