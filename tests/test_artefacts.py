@@ -340,6 +340,37 @@ def test_score_correlations_tell_what_a_detector_listens_to_from_what_the_classe
     assert found.equals(again)
 
 
+def test_clips_of_a_speaker_are_one_to_the_tests():
+    """A measure that differs between speakers, and not between the classes, is no finding."""
+    rng = np.random.default_rng(12)
+    table = trials(40).with_columns(
+        speaker=pl.concat_str(pl.lit("s"), (pl.int_range(120) // 5).cast(pl.String))
+    )
+    of_speaker = np.repeat(rng.standard_normal(24), 5)
+    of_speaker[:40] += 0.6
+    measures = table.select("utt_id").with_columns(
+        voice=pl.Series(of_speaker + 0.1 * rng.standard_normal(120)),
+        planted=pl.Series(rng.standard_normal(120) - 6 * (np.arange(120) < 40)),
+    )
+    scores = table.select("utt_id").with_columns(score=pl.Series(of_speaker))
+
+    def p(cluster, resamples=200):
+        found = separation(measures, table, resamples=resamples, seed=1, cluster=cluster)
+        own = found.filter(system="pooled").sort("measure")
+        return dict(zip(own["measure"], own.select("p", "n_clusters").rows(), strict=True))
+
+    assert p("none")["voice"][0] < 0.01 < 0.05 < p(None)["voice"][0]
+    # The class with fewer has 8 speakers, and they are counted without resamples, too.
+    assert p(None)["planted"] == p(None, 0)["planted"] == (2.0**-7, 8)
+    found = score_correlations(measures, table, scores, permutations=99, resamples=0, seed=1)
+    own = {(row["measure"], row["group"]): row for row in found.iter_rows(named=True)}
+    assert own["voice", "bonafide"]["p"] == 2.0**-7
+    assert own["voice", "bonafide"]["n_clusters"] == 8
+    # No p_holm is below its bound, and that of the smallest p reaches it.
+    assert found.filter(pl.col("p_holm") < pl.col("p_smallest")).is_empty()
+    assert found["p_holm"].min() >= found["p_smallest"].min()
+
+
 def test_missing_measures_and_scores_are_named():
     table = trials(2)
     measures = table.select("utt_id").with_columns(level=pl.lit(1.0))

@@ -7,7 +7,6 @@ import numpy as np
 import polars as pl
 import pytest
 import soundfile
-from scipy.stats import binomtest
 
 from spoofscope import audio
 from spoofscope.audio import InputPolicy
@@ -18,7 +17,6 @@ from spoofscope.disagreements import (
     drawn,
     export,
     judge,
-    mcnemar,
     needed_threshold,
     threshold_at_eer,
 )
@@ -69,13 +67,27 @@ def test_each_system_is_judged_by_its_own_threshold_and_trials_meet_by_id():
     assert spoofs["label"].to_list() == ["spoof", "all"]
 
 
-@pytest.mark.parametrize(
-    ("first", "second"), [(0, 0), (0, 5), (5, 0), (7, 7), (3, 12), (900, 1000)]
-)
-def test_mcnemar_is_the_binomial_test(first, second):
-    n = first + second
-    expected = binomtest(first, n).pvalue if n else 1.0
-    assert mcnemar(first, second) == pytest.approx(expected, rel=1e-9)
+def test_the_clips_of_a_speaker_count_as_one():
+    """Of 10 speakers of a class, 9 clips each, two have all of the disagreements, all one way."""
+    rows = trials({"-": 90, "A": 90}).with_columns(
+        speaker=pl.concat_str(pl.lit("s"), (pl.int_range(180) // 9).cast(pl.String))
+    )
+    signs = {
+        row["utt_id"]: (1.0 if row["label"] == "bonafide" else -1.0)
+        for row in rows.iter_rows(named=True)
+    }
+    failing = set(rows.filter(pl.col("speaker").is_in(["s0", "s10"]))["utt_id"])
+    wrong = {utt: 10 + (-sign if utt in failing else sign) for utt, sign in signs.items()}
+    judged = judge(rows, {"right": scores(signs), "wrong": scores(wrong)}, THRESHOLDS)
+    found = {row["label"]: row for row in contingency(judged).iter_rows(named=True)}
+    assert (found["all"]["only_right"], found["all"]["only_wrong"]) == (18, 0)
+    # Two speakers say the same by chance in every second draw.
+    assert found["all"]["mcnemar_p"] == pytest.approx(0.5)
+    assert [found[label]["n_clusters"] for label in ("bonafide", "spoof", "all")] == [10, 10, 10]
+    assert found["bonafide"]["mcnemar_p"] == pytest.approx(1.0)
+    (alone,) = contingency(judged, "none").filter(label="all").iter_rows(named=True)
+    assert alone["mcnemar_p"] == pytest.approx(2.0**-17)
+    assert alone["n_clusters"] is None
 
 
 def test_the_draw_is_even_over_systems_and_depends_on_seed_and_ids_alone():

@@ -280,6 +280,19 @@ def test_halves_agree_on_a_planted_pattern_and_not_on_chance(gathered):
         assert chance["p"] is None
 
 
+def test_p_is_no_smaller_than_the_groups_can_carry(gathered):
+    """Three speakers agree by chance in every fourth draw, however many clips they have."""
+    clips, _, bands = gathered
+    group = pl.concat_str(pl.lit("g"), pl.col("utt_id").str.tail(1).cast(pl.Int64) % 3)
+    table = compare_halves(
+        clips.with_columns(group=group), bands, halves=5, permutations=99, seed=1
+    )
+    own = table.filter((pl.col("generator") == pl.col("other")) & (pl.col("generator") == "lines"))
+    assert own["n_groups"].to_list() == [3, 3]
+    assert own["p"].to_list() == [0.25, 0.25]
+    assert own["p_holm"].to_list() == own["p_smallest"].to_list() == [0.5, 0.5]
+
+
 def test_correlations_are_numpys(gathered):
     """With two groups there are two halves, each the other's complement."""
     clips, _, bands = gathered

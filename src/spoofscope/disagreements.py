@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from scipy.special import bdtr
 
 from spoofscope import audio
 from spoofscope.errors import SpoofscopeError
 from spoofscope.files import atomic_folder, file_stem, sha256_file
 from spoofscope.identity import rng_of
+from spoofscope.metrics.flips import mcnemar_p
 from spoofscope.metrics.limits import smallest_p
 from spoofscope.metrics.tables import clusters_of, resampled_by
 from spoofscope.selection.operating_points import eer
@@ -71,24 +71,12 @@ def judge(
     return judged
 
 
-def mcnemar(only_first: int, only_second: int) -> float:
-    """Exact two-sided p of McNemar's test (1947), by the binomial distribution.
-
-    Under the null hypothesis that both systems err equally often, each of the trials on which just
-    one of them is right is that of either with probability one half.
-
-    Args:
-        only_first, only_second: trials that only the first, or only the second system gets right.
-    """
-    n = only_first + only_second
-    return min(1.0, 2.0 * float(bdtr(min(only_first, only_second), n, 0.5))) if n else 1.0
-
-
 def contingency(judged: pl.DataFrame, cluster: str | None = None) -> pl.DataFrame:
     """How often both, one or none of the systems is right.
 
-    The p value is at least 2^(1 - n), n the clips, or clusters, of the class that has fewer: clips
-    of one speaker are alike. Below two it is null.
+    The p value is that of McNemar's exact test (1947), in which clips of one speaker count as one
+    (see `metrics.flips`). It is at least 2^(1 - n), n the clips, or clusters, of the class that has
+    fewer. Below two it is null.
 
     Args:
         judged: see :func:`judge`.
@@ -97,7 +85,8 @@ def contingency(judged: pl.DataFrame, cluster: str | None = None) -> pl.DataFram
     Returns:
         A row for `bonafide`, `spoof` and `all`, without classes that have no trials: label, n,
         both_right, only_right (the system that has to be right is, the other is not), only_wrong
-        (the other way round), both_wrong, mcnemar_p, threshold_right, threshold_wrong.
+        (the other way round), both_wrong, mcnemar_p, n_clusters (of the class with fewer; null
+        where each clip counts by itself), threshold_right, threshold_wrong.
     """
     column = resampled_by(judged, cluster)
     unit = judged["utt_id"] if column is None else clusters_of(judged, column)
@@ -114,18 +103,23 @@ def contingency(judged: pl.DataFrame, cluster: str | None = None) -> pl.DataFram
             only_wrong=(~right & wrong).sum(),
             both_wrong=(~right & ~wrong).sum(),
         ).row(0, named=True)
-        floor = smallest_p(min(own.group_by("label").agg(pl.col(_UNIT).n_unique())[_UNIT]))
-        p = mcnemar(counts["only_right"], counts["only_wrong"])
+        units = min(own.group_by("label").agg(pl.col(_UNIT).n_unique())[_UNIT])
+        floor = smallest_p(units)
+        more = (right & ~wrong).cast(pl.Int64) - (~right & wrong).cast(pl.Int64)
+        p = mcnemar_p(own.group_by(_UNIT).agg(more.sum().alias("more"))["more"].to_numpy())
         rows.append(
             {
                 "label": label,
                 "n": own.height,
                 **counts,
                 "mcnemar_p": None if floor is None else max(p, floor),
+                "n_clusters": None if column is None else units,
                 **{f"threshold_{role}": own[f"threshold_{role}"][0] for role in ROLES},
             }
         )
-    return pl.DataFrame(rows, schema_overrides={"mcnemar_p": pl.Float64()})
+    return pl.DataFrame(
+        rows, schema_overrides={"mcnemar_p": pl.Float64(), "n_clusters": pl.Int64()}
+    )
 
 
 def disagreements(judged: pl.DataFrame) -> pl.DataFrame:

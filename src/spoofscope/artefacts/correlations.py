@@ -4,7 +4,7 @@ Every table is long and carries p values corrected for all tests in it: Holm (th
 false discovery) and Benjamini-Hochberg (the expected share of false discoveries).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +23,8 @@ from spoofscope.metrics.correlation import (
     spearman_interval,
     two_sided_p,
 )
-from spoofscope.metrics.limits import LEAST_CLIPS, smallest_p
+from spoofscope.metrics.flips import flipped_spearman
+from spoofscope.metrics.limits import LEAST_CLIPS, smallest_corrected, smallest_p
 from spoofscope.metrics.measure import METRICS, measure
 from spoofscope.metrics.rates import auc, eer
 from spoofscope.metrics.tables import clusters_of, draw, resampled_by
@@ -93,7 +94,7 @@ def _corrected(
     rows: list[dict[str, Any]], schema: Mapping[str, pl.DataType], finest: float = 0.0
 ) -> pl.DataFrame:
     """The rows as a table with `p_holm` and `p_bh` over all rows that have a p, and `p_smallest`,
-    what the smallest p_holm cannot be below.
+    what p_holm cannot be below.
 
     No p is below `limits.smallest_p` of its `units`, and without two of them there is none.
     `finest` is the smallest p that the test itself can give.
@@ -105,9 +106,11 @@ def _corrected(
             row["p"] = None if floor is None else max(row["p"], floor)
     tested = [row for row in rows if row["p"] is not None]
     p = [row["p"] for row in tested]
-    for row, strict, mild in zip(tested, holm(p), benjamini_hochberg(p), strict=True):
-        row["p_holm"], row["p_bh"] = float(strict), float(mild)
-        row["p_smallest"] = min(1.0, len(tested) * max(row["floor"], finest))
+    smallest = smallest_corrected([max(row["floor"], finest) for row in tested])
+    for row, strict, mild, least in zip(
+        tested, holm(p), benjamini_hochberg(p), smallest, strict=True
+    ):
+        row["p_holm"], row["p_bh"], row["p_smallest"] = float(strict), float(mild), least
     return pl.DataFrame([{k: row.get(k) for k in schema} for row in rows], schema=dict(schema))
 
 
@@ -139,12 +142,24 @@ def _groups(table: pl.DataFrame, *, classes: bool) -> list[tuple[str, pl.DataFra
     return groups
 
 
-def _rank_sum_p(bonafide: Floats, spoof: Floats) -> float:
+def _rank_sum_p(classes: Sequence[pl.DataFrame], name: str, clustered: bool) -> float:
     from scipy.stats import mannwhitneyu
 
-    if np.all(bonafide == bonafide[0]) and np.all(spoof == bonafide[0]):
+    both = pl.concat(classes)
+    if both[name].n_unique() == 1:
         return 1.0
-    return float(mannwhitneyu(bonafide, spoof, method="asymptotic").pvalue)
+    if clustered:
+        found = flipped_spearman(both[name], both["label"], both[_CLUSTER])
+        return 1.0 if found is None else found[1]
+    values = (each[name].to_numpy().astype(np.float64) for each in classes)
+    return float(mannwhitneyu(*values, method="asymptotic").pvalue)
+
+
+def _with_clusters(table: pl.DataFrame, trials: pl.DataFrame, column: str | None) -> pl.DataFrame:
+    """The table with what is one unit of the tests: the cluster of a clip, or else its id."""
+    names = trials["utt_id"] if column is None else clusters_of(trials, column)
+    named = trials.select("utt_id", names.alias(_CLUSTER))
+    return table.join(named, on="utt_id", how="left", maintain_order="left")
 
 
 def separation(
@@ -160,9 +175,10 @@ def separation(
     Columns: measure, system (`pooled` or a system, whose spoofs are set against all bona fide),
     auc (probability that a bona fide value is above a spoof value, ties one half) with its 95 %
     interval, eer (tie-aware, of the better polarity) with its, higher (the class with the higher
-    values; `-` at an auc of 0.5), p (Mann-Whitney, two-sided) with its corrections and what p_holm
-    cannot be below (p_smallest), counts, and n_clusters (of the class with fewer; null where clips
-    are drawn). Null where a class has no defined value.
+    values; `-` at an auc of 0.5), p (two-sided, of the rank sum: by flips of whole clusters, see
+    `metrics.flips`, or Mann and Whitney's where clips are drawn) with its corrections and what
+    p_holm cannot be below (p_smallest), counts, and n_clusters (of the class with fewer; null where
+    clips are drawn). Null where a class has no defined value.
 
     Intervals are as in `metrics.measure`; there is none under 8 clips, or clusters, of a class. p
     is at least 2^(1 - n), n the clips, or clusters, of the class that has fewer; below two: null.
@@ -179,7 +195,8 @@ def separation(
     """
     check_resamples(resamples, "bootstrap.resamples")
     trials = trials.sort("utt_id")
-    table = _labelled(measures, trials).with_row_index(_ROW)
+    column = resampled_by(trials, cluster)
+    table = _with_clusters(_labelled(measures, trials).with_row_index(_ROW), trials, column)
     draws = draw(trials, resamples, seed, cluster) if resamples else None
     bonafide = table.filter(label="bonafide")
     rows: list[dict[str, Any]] = []
@@ -188,15 +205,13 @@ def separation(
             spoofed = part.filter(label="spoof")
             classes = [each.drop_nulls(name) for each in (bonafide, spoofed)]
             genuine, values = (each[name].to_numpy().astype(np.float64) for each in classes)
-            units = min(genuine.size, values.size)
-            if draws is not None and draws.clustered:
-                units = min(np.unique(draws.units[each[_ROW].to_numpy()]).size for each in classes)
+            units = min(each[_CLUSTER].n_unique() for each in classes)
             row: dict[str, Any] = {
                 "measure": name,
                 "system": system,
                 "p": None,
                 "units": units,
-                "n_clusters": units if draws is not None and draws.clustered else None,
+                "n_clusters": None if column is None else units,
                 "n_bonafide": genuine.size,
                 "n_spoof": values.size,
                 "n_undefined": bonafide.height + spoofed.height - genuine.size - values.size,
@@ -208,7 +223,7 @@ def separation(
                     auc=area,
                     eer=eer(sign * genuine, sign * values).value,
                     higher="-" if area == 0.5 else ("bonafide" if area > 0.5 else "spoof"),
-                    p=_rank_sum_p(genuine, values),
+                    p=_rank_sum_p(classes, name, column is not None),
                 )
                 if draws is not None and units >= LEAST_CLIPS:
                     row |= _separation_intervals(classes, name, sign, draws)
@@ -251,16 +266,16 @@ def score_correlations(
 
     Columns: kind (`score`), measure, part (`score`), group (`pooled`, `bonafide`, `spoof` or a
     system), rho, its 95 % interval (`metrics.correlation.spearman_interval`; none under 8 clips or
-    clusters), p (permutation, two-sided, at least 2^(1 - n) of n clips or clusters) with its
-    corrections and what p_holm cannot be below (p_smallest), n, n_clusters (null where clips are
-    drawn) and n_undefined. Null where a correlation is not defined (a constant, or fewer than two
-    values).
+    clusters), p (two-sided, by flips of whole clusters, see `metrics.flips`, or by permutation
+    where clips are drawn; at least 2^(1 - n) of n clips or clusters) with its corrections and what
+    p_holm cannot be below (p_smallest), n, n_clusters (null where clips are drawn) and n_undefined.
+    Null where a correlation is not defined (a constant, or fewer than two values).
 
     Args:
         measures: utt_id and one column per measure, null where not defined.
         trials: utt_id, label, system and the cluster column.
         scores: utt_id, score.
-        permutations: for the p values.
+        permutations: for the p values where clips are drawn.
         resamples: behind the intervals; 0 makes none.
         seed: of both.
         cluster: column whose values are resampled as wholes, see `metrics.tables.resampled_by`.
@@ -275,9 +290,7 @@ def score_correlations(
         scores.select("utt_id", "score"), on="utt_id", how="left", maintain_order="left"
     )
     column = resampled_by(trials, cluster)
-    if column is not None:
-        named = trials.select("utt_id", clusters_of(trials, column).alias(_CLUSTER))
-        table = table.join(named, on="utt_id", how="left", maintain_order="left")
+    table = _with_clusters(table, trials, column)
     rows: list[dict[str, Any]] = []
     for group, part in _groups(table, classes=True):
         # Measures with the same gaps share their permutations, which is many times faster.
@@ -287,14 +300,18 @@ def score_correlations(
             by_gaps.setdefault(gaps, []).append(name)
         for names in by_gaps.values():
             defined = part.drop_nulls(names)
-            results = permutation_spearman(
-                defined.select(names).to_numpy().astype(np.float64),
-                defined["score"].to_numpy(),
-                permutations,
-                rng_of("measures against scores", seed, group, *names),
-            )
+            target = defined["score"].to_numpy()
             clusters = None if column is None else defined[_CLUSTER].to_numpy()
-            units = defined.height if clusters is None else np.unique(clusters).size
+            units = defined[_CLUSTER].n_unique()
+            if clusters is None:
+                results = permutation_spearman(
+                    defined.select(names).to_numpy().astype(np.float64),
+                    target,
+                    permutations,
+                    rng_of("measures against scores", seed, group, *names),
+                )
+            else:
+                results = [flipped_spearman(defined[name], target, clusters) for name in names]
             for name, result in zip(names, results, strict=True):
                 row: dict[str, Any] = {
                     "units": units,
@@ -311,16 +328,12 @@ def score_correlations(
                     row.update(rho=result[0], p=result[1])
                     rng = rng_of("measures against scores, intervals", seed, group, name)
                     interval = spearman_interval(
-                        defined[name].to_numpy(),
-                        defined["score"].to_numpy(),
-                        resamples,
-                        rng,
-                        clusters,
+                        defined[name].to_numpy(), target, resamples, rng, clusters
                     )
                     if interval is not None:
                         row.update(ci_low=interval.low, ci_high=interval.high)
                 rows.append(row)
-    return _corrected(rows, _CORRELATION, 1 / (1 + permutations))
+    return _corrected(rows, _CORRELATION, 1 / (1 + permutations) if column is None else 0.0)
 
 
 class FrameSeries(NamedTuple):

@@ -5,7 +5,7 @@ once from each half. Halves share no clip, no bona fide clip either, and no grou
 sentence). A pattern of the generator is in both; noise is not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from spoofscope.fingerprints.means import FLOOR, matched_weights
 from spoofscope.fingerprints.spectra import Floats
 from spoofscope.identity import rng_of
 from spoofscope.metrics.correlation import average_ranks, holm
+from spoofscope.metrics.limits import smallest_corrected
 from spoofscope.names import BONAFIDE
 
 STRUCTURES = ("whole", "fine")
@@ -41,6 +42,7 @@ COLUMNS: dict[str, pl.DataType] = {
     "p_smallest": pl.Float64(),
     "own_closest": pl.Float64(),
     "n_clips": pl.Int64(),
+    "n_groups": pl.Int64(),
     "halves": pl.Int64(),
 }
 
@@ -70,10 +72,12 @@ def compare_halves(
         alone gives. Columns: structure, generator, other; mean over halves, 2.5 and 97.5 % quantile
         of Pearson's (pearson, pearson_low, pearson_high) and Spearman's correlation; of a generator
         with itself also p, the share of permutations of the labels bona fide and spoof (within
-        voices) whose halves agree at least as well, p_holm, corrected for the number of
-        generators, p_smallest, what no p_holm can be below with so many permutations and
-        generators, and own_closest, the share of halves whose closest other half, of all
-        generators, is its own; n_clips of the generator; halves.
+        voices) whose halves agree at least as well, but at least 2^(1 - n) of the n groups that
+        the generator's clips, or the bona fide ones of its voices, are of, whichever are fewer;
+        p_holm, corrected for the number of generators, p_smallest, what p_holm cannot be below
+        with so many permutations, groups and generators, and own_closest, the share of halves
+        whose closest other half, of all generators, is its own; n_clips and n_groups of the
+        generator; halves.
 
     Raises:
         ConfigError: the groups cannot be halved.
@@ -81,49 +85,65 @@ def compare_halves(
     sources = clips["source"].to_numpy()
     voices = clips["voice"].to_numpy()
     generators = [name for name in clips["source"].unique(maintain_order=True) if name != BONAFIDE]
-    masks = _halves(clips["group"].to_numpy(), voices, sources, generators, halves, seed)
+    groups = clips["group"].to_numpy()
+    masks = _halves(groups, voices, sources, generators, halves, seed)
     real = sources == BONAFIDE
     by_chance = _differences_by_chance(bands[real], masks[:, real], seed)
     both = []
     p = []
+    floors = []
     for name in generators:
         own = real | (sources == name)
         values, masks_own, fake = bands[own], masks[:, own], ~real[own]
         both.append(_differences(values, voices[own], fake, masks_own))
+        matched = np.isin(voices, voices[sources == name])
+        units = min(np.unique(groups[each & matched]).size for each in (real, sources == name))
+        # Halves share no group, so there are two of each.
+        floors.append(2.0 ** (1 - units))
         rng = rng_of(seed, "fingerprints", "labels", name)
         p.append(_p(values, voices[own], fake, masks_own[:_TEST_HALVES], permutations, rng))
     first, second = (np.stack(each, axis=1) for each in zip(*both, strict=True))
-    smallest = min(1.0, len(generators) / (1 + permutations))
-    n_clips = {name: int(np.sum(sources == name)) for name in [BONAFIDE, *generators]}
+    smallest = smallest_corrected([max(floor, 1 / (1 + permutations)) for floor in floors])
+    counts = {}
+    for name in [BONAFIDE, *generators]:
+        own = sources == name
+        counts[name] = {"n_clips": int(own.sum()), "n_groups": np.unique(groups[own]).size}
     rows = []
     for s, structure in enumerate(STRUCTURES):
         chance = _compared(by_chance[0][:, None], by_chance[1][:, None], structure)
-        rows.append(_row(structure, (BONAFIDE, BONAFIDE), [r[:, 0, 0] for r in chance], n_clips))
+        rows.append(_row(structure, (BONAFIDE, BONAFIDE), [r[:, 0, 0] for r in chance], counts))
         pearson, spearman = _compared(first, second, structure)
-        own_p = [values[s] for values in p]
+        own_p = [max(values[s], floor) for values, floor in zip(p, floors, strict=True)]
         corrected = holm(own_p)
         for i, name in enumerate(generators):
             for j, other in enumerate(generators):
                 # Both ways round: the first half of one with the second of the other.
                 r = [(each[:, i, j] + each[:, j, i]) / 2 for each in (pearson, spearman)]
-                row = _row(structure, (name, other), r, n_clips)
+                row = _row(structure, (name, other), r, counts)
                 if i == j:
                     closest = [pearson[:, i].argmax(axis=1), pearson[:, :, i].argmax(axis=1)]
                     row["own_closest"] = float(np.mean(np.array(closest) == i))
-                    row |= {"p": own_p[i], "p_holm": float(corrected[i]), "p_smallest": smallest}
+                    row |= {
+                        "p": own_p[i],
+                        "p_holm": float(corrected[i]),
+                        "p_smallest": smallest[i],
+                    }
                 rows.append(row)
     return pl.DataFrame(rows, schema=COLUMNS)
 
 
 def _row(
-    structure: str, pair: tuple[str, str], correlations: Sequence[Floats], n_clips: dict[str, int]
+    structure: str,
+    pair: tuple[str, str],
+    correlations: Sequence[Floats],
+    counts: Mapping[str, dict[str, int]],
 ) -> dict[str, Any]:
     row: dict[str, Any] = {"structure": structure, "generator": pair[0], "other": pair[1]}
     for kind, values in zip(("pearson", "spearman"), correlations, strict=True):
         low, high = np.quantile(values, [0.025, 0.975])
         row[kind] = float(values.mean())
         row |= {f"{kind}_low": float(low), f"{kind}_high": float(high)}
-    return {**row, "n_clips": n_clips[pair[0]], "halves": correlations[0].size}
+    return {**row, **counts[pair[0]], "halves": correlations[0].size}
 
 
 def _halves(

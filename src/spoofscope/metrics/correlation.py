@@ -29,7 +29,7 @@ def average_ranks(values: npt.ArrayLike) -> Floats:
     return ranks
 
 
-def _standard_ranks(values: npt.ArrayLike) -> Floats | None:
+def standard_ranks(values: npt.ArrayLike) -> Floats | None:
     """Ranks with mean 0 and sum of squares 1; None where there are no two different values."""
     ranks = average_ranks(values)
     ranks -= (ranks.size + 1) / 2
@@ -42,7 +42,7 @@ def spearman(x: npt.ArrayLike, y: npt.ArrayLike) -> float | None:
 
     None where it is not defined: fewer than two values, or a constant series.
     """
-    a, b = _standard_ranks(x), _standard_ranks(y)
+    a, b = standard_ranks(x), standard_ranks(y)
     return None if a is None or b is None else float(np.clip(a @ b, -1.0, 1.0))
 
 
@@ -60,7 +60,7 @@ def circular_correlations(x: npt.ArrayLike, y: npt.ArrayLike) -> Floats | None:
     Returns:
         (n,) correlations, the unshifted one first; None where they are not defined.
     """
-    a, b = _standard_ranks(x), _standard_ranks(y)
+    a, b = standard_ranks(x), standard_ranks(y)
     if a is None or b is None:
         return None
     spectrum = np.fft.rfft(a) * np.conj(np.fft.rfft(b))
@@ -91,8 +91,8 @@ def permutation_spearman(
     Returns:
         For each column (rho, p), or None where the correlation is not defined.
     """
-    ranks = [_standard_ranks(column) for column in columns.T]
-    target_ranks = _standard_ranks(target)
+    ranks = [standard_ranks(column) for column in columns.T]
+    target_ranks = standard_ranks(target)
     defined = [i for i, rank in enumerate(ranks) if rank is not None]
     if target_ranks is None or not defined:
         return [None] * len(ranks)

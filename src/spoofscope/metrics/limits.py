@@ -125,3 +125,15 @@ def smallest_p(n: int) -> float | None:
     None below two: a single one shows nothing.
     """
     return 2.0 ** (1 - n) if n >= 2 else None
+
+
+def smallest_corrected(floors: Sequence[float]) -> list[float]:
+    """What each of m p values cannot be below after Holm's correction.
+
+    The smallest one is multiplied by m, and none becomes smaller than that or than it was.
+
+    Args:
+        floors: (m,) what each cannot be below before.
+    """
+    least = len(floors) * min(floors, default=1.0)
+    return [min(1.0, max(floor, least)) for floor in floors]

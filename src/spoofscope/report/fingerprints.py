@@ -48,10 +48,14 @@ def fingerprint_section(
         sounds = read_table(parts["sounds.tsv"], _SOUNDS)
         played = _played(sounds)
         clips = [Clip(row["path"], _caption(row)) for row in played.iter_rows(named=True)]
+        agreement = _agreement(parts["stability.tsv"])
+        floors = [row["whole"]["p_smallest"] for row in agreement]
         section |= {
             "players": audio_players(clips, SECONDS),
             "left_out": sounds.height - played.height,
-            "agreement": _agreement(parts["stability.tsv"]),
+            "agreement": agreement,
+            # What no p can be below, whichever the generator.
+            "p_smallest": min((floor for floor in floors if floor is not None), default=None),
         }
     return section
 

@@ -192,12 +192,14 @@ def _unreachable(
                     lambda row: False,
                     "#comparisons",
                 )
-    tested = [row["whole"] for row in agreement if row["whole"]["p_smallest"] is not None]
-    if tested and tested[0]["p_smallest"] >= ALPHA:
+    smallest = [
+        row["whole"]["p_smallest"] for row in agreement if row["whole"]["p_smallest"] is not None
+    ]
+    if smallest and min(smallest) >= ALPHA:
         yield Point(
-            "No fingerprint can be significant: with so few permutations and "
-            f"{len(tested)} generators, p is at least {tested[0]['p_smallest']:.2g} after "
-            "correction. The key fingerprints.permutations of the study file asks for more.",
+            "No fingerprint can be significant: with so few permutations or groups of clips, and "
+            f"{len(smallest)} generators, p is at least {min(smallest):.2g} after correction. The "
+            "keys fingerprints.permutations and fingerprints.group of the study file ask for more.",
             lambda row: False,
             "#fingerprints",
         )
