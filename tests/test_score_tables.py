@@ -15,7 +15,7 @@ from spoofscope.figures import comparisons as comparisons_figure
 from spoofscope.figures import reliability as reliability_figure
 from spoofscope.figures.style import legend_below, new_figure
 from spoofscope.metrics.paired import compare
-from spoofscope.metrics.reliability import calibration_error, reliability
+from spoofscope.metrics.reliability import reliability
 from spoofscope.metrics.tables import evaluate
 from spoofscope.report.breakdowns import breakdowns
 from spoofscope.report.comparisons import comparisons
@@ -161,7 +161,7 @@ def test_breakdowns(root, caplog):
     assert row["worst_low"] <= row["worst_eer"] <= row["worst_high"]
     assert row["n_levels"] == 2
     assert row["small_levels"] == "mp3, opus"
-    assert row["without_eer"] == ""
+    assert row["without_eer"] == row["without_interval"] == ""
 
 
 def test_reliability_figure(root, tmp_path):
@@ -192,11 +192,23 @@ def test_reliability_figure(root, tmp_path):
     own = table.filter(
         (pl.col("corpus") == "near") & (pl.col("name") == "one") & (pl.col("scores") != "raw")
     )
-    assert own["observed"].to_list() == expected["observed"].to_list()
+    assert own["observed"].to_list() == expected.table["observed"].to_list()
     assert own["n_spoof"].sum() == sum(trials["label"] == "spoof")
-    assert own["ece"].to_list() == [calibration_error(expected)] * own.height
+    assert own["ece"].to_list() == [expected.error] * own.height
     adaptive = reliability(*classes, 0.3, 8, adaptive=True)
-    assert own["ece_adaptive"][0] == calibration_error(adaptive)
+    assert own["ece_adaptive"][0] == adaptive.error
+    assert table["ece_low"].null_count() == table["ci_low"].null_count() == table.height
+    reliability_figure.draw(
+        SYSTEMS, calibrations, root, files, bins=8, prior=0.3, resamples=100, bootstrap_seed=2
+    )
+    again = pl.read_csv(tmp_path / "figure.tsv", separator="\t")
+    assert again["observed"].to_list() == table["observed"].to_list()
+    assert again.select(
+        (pl.col("ci_low") <= pl.col("observed")).all(),
+        (pl.col("observed") <= pl.col("ci_high")).all(),
+        (pl.col("ece_low") <= pl.col("ece")).all(),
+        (pl.col("ece_adaptive") < pl.col("ece_adaptive_high")).all(),
+    ).row(0) == (True, True, True, True)
 
 
 def test_systems_that_are_compared_and_exported():

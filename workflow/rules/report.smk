@@ -144,6 +144,7 @@ rule figure_reliability:
             chosen=chosen_systems("reliability"),
             prior=STUDY.config.get("reliability", {}).get("prior", 0.5),
             with_calibration=[system for system, _ in with_calibration("reliability")],
+            **bootstrap_options(),
         ),
     script:
         "../scripts/figure_reliability.py"

@@ -17,4 +17,7 @@ with job(snakemake) as cfg:
         dict(snakemake.output.items()),
         bins=cfg["bins"],
         prior=cfg["prior"],
+        resamples=cfg["resamples"],
+        bootstrap_seed=cfg["bootstrap_seed"],
+        cluster=cfg["cluster"],
     )

@@ -151,8 +151,8 @@ def _rank_sum_p(classes: Sequence[pl.DataFrame], name: str, clustered: bool) -> 
     if clustered:
         found = flipped_spearman(both[name], both["label"], both[_CLUSTER])
         return 1.0 if found is None else found[1]
-    values = (each[name].to_numpy().astype(np.float64) for each in classes)
-    return float(mannwhitneyu(*values, method="asymptotic").pvalue)
+    genuine, values = (each[name].to_numpy().astype(np.float64) for each in classes)
+    return float(mannwhitneyu(genuine, values, method="asymptotic").pvalue)
 
 
 def _with_clusters(table: pl.DataFrame, trials: pl.DataFrame, column: str | None) -> pl.DataFrame:

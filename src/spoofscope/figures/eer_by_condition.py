@@ -117,4 +117,10 @@ def _level_label(rows: pl.DataFrame, level: str) -> str:
     row = rows.filter(pl.col("level") == level).row(0, named=True)
     # Of a condition that does not apply "-", as in the tables: "none" may be a level of its own.
     name = ALL if row["condition"] == POOLED else level
-    return f"{name}\n({row['n_bonafide']} + {row['n_spoof']})"
+    return f"{name}\n({row['n_bonafide']} + {row['n_spoof']}){_without_interval(rows, level)}"
+
+
+def _without_interval(rows: pl.DataFrame, level: str) -> str:
+    """What is said of a level that has no interval, where others have one."""
+    none = rows.filter(pl.col("level") == level)["ci_low"].is_null().all()
+    return "\nno interval" if none and rows["ci_low"].is_not_null().any() else ""

@@ -9,7 +9,9 @@ from matplotlib.axes import Axes
 from spoofscope.errors import SpoofscopeError
 from spoofscope.figures.inputs import read_scored
 from spoofscope.figures.style import COLOURS, new_figure, save
-from spoofscope.metrics.reliability import calibration_error, reliability
+from spoofscope.metrics.bootstrap import Draws
+from spoofscope.metrics.reliability import reliability
+from spoofscope.metrics.tables import draw as draw_trials
 from spoofscope.selection.calibration import log_likelihood_ratios
 from spoofscope.tables import LABELS
 
@@ -26,12 +28,16 @@ def draw(
     *,
     bins: int,
     prior: float,
+    resamples: int = 0,
+    bootstrap_seed: int = 1,
+    cluster: str | None = None,
 ) -> None:
     """Draw one panel per evaluation set and system: observed over predicted probability.
 
     "raw" takes the scores for log-likelihood ratios as they are, which nobody promises;
-    "calibrated" are the ratios of the development set's calibration, within its bounds. Below, how
-    many clips have which probability.
+    "calibrated" are the ratios of the development set's calibration, within its bounds. Bars are
+    the 95 % intervals of the bins, two numbers below the calibration error its own, see
+    `metrics.reliability`. Below, how many clips have which probability.
 
     Args:
         systems: id, seed, name, kind and sets (corpus, split) of every system.
@@ -41,6 +47,7 @@ def draw(
         outputs: `pdf`, `png`, `tsv`.
         bins: of the probability.
         prior: of bona fide, to which the classes are weighted.
+        resamples, bootstrap_seed, cluster: of the intervals, as in `metrics.tables.evaluate`.
 
     Raises:
         SpoofscopeError: no set has both classes.
@@ -56,12 +63,13 @@ def draw(
                 split,
             )
             if trials["label"].n_unique() == len(LABELS):
-                panels.append((corpus, split, system, trials))
+                # As in the tables of metrics, whose resamples these are.
+                panels.append((corpus, split, system, trials.sort("utt_id")))
     if not panels:
         raise SpoofscopeError("reliability: no eval set has bona fide and spoofed trials")
     columns = min(_COLUMNS, len(panels))
     n_rows = -(-len(panels) // columns)
-    figure = new_figure(2.35 * columns, 3.1 * n_rows + 0.4)
+    figure = new_figure(2.35 * columns, 3.25 * n_rows + 0.4)
     grid = figure.add_gridspec(n_rows, columns)
     tables: list[pl.DataFrame] = []
     shown: dict[str, Any] = {}
@@ -69,13 +77,14 @@ def draw(
         row, column = divmod(place, columns)
         parts = grid[row, column].subgridspec(2, 1, height_ratios=[3.2, 1])
         upper, lower = figure.add_subplot(parts[0]), figure.add_subplot(parts[1])
+        draws = draw_trials(trials, resamples, bootstrap_seed, cluster) if resamples else None
         for kind, ratios in _ratios(system, trials, calibrations[system["id"]]).items():
-            table = _measured(ratios, prior, bins)
+            table = _measured(ratios, prior, bins, trials, draws)
             shown[kind] = _curve(upper, table, kind)
             lower.stairs(*_steps(table), color=_LOOKS[kind][0], linewidth=1)
             where = {"corpus": corpus, "split": split, "name": system["name"], "scores": kind}
             tables.append(table.select(*(pl.lit(v).alias(k) for k, v in where.items()), pl.all()))
-        upper.set_title(f"{system['name']}\n{corpus}, {split}", pad=16)
+        upper.set_title(f"{system['name']}\n{corpus}, {split}", pad=16 if draws is None else 26)
         lower.set_xlim(-0.02, 1.02)
         lower.set_ylim(bottom=0)
         if not column:
@@ -106,11 +115,21 @@ def _ratios(
     return kinds
 
 
-def _measured(ratios: _Ratios, prior: float, bins: int) -> pl.DataFrame:
-    table = reliability(*ratios, prior, bins)
-    adaptive = calibration_error(reliability(*ratios, prior, bins, adaptive=True))
-    return table.with_columns(
-        prior=pl.lit(prior), ece=pl.lit(calibration_error(table)), ece_adaptive=pl.lit(adaptive)
+def _measured(
+    ratios: _Ratios, prior: float, bins: int, trials: pl.DataFrame, draws: Draws | None
+) -> pl.DataFrame:
+    units = None
+    if draws is not None:
+        first, second = (draws.units[(trials["label"] == label).to_numpy()] for label in LABELS)
+        units = first, second
+    even = reliability(*ratios, prior, bins, units=units, draws=draws)
+    adaptive = reliability(*ratios, prior, bins, adaptive=True, units=units, draws=draws)
+    numbers = {"prior": prior}
+    for name, found in (("ece", even), ("ece_adaptive", adaptive)):
+        low, high = found.interval or (None, None)
+        numbers |= {name: found.error, f"{name}_low": low, f"{name}_high": high}
+    return even.table.with_columns(
+        pl.lit(value, pl.Float64).alias(name) for name, value in numbers.items()
     )
 
 
@@ -119,13 +138,16 @@ def _curve(axes: Axes, table: pl.DataFrame, kind: str) -> Any:
     axes.axline((0, 0), slope=1, color="#bbbbbb", linewidth=0.8, zorder=0)
     predicted, observed = table["predicted"].to_numpy(), table["observed"].to_numpy()
     (line,) = axes.plot(predicted, observed, color=colour, linewidth=0.9)
+    for x, low, high in zip(predicted, table["ci_low"], table["ci_high"], strict=True):
+        if low is not None:
+            axes.plot([x, x], [low, high], color=colour, linewidth=0.6, alpha=0.7)
     # A bin of few clips is a small dot: it says little.
     sizes = 3 + 90 * table["mass"].to_numpy()
     axes.scatter(predicted, observed, s=sizes, color=colour, marker=marker, zorder=3)
     axes.text(
         0.0 if side == "left" else 1.0,
         1.02,
-        f"ECE {100 * table['ece'][0]:.1f} %",
+        f"ECE {100 * table['ece'][0]:.1f} %{_between(table)}",
         color=colour,
         fontsize=7,
         ha=side,
@@ -136,6 +158,11 @@ def _curve(axes: Axes, table: pl.DataFrame, kind: str) -> Any:
     axes.set_ylim(-0.02, 1.02)
     axes.set_xticklabels([])
     return line
+
+
+def _between(table: pl.DataFrame) -> str:
+    low, high = table.select("ece_low", "ece_high").row(0)
+    return "" if low is None else f"\n{100 * low:.1f} to {100 * high:.1f}"
 
 
 def _steps(table: pl.DataFrame) -> tuple[list[int], list[float]]:

@@ -43,7 +43,7 @@ def flipped_spearman(
     if a is None or b is None:
         return None
     unit = np.unique(np.asarray(clusters), return_inverse=True)[1]
-    parts = np.bincount(unit, a * b)
+    parts: Floats = np.bincount(unit, a * b).astype(np.float64)
     return float(np.clip(parts.sum(), -1.0, 1.0)), _sum_p(parts)
 
 

@@ -72,7 +72,7 @@ def clopper_pearson(errors: float, trials: float, confidence: float = CONFIDENCE
 def effective_trials(value: float, resampled: Floats, counted: Trials) -> float:
     """For how many independent trials the trials behind a rate count; see the module's rule."""
     variance = float(np.var(resampled))
-    if variance == 0 or not 0 < value < 1:
+    if variance == 0 or not 0 < value < 1 or counted.units < 2:
         return counted.units
     n = value * (1 - value) / variance
     if counted.units < counted.trials:

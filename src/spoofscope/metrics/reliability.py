@@ -8,9 +8,18 @@ perfect whatever the mix.
 Definitions: Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian
 binning" (2015) for bins of equal width; Nixon et al., "Measuring calibration in deep learning"
 (2019) for those of equal mass.
+
+Intervals (95 %): what a bin observes is a share of its clips, so its interval is the exact binomial
+one of as many clips as they are worth (`metrics.limits`), and holds 95 % of the resamples. The
+calibration error of a few clips is too large even where all probabilities are right, and that of
+resamples is larger still. It is off by at most the sum over bins of how far the distance of
+predicted and observed probability is off, whichever way (triangle inequality), and of that sum the
+resamples tell the distribution. So its interval reaches down by the 97.5 % quantile of that sum and
+up to that of the resamples, and holds what the bins' intervals add up to (`limits.sum_limits`).
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +27,17 @@ import polars as pl
 from scipy.special import expit
 
 from spoofscope.errors import SpoofscopeError
+from spoofscope.metrics.bootstrap import Counts, Draws
+from spoofscope.metrics.limits import (
+    CONFIDENCE,
+    Interval,
+    Trials,
+    hull,
+    percentile_interval,
+    rate_limits,
+    sum_limits,
+    within,
+)
 from spoofscope.selection.calibration import check_prior, class_weights
 from spoofscope.selection.operating_points import Floats, check_scores
 
@@ -30,7 +50,22 @@ SCHEMA: dict[str, pl.DataType] = {
     "mass": pl.Float64(),
     "predicted": pl.Float64(),
     "observed": pl.Float64(),
+    "ci_low": pl.Float64(),
+    "ci_high": pl.Float64(),
 }
+
+
+class Reliability(NamedTuple):
+    """Bins, see :func:`reliability`; their expected calibration error from 0 (right) to 1, and its
+    interval, None where there is none.
+
+    The error is the mean distance of predicted and observed probability, weighted by mass. It
+    depends on the bins; Cllr does not.
+    """
+
+    table: pl.DataFrame
+    error: float
+    interval: Interval | None
 
 
 def posteriors(ratios: npt.ArrayLike, prior: float) -> Floats:
@@ -49,7 +84,9 @@ def reliability(
     prior: float = 0.5,
     bins: int = BINS,
     adaptive: bool = False,
-) -> pl.DataFrame:
+    units: tuple[Counts, Counts] | None = None,
+    draws: Draws | None = None,
+) -> Reliability:
     """Predicted against observed probability of bona fide, in bins.
 
     Args:
@@ -59,10 +96,14 @@ def reliability(
         bins: how many; [low, high), the last one closed.
         adaptive: bins of equal mass instead of equal width. Equal probabilities stay together, so
             there can be fewer.
+        units: the unit of each trial of the classes, as in `draws.units`.
+        draws: the resamples of the table that the trials are from; None makes no intervals, and
+            neither do fewer than two units (clusters, or trials) of a class.
 
     Returns:
-        One row per bin that is not empty: low, high, n_bonafide, n_spoof, mass (share of the
-        weight, summing to 1), predicted (mean posterior), observed (weighted share of bona fide).
+        In its table one row per bin that is not empty: low, high, n_bonafide, n_spoof, mass (share
+        of the weight, summing to 1), predicted (mean posterior), observed (weighted share of bona
+        fide) with its interval (ci_low, ci_high).
 
     Raises:
         SpoofscopeError: as `check_scores`; also for a prior outside (0, 1) or fewer than one bin.
@@ -75,22 +116,94 @@ def reliability(
     weights = class_weights(bonafide.size, spoof.size, prior)
     edges = _equal_mass(probability, weights, bins) if adaptive else np.linspace(0, 1, bins + 1)
     place = np.clip(np.searchsorted(edges, probability, side="right") - 1, 0, edges.size - 2)
-    rows = []
-    for i in np.unique(place).tolist():
+    filled, place = np.unique(place, return_inverse=True)
+    of_bin = np.bincount(place, weights)
+    predicted = np.bincount(place, weights * probability) / of_bin
+    observed = np.bincount(place, weights * is_bonafide) / of_bin
+    table = pl.DataFrame(
+        {
+            "low": edges[filled],
+            "high": edges[filled + 1],
+            "n_bonafide": np.bincount(place[is_bonafide], minlength=filled.size),
+            "n_spoof": np.bincount(place[~is_bonafide], minlength=filled.size),
+            "mass": of_bin,
+            "predicted": predicted,
+            "observed": observed,
+            "ci_low": None,
+            "ci_high": None,
+        },
+        schema=SCHEMA,
+    )
+    error = float(of_bin @ np.abs(predicted - observed))
+    if draws is None or units is None or min(np.unique(own).size for own in units) < 2:
+        return Reliability(table, error, None)
+    ends, interval = _intervals(
+        table, error, (np.concatenate(units), place, is_bonafide, probability), prior, draws
+    )
+    low, high = np.array(ends).T
+    return Reliability(table.with_columns(ci_low=low, ci_high=high), error, interval)
+
+
+def _intervals(
+    table: pl.DataFrame,
+    error: float,
+    trials: tuple[Counts, Counts, npt.NDArray[np.bool_], Floats],
+    prior: float,
+    draws: Draws,
+) -> tuple[list[Interval], Interval]:
+    """The intervals of what each bin observes, and of the calibration error.
+
+    Args:
+        table: bins without intervals.
+        error: of them.
+        trials: (n,) unit, bin, whether it is bona fide, and posterior of each.
+        prior: of bona fide.
+        draws: the resamples.
+    """
+    units, place, is_bonafide, probability = trials
+    shape = draws.times.shape[1], table.height
+
+    def drawn(of_class: npt.NDArray[np.bool_], values: Floats) -> Floats:
+        """Sums of the values by bin in each resample, (resamples, bins)."""
+        cells = units[of_class] * shape[1] + place[of_class]
+        by_unit = np.bincount(cells, values[of_class], shape[0] * shape[1]).reshape(shape)
+        sums: Floats = draws.times @ by_unit
+        return sums
+
+    ones = np.ones(units.size)
+    n_bonafide, n_spoof = drawn(is_bonafide, ones), drawn(~is_bonafide, ones)
+    # What a class weighs in a resample is shared by the trials that are in it.
+    gaps = (
+        prior
+        * (drawn(is_bonafide, probability) - n_bonafide)
+        / n_bonafide.sum(axis=1, keepdims=True)
+    ) + (1 - prior) * drawn(~is_bonafide, probability) / n_spoof.sum(axis=1, keepdims=True)
+    errors = np.abs(gaps).sum(axis=1)
+    signed = (table["mass"] * (table["predicted"] - table["observed"])).to_numpy()
+    off = float(np.quantile(np.abs(gaps - signed).sum(axis=1), 0.5 + CONFIDENCE / 2))
+    weights = prior / is_bonafide.sum(), (1 - prior) / (~is_bonafide).sum()
+    intervals, below, above = [], [], []
+    for i, row in enumerate(table.iter_rows(named=True)):
         own = place == i
-        mass = float(weights[own].sum())
-        rows.append(
-            {
-                "low": float(edges[i]),
-                "high": float(edges[i + 1]),
-                "n_bonafide": int((own & is_bonafide).sum()),
-                "n_spoof": int((own & ~is_bonafide).sum()),
-                "mass": mass,
-                "predicted": float(weights[own] @ probability[own]) / mass,
-                "observed": float(weights[own & is_bonafide].sum()) / mass,
-            }
+        total = n_bonafide[:, i] + n_spoof[:, i]
+        shares = n_bonafide[total > 0, i] / total[total > 0]
+        share = row["n_bonafide"] / (row["n_bonafide"] + row["n_spoof"])
+        n_units = np.unique(units[own]).size if draws.clustered else int(own.sum())
+        limits = rate_limits(share, shares, Trials(n_units, int(own.sum())))
+        low, high = hull(percentile_interval(shares), limits)
+        # As the classes weigh.
+        interval = Interval(
+            *(w[0] * q / (w[0] * q + w[1] * (1 - q)) for q, w in ((low, weights), (high, weights)))
         )
-    return pl.DataFrame(rows, schema=SCHEMA)
+        intervals.append(interval)
+        predicted, gap = row["predicted"], abs(row["predicted"] - row["observed"])
+        nearest = min(max(predicted, interval.low), interval.high)
+        below.append(abs(predicted - nearest))
+        above.append(max(gap, *(abs(predicted - end) for end in interval)))
+    gap = (table["predicted"] - table["observed"]).abs().to_list()
+    added = sum_limits(table["mass"].to_list(), gap, list(map(Interval, below, above)))
+    drawn_errors = percentile_interval(errors)
+    return intervals, within(hull(Interval(error - off, drawn_errors.high), added), 0.0, 1.0)
 
 
 def _equal_mass(probability: Floats, weights: Floats, bins: int) -> Floats:
@@ -101,13 +214,3 @@ def _equal_mass(probability: Floats, weights: Floats, bins: int) -> Floats:
     starts = np.searchsorted(reached, np.arange(1, bins) / bins, side="left") + 1
     inner = np.unique(ordered[starts[starts < ordered.size]])
     return np.concatenate([[0.0], inner[(inner > ordered[0]) & (inner < 1)], [1.0]])
-
-
-def calibration_error(table: pl.DataFrame) -> float:
-    """Expected calibration error of :func:`reliability`'s table, from 0 (right) to 1.
-
-    The mean distance of predicted and observed probability, weighted by mass. It depends on the
-    bins; Cllr does not.
-    """
-    distance = (table["predicted"] - table["observed"]).abs()
-    return float((table["mass"] * distance).sum())

@@ -32,6 +32,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "worst_n_spoof": pl.Int64(),
     "small_levels": pl.String(),
     "without_eer": pl.String(),
+    "without_interval": pl.String(),
 }
 
 
@@ -49,8 +50,9 @@ def breakdowns(
     Returns:
         name, seed, corpus, split, condition, n_levels, macro_eer (mean over the levels that have
         an EER) with its interval, the level with the highest EER with its interval and counts,
-        small_levels (those with fewer than `SMALL` trials of a class, separated by commas) and
-        without_eer (those that lack a class).
+        small_levels (those with fewer than `SMALL` trials of a class, separated by commas),
+        without_eer (those that lack a class) and without_interval (those that have too few units of
+        a class for one, so that the mean has none either; all where nothing is resampled).
     """
     names = {(system["id"], system["seed"]): system["name"] for system in systems}
     table = read_metrics(metrics).filter(
@@ -78,6 +80,7 @@ def breakdowns(
                 known.filter(pl.min_horizontal("n_bonafide", "n_spoof") < SMALL)
             ),
             "without_eer": _listed(levels.filter(pl.col("value").is_null())),
+            "without_interval": _listed(known.filter(pl.col("ci_low").is_null())),
         }
         if known.height:
             worst = known.sort("value", descending=True, maintain_order=True).row(0, named=True)

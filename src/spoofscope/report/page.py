@@ -38,7 +38,8 @@ CAPTIONS = {
         "Error rates per condition",
         "Equal error rate with its 95 % bootstrap interval. A spoofing system is compared with all "
         "bona fide clips; for other conditions both classes are of that level. In brackets: bona "
-        "fide + spoofed clips.",
+        "fide + spoofed clips. There is no interval where a class has fewer than two speakers (or "
+        "clips, where these are resampled), nor of a macro average over such a level.",
     ),
     "train_test_matrix": (
         "Trained on, tested on",
@@ -64,7 +65,9 @@ CAPTIONS = {
         "Of the clips with a predicted probability of bona fide, how many are; on the diagonal "
         "they are right. Raw takes scores for log-likelihood ratios, which nobody promises; "
         "calibrated is after the calibration fitted on the development set, within its bounds. "
-        "Large dots stand for many clips. ECE: mean distance from the diagonal.",
+        "Large dots stand for many clips, bars are 95 % intervals. ECE: mean distance from the "
+        "diagonal, with its 95 % interval; that of a few clips is too large even where all "
+        "probabilities are right.",
     ),
     "disagreements": (
         "Where two systems disagree",
