@@ -26,7 +26,7 @@ DRAWN = [name for name in ALL_DRAWN if name != "figure_layer_depth"]
 # Of the mini study: a stage, and rules that make what belongs to it.
 STAGES = {
     "artefacts": {"rate_artefacts", "correlate_artefacts"},
-    "attributions": {"explain", "localise", "average_attributions"},
+    "attributions": {"explain", "check_explanations", "localise", "average_attributions"},
     "audits": {"audit_corpus"},
     "detectors": {"train"},
     "disagreements": {"find_disagreements"},

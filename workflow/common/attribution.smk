@@ -80,6 +80,16 @@ def params_localise(wildcards):
     )
 
 
+def params_check_explanations(wildcards):
+    explained = explain_origin(wildcards.run, wildcards.seed, wildcards.corpus)
+    return with_code(
+        "check_explanations",
+        origins=[explained],
+        run=wildcards.run,
+        **bootstrap_options(),
+    )
+
+
 # --- means over many windows -------------------------------------------------------------------
 
 

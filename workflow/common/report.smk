@@ -129,6 +129,14 @@ def localise_origins():
     ]
 
 
+def check_origins():
+    corpus = STUDY.config.get("attribution", {}).get("corpus")
+    return [
+        origin(params_check_explanations, run=run, seed=seed, corpus=corpus)
+        for run, seed in attributed()
+    ]
+
+
 def layers_origins():
     return [origin(params_layer_weights, run=run, seed=seed) for run, seed in layered()]
 
@@ -151,7 +159,8 @@ def result_origins():
     return [
         *(origin(params_audit, corpus=corpus) for corpus in STUDY.corpora),
         *metrics_origins(STUDY.scorings()),
-        *(localise_origins() if localised() else explain_origins()),
+        *check_origins(),
+        *(localise_origins() if localised() else []),
         *average_origins(),
         *disagreement_origins(),
         *layers_origins(),

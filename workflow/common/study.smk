@@ -348,7 +348,7 @@ def attributions():
     if not attributed():
         return []
     corpus = STUDY.config["attribution"]["corpus"]
-    parts = ["safetensors", "regions.tsv", "summary.tsv"]
+    parts = ["safetensors", "regions.tsv", "summary.tsv", "checks.tsv"]
     if localised():
         parts.append("localisation.tsv")
     of_clips = [

@@ -74,6 +74,24 @@ rule localise:
         "../scripts/localise.py"
 
 
+rule check_explanations:
+    """How faithful the explanations are: means over clips, with their intervals."""
+    input:
+        manifest=f"{R}/manifests/{{corpus}}.tsv",
+        summary=f"{R}/attributions/{{run}}/seed{{seed}}/{{corpus}}.summary.tsv",
+    output:
+        f"{R}/attributions/{{run}}/seed{{seed}}/{{corpus}}.checks.tsv",
+    log:
+        f"{LOGS}/check_explanations/{{run}}/seed{{seed}}/{{corpus}}.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=params_check_explanations,
+    script:
+        "../scripts/check_explanations.py"
+
+
 rule average_attributions:
     """Mean Integrated Gradients of many windows, by frequency and time, per class and system."""
     input:

@@ -511,6 +511,7 @@ rule report:
         averages=averaged_files("summary.tsv"),
         attributions=attribution_files("summary.tsv"),
         audits=audits(),
+        checks=attribution_files("checks.tsv"),
         disagreements=disagreements(),
         figures=[path for path in figures() if path.endswith((".png", ".tsv"))],
         fingerprints=fingerprints(),

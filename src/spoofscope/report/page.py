@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 import polars as pl
 
+from spoofscope.attribution.checks import GAINS
 from spoofscope.errors import SpoofscopeError
 from spoofscope.figures.comparisons import read_comparisons, within_reach
 from spoofscope.files import write_text
@@ -291,6 +292,18 @@ def _localised(path: str) -> dict[str, Any] | None:
     ).row(0, named=True)
 
 
+def _gains(path: str) -> list[dict[str, Any]]:
+    """Rows of the checks over all clips: what masking by attribution changes beyond its control."""
+    table = read_table(path, {"system": pl.String(), "metric": pl.String(), "n": pl.Int64()})
+    rows = table.filter((pl.col("system") == ALL) & pl.col("metric").is_in(list(GAINS)))
+    return list(
+        rows.with_columns(
+            pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64)
+            for name in ("value", "ci_low", "ci_high")
+        ).iter_rows(named=True)
+    )
+
+
 def _attributions(summaries: Sequence[str], localisation: Sequence[str]) -> list[dict[str, Any]]:
     required: dict[str, pl.DataType] = {
         "utt_id": pl.String(),
@@ -313,6 +326,7 @@ def _attributions(summaries: Sequence[str], localisation: Sequence[str]) -> list
                 "failed": failed["utt_id"].to_list(),
                 # Not whatever lies there: an earlier study file may have left one.
                 "localised": _localised(localised) if localised in localisation else None,
+                "gains": _gains(path.replace(".summary.tsv", ".checks.tsv")),
             }
         )
     return rows

@@ -1,0 +1,104 @@
+"""How faithful the explanations of a detector are, over utterances, and how sure that is.
+
+Each explained utterance has its own checks (see `attribution.faithfulness`); here are their means.
+NumPy only.
+"""
+
+from typing import Any
+
+import polars as pl
+
+from spoofscope.errors import TableError
+from spoofscope.identity import rng_of
+from spoofscope.metrics.correlation import mean_interval
+from spoofscope.metrics.tables import clusters_of, resampled_by
+from spoofscope.names import ALL, BONAFIDE
+from spoofscope.options import check_resamples
+
+GAINS = {"deletion_gain": "deletion", "insertion_gain": "insertion"}
+"""Checks less their controls: means above 0 where explanations are faithful."""
+
+CHECKS = (
+    *("deletion", "deletion_control", "insertion", "insertion_control"),
+    *("gradient_spearman", "occlusion_spearman", "randomised_spearman"),
+)
+"""Columns of an explanation's summary; empty where an utterance has none."""
+
+_CLUSTER = "cluster of the bootstrap"
+_SCHEMA: dict[str, pl.DataType] = {
+    "system": pl.String(),
+    "metric": pl.String(),
+    "value": pl.Float64(),
+    "ci_low": pl.Float64(),
+    "ci_high": pl.Float64(),
+    "n": pl.Int64(),
+    "clusters": pl.Int64(),
+}
+
+
+def check_means(
+    summary: pl.DataFrame,
+    trials: pl.DataFrame,
+    *,
+    resamples: int,
+    seed: int,
+    cluster: str | None = None,
+) -> pl.DataFrame:
+    """Means of the checks over utterances: all, bona fide, and those of each spoofing system.
+
+    Args:
+        summary: utt_id, label, system and `CHECKS` of every explained utterance, null where it has
+            none.
+        trials: utt_id and the cluster column of its utterances.
+        resamples: 0 makes no intervals.
+        seed: of the bootstrap.
+        cluster: column whose values are resampled as wholes, see `metrics.tables.resampled_by`.
+
+    Returns:
+        system (`all`, `bonafide` or a system), metric (of `GAINS` and `CHECKS`; masking in units of
+        the score), value, ci_low and ci_high (95 % percentile bootstrap, see
+        `metrics.correlation.mean_interval`; null under 8 utterances, or 8 speakers where these are
+        drawn), n (utterances behind the value) and clusters (null where utterances are drawn).
+
+    Raises:
+        TableError: an utterance is no trial; as `metrics.tables.resampled_by`.
+    """
+    check_resamples(resamples, "bootstrap.resamples")
+    missing = summary.filter(~pl.col("utt_id").is_in(trials["utt_id"].implode()))["utt_id"]
+    if missing.len():
+        raise TableError(
+            f"{missing.len()} explained utterances are not in the manifest, such as {missing[0]!r}"
+        )
+    table = summary.with_columns(
+        pl.when(pl.col("label") == BONAFIDE)
+        .then(pl.lit(BONAFIDE))
+        .otherwise("system")
+        .alias("system"),
+        *((pl.col(of) - pl.col(f"{of}_control")).alias(name) for name, of in GAINS.items()),
+    )
+    own = table.select("utt_id").join(trials, on="utt_id", how="left", maintain_order="left")
+    column = resampled_by(own, cluster) if resamples else None
+    if column is not None:
+        table = table.with_columns(clusters_of(own, column).alias(_CLUSTER))
+    groups = [ALL, *sorted(table["system"].unique(), key=lambda name: (name != BONAFIDE, name))]
+    rows: list[dict[str, Any]] = []
+    for system in groups:
+        part = table if system == ALL else table.filter(pl.col("system") == system)
+        for metric in (*GAINS, *CHECKS):
+            known = part.drop_nulls(metric)
+            clusters = None if column is None else known[_CLUSTER]
+            row: dict[str, Any] = {
+                "system": system,
+                "metric": metric,
+                "n": known.height,
+                "clusters": None if clusters is None else clusters.n_unique(),
+            }
+            if known.height:
+                values = known[metric].to_numpy()
+                rng = rng_of("checks of explanations", seed, system, metric)
+                interval = mean_interval(values, resamples, rng, clusters)
+                row["value"] = float(values.mean())
+                if interval is not None:
+                    row.update(ci_low=interval.low, ci_high=interval.high)
+            rows.append(row)
+    return pl.DataFrame(rows, schema=_SCHEMA)

@@ -1,0 +1,22 @@
+"""Means of the checks of explanations over utterances, with their intervals."""
+
+from spoofscope.job import job
+
+with job(snakemake) as cfg:
+    import polars as pl
+
+    from spoofscope.attribution.checks import CHECKS, check_means
+    from spoofscope.tables import read_manifest, read_table, write_table
+
+    texts = dict.fromkeys(("utt_id", "label", "system"), pl.String())
+    summary = read_table(snakemake.input.summary, texts).with_columns(
+        pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64) for name in CHECKS
+    )
+    means = check_means(
+        summary,
+        read_manifest(snakemake.input.manifest),
+        resamples=cfg["resamples"],
+        seed=cfg["bootstrap_seed"],
+        cluster=cfg["cluster"],
+    )
+    write_table(snakemake.output[0], means)
