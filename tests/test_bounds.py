@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lir.algorithms.bayeserror import elub
 
 from calibrations import calibration_of
+from spoofscope.errors import SpoofscopeError
 from spoofscope.selection.calibration import (
     empirical_bounds,
     fit_calibration,
@@ -135,6 +136,8 @@ def test_no_text_claims_more_than_the_trials(n, prior, llr):
         assert 1 / int(match[1]) >= probability * (1 - 1e-9)
     elif match := re.fullmatch(r"at least (\d+) in (\d+)", text):
         assert int(match[1]) / int(match[2]) <= probability * (1 + 1e-9)
+    elif text.startswith("no evidence"):
+        assert n == 1
     else:
         digits = len(text.partition(".")[2])
         assert abs(float(text) - probability) <= 0.5 * 10.0**-digits + 1e-12
@@ -152,6 +155,8 @@ def test_no_text_claims_more_than_the_trials(n, prior, llr):
         (48, -2.5, "0.08"),
         (2000, -6, "0.0025"),
         (4, 0.5, "0.6"),
+        (2, -9, "at most 1 in 3"),
+        (1, 9, "no evidence for spoof"),
     ],
 )
 def test_probabilities_as_they_are_said(n, llr, said):
@@ -168,3 +173,41 @@ def test_what_supports_it_is_said():
     assert " of 1 speaker support" in supported_text(calibration_of(n_speakers=1))
     assert "clips support likelihood ratios" in supported_text(calibration_of())
     assert json.dumps(calibration_of())
+
+
+def test_bounds_that_say_nothing_are_said_to_say_nothing():
+    """Where a probability would be "at least 1 in 2", words say that there is no evidence."""
+    narrow = calibration_of(n=40) | {"lower": -0.1, "upper": 0.3}
+    said = [probability_text(posterior(llr, 0.5), narrow) for llr in (-0.1, 0.1, 0.3)]
+    assert said == ["no evidence for spoof", "0.5", "no evidence for bona fide"]
+    assert supported_text(narrow) == (
+        "40 bona fide and 40 spoof development clips support likelihood ratios from 1/1.11 to 1.35 "
+        "only, which is hardly any evidence"
+    )
+    assert supported_text(calibration_of(n=1)).endswith(
+        "support no likelihood ratio but 1, which is no evidence"
+    )
+    # One side may still say something.
+    lopsided = calibration_of(n=40) | {"lower": -0.1}
+    assert probability_text(posterior(-0.1, 0.5), lopsided) == "no evidence for spoof"
+    assert probability_text(posterior(math.log(40), 0.5), lopsided) == "at least 40 in 41"
+    assert "evidence" not in supported_text(lopsided)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [1e-300, 1e-200, 1e200, 2e307])
+def test_the_size_of_scores_changes_no_ratio(size):
+    rng = np.random.default_rng(3)
+    bonafide, spoof = rng.normal(1, 1, 30), rng.normal(-1, 1, 40)
+    usual, scaled = fit_calibration(bonafide, spoof), fit_calibration(size * bonafide, size * spoof)
+    assert scaled["scale"] * size == pytest.approx(usual["scale"])
+    assert log_likelihood_ratios(size * bonafide, scaled) == pytest.approx(
+        log_likelihood_ratios(bonafide, usual)
+    )
+    assert (scaled["lower"], scaled["upper"]) == pytest.approx((usual["lower"], usual["upper"]))
+
+
+@pytest.mark.filterwarnings("error")
+def test_scores_that_no_line_fits_are_named():
+    with pytest.raises(SpoofscopeError, match=r"from -2e-310 to 3e-310.*too large or too small"):
+        fit_calibration([3e-310, 1e-310, -1e-310], [-2e-310, 0.0, 2e-310])

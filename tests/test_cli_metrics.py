@@ -1,6 +1,7 @@
 """`spoofscope metrics` and `spoofscope predict` as a user meets them."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -175,6 +176,39 @@ def test_too_few_resamples_are_refused_by_name(files, capsys, count):
     assert err.startswith(f"spoofscope metrics: --bootstrap: {count} resamples are too few")
     assert "at least 100" in err
     assert err.count("\n") == 1
+
+
+def test_why_there_is_no_interval_is_said(tmp_path, capsys, caplog):
+    """One trial of each class: nothing was resampled, and no interval says nothing about others."""
+    scores, trials = tmp_path / "scores.tsv", tmp_path / "trials.tsv"
+    scores.write_text("utt_id\tscore\na\t1\nb\t0\n")
+    for speakers, options, said in (
+        ("xy", (), ["single speaker of bonafide", "single speaker of spoof"]),
+        ("xx", (), ["one by one, which says", "trial of bonafide", "trial of spoof"]),
+        ("--", (), ["single trial of bonafide", "single trial of spoof"]),
+        ("--", ("--cluster", "speaker"), ["speaker of all trials is unknown", "trial", "trial"]),
+    ):
+        first, second = speakers
+        trials.write_text(f"utt_id\tlabel\tspeaker\na\tbonafide\t{first}\nb\tspoof\t{second}\n")
+        caplog.clear()
+        arguments = ("metrics", "--scores", str(scores), "--trials", str(trials), "--json")
+        code, out, _ = run(capsys, *arguments, *options)
+        assert code == 0
+        assert json.loads(out)["pooled"]["eer_ci"] is None
+        messages = [record.getMessage() for record in caplog.records]
+        assert len(messages) == len(said)
+        for message, part in zip(messages, said, strict=True):
+            assert part in message
+
+
+def test_a_pipe_is_told_from_a_missing_file(files, capsys):
+    _, trials, _ = files
+    readable, writable = os.pipe()
+    code, _, err = run(capsys, "metrics", "--scores", f"/dev/fd/{readable}", "--trials", trials)
+    os.close(readable)
+    os.close(writable)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "a pipe or a device, and a table is read from a file" in err
 
 
 def test_speakers_are_the_unit_where_they_are_known(files, capsys):

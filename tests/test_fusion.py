@@ -109,6 +109,16 @@ def test_calibration_of_huge_scores():
     assert moved["offset"] + moved["scale"] * 1e9 == pytest.approx(fitted["offset"], abs=1e-4)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("method", ["logistic", "linear", "znorm_mean"])
+def test_the_size_of_a_systems_scores_changes_no_fused_ratio(method):
+    scores, labels = systems()
+    model = fit_fusion(scores, labels, method)
+    huge = {name: values * (1e200 if name == "b" else 1.0) for name, values in scores.items()}
+    fused = apply_fusion(fit_fusion(huge, labels, method), huge)
+    assert fused == pytest.approx(apply_fusion(model, scores), rel=1e-6, abs=1e-6)
+
+
 def test_separable_calibration_is_as_modest_as_the_number_of_trials():
     few = fit_calibration([1.0, 2.0], [-2.0, -1.0])
     many = fit_calibration([1.0, 2.0] * 100, [-2.0, -1.0] * 100)

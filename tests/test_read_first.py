@@ -139,6 +139,25 @@ def test_intervals_from_few_or_unknown_speakers():
     assert "take every clip for independent, because its speakers are not known" in alone.text
     (asked,) = found(cluster="none")
     assert "because the study asks for it" in asked.text
+    # A column was asked for that says nothing: nobody asked for single clips.
+    (dashes,) = found(manifests=unknown, cluster="speaker")
+    assert dashes.text == alone.text
+    rooms = {"c": manifest().with_columns(room=pl.lit("-"))}
+    (rooms_unknown,) = found(manifests=rooms, cluster="room")
+    assert "because its column room is '-' throughout, which means unknown" in rooms_unknown.text
+    halls = {"c": manifest().with_columns(room=pl.format("r{}", pl.int_range(pl.len()) % 3))}
+    (few_rooms,) = found(manifests=halls, cluster="room")
+    assert "come from 3 values of room of the class" in few_rooms.text
+
+
+def test_a_single_speaker_of_a_class():
+    (single,) = found(manifests={"c": manifest(spoof_speakers=1)})
+    assert single.text == (
+        "On c, eval, there is a single speaker of spoofed speech: what is counted on that class "
+        "has no interval, and says nothing about another speaker."
+    )
+    (nobody,) = found(manifests={"c": manifest(speakers=1, spoof_speakers=1)})
+    assert "because all of them are of one speaker" in nobody.text
 
 
 CUE = ("cue", "eval", "A", "leading_silence", 0.02, "warn", "median 0.1 s of 9, 0.3 s of 8")

@@ -49,6 +49,22 @@ def shown(name: str | os.PathLike[str]) -> str:
     return '"' + "".join(map(_escaped, text)) + '"'
 
 
+def no_file(path: Path, kind: str) -> str:
+    """Why a path that is no regular file cannot be read as one, and the way out.
+
+    Args:
+        path: of the file.
+        kind: what it should be, such as "table".
+    """
+    if path.is_dir():
+        return f"{path}: a folder, not a {kind}"
+    if path.exists():
+        return (
+            f"{path}: a pipe or a device, and a {kind} is read from a file; write it into one first"
+        )
+    return f"{path}: no such {kind}"
+
+
 def one_line(text: object) -> str:
     """A message as one line that every terminal can print; what is not printable is escaped."""
     return printable(" ".join(str(text).split()))

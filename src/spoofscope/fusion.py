@@ -353,12 +353,15 @@ def _aligned(
 def _weights(method: str, scores: Floats, bonafide: npt.NDArray[np.bool_], prior: float) -> Floats:
     """One weight per system, in the scale of its scores."""
     n_systems = scores.shape[1]
-    spread = scores.std(axis=0)
     if method in ("mean", "rank_mean"):
         return np.full(n_systems, 1 / n_systems)
+    # In shares of the largest: squares of huge scores are larger than any number.
+    sizes = np.abs(scores).max(axis=0)
+    shares = scores / sizes
+    spread = shares.std(axis=0) * sizes
     if method == "znorm_mean":
         return np.asarray(1 / (n_systems * spread))
-    standardised = (scores - scores.mean(axis=0)) / spread
+    standardised = (shares - shares.mean(axis=0)) / shares.std(axis=0)
     real, fake = standardised[bonafide], standardised[~bonafide]
     if method == "logistic":
         ordered = np.concatenate([real, fake])

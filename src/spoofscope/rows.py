@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spoofscope.errors import TableError
+from spoofscope.files import no_file
 
 NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 """A number as text: not all that Python takes, which reads 1_000, digits of any script and inf."""
@@ -71,8 +72,7 @@ def lines(path: str | Path) -> Iterator[tuple[int, str]]:
     path = Path(path)
     try:
         if not path.is_file():
-            what = "a folder, not a table" if path.is_dir() else "no such table"
-            raise TableError(f"{path}: {what}")
+            raise TableError(no_file(path, "table"))
         with open(path, "rb") as stream:
             start = stream.read(8)
             for magic, kind in _OTHERS:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from spoofscope.errors import ConfigError, TableError
-from spoofscope.files import atomic_path
+from spoofscope.files import atomic_path, no_file
 from spoofscope.options import check_keys, nearest
 from spoofscope.rows import check_columns, finite_number, lines, read_header
 from spoofscope.selection.operating_points import eer
@@ -107,7 +107,7 @@ def read_foreign_scores(
     if higher not in LABELS:
         raise ConfigError(f"higher: must be one of {', '.join(LABELS)}, not {higher!r}")
     if not path.is_file():
-        raise TableError(f"{path}: no such score file")
+        raise TableError(no_file(path, "score file"))
     rows = _table_rows(path, format, columns or {}) if format in _TABLES else None
     if rows is None:
         if columns:

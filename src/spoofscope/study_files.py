@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from spoofscope.errors import ConfigError
+from spoofscope.files import no_file
 
 Config = dict[str, Any]
 
@@ -71,7 +72,7 @@ def _composed(path: Path) -> Any:
     """The node of a file's document; None where it has none."""
     try:
         if path.exists() and not path.is_file():
-            raise ConfigError(f"{path}: no such study file: it is no file")
+            raise ConfigError(no_file(path, "study file"))
         if path.is_file() and path.stat().st_size > MOST_BYTES:
             raise ConfigError(f"{path}: larger than {MOST_BYTES // 2**20} MB; is it a study file?")
         data = path.read_bytes()

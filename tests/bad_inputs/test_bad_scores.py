@@ -238,7 +238,11 @@ CASES: dict[str, tuple[object, object, str | float]] = {
         0.5,
     ),
     "a folder": ("/", T, "/: a folder, not a table"),
-    "a device": ("/dev/null", T, "/dev/null: no such table"),
+    "a device": (
+        "/dev/null",
+        T,
+        "/dev/null: a pipe or a device, and a table is read from a file; write it into one first",
+    ),
     "no such file": ("/nope.tsv", T, "/nope.tsv: no such table"),
     "an address": ("http://127.0.0.1:1/s.tsv", T, "no such table"),
     "an address of a bucket": ("s3://bucket/s.tsv", T, "no such table"),
@@ -348,7 +352,7 @@ def test_names_are_no_patterns(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert "no such table" in str(judged(tmp_path, capsys, str(tmp_path / "pipe"), T))
+    assert "pipe: a pipe or a device" in str(judged(tmp_path, capsys, str(tmp_path / "pipe"), T))
 
 
 # Format, content, what the refusal says (or the ids that are read).

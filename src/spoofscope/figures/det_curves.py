@@ -38,6 +38,7 @@ def draw(
     scored = {(system["id"], system["seed"]): system["sets"] for system in systems}
     for panel, (corpus, split) in enumerate(sets, start=1):
         axes = figure.add_subplot(1, len(sets), panel)
+        unseen = False
         for i, (system, seed) in enumerate(labels):
             if [corpus, split] not in scored[system, seed]:
                 continue
@@ -56,10 +57,16 @@ def draw(
             )
             p_fa, p_miss = curve.p_fa[keep], curve.p_miss[keep]
             value = eer(bonafide, spoof).value
+            # All of a curve without errors, or with nothing else, is outside of the axes.
+            inside = (np.minimum(p_fa, p_miss) >= _LIMITS[0]) & (
+                np.maximum(p_fa, p_miss) <= _LIMITS[1]
+            )
+            mark = "" if inside.any() else "*"
+            unseen = unseen or bool(mark)
             axes.plot(
                 ndtri(np.clip(p_fa, _LIMITS[0] / 10, 1 - 1e-6)),
                 ndtri(np.clip(p_miss, _LIMITS[0] / 10, 1 - 1e-6)),
-                label=f"{labels[system, seed]}: {percent(value)} %",
+                label=f"{labels[system, seed]}: {percent(value)} %{mark}",
                 **line_style(i),
             )
             rows.append(
@@ -81,5 +88,6 @@ def draw(
         axes.set_xlabel("spoof accepted (%)")
         axes.set_ylabel("bona fide rejected (%)")
         axes.set_title(f"{corpus}, {split}")
-        axes.legend(title="EER", title_fontsize=7, loc="lower left")
+        title = "EER (*: the curve is beyond the axes)" if unseen else "EER"
+        axes.legend(title=title, title_fontsize=7, loc="lower left")
     save(figure, outputs, pl.concat(rows))

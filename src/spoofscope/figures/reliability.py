@@ -124,7 +124,7 @@ def _measured(
         units = first, second
     even = reliability(*ratios, prior, bins, units=units, draws=draws)
     adaptive = reliability(*ratios, prior, bins, adaptive=True, units=units, draws=draws)
-    numbers = {"prior": prior}
+    numbers: dict[str, float | None] = {"prior": prior}
     for name, found in (("ece", even), ("ece_adaptive", adaptive)):
         low, high = found.interval or (None, None)
         numbers |= {name: found.error, f"{name}_low": low, f"{name}_high": high}

@@ -167,7 +167,7 @@ def _intervals(
         """Sums of the values by bin in each resample, (resamples, bins)."""
         cells = units[of_class] * shape[1] + place[of_class]
         by_unit = np.bincount(cells, values[of_class], shape[0] * shape[1]).reshape(shape)
-        sums: Floats = draws.times @ by_unit
+        sums: Floats = draws.times.astype(np.float64) @ by_unit
         return sums
 
     ones = np.ones(units.size)

@@ -107,6 +107,8 @@ def evaluate(
     # Sums of floats depend on their order; the order of the rows must not show in the numbers.
     joined = joined.sort("utt_id").with_row_index(_ROW)
     draws = draw(joined, bootstrap, seed, cluster) if bootstrap else None
+    if draws is not None:
+        _warn_of_single_units(joined, draws, cluster)
     measures = _measures(draws, threshold, calibration, tandem, only)
     rows = _rows(POOLED, NO_LEVEL, measures.level(joined), joined)
     for condition in by:
@@ -123,6 +125,20 @@ def evaluate(
             }
             rows += _rows(condition, MACRO, means, joined)
     return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def _warn_of_single_units(
+    joined: pl.DataFrame, draws: bootstraps.Draws, cluster: str | None
+) -> None:
+    what = (cluster or SPEAKER) if draws.clustered else "trial"
+    for label in LABELS:
+        own = draws.units[(joined["label"] == label).to_numpy()]
+        if own.size and (own == own[0]).all():
+            _LOGGER.warning(
+                "there is a single %s of %s, so numbers that need this class have no interval",
+                what,
+                label,
+            )
 
 
 def draw(
@@ -179,6 +195,12 @@ def resampled_by(trials: pl.DataFrame, cluster: str | None) -> str | None:
     known = trials.filter(pl.col(column).cast(pl.String) != UNKNOWN)
     unknown = trials.height - known.height
     if known.is_empty():
+        if cluster is not None:
+            _LOGGER.warning(
+                "the %s of all trials is unknown: they are resampled one by one, and the intervals "
+                "may be too narrow",
+                column,
+            )
         return None
     if known[column].n_unique() < 2 and not unknown:
         if cluster is not None:
@@ -187,8 +209,8 @@ def resampled_by(trials: pl.DataFrame, cluster: str | None) -> str | None:
                 f"another column, or {ONE_BY_ONE!r} for single trials"
             )
         _LOGGER.warning(
-            "all trials are of one %s: they are resampled one by one, and the intervals say "
-            "nothing about others",
+            "all trials are of one %s: they are resampled one by one, which says nothing about "
+            "others",
             column,
         )
         return None

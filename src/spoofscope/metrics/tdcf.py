@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spoofscope.errors import ConfigError, SpoofscopeError, TableError
+from spoofscope.files import no_file
 from spoofscope.options import check_keys
 from spoofscope.rows import finite_number, rows
 from spoofscope.selection.operating_points import Floats, check_class, det_curve, eer
@@ -90,7 +91,7 @@ def read_asv_scores(path: str | Path) -> dict[str, Floats]:
     """
     path = Path(path)
     if not path.is_file():
-        raise TableError(f"{path}: no such file of ASV scores")
+        raise TableError(no_file(path, "file of ASV scores"))
     scores: dict[str, list[float]] = {key: [] for key in _KEYS}
     for number, fields in rows(path, " "):
         if len(fields) < 2 or fields[-2] not in scores:

@@ -7,7 +7,13 @@ import polars as pl
 
 from spoofscope.figures.comparisons import within_reach
 from spoofscope.metrics.paired import ALPHA
-from spoofscope.metrics.tables import SPEAKER, clusters_of, resampled_by
+from spoofscope.metrics.tables import (
+    ONE_BY_ONE,
+    SPEAKER,
+    UNKNOWN,
+    clusters_of,
+    resampled_by,
+)
 from spoofscope.report.audits import attention, listed, sentences, strongest_cue
 from spoofscope.tables import LABELS, rows_of_source
 
@@ -215,29 +221,48 @@ def _few_speakers(
     for corpus, split in sets:
         trials = manifests[corpus].filter(pl.col("split") == split)
         column = resampled_by(trials, cluster)
-        if column is None:
-            known = trials.filter(pl.col(SPEAKER) != "-")[SPEAKER].n_unique()
-            who = "its speakers are not known" if known == 0 else f"{known} speaker is known"
-            if cluster is not None:
-                who = "the study asks for it"
+        names = trials["utt_id"] if column is None else clusters_of(trials, column)
+        units = trials.select("label", names.alias("unit")).group_by("label").n_unique()
+        label, n = units.sort("unit", "label").row(0)
+        concerns = _of(None, corpus, split)
+        if n < 2:
+            what = "clip" if column is None else column
             yield Point(
-                f"Intervals on {corpus}, {split}, take every clip for independent, because {who}; "
-                "clips of one speaker are alike, so they may be too narrow.",
-                _of(None, corpus, split),
+                f"On {corpus}, {split}, there is a single {what} of {_CLASSES[label]}: what is "
+                f"counted on that class has no interval, and says nothing about another {what}.",
+                concerns,
             )
-            continue
-        units = trials.with_columns(unit=clusters_of(trials, column))
-        n = min(
-            units.filter(pl.col("label") == label)["unit"].n_unique()
-            for label in units["label"].unique()
+        elif column is None:
+            yield Point(
+                f"Intervals on {corpus}, {split}, take every clip for independent, because "
+                f"{_why_alone(trials, cluster)}; clips of one speaker are alike, so they may be "
+                "too narrow.",
+                concerns,
+            )
+        elif n < FEW_SPEAKERS:
+            what = f"{n} speakers" if column == SPEAKER else f"{n} values of {column}"
+            yield Point(
+                f"Intervals on {corpus}, {split}, come from {what} of the class that has fewer; "
+                "they tell little about others.",
+                concerns,
+            )
+
+
+_CLASSES = {"bonafide": "bona fide speech", "spoof": "spoofed speech"}
+
+
+def _why_alone(trials: pl.DataFrame, cluster: str | None) -> str:
+    """Why trials are drawn one by one."""
+    if cluster == ONE_BY_ONE:
+        return "the study asks for it"
+    column = cluster or SPEAKER
+    if (trials[column].cast(pl.String) == UNKNOWN).all():
+        return (
+            "its speakers are not known"
+            if column == SPEAKER
+            else f"its column {column} is {UNKNOWN!r} throughout, which means unknown"
         )
-        if n < FEW_SPEAKERS:
-            plural = "s" if n != 1 else ""
-            yield Point(
-                f"Intervals on {corpus}, {split}, come from {n} {column}{plural} of the class that "
-                "has fewer; they tell little about others.",
-                _of(None, corpus, split),
-            )
+    return "all of them are of one speaker"
 
 
 def _of(

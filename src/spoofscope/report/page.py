@@ -27,7 +27,9 @@ CAPTIONS = {
     "det_curves": (
         "Detection error trade-off",
         "How many bona fide clips are rejected for how many spoofs accepted, as the threshold "
-        "moves; normal-deviate axes. Lower left is better; the diagonal marks equal error rates.",
+        "moves; normal-deviate axes. Lower left is better; the diagonal marks equal error rates. A "
+        "curve without errors, or with hardly anything else, lies beyond the axes (0.08 to 90 %), "
+        "and has a star in the legend.",
     ),
     "score_histograms": (
         "Scores",

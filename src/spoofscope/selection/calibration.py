@@ -22,6 +22,8 @@ from spoofscope.selection.operating_points import Floats, check_scores
 log = logging.getLogger(__name__)
 
 _MAX_STEPS = 200
+# Natural logarithm of the least ratio that is called evidence.
+_EVIDENCE = math.log(2)
 
 
 class Calibration(TypedDict):
@@ -135,32 +137,41 @@ def fit_calibration(
             of ASVspoof 5.
 
     Raises:
-        SpoofscopeError: as :func:`check_scores`; also for a prior outside
-            (0, 1), or scores that are all the same.
+        SpoofscopeError: as :func:`check_scores`; also for a prior outside (0, 1), scores that are
+            all the same, and scores of which some are so far from the others that no line fits.
     """
     bonafide, spoof = check_scores(bonafide, spoof)
     check_prior(prior)
     scores = np.concatenate([bonafide, spoof])
-    centre, spread = float(scores.mean()), float(scores.std())
     if scores.min() == scores.max():
         raise SpoofscopeError(
             f"all {scores.size} scores are {scores[0]}; a constant score cannot be calibrated"
         )
+    # In shares of the largest: squares of huge scores are larger than any number.
+    size = float(np.abs(scores).max())
+    shares = scores / size
+    centre, spread = float(shares.mean()), float(shares.std())
     targets = np.repeat([1.0, 0.0], [bonafide.size, spoof.size])
     if bonafide.min() >= spoof.max() or bonafide.max() <= spoof.min():
         targets[: bonafide.size] = (bonafide.size + 1) / (bonafide.size + 2)
         targets[bonafide.size :] = 1 / (spoof.size + 2)
     weights = class_weights(bonafide.size, spoof.size, prior)
-    slope, intercept = fit_logistic(
-        ((scores - centre) / spread)[:, None], targets, weights, _logit(prior), ridge=0.0
-    )
+    try:
+        slope, intercept = fit_logistic(
+            ((shares - centre) / spread)[:, None], targets, weights, _logit(prior), ridge=0.0
+        )
+    except SpoofscopeError as error:
+        # Separable classes have soft targets, so that only distances can be the reason.
+        raise SpoofscopeError(_out_of_line(scores)) from error
     if slope < 0:
         log.warning(
             "calibration: the scale is negative: on these trials spoof scores higher than bona "
             "fide, so the detector is worse than chance or its polarity is inverted"
         )
-    scale = float(slope / spread)
-    offset = float(intercept - scale * centre)
+    scale = float(slope / spread) / size
+    offset = float(intercept - slope / spread * centre)
+    if not math.isfinite(scale) or (scale == 0) != (slope == 0):
+        raise SpoofscopeError(_out_of_line(scores))
     bounds = empirical_bounds(scale * bonafide + offset, scale * spoof + offset)
     return {
         "scale": scale,
@@ -171,6 +182,15 @@ def fit_calibration(
         "n_bonafide": bonafide.size,
         "n_spoof": spoof.size,
     }
+
+
+def _out_of_line(scores: Floats) -> str:
+    low, middle, high = np.quantile(scores, [0.0, 0.5, 1.0], method="nearest")
+    return (
+        f"no calibration fits these {scores.size} scores, which reach from {low:.4g} to {high:.4g} "
+        f"with {middle:.4g} in the middle: they are too large or too small for the arithmetic, or "
+        "the farthest make all others look alike; look for scores that are wrong, or scale them"
+    )
 
 
 def empirical_bounds(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> Bounds:
@@ -246,21 +266,34 @@ def supported_text(calibration: Mapping[str, Any]) -> str:
     """What the development trials of a calibration support, as half a sentence."""
     speakers = calibration.get("n_speakers")
     of = "" if speakers is None else f" of {speakers} speaker{'s' if speakers != 1 else ''}"
-    lower, upper = (math.exp(calibration[end]) for end in ("lower", "upper"))
-    return (
+    clips = (
         f"{calibration['n_bonafide']} bona fide and {calibration['n_spoof']} spoof development "
-        f"clips{of} support likelihood ratios from {_ratio_text(lower)} to {_ratio_text(upper)}"
+        f"clips{of}"
     )
+    lower, upper = (_ratio_text(math.exp(calibration[end])) for end in ("lower", "upper"))
+    if lower == upper == "1":
+        return f"{clips} support no likelihood ratio but 1, which is no evidence"
+    weak = _is_weak(calibration["lower"]) and _is_weak(calibration["upper"])
+    no_evidence = " only, which is hardly any evidence" if weak else ""
+    return f"{clips} support likelihood ratios from {lower} to {upper}{no_evidence}"
 
 
 def _ratio_text(ratio: float) -> str:
-    return f"{ratio:.3g}" if ratio >= 1 else f"1/{1 / ratio:.3g}"
+    text = f"{ratio:.3g}" if ratio >= 1 else f"1/{1 / ratio:.3g}"
+    return "1" if text == "1/1" else text
+
+
+def _is_weak(ratio: float) -> bool:
+    """Whether a natural-log ratio says next to nothing."""
+    return abs(ratio) < _EVIDENCE
 
 
 def probability_text(probability: float, calibration: Mapping[str, Any]) -> str:
     """A posterior with the digits that the development trials support, such as "0.31".
 
-    At the bounds it says that it is one: "at most 1 in 49", "at least 48 in 49".
+    At the bounds it says that it is one: "at most 1 in 49", "at least 48 in 49". Where a bound is
+    so near to 1 that this would say nothing, the words are "no evidence for spoof" or "no evidence
+    for bona fide".
 
     Args:
         probability: :func:`posterior` of a ratio of this calibration, at its prior.
@@ -268,11 +301,16 @@ def probability_text(probability: float, calibration: Mapping[str, Any]) -> str:
     """
     prior = calibration["prior"]
     least, largest = (posterior(calibration[end], prior) for end in ("lower", "upper"))
-    if probability <= least < 0.5:
-        return f"at most 1 in {_one_in(least)}"
-    if probability >= largest > 0.5:
-        n = _one_in(1 - largest)
-        return f"at least {n - 1} in {n}"
+    if probability <= least:
+        if _is_weak(calibration["lower"]):
+            return "no evidence for spoof"
+        if (n := _one_in(least)) > 2:
+            return f"at most 1 in {n}"
+    if probability >= largest:
+        if _is_weak(calibration["upper"]):
+            return "no evidence for bona fide"
+        if (n := _one_in(1 - largest)) > 2:
+            return f"at least {n - 1} in {n}"
     # As many digits as a step of one in that many has.
     digits = max(1, math.ceil(-math.log10(min(least, 1 - largest)) - 1e-9))
     return f"{probability:.{digits}f}"
