@@ -54,6 +54,8 @@ rule augment:
         f"{LOGS}/augment/{{augmented}}.log",
     wildcard_constraints:
         augmented=one_of(STUDY.copies),
+    # Trainings wait for it, and it waits for two free cores: before them, not after them.
+    priority: 20
     conda:
         ENVIRONMENT
     threads: 2

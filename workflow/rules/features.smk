@@ -30,6 +30,8 @@ rule extract_features:
         f"{LOGS}/extract_features/{{features}}/{{corpus}}.{{split}}-{{shard}}.log",
     benchmark:
         f"{R}/benchmarks/extract_features/{{features}}/{{corpus}}.{{split}}-{{shard}}.tsv"
+    # Before the trainings, which wait for it.
+    priority: 15
     conda:
         ENVIRONMENT
     threads: 1
