@@ -223,9 +223,15 @@ def _flac(path: Path, source: Source, kind: str, check: bool) -> Recording:
     info = flac.stream_info(source, check=check)
     known = info.n_samples or None
 
+    def opened() -> AbstractContextManager[soundfile.SoundFile]:
+        # Without a length libsndfile reads on into the tags behind the last frame.
+        if known is None and info.end < source.size:
+            return _in_part(_Part(path, 0, info.end))
+        return _opened(path)
+
     def blocks(size: int) -> Blocks:
         digest, done = hashlib.md5(usedforsecurity=False), 0
-        with _opened(path) as file:
+        with opened() as file:
             wide = info.bits > 16
             while known is None or done < known:
                 left = _UNKNOWN_SAMPLES if known is None else known - done

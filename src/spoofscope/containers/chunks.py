@@ -4,6 +4,9 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
+
+from spoofscope.containers.joined import check_single, joined
 from spoofscope.containers.source import Source
 from spoofscope.containers.tags import after_tags
 from spoofscope.errors import AudioError
@@ -25,6 +28,9 @@ _SOUND = frozenset(
 # length.
 _FOREIGN = (0x31, 0x50, 0x55)
 _VOC_SOUND = (1, 2, 9)
+_ID3V1 = 128
+# Behind samples of unknown number chunks are looked for in so many bytes.
+_LONGEST_TAIL = 1 << 20
 
 
 class Sound(NamedTuple):
@@ -33,8 +39,8 @@ class Sound(NamedTuple):
     start: first byte. length: bytes that are there. frame: bytes of a sample of all channels;
     None where the samples are compressed. n_samples: per channel, where they are compressed and
     the header counts them. rate, channels: as the header of a WAV file has them. patch: a place and
-    the bytes that would have to stand there, where the header gives a length of 0. foreign:
-    libsndfile opens it, and does not hear it as it is.
+    the bytes that would have to stand there, where the header gives no length. foreign: libsndfile
+    opens it, and does not hear it as it is.
     """
 
     start: int
@@ -106,35 +112,80 @@ def wav(source: Source) -> Sound:
             length = chunk.length
             if long_length is not None and length == 0xFFFFFFFF:
                 length = long_length
-            there = source.size - chunk.start
-            if length == 0 and there and not _is_tail(source, chunk.start, form):
-                kind = form.order + ("I" if form.width == 4 else "Q")
-                known = struct.pack(kind, min(there + form.own, (1 << 8 * form.width) - 1))
-                sound = Sound(chunk.start, there, frame, patch=(chunk.start - form.width, known))
-            else:
-                sound = _sound(source, chunk.start, length, frame, form)
+            sound = _sound(source, chunk, length, frame, form)
             return sound._replace(rate=rate, channels=channels, foreign=codec in _FOREIGN)
         elif chunk.start + chunk.length > source.size:
             break
     raise AudioError("truncated or damaged: it has no data chunk; fetch the file again")
 
 
-def _sound(source: Source, start: int, length: int, frame: int | None, form: _Form) -> Sound:
-    there = source.size - start
+def _sound(
+    source: Source, chunk: _Chunk, length: int, frame: int | None, form: _Form, offset: int = 0
+) -> Sound:
+    """The samples of a chunk of so many bytes, which begin `offset` bytes behind its head."""
+    there = source.size - chunk.start
+    start, end = chunk.start + offset, chunk.start + length
     room = start + (frame or 0) + _STREAMED_ROOM
     streamed = form.width == 4 and any(top - room <= length <= top for top in _STREAMED)
-    if length > there and streamed:
-        return Sound(start, there, frame)
+    unknown = length == 0 and not _is_tail(source, start, form)
+    if there > offset and (unknown or (length > there and streamed)):
+        end = _end_of_samples(source, start, form)
+        # libsndfile goes on to the end of the file only where the length is beyond it.
+        if not unknown and end == source.size:
+            return Sound(start, end - start, frame)
+        patch = _length(chunk, end - chunk.start, form)
+        return Sound(start, end - start, frame, patch=patch)
     if length > there:
         raise AudioError(
             f"truncated: {length - there} bytes of its data are missing; fetch the file again"
         )
-    if not _is_tail(source, start + length, form):
+    if not _is_tail(source, end, form):
         raise AudioError(
             f"its header gives the data {length} bytes, but {there - length} more follow that are "
             "no chunk: its length is wrong; write the file again"
         )
-    return Sound(start, length, frame)
+    return Sound(start, max(0, length - offset), frame)
+
+
+def _length(chunk: _Chunk, length: int, form: _Form) -> tuple[int, bytes]:
+    """The place where the length of a chunk stands, and another length as it would stand there."""
+    kind = form.order + ("I" if form.width == 4 else "Q")
+    most = (1 << 8 * form.width) - 1
+    return chunk.start - form.width, struct.pack(kind, min(length + form.own, most))
+
+
+def _end_of_samples(source: Source, start: int, form: _Form) -> int:
+    """Where samples end of which the header does not say how many there are.
+
+    What stands at the end of the file is a tag, or chunks, each of which ends where the next one
+    begins, and the last with the file: samples look like that once in a million files.
+
+    Raises:
+        AudioError: another recording begins behind them.
+    """
+    check_single(source, start)
+    end = source.size
+    if end - start >= _ID3V1 and source.at(end - _ID3V1, 3) == b"TAG":
+        end -= _ID3V1
+    if form.width != 4:
+        return end
+    first = max(start, end - _LONGEST_TAIL)
+    tail = np.frombuffer(source.at(first, end - first), np.uint8)
+    # Names are four printable characters.
+    printable = (tail >= 32) & (tail < 127)
+    named = printable[:-7] & printable[1:-6] & printable[2:-5] & printable[3:-4]
+    places = np.flatnonzero(named)
+    heads = tail[places[:, None] + np.arange(4, 8)].astype(np.int64)
+    weights = 256 ** np.arange(4) if form.order == "<" else 256 ** np.arange(3, -1, -1)
+    lengths = heads @ weights
+    ends = first + places + 8 + lengths
+    while True:
+        reaching = places[(ends == end) | (ends + lengths % 2 == end)]
+        if not reaching.size:
+            return end
+        end = first + int(reaching[0])
+        if tail[end - first :][:4].tobytes() in _SOUND:
+            raise joined(end)
 
 
 def _is_tail(source: Source, place: int, form: _Form) -> bool:
@@ -150,9 +201,7 @@ def _only_chunks(source: Source, place: int, form: _Form) -> bool:
         if not all(32 <= byte < 127 for byte in chunk.name):
             break
         if chunk.name in _SOUND:
-            raise AudioError(
-                f"a second recording begins at byte {place}: two files were joined; split them"
-            )
+            raise joined(place)
         place = chunk.start + chunk.length
         place += -place % form.align
     return source.size - place < head or after_tags(source, place, source.size) == source.size
@@ -169,9 +218,9 @@ def aiff(source: Source) -> Sound:
         elif chunk.name == b"SSND":
             # Two numbers stand before the samples; the first of them moves their start.
             offset = int.from_bytes(source.at(chunk.start, 4), "big") + 8
-            return _sound(source, chunk.start + offset, chunk.length - offset, frame, _RIFX)
+            return _sound(source, chunk, chunk.length, frame, _RIFX, offset)
         elif chunk.name == b"BODY":
-            return _sound(source, chunk.start, chunk.length, None, _RIFX)
+            return _sound(source, chunk, chunk.length, None, _RIFX)
         elif chunk.start + chunk.length > source.size:
             break
     raise AudioError("truncated or damaged: it has no sound chunk; fetch the file again")
@@ -190,9 +239,12 @@ def caf(source: Source) -> Sound:
         elif chunk.name == b"data":
             # A length of -1 is allowed in the last chunk: to the end of the file.
             if chunk.length == (1 << 64) - 1:
-                sound = Sound(chunk.start + 4, source.size - chunk.start - 4, frame)
+                check_single(source, chunk.start)
+                length = source.size - chunk.start
+                patch = _length(chunk, length, _CAF)
+                sound = Sound(chunk.start + 4, length - 4, frame, patch=patch)
                 break
-            sound = _sound(source, chunk.start + 4, chunk.length - 4, frame, _CAF)
+            sound = _sound(source, chunk, chunk.length, frame, _CAF, 4)
         elif chunk.start + chunk.length > source.size:
             break
     if sound is None:
@@ -201,15 +253,22 @@ def caf(source: Source) -> Sound:
 
 
 def au(source: Source) -> Sound:
-    """The samples of Sun and NeXT files; the length 0xFFFFFFFF stands for an unknown one."""
+    """The samples of Sun and NeXT files; the length 0xFFFFFFFF, or 0, stands for an unknown one."""
     order = ">" if source.at(0, 4) == b".snd" else "<"
     start, length = struct.unpack(order + "II", source.at(4, 8).ljust(8, b"\0"))
     there = source.size - start
-    if length != 0xFFFFFFFF and length > there:
+    if there > 0 and length in (0, 0xFFFFFFFF):
+        end = _end_of_samples(source, start, _RIFF)
+        if length == 0xFFFFFFFF and end == source.size:
+            return Sound(start, there, None)
+        known = struct.pack(order + "I", min(end - start, 0xFFFFFFFE))
+        return Sound(start, end - start, None, patch=(8, known))
+    if length > there:
         raise AudioError(
             f"truncated: {length - there} bytes of its data are missing; fetch the file again"
         )
     if length < there and not source.only_zeros(start + length, source.size):
+        check_single(source, start + length)
         raise AudioError(
             f"its header gives the data {length} bytes, but {there - length} more follow; its "
             "length is wrong: write the file again"

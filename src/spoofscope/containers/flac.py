@@ -3,6 +3,7 @@
 import functools
 from typing import NamedTuple
 
+from spoofscope.containers.joined import check_single
 from spoofscope.containers.source import Source
 from spoofscope.containers.tags import after_tags
 from spoofscope.errors import AudioError
@@ -16,7 +17,8 @@ class StreamInfo(NamedTuple):
     """What a FLAC file's header says (RFC 9639, 8.2).
 
     start: of the marker `fLaC`. rate: Hz. bits: per sample. n_samples: per channel, 0 where
-    unknown. md5: of all samples, None where it was not written.
+    unknown. md5: of all samples, None where it was not written. end: of the last frame, or of the
+    file where tags alone may follow.
     """
 
     start: int
@@ -25,6 +27,7 @@ class StreamInfo(NamedTuple):
     bits: int
     n_samples: int
     md5: bytes | None
+    end: int
 
 
 def stream_info(source: Source, *, check: bool) -> StreamInfo:
@@ -32,7 +35,8 @@ def stream_info(source: Source, *, check: bool) -> StreamInfo:
 
     Args:
         source: the file.
-        check: look through all of it for the start of another one.
+        check: look through all of it for the start of another one, and compare the checksum of
+            the last frame.
 
     Raises:
         AudioError: it promises more samples than the file can hold, it is followed by another
@@ -51,6 +55,7 @@ def stream_info(source: Source, *, check: bool) -> StreamInfo:
         (packed >> 36 & 31) + 1,
         packed & (1 << 36) - 1,
         head[26:42] if any(head[26:42]) else None,
+        source.size,
     )
     place = start + 4
     while True:
@@ -67,26 +72,26 @@ def stream_info(source: Source, *, check: bool) -> StreamInfo:
             f"{source.size} bytes can hold {most} at most; fetch the file again"
         )
     if check:
-        _check_single(source, place)
-    if info.n_samples or info.md5 is None:
-        _check_end(source, place, info, block)
-    return info
+        check_single(source, place)
+    largest = int.from_bytes(head[15:18], "big")
+    return info._replace(end=_end(source, place, info, block, None if check else largest))
 
 
-def _check_single(source: Source, place: int) -> None:
-    step = 1 << 18
-    while place < source.size:
-        found = source.at(place, step + 7).find(b"fLaC\0\0\0\x22")
-        if found >= 0:
-            raise AudioError(
-                f"a second recording begins at byte {place + found}: two files were joined; "
-                "split them"
-            )
-        place += step
+def _end(source: Source, first: int, info: StreamInfo, block: int, largest: int | None) -> int:
+    """Where the last frame ends; behind it are tags alone.
 
+    Args:
+        source: the file.
+        first: byte of the first frame.
+        info: the header.
+        block: samples of a frame where all have the same number.
+        largest: bytes of the largest frame by the header, 0 where it does not say: a last frame
+            of known length that is no larger is believed; None compares its checksum, too.
 
-def _check_end(source: Source, first: int, info: StreamInfo, block: int) -> None:
-    """Refuse a file whose last frame does not end with the last sample of the header."""
+    Raises:
+        AudioError: the last frame does not end with the last sample of the header, is damaged, or
+            something follows it.
+    """
     # Frames are rarely larger than the first, and never than the second.
     for span in (1 << 14, 1 << 19):
         start = max(first, source.size - span)
@@ -97,19 +102,48 @@ def _check_end(source: Source, first: int, info: StreamInfo, block: int) -> None
             if found is None:
                 continue
             begins, samples = found
-            if info.n_samples and begins + samples == info.n_samples:
-                return
+            more = begins + samples - info.n_samples
+            if info.n_samples and more == 0:
+                if largest is not None and len(tail) - place <= largest:
+                    return source.size
+                return _end_of_frame(source, start + place, tail[place:])
             # The frame behind the last one, or the last one, which its checksum tells.
             if begins == info.n_samples > 0 or _crc16(tail[place:]) == 0:
                 if not info.n_samples:
-                    return
-                more = begins + samples - info.n_samples
+                    return source.size
                 raise AudioError(
                     f"its header promises {info.n_samples} samples, and its frames hold "
                     f"{abs(more)} {'more' if more > 0 else 'fewer'}: it is truncated or damaged; "
                     "fetch the file again"
                 )
-    raise AudioError("truncated: its last frame is not whole; fetch the file again")
+            if not info.n_samples:
+                try:
+                    return _end_of_frame(source, start + place, tail[place:])
+                except AudioError:
+                    continue
+    check_single(source, first)
+    raise AudioError(
+        "truncated, or something else follows it: its last frame is not at its end; fetch the file "
+        "again"
+    )
+
+
+def _end_of_frame(source: Source, place: int, tail: bytes) -> int:
+    """The end of the frame that begins at a byte, by its checksum; tags alone may follow."""
+    ends, value, table = [], 0, _table(0x8005, 16)
+    for n, byte in enumerate(tail, 1):
+        value = (value & 0xFF) << 8 ^ table[value >> 8 ^ byte]
+        if value == 0 and n >= _SMALLEST_FRAME:
+            if after_tags(source, place + n, source.size) == source.size:
+                return place + n
+            ends.append(place + n)
+    if not ends:
+        raise AudioError("truncated or damaged: its last frame is not whole; fetch the file again")
+    check_single(source, ends[0])
+    raise AudioError(
+        f"damaged, or something follows the end of the recording at byte {ends[0]}; fetch the file "
+        "again, or split it off"
+    )
 
 
 def frame(head: bytes, block: int) -> tuple[int, int] | None:
