@@ -65,6 +65,8 @@ _COUNTED: dict[str, Callable[[Source], int]] = {
 }
 _FOLLOWED: dict[str, Callable[[Source], None]] = {"mp4": boxes.mp4, "asf": boxes.asf}
 _STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
+# FFmpeg's decoder of WMA leaves out two blocks, whether the encoder added two or fewer.
+_UNTRIMMED = {**_STRICT, "flags2": "+skip_manual"}
 
 
 class Recording(NamedTuple):
@@ -568,7 +570,7 @@ def _ffmpeg_frames(
     try:
         with _up_to(path, end) as file, av.open(file, format=form, options=_STRICT) as container:
             stream = _audio_stream(container)
-            stream.codec_context.options = _STRICT
+            stream.codec_context.options = _UNTRIMMED if form == "asf" else _STRICT
             for packet in container.demux(stream):
                 taken += packet.size > 0
                 if packet.is_corrupt:

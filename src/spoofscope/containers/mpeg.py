@@ -25,6 +25,10 @@ _RATES = (44100, 48000, 32000)
 # Samples by which a decoder is late.
 _DECODER_DELAY = 529
 _LANE = 64
+_MANY_BYTES = 2048
+_LARGEST_FREE_FRAME = 1 << 12
+# Of a frame so many bytes tell whether it says something of those that follow.
+_TAG_HEAD = 44
 _NAMES = (b"LAME", b"Lavf", b"Lavc")
 
 
@@ -78,7 +82,24 @@ class _Tag(NamedTuple):
 
 def frame_at(source: Source, place: int) -> Frame | None:
     """The frame that begins at a byte; None where none does."""
-    head = source.at(place, 4)
+    form = _form(source.at(place, 4))
+    return None if form is None else Frame(place, *form)
+
+
+class _Form(NamedTuple):
+    """What a frame's header says, as in `Frame`."""
+
+    size: int
+    layer: int
+    rate: int
+    channels: int
+    samples: int
+    side: int
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _form(head: bytes) -> _Form | None:
+    # Frames of a file have few different headers.
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
@@ -97,7 +118,15 @@ def frame_at(source: Source, place: int) -> Frame | None:
         size = samples // 8 * bits // hertz + padding
     channels = 1 if head[3] >> 6 == 3 else 2
     side = {(True, 1): 17, (True, 2): 32, (False, 1): 9, (False, 2): 17}[first, channels]
-    return Frame(place, size, layer, hertz, channels, samples, side)
+    return _Form(size, layer, hertz, channels, samples, side)
+
+
+def has_free_rate(source: Source, place: int) -> bool:
+    """Whether frames of a free bit rate begin at a byte: a header, and the same one again."""
+    head = source.at(place, 4)
+    if len(head) < 4 or head[2] >> 4 or _form(bytes((*head[:2], head[2] | 0x10, head[3]))) is None:
+        return False
+    return source.at(place + 4, _LARGEST_FREE_FRAME).count(head[:2]) > 0
 
 
 def is_mpeg(source: Source) -> bool:
@@ -105,7 +134,7 @@ def is_mpeg(source: Source) -> bool:
     place = after_tags(source, 0, source.size)
     first = frame_at(source, place)
     if first is None:
-        return False
+        return has_free_rate(source, place)
     following = place + first.size
     return following >= source.size or (
         frame_at(source, following) is not None or after_tags(source, following, source.size) > 0
@@ -124,25 +153,16 @@ def segments(source: Source, *, check: bool) -> list[Segment]:
             channels change.
     """
     found: list[Segment] = []
-    frames: list[Frame] = []
+    places: list[int] = []
     tag: _Tag | None = None
     begin = 0
-    for frame in _frames(source):
-        own = _tag(source, frame)
+    for place, own in _frames(source):
         if own is not None:
-            found += _closed(source, begin, tag, frames, check)
-            tag, frames, begin = own, [], frame.place
+            found += _closed(source, begin, tag, places, check)
+            tag, places, begin = own, [], place
         else:
-            frames.append(frame)
-    found += _closed(source, begin, tag, frames, check)
-    first = found[0].first if found else None
-    for segment in found:
-        if first is not None and segment.first[2:5] != first[2:5]:
-            raise AudioError(
-                f"its layer, rate or channels change at byte {segment.start}; two files were "
-                "joined: split them"
-            )
-    return found
+            places.append(place)
+    return found + _closed(source, begin, tag, places, check)
 
 
 def frames(source: Source, segment: Segment) -> Iterator[bytes]:
@@ -151,45 +171,55 @@ def frames(source: Source, segment: Segment) -> Iterator[bytes]:
     for _ in range(segment.n_frames):
         frame = frame_at(source, place)
         if frame is None:
-            place = after_tags(source, place, segment.end)
-            frame = frame_at(source, place)
-        if frame is None:
-            raise AudioError(f"damaged: there is no frame at byte {place}; it changed meanwhile")
+            frame = _frame_there(source, after_tags(source, place, segment.end))
+            place = frame.place
         yield source.at(place, frame.size)
         place += frame.size
 
 
-def _frames(source: Source) -> Iterator[Frame]:
+def _frames(source: Source) -> Iterator[tuple[int, _Tag | None]]:
+    """Where frames begin, and what they say of those that follow, where they hold no sound.
+
+    They have one layer, rate and number of channels.
+    """
     place, end = after_tags(source, 0, source.size), source.size
-    before: Frame | None = None
+    kind: tuple[int, ...] | None = None
     while place < end:
-        frame = frame_at(source, place)
-        if frame is None:
+        head = source.at(place, _TAG_HEAD)
+        form = _form(head[:4])
+        if form is None:
             following = after_tags(source, place, end)
+            if following == place and has_free_rate(source, place):
+                raise AudioError(
+                    f"its frames from byte {place} on have a free bit rate, which is not read; "
+                    "convert it to WAV"
+                )
             if following == place:
                 raise AudioError(
-                    f"damaged or truncated: there is no MPEG frame at byte {place} (or one of "
-                    "free bit rate, which is not read); fetch the file again"
+                    f"damaged or truncated: there is no MPEG frame at byte {place}; fetch the file "
+                    "again"
                 )
             place = following
             continue
-        if place + frame.size > end:
+        if place + form.size > end:
             raise AudioError(
-                f"truncated: {place + frame.size - end} bytes of its last frame are missing; "
+                f"truncated: {place + form.size - end} bytes of its last frame are missing; "
                 "fetch the file again"
             )
-        if before is not None and frame[2:5] != before[2:5]:
+        if kind is None:
+            kind = form[1:4]
+        elif form[1:4] != kind:
             raise AudioError(
                 f"damaged, or two files were joined: layer, rate or channels change at byte {place}"
             )
-        before = frame
-        yield frame
-        place += frame.size
+        tag = None
+        if form.layer == 3 and (b"Xing" in head or b"Info" in head or b"VBRI" in head):
+            tag = _tag(source, Frame(place, *form))
+        yield place, tag
+        place += form.size
 
 
 def _tag(source: Source, frame: Frame) -> _Tag | None:
-    if frame.layer != 3:
-        return None
     data = source.at(frame.place, frame.size)
     if data[36:40] == b"VBRI":
         size, number = (int.from_bytes(data[at : at + 4], "big") for at in (46, 50))
@@ -228,35 +258,45 @@ def _tag(source: Source, frame: Frame) -> _Tag | None:
 
 
 def _closed(
-    source: Source, begin: int, tag: _Tag | None, found: list[Frame], check: bool
+    source: Source, begin: int, tag: _Tag | None, places: list[int], check: bool
 ) -> list[Segment]:
-    """What was found since the last tag, as segments."""
-    if tag is not None and tag.frames is not None and tag.frames > len(found):
-        last = found[-1].place + found[-1].size if found else begin
-        if tag.frames > len(found) + 1 or tag.size is None or last - begin < tag.size:
+    """The frames that were found since the last tag, as segments."""
+    n = len(places)
+    if tag is not None and tag.frames is not None and tag.frames > n:
+        last = _end_of(source, places[-1]) if places else begin
+        if tag.frames > n + 1 or tag.size is None or last - begin < tag.size:
             raise AudioError(
-                f"truncated: its header promises {tag.frames} frames, and {len(found)} are there; "
-                "fetch the file again"
+                f"truncated: its header promises {tag.frames} frames, and {n} are there; fetch the "
+                "file again"
             )
-    if not found:
+    if not places:
         return []
-    own = found
-    others: list[Frame] = []
-    if tag is not None and tag.frames is not None and 0 < tag.frames < len(found):
-        own, others = found[: tag.frames], found[tag.frames :]
-    result = [_segment(own, tag, own[0].place if tag is None else begin)]
-    first = result[0]
+    own, others = places, []
+    if tag is not None and tag.frames is not None and 0 < tag.frames < n:
+        own, others = places[: tag.frames], places[tag.frames :]
+    first = _segment(source, own, tag, own[0] if tag is None else begin)
     if check and first.checksum not in (None, _checksum(source, first.start, first.end)):
         raise AudioError(
             "damaged, or edited after it was encoded: its frames have another checksum than its "
             "header says; fetch the file again, or encode it anew"
         )
-    return result + ([_segment(others, None, others[0].place)] if others else [])
+    return [first] + ([_segment(source, others, None, others[0])] if others else [])
 
 
-def _segment(found: list[Frame], tag: _Tag | None, header: int) -> Segment:
-    first, last = found[0], found[-1]
-    total = sum(frame.samples for frame in found)
+def _frame_there(source: Source, place: int) -> Frame:
+    frame = frame_at(source, place)
+    if frame is None:
+        raise AudioError(f"damaged: there is no frame at byte {place}; it changed meanwhile")
+    return frame
+
+
+def _end_of(source: Source, place: int) -> int:
+    return place + _frame_there(source, place).size
+
+
+def _segment(source: Source, places: list[int], tag: _Tag | None, header: int) -> Segment:
+    first = _frame_there(source, places[0])
+    total = len(places) * first.samples
     skip, end = 0, total
     if tag is not None and tag.trimmed:
         skip = tag.delay + _DECODER_DELAY
@@ -264,12 +304,12 @@ def _segment(found: list[Frame], tag: _Tag | None, header: int) -> Segment:
     return Segment(
         header,
         first.place,
-        last.place + last.size,
+        _end_of(source, places[-1]),
         first,
-        len(found),
+        len(places),
         skip,
         max(0, end - skip),
-        tag is not None and tag.trimmed and tag.frames == len(found),
+        tag is not None and tag.trimmed and tag.frames == len(places),
         None if tag is None else tag.checksum,
     )
 
@@ -290,6 +330,12 @@ def _table() -> npt.NDArray[np.uint16]:
             value = value >> 1 ^ (0xA001 if value & 1 else 0)
         values.append(value)
     return np.array(values, dtype=np.uint16)
+
+
+@functools.cache
+def _table_list() -> list[int]:
+    values: list[int] = _table().tolist()
+    return values
 
 
 def _after_bytes(
@@ -317,12 +363,15 @@ def crc16(data: bytes, value: int = 0) -> int:
 
     CRCs are linear: lanes of bytes are worked on side by side, and put together at the end.
     """
-    n_lanes = len(data) // _LANE
-    lanes = np.frombuffer(data, np.uint8, n_lanes * _LANE).reshape(n_lanes, _LANE)
-    low, high = _after_zeros()
-    for own in _after_bytes(np.zeros(n_lanes, np.uint16), np.ascontiguousarray(lanes.T)).tolist():
-        value = low[value & 0xFF] ^ high[value >> 8] ^ own
-    table = _table()
+    # Of few bytes side by side costs more than one after the other.
+    n_lanes = len(data) // _LANE if len(data) >= _MANY_BYTES else 0
+    if n_lanes:
+        lanes = np.frombuffer(data, np.uint8, n_lanes * _LANE).reshape(n_lanes, _LANE)
+        low, high = _after_zeros()
+        columns = np.ascontiguousarray(lanes.T)
+        for own in _after_bytes(np.zeros(n_lanes, np.uint16), columns).tolist():
+            value = low[value & 0xFF] ^ high[value >> 8] ^ own
+    table = _table_list()
     for byte in data[n_lanes * _LANE :]:
-        value = int(table[(value ^ byte) & 0xFF]) ^ value >> 8
+        value = table[(value ^ byte) & 0xFF] ^ value >> 8
     return value
