@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from spoofscope.errors import ConfigError
+from spoofscope.study_files import read_config
 
 
 def asked_targets(arguments: Sequence[str]) -> list[str]:
@@ -27,6 +28,47 @@ def asked_targets(arguments: Sequence[str]) -> list[str]:
     with contextlib.redirect_stderr(io.StringIO()):
         _, options = parse_args(list(arguments[1:]))
     return list(options.targets)
+
+
+def asked_study_files(arguments: Sequence[str]) -> list[str]:
+    """The words that Snakemake takes for study files: all between `--configfile` and an option.
+
+    Args:
+        arguments: `sys.argv`.
+    """
+    found: list[str] = []
+    inside = False
+    for word in arguments[1:]:
+        if word.startswith("-"):
+            option, _, value = word.partition("=")
+            # Snakemake takes every beginning of an option that is no other's.
+            inside = option.startswith("--configf")
+            found += [value] if inside and value else []
+        elif inside:
+            found.append(word)
+    return found
+
+
+def refuse_study_files(arguments: Sequence[str]) -> None:
+    """End in one line where Snakemake would end in a traceback, or never.
+
+    The shipped profiles call it, for Snakemake reads the study files before the Snakefile, and
+    writes out their aliases.
+
+    Args:
+        arguments: `sys.argv`.
+    """
+    for word in asked_study_files(arguments):
+        try:
+            read_config(word)
+        except ConfigError as error:
+            text = f"ConfigError: {' '.join(str(error).split())}"
+            if not Path(word).suffix and not Path(word).exists():
+                text += (
+                    "; --configfile takes every word after it for one: put targets first, as in "
+                    f"`{word} --configfile own.yaml`"
+                )
+            raise SystemExit(text) from None
 
 
 def check_targets(

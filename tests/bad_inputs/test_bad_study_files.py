@@ -4,6 +4,7 @@
 
 import json
 import math
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import Any
 
 import pytest
 import yaml
+import yte
 
 from spoofscope.columns import check_columns
 from spoofscope.errors import ConfigError
 from spoofscope.launch import check_command_line, check_folder
 from spoofscope.study import Study, load_study
 from spoofscope.study_files import read_config, typed
-from spoofscope.targets import check_targets
+from spoofscope.targets import asked_study_files, check_targets
 
 STUDY = """
 study: small
@@ -404,3 +406,54 @@ def test_a_second_configfile_is_not_dropped():
 def test_a_folder_with_braces(tmp_path):
     check_folder(tmp_path)
     assert "has braces in its name" in refusal(lambda: check_folder(tmp_path / "p{x}"))
+
+
+@pytest.mark.parametrize(
+    ("words", "files"),
+    [
+        ("all -n", []),
+        ("all --configfile a.yaml b.yaml", ["a.yaml", "b.yaml"]),
+        ("--configfile a.yaml --cores 1 all", ["a.yaml"]),
+        ("--configfiles=a.yaml b.yaml -n all", ["a.yaml", "b.yaml"]),
+        ("--config seed=2 --configf a.yaml", ["a.yaml"]),
+    ],
+)
+def test_the_study_files_of_a_command_line(words, files):
+    assert asked_study_files(["snakemake", *words.split()]) == files
+
+
+@pytest.mark.parametrize("profile", ["local", "slurm"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (BOMB.encode(), "more than 50,000 values"),
+        (MAPPINGS.encode(), "more than 50,000 values"),
+        (MERGES.encode(), "more than 50,000 values"),
+        (b"study: x\xff\n", "not UTF-8 text"),
+        (STUDY.encode("utf-16"), "UTF-16; save it as UTF-8"),
+        (None, "no such study file"),
+    ],
+)
+def test_profiles_refuse_before_snakemake_reads(profile, content, words, tmp_path, monkeypatch):
+    """Snakemake writes out aliases, or ends in a traceback, before it reads the Snakefile."""
+    root = Path(__file__).resolve().parents[2]
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    path = tmp_path / "own.yaml"
+    if content is not None:
+        path.write_bytes(content)
+
+    def read(*arguments: str) -> None:
+        monkeypatch.setattr(sys, "argv", ["snakemake", *arguments])
+        with open(root / f"profiles/{profile}/config.yaml") as stream:
+            assert yte.process_yaml(stream, require_use_yte=True)["keep-going"] is True
+
+    read("all", "--configfile", str(root / "config/config.yaml"))
+    started = time.monotonic()
+    with pytest.raises(SystemExit, match=f"ConfigError: .*own.yaml.*{words}"):
+        read("all", "--configfile", str(path))
+    assert time.monotonic() - started < AT_ONCE
+    with pytest.raises(
+        SystemExit, match=r"ConfigError: all: no such study file; .*put targets fir"
+    ):
+        read("--configfile", str(root / "config/config.yaml"), "all")
