@@ -72,7 +72,7 @@ def test_refusals_are_one_line_and_leave_no_file(tmp_path, manifest, capsys):
         ),
         (("export-scores", manifest, ours, "--format", "asvspoof5"), "'score' is missing"),
         (("export-scores", tmp_path, ours, "--format", "asvspoof5"), "a folder, not a table"),
-        (("needs", "--configfile", tmp_path), "no such study file"),
+        (("needs", "--configfile", tmp_path), "a folder, not a study file"),
     ):
         code, out, err = run(capsys, *arguments)
         assert (code, out) == (2, "")

@@ -174,3 +174,12 @@ def test_whoever_reads_the_list_may_stop_reading(here: Path) -> None:
     os.close(writing)
     assert done.stderr == ""
     assert done.returncode == 141
+
+
+def test_a_path_is_shown_in_one_line():
+    need = Need("corpus", "own", "/data/a\nb\u202e" + "x" * 5000, "-", False, False)
+    lines = as_text([need]).splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith(r'    "/data/a\nb\u202exxx')
+    assert lines[1].isprintable()
+    assert len(lines[1]) < 500

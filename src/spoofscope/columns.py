@@ -1,7 +1,7 @@
 """Manifest columns that a study file names, checked before any manifest is there."""
 
 from spoofscope.corpora.registry import columns_of
-from spoofscope.errors import ConfigError
+from spoofscope.errors import ConfigError, TableError
 from spoofscope.names import check_condition
 from spoofscope.options import nearest
 from spoofscope.study import Study
@@ -16,13 +16,15 @@ def check_columns(study: Study) -> None:
     Where a corpus' columns are not known before its manifest is made, any of them may be its own.
 
     Raises:
-        TableError: a condition has a name that is reserved, see `names`.
-        ConfigError: a column is in no manifest that it would be looked for in; the message names
-            the nearest that is.
+        ConfigError: a condition has a name that is reserved, see `names`; a column is in no
+            manifest that it would be looked for in; the message names the nearest that is.
     """
     for i, condition in enumerate(study.config.get("conditions", [])):
         for column in condition.split("+"):
-            check_condition(column, f"conditions[{i}]")
+            try:
+                check_condition(column, f"conditions[{i}]")
+            except TableError as error:
+                raise ConfigError(str(error)) from error
             _check(study, column, [*study.corpora, *study.copies], f"conditions[{i}]")
     cluster = study.config.get("bootstrap", {}).get("cluster")
     if cluster not in (None, "none"):

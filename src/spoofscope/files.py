@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from spoofscope.errors import SpoofscopeError
+from spoofscope.errors import SpoofscopeError, bounded
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """Numbers of the system's errors that mean a full disk."""
@@ -67,7 +67,7 @@ def no_file(path: Path, kind: str) -> str:
 
 def one_line(text: object) -> str:
     """A message as one line that every terminal can print; what is not printable is escaped."""
-    return printable(" ".join(str(text).split()))
+    return printable(bounded(" ".join(str(text).split())))
 
 
 def printable(text: str) -> str:

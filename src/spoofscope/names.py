@@ -7,6 +7,7 @@ and columns of conditions are read.
 
 import functools
 import re
+import unicodedata
 
 from spoofscope.errors import TableError
 
@@ -54,9 +55,39 @@ RESERVED_COLUMNS = (
 _BREAKS = re.compile(r"[\t\n\r\0]")
 
 
+# Letters of other scripts that look like Latin ones (Unicode Technical Standard 39); digits are
+# none of them, for `A11` is a spoofing system of ASVspoof 2019.
+_LOOKALIKES = str.maketrans(
+    "АВЕЅІЈКМНОРСТУХԚԜавеѕіјкмнорстухԁһԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧανικορτυϲոսօցɑɡıɩᴀʙᴄᴅᴇɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢɭǀⅼ",
+    "ABESIJKMHOPCTYXQWabesijkmhopctyxdhqwABEZHIKMNOPTYXavikoptucnuogagiiabcdeghijklmnoprstuvwyzlll",
+)
+# Characters that take no room, and have no category that says so.
+_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+# Blanks, dashes, underscores, brackets, quotation marks.
+_BETWEEN = frozenset(("Zs", "Zl", "Zp", "Pd", "Pc", "Ps", "Pe", "Pi", "Pf"))
+
+
+def _letters(name: str) -> str:
+    """A name in the Latin letters that it shows: without what takes no room, one form of each."""
+    seen = (
+        c
+        for c in unicodedata.normalize("NFKC", name)
+        if c not in _UNSEEN
+        and not "\ufe00" <= c <= "\ufe0f"
+        and unicodedata.category(c) not in ("Cf", "Cc")
+    )
+    return "".join(seen).translate(_LOOKALIKES)
+
+
 def _plain(name: str) -> str:
-    """A name without case, blanks, hyphens and underscores: what people take for the same word."""
-    return re.sub(r"[\s_-]+", "", name).casefold()
+    """A name without case, blanks, dashes, underscores, brackets and quotation marks.
+
+    What is equal in this form people take for the same word. Dashes alone are NONE.
+    """
+    letters = _letters(name)
+    kept = (c for c in letters if unicodedata.category(c) not in _BETWEEN and c not in "'\"\u2212")
+    dashes = all(unicodedata.category(c) in ("Pd", "Pc", "Zs") or c == "\u2212" for c in letters)
+    return "".join(kept).casefold() or (NONE if dashes else name)
 
 
 _RESERVED = {_plain(name): name for name in RESERVED}
@@ -114,7 +145,7 @@ def check_condition(column: str, where: str) -> None:
             f"{where}: a condition's column cannot be called {column!r}; its name is a text "
             "without tabs, line breaks and blanks around it"
         )
-    if column in RESERVED_COLUMNS:
+    if _letters(column) in RESERVED_COLUMNS:
         raise TableError(
             f"{where}: {column!r} cannot be a condition: that name means something else in "
             "manifests or tables of results; rename the column, or leave it out"

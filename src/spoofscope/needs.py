@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from spoofscope.errors import bounded
+from spoofscope.files import one_line, shown
 from spoofscope.study import Study
 
 _NOISE = {
@@ -67,11 +69,11 @@ def as_text(found: Sequence[Need]) -> str:
         state = "present" if need.present else "to be downloaded by the workflow"
         if not need.present and not need.fetched:
             state = "missing: put it there, or link it"
-        lines += [f"{need.kind} {need.name}: {state}", f"    {need.place}"]
+        lines += [f"{need.kind} {need.name}: {state}", f"    {bounded(shown(need.place))}"]
         if need.problem:
-            lines.append(f"    {need.problem}")
+            lines.append(f"    {one_line(need.problem)}")
         if not need.present and need.source != "-":
-            lines.append(f"    from {need.source}")
+            lines.append(f"    from {one_line(need.source)}")
     return "\n".join(lines)
 
 

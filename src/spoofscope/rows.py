@@ -141,6 +141,12 @@ def _quoted_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             fields = text.split(delimiter)
         else:
             taken: list[tuple[int, str]] = []
+            longest = max(map(len, text.split('"')))
+            if longest > csv.field_size_limit():
+                raise TableError(
+                    f"{path}: line {number}: a quoted field of more than "
+                    f"{csv.field_size_limit():,} characters; no column of a table needs that"
+                )
             quoted = _quoted_fields(text, delimiter, chain(_drained(ahead), found), taken)
             # A row has at least as many delimiters as it needs, whatever is quoted in it. So what
             # a field goes on over may be rows.

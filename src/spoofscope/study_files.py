@@ -30,8 +30,9 @@ _OVERLONG = 2**63
 _PLACE = re.compile(r"(the study file|[^\s:]+):")
 _UNKNOWN = re.compile(r"unknown key '([^']+)'")
 _LAST = re.compile(r"(?:\.[^.\[\]]+|\[\d+\])$")
-# Line breaks and tabs belong to texts; other control characters are damage, or an attack.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+# Line breaks and tabs belong to texts; other control characters are damage, or an attack, as are
+# marks that turn the direction of what follows them.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def path_text(parts: Iterable[Any]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from spoofscope.errors import ConfigError
+from spoofscope.files import one_line
 from spoofscope.study_files import read_config
 
 
@@ -62,7 +63,7 @@ def refuse_study_files(arguments: Sequence[str]) -> None:
         try:
             read_config(word)
         except ConfigError as error:
-            text = f"ConfigError: {' '.join(str(error).split())}"
+            text = f"ConfigError: {one_line(error)}"
             if not Path(word).suffix and not Path(word).exists():
                 text += (
                     "; --configfile takes every word after it for one: put targets first, as in "

@@ -230,6 +230,10 @@ TABLES: dict[str, tuple[str | bytes, str | list[str] | dict[str, str]]] = {
         third("c.wav,spoof,x," + "u" * 200_000),
         ["u1", "u2", "u" * 200_000],
     ),
+    "a quoted field of 200,000 letters": (
+        third('c.wav,spoof,x,"' + "u" * 200_000 + '"'),
+        rf"{LINE} 4: a quoted field of more than 131,072 characters",
+    ),
     "a path outside": (
         third("../../../../../../../../etc/passwd,spoof,x,u3"),
         "1 of 3 audio files .*etc/passwd",
@@ -249,11 +253,26 @@ TABLES: dict[str, tuple[str | bytes, str | list[str] | dict[str, str]]] = {
             third(f"c.wav,spoof,{word},u3"),
             rf"{LINE} 4: a spoofing system cannot be called",
         )
-        for word in (*RESERVED, "ALL", "Bona-Fide", "bona fide", "Pooled", "all_")
+        for word in (
+            *(*RESERVED, "ALL", "Bona-Fide", "bona fide", "Pooled", "all_"),
+            # What shows the same letters: Cyrillic, Greek, full width, with marks of no width.
+            *(
+                "\u0430ll",
+                "b\u043ena fide",
+                "\u03a1ooled",
+                "\uff41\uff4c\uff4c",
+                "\U0001d41a\U0001d425\U0001d425",
+            ),
+            *("\ufeffbonafide", "bona\u200bfide", "\u2013", "all\u00a0spoofs", "sp\u00adoof"),
+            *("macro average", "[Macro Average]", "mean of unseen", "'all'"),
+        )
     },
     **{
         f"a system {word!r}": (third(f"c.wav,spoof,{word},u3"), THREE)
-        for word in ("allophone", "none", "unknown", "(macro)", "bonafide2", "spoofer")
+        for word in (
+            *("allophone", "none", "unknown", "(macro)", "bonafide2", "spoofer"),
+            *("A11", "\u5408\u6210", "\u0430\u043b", "\u00e0ll", "?", "*", "()"),
+        )
     },
     "a reserved word where nothing is spoofed": (C.replace("fide,,", "fide,bonafide,"), BOTH),
     **{
@@ -268,7 +287,7 @@ TABLES: dict[str, tuple[str | bytes, str | list[str] | dict[str, str]]] = {
             C.replace("system", word),
             "cannot be a condition",
         )
-        for word in RESERVED_COLUMNS[3:]
+        for word in (*RESERVED_COLUMNS[3:], "s\u0441ore", "\uff4cevel")
     },
     "a condition with a tab": (
         'path,label,"a\tb"\na.wav,bonafide,1\nb.wav,spoof,2\n',

@@ -9,6 +9,7 @@ from snakemake.logging import logger
 from snakemake.path_modifier import PathModifier
 
 from spoofscope.errors import ConfigError
+from spoofscope.files import one_line
 from spoofscope.identity import (
     code_closure,
     code_digest,
@@ -25,7 +26,7 @@ def refused(error):
     """End with one line about what a user can mend; Snakemake would add where the rules stand."""
     if IS_MODULE:
         raise error
-    logger.error(f"ConfigError: {' '.join(str(error).split())}")
+    logger.error(f"ConfigError: {one_line(error)}")
     raise SystemExit(1) from error
 
 
