@@ -43,7 +43,7 @@ def test_gpus_are_asked_for_where_they_are_used():
     using = {name for name, text in rules().items() if re.search(r"^        gpu=", text, re.M)}
     assert len(using) > 3
     # A training has as many threads as processes, and each process has a GPU.
-    base = settings("profiles/slurm/config.yaml")["set-resources"]
+    base = settings("profiles/slurm/profile.yaml")["set-resources"]
     assert base == {name: {"gpu": 1} for name in using} | {"train": {"gpu": "threads"}}
     gres = settings("profiles/slurm/sites/gres.yaml")["set-resources"]
     assert gres.pop("train") == {"gpu": 0, "gres": "f'gpu:{threads}'"}
@@ -58,11 +58,11 @@ def test_profiles_hold_nothing_else_about_rules():
         for path in profiles
         if {"set-resources", "set-threads", "groups"} & set(yaml.safe_load(path.read_text()))
     }
-    assert naming == {"slurm/config.yaml", "slurm/sites/gres.yaml"}
+    assert naming == {"slurm/profile.yaml", "slurm/sites/gres.yaml"}
 
 
 def test_both_profiles_see_the_same_files_as_fresh():
-    local, slurm = settings("profiles/local/config.yaml"), settings("profiles/slurm/config.yaml")
+    local, slurm = settings("profiles/local/profile.yaml"), settings("profiles/slurm/profile.yaml")
     for key in ("rerun-triggers", "max-checksum-file-size", "nolock", "rerun-incomplete"):
         assert local[key] == slurm[key]
     assert "retries" in slurm

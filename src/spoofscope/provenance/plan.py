@@ -21,7 +21,7 @@ from spoofscope.errors import ProvenanceError, SpoofscopeError
 from spoofscope.launch import VARIABLE
 from spoofscope.study_files import read_config
 
-PROFILE = Path("profiles/local/config.yaml")
+PROFILE = Path("profiles/local/profile.yaml")
 """Both profiles have the same rerun triggers."""
 
 
