@@ -205,7 +205,8 @@ def test_planted_lines_are_in_the_fingerprint_and_no_chance(mini):
 def test_mean_attributions_add_up(mini):
     systems = set(table(mini, "metrics/*/seed1/mini.eval.tsv").filter(condition="system")["level"])
     spoofs = systems - {"-", "(macro average)"}
-    detectors = sorted((mini.folder / "results/mini/attributions").glob("*/seed1/*.mean.summary.tsv"))
+    attributions = mini.folder / "results/mini/attributions"
+    detectors = sorted(attributions.glob("*/seed1/*.mean.summary.tsv"))
     assert len(detectors) == 2
     for path in detectors:
         means_of_one_detector_add_up(mini, path.parent, spoofs)
