@@ -295,6 +295,8 @@ def test_crate_names_downloads_and_revisions_but_no_place(chain):
     assert entities["https://huggingface.co/microsoft/wavlm-base/tree/4c66d48"]["version"]
     assert "/secret/place" not in json.dumps(entities["#corpus-c"])
     assert "rights reserved" in entities["./"]["license"]
+    assert entities["pkg:pypi/torch@2.11.0"]["softwareVersion"] == "2.11.0"
+    assert entities["pkg:generic/python@3.11.7"]["identifier"] == "pkg:generic/python@3.11.7"
 
 
 def test_text_tells_reasons_before_consequences():

@@ -8,9 +8,11 @@ import base64
 import datetime
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from spoofscope.files import write_text
 from spoofscope.identity import canonical_json, hash8
@@ -201,13 +203,16 @@ class _Crate:
         return self.add(identifier, "Person", name=author["name"], affiliation=affiliation)
 
     def _package(self, name: str, version: str) -> Entity:
-        url = "https://www.python.org" if name == "python" else f"https://pypi.org/project/{name}"
+        # A package URL (ECMA-427): where packages come from differs from site to site.
+        kind = "generic" if name in ("python", "spoofscope") else "pypi"
+        plain = re.sub(r"[-_.]+", "-", name).lower()
+        identifier = f"pkg:{kind}/{plain}@{quote(version, safe='')}"
         return self.add(
-            f"{url}/#{version}",
+            identifier,
             "SoftwareApplication",
             name=name,
             softwareVersion=version,
-            url=url,
+            identifier=identifier,
         )
 
     def _workflow(self, path: str, authors: Sequence[Entity]) -> Entity:
