@@ -338,7 +338,11 @@ def test_tree_reaches_corpora_and_backbones(mini):
     trained = next(job for job in tree["jobs"].values() if job["rule"] == "train")
     config = yaml.safe_load((mini.folder / "config/config.yaml").read_text())
     recipes = [entry["train"].get("recipe", {}) for entry in config["detectors"].values()]
-    assert trained["settings"]["settings"]["recipe"] in recipes
+    recipe = trained["settings"]["settings"]["recipe"]
+    preset = recipe["preset"]
+    assert {**recipe, "preset": preset["name"]} in recipes
+    text = (mini.folder / f"config/recipes/{preset['name']}.yaml").read_text()
+    assert preset["values"] == yaml.safe_load(text)
     text = mini.spoofscope("provenance", "results/mini/figures/layer_weights.pdf").stdout
     assert text.startswith(
         "results/mini/figures/layer_weights.pdf\n    figure_layer_weights, commit"
