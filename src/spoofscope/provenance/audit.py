@@ -615,7 +615,7 @@ def as_text(audit: Audit) -> str:
         lines.append(f"{kind}: {meaning}")
         # Reasons first, consequences last.
         groups: dict[str, list[str]] = {}
-        for finding in sorted(found, key=lambda finding: (bool(finding.follows_from), finding.path)):
+        for finding in sorted(found, key=lambda one: (bool(one.follows_from), one.path or "")):
             told = "follows from these" if finding.follows_from else finding.explanation
             groups.setdefault(told, []).extend([finding.path] if finding.path else [])
         for told, paths in groups.items():
