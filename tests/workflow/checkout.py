@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from warm import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -74,11 +75,23 @@ class Checkout:
         return {**os.environ, **types, "PYTHONPATH": str(self.folder / "src")}
 
     def snakemake(
-        self, *arguments: str, profile: str = "profiles/local", timeout: float = 600
+        self,
+        *arguments: str,
+        profile: str = "profiles/local",
+        timeout: float = 600,
+        start: bool = False,
     ) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake in the copy, with the copy's library; never raises for its exit code."""
+        """Run Snakemake in the copy, with the copy's library; never raises for its exit code.
+
+        Args:
+            start: in a process that is started for it, as a user's is; otherwise in a fork of one
+                that has imported Snakemake already.
+        """
+        command = self.command(*arguments, profile=profile)
+        if not start:
+            return warm().run(command[3:], self.folder, self.environment(), timeout)
         return subprocess.run(
-            self.command(*arguments, profile=profile),
+            command,
             cwd=self.folder,
             env=self.environment(),
             stdout=subprocess.PIPE,
@@ -87,9 +100,9 @@ class Checkout:
             timeout=timeout,
         )
 
-    def make(self, *arguments: str, timeout: float = 600) -> str:
+    def make(self, *arguments: str, timeout: float = 600, start: bool = False) -> str:
         """Run Snakemake, which has to succeed; returns what it printed."""
-        done = self.snakemake(*arguments, timeout=timeout)
+        done = self.snakemake(*arguments, timeout=timeout, start=start)
         assert done.returncode == 0, done.stdout[-6000:]
         return done.stdout
 
@@ -177,5 +190,5 @@ def clone(folder: Path) -> Checkout:
 def run_mini(folder: Path) -> Checkout:
     """The mini study from nothing."""
     checkout = clone(folder)
-    checkout.make("all", timeout=3000)
+    checkout.make("all", timeout=3000, start=True)
     return checkout

@@ -131,7 +131,9 @@ def output(study: Checkout) -> str:
 
 def make(study: Checkout, *more: str, timeout: float = 900) -> str:
     """Run Snakemake on the cluster, which has to succeed; returns what it printed."""
-    done = study.snakemake(*arguments(), *more, profile="profiles/slurm", timeout=timeout)
+    done = study.snakemake(
+        *arguments(), *more, profile="profiles/slurm", timeout=timeout, start=True
+    )
     assert done.returncode == 0, done.stdout[-6000:]
     return done.stdout
 

@@ -10,7 +10,11 @@ import numpy as np
 import polars as pl
 import pytest
 import soundfile
+import yaml
 from checkout import TINY_STUDY, Checkout
+
+from spoofscope.errors import ConfigError
+from spoofscope.study import load_study
 
 pytestmark = pytest.mark.slow
 
@@ -98,11 +102,22 @@ def option_of_another_frontend(study):
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_wrong_study_file(tiny, change, place, hint):
-    study = tiny.write_study(edited(change), f"{change.__name__}.yaml")
-    text = tiny.refuse("-n", "--configfile", study)
-    message = next(line for line in text.splitlines() if place in line)
+def test_wrong_study_file(tmp_path, change, place, hint):
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(edited(change)))
+    with pytest.raises(ConfigError) as error:
+        load_study(path)
+    (message,) = str(error.value).splitlines()
     assert hint in message.split(place)[1]
+
+
+def test_wrong_study_file_ends_the_workflow(tiny):
+    """With the same words, on one line."""
+    study = tiny.write_study(edited(unknown_frontend), "wrong.yaml")
+    text = tiny.refuse("-n", "--configfile", study)
+    place = "detectors.lfcc_linear.frontend: 'lfc' is not in frontends"
+    message = next(line for line in text.splitlines() if place in line)
+    assert "'lfcc'" in message.split(place)[1]
     assert "Traceback" not in text
 
 

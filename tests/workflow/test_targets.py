@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import checkout
 import pytest
@@ -99,11 +100,16 @@ def study(mini, tmp_path_factory) -> Checkout:
     return study
 
 
+def sidecar(study: Checkout, rule: str) -> dict[str, Any]:
+    """What a figure or table was made from, and its files."""
+    kind, _, name = rule.partition("_")
+    (path,) = (study.folder / f"results/mini/{kind}s").glob(f"{name}.*.origin.json")
+    return json.loads(path.read_text())
+
+
 def outputs(study: Checkout, rule: str) -> list[Path]:
     """The files of a figure or table."""
-    kind, _, name = rule.partition("_")
-    (sidecar,) = (study.folder / f"results/mini/{kind}s").glob(f"{name}.*.origin.json")
-    return [study.folder / entry["path"] for entry in json.loads(sidecar.read_text())["outputs"]]
+    return [study.folder / entry["path"] for entry in sidecar(study, rule)["outputs"]]
 
 
 def rules_of(text: str) -> set[str]:
@@ -127,21 +133,36 @@ def test_torch_cannot_be_imported(study):
     assert "torch is not needed here" in done.stderr
 
 
-@pytest.mark.parametrize("rule", DRAWN)
-def test_one_alone_in_seconds_without_torch(study, rule, capsys):
-    files = outputs(study, rule)
+def test_all_in_seconds_without_torch(study, capsys):
+    before = {path: path.read_bytes() for rule in DRAWN for path in outputs(study, rule)}
+    for path in before:
+        path.unlink()
+    started, used = time.monotonic(), cpu_seconds()
+    text = study.make(*DRAWN, start=True)
+    seconds, used = time.monotonic() - started, cpu_seconds() - used
+    # None needs anything else: no other job runs, and none reads what another one draws.
+    assert rules_of(text) == set(DRAWN)
+    assert len(re.findall(r"^(?:local)?rule \w+:$", text, re.MULTILINE)) == len(DRAWN)
+    for rule in DRAWN:
+        read = {study.folder / entry["path"] for entry in sidecar(study, rule)["inputs"]}
+        assert not read & set(before), rule
+    assert {path: path.read_bytes() for path in before} == before
+    with capsys.disabled():
+        print(f"\n{len(DRAWN)} figures and tables: {seconds:.1f} s, {used:.1f} s of CPU", end="")
+    assert used < 5 * len(DRAWN)
+
+
+def test_one_alone_in_seconds(study):
+    """As a user asks for it."""
+    files = outputs(study, "figure_det_curves")
     before = {path: path.read_bytes() for path in files}
     for path in files:
         path.unlink()
-    started, used = time.monotonic(), cpu_seconds()
-    text = study.make(rule)
-    seconds, used = time.monotonic() - started, cpu_seconds() - used
-    assert rules_of(text) == {rule}
+    used = cpu_seconds()
+    text = study.make("figure_det_curves", start=True)
+    assert cpu_seconds() - used < 30
+    assert rules_of(text) == {"figure_det_curves"}
     assert {path: path.read_bytes() for path in files} == before
-    with capsys.disabled():
-        print(f"\n{rule}: {seconds:.1f} s, {used:.1f} s of CPU", end="")
-    # Other tests may keep the machine busy meanwhile.
-    assert used < 30
 
 
 @pytest.mark.parametrize("profile", ["profiles/local", "profiles/slurm"])
