@@ -337,3 +337,14 @@ def test_metrics_loads_no_torch(files):
     )
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("[]\n")
+
+
+def test_what_would_be_ignored_or_never_end_is_refused(files, capsys):
+    scores, trials, _ = files
+    for extra, message in (
+        (("--bootstrap", "10000000000"), "more than 1,000,000"),
+        (("--tdcf", "2019"), "--tdcf: a t-DCF needs a verifier; add --asv-scores or --asv-rates"),
+    ):
+        code, out, err = run(capsys, "metrics", "--scores", scores, "--trials", trials, *extra)
+        assert (code, out) == (2, "")
+        assert message in err

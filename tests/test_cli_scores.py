@@ -1,6 +1,7 @@
 """`spoofscope import-scores`, `export-scores` and `metrics --asv-scores` as a user meets them."""
 
 import json
+import os
 
 import pytest
 
@@ -88,9 +89,16 @@ def test_what_cannot_be_read_or_written_is_one_line(tmp_path, capsys):
     theirs.write_text("E_1 1\n")
     binary.write_bytes(b"\xff\xfe\x00")
     (tmp_path / "loop").symlink_to("loop")
+    # As /dev/null and /dev/stdout are: written under its name, a file would take its place.
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "to_pipe").symlink_to("pipe")
     base = ("import-scores", "file_score", theirs)
     for arguments, message in (
         ((*base, tmp_path, "--higher", "bonafide"), f"{tmp_path} is a folder"),
+        ((*base, tmp_path / "pipe", "--higher", "bonafide"), f"{tmp_path}/pipe is a device or a"),
+        ((*base, tmp_path / "to_pipe", "--higher", "bonafide"), "to_pipe is a device or a pipe"),
+        ((*base, theirs, "--higher", "spoof"), f"{theirs}: this is the file that is read"),
+        ((*base, "a\0b", "--higher", "spoof"), "no file can have this name"),
         ((*base, theirs / "o.tsv", "--higher", "bonafide"), f"{theirs}/o.tsv cannot be written"),
         (("needs", "--configfile", binary), f"{binary}: not UTF-8 text"),
         (("needs", "--configfile", tmp_path / "loop"), f"{tmp_path}/loop: cannot be read"),
@@ -100,7 +108,10 @@ def test_what_cannot_be_read_or_written_is_one_line(tmp_path, capsys):
         assert (code, out) == (2, "")
         assert message in err
         assert err.count("\n") == 1
-    assert {path.name for path in tmp_path.iterdir()} == {"t.txt", "binary", "study.yaml", "loop"}
+    left = {"t.txt", "binary", "study.yaml", "loop", "pipe", "to_pipe"}
+    assert {path.name for path in tmp_path.iterdir()} == left
+    assert (tmp_path / "pipe").is_fifo()
+    assert theirs.read_text() == "E_1 1\n"
 
 
 def test_help_names_every_format(capsys):

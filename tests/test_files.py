@@ -88,6 +88,21 @@ def test_writing_nothing_is_an_error(tmp_path):
     assert names(tmp_path) == []
 
 
+def test_devices_and_pipes_are_not_replaced(tmp_path):
+    """A file in the place of /dev/null would hit every program on the machine."""
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for target in (pipe, link):
+        with pytest.raises(SpoofscopeError, match="is a device or a pipe"), atomic_path(target):
+            pytest.fail("nothing may be written")
+        with pytest.raises(SpoofscopeError, match="is no folder"), atomic_folder(target):
+            pytest.fail("nothing may be written")
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert names(tmp_path) == ["link", "pipe"]
+
+
 def test_other_failures_of_the_system_stay_what_they_are(tmp_path):
     with pytest.raises(FileNotFoundError, match="missing"), atomic_path(tmp_path / "new"):
         (tmp_path / "missing").read_text()

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from spoofscope import __version__
-from spoofscope.errors import SpoofscopeError
+from spoofscope.errors import ConfigError, SpoofscopeError
 from spoofscope.files import one_line, refusal, shown
 from spoofscope.published.formats import FORMATS
 
@@ -45,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         # A file that is there and cannot be used: no permission, a folder, a disk that fails.
         print(f"spoofscope {options.command}: {one_line(refusal(error))}", file=sys.stderr)
+        return 2
+    except MemoryError as error:
+        text = one_line(error) or "there is too little memory for it"
+        print(f"spoofscope {options.command}: {text}", file=sys.stderr)
         return 2
     return code
 
@@ -100,7 +104,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     metrics.add_argument(
         "--tdcf",
-        default="2021",
         metavar="FORM",
         help="form of the t-DCF: 2019, or 2021 as for ASVspoof 5 (default: 2021)",
     )
@@ -305,9 +308,14 @@ def _metrics(options: argparse.Namespace) -> int:
 def _tandem(options: argparse.Namespace) -> "Tandem | None":
     from spoofscope.metrics.tdcf import AsvRates, tandem, tandem_from
 
+    form = options.tdcf or "2021"
     if options.asv_scores is not None:
-        return tandem_from({"form": options.tdcf}, options.asv_scores)
-    return None if options.asv_rates is None else tandem(options.tdcf, AsvRates(*options.asv_rates))
+        return tandem_from({"form": form}, options.asv_scores)
+    if options.asv_rates is not None:
+        return tandem(form, AsvRates(*options.asv_rates))
+    if options.tdcf is not None:
+        raise ConfigError("--tdcf: a t-DCF needs a verifier; add --asv-scores or --asv-rates")
+    return None
 
 
 def _metrics_json(table: "pl.DataFrame") -> dict[str, Any]:
@@ -412,7 +420,7 @@ def _trials(options: argparse.Namespace) -> "pl.DataFrame | None":
     """The trials of `--manifest` and `--split`, None without a manifest."""
     import polars as pl
 
-    from spoofscope.errors import ConfigError, TableError
+    from spoofscope.errors import TableError
     from spoofscope.tables import read_trials
 
     if options.manifest is None:
@@ -427,8 +435,13 @@ def _trials(options: argparse.Namespace) -> "pl.DataFrame | None":
     return trials.filter(pl.col("split") == options.split)
 
 
+def _check_output(out: str, source: str) -> None:
+    """Refuse an output that is the input, which would be lost."""
+    if os.path.exists(out) and os.path.samefile(out, source):
+        raise ConfigError(f"{shown(out)}: this is the file that is read; name another one")
+
+
 def _import_scores(options: argparse.Namespace) -> int:
-    from spoofscope.errors import ConfigError
     from spoofscope.score_formats import polarity_warning, read_foreign_scores
     from spoofscope.tables import write_scores
 
@@ -449,6 +462,7 @@ def _import_scores(options: argparse.Namespace) -> int:
         print(
             f"spoofscope import-scores: {shown(options.file)}: {one_line(warning)}", file=sys.stderr
         )
+    _check_output(options.out, options.file)
     write_scores(options.out, scores)
     print(f"{shown(options.out)}: {scores.height} scores")
     return 0
@@ -459,6 +473,7 @@ def _export_scores(options: argparse.Namespace) -> int:
     from spoofscope.tables import read_scores
 
     scores = read_scores(options.scores)
+    _check_output(options.out, options.scores)
     write_foreign_scores(options.out, scores, options.format, _trials(options))
     print(f"{shown(options.out)}: {scores.height} scores")
     return 0

@@ -179,12 +179,19 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     a power cut never leaves a short file under the final name.
 
     Raises:
-        SpoofscopeError: `path` is a folder or cannot be written, the block wrote nothing to the
-            temporary name, or the disk is full.
+        SpoofscopeError: `path` is a folder, a device or a pipe, or cannot be written, the block
+            wrote nothing to the temporary name, or the disk is full.
     """
     path = Path(path)
+    if "\0" in str(path):
+        raise SpoofscopeError(f"{shown(path)}: no file can have this name; it holds a NUL")
     if path.is_dir():
         raise SpoofscopeError(f"{path} is a folder; name a file")
+    # A device would be gone, and a file of its name in its place, for all users of the machine.
+    if path.exists() and not path.is_file():
+        raise SpoofscopeError(
+            f"{shown(path)} is a device or a pipe, and results are written to files; name one"
+        )
     temporary = _temporary_name(path)
     try:
         with _failure_named(path, temporary):
@@ -212,9 +219,11 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     What killed processes of this machine left of it is deleted.
 
     Raises:
-        SpoofscopeError: `path` cannot be written, or the disk is full.
+        SpoofscopeError: `path` is there and no folder, cannot be written, or the disk is full.
     """
     path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise SpoofscopeError(f"{shown(path)} is no folder; name one")
     for leftover in _leftover_folders(path):
         if not _is_alive(leftover):
             _delete(leftover)

@@ -35,6 +35,9 @@ def check_keys(values: Mapping[str, Any], allowed: Collection[str], where: str) 
 LEAST_RESAMPLES = 100
 """Of fewer, the 2.5 and 97.5 % quantiles are little more than the smallest and the largest."""
 
+MOST_RESAMPLES = 1_000_000
+"""As many as study files may ask for."""
+
 
 def check_resamples(resamples: int, where: str) -> None:
     """Refuse a number of bootstrap resamples that carries no interval; 0 asks for none.
@@ -44,8 +47,10 @@ def check_resamples(resamples: int, where: str) -> None:
         where: the key or option that says so, such as `bootstrap.resamples`.
 
     Raises:
-        ConfigError: 1 to 99.
+        ConfigError: 1 to 99, or more than a million.
     """
+    if resamples > MOST_RESAMPLES:
+        raise ConfigError(f"{where}: {resamples} resamples are more than {MOST_RESAMPLES:,}")
     if 0 < resamples < LEAST_RESAMPLES:
         raise ConfigError(
             f"{where}: {resamples} resamples are too few for a 95 % interval; take at least "

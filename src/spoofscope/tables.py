@@ -173,6 +173,9 @@ def _text(value: object) -> str:
 
 
 def _refuse_duplicates(path: Path, frame: pl.DataFrame) -> None:
+    blank = (frame["utt_id"].str.strip_chars() == "").arg_true()
+    if blank.len():
+        raise TableError(f"{path}: line {blank[0] + 2}: column 'utt_id': the utterance has no name")
     duplicated = frame["utt_id"].is_duplicated().arg_true()
     if duplicated.len():
         name = frame["utt_id"][duplicated[0]]

@@ -232,6 +232,11 @@ CASES: dict[str, tuple[object, object, str | float]] = {
         T,
         "line 1: column 'utt_id' is missing",
     ),
+    "an id of blanks": (
+        text([*SCORES, " \t1"]),
+        T,
+        rf"{FILE} {len(SCORES) + 1}: column 'utt_id': the utterance has no name",
+    ),
     "all scores equal": (
         text([SCORES[0], *(line.split("\t")[0] + "\t1" for line in SCORES[1:])]),
         T,
