@@ -361,7 +361,12 @@ def _below(folder: str, above: tuple[str, ...]) -> Iterator[str]:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            try:
+                is_folder = entry.is_dir()
+            except OSError:
+                # A link to itself; whoever opens it says so.
+                is_folder = False
+            if is_folder:
                 yield from _below(entry.path, (*above, real))
             else:
                 yield entry.path

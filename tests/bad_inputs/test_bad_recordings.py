@@ -867,3 +867,37 @@ def test_names_that_no_table_holds_are_a_failure_of_that_file_alone(tmp_path, op
     assert read_problems(tmp_path / "p.tsv") == problems
     for path in manifest["path"]:
         assert audio.read(path)[0].size == N
+
+
+@pytest.mark.parametrize("name", ["Spoof", "SPOOF", "bona-fide", "Bona Fide", "Train", "eval_"])
+def test_folders_that_are_meant_for_others_are_not_passed_over(tmp_path, name):
+    corpus_of(tmp_path, [b"bonafide/a.wav", f"{name}/x/b.wav".encode()])
+    meant = re.sub("[^a-z]", "", name.lower())
+    with pytest.raises(CorpusError, match=f"{name}: rename this folder to '{meant}'"):
+        made(tmp_path)
+
+
+def test_folders_beside_the_classes_are_listed(tmp_path):
+    corpus_of(tmp_path, [b"bonafide/a.wav", b"spoof/x/b.wav", b"noise/c.wav", b"genuine/d/e.wav"])
+    manifest, problems = made(tmp_path)
+    assert manifest["utt_id"].to_list() == ["bonafide-a", "spoof-x-b"]
+    assert [(p.utt_id, p.reason) for p in problems] == [
+        (f"*{name}/", "1 audio files in a folder that is none of bonafide, spoof: left out")
+        for name in ("genuine", "noise")
+    ]
+    corpus_of(tmp_path, [b"train/bonafide/a.wav", b"train/spoof/x/b.wav", b"dev/other/c.wav"])
+    corpus_of(tmp_path, [b"dev/bonafide/a.wav", b"dev/spoof/x/b.wav"])
+    assert [p.utt_id for p in made(tmp_path)[1]] == [
+        *("*bonafide/", "*genuine/", "*noise/", "*spoof/"),
+        "*dev/other/",
+    ]
+
+
+def test_links_that_lead_to_themselves_are_a_failure_of_that_file_alone(tmp_path):
+    corpus_of(tmp_path, [b"bonafide/a.wav", b"spoof/x/b.wav"])
+    (tmp_path / "spoof/x/loop.wav").symlink_to("loop.wav")
+    with pytest.raises(CorpusError, match=r"loop\.wav: cannot be read"):
+        made(tmp_path)
+    manifest, problems = made(tmp_path, on_bad_audio="exclude")
+    assert manifest.height == 2
+    assert [p.utt_id for p in problems] == ["spoof-x-loop"]

@@ -1,17 +1,21 @@
 """Own recordings: folders named bonafide/ and spoof/<system>/."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from spoofscope.audio import has_suffix
-from spoofscope.corpora.base import audio_paths, of_audio
+from spoofscope.corpora.base import Problem, audio_files, audio_paths, of_audio
 from spoofscope.corpora.splitting import DealtCorpus
 from spoofscope.errors import CorpusError
-from spoofscope.names import check_system
+from spoofscope.files import shown
+from spoofscope.names import ALL, NONE, check_system
 from spoofscope.options import speaker_pattern
+from spoofscope.recordings import portable_path
 from spoofscope.tables import SPLITS
+
+_CLASSES = ("bonafide", "spoof")
 
 
 class FolderCorpus(DealtCorpus):
@@ -51,6 +55,9 @@ class FolderCorpus(DealtCorpus):
     def rows(self) -> Iterable[Mapping[str, str]]:
         """One row per audio file below the class folders."""
         split_folders = self._split_folders()
+        self._check_names(self.root, SPLITS if split_folders else (*_CLASSES, *SPLITS))
+        for split in split_folders:
+            self._check_names(self.root / split, _CLASSES)
         if split_folders and self.options["fractions"] is not None:
             raise CorpusError(
                 f"{self.root}: has the folders {', '.join(split_folders)}, which are its splits; "
@@ -65,6 +72,33 @@ class FolderCorpus(DealtCorpus):
         else:
             rows = self._deal(self._class_folders(self.root), self._group)
         return rows
+
+    def _check_names(self, folder: Path, wanted: Sequence[str]) -> None:
+        """Refuse a folder whose name is meant for one that is read, and is not."""
+        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+            meant = re.sub(r"[\W_]+", "", path.name).casefold()
+            if meant in wanted and path.name != meant and path.is_dir():
+                raise CorpusError(
+                    f"{shown(path)}: rename this folder to {meant!r} ({self.owner}); as it is "
+                    "called, its recordings would be left out"
+                )
+
+    def left_out(self) -> list[Problem]:
+        """See `Corpus.left_out`; also the folders beside those that are read."""
+        splits = self._split_folders()
+        levels = [(self.root, tuple(splits) or _CLASSES)]
+        levels += [(self.root / split, _CLASSES) for split in splits if split in self.splits]
+        problems = super().left_out()
+        for folder, used in levels:
+            for path in sorted(folder.iterdir()):
+                if path.name in used or path.name.startswith(".") or not path.is_dir():
+                    continue
+                n = len(audio_files(path))
+                reason = f"{n} audio files in a folder that is none of {', '.join(used)}: left out"
+                if n:
+                    name = f"{shown(path.relative_to(self.root))}/"
+                    problems.append(Problem(f"*{name}", portable_path(path), ALL, NONE, reason))
+        return problems
 
     def _group(self, row: Mapping[str, str]) -> str:
         return row["speaker"] if self._speaker else Path(row["path"]).stem
