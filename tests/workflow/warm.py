@@ -30,7 +30,7 @@ class Warm:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            start_new_session=True,
+            process_group=0,
         )
 
     def run(
@@ -54,12 +54,17 @@ class Warm:
             }
             self._process.stdin.write(f"{json.dumps(request)}\n")
             self._process.stdin.flush()
-            answered, _, _ = select.select([self._process.stdout], [], [], timeout)
-            if not answered:
+            try:
+                answered, _, _ = select.select([self._process.stdout], [], [], timeout)
+                if not answered:
+                    raise subprocess.TimeoutExpired(list(arguments), timeout)
+                code = int(self._process.stdout.readline())
+            except BaseException:
+                # The next request must not get this one's answer.
                 os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
                 warm.cache_clear()
-                raise subprocess.TimeoutExpired(list(arguments), timeout)
-            code = int(self._process.stdout.readline())
+                raise
             printed.seek(0)
             return subprocess.CompletedProcess(list(arguments), code, printed.read(), None)
 
