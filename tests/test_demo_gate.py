@@ -24,6 +24,7 @@ from starlette.testclient import TestClient
 
 from spoofscope.apps.demo import Judge, Turns, application, build
 from spoofscope.apps.gate import Gate, is_file_below
+from spoofscope.apps.own_folder import own_folder
 from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector
 
@@ -124,6 +125,62 @@ def test_numbers_that_are_not_finite_are_refused(page: Page, number: str) -> Non
     headers = {"content-type": "application/json"}
     answer = page.client.post("/gradio_api/queue/join", content=body, headers=headers)
     assert answer.status_code == 400
+
+
+# What is asked of a function of two inputs, a recording and a check box, and may not be.
+WRONG: list[Any] = [
+    {},
+    [],
+    3,
+    "x",
+    {"data": None},
+    *(
+        {"data": data, "fn_index": 0, "session_hash": "s"}
+        for data in ([], [None], [1, 2, 3], [{"a": 1}, True], ["x", True], [None, {}], [[], True])
+    ),
+    *(
+        {"data": [None, True], "fn_index": number, "session_hash": "s"}
+        for number in (999, -1, "a", 10**30, 2.5, True, None)
+    ),
+    *(
+        {"data": [None, True], "fn_index": 0, "session_hash": session}
+        for session in (None, {"a": 1}, "s" * 100_000, "\ud800", "a b")
+    ),
+    {"data": [None, True], "fn_index": 0, "session_hash": "s", "trigger_id": "x"},
+    *({"data": [value], "fn_index": 1, "session_hash": "s"} for value in (5, "x", {}, [[]], [5])),
+]
+
+
+@pytest.mark.parametrize("number", range(len(WRONG)))
+def test_a_hostile_question_is_refused_in_a_line(
+    page: Page, capfd: pytest.CaptureFixture[str], number: int
+) -> None:
+    body, headers = json.dumps(WRONG[number]), {"content-type": "application/json"}
+    answer = page.client.post("/gradio_api/queue/join", content=body, headers=headers)
+    assert answer.status_code == 400
+    assert answer.text.count("\n") == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_gradio_stumbles_over_is_a_line_in_the_log(
+    page: Page, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    field = b'--x\r\nContent-Disposition: form-data; name="files"\r\n\r\nabc\r\n--x--\r\n'
+    for boundary, content in (("x", field), ("y" * 300, b"")):
+        kind = {"content-type": f"multipart/form-data; boundary={boundary}"}
+        answer = page.client.post("/gradio_api/upload", content=content, headers=kind)
+        assert answer.status_code == 500
+        assert "cannot be answered" in answer.text or answer.text == "Internal Server Error"
+    page.client.get("/gradio_api/queue/data", params={"session_hash": "nobody"})
+    page.client.get("/static/" + "a" * 5000)
+    messages = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(messages) == 4
+    for message, path in zip(messages, ("upload", "upload", "data", "static"), strict=True):
+        assert path in message
+        assert "\n" not in message
+        assert len(message) < 400
+    told = "".join(capfd.readouterr())
+    assert "Traceback" not in told
 
 
 def foreign(page: Page) -> dict[str, Any]:
@@ -341,7 +398,7 @@ def test_all_uploads_together_are_limited(tmp_path: Path) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    client = TestClient(Gate(store, tmp_path, tmp_path, largest_uploads=2500), base_url=URL)
+    client = TestClient(Gate(store, tmp_path, tmp_path, {}, largest_uploads=2500), base_url=URL)
     codes = [client.post("/gradio_api/upload", content=b"x" * 1000).status_code for _ in range(4)]
     assert codes == [200, 200, 413, 413]
     assert "together are limited" in client.post("/gradio_api/upload", content=b"x" * 1000).text
@@ -356,7 +413,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
 
     headers = [(b"content-length", b"1000")]
     scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": headers}
-    asyncio.run(Gate(store, tmp_path, tmp_path)(scope, None, None))
+    asyncio.run(Gate(store, tmp_path, tmp_path, {})(scope, None, None))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -442,6 +499,22 @@ def test_a_batch_can_be_stopped(page: Page) -> None:
     assert "Stopped." in table
     assert file is None
     assert page.judge.several([path], "visitor")[1] is not None
+
+
+def test_folders_that_vanish_while_a_page_starts_are_no_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two pages start at once and delete what a killed one left, or one ends in between."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left = tmp_path / "spoofscope-demo-left"
+    left.mkdir()
+    (left / "lock").touch()
+    found = [tmp_path / "spoofscope-demo-gone", left, tmp_path / "spoofscope-demo-gone too"]
+    monkeypatch.setattr(Path, "glob", lambda *_: iter(found))
+    with own_folder() as folder:
+        assert folder.is_dir()
+        assert not left.exists()
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGKILL])

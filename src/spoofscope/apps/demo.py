@@ -45,6 +45,11 @@ _EXPLAINED_WINDOWS = 8
 # A page should answer in seconds; whether so few steps were enough is measured and said.
 _OPTIONS = ExplainOptions(baseline="silence", steps=16, max_steps=128, internal_batch=4)
 
+_NOTHING_CHOSEN = (
+    "Upload a recording or record one first. A file whose name has no ending such as .wav can be "
+    "judged in the tab Several files."
+)
+
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -111,7 +116,7 @@ class Judge:
     ) -> tuple[str, str, str, dict[str, Any] | None]:
         """Verdict, timeline and picture of a recording as HTML, and the judgement as JSON."""
         if path is None:
-            return views.problem("Upload a recording or record one first."), "", "", None
+            return views.problem(_NOTHING_CHOSEN), "", "", None
         try:
             with self._work(visitor), self._turns.turn():
                 judgement = self._judged(path)
@@ -201,7 +206,7 @@ class Judge:
         if explain:
             try:
                 explanation, seconds = self._explanation(path)
-                note = views.explanation_note(explanation, seconds, duration)
+                note = views.explanation_note(explanation, seconds, judgement)
             except Stopped:
                 raise
             except SpoofscopeError as error:
@@ -363,6 +368,14 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def _inputs(page: Any) -> dict[int, list[str]]:
+    """Which components each function of the page reads, by the function's number."""
+    return {
+        number: [component.get_block_name() for component in function.inputs]
+        for number, function in page.fns.items()
+    }
+
+
 def application(page: Any, host: str, uploads: Path, downloads: Path) -> Any:
     """The page as an ASGI application, with the gate in front of it.
 
@@ -377,7 +390,7 @@ def application(page: Any, host: str, uploads: Path, downloads: Path) -> Any:
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Gate, uploads=uploads, downloads=downloads)
+    app.add_middleware(Gate, uploads=uploads, downloads=downloads, inputs=_inputs(page))
     if host in _LOCAL:
         # Otherwise any web page could reach this one through a name that resolves to this machine.
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*_LOCAL, "[::1]"])

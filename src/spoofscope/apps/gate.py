@@ -6,9 +6,11 @@ what does not, and a request that names a file passes only where this page has r
 """
 
 import json
+import logging
 import re
 import threading
-from collections.abc import Iterator, Mapping
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from spoofscope.files import one_line
+
+_LOGGER = logging.getLogger(__name__)
 
 LARGEST_UPLOADS = 1 << 30
 """Bytes of all uploads together, those that are arriving included."""
@@ -31,7 +37,9 @@ _READ = re.compile(
     rf"|{_API}/(info|startup-events|queue/data|upload_progress|heartbeat/\w+)"
 )
 _UPLOAD = f"{_API}/upload"
-_WRITE = frozenset({_UPLOAD, f"{_API}/queue/join", f"{_API}/cancel", f"{_API}/reset"})
+_JOIN = f"{_API}/queue/join"
+_WRITE = frozenset({_UPLOAD, _JOIN, f"{_API}/cancel", f"{_API}/reset"})
+_SESSION = re.compile(r"[A-Za-z0-9_]{1,64}")
 
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
@@ -73,6 +81,7 @@ class Gate:
         app: what is behind it.
         uploads: the folder where Gradio puts what the page receives.
         downloads: the folder of files that the page offers.
+        inputs: which components each function of the page reads, by the function's number.
         largest_uploads: bytes of all uploads together.
     """
 
@@ -81,11 +90,13 @@ class Gate:
         app: ASGIApp,
         uploads: Path,
         downloads: Path,
+        inputs: Mapping[int, Sequence[str]],
         largest_uploads: int = LARGEST_UPLOADS,
     ) -> None:
         self._app = app
         self._uploads = uploads
         self._downloads = downloads
+        self._inputs = inputs
         self._largest_uploads = largest_uploads
         self._arriving: list[int] = []
         self._lock = threading.Lock()
@@ -99,15 +110,21 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008})
             return
 
+        has_begun, is_open = False, False
+
         async def send_protected(message: Message) -> None:
+            nonlocal has_begun, is_open
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                has_begun, is_open = True, "content-length" not in headers
                 is_file = scope["path"].startswith(_FILE)
                 headers["Content-Security-Policy"] = _FILE_POLICY if is_file else _POLICY
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["Referrer-Policy"] = "no-referrer"
                 if is_file and scope["path"].lower().endswith(".svg"):
                     headers["Content-Disposition"] = "attachment"
+            elif not message.get("more_body", False):
+                is_open = False
             await send(message)
 
         try:
@@ -117,6 +134,14 @@ class Gate:
             await answer(scope, receive, send_protected)
         except ClientDisconnect:
             pass  # nobody is there to be answered
+        except Exception as error:
+            # Gradio takes many a request for its own that it did not make.
+            _LOGGER.error("%s", _one_line(scope, error))
+            if not has_begun:
+                answer = PlainTextResponse("this request cannot be answered\n", 500)
+                await answer(scope, receive, send_protected)
+            elif is_open:
+                await send({"type": "http.response.body", "body": b""})
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]
@@ -142,12 +167,37 @@ class Gate:
         for name in _paths_in(question):
             if not isinstance(name, str) or not is_file_below(name, self._uploads):
                 raise _Refused(403, "no file that this page has received")
+        if path == _JOIN:
+            question = self._asked(question)
         try:
             body = json.dumps(question, allow_nan=False).encode()
         except ValueError as error:
             raise _Refused(400, "numbers have to be finite") from error
         # Written anew, so that what was checked is what Gradio reads.
         await self._app(scope, _again(body, receive), send)
+
+    def _asked(self, question: Any) -> dict[str, Any]:
+        """A question to a function of the page, of nothing but what the page itself would ask."""
+        if not isinstance(question, dict):
+            raise _Refused(400, "a question is an object")
+        number, session, data = (question.get(k) for k in ("fn_index", "session_hash", "data"))
+        trigger = question.get("trigger_id")
+        if type(number) is not int or number not in self._inputs:
+            raise _Refused(400, "fn_index: no function of this page")
+        if not isinstance(session, str) or not _SESSION.fullmatch(session):
+            raise _Refused(400, "session_hash: up to 64 letters and digits")
+        if trigger is not None and type(trigger) is not int:
+            raise _Refused(400, "trigger_id: a whole number")
+        kinds = self._inputs[number]
+        if not isinstance(data, list) or len(data) != len(kinds):
+            raise _Refused(400, f"data: a list of {len(kinds)}")
+        return {
+            "data": [_value(kind, value) for kind, value in zip(kinds, data, strict=True)],
+            "fn_index": number,
+            "session_hash": session,
+            "trigger_id": trigger,
+            "event_data": None,
+        }
 
     def _check_reading(self, path: str) -> None:
         if path.startswith(_FILE):
@@ -188,6 +238,43 @@ class Gate:
         for path in self._uploads.iterdir():
             if path.is_file():
                 path.unlink(missing_ok=True)
+
+
+def _value(kind: str, value: Any) -> Any:
+    """What a component holds, as the page itself sends it.
+
+    Args:
+        kind: name of the component.
+        value: what was sent.
+    """
+    if kind == "checkbox":
+        if not isinstance(value, bool):
+            raise _Refused(400, "data: true or false")
+        return value
+    if value is None:
+        return None
+    if kind == "file":
+        if not isinstance(value, list):
+            raise _Refused(400, "data: a list of files")
+        return [_file(each) for each in value]
+    return _file(value)
+
+
+def _file(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict) or not isinstance(value.get("path"), str):
+        raise _Refused(400, "data: a file that this page has received")
+    return {"path": value["path"], "meta": {"_type": "gradio.FileData"}}
+
+
+def _one_line(scope: Scope, error: BaseException) -> str:
+    """What went wrong, and where."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f", {Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else ""
+    path = scope["path"] if len(scope["path"]) <= 80 else f"{scope['path'][:80]}..."
+    reason = str(error) if len(str(error)) <= 200 else f"{str(error)[:200]}..."
+    return one_line(f"{scope['method']} {path}: {type(error).__name__}{where}: {reason}")
 
 
 def _check_origin(headers: Mapping[str, str]) -> None:

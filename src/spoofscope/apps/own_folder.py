@@ -3,9 +3,10 @@
 import os
 import shutil
 import signal
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from spoofscope.locks import keep_lock, lock_if_free
@@ -21,16 +22,25 @@ def end_on_signals() -> None:
         signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
+def _delete_if_left(folder: Path) -> None:
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        return
+    lock = folder / _LOCK
+    if lock.is_file() and (held := lock_if_free(lock)) is not None:
+        try:
+            shutil.rmtree(folder)
+        finally:
+            os.close(held)
+
+
 @contextmanager
 def own_folder() -> Iterator[Path]:
     """A folder for this process alone, deleted at the end; those of killed ones are, too."""
     for former in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        if former.is_symlink() or former.stat().st_uid != os.getuid():
-            continue
-        lock = former / _LOCK
-        if lock.is_file() and (held := lock_if_free(lock)) is not None:
-            shutil.rmtree(former)
-            os.close(held)
+        # What goes at this moment is deleted by its own process, or by another that starts.
+        with suppress(FileNotFoundError):
+            _delete_if_left(former)
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder:
         keep_lock(Path(folder) / _LOCK, f"another page uses {folder}")
         yield Path(folder)

@@ -26,6 +26,9 @@ from spoofscope.report.page import CAPTIONS
 from spoofscope.selection.calibration import probability_text, supported_text
 from spoofscope.tables import read_table
 
+_NOT_JUDGED = "#777777"
+_SENTENCE = 40
+
 DECISIONS = {"bonafide": "Bona fide", "spoof": "Spoof", "inconclusive": "Inconclusive"}
 
 CSS = """
@@ -37,6 +40,7 @@ CSS = """
 .shown table { border-collapse: collapse; width: 100%; }
 .shown th, .shown td { border: 1px solid #8886; padding: 0.25em 0.6em; text-align: left; }
 .shown td { overflow-wrap: break-word; }
+.shown td.text { min-width: 18em; }
 .shown img { max-width: 100%; background: white; }
 .shown pre { white-space: pre-wrap; }
 .shown { overflow-x: auto; }
@@ -131,8 +135,9 @@ def timeline(
     figure = new_figure(7.5, 1.9)
     axes = figure.add_subplot()
     middle = 0.0 if band is None else (band[0] + band[1]) / 2
+    is_judged = not _disqualified(judgement)
     for start, end, score in zip(starts, ends, scores, strict=True):
-        colour = BONAFIDE if score >= middle else SPOOF
+        colour = (BONAFIDE if score >= middle else SPOOF) if is_judged else _NOT_JUDGED
         axes.fill_between([start, end], middle, score, color=colour, alpha=0.45, linewidth=0)
         axes.plot([start, end], [score, score], color=colour, linewidth=1.6)
     if band is not None:
@@ -141,8 +146,14 @@ def timeline(
     axes.set_xlim(0, max(duration, 1e-3))
     axes.set_xlabel("seconds")
     axes.set_ylabel("score")
-    axes.set_title("Score of each window; grey: inconclusive", loc="left")
+    decided = "" if band is None else "; above the grey: bona fide, below: spoof"
+    title = decided if is_judged else "; the recording is not judged"
+    axes.set_title(f"Score of each window{title}", loc="left")
     return f'<div class="shown">{_picture(figure, "Score of each window over time")}</div>'
+
+
+def _disqualified(judgement: Judgement) -> bool:
+    return any(judgement["flags"][name] for name in DISQUALIFYING)
 
 
 def clip(
@@ -166,8 +177,9 @@ def clip(
     return f'<div class="shown">{picture}<p>{escape(note)}</p></div>'
 
 
-def explanation_note(explanation: Explanation, shown_seconds: float, duration: float) -> str:
+def explanation_note(explanation: Explanation, shown_seconds: float, judgement: Judgement) -> str:
     """What has to be said of an explanation: what it shows, of how much, and how exact it is."""
+    duration = judgement["duration_s"]
     tolerance = f"{100 * explanation.settings.tolerance:g} %"
     exact = (
         f"In every window they add up to the score's difference from silence within {tolerance}"
@@ -176,10 +188,16 @@ def explanation_note(explanation: Explanation, shown_seconds: float, duration: f
         f"silence by more than {tolerance}"
     )
     part = "" if shown_seconds >= duration else f" Only the first {shown_seconds:.1f} s are shown."
+    unjudged = (
+        " The recording is not judged, so the picture shows what moves the score, and not what "
+        "the recording is."
+        if _disqualified(judgement)
+        else ""
+    )
     return (
         "Integrated Gradients against a baseline of silence: orange speaks for spoof, blue for "
         f"bona fide. {exact} (all together by {100 * explanation.relative_error:.1f} %, with up to "
-        f"{explanation.steps} steps).{part}"
+        f"{explanation.steps} steps).{part}{unjudged}"
     )
 
 
@@ -212,14 +230,18 @@ def batch_table(results: Sequence[Judgement | Failure]) -> pl.DataFrame:
 def as_html(table: pl.DataFrame) -> str:
     """A table as HTML, every cell escaped."""
     head = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>"
-        for row in table.iter_rows()
-    )
+    body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in table.iter_rows())
     return (
         f'<div class="shown"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def _cell(value: object) -> str:
+    text = str(value)
+    # A sentence is not squeezed into a column of words.
+    kind = ' class="text"' if len(text) > _SENTENCE else ""
+    return f"<td{kind}>{escape(text)}</td>"
 
 
 def card(detector: str | Path) -> str:
