@@ -16,8 +16,8 @@ from pathlib import Path
 
 from spoofscope.corpora.manifest import found_by
 from spoofscope.corpora.registry import build
-from spoofscope.files import write_json
 from spoofscope.outside import Outside
+from spoofscope.provenance.sidecars import write_sidecar
 from spoofscope.recordings import look_at, write_recordings
 
 SPEAKERS = 100
@@ -62,7 +62,7 @@ def main() -> None:
             **{"inputs": [], "outputs": [], "parameters": {"recordings": outcome}},
             **{"started": "2026-01-01T00:00:00+00:00", "seconds": 1.0},
         }
-        write_json("own.tsv.origin.json", sidecar)
+        write_sidecar("own.tsv.origin.json", sidecar)
         seconds = {"files": len(paths), "first_plan": first}
         for name in ("unchanged", "touched", "touched_again"):
             if name == "touched":

@@ -1,6 +1,5 @@
 """Grids and patterns of a study file: what they stand for, and what is refused."""
 
-import json
 import statistics
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,8 @@ import polars as pl
 import pytest
 import yaml
 
-from spoofscope.errors import ConfigError
+from detector_folders import write_detector
+from spoofscope.errors import ConfigError, DetectorError
 from spoofscope.figures import grids as figures
 from spoofscope.figures.inputs import METRIC_COLUMNS
 from spoofscope.grids import expand
@@ -268,11 +268,18 @@ def written_point(folder: Path, point: str, dev: list[float], test: list[float])
         rows.append([point, seed, "la", "eval", "system", "x", "eer", "0.9", "", "", 10, 2])
         metrics.append(str(folder / f"{point}-{seed}.tsv"))
         write_table(metrics[-1], pl.DataFrame(rows, schema=list(METRIC_COLUMNS), orient="row"))
-        detectors.append(str(folder / f"{point}-{seed}.json"))
         meta = {"dev_eer": selected, "dev": [{"n_bonafide": 3, "n_spoof": 4}]}
-        Path(detectors[-1]).write_text(json.dumps({"meta": meta if selected is not None else {}}))
+        told = meta if selected is not None else {}
+        detectors.append(str(write_detector(folder / f"{point}-{seed}", meta=told)))
     write_table(folder / f"{point}.tsv", point_table(metrics, detectors))
     return folder / f"{point}.tsv"
+
+
+def test_an_altered_detector_is_no_point(tmp_path):
+    path = write_detector(tmp_path / "a", meta={"dev_eer": 0.125, "dev": []})
+    path.write_text(path.read_text().replace("0.125", "0.025"))
+    with pytest.raises(DetectorError, match="is not as it was written"):
+        point_table([], [str(path)])
 
 
 def test_a_point_is_summed_up_over_its_seeds(tmp_path):

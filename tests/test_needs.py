@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from detector_folders import write_detector
 from spoofscope.corpora import registry
 from spoofscope.errors import ConfigError
 from spoofscope.needs import Need, as_text, missing, needs
@@ -138,10 +139,8 @@ def test_on_the_command_line(here: Path) -> None:
 def test_nothing_that_is_missing_hides_another(here: Path) -> None:
     (here / "broken").mkdir()
     (here / "broken/detector.json").write_text("{")
-    told = {key: {"type": "x"} for key in ("frontend", "backend")} | {"input": {}, "meta": {}}
-    told["frontend"]["backbone"] = {"folder": "models/theirs"}
-    (here / "whole").mkdir()
-    (here / "whole/detector.json").write_text(json.dumps({**told, "weights_sha256": SHA}))
+    frontend = {"type": "ssl", "backbone": {"folder": "models/theirs"}}
+    write_detector(here / "whole", frontend=frontend)
     scores = {"corpus": "own", "split": "eval", "path": "x.csv", "format": "csv", "higher": "spoof"}
     others = {
         "absent": {"folder": "detectors/aasist"},
@@ -162,7 +161,7 @@ def test_nothing_that_is_missing_hides_another(here: Path) -> None:
         ("verifier", "own.eval", "asv.txt"),
     ]
     assert {need.name for need in found} >= {"web", "own", "packed", "musan", "hub", "mine"}
-    assert "broken/detector.json describes no detector" in as_text(found)
+    assert "broken/detector.json is not valid JSON" in as_text(found)
 
 
 def test_whoever_reads_the_list_may_stop_reading(here: Path) -> None:

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from spoofscope.errors import ProvenanceError
+from spoofscope.provenance import sidecars
 from spoofscope.provenance.audit import Audit, Finding, _files_below, as_text
 from spoofscope.provenance.crate import crate_metadata
 from spoofscope.provenance.record import file_record, git_state, package_versions
@@ -154,7 +156,7 @@ def write_sidecar(rule: str, inputs: list[str], outputs: list[str], **parameters
         "started": "2026-01-01T00:00:00+00:00",
         "seconds": 1.5,
     }
-    Path(f"{outputs[0]}.origin.json").write_text(json.dumps(record))
+    sidecars.write_sidecar(f"{outputs[0]}.origin.json", record)
 
 
 @pytest.fixture
@@ -217,24 +219,55 @@ def test_a_file_without_sidecar_is_named(chain):
 )
 def test_values_of_sidecars_are_checked(chain, key, value):
     path = Path(f"{chain}/table.tsv.origin.json")
-    record = {**json.loads(path.read_text()), key: value}
-    path.write_text(json.dumps(record))
+    sidecars.write_sidecar(path, {**json.loads(path.read_text()), key: value})
     with pytest.raises(ProvenanceError, match="is damaged"):
         read_sidecar(path)
-    sidecars = Sidecars()
-    assert sidecars.of(f"{chain}/table.tsv") is None
-    assert sidecars.of(f"{chain}/manifest.tsv") is not None
+    found = Sidecars()
+    assert found.of(f"{chain}/table.tsv") is None
+    assert found.of(f"{chain}/manifest.tsv") is not None
     with pytest.raises(ProvenanceError, match=r"table\.tsv\.origin\.json is damaged"):
-        sidecars.behind([f"{chain}/table.tsv"])
+        found.behind([f"{chain}/table.tsv"])
     with pytest.raises(ProvenanceError, match=r"table\.tsv\.origin\.json is damaged"):
         trace(f"{chain}/table.tsv")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("0000000", "0000001", 1),
+        lambda text: text.replace('"seconds": 1.5', '"seconds": 1.6'),
+        lambda text: re.sub(r'  "record_sha256": "\w+",\n', "", text),
+        lambda text: text.replace('"python": "3.11.7"', '"python": "3.11.7" '),
+        lambda text: re.sub(r'("record_sha256": ")\w', r"\1g", text),
+    ],
+)
+def test_a_changed_digit_of_a_sidecar_is_seen(chain, change):
+    path = Path(f"{chain}/table.tsv.origin.json")
+    text = path.read_text()
+    assert change(text) != text
+    assert read_sidecar(path)["seconds"] == 1.5
+    path.write_text(change(text))
+    with pytest.raises(ProvenanceError, match="is damaged: it is not as it was written"):
+        read_sidecar(path)
+    assert Sidecars().of(f"{chain}/table.tsv") is None
+
+
+def test_no_text_of_a_job_is_taken_for_its_hash(tmp_path):
+    told = f'"record_sha256": "{"a" * 64}"'
+    path = tmp_path / "a.tsv.origin.json"
+    sidecars.write_sidecar(path, {"rule": told, "outputs": [], told: told})
+    with pytest.raises(ProvenanceError, match="its job has no outputs"):
+        read_sidecar(path, ["rule"])
+    made = [{"path": "a.tsv", "bytes": 1, "sha256": "b"}]
+    sidecars.write_sidecar(path, {"rule": told, "outputs": made})
+    assert read_sidecar(path, ["rule"])["rule"] == told
 
 
 def test_recordings_are_named_with_their_digest(chain):
     """In the tree the folder as it was read, in the research object its name."""
     path = Path(f"{chain}/manifest.tsv.origin.json")
     read = {"folder": "/secret/place", "files": 3, "sha256": "d" * 64}
-    path.write_text(json.dumps({**json.loads(path.read_text()), "recordings": read}))
+    sidecars.write_sidecar(path, {**json.loads(path.read_text()), "recordings": read})
     tree = trace(f"{chain}/table.tsv")
     assert tree["jobs"][f"{chain}/manifest.tsv"]["recordings"] == read
     assert f"3 files below /secret/place, SHA-256 over names and contents {'d' * 64}" in (

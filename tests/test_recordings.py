@@ -1,6 +1,5 @@
 """Recordings on disk are compared with what was read of them."""
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from spoofscope.corpora.manifest import found_by, inspect_corpus
 from spoofscope.corpora.registry import build
 from spoofscope.errors import ProvenanceError
 from spoofscope.outside import VARIABLE, Outside
+from spoofscope.provenance.sidecars import write_sidecar
 from spoofscope.recordings import (
     Changes,
     Hashes,
@@ -182,7 +182,7 @@ def sidecar(output: str, **parameters: object) -> None:
         **{"git": {"commit": None, "dirty": None}, "packages": {}, "device": "cpu"},
         **{"started": "2026-01-01T00:00:00+00:00", "seconds": 1.0},
     }
-    Path(f"{output}.origin.json").write_text(json.dumps(record))
+    write_sidecar(f"{output}.origin.json", record)
 
 
 class Plans:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from snakemake.persistence.file import FilePersistence
 
+from spoofscope.provenance.sidecars import write_sidecar
 from spoofscope.records import restore_records, sidecars_below
 
 
@@ -32,7 +33,7 @@ def write_job(output: Path, inputs: list[dict], parameters: dict) -> None:
         "started": "2026-01-02T03:04:05+00:00",
         "seconds": 1.5,
     }
-    Path(f"{output}.origin.json").write_text(json.dumps(sidecar))
+    write_sidecar(f"{output}.origin.json", sidecar)
 
 
 def test_records_say_what_the_sidecars_say(study: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from detector_folders import DETECTOR, write_detector
 from spoofscope.errors import ConfigError
 from spoofscope.study import Study, load_study
 
@@ -326,20 +327,9 @@ def test_figures_show_as_many_systems_as_can_be_read():
         Study({**large, "figures": {"systems": ["a", "z"]}})
 
 
-DETECTOR = {
-    "backbone": None,
-    "backend": {"type": "linear"},
-    "frontend": {"type": "lfcc"},
-    "input": {"length": 16000},
-    "meta": {"trained_on": [{"manifest": "results/else/manifests/la.tsv"}]},
-    "weights_sha256": "0" * 64,
-}
-
-
 def with_others(folder: Path, **told: Any) -> dict[str, Any]:
     """The small study with a detector that lies in `folder`, and one of which there are scores."""
-    folder.mkdir(exist_ok=True)
-    (folder / "detector.json").write_text(json.dumps({**DETECTOR, **told}))
+    write_detector(folder, **told)
     config = small("detectors.theirs", {"folder": str(folder)})
     scores = {"corpus": "mine", "format": "asvspoof5", "higher": "bonafide"}
     config["detectors"]["published"] = {
@@ -406,8 +396,13 @@ def test_detectors_of_others_that_are_refused(tmp_path):
         ConfigError, match=r"theirs.folder: the detector's backbone, /nowhere, does"
     ):
         Study(config)
-    (tmp_path / "theirs" / "detector.json").write_text("{}")
-    with pytest.raises(ConfigError, match=r"detector.json describes no detector: .*'frontend'"):
+    path = write_detector(tmp_path / "theirs")
+    # A digit that was changed by hand or by a disk is no other detector.
+    path.write_text(path.read_text().replace("16000", "16001"))
+    with pytest.raises(ConfigError, match=r"theirs.folder: .*detector.json is not as it was writ"):
+        Study(config)
+    path.write_text("{}")
+    with pytest.raises(ConfigError, match=r"detector.json: format None cannot be read"):
         Study(config)
 
 

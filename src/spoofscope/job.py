@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from spoofscope.errors import ProvenanceError, SpoofscopeError
-from spoofscope.files import FULL, printable, refusal, remove_leftovers, write_json
+from spoofscope.files import FULL, printable, refusal, remove_leftovers
 from spoofscope.launch import check_code, end_with_main_process, lock_folder
 from spoofscope.locks import claim
 from spoofscope.provenance.record import code_sources, file_record, git_state, package_versions
-from spoofscope.provenance.sidecars import Sidecars, sidecar_path
+from spoofscope.provenance.sidecars import Sidecars, sidecar_path, write_sidecar
 
 _notes: dict[str, Any] = {}
 
@@ -169,7 +169,7 @@ def _write_sidecar(
     snakemake: Any, inputs: list[dict[str, Any]], started: datetime.datetime, seconds: float
 ) -> None:
     parameters: dict[str, Any] = snakemake.params.cfg
-    write_json(
+    write_sidecar(
         sidecar_path(snakemake.output[0]),
         {
             "rule": snakemake.rule,

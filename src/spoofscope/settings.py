@@ -180,7 +180,7 @@ def _calibration(value: Any) -> None:
 _CALIBRATION: dict[str, tuple[Callable[[Any], bool], str]] = {
     "scale": (
         lambda x: is_number(x) and 1e-9 <= x <= 1e9,
-        "a number above 0 (a negative scale would turn the scores round) and below 1e9",
+        "a number from 1e-9 to 1e9 (a negative scale would turn the scores round)",
     ),
     "offset": (lambda x: is_number(x) and abs(x) <= 1e9, "a number"),
     "prior": (lambda x: is_number(x) and 0 < x < 1, "a number between 0 and 1"),

@@ -7,7 +7,6 @@ library, PyYAML and jsonschema only. Every value that reaches a rule's `params` 
 import copy
 import functools
 import hashlib
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,11 +16,12 @@ from typing import Any
 
 import yaml
 
-from spoofscope.errors import ConfigError
+from spoofscope.errors import ConfigError, DetectorError
 from spoofscope.grids import expand, grids_of
 from spoofscope.identity import hash8
 from spoofscope.options import check_resamples, nearest, speaker_pattern
 from spoofscope.presets import values_of, with_values
+from spoofscope.settings import read_settings
 from spoofscope.study_files import check_values, located, merged, path_text, read_config
 
 SCHEMA = Path(__file__).resolve().parents[2] / "config" / "schemas" / "study.schema.yaml"
@@ -1004,19 +1004,19 @@ class Study:
             absent("detector", entry["folder"], f"{path} cannot be read: {error.strerror}")
             return nothing
         try:
-            told = json.loads(text)
+            told = read_settings(path)
             settings = {
                 key: told[key] for key in ("frontend", "backend", "input", "weights_sha256")
             }
-            meta = told["meta"]
-            backbone = settings["frontend"].get("backbone") or {}
-            folder = backbone.get("folder")
-            trained_on = [Path(source["manifest"]).stem for source in meta.get("trained_on", [])]
-            types = [settings[key].get("type") for key in ("frontend", "backend")]
-            settings["input"].get("length")
-            if not all(isinstance(given, str) for given in (*types, folder or "")):
-                raise TypeError("the types of its parts, and the backbone's folder, must be texts")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            folder = (settings["frontend"].get("backbone") or {}).get("folder")
+            sources = told["meta"].get("trained_on", [])
+            trained_on = [Path(source["manifest"]).stem for source in sources]
+            if not isinstance(folder, str | None):
+                raise TypeError(f"the folder of its backbone must be a text, not {folder!r}")
+        except DetectorError as error:
+            absent("detector", entry["folder"], str(error))
+            return nothing
+        except (KeyError, TypeError, AttributeError) as error:
             absent("detector", entry["folder"], f"{path} describes no detector: {error!r}")
             return nothing
         made = {self.backbone_folder(backbone) for backbone in self.config.get("backbones", {})}

@@ -13,6 +13,8 @@ import pytest
 import yaml
 from checkout import ROOT, TINY_STUDY, Checkout
 
+from spoofscope.provenance.sidecars import write_sidecar
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 CODES = {0, 1}
@@ -207,7 +209,7 @@ def test_missing_unrecorded_and_unknown(tiny_copy):
 def change_sidecars(study: Checkout, pattern: str, **values: Any) -> Iterator[str]:
     for path in sorted(study.folder.glob(f"results/tiny/{pattern}.origin.json")):
         record = json.loads(path.read_text())
-        path.write_text(json.dumps({**record, **values}))
+        write_sidecar(path, {**record, **values})
         yield record["outputs"][0]["path"]
 
 

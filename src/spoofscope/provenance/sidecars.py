@@ -2,15 +2,17 @@
 
 import datetime
 import glob
+import hashlib
 import json
 import os
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Any
 
 from spoofscope.errors import ProvenanceError
-from spoofscope.files import sha256_file
+from spoofscope.files import sha256_file, write_text
 
 SUFFIX = ".origin.json"
 
@@ -28,6 +30,28 @@ _KINDS: dict[str, type | UnionType] = {
 }
 
 
+# The hash of the file with this value empty: of its very bytes, because thousands are read at every
+# plan. Quotation marks within a JSON text are escaped, so no other text can look like it.
+_HASH = "record_sha256"
+_HASH_LINE = re.compile(rb'("%s": ")([0-9a-f]{64})(")' % _HASH.encode())
+
+
+def write_sidecar(path: str | Path, record: Mapping[str, Any]) -> None:
+    """Write what is recorded of a job, with the hash of the record in it, atomically."""
+    content = {**record, _HASH: ""}
+    text = json.dumps(content, sort_keys=True, indent=2, allow_nan=False) + "\n"
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    write_text(path, text.replace(f'"{_HASH}": ""', f'"{_HASH}": "{digest}"'))
+
+
+def _as_written(content: bytes) -> bool:
+    told = _HASH_LINE.findall(content)
+    if len(told) != 1:
+        return False
+    empty = _HASH_LINE.sub(rb"\1\3", content)
+    return hashlib.sha256(empty).hexdigest().encode() == told[0][1]
+
+
 def sidecar_path(output: str | Path) -> Path:
     """The sidecar of a job whose first output is `output`."""
     return Path(f"{output}{SUFFIX}")
@@ -41,11 +65,12 @@ def read_sidecar(path: str | Path, keys: Collection[str] = _KEYS) -> Record:
         keys: what is needed of it. What else it has is checked as well.
 
     Raises:
-        ProvenanceError: it is damaged, or is no sidecar.
+        ProvenanceError: it is damaged or altered, or is no sidecar.
         FileNotFoundError: there is none.
     """
     try:
-        record = json.loads(Path(path).read_bytes())
+        content = Path(path).read_bytes()
+        record = json.loads(content)
     except ValueError as error:
         raise ProvenanceError(f"{path} is damaged: {error}") from error
     except RecursionError as error:
@@ -55,6 +80,8 @@ def read_sidecar(path: str | Path, keys: Collection[str] = _KEYS) -> Record:
     except OSError as error:
         raise ProvenanceError(f"{path} cannot be read: {error.strerror}") from error
     wrong = _fault(record, keys)
+    if wrong is None and not _as_written(content):
+        wrong = f"it is not as it was written (its {_HASH} is missing, or that of another content)"
     if wrong:
         raise ProvenanceError(f"{path} is damaged: {wrong}")
     return dict(record)

@@ -11,8 +11,8 @@ import polars as pl
 
 from spoofscope.figures.grids import axis_column
 from spoofscope.figures.inputs import read_metrics
-from spoofscope.files import read_json
 from spoofscope.names import POOLED, SELECTION
+from spoofscope.settings import read_settings
 from spoofscope.tables import read_table
 
 METRICS = ("eer", "min_dcf", "accuracy", "hter", "cllr", "auc")
@@ -49,8 +49,11 @@ def point_table(metrics: Sequence[str], detectors: Sequence[str]) -> pl.DataFram
         the data that the models were selected on, where detectors tell it (metric "dev_eer",
         corpus "(model selection)", no interval), then all metrics of every scored set. Seeds whose
         value is undefined are not counted.
+
+    Raises:
+        DetectorError: a `detector.json` is damaged or altered.
     """
-    selected = [told for path in detectors if DEV_EER in (told := read_json(path)["meta"])]
+    selected = [told for path in detectors if DEV_EER in (told := read_settings(path)["meta"])]
     own = pl.DataFrame(
         [
             {
