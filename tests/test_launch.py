@@ -13,6 +13,7 @@ import pytest
 from spoofscope import launch
 from spoofscope.errors import ConfigError
 from spoofscope.identity import code_closure, code_digest
+from spoofscope.provenance.sidecars import write_sidecar
 
 STUDY = {"study": "s", "seed": 1}
 
@@ -240,3 +241,21 @@ def test_an_unreachable_cluster_is_an_error(project, monkeypatch):
     monkeypatch.setenv("PATH", str(project))
     with pytest.raises(ConfigError, match="squeue fails"):
         launch.cancel_leftover_jobs("spoofscope")
+
+
+def test_warnings_of_manifests_are_said_at_the_end(tmp_path):
+    """Once for each corpus, whatever else there is; what is not made yet has nothing to say."""
+    made = [{"path": "a.tsv", "bytes": 1, "sha256": "0" * 64}]
+    told = {"even": [], "small": ["dev has 8 trials", "1 attack is in eval only"], "odd": ["a\x1b"]}
+    paths = {corpus: tmp_path / f"{corpus}.json" for corpus in (*told, "none", "damaged", "old")}
+    for corpus, warnings in told.items():
+        write_sidecar(paths[corpus], {"outputs": made, "warnings": warnings})
+    write_sidecar(paths["old"], {"outputs": made})
+    paths["damaged"].write_text("{")
+    assert launch.warnings_of(paths) == [
+        "Before you use the numbers (see also the top of the report):",
+        "corpus small: dev has 8 trials",
+        "corpus small: 1 attack is in eval only",
+        r"corpus odd: a\x1b",
+    ]
+    assert launch.warnings_of({"even": paths["even"]}) == []

@@ -24,10 +24,11 @@ from typing import Any
 
 import psutil
 
-from spoofscope.errors import ConfigError
-from spoofscope.files import read_json, write_json
+from spoofscope.errors import ConfigError, ProvenanceError
+from spoofscope.files import printable, read_json, write_json
 from spoofscope.identity import hash8, planned_digests, source_digests
 from spoofscope.locks import FOLDER, SHARED, forget_claims, keep_lock
+from spoofscope.provenance.sidecars import read_sidecar
 
 VARIABLE = "SPOOFSCOPE_LAUNCH"
 """Environment variable with the path of the record, for all jobs of the run."""
@@ -55,6 +56,25 @@ def quote_interpreter() -> None:
     """
     if not sys.executable.startswith("'"):
         sys.executable = shlex.quote(sys.executable)
+
+
+def warnings_of(manifests: Mapping[str, str | Path]) -> list[str]:
+    """What the manifests of a study have warned of, in lines for the end of a run.
+
+    Args:
+        manifests: corpus to the sidecar of its manifest. One that is not there, or is damaged, has
+            nothing to say: its job is still to be done.
+    """
+    lines = []
+    for corpus, sidecar in manifests.items():
+        try:
+            told = read_sidecar(sidecar, ["outputs"]).get("warnings", [])
+        except (FileNotFoundError, ProvenanceError):
+            continue
+        lines += [printable(f"corpus {corpus}: {warning}") for warning in told]
+    if not lines:
+        return []
+    return ["Before you use the numbers (see also the top of the report):", *lines]
 
 
 def check_folder(folder: Path) -> None:

@@ -24,7 +24,8 @@ with job(snakemake) as cfg:
         segments = pl.DataFrame(schema=SEGMENT_COLUMNS)
     else:
         segments = segments.filter(pl.col("utt_id").is_in(manifest["utt_id"].implode()))
-    for warning in as_warnings(uneven(manifest)):
+    warnings = as_warnings(uneven(manifest))
+    for warning in warnings:
         logging.getLogger("spoofscope").warning("corpus %s: %s", cfg["corpus"], warning)
     write_problems(snakemake.output.problems, problems)
     write_segments(snakemake.output.segments, segments)
@@ -32,4 +33,8 @@ with job(snakemake) as cfg:
     write_recordings(snakemake.output.recordings, recordings)
     read = [entry for entry in recordings if entry.sha256 is not None]
     sha256 = digest((os.path.relpath(entry.path, cfg["root"]), entry.sha256) for entry in read)
-    note(recordings={"folder": cfg["root"], "files": len(read), "sha256": sha256})
+    # The end of the run says the warnings again: among a thousand jobs nobody sees them here.
+    note(
+        recordings={"folder": cfg["root"], "files": len(read), "sha256": sha256},
+        warnings=warnings,
+    )

@@ -25,7 +25,7 @@ _KEYS = (
 _KINDS: dict[str, type | UnionType] = {
     **dict.fromkeys(("rule", "code", "started", "device", "host"), str),
     **dict.fromkeys(("wildcards", "parameters", "git", "packages", "sources", "recordings"), dict),
-    **dict.fromkeys(("inputs", "outputs"), list),
+    **dict.fromkeys(("inputs", "outputs", "warnings"), list),
     "seconds": int | float,
 }
 
