@@ -1,5 +1,6 @@
 """Splits for corpora that come without: whole groups go to train, dev or eval."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -16,6 +17,9 @@ FEW_TRIALS = 50
 
 _ALL = "any"
 _DEALS = 10
+# Moves of a search beyond those that help at once, and groups that may come back for one.
+_STEPS = 200
+_EXCHANGED = 50
 _MEANS = {
     "train": "nothing here tests it",
     "dev": "it is neither trained on nor tested",
@@ -150,7 +154,8 @@ def deal_groups(
     rarest attack first, each to the split that lacks most of it (iterative stratification,
     Sechidis, Tsoumakas and Vlahavas, "On the stratification of multi-label data", ECML PKDD 2011;
     here the examples are groups). Where a class, or an attack that has as many groups as there are
-    splits, is missing in a split after that, groups are moved or exchanged as far as that helps.
+    splits, is missing in a split after that, groups are moved or exchanged as far as that helps;
+    then also where it does not help at once (tabu search, Glover 1989), for so many moves.
 
     Args:
         groups: the group (speaker, file name) of each item; they are dealt in the order of their
@@ -178,6 +183,7 @@ def deal_groups(
         turned = [*list(kinds_of)[start:], *list(kinds_of)[:start]]
         other = _dealt({group: kinds_of[group] for group in turned}, fractions)
         best = min(best, other, key=lambda dealer: len(dealer.missing()))
+    best.search()
     return [best.split_of[group] for group in groups]
 
 
@@ -255,6 +261,53 @@ class _Dealer:
             else:
                 return
             missing = self.missing()
+
+    def search(self) -> None:
+        """Move or exchange groups, for better or worse, and keep the best that was met."""
+        best, fewest = dict(self.split_of), len(self.missing())
+        # A group that was moved stays for a while, or the same moves would come back.
+        resting: deque[str] = deque(maxlen=max(1, len(self.split_of) // 4))
+        for step in range(_STEPS):
+            missing = self.missing()
+            if not missing:
+                return
+            kind, split = missing[step % len(missing)]
+            moves = [
+                (group, other)
+                for group in self.members[kind]
+                if group not in resting
+                for other in (
+                    None,
+                    *[g for g, s in self.split_of.items() if s == split][:_EXCHANGED],
+                )
+                if other not in resting
+            ]
+            if not moves:
+                resting.clear()
+                continue
+            move = min(moves, key=lambda move: self._after(*move, split))
+            self._exchange(*move, split)
+            resting.extend(group for group in move if group is not None)
+            if (left := len(self.missing())) < fewest:
+                best, fewest = dict(self.split_of), left
+        for group, split in best.items():
+            self._put(group, split)
+
+    def _exchange(self, group: str, other: str | None, split: str) -> None:
+        former = self.split_of[group]
+        self._put(group, split)
+        if other is not None:
+            self._put(other, former)
+
+    def _after(self, group: str, other: str | None, split: str) -> tuple[int, int]:
+        """What a move would leave missing, and how far the sizes would be from the fractions."""
+        before = self.split_of[group]
+        self._exchange(group, other, split)
+        left = len(self.missing()), sum(abs(self._lack(_ALL, each)) for each in self.wanted)
+        self._put(group, before)
+        if other is not None:
+            self._put(other, split)
+        return left
 
     def _mended(self, kind: str, split: str, n_missing: int) -> bool:
         """Bring a group of the kind into the split, alone or for one of the split's own."""
