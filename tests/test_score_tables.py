@@ -12,6 +12,7 @@ from calibrations import calibration_of
 from spoofscope import tables
 from spoofscope.errors import ConfigError
 from spoofscope.figures import comparisons as comparisons_figure
+from spoofscope.figures import eer_by_condition
 from spoofscope.figures import reliability as reliability_figure
 from spoofscope.figures.style import legend_below, new_figure
 from spoofscope.metrics.paired import compare
@@ -162,6 +163,35 @@ def test_breakdowns(root, caplog):
     assert row["n_levels"] == 2
     assert row["small_levels"] == "mp3, opus"
     assert row["without_eer"] == row["without_interval"] == ""
+
+
+def test_a_level_of_one_speaker_has_no_interval_and_says_so(root, tmp_path, monkeypatch):
+    """Nor has the mean over levels; in the table and in the figure stands why."""
+    trials = tables.read_manifest(f"{root}/manifests/far.tsv")
+    scores = tables.read_scores(f"{root}/scores/one-1/seed1/far.eval.tsv")
+    # Bona fide speech of opus is of a single speaker.
+    alone = (pl.col("codec") == "opus") & (pl.col("label") == "bonafide")
+    trials = trials.with_columns(speaker=pl.when(alone).then(pl.lit("s0")).otherwise("speaker"))
+    measured = evaluate(trials.join(scores, on="utt_id"), ["codec"], 100, 1)
+    where = {"system": "one-1", "seed": 1, "corpus": "far", "split": "eval"}
+    columns = [pl.lit(value).alias(name) for name, value in where.items()]
+    path = tmp_path / "far.eval.tsv"
+    tables.write_table(path, measured.select(*columns, pl.all()))
+    (row,) = breakdowns(SYSTEMS, [str(path)], ["codec"]).iter_rows(named=True)
+    assert row["without_interval"] == "opus"
+    assert row["macro_eer"] is not None
+    assert row["macro_low"] is row["macro_high"] is None
+    figures = []
+    monkeypatch.setattr(plt, "close", figures.append)
+    eer_by_condition.draw(SYSTEMS[:1], [str(path)], outputs(tmp_path))
+    labels = [
+        label.get_text()
+        for half in figures[0].subfigs
+        for axes in half.axes
+        for label in axes.get_yticklabels()
+    ]
+    said = [label for label in labels if "no interval" in label]
+    assert [label.split("\n")[0] for label in said] == ["(macro average)", "opus"]
 
 
 def test_reliability_figure(root, tmp_path):

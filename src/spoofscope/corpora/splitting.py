@@ -285,9 +285,9 @@ class _Dealer:
             if not moves:
                 resting.clear()
                 continue
-            move = min(moves, key=lambda move: self._after(*move, split))
-            self._exchange(*move, split)
-            resting.extend(group for group in move if group is not None)
+            group, other = min(moves, key=lambda pair: self._after(pair[0], pair[1], split))
+            self._exchange(group, other, split)
+            resting.extend(each for each in (group, other) if each is not None)
             if (left := len(self.missing())) < fewest:
                 best, fewest = dict(self.split_of), left
         for group, split in best.items():

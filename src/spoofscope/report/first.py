@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from spoofscope.attribution.checks import GAINS
 from spoofscope.figures.comparisons import within_reach
 from spoofscope.metrics.paired import ALPHA
 from spoofscope.metrics.tables import (
@@ -29,7 +30,8 @@ _JUMP = 0.10
 LOOKED_FOR = (
     f"operating points from fewer than {LEAST_DEV} development trials of a class, detectors whose "
     "development and evaluation differ strongly, findings of the corpus audits, detectors no "
-    "better than chance, differences and fingerprints that cannot become significant, intervals "
+    "better than chance, differences and fingerprints that cannot become significant, "
+    "explanations that are not shown to be faithful, intervals "
     f"from fewer than {FEW_SPEAKERS} speakers or from unknown ones, and caveats of the study"
 )
 
@@ -55,6 +57,7 @@ def read_first(
     audits: Mapping[str, pl.DataFrame],
     comparisons: pl.DataFrame | None,
     agreement: Sequence[Mapping[str, Any]],
+    explained: Sequence[Mapping[str, Any]],
     cluster: str | None,
 ) -> list[Point]:
     """All that was found, see :data:`LOOKED_FOR`; the study's own caveats first.
@@ -68,6 +71,7 @@ def read_first(
         audits: of every corpus, as `report.audits.read_audit` reads them.
         comparisons: as `figures.comparisons.read_comparisons` reads them.
         agreement: of fingerprints, see `report.fingerprints.fingerprint_section`.
+        explained: per explained run its `run` and `checks`, rows of `attribution.checks`.
         cluster: what the study resamples by, see `metrics.tables.resampled_by`.
     """
     return [
@@ -77,6 +81,7 @@ def read_first(
         *_audited(audits),
         *_chance(headline),
         *_unreachable(comparisons, agreement),
+        *_unfaithful(explained),
         *_few_speakers(headline, manifests, cluster),
     ]
 
@@ -208,6 +213,30 @@ def _unreachable(
             "keys fingerprints.permutations and fingerprints.group of the study file ask for more.",
             lambda row: False,
             "#fingerprints",
+        )
+
+
+def _unfaithful(explained: Sequence[Mapping[str, Any]]) -> Iterable[Point]:
+    told = []
+    for each in explained:
+        gains = [row for row in each["checks"] if row["metric"] in GAINS]
+        if any(row["ci_low"] is not None and row["ci_low"] <= 0 for row in gains):
+            shown = ", ".join(
+                f"{GAINS[row['metric']]} {row['value']:+.2f}"
+                + (
+                    ""
+                    if row["ci_low"] is None
+                    else f", {row['ci_low']:+.2f} to {row['ci_high']:+.2f}"
+                )
+                for row in gains
+            )
+            told.append(f"{each['run']} ({shown})")
+    if told:
+        yield Point(
+            "Explanations that are not shown to be faithful, because the frames that they point at "
+            f"are not shown to move the score more than others do: {listed(told)}.",
+            lambda row: False,
+            "#faithful",
         )
 
 

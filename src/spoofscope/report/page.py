@@ -281,6 +281,9 @@ def _detectors(
     return rows
 
 
+_FAITHFUL = (*GAINS, "gradient_spearman", "occlusion_spearman", "randomised_spearman")
+
+
 def _localised(path: str) -> dict[str, Any] | None:
     """The row over all systems of a localisation summary; None where nothing could be localised."""
     table = read_table(path, {"system": pl.String(), "metric": pl.String(), "n": pl.Int64()})
@@ -294,16 +297,14 @@ def _localised(path: str) -> dict[str, Any] | None:
     ).row(0, named=True)
 
 
-def _gains(path: str) -> list[dict[str, Any]]:
-    """Rows of the checks over all clips: what masking by attribution changes beyond its control."""
+def _checks(path: str) -> list[dict[str, Any]]:
+    """Rows of the checks over all clips, in the order of :data:`_FAITHFUL`."""
     table = read_table(path, {"system": pl.String(), "metric": pl.String(), "n": pl.Int64()})
-    rows = table.filter((pl.col("system") == ALL) & pl.col("metric").is_in(list(GAINS)))
-    return list(
-        rows.with_columns(
-            pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64)
-            for name in ("value", "ci_low", "ci_high")
-        ).iter_rows(named=True)
+    rows = table.filter(pl.col("system") == ALL).with_columns(
+        pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64)
+        for name in ("value", "ci_low", "ci_high")
     )
+    return [rows.row(by_predicate=pl.col("metric") == name, named=True) for name in _FAITHFUL]
 
 
 def _attributions(summaries: Sequence[str], localisation: Sequence[str]) -> list[dict[str, Any]]:
@@ -328,7 +329,7 @@ def _attributions(summaries: Sequence[str], localisation: Sequence[str]) -> list
                 "failed": failed["utt_id"].to_list(),
                 # Not whatever lies there: an earlier study file may have left one.
                 "localised": _localised(localised) if localised in localisation else None,
-                "gains": _gains(path.replace(".summary.tsv", ".checks.tsv")),
+                "checks": _checks(path.replace(".summary.tsv", ".checks.tsv")),
             }
         )
     return rows
@@ -393,6 +394,7 @@ def build_page(
         read_comparisons(f"{root}/tables/comparisons.tsv") if "comparisons" in figures else None
     )
     section = fingerprint_section(fingerprints["parts"], fingerprints["nearest"])
+    explained = _attributions(summaries, localisation)
     points = read_first(
         caveats=config.get("caveats", []),
         headline=rows,
@@ -401,6 +403,7 @@ def build_page(
         audits=audits,
         comparisons=compared,
         agreement=(section or {}).get("agreement", []),
+        explained=explained,
         cluster=cluster,
     )
     for row in rows:
@@ -447,7 +450,7 @@ def build_page(
             for name in figures
         ],
         grids={grid: _chosen(f"{root}/tables/grid_{grid}.tsv") for grid in grids},
-        attributions=_attributions(summaries, localisation),
+        attributions=explained,
         artefacts=_artefacts(rates),
         averages=averaged_runs(averages),
         disagreements=disagreement_sections(disagreements, root),
