@@ -123,3 +123,16 @@ def test_a_damaged_sidecar_stops_nothing(study: Path, content: bytes, known: boo
     assert a.params == ["unknown: the sidecar is damaged"]
     assert b.params == ["{'x': [1.5, None, True]}"]
     assert records._read_record(str(study / "foreign")) is None
+
+
+def test_thousands_of_damaged_sidecars_are_a_few_lines(
+    study: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for i in range(40):
+        write_job(study / f"job{i}", [], {})
+        (study / f"job{i}.origin.json").write_text("{")
+    restore_records(sidecars_below(study, skipped=["work"]))
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 6
+    assert all("its job is made again" in message for message in messages[:5])
+    assert messages[5] == "and 35 more sidecars are damaged"

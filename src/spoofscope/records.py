@@ -21,6 +21,8 @@ from spoofscope.provenance.sidecars import SUFFIX, read_sidecar
 _LOGGER = logging.getLogger("spoofscope.records")
 _NEEDED = ("rule", "parameters", "inputs", "outputs", "started", "seconds")
 # No job has this parameter, so the one that made the file is planned.
+# So many damaged sidecars are named; a damaged disk has thousands.
+_NAMED = 5
 _DAMAGED = "unknown: the sidecar is damaged"
 
 
@@ -60,6 +62,7 @@ def restore_records(sidecars: Iterable[Path]) -> int:
         return not os.path.exists(records._record_path(records._metadata_path, path))
 
     told: list[dict[str, Any]] = []
+    damaged: list[str] = []
     written = 0
     for sidecar in sidecars:
         output = str(sidecar).removesuffix(SUFFIX)
@@ -71,12 +74,16 @@ def restore_records(sidecars: Iterable[Path]) -> int:
         except ProvenanceError as error:
             if not os.path.exists(output):
                 continue
-            _LOGGER.warning("%s; its job is made again", error)
+            damaged.append(str(error))
             if not lacks(output):
                 records._delete_record(output)
             record = _record(rule="unknown", input=[], params=[_DAMAGED])
             records._write_record(output, record)
             written += 1
+    for message in damaged[:_NAMED]:
+        _LOGGER.warning("%s; its job is made again", message)
+    if damaged[_NAMED:]:
+        _LOGGER.warning("and %d more sidecars are damaged", len(damaged) - _NAMED)
     # Large inputs have no hash of their own in a sidecar, but as outputs they do.
     hashes = {made["path"]: made["sha256"] for origin in told for made in origin["outputs"]}
     for origin in told:
