@@ -318,3 +318,32 @@ def test_single_files_are_compared_by_content(plans: Plans) -> None:
     assert Outside(True, print).files(["scores.tsv", "gone.tsv"]) == first
     write("scores.tsv", "b", 1e9)
     assert Outside(True, print).files(["scores.tsv"]) != first
+
+
+def test_what_the_workflow_made_is_made_again_where_it_is_another() -> None:
+    """The job that made clips gets another parameter while they differ from what was read."""
+    clips = [write(f"made/{name}.flac", name, 1e9) for name in "ab"]
+    told: list[str] = []
+
+    def plan() -> str | None:
+        return Outside(True, told.append).made("corpus own", "own.json", "own.tsv", "made.tsv")
+
+    assert plan() is None  # Nothing is made yet.
+    sidecar("made.tsv")
+    assert plan() is None  # Nobody has read it.
+    write_recordings("own.json", [look_at(clip, times=False) for clip in clips])
+    sidecar("own.tsv")
+    assert plan() is None
+    Path(clips[0]).touch()
+    assert plan() is None
+    write(clips[1], "c")
+    changed = plan()
+    assert changed is not None
+    assert told == [
+        "corpus own: 1 recording replaced ('made/b.flac') since own.tsv was made; it is made again"
+    ]
+    write(clips[1], "b")
+    sidecar("made.tsv", recordings=changed)
+    assert plan() == changed
+    os.unlink(clips[1])
+    assert plan() not in (None, changed)

@@ -121,6 +121,42 @@ class Outside:
             )
         )
 
+    def made(self, what: str, recordings: str, reader: str, output: str) -> str | None:
+        """A text that is another one when what a job made is not what another job has read of it.
+
+        None while nobody has read it, or all is as it was read and no text was ever needed.
+
+        Args:
+            what: name of what was made, for the sentence.
+            recordings: the list of recordings of the job that reads them.
+            reader: that job's first output.
+            output: the first output of the job that made them.
+        """
+        outcome = self._outcome(
+            f"made {output}", lambda: self._made(what, recordings, reader, output)
+        )
+        return None if outcome is None else str(outcome)
+
+    def _made(self, what: str, recordings: str, reader: str, output: str) -> str | None:
+        read = known_recordings(recordings, reader)
+        try:
+            own = read_sidecar(sidecar_path(output))
+        except (OSError, ProvenanceError):
+            # The job is to be done again for that.
+            return None
+        recorded: str | None = own["parameters"].get("recordings")
+        if read is None:
+            return recorded
+        known, sidecar = read
+        # What was made anew since has new times, and the same contents.
+        changes = compare(known, None, self._hashes.of, until=end_of(sidecar))
+        if changes == Changes():
+            return recorded
+        outcome = _text_of(known)
+        self.changes[outcome] = changes.as_text()
+        self._tell(f"{what}: {changes.as_text()} since {reader} was made; it is made again")
+        return outcome
+
     def _folder(
         self,
         what: str,

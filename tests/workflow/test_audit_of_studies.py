@@ -164,20 +164,28 @@ def test_edited_result(tiny_copy, size):
 
 
 def test_a_generated_recording_that_was_replaced(tiny_copy):
-    """By another clip: with a new time it is found at once, with the old one by --verify."""
+    """By another clip: with a new time it is made again, with the old one --verify finds it."""
     clip, other, *_ = sorted(tiny_copy.folder.glob("resources/mini/*/flac/*.flac"))
     path = str(clip.relative_to(tiny_copy.folder))
-    clip.write_bytes(other.read_bytes()[: clip.stat().st_size].ljust(clip.stat().st_size, b"\0"))
-    (finding,) = found(tiny_copy)["altered"].values()
-    assert finding["path"] == path
-    assert finding["rule"] == "generate_corpus"
     protocol = f"{clip.parents[1].relative_to(tiny_copy.folder)}/protocol.tsv"
-    assert f"delete {protocol} and run the workflow" in finding["explanation"]
+    before = clip.read_bytes()
+    replaced = other.read_bytes()[: len(before)].ljust(len(before), b"\0")
+    clip.write_bytes(replaced)
     os.utime(clip, (1e9, 1e9))
     assert found(tiny_copy) == {}
-    assert set(found(tiny_copy, "--verify")) == {"altered"}
-    clip.unlink()
-    assert set(found(tiny_copy)["missing"]) == {path}
+    (finding,) = found(tiny_copy, "--verify")["altered"].values()
+    assert (finding["path"], finding["rule"]) == (path, "generate_corpus")
+    assert f"delete {protocol} and run the workflow" in finding["explanation"]
+    for change in (clip.touch, clip.unlink):
+        change()
+        kinds = found(tiny_copy)
+        assert set(kinds) == {"stale"}
+        how = "deleted" if change == clip.unlink else "replaced"
+        assert f"1 recording {how} ({path!r})" in kinds["stale"][protocol]["explanation"]
+        # The same clip comes back, so that nothing else has to be made again.
+        tiny_copy.make("manifests", "--configfile", "study.yaml")
+        assert clip.read_bytes() == before
+        assert found(tiny_copy, "--verify") == {}
 
 
 def test_missing_unrecorded_and_unknown(tiny_copy):

@@ -43,7 +43,15 @@ def params_unpack(wildcards):
 
 
 def params_generate_corpus(wildcards):
-    return with_code("generate_corpus", **GENERATED[wildcards.generated])
+    # Clips that are others than the manifest has read are made again.
+    changed = {
+        "recordings": text
+        for corpus, entry in STUDY.corpora.items()
+        if entry["type"] == "mini"
+        and hash8(STUDY.generated(entry)) == wildcards.generated
+        if (text := made_recordings(corpus)) is not None
+    }
+    return with_code("generate_corpus", **GENERATED[wildcards.generated], **changed)
 
 
 def corpus_files(wildcards):

@@ -33,3 +33,13 @@ def noise_recordings(kind):
         f"{R}/noise/{kind}.tsv",
         lambda: found_in(root),
     )
+
+
+def made_recordings(corpus):
+    """A text that changes when clips of a corpus that the workflow generates are not what it made."""
+    return OUTSIDE.made(
+        f"corpus {corpus}",
+        f"{RECORDINGS}/{corpus}.json",
+        f"{R}/manifests/{corpus}.tsv",
+        STUDY.corpus_marker(corpus)[0],
+    )

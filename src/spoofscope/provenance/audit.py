@@ -265,7 +265,8 @@ class _Auditor:
         recordings = str(new.get("recordings"))
         if recordings != old.get("recordings") and recordings in self.plan.changes:
             reasons.append(f"{self.plan.changes[recordings]} since it was made")
-            del old["recordings"], new["recordings"]
+            old.pop("recordings", None)
+            del new["recordings"]
         changes = list(_value_changes(old, new))
         reasons += changes[:_MAX_CHANGES]
         if len(changes) > _MAX_CHANGES:
