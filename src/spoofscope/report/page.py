@@ -77,7 +77,8 @@ CAPTIONS = {
         "Scores of a system that has to be right over those of one that has to be wrong; dashed "
         "are their thresholds, chosen on development data. In the corners: how many clips of each "
         "class, all of them, even where only some are drawn. Rings mark the clips that were "
-        "exported as audio. McNemar's exact test asks whether the two systems err equally often.",
+        "exported as audio. McNemar's exact test asks whether the two systems err equally often; clips "
+        "of a speaker count as one where speakers are known.",
     ),
     "attribution_examples": (
         "What the detectors react to",
@@ -156,7 +157,8 @@ CAPTIONS = {
         "Scores and signal measures",
         "Spearman correlation of signal measures with detector scores, over all trials and within "
         "each class. A star marks what stays significant (p < 0.05) after Holm's correction over "
-        "all tests of a detector; grey means that a measure is constant. Where detectors were "
+        "all tests of a detector; grey means that a measure is constant. Where speakers are known "
+        "they are the unit of the tests, whose signs are flipped as wholes. Where detectors were "
         "explained, the last map correlates frame-wise evidence for bona fide with frame-level "
         "measures; its null shifts the evidence along the clip.",
     ),
