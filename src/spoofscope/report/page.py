@@ -77,8 +77,8 @@ CAPTIONS = {
         "Scores of a system that has to be right over those of one that has to be wrong; dashed "
         "are their thresholds, chosen on development data. In the corners: how many clips of each "
         "class, all of them, even where only some are drawn. Rings mark the clips that were "
-        "exported as audio. McNemar's exact test asks whether the two systems err equally often; clips "
-        "of a speaker count as one where speakers are known.",
+        "exported as audio. McNemar's exact test asks whether the two systems err equally often; "
+        "clips of a speaker count as one where speakers are known.",
     ),
     "attribution_examples": (
         "What the detectors react to",
