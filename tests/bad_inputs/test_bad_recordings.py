@@ -725,6 +725,50 @@ def test_checksums_are_those_of_their_definitions():
         assert ogg._checksum(part) == bitwise(part, 0x04C11DB7, 32).to_bytes(4, "little")
 
 
+# --- altered at random ----------------------------------------------------------------------------
+
+PIECES = (
+    *(b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\x80"),
+    *(b"RIFF", b"OggS", b"fLaC", b"ID3\x03", b"TAG" + b"x" * 125, b"LIST\4\0\0\0INFO"),
+)
+
+
+def altered(content: bytes, other: bytes, rng: np.random.Generator) -> bytes:
+    """A file with bytes set, lost, put in, or replaced by those of another one."""
+    place = int(rng.integers(len(content)))
+    head = int(rng.integers(min(len(content), 256)))
+    piece = PIECES[int(rng.integers(len(PIECES)))]
+    return [
+        content[:head] + piece[:1] + content[head + 1 :],
+        content[:head] + piece[:4] + content[head + 4 :],
+        content[:place] + content[place + int(rng.integers(1, 500)) :],
+        content[:place] + piece + content[place:],
+        content[:place] + other[int(rng.integers(len(other))) :],
+        content + other,
+        content[:place],
+    ][int(rng.integers(7))]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_is_altered_is_refused_or_has_one_length(tmp_path, name):
+    rng = np.random.default_rng(list(ALL).index(name))
+    content, others = ALL[name](), list(ALL)
+    for _ in range(6):
+        damaged = altered(content, ALL[others[int(rng.integers(len(others)))]](), rng)
+        path = write(tmp_path, damaged, name)
+        try:
+            n_samples = audio.info(path).n_samples
+            found = audio.read(path)[0]
+        except AudioError as error:
+            message = str(error)
+            assert message.isprintable()
+            assert len(message) < 1000
+            # Faults of the reader itself would be named so.
+            assert not re.search(r"(Type|Value|Index|Key|Attribute|Overflow)Error:", message)
+        else:
+            assert found.size == n_samples
+
+
 # --- channels -------------------------------------------------------------------------------------
 
 

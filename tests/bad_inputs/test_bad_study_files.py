@@ -4,6 +4,7 @@
 
 import json
 import math
+import random
 import sys
 import time
 from collections.abc import Callable
@@ -468,3 +469,52 @@ def test_profiles_refuse_before_snakemake_reads(profile, content, words, tmp_pat
         SystemExit, match=r"ConfigError: all: no such study file; .*put targets fir"
     ):
         read("--configfile", str(root / "config/config.yaml"), "all")
+
+
+ANYTHING = (
+    *(None, True, -1, 0, 0.5, -0.0, 1e308, 2**40, 10**18, "", " ", "x", "1", "nan", "~", "*", "-"),
+    *(
+        "all",
+        "a/../b",
+        "a\tb",
+        "{x}",
+        "$(id)",
+        "/dev/zero",
+        [],
+        [[]],
+        {},
+        {"a": 1},
+        {"a": {"b": []}},
+    ),
+    *([1, "a", None], ["all", "all"], [0] * 300),
+)
+
+
+def _places(value: Any, where: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The places of all values of a study file, whole sections among them."""
+    inner = value.items() if isinstance(value, dict) else []
+    inner = enumerate(value) if isinstance(value, list) else inner
+    return [*([where] if where else []), *(p for k, v in inner for p in _places(v, (*where, k)))]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_value_anywhere_is_taken_or_refused(seed):
+    """Many values at random places of the mini study's file: never a traceback."""
+    root = Path(__file__).resolve().parents[2]
+    text = (root / "config/config.yaml").read_text()
+    places = _places(yaml.safe_load(text))
+    rng = random.Random(seed)
+    refused = []
+    for _ in range(25):
+        config = yaml.safe_load(text)
+        *above, last = rng.choice(places)
+        target = config
+        for key in above:
+            target = target[key]
+        target[last] = rng.choice(ANYTHING)
+        try:
+            check_columns(Study(config))
+        except ConfigError as error:
+            refused.append(str(error))
+    assert len(refused) >= 10
+    assert max(map(len, refused)) < 4200
