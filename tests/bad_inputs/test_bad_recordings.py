@@ -154,6 +154,31 @@ def with_times(content: bytes, change: Callable[[int, int], int]) -> bytes:
     return result
 
 
+def ogg_page(packets: list[bytes], time: int, number: int, flags: int) -> bytes:
+    lacing = b"".join(bytes([255] * (len(p) // 255) + [len(p) % 255]) for p in packets)
+    page = b"OggS\0" + bytes([flags]) + struct.pack("<qIII", time, 7, number, 0)
+    page += bytes([len(lacing)]) + lacing + b"".join(packets)
+    checksum = bitwise(page, 0x04C11DB7, 32).to_bytes(4, "little")
+    return page[:22] + checksum + page[26:]
+
+
+def flac_in_ogg(last: int = N, n: int = N) -> bytes:
+    """FLAC frames of 4096 and 1904 samples in Ogg (the mapping of xiph.org), and a last time."""
+    info = FLAC[4:42]
+    frames = [
+        m.start() for m in re.finditer(rb"\xff\xf8", FLAC) if flac.frame(FLAC[m.start() :], 4096)
+    ]
+    first, second = FLAC[frames[0] : frames[1]], FLAC[frames[1] :]
+    head = b"\x7fFLAC\x01\0\0\x01fLaC" + info
+    comment = b"\x84\0\0\x08" + bytes(8)
+    return (
+        ogg_page([head], 0, 0, 2)
+        + ogg_page([comment], 0, 1, 0)
+        + ogg_page([first], 4096, 2, 0)
+        + ogg_page([second], last, 3, 4)
+    )
+
+
 def mp3(**options: str) -> bytes:
     return encoded("libmp3lame", "mp3", **options)
 
@@ -302,6 +327,7 @@ EXACT: dict[str, Callable[[], bytes]] = {
     "id3_at_end.flac": lambda: FLAC + b"TAG" + b"x" * 125,
     "unknown_length_id3_at_end.flac": lambda: flac_header(total=0) + b"TAG" + b"x" * 125,
     "unknown_length_ape_at_end.flac": lambda: flac_header(total=0, md5=bytes(16)) + APE,
+    "flac.oga": lambda: flac_in_ogg(),
     "x.wv": lambda: encoded("wavpack", "wv", kind="s16p"),
     "x.tta": lambda: encoded("tta", "tta", kind="s16"),
     "x.mka": lambda: encoded("pcm_s16le", "matroska"),
@@ -516,6 +542,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         )
         if (name, suffix) != ("double_times", "oga")
     },
+    "half_times_flac.oga": (lambda: flac_in_ogg(N // 2), "by its packets"),
     "unfinished.m4a": (lambda: without_moov(encoded("aac", "ipod")), "moov"),
 }
 # What only decoding can tell.

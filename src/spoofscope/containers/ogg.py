@@ -12,8 +12,6 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 # By so many seconds the time of a page may be off: programs that copy packets out of containers
 # with times in milliseconds round them.
 _JITTER = 0.01
-# Encoders fill up their last packet, and some add one to flush what they hold back.
-_TRIMMED_PACKETS = 2
 
 
 class Link(NamedTuple):
@@ -65,10 +63,10 @@ class _Stream:
         if self._begin is None:
             # Recordings that were cut out of others begin later than at 0.
             self._begin = page.granule - after
-            if last and -_TRIMMED_PACKETS * self._packets.longest <= self._begin < 0:
+            if last and -self._packets.most_trimmed <= self._begin < 0:
                 self._begin = 0
         expected = self._begin + after
-        least = expected - (_TRIMMED_PACKETS * self._packets.longest if last else room)
+        least = expected - (max(room, self._packets.most_trimmed) if last else room)
         if self._begin < -room or not least <= page.granule <= expected + room:
             raise AudioError(
                 f"the page at byte {page.start} ends at sample {page.granule} by its header, and "

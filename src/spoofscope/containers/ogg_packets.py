@@ -49,6 +49,14 @@ class Packets:
             self.rate = int.from_bytes(head[27:30], "big") >> 4
             self._block = int.from_bytes(head[17:19], "big")
 
+    @property
+    def most_trimmed(self) -> int:
+        """Samples that may be too many at the end: of FLAC none.
+
+        Encoders fill up their last packet, and some add one to flush what they hold back.
+        """
+        return 0 if self._codec == "flac" else 2 * self.longest
+
     def add(self, lacing: bytes, body: bytes) -> None:
         """A page's table of pieces (255 bytes: the packet goes on), and its content."""
         place = begin = 0
