@@ -457,7 +457,7 @@ def test_profiles_refuse_before_snakemake_reads(profile, content, words, tmp_pat
 
     def read(*arguments: str) -> None:
         monkeypatch.setattr(sys, "argv", ["snakemake", *arguments])
-        with open(root / f"profiles/{profile}/config.yaml") as stream:
+        with open(root / f"profiles/{profile}/profile.yaml") as stream:
             assert yte.process_yaml(stream, require_use_yte=True)["keep-going"] is True
 
     read("all", "--configfile", str(root / "config/config.yaml"))
