@@ -53,17 +53,14 @@ _FFMPEG = {
     "tta": "tta",
     "asf": "asf",
 }
-# What these say of their duration is no estimate.
-_TIMED = frozenset(("mp4", "asf"))
 _TIMED_ROOM = 0.1
-# Kinds whose structure counts the packets that FFmpeg gives, and kinds where it does not.
+# Kinds whose structure counts the packets that FFmpeg gives.
 _COUNTED: dict[str, Callable[[Source], int]] = {
     "adts": frames.adts,
     "amr": frames.amr,
     "ac3": frames.ac3,
     "matroska": boxes.matroska,
 }
-_FOLLOWED: dict[str, Callable[[Source], None]] = {"mp4": boxes.mp4, "asf": boxes.asf}
 _STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
 # FFmpeg's decoder of WMA leaves out two blocks, whether the encoder added two or fewer.
 _UNTRIMMED = {**_STRICT, "flags2": "+skip_manual"}
@@ -154,8 +151,10 @@ def _chunked(path: Path, source: Source, kind: str, check: bool) -> Recording:
         with opened() as file:
             rate, channels, n_samples = int(file.samplerate), int(file.channels), int(file.frames)
     except soundfile.SoundFileError as error:
+        _check_length_known(sound)
         return _foreign(path, kind, error, samples=sound.n_samples)
     if sound.foreign:
+        _check_length_known(sound)
         return _foreign(path, kind, None)
     if sound.n_samples not in (None, n_samples):
         raise AudioError(
@@ -174,6 +173,15 @@ def _chunked(path: Path, source: Source, kind: str, check: bool) -> Recording:
 
     part = functools.partial(_part, path) if sound.patch is None else None
     return Recording(rate, channels, n_samples, blocks, part)
+
+
+def _check_length_known(sound: chunks.Sound) -> None:
+    """FFmpeg's decoders make something up where the last block of such a file is cut."""
+    if sound.patch is not None:
+        raise AudioError(
+            "its header does not say how long it is, and its samples are compressed: whether it is "
+            "whole cannot be told; write it into a file instead of a pipe, or convert it to WAV"
+        )
 
 
 def _part(path: Path, start: int, n_samples: int) -> npt.NDArray[np.float32]:
@@ -470,6 +478,7 @@ def _framed(path: Path, source: Source, kind: str, check: bool) -> Recording:
     samples: int | None = None
     packets: int | None = None
     end: int | None = None
+    timed = kind == "mp4"
     if kind == "wavpack":
         # FFmpeg takes the tag behind the last block for a damaged one.
         samples, end = frames.wavpack(source)
@@ -477,12 +486,16 @@ def _framed(path: Path, source: Source, kind: str, check: bool) -> Recording:
         samples = frames.true_audio(source)
     elif kind in _COUNTED:
         packets = _COUNTED[kind](source)
+    elif kind == "mp4":
+        boxes.mp4(source)
     else:
-        _FOLLOWED[kind](source)
+        timed = boxes.asf(source)
     name = None
     if kind == "ac3":
         name = "eac3" if source.at(5, 1)[0] >> 3 > 10 else "ac3"
-    return _foreign(path, kind, None, name=name, samples=samples, packets=packets, end=end)
+    return _foreign(
+        path, kind, None, name=name, samples=samples, packets=packets, end=end, timed=timed
+    )
 
 
 def _foreign(
@@ -495,8 +508,12 @@ def _foreign(
     packets: int | None = None,
     flac_info: flac.StreamInfo | None = None,
     end: int | None = None,
+    timed: bool = False,
 ) -> Recording:
-    """A file, or what stands before `end`, through FFmpeg; `reason`: why libsndfile does not."""
+    """A file, or what stands before `end`, through FFmpeg.
+
+    `reason`: why libsndfile does not. `timed`: what the file says of its duration is no estimate.
+    """
     import av
 
     why = "" if reason is None else f"{_reason(reason)}; FFmpeg: "
@@ -512,7 +529,7 @@ def _foreign(
             rate, channels = int(stream.rate or 0), int(stream.channels or 0)
             duration = stream.duration
             seconds = None
-            if kind in _TIMED and duration is not None and stream.time_base is not None:
+            if timed and duration is not None and stream.time_base is not None:
                 seconds = float(duration * stream.time_base)
             # Of samples that are not compressed it counts each, and reads many at once.
             pcm = stream.codec_context.name.startswith("pcm_")
@@ -522,7 +539,8 @@ def _foreign(
         raise AudioError(f"cannot be decoded: {why}{_reason(error)}") from error
 
     def blocks(size: int) -> Blocks:
-        decoded = _ffmpeg_frames(path, end, form, why, rate, channels, packets, flac_info)
+        part = functools.partial(_up_to, path, end)
+        decoded = _ffmpeg_frames(part, form, why, rate, channels, packets, flac_info)
         done = 0
         for block in _gathered(decoded, size):
             done += block.shape[0]
@@ -555,8 +573,7 @@ def _audio_stream(container: Any) -> Any:
 
 
 def _ffmpeg_frames(
-    path: Path,
-    end: int | None,
+    part: Callable[[], _Part],
     form: str,
     why: str,
     rate: int,
@@ -568,7 +585,7 @@ def _ffmpeg_frames(
 
     digest, done, taken = hashlib.md5(usedforsecurity=False), 0, 0
     try:
-        with _up_to(path, end) as file, av.open(file, format=form, options=_STRICT) as container:
+        with part() as file, av.open(file, format=form, options=_STRICT) as container:
             stream = _audio_stream(container)
             stream.codec_context.options = _UNTRIMMED if form == "asf" else _STRICT
             for packet in container.demux(stream):

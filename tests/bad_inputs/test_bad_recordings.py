@@ -114,7 +114,7 @@ def encoded(
         return pipe.content if live else path.read_bytes()
 
 
-_MUXING = ("write_xing", "id3v2_version", "movflags", "live", "write_apetag")
+_MUXING = ("write_xing", "id3v2_version", "movflags", "live", "write_apetag", "rf64")
 
 
 def film(form: str, picture: str, sound: str, tracks: int = 1) -> bytes:
@@ -334,6 +334,11 @@ EXACT: dict[str, Callable[[], bytes]] = {
     "x.mov": lambda: encoded("pcm_s16le", "mov"),
     "alac.m4a": lambda: encoded("alac", "ipod"),
     "pipe.wav": lambda: encoded("pcm_s16le", "wav", live=True),
+    "pipe.rf64": lambda: encoded("pcm_s16le", "wav", live=True, rf64="always"),
+    "endless.rf64": lambda: with_length(stored("RF64"), b"ds64", b"\xff" * 8, 16),
+    "pipe.w64": lambda: encoded("pcm_s16le", "w64", live=True),
+    "pipe.aiff": lambda: encoded("pcm_s16be", "aiff", live=True),
+    "pipe.caf": lambda: encoded("pcm_s16be", "caf", live=True),
     "blocks.voc": lambda: encoded("pcm_s16le", "voc"),
     "id3.tta": lambda: ID3 + encoded("tta", "tta", kind="s16") + APE,
     "tagged.wv": lambda: encoded("wavpack", "wv", kind="s16p") + APE,
@@ -385,6 +390,7 @@ COMPRESSED: dict[str, tuple[Callable[[], bytes], int]] = {
     # Whole blocks of 512 and 2048 samples, and one that the encoder holds back at the start.
     "x.wma": (lambda: encoded("wmav2", "asf", b="32000"), 512 * 13),
     "version_1.wma": (lambda: encoded("wmav1", "asf", rate=44100, b="64000"), 2048 * 10),
+    "pipe.wma": (lambda: encoded("wmav2", "asf", live=True, b="32000"), 512 * 13),
     "old_tag_after.mp3": (lambda: mp3() + OLD_APE + b"TAG" + b"x" * 125, N),
     "tag_after.mp3": (lambda: mp3() + APE, N),
     "mp3.wav": (lambda: encoded("libmp3lame", "wav"), 576 * 13),
@@ -511,6 +517,8 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "other_rates.mp3": (lambda: mp3() + mp3(rate=24000), "joined"),
     "begins_inside.mp3": (lambda: mp3()[300:], "no kind of audio|no MPEG frame"),
     "junk_inside.mp3": (lambda: mp3()[:1008] + b"junk" * 30 + mp3()[1008:], "no MPEG frame"),
+    "pipe_g722.wav": (lambda: encoded("g722", "wav", live=True), "does not say how long"),
+    "pipe_mp3.wav": (lambda: encoded("libmp3lame", "wav", live=True), "does not say how long"),
     "free_rate.mp3": (
         lambda: with_free_rate(mp3(write_xing="0", id3v2_version="0")),
         "free bit rate",
@@ -628,6 +636,7 @@ UNKNOWN = (
     "length_",
     "sox_",
     "pipe",
+    "endless",
     "no_header",
     "abr",
     "header_then",

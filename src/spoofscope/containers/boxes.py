@@ -131,8 +131,11 @@ def _number(source: Source, place: int, *, keep_mark: bool) -> tuple[int, int]:
     return (value if keep_mark else value & (1 << 7 * width) - 1), width
 
 
-def asf(source: Source) -> None:
+def asf(source: Source) -> bool:
     """Compare the size that an ASF file (WMA) gives itself.
+
+    Returns:
+        Whether its header knows how long it is; those that were written into a pipe do not.
 
     Raises:
         AudioError: it is longer than the file.
@@ -148,3 +151,4 @@ def asf(source: Source) -> None:
         raise AudioError(
             f"truncated: {size - source.size} bytes of it are missing; fetch the file again"
         )
+    return not streamed

@@ -16,6 +16,8 @@ from spoofscope.errors import AudioError
 # rounded down to whole frames.
 _STREAMED = (1 << 31, 1 << 32)
 _STREAMED_ROOM = 1 << 13
+# Where lengths have 64 bits, FFmpeg puts 2 ** 63 - 1 there, less some bytes.
+_ENDLESS = 1 << 62
 # Bytes per sample frame are the block's size for these: PCM, float, A-law, mu-law, extensible.
 _FIXED = (1, 3, 6, 7, 0xFFFE)
 _SOUND = frozenset(
@@ -99,11 +101,13 @@ def wav(source: Source) -> Sound:
     magic = source.at(0, 4)
     form = {b"riff": _W64, b"RIFX": _RIFX}.get(magic, _RIFF)
     long_length: int | None = None
+    long_place = 0
     frame: int | None = None
     codec = rate = channels = 0
     for chunk in _chunks(source, form):
         if chunk.name == b"ds64" and magic in (b"RF64", b"BW64"):
-            long_length = int.from_bytes(source.at(chunk.start + 8, 8), "little")
+            long_place = chunk.start + 8
+            long_length = int.from_bytes(source.at(long_place, 8), "little")
         elif chunk.name == b"fmt ":
             text = source.at(chunk.start, 14).ljust(14, b"\0")
             codec, channels, rate, _, block = struct.unpack(form.order + "HHIIH", text)
@@ -112,7 +116,12 @@ def wav(source: Source) -> Sound:
             length = chunk.length
             if long_length is not None and length == 0xFFFFFFFF:
                 length = long_length
-            sound = _sound(source, chunk, length, frame, form)
+            if long_length is not None and (long_length == 0 or long_length >= _ENDLESS):
+                sound = _sound(source, chunk, 0, frame, form)
+                known = struct.pack("<Q", sound.length)
+                sound = sound._replace(patch=(long_place, known))
+            else:
+                sound = _sound(source, chunk, length, frame, form)
             return sound._replace(rate=rate, channels=channels, foreign=codec in _FOREIGN)
         elif chunk.start + chunk.length > source.size:
             break
@@ -126,12 +135,14 @@ def _sound(
     there = source.size - chunk.start
     start, end = chunk.start + offset, chunk.start + length
     room = start + (frame or 0) + _STREAMED_ROOM
-    streamed = form.width == 4 and any(top - room <= length <= top for top in _STREAMED)
+    streamed = any(top - room <= length <= top for top in _STREAMED)
+    if form.width == 8:
+        streamed = length >= _ENDLESS
     unknown = length == 0 and not _is_tail(source, start, form)
     if there > offset and (unknown or (length > there and streamed)):
         end = _end_of_samples(source, start, form)
-        # libsndfile goes on to the end of the file only where the length is beyond it.
-        if not unknown and end == source.size:
+        # libsndfile goes on to the end of the file where the length is beyond it, FFmpeg does not.
+        if not unknown and end == source.size and frame and form.width == 4:
             return Sound(start, end - start, frame)
         patch = _length(chunk, end - chunk.start, form)
         return Sound(start, end - start, frame, patch=patch)
