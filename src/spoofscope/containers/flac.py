@@ -3,6 +3,7 @@
 import functools
 from typing import NamedTuple
 
+from spoofscope.containers.crc16 import crc16_of_flac
 from spoofscope.containers.joined import check_single
 from spoofscope.containers.source import Source
 from spoofscope.containers.tags import after_tags
@@ -72,7 +73,8 @@ def stream_info(source: Source, *, check: bool) -> StreamInfo:
             f"{source.size} bytes can hold {most} at most; fetch the file again"
         )
     if check:
-        check_single(source, place)
+        # Other files behind it are seen at the last frame.
+        check_single(source, place, b"fLaC")
     largest = int.from_bytes(head[15:18], "big")
     return info._replace(end=_end(source, place, info, block, None if check else largest))
 
@@ -108,7 +110,7 @@ def _end(source: Source, first: int, info: StreamInfo, block: int, largest: int 
                     return source.size
                 return _end_of_frame(source, start + place, tail[place:])
             # The frame behind the last one, or the last one, which its checksum tells.
-            if begins == info.n_samples > 0 or _crc16(tail[place:]) == 0:
+            if begins == info.n_samples > 0 or crc16_of_flac(tail[place:]) == 0:
                 if not info.n_samples:
                     return source.size
                 raise AudioError(
@@ -130,9 +132,11 @@ def _end(source: Source, first: int, info: StreamInfo, block: int, largest: int 
 
 def _end_of_frame(source: Source, place: int, tail: bytes) -> int:
     """The end of the frame that begins at a byte, by its checksum; tags alone may follow."""
-    ends, value, table = [], 0, _table(0x8005, 16)
+    if crc16_of_flac(tail) == 0:
+        return place + len(tail)
+    ends, value = [], 0
     for n, byte in enumerate(tail, 1):
-        value = (value & 0xFF) << 8 ^ table[value >> 8 ^ byte]
+        value = crc16_of_flac.after(value, byte)
         if value == 0 and n >= _SMALLEST_FRAME:
             if after_tags(source, place + n, source.size) == source.size:
                 return place + n
@@ -179,26 +183,17 @@ def frame(head: bytes, block: int) -> tuple[int, int] | None:
 
 
 @functools.cache
-def _table(polynomial: int, width: int) -> tuple[int, ...]:
-    top, mask = 1 << width - 1, (1 << width) - 1
+def _crc8_table() -> tuple[int, ...]:
     table = []
-    for byte in range(256):
-        value = byte << width - 8
+    for value in range(256):
         for _ in range(8):
-            value = (value << 1 ^ polynomial if value & top else value << 1) & mask
+            value = (value << 1 ^ (0x07 if value & 0x80 else 0)) & 0xFF
         table.append(value)
     return tuple(table)
 
 
 def _crc8(data: bytes) -> int:
-    table, value = _table(0x07, 8), 0
+    table, value = _crc8_table(), 0
     for byte in data:
         value = table[value ^ byte]
-    return value
-
-
-def _crc16(data: bytes) -> int:
-    table, value = _table(0x8005, 16), 0
-    for byte in data:
-        value = (value & 0xFF) << 8 ^ table[value >> 8 ^ byte]
     return value

@@ -31,10 +31,15 @@ _BEGINNINGS: tuple[tuple[bytes, re.Pattern[bytes]], ...] = tuple(
 _LONGEST = 64
 
 
-def check_single(source: Source, place: int) -> None:
+def check_single(source: Source, place: int, only: bytes = b"") -> None:
     """Look for the beginning of another recording behind a byte.
 
     MP3 and raw AAC begin with nothing that samples could not be by chance; these are not found.
+
+    Args:
+        source: the file.
+        place: where to begin.
+        only: look for files that begin so, and no others.
 
     Raises:
         AudioError: there is one.
@@ -42,6 +47,8 @@ def check_single(source: Source, place: int) -> None:
     while place < source.size:
         piece = source.at(place, _STEP + _LONGEST)
         for magic, pattern in _BEGINNINGS:
+            if not magic.startswith(only):
+                continue
             at = -1
             while (at := piece.find(magic, at + 1)) >= 0:
                 if pattern.match(piece, at):

@@ -1,13 +1,11 @@
 """MPEG audio (MP3, MP2, MP1): frames, one behind the other, without a header for them all."""
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
+from spoofscope.containers.crc16 import crc16_of_mpeg
 from spoofscope.containers.source import Source
 from spoofscope.containers.tags import after_tags
 from spoofscope.errors import AudioError
@@ -24,8 +22,6 @@ _KBPS = {
 _RATES = (44100, 48000, 32000)
 # Samples by which a decoder is late.
 _DECODER_DELAY = 529
-_LANE = 64
-_MANY_BYTES = 2048
 _LARGEST_FREE_FRAME = 1 << 12
 # Of a frame so many bytes tell whether it says something of those that follow.
 _TAG_HEAD = 44
@@ -249,7 +245,7 @@ def _tag(source: Source, frame: Frame) -> _Tag | None:
     # LAME's checksum is of what stands before it, FFmpeg's of 190 bytes among which it still was 0.
     before = data[: place + 34]
     padded = (before + b"\0\0" + data[place + 36 :])[:190].ljust(190, b"\0")
-    if own_checksum and own_checksum not in (crc16(before), crc16(padded)):
+    if own_checksum and own_checksum not in (crc16_of_mpeg(before), crc16_of_mpeg(padded)):
         raise AudioError(
             f"damaged: the header at byte {frame.place} has another checksum; fetch the file again"
         )
@@ -317,61 +313,5 @@ def _segment(source: Source, places: list[int], tag: _Tag | None, header: int) -
 def _checksum(source: Source, start: int, end: int) -> int:
     value, step = 0, 1 << 16
     for place in range(start, end, step):
-        value = crc16(source.at(place, min(step, end - place)), value)
-    return value
-
-
-@functools.cache
-def _table() -> npt.NDArray[np.uint16]:
-    """What a byte leaves behind in an empty CRC-16."""
-    values = []
-    for value in range(256):
-        for _ in range(8):
-            value = value >> 1 ^ (0xA001 if value & 1 else 0)
-        values.append(value)
-    return np.array(values, dtype=np.uint16)
-
-
-@functools.cache
-def _table_list() -> list[int]:
-    values: list[int] = _table().tolist()
-    return values
-
-
-def _after_bytes(
-    values: npt.NDArray[np.uint16], columns: Iterable[npt.NDArray[np.uint8]]
-) -> npt.NDArray[np.uint16]:
-    table = _table()
-    for column in columns:
-        values = table[(values ^ column) & 0xFF] ^ values >> 8
-    return values
-
-
-@functools.cache
-def _after_zeros() -> tuple[list[int], list[int]]:
-    """What the low and the high byte of a CRC become after a lane of zeros."""
-    zeros = [np.zeros(1, np.uint8)] * _LANE
-    low, high = (
-        _after_bytes(np.arange(0, 256 * step, step, dtype=np.uint16), zeros).tolist()
-        for step in (1, 256)
-    )
-    return low, high
-
-
-def crc16(data: bytes, value: int = 0) -> int:
-    """CRC-16 (polynomial 0x8005 from the low bit, 0 at the start), as LAME writes it.
-
-    CRCs are linear: lanes of bytes are worked on side by side, and put together at the end.
-    """
-    # Of few bytes side by side costs more than one after the other.
-    n_lanes = len(data) // _LANE if len(data) >= _MANY_BYTES else 0
-    if n_lanes:
-        lanes = np.frombuffer(data, np.uint8, n_lanes * _LANE).reshape(n_lanes, _LANE)
-        low, high = _after_zeros()
-        columns = np.ascontiguousarray(lanes.T)
-        for own in _after_bytes(np.zeros(n_lanes, np.uint16), columns).tolist():
-            value = low[value & 0xFF] ^ high[value >> 8] ^ own
-    table = _table_list()
-    for byte in data[n_lanes * _LANE :]:
-        value = table[(value ^ byte) & 0xFF] ^ value >> 8
+        value = crc16_of_mpeg(source.at(place, min(step, end - place)), value)
     return value
