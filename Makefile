@@ -2,11 +2,12 @@
 # make demo    run the mini study: results/mini/report/index.html
 # make test    run the whole test suite
 # make lint    the style and type checks alone
+# make test-faults   disturb every kind of rule in every way; a choice of that is part of `make test`
 # make clean   delete what the mini study made (not the environment)
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := demo
-.PHONY: setup demo test lint clean
+.PHONY: setup demo test lint test-faults clean
 
 setup:
 	@sha256sum --check --status .venv/complete 2>/dev/null || sh envs/setup.sh
@@ -16,7 +17,10 @@ demo: setup
 	@echo "The report: $(CURDIR)/results/mini/report/index.html"
 
 test: setup
-	@.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not every_fault"
+
+test-faults: setup
+	@.venv/bin/python -m pytest tests/workflow/test_faults.py
 
 lint: setup
 	@.venv/bin/ruff check .

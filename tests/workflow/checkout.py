@@ -49,6 +49,74 @@ TINY_STUDY: dict[str, Any] = {
     "bootstrap": {"resamples": 100},
 }
 
+# The tiny study with a job of every rule that a cluster is given, and hardly more.
+WIDE_STUDY: dict[str, Any] = {
+    **TINY_STUDY,
+    "scatter_shards": {},
+    "noise": {"musan": {"generate": "mini"}},
+    "chains": {
+        "street": [{"effect": "musan", "probability": 0.8, "categories": {"noise": [5, 15]}}]
+    },
+    "augmented": {"noisy": {"corpus": "talkers", "chain": "street", "splits": ["train"]}},
+    "backbones": {"tiny_wavlm": {"family": "wavlm", "tiny": {}}},
+    "frontends": {
+        "wavlm": {"type": "ssl", "backbone": "tiny_wavlm"},
+        "fbank": {"type": "fbank", "cache": "none"},
+    },
+    "detectors": {
+        "wavlm_linear": {
+            "frontend": "wavlm",
+            "backend": {"type": "linear"},
+            "input": {"length": 16000},
+            "train": {
+                "data": [{"corpus": "talkers"}, {"corpus": "noisy"}],
+                "recipe": {"epochs": 8, "lr": 1.0e-2, "batch_size": 8},
+            },
+        },
+        "fbank_linear": {
+            "frontend": "fbank",
+            "backend": {"type": "linear"},
+            "input": {"length": 16000},
+            "train": {
+                "data": [{"corpus": "talkers"}],
+                "recipe": {"epochs": 1, "lr": 1.0e-2, "batch_size": 8},
+            },
+        },
+    },
+    "score": [{"corpus": "talkers", "splits": ["eval"]}],
+    "attribution": {
+        "detectors": ["wavlm_linear"],
+        "corpus": "talkers",
+        "split": "eval",
+        "per_system": 1,
+        "steps": 8,
+        "max_steps": 16,
+        "baseline": "centroid",
+        "averages": {"detectors": ["fbank_linear"], "windows_per_class": 2, "steps": 8},
+    },
+    "artefacts": {"trials": [{"corpus": "talkers", "split": "eval"}], "permutations": 100},
+    "fingerprints": {
+        "corpus": "talkers",
+        "splits": ["train", "dev"],
+        "level": 8,
+        "match": "base_utt",
+        "group": "base_utt",
+        "halves": 2,
+        "permutations": 19,
+    },
+    "layers": {
+        "probes": {
+            "states": {
+                "frontend": "wavlm",
+                "input": {"length": 16000},
+                "data": [{"corpus": "talkers"}],
+                "regularisation": [1.0],
+            }
+        },
+        "costs": {"detectors": ["wavlm_linear"], "repeats": 2},
+    },
+}
+
 
 @dataclass(frozen=True)
 class Job:

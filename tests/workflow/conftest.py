@@ -6,7 +6,7 @@ from pathlib import Path
 
 import checkout
 import pytest
-from checkout import TINY_STUDY, Checkout
+from checkout import TINY_STUDY, WIDE_STUDY, Checkout
 
 
 def made_once(
@@ -45,3 +45,16 @@ def tiny(tmp_path_factory, worker_id) -> Checkout:
 @pytest.fixture
 def tiny_copy(tiny, tmp_path) -> Checkout:
     return tiny.copy(tmp_path / "checkout")
+
+
+def run_wide(folder: Path) -> Checkout:
+    made = checkout.clone(folder)
+    made.make("--notemp", "--configfile", made.write_study(WIDE_STUDY))
+    return made
+
+
+@pytest.fixture(scope="session")
+def wide(tmp_path_factory, worker_id) -> Checkout:
+    """A study with a job of every rule that a cluster is given; its study file is study.yaml, and
+    its temporary files are kept."""
+    return made_once(tmp_path_factory, worker_id, "wide", run_wide)

@@ -1,9 +1,11 @@
 """Every kind of rule is killed, runs out of disk and gets damaged input; then all is repaired.
 
 Afterwards every file is what it is after a run that nothing disturbed, and none is left over.
+
+`make test` disturbs the rules with machinery of their own in all three ways and the others, which
+share theirs, in one way each. `make test-faults` disturbs every rule in every way.
 """
 
-import copy
 import hashlib
 import http.server
 import os
@@ -24,24 +26,28 @@ from typing import Any, ClassVar
 import psutil
 import pytest
 import soundfile
-from checkout import TINY_STUDY, Checkout, clone
+from checkout import WIDE_STUDY, Checkout
 
 from spoofscope.files import read_json
 from spoofscope.identity import rng_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-RULES = [
-    "download",
-    "manifest",
-    "augment",
-    "extract_features",
-    "train",
-    "score",
-    "compute_metrics",
-    "explain",
-    "report",
-]
+# They resume, journal, write many files or come from elsewhere.
+MACHINERY = ["download", "augment", "train", "score"]
+RULES = [*MACHINERY, "manifest", "extract_features", "compute_metrics", "explain", "report"]
+
+
+def each_rule(
+    always: list[str], without: tuple[str, ...] = (), rules: list[str] = RULES
+) -> pytest.MarkDecorator:
+    """A case of every rule; those that are not in `always` are left to `make test-faults`."""
+    cases = [
+        rule if rule in always else pytest.param(rule, marks=pytest.mark.every_fault)
+        for rule in rules
+        if rule not in without
+    ]
+    return pytest.mark.parametrize("case", cases, indirect=True)
 
 
 class Server(http.server.BaseHTTPRequestHandler):
@@ -91,47 +97,18 @@ def url(tmp_path_factory) -> Iterator[str]:
     server.server_close()
 
 
-def study_with_everything(url: str) -> dict[str, Any]:
-    study = copy.deepcopy(TINY_STUDY)
+@pytest.fixture(scope="module")
+def undisturbed(url, wide, tmp_path_factory) -> Checkout:
+    """The study of every kind of rule, with a corpus that is downloaded besides."""
     checksum = hashlib.sha256(Server.content).hexdigest()
-    study["corpora"]["fetched"] = {
+    fetched = {
         "type": "folder",
         "archives": [{"url": url, "sha256": checksum}],
         "subfolder": "field",
     }
-    study["noise"] = {"musan": {"generate": "mini"}}
-    steps = [{"effect": "musan", "probability": 0.8, "categories": {"noise": [5, 15]}}]
-    study["chains"] = {"street": steps}
-    study["augmented"] = {"noisy": {"corpus": "talkers", "chain": "street", "splits": ["train"]}}
-    study["backbones"] = {"tiny_wavlm": {"family": "wavlm", "tiny": {}}}
-    study["frontends"] = {"wavlm": {"type": "ssl", "backbone": "tiny_wavlm"}}
-    study["detectors"] = {
-        "wavlm_linear": {
-            "frontend": "wavlm",
-            "backend": {"type": "linear"},
-            "input": {"length": 16000},
-            "train": {
-                "data": [{"corpus": "talkers"}, {"corpus": "noisy"}],
-                "recipe": {"epochs": 8, "lr": 1.0e-2, "batch_size": 8},
-            },
-        }
-    }
-    study["attribution"] = {
-        "detectors": ["wavlm_linear"],
-        "corpus": "talkers",
-        "split": "eval",
-        "per_system": 1,
-        "steps": 8,
-        "max_steps": 16,
-        "baseline": "centroid",
-    }
-    return study
-
-
-@pytest.fixture(scope="module")
-def undisturbed(url, tmp_path_factory) -> Checkout:
-    made = clone(tmp_path_factory.mktemp("faults") / "checkout")
-    made.make("--notemp", "--configfile", made.write_study(study_with_everything(url)))
+    study = {**WIDE_STUDY, "corpora": {**WIDE_STUDY["corpora"], "fetched": fetched}}
+    made = wide.copy(tmp_path_factory.mktemp("faults") / "checkout")
+    made.make("--notemp", "--configfile", made.write_study(study))
     return made
 
 
@@ -182,7 +159,7 @@ def contents(study: Checkout) -> dict[str, bytes]:
     return found
 
 
-@pytest.fixture(params=RULES)
+@pytest.fixture
 def case(request, undisturbed, tmp_path) -> Case:
     rule = request.param
     jobs = [read_json(path) for path in sorted(undisturbed.folder.rglob("*.origin.json"))]
@@ -253,6 +230,7 @@ def kill_main_process(process: subprocess.Popen[bytes], script: psutil.Process) 
     process.kill()
 
 
+@each_rule(always=[*MACHINERY, "extract_features", "explain"])
 def test_killed(case):
     disturb(case, kill_script)
     assert case.made() == []
@@ -260,9 +238,9 @@ def test_killed(case):
     case.repair()
 
 
-@pytest.mark.parametrize("case", ["augment", "train"], indirect=True)
+@each_rule(always=[], rules=["augment", "train"])
 def test_main_process_killed(case):
-    """The job ends with it, or is waited for."""
+    """The job ends with it, or is waited for. In every run test_one_run.py has such a training."""
     disturb(case, kill_main_process)
     case.repair()
 
@@ -299,6 +277,7 @@ def fill(folder: Path, free: int) -> Path:
     return filler
 
 
+@each_rule(always=[*MACHINERY, "manifest", "report"])
 def test_full_disk(case):
     top = case.study.folder / Path(case.outputs[0]).parts[0]
     needed = sum(entry["bytes"] for entry in case.job["outputs"])
@@ -326,7 +305,7 @@ def damage(path: Path, truncate: bool) -> None:
         path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
 
 
-@pytest.mark.parametrize("case", RULES[1:], indirect=True)
+@each_rule(always=[*MACHINERY, "compute_metrics"], without=("download",))
 def test_damaged_input(case):
     """What another job made is compared with what that job has recorded."""
     # The latest: what is further upstream concerns many jobs, which all would be made again.
@@ -351,7 +330,7 @@ def test_damaged_on_the_way(case, monkeypatch):
     case.repair()
 
 
-@pytest.mark.parametrize("case", ["augment", "extract_features"], indirect=True)
+@each_rule(always=["augment"], rules=["augment", "extract_features"])
 def test_damaged_recording(case):
     """Recordings are no declared inputs; who reads them sees that they are cut short."""
     manifest = next(entry["path"] for entry in case.job["inputs"] if "/manifests/" in entry["path"])
