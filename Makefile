@@ -1,5 +1,6 @@
 # make setup   build the environment .venv from envs/requirements.lock
 # make demo    run the mini study: results/mini/report/index.html
+# make check   style, types and the fast tests: two minutes, for every change
 # make test    run the whole test suite
 # make lint    the style and type checks alone
 # make test-faults   disturb every kind of rule in every way; a choice of that is part of `make test`
@@ -7,7 +8,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := demo
-.PHONY: setup demo test lint test-faults clean
+.PHONY: setup demo check test lint test-faults fast clean
 
 setup:
 	@sha256sum --check --status .venv/complete 2>/dev/null || sh envs/setup.sh
@@ -15,6 +16,12 @@ setup:
 demo: setup
 	@.venv/bin/snakemake --profile profiles/local all
 	@echo "The report: $(CURDIR)/results/mini/report/index.html"
+
+check: setup
+	@$(MAKE) --no-print-directory -j 2 lint fast
+
+fast: setup
+	@.venv/bin/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test: setup
 	@.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not every_fault"

@@ -26,16 +26,20 @@ settings.load_profile("shared")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the files for three processes that take one file after the other.
 
-    The cluster takes longest, and makes the mini study for all; who needs that comes after the
-    others. The machine has one cluster: its second file comes when the first is done with it.
+    What takes longest comes first: a file that makes the mini study for all, the cluster, the type
+    check, whose cache others use, and the faults. The machine has one cluster: its second file
+    comes when the first is done with it. Fast tests come last, so that all processes end together.
     """
+    first = ("mini_study", "slurm", "style", "faults", "slurm_faults")
+    places = {f"test_{name}": place for place, name in enumerate(first)}
     waiting = {item.path for item in items if "mini" in getattr(item, "fixturenames", ())}
-    turns = {"test_slurm": 0, "test_worked_examples": 2, "test_slurm_faults": 3}
 
-    def turn(item: pytest.Item) -> int:
-        return turns.get(item.path.stem, 4 if item.path in waiting else 1)
+    def place(item: pytest.Item) -> int:
+        if item.get_closest_marker("slow") is None:
+            return len(first) + 2
+        return places.get(item.path.stem, len(first) + (item.path in waiting))
 
-    items.sort(key=turn)
+    items.sort(key=place)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def tiny_copy(tiny, tmp_path) -> Checkout:
 
 def run_wide(folder: Path) -> Checkout:
     made = checkout.clone(folder)
-    made.make("--notemp", "--configfile", made.write_study(WIDE_STUDY))
+    made.make("--notemp", "--configfile", made.write_study(WIDE_STUDY), start=True)
     return made
 
 
