@@ -13,6 +13,7 @@ import pytest
 import yaml
 from checkout import ROOT, TINY_STUDY, Checkout
 
+from spoofscope.cli import main
 from spoofscope.provenance.sidecars import write_sidecar
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -373,16 +374,18 @@ def test_tree_says_what_is_altered(tiny_copy):
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        ("study.yaml", "study.yaml (642 bytes) was not made by a job"),
+        ("study.yaml", " bytes) was not made by a job"),
         ("nothing.tsv", "nothing.tsv does not exist"),
         ("results/tiny", "results/tiny is a folder"),
         ("/etc/hostname", "is not below this folder"),
     ],
 )
-def test_tree_of_other_files(tiny, file, message):
-    done = tiny.spoofscope("provenance", file)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert message.split(" (")[0] in done.stderr
+def test_tree_of_other_files(tiny, monkeypatch, capsys, file, message):
+    monkeypatch.chdir(tiny.folder)
+    assert main(["provenance", file]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
 
 
 # --- docs/auditing.md ------------------------------------------------------------------------
