@@ -290,7 +290,7 @@ def test_localisation_where_nothing_is_known(bare):
     """A study explains detectors, but its corpus does not say where artefacts are."""
     readme = (ROOT / "README.md").read_text()
     study = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)[0])
-    study["attribution"] = {"detectors": ["packets_dcnn"], "corpus": "own", "split": "eval"}
+    study["attribution"] = {"detectors": ["fbank_cnn"], "corpus": "own", "split": "eval"}
     name = bare.write_study(study)
     assert "explain" in {job.rule for job in bare.plan("attributions", "--configfile", name)}
     text = bare.refuse("-n", "figure_localisation", "--configfile", name)
