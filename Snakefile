@@ -38,24 +38,6 @@ if not IS_MODULE:
 include: "workflow/common/study.smk"
 include: "workflow/common/records.smk"
 include: "workflow/common/launch.smk"
-include: "workflow/common/outside.smk"
-include: "workflow/common/corpora.smk"
-include: "workflow/common/augmentation.smk"
-include: "workflow/common/features.smk"
-include: "workflow/common/training.smk"
-include: "workflow/common/adoption.smk"
-include: "workflow/common/scoring.smk"
-include: "workflow/common/fusion.smk"
-include: "workflow/common/attribution.smk"
-include: "workflow/common/artefacts.smk"
-include: "workflow/common/layers.smk"
-include: "workflow/common/fingerprints.smk"
-include: "workflow/common/report.smk"
-include: "workflow/common/disagreements.smk"
-include: "workflow/common/comparison.smk"
-include: "workflow/common/generators.smk"
-include: "workflow/common/grids.smk"
-include: "workflow/common/provenance.smk"
 include: "workflow/rules/corpora.smk"
 include: "workflow/rules/augmentation.smk"
 include: "workflow/rules/features.smk"
@@ -78,127 +60,112 @@ rule all:
     """Everything, the default."""
     default_target: True
     input:
-        target(manifests),
-        target(audits),
-        target(weights),
-        target(scores),
-        target(metrics),
-        target(attributions),
-        target(artefacts),
-        target(layers),
-        target(fingerprints),
-        target(disagreements),
-        target(exports),
-        target(grids),
-        target(figures),
-        target(tables),
-        f"{R}/report/index.html",
-        f"{R}/ro-crate-metadata.json",
+        PLAN.all_files,
     localrule: True
 
 
 rule manifests:
     """One list of utterances per corpus and augmented copy."""
     input:
-        target(manifests),
+        PLAN.targets["manifests"].files,
     localrule: True
 
 
 rule audits:
     """One page per corpus: what is wrong with it, or could mislead detectors."""
     input:
-        target(audits),
+        PLAN.targets["audits"].files,
     localrule: True
 
 
 rule features:
     """The output of frozen front-ends, for training and scoring."""
     input:
-        target(features, absent=NO_FEATURES),
+        PLAN.targets["features"].files,
     localrule: True
 
 
 rule detectors:
     """Every detector, trained with every seed."""
     input:
-        target(weights),
+        PLAN.targets["detectors"].files,
     localrule: True
 
 
 rule scores:
     """The scores of every detector and fusion; higher = more bona fide."""
     input:
-        target(scores),
+        PLAN.targets["scores"].files,
     localrule: True
 
 
 rule metrics:
     """Error rates of every detector and fusion, pooled and per condition."""
     input:
-        target(metrics),
+        PLAN.targets["metrics"].files,
     localrule: True
 
 
 rule attributions:
     """What in a clip speaks for which class, and whether that is where the artefacts are."""
     input:
-        target(attributions, absent=NO_ATTRIBUTION),
+        PLAN.targets["attributions"].files,
     localrule: True
 
 
 rule artefacts:
     """Signal measures against labels, scores and attributions."""
     input:
-        target(artefacts, absent=NO_ARTEFACTS),
+        PLAN.targets["artefacts"].files,
     localrule: True
 
 
 rule layers:
     """How every detector weighs the layers of its backbone."""
     input:
-        target(layers, absent=NO_LAYERS),
+        PLAN.targets["layers"].files,
     localrule: True
 
 
 rule disagreements:
     """Clips that one system gets right and another wrong, some of them as audio."""
     input:
-        target(disagreements, absent=NO_DISAGREEMENTS),
+        PLAN.targets["disagreements"].files,
     localrule: True
 
 
 rule fingerprints:
     """Mean spectra of generators, whether they are stable, what they sound like, who is nearest."""
     input:
-        target(fingerprints, absent=NO_FINGERPRINTS),
+        PLAN.targets["fingerprints"].files,
     localrule: True
 
 
 rule exports:
     """Scores in the submission format of ASVspoof 5."""
     input:
-        target(exports, absent=NO_EXPORTS),
+        PLAN.targets["exports"].files,
     localrule: True
 
 
 rule grids:
     """Error rates over the points of every grid: tables and figures."""
     input:
-        target(grids, absent=NO_GRIDS),
+        PLAN.targets["grids"].files,
     localrule: True
 
 
 rule figures:
     """Every figure of the study."""
     input:
-        target(figures),
+        PLAN.targets["figures"].files,
     localrule: True
 
 
 rule tables:
     """Every table of the study."""
     input:
-        target(tables),
+        PLAN.targets["tables"].files,
     localrule: True
 
 

@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "spoofscope"
 
 # Room (module or package directly below spoofscope) to floor. docs/architecture.md shows the house.
-FLOORS = {
+FLOORS: dict[str, float] = {
     "errors": 0,
     "files": 0,
     "identity": 0,
@@ -20,6 +20,7 @@ FLOORS = {
     "audio": 0,
     "tables": 0,
     "grids": 0,
+    "layout": 0,
     "rows": 0,
     "names": 0,
     "presets": 0,
@@ -36,6 +37,8 @@ FLOORS = {
     "backends": 1,
     "metrics": 1,
     "score_formats": 1,
+    # Between the parts that a study names and what is made of them.
+    "plan": 1.5,
     "likeness": 2,
     "quality": 2,
     "inputs": 2,
@@ -66,7 +69,7 @@ FLOORS = {
     "cli": 4,
 }
 # Within these floors rooms may use each other; the stages of floors 1 and 3 may not.
-OPEN_FLOORS = {0, 2, 4}
+OPEN_FLOORS: dict[str, float] = {0, 2, 4}
 # Floor 1 stands on shelves that all its rooms may use.
 SHELVES = {"batches", "components", "selection"}
 FIGURES = ", ".join(
@@ -152,7 +155,8 @@ def run_python(code: str) -> str:
         (
             "spoofscope.study, spoofscope.identity, spoofscope.frontends.registry, "
             "spoofscope.backends.registry, spoofscope.augmentation.registry, "
-            "spoofscope.corpora.registry",
+            "spoofscope.corpora.registry, spoofscope.plan.study_plan, spoofscope.outside, "
+            "spoofscope.columns, spoofscope.needs, spoofscope.launch, spoofscope.records",
             "torch numpy pandas polars matplotlib",
         ),
         (

@@ -19,6 +19,7 @@ import yaml
 from spoofscope.errors import ConfigError, DetectorError
 from spoofscope.grids import expand, grids_of
 from spoofscope.identity import hash8
+from spoofscope.layout import Layout, Scoring
 from spoofscope.options import check_resamples, nearest, speaker_pattern
 from spoofscope.presets import values_of, with_values
 from spoofscope.settings import read_settings
@@ -324,6 +325,7 @@ class Study:
         config: the same with every grid and pattern expanded, checked.
         name: its `study` key.
         root: the folder of its results, `results/{name}`.
+        layout: where everything lies in it.
         runs: run id to :class:`Run`, in the order of the study file.
         grids: name to :class:`grids.Grid`, of those whose points have error rates.
         absent: what adopted detectors lack; empty but for `absent_detectors`.
@@ -359,6 +361,7 @@ class Study:
         self.root = placed(f"results/{self.name}")
         self.seed: int = self.config["seed"]
         self.data_root = placed(self.config["data_root"])
+        self.layout = Layout(self.root, self.data_root)
         self.corpora: dict[str, Config] = self.config["corpora"]
         self.copies: dict[str, Config] = self.config.get("augmented", {})
         self.runs: dict[str, Run] = {}
@@ -814,9 +817,9 @@ class Study:
         """The folder that holds a corpus."""
         entry = self.corpora[name]
         if entry["type"] == "mini":
-            return f"{self.data_root}/mini/{hash8(self.generated(entry))}"
+            return self.layout.generated_corpus(hash8(self.generated(entry)))
         if "archives" in entry:
-            folder = f"{self.data_root}/unpacked/{hash8(entry['archives'])}"
+            folder = self.layout.unpacked(hash8(entry["archives"]))
             return f"{folder}/{entry['subfolder']}" if "subfolder" in entry else folder
         return str(entry["path"])
 
@@ -824,9 +827,9 @@ class Study:
         """Files whose presence says that a generated or downloaded corpus is complete."""
         entry = self.corpora[name]
         if entry["type"] == "mini":
-            return [f"{self.corpus_root(name)}/protocol.tsv"]
+            return [self.layout.generated_file(hash8(self.generated(entry)), "protocol.tsv")]
         if "archives" in entry:
-            return [f"{self.data_root}/unpacked/{hash8(entry['archives'])}.json"]
+            return [self.layout.unpacked_list(hash8(entry["archives"]))]
         return []
 
     def has_segments(self, name: str) -> bool:
@@ -841,16 +844,20 @@ class Study:
         entry = self.config["noise"][kind]
         if "path" in entry:
             return str(entry["path"])
-        return f"{self.data_root}/mini_noise/{hash8({'seed': self.seed, **entry})}/{kind}"
+        return self.layout.generated_noise(self.generated_noise(kind))
 
-    def noise_marker(self, kind: str) -> list[str]:
-        """The list of files that the rule writes which generates a noise folder."""
-        entry = self.config["noise"][kind]
-        return [] if "path" in entry else [f"{self.noise_root(kind)}.tsv"]
+    def generated_noise(self, kind: str) -> str:
+        """`{digest}/{kind}` of a folder of noise that is generated."""
+        return f"{hash8({'seed': self.seed, **self.config['noise'][kind]})}/{kind}"
 
     def shards(self, split: str) -> int:
         """How many parts the work on one split is cut into."""
         return int(self.config["scatter_shards"].get(split, 1))
+
+    def shard_names(self, split: str) -> list[str]:
+        """The names of these parts, such as `1-of-4`."""
+        count = self.shards(split)
+        return [f"{i}-of-{count}" for i in range(1, count + 1)]
 
     def _sets_of(self, detector: str) -> list[tuple[str, str]]:
         entry = self.config["detectors"][detector]
@@ -914,10 +921,10 @@ class Study:
         entries = self.config.get("tdcf", [])
         return next((e for e in entries if (e["corpus"], e["split"]) == (corpus, split)), None)
 
-    def scorings(self) -> list[tuple[str, int, str, str]]:
-        """Every (system id, seed, corpus, split) that has a score file."""
+    def scorings(self) -> list[Scoring]:
+        """Everything that has a score file."""
         return [
-            (system, seed, corpus, split)
+            Scoring(system, seed, corpus, split)
             for system, seed in self.systems()
             for corpus, split in self.scored_by(system)
         ]
@@ -936,7 +943,7 @@ class Study:
     def backbone_folder(self, name: str) -> str:
         """The folder from which a backbone is loaded."""
         entry = self.config["backbones"][name]
-        return str(entry.get("folder", f"{self.data_root}/backbones/{self.backbone_id(name)}"))
+        return str(entry.get("folder", self.layout.backbone(self.backbone_id(name))))
 
     def frontend(self, name: str) -> Config:
         """A front-end's settings with its backbone resolved to family and folder or hub id."""

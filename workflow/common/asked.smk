@@ -2,32 +2,6 @@
 from spoofscope.targets import asked_targets, check_targets
 
 
-def made_files():
-    """Every file that can be asked for, to find the nearest to a misspelt one in."""
-    parts = (
-        manifests,
-        audits,
-        features,
-        weights,
-        scores,
-        metrics,
-        attributions,
-        artefacts,
-        layers,
-        fingerprints,
-        disagreements,
-        exports,
-        grids,
-        figures,
-        tables,
-    )
-    return [
-        f"{R}/report/index.html",
-        f"{R}/ro-crate-metadata.json",
-        *(path for part in parts for path in part()),
-    ]
-
-
 def makers(target):
     """The rules that a target is about."""
     if workflow.is_rule(target):
@@ -39,15 +13,14 @@ def check_asked(targets):
     check_targets(
         targets,
         [rule.name for rule in workflow.rules if not rule.has_wildcards()],
-        made_files(),
+        PLAN.everything_kept(),
         lambda target: bool(makers(target)),
     )
     for target in targets:
         # Named so that the linter does not take the line for the head of a rule.
         for maker in makers(target):
-            for given in maker.input:
-                if message := getattr(given, "lacking", lambda: None)():
-                    raise ConfigError(message)
+            if message := PLAN.lacking(maker.name):
+                raise ConfigError(message)
 
 
 if workflow.is_main_process and not IS_MODULE:

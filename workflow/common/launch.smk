@@ -32,7 +32,7 @@ def places():
 
 def say_at_the_end():
     """What makes the numbers uncertain, once more: among a thousand jobs nobody saw it."""
-    sidecars = [f"{R}/manifests/{corpus}.tsv.origin.json" for corpus in STUDY.corpora]
+    sidecars = [f"{LAYOUT.manifest(corpus)}.origin.json" for corpus in STUDY.corpora]
     for line in launch.warnings_of(dict(zip(STUDY.corpora, sidecars, strict=True))):
         logger.warning(line)
 
@@ -57,7 +57,9 @@ onstart:
     for job in workflow.dag.needrun_jobs():
         if job.rule.module_globals.get("STUDY") is STUDY:
             job.params
-    recorded = launch.record_launch(STUDY.written, CODE, RULES, places())
+    recorded = launch.record_launch(
+        STUDY.written, PLAN.code.sources, RULES, places()
+    )
     # Cluster jobs are told the configuration files of this process: from now on, the record. A
     # module's study is a part of its caller's configuration, and its jobs refuse another one.
     if not IS_MODULE:

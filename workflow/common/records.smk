@@ -5,7 +5,7 @@ if workflow.is_main_process:
     DATA = Path(STUDY.data_root)
     restore_records(
         [
-            *sidecars_below(Path(R), skipped=("augmented", "work")),
+            *sidecars_below(Path(STUDY.root), skipped=("augmented", "work")),
             # Not walked: unpacked corpora can have millions of files.
             *(DATA / "downloads").glob("*.origin.json"),
             *(DATA / "unpacked").glob("*.origin.json"),

@@ -4,18 +4,17 @@
 rule adopt:
     """Take a detector folder from elsewhere into the study, checked and unchanged."""
     input:
-        detector=adopted_file("detector.json"),
-        model=adopted_file("model.safetensors"),
+        unpack(PLAN.training.adopt.inputs),
     output:
-        model=f"{R}/detectors/{{adopted}}/seed0/model.safetensors",
-        detector=f"{R}/detectors/{{adopted}}/seed0/detector.json",
+        model=LAYOUT.detector_file("{adopted}", 0, "model.safetensors"),
+        detector=LAYOUT.detector_file("{adopted}", 0, "detector.json"),
     log:
         f"{LOGS}/adopt/{{adopted}}.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_adopt,
+        cfg=PLAN.training.adopt.params,
     script:
         "../scripts/adopt.py"
 
@@ -23,16 +22,15 @@ rule adopt:
 rule import_scores:
     """Take a score file of others into the study: one finite score for every trial of the split."""
     input:
-        manifest=f"{R}/manifests/{{corpus}}.tsv",
-        scores=foreign_file,
+        unpack(PLAN.scoring.import_scores.inputs),
     output:
-        f"{R}/scores/{{foreign}}/seed0/{{corpus}}.{{split}}.tsv",
+        LAYOUT.scores(Scoring("{foreign}", 0, "{corpus}", "{split}")),
     log:
         f"{LOGS}/import_scores/{{foreign}}/{{corpus}}.{{split}}.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_import_scores,
+        cfg=PLAN.scoring.import_scores.params,
     script:
         "../scripts/import_scores.py"

@@ -4,9 +4,9 @@
 rule measure_artefacts:
     """Measure level, silence, bandwidth, pitch, spectrum and clicks of every utterance."""
     input:
-        manifest=f"{R}/manifests/{{corpus}}.tsv",
+        unpack(PLAN.artefacts.measure_artefacts.inputs),
     output:
-        f"{R}/artefacts/{{corpus}}.{{split}}.measures.tsv",
+        LAYOUT.measures("{corpus}", "{split}"),
     log:
         f"{LOGS}/measure_artefacts/{{corpus}}.{{split}}.log",
     conda:
@@ -16,7 +16,7 @@ rule measure_artefacts:
         mem_mb=growing(8000),
         runtime=480,
     params:
-        cfg=params_measure_artefacts,
+        cfg=PLAN.artefacts.measure_artefacts.params,
     script:
         "../scripts/measure_artefacts.py"
 
@@ -24,17 +24,16 @@ rule measure_artefacts:
 rule rate_artefacts:
     """How well each measure alone separates bona fide from spoof, pooled and per system."""
     input:
-        manifest=f"{R}/manifests/{{corpus}}.tsv",
-        measures=f"{R}/artefacts/{{corpus}}.{{split}}.measures.tsv",
+        unpack(PLAN.artefacts.rate_artefacts.inputs),
     output:
-        f"{R}/artefacts/{{corpus}}.{{split}}.rates.tsv",
+        LAYOUT.artefact_rates("{corpus}", "{split}"),
     log:
         f"{LOGS}/rate_artefacts/{{corpus}}.{{split}}.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_rate_artefacts,
+        cfg=PLAN.artefacts.rate_artefacts.params,
     script:
         "../scripts/rate_artefacts.py"
 
@@ -42,18 +41,15 @@ rule rate_artefacts:
 rule correlate_artefacts:
     """Correlate measures with scores, and attribution with frame-level measures."""
     input:
-        attributions=correlated_attributions,
-        manifest=f"{R}/manifests/{{corpus}}.tsv",
-        measures=f"{R}/artefacts/{{corpus}}.{{split}}.measures.tsv",
-        scores=f"{R}/scores/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.tsv",
+        unpack(PLAN.artefacts.correlate_artefacts.inputs),
     output:
-        f"{R}/artefacts/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.correlations.tsv",
+        LAYOUT.correlations(OF_RUN),
     log:
         f"{LOGS}/correlate_artefacts/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_correlate_artefacts,
+        cfg=PLAN.artefacts.correlate_artefacts.params,
     script:
         "../scripts/correlate_artefacts.py"

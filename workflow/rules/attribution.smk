@@ -4,12 +4,9 @@
 rule centroid:
     """Mean bona fide features of the training data: the baseline of Integrated Gradients."""
     input:
-        backbone=run_backbone,
-        detector=detector_files,
-        features=centroid_features,
-        manifests=centroid_manifests,
+        unpack(PLAN.attribution.centroid.inputs),
     output:
-        f"{R}/attributions/{{run}}/seed{{seed}}/centroid.safetensors",
+        LAYOUT.attributions("{run}", "{seed}", "centroid.safetensors"),
     log:
         f"{LOGS}/centroid/{{run}}/seed{{seed}}.log",
     conda:
@@ -20,7 +17,7 @@ rule centroid:
         mem_mb=growing(16000),
         runtime=120,
     params:
-        cfg=params_centroid,
+        cfg=PLAN.attribution.centroid.params,
     script:
         "../scripts/centroid.py"
 
@@ -28,19 +25,15 @@ rule centroid:
 rule explain:
     """Integrated Gradients of the scores, with the completeness error of each clip."""
     input:
-        backbone=run_backbone,
-        centroid=explained_centroid,
-        detector=detector_files,
-        manifest=f"{R}/manifests/{{corpus}}.tsv",
-        scores=explained_scores,
+        unpack(PLAN.attribution.explain.inputs),
     output:
-        attributions=f"{R}/attributions/{{run}}/seed{{seed}}/{{corpus}}.safetensors",
-        regions=f"{R}/attributions/{{run}}/seed{{seed}}/{{corpus}}.regions.tsv",
-        summary=f"{R}/attributions/{{run}}/seed{{seed}}/{{corpus}}.summary.tsv",
+        attributions=LAYOUT.attributions("{run}", "{seed}", "{corpus}.safetensors"),
+        regions=LAYOUT.attributions("{run}", "{seed}", "{corpus}.regions.tsv"),
+        summary=LAYOUT.attributions("{run}", "{seed}", "{corpus}.summary.tsv"),
     log:
         f"{LOGS}/explain/{{run}}/seed{{seed}}/{{corpus}}.log",
     benchmark:
-        f"{R}/benchmarks/explain/{{run}}/seed{{seed}}/{{corpus}}.tsv"
+        LAYOUT.benchmark("explain", "{run}/seed{seed}/{corpus}")
     conda:
         ENVIRONMENT
     threads: 1
@@ -49,7 +42,7 @@ rule explain:
         mem_mb=growing(32000),
         runtime=480,
     params:
-        cfg=params_explain,
+        cfg=PLAN.attribution.explain.params,
     script:
         "../scripts/explain.py"
 
@@ -57,19 +50,19 @@ rule explain:
 rule localise:
     """How well attribution finds the segments that are known to be artefacts."""
     input:
-        attributions=f"{R}/attributions/{{run}}/seed{{seed}}/{{corpus}}.safetensors",
-        manifest=f"{R}/manifests/{{corpus}}.tsv",
-        segments=f"{R}/segments/{{corpus}}.tsv",
+        unpack(PLAN.attribution.localise.inputs),
     output:
-        summary=f"{R}/attributions/{{run}}/seed{{seed}}/{{corpus}}.localisation.tsv",
-        utterances=f"{R}/attributions/{{run}}/seed{{seed}}/{{corpus}}.localisation.utterances.tsv",
+        summary=LAYOUT.attributions("{run}", "{seed}", "{corpus}.localisation.tsv"),
+        utterances=LAYOUT.attributions(
+            "{run}", "{seed}", "{corpus}.localisation.utterances.tsv"
+        ),
     log:
         f"{LOGS}/localise/{{run}}/seed{{seed}}/{{corpus}}.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_localise,
+        cfg=PLAN.attribution.localise.params,
     script:
         "../scripts/localise.py"
 
@@ -77,17 +70,16 @@ rule localise:
 rule check_explanations:
     """How faithful the explanations are: means over clips, with their intervals."""
     input:
-        manifest=f"{R}/manifests/{{corpus}}.tsv",
-        summary=f"{R}/attributions/{{run}}/seed{{seed}}/{{corpus}}.summary.tsv",
+        unpack(PLAN.attribution.check_explanations.inputs),
     output:
-        f"{R}/attributions/{{run}}/seed{{seed}}/{{corpus}}.checks.tsv",
+        LAYOUT.attributions("{run}", "{seed}", "{corpus}.checks.tsv"),
     log:
         f"{LOGS}/check_explanations/{{run}}/seed{{seed}}/{{corpus}}.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_check_explanations,
+        cfg=PLAN.attribution.check_explanations.params,
     script:
         "../scripts/check_explanations.py"
 
@@ -95,18 +87,17 @@ rule check_explanations:
 rule average_attributions:
     """Mean Integrated Gradients of many windows, by frequency and time, per class and system."""
     input:
-        backbone=run_backbone,
-        centroid=averaged_centroid,
-        detector=detector_files,
-        manifest=f"{R}/manifests/{{corpus}}.tsv",
+        unpack(PLAN.attribution.average_attributions.inputs),
     output:
-        maps=f"{R}/attributions/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.mean.safetensors",
-        bands=f"{R}/attributions/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.mean.bands.tsv",
-        summary=f"{R}/attributions/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.mean.summary.tsv",
+        maps=LAYOUT.attributions("{run}", "{seed}", "{corpus}.{split}.mean.safetensors"),
+        bands=LAYOUT.attributions("{run}", "{seed}", "{corpus}.{split}.mean.bands.tsv"),
+        summary=LAYOUT.attributions(
+            "{run}", "{seed}", "{corpus}.{split}.mean.summary.tsv"
+        ),
     log:
         f"{LOGS}/average_attributions/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.log",
     benchmark:
-        f"{R}/benchmarks/average_attributions/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.tsv"
+        LAYOUT.benchmark("average_attributions", "{run}/seed{seed}/{corpus}.{split}")
     conda:
         ENVIRONMENT
     threads: 1
@@ -115,6 +106,6 @@ rule average_attributions:
         mem_mb=growing(16000),
         runtime=480,
     params:
-        cfg=params_average_attributions,
+        cfg=PLAN.attribution.average_attributions.params,
     script:
         "../scripts/average_attributions.py"

@@ -4,7 +4,7 @@
 rule generate_noise:
     """Synthesise the mini study's noise or impulse responses in MUSAN's or RIRS_NOISES' layout."""
     output:
-        f"{STUDY.data_root}/mini_noise/{{noise}}.tsv",
+        LAYOUT.generated_noise_list("{noise}"),
     log:
         f"{LOGS}/generate_noise/{{noise}}.log",
     wildcard_constraints:
@@ -15,7 +15,7 @@ rule generate_noise:
         mem_mb=growing(4000),
         runtime=120,
     params:
-        cfg=params_generate_noise,
+        cfg=PLAN.augmentation.generate_noise.params,
     script:
         "../scripts/generate_noise.py"
 
@@ -23,8 +23,8 @@ rule generate_noise:
 rule list_noise:
     """List the recordings of a folder of noise or room responses, with their hashes."""
     output:
-        table=f"{R}/noise/{{kind}}.tsv",
-        recordings=f"{RECORDINGS}/noise.{{kind}}.json",
+        table=LAYOUT.noise("{kind}"),
+        recordings=LAYOUT.recordings("noise.{kind}"),
     log:
         f"{LOGS}/list_noise/{{kind}}.log",
     wildcard_constraints:
@@ -36,7 +36,7 @@ rule list_noise:
         mem_mb=growing(4000),
         runtime=120,
     params:
-        cfg=params_list_noise,
+        cfg=PLAN.augmentation.list_noise.params,
     script:
         "../scripts/list_noise.py"
 
@@ -44,12 +44,10 @@ rule list_noise:
 rule augment:
     """Make an augmented copy of a corpus, with a manifest of its own."""
     input:
-        noise=copy_files,
-        manifest=copy_manifest,
-        segments=copy_segments,
+        unpack(PLAN.augmentation.augment.inputs),
     output:
-        manifest=f"{R}/manifests/{{augmented}}.tsv",
-        segments=f"{R}/segments/{{augmented}}.tsv",
+        manifest=LAYOUT.manifest("{augmented}"),
+        segments=LAYOUT.segments("{augmented}"),
     log:
         f"{LOGS}/augment/{{augmented}}.log",
     wildcard_constraints:
@@ -63,6 +61,6 @@ rule augment:
         mem_mb=growing(8000),
         runtime=720,
     params:
-        cfg=params_augment,
+        cfg=PLAN.augmentation.augment.params,
     script:
         "../scripts/augment.py"

@@ -4,7 +4,7 @@
 rule download:
     """Fetch one archive of a corpus and check its SHA-256."""
     output:
-        f"{STUDY.data_root}/downloads/{{sha256}}.archive",
+        LAYOUT.archive("{sha256}"),
     log:
         f"{LOGS}/download/{{sha256}}.log",
     wildcard_constraints:
@@ -15,7 +15,7 @@ rule download:
     resources:
         runtime=720,
     params:
-        cfg=params_download,
+        cfg=PLAN.corpora.download.params,
     script:
         "../scripts/download.py"
 
@@ -23,18 +23,18 @@ rule download:
 rule unpack:
     """Unpack the archives of a corpus into one folder."""
     input:
-        archive_files,
+        unpack(PLAN.corpora.unpack.inputs),
     output:
-        f"{STUDY.data_root}/unpacked/{{archives}}.json",
+        LAYOUT.unpacked_list("{archives}"),
     log:
         f"{LOGS}/unpack/{{archives}}.log",
     wildcard_constraints:
-        archives=one_of(ARCHIVES),
+        archives=one_of(PLAN.corpora.archives),
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_unpack,
+        cfg=PLAN.corpora.unpack.params,
     script:
         "../scripts/unpack.py"
 
@@ -42,20 +42,20 @@ rule unpack:
 rule generate_corpus:
     """Synthesise the mini corpus: talkers, spoofing systems, planted cues."""
     output:
-        protocol=f"{STUDY.data_root}/mini/{{generated}}/protocol.tsv",
-        segments=f"{STUDY.data_root}/mini/{{generated}}/segments.tsv",
-        systems=f"{STUDY.data_root}/mini/{{generated}}/systems.tsv",
+        protocol=LAYOUT.generated_file("{generated}", "protocol.tsv"),
+        segments=LAYOUT.generated_file("{generated}", "segments.tsv"),
+        systems=LAYOUT.generated_file("{generated}", "systems.tsv"),
     log:
         f"{LOGS}/generate_corpus/{{generated}}.log",
     wildcard_constraints:
-        generated=one_of(GENERATED),
+        generated=one_of(PLAN.corpora.generated),
     conda:
         ENVIRONMENT
     resources:
         mem_mb=growing(4000),
         runtime=120,
     params:
-        cfg=params_generate_corpus,
+        cfg=PLAN.corpora.generate_corpus.params,
     script:
         "../scripts/generate_corpus.py"
 
@@ -63,12 +63,12 @@ rule generate_corpus:
 rule manifest:
     """One table per corpus: every utterance with its label, system, split and conditions."""
     input:
-        corpus_files,
+        unpack(PLAN.corpora.manifest.inputs),
     output:
-        manifest=f"{R}/manifests/{{corpus}}.tsv",
-        segments=f"{R}/segments/{{corpus}}.tsv",
-        problems=f"{R}/manifests/{{corpus}}.problems.tsv",
-        recordings=f"{RECORDINGS}/{{corpus}}.json",
+        manifest=LAYOUT.manifest("{corpus}"),
+        segments=LAYOUT.segments("{corpus}"),
+        problems=LAYOUT.problems("{corpus}"),
+        recordings=LAYOUT.recordings("{corpus}"),
     log:
         f"{LOGS}/manifest/{{corpus}}.log",
     wildcard_constraints:
@@ -80,7 +80,7 @@ rule manifest:
         mem_mb=growing(8000),
         runtime=120,
     params:
-        cfg=params_manifest,
+        cfg=PLAN.corpora.manifest.params,
     script:
         "../scripts/manifest.py"
 
@@ -88,12 +88,11 @@ rule manifest:
 rule audit_corpus:
     """Counts, duplicates, speaker leakage, and how far trivial cues alone separate the classes."""
     input:
-        manifest=f"{R}/manifests/{{corpus}}.tsv",
-        problems=f"{R}/manifests/{{corpus}}.problems.tsv",
+        unpack(PLAN.corpora.audit_corpus.inputs),
     output:
-        table=f"{R}/audits/{{corpus}}.tsv",
+        table=LAYOUT.audit("{corpus}", "tsv"),
         page=report(
-            f"{R}/audits/{{corpus}}.html",
+            LAYOUT.audit("{corpus}", "html"),
             caption="../report/audit.rst",
             category="Audits",
             labels={"corpus": "{corpus}"},
@@ -109,6 +108,6 @@ rule audit_corpus:
         mem_mb=growing(8000),
         runtime=240,
     params:
-        cfg=params_audit,
+        cfg=PLAN.corpora.audit_corpus.params,
     script:
         "../scripts/audit_corpus.py"

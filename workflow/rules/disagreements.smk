@@ -4,20 +4,16 @@
 rule find_disagreements:
     """List and count the clips that one system gets right and another wrong, and export some."""
     input:
-        manifests=judged_manifests,
-        right=judged_scores("right"),
-        right_threshold=judged_threshold("right"),
-        wrong=judged_scores("wrong"),
-        wrong_threshold=judged_threshold("wrong"),
+        unpack(PLAN.disagreements.find_disagreements.inputs),
     output:
-        clips=f"{R}/disagreements/{{disagreement}}.tsv",
-        counts=f"{R}/disagreements/{{disagreement}}.counts.tsv",
+        clips=LAYOUT.disagreement("{disagreement}", "tsv"),
+        counts=LAYOUT.disagreement("{disagreement}", "counts.tsv"),
     log:
         f"{LOGS}/find_disagreements/{{disagreement}}.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_find_disagreements,
+        cfg=PLAN.disagreements.find_disagreements.params,
     script:
         "../scripts/find_disagreements.py"

@@ -4,16 +4,15 @@
 rule export_scores:
     """Write scores in the submission format of ASVspoof 5."""
     input:
-        detector=export_detector,
-        scores=f"{R}/scores/{{system}}/seed{{seed}}/{{corpus}}.{{split}}.tsv",
+        unpack(PLAN.comparisons.export_scores.inputs),
     output:
-        f"{R}/exports/{{system}}/seed{{seed}}/{{corpus}}.{{split}}.tsv",
+        LAYOUT.export(OF_SYSTEM),
     log:
         f"{LOGS}/export_scores/{{system}}/seed{{seed}}/{{corpus}}.{{split}}.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_export_scores,
+        cfg=PLAN.comparisons.export_scores.params,
     script:
         "../scripts/export_scores.py"

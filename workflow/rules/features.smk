@@ -4,16 +4,16 @@
 rule backbone:
     """Put an SSL backbone on disk: from the model hub at a pinned revision, or a tiny random one."""
     output:
-        model=f"{STUDY.data_root}/backbones/{{backbone}}/model.safetensors",
-        config=f"{STUDY.data_root}/backbones/{{backbone}}/config.json",
-        preprocessor=f"{STUDY.data_root}/backbones/{{backbone}}/preprocessor_config.json",
+        model=LAYOUT.backbone_file("{backbone}", "model.safetensors"),
+        config=LAYOUT.backbone_file("{backbone}", "config.json"),
+        preprocessor=LAYOUT.backbone_file("{backbone}", "preprocessor_config.json"),
     log:
         f"{LOGS}/backbone/{{backbone}}.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_backbone,
+        cfg=PLAN.features.backbone.params,
     script:
         "../scripts/backbone.py"
 
@@ -21,15 +21,16 @@ rule backbone:
 rule extract_features:
     """Run a frozen front-end once over one shard of a split and keep its output."""
     input:
-        backbone=features_backbone,
-        manifest=f"{R}/manifests/{{corpus}}.tsv",
+        unpack(PLAN.features.extract_features.inputs),
     output:
-        values=f"{R}/features/{{features}}/{{corpus}}/{{split}}-{{shard}}.safetensors",
-        index=f"{R}/features/{{features}}/{{corpus}}/{{split}}-{{shard}}.tsv",
+        values=LAYOUT.features(
+            "{features}", "{corpus}", "{split}", "{shard}", "safetensors"
+        ),
+        index=LAYOUT.features("{features}", "{corpus}", "{split}", "{shard}", "tsv"),
     log:
         f"{LOGS}/extract_features/{{features}}/{{corpus}}.{{split}}-{{shard}}.log",
     benchmark:
-        f"{R}/benchmarks/extract_features/{{features}}/{{corpus}}.{{split}}-{{shard}}.tsv"
+        LAYOUT.benchmark("extract_features", "{features}/{corpus}.{split}-{shard}")
     # Before the trainings, which wait for it.
     priority: 15
     conda:
@@ -40,6 +41,6 @@ rule extract_features:
         mem_mb=growing(16000),
         runtime=240,
     params:
-        cfg=params_extract_features,
+        cfg=PLAN.features.extract_features.params,
     script:
         "../scripts/extract_features.py"

@@ -4,11 +4,11 @@
 rule measure_fingerprints:
     """Average the spectra of every source, and compare the differences of disjoint halves."""
     input:
-        manifest=f"{R}/manifests/{{corpus}}.tsv",
+        unpack(PLAN.fingerprints.measure_fingerprints.inputs),
     output:
-        fingerprints=f"{R}/fingerprints/{{corpus}}.safetensors",
-        clips=f"{R}/fingerprints/{{corpus}}.clips.tsv",
-        stability=f"{R}/fingerprints/{{corpus}}.stability.tsv",
+        fingerprints=LAYOUT.fingerprints("{corpus}", "safetensors"),
+        clips=LAYOUT.fingerprints("{corpus}", "clips.tsv"),
+        stability=LAYOUT.fingerprints("{corpus}", "stability.tsv"),
     log:
         f"{LOGS}/measure_fingerprints/{{corpus}}.log",
     conda:
@@ -18,7 +18,7 @@ rule measure_fingerprints:
         mem_mb=growing(4000),
         runtime=240,
     params:
-        cfg=params_measure_fingerprints,
+        cfg=PLAN.fingerprints.measure_fingerprints.params,
     script:
         "../scripts/measure_fingerprints.py"
 
@@ -26,16 +26,16 @@ rule measure_fingerprints:
 rule fingerprint_audio:
     """Make the fingerprints audible: noise with the mean spectrum of a source, or its difference."""
     input:
-        fingerprints=f"{R}/fingerprints/{{corpus}}.safetensors",
+        unpack(PLAN.fingerprints.fingerprint_audio.inputs),
     output:
-        f"{R}/fingerprints/{{corpus}}.sounds.tsv",
+        LAYOUT.fingerprints("{corpus}", "sounds.tsv"),
     log:
         f"{LOGS}/fingerprint_audio/{{corpus}}.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_fingerprint_audio,
+        cfg=PLAN.fingerprints.fingerprint_audio.params,
     script:
         "../scripts/fingerprint_audio.py"
 
@@ -43,11 +43,10 @@ rule fingerprint_audio:
 rule nearest_fingerprints:
     """Name the nearest fingerprint of every clip, and count which sources are taken for which."""
     input:
-        detector=detector_files,
-        manifest=f"{R}/manifests/{{corpus}}.tsv",
+        unpack(PLAN.fingerprints.nearest_fingerprints.inputs),
     output:
-        clips=f"{R}/fingerprints/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.nearest.tsv",
-        confusion=f"{R}/fingerprints/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.confusion.tsv",
+        clips=LAYOUT.nearest_fingerprints(OF_RUN, "nearest"),
+        confusion=LAYOUT.nearest_fingerprints(OF_RUN, "confusion"),
     log:
         f"{LOGS}/nearest_fingerprints/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.log",
     conda:
@@ -57,6 +56,6 @@ rule nearest_fingerprints:
         mem_mb=growing(8000),
         runtime=240,
     params:
-        cfg=params_nearest_fingerprints,
+        cfg=PLAN.fingerprints.nearest_fingerprints.params,
     script:
         "../scripts/nearest_fingerprints.py"

@@ -4,17 +4,16 @@
 rule fit_fusion:
     """Fit the weights of a fusion on the dev scores of its detectors."""
     input:
-        manifest=fusion_fit_manifest,
-        scores=fusion_fit_scores,
+        unpack(PLAN.scoring.fit_fusion.inputs),
     output:
-        f"{R}/fusion/{{fusion}}.json",
+        LAYOUT.fusion("{fusion}"),
     log:
         f"{LOGS}/fit_fusion/{{fusion}}.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_fit_fusion,
+        cfg=PLAN.scoring.fit_fusion.params,
     script:
         "../scripts/fit_fusion.py"
 
@@ -22,17 +21,15 @@ rule fit_fusion:
 rule apply_fusion:
     """Fuse the scores of one split."""
     input:
-        manifests=fusion_manifests,
-        model=f"{R}/fusion/{{fusion}}.json",
-        scores=fusion_scores,
+        unpack(PLAN.scoring.apply_fusion.inputs),
     output:
-        f"{R}/scores/{{fusion}}/seed0/{{corpus}}.{{split}}.tsv",
+        LAYOUT.scores(Scoring("{fusion}", 0, "{corpus}", "{split}")),
     log:
         f"{LOGS}/apply_fusion/{{fusion}}/{{corpus}}.{{split}}.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_apply_fusion,
+        cfg=PLAN.scoring.apply_fusion.params,
     script:
         "../scripts/apply_fusion.py"

@@ -4,17 +4,16 @@
 rule grid_point:
     """Mean, spread and range over training seeds of one point's error rates."""
     input:
-        detectors=point_detectors,
-        metrics=point_metrics,
+        unpack(PLAN.grids.grid_point.inputs),
     output:
-        f"{R}/grids/{{grid}}/{{point}}.tsv",
+        LAYOUT.grid_point("{grid}", "{point}"),
     log:
         f"{LOGS}/grid_point/{{grid}}/{{point}}.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_grid_point,
+        cfg=PLAN.grids.grid_point.params,
     script:
         "../scripts/grid_point.py"
 
@@ -22,21 +21,16 @@ rule grid_point:
 rule grid_table:
     """All points of a grid, best first by the data that models were selected on."""
     input:
-        point_tables,
+        unpack(PLAN.grids.grid_table.inputs),
     output:
-        report(
-            f"{R}/tables/grid_{{grid}}.tsv",
-            caption="../report/grid_table.rst",
-            category="Tables",
-            labels={"table": "grid {grid}"},
-        ),
+        table_file("grid_{grid}", "grid {grid}", "grid_table"),
     log:
         f"{LOGS}/grid_table/{{grid}}.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_grid_table,
+        cfg=PLAN.grids.grid_table.params,
     script:
         "../scripts/grid_table.py"
 
@@ -44,22 +38,15 @@ rule grid_table:
 rule grid_figure:
     """EER over the axes of a grid: points with their spread, or a heat map."""
     input:
-        table=f"{R}/tables/grid_{{grid}}.tsv",
+        unpack(PLAN.grids.grid_figure.inputs),
     output:
-        pdf=f"{R}/figures/grid_{{grid}}.pdf",
-        png=report(
-            f"{R}/figures/grid_{{grid}}.png",
-            caption="../report/grid_figure.rst",
-            category="Figures",
-            labels={"figure": "grid {grid}"},
-        ),
-        tsv=f"{R}/figures/grid_{{grid}}.tsv",
+        **figure_files("grid_{grid}", "grid {grid}", "grid_figure"),
     log:
         f"{LOGS}/grid_figure/{{grid}}.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_grid_figure,
+        cfg=PLAN.grids.grid_figure.params,
     script:
         "../scripts/grid_figure.py"

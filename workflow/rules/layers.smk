@@ -4,17 +4,16 @@
 rule layer_weights:
     """Read the learned mix of SSL layers out of a trained detector."""
     input:
-        backbone=run_backbone,
-        detector=detector_files,
+        unpack(PLAN.layers.layer_weights.inputs),
     output:
-        f"{R}/layers/{{run}}/seed{{seed}}.tsv",
+        LAYOUT.layer_weights("{run}", "{seed}"),
     log:
         f"{LOGS}/layer_weights/{{run}}/seed{{seed}}.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_layer_weights,
+        cfg=PLAN.layers.layer_weights.params,
     script:
         "../scripts/layer_weights.py"
 
@@ -22,12 +21,12 @@ rule layer_weights:
 rule pool_layers:
     """Mean and standard deviation over time of every layer, for one shard of a split."""
     input:
-        backbone=pool_backbone,
-        features=pooled_features,
-        manifest=f"{R}/manifests/{{corpus}}.tsv",
+        unpack(PLAN.layers.pool_layers.inputs),
     output:
-        values=f"{R}/layers/pooled/{{pool}}/{{corpus}}/{{split}}-{{shard}}.safetensors",
-        index=f"{R}/layers/pooled/{{pool}}/{{corpus}}/{{split}}-{{shard}}.tsv",
+        values=LAYOUT.pooled_layers(
+            "{pool}", "{corpus}", "{split}", "{shard}", "safetensors"
+        ),
+        index=LAYOUT.pooled_layers("{pool}", "{corpus}", "{split}", "{shard}", "tsv"),
     log:
         f"{LOGS}/pool_layers/{{pool}}/{{corpus}}.{{split}}-{{shard}}.log",
     conda:
@@ -38,7 +37,7 @@ rule pool_layers:
         mem_mb=growing(16000),
         runtime=240,
     params:
-        cfg=params_pool_layers,
+        cfg=PLAN.layers.pool_layers.params,
     script:
         "../scripts/pool_layers.py"
 
@@ -46,10 +45,9 @@ rule pool_layers:
 rule probe_layers:
     """Fit and test one linear probe per layer of a backbone."""
     input:
-        manifests=probe_manifests,
-        pooled=probe_pooled,
+        unpack(PLAN.layers.probe_layers.inputs),
     output:
-        f"{R}/layers/probes/{{probe}}.tsv",
+        LAYOUT.probe("{probe}"),
     log:
         f"{LOGS}/probe_layers/{{probe}}.log",
     conda:
@@ -59,7 +57,7 @@ rule probe_layers:
         mem_mb=growing(8000),
         runtime=480,
     params:
-        cfg=params_probe_layers,
+        cfg=PLAN.layers.probe_layers.params,
     script:
         "../scripts/probe_layers.py"
 
@@ -67,9 +65,9 @@ rule probe_layers:
 rule layer_costs:
     """Measure parameters, latency and peak memory of SSL detectors, on one machine."""
     input:
-        backbones=cost_backbones,
+        unpack(PLAN.layers.layer_costs.inputs),
     output:
-        f"{R}/benchmarks/layer_costs.tsv",
+        LAYOUT.layer_costs(),
     log:
         f"{LOGS}/layer_costs.log",
     conda:
@@ -80,6 +78,6 @@ rule layer_costs:
         mem_mb=growing(16000),
         runtime=240,
     params:
-        cfg=params_layer_costs,
+        cfg=PLAN.layers.layer_costs.params,
     script:
         "../scripts/layer_costs.py"

@@ -4,27 +4,18 @@
 rule provenance:
     """Collect the sidecars of all results into a Workflow Run RO-Crate and a readable page."""
     input:
-        f"{R}/report/index.html",
-        artefacts(),
-        attributions(),
-        audits(),
-        exports(),
-        figures(),
-        metrics(),
-        scores(),
-        tables(),
-        weights(),
+        unpack(PLAN.report.provenance.inputs),
     output:
-        crate=f"{R}/ro-crate-metadata.json",
-        page=f"{R}/ro-crate-preview.html",
-        study=f"{R}/provenance/study.yaml",
-        workflow=f"{R}/provenance/Snakefile",
+        crate=LAYOUT.crate("ro-crate-metadata.json"),
+        page=LAYOUT.crate("ro-crate-preview.html"),
+        study=LAYOUT.crate("provenance/study.yaml"),
+        workflow=LAYOUT.crate("provenance/Snakefile"),
     log:
         f"{LOGS}/provenance.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_provenance,
+        cfg=PLAN.report.provenance.params,
     script:
         "../scripts/provenance.py"

@@ -4,19 +4,16 @@
 rule figure_det_curves:
     """Detection error trade-off curves of every system on every eval set."""
     input:
-        manifests=manifests_of(shown_sets()),
-        scores=shown_files("scores"),
+        unpack(PLAN.figures.figure_det_curves.inputs),
     output:
-        pdf=f"{R}/figures/det_curves.pdf",
-        png=report_figure("det_curves"),
-        tsv=f"{R}/figures/det_curves.tsv",
+        **figure_files("det_curves"),
     log:
         f"{LOGS}/figure_det_curves.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("det_curves", shown_score_origins, shown=True),
+        cfg=PLAN.figures.figure_det_curves.params,
     script:
         "../scripts/figure_det_curves.py"
 
@@ -24,20 +21,16 @@ rule figure_det_curves:
 rule figure_score_histograms:
     """Score distributions of bona fide and spoof, with the decision threshold chosen on dev."""
     input:
-        manifests=manifests_of(shown_sets()),
-        scores=shown_files("scores"),
-        thresholds=shown_thresholds(),
+        unpack(PLAN.figures.figure_score_histograms.inputs),
     output:
-        pdf=f"{R}/figures/score_histograms.pdf",
-        png=report_figure("score_histograms"),
-        tsv=f"{R}/figures/score_histograms.tsv",
+        **figure_files("score_histograms"),
     log:
         f"{LOGS}/figure_score_histograms.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("score_histograms", shown_score_origins, shown=True),
+        cfg=PLAN.figures.figure_score_histograms.params,
     script:
         "../scripts/figure_score_histograms.py"
 
@@ -45,18 +38,16 @@ rule figure_score_histograms:
 rule figure_eer_by_condition:
     """EER per condition with bootstrap intervals."""
     input:
-        metrics=shown_files("metrics"),
+        unpack(PLAN.figures.figure_eer_by_condition.inputs),
     output:
-        pdf=f"{R}/figures/eer_by_condition.pdf",
-        png=report_figure("eer_by_condition"),
-        tsv=f"{R}/figures/eer_by_condition.tsv",
+        **figure_files("eer_by_condition"),
     log:
         f"{LOGS}/figure_eer_by_condition.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("eer_by_condition", shown_metrics_origins, shown=True),
+        cfg=PLAN.figures.figure_eer_by_condition.params,
     script:
         "../scripts/figure_eer_by_condition.py"
 
@@ -64,18 +55,16 @@ rule figure_eer_by_condition:
 rule figure_train_test_matrix:
     """EER of every detector, by what it was trained on, on every spoofing system."""
     input:
-        metrics=shown_files("metrics"),
+        unpack(PLAN.figures.figure_train_test_matrix.inputs),
     output:
-        pdf=f"{R}/figures/train_test_matrix.pdf",
-        png=report_figure("train_test_matrix"),
-        tsv=f"{R}/figures/train_test_matrix.tsv",
+        **figure_files("train_test_matrix"),
     log:
         f"{LOGS}/figure_train_test_matrix.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("train_test_matrix", shown_metrics_origins, shown=True),
+        cfg=PLAN.figures.figure_train_test_matrix.params,
     script:
         "../scripts/figure_train_test_matrix.py"
 
@@ -83,18 +72,16 @@ rule figure_train_test_matrix:
 rule figure_generator_matrix:
     """EER of every detector on every generator; what it was trained on is framed."""
     input:
-        table=target(generator_matrix, absent=NO_GENERATORS),
+        unpack(PLAN.figures.figure_generator_matrix.inputs),
     output:
-        pdf=f"{R}/figures/generator_matrix.pdf",
-        png=report_figure("generator_matrix"),
-        tsv=f"{R}/figures/generator_matrix.tsv",
+        **figure_files("generator_matrix"),
     log:
         f"{LOGS}/figure_generator_matrix.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("generator_matrix", generator_matrix_origins),
+        cfg=PLAN.figures.figure_generator_matrix.params,
     script:
         "../scripts/figure_generator_matrix.py"
 
@@ -102,18 +89,16 @@ rule figure_generator_matrix:
 rule figure_comparisons:
     """Differences between systems in pairs, on the same trials, and which are significant."""
     input:
-        table=target(comparison_table, absent=NO_COMPARISONS),
+        unpack(PLAN.figures.figure_comparisons.inputs),
     output:
-        pdf=f"{R}/figures/comparisons.pdf",
-        png=report_figure("comparisons"),
-        tsv=f"{R}/figures/comparisons.tsv",
+        **figure_files("comparisons"),
     log:
         f"{LOGS}/figure_comparisons.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("comparisons", comparison_origins),
+        cfg=PLAN.figures.figure_comparisons.params,
     script:
         "../scripts/figure_comparisons.py"
 
@@ -121,31 +106,16 @@ rule figure_comparisons:
 rule figure_reliability:
     """Whether the probabilities of the systems are right, before and after calibration."""
     input:
-        detectors=[
-            calibration_file(system, seed)
-            for system, seed in with_calibration("reliability")
-        ],
-        manifests=manifests_of(eval_sets()),
-        scores=target(reliability_scores, absent=NO_RELIABILITY),
+        unpack(PLAN.figures.figure_reliability.inputs),
     output:
-        pdf=f"{R}/figures/reliability.pdf",
-        png=report_figure("reliability"),
-        tsv=f"{R}/figures/reliability.tsv",
+        **figure_files("reliability"),
     log:
         f"{LOGS}/figure_reliability.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params(
-            "reliability",
-            reliability_origins,
-            bins=STUDY.config.get("reliability", {}).get("bins", 15),
-            chosen=chosen_systems("reliability"),
-            prior=STUDY.config.get("reliability", {}).get("prior", 0.5),
-            with_calibration=[system for system, _ in with_calibration("reliability")],
-            **bootstrap_options(),
-        ),
+        cfg=PLAN.figures.figure_reliability.params,
     script:
         "../scripts/figure_reliability.py"
 
@@ -153,22 +123,16 @@ rule figure_reliability:
 rule figure_disagreements:
     """Scores of two systems against each other: where they agree, and which clips were exported."""
     input:
-        disagreements=target(disagreements, absent=NO_DISAGREEMENTS),
-        manifests=disagreement_manifests(),
-        scores=disagreement_scores(),
+        unpack(PLAN.figures.figure_disagreements.inputs),
     output:
-        pdf=f"{R}/figures/disagreements.pdf",
-        png=report_figure("disagreements"),
-        tsv=f"{R}/figures/disagreements.tsv",
+        **figure_files("disagreements"),
     log:
         f"{LOGS}/figure_disagreements.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params(
-            "disagreements", disagreement_origins, entries=described_disagreements()
-        ),
+        cfg=PLAN.figures.figure_disagreements.params,
     script:
         "../scripts/figure_disagreements.py"
 
@@ -176,22 +140,16 @@ rule figure_disagreements:
 rule figure_attribution_examples:
     """Attribution over waveform and spectrogram for one utterance per system."""
     input:
-        attributions=target(explained_files, absent=NO_ATTRIBUTION),
-        manifest=attribution_table("manifests"),
-        segments=attribution_table("segments"),
+        unpack(PLAN.figures.figure_attribution_examples.inputs),
     output:
-        pdf=f"{R}/figures/attribution_examples.pdf",
-        png=report_figure("attribution_examples"),
-        tsv=f"{R}/figures/attribution_examples.tsv",
+        **figure_files("attribution_examples"),
     log:
         f"{LOGS}/figure_attribution_examples.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params(
-            "attribution_examples", explain_origins, explained=explained_names()
-        ),
+        cfg=PLAN.figures.figure_attribution_examples.params,
     script:
         "../scripts/figure_attribution_examples.py"
 
@@ -199,20 +157,16 @@ rule figure_attribution_examples:
 rule figure_attribution_mean:
     """Mean attribution by frequency and time, for bona fide speech, spoofs and both."""
     input:
-        maps=target(averaged_maps, absent=NO_AVERAGES),
+        unpack(PLAN.figures.figure_attribution_mean.inputs),
     output:
-        pdf=f"{R}/figures/attribution_mean.pdf",
-        png=report_figure("attribution_mean"),
-        tsv=f"{R}/figures/attribution_mean.tsv",
+        **figure_files("attribution_mean"),
     log:
         f"{LOGS}/figure_attribution_mean.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params(
-            "attribution_mean", average_origins, detectors=averaged_names()
-        ),
+        cfg=PLAN.figures.figure_attribution_mean.params,
     script:
         "../scripts/figure_attribution_mean.py"
 
@@ -220,18 +174,16 @@ rule figure_attribution_mean:
 rule figure_localisation:
     """How well each detector's attribution finds the planted segments, per system."""
     input:
-        localisation=target(localisation_files, absent=NO_SEGMENTS),
+        unpack(PLAN.figures.figure_localisation.inputs),
     output:
-        pdf=f"{R}/figures/localisation.pdf",
-        png=report_figure("localisation"),
-        tsv=f"{R}/figures/localisation.tsv",
+        **figure_files("localisation"),
     log:
         f"{LOGS}/figure_localisation.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("localisation", localise_origins, explained=explained_names()),
+        cfg=PLAN.figures.figure_localisation.params,
     script:
         "../scripts/figure_localisation.py"
 
@@ -239,18 +191,16 @@ rule figure_localisation:
 rule figure_layer_weights:
     """Learned weights of the SSL layers, per detector and seed."""
     input:
-        layers=target(layer_mixes, absent=NO_LAYERS),
+        unpack(PLAN.figures.figure_layer_weights.inputs),
     output:
-        pdf=f"{R}/figures/layer_weights.pdf",
-        png=report_figure("layer_weights"),
-        tsv=f"{R}/figures/layer_weights.tsv",
+        **figure_files("layer_weights"),
     log:
         f"{LOGS}/figure_layer_weights.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("layer_weights", layers_origins, reading=ssl_described()),
+        cfg=PLAN.figures.figure_layer_weights.params,
     script:
         "../scripts/figure_layer_weights.py"
 
@@ -258,18 +208,16 @@ rule figure_layer_weights:
 rule figure_layer_weight_map:
     """Learned weights of the SSL layers, mean over seeds, as a heat map on one scale."""
     input:
-        layers=target(layer_mixes, absent=NO_LAYERS),
+        unpack(PLAN.figures.figure_layer_weight_map.inputs),
     output:
-        pdf=f"{R}/figures/layer_weight_map.pdf",
-        png=report_figure("layer_weight_map"),
-        tsv=f"{R}/figures/layer_weight_map.tsv",
+        **figure_files("layer_weight_map"),
     log:
         f"{LOGS}/figure_layer_weight_map.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("layer_weight_map", layers_origins),
+        cfg=PLAN.figures.figure_layer_weight_map.params,
     script:
         "../scripts/figure_layer_weight_map.py"
 
@@ -277,19 +225,16 @@ rule figure_layer_weight_map:
 rule figure_layer_depth:
     """EER against the number of transformer layers that are kept."""
     input:
-        backbones=depth_backbones(),
-        metrics=target(depth_metrics, absent=NO_CURVES),
+        unpack(PLAN.figures.figure_layer_depth.inputs),
     output:
-        pdf=f"{R}/figures/layer_depth.pdf",
-        png=report_figure("layer_depth"),
-        tsv=f"{R}/figures/layer_depth.tsv",
+        **figure_files("layer_depth"),
     log:
         f"{LOGS}/figure_layer_depth.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("layer_depth", depth_origins, curves=depth_points()),
+        cfg=PLAN.figures.figure_layer_depth.params,
     script:
         "../scripts/figure_layer_depth.py"
 
@@ -297,18 +242,16 @@ rule figure_layer_depth:
 rule figure_layer_probes:
     """EER of one linear probe per layer."""
     input:
-        probes=target(probe_tables, absent=NO_PROBES),
+        unpack(PLAN.figures.figure_layer_probes.inputs),
     output:
-        pdf=f"{R}/figures/layer_probes.pdf",
-        png=report_figure("layer_probes"),
-        tsv=f"{R}/figures/layer_probes.tsv",
+        **figure_files("layer_probes"),
     log:
         f"{LOGS}/figure_layer_probes.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("layer_probes", probe_origins, probes=probe_described()),
+        cfg=PLAN.figures.figure_layer_probes.params,
     script:
         "../scripts/figure_layer_probes.py"
 
@@ -316,18 +259,16 @@ rule figure_layer_probes:
 rule figure_layer_probe_map:
     """EER of linear probes per layer and condition, as a heat map."""
     input:
-        probes=target(probe_tables, absent=NO_PROBES),
+        unpack(PLAN.figures.figure_layer_probe_map.inputs),
     output:
-        pdf=f"{R}/figures/layer_probe_map.pdf",
-        png=report_figure("layer_probe_map"),
-        tsv=f"{R}/figures/layer_probe_map.tsv",
+        **figure_files("layer_probe_map"),
     log:
         f"{LOGS}/figure_layer_probe_map.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("layer_probe_map", probe_origins, probes=probe_described()),
+        cfg=PLAN.figures.figure_layer_probe_map.params,
     script:
         "../scripts/figure_layer_probe_map.py"
 
@@ -335,24 +276,16 @@ rule figure_layer_probe_map:
 rule figure_layer_pareto:
     """EER against measured parameters, latency and memory of SSL detectors."""
     input:
-        costs=target(cost_tables, absent=NO_COSTS),
-        metrics=measured_metrics(),
+        unpack(PLAN.figures.figure_layer_pareto.inputs),
     output:
-        pdf=f"{R}/figures/layer_pareto.pdf",
-        png=report_figure("layer_pareto"),
-        tsv=f"{R}/figures/layer_pareto.tsv",
+        **figure_files("layer_pareto"),
     log:
         f"{LOGS}/figure_layer_pareto.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params(
-            "layer_pareto",
-            pareto_origins,
-            curves=curve_members(),
-            measured=measured_names(),
-        ),
+        cfg=PLAN.figures.figure_layer_pareto.params,
     script:
         "../scripts/figure_layer_pareto.py"
 
@@ -360,18 +293,16 @@ rule figure_layer_pareto:
 rule figure_fingerprint_means:
     """Mean spectrum of every generator over that of bona fide speech."""
     input:
-        fingerprints=fingerprint_part("safetensors"),
+        unpack(PLAN.figures.figure_fingerprint_means.inputs),
     output:
-        pdf=f"{R}/figures/fingerprint_means.pdf",
-        png=report_figure("fingerprint_means"),
-        tsv=f"{R}/figures/fingerprint_means.tsv",
+        **figure_files("fingerprint_means"),
     log:
         f"{LOGS}/figure_fingerprint_means.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("fingerprint_means", fingerprint_origins),
+        cfg=PLAN.figures.figure_fingerprint_means.params,
     script:
         "../scripts/figure_fingerprint_means.py"
 
@@ -379,19 +310,16 @@ rule figure_fingerprint_means:
 rule figure_fingerprint_differences:
     """Differences of mean spectra to bona fide speech, and whether halves of the clips agree."""
     input:
-        fingerprints=fingerprint_part("safetensors"),
-        stability=fingerprint_part("stability.tsv"),
+        unpack(PLAN.figures.figure_fingerprint_differences.inputs),
     output:
-        pdf=f"{R}/figures/fingerprint_differences.pdf",
-        png=report_figure("fingerprint_differences"),
-        tsv=f"{R}/figures/fingerprint_differences.tsv",
+        **figure_files("fingerprint_differences"),
     log:
         f"{LOGS}/figure_fingerprint_differences.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params("fingerprint_differences", fingerprint_origins),
+        cfg=PLAN.figures.figure_fingerprint_differences.params,
     script:
         "../scripts/figure_fingerprint_differences.py"
 
@@ -399,20 +327,16 @@ rule figure_fingerprint_differences:
 rule figure_artefact_correlations:
     """Correlation of signal measures with detector scores, with corrected significance."""
     input:
-        correlations=target(correlation_files, absent=NO_ARTEFACTS),
+        unpack(PLAN.figures.figure_artefact_correlations.inputs),
     output:
-        pdf=f"{R}/figures/artefact_correlations.pdf",
-        png=report_figure("artefact_correlations"),
-        tsv=f"{R}/figures/artefact_correlations.tsv",
+        **figure_files("artefact_correlations"),
     log:
         f"{LOGS}/figure_artefact_correlations.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=figure_params(
-            "artefact_correlations", shown_correlation_origins, shown=True
-        ),
+        cfg=PLAN.figures.figure_artefact_correlations.params,
     script:
         "../scripts/figure_artefact_correlations.py"
 
@@ -420,14 +344,14 @@ rule figure_artefact_correlations:
 rule table_runs:
     """Which run id stands for which settings."""
     output:
-        report_table("runs"),
+        table_file("runs"),
     log:
         f"{LOGS}/table_runs.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_table_runs,
+        cfg=PLAN.comparisons.table_runs.params,
     script:
         "../scripts/table_runs.py"
 
@@ -435,16 +359,16 @@ rule table_runs:
 rule table_headline:
     """The main metrics of every system on every scored set, with intervals and spread over seeds."""
     input:
-        metrics=metrics(),
+        unpack(PLAN.comparisons.table_headline.inputs),
     output:
-        report_table("headline"),
+        table_file("headline"),
     log:
         f"{LOGS}/table_headline.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_table_headline,
+        cfg=PLAN.comparisons.table_headline.params,
     script:
         "../scripts/table_headline.py"
 
@@ -452,17 +376,16 @@ rule table_headline:
 rule table_comparisons:
     """Paired bootstrap of the error rates of every two systems, with Holm's correction."""
     input:
-        manifests=manifests_of(eval_sets()),
-        scores=target(compared_scores, absent=NO_COMPARISONS),
+        unpack(PLAN.comparisons.table_comparisons.inputs),
     output:
-        report_table("comparisons"),
+        table_file("comparisons"),
     log:
         f"{LOGS}/table_comparisons.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_table_comparisons,
+        cfg=PLAN.comparisons.table_comparisons.params,
     script:
         "../scripts/table_comparisons.py"
 
@@ -470,16 +393,16 @@ rule table_comparisons:
 rule table_breakdowns:
     """Macro average and worst level of every condition, per system and eval set."""
     input:
-        metrics=target(broken_down, absent=NO_BREAKDOWNS),
+        unpack(PLAN.comparisons.table_breakdowns.inputs),
     output:
-        report_table("breakdowns"),
+        table_file("breakdowns"),
     log:
         f"{LOGS}/table_breakdowns.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_table_breakdowns,
+        cfg=PLAN.comparisons.table_breakdowns.params,
     script:
         "../scripts/table_breakdowns.py"
 
@@ -487,19 +410,17 @@ rule table_breakdowns:
 rule table_generator_matrix:
     """Error rates of every detector on every generator, by what it was trained on."""
     input:
-        manifests=generator_manifests(),
-        scores=target(generator_scores, absent=NO_GENERATORS),
-        thresholds=generator_thresholds(),
+        unpack(PLAN.generators.table_generator_matrix.inputs),
     output:
-        matrix=report_table("generator_matrix"),
-        seeds=f"{R}/tables/generator_matrix.seeds.tsv",
+        matrix=table_file("generator_matrix"),
+        seeds=LAYOUT.table("generator_matrix.seeds"),
     log:
         f"{LOGS}/table_generator_matrix.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=params_table_generator_matrix,
+        cfg=PLAN.generators.table_generator_matrix.params,
     script:
         "../scripts/table_generator_matrix.py"
 
@@ -507,21 +428,10 @@ rule table_generator_matrix:
 rule report:
     """One self-contained page: what was run, on what, every number and figure, and the caveats."""
     input:
-        artefacts=[path for path in artefacts() if path.endswith(".rates.tsv")],
-        averages=averaged_files("summary.tsv"),
-        attributions=attribution_files("summary.tsv"),
-        audits=audits(),
-        checks=attribution_files("checks.tsv"),
-        disagreements=disagreements(),
-        figures=[path for path in figures() if path.endswith((".png", ".tsv"))],
-        fingerprints=fingerprints(),
-        localisation=localisation_files(),
-        manifests=manifests(),
-        metrics=metrics(),
-        tables=tables(),
+        unpack(PLAN.report.report.inputs),
     output:
         report(
-            f"{R}/report/index.html",
+            LAYOUT.report(),
             caption="../report/report.rst",
             category="Report",
             labels={"page": "the whole study"},
@@ -532,6 +442,6 @@ rule report:
     conda:
         ENVIRONMENT
     params:
-        cfg=params_report,
+        cfg=PLAN.report.report.params,
     script:
         "../scripts/report.py"

@@ -4,18 +4,13 @@
 rule score:
     """Score one shard of a split with one detector; higher = more bona fide."""
     input:
-        detector=detector_files,
-        backbone=run_backbone,
-        features=score_features,
-        manifest=f"{R}/manifests/{{corpus}}.tsv",
+        unpack(PLAN.scoring.score.inputs),
     output:
-        temp(
-            f"{R}/scores/{{run}}/seed{{seed}}/shards/{{corpus}}.{{split}}-{{shard}}.tsv"
-        ),
+        temp(LAYOUT.score_shard(OF_RUN, "{shard}")),
     log:
         f"{LOGS}/score/{{run}}/seed{{seed}}/{{corpus}}.{{split}}-{{shard}}.log",
     benchmark:
-        f"{R}/benchmarks/score/{{run}}/seed{{seed}}/{{corpus}}.{{split}}-{{shard}}.tsv"
+        LAYOUT.benchmark("score", "{run}/seed{seed}/{corpus}.{split}-{shard}")
     conda:
         ENVIRONMENT
     threads: 1
@@ -24,7 +19,7 @@ rule score:
         mem_mb=growing(16000),
         runtime=240,
     params:
-        cfg=params_score,
+        cfg=PLAN.scoring.score.params,
     script:
         "../scripts/score.py"
 
@@ -32,10 +27,9 @@ rule score:
 rule gather_scores:
     """Join the shards of a split into one score file."""
     input:
-        shards=score_shards,
-        manifest=f"{R}/manifests/{{corpus}}.tsv",
+        unpack(PLAN.scoring.gather_scores.inputs),
     output:
-        f"{R}/scores/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.tsv",
+        LAYOUT.scores(OF_RUN),
     log:
         f"{LOGS}/gather_scores/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.log",
     wildcard_constraints:
@@ -44,7 +38,7 @@ rule gather_scores:
     conda:
         ENVIRONMENT
     params:
-        cfg=params_gather_scores,
+        cfg=PLAN.scoring.gather_scores.params,
     script:
         "../scripts/gather_scores.py"
 
@@ -52,12 +46,9 @@ rule gather_scores:
 rule compute_metrics:
     """EER, minDCF, actDCF, Cllr and AUC, pooled and per condition, with bootstrap intervals."""
     input:
-        asv=asv_scores,
-        detector=metrics_detector,
-        manifest=f"{R}/manifests/{{corpus}}.tsv",
-        scores=f"{R}/scores/{{system}}/seed{{seed}}/{{corpus}}.{{split}}.tsv",
+        unpack(PLAN.scoring.compute_metrics.inputs),
     output:
-        f"{R}/metrics/{{system}}/seed{{seed}}/{{corpus}}.{{split}}.tsv",
+        LAYOUT.metrics(OF_SYSTEM),
     log:
         f"{LOGS}/compute_metrics/{{system}}/seed{{seed}}/{{corpus}}.{{split}}.log",
     localrule: True
@@ -65,6 +56,6 @@ rule compute_metrics:
         ENVIRONMENT
     threads: 1
     params:
-        cfg=params_compute_metrics,
+        cfg=PLAN.scoring.compute_metrics.params,
     script:
         "../scripts/compute_metrics.py"

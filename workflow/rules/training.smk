@@ -4,31 +4,29 @@
 rule train:
     """Train one detector with one seed; resumes where a killed training stopped."""
     input:
-        backbone=run_backbone,
-        features=training_features,
-        manifests=training_manifests,
-        noise=training_noise,
+        unpack(PLAN.training.train.inputs),
     output:
-        model=f"{R}/detectors/{{run}}/seed{{seed}}/model.safetensors",
-        detector=f"{R}/detectors/{{run}}/seed{{seed}}/detector.json",
-        history=f"{R}/detectors/{{run}}/seed{{seed}}/history.tsv",
-        card=f"{R}/detectors/{{run}}/seed{{seed}}/card.md",
+        model=LAYOUT.detector_file("{run}", "{seed}", "model.safetensors"),
+        detector=LAYOUT.detector_file("{run}", "{seed}", "detector.json"),
+        history=LAYOUT.detector_file("{run}", "{seed}", "history.tsv"),
+        card=LAYOUT.detector_file("{run}", "{seed}", "card.md"),
     log:
         f"{LOGS}/train/{{run}}/seed{{seed}}.log",
     benchmark:
-        f"{R}/benchmarks/train/{{run}}/seed{{seed}}.tsv"
+        LAYOUT.benchmark("train", "{run}/seed{seed}")
     wildcard_constraints:
         run=one_of(STUDY.runs_of("detector")),
     priority: 10
     conda:
         ENVIRONMENT
-    threads: training_processes
+    # Profiles of clusters say the number of GPUs by the number of threads.
+    threads: lambda wildcards: PLAN.training.processes(wildcards.run)
     resources:
-        gpu=training_gpus,
+        gpu=lambda wildcards: LOCAL_GPU * PLAN.training.processes(wildcards.run),
         nodes=1,
         mem_mb=growing(32000),
         runtime=1440,
     params:
-        cfg=params_train,
+        cfg=PLAN.training.train.params,
     script:
         "../scripts/train.py"

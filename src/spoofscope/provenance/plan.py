@@ -219,7 +219,8 @@ def _describe(workflow: Any) -> dict[str, Any]:
                 }
             )
     checkout = Path(workflow.basedir)
-    study, outside = workflow.globals["STUDY"], workflow.globals["OUTSIDE"]
+    plan = workflow.globals["PLAN"]
+    study, outside = plan.study, plan.outside
     outside.keep_nothing()
     return {
         "changes": outside.changes,
@@ -230,7 +231,7 @@ def _describe(workflow: Any) -> dict[str, Any]:
         "jobs": jobs,
         "sources": {
             code: {os.path.relpath(path, checkout): planned_digests(path)[1][:12] for path in paths}
-            for code, paths in workflow.globals["CODE"].items()
+            for code, paths in plan.code.sources.items()
         },
     }
 
@@ -246,7 +247,7 @@ def main() -> None:
         except SpoofscopeError as error:
             json.dump({"error": str(error)}, answer)
         except SystemExit as ended:
-            # common/study.smk refuses so.
+            # workflow/common/study.smk refuses so.
             json.dump({"error": str(ended.__cause__)}, answer)
         except Exception as error:
             told = str(error) or repr(error)

@@ -1,0 +1,239 @@
+"""Where everything lies that a study makes: every path once.
+
+Imported while the workflow is parsed: standard library only. What takes the names of corpora, runs
+or seeds also takes Snakemake's wildcards in their place, such as `layout.manifest("{corpus}")`.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Scoring(NamedTuple):
+    """One score file: what a system says about one split of a corpus.
+
+    system: run id of a detector, or id of a fusion. seed: of its training; 0 of a fusion, of a
+    detector from elsewhere, and of scores of others.
+    """
+
+    system: str
+    seed: int | str
+    corpus: str
+    split: str
+
+    @property
+    def trials(self) -> str:
+        """`{corpus}.{split}`, the name of what is scored."""
+        return f"{self.corpus}.{self.split}"
+
+    @property
+    def owner(self) -> tuple[str, int | str]:
+        """The system with its seed."""
+        return self.system, self.seed
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths below a study's two folders.
+
+    root: of its results, `results/{study}`. data_root: of downloads, generated corpora and
+    backbones, which studies share.
+    """
+
+    root: str
+    data_root: str
+
+    # --- what studies share ----------------------------------------------------------------
+
+    def archive(self, sha256: str) -> str:
+        """A downloaded archive."""
+        return f"{self.data_root}/downloads/{sha256}.archive"
+
+    def unpacked(self, archives: str) -> str:
+        """The folder of unpacked archives; `archives` is the digest of their entries."""
+        return f"{self.data_root}/unpacked/{archives}"
+
+    def unpacked_list(self, archives: str) -> str:
+        """The list of unpacked files, written when all of them are there."""
+        return f"{self.unpacked(archives)}.json"
+
+    def generated_corpus(self, generated: str) -> str:
+        """The folder of a generated corpus; `generated` is the digest of its settings."""
+        return f"{self.data_root}/mini/{generated}"
+
+    def generated_file(self, generated: str, name: str) -> str:
+        """A file of a generated corpus."""
+        return f"{self.generated_corpus(generated)}/{name}"
+
+    def generated_noise(self, noise: str) -> str:
+        """The folder of generated noise; `noise` is `{digest}/{kind}`."""
+        return f"{self.data_root}/mini_noise/{noise}"
+
+    def generated_noise_list(self, noise: str) -> str:
+        """The list of generated noise, written when all of it is there."""
+        return f"{self.generated_noise(noise)}.tsv"
+
+    def backbone(self, backbone: str) -> str:
+        """The folder of a backbone that was downloaded or made."""
+        return f"{self.data_root}/backbones/{backbone}"
+
+    def backbone_file(self, backbone: str, name: str) -> str:
+        """A file of such a backbone."""
+        return f"{self.backbone(backbone)}/{name}"
+
+    # --- corpora ---------------------------------------------------------------------------
+
+    def manifest(self, corpus: str) -> str:
+        """The utterances of a corpus or of an augmented copy."""
+        return f"{self.root}/manifests/{corpus}.tsv"
+
+    def problems(self, corpus: str) -> str:
+        """What the manifest of a corpus leaves out, and why."""
+        return f"{self.root}/manifests/{corpus}.problems.tsv"
+
+    def segments(self, corpus: str) -> str:
+        """The known artefacts in the utterances of a corpus or of an augmented copy."""
+        return f"{self.root}/segments/{corpus}.tsv"
+
+    def recordings(self, what: str) -> str:
+        """What was read of a corpus, or of `noise.{kind}`."""
+        return f"{self.root}/provenance/recordings/{what}.json"
+
+    def audit(self, corpus: str, suffix: str) -> str:
+        """The audit of a corpus: `tsv` or `html`."""
+        return f"{self.root}/audits/{corpus}.{suffix}"
+
+    def noise(self, kind: str) -> str:
+        """The list of the recordings in a folder of noise or room responses."""
+        return f"{self.root}/noise/{kind}.tsv"
+
+    def augmented(self, corpus: str, copy: str) -> str:
+        """The folder with the audio of an augmented copy."""
+        return f"{self.root}/augmented/{corpus}/{copy}"
+
+    # --- detectors and scores --------------------------------------------------------------
+
+    def features(self, features: str, corpus: str, split: str, shard: str, suffix: str) -> str:
+        """One shard of a front-end's output: `safetensors` or its index, `tsv`."""
+        return f"{self.root}/features/{features}/{corpus}/{split}-{shard}.{suffix}"
+
+    def detector(self, run: str, seed: int | str) -> str:
+        """The folder of a detector."""
+        return f"{self.root}/detectors/{run}/seed{seed}"
+
+    def detector_file(self, run: str, seed: int | str, name: str) -> str:
+        """A file of a detector, such as `detector.json`."""
+        return f"{self.detector(run, seed)}/{name}"
+
+    def work(self, run: str, seed: int | str) -> str:
+        """The folder for what a training or a scoring needs to go on after it was killed."""
+        return f"{self.root}/work/{run}/seed{seed}"
+
+    def scores(self, scoring: Scoring) -> str:
+        """One score per trial."""
+        return self._of_system("scores", scoring)
+
+    def score_shard(self, scoring: Scoring, shard: str) -> str:
+        """The scores of one shard of a split."""
+        folder = f"{self.root}/scores/{scoring.system}/seed{scoring.seed}/shards"
+        return f"{folder}/{scoring.trials}-{shard}.tsv"
+
+    def score_journal(self, scoring: Scoring, shard: str) -> str:
+        """The folder for what scoring a shard needs to go on after it was killed."""
+        return f"{self.work(*scoring.owner)}/scores/{scoring.trials}-{shard}"
+
+    def metrics(self, scoring: Scoring) -> str:
+        """The error rates of a score file."""
+        return self._of_system("metrics", scoring)
+
+    def export(self, scoring: Scoring) -> str:
+        """A score file in a form to hand in."""
+        return self._of_system("exports", scoring)
+
+    def _of_system(self, folder: str, scoring: Scoring) -> str:
+        return f"{self.root}/{folder}/{scoring.system}/seed{scoring.seed}/{scoring.trials}.tsv"
+
+    def fusion(self, fusion: str) -> str:
+        """The weights of a fusion."""
+        return f"{self.root}/fusion/{fusion}.json"
+
+    # --- analyses --------------------------------------------------------------------------
+
+    def attributions(self, run: str, seed: int | str, part: str) -> str:
+        """What was explained of a detector; `part` begins with a corpus, or is the baseline's."""
+        return f"{self.root}/attributions/{run}/seed{seed}/{part}"
+
+    def measures(self, corpus: str, split: str) -> str:
+        """Signal measures of every utterance."""
+        return f"{self.root}/artefacts/{corpus}.{split}.measures.tsv"
+
+    def artefact_rates(self, corpus: str, split: str) -> str:
+        """How well each measure alone separates the classes."""
+        return f"{self.root}/artefacts/{corpus}.{split}.rates.tsv"
+
+    def correlations(self, scoring: Scoring) -> str:
+        """How measures relate to scores."""
+        folder = f"{self.root}/artefacts/{scoring.system}/seed{scoring.seed}"
+        return f"{folder}/{scoring.trials}.correlations.tsv"
+
+    def layer_weights(self, run: str, seed: int | str) -> str:
+        """The learned mix of layers of a detector."""
+        return f"{self.root}/layers/{run}/seed{seed}.tsv"
+
+    def pooled_layers(self, pool: str, corpus: str, split: str, shard: str, suffix: str) -> str:
+        """One shard of pooled layers: `safetensors` or its index, `tsv`."""
+        return f"{self.root}/layers/pooled/{pool}/{corpus}/{split}-{shard}.{suffix}"
+
+    def probe(self, probe: str) -> str:
+        """The error rates of one probe per layer."""
+        return f"{self.root}/layers/probes/{probe}.tsv"
+
+    def layer_costs(self) -> str:
+        """Parameters, latency and memory; among the benchmarks, because times differ by run."""
+        return f"{self.root}/benchmarks/layer_costs.tsv"
+
+    def fingerprints(self, corpus: str, part: str) -> str:
+        """What is made of the mean spectra of a corpus."""
+        return f"{self.root}/fingerprints/{corpus}.{part}"
+
+    def fingerprint_sounds(self, corpus: str) -> str:
+        """The folder with the audible fingerprints of a corpus."""
+        return f"{self.root}/fingerprints/{corpus}"
+
+    def nearest_fingerprints(self, scoring: Scoring, part: str) -> str:
+        """The nearest fingerprint of every clip (`nearest`), or the counts (`confusion`)."""
+        folder = f"{self.root}/fingerprints/{scoring.system}/seed{scoring.seed}"
+        return f"{folder}/{scoring.trials}.{part}.tsv"
+
+    def disagreement(self, name: str, suffix: str) -> str:
+        """The clips of a disagreement (`tsv`), or their counts (`counts.tsv`)."""
+        return f"{self.root}/disagreements/{name}.{suffix}"
+
+    def disagreement_audio(self, name: str) -> str:
+        """The folder with the exported clips of a disagreement."""
+        return f"{self.root}/disagreements/{name}"
+
+    def grid_point(self, grid: str, point: str) -> str:
+        """The error rates of one point of a grid."""
+        return f"{self.root}/grids/{grid}/{point}.tsv"
+
+    # --- what people read ------------------------------------------------------------------
+
+    def figure(self, name: str, suffix: str) -> str:
+        """A figure: `pdf`, `png`, or its numbers, `tsv`."""
+        return f"{self.root}/figures/{name}.{suffix}"
+
+    def table(self, name: str) -> str:
+        """A table."""
+        return f"{self.root}/tables/{name}.tsv"
+
+    def report(self) -> str:
+        """The page about the whole study."""
+        return f"{self.root}/report/index.html"
+
+    def crate(self, name: str) -> str:
+        """A file of the research object."""
+        return f"{self.root}/{name}"
+
+    def benchmark(self, rule: str, job: str) -> str:
+        """Times and memory of a job, as Snakemake measures them."""
+        return f"{self.root}/benchmarks/{rule}/{job}.tsv"

@@ -1,0 +1,115 @@
+"""Signal measures, and how they relate to labels, scores and attribution."""
+
+from functools import cached_property
+
+from spoofscope.layout import Scoring
+from spoofscope.plan.attribution import Attribution
+from spoofscope.plan.augmentation import Augmentation
+from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
+from spoofscope.plan.scoring import Scores
+
+NO_ARTEFACTS = (
+    "no trials are measured (section `artefacts`), or not for a system that figures show (key "
+    "`figures.systems`)"
+)
+
+
+class Artefacts(Stage):
+    """Measures of the signal of the trials in the section `artefacts`."""
+
+    def __init__(
+        self, context: Context, data: Augmentation, scoring: Scores, attribution: Attribution
+    ) -> None:
+        super().__init__(context)
+        self._data = data
+        self._scoring = scoring
+        self._attribution = attribution
+
+    @cached_property
+    def sets(self) -> list[tuple[str, str]]:
+        """The (corpus, split) that are measured."""
+        trials = self.study.config.get("artefacts", {}).get("trials", [])
+        return [(entry["corpus"], entry["split"]) for entry in trials]
+
+    @cached_property
+    def correlated(self) -> list[Scoring]:
+        """All scores that are held against measures: of every detector those of its first seed."""
+        return [
+            Scoring(run.id, run.seeds[0], corpus, split)
+            for run in self.study.runs.values()
+            for corpus, split in self.sets
+            if (corpus, split) in self.study.scored_by(run.id)
+        ]
+
+    @rule()
+    def measure_artefacts(self, corpus: str, split: str) -> Work:
+        """Measure the signal of every utterance."""
+        return Work(inputs={"manifest": self._data.manifest(corpus)}, settings={"split": split})
+
+    def _measures(self, corpus: str, split: str) -> Product:
+        path = self.layout.measures(corpus, split)
+        return self.measure_artefacts(corpus, split).product(path)
+
+    @rule()
+    def rate_artefacts(self, corpus: str, split: str) -> Work:
+        """Judge each measure as if it were a detector."""
+        return Work(
+            inputs={
+                "manifest": self._data.manifest(corpus),
+                "measures": self._measures(corpus, split),
+            },
+            settings={"corpus": corpus, "split": split, **self._scoring.bootstrap()},
+        )
+
+    def _attributions(self, scoring: Scoring) -> Product | list[Product]:
+        """What was explained of the same trials, where it was."""
+        options = self._attribution.options
+        same = (options.get("corpus"), options.get("split")) == (scoring.corpus, scoring.split)
+        if not same or scoring.owner not in self._attribution.explained:
+            return []
+        return self._attribution.of(scoring.system, int(scoring.seed), "safetensors")
+
+    @rule()
+    def correlate_artefacts(self, run: str, seed: int, corpus: str, split: str) -> Work:
+        """Correlate measures with scores and attribution."""
+        scoring = Scoring(run, seed, corpus, split)
+        permutations = self.study.config.get("artefacts", {}).get("permutations", 10000)
+        return Work(
+            inputs={
+                "attributions": self._attributions(scoring),
+                "manifest": self._data.manifest(corpus),
+                "measures": self._measures(corpus, split),
+                "scores": self._scoring.of(scoring),
+            },
+            settings={
+                "run": run,
+                "run_seed": seed,
+                "split": split,
+                "permutations": permutations,
+                **self._scoring.bootstrap(),
+            },
+        )
+
+    def _correlations(self, scoring: Scoring) -> Product:
+        system, seed, corpus, split = scoring
+        job = self.correlate_artefacts(system, int(seed), corpus, split)
+        return job.product(self.layout.correlations(scoring))
+
+    @cached_property
+    def rates(self) -> list[Product]:
+        """How well each measure alone separates the classes, per measured set."""
+        return [
+            self.rate_artefacts(*pair).product(self.layout.artefact_rates(*pair))
+            for pair in self.sets
+        ]
+
+    @cached_property
+    def shown_correlations(self) -> list[Product]:
+        """The correlations of the systems that figures show."""
+        shown = self.study.shown()
+        return [self._correlations(s) for s in self.correlated if s.owner in shown]
+
+    @target(absent=NO_ARTEFACTS)
+    def artefacts(self) -> list[Product]:
+        """Rates of all measured sets, and correlations with all scores of them."""
+        return [*self.rates, *map(self._correlations, self.correlated)]

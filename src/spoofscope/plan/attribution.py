@@ -1,0 +1,222 @@
+"""Integrated Gradients: baseline, attribution, localisation, and means over many windows."""
+
+from functools import cached_property
+from typing import Any
+
+from spoofscope.layout import Scoring
+from spoofscope.plan.augmentation import Augmentation
+from spoofscope.plan.features import Features
+from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
+from spoofscope.plan.modules import component_modules
+from spoofscope.plan.scoring import Scores
+from spoofscope.plan.training import Training
+from spoofscope.study import Config
+
+NO_ATTRIBUTION = "no detector is explained (section `attribution`)"
+NO_SEGMENTS = (
+    "no detector is explained on a corpus that says where its artefacts are (section "
+    "`attribution`, and the key `segments` of its corpus)"
+)
+NO_AVERAGES = "no attributions are averaged (section `attribution`, key `averages`)"
+
+
+class Attribution(Stage):
+    """What in a clip speaks for which class."""
+
+    def __init__(
+        self,
+        context: Context,
+        data: Augmentation,
+        features: Features,
+        training: Training,
+        scoring: Scores,
+    ) -> None:
+        super().__init__(context)
+        self._data = data
+        self._features = features
+        self._training = training
+        self._scoring = scoring
+
+    @cached_property
+    def options(self) -> Config:
+        """The section `attribution`; empty where the study has none."""
+        options: Config = self.study.config.get("attribution", {})
+        return options
+
+    @cached_property
+    def explained(self) -> list[tuple[str, int]]:
+        """(run, seed) of every detector that is explained, each with its first seed."""
+        runs = [self.study.run_of(name) for name in self.options.get("detectors", [])]
+        return [(run.id, run.seeds[0]) for run in runs]
+
+    @cached_property
+    def localised(self) -> bool:
+        """Whether attributions can be held against known segments."""
+        return bool(self.explained) and self.study.has_segments(self.options["corpus"])
+
+    @cached_property
+    def averaged(self) -> list[Scoring]:
+        """The detectors whose attributions are averaged, each with its first seed, and of what."""
+        averages = self.study.averages()
+        if averages is None:
+            return []
+        runs = [self.study.run_of(name) for name in averages["detectors"]]
+        trials = (averages["corpus"], averages["split"])
+        return [Scoring(run.id, run.seeds[0], *trials) for run in runs]
+
+    @rule()
+    def centroid(self, run: str, seed: int) -> Work:
+        """Average the features of bona fide training data."""
+        resolved = self.study.run(run)
+        sources = self._training.sources(run, "train")
+        features: list[Product] = []
+        if self.study.trains_on_features(run):
+            features_id = self.study.features_id(run)
+            for source in sources:
+                features += self._features.shards(features_id, *source)
+        return Work(
+            inputs={
+                "backbone": self._training.backbone(run),
+                "detector": self._training.folder(run, seed),
+                "features": features,
+                "manifests": self._data.manifests_of(sources),
+            },
+            settings={
+                "run": run,
+                "folder": self.layout.detector(run, seed),
+                "train": self.study.train_sources(resolved.detector),
+                "shards": self.study.shard_names("train"),
+            },
+            modules=component_modules(resolved.settings),
+        )
+
+    def _baseline(self, run: str, seed: int, baseline: str) -> Product | list[Product]:
+        """The file of a baseline; only the centroid has one."""
+        if baseline != "centroid":
+            return []
+        path = self.layout.attributions(run, seed, "centroid.safetensors")
+        return self.centroid(run, seed).product(path)
+
+    @rule(absent=NO_ATTRIBUTION, when=lambda self: self.explained)
+    def explain(self, run: str, seed: int, corpus: str) -> Work:
+        """Attribute scores to features."""
+        not_options = ("averages", "detectors")
+        baseline = self.options.get("baseline", "centroid")
+        return Work(
+            inputs={
+                "backbone": self._training.backbone(run),
+                "centroid": self._baseline(run, seed, baseline),
+                "detector": self._training.folder(run, seed),
+                "manifest": self._data.manifest(corpus),
+                "scores": self._scoring.of(Scoring(run, seed, corpus, self.options["split"])),
+            },
+            settings={
+                "run": run,
+                "folder": self.layout.detector(run, seed),
+                "options": {k: v for k, v in self.options.items() if k not in not_options},
+                "seed": self.study.seed,
+            },
+            modules=component_modules(self.study.run(run).settings),
+        )
+
+    def of(self, run: str, seed: int, part: str) -> Product:
+        """What was explained of a detector: `safetensors`, `regions.tsv` or `summary.tsv`."""
+        corpus = self.options["corpus"]
+        path = self.layout.attributions(run, seed, f"{corpus}.{part}")
+        return self.explain(run, seed, corpus).product(path)
+
+    def files(self, part: str) -> list[Product]:
+        """What was explained of all detectors."""
+        return [self.of(run, seed, part) for run, seed in self.explained]
+
+    @rule()
+    def localise(self, run: str, seed: int, corpus: str) -> Work:
+        """Hold attributions against known segments."""
+        path = self.layout.attributions(run, seed, f"{corpus}.safetensors")
+        return Work(
+            inputs={
+                "attributions": self.explain(run, seed, corpus).product(path),
+                "manifest": self._data.manifest(corpus),
+                "segments": self._data.segments(corpus),
+            },
+            settings={"run": run, **self._scoring.bootstrap()},
+        )
+
+    @rule(absent=NO_ATTRIBUTION, when=lambda self: self.explained)
+    def check_explanations(self, run: str, seed: int, corpus: str) -> Work:
+        """Average the checks of explanations over clips."""
+        path = self.layout.attributions(run, seed, f"{corpus}.summary.tsv")
+        return Work(
+            inputs={
+                "manifest": self._data.manifest(corpus),
+                "summary": self.explain(run, seed, corpus).product(path),
+            },
+            settings={"run": run, **self._scoring.bootstrap()},
+        )
+
+    @cached_property
+    def checks(self) -> list[Product]:
+        """How faithful the explanations of every detector are."""
+        return [
+            self.check_explanations(run, seed, self.options["corpus"]).product(
+                self.layout.attributions(run, seed, f"{self.options['corpus']}.checks.tsv")
+            )
+            for run, seed in self.explained
+        ]
+
+    @cached_property
+    def localisations(self) -> list[Product]:
+        """How well attributions find known segments; none where none are known."""
+        if not self.localised:
+            return []
+        corpus = self.options["corpus"]
+        return [
+            self.localise(run, seed, corpus).product(
+                self.layout.attributions(run, seed, f"{corpus}.localisation.tsv")
+            )
+            for run, seed in self.explained
+        ]
+
+    @rule(absent=NO_AVERAGES, when=lambda self: self.averaged)
+    def average_attributions(self, run: str, seed: int, corpus: str, split: str) -> Work:
+        """Average the attributions of many windows."""
+        averages: dict[str, Any] = self.study.averages() or {}
+        not_options = ("corpus", "detectors", "split")
+        return Work(
+            inputs={
+                "backbone": self._training.backbone(run),
+                "centroid": self._baseline(run, seed, averages.get("baseline", "zeros")),
+                "detector": self._training.folder(run, seed),
+                "manifest": self._data.manifest(corpus),
+            },
+            settings={
+                "run": run,
+                "folder": self.layout.detector(run, seed),
+                "options": {k: v for k, v in averages.items() if k not in not_options},
+                "split": split,
+                "seed": self.study.seed,
+            },
+            modules=component_modules(self.study.run(run).settings),
+        )
+
+    def averages(self, suffix: str) -> list[Product]:
+        """The means of all detectors whose attributions are averaged."""
+        return [
+            self.average_attributions(s.system, int(s.seed), s.corpus, s.split).product(
+                self.layout.attributions(s.system, s.seed, f"{s.trials}.mean.{suffix}")
+            )
+            for s in self.averaged
+        ]
+
+    @target(absent=NO_ATTRIBUTION)
+    def attributions(self) -> list[Product]:
+        """What was explained, localised and averaged."""
+        if not self.explained:
+            return []
+        parts = ("safetensors", "regions.tsv", "summary.tsv")
+        return [
+            *(path for part in parts for path in self.files(part)),
+            *self.checks,
+            *self.localisations,
+            *self.averages("safetensors"),
+        ]

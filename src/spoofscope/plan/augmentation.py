@@ -1,0 +1,111 @@
+"""Noise and impulse responses, augmented copies of corpora, and with them all trials of a study."""
+
+from collections.abc import Iterable
+from functools import cached_property
+
+from spoofscope.plan.corpora import Corpora
+from spoofscope.plan.jobs import Context, Job, Product, Stage, Work, rule, target
+from spoofscope.plan.modules import effect_modules
+from spoofscope.study import Config
+
+
+class Augmentation(Stage):
+    """The augmented copies of corpora, and the noise that is mixed in."""
+
+    def __init__(self, context: Context, corpora: Corpora) -> None:
+        super().__init__(context)
+        self._corpora = corpora
+
+    @cached_property
+    def generated(self) -> dict[str, Config]:
+        """`{digest}/{kind}` of all noise that is generated, to its settings."""
+        return {
+            self.study.generated_noise(kind): {"kind": kind, "seed": self.study.seed}
+            for kind, entry in self.study.config.get("noise", {}).items()
+            if "path" not in entry
+        }
+
+    def noise(self, chain: Config) -> list[Product]:
+        """The lists of the recordings that a chain draws from."""
+        products = []
+        for kind in chain["sources"]:
+            if "path" in self.study.config["noise"][kind]:
+                products.append(self.list_noise(kind).product(self.layout.noise(kind)))
+            else:
+                noise = self.study.generated_noise(kind)
+                path = self.layout.generated_noise_list(noise)
+                products.append(self.generate_noise(noise).product(path))
+        return products
+
+    def noise_folders(self, chain: Config) -> dict[str, str]:
+        """The folders of these recordings, by kind."""
+        return {kind: self.study.noise_root(kind) for kind in chain["sources"]}
+
+    @rule()
+    def generate_noise(self, noise: str) -> Work:
+        """Synthesise noise or impulse responses."""
+        settings = self.generated[noise]
+        return Work(settings={"folder": self.layout.generated_noise(noise), **settings})
+
+    @rule()
+    def list_noise(self, kind: str) -> Work:
+        """List the recordings of a folder of noise or room responses."""
+        root = self.study.noise_root(kind)
+
+        def find() -> list[str]:
+            from spoofscope.augmentation.sources import found_in
+
+            return found_in(root)
+
+        recordings = self.outside.folder(
+            f"noise {kind}",
+            root,
+            self.layout.recordings(f"noise.{kind}"),
+            self.layout.noise(kind),
+            find,
+        )
+        return Work(settings={"kind": kind, "folder": root, "recordings": recordings})
+
+    @rule()
+    def augment(self, augmented: str) -> Work:
+        """Make an augmented copy of a corpus."""
+        identity = self.study.corpus_identity(augmented)
+        corpus = self.study.copies[augmented]["corpus"]
+        chain = identity["chain"]
+        return Work(
+            inputs={
+                "noise": self.noise(chain),
+                "manifest": self.manifest(corpus),
+                "segments": self.segments(corpus),
+            },
+            settings={
+                "identity": identity,
+                "noise": self.noise_folders(chain),
+                "folder": self.layout.augmented(corpus, augmented),
+            },
+            modules=effect_modules(chain),
+        )
+
+    # --- trials of corpora and copies ------------------------------------------------------
+
+    def _lists(self, corpus: str) -> Job:
+        if corpus in self.study.copies:
+            return self.augment(corpus)
+        return self._corpora.manifest(corpus)
+
+    def manifest(self, corpus: str) -> Product:
+        """The utterances of a corpus or of an augmented copy."""
+        return self._lists(corpus).product(self.layout.manifest(corpus))
+
+    def manifests_of(self, sets: Iterable[tuple[str, str]]) -> list[Product]:
+        """The utterances of these (corpus, split), each corpus once."""
+        return [self.manifest(corpus) for corpus in sorted({corpus for corpus, _ in sets})]
+
+    def segments(self, corpus: str) -> Product:
+        """The known artefacts in a corpus or an augmented copy."""
+        return self._lists(corpus).product(self.layout.segments(corpus))
+
+    @target()
+    def manifests(self) -> list[Product]:
+        """One list per corpus and augmented copy."""
+        return [self.manifest(corpus) for corpus in [*self.study.corpora, *self.study.copies]]

@@ -1,0 +1,138 @@
+"""Tables about all systems, and exports of their scores."""
+
+from functools import cached_property
+
+from spoofscope.layout import Scoring
+from spoofscope.plan.augmentation import Augmentation
+from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
+from spoofscope.plan.scoring import Scores
+from spoofscope.study import Config, Run
+
+NO_SCORES = "nothing is scored (sections `detectors` and `score`)"
+NO_COMPARISONS = (
+    "no systems are compared (section `comparisons`), or there are more than a figure can show "
+    "(key `comparisons.systems`)"
+)
+NO_BREAKDOWNS = (
+    "no conditions are given (section `conditions`), or nothing is scored on an eval split"
+)
+NO_EXPORTS = "no scores are exported (section `exports`)"
+
+
+class Comparisons(Stage):
+    """Tables of runs, error rates, pairs and conditions; scores in a form to hand in."""
+
+    def __init__(self, context: Context, data: Augmentation, scoring: Scores) -> None:
+        super().__init__(context)
+        self._data = data
+        self._scoring = scoring
+
+    @cached_property
+    def compared(self) -> list[Product]:
+        """The scores of all systems that are compared."""
+        return [self._scoring.of(s) for s in self._scoring.chosen_scorings("comparisons")]
+
+    def _source_of(self, run: Run) -> str:
+        """Where a run comes from, for people."""
+        entry = self.study.config["detectors"][run.detector]
+        if run.kind == "adopted":
+            return f"adopted from {entry['folder']}"
+        if run.kind == "foreign":
+            paths = dict.fromkeys(scores["path"] for scores in entry["scores"])
+            return f"scores of {', '.join(paths)}"
+        return "trained"
+
+    def described_runs(self) -> list[Config]:
+        """What tables and the report say about every run."""
+        return [
+            {
+                "run": run.id,
+                "detector": run.detector,
+                "seeds": list(run.seeds),
+                "source": self._source_of(run),
+                "settings": run.settings,
+            }
+            for run in self.study.runs.values()
+        ]
+
+    @rule()
+    def table_runs(self) -> Work:
+        """Say which run id stands for which settings."""
+        return Work(settings={"runs": self.described_runs()})
+
+    @rule(absent=NO_SCORES, when=lambda self: self.study.scorings())
+    def table_headline(self) -> Work:
+        """Gather the main metrics."""
+        return Work(
+            inputs={"metrics": self._scoring.metrics.products},
+            settings={"systems": self._scoring.systems},
+        )
+
+    @rule(absent=NO_COMPARISONS, when=lambda self: self.compared)
+    def table_comparisons(self) -> Work:
+        """Compare every two systems on the same trials."""
+        options = self.study.config["comparisons"]
+        return Work(
+            inputs={
+                "manifests": self._data.manifests_of(self._scoring.eval_sets),
+                "scores": self.compared,
+            },
+            settings={
+                "systems": self._scoring.chosen_systems("comparisons"),
+                **self._scoring.bootstrap(),
+                "resamples": options.get("resamples", 2000),
+                "root": self.layout.root,
+            },
+        )
+
+    @rule(
+        absent=NO_BREAKDOWNS,
+        when=lambda self: self._scoring.conditions and self._scoring.eval_scorings,
+    )
+    def table_breakdowns(self) -> Work:
+        """Break error rates down by condition."""
+        return Work(
+            inputs={"metrics": self._scoring.metrics_of(self._scoring.eval_scorings)},
+            settings={
+                "conditions": self._scoring.conditions,
+                "systems": self._scoring.systems,
+            },
+        )
+
+    # --- exports ---------------------------------------------------------------------------
+
+    @cached_property
+    def exported(self) -> list[Scoring]:
+        """Every score file that is exported; of those that came from others there is nothing to
+        hand in.
+        """
+        trials = self.study.config.get("exports", {}).get("trials", [])
+        sets = [(entry["corpus"], entry["split"]) for entry in trials]
+        return [
+            Scoring(system, seed, corpus, split)
+            for system, seed in self.study.chosen("exports")
+            for corpus, split in self.study.scored_by(system)
+            if (corpus, split) in sets and system not in self._scoring.foreign
+        ]
+
+    @rule(absent=NO_EXPORTS, when=lambda self: "exports" in self.study.config)
+    def export_scores(self, system: str, seed: int, corpus: str, split: str) -> Work:
+        """Write scores in a form to hand in."""
+        calibrated = self.study.config["exports"].get("calibrated", False)
+        return Work(
+            inputs={
+                "detector": (self._scoring.threshold(system, seed) or []) if calibrated else [],
+                "scores": self._scoring.of(Scoring(system, seed, corpus, split)),
+            },
+            settings={"calibrated": calibrated},
+        )
+
+    @target(absent=NO_EXPORTS)
+    def exports(self) -> list[Product]:
+        """Every score file in a form to hand in."""
+        return [
+            self.export_scores(s.system, int(s.seed), s.corpus, s.split).product(
+                self.layout.export(s)
+            )
+            for s in self.exported
+        ]

@@ -1,0 +1,151 @@
+"""Corpora: download or generate, one manifest each, and an audit."""
+
+from functools import cached_property
+from typing import Any
+
+from spoofscope.identity import hash8
+from spoofscope.plan.jobs import Job, Product, Stage, Work, rule, target
+from spoofscope.plan.modules import corpus_modules
+from spoofscope.study import Config
+
+
+class Corpora(Stage):
+    """The corpora of a study."""
+
+    @cached_property
+    def archives(self) -> dict[str, list[Config]]:
+        """Digest to the archives of every corpus that is downloaded."""
+        return {
+            hash8(entry["archives"]): entry["archives"]
+            for entry in self.study.corpora.values()
+            if "archives" in entry
+        }
+
+    @cached_property
+    def generated(self) -> dict[str, Config]:
+        """Digest to the settings of every corpus that is generated."""
+        settings = [
+            self.study.generated(entry)
+            for entry in self.study.corpora.values()
+            if entry["type"] == "mini"
+        ]
+        return {hash8(entry): entry for entry in settings}
+
+    @rule()
+    def download(self, sha256: str) -> Work:
+        """Fetch one archive."""
+        archives = [archive for entries in self.archives.values() for archive in entries]
+        return Work(
+            settings={"archive": next(entry for entry in archives if entry["sha256"] == sha256)}
+        )
+
+    @rule()
+    def unpack(self, archives: str) -> Work:
+        """Unpack the archives of a corpus."""
+        entries = self.archives[archives]
+        hashes = [entry["sha256"] for entry in entries]
+        return Work(
+            inputs={
+                "archives": [self.download(key).product(self.layout.archive(key)) for key in hashes]
+            },
+            settings={"archives": entries},
+        )
+
+    @rule()
+    def generate_corpus(self, generated: str) -> Work:
+        """Synthesise a corpus."""
+        # Clips that are others than the manifest has read are made again.
+        texts = [
+            self.outside.made(
+                f"corpus {corpus}",
+                self.layout.recordings(corpus),
+                self.layout.manifest(corpus),
+                self.study.corpus_marker(corpus)[0],
+            )
+            for corpus, entry in self.study.corpora.items()
+            if entry["type"] == "mini" and hash8(self.study.generated(entry)) == generated
+        ]
+        changed = {"recordings": text for text in texts if text is not None}
+        return Work(settings={**self.generated[generated], **changed})
+
+    def _labels(self, corpus: str) -> list[Product]:
+        """The files whose labels a manifest is made from, or that say that they are there."""
+        from spoofscope.corpora.registry import label_files
+
+        entry = self.study.corpora[corpus]
+        if "path" in entry:
+            return [Product(str(path)) for path in label_files(entry, entry["path"])]
+        job: Job
+        if entry["type"] == "mini":
+            job = self.generate_corpus(hash8(self.study.generated(entry)))
+        else:
+            job = self.unpack(hash8(entry["archives"]))
+        return [job.product(path) for path in self.study.corpus_marker(corpus)]
+
+    def _recordings(self, corpus: str) -> str:
+        """A text that changes with the recordings of a corpus that lies outside."""
+        entry, root = self.study.corpora[corpus], self.study.corpus_root(corpus)
+
+        def find() -> list[str] | None:
+            from spoofscope.corpora.manifest import found_by
+            from spoofscope.corpora.registry import build
+
+            return found_by(build(entry, root, key=corpus))
+
+        return self.outside.folder(
+            f"corpus {corpus}",
+            root,
+            self.layout.recordings(corpus),
+            self.layout.manifest(corpus),
+            find,
+        )
+
+    @rule()
+    def manifest(self, corpus: str) -> Work:
+        """List the utterances of a corpus."""
+        entry = self.study.corpora[corpus]
+        labels = self._labels(corpus)
+        outside: dict[str, Any] = {}
+        # A generated corpus is what its job writes.
+        if entry["type"] != "mini":
+            outside["recordings"] = self._recordings(corpus)
+        if "path" in entry:
+            outside["labels"] = self.outside.files(labels)
+        return Work(
+            inputs={"labels": labels},
+            settings={
+                "corpus": corpus,
+                "settings": entry,
+                "root": self.study.corpus_root(corpus),
+                "seed": self.study.seed,
+                **outside,
+            },
+            modules=corpus_modules(entry),
+        )
+
+    @rule()
+    def audit_corpus(self, corpus: str) -> Work:
+        """Look for what could mislead detectors."""
+        entry = self.study.corpora[corpus]
+        manifest = self.manifest(corpus)
+        return Work(
+            inputs={
+                "manifest": manifest.product(self.layout.manifest(corpus)),
+                "problems": manifest.product(self.layout.problems(corpus)),
+            },
+            settings={
+                "corpus": corpus,
+                "settings": entry,
+                "root": self.study.corpus_root(corpus),
+                "seed": self.study.seed,
+            },
+            modules=corpus_modules(entry),
+        )
+
+    @target()
+    def audits(self) -> list[Product]:
+        """One table per corpus."""
+        return [
+            self.audit_corpus(corpus).product(self.layout.audit(corpus, "tsv"))
+            for corpus in self.study.corpora
+        ]

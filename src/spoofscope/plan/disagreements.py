@@ -1,0 +1,89 @@
+"""Clips that one system gets right and another one wrong."""
+
+from functools import cached_property
+
+from spoofscope.layout import Scoring
+from spoofscope.plan.augmentation import Augmentation
+from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
+from spoofscope.plan.scoring import Scores
+from spoofscope.study import Config
+
+NO_DISAGREEMENTS = "no disagreements are looked for (section `disagreements`)"
+
+ROLES = ("right", "wrong")
+CLIPS, SECONDS = 10, 10.0
+
+
+class Disagreements(Stage):
+    """The entries of the section `disagreements`."""
+
+    def __init__(self, context: Context, data: Augmentation, scoring: Scores) -> None:
+        super().__init__(context)
+        self._data = data
+        self._scoring = scoring
+
+    @cached_property
+    def entries(self) -> dict[str, Config]:
+        """Name to entry."""
+        return self.study.disagreements()
+
+    def _scores(self, entry: Config, role: str, trials: Config) -> Product:
+        """Scores of the system that has to be right, or of the other."""
+        system, seed, _ = entry[role]
+        return self._scoring.of(Scoring(system, seed, trials["corpus"], trials["split"]))
+
+    def _threshold(self, entry: Config, role: str) -> Product | list[Product]:
+        """What knows a system's threshold: a detector, a fusion, or scores it is chosen on."""
+        if "threshold" in entry:
+            return self._scores(entry, role, entry["threshold"])
+        system, seed, _ = entry[role]
+        return self._scoring.threshold(system, seed) or []
+
+    @rule()
+    def find_disagreements(self, disagreement: str) -> Work:
+        """List, count and export clips."""
+        entry = self.entries[disagreement]
+        # Of what is judged, and of what thresholds are chosen on; one where these are the same.
+        corpora = dict.fromkeys([entry["corpus"], entry.get("threshold", entry)["corpus"]])
+        return Work(
+            inputs={
+                "manifests": [self._data.manifest(corpus) for corpus in corpora],
+                "right": self._scores(entry, "right", entry),
+                "right_threshold": self._threshold(entry, "right"),
+                "wrong": self._scores(entry, "wrong", entry),
+                "wrong_threshold": self._threshold(entry, "wrong"),
+            },
+            settings={
+                "name": disagreement,
+                "split": entry["split"],
+                "threshold": entry.get("threshold"),
+                "clips": entry.get("clips", CLIPS),
+                "seconds": entry.get("seconds", SECONDS),
+                "folder": self.layout.disagreement_audio(disagreement),
+                "cluster": self._scoring.bootstrap()["cluster"],
+                "seed": self.study.seed,
+            },
+        )
+
+    def described(self) -> list[Config]:
+        """What the figure and the report say about every entry."""
+        return [{"name": name, **entry} for name, entry in self.entries.items()]
+
+    def judged_scores(self) -> list[Product]:
+        """The scores of all systems that are held against each other."""
+        return sorted(
+            {self._scores(entry, role, entry) for entry in self.entries.values() for role in ROLES}
+        )
+
+    def judged_manifests(self) -> list[Product]:
+        """The trials of these scores."""
+        return self._data.manifests_of((e["corpus"], e["split"]) for e in self.entries.values())
+
+    @target(absent=NO_DISAGREEMENTS)
+    def disagreements(self) -> list[Product]:
+        """Of every entry its list and its counts; the list names the exported audio."""
+        return [
+            self.find_disagreements(name).product(self.layout.disagreement(name, suffix))
+            for name in self.entries
+            for suffix in ("tsv", "counts.tsv")
+        ]

@@ -1,0 +1,92 @@
+"""Backbones on disk, and the cached output of frozen front-ends."""
+
+from functools import cached_property
+from pathlib import Path
+
+from spoofscope.plan.augmentation import Augmentation
+from spoofscope.plan.jobs import Context, OutsideFiles, Product, Stage, Work, rule
+from spoofscope.plan.modules import component_modules
+from spoofscope.study import Config
+
+
+class Features(Stage):
+    """What front-ends need, and what is kept of them."""
+
+    def __init__(self, context: Context, data: Augmentation) -> None:
+        super().__init__(context)
+        self._data = data
+        self._folders: dict[str, OutsideFiles] = {}
+
+    @cached_property
+    def backbones(self) -> dict[str, Config]:
+        """Id of every backbone that a job puts on disk, to what determines it."""
+        return {
+            self.study.backbone_id(name): self.study.backbone_source(name)
+            for name, entry in self.study.config.get("backbones", {}).items()
+            if "folder" not in entry
+        }
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Ids of all features that are kept."""
+        cached = (run for run in self.study.runs if self.study.is_cached(run))
+        return sorted({self.study.features_id(run) for run in cached})
+
+    @rule()
+    def backbone(self, backbone: str) -> Work:
+        """Put a backbone on disk."""
+        return Work(settings={"entry": self.backbones[backbone]})
+
+    def of_backbone(self, frontend: Config, names: tuple[str, ...] = ()) -> list[Product]:
+        """The files that a front-end's backbone is loaded from; none where it has none.
+
+        Args:
+            names: of the files; by default configuration and weights.
+        """
+        folder = frontend.get("backbone", {}).get("folder")
+        if folder is None:
+            return []
+        paths = [f"{folder}/{name}" for name in names or ("config.json", "model.safetensors")]
+        made = {self.layout.backbone(name): name for name in self.backbones}
+        if folder in made:
+            job = self.backbone(made[folder])
+            return [job.product(path) for path in paths]
+        if folder not in self._folders:
+            files = sorted({*Path(folder).glob("*.json"), *Path(folder).glob("*.safetensors")})
+            self._folders[folder] = OutsideFiles(self.outside, map(str, files))
+        return [Product(path, self._folders[folder]) for path in paths]
+
+    @rule()
+    def extract_features(self, features: str, corpus: str, split: str, shard: str) -> Work:
+        """Run a frozen front-end over one shard of a split."""
+        settings = self.study.features(features)
+        return Work(
+            inputs={
+                "backbone": self.of_backbone(settings["frontend"]),
+                "manifest": self._data.manifest(corpus),
+            },
+            settings={"settings": settings, "shard": shard, "split": split},
+            modules=component_modules(settings),
+        )
+
+    def shard(self, features: str, corpus: str, split: str, shard: str) -> list[Product]:
+        """One shard of kept features: values and index."""
+        job = self.extract_features(features, corpus, split, shard)
+        return [
+            job.product(self.layout.features(features, corpus, split, shard, suffix))
+            for suffix in ("safetensors", "tsv")
+        ]
+
+    def shards(self, features: str, corpus: str, split: str) -> list[Product]:
+        """Values and index of all shards of a split, the values first."""
+        shards = [
+            self.shard(features, corpus, split, shard) for shard in self.study.shard_names(split)
+        ]
+        return [values for values, _ in shards] + [index for _, index in shards]
+
+    def values(self, features: str, corpus: str, split: str) -> list[str]:
+        """The paths of the values of all shards of a split."""
+        return [
+            self.layout.features(features, corpus, split, shard, "safetensors")
+            for shard in self.study.shard_names(split)
+        ]

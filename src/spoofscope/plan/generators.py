@@ -1,0 +1,204 @@
+"""The table that holds detectors against generators."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+from spoofscope.identity import hash8
+from spoofscope.layout import Scoring
+from spoofscope.plan.augmentation import Augmentation
+from spoofscope.plan.jobs import Context, Product, Stage, Work, rule
+from spoofscope.plan.layers import family_name
+from spoofscope.plan.scoring import Scores
+from spoofscope.study import MOST_SHOWN, Config
+
+NO_GENERATORS = (
+    "no detectors are held against generators (section `generators`), or there are more than a "
+    "figure can show (key `generators.systems`)"
+)
+
+
+class Generators(Stage):
+    """What the section `generators` asks for."""
+
+    def __init__(self, context: Context, data: Augmentation, scoring: Scores) -> None:
+        super().__init__(context)
+        self._data = data
+        self._scoring = scoring
+        self._options: Config = self.study.config.get("generators", {})
+        self._fusions: Config = self.study.config.get("fusion", {})
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Names of the detectors and fusions that are held against generators."""
+        if not self._options:
+            return []
+        everything = [*self.study.config["detectors"], *self._fusions]
+        names: list[str] = self._options.get("systems", everything)
+        return names
+
+    @cached_property
+    def systems(self) -> list[tuple[str, str, int]]:
+        """(name, id, seed) of these, with all seeds."""
+        ids = {self.study.run_of(name).id: name for name in self.study.config["detectors"]}
+        ids |= self._scoring.fusions
+        return [
+            (ids[system], system, seed)
+            for system, seed in self.study.systems()
+            if ids[system] in self.names
+        ]
+
+    @cached_property
+    def _sets(self) -> list[tuple[str, str]]:
+        return [(entry["corpus"], entry["split"]) for entry in self._options.get("trials", [])]
+
+    @property
+    def _chosen_on(self) -> Config | None:
+        """The trials that thresholds are chosen on; None where each system has its own."""
+        return self._options.get("threshold")
+
+    # --- what systems were trained on ------------------------------------------------------
+
+    def _data_of(self, corpus: str) -> str:
+        """Which audio a corpus or a copy holds: corpora of the same data share generators."""
+        if corpus in self.study.copies:
+            return self._data_of(self.study.copies[corpus]["corpus"])
+        return str(Path(self.study.corpus_root(corpus)))
+
+    def _described_sources(self, sources: Iterable[Config]) -> list[Config]:
+        chosen = ("systems", "exclude_systems")
+        return [
+            {
+                "manifest": self._data.manifest(source["corpus"]),
+                "data": self._data_of(source["corpus"]),
+                **{key: source[key] for key in chosen if key in source},
+            }
+            for source in sources
+        ]
+
+    def _sources(self, name: str, kind: str) -> list[Config] | None:
+        """What a detector was trained or selected on, of a fusion what its members were; None where
+        that is not known.
+        """
+        sources: list[Config] = []
+        fusion = self._fusions.get(name)
+        for member in fusion["detectors"] if fusion else [name]:
+            if self.study.run_of(member).kind != "detector":
+                return None
+            of_kind = self.study.train_sources if kind == "train" else self.study.dev_sources
+            sources += self._described_sources(of_kind(member))
+        if fusion and fusion["fit"]["split"] == kind:
+            sources += self._described_sources([{"corpus": fusion["fit"]["corpus"]}])
+        return sources
+
+    def _families(self) -> dict[str, str]:
+        """Name to the name of its family: those that differ from it in nothing but their data."""
+        families: dict[str, list[str]] = {}
+        for name in self.names:
+            key = name
+            if name in self.study.config["detectors"]:
+                run = self.study.run_of(name)
+                if run.kind == "detector":
+                    data = ("data", "dev")
+                    key = hash8({k: v for k, v in run.settings.items() if k not in data})
+            families.setdefault(key, []).append(name)
+        named: dict[str, str] = {}
+        for names in families.values():
+            shared = family_name(names)
+            if shared in named.values():
+                shared = names[0]
+            named |= dict.fromkeys(names, shared)
+        return named
+
+    # --- the table -------------------------------------------------------------------------
+
+    def _scorings_of(self, system: str, seed: int) -> list[Scoring]:
+        scored = self.study.scored_by(system)
+        return [Scoring(system, seed, *pair) for pair in self._sets if pair in scored]
+
+    @cached_property
+    def scores(self) -> list[Product]:
+        """All scores that are held against generators."""
+        return [
+            self._scoring.of(scoring)
+            for _, system, seed in self.systems
+            for scoring in self._scorings_of(system, seed)
+        ]
+
+    def _threshold(self, system: str, seed: int) -> Product | None:
+        """What knows a system's threshold: its own file, its scores of other trials, or nothing."""
+        if trials := self._chosen_on:
+            return self._scoring.of(Scoring(system, seed, trials["corpus"], trials["split"]))
+        return self._scoring.threshold(system, seed)
+
+    def _described(self) -> list[Config]:
+        """What the table has to know about every system."""
+        families = self._families()
+        described: dict[str, Config] = {}
+        for name, system, seed in self.systems:
+            entry = described.setdefault(
+                name,
+                {
+                    "name": name,
+                    "family": families[name],
+                    "train": self._sources(name, "train"),
+                    "dev": self._sources(name, "dev"),
+                    "seeds": [],
+                },
+            )
+            scorings = self._scorings_of(system, seed)
+            entry["seeds"].append(
+                {
+                    "seed": seed,
+                    "threshold": self._threshold(system, seed),
+                    "scores": {s.trials: self.layout.scores(s) for s in scorings},
+                }
+            )
+        return list(described.values())
+
+    @rule(absent=NO_GENERATORS, when=lambda self: self.scores)
+    def table_generator_matrix(self) -> Work:
+        """Hold every detector against every generator."""
+        chosen_on = self._chosen_on
+        described = self._described()
+        training = {
+            source["manifest"]
+            for entry in described
+            for kind in ("train", "dev")
+            for source in entry[kind] or []
+        }
+        sets = [*self._sets, *([(chosen_on["corpus"], chosen_on["split"])] if chosen_on else [])]
+        thresholds = [self._threshold(system, seed) for _, system, seed in self.systems]
+        return Work(
+            inputs={
+                "manifests": sorted(training | set(self._data.manifests_of(sets))),
+                "scores": self.scores,
+                "thresholds": list(dict.fromkeys(path for path in thresholds if path)),
+            },
+            settings={
+                "systems": described,
+                "sets": [
+                    {
+                        "corpus": entry["corpus"],
+                        "split": entry["split"],
+                        "match": entry.get("match"),
+                        "manifest": self.layout.manifest(entry["corpus"]),
+                        "data": self._data_of(entry["corpus"]),
+                    }
+                    for entry in self._options["trials"]
+                ],
+                "bootstrap": self._scoring.bootstrap(),
+                "threshold": chosen_on
+                and {
+                    "manifest": self.layout.manifest(chosen_on["corpus"]),
+                    "split": chosen_on["split"],
+                },
+            },
+        )
+
+    @cached_property
+    def drawn(self) -> list[Product]:
+        """The table that the figure draws; none where it has more rows than a figure can show."""
+        if not 0 < len(self.names) <= MOST_SHOWN:
+            return []
+        return [self.table_generator_matrix().product(self.layout.table("generator_matrix"))]

@@ -1,0 +1,350 @@
+"""What is in the layers of SSL backbones, what detectors make of them, and what they cost."""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from spoofscope.identity import hash8
+from spoofscope.layout import Scoring
+from spoofscope.plan.augmentation import Augmentation
+from spoofscope.plan.features import Features
+from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
+from spoofscope.plan.modules import component_modules
+from spoofscope.plan.scoring import Scores
+from spoofscope.plan.training import Training
+from spoofscope.study import Config, Run
+
+NO_LAYERS = "no detector has an SSL front-end (`type: ssl`)"
+NO_CURVES = (
+    "no detectors differ in nothing but the `n_layers` of their front-end, and none are listed "
+    "(section `layers`, key `curves`)"
+)
+NO_PROBES = "no layers are probed (section `layers`, key `probes`)"
+NO_COSTS = "no costs are measured (section `layers`, key `costs`)"
+
+
+def family_name(detectors: Sequence[str]) -> str:
+    """The words that the names of a family have in common, or the first name."""
+    words = [name.split("_") for name in detectors]
+    shared = [of_place[0] for of_place in zip(*words, strict=False) if len(set(of_place)) == 1]
+    return "_".join(shared) or detectors[0]
+
+
+class Layers(Stage):
+    """Learned mixes, depth curves, probes and costs."""
+
+    def __init__(
+        self,
+        context: Context,
+        data: Augmentation,
+        features: Features,
+        training: Training,
+        scoring: Scores,
+    ) -> None:
+        super().__init__(context)
+        self._data = data
+        self._features = features
+        self._training = training
+        self._scoring = scoring
+        self._options: Config = self.study.config.get("layers", {})
+        self.probes: Config = self._options.get("probes", {})
+
+    # --- learned mixes ---------------------------------------------------------------------
+
+    @cached_property
+    def mixing(self) -> list[tuple[str, int]]:
+        """(run, seed) of every detector that mixes SSL layers."""
+        return [
+            (run, seed)
+            for run, seed in self.study.detector_seeds()
+            if self.study.run(run).settings["frontend"]["type"] == "ssl"
+        ]
+
+    @rule()
+    def layer_weights(self, run: str, seed: int) -> Work:
+        """Read the learned mix out of a detector."""
+        resolved = self.study.run(run)
+        return Work(
+            inputs={
+                "backbone": self._training.backbone(run),
+                "detector": self._training.folder(run, seed),
+            },
+            settings={
+                "run": run,
+                "detector": resolved.detector,
+                "seed": seed,
+                "folder": self.layout.detector(run, seed),
+            },
+            modules=component_modules(resolved.settings),
+        )
+
+    @cached_property
+    def mixes(self) -> list[Product]:
+        """The learned mix of every detector that has one."""
+        return [
+            self.layer_weights(run, seed).product(self.layout.layer_weights(run, seed))
+            for run, seed in self.mixing
+        ]
+
+    # --- depth -----------------------------------------------------------------------------
+
+    @cached_property
+    def ssl_runs(self) -> list[Run]:
+        """The runs with an SSL front-end."""
+        return [self.study.run(run) for run in dict.fromkeys(run for run, _ in self.mixing)]
+
+    def described_ssl(self) -> list[Config]:
+        """Which backbone, and how much of it, every SSL detector reads."""
+        described = []
+        for run in self.ssl_runs:
+            frontend = run.settings["frontend"]
+            backbone = frontend["backbone"]
+            # A detector that brings all weights itself has no folder.
+            place = backbone.get("folder", backbone["family"])
+            described.append(
+                {
+                    "detector": run.detector,
+                    "backbone": Path(place).name,
+                    "n_layers": frontend.get("n_layers"),
+                }
+            )
+        return described
+
+    def _found_curves(self) -> dict[str, list[Run]]:
+        families: dict[str, list[Run]] = {}
+        for run in self.ssl_runs:
+            frontend = {k: v for k, v in run.settings["frontend"].items() if k != "n_layers"}
+            families.setdefault(hash8({**run.settings, "frontend": frontend}), []).append(run)
+        curves: dict[str, list[Run]] = {}
+        for runs in families.values():
+            if len(runs) > 1:
+                detectors = [run.detector for run in runs]
+                name = family_name(detectors)
+                curves[name if name not in curves else detectors[0]] = runs
+        return curves
+
+    @cached_property
+    def curves(self) -> dict[str, list[Run]]:
+        """Name to the runs of every depth curve: those that the study lists, or else those that
+        differ in nothing but their depth.
+        """
+        listed = self._options.get("curves")
+        if listed is None:
+            return self._found_curves()
+        return {
+            name: [self.study.run_of(d) for d in detectors] for name, detectors in listed.items()
+        }
+
+    def curve_members(self) -> dict[str, list[str]]:
+        """Name to the run ids of every depth curve."""
+        return {name: [run.id for run in runs] for name, runs in self.curves.items()}
+
+    @staticmethod
+    def _known_depth(run: Run) -> int | None:
+        """How many layers a run keeps; None for all that a backbone has whose folder tells."""
+        frontend = run.settings["frontend"]
+        stored = frontend["backbone"].get("architecture", {})
+        depth: int | None = frontend.get("n_layers") or stored.get("num_hidden_layers")
+        return depth
+
+    def depth_points(self) -> dict[str, list[Config]]:
+        """What the figure of depth curves has to know of each run."""
+        return {
+            name: [
+                {
+                    "detector": run.detector,
+                    "run": run.id,
+                    "n_layers": self._known_depth(run),
+                    "backbone": run.settings["frontend"]["backbone"].get("folder"),
+                }
+                for run in runs
+            ]
+            for name, runs in self.curves.items()
+        }
+
+    def _tested(self, runs: Iterable[Run]) -> list[Product]:
+        """The error rates of all that runs are evaluated on."""
+        return self._scoring.metrics_of(
+            Scoring(run.id, seed, corpus, split)
+            for run in runs
+            for seed in run.seeds
+            for corpus, split in self.study.scored_by(run.id)
+            if split == "eval"
+        )
+
+    @cached_property
+    def _depth_runs(self) -> list[Run]:
+        return list({run.id: run for runs in self.curves.values() for run in runs}.values())
+
+    @cached_property
+    def depth_metrics(self) -> list[Product]:
+        """The error rates of every run that is on a depth curve."""
+        return self._tested(self._depth_runs)
+
+    def depth_backbones(self) -> list[Product]:
+        """Configurations that tell how many layers those detectors have that keep all."""
+        products = {
+            product
+            for run in self._depth_runs
+            if self._known_depth(run) is None
+            for product in self._features.of_backbone(run.settings["frontend"], ("config.json",))
+        }
+        return sorted(products)
+
+    # --- probes ----------------------------------------------------------------------------
+
+    @cached_property
+    def pools(self) -> dict[str, Config]:
+        """Id to front-end and input of all pooled layers."""
+        return {self.study.pool_id(name): self.study.probe_settings(name) for name in self.probes}
+
+    @cached_property
+    def _kept_frames(self) -> dict[str, set[tuple[str, str]]]:
+        """Pool to the (corpus, split) of which a detector's features are kept with its settings."""
+        kept: dict[str, set[tuple[str, str]]] = {}
+        for run in self.study.runs:
+            if self.study.is_cached(run):
+                pairs = kept.setdefault(self.study.features_id(run), set())
+                pairs.update(self._training.kept_sources(run))
+                pairs.update(self.study.scored_by(run))
+        return kept
+
+    @rule()
+    def pool_layers(self, pool: str, corpus: str, split: str, shard: str) -> Work:
+        """Pool every layer over time, for one shard of a split."""
+        settings = self.pools[pool]
+        kept = (corpus, split) in self._kept_frames.get(pool, ())
+        return Work(
+            inputs={
+                "backbone": self._features.of_backbone(settings["frontend"]),
+                "features": self._features.shard(pool, corpus, split, shard) if kept else [],
+                "manifest": self._data.manifest(corpus),
+            },
+            settings={"settings": settings, "shard": shard, "split": split},
+            modules=component_modules(settings),
+        )
+
+    def _probe_sets(self, probe: str) -> dict[str, list[Config]]:
+        """By purpose, the corpora and splits of a probe, with the systems it is limited to."""
+        entry = self.probes[probe]
+        tests = [
+            {"corpus": trials["corpus"], "split": split}
+            for trials in entry.get("score", [])
+            for split in trials["splits"]
+        ] or [{"corpus": corpus, "split": split} for corpus, split in self._scoring.eval_sets]
+        return {
+            "train": [{**source, "split": "train"} for source in entry["data"]],
+            "dev": [{**source, "split": "dev"} for source in self.study.probe_dev(probe)],
+            "test": tests,
+        }
+
+    def _pooled(self, pool: str, corpus: str, split: str, suffix: str) -> list[Product]:
+        return [
+            self.pool_layers(pool, corpus, split, shard).product(
+                self.layout.pooled_layers(pool, corpus, split, shard, suffix)
+            )
+            for shard in self.study.shard_names(split)
+        ]
+
+    @rule()
+    def probe_layers(self, probe: str) -> Work:
+        """Fit and test one linear probe per layer."""
+        pool, entry, sets = self.study.pool_id(probe), self.probes[probe], self._probe_sets(probe)
+        pairs = sorted({(e["corpus"], e["split"]) for entries in sets.values() for e in entries})
+        return Work(
+            inputs={
+                "manifests": self._data.manifests_of(pairs),
+                "pooled": [
+                    path
+                    for suffix in ("safetensors", "tsv")
+                    for pair in pairs
+                    for path in self._pooled(pool, *pair, suffix)
+                ],
+            },
+            settings={
+                "probe": probe,
+                "sets": {
+                    purpose: [
+                        {
+                            **each,
+                            "manifest": self.layout.manifest(each["corpus"]),
+                            "pooled": self._pooled(
+                                pool, each["corpus"], each["split"], "safetensors"
+                            ),
+                        }
+                        for each in entries
+                    ]
+                    for purpose, entries in sets.items()
+                },
+                "options": {
+                    key: entry[key] for key in ("regularisation", "utterances") if key in entry
+                },
+                "conditions": self._scoring.conditions,
+                **self._scoring.bootstrap(),
+            },
+        )
+
+    @cached_property
+    def probe_tables(self) -> list[Product]:
+        """The error rates of every probe."""
+        return [self.probe_layers(probe).product(self.layout.probe(probe)) for probe in self.probes]
+
+    def described_probes(self) -> dict[str, list[Any]]:
+        """What captions say about every probe: its front-end and what it was trained on."""
+        return {
+            name: [entry["frontend"], [source["corpus"] for source in entry["data"]]]
+            for name, entry in self.probes.items()
+        }
+
+    # --- costs -----------------------------------------------------------------------------
+
+    @cached_property
+    def measured(self) -> list[Run]:
+        """The runs whose costs are measured."""
+        costs = self._options.get("costs")
+        if costs is None:
+            return []
+        names = costs.get("detectors")
+        return self.ssl_runs if names is None else [self.study.run_of(name) for name in names]
+
+    @rule(absent=NO_COSTS, when=lambda self: self.measured)
+    def layer_costs(self) -> Work:
+        """Measure parameters, latency and memory."""
+        options = {k: v for k, v in self._options.get("costs", {}).items() if k != "detectors"}
+        settings = [run.settings for run in self.measured]
+        backbones = {
+            product
+            for entry in settings
+            for product in self._features.of_backbone(entry["frontend"])
+        }
+        architecture = ("frontend", "backend", "input")
+        return Work(
+            inputs={"backbones": sorted(backbones)},
+            settings={
+                "detectors": [
+                    {
+                        "run": run.id,
+                        "detector": run.detector,
+                        "settings": {key: run.settings[key] for key in architecture},
+                    }
+                    for run in self.measured
+                ],
+                "options": options,
+            },
+            modules=sorted({part for entry in settings for part in component_modules(entry)}),
+        )
+
+    @cached_property
+    def costs(self) -> list[Product]:
+        """The table of costs, where they are measured."""
+        return [self.layer_costs().product(self.layout.layer_costs())] if self.measured else []
+
+    def measured_metrics(self) -> list[Product]:
+        """The error rates of the detectors whose costs are measured."""
+        return self._tested(self.measured)
+
+    @target(absent=NO_LAYERS)
+    def layers(self) -> list[Product]:
+        """Mixes, probes and costs."""
+        return [*self.mixes, *self.probe_tables, *self.costs]

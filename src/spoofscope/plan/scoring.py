@@ -1,0 +1,281 @@
+"""Scores of detectors and fusions, and their error rates."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+from spoofscope.layout import Scoring
+from spoofscope.plan.augmentation import Augmentation
+from spoofscope.plan.features import Features
+from spoofscope.plan.jobs import Context, Job, Product, Stage, Work, rule, target
+from spoofscope.plan.modules import component_modules
+from spoofscope.plan.training import Training
+from spoofscope.study import Config
+
+
+class Scores(Stage):
+    """One score file and one table of error rates per system, seed, corpus and split."""
+
+    def __init__(
+        self, context: Context, data: Augmentation, features: Features, training: Training
+    ) -> None:
+        super().__init__(context)
+        self._data = data
+        self._features = features
+        self._training = training
+
+    @cached_property
+    def foreign(self) -> list[str]:
+        """Ids of the detectors of which there are only scores."""
+        return self.study.runs_of("foreign")
+
+    @cached_property
+    def fusions(self) -> dict[str, str]:
+        """Id to name of every fusion."""
+        names = self.study.config.get("fusion", {})
+        return {self.study.fusion_id(name): name for name in names}
+
+    # --- of detectors ----------------------------------------------------------------------
+
+    @rule()
+    def score(self, run: str, seed: int, corpus: str, split: str, shard: str) -> Work:
+        """Score one shard of a split."""
+        settings = self.study.run(run).settings
+        features: list[Product] = []
+        if self.study.is_cached(run):
+            features = self._features.shard(self.study.features_id(run), corpus, split, shard)
+        return Work(
+            inputs={
+                "detector": self._training.folder(run, seed),
+                "backbone": self._training.backbone(run),
+                "features": features,
+                "manifest": self._data.manifest(corpus),
+            },
+            settings={
+                "run": run,
+                "folder": self.layout.detector(run, seed),
+                "split": split,
+                "shard": shard,
+                "work": self.layout.score_journal(Scoring(run, seed, corpus, split), shard),
+            },
+            modules=component_modules(settings),
+        )
+
+    @rule()
+    def gather_scores(self, run: str, seed: int, corpus: str, split: str) -> Work:
+        """Join the shards of a split."""
+        scoring = Scoring(run, seed, corpus, split)
+        return Work(
+            inputs={
+                "shards": [
+                    self.score(run, seed, corpus, split, shard).product(
+                        self.layout.score_shard(scoring, shard)
+                    )
+                    for shard in self.study.shard_names(split)
+                ],
+                "manifest": self._data.manifest(corpus),
+            },
+            settings={"split": split},
+        )
+
+    @rule()
+    def import_scores(self, foreign: str, corpus: str, split: str) -> Work:
+        """Take a score file from elsewhere into the study."""
+        entry = next(
+            entry
+            for entry in self.study.run(foreign).settings["scores"]
+            if (entry["corpus"], entry["split"]) == (corpus, split)
+        )
+        return Work(
+            inputs={"manifest": self._data.manifest(corpus), "scores": Product(entry["path"])},
+            settings={
+                "run": foreign,
+                "entry": entry,
+                "files": self.outside.files([entry["path"]]),
+            },
+        )
+
+    # --- of fusions ------------------------------------------------------------------------
+
+    def _members(self, fusion: str, corpus: str, split: str) -> list[Product]:
+        members = self.study.fusion_members(self.fusions[fusion])
+        return [self.of(Scoring(run, seed, corpus, split)) for run, seed in members]
+
+    @rule()
+    def fit_fusion(self, fusion: str) -> Work:
+        """Fit the weights of a fusion."""
+        name = self.fusions[fusion]
+        fit = self.study.config["fusion"][name]["fit"]
+        return Work(
+            inputs={
+                "manifest": self._data.manifest(fit["corpus"]),
+                "scores": self._members(fusion, fit["corpus"], fit["split"]),
+            },
+            settings={"settings": self.study.fusion_settings(name)},
+        )
+
+    @rule()
+    def apply_fusion(self, fusion: str, corpus: str, split: str) -> Work:
+        """Fuse the scores of one split."""
+        name = self.fusions[fusion]
+        fitted = self.study.config["fusion"][name]["fit"]["corpus"]
+        return Work(
+            inputs={
+                # Of what was fitted on, and of what is fused; one where these are the same corpus.
+                "manifests": [self._data.manifest(c) for c in dict.fromkeys((fitted, corpus))],
+                "model": self.fusion(fusion),
+                "scores": self._members(fusion, corpus, split),
+            },
+            settings={"settings": self.study.fusion_settings(name), "split": split},
+        )
+
+    def fusion(self, fusion: str) -> Product:
+        """The weights of a fusion, with its threshold."""
+        return self.fit_fusion(fusion).product(self.layout.fusion(fusion))
+
+    # --- of all systems --------------------------------------------------------------------
+
+    def of(self, scoring: Scoring) -> Product:
+        """A score file."""
+        system, seed, corpus, split = scoring
+        job: Job
+        if system in self.fusions:
+            job = self.apply_fusion(system, corpus, split)
+        elif system in self.foreign:
+            job = self.import_scores(system, corpus, split)
+        else:
+            job = self.gather_scores(system, int(seed), corpus, split)
+        return job.product(self.layout.scores(scoring))
+
+    def threshold(self, system: str, seed: int | str) -> Product | None:
+        """What knows a system's threshold, which was chosen on dev, and its calibration; None of
+        scores of others.
+        """
+        if system in self.fusions:
+            return self.fusion(system)
+        if system in self.foreign:
+            return None
+        return self._training.described(system, int(seed))
+
+    def bootstrap(self) -> dict[str, Any]:
+        """How the intervals of every table are made; `cluster: null` is as `none`, and no key is
+        the default, which is told from the trials.
+        """
+        bootstrap = self.study.config.get("bootstrap", {})
+        cluster = bootstrap["cluster"] or "none" if "cluster" in bootstrap else None
+        return {
+            "resamples": bootstrap.get("resamples", 1000),
+            "cluster": cluster,
+            "bootstrap_seed": self.study.seed,
+        }
+
+    @cached_property
+    def conditions(self) -> list[str]:
+        """The columns by which error rates are broken down."""
+        conditions: list[str] = self.study.config.get("conditions", [])
+        return conditions
+
+    @rule()
+    def compute_metrics(self, system: str, seed: int, corpus: str, split: str) -> Work:
+        """Error rates of a score file."""
+        tandem = self.study.tandem(corpus, split)
+        # The score file of the speaker verifier, where there is one.
+        asv = [path] if (path := (tandem or {}).get("scores")) else []
+        return Work(
+            inputs={
+                "asv": Product(asv[0]) if asv else [],
+                "detector": self.threshold(system, seed) or [],
+                "manifest": self._data.manifest(corpus),
+                "scores": self.of(Scoring(system, seed, corpus, split)),
+            },
+            settings={
+                "system": system,
+                "seed": seed,
+                "corpus": corpus,
+                "split": split,
+                "conditions": self.conditions,
+                **self.bootstrap(),
+                "tandem": tandem,
+                **({"files": self.outside.files(asv)} if asv else {}),
+            },
+        )
+
+    def metrics_of(self, scorings: Iterable[Scoring]) -> list[Product]:
+        """The error rates of score files."""
+        return [
+            self.compute_metrics(s.system, int(s.seed), s.corpus, s.split).product(
+                self.layout.metrics(s)
+            )
+            for s in scorings
+        ]
+
+    @target()
+    def scores(self) -> list[Product]:
+        """Every score file."""
+        return [self.of(scoring) for scoring in self.study.scorings()]
+
+    @target()
+    def metrics(self) -> list[Product]:
+        """The error rates of every score file."""
+        return self.metrics_of(self.study.scorings())
+
+    # --- chosen systems --------------------------------------------------------------------
+
+    @cached_property
+    def eval_scorings(self) -> list[Scoring]:
+        """All score files of eval splits."""
+        return [scoring for scoring in self.study.scorings() if scoring.split == "eval"]
+
+    @cached_property
+    def eval_sets(self) -> list[tuple[str, str]]:
+        """Every (corpus, split) of an eval split that some detector is scored on."""
+        return [pair for pair in self.study.scored() if pair[1] == "eval"]
+
+    def eval_sets_of(self, system: str) -> list[list[str]]:
+        """The [corpus, split] of the eval splits that a system is scored on."""
+        return [list(pair) for pair in self.study.scored_by(system) if pair[1] == "eval"]
+
+    @cached_property
+    def shown_scorings(self) -> list[Scoring]:
+        """The eval scores of all systems that figures show."""
+        shown = set(self.study.shown())
+        return [scoring for scoring in self.eval_scorings if scoring.owner in shown]
+
+    def chosen_scorings(self, section: str) -> list[Scoring]:
+        """The eval scores of the systems that a section of the study file names."""
+        return [
+            Scoring(system, seed, corpus, split)
+            for system, seed in self.study.chosen(section)
+            for corpus, split in self.eval_sets_of(system)
+        ]
+
+    @cached_property
+    def systems(self) -> list[Config]:
+        """What figures and tables say about every system: id, seed, name, kind, training data, and
+        the eval sets that it is scored on.
+        """
+        described = []
+        for system, seed in self.study.systems():
+            if system in self.fusions:
+                name, kind = self.fusions[system], "fusion"
+                trained_on = self.study.config["fusion"][name]["detectors"]
+            else:
+                run = self.study.run(system)
+                name, kind = run.detector, run.kind
+                trained_on = self.study.trained_on(name)
+            described.append(
+                {
+                    "id": system,
+                    "seed": seed,
+                    "name": name,
+                    "kind": kind,
+                    "trained_on": trained_on,
+                    "sets": self.eval_sets_of(system),
+                }
+            )
+        return described
+
+    def chosen_systems(self, section: str) -> list[Config]:
+        """What `systems` has of those that a section names."""
+        described = {(system["id"], system["seed"]): system for system in self.systems}
+        return [described[chosen] for chosen in self.study.chosen(section)]

@@ -1,0 +1,170 @@
+"""Detectors: trained here, or taken from elsewhere."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from spoofscope.plan.augmentation import Augmentation
+from spoofscope.plan.features import Features
+from spoofscope.plan.jobs import Context, Job, Product, Stage, Work, rule, target
+from spoofscope.plan.modules import component_modules, effect_modules
+
+NO_FEATURES = "no front-end is both frozen and cached (keys `fine_tune` and `cache`)"
+
+
+class Training(Stage):
+    """One folder per detector and seed."""
+
+    def __init__(self, context: Context, data: Augmentation, features: Features) -> None:
+        super().__init__(context)
+        self._data = data
+        self._features = features
+
+    @cached_property
+    def adopted(self) -> list[str]:
+        """Ids of the detectors that were trained elsewhere."""
+        return self.study.runs_of("adopted")
+
+    # --- what a training reads -------------------------------------------------------------
+
+    def sources(self, run: str, *kinds: str) -> list[tuple[str, str]]:
+        """The (corpus, split) that a training reads, of an adopted detector its reference.
+
+        Args:
+            kinds: `train` and `dev`, in the order in which they are wanted.
+        """
+        detector = self.study.run(run).detector
+        sources = {"train": self.study.train_sources, "dev": self.study.dev_sources}
+        return [(source["corpus"], kind) for kind in kinds for source in sources[kind](detector)]
+
+    def kept_sources(self, run: str) -> list[tuple[str, str]]:
+        """The (corpus, split) whose kept features a training reads."""
+        if not self.study.is_cached(run):
+            return []
+        # A training that augments on the fly reads its training audio, but still its dev features.
+        kinds = ("train", "dev") if self.study.trains_on_features(run) else ("dev",)
+        return self.sources(run, *kinds)
+
+    def kept_features(self, run: str) -> list[Product]:
+        """The kept features that a training reads: values and index of every shard."""
+        return [
+            path
+            for corpus, split in sorted(set(self.kept_sources(run)))
+            for path in self._features.shards(self.study.features_id(run), corpus, split)
+        ]
+
+    def backbone(self, run: str) -> list[Product]:
+        """The files that a detector's backbone is loaded from."""
+        products = self._features.of_backbone(self.study.run(run).settings["frontend"])
+        if run not in self.adopted:
+            return products
+        # A detector that brings all weights needs no more of its backbone than the configuration.
+        return [path for path in products if isinstance(path.maker, Job) or Path(path).exists()]
+
+    def processes(self, run: str) -> int:
+        """How many processes a training has."""
+        recipe = self.study.run(run).settings["recipe"]
+        values = {**(recipe.get("preset") or {}).get("values", {}), **recipe}
+        return int(values.get("processes", 1))
+
+    # --- jobs ------------------------------------------------------------------------------
+
+    @rule()
+    def train(self, run: str, seed: int) -> Work:
+        """Train one detector with one seed."""
+        resolved = self.study.run(run)
+        settings = resolved.settings
+        sources = self.sources(run, "train", "dev")
+        modules = component_modules(settings)
+        noise: dict[str, str] = {}
+        lists: list[Product] = []
+        if "chain" in settings:
+            modules += effect_modules(settings["chain"])
+            noise = self._data.noise_folders(settings["chain"])
+            lists = self._data.noise(settings["chain"])
+        shards: dict[str, dict[str, Any]] = {}
+        for corpus, split in self.kept_sources(run):
+            values = self._features.values(self.study.features_id(run), corpus, split)
+            shards.setdefault(split, {})[corpus] = values
+        return Work(
+            inputs={
+                "backbone": self.backbone(run),
+                "features": self.kept_features(run),
+                "manifests": self._data.manifests_of(sources),
+                "noise": lists,
+            },
+            settings={
+                "run": run,
+                "settings": settings,
+                "train": self.study.config["detectors"][resolved.detector]["train"]["data"],
+                "dev": self.study.dev_sources(resolved.detector),
+                "manifests": {corpus: self.layout.manifest(corpus) for corpus, _ in sources},
+                "features": shards,
+                "noise": noise,
+                "seed": seed,
+                "folder": self.layout.detector(run, seed),
+                "work": self.layout.work(run, seed),
+            },
+            modules=modules,
+        )
+
+    @rule()
+    def adopt(self, adopted: str) -> Work:
+        """Take a detector folder from elsewhere into the study."""
+        run = self.study.run(adopted)
+        folder = Path(self.study.config["detectors"][run.detector]["folder"])
+        files = {
+            "detector": Product(str(folder / "detector.json")),
+            "model": Product(str(folder / "model.safetensors")),
+        }
+        return Work(
+            inputs=files,
+            settings={
+                "run": adopted,
+                "sha256": run.settings["sha256"],
+                "weights_sha256": run.settings["weights_sha256"],
+                "files": self.outside.files([files["model"]]),
+            },
+            # Not all of it has to be there, see `backbone`, but what is there is a part of the
+            # detector.
+            after=self._features.of_backbone(run.settings["frontend"]),
+        )
+
+    def _folder(self, run: str, seed: int) -> Job:
+        return self.adopt(run) if run in self.adopted else self.train(run, seed)
+
+    def described(self, run: str, seed: int) -> Product:
+        """The description of a detector, which knows its threshold and calibration."""
+        path = self.layout.detector_file(run, seed, "detector.json")
+        return self._folder(run, seed).product(path)
+
+    def weights(self, run: str, seed: int) -> Product:
+        """The weights of a detector."""
+        path = self.layout.detector_file(run, seed, "model.safetensors")
+        return self._folder(run, seed).product(path)
+
+    def folder(self, run: str, seed: int) -> list[Product]:
+        """What a detector is loaded from."""
+        return [self.described(run, seed), self.weights(run, seed)]
+
+    @target()
+    def detectors(self) -> list[Product]:
+        """The weights of every detector and seed."""
+        return [self.weights(run, seed) for run, seed in self.study.detector_seeds()]
+
+    @target(absent=NO_FEATURES)
+    def features(self) -> list[Product]:
+        """The kept output of front-ends: of what detectors are trained on, and what they score."""
+        cached = [run for run in self.study.runs if self.study.is_cached(run)]
+        trained = [path for run in cached for path in self.kept_features(run)]
+        scored = {
+            (self.study.features_id(run), *pair)
+            for run in cached
+            for pair in self.study.scored_by(run)
+        }
+        values = [
+            self._features.shard(*entry, shard)[0]
+            for entry in scored
+            for shard in self.study.shard_names(entry[-1])
+        ]
+        return sorted({*trained, *values})

@@ -1,0 +1,117 @@
+"""Plans in process: a study with everything, and stand-ins for code and recordings."""
+
+import copy
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from spoofscope.plan.jobs import Code, Context, Job, Product
+from spoofscope.plan.study_plan import Plan
+from spoofscope.study import MINI, Study
+from spoofscope.study_files import read_config
+
+
+class Recordings:
+    """What lies outside: every file has its name for a hash, with `changed` behind it."""
+
+    def __init__(self) -> None:
+        self.changed = ""
+
+    def files(self, paths: Iterable[str]) -> dict[str, str | None]:
+        return {str(path): f"{path}{self.changed}" for path in paths}
+
+    def folder(
+        self, what: str, root: str, recordings: str, output: str, find: Callable[[], Any]
+    ) -> str:
+        return f"{root}{self.changed}"
+
+    def made(self, what: str, recordings: str, reader: str, output: str) -> str | None:
+        return self.changed or None
+
+
+class Versions(Code):
+    """The version of every rule's script; that of the `edited` rule is another one."""
+
+    def __init__(self, edited: str = "") -> None:
+        super().__init__(Path(), Path())
+        self._edited = edited
+
+    def digest(self, rule: str, modules: Iterable[str], templates: Iterable[str]) -> str:
+        return f"{rule} edited" if rule == self._edited else rule
+
+
+def plan_of(study: Study, edited: str = "", outside: Recordings | None = None) -> Plan:
+    """The plan of a study."""
+    return Plan(Context(study, outside or Recordings(), Versions(edited)))
+
+
+def study_with_everything(folder: Path) -> Study:
+    """The mini study with what it lacks, so that every rule has a job.
+
+    Args:
+        folder: for what comes from outside.
+    """
+    config = copy.deepcopy(read_config(MINI))
+    corpora, detectors = config["corpora"], config["detectors"]
+    corpora["fetched"] = {
+        "type": "folder",
+        "archives": [{"url": "https://example.org/a.tar.gz", "sha256": "0" * 64}],
+    }
+    corpora["placed"] = {"type": "folder", "path": str(folder / "corpus")}
+    config["noise"]["musan"] = {"path": str(folder / "musan")}
+    (folder / "backbone").mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (folder / "backbone" / name).write_text("{}")
+    (folder / "adopted").mkdir()
+    frontend = {
+        "type": "ssl",
+        "backbone": {"family": "wavlm", "folder": str(folder / "backbone")},
+    }
+    described = {
+        "frontend": frontend,
+        "backend": {"type": "linear"},
+        "input": {"length": 16000},
+        "weights_sha256": "0" * 64,
+        "meta": {},
+    }
+    (folder / "adopted" / "detector.json").write_text(json.dumps(described))
+    detectors["adopted"] = {"folder": str(folder / "adopted")}
+    given = {"path": str(folder / "scores.tsv"), "format": "tsv", "higher": "bonafide"}
+    detectors["foreign"] = {
+        "scores": [{"corpus": "mini", "split": split, **given} for split in ("dev", "eval")]
+    }
+    detectors["wider_{n}"] = {**detectors["fbank_cnn"], "grid": {"n": [16000, 36000]}}
+    detectors["wider_{n}"]["input"] = {"length": "{n}"}
+    detectors["depth"] = copy.deepcopy(detectors["wav2vec2_aasist"])
+    config["frontends"]["wav2vec2_deep"] = {**config["frontends"]["wav2vec2"], "n_layers": 3}
+    detectors["depth"]["frontend"] = "wav2vec2_deep"
+    detectors["nearest"] = {
+        "frontend": "packets",
+        "backend": {"type": "fingerprint"},
+        "input": {"length": 16000},
+        "train": {"data": [{"corpus": "mini"}]},
+    }
+    config["fusion"]["all"]["detectors"].append("foreign")
+    config["exports"]["calibrated"] = True
+    config["tdcf"] = [
+        {
+            "corpus": "mini",
+            "split": "eval",
+            "form": "2019",
+            "scores": str(folder / "verifier.txt"),
+        }
+    ]
+    return Study(config)
+
+
+def jobs_of(products: Iterable[Product]) -> dict[tuple[str, tuple[Any, ...]], Job]:
+    """All jobs behind some products, by rule and values of wildcards."""
+    jobs: dict[tuple[str, tuple[Any, ...]], Job] = {}
+    pending = [product.maker for product in products]
+    while pending:
+        job = pending.pop()
+        if isinstance(job, Job) and (job.rule, job.values) not in jobs:
+            jobs[job.rule, job.values] = job
+            pending += [product.maker for product in job.products]
+    return jobs
