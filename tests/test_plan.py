@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from planning import Recordings, jobs_of, plan_of, study_with_everything
 
+from planning import Recordings, jobs_of, plan_of, study_with_everything
 from spoofscope.errors import ConfigError
 from spoofscope.plan.jobs import Job, Product, Rule
 from spoofscope.plan.study_plan import Plan
