@@ -225,23 +225,10 @@ def test_stages_of_a_finished_study_have_nothing_to_do(study):
 
 # --- refusals ----------------------------------------------------------------------------------
 
+# A figure, a stage and a file; `tests/test_plan.py` asks for all of them.
 NOTHING = {
-    "figure_artefact_correlations": "(section `artefacts`)",
-    "figure_attribution_examples": "(section `attribution`)",
     "figure_attribution_mean": "(section `attribution`, key `averages`)",
-    "figure_comparisons": "(section `comparisons`)",
-    "figure_disagreements": "(section `disagreements`)",
-    "figure_generator_matrix": "(section `generators`)",
-    "table_generator_matrix": "(section `generators`)",
-    "figure_reliability": "(section `reliability`)",
     "exports": "(section `exports`)",
-    "grids": "(an entry with the key `grid`, of more than one point)",
-    "layer_costs": "(section `layers`, key `costs`)",
-    "figure_layer_depth": "no detectors differ in nothing but the `n_layers`",
-    "figure_layer_pareto": "(section `layers`, key `costs`)",
-    "figure_layer_probes": "(section `layers`, key `probes`)",
-    "figure_layer_weights": "no detector has an SSL front-end",
-    "attributions": "(section `attribution`)",
     "results/tiny/figures/localisation.pdf": "(section `attribution`, and the key `segments`",
 }
 
@@ -278,12 +265,6 @@ def test_a_misspelt_target_or_option(bare):
     )
     text = bare.refuse("-n", "--configfile", name, "--configfile", name)
     assert "ConfigError: --configfile is given twice" in text
-
-
-def test_features_that_are_not_kept(bare):
-    study = {**TINY_STUDY, "frontends": {"lfcc": {"type": "lfcc", "cache": "none"}}}
-    text = bare.refuse("-n", "features", "--configfile", bare.write_study(study))
-    assert "no front-end is both frozen and cached" in text
 
 
 def test_localisation_where_nothing_is_known(bare):
