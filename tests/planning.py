@@ -1,11 +1,11 @@
 """Plans in process: a study with everything, and stand-ins for code and recordings."""
 
 import copy
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from detector_folders import write_detector
 from spoofscope.plan.jobs import Code, Context, Job, Product
 from spoofscope.plan.study_plan import Plan
 from spoofscope.study import MINI, Study
@@ -63,19 +63,8 @@ def study_with_everything(folder: Path) -> Study:
     (folder / "backbone").mkdir()
     for name in ("config.json", "model.safetensors"):
         (folder / "backbone" / name).write_text("{}")
-    (folder / "adopted").mkdir()
-    frontend = {
-        "type": "ssl",
-        "backbone": {"family": "wavlm", "folder": str(folder / "backbone")},
-    }
-    described = {
-        "frontend": frontend,
-        "backend": {"type": "linear"},
-        "input": {"length": 16000},
-        "weights_sha256": "0" * 64,
-        "meta": {},
-    }
-    (folder / "adopted" / "detector.json").write_text(json.dumps(described))
+    backbone = {"family": "wavlm", "folder": str(folder / "backbone")}
+    write_detector(folder / "adopted", frontend={"type": "ssl", "backbone": backbone})
     detectors["adopted"] = {"folder": str(folder / "adopted")}
     given = {"path": str(folder / "scores.tsv"), "format": "tsv", "higher": "bonafide"}
     detectors["foreign"] = {

@@ -65,8 +65,9 @@ class Corpora(Stage):
             for corpus, entry in self.study.corpora.items()
             if entry["type"] == "mini" and hash8(self.study.generated(entry)) == generated
         ]
-        changed = {"recordings": text for text in texts if text is not None}
-        return Work(settings={**self.generated[generated], **changed})
+        changed = [text for text in texts if text is not None]
+        recordings = {"recordings": changed[-1]} if changed else {}
+        return Work(settings={**self.generated[generated], **recordings})
 
     def _labels(self, corpus: str) -> list[Product]:
         """The files whose labels a manifest is made from, or that say that they are there."""
