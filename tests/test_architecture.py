@@ -58,6 +58,7 @@ FLOORS: dict[str, float] = {
     "records": 4,
     "outside": 4,
     "launch": 4,
+    "snakemake_inside": 4,
     "targets": 4,
     "columns": 4,
     "needs": 4,

@@ -12,10 +12,8 @@ import logging
 import os
 import platform
 import re
-import shlex
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,15 +45,6 @@ def give_jobs_library(folder: Path) -> None:
     """
     paths = [str(folder), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
-
-
-def quote_interpreter() -> None:
-    """Let Snakemake start jobs where the path of the environment has a blank.
-
-    It puts the interpreter's path into the shell's commands as it is.
-    """
-    if not sys.executable.startswith("'"):
-        sys.executable = shlex.quote(sys.executable)
 
 
 def warnings_of(manifests: Mapping[str, str | Path]) -> list[str]:

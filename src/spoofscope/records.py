@@ -17,6 +17,7 @@ from typing import Any
 from spoofscope.errors import ProvenanceError
 from spoofscope.identity import plain
 from spoofscope.provenance.sidecars import SUFFIX, read_sidecar
+from spoofscope.snakemake_inside import Records
 
 _LOGGER = logging.getLogger("spoofscope.records")
 _NEEDED = ("rule", "parameters", "inputs", "outputs", "started", "seconds")
@@ -50,17 +51,11 @@ def restore_records(sidecars: Iterable[Path]) -> int:
     Returns:
         The number of records written.
     """
-    from snakemake.persistence.file import FilePersistence
-
     sidecars = list(sidecars)
     if not sidecars and not os.path.isdir(".snakemake/metadata"):
         return 0
-    records = FilePersistence(nolock=True)
-    _drop_unreadable(Path(records._metadata_path), Path(records._incomplete_path))
-
-    def lacks(path: str) -> bool:
-        return not os.path.exists(records._record_path(records._metadata_path, path))
-
+    records = Records()
+    _drop_unreadable(records.metadata, records.incomplete)
     told: list[dict[str, Any]] = []
     damaged: list[str] = []
     written = 0
@@ -75,10 +70,9 @@ def restore_records(sidecars: Iterable[Path]) -> int:
             if not os.path.exists(output):
                 continue
             damaged.append(str(error))
-            if not lacks(output):
-                records._delete_record(output)
-            record = _record(rule="unknown", input=[], params=[_DAMAGED])
-            records._write_record(output, record)
+            if not records.lacks(output):
+                records.delete(output)
+            records.write(output, rule="unknown", input=[], params=[_DAMAGED])
             written += 1
     for message in damaged[:_NAMED]:
         _LOGGER.warning("%s; its job is made again", message)
@@ -90,11 +84,12 @@ def restore_records(sidecars: Iterable[Path]) -> int:
         used = {entry["path"]: entry.get("sha256") for entry in origin["inputs"]}
         started = datetime.datetime.fromisoformat(origin["started"]).timestamp()
         for made in origin["outputs"]:
-            if not lacks(made["path"]):
+            if not records.lacks(made["path"]):
                 continue
             if os.path.exists(made["path"]) and os.path.getsize(made["path"]) != made["bytes"]:
                 continue
-            record = _record(
+            records.write(
+                made["path"],
                 rule=origin["rule"],
                 input=sorted(used),
                 params=[repr(plain(origin["parameters"]))],
@@ -106,28 +101,19 @@ def restore_records(sidecars: Iterable[Path]) -> int:
                     if own or path in hashes
                 },
             )
-            records._write_record(made["path"], record)
             written += 1
     return written
 
 
-def _record(**values: Any) -> Any:
-    from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
-
-    return MetadataRecord(record_format_version=RECORD_FORMAT_VERSION, incomplete=False, **values)
-
-
 def _drop_unreadable(metadata: Path, incomplete: Path) -> None:
     """Delete what a full disk or a power cut has left of Snakemake's records."""
-    from snakemake.persistence import MetadataRecord
-
     dropped = 0
     for path in _files(metadata):
         try:
             record = json.loads(path.read_bytes())
             if not record:
                 raise ValueError("it is empty")
-            MetadataRecord.model_validate(record)
+            Records.check(record)
         except (OSError, ValueError, RecursionError):
             path.unlink(missing_ok=True)
             dropped += 1

@@ -1,13 +1,12 @@
 """What a run was asked for: rules and files, checked before anything is planned."""
 
-import contextlib
 import difflib
-import io
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from spoofscope.errors import ConfigError
 from spoofscope.files import one_line
+from spoofscope.snakemake_inside import targets_of
 from spoofscope.study_files import read_config
 
 
@@ -23,12 +22,7 @@ def asked_targets(arguments: Sequence[str]) -> list[str]:
     program = Path(arguments[0])
     if program.name != "snakemake" and program.parts[-2:] != ("snakemake", "__main__.py"):
         return []
-    from snakemake.cli import parse_args
-
-    # It has said already which profile it takes.
-    with contextlib.redirect_stderr(io.StringIO()):
-        _, options = parse_args(list(arguments[1:]))
-    return list(options.targets)
+    return targets_of(arguments[1:])
 
 
 def asked_study_files(arguments: Sequence[str]) -> list[str]:

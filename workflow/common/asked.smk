@@ -1,25 +1,18 @@
 # What was asked for by name is looked at before any job is planned: with all rules read.
+from spoofscope.snakemake_inside import makers, rules_without_wildcards
 from spoofscope.targets import asked_targets, check_targets
-
-
-def makers(target):
-    """The rules that a target is about."""
-    if workflow.is_rule(target):
-        return [workflow.get_rule(target)]
-    return [rule for rule in workflow.rules if rule.is_producer(target)]
 
 
 def check_asked(targets):
     check_targets(
         targets,
-        [rule.name for rule in workflow.rules if not rule.has_wildcards()],
+        rules_without_wildcards(workflow),
         PLAN.everything_kept(),
-        lambda target: bool(makers(target)),
+        lambda target: bool(makers(workflow, target)),
     )
     for target in targets:
-        # Named so that the linter does not take the line for the head of a rule.
-        for maker in makers(target):
-            if message := PLAN.lacking(maker.name):
+        for maker in makers(workflow, target):
+            if message := PLAN.lacking(maker):
                 raise ConfigError(message)
 
 

@@ -2,6 +2,13 @@
 from spoofscope import launch
 from spoofscope.errors import SpoofscopeError
 from spoofscope.identity import planned_digests
+from spoofscope.snakemake_inside import (
+    fix_parameters,
+    give_cluster_jobs,
+    outputs_to_make,
+    quote_interpreter,
+    slurm_prefix,
+)
 
 RULES = [
     ROOT / "Snakefile",
@@ -13,7 +20,7 @@ for path in RULES:
     planned_digests(path)
 
 launch.give_jobs_library(ROOT / "src")
-launch.quote_interpreter()
+quote_interpreter()
 
 # Each job of a cluster reads these files again on its node.
 if not workflow.is_main_process:
@@ -22,7 +29,7 @@ if not workflow.is_main_process:
 
 def places():
     """The folders that this run writes to, which runs of other checkouts may write to as well."""
-    made = [str(path) for job in workflow.dag.needrun_jobs() for path in job.output]
+    made = outputs_to_make(workflow)
     return [
         place
         for place in (STUDY.root, STUDY.data_root)
@@ -48,19 +55,16 @@ onerror:
 onstart:
     try:
         launch.one_run_at_a_time(places())
-        if workflow.executor_plugin.name == "slurm":
-            launch.cancel_leftover_jobs(workflow.executor_settings.jobname_prefix)
+        on_slurm, prefix = slurm_prefix(workflow)
+        if on_slurm:
+            launch.cancel_leftover_jobs(prefix)
     except SpoofscopeError as error:
         # Of other exceptions Snakemake shows where in the code they come from.
         raise WorkflowError(str(error)) from None
-    # Parameters are worked out once per job; now, so that no later edit can get into them.
-    for job in workflow.dag.needrun_jobs():
-        if job.rule.module_globals.get("STUDY") is STUDY:
-            job.params
+    fix_parameters(workflow, STUDY)
     recorded = launch.record_launch(
         STUDY.written, PLAN.code.sources, RULES, places()
     )
-    # Cluster jobs are told the configuration files of this process: from now on, the record. A
-    # module's study is a part of its caller's configuration, and its jobs refuse another one.
+    # A module's study is a part of its caller's configuration, and its jobs refuse another one.
     if not IS_MODULE:
-        workflow.config_settings.configfiles = [recorded]
+        give_cluster_jobs(workflow, recorded)

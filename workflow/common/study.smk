@@ -5,7 +5,6 @@ import re
 import sys
 
 from snakemake.logging import logger
-from snakemake.path_modifier import PathModifier
 
 from spoofscope.columns import check_columns
 from spoofscope.errors import ConfigError
@@ -17,6 +16,7 @@ from spoofscope.needs import as_text, missing
 from spoofscope.outside import Outside
 from spoofscope.plan.jobs import Code, Context
 from spoofscope.plan.study_plan import Plan
+from spoofscope.snakemake_inside import configured_by_options, taken_prefix
 from spoofscope.study import Study, local_gpu
 from spoofscope.study_files import located, merged, read_config, typed
 
@@ -39,13 +39,11 @@ if not IS_MODULE:
             read_config(configured)
     except ConfigError as error:
         refused(error)
-    config = merged(config, typed(workflow.config_settings.config))
+    config = merged(config, typed(configured_by_options(workflow)))
 
-# A module can be given a prefix, the folder for all that it makes. Snakemake would put it before the
-# paths of rules, whoever they belong to, and not before those that parameters hold. So it is taken
-# over here, and put before the three folders that everything made is in.
-_prefixed = workflow.modifier.path_modifier.replace_prefix
-workflow.modifier.path_modifier = PathModifier(None, None, workflow)
+# A module can be given a prefix, the folder for all that it makes. It is put before the three folders
+# that everything made is in.
+_prefixed = taken_prefix(workflow)
 
 
 def placed(folder):

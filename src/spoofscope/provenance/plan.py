@@ -18,7 +18,14 @@ from typing import Any
 import yaml
 
 from spoofscope.errors import ProvenanceError, SpoofscopeError
+from spoofscope.identity import planned_digests
 from spoofscope.launch import VARIABLE
+from spoofscope.snakemake_inside import (
+    interrupted_outputs,
+    planned,
+    planned_jobs,
+    temporary_outputs,
+)
 from spoofscope.study_files import read_config
 
 PROFILE = Path("profiles/local/profile.yaml")
@@ -144,80 +151,32 @@ def _mirror(source: Path, target: Path) -> None:
 
 def _answer(configfiles: Sequence[str], records: Path) -> dict[str, Any]:
     """What Snakemake says; whatever it writes about files goes to the folder `records`."""
-    from snakemake.api import SnakemakeApi
-    from snakemake.cli import parse_size_in_bytes
-    from snakemake.persistence.file import FilePersistence
-    from snakemake.settings.enums import Quietness
-    from snakemake.settings.types import (
-        ConfigSettings,
-        DAGSettings,
-        OutputSettings,
-        RerunTrigger,
-        ResourceSettings,
-    )
-
     for name in ("metadata", "incomplete"):
         _mirror(Path(".snakemake") / name, records / name)
-    opened = FilePersistence.__init__
-
-    def open_here(self: Any, **settings: Any) -> None:
-        opened(self, **{**settings, "path": records})
-
-    FilePersistence.__init__ = open_here
     profile = yaml.safe_load(PROFILE.read_text(encoding="utf-8"))
-    with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as snakemake:
-        # The settings as `snakemake --profile profiles/local -n` would make them.
-        api = snakemake.workflow(
-            resource_settings=ResourceSettings(cores=1),
-            config_settings=ConfigSettings(configfiles=[Path(name) for name in configfiles]),
-            snakefile=Path("Snakefile"),
-        )
-        api.dag(
-            DAGSettings(
-                rerun_triggers=RerunTrigger.parse_choices_set(profile["rerun-triggers"]),
-                max_checksum_file_size=parse_size_in_bytes(profile["max-checksum-file-size"]),
-                force_incomplete=profile["rerun-incomplete"],
-            )
-        )
-        workflow = api._workflow
-        workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
-        workflow._build_dag()
+    with planned(configfiles, profile, records) as workflow:
         return _describe(workflow)
 
 
 def _describe(workflow: Any) -> dict[str, Any]:
-    from snakemake.io import is_flagged
-
-    from spoofscope.identity import planned_digests
-
-    dag = workflow.dag
-
-    async def incomplete() -> set[str]:
-        return {
-            str(file) for job in dag.jobs for file in await workflow.persistence.incomplete(job)
-        }
-
-    interrupted = workflow.async_run(incomplete())
+    interrupted = interrupted_outputs(workflow)
     jobs = []
-    for level in dag.toposorted():
-        for job in sorted(level, key=lambda job: list(map(str, job.output))):
-            if not job.output:
-                continue
-            outputs = [str(file) for file in job.output]
-            jobs.append(
-                {
-                    "rule": job.rule.name,
-                    "wildcards": dict(job.wildcards.items()),
-                    "inputs": sorted({str(file) for file in job.input}),
-                    "outputs": outputs,
-                    "temporary": [str(file) for file in job.output if is_flagged(file, "temp")],
-                    "log": str(job.log[0]) if job.log else None,
-                    "benchmark": str(job.benchmark) if job.benchmark else None,
-                    "parameters": job.params.cfg,
-                    "reason": str(dag.reason(job)) if dag.needrun(job) else "",
-                    "interrupted": not interrupted.isdisjoint(outputs),
-                }
-            )
+    for job, reason in planned_jobs(workflow):
+        outputs = [str(file) for file in job.output]
+        jobs.append(
+            {
+                "rule": job.rule.name,
+                "wildcards": dict(job.wildcards.items()),
+                "inputs": sorted({str(file) for file in job.input}),
+                "outputs": outputs,
+                "temporary": temporary_outputs(job),
+                "log": str(job.log[0]) if job.log else None,
+                "benchmark": str(job.benchmark) if job.benchmark else None,
+                "parameters": job.params.cfg,
+                "reason": reason,
+                "interrupted": not interrupted.isdisjoint(outputs),
+            }
+        )
     checkout = Path(workflow.basedir)
     plan = workflow.globals["PLAN"]
     study, outside = plan.study, plan.outside
