@@ -442,6 +442,7 @@ def test_costs_are_joined_with_error_rates():
         pareto_table(costs.with_columns(run=pl.lit("x")), MEASURED, ["ms"])
 
 
+@pytest.mark.slow
 def test_costs_are_measured_and_grow_with_depth(tmp_path):
     # Large enough for memory and parameters to show beside what a process takes anyway.
     folder = tmp_path / "b"
@@ -473,6 +474,7 @@ def test_costs_are_measured_and_grow_with_depth(tmp_path):
         assert (got["threads"], got["batch_size"], got["repeats"]) == (1, 1, 3)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_measured_says_why(backbone):
     broken = {
         "frontend": {"type": "ssl", "backbone": backbone, "n_layers": 99},

@@ -149,6 +149,7 @@ def test_every_sentence_has_a_pause_and_two_words_in_a_row(n_words):
 # ---------------------------------------------------------------- the tree as a whole
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes_in_another_process_too(tmp_path):
     generate_corpus(tmp_path / "here", TINY, seed=5)
     program = (

@@ -134,6 +134,7 @@ def test_logits_equal_the_released_forward_pass_in_double_precision(
     np.testing.assert_allclose(logits, released.raw_logits(state, x), rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "samples"), [("clovaai-aasist", 70000), ("clovaai-aasist-l", 25000)]
 )

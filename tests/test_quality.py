@@ -171,6 +171,7 @@ print(json.dumps({"grown_mb": (after - before) / 1024, **judgement}))
 """
 
 
+@pytest.mark.slow
 def test_forty_minutes_are_judged_window_by_window(tmp_path):
     """As one array, resampled and cut, this recording would take some hundred megabytes."""
     torch.manual_seed(0)

@@ -157,6 +157,7 @@ def test_too_short_clips_and_impossible_options_are_refused() -> None:
         build(variant="large")
 
 
+@pytest.mark.slow
 def test_training_teaches_it_noise_from_tones(tmp_path: Path) -> None:
     manifest = write_corpus(tmp_path / "corpus", {"train": 16, "dev": 12}, samples=(2800, 3000))
     job = TrainingJob(

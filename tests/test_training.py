@@ -316,6 +316,7 @@ def test_same_job_gives_the_same_bytes_and_another_seed_does_not(
     )
 
 
+@pytest.mark.slow
 def test_workers_and_memory_change_nothing(tmp_path: Path, manifest: Path) -> None:
     train(make_job(manifest), tmp_path / "a", tmp_path / "wa")
     for name, change in (("b", {"num_workers": 2}), ("c", {"cache_audio_mb": 0})):
@@ -362,6 +363,7 @@ def test_accumulated_batches_are_one_large_batch(tmp_path: Path, manifest: Path)
     assert next(losses) == pytest.approx(next(losses), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_augmentation_changes_the_training_and_repeats(tmp_path: Path, manifest: Path) -> None:
     chain = Augmentation([{"effect": "rawboost", "algorithm": 5}], {}, 1)
     train(make_job(manifest), tmp_path / "plain", tmp_path / "w0")
