@@ -95,7 +95,7 @@ def _corpora(study: Study) -> list[Need]:
             source = source_of(entry["type"]) or "-"
             found.append(_placed("corpus", name, study.corpus_root(name), source))
         for archive in entry.get("archives", []):
-            place = f"{study.data_root}/downloads/{archive['sha256']}.archive"
+            place = study.layout.archive(archive["sha256"])
             present = Path(place).is_file()
             found.append(Need("archive", name, place, archive["url"], True, present))
     return found
