@@ -332,7 +332,7 @@ def test_damaged_on_the_way(case, monkeypatch):
 
 @each_rule(always=["augment"], rules=["augment", "extract_features"])
 def test_damaged_recording(case):
-    """Recordings are no declared inputs; who reads them sees that they are cut short."""
+    """A recording that the workflow itself made is made again, before anything reads it."""
     manifest = next(entry["path"] for entry in case.job["inputs"] if "/manifests/" in entry["path"])
     split = case.job["parameters"].get("split", "train")
     rows = [line.split("\t") for line in (case.study.folder / manifest).read_text().splitlines()]
@@ -340,8 +340,6 @@ def test_damaged_recording(case):
     recording = row["path"]
     case.unmake()
     damage(case.study.folder / recording, truncate=True)
-    text = case.study.refuse(*case.arguments)
-    assert recording in text
-    assert case.made() == []
-    shutil.copy(case.undisturbed.folder / recording, case.study.folder / recording)
+    planned = case.study.snakemake("-n", *case.arguments).stdout
+    assert f"1 recording replaced ('{recording}')" in planned
     case.repair()
