@@ -58,7 +58,7 @@ def main() -> None:
         paths = [str(path) for path in Path("own").rglob("*.wav")]
         write_recordings("own.json", [look_at(path) for path in paths])
         sidecar = {
-            **{key: {} for key in ("rule", "code", "git", "packages", "wildcards")},
+            **{"rule": "manifest", "code": "0", "git": {}, "packages": {}, "wildcards": {}},
             **{"inputs": [], "outputs": [], "parameters": {"recordings": outcome}},
             **{"started": "2026-01-01T00:00:00+00:00", "seconds": 1.0},
         }
