@@ -58,8 +58,10 @@ def main() -> None:
         paths = [str(path) for path in Path("own").rglob("*.wav")]
         write_recordings("own.json", [look_at(path) for path in paths])
         sidecar = {
-            **{"rule": "manifest", "code": "0", "git": {}, "packages": {}, "wildcards": {}},
-            **{"inputs": [], "outputs": [], "parameters": {"recordings": outcome}},
+            **{"rule": "manifest", "code": "0", "device": "cpu", "host": "here"},
+            **{"git": {"commit": None, "dirty": None}, "packages": {}, "wildcards": {}},
+            **{"inputs": [], "outputs": [{"path": "own.tsv", "bytes": 0, "sha256": "0"}]},
+            "parameters": {"recordings": outcome},
             **{"started": "2026-01-01T00:00:00+00:00", "seconds": 1.0},
         }
         write_sidecar("own.tsv.origin.json", sidecar)
