@@ -419,13 +419,12 @@ def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
 
 def test_turns_are_taken_in_the_order_of_asking() -> None:
     turns, order = Turns(), []
-    started = threading.Barrier(2)
+    has_turn, all_wait = threading.Event(), threading.Event()
 
     def long_work() -> None:
         with turns.turn():
-            started.wait()
-            while len(turns._waiting) < 3:
-                time.sleep(0.001)
+            has_turn.set()
+            assert all_wait.wait(60)
             for step in range(3):
                 order.append(f"long {step}")
                 turns.pass_on()
@@ -436,14 +435,15 @@ def test_turns_are_taken_in_the_order_of_asking() -> None:
 
     threads = [threading.Thread(target=long_work)]
     threads[0].start()
-    started.wait()
+    assert has_turn.wait(60)
     for name in ("short a", "short b"):
         threads.append(threading.Thread(target=short_work, args=(name,)))
         threads[-1].start()
         while len(turns._waiting) < len(threads):
             time.sleep(0.001)
+    all_wait.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert order == ["long 0", "short a", "short b", "long 1", "long 2"]
 
 
