@@ -19,12 +19,12 @@ from spoofscope.figures import generator_matrix
 from spoofscope.metrics import generators, rates
 from spoofscope.metrics.decisions import balanced_accuracy, eer_hard
 from spoofscope.metrics.tables import evaluate
-from spoofscope.report.generators import (
+from spoofscope.study import Study
+from spoofscope.summaries.generator_matrix import (
     generator_summary,
     generator_table,
     read_generator_matrix,
 )
-from spoofscope.study import Study
 from spoofscope.tables import write_table
 
 ROOT = Path(__file__).resolve().parents[1]

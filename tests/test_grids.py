@@ -10,11 +10,11 @@ import yaml
 
 from detector_folders import write_detector
 from spoofscope.errors import ConfigError, DetectorError
-from spoofscope.figures import grids as figures
-from spoofscope.figures.inputs import METRIC_COLUMNS
+from spoofscope.figures import grid as figures
 from spoofscope.grids import expand
-from spoofscope.report.grids import grid_table, point_table
 from spoofscope.study import Study
+from spoofscope.summaries.grid import grid_table, point_table
+from spoofscope.summaries.inputs import METRIC_COLUMNS
 from spoofscope.tables import write_table
 
 # Every detector of a family and depth on every corpus, with weights that follow the corpus.

@@ -22,7 +22,7 @@ STUDY = {"study": "s", "seed": 1}
 def project(tmp_path, monkeypatch):
     """Two scripts, one of which uses a module; a rule file; and the record of a launch."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(launch.VARIABLE, "")
+    monkeypatch.setenv(launch.LAUNCH, "")
     (tmp_path / "pkg").mkdir()
     (tmp_path / "pkg/__init__.py").write_text("")
     (tmp_path / "pkg/metrics.py").write_text('"""Rates."""\n\nRATE = 1\n')
@@ -161,16 +161,16 @@ def test_claims_of_one_output_meet_wherever_jobs_were_started(project, tmp_path_
 
 def test_a_new_launch_replaces_the_record_of_the_old(project, monkeypatch):
     start(project)
-    old = os.environ[launch.VARIABLE]
+    old = os.environ[launch.LAUNCH]
     launch.record_launch({**STUDY, "seed": 2}, {}, [])
     assert len(list(launch.FOLDER.glob("*.json"))) == 2
-    monkeypatch.setenv(launch.VARIABLE, old)
+    monkeypatch.setenv(launch.LAUNCH, old)
     with pytest.raises(ConfigError, match="another run was started"):
         launch.check_code("0" * 12)
 
 
 def test_without_a_record_nothing_is_compared(project, monkeypatch):
-    monkeypatch.delenv(launch.VARIABLE)
+    monkeypatch.delenv(launch.LAUNCH)
     launch.check_code("0" * 12)
     launch.check_cluster_job(STUDY)
     launch.end_with_main_process()

@@ -18,9 +18,9 @@ from spoofscope.figures.style import legend_below, new_figure
 from spoofscope.metrics.paired import compare
 from spoofscope.metrics.reliability import reliability
 from spoofscope.metrics.tables import evaluate
-from spoofscope.report.breakdowns import breakdowns
-from spoofscope.report.comparisons import comparisons
 from spoofscope.study import Study, read_config
+from spoofscope.summaries.breakdowns import breakdowns
+from spoofscope.summaries.comparisons import comparisons
 
 ROOT = Path(__file__).resolve().parents[1]
 N = 80

@@ -26,10 +26,8 @@ from spoofscope.errors import ConfigError, ProvenanceError
 from spoofscope.files import printable, read_json, write_json
 from spoofscope.identity import hash8, planned_digests, source_digests
 from spoofscope.locks import FOLDER, SHARED, forget_claims, keep_lock
+from spoofscope.provenance.record import LAUNCH
 from spoofscope.provenance.sidecars import read_sidecar
-
-VARIABLE = "SPOOFSCOPE_LAUNCH"
-"""Environment variable with the path of the record, for all jobs of the run."""
 
 _logger = logging.getLogger("spoofscope.launch")
 
@@ -159,12 +157,12 @@ def record_launch(
     write_json(launch_file, record)
     for path in former:
         path.unlink(missing_ok=True)
-    os.environ[VARIABLE] = str(launch_file)
+    os.environ[LAUNCH] = str(launch_file)
     return study_file
 
 
 def _record() -> dict[str, Any] | None:
-    path = os.environ.get(VARIABLE)
+    path = os.environ.get(LAUNCH)
     if path is None:
         return None
     if not Path(path).exists():

@@ -126,7 +126,7 @@ def test_former_settings_are_orphans(tiny_copy):
 
 def test_edited_code(tiny_copy):
     """An edit that counts is named with its file; what is made then is of uncommitted code."""
-    name = "src/spoofscope/report/headline.py"
+    name = "src/spoofscope/summaries/headline.py"
     module = tiny_copy.folder / name
     module.write_text(module.read_text() + "\nEXTRA = 1\n")
     kinds = found(tiny_copy)

@@ -3,6 +3,6 @@
 from spoofscope.job import job
 
 with job(snakemake) as cfg:
-    from spoofscope.figures.grids import draw
+    from spoofscope.figures.grid import draw
 
     draw(snakemake.input.table, dict(cfg["axes"]), dict(snakemake.output.items()))

@@ -3,7 +3,7 @@
 from spoofscope.job import job
 
 with job(snakemake) as cfg:
-    from spoofscope.report.grids import point_table
+    from spoofscope.summaries.grid import point_table
     from spoofscope.tables import write_table
 
     write_table(

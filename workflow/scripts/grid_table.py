@@ -3,7 +3,7 @@
 from spoofscope.job import job
 
 with job(snakemake) as cfg:
-    from spoofscope.report.grids import grid_table
+    from spoofscope.summaries.grid import grid_table
     from spoofscope.tables import write_table
 
     write_table(snakemake.output[0], grid_table(cfg["axes"], cfg["points"], snakemake.input))

@@ -3,7 +3,7 @@
 from spoofscope.job import job
 
 with job(snakemake) as cfg:
-    from spoofscope.report.breakdowns import breakdowns
+    from spoofscope.summaries.breakdowns import breakdowns
     from spoofscope.tables import write_table
 
     table = breakdowns(cfg["systems"], snakemake.input.metrics, cfg["conditions"])

@@ -3,7 +3,7 @@
 from spoofscope.job import job
 
 with job(snakemake) as cfg:
-    from spoofscope.report.comparisons import comparisons
+    from spoofscope.summaries.comparisons import comparisons
     from spoofscope.tables import write_table
 
     table = comparisons(

@@ -4,7 +4,7 @@ from spoofscope.job import job
 
 with job(snakemake) as cfg:
     from spoofscope.metrics.generators import over_trainings
-    from spoofscope.report.generators import generator_table
+    from spoofscope.summaries.generator_matrix import generator_table
     from spoofscope.tables import write_table
 
     table = generator_table(cfg["systems"], cfg["sets"], cfg["threshold"], **cfg["bootstrap"])

@@ -3,7 +3,7 @@
 from spoofscope.job import job
 
 with job(snakemake) as cfg:
-    from spoofscope.report.headline import headline
+    from spoofscope.summaries.headline import headline
     from spoofscope.tables import write_table
 
     write_table(snakemake.output[0], headline(cfg["systems"], snakemake.input.metrics))

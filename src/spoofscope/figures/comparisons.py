@@ -9,48 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
 from spoofscope.figures.style import new_figure, save
-from spoofscope.metrics.paired import ALPHA, METRICS, SCHEMA
-from spoofscope.tables import read_table
+from spoofscope.metrics.paired import ALPHA, METRICS
+from spoofscope.summaries.comparisons import read_comparisons, within_reach
 
 # Title, factor and format of each metric.
 _SHOWN: dict[str, tuple[str, float, str]] = {
     "eer": ("EER, percentage points", 100.0, "{:+.1f}"),
     "min_dcf": ("minDCF", 1.0, "{:+.2f}"),
 }
-# Empty where so few trials or clusters carry no interval and no p.
-_OPTIONAL = ("ci_low", "ci_high", "p", "p_holm", "p_smallest")
-_COLUMNS = {
-    "corpus": pl.String(),
-    "split": pl.String(),
-    **{name: kind for name, kind in SCHEMA.items() if name not in (*_OPTIONAL, "n_clusters")},
-}
-
-
-def read_comparisons(path: str) -> pl.DataFrame:
-    """The table of comparisons; what is not defined is null.
-
-    Raises:
-        TableError: as `tables.read_table`.
-    """
-    return read_table(path, _COLUMNS).with_columns(
-        *(pl.col(name).replace("", None).cast(pl.Float64) for name in _OPTIONAL),
-        pl.col("n_clusters").replace("", None).cast(pl.Int64),
-    )
-
-
-def within_reach(own: pl.DataFrame) -> str | None:
-    """Of the comparisons on one set, why none can be significant; None where one can."""
-    row = own.row(0, named=True)
-    smallest = row["p_smallest"]
-    if smallest is not None and smallest < ALPHA:
-        return None
-    n, what = row["n_clusters"], "speakers (or what is resampled)"
-    if n is None:
-        n, what = min(row["n_bonafide"], row["n_spoof"]), "trials of the rarer class"
-    pairs = own.height // own["metric"].n_unique()
-    least = "there is no p value" if smallest is None else f"p is at least {smallest:.2g}"
-    many = f"{pairs} pair{'s' if pairs != 1 else ''}"
-    return f"none can be significant: {many}, {n} {what}; {least} after correction"
 
 
 def draw(table: str, outputs: Mapping[str, str]) -> None:

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtri
 
-from spoofscope.figures.inputs import read_scored
 from spoofscope.figures.style import line_style, new_figure, percent, save, system_labels
 from spoofscope.metrics.rates import det_curve, eer
+from spoofscope.summaries.inputs import read_scored
 
 _TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 _LIMITS = (0.0008, 0.9)

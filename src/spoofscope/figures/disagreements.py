@@ -9,31 +9,17 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
 from spoofscope.disagreements import NO_AUDIO
-from spoofscope.figures.inputs import read_scored
 from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure, save
 from spoofscope.identity import rng_of
+from spoofscope.summaries.disagreements import read_counts
+from spoofscope.summaries.inputs import read_scored
 from spoofscope.tables import LABELS, read_table
 
 _COLUMNS = 3
 _LOOKS = {"bonafide": ("bona fide", BONAFIDE, "o"), "spoof": ("spoof", SPOOF, "^")}
-_COUNTS: dict[str, pl.DataType] = {
-    "label": pl.String(),
-    **dict.fromkeys(("n", "both_right", "only_right", "only_wrong", "both_wrong"), pl.Int64()),
-    **dict.fromkeys(("threshold_right", "threshold_wrong"), pl.Float64()),
-}
 
 MOST_POINTS = 1500
 """Clips of a class that a panel shows, drawn by lot; more would be a blot."""
-
-
-def read_counts(path: str) -> dict[str, dict[str, Any]]:
-    """A table of `disagreements.contingency`, by label."""
-    # Empty where there is a single clip or speaker of a class, or where clips count by themselves.
-    table = read_table(path, _COUNTS).with_columns(
-        pl.col("mcnemar_p").replace("", None).cast(pl.Float64),
-        pl.col("n_clusters").cast(pl.String).replace("", None).cast(pl.Int64),
-    )
-    return {row["label"]: row for row in table.iter_rows(named=True)}
 
 
 def draw(entries: Sequence[Mapping[str, Any]], root: str, outputs: Mapping[str, str]) -> None:

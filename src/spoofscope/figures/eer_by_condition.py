@@ -6,9 +6,9 @@ from typing import Any
 import polars as pl
 from matplotlib.axes import Axes
 
-from spoofscope.figures.inputs import read_metrics
 from spoofscope.figures.style import COLOURS, legend_below, new_figure, save, system_labels
 from spoofscope.names import ALL, POOLED
+from spoofscope.summaries.inputs import read_metrics
 
 _MARKERS = "osD^vP*X<>"
 

@@ -16,7 +16,7 @@ from spoofscope.metrics.generators import (
     TRAINED,
 )
 from spoofscope.names import ALL_SPOOFS, MEAN_OF_ALL, MEAN_OF_UNSEEN, POOLED
-from spoofscope.report.generators import read_generator_matrix
+from spoofscope.summaries.generator_matrix import read_generator_matrix
 
 _NUMBERS = ("eer", "eer_population_sd", "eer_min", "eer_max", "eer_low", "eer_high")
 _TEXTS = ("name", "family", "trained_on", "corpus", "split", "generator", "relation")

@@ -9,10 +9,10 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from spoofscope.errors import DetectorError
-from spoofscope.figures.inputs import read_metrics
 from spoofscope.figures.style import legend_below, line_style, new_figure, save
 from spoofscope.files import read_json
 from spoofscope.layers.depth import MEAN_OF, depth_table
+from spoofscope.summaries.inputs import read_metrics
 
 _PER_ROW = 3
 # More curves than this have their names in each panel, and a panel's colours are its own.

@@ -5,9 +5,9 @@ from typing import Any
 
 import polars as pl
 
-from spoofscope.figures.inputs import read_metrics
 from spoofscope.figures.style import legend_below, line_style, new_figure, save
 from spoofscope.layers.depth import pareto_table
+from spoofscope.summaries.inputs import read_metrics
 from spoofscope.tables import read_table
 
 _COLUMNS: dict[str, pl.DataType] = {

@@ -7,12 +7,12 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from spoofscope.errors import SpoofscopeError
-from spoofscope.figures.inputs import read_scored
 from spoofscope.figures.style import COLOURS, new_figure, save
 from spoofscope.metrics.bootstrap import Draws
 from spoofscope.metrics.reliability import reliability
 from spoofscope.metrics.tables import draw as draw_trials
 from spoofscope.selection.calibration import log_likelihood_ratios
+from spoofscope.summaries.inputs import read_scored
 from spoofscope.tables import LABELS
 
 _COLUMNS = 4

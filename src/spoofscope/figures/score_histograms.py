@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from spoofscope.figures.inputs import read_scored
 from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure, percent, save, system_labels
 from spoofscope.metrics.rates import eer
 from spoofscope.settings import stored_threshold
+from spoofscope.summaries.inputs import read_scored
 
 _BINS = 40
 

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 from matplotlib.colors import Normalize
 
-from spoofscope.figures.inputs import read_metrics
 from spoofscope.figures.style import new_figure, percent, save, system_labels
 from spoofscope.names import MACRO, POOLED
+from spoofscope.summaries.inputs import read_metrics
 
 
 def draw(

@@ -19,7 +19,7 @@ import yaml
 
 from spoofscope.errors import ProvenanceError, SpoofscopeError
 from spoofscope.identity import planned_digests
-from spoofscope.launch import VARIABLE
+from spoofscope.provenance.record import LAUNCH
 from spoofscope.snakemake_inside import (
     interrupted_outputs,
     planned,
@@ -104,7 +104,7 @@ def ask(checkout: Path, configfiles: Sequence[str]) -> Plan:
         "PYTHONPATH": os.pathsep.join(filter(None, [library, os.environ.get("PYTHONPATH", "")])),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    environment.pop(VARIABLE, None)
+    environment.pop(LAUNCH, None)
     done = subprocess.run(
         [sys.executable, "-m", "spoofscope.provenance.plan", *configfiles],
         cwd=checkout,

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from spoofscope.files import one_line, read_json, refusal, sha256_file
-from spoofscope.launch import VARIABLE
+
+LAUNCH = "SPOOFSCOPE_LAUNCH"
+"""Environment variable with the path of what the run was started with (`launch.record_launch`), for
+all jobs of the run."""
 
 # Larger inputs (feature shards of big corpora) are recorded by size; hashing them would take longer
 # than many jobs that read them. Outputs are always hashed.
@@ -110,7 +113,7 @@ def code_sources(code: str) -> dict[str, str]:
     Empty where the run recorded no code, for instance when the rules are used from another
     workflow.
     """
-    path = os.environ.get(VARIABLE)
+    path = os.environ.get(LAUNCH)
     if path is None:
         return {}
     launch = read_json(path)

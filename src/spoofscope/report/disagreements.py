@@ -7,8 +7,8 @@ import polars as pl
 
 from spoofscope.disagreements import NO_AUDIO
 from spoofscope.errors import AudioError
-from spoofscope.figures.disagreements import read_counts
 from spoofscope.report.audio_player import SECONDS, Clip, audio_players
+from spoofscope.summaries.disagreements import read_counts
 from spoofscope.tables import read_table
 
 _LISTED: dict[str, pl.DataType] = {

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from spoofscope.attribution.checks import GAINS
-from spoofscope.figures.comparisons import within_reach
 from spoofscope.metrics.paired import ALPHA
 from spoofscope.metrics.tables import (
     ONE_BY_ONE,
@@ -16,6 +15,7 @@ from spoofscope.metrics.tables import (
     resampled_by,
 )
 from spoofscope.report.audits import attention, listed, sentences, strongest_cue
+from spoofscope.summaries.comparisons import within_reach
 from spoofscope.tables import LABELS, rows_of_source
 
 LEAST_DEV = 20
@@ -64,12 +64,12 @@ def read_first(
 
     Args:
         caveats: of the study file.
-        headline: rows of `report.headline.headline`.
+        headline: rows of `summaries.headline.headline`.
         manifests: of every corpus and copy.
         dev: of every detector and fusion whose operating point is this study's, the sources that it
             was chosen on: corpus, split and, where given, systems and exclude_systems.
         audits: of every corpus, as `report.audits.read_audit` reads them.
-        comparisons: as `figures.comparisons.read_comparisons` reads them.
+        comparisons: as `summaries.comparisons.read_comparisons` reads them.
         agreement: of fingerprints, see `report.fingerprints.fingerprint_section`.
         explained: per explained run its `run` and `checks`, rows of `attribution.checks`.
         cluster: what the study resamples by, see `metrics.tables.resampled_by`.

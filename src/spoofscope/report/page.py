@@ -11,7 +11,6 @@ import polars as pl
 
 from spoofscope.attribution.checks import GAINS
 from spoofscope.errors import SpoofscopeError
-from spoofscope.figures.comparisons import read_comparisons, within_reach
 from spoofscope.files import write_text
 from spoofscope.names import ALL, POOLED
 from spoofscope.provenance.record import git_state, package_versions
@@ -20,7 +19,8 @@ from spoofscope.report.averages import averaged_runs
 from spoofscope.report.disagreements import disagreement_sections
 from spoofscope.report.fingerprints import fingerprint_section
 from spoofscope.report.first import LOOKED_FOR, read_first
-from spoofscope.report.generators import generator_summary
+from spoofscope.summaries.comparisons import read_comparisons, within_reach
+from spoofscope.summaries.generator_matrix import generator_summary
 from spoofscope.tables import read_manifest, read_table
 
 CAPTIONS = {

@@ -9,10 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from spoofscope.figures.grids import axis_column
-from spoofscope.figures.inputs import read_metrics
 from spoofscope.names import POOLED, SELECTION
 from spoofscope.settings import read_settings
+from spoofscope.summaries.inputs import read_metrics
 from spoofscope.tables import read_table
 
 METRICS = ("eer", "min_dcf", "accuracy", "hter", "cllr", "auc")
@@ -34,6 +33,14 @@ POINT_SCHEMA: dict[str, pl.DataType] = {
     "n_spoof": pl.Int64(),
 }
 _OPTIONAL = ("mean", "sd", "min", "max", "ci_low", "ci_high")
+
+
+def axis_column(axis: str) -> str:
+    """The column of a grid's tables that holds the labels of an axis.
+
+    An axis may be called as another column is, such as "corpus".
+    """
+    return f"axis_{axis}"
 
 
 def point_table(metrics: Sequence[str], detectors: Sequence[str]) -> pl.DataFrame:

@@ -10,19 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from spoofscope.figures.style import COLOURS, new_figure, percent, save
+from spoofscope.summaries.grid import axis_column
 from spoofscope.tables import read_table
 
 _SPREAD = ("eer", "eer_sd", "eer_min", "eer_max")
 _NUMBERS = (*_SPREAD, *(f"dev_{name}" for name in _SPREAD))
 _BEST = "#D55E00"
-
-
-def axis_column(axis: str) -> str:
-    """The column of a grid's tables that holds the labels of an axis.
-
-    An axis may be called as another column is, such as "corpus".
-    """
-    return f"axis_{axis}"
 
 
 def draw(table: str, axes: Mapping[str, Sequence[str]], outputs: Mapping[str, str]) -> None:
@@ -34,7 +27,7 @@ def draw(table: str, axes: Mapping[str, Sequence[str]], outputs: Mapping[str, st
     same colours. The points that were best on their development data are marked.
 
     Args:
-        table: as `report.grids.grid_table` makes it.
+        table: as `summaries.grid.grid_table` makes it.
         axes: labels of every axis, in the order of the study file.
         outputs: `pdf`, `png`, `tsv`.
     """

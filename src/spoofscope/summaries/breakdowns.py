@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from spoofscope.figures.inputs import read_metrics
 from spoofscope.names import MACRO, POOLED
+from spoofscope.summaries.inputs import read_metrics
 
 _LOGGER = logging.getLogger(__name__)
 

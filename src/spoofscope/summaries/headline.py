@@ -5,13 +5,13 @@ from typing import Any
 
 import polars as pl
 
-from spoofscope.figures.inputs import read_metrics
 from spoofscope.metrics.tables import (
     CALIBRATED_TANDEM_METRIC,
     TANDEM_METRICS,
     over_seeds,
 )
 from spoofscope.names import POOLED
+from spoofscope.summaries.inputs import read_metrics
 
 METRICS = (
     "eer",

@@ -1,0 +1,1 @@
+"""Tables that sum up results, and what figures and the report read of them."""
