@@ -17,7 +17,15 @@ from calibrations import calibration_of
 from spoofscope.errors import SpoofscopeError, TableError
 from spoofscope.metrics import bootstrap, information, rates
 from spoofscope.metrics.bootstrap import Draws, Sample
-from spoofscope.metrics.limits import Trials, clopper_pearson, effective_trials, smallest_p
+from spoofscope.metrics.limits import (
+    Trials,
+    clopper_pearson,
+    effective_trials,
+    hull,
+    percentile_interval,
+    rate_limits,
+    smallest_p,
+)
 from spoofscope.metrics.measure import (
     METRICS,
     Metric,
@@ -547,12 +555,45 @@ def test_effective_trials_of_clusters():
     speakers = np.repeat(np.arange(20), 10)
     gathered = np.isin(speakers, (0, 1)).astype(float)
     spread = np.tile([1.0] + [0.0] * 9, 20)
-    for errors, low, high in ((gathered, 15, 40), (spread, 150, 200)):
+    for errors, low, high in ((gathered, 15, 40), (spread, 120, 150)):
         drawn = rng.integers(0, 20, (2000, 20))
         means = errors.reshape(20, 10).mean(axis=1)[drawn].mean(axis=1)
         n = effective_trials(0.1, means, Trials(20, 200))
         assert low <= n <= high
     assert effective_trials(0.0, np.zeros(10), Trials(20, 200)) == 20
+
+
+def limits_of_speakers(wrong, n_trials, rng):
+    """Interval of an error rate from the errors of each speaker, as the tables have it."""
+    k = len(wrong)
+    resampled = rng.multinomial(k, np.full(k, 1 / k), 400) @ wrong / (k * n_trials)
+    limits = rate_limits(wrong.sum() / (k * n_trials), resampled, Trials(k, k * n_trials))
+    return hull(limits, percentile_interval(resampled))
+
+
+def test_a_few_errors_do_not_look_much_surer_than_none():
+    """The first error shows that not all trials of its speaker fail, and hardly more."""
+    rng = np.random.default_rng(0)
+    ends = [limits_of_speakers(np.array([1] * n + [0] * (7 - n)), 10, rng).high for n in range(4)]
+    assert ends[0] == pytest.approx(1 - 0.025 ** (1 / 7))
+    assert 0.25 < ends[1] < ends[0]
+    assert ends[3] > 0.2
+
+
+@pytest.mark.parametrize(
+    ("n_speakers", "n_trials", "correlation", "rate"),
+    # Where the bootstrap and the binomial of estimated effective trials held 78 to 90 %.
+    [(15, 100, 0.5, 0.03), (40, 100, 0.5, 0.01), (67, 100, 0.2, 0.003), (7, 100, 0.2, 0.03)],
+)
+def test_rates_whose_errors_gather_in_speakers_are_held(n_speakers, n_trials, correlation, rate):
+    rng = np.random.default_rng(0)
+    size = (1 - correlation) / correlation
+    held = 0
+    for _ in range(400):
+        shares = rng.beta(rate * size, (1 - rate) * size, n_speakers)
+        limits = limits_of_speakers(rng.binomial(n_trials, shares), n_trials, rng)
+        held += limits.low <= rate <= limits.high
+    assert held / 400 > 0.94
 
 
 def test_too_few_of_a_class_have_no_interval():
@@ -828,8 +869,13 @@ def test_a_variance_that_few_clusters_tell_counts_for_fewer_trials():
     """Korn and Graubard's effective number with their factor of Student's t."""
     resampled = np.array([0.1, 0.3] * 50)
     plain = 0.2 * 0.8 / 0.1**2
-    factor = (student.ppf(0.975, 29) / student.ppf(0.975, 5)) ** 2
-    assert effective_trials(0.2, resampled, Trials(6, 30)) == pytest.approx(plain * factor)
+    known = plain * (student.ppf(0.975, 29) / student.ppf(0.975, 5)) ** 2
+    # 1 / n is the mean of 1 / 6, once, and of 1 / known, for each effective error.
+    wrong = 0.2 * known
+    expected = 1 / ((1 / 6 + wrong / known) / (1 + wrong))
+    assert effective_trials(0.2, resampled, Trials(6, 30)) == pytest.approx(expected)
+    assert effective_trials(0.8, resampled, Trials(6, 30)) == pytest.approx(expected)
     # Where single trials are drawn there is nothing to correct.
-    assert effective_trials(0.2, resampled, Trials(30, 30)) == 30
-    assert effective_trials(0.2, resampled, Trials(6, 8)) == 8
+    assert effective_trials(0.2, resampled, Trials(30, 30)) == pytest.approx(30)
+    expected = 1 / ((1 / 6 + 1.6 / 8) / (1 + 1.6))
+    assert effective_trials(0.2, resampled, Trials(6, 8)) == pytest.approx(expected)

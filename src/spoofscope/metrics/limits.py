@@ -15,7 +15,12 @@ illustrated in the case of the binomial", 1934) of the trials that decide it:
   survey data" (1998), and times their (t(n - 1) / t(k - 1))^2 for n trials in k clusters, because
   the variance is known from k clusters only. It is at least the number of clusters with trials of
   that class, and at most the number of trials. A rate of 0 or 1 tells nothing about how errors
-  gather in clusters: then every cluster counts as one trial.
+  gather in clusters: then every cluster counts as one trial. A few errors tell little: the variance
+  known from e effective errors (from the other trials, where these are fewer) is averaged with that
+  of one trial per cluster, with the weights e and 1. Without this, 1 error in 70 trials of 7
+  speakers would have an interval four times shorter than no error; and where errors gather in
+  speakers, intervals would hold the truth in as few as 78 % of simulations instead of 95 % or more
+  (`benchmarks/rate_intervals.py`).
 * A cost that adds up two rates (minDCF, actDCF, t-DCF): the limits of the two rates at its
   threshold, added up by the squares of their distances (Zou and Donner, "Construction of confidence
   limits about effect measures", 2008).
@@ -78,7 +83,10 @@ def effective_trials(value: float, resampled: Floats, counted: Trials) -> float:
     if counted.units < counted.trials:
         # The variance itself is known from so many clusters only.
         n *= float(stdtrit(counted.trials - 1, 0.975) / stdtrit(counted.units - 1, 0.975)) ** 2
-    return float(np.clip(n, counted.units, counted.trials))
+    n = float(np.clip(n, counted.units, counted.trials))
+    rarer = min(value, 1 - value)
+    # The mean of 1 / units, once, and 1 / n, as often as there are effective errors.
+    return (1 + rarer * n) / (1 / counted.units + rarer)
 
 
 def rate_limits(value: float, resampled: Floats, counted: Trials) -> Interval:
