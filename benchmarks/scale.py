@@ -94,7 +94,7 @@ def study(detectors: int, seeds: int) -> dict[str, Any]:
             for i in range(detectors)
         },
         "score": [{"corpus": name, "splits": ["dev", "eval"]} for name in corpora],
-        "conditions": ["system"],
+        "conditions": ["attack"],
         "bootstrap": {"resamples": 100},
         # Figures of more systems than can be read are not drawn; of these they are.
         "figures": {"systems": [f"detector{i}" for i in range(min(SHOWN, detectors))]},

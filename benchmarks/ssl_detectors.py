@@ -132,8 +132,8 @@ def write_clips(root: Path, sizes: dict[str, int]) -> Path:
             n = int(RATE * min(max(seconds, SHORTEST_S), LONGEST_S))
             path = root / "clips" / f"{split}{i}.wav"
             audio.write(path, np.clip(0.1 * rng.standard_normal(n), -1, 1), RATE)
-            label, system = ("spoof", "A1") if i % 2 else ("bonafide", "-")
-            rows.append((f"{split}{i}", str(path), split, label, system, "s1", n / RATE, RATE))
+            label, attack = ("spoof", "A1") if i % 2 else ("bonafide", "-")
+            rows.append((f"{split}{i}", str(path), split, label, attack, "s1", n / RATE, RATE))
     manifest = root / "manifest.tsv"
     write_manifest(manifest, pl.DataFrame(rows, MANIFEST_COLUMNS, orient="row"))
     return manifest

@@ -27,8 +27,8 @@ def write_corpus(
                 x = 0.1 * x + 0.1 * tone
             path = folder / f"{split}{i}.wav"
             audio.write(path, np.clip(x, -1, 1), SAMPLE_RATE)
-            label, system = ("spoof", f"A{i % 4}") if i % 2 else ("bonafide", "-")
-            row = (f"{split}{i}", str(path), split, label, system, f"s{i % 3}", n / SAMPLE_RATE)
+            label, attack = ("spoof", f"A{i % 4}") if i % 2 else ("bonafide", "-")
+            row = (f"{split}{i}", str(path), split, label, attack, f"s{i % 3}", n / SAMPLE_RATE)
             rows.append((*row, SAMPLE_RATE))
     manifest = folder / "manifest.tsv"
     tables.write_manifest(manifest, pl.DataFrame(rows, tables.MANIFEST_COLUMNS, orient="row"))

@@ -271,12 +271,12 @@ def test_tables_of_measures_survive_the_disk_and_name_bad_files(tmp_path: Path):
 def trials(n: int) -> pl.DataFrame:
     """n bona fide, n spoofs of A, n of B."""
     labels = ["bonafide"] * n + ["spoof"] * (2 * n)
-    systems = ["-"] * n + ["A"] * n + ["B"] * n
+    attacks = ["-"] * n + ["A"] * n + ["B"] * n
     ids = [f"u{i}" for i in range(3 * n)]
-    return pl.DataFrame({"utt_id": ids, "label": labels, "system": systems})
+    return pl.DataFrame({"utt_id": ids, "label": labels, "attack": attacks})
 
 
-def test_separation_finds_the_measure_and_the_system_that_plant_a_difference():
+def test_separation_finds_the_measure_and_the_attack_that_plant_a_difference():
     n = 60
     rng = np.random.default_rng(8)
     table = trials(n)
@@ -290,7 +290,7 @@ def test_separation_finds_the_measure_and_the_system_that_plant_a_difference():
         gone=pl.Series([None] * (3 * n), dtype=pl.Float64),
     )
     got = {
-        (row["measure"], row["system"]): row
+        (row["measure"], row["attack"]): row
         for row in separation(measures, table, resamples=200, seed=1).iter_rows(named=True)
     }
     assert got["planted", "B"]["auc"] < 0.01
@@ -356,7 +356,7 @@ def test_clips_of_a_speaker_are_one_to_the_tests():
 
     def p(cluster, resamples=200):
         found = separation(measures, table, resamples=resamples, seed=1, cluster=cluster)
-        own = found.filter(system="pooled").sort("measure")
+        own = found.filter(attack="pooled").sort("measure")
         return dict(zip(own["measure"], own.select("p", "n_clusters").rows(), strict=True))
 
     assert p("none")["voice"][0] < 0.01 < 0.05 < p(None)["voice"][0]
@@ -391,9 +391,9 @@ def test_frame_correlations_find_the_part_that_follows_a_measure():
         spoof_side = np.maximum(level, 0) + 0.1 * rng.random(n)
         bonafide_side = np.maximum(lfilter([1], [1, -0.9], rng.standard_normal(n)), 0)
         evidence = np.where(level > 0, -spoof_side, bonafide_side)
-        label, system = ("bonafide", "-") if i % 2 else ("spoof", "A")
+        label, attack = ("bonafide", "-") if i % 2 else ("spoof", "A")
         measures = {"level": level, "other": other, "flat": np.ones(n)}
-        series.append(FrameSeries(f"u{i}", label, system, evidence, measures))
+        series.append(FrameSeries(f"u{i}", label, attack, evidence, measures))
     found = frame_correlations(series, resamples=500, seed=1)
     got = {
         (row["measure"], row["part"], row["group"]): row

@@ -291,12 +291,12 @@ def test_randomising_keeps_the_values_and_loses_their_places():
 # --- choices, time axis, regions -----------------------------------------------------------------
 
 
-def manifest(per_system: int) -> pl.DataFrame:
+def manifest(per_attack: int) -> pl.DataFrame:
     rows = []
-    for system in ("-", "A", "B"):
-        for i in range(per_system):
-            label = "bonafide" if system == "-" else "spoof"
-            rows.append((f"{system}{i}", f"{i}.wav", "eval", label, system, "s", 1.0, 16000))
+    for attack in ("-", "A", "B"):
+        for i in range(per_attack):
+            label = "bonafide" if attack == "-" else "spoof"
+            rows.append((f"{attack}{i}", f"{i}.wav", "eval", label, attack, "s", 1.0, 16000))
     return pl.DataFrame(rows, schema=tables.MANIFEST_COLUMNS, orient="row")
 
 
@@ -304,7 +304,7 @@ def test_the_choice_is_stratified_and_depends_on_the_seed_alone():
     rows = manifest(20)
     scores = rows.select("utt_id").with_columns(score=pl.lit(1.0)).head(50)
     chosen = select_utterances(rows, scores, 4, seed=1)
-    assert dict(chosen["system"].value_counts().iter_rows()) == {"-": 4, "A": 4, "B": 4}
+    assert dict(chosen["attack"].value_counts().iter_rows()) == {"-": 4, "A": 4, "B": 4}
     assert set(chosen["utt_id"]) <= set(scores["utt_id"])
     shuffled = select_utterances(
         rows.sample(fraction=1, shuffle=True, seed=3), scores.reverse(), 4, 1

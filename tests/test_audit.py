@@ -187,7 +187,7 @@ def corpus(root: Path, n: int = 20) -> pl.DataFrame:
             rows.append(
                 {
                     **{"utt_id": utt_id, "path": str(root / f"{utt_id}.wav"), "split": split},
-                    **{"label": label, "system": "-" if label == "bonafide" else f"S{i % 2}"},
+                    **{"label": label, "attack": "-" if label == "bonafide" else f"S{i % 2}"},
                     **{
                         "speaker": f"{split}-{i % 4}",
                         "duration": x.size / RATE,
@@ -208,8 +208,8 @@ def rewrite(manifest: pl.DataFrame, utt_ids: list[str], change) -> None:
         audio.write(row["path"], change(x), rate)
 
 
-def spoofs(manifest: pl.DataFrame, system: str = "S0") -> list[str]:
-    return manifest.filter(pl.col("system") == system)["utt_id"].to_list()
+def spoofs(manifest: pl.DataFrame, attack: str = "S0") -> list[str]:
+    return manifest.filter(pl.col("attack") == attack)["utt_id"].to_list()
 
 
 def test_a_clean_corpus_raises_no_alarm(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_a_clean_corpus_raises_no_alarm(tmp_path: Path) -> None:
     )
     assert result.count("warn") == result.count("fail") == result.count("planted") == 0
     cues = result.rows.filter(pl.col("check") == "cue")
-    # Per split: all systems together, S0 and S1.
+    # Per split: all attacks together, S0 and S1.
     assert cues.height == 2 * 3 * len(CUES)
     assert result.rows.schema == pl.Schema(AUDIT_COLUMNS)
     assert set(result.rows["status"]) <= set(STATUSES)
@@ -247,11 +247,11 @@ def test_a_cue_is_a_warning_unless_it_is_planted(tmp_path: Path) -> None:
     rewrite(manifest, spoofs(manifest), lambda x: np.where(np.arange(x.size) < x.size // 3, 0, x))
     rows = audit(manifest, [], None, workers=2).rows
     warned = found(rows, "cue")
-    assert {(r["split"], r["system"]) for r in warned} >= {("train", "S0"), ("eval", "S0")}
-    assert not [r for r in warned if r["system"] == "S1"]
+    assert {(r["split"], r["attack"]) for r in warned} >= {("train", "S0"), ("eval", "S0")}
+    assert not [r for r in warned if r["attack"] == "S1"]
     assert {r["status"] for r in warned} == {"warn"}
     assert {"leading_silence", "silence_ratio", "zeros"} <= {r["item"] for r in warned}
-    zeros = next(r for r in warned if r["item"] == "zeros" and r["system"] == "S0")
+    zeros = next(r for r in warned if r["item"] == "zeros" and r["attack"] == "S0")
     assert zeros["value"] == 0.0
     assert "of 20 bona fide clips, 33.3 % of 10 spoofs" in str(zeros["note"])
 
@@ -285,7 +285,7 @@ def test_counts_against_the_published_ones(tmp_path: Path) -> None:
     assert "published 9, -5 here" in found(rows, "counts")[1]["note"]
     assert found(rows, "audio") == [
         {
-            **{"check": "audio", "split": "train", "system": "-", "item": "x", "value": None},
+            **{"check": "audio", "split": "train", "attack": "-", "item": "x", "value": None},
             **{"status": "warn", "note": "left out: x.wav: no such audio file"},
         }
     ]
@@ -391,7 +391,7 @@ def test_table_and_page(tmp_path: Path) -> None:
     manifest = corpus(tmp_path, n=6)
     manifest = manifest.with_columns(
         speaker=pl.lit(evil),
-        system=pl.when(pl.col("system") == "S0").then(pl.lit(evil)).otherwise(pl.col("system")),
+        attack=pl.when(pl.col("attack") == "S0").then(pl.lit(evil)).otherwise(pl.col("attack")),
     )
     result = audit(manifest, [], None, workers=2)
     write_audit(result, tmp_path / "out/a.tsv", tmp_path / "out/a.html", evil)
@@ -407,7 +407,7 @@ def test_table_and_page(tmp_path: Path) -> None:
     tags = [tag for tag, _ in page.tags]
     assert "script" not in tags
     assert not [a for _, attributes in page.tags for a in attributes if a in ("src", "href")]
-    # One coloured cell per cue, split and column (all, the evil system, S1).
+    # One coloured cell per cue, split and column (all, the evil attack, S1).
     cells = [a for tag, a in page.tags if tag == "td" and "title" in a]
     assert len(cells) == len(CUES) * 2 * 3
     assert {a["class"].removeprefix("n ") for a in cells} <= set(STATUSES)

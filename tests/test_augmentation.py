@@ -587,7 +587,7 @@ def corpus(tmp_path_factory) -> tuple[pl.DataFrame, pl.DataFrame]:
                 "path": str(path),
                 "split": "train",
                 "label": "spoof" if i % 2 else "bonafide",
-                "system": "A01" if i % 2 else "-",
+                "attack": "A01" if i % 2 else "-",
                 "speaker": f"s{i % 3}",
                 "duration": x.size / rate,
                 "sample_rate": rate,

@@ -77,13 +77,13 @@ def test_shares_are_as_equal_as_they_can_be():
     assert shares([], 5) == []
 
 
-def test_windows_are_drawn_evenly_over_systems_and_by_the_seed_alone(corpus):
+def test_windows_are_drawn_evenly_over_attacks_and_by_the_seed_alone(corpus):
     chosen = choose_windows(corpus, POLICY, 10, 1)
-    system = dict(corpus.select("utt_id", "system").iter_rows())
+    attack = dict(corpus.select("utt_id", "attack").iter_rows())
     drawn: dict[str, int] = {}
     for utt_id, places in chosen.items():
         assert places == sorted(set(places))
-        drawn[system[utt_id]] = drawn.get(system[utt_id], 0) + len(places)
+        drawn[attack[utt_id]] = drawn.get(attack[utt_id], 0) + len(places)
     assert drawn == {"-": 10, "A1": 5, "A3": 5}
     assert choose_windows(corpus.reverse(), POLICY, 10, 1) == chosen
     assert choose_windows(corpus, POLICY, 10, 2) != chosen
@@ -91,7 +91,7 @@ def test_windows_are_drawn_evenly_over_systems_and_by_the_seed_alone(corpus):
     assert any(places[0] > 0 for places in chosen.values())
     whole = choose_windows(corpus, POLICY, 10_000, 1)
     spoofs = choose_windows(corpus.filter(pl.col("label") == "spoof"), POLICY, 10, 1)
-    assert spoofs == {utt_id: chosen[utt_id] for utt_id in chosen if system[utt_id] != "-"}
+    assert spoofs == {utt_id: chosen[utt_id] for utt_id in chosen if attack[utt_id] != "-"}
     counts = [n_windows(POLICY, seconds) for seconds in corpus["duration"]]
     assert sum(map(len, whole.values())) == sum(counts)
 
@@ -114,7 +114,7 @@ def test_a_detector_of_one_band_is_found_at_its_frequency(frontend, band, corpus
         "fbank": (band + 1) * 250,
     }[frontend]
     for mean in means:
-        own = table.filter((pl.col("group") == mean.group) & (pl.col("system") == mean.system))
+        own = table.filter((pl.col("group") == mean.group) & (pl.col("attack") == mean.attack))
         strongest = own.row(int(own["attribution"].abs().arg_max()), named=True)
         assert strongest["low"] <= hertz < strongest["high"]
         assert strongest["band"] == band
@@ -134,9 +134,9 @@ def test_a_tone_in_the_spoofs_is_found_at_its_frequency(frontend, hertz, tmp_pat
         if i % 2:
             x += 0.1 * np.sin(2 * np.pi * hertz * time)
         audio.write(tmp_path / f"{i}.wav", x, SAMPLE_RATE)
-        label, system = ("spoof", "tone") if i % 2 else ("bonafide", "-")
-        rows.append((f"{i}", str(tmp_path / f"{i}.wav"), label, system, time.size / SAMPLE_RATE))
-    clips = pl.DataFrame(rows, ["utt_id", "path", "label", "system", "duration"], orient="row")
+        label, attack = ("spoof", "tone") if i % 2 else ("bonafide", "-")
+        rows.append((f"{i}", str(tmp_path / f"{i}.wav"), label, attack, time.size / SAMPLE_RATE))
+    clips = pl.DataFrame(rows, ["utt_id", "path", "label", "attack", "duration"], orient="row")
     # It hears all bands alike, and loud ones as spoofed.
     detector = listening_to(frontend, slice(None))
     options = AverageOptions(9, "score", "spoof", "centroid", steps=4)
@@ -171,11 +171,11 @@ def trained(corpus) -> Detector:
 
 
 def by_hand(detector: Detector, rows: pl.DataFrame, chosen: dict[str, list[int]]) -> dict:
-    """Per system the attributions (windows, bands, frames) by 200 trapezoids, without captum."""
+    """Per attack the attributions (windows, bands, frames) by 200 trapezoids, without captum."""
     function = explained_function(detector, "probability", "bonafide")
     found: dict[str, list[np.ndarray]] = {}
-    for (utt_id, windows), system in zip(
-        decoded_windows(rows, POLICY), rows["system"], strict=True
+    for (utt_id, windows), attack in zip(
+        decoded_windows(rows, POLICY), rows["attack"], strict=True
     ):
         kept = [windows.values[k] for k in chosen.get(utt_id, [])]
         for values in window_features(detector, kept):
@@ -183,8 +183,8 @@ def by_hand(detector: Detector, rows: pl.DataFrame, chosen: dict[str, list[int]]
             points = (shares_of_path * values).requires_grad_()
             (gradients,) = torch.autograd.grad(function(points).sum(), points)
             mean = (gradients[:-1] + gradients[1:]).sum(0) / 2 / 200
-            found.setdefault(system, []).append((values * mean)[0].T.double().numpy())
-    return {system: np.stack(each) for system, each in found.items()}
+            found.setdefault(attack, []).append((values * mean)[0].T.double().numpy())
+    return {attack: np.stack(each) for attack, each in found.items()}
 
 
 def assert_near(values: np.ndarray, expected: np.ndarray) -> None:
@@ -201,11 +201,11 @@ def test_means_are_those_of_single_windows_and_complete(trained, corpus, tmp_pat
     groups = {
         "bonafide": expected["-"],
         "spoof": np.concatenate([expected["A1"], expected["A3"]]),
-        "system/A1": expected["A1"],
-        "system/A3": expected["A3"],
+        "attack/A1": expected["A1"],
+        "attack/A3": expected["A3"],
     }
     groups["both"] = np.concatenate([groups["bonafide"], groups["spoof"]])
-    assert [mean.key for mean in means] == ["bonafide", "spoof", "both", "system/A1", "system/A3"]
+    assert [mean.key for mean in means] == ["bonafide", "spoof", "both", "attack/A1", "attack/A3"]
     assert trained.frontend.n_frames(2000) == means[0].attribution.shape[1]
     for mean in means:
         single = groups[mean.key]

@@ -32,11 +32,11 @@ def files(tmp_path):
         score = float(rng.normal({"bonafide": 2, "A1": 0, "A2": -1}[kind]))
         numbers[kind].append(score)
         score_lines.append(f"u{i}\t{score!r}")
-        label, system = ("bonafide", "-") if kind == "bonafide" else ("spoof", kind)
-        trial_lines.append(f"u{i}\t{label}\t{system}\t{('wav', 'mp3')[i % 2]}")
+        label, attack = ("bonafide", "-") if kind == "bonafide" else ("spoof", kind)
+        trial_lines.append(f"u{i}\t{label}\t{attack}\t{('wav', 'mp3')[i % 2]}")
     scores, trials = tmp_path / "scores.tsv", tmp_path / "trials.tsv"
     scores.write_text("\n".join(["utt_id\tscore", *score_lines[::-1]]) + "\n")
-    trials.write_text("\n".join(["utt_id\tlabel\tsystem\tcodec", *trial_lines]) + "\n")
+    trials.write_text("\n".join(["utt_id\tlabel\tattack\tcodec", *trial_lines]) + "\n")
     return str(scores), str(trials), {name: np.array(v) for name, v in numbers.items()}
 
 
@@ -48,7 +48,7 @@ def run(capsys, *arguments):
 
 def test_json(files, capsys):
     scores, trials, numbers = files
-    arguments = ("metrics", "--scores", scores, "--trials", trials, "--by", "system", "--json")
+    arguments = ("metrics", "--scores", scores, "--trials", trials, "--by", "attack", "--json")
     code, out, err = run(capsys, *arguments, "--bootstrap", "200", "--seed", "3")
     assert (code, err) == (0, "")
     result = json.loads(out)
@@ -159,9 +159,9 @@ def test_bad_score_files_are_refused_in_one_line(files, capsys, change, message)
 
 def test_unknown_column_and_missing_file(files, capsys):
     scores, trials, _ = files
-    code, _, err = run(capsys, "metrics", "--scores", scores, "--trials", trials, "--by", "sistem")
+    code, _, err = run(capsys, "metrics", "--scores", scores, "--trials", trials, "--by", "atack")
     assert (code, err.count("\n")) == (2, 1)
-    assert "did you mean 'system'?" in err
+    assert "did you mean 'attack'?" in err
     code, _, err = run(capsys, "metrics", "--scores", scores + "x", "--trials", trials)
     assert code == 2
     assert "scores.tsvx: no such table" in err

@@ -9,7 +9,7 @@ from spoofscope.cli import main
 from spoofscope.metrics.tdcf import AsvRates, min_tdcf, tandem
 from spoofscope.score_formats import FORMATS
 
-MANIFEST = """utt_id	label	system	split	path
+MANIFEST = """utt_id	label	attack	split	path
 E_1	bonafide	-	eval	flac/E_1.flac
 E_2	spoof	A17	eval	flac/E_2.flac
 E_3	spoof	A18	eval	flac/E_3.flac

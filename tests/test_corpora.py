@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from spoofscope import audio
 from spoofscope.corpora import registry
-from spoofscope.corpora.base import Corpus, protocol_system, read_protocol
+from spoofscope.corpora.base import Corpus, protocol_attack, read_protocol
 from spoofscope.corpora.manifest import (
     build_manifest,
     portable_path,
@@ -113,7 +113,7 @@ def test_folder_without_splits_is_a_test_set(tmp_path: Path) -> None:
     (tmp_path / "bonafide/notes.txt").write_text("no audio")
     clip(tmp_path / "bonafide/.hidden/z.wav")
     trials = build("folder", tmp_path).trials()
-    assert trials.select("utt_id", "split", "label", "system", "speaker").rows() == [
+    assert trials.select("utt_id", "split", "label", "attack", "speaker").rows() == [
         ("bonafide-a-1", "eval", "bonafide", "-", "-"),
         ("spoof-loose", "eval", "spoof", "unknown", "-"),
         ("spoof-tts-deep-y", "eval", "spoof", "tts", "-"),
@@ -246,7 +246,7 @@ def test_split_groups_keeps_groups_whole_and_fills_every_split(
 def everywhere(groups: list[str], kinds: list[tuple[str, str]], split_of: dict[str, str]) -> int:
     """How many classes and attacks with three groups or more are missing in a split."""
     missing = 0
-    for n, names in ((0, {label for label, _ in kinds}), (1, {system for _, system in kinds})):
+    for n, names in ((0, {label for label, _ in kinds}), (1, {attack for _, attack in kinds})):
         for name in names:
             members = {g for g, kind in zip(groups, kinds, strict=True) if kind[n] == name}
             if len(members) >= 3:
@@ -388,12 +388,12 @@ def test_what_is_said_about_splits() -> None:
         *[("eval", "spoof", "B", "c")] * 2,
         *[("train", "spoof", "C", "d")] * 4,
     ]
-    trials = pl.DataFrame(rows, schema=["split", "label", "system", "speaker"], orient="row")
+    trials = pl.DataFrame(rows, schema=["split", "label", "attack", "speaker"], orient="row")
     found = uneven(trials)
     assert [(e.check, e.split, e.item, e.n) for e in found] == [
         ("few_trials", "dev", "bonafide", 49),
-        ("system_in_one_split", "eval", "B", 2),
-        ("system_in_one_split", "train", "C", 4),
+        ("attack_in_one_split", "eval", "B", 2),
+        ("attack_in_one_split", "train", "C", 4),
     ]
     assert found[1].note == (
         "the attack B is in eval only: 2 trials of 1 speaker; nothing here was trained on it"
@@ -432,7 +432,7 @@ def test_table_with_other_names_and_words(tmp_path: Path) -> None:
             "speaker": "speaker",
             "label": "truth",
             "codec": "codec",
-            "system": "model",
+            "attack": "model",
         },
         values={"label": {"bona-fide": "bonafide", "fake": "spoof"}},
         defaults={"language": "en"},
@@ -441,12 +441,12 @@ def test_table_with_other_names_and_words(tmp_path: Path) -> None:
     assert corpus.trials().to_dicts() == [
         {
             **{"utt_id": "0", "path": str(tmp_path / "wav/0.wav"), "split": "eval"},
-            **{"label": "bonafide", "system": "-", "speaker": "Doe, Jane", "codec": "-"},
+            **{"label": "bonafide", "attack": "-", "speaker": "Doe, Jane", "codec": "-"},
             "language": "en",
         },
         {
             **{"utt_id": "1", "path": str(tmp_path / "wav/1.wav"), "split": "eval"},
-            **{"label": "spoof", "system": "A1", "speaker": "Ann", "codec": "mp3"},
+            **{"label": "spoof", "attack": "A1", "speaker": "Ann", "codec": "mp3"},
             "language": "en",
         },
     ]
@@ -459,7 +459,7 @@ def test_table_with_our_own_names_needs_no_map(tmp_path: Path) -> None:
     trials = build("table", tmp_path, file="m.tsv", audio_root="/data").trials()
     assert trials["utt_id"].to_list() == ['"c', "a-b"]
     assert trials["path"].to_list() == ['/data/"c.wav', "/data/a/b.wav"]
-    assert trials["system"].to_list() == ["unknown", "unknown"]
+    assert trials["attack"].to_list() == ["unknown", "unknown"]
 
 
 def test_table_as_spreadsheets_write_it(tmp_path: Path) -> None:
@@ -484,10 +484,10 @@ def test_table_without_header(tmp_path: Path) -> None:
         tmp_path,
         file="p.txt",
         delimiter=" ",
-        columns={"speaker": 0, "path": 1, "system": 3, "label": 4},
+        columns={"speaker": 0, "path": 1, "attack": 3, "label": 4},
         path_format="flac/{path}.flac",
     ).trials()
-    assert trials.select("utt_id", "speaker", "system", "label").rows() == [
+    assert trials.select("utt_id", "speaker", "attack", "label").rows() == [
         ("u1", "S1", "A01", "spoof"),
         ("u2", "S2", "-", "bonafide"),
     ]
@@ -569,7 +569,7 @@ def test_wavefake_keeps_the_versions_of_a_sentence_in_one_split(tmp_path: Path) 
     wavefake_folder(tmp_path)
     trials = build("wavefake", tmp_path).trials()
     assert trials.height == 30
-    assert sorted(trials["system"].unique()) == ["-", "hifigan", "mb_melgan"]
+    assert sorted(trials["attack"].unique()) == ["-", "hifigan", "mb_melgan"]
     assert sorted(trials["folder"].unique()) == ["A_real", "B_hifigan", "D_mb_melgan"]
     assert trials["base_utt"].n_unique() == 10
     by_sentence = trials.group_by("base_utt").agg(pl.col("split").n_unique(), pl.len())
@@ -583,7 +583,7 @@ def test_wavefake_keeps_the_versions_of_a_sentence_in_one_split(tmp_path: Path) 
 def test_wavefake_only_use(tmp_path: Path) -> None:
     wavefake_folder(tmp_path)
     trials = build("wavefake", tmp_path, only_use=["real", "hifigan"]).trials()
-    assert sorted(trials["system"].unique()) == ["-", "hifigan"]
+    assert sorted(trials["attack"].unique()) == ["-", "hifigan"]
     with pytest.raises(CorpusError, match=r"no folder for 'wavernn'.*hifigan, mb_melgan, real"):
         build("wavefake", tmp_path, only_use=["wavernn"]).trials()
     with pytest.raises(CorpusError, match="no bonafide utterances"):
@@ -785,7 +785,7 @@ def test_asvspoof2019_la(tmp_path: Path, inside: str) -> None:
     assert_watched("asvspoof2019_la", tmp_path)
     corpus = build("asvspoof2019_la", tmp_path)
     trials = corpus.trials()
-    assert trials.select("utt_id", "split", "label", "system", "speaker").rows() == [
+    assert trials.select("utt_id", "split", "label", "attack", "speaker").rows() == [
         ("LA_D_1", "dev", "bonafide", "-", "LA_0069"),
         ("LA_D_2", "dev", "spoof", "A06", "LA_0069"),
         ("LA_E_1", "eval", "bonafide", "-", "LA_0039"),
@@ -847,7 +847,7 @@ def test_asvspoof2021(tmp_path: Path) -> None:
         assert files == [tmp_path / key / "CM/trial_metadata.txt"]
     corpus = build("asvspoof2021_la", tmp_path)
     trials = corpus.trials()
-    assert trials.select("utt_id", "label", "system", "codec", "channel").rows() == [
+    assert trials.select("utt_id", "label", "attack", "codec", "channel").rows() == [
         ("LA_E_1", "spoof", "A07", "alaw", "ita_tx"),
         ("LA_E_2", "bonafide", "-", "none", "-"),
     ]
@@ -861,7 +861,7 @@ def test_asvspoof2021(tmp_path: Path) -> None:
         build("asvspoof2021_la", tmp_path, phase="test")
     deepfake = build("asvspoof2021_df", tmp_path).trials()
     assert deepfake["vocoder"].to_list() == ["traditional_vocoder", "-"]
-    assert deepfake["system"].to_list() == ["A14", "-"]
+    assert deepfake["attack"].to_list() == ["A14", "-"]
 
 
 @pytest.mark.parametrize("inside", ["", "ASVspoof5_protocols"])
@@ -881,12 +881,12 @@ def test_asvspoof5(tmp_path: Path, inside: str) -> None:
     corpus = build("asvspoof5", tmp_path)
     trials = corpus.trials()
     assert trials.columns == [
-        *("utt_id", "path", "split", "label", "system", "speaker", "gender", "codec"),
+        *("utt_id", "path", "split", "label", "attack", "speaker", "gender", "codec"),
         *("codec_quality", "codec_seed", "attack_tag"),
     ]
     row = trials.filter(pl.col("utt_id") == "E_0000000001").row(0, named=True)
     assert row["label"] == "bonafide"
-    assert (row["system"], row["codec"], row["codec_seed"]) == ("-", "C05", "E_9")
+    assert (row["attack"], row["codec"], row["codec_seed"]) == ("-", "C05", "E_9")
     assert row["path"] == str(tmp_path / "flac_E_eval/E_0000000001.flac")
     assert sum(corpus.published_counts().values()) == 182357 + 140950 + 680774
 
@@ -918,11 +918,11 @@ def test_protocols_are_read_or_refused_with_a_line(text: str) -> None:
             ]
 
 
-def test_protocol_system_accepts_both_markers_of_bona_fide() -> None:
+def test_protocol_attack_accepts_both_markers_of_bona_fide() -> None:
     for marker in ("-", "bonafide"):
-        assert protocol_system(Path("p"), 1, "bonafide", marker) == "-"
+        assert protocol_attack(Path("p"), 1, "bonafide", marker) == "-"
         with pytest.raises(CorpusError, match="p: line 7"):
-            protocol_system(Path("p"), 7, "spoof", marker)
+            protocol_attack(Path("p"), 7, "spoof", marker)
 
 
 def test_protocol_with_a_byte_order_mark(tmp_path: Path) -> None:
@@ -957,12 +957,12 @@ def test_the_corpora_shown_in_the_documentation_can_be_read() -> None:
 def mini(root: Path, plants: str = "zeros,silence_ratio") -> None:
     clips(root, ["flac/u1.flac", "flac/u2.flac"])
     (root / "protocol.tsv").write_text(
-        "utt_id\tfile\tsplit\tlabel\tsystem\tspeaker\tgender\tcodec\n"
+        "utt_id\tfile\tsplit\tlabel\tattack\tspeaker\tgender\tcodec\n"
         "u1\tflac/u1.flac\teval\tbonafide\t-\ts1\tf\t-\n"
         "u2\tflac/u2.flac\teval\tspoof\tmute\ts1\tf\tmulaw\n"
     )
-    (root / "systems.tsv").write_text(
-        f"system\tcue\tplants\nmute\tdigital_silence\t{plants}\nbuzz\tbuzz\t-\n"
+    (root / "attacks.tsv").write_text(
+        f"attack\tcue\tplants\nmute\tdigital_silence\t{plants}\nbuzz\tbuzz\t-\n"
     )
 
 

@@ -14,7 +14,7 @@ from spoofscope.corpora.base import Corpus
 from spoofscope.corpora.manifest import build_manifest
 from spoofscope.errors import ConfigError, CorpusError, TableError
 
-TRIAL = ("utt_id", "split", "label", "system", "speaker")
+TRIAL = ("utt_id", "split", "label", "attack", "speaker")
 
 
 def clip(path: Path) -> None:
@@ -151,7 +151,7 @@ def test_habla(tmp_path: Path, inside: str) -> None:
     corpus = build("habla", tmp_path)
     trials = corpus.trials()
     assert set(trials["split"]) == {"eval"}
-    assert trials.select("label", "system", "speaker", "accent").rows() == [
+    assert trials.select("label", "attack", "speaker", "accent").rows() == [
         ("spoof", "CycleGAN", "arm_01523", "Argentina"),
         ("bonafide", "-", "arm_01523", "Argentina"),
         ("bonafide", "-", "clf_07508", "Chile"),
@@ -200,9 +200,9 @@ def test_habla_with_a_speaker_that_is_not_found(tmp_path: Path) -> None:
         build("habla", tmp_path).trials()
 
 
-def test_habla_has_six_systems(tmp_path: Path) -> None:
+def test_habla_has_six_attacks(tmp_path: Path) -> None:
     clip(habla(tmp_path) / "VITS/Peru/pef_00001/x.wav")
-    with pytest.raises(CorpusError, match=r"VITS: HABLA has no such system; it has CycleGAN"):
+    with pytest.raises(CorpusError, match=r"VITS: HABLA has no such attack; it has CycleGAN"):
         build("habla", tmp_path).trials()
 
 

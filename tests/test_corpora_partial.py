@@ -59,7 +59,7 @@ def test_partialspoof(tmp_path: Path, inside: str) -> None:
     corpus = build("partialspoof", tmp_path)
     manifest, problems = build_manifest(corpus)
     assert not problems
-    assert manifest.select("utt_id", "split", "label", "system", "speaker").rows()[:2] == [
+    assert manifest.select("utt_id", "split", "label", "attack", "speaker").rows()[:2] == [
         ("CON_D_2", "dev", "spoof", "CON", "LA_0079"),
         ("CON_E_2", "eval", "spoof", "CON", "LA_0079"),
     ]
@@ -156,7 +156,7 @@ def test_half_truth(tmp_path: Path) -> None:
     manifest, problems = build_manifest(corpus)
     assert not problems
     assert manifest["sample_rate"].unique().to_list() == [44100]
-    assert manifest.select("utt_id", "split", "label", "system").rows() == [
+    assert manifest.select("utt_id", "split", "label", "attack").rows() == [
         ("HAD_dev_fake_1", "dev", "spoof", "full"),
         ("HAD_dev_real_1", "dev", "bonafide", "-"),
         ("HAD_test_1", "eval", "bonafide", "-"),

@@ -26,7 +26,7 @@ def legend(tmp_path, monkeypatch) -> list[str]:
             "path": "x.wav",
             "split": "eval",
             "label": np.where(bonafide, "bonafide", "spoof"),
-            "system": np.where(bonafide, "-", "A"),
+            "attack": np.where(bonafide, "-", "A"),
             "speaker": "-",
             "duration": 1.0,
             "sample_rate": 16000,

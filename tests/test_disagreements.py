@@ -28,13 +28,13 @@ from spoofscope.tables import write_manifest, write_scores, write_table
 THRESHOLDS = {"right": 0.0, "wrong": 10.0}
 
 
-def trials(systems: dict[str, int]) -> pl.DataFrame:
+def trials(attacks: dict[str, int]) -> pl.DataFrame:
     rows = [
-        (f"{system}/{i}", f"{system}{i}.wav", "bonafide" if system == "-" else "spoof", system)
-        for system, n in systems.items()
+        (f"{attack}/{i}", f"{attack}{i}.wav", "bonafide" if attack == "-" else "spoof", attack)
+        for attack, n in attacks.items()
         for i in range(n)
     ]
-    return pl.DataFrame(rows, ["utt_id", "path", "label", "system"], orient="row")
+    return pl.DataFrame(rows, ["utt_id", "path", "label", "attack"], orient="row")
 
 
 def scores(values: dict[str, float]) -> pl.DataFrame:
@@ -90,13 +90,13 @@ def test_the_clips_of_a_speaker_count_as_one():
     assert alone["n_clusters"] is None
 
 
-def test_the_draw_is_even_over_systems_and_depends_on_seed_and_ids_alone():
+def test_the_draw_is_even_over_attacks_and_depends_on_seed_and_ids_alone():
     listed = trials({"-": 9, "A": 9, "B": 1})
     chosen = drawn(listed, 7, 1, "pair")
-    systems = [utt_id.split("/")[0] for utt_id in chosen]
-    assert sorted(systems) == ["-", "-", "-", "A", "A", "A", "B"]
+    attacks = [utt_id.split("/")[0] for utt_id in chosen]
+    assert sorted(attacks) == ["-", "-", "-", "A", "A", "A", "B"]
     # One of each before the second of any.
-    assert set(systems[:3]) == {"-", "A", "B"}
+    assert set(attacks[:3]) == {"-", "A", "B"}
     assert drawn(listed.reverse(), 7, 1, "pair") == chosen
     assert drawn(listed, 7, 2, "pair") != chosen
     assert drawn(listed, 7, 1, "another") != chosen

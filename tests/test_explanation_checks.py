@@ -9,7 +9,7 @@ from spoofscope.errors import TableError
 
 
 def explained(n: int = 24) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """A third bona fide, the rest of the systems A and B; six speakers of the first ten clips."""
+    """A third bona fide, the rest of the attacks A and B; six speakers of the first ten clips."""
     rng = np.random.default_rng(1)
     numbers = {name: rng.normal(0, 1, n) for name in CHECKS}
     numbers["deletion"] = numbers["deletion_control"] + 1 + 0.1 * rng.normal(0, 1, n)
@@ -18,7 +18,7 @@ def explained(n: int = 24) -> tuple[pl.DataFrame, pl.DataFrame]:
         {
             "utt_id": [f"u{i}" for i in range(n)],
             "label": [kinds[i % 3][0] for i in range(n)],
-            "system": [kinds[i % 3][1] for i in range(n)],
+            "attack": [kinds[i % 3][1] for i in range(n)],
             **numbers,
         }
     ).with_columns(
@@ -31,22 +31,22 @@ def explained(n: int = 24) -> tuple[pl.DataFrame, pl.DataFrame]:
 def test_means_over_groups_and_their_intervals():
     table, trials = explained()
     found = check_means(table, trials, resamples=300, seed=1)
-    rows = {(row["system"], row["metric"]): row for row in found.iter_rows(named=True)}
-    assert list(dict.fromkeys(found["system"])) == ["all", "bonafide", "A", "B"]
+    rows = {(row["attack"], row["metric"]): row for row in found.iter_rows(named=True)}
+    assert list(dict.fromkeys(found["attack"])) == ["all", "bonafide", "A", "B"]
     gain = rows["all", "deletion_gain"]
     assert gain["value"] == pytest.approx((table["deletion"] - table["deletion_control"]).mean())
     assert 0.9 < gain["ci_low"] < gain["value"] < gain["ci_high"] < 1.1
     assert (gain["n"], gain["clusters"]) == (24, 12)
     other = rows["all", "insertion_gain"]
     assert other["ci_low"] < 0 < other["ci_high"]
-    own = table.filter(system="A")["deletion"].mean()
+    own = table.filter(attack="A")["deletion"].mean()
     # Eight clips, of four speakers: too few for an interval.
     assert rows["A", "deletion"]["value"] == pytest.approx(own)
     assert (rows["A", "deletion"]["n"], rows["A", "deletion"]["clusters"]) == (8, 4)
     assert rows["A", "deletion"]["ci_low"] is None
     assert rows["all", "randomised_spearman"]["n"] == 3
     alone = check_means(table, trials, resamples=300, seed=1, cluster="none")
-    clips = alone.filter(system="A", metric="deletion").row(0, named=True)
+    clips = alone.filter(attack="A", metric="deletion").row(0, named=True)
     assert clips["clusters"] is None
     assert clips["ci_low"] < clips["value"] < clips["ci_high"]
     assert check_means(table, trials, resamples=0, seed=1)["ci_low"].null_count() == found.height

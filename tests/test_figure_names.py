@@ -22,11 +22,11 @@ def names(request: pytest.FixtureRequest) -> list[str]:
 
 
 def drawn(module: Any, names: list[str], folder: Path) -> tuple[list[str], pl.DataFrame]:
-    """The texts of a figure about spoofing systems of these names, and its numbers."""
+    """The texts of a figure about attacks of these names, and its numbers."""
     rows = [
         (system, 1, "la", "eval", condition, level, "eer", 0.2, 0.1, 0.3, 10, 10)
         for system in ("a-1", "b-2")
-        for condition, level in [("pooled", "pooled"), *(("system", name) for name in names)]
+        for condition, level in [("pooled", "pooled"), *(("attack", name) for name in names)]
     ]
     columns = (
         "system seed corpus split condition level metric value ci_low ci_high n_bonafide n_spoof"

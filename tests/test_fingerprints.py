@@ -45,17 +45,17 @@ def manifest(tmp_path_factory) -> pl.DataFrame:
     seconds = np.arange(RATE) / RATE
     lines = sum(0.004 * np.sin(2 * np.pi * hertz * seconds) for hertz in LINES)
     rows = []
-    for system, planted in (("-", 0.0), ("honest", 0.0), ("lines", lines)):
+    for attack, planted in (("-", 0.0), ("honest", 0.0), ("lines", lines)):
         for i in range(32):
-            path = folder / f"{system}{i:02}.wav"
+            path = folder / f"{attack}{i:02}.wav"
             audio.write(path, speech(rng) + planted, RATE)
             rows.append(
                 {
                     "utt_id": path.stem,
                     "path": str(path),
                     "split": "train",
-                    "label": "bonafide" if system == "-" else "spoof",
-                    "system": system,
+                    "label": "bonafide" if attack == "-" else "spoof",
+                    "attack": attack,
                     "speaker": "one",
                     "duration": 1.0,
                     "sample_rate": RATE,
@@ -154,11 +154,11 @@ def test_planted_lines_are_where_the_difference_is_lowest(gathered, kind):
 
 
 def test_generators_are_compared_with_bona_fide_speech_of_their_voices(manifest):
-    low = (pl.col("system") != "lines") | (pl.col("voice") == "low")
+    low = (pl.col("attack") != "lines") | (pl.col("voice") == "low")
     options = Options(level=6, group="sentence", match="voice")
     clips = choose_clips(manifest.filter(low), options, 1, "m.tsv")
     fingerprints, _ = gather(clips, options)
-    paths = manifest.filter((pl.col("system") == "-") & (pl.col("voice") == "low"))["path"]
+    paths = manifest.filter((pl.col("attack") == "-") & (pl.col("voice") == "low"))["path"]
     expected = [np.abs(packets(audio.read(path)[0], "haar", 6)).mean(axis=1) for path in paths]
     assert fingerprints.references["packets"][2] == pytest.approx(np.mean(expected, axis=0))
     # All voices of bona fide speech are among the honest vocoder's, in the same shares.
@@ -184,7 +184,7 @@ def test_clips_of_equal_levels_count_alike(manifest, tmp_path):
 
 def test_pairs_stay_pairs_however_few_are_drawn(manifest):
     """Bona fide recordings that no generator copied do not displace those that one did."""
-    copied = manifest.filter((pl.col("system") == "-") | (pl.col("sentence").cast(int) >= 20))
+    copied = manifest.filter((pl.col("attack") == "-") | (pl.col("sentence").cast(int) >= 20))
     options = Options(clips=5, group="speaker", match="sentence")
     clips = choose_clips(copied, options, 1, "m.tsv")
     drawn = [set(own["voice"]) for _, own in clips.group_by("source", maintain_order=True)]
@@ -203,7 +203,7 @@ def test_the_same_groups_are_drawn_of_all_sources(manifest):
 
 
 def test_clips_are_drawn_by_the_seed_and_sorted(manifest):
-    options = Options(clips=5, systems=("lines",), group="sentence")
+    options = Options(clips=5, attacks=("lines",), group="sentence")
     first, again, other = (choose_clips(manifest, options, seed, "m.tsv") for seed in (1, 1, 2))
     assert first.equals(again)
     assert not first.equals(other)
@@ -214,10 +214,10 @@ def test_clips_are_drawn_by_the_seed_and_sorted(manifest):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (Options(systems=("lnies",)), "no system 'lnies'.*'lines'"),
+        (Options(attacks=("lnies",)), "no attack 'lnies'.*'lines'"),
         (Options(group="sentense"), "no column 'sentense'.*'sentence'"),
         (Options(seconds=1.5), "no honest clip of 1.5 s"),
-        (Options(splits=("eval",), systems=None), "no generators in eval"),
+        (Options(splits=("eval",), attacks=None), "no generators in eval"),
     ],
 )
 def test_what_is_not_there_is_named(manifest, options, message):
@@ -226,7 +226,7 @@ def test_what_is_not_there_is_named(manifest, options, message):
 
 
 def test_a_voice_without_bona_fide_speech_is_refused(manifest):
-    alone = manifest.filter((pl.col("system") != "-") | (pl.col("voice") == "low"))
+    alone = manifest.filter((pl.col("attack") != "-") | (pl.col("voice") == "low"))
     with pytest.raises(ConfigError, match=r"fingerprints\.match: honest.*voice 'high'"):
         choose_clips(alone, Options(match="voice"), 1, "m.tsv")
 
@@ -360,7 +360,7 @@ def test_sounds_are_written_for_every_source_and_difference(gathered, tmp_path):
     assert set(np.argsort(spectrum[500:])[-3:] + 500) == set(LINES)
 
 
-def test_sounds_of_systems_with_any_name(gathered, tmp_path):
+def test_sounds_of_attacks_with_any_name(gathered, tmp_path):
     names = {"lines": "漢" * 100, "honest": "a/b %"}
     _, fingerprints, _ = gathered
     sources = tuple(names.get(source, source) for source in fingerprints.sources)
@@ -395,8 +395,8 @@ def detector(manifest):
         InputPolicy(sample_rate=RATE, length=None),
     )
     rows = manifest.filter(pl.col("utt_id").str.tail(2).cast(int) < 16)
-    systems = dict(rows.select("utt_id", "system").iter_rows())
-    fit_backend(made, detector_inputs(rows, made.policy, None), systems, seed=1)
+    attacks = dict(rows.select("utt_id", "attack").iter_rows())
+    fit_backend(made, detector_inputs(rows, made.policy, None), attacks, seed=1)
     return made
 
 

@@ -21,7 +21,7 @@ def write_manifest(path: Path, n: int) -> Path:
             "path": f"{split}{i}.wav",
             "split": split,
             "label": "bonafide",
-            "system": "-",
+            "attack": "-",
             "speaker": "s",
             "duration": 1.0,
             "sample_rate": 16000,

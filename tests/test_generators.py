@@ -61,18 +61,18 @@ def test_eer_hard_of_the_published_case():
 
 
 def trials(**counts: int) -> pl.DataFrame:
-    """Trials of `system` or `system__voice`, "real" being bona fide, with scores by name."""
+    """Trials of `attack` or `attack__voice`, "real" being bona fide, with scores by name."""
     rows = []
     for name, n in counts.items():
-        system, _, voice = name.partition("__")
+        attack, _, voice = name.partition("__")
         rng = np.random.default_rng(len(rows))
         for i in range(n):
-            real = system == "real"
+            real = attack == "real"
             rows.append(
                 {
                     "utt_id": f"{name}{i}",
                     "label": "bonafide" if real else "spoof",
-                    "system": "-" if real else system,
+                    "attack": "-" if real else attack,
                     "voice": voice or "-",
                     "score": float(rng.normal(1.0 if real else -0.5)),
                 }
@@ -91,7 +91,7 @@ def test_cells_compare_each_generator_with_all_bona_fide():
     real = joined.filter(label="bonafide")["score"].to_numpy()
     for row in table.iter_rows(named=True):
         own = joined.filter(
-            pl.col("system") == row["generator"]
+            pl.col("attack") == row["generator"]
             if row["generator"] != "pooled"
             else pl.col("label") == "spoof"
         )["score"].to_numpy()
@@ -115,7 +115,7 @@ def test_cells_compare_with_bona_fide_of_the_same_voice():
         ("melgan", 30, 20),
     ]
     real = joined.filter(label="bonafide", voice="jsut")["score"].to_numpy()
-    own = joined.filter(system="jsutpwg")["score"].to_numpy()
+    own = joined.filter(attack="jsutpwg")["score"].to_numpy()
     assert table["eer"][1] == rates.eer(real, own).value
     lonely = joined.filter(~((pl.col("label") == "bonafide") & (pl.col("voice") == "jsut")))
     with pytest.raises(TableError, match=r"m: there is no bona fide trial of voice 'jsut', which"):
@@ -130,7 +130,7 @@ def test_cells_compare_with_bona_fide_of_the_same_voice():
 def test_cells_and_their_means_have_intervals():
     joined = trials(real=30, melgan=20, pwg=7)
     found = generators.cells(joined, 0.25, None, "m.tsv", resamples=200)
-    levels = evaluate(joined, ["system"], 200, 1, threshold=0.25)
+    levels = evaluate(joined, ["attack"], 200, 1, threshold=0.25)
     for row in found.table.iter_rows(named=True):
         for metric in generators.METRICS:
             assert row[f"{metric}_low"] < row[metric] < row[f"{metric}_high"]
@@ -159,11 +159,11 @@ def study(tmp_path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Two detectors, one of them with two seeds, on a set of their own and on a foreign one."""
     own = trials(real=40, a=10, b=10, c=10)
     manifests = {}
-    for corpus, systems in (("home", own), ("away", trials(real=8, a=6))):
-        evaluation = systems.drop("score").with_columns(pl.lit("eval").alias("split"))
+    for corpus, clips in (("home", own), ("away", trials(real=8, a=6))):
+        evaluation = clips.drop("score").with_columns(pl.lit("eval").alias("split"))
         early = [
-            systems.drop("score")
-            .filter(pl.col("system").is_in(["-", "a", "b"]))
+            clips.drop("score")
+            .filter(pl.col("attack").is_in(["-", "a", "b"]))
             .with_columns(
                 pl.lit(split).alias("split"), (f"{split}-" + pl.col("utt_id")).alias("utt_id")
             )
@@ -179,8 +179,8 @@ def study(tmp_path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         write_table(manifests[corpus], frame)
         for seed in (1, 2, 3):
             rng = np.random.default_rng([seed, len(corpus)])
-            noisy = systems["score"].to_numpy() + rng.normal(0, 0.5, systems.height)
-            scores = systems.select("utt_id").with_columns(pl.Series("score", noisy))
+            noisy = clips["score"].to_numpy() + rng.normal(0, 0.5, clips.height)
+            scores = clips.select("utt_id").with_columns(pl.Series("score", noisy))
             write_table(tmp_path / f"{corpus}.{seed}.tsv", scores)
 
     def seeds(*numbers: int) -> list[dict[str, Any]]:
@@ -197,15 +197,15 @@ def study(tmp_path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         {
             "name": "net_a",
             "family": "net",
-            "train": [source(home, systems=["a"])],
+            "train": [source(home, attacks=["a"])],
             "dev": [source(home)],
             "seeds": seeds(1, 2),
         },
         {
             "name": "net_without_a",
             "family": "net",
-            "train": [source(home, exclude_systems=["a"])],
-            "dev": [source(home, exclude_systems=["a"])],
+            "train": [source(home, exclude_attacks=["a"])],
+            "dev": [source(home, exclude_attacks=["a"])],
             "seeds": seeds(3),
         },
         {"name": "theirs", "family": "theirs", "train": None, "dev": None, "seeds": seeds(3)},
@@ -323,8 +323,8 @@ def test_thresholds_can_be_chosen_on_other_scored_trials(study, tmp_path):
 
 def test_sets_and_names_that_do_not_fit(study):
     systems, sets = study
-    misspelt = {**systems[0], "train": [source(sets[0]["manifest"], systems=["bb"])]}
-    with pytest.raises(TableError, match=r"split 'train' has no system 'bb'; did you mean 'b'"):
+    misspelt = {**systems[0], "train": [source(sets[0]["manifest"], attacks=["bb"])]}
+    with pytest.raises(TableError, match=r"split 'train' has no attack 'bb'; did you mean 'b'"):
         generator_table([misspelt], sets)
     with pytest.raises(ConfigError, match=r"generators: third\.eval is scored by none"):
         generator_table(systems, [{**sets[0], "corpus": "third"}])

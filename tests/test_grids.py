@@ -265,7 +265,7 @@ def written_point(folder: Path, point: str, dev: list[float], test: list[float])
             for name, value in (("eer", eer), ("auc", 1 - eer))
         ]
         # Of one level: no part of the result over a grid.
-        rows.append([point, seed, "la", "eval", "system", "x", "eer", "0.9", "", "", 10, 2])
+        rows.append([point, seed, "la", "eval", "attack", "x", "eer", "0.9", "", "", 10, 2])
         metrics.append(str(folder / f"{point}-{seed}.tsv"))
         write_table(metrics[-1], pl.DataFrame(rows, schema=list(METRIC_COLUMNS), orient="row"))
         meta = {"dev_eer": selected, "dev": [{"n_bonafide": 3, "n_spoof": 4}]}

@@ -240,14 +240,14 @@ def test_a_probe_is_scikit_learns_logistic_regression(corpus, pooled):
         [test],
         options,
         seed=1,
-        conditions=["system", "nothing"],
+        conditions=["attack", "nothing"],
         resamples=100,
     )
     overall = table.filter(pl.col("condition") == "pooled")
     assert overall["layer"].to_list() == [0, 1, 2, 3]
     assert (overall["ci_low"] <= overall["eer"]).all()
     assert (overall["ci_high"] >= overall["eer"]).all()
-    assert set(table["condition"]) == {"pooled", "system"}
+    assert set(table["condition"]) == {"pooled", "attack"}
     for row in overall.iter_rows(named=True):
         scaler = StandardScaler().fit(whole(train.pooled, row["layer"]).astype(np.float64))
         errors, candidates = [], []
@@ -360,7 +360,7 @@ def metrics(rows: list[tuple[str, int, str, float]]) -> pl.DataFrame:
     )
     others = [
         base.with_columns(metric=pl.lit("auc"), value=pl.lit(9.0)),
-        base.with_columns(condition=pl.lit("system"), value=pl.lit(9.0)),
+        base.with_columns(condition=pl.lit("attack"), value=pl.lit(9.0)),
     ]
     return pl.concat([base, *others])
 

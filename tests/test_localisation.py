@@ -36,14 +36,14 @@ SETTINGS = Settings(
 
 
 def explanation(
-    utt_id: str, curve: np.ndarray, system: str = "A", label: str = "spoof"
+    utt_id: str, curve: np.ndarray, attack: str = "A", label: str = "spoof"
 ) -> Explanation:
     """`curve` is evidence for bona fide; the map splits it over two rows."""
     half = curve.astype(np.float32) / 2
     return Explanation(
         utt_id=utt_id,
         label=label,
-        system=system,
+        attack=attack,
         score=0.0,
         baseline_score=0.0,
         delta=0.0,
@@ -160,7 +160,7 @@ def test_global_and_missing_artefacts_are_left_out_and_counted():
     trials = rows.select("utt_id")
     summary = summarise(rows, trials, resamples=200, seed=1)
     aucs = {
-        row["system"]: row
+        row["attack"]: row
         for row in summary.iter_rows(named=True)
         if row["metric"] == "auc_evidence"
     }
@@ -176,17 +176,17 @@ def test_global_and_missing_artefacts_are_left_out_and_counted():
 
 
 def summarised(values: list[float], speakers: list[str] | None = None, seed: int = 1) -> dict:
-    """The pointing game's row over all systems, of utterances with these values."""
+    """The pointing game's row over all attacks, of utterances with these values."""
     ids = [f"u{i}" for i in range(len(values))]
     rows = pl.DataFrame(
-        {"utt_id": ids, "system": "A", "status": "local", **dict.fromkeys(METRICS, values)},
+        {"utt_id": ids, "attack": "A", "status": "local", **dict.fromkeys(METRICS, values)},
         strict=False,
     )
     trials = pl.DataFrame({"utt_id": ids})
     if speakers is not None:
         trials = trials.with_columns(speaker=pl.Series(speakers))
     table = summarise(rows, trials, resamples=400, seed=seed)
-    return {row["metric"]: row for row in table.filter(system="all").iter_rows(named=True)}
+    return {row["metric"]: row for row in table.filter(attack="all").iter_rows(named=True)}
 
 
 def test_intervals_of_means_need_eight_clips_or_speakers():
@@ -224,7 +224,7 @@ def test_random_evidence_is_at_chance():
     trials = pl.DataFrame({"utt_id": [f"u{i}" for i in range(300)]})
     means = dict(
         summarise(localise(items, table), trials, resamples=0, seed=1)
-        .filter(system="all")
+        .filter(attack="all")
         .select("metric", "value")
         .iter_rows()
     )

@@ -646,7 +646,7 @@ def trials():
             {
                 "utt_id": f"u{i}",
                 "label": label,
-                "system": "-" if label == "bonafide" else f"A{i % 4}",
+                "attack": "-" if label == "bonafide" else f"A{i % 4}",
                 "codec": ("-", "mp3")[i % 3 == 0],
                 "speaker": f"s{i % 7}",
                 "score": rng.normal(1.5 if label == "bonafide" else -i % 4 / 4),
@@ -665,35 +665,35 @@ def scores_of(frame, label):
     return frame.filter(label=label)["score"].to_numpy()
 
 
-def test_systems_are_compared_with_all_bonafide():
+def test_attacks_are_compared_with_all_bonafide():
     joined = trials()
-    table = evaluate(joined, ["system"], 0, 1)
+    table = evaluate(joined, ["attack"], 0, 1)
     bonafide = scores_of(joined, "bonafide")
     values = []
-    for system in ("A1", "A2", "A3"):
-        spoof = joined.filter(system=system)["score"].to_numpy()
+    for attack in ("A1", "A2", "A3"):
+        spoof = joined.filter(attack=attack)["score"].to_numpy()
         values.append(rates.eer(bonafide, spoof).value)
-        assert value(table, "system", system, "eer") == values[-1]
-    assert value(table, "system", MACRO, "eer") == pytest.approx(np.mean(values))
+        assert value(table, "attack", attack, "eer") == values[-1]
+    assert value(table, "attack", MACRO, "eer") == pytest.approx(np.mean(values))
     assert (
         value(table, "pooled", "-", "eer") == rates.eer(bonafide, scores_of(joined, "spoof")).value
     )
-    counts = table.filter(condition="system", level="A1")
+    counts = table.filter(condition="attack", level="A1")
     assert counts["n_bonafide"].unique().to_list() == [60]
     assert counts["n_spoof"].unique().to_list() == [60]
-    assert set(table.filter(condition="system")["level"]) == {"A1", "A2", "A3", MACRO}
+    assert set(table.filter(condition="attack")["level"]) == {"A1", "A2", "A3", MACRO}
 
 
 def test_codecs_take_both_classes_from_the_level():
     joined = trials()
-    table = evaluate(joined, ["codec", "codec+system"], 0, 1)
+    table = evaluate(joined, ["codec", "codec+attack"], 0, 1)
     mp3 = joined.filter(codec="mp3")
     expected = rates.min_dcf(scores_of(mp3, "bonafide"), scores_of(mp3, "spoof"))
     assert value(table, "codec", "mp3", "min_dcf") == expected
-    crossed = rates.auc(scores_of(mp3, "bonafide"), mp3.filter(system="A2")["score"].to_numpy())
-    assert value(table, "codec+system", "mp3+A2", "auc") == crossed
-    assert [level for level, _ in split_levels(joined, "codec+system")] == sorted(
-        f"{codec}+{system}" for codec in ("-", "mp3") for system in ("A1", "A2", "A3")
+    crossed = rates.auc(scores_of(mp3, "bonafide"), mp3.filter(attack="A2")["score"].to_numpy())
+    assert value(table, "codec+attack", "mp3+A2", "auc") == crossed
+    assert [level for level, _ in split_levels(joined, "codec+attack")] == sorted(
+        f"{codec}+{attack}" for codec in ("-", "mp3") for attack in ("A1", "A2", "A3")
     )
     renamed = joined.rename({"codec": "snr+codec"})
     assert [level for level, _ in split_levels(renamed, "snr+codec")] == ["-", "mp3"]
@@ -716,7 +716,7 @@ def test_one_class_levels_are_null_with_counts():
 
 
 def test_a_table_of_one_class_has_no_error_rates():
-    table = evaluate(trials().filter(label="spoof"), ["system"], 100, 1)
+    table = evaluate(trials().filter(label="spoof"), ["attack"], 100, 1)
     assert table["value"].is_null().all()
     assert set(table["level"]) == {"-", "A1", "A2", "A3", MACRO}
 
@@ -743,7 +743,7 @@ def test_calibrated_costs():
 def test_intervals_are_reproducible_and_independent_of_other_conditions():
     joined = trials()
     alone = evaluate(joined, ["codec"], 100, 3)
-    together = evaluate(joined.reverse(), ["system", "codec"], 100, 3)
+    together = evaluate(joined.reverse(), ["attack", "codec"], 100, 3)
     assert alone.filter(condition="codec").equals(evaluate(joined, ["codec"], 100, 3)[6:])
     interval = alone.filter(condition="pooled", metric="cllr").row(0, named=True)
     assert interval["ci_low"] < interval["value"] < interval["ci_high"]
@@ -797,12 +797,12 @@ def test_a_single_speaker_is_no_cluster(caplog):
 def test_the_macro_average_knows_what_levels_share():
     """Levels of the same bona fide clips: the mean of resamples drawn together, by brute force."""
     joined = trials()
-    row = evaluate(joined, ["system"], 1000, 1, cluster="none").row(
+    row = evaluate(joined, ["attack"], 1000, 1, cluster="none").row(
         by_predicate=(pl.col("level") == MACRO) & (pl.col("metric") == "auc"), named=True
     )
     rng = np.random.default_rng(5)
     bonafide = scores_of(joined, "bonafide")
-    levels = [joined.filter(system=f"A{k}")["score"].to_numpy() for k in (1, 2, 3)]
+    levels = [joined.filter(attack=f"A{k}")["score"].to_numpy() for k in (1, 2, 3)]
     means = []
     for _ in range(1000):
         again = rng.choice(bonafide, bonafide.size)
@@ -814,7 +814,7 @@ def test_the_macro_average_knows_what_levels_share():
 
 
 def test_one_error_makes_no_macro_average_much_surer():
-    """Four of five systems have none, which all may owe to the same ten bona fide clips."""
+    """Four of five attacks have none, which all may owe to the same ten bona fide clips."""
 
     def interval(errors: int) -> tuple[float, float]:
         spoofs = [2.0] * errors + [0.0] * (50 - errors)
@@ -822,11 +822,11 @@ def test_one_error_makes_no_macro_average_much_surer():
             {
                 "utt_id": [f"u{i:02d}" for i in range(60)],
                 "label": ["bonafide"] * 10 + ["spoof"] * 50,
-                "system": ["-"] * 10 + [f"A{i // 10}" for i in range(50)],
+                "attack": ["-"] * 10 + [f"A{i // 10}" for i in range(50)],
                 "score": [1.0] * 10 + spoofs,
             }
         )
-        table = evaluate(joined, ["system"], 200, 1).filter(level=MACRO, metric="eer")
+        table = evaluate(joined, ["attack"], 200, 1).filter(level=MACRO, metric="eer")
         return table.select("ci_low", "ci_high").row(0)
 
     # The exact binomial bound of 0 errors in 10: 1 - 0.025^(1 / 10).

@@ -14,9 +14,9 @@ from scipy import signal
 from scipy.stats import mannwhitneyu
 
 from spoofscope.corpora.mini import generate
+from spoofscope.corpora.mini.attacks import ATTACKS, BAND_EDGE, BUZZ_PITCH, SPIKE_SPACING
 from spoofscope.corpora.mini.generate import generate_corpus
 from spoofscope.corpora.mini.noise import generate_musan, generate_rirs
-from spoofscope.corpora.mini.systems import BAND_EDGE, BUZZ_PITCH, SPIKE_SPACING, SYSTEMS
 from spoofscope.corpora.mini.talker import (
     LANGUAGES,
     RECORDING_RMS,
@@ -40,8 +40,8 @@ MEDIUM = {
     "speakers": {"train": 4, "dev": 2, "eval": 4},
     "sentences": {"train": 8, "dev": 8, "eval": 8},
 }
-SYSTEM = {system.name: system for system in SYSTEMS}
-LOCAL = sorted(system.name for system in SYSTEMS if system.scope == "local")
+ATTACK = {attack.name: attack for attack in ATTACKS}
+LOCAL = sorted(attack.name for attack in ATTACKS if attack.scope == "local")
 
 
 class Corpus:
@@ -54,10 +54,10 @@ class Corpus:
             for utt_id, file in self.protocol.select("utt_id", "file").iter_rows()
         }
 
-    def pairs(self, system):
+    def pairs(self, attack):
         """Spoofs without codec, each with its bona fide recording and its artefact spans."""
         codec = dict(self.protocol.select("utt_id", "codec").iter_rows())
-        rows = self.protocol.filter((pl.col("system") == system) & (pl.col("codec") == "-"))
+        rows = self.protocol.filter((pl.col("attack") == attack) & (pl.col("codec") == "-"))
         for utt_id, base in rows.select("utt_id", "base_utt").iter_rows():
             if codec[base] == "-":
                 yield self.audio[utt_id], self.audio[base], self.spans(utt_id)
@@ -212,9 +212,9 @@ def test_protocol_is_balanced_and_speakers_stay_in_their_split(corpus):
     protocol = corpus.protocol
     assert protocol["utt_id"].is_unique().all()
     assert (protocol.group_by("speaker").agg(pl.col("split").n_unique())["split"] == 1).all()
-    for system in SYSTEMS:
-        rows = protocol.filter(pl.col("system") == system.name)
-        assert set(rows["split"]) == set(system.splits)
+    for attack in ATTACKS:
+        rows = protocol.filter(pl.col("attack") == attack.name)
+        assert set(rows["split"]) == set(attack.splits)
         per_speaker = rows.group_by("speaker").len()["len"]
         assert set(per_speaker) == {2}
     bases = protocol.select("utt_id", base_label="label", base_speaker="speaker")
@@ -228,7 +228,7 @@ def test_protocol_is_balanced_and_speakers_stay_in_their_split(corpus):
 def test_codecs_are_in_eval_only_and_in_equal_shares(corpus):
     assert set(corpus.protocol.filter(pl.col("split") != "eval")["codec"]) == {"-"}
     rows = corpus.protocol.filter(pl.col("split") == "eval")
-    shares = rows.group_by("system").agg((pl.col("codec") != "-").mean().alias("coded"))
+    shares = rows.group_by("attack").agg((pl.col("codec") != "-").mean().alias("coded"))
     assert set(shares["coded"]) == {0.25}
     bonafide = rows.filter(pl.col("label") == "bonafide")["codec"].value_counts()
     assert set(bonafide["codec"]) == {"-", "mulaw", "opus", "mp3"}
@@ -243,15 +243,15 @@ def test_segments_lie_inside_their_utterances(corpus):
     assert artefacts == set(corpus.protocol.filter(pl.col("label") == "spoof")["utt_id"])
 
 
-def test_systems_table_says_what_the_audio_holds(corpus):
-    table = read_table(corpus.root / "systems.tsv", {"system": pl.String()})
-    assert table["system"].to_list() == [system.name for system in SYSTEMS]
+def test_attacks_table_says_what_the_audio_holds(corpus):
+    table = read_table(corpus.root / "attacks.tsv", {"attack": pl.String()})
+    assert table["attack"].to_list() == [attack.name for attack in ATTACKS]
     labels = corpus.segments.filter(pl.col("tier") == "artefact").join(
-        corpus.protocol.select("utt_id", "system"), on="utt_id"
+        corpus.protocol.select("utt_id", "attack"), on="utt_id"
     )
-    found = labels.group_by("system").agg(pl.col("label").unique())
-    assert {system: set(cues) for system, cues in found.iter_rows()} == {
-        system: {cue} for system, cue in table.select("system", "cue").iter_rows()
+    found = labels.group_by("attack").agg(pl.col("label").unique())
+    assert {attack: set(cues) for attack, cues in found.iter_rows()} == {
+        attack: {cue} for attack, cue in table.select("attack", "cue").iter_rows()
     }
 
 
@@ -299,15 +299,15 @@ def test_trivial_cues_do_not_separate_the_classes(cues, cue):
         bonafide = rows.filter(pl.col("label") == "bonafide")[cue].to_numpy()
         spoof = rows.filter(pl.col("label") == "spoof")[cue].to_numpy()
         assert 0.4 <= auc(bonafide, spoof) <= 0.6, split
-    for system in SYSTEMS:
-        if (system.name, cue) in PLANTED:
+    for attack in ATTACKS:
+        if (attack.name, cue) in PLANTED:
             continue
-        rows = cues.filter(pl.col("split").is_in(system.splits))
+        rows = cues.filter(pl.col("split").is_in(attack.splits))
         bonafide = rows.filter(pl.col("label") == "bonafide")[cue].to_numpy()
-        spoof = rows.filter(pl.col("system") == system.name)[cue].to_numpy()
-        # Eight utterances of an eval-only system leave a standard error of about 0.11.
+        spoof = rows.filter(pl.col("attack") == attack.name)[cue].to_numpy()
+        # Eight utterances of an eval-only attack leave a standard error of about 0.11.
         margin = 0.1 if len(spoof) > 8 else 0.2
-        assert abs(auc(bonafide, spoof) - 0.5) <= margin, system.name
+        assert abs(auc(bonafide, spoof) - 0.5) <= margin, attack.name
 
 
 def test_no_corpus_file_clips_or_hides_in_the_lowest_bits(corpus):
@@ -336,7 +336,7 @@ def test_digital_silence_is_exactly_zero_in_pauses_and_nowhere_else(corpus):
         assert np.mean(base[inside] == 0) < 0.3
         assert np.mean(spoof[~inside] == 0) < 0.1
     assert n > 6
-    for utt_id in corpus.protocol.filter(pl.col("system") == "digital_silence")["utt_id"]:
+    for utt_id in corpus.protocol.filter(pl.col("attack") == "digital_silence")["utt_id"]:
         own = pauses.filter(pl.col("utt_id") == utt_id)
         assert len(corpus.spans(utt_id)) == own.height
         for span in corpus.spans(utt_id):
@@ -366,7 +366,7 @@ def test_buzz_repeats_at_its_own_pitch_in_some_vowels_only(corpus):
     assert len(buzzing) > 10
     assert np.median(buzzing) > 0.8
     assert np.median(buzzing) > np.median(natural) + 0.3
-    for utt_id in corpus.protocol.filter(pl.col("system") == "buzz")["utt_id"]:
+    for utt_id in corpus.protocol.filter(pl.col("attack") == "buzz")["utt_id"]:
         own = corpus.segments.filter((pl.col("utt_id") == utt_id) & (pl.col("tier") == "phone"))
         vowels = set(own.filter(pl.col("label").is_in(list(VOWELS)))["start"])
         starts = {span.start / SAMPLE_RATE for span in corpus.spans(utt_id)}
@@ -386,7 +386,7 @@ def test_splices_jump_at_word_borders(corpus):
         loudest = np.max(np.abs(spoof))
         for span in spans:
             assert np.max(np.abs(spoof[span])) > 0.65 * loudest
-    for utt_id in corpus.protocol.filter(pl.col("system") == "splice")["utt_id"]:
+    for utt_id in corpus.protocol.filter(pl.col("attack") == "splice")["utt_id"]:
         own = corpus.segments.filter((pl.col("utt_id") == utt_id) & (pl.col("tier") == "word"))
         borders = own["end"].to_numpy()
         assert corpus.spans(utt_id)
@@ -404,7 +404,7 @@ def test_band_limit_leaves_nothing_above_its_edge(corpus):
             assert bound is not None or above > -55
 
 
-def test_upsampling_leaves_lines_and_other_systems_do_not(corpus):
+def test_upsampling_leaves_lines_and_other_attacks_do_not(corpus):
     def lines(x):
         # Quiet frames only: there the lines stand alone.
         frequency, _, power = signal.spectrogram(x, SAMPLE_RATE, nperseg=1024, noverlap=768)
@@ -427,25 +427,25 @@ def mel_like(x):
     return 10 * np.log10(power.mean(axis=1) + 1e-12)
 
 
-@pytest.mark.parametrize("system", ["griffin_lim", "phase_smear"])
-def test_phases_are_lost_but_bands_stay(recording, system):
-    samples, _ = SYSTEM[system].spoof(recording, rng_of(1))
+@pytest.mark.parametrize("attack", ["griffin_lim", "phase_smear"])
+def test_phases_are_lost_but_bands_stay(recording, attack):
+    samples, _ = ATTACK[attack].spoof(recording, rng_of(1))
     bands = [mel_like(x).ravel() for x in (samples, recording.samples)]
     assert np.corrcoef(*bands)[0, 1] > 0.9
     assert abs(np.corrcoef(samples, recording.samples)[0, 1]) < 0.85
 
 
 def test_quantised_envelope_is_off_by_up_to_half_a_step(recording):
-    samples, _ = SYSTEM["quantised_envelope"].spoof(recording, rng_of(1))
+    samples, _ = ATTACK["quantised_envelope"].spoof(recording, rng_of(1))
     difference = mel_like(samples) - mel_like(recording.samples)
     # Rounding to 12 dB is off by a uniform error of 12 / sqrt(12) = 3.5 dB, less where a band of
-    # this test averages over bands of the system.
+    # this test averages over bands of the attack.
     assert 1.5 < np.std(difference) < 4
     assert np.corrcoef(samples, recording.samples)[0, 1] > 0.85
 
 
 def test_over_smoothed_loses_the_fine_structure_of_the_envelope(recording):
-    samples, _ = SYSTEM["over_smoothed"].spoof(recording, rng_of(1))
+    samples, _ = ATTACK["over_smoothed"].spoof(recording, rng_of(1))
 
     def contrast(x):
         _, _, spectrum = signal.stft(x, SAMPLE_RATE, nperseg=512, noverlap=384)
@@ -456,9 +456,9 @@ def test_over_smoothed_loses_the_fine_structure_of_the_envelope(recording):
     assert np.std(mel_like(samples).mean(axis=0) - mel_like(recording.samples).mean(axis=0)) < 2
 
 
-@pytest.mark.parametrize("name", SYSTEM)
-def test_systems_keep_length_and_timing(recording, name):
-    samples, artefacts = SYSTEM[name].spoof(recording, rng_of(1))
+@pytest.mark.parametrize("name", ATTACK)
+def test_attacks_keep_length_and_timing(recording, name):
+    samples, artefacts = ATTACK[name].spoof(recording, rng_of(1))
     assert samples.shape == recording.samples.shape
     assert artefacts
     assert all(0 <= a.start < a.end <= samples.size for a in artefacts)
@@ -509,7 +509,7 @@ def test_tracing_view_is_in_the_layout_of_mlaad(corpus):
     assert all(described[r["path"]][6] == r["model_name"] for r in protocols["eval"])
 
 
-def test_tracing_has_known_and_unknown_systems(corpus):
+def test_tracing_has_known_and_unknown_attacks(corpus):
     models = {
         s: {row["model_name"] for row in read_tracing_protocol(corpus.root / f"tracing/{s}.csv")}
         for s in ("train", "dev", "eval")

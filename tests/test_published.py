@@ -192,8 +192,8 @@ def test_an_imported_detector_is_scored_explained_and_fused(
     for i, label in enumerate(("bonafide", "spoof")):
         path = tmp_path / f"u{i}.wav"
         audio.write(path, clip(samples, i, rate), rate)
-        system = "-" if label == "bonafide" else "A1"
-        rows.append((f"u{i}", str(path), "dev", label, system, f"s{i}", samples / rate, rate))
+        attack = "-" if label == "bonafide" else "A1"
+        rows.append((f"u{i}", str(path), "dev", label, attack, f"s{i}", samples / rate, rate))
     manifest = pl.DataFrame(rows, tables.MANIFEST_COLUMNS, orient="row")
     score_shard(folder, manifest, tmp_path / "scores.tsv", tmp_path / "work")
     scores = tables.read_scores(tmp_path / "scores.tsv")

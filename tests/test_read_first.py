@@ -19,8 +19,8 @@ def manifest(dev=(40, 40), speakers=30, spoof_speakers=30) -> pl.DataFrame:
     for label, n in (("bonafide", speakers), ("spoof", spoof_speakers)):
         rows += [("eval", label, f"s{i % n}") for i in range(60)]
     table = pl.DataFrame(rows, schema=["split", "label", "speaker"], orient="row")
-    system = pl.when(pl.col("label") == "spoof").then(pl.lit("A")).otherwise(pl.lit("-"))
-    return table.with_columns(system=system).with_row_index("utt_id").cast({"utt_id": pl.String})
+    attack = pl.when(pl.col("label") == "spoof").then(pl.lit("A")).otherwise(pl.lit("-"))
+    return table.with_columns(attack=attack).with_row_index("utt_id").cast({"utt_id": pl.String})
 
 
 def row(name="net", split="eval", eer=0.1, low=0.05, high=0.2, kind="detector"):

@@ -19,7 +19,7 @@ TRIALS = pl.DataFrame(
     {
         "utt_id": ["LA_E_1", "LA_E_2", "set one-a"],
         "label": ["bonafide", "spoof", "spoof"],
-        "system": ["-", "A07", "A08"],
+        "attack": ["-", "A07", "A08"],
         "path": ["flac/LA_E_1.flac", "flac/LA_E_2.flac", "own/set one/a.wav"],
     }
 )
@@ -162,7 +162,7 @@ def test_the_submission_format_to_the_letter(tmp_path):
         {
             "utt_id": ["E_0000000001", "E_0000000002"],
             "label": ["bonafide", "spoof"],
-            "system": ["-", "A17"],
+            "attack": ["-", "A17"],
         }
     )
     write_foreign_scores(tmp_path / "c", scores, "asvspoof2019", trials)

@@ -45,7 +45,7 @@ def root(tmp_path_factory) -> str:
                 "path": ["x.wav"] * N,
                 "split": ["eval"] * N,
                 "label": np.where(is_bonafide, "bonafide", "spoof"),
-                "system": np.where(is_bonafide, "-", np.where(np.arange(N) % 3 == 1, "A", "B")),
+                "attack": np.where(is_bonafide, "-", np.where(np.arange(N) % 3 == 1, "A", "B")),
                 "speaker": [f"s{i % 7}" for i in range(N)],
                 "duration": [1.0] * N,
                 "sample_rate": [16000] * N,
@@ -66,7 +66,7 @@ def root(tmp_path_factory) -> str:
                 if kind == "scores":
                     tables.write_scores(target, scores)
                     continue
-                conditions = ["system", "codec"] if corpus == "far" else ["system"]
+                conditions = ["attack", "codec"] if corpus == "far" else ["attack"]
                 measured = evaluate(manifest.join(scores, on="utt_id"), conditions, 100, 1)
                 where = {"system": system["id"], "seed": system["seed"], "corpus": corpus}
                 columns = [pl.lit(value).alias(name) for name, value in where.items()]
@@ -140,7 +140,7 @@ def test_breakdowns(root, caplog):
         for system in SYSTEMS
         for corpus, _ in system["sets"]
     ]
-    table = breakdowns(SYSTEMS, files, ["system", "codec", "codecs"])
+    table = breakdowns(SYSTEMS, files, ["attack", "codec", "codecs"])
     assert [record.getMessage() for record in caplog.records] == [
         "conditions: no evaluation set has 'codecs' as a column of its manifest"
     ]

@@ -56,7 +56,7 @@ detectors:
   b:
     frontend: lfcc
     backend: {type: gmm}
-    train: {data: [{corpus: other}], dev: [{corpus: mine, systems: [x]}]}
+    train: {data: [{corpus: other}], dev: [{corpus: mine, attacks: [x]}]}
   c:
     frontend: hubert
     backend: {type: linear}
@@ -123,14 +123,14 @@ def test_run_ids_ignore_the_order_of_keys():
     assert [run.detector for run in study.runs.values()] == ["d", "c", "b", "a"]
 
 
-def test_grids_leave_one_system_out():
+def test_grids_leave_one_attack_out():
     config = small(
         "detectors.a_{left_out}", {**small()["detectors"]["d"], "grid": {"left_out": ["x", "yy"]}}
     )
-    source = {"corpus": "mine", "exclude_systems": ["{left_out}"]}
+    source = {"corpus": "mine", "exclude_attacks": ["{left_out}"]}
     config["detectors"]["a_{left_out}"]["train"] = {"data": [source]}
     study = Study(config)
-    assert study.config["detectors"]["a_yy"]["train"]["data"][0]["exclude_systems"] == ["yy"]
+    assert study.config["detectors"]["a_yy"]["train"]["data"][0]["exclude_attacks"] == ["yy"]
     assert study.trained_on("a_x") == ["mine (without x)"]
     # Development data leave it out as well, and the weights depend on it.
     assert study.dev_sources("a_x") == study.train_sources("a_x")
@@ -148,7 +148,7 @@ def test_grids_leave_one_system_out():
         ("title", "Another title"),
         ("study", "renamed"),
         ("scatter_shards", {}),
-        ("conditions", ["system"]),
+        ("conditions", ["attack"]),
         ("bootstrap", {"resamples": 200}),
         ("frontends.wavlm.cache", "none"),
         ("attribution.steps", 20),
@@ -172,9 +172,9 @@ def test_run_ids_ignore_what_does_not_reach_the_weights(path, value):
         ("detectors.a.input.length", 16000, "a"),
         ("detectors.a.train.recipe.epochs", 4, "a"),
         ("detectors.a.train.recipe.stages.1.lr", 2e-4, "a"),
-        ("detectors.a.train.data.0.systems", ["x"], "a"),
+        ("detectors.a.train.data.0.attacks", ["x"], "a"),
         ("detectors.a.train.chain", "noisy", "a"),
-        ("detectors.b.train.dev.0.systems", ["x", "y"], "b"),
+        ("detectors.b.train.dev.0.attacks", ["x", "y"], "b"),
         ("corpora.mine.fractions", {"train": 0.4, "dev": 0.3, "eval": 0.3}, "abd"),
         ("corpora.other.on_bad_audio", "exclude", "b"),
         ("corpora.made.options", {"speakers": {"train": 2}}, "c"),
@@ -277,7 +277,7 @@ def test_lists_of_a_study():
     assert names == ["a", "a", "b", "c", "d", "all"]
     # By default selection happens on the corpora, not on their augmented copies.
     assert study.dev_sources("a") == [{"corpus": "mine"}]
-    assert study.dev_sources("b") == [{"corpus": "mine", "systems": ["x"]}]
+    assert study.dev_sources("b") == [{"corpus": "mine", "attacks": ["x"]}]
 
 
 def test_unknown_run_names_the_nearest():

@@ -149,7 +149,7 @@ def test_every_wavelet_with_and_without_signs():
         assert (frontend["level"], frontend["power"], frontend["normalise"]) == (8, 2, "global")
         assert (backend["dropout_cnn"], backend["dropout_dilated"]) == (0.6, 0.2)
         (source,) = run.settings["data"]
-        assert (source["corpus"]["corpus"], source["systems"]) == ("generators", ["fbmelgan"])
+        assert (source["corpus"]["corpus"], source["attacks"]) == ("generators", ["fbmelgan"])
         assert run.seeds == (0, 1, 2, 3, 4)
     (stage,) = resolve_recipe(run.settings["recipe"]).stages
     assert (stage.optimizer, stage.lr, stage.weight_decay) == ("adam", 4e-4, 1e-3)
@@ -168,12 +168,12 @@ def test_generators_are_trained_on_alone_and_left_out():
         alone[f"dcnn_{frontend}"] = "fbmelgan"
         for detector, name in alone.items():
             settings_ = settings(loaded, detector)
-            assert settings_["data"][0]["systems"] == [name]
+            assert settings_["data"][0]["attacks"] == [name]
             assert settings_["dev"] == settings_["data"]
         for name in GENERATORS:
             (source,) = settings(loaded, f"{spectrum}_without_{name}")["data"]
             # Of conformer nothing is known to anybody before the test.
-            assert source["exclude_systems"] == [name, "conformer"]
+            assert source["exclude_attacks"] == [name, "conformer"]
             recipe = resolve_recipe(settings(loaded, f"{spectrum}_without_{name}")["recipe"])
             assert recipe.stages[0].epochs * (10 * 9170 // 512) == pytest.approx(2160, rel=0.03)
     rows = loaded.config["generators"]["systems"]

@@ -26,7 +26,7 @@ from spoofscope.tables import (
     write_table,
 )
 
-HEADER = "utt_id\tpath\tsplit\tlabel\tsystem\tspeaker\tduration\tsample_rate\tcodec\n"
+HEADER = "utt_id\tpath\tsplit\tlabel\tattack\tspeaker\tduration\tsample_rate\tcodec\n"
 ROWS = [
     "a\ta.wav\ttrain\tbonafide\t-\ts1\t1.5\t16000\t-",
     "b\tb.wav\teval\tspoof\tx\ts1\t2\t8000\tmp3",
@@ -48,28 +48,28 @@ def saved(folder: Path, text: str | bytes, name: str = "table.tsv") -> Path:
 
 
 def test_rows_of_a_source(tmp_path: Path) -> None:
-    rows = [(split, system) for split in ("train", "eval") for system in ("-", "pwg", "melgan")]
+    rows = [(split, attack) for split in ("train", "eval") for attack in ("-", "pwg", "melgan")]
     labels = {"-": "bonafide"}
     lines = [
-        f"{i}\t{i}.wav\t{split}\t{labels.get(system, 'spoof')}\t{system}\t-\t1\t8\t-\n"
-        for i, (split, system) in enumerate([*rows, ("eval", "hifigan")])
+        f"{i}\t{i}.wav\t{split}\t{labels.get(attack, 'spoof')}\t{attack}\t-\t1\t8\t-\n"
+        for i, (split, attack) in enumerate([*rows, ("eval", "hifigan")])
     ]
     text = HEADER + "".join(lines)
     manifest = read_manifest(saved(tmp_path, text))
 
-    def systems(split: str, *options: list[str] | None) -> list[str]:
-        return rows_of_source(manifest, split, "m.tsv", *options)["system"].to_list()
+    def attacks(split: str, *options: list[str] | None) -> list[str]:
+        return rows_of_source(manifest, split, "m.tsv", *options)["attack"].to_list()
 
-    assert systems("train") == ["-", "pwg", "melgan"]
-    assert systems("train", ["pwg"]) == ["-", "pwg"]
-    assert systems("eval", None, ["pwg", "melgan"]) == ["-", "hifigan"]
-    assert systems("eval", ["pwg", "hifigan"], ["pwg"]) == ["-", "hifigan"]
+    assert attacks("train") == ["-", "pwg", "melgan"]
+    assert attacks("train", ["pwg"]) == ["-", "pwg"]
+    assert attacks("eval", None, ["pwg", "melgan"]) == ["-", "hifigan"]
+    assert attacks("eval", ["pwg", "hifigan"], ["pwg"]) == ["-", "hifigan"]
     # Of what a split has not there is nothing to choose; to leave it out is no mistake.
-    assert systems("train", None, ["hifigan"]) == ["-", "pwg", "melgan"]
-    with pytest.raises(TableError, match=r"m\.tsv: split 'train' has no system 'hifigan'; valid"):
-        systems("train", ["hifigan"])
-    with pytest.raises(TableError, match=r"m\.tsv has no system 'melgam'; did you mean 'melgan'"):
-        systems("train", None, ["melgam"])
+    assert attacks("train", None, ["hifigan"]) == ["-", "pwg", "melgan"]
+    with pytest.raises(TableError, match=r"m\.tsv: split 'train' has no attack 'hifigan'; valid"):
+        attacks("train", ["hifigan"])
+    with pytest.raises(TableError, match=r"m\.tsv has no attack 'melgam'; did you mean 'melgan'"):
+        attacks("train", None, ["melgam"])
 
 
 # --- any table -----------------------------------------------------------------------------------
@@ -225,8 +225,8 @@ def test_manifests_survive_a_round_trip(tmp_path):
         (1, "utt_id", "a", r"utt_id 'a' is there twice \(lines 2, 3\)"),
         (1, "split", "test", r"line 3: column 'split': unknown value 'test'; .*train, dev, eval"),
         (0, "label", "real", r"line 2: column 'label': unknown value 'real'; .*bonafide, spoof"),
-        (0, "system", "x", r"line 2: column 'system': 'x' does not fit label 'bonafide'"),
-        (1, "system", "-", r"line 3: column 'system': '-' does not fit label 'spoof'"),
+        (0, "attack", "x", r"line 2: column 'attack': 'x' does not fit label 'bonafide'"),
+        (1, "attack", "-", r"line 3: column 'attack': '-' does not fit label 'spoof'"),
         (1, "duration", "0", r"line 3: column 'duration': 0.0 is not a positive number"),
         (1, "duration", "nan", r"line 3: column 'duration': 'nan' is not a finite number"),
         (1, "duration", "inf", r"line 3: column 'duration': 'inf' is not a finite number"),
@@ -240,6 +240,14 @@ def test_broken_manifests_name_line_and_column(tmp_path, row, column, value, mes
     path = saved(tmp_path, manifest_text(row, column, value), "corpus.tsv")
     with pytest.raises(TableError, match=f"corpus.tsv: {message}"):
         read_manifest(path)
+
+
+def test_former_names_of_columns_are_refused_with_the_name_of_today(tmp_path):
+    path = saved(tmp_path, manifest_text().replace("\tattack\t", "\tsystem\t"), "corpus.tsv")
+    message = r"corpus\.tsv: line 1: the column 'system' is called 'attack' now"
+    for read in (read_manifest, read_trials):
+        with pytest.raises(TableError, match=message):
+            read(path)
 
 
 def test_broken_manifests_are_not_written(tmp_path):

@@ -144,12 +144,12 @@ def test_it_is_a_column_of_the_tables_of_metrics():
             "utt_id": [f"u{i:03}" for i in range(100)],
             "label": label,
             "score": scores,
-            "system": ["-"] * 40 + ["A", "B"] * 30,
+            "attack": ["-"] * 40 + ["A", "B"] * 30,
         }
     )
     cost = tandem("2021", ASVSPOOF5)
     calibration = calibration_of(2.0, 0.5, n=10**9)
-    table = evaluate(joined, ["system"], 0, 1, calibration=calibration, tandem=cost)
+    table = evaluate(joined, ["attack"], 0, 1, calibration=calibration, tandem=cost)
 
     def value(metric, level="-"):
         found = table.filter((pl.col("metric") == metric) & (pl.col("level") == level))

@@ -190,15 +190,15 @@ def test_training_window_is_a_stretch_of_the_normalised_clip() -> None:
     np.testing.assert_array_equal(short, policy.windows(clip[:30]).values[0])
 
 
-def test_systems_choose_spoofs_and_keep_all_bona_fide(manifest: Path) -> None:
+def test_attacks_choose_spoofs_and_keep_all_bona_fide(manifest: Path) -> None:
     rows = Source(manifest, "train", ("A1",)).rows()
-    assert set(rows["system"]) == {"-", "A1"}
+    assert set(rows["attack"]) == {"-", "A1"}
     assert (rows["label"] == "bonafide").sum() == 6
-    with pytest.raises(TableError, match=r"'train' has no system 'A2'; valid are: A1, A3"):
+    with pytest.raises(TableError, match=r"'train' has no attack 'A2'; valid are: A1, A3"):
         Source(manifest, "train", ("A1", "A2")).rows()
-    source = Source(manifest, "train", exclude_systems=("A1",))
-    assert set(source.rows()["system"]) == {"-", "A3"}
-    assert source.describe()["exclude_systems"] == ["A1"]
+    source = Source(manifest, "train", exclude_attacks=("A1",))
+    assert set(source.rows()["attack"]) == {"-", "A3"}
+    assert source.describe()["exclude_attacks"] == ["A1"]
     assert source.describe()["n_spoof"] == source.rows().height - 6
     with pytest.raises(TrainingError, match="no utterances in split 'eval'"):
         Source(manifest, "eval").rows()

@@ -2,7 +2,7 @@
 
 from spoofscope.corpora.registry import columns_of
 from spoofscope.errors import ConfigError, TableError
-from spoofscope.names import check_condition
+from spoofscope.names import RENAMED_COLUMNS, check_condition
 from spoofscope.options import nearest
 from spoofscope.study import Study
 
@@ -39,6 +39,10 @@ def check_columns(study: Study) -> None:
 
 
 def _check(study: Study, column: str, names: list[str], where: str) -> None:
+    if column in RENAMED_COLUMNS:
+        raise ConfigError(
+            f"{where}: the column {column!r} is called {RENAMED_COLUMNS[column]!r} now"
+        )
     known: set[str] = set()
     for name in names:
         corpus = study.copies[name]["corpus"] if name in study.copies else name

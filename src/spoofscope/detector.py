@@ -770,7 +770,7 @@ def _card(settings: Mapping[str, Any]) -> str:
         f"- Recordings unlike the training data are {judged}.",
         "",
         "A likelihood ratio says how much more often development clips of one class than of the",
-        "other scored like this clip. It is no proof: speech from other systems, channels or",
+        "other scored like this clip. It is no proof: speech from other attacks, channels or",
         "codecs than those of the training may be judged wrongly.",
         "",
     ]

@@ -26,7 +26,7 @@ ROLES = ("right", "wrong")
 NO_AUDIO = "-"
 _UNIT = "unit of the test"
 _LISTED = (
-    *("utt_id", "path", "label", "system", "score_right", "score_wrong"),
+    *("utt_id", "path", "label", "attack", "score_right", "score_wrong"),
     *("threshold_right", "threshold_wrong", "margin_right", "margin_wrong", "audio"),
     "sha256",
 )
@@ -123,19 +123,19 @@ def contingency(judged: pl.DataFrame, cluster: str | None = None) -> pl.DataFram
 
 
 def disagreements(judged: pl.DataFrame) -> pl.DataFrame:
-    """The trials that `right` gets right and `wrong` wrong, by system and utt_id."""
+    """The trials that `right` gets right and `wrong` wrong, by attack and utt_id."""
     chosen = pl.col("correct_right") & ~pl.col("correct_wrong")
-    return judged.filter(chosen).sort("system", "utt_id")
+    return judged.filter(chosen).sort("attack", "utt_id")
 
 
 def drawn(listed: pl.DataFrame, clips: int, *seed_parts: int | str) -> list[str]:
-    """Some of the clips, evenly over spoofing systems and bona fide.
+    """Some of the clips, evenly over attacks and bona fide.
 
     Each of these groups gives one clip in turn, in random order, until there are enough; a group
     that has none left gives none.
 
     Args:
-        listed: utt_id and system.
+        listed: utt_id and attack.
         clips: how many; all where there are fewer.
         seed_parts: what the choice depends on; the order of the rows does not matter.
 
@@ -143,8 +143,8 @@ def drawn(listed: pl.DataFrame, clips: int, *seed_parts: int | str) -> list[str]
         utt_ids, by round.
     """
     groups = []
-    for (system,), group in listed.sort("system", "utt_id").group_by("system", maintain_order=True):
-        rng = rng_of("disagreements of a system", *seed_parts, str(system))
+    for (attack,), group in listed.sort("attack", "utt_id").group_by("attack", maintain_order=True):
+        rng = rng_of("disagreements of a system", *seed_parts, str(attack))
         groups.append([group["utt_id"][int(i)] for i in rng.permutation(group.height)])
     order = rng_of("order of the systems", *seed_parts).permutation(len(groups))
     rounds = range(max(map(len, groups), default=0))
@@ -155,7 +155,7 @@ def drawn(listed: pl.DataFrame, clips: int, *seed_parts: int | str) -> list[str]
 def export(listed: pl.DataFrame, chosen: list[str], folder: Path, seconds: float) -> pl.DataFrame:
     """Write clips as WAV files (mono, 16 bits), at the rate of their files; the folder is replaced.
 
-    Files are named by their place in `chosen`, system and utt_id. Samples that decoding took beyond
+    Files are named by their place in `chosen`, attack and utt_id. Samples that decoding took beyond
     full scale make the whole clip quieter.
 
     Args:
@@ -174,12 +174,12 @@ def export(listed: pl.DataFrame, chosen: list[str], folder: Path, seconds: float
     names = {}
     hashes: dict[str, str] = {}
     paths = dict(listed.select("utt_id", "path").iter_rows())
-    systems = dict(listed.select("utt_id", "system").iter_rows())
+    attacks = dict(listed.select("utt_id", "attack").iter_rows())
     with atomic_folder(folder) as temporary:
         for i, utt_id in enumerate(chosen, start=1):
-            system = "bonafide" if systems[utt_id] == "-" else systems[utt_id]
+            attack = "bonafide" if attacks[utt_id] == "-" else attacks[utt_id]
             # Some corpora use paths as ids.
-            stem = re.sub(r"[^\w.-]", "_", f"{system}-{utt_id}")
+            stem = re.sub(r"[^\w.-]", "_", f"{attack}-{utt_id}")
             names[utt_id] = f"{i:02}-{file_stem(stem)}.wav"
             samples, rate = _start(paths[utt_id], seconds)
             audio.write(temporary / names[utt_id], samples, rate)

@@ -29,7 +29,7 @@ _LOWEST, _HIGHEST = 80.0, 3800.0  # Hz
 _RANGE_DB = 30.0
 _WINDOW, _HOP = 0.032, 0.010  # s
 _BANDS = 20
-# Broad shapes: what lies between the harmonics and in fine shapes, spoofing systems change.
+# Broad shapes: what lies between the harmonics and in fine shapes, attacks change.
 _COEFFICIENTS = 3
 _LAGS = (1, 2, 4, 8, 16)
 _UPPER_BANDS, _UPPER_WIDTH = 4000.0, 500.0  # Hz
@@ -187,7 +187,7 @@ def _upper(spectrum: Floats, sample_rate: int) -> Floats:
 _FEWEST = 20
 _FOLDS = 10
 _QUANTILE = 0.975
-# Spoofing systems and codecs that no training clip went through move a little otherwise.
+# Attacks and codecs that no training clip went through move a little otherwise.
 _ALLOWANCE = 1.3
 _UPPER_QUANTILE = 0.99
 _UPPER_SLACK_DB = 1.0

@@ -1,7 +1,7 @@
 """Words that tables, figures and reports use for groups of trials, and which so name nothing else.
 
-A spoofing system that was called `bonafide` would be averaged as bona fide speech, one called `all`
-would take the place of the row over all systems. So such names are refused where systems, levels
+An attack that was called `bonafide` would be averaged as bona fide speech, one called `all`
+would take the place of the row over all attacks. So such names are refused where attacks, levels
 and columns of conditions are read.
 """
 
@@ -12,7 +12,7 @@ import unicodedata
 from spoofscope.errors import TableError
 
 NONE = "-"
-"""Where a column does not apply: the system of bona fide trials, an unknown speaker."""
+"""Where a column does not apply: the attack of bona fide trials, an unknown speaker."""
 
 BONAFIDE = "bonafide"
 SPOOF = "spoof"
@@ -30,10 +30,13 @@ ALL_SPOOFS = "all spoofs"
 RESERVED = (
     *(NONE, BONAFIDE, SPOOF, ALL, POOLED),
     *(MACRO, MEAN_OF_UNSEEN, MEAN_OF_ALL, SELECTION, ALL_GENERATORS, ALL_SPOOFS),
-    # Columns of the table of nearest fingerprints, whose further columns are called like systems.
+    # Columns of the table of nearest fingerprints, whose further columns are called like attacks.
     *("utt_id", "source", "nearest"),
 )
-"""What no spoofing system and no level of a condition may be called, in whatever spelling."""
+"""What no attack and no level of a condition may be called, in whatever spelling."""
+
+RENAMED_COLUMNS = {"system": "attack"}
+"""Former names of a manifest's columns, which are refused with the name of today."""
 
 RESERVED_COLUMNS = (
     *(
@@ -56,7 +59,7 @@ _BREAKS = re.compile(r"[\t\n\r\0]")
 
 
 # Letters of other scripts that look like Latin ones (Unicode Technical Standard 39); digits are
-# none of them, for `A11` is a spoofing system of ASVspoof 2019.
+# none of them, for `A11` is an attack of ASVspoof 2019.
 _LOOKALIKES = str.maketrans(
     "АВЕЅІЈКМНОРСТУХԚԜавеѕіјкмнорстухԁһԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧανικορτυϲոսօցɑɡıɩᴀʙᴄᴅᴇɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢɭǀⅼ",
     "ABESIJKMHOPCTYXQWabesijkmhopctyxdhqwABEZHIKMNOPTYXavikoptucnuogagiiabcdeghijklmnoprstuvwyzlll",
@@ -99,21 +102,21 @@ def reserved(name: str) -> str | None:
     return _RESERVED.get(_plain(name)) if name else None
 
 
-def check_system(system: str, label: str, where: str) -> None:
-    """Refuse a spoof whose system is called like a group of trials.
+def check_attack(attack: str, label: str, where: str) -> None:
+    """Refuse a spoof whose attack is called like a group of trials.
 
     Args:
-        system: the name.
+        attack: the name.
         label: of the trial; bona fide trials have "-" and are not looked at.
         where: file and line, or what else the name stands in.
 
     Raises:
         TableError: the name is reserved.
     """
-    word = reserved(system) if label == SPOOF else None
+    word = reserved(attack) if label == SPOOF else None
     if word is not None:
         raise TableError(
-            f"{where}: a spoofing system cannot be called {system!r}: {word!r} "
+            f"{where}: an attack cannot be called {attack!r}: {word!r} "
             + ("stands for bona fide trials" if word == NONE else "has a meaning of its own")
             + " in tables and figures; give it another name, 'unknown' where it is not known"
         )
@@ -144,6 +147,11 @@ def check_condition(column: str, where: str) -> None:
         raise TableError(
             f"{where}: a condition's column cannot be called {column!r}; its name is a text "
             "without tabs, line breaks and blanks around it"
+        )
+    if column in RENAMED_COLUMNS:
+        raise TableError(
+            f"{where}: the column {column!r} is called {RENAMED_COLUMNS[column]!r} now: `system` "
+            "is a detector or a fusion; rename it"
         )
     if _letters(column) in RESERVED_COLUMNS:
         raise TableError(

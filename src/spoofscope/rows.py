@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from spoofscope.errors import TableError
 from spoofscope.files import no_file
+from spoofscope.names import RENAMED_COLUMNS
 
 NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 """A number as text: not all that Python takes, which reads 1_000, digits of any script and inf."""
@@ -242,6 +243,11 @@ def check_columns(path: str | Path, header: Sequence[str], columns: Iterable[str
     """Raise TableError where a header lacks one of the columns, or has it twice."""
     for name in columns:
         if name not in header:
+            former = next((old for old, new in RENAMED_COLUMNS.items() if new == name), None)
+            if former in header:
+                raise TableError(
+                    f"{path}: line 1: the column {former!r} is called {name!r} now; rename it"
+                )
             raise TableError(
                 f"{path}: line 1: column {name!r} is missing; the header has "
                 f"{', '.join(filter(None, header)) or 'no names'}"

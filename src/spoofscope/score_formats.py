@@ -288,7 +288,7 @@ def write_foreign_scores(
         path: the file, written atomically.
         scores: utt_id, score.
         format: one of :data:`EXPORTS`.
-        trials: utt_id, label, system; their order is that of the file.
+        trials: utt_id, label, attack; their order is that of the file.
 
     Raises:
         ConfigError: an unknown format.
@@ -323,4 +323,4 @@ def _export_line(format: str, row: Mapping[str, Any]) -> str:
         return f"{row['utt_id']}\t{row['score']!r}\n"
     if format == "asvspoof2021":
         return f"{row['utt_id']} {row['score']!r}\n"
-    return f"{row['utt_id']} {row['system']} {row['label']} {row['score']!r}\n"
+    return f"{row['utt_id']} {row['attack']} {row['label']} {row['score']!r}\n"

@@ -20,6 +20,7 @@ from spoofscope.errors import ConfigError, DetectorError
 from spoofscope.grids import expand, grids_of
 from spoofscope.identity import hash8
 from spoofscope.layout import Layout, Scoring
+from spoofscope.names import RENAMED_COLUMNS
 from spoofscope.options import check_resamples, nearest, speaker_pattern
 from spoofscope.presets import values_of, with_values
 from spoofscope.settings import read_settings
@@ -41,6 +42,17 @@ _WITH_BANDS = ("fbank", "stft", "wavelet_packets")
 
 # Types of corpora that come with the places of their artefacts.
 _WITH_SEGMENTS = ("half_truth", "mini", "partialspoof")
+
+RENAMED_KEYS = {
+    "systems": "attacks",
+    "exclude_systems": "exclude_attacks",
+    "per_system": "per_attack",
+}
+"""Former names of keys, which are refused with the name of today."""
+
+# Run ids are hashes of settings whose keys had these names. With them, no detector is trained anew
+# for a word.
+_HASHED_AS = {"attack": "system", "attacks": "systems", "exclude_attacks": "exclude_systems"}
 
 Config = dict[str, Any]
 
@@ -73,6 +85,8 @@ def _explain(error: Any, prefix: str) -> str:
         allowed = set(error.schema.get("properties", {}))
         unknown = next(key for key in error.instance if key not in allowed)
         # YAML 1.1 makes booleans of the words on, off, yes and no, and numbers of digits.
+        if RENAMED_KEYS.get(unknown) in allowed:
+            return f"{where}: unknown key {unknown!r}; it is called {RENAMED_KEYS[unknown]!r} now"
         hint = "" if isinstance(unknown, str) else " (in YAML, quote such a key to make it a text)"
         return f"{where}: unknown key {unknown!r}{hint}; {nearest(str(unknown), allowed)}"
     if error.validator == "required":
@@ -280,12 +294,21 @@ def _disagreement_name(entry: Config) -> str:
 
 
 def _source_text(source: Config) -> str:
-    """A corpus and which of its spoofing systems."""
-    words = [", ".join(source.get("systems", []))]
-    if "exclude_systems" in source:
-        words.append(f"without {', '.join(source['exclude_systems'])}")
+    """A corpus and which of its attacks."""
+    words = [", ".join(source.get("attacks", []))]
+    if "exclude_attacks" in source:
+        words.append(f"without {', '.join(source['exclude_attacks'])}")
     chosen = " ".join(filter(None, words))
     return source["corpus"] + (f" ({chosen})" if chosen else "")
+
+
+def _as_hashed(value: Any) -> Any:
+    """Settings with the former names of their keys, which run ids are hashes of."""
+    if isinstance(value, Mapping):
+        return {_HASHED_AS.get(key, key): _as_hashed(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_hashed(inner) for inner in value]
+    return value
 
 
 @dataclass(frozen=True)
@@ -368,6 +391,7 @@ class Study:
         self.absent: list[Absent] = []
         self._check_data_root(config["data_root"])
         self._check_fractions()
+        self._check_columns()
         self._check_speakers()
         self._check_mini()
         self._check_names()
@@ -445,6 +469,16 @@ class Study:
             total = sum(fractions.values())
             if abs(total - 1) > 1e-6:
                 raise ConfigError(f"corpora.{name}.fractions: they add up to {total:g}, not to 1")
+
+    def _check_columns(self) -> None:
+        """No corpus names a column of manifests as it was called before."""
+        for name, entry in self.corpora.items():
+            for option in ("columns", "values", "defaults"):
+                for former in RENAMED_COLUMNS.keys() & (entry.get(option) or {}).keys():
+                    raise ConfigError(
+                        f"corpora.{name}.{option}.{former}: the column {former!r} of manifests is "
+                        f"called {RENAMED_COLUMNS[former]!r} now; rename the key"
+                    )
 
     def _check_speakers(self) -> None:
         for name, entry in self.corpora.items():
@@ -985,7 +1019,7 @@ class Study:
         settings = self._run_settings(name)
         identity = {**settings, "frontend": self._frontend_identity(entry["frontend"])}
         seeds = tuple(entry.get("seeds", [1]))
-        return Run(f"{name}-{hash8(identity)}", name, kind, settings, seeds)
+        return Run(f"{name}-{hash8(_as_hashed(identity))}", name, kind, settings, seeds)
 
     def _adopted(self, name: str, entry: Config) -> Config:
         """What a detector folder says about itself, and the hash of where it says so."""

@@ -27,7 +27,7 @@ MANIFEST_COLUMNS: dict[str, pl.DataType] = {
     "path": pl.String(),
     "split": pl.String(),
     "label": pl.String(),
-    "system": pl.String(),
+    "attack": pl.String(),
     "speaker": pl.String(),
     "duration": pl.Float64(),
     "sample_rate": pl.Int64(),
@@ -197,12 +197,12 @@ def _refuse_unknown(
 def read_manifest(path: str | Path) -> pl.DataFrame:
     """Read a manifest: one row per utterance.
 
-    Columns: utt_id, path, split, label, system, speaker (strings), duration (s), sample_rate (Hz),
+    Columns: utt_id, path, split, label, attack, speaker (strings), duration (s), sample_rate (Hz),
     and any condition of the corpus as further string columns.
 
     Raises:
         TableError: as :func:`read_table`; also a duplicate utt_id, an unknown label or split, a
-            duration that is not positive, a bona fide row with a system or a spoof without one.
+            duration that is not positive, a bona fide row with an attack or a spoof without one.
     """
     path = Path(path)
     frame = read_table(path, MANIFEST_COLUMNS)
@@ -233,14 +233,14 @@ def check_manifest(frame: pl.DataFrame, path: str | Path) -> None:
             f"{path}: line {bad[0] + 2}: column 'duration': {frame['duration'][bad[0]]} "
             "is not a positive number of seconds"
         )
-    bad = ((frame["label"] == "bonafide") != (frame["system"] == "-")).arg_true()
+    bad = ((frame["label"] == "bonafide") != (frame["attack"] == "-")).arg_true()
     if bad.len():
         raise TableError(
-            f"{path}: line {bad[0] + 2}: column 'system': {frame['system'][bad[0]]!r} does not fit "
+            f"{path}: line {bad[0] + 2}: column 'attack': {frame['attack'][bad[0]]!r} does not fit "
             f"label {frame['label'][bad[0]]!r}; bona fide rows have '-', spoof rows a name"
         )
     conditions = [name for name in frame.columns if name not in MANIFEST_COLUMNS]
-    check_conditions(frame, ["system", *conditions], path)
+    check_conditions(frame, ["attack", *conditions], path)
 
 
 def check_conditions(frame: pl.DataFrame, columns: Sequence[str], path: str | Path) -> None:
@@ -248,7 +248,7 @@ def check_conditions(frame: pl.DataFrame, columns: Sequence[str], path: str | Pa
 
     Args:
         frame: rows of the table.
-        columns: conditions, and the system of spoofs.
+        columns: conditions, and the attack of spoofs.
         path: of the table, for the message.
     """
     for column in columns:
@@ -265,8 +265,8 @@ def rows_of_source(
     manifest: pl.DataFrame,
     split: str,
     name: str,
-    systems: Sequence[str] | None = None,
-    exclude_systems: Sequence[str] = (),
+    attacks: Sequence[str] | None = None,
+    exclude_attacks: Sequence[str] = (),
 ) -> pl.DataFrame:
     """The rows of a split: all bona fide ones, and the spoofs that are asked for.
 
@@ -274,23 +274,23 @@ def rows_of_source(
         manifest: see :func:`read_manifest`.
         split: one of its splits.
         name: of the manifest, for messages.
-        systems: spoofs of these systems alone; None takes all.
-        exclude_systems: no spoofs of these.
+        attacks: spoofs of these attacks alone; None takes all.
+        exclude_attacks: no spoofs of these.
 
     Raises:
-        TableError: a system is not in the split, or one to exclude is nowhere in the manifest.
+        TableError: an attack is not in the split, or one to exclude is nowhere in the manifest.
     """
     rows = manifest.filter(pl.col("split") == split)
     for asked, where, there in (
-        (systems or (), rows, f"{name}: split {split!r}"),
-        (exclude_systems, manifest, name),
+        (attacks or (), rows, f"{name}: split {split!r}"),
+        (exclude_attacks, manifest, name),
     ):
-        known = sorted(set(where["system"]) - {"-"})
-        for system in asked:
-            if system not in known:
-                raise TableError(f"{there} has no system {system!r}; {nearest(system, known)}")
-    chosen = pl.lit(True) if systems is None else pl.col("system").is_in(["-", *systems])
-    return rows.filter(chosen & ~pl.col("system").is_in(list(exclude_systems)))
+        known = sorted(set(where["attack"]) - {"-"})
+        for attack in asked:
+            if attack not in known:
+                raise TableError(f"{there} has no attack {attack!r}; {nearest(attack, known)}")
+    chosen = pl.lit(True) if attacks is None else pl.col("attack").is_in(["-", *attacks])
+    return rows.filter(chosen & ~pl.col("attack").is_in(list(exclude_attacks)))
 
 
 def write_manifest(path: str | Path, frame: pl.DataFrame) -> None:
@@ -335,6 +335,11 @@ def read_trials(path: str | Path) -> pl.DataFrame:
     """
     path = Path(path)
     frame = read_table(path, TRIAL_COLUMNS)
+    for former, name in names.RENAMED_COLUMNS.items():
+        if former in frame.columns and name not in frame.columns:
+            raise TableError(
+                f"{path}: line 1: the column {former!r} is called {name!r} now; rename it"
+            )
     if frame.is_empty():
         raise TableError(f"{path}: the list has no trials")
     _refuse_duplicates(path, frame)

@@ -67,7 +67,7 @@ def check(
         assert {name: row["label"] for name, row in seen.items()} == expected
 
 
-HEAD = "path,label,system,utt_id\n"
+HEAD = "path,label,attack,utt_id\n"
 BODY = "a.wav,bonafide,,u1\nb.wav,spoof,x,u2\n"
 C = HEAD + BODY
 # All rows of the table below are read, each with its label.
@@ -143,7 +143,7 @@ TABLES: dict[str, tuple[str | bytes, str | list[str] | dict[str, str]]] = {
     ),
     "quoted fields": (HEAD + BODY.replace("x", '"x"').replace("u1", '"u1"'), BOTH),
     "a quoted field over two lines": (
-        C.replace("system", "text").replace(",x,", ',"one\ntwo",'),
+        C.replace("attack", "text").replace(",x,", ',"one\ntwo",'),
         BOTH,
     ),
     "a quoted row": (
@@ -179,9 +179,13 @@ TABLES: dict[str, tuple[str | bytes, str | list[str] | dict[str, str]]] = {
         rf"{LINE} 4: 5 fields where the header has 4",
     ),
     "a row too short": (third("c.wav,spoof"), rf"{LINE} 4: 2 fields where the header has 4"),
-    "a name twice": (C.replace("system", "label"), rf"{LINE} 1: 2 columns are called 'label'"),
+    "a name twice": (C.replace("attack", "label"), rf"{LINE} 1: 2 columns are called 'label'"),
+    "a name of before": (
+        C.replace("attack", "system"),
+        rf"{LINE} 1: the column 'system' is called 'attack' now",
+    ),
     "a name twice but for blanks": (
-        C.replace("system", " label "),
+        C.replace("attack", " label "),
         rf"{LINE} 1: 2 columns are called",
     ),
     "no path": (third(",spoof,x,u3"), rf"{LINE} 4: column 'path' is empty"),
@@ -249,9 +253,9 @@ TABLES: dict[str, tuple[str | bytes, str | list[str] | dict[str, str]]] = {
     "a tilde": (third("~/c.wav,spoof,x,u3"), "1 of 3 audio files .*no such"),
     "a pattern": (third("[c].wav,spoof,x,u3"), "1 of 3 audio files .*no such"),
     **{
-        f"a system {word!r}": (
+        f"an attack {word!r}": (
             third(f"c.wav,spoof,{word},u3"),
-            rf"{LINE} 4: a spoofing system cannot be called",
+            rf"{LINE} 4: an attack cannot be called",
         )
         for word in (
             *(*RESERVED, "ALL", "Bona-Fide", "bona fide", "Pooled", "all_"),
@@ -268,7 +272,7 @@ TABLES: dict[str, tuple[str | bytes, str | list[str] | dict[str, str]]] = {
         )
     },
     **{
-        f"a system {word!r}": (third(f"c.wav,spoof,{word},u3"), THREE)
+        f"an attack {word!r}": (third(f"c.wav,spoof,{word},u3"), THREE)
         for word in (
             *("allophone", "none", "unknown", "(macro)", "bonafide2", "spoofer"),
             *("A11", "\u5408\u6210", "\u0430\u043b", "\u00e0ll", "?", "*", "()"),
@@ -277,14 +281,14 @@ TABLES: dict[str, tuple[str | bytes, str | list[str] | dict[str, str]]] = {
     "a reserved word where nothing is spoofed": (C.replace("fide,,", "fide,bonafide,"), BOTH),
     **{
         f"a level {word!r}": (
-            C.replace("system", "codec").replace(",x,", f",{word},"),
+            C.replace("attack", "codec").replace(",x,", f",{word},"),
             r"line [23]: column 'codec': .* cannot be a level",
         )
         for word in (*RESERVED[1:], "All")
     },
     **{
         f"a condition {word!r}": (
-            C.replace("system", word),
+            C.replace("attack", word),
             "cannot be a condition",
         )
         for word in (*RESERVED_COLUMNS[3:], "s\u0441ore", "\uff4cevel")
@@ -297,7 +301,7 @@ TABLES: dict[str, tuple[str | bytes, str | list[str] | dict[str, str]]] = {
         'path,label,"a\nb"\na.wav,bonafide,1\nb.wav,spoof,2\n',
         rf"{LINE} 1: a quoted field goes on over line 2",
     ),
-    "durations of others": (C.replace("system", "duration").replace(",x,", ",9,"), BOTH),
+    "durations of others": (C.replace("attack", "duration").replace(",x,", ",9,"), BOTH),
 }
 
 
@@ -429,15 +433,15 @@ GOOD = ("bonafide/a.wav", "bonafide/b.wav", "spoof/x/c.wav")
 FOLDERS: dict[str, tuple[tuple[str, ...], dict[str, Any], str | list[str]]] = {
     "good": ((), {}, ["bonafide-a", "bonafide-b", "spoof-x-c"]),
     **{
-        f"a system {word!r}": (
+        f"an attack {word!r}": (
             (f"spoof/{word}/d.wav",),
             {},
-            "rename this folder.*a spoofing system cannot be called",
+            "rename this folder.*an attack cannot be called",
         )
         for word in ("-", "bonafide", "all", "Pooled", "(macro average)", "spoof")
     },
     **{
-        f"a system {word!r}": (
+        f"an attack {word!r}": (
             (f"spoof/{word}/d.wav",),
             {},
             ["bonafide-a", "bonafide-b", "spoof-x-c", f"spoof-{word}-d"],
@@ -491,7 +495,7 @@ def test_folders(case: str, tmp_path: Path, clip: Path) -> None:
 
 
 def test_folders_without_recordings(tmp_path: Path, clip: Path) -> None:
-    check(rows_of("folder", tmp_path), "no audio in bonafide/ or spoof/<system>/")
+    check(rows_of("folder", tmp_path), "no audio in bonafide/ or spoof/<attack>/")
     put(tmp_path, clip, ("spoof/x/c.wav",))
     check(rows_of("folder", tmp_path), ["spoof-x-c"])
 
@@ -572,7 +576,7 @@ PROTOCOLS: dict[str, tuple[str, str, str | bytes, str | dict[str, str]]] = {
         "asvspoof2021_la",
         "keys/LA/CM/trial_metadata.txt",
         KEY.replace("A07", "all"),
-        "line 2: a spoofing system cannot be called 'all'",
+        "line 2: an attack cannot be called 'all'",
     ),
     "an attack of bona fide speech": (
         "asvspoof2021_la",
@@ -685,5 +689,5 @@ def test_metadata_of_generators(tmp_path: Path, clip: Path) -> None:
     (tmp_path / "B_x").rename(tmp_path / "B_pooled")
     check(
         rows_of("wavefake", tmp_path, fractions={"eval": 1}),
-        "rename this folder: a spoofing system cannot be called 'pooled'",
+        "rename this folder: an attack cannot be called 'pooled'",
     )

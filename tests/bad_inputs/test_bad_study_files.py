@@ -40,7 +40,7 @@ detectors:
     train: {data: [{corpus: talkers}], recipe: {epochs: 2, lr: 1.0e-3}}
   b: {frontend: wavlm, backend: {type: mhfa}, train: {data: [{corpus: own}]}}
 score: [{corpus: talkers, splits: [dev, eval]}]
-conditions: [system]
+conditions: [attack]
 bootstrap: {resamples: 100}
 """
 
@@ -106,7 +106,7 @@ VALUES = [
     ("score", {}, "score: expected array"),
     ("score", [], "score: "),
     ("score", ..., "key 'score' is missing"),
-    ("conditions", "system", "conditions: expected array, found 'system'"),
+    ("conditions", "attack", "conditions: expected array, found 'attack'"),
     # words
     ("detector", {}, "unknown key 'detector'; did you mean 'detectors'?"),
     ("corpora.talkers.type", "mni", "corpora.talkers.type: 'mni' is not known; did you mean 'mini'"),
@@ -118,9 +118,18 @@ VALUES = [
     ("detectors.a.train.recipe.epoch", 1, "detectors.a.train.recipe: unknown key 'epoch'; did you"),
     ("detectors.a.train.recipe.preset", "small", "small"),
     ("score.0.splits.0", "test", "score[0].splits[0]: 'test' is not allowed"),
-    ("conditions", ["sistem"], "conditions[0]: no corpus of the study has a column 'sistem'; did you mean 'system'?"),
+    ("conditions", ["atack"], "conditions[0]: no corpus of the study has a column 'atack'; did you mean 'attack'?"),
+    # words of before
+    ("conditions", ["codec+system"], "conditions[0]: the column 'system' is called 'attack' now"),
+    ("bootstrap.cluster", "system", "bootstrap.cluster: the column 'system' is called 'attack' now"),
+    ("corpora.own", {"type": "table", "path": "d", "file": "t.csv", "columns": {"path": "p", "label": "l", "system": "s"}}, "corpora.own.columns.system: the column 'system' of manifests is called 'attack' now"),
+    ("detectors.a.train.data.0.systems", ["x"], "detectors.a.train.data[0]: unknown key 'systems'; it is called 'attacks' now"),
+    ("detectors.a.train.data.0.exclude_systems", ["x"], "unknown key 'exclude_systems'; it is called 'exclude_attacks' now"),
+    ("attribution", {"corpus": "talkers", "split": "eval", "detectors": ["a"], "per_system": 2}, "attribution: unknown key 'per_system'; it is called 'per_attack' now"),
+    ("fingerprints", {"corpus": "talkers", "systems": ["x"]}, "fingerprints: unknown key 'systems'; it is called 'attacks' now"),
+    # words
     ("conditions", ["codec+langage"], "did you mean 'language'?"),
-    ("conditions", ["system", "system"], "conditions: "),
+    ("conditions", ["attack", "attack"], "conditions: "),
     ("conditions", [3], "conditions[0]: expected string, found 3"),
     ("conditions", [""], "conditions[0]: "),
     ("conditions", ["+"], "conditions[0]: "),
@@ -265,8 +274,9 @@ FILES = {
     "no section of its own": ("study: small\nstudy_: x\ncorpora: {a: {type: mini}}", "unknown key 'study_'"),
     "line of a value": (STUDY.replace("epochs: 2", "epochs: two"), "own.yaml, line 16: detectors.a.train.recipe.epochs: expected integer"),
     "line of a key": (STUDY.replace("input:", "inputt:"), "own.yaml, line 15: detectors.a: unknown key 'inputt'; did you mean 'input'?"),
+    "line of a former key": (STUDY.replace("{corpus: talkers}", "{corpus: talkers, systems: [x]}"), "own.yaml, line 16: detectors.a.train.data[0]: unknown key 'systems'; it is called 'attacks' now"),
     "line of a list": (STUDY.replace("[dev, eval]", "[dev, test]"), "own.yaml, line 18: score[0].splits[1]: 'test'"),
-    "line of a column": (STUDY.replace("[system]", "\n  - system\n  - sistem"), "sistem"),
+    "line of a column": (STUDY.replace("[attack]", "\n  - attack\n  - atack"), "atack"),
 }  # fmt: skip
 
 

@@ -45,7 +45,7 @@ TINY_STUDY: dict[str, Any] = {
         }
     },
     "score": [{"corpus": "talkers", "splits": ["dev", "eval"]}],
-    "conditions": ["system"],
+    "conditions": ["attack"],
     "bootstrap": {"resamples": 100},
 }
 
@@ -88,7 +88,7 @@ WIDE_STUDY: dict[str, Any] = {
         "detectors": ["wavlm_linear"],
         "corpus": "talkers",
         "split": "eval",
-        "per_system": 1,
+        "per_attack": 1,
         "steps": 8,
         "max_steps": 16,
         "baseline": "centroid",

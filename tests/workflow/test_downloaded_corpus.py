@@ -91,6 +91,6 @@ def test_downloaded_and_read(fresh, served):
     fresh.make(TARGET, "--configfile", study)
     manifest = pl.read_csv(fresh.folder / TARGET, separator="\t")
     assert manifest["utt_id"].to_list() == ["bonafide-a", "bonafide-b", "spoof-synth-a"]
-    assert manifest["system"].to_list() == ["-", "-", "synth"]
+    assert manifest["attack"].to_list() == ["-", "-", "synth"]
     assert all((fresh.folder / Path(path)).is_file() for path in manifest["path"])
     assert fresh.plan(TARGET, "--configfile", study) == []

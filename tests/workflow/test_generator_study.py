@@ -56,7 +56,7 @@ STUDY: dict[str, Any] = {
             "input": {"length": 16000, "tail": "drop"},
             "seeds": [1, 2],
             "train": {
-                "data": [{"corpus": "tones", "systems": ["low"]}],
+                "data": [{"corpus": "tones", "attacks": ["low"]}],
                 "recipe": {"epochs": 1, "lr": 1.0e-3, "batch_size": 4, "sampler": "balanced"},
             },
         },
@@ -64,11 +64,11 @@ STUDY: dict[str, Any] = {
             "frontend": "spectrum",
             "backend": {"type": "fingerprint", "bands": 64},
             "input": {"length": None},
-            "train": {"data": [{"corpus": "tones", "exclude_systems": ["high"]}]},
+            "train": {"data": [{"corpus": "tones", "exclude_attacks": ["high"]}]},
         },
     },
     "score": [{"corpus": "tones", "splits": ["eval"]}],
-    "conditions": ["system"],
+    "conditions": ["attack"],
     "bootstrap": {"resamples": 100},
     "generators": {"trials": [{"corpus": "tones", "split": "eval"}]},
     "disagreements": [
@@ -120,7 +120,7 @@ def table(study: Checkout, name: str) -> pl.DataFrame:
 def test_folders_become_a_corpus_whose_sentences_are_in_one_split(study):
     manifest = table(study, "manifests/tones.tsv")
     assert manifest.height == SENTENCES * len(FOLDERS)
-    assert sorted(manifest["system"].unique()) == ["-", *GENERATORS]
+    assert sorted(manifest["attack"].unique()) == ["-", *GENERATORS]
     assert manifest.group_by("base_utt").agg(pl.col("split").n_unique())["split"].max() == 1
 
 
@@ -131,7 +131,7 @@ def test_every_point_has_its_error_rates_over_seeds(study):
     best = grid.filter(pl.col("dev_eer") == grid["dev_eer"].min())
     assert best["best"].unique().to_list() == ["yes"]
     # What was selected on is dev of the generator that was trained on, and of no other.
-    assert grid["dev"].unique().to_list() == ["tones, systems: low"]
+    assert grid["dev"].unique().to_list() == ["tones, attacks: low"]
     for row in grid.iter_rows(named=True):
         point = table(study, f"grids/dcnn_wavelet/wavelet~{row['axis_wavelet']}.tsv")
         eers = [

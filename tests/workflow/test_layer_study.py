@@ -104,9 +104,9 @@ def test_every_layer_is_probed(study):
     assert pooled["ci_low"].null_count() == 0
     assert set(probes["c"]) <= {0.01, 1.0}
     manifest = table(study, "manifests/talkers.tsv")
-    systems = set(manifest.filter(pl.col("split") == "eval")["system"]) - {"-"}
-    assert set(probes.filter(pl.col("condition") == "system")["level"]) == systems
-    assert set(table(study, "figures/layer_probe_map.tsv")["level"]) == {"-", *systems}
+    attacks = set(manifest.filter(pl.col("split") == "eval")["attack"]) - {"-"}
+    assert set(probes.filter(pl.col("condition") == "attack")["level"]) == attacks
+    assert set(table(study, "figures/layer_probe_map.tsv")["level"]) == {"-", *attacks}
 
 
 def test_costs_are_measured_where_they_do_not_matter_to_bytes(study):

@@ -92,10 +92,10 @@ def test_inputs_were_outputs(sidecars):
 def test_audit_finds_only_what_was_planted(mini):
     audit = table(mini, "audits/mini.tsv")
     assert set(audit["status"]) == {"ok", "planted", "warn"}
-    # The three systems that are kept for eval on purpose are no cue, but have to be said.
+    # The three attacks that are kept for eval on purpose are no cue, but have to be said.
     warned = audit.filter(status="warn")
-    assert set(warned["item"]) == {"systems"}
-    assert set(warned["system"]) == {"phase_smear", "quantised_envelope", "over_smoothed"}
+    assert set(warned["item"]) == {"attacks"}
+    assert set(warned["attack"]) == {"phase_smear", "quantised_envelope", "over_smoothed"}
     assert audit.height > 50
 
 
@@ -109,21 +109,21 @@ def test_command_line_agrees_with_metrics(mini):
     for (file,), rows in pooled.group_by("file"):
         scores = str(file).replace("/metrics/", "/scores/")
         done = mini.spoofscope(
-            "metrics", "--scores", scores, "--trials", str(trials), "--by", "system", "--json"
+            "metrics", "--scores", scores, "--trials", str(trials), "--by", "attack", "--json"
         )
         assert done.returncode == 0, done.stderr
         said = json.loads(done.stdout)
         wanted = {row["metric"]: float(row["value"]) for row in rows.iter_rows(named=True)}
         for name in ("eer", "min_dcf", "act_dcf", "cllr", "min_cllr", "auc"):
             assert said["pooled"][name] == pytest.approx(wanted[name], abs=1e-12), (file, name)
-        by_system = metrics.filter(
+        by_attack = metrics.filter(
             (pl.col("file") == file)
-            & (pl.col("condition") == "system")
+            & (pl.col("condition") == "attack")
             & (pl.col("metric") == "eer")
             & (pl.col("level") != "(macro average)")
         )
-        assert by_system.height == len(said["by"]) > 5
-        for row in by_system.iter_rows(named=True):
+        assert by_attack.height == len(said["by"]) > 5
+        for row in by_attack.iter_rows(named=True):
             assert said["by"][row["level"]]["eer"] == pytest.approx(float(row["value"]))
     trials.unlink()
 
@@ -148,7 +148,7 @@ def test_generators_in_the_matrix_have_the_rates_of_the_metrics(mini):
     metrics = pl.concat(
         table(mini, f"metrics/{name}/seed1/mini.eval.tsv") for name in ("fbank_cnn*", "lfcc_gmm*")
     )
-    eers = metrics.filter(pl.col("condition").is_in(["system", "pooled"]), metric="eer").select(
+    eers = metrics.filter(pl.col("condition").is_in(["attack", "pooled"]), metric="eer").select(
         pl.col("system").str.replace("-[0-9a-f]{8}$", ""),
         pl.when(condition="pooled").then(pl.lit("pooled")).otherwise("level"),
         pl.col("value").cast(pl.Float64),
@@ -160,8 +160,8 @@ def test_generators_in_the_matrix_have_the_rates_of_the_metrics(mini):
     trained = table(mini, "manifests/mini.tsv").filter(split="train")
     known = cells.filter(relation="trained on").group_by("name").agg("generator")
     assert {name: sorted(generators) for name, generators in known.rows()} == {
-        "fbank_cnn": sorted(set(trained["system"]) - {"-"}),
-        "lfcc_gmm": sorted(set(trained["system"]) - {"-"}),
+        "fbank_cnn": sorted(set(trained["attack"]) - {"-"}),
+        "lfcc_gmm": sorted(set(trained["attack"]) - {"-"}),
         "lfcc_gmm_vocoders": ["griffin_lim", "upsampling"],
     }
     page = (mini.folder / "results/mini/report/index.html").read_text()
@@ -203,8 +203,8 @@ def test_planted_lines_are_in_the_fingerprint_and_no_chance(mini):
 
 
 def test_mean_attributions_add_up(mini):
-    systems = set(table(mini, "metrics/*/seed1/mini.eval.tsv").filter(condition="system")["level"])
-    spoofs = systems - {"-", "(macro average)"}
+    attacks = set(table(mini, "metrics/*/seed1/mini.eval.tsv").filter(condition="attack")["level"])
+    spoofs = attacks - {"-", "(macro average)"}
     attributions = mini.folder / "results/mini/attributions"
     detectors = sorted(attributions.glob("*/seed1/*.mean.summary.tsv"))
     assert len(detectors) == 2
@@ -216,9 +216,9 @@ def means_of_one_detector_add_up(mini, folder, spoofs):
     place = folder.relative_to(mini.folder / "results/mini")
     summary = table(mini, f"{place}/mini.eval.mean.summary.tsv")
     bands = table(mini, f"{place}/mini.eval.mean.bands.tsv")
-    assert set(summary["system"]) - {"-"} == spoofs
+    assert set(summary["attack"]) - {"-"} == spoofs
     for row in summary.iter_rows(named=True):
-        own = bands.filter((pl.col("group") == row["group"]) & (pl.col("system") == row["system"]))
+        own = bands.filter((pl.col("group") == row["group"]) & (pl.col("attack") == row["attack"]))
         total = own["attribution"].cast(pl.Float64).sum()
         output, baseline, delta = (float(row[k]) for k in ("output", "baseline_output", "delta"))
         assert total == pytest.approx(output - baseline + delta, abs=1e-5)
@@ -249,14 +249,14 @@ TRAINED = ("griffin_lim", "upsampling", "digital_silence", "buzz", "splice", "ba
 def test_every_detector_has_learned_and_the_best_finds_nearly_all(mini):
     """What a newcomer sees first is true: detectors work on what they were trained on."""
     metrics = table(mini, "metrics/*/seed1/mini.eval.tsv").filter(
-        pl.col("metric") == "eer", pl.col("condition").is_in(["system", "codec"])
+        pl.col("metric") == "eer", pl.col("condition").is_in(["attack", "codec"])
     )
     metrics = metrics.with_columns(pl.col("value", "ci_high").cast(pl.Float64, strict=False))
     config = yaml.safe_load((mini.folder / "config/config.yaml").read_text())
     for (system,), rows in metrics.group_by("system"):
         name = str(system).rsplit("-", 1)[0]
         entry = config["detectors"].get(name, {"train": {"data": [{}]}})
-        trained = entry["train"]["data"][0].get("systems", TRAINED)
+        trained = entry["train"]["data"][0].get("attacks", TRAINED)
         learned = rows.filter(pl.col("level").is_in(trained) & (pl.col("ci_high") < 0.5))
         assert learned.height >= 2, name
     best = dict(
@@ -269,7 +269,7 @@ def test_every_detector_has_learned_and_the_best_finds_nearly_all(mini):
     (scores,) = (mini.folder / "results/mini/scores").glob("fbank_cnn-*/seed1/mini.eval.tsv")
     manifest = read_manifest(mini.folder / "results/mini/manifests/mini.tsv")
     joined = manifest.join(pl.read_csv(scores, separator="\t"), on="utt_id")
-    known = joined.filter((pl.col("label") == "bonafide") | pl.col("system").is_in(TRAINED))
+    known = joined.filter((pl.col("label") == "bonafide") | pl.col("attack").is_in(TRAINED))
     plain, coded = known.filter(codec="-"), known.filter(pl.col("codec") != "-")
     assert error_rate(known) < 0.1
     assert error_rate(coded) > error_rate(plain) + 0.1
@@ -285,7 +285,7 @@ def test_attributions_point_at_the_planted_cue(mini):
     localisation = table(mini, "attributions/*/seed*/mini.localisation.tsv")
     own = localisation.filter(pl.col("n").cast(pl.Int64) > 0)
     assert (own["n"].cast(pl.Int64) >= 12).all()
-    pooled = own.filter(system="all").with_columns(pl.col("value", "ci_low").cast(pl.Float64))
+    pooled = own.filter(attack="all").with_columns(pl.col("value", "ci_low").cast(pl.Float64))
     found = set()
     for (file,), rows in pooled.group_by("file"):
         shares = dict(rows.select("metric", "value").iter_rows())
@@ -298,7 +298,7 @@ def test_attributions_point_at_the_planted_cue(mini):
 def test_localisation_has_data(mini):
     localisation = table(mini, "attributions/*/seed*/mini.localisation.tsv")
     assert localisation["file"].n_unique() == 3
-    pooled = localisation.filter(pl.col("system") == "all")
+    pooled = localisation.filter(pl.col("attack") == "all")
     assert (pooled["n"].cast(pl.Int64) > 0).all()
     # Every clip is counted: localised, or with an artefact that is everywhere or nowhere.
     counted = localisation.select(pl.sum_horizontal(pl.col("^n.*$").cast(pl.Int64)))

@@ -82,5 +82,5 @@ def test_the_report_shows_what_there_is(study):
     kinds = drawn.select("name", "scores").unique(maintain_order=True).rows()
     assert ("theirs", "raw") in kinds
     assert ("theirs", "calibrated") not in kinds
-    systems = rows(study, "manifests/talkers.tsv").filter(pl.col("system") != "-")["system"]
-    assert rows(study, "tables/breakdowns.tsv")["n_levels"].max() == systems.n_unique()
+    attacks = rows(study, "manifests/talkers.tsv").filter(pl.col("attack") != "-")["attack"]
+    assert rows(study, "tables/breakdowns.tsv")["n_levels"].max() == attacks.n_unique()

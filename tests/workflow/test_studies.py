@@ -78,7 +78,7 @@ def mixed_study(adopted: str) -> dict[str, Any]:
     ]
     study["attribution"] = {
         **{"detectors": ["theirs"], **trials},
-        **{"per_system": 1, "steps": 4, "max_steps": 4, "tolerance": 10.0},
+        **{"per_attack": 1, "steps": 4, "max_steps": 4, "tolerance": 10.0},
     }
     return study
 

@@ -22,7 +22,7 @@ rule measure_artefacts:
 
 
 rule rate_artefacts:
-    """How well each measure alone separates bona fide from spoof, pooled and per system."""
+    """How well each measure alone separates bona fide from spoof, pooled and per attack."""
     input:
         unpack(PLAN.artefacts.rate_artefacts.inputs),
     output:

@@ -85,7 +85,7 @@ rule check_explanations:
 
 
 rule average_attributions:
-    """Mean Integrated Gradients of many windows, by frequency and time, per class and system."""
+    """Mean Integrated Gradients of many windows, by frequency and time, per class and attack."""
     input:
         unpack(PLAN.attribution.average_attributions.inputs),
     output:

@@ -40,11 +40,11 @@ rule unpack:
 
 
 rule generate_corpus:
-    """Synthesise the mini corpus: talkers, spoofing systems, planted cues."""
+    """Synthesise the mini corpus: talkers, attacks, planted cues."""
     output:
         protocol=LAYOUT.generated_file("{generated}", "protocol.tsv"),
         segments=LAYOUT.generated_file("{generated}", "segments.tsv"),
-        systems=LAYOUT.generated_file("{generated}", "systems.tsv"),
+        attacks=LAYOUT.generated_file("{generated}", "attacks.tsv"),
     log:
         f"{LOGS}/generate_corpus/{{generated}}.log",
     wildcard_constraints:
@@ -61,7 +61,7 @@ rule generate_corpus:
 
 
 rule manifest:
-    """One table per corpus: every utterance with its label, system, split and conditions."""
+    """One table per corpus: every utterance with its label, attack, split and conditions."""
     input:
         unpack(PLAN.corpora.manifest.inputs),
     output:

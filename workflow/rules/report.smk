@@ -53,7 +53,7 @@ rule figure_eer_by_condition:
 
 
 rule figure_train_test_matrix:
-    """EER of every detector, by what it was trained on, on every spoofing system."""
+    """EER of every detector, by what it was trained on, on every attack."""
     input:
         unpack(PLAN.figures.figure_train_test_matrix.inputs),
     output:
@@ -138,7 +138,7 @@ rule figure_disagreements:
 
 
 rule figure_attribution_examples:
-    """Attribution over waveform and spectrogram for one utterance per system."""
+    """Attribution over waveform and spectrogram for one utterance per attack."""
     input:
         unpack(PLAN.figures.figure_attribution_examples.inputs),
     output:
@@ -172,7 +172,7 @@ rule figure_attribution_mean:
 
 
 rule figure_localisation:
-    """How well each detector's attribution finds the planted segments, per system."""
+    """How well each detector's attribution finds the planted segments, per attack."""
     input:
         unpack(PLAN.figures.figure_localisation.inputs),
     output:

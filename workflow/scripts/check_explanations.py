@@ -8,7 +8,7 @@ with job(snakemake) as cfg:
     from spoofscope.attribution.checks import CHECKS, check_means
     from spoofscope.tables import read_manifest, read_table, write_table
 
-    texts = dict.fromkeys(("utt_id", "label", "system"), pl.String())
+    texts = dict.fromkeys(("utt_id", "label", "attack"), pl.String())
     summary = read_table(snakemake.input.summary, texts).with_columns(
         pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64) for name in CHECKS
     )

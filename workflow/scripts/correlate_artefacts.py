@@ -44,7 +44,7 @@ with job(snakemake) as cfg:
                 yield FrameSeries(
                     explanation.utt_id,
                     explanation.label,
-                    explanation.system,
+                    explanation.attack,
                     explanation.evidence("bonafide")[seen],
                     measures,
                     clusters.get(explanation.utt_id),

@@ -21,7 +21,7 @@ with job(snakemake) as cfg:
     centroid = snakemake.input.centroid
     explain(
         Detector.load(cfg["folder"], "cuda" if torch.cuda.is_available() else "cpu"),
-        select_utterances(manifest, scores, options.per_system, cfg["seed"]),
+        select_utterances(manifest, scores, options.per_attack, cfg["seed"]),
         snakemake.output.attributions,
         snakemake.output.regions,
         snakemake.output.summary,

@@ -1,4 +1,4 @@
-"""Synthesise the mini corpus: talkers, spoofing systems, planted cues."""
+"""Synthesise the mini corpus: talkers, attacks, planted cues."""
 
 from spoofscope.job import job
 

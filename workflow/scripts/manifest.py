@@ -1,4 +1,4 @@
-"""One table per corpus: every utterance with its label, system, split and conditions."""
+"""One table per corpus: every utterance with its label, attack, split and conditions."""
 
 from spoofscope.job import job, note
 

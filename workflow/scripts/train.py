@@ -23,8 +23,8 @@ with job(snakemake) as cfg:
             Source(
                 Path(cfg["manifests"][entry["corpus"]]),
                 split,
-                tuple(entry["systems"]) if "systems" in entry else None,
-                tuple(entry.get("exclude_systems", ())),
+                tuple(entry["attacks"]) if "attacks" in entry else None,
+                tuple(entry.get("exclude_attacks", ())),
             )
             for entry in entries
         ]

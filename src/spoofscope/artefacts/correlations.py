@@ -46,7 +46,7 @@ _CLUSTER = "cluster of the bootstrap"
 
 _SEPARATION: dict[str, pl.DataType] = {
     "measure": pl.String(),
-    "system": pl.String(),
+    "attack": pl.String(),
     "auc": pl.Float64(),
     "ci_low": pl.Float64(),
     "ci_high": pl.Float64(),
@@ -82,7 +82,7 @@ _CORRELATION: dict[str, pl.DataType] = {
 _UTTERANCE: dict[str, pl.DataType] = {
     "utt_id": pl.String(),
     "label": pl.String(),
-    "system": pl.String(),
+    "attack": pl.String(),
     "measure": pl.String(),
     "part": pl.String(),
     "rho": pl.Float64(),
@@ -123,7 +123,7 @@ def _labelled(measures: pl.DataFrame, trials: pl.DataFrame) -> pl.DataFrame:
         )
     if trials.is_empty():
         raise TableError("no trials to relate measures to")
-    return trials.select("utt_id", "label", "system").join(
+    return trials.select("utt_id", "label", "attack").join(
         measures, on="utt_id", how="left", maintain_order="left"
     )
 
@@ -133,12 +133,12 @@ def _names(measures: pl.DataFrame) -> list[str]:
 
 
 def _groups(table: pl.DataFrame, *, classes: bool) -> list[tuple[str, pl.DataFrame]]:
-    """All rows, the classes if asked for, and the spoofs of each system, with their names."""
+    """All rows, the classes if asked for, and the spoofs of each attack, with their names."""
     groups = [(POOLED, table)]
     if classes:
         groups += [(label, table.filter(label=label)) for label in ("bonafide", "spoof")]
-    for system in table.filter(label="spoof")["system"].unique().sort():
-        groups.append((system, table.filter(label="spoof", system=system)))
+    for attack in table.filter(label="spoof")["attack"].unique().sort():
+        groups.append((attack, table.filter(label="spoof", attack=attack)))
     return groups
 
 
@@ -170,9 +170,9 @@ def separation(
     seed: int,
     cluster: str | None = None,
 ) -> pl.DataFrame:
-    """How well each measure alone tells bona fide from spoof, pooled and per spoofing system.
+    """How well each measure alone tells bona fide from spoof, pooled and per attack.
 
-    Columns: measure, system (`pooled` or a system, whose spoofs are set against all bona fide),
+    Columns: measure, attack (`pooled` or an attack, whose spoofs are set against all bona fide),
     auc (probability that a bona fide value is above a spoof value, ties one half) with its 95 %
     interval, eer (tie-aware, of the better polarity) with its, higher (the class with the higher
     values; `-` at an auc of 0.5), p (two-sided, of the rank sum: by flips of whole clusters, see
@@ -185,7 +185,7 @@ def separation(
 
     Args:
         measures: utt_id and one column per measure, null where not defined.
-        trials: utt_id, label, system and the cluster column.
+        trials: utt_id, label, attack and the cluster column.
         resamples: behind the intervals; 0 makes none.
         seed: of the bootstrap.
         cluster: column whose values are resampled as wholes, see `metrics.tables.resampled_by`.
@@ -201,14 +201,14 @@ def separation(
     bonafide = table.filter(label="bonafide")
     rows: list[dict[str, Any]] = []
     for name in _names(measures):
-        for system, part in _groups(table, classes=False):
+        for attack, part in _groups(table, classes=False):
             spoofed = part.filter(label="spoof")
             classes = [each.drop_nulls(name) for each in (bonafide, spoofed)]
             genuine, values = (each[name].to_numpy().astype(np.float64) for each in classes)
             units = min(each[_CLUSTER].n_unique() for each in classes)
             row: dict[str, Any] = {
                 "measure": name,
-                "system": system,
+                "attack": attack,
                 "p": None,
                 "units": units,
                 "n_clusters": None if column is None else units,
@@ -262,10 +262,10 @@ def score_correlations(
     """Spearman correlation of each measure with a detector's scores.
 
     Pooled over everything, a measure correlates with the scores as soon as both differ between the
-    classes. What a detector listens to shows within a class or a system, so these are there too.
+    classes. What a detector listens to shows within a class or an attack, so these are there too.
 
     Columns: kind (`score`), measure, part (`score`), group (`pooled`, `bonafide`, `spoof` or a
-    system), rho, its 95 % interval (`metrics.correlation.spearman_interval`; none under 8 clips or
+    attack), rho, its 95 % interval (`metrics.correlation.spearman_interval`; none under 8 clips or
     clusters), p (two-sided, by flips of whole clusters, see `metrics.flips`, or by permutation
     where clips are drawn; at least 2^(1 - n) of n clips or clusters) with its corrections and what
     p_holm cannot be below (p_smallest), n, n_clusters (null where clips are drawn) and n_undefined.
@@ -273,7 +273,7 @@ def score_correlations(
 
     Args:
         measures: utt_id and one column per measure, null where not defined.
-        trials: utt_id, label, system and the cluster column.
+        trials: utt_id, label, attack and the cluster column.
         scores: utt_id, score.
         permutations: for the p values where clips are drawn.
         resamples: behind the intervals; 0 makes none.
@@ -339,14 +339,14 @@ def score_correlations(
 class FrameSeries(NamedTuple):
     """One utterance on its time axis.
 
-    utt_id, label, system: of the manifest. evidence: (n,) a detector's evidence for bona fide,
+    utt_id, label, attack: of the manifest. evidence: (n,) a detector's evidence for bona fide,
     frame by frame. measures: name to (n,) frame measures. cluster: what is drawn as a whole, such
     as its speaker; None where utterances are.
     """
 
     utt_id: str
     label: str
-    system: str
+    attack: str
     evidence: Floats
     measures: Mapping[str, Floats]
     cluster: str | None = None
@@ -372,10 +372,10 @@ def frame_correlations(
     Neighbouring frames are alike in both, so the usual p values would be far too small. The null
     here is the same evidence shifted circularly along the clip.
 
-    * `utterances`: utt_id, label, system, measure, part (see `PARTS`), rho, p (share of all n
+    * `utterances`: utt_id, label, attack, measure, part (see `PARTS`), rho, p (share of all n
       shifts, 0 included, with a correlation at least as far from 0; so p >= 1 / n). Not corrected.
     * `groups`: kind (`attribution`), measure, part, group (`pooled`, `bonafide`, `spoof` or a
-      system), rho (back-transformed mean of Fisher's z over utterances), its 95 % interval
+      attack), rho (back-transformed mean of Fisher's z over utterances), its 95 % interval
       (bootstrap over utterances, or clusters; none under 8), p (the mean z against the same mean
       with every utterance shifted at random; at least 2^(1 - n) of n utterances or clusters) with
       its corrections and p_smallest, n, n_clusters and n_undefined utterances.
@@ -404,7 +404,7 @@ def frame_correlations(
                     {
                         "utt_id": item.utt_id,
                         "label": item.label,
-                        "system": item.system,
+                        "attack": item.attack,
                         "measure": name,
                         "part": part,
                         "rho": rho,

@@ -61,7 +61,7 @@ class AverageOptions:
     """The study file's choices for averaged attributions.
 
     Attributes:
-        windows_per_class: of bona fide speech, and of spoofs, shared evenly by their systems.
+        windows_per_class: of bona fide speech, and of spoofs, shared evenly by their attacks.
         function: what is explained: the `probability` of the target (softmax or sigmoid), or the
             `score`. Where a detector is sure, its probability no longer moves, and windows of
             which it is sure count little more than others; its score goes on growing.
@@ -152,7 +152,7 @@ def shares(available: Sequence[int], total: int) -> list[int]:
 def choose_windows(
     rows: pl.DataFrame, policy: InputPolicy, per_class: int, seed: int
 ) -> dict[str, list[int]]:
-    """A random choice of windows, as many of bona fide speech as of spoofs, evenly over systems.
+    """A random choice of windows, as many of bona fide speech as of spoofs, evenly over attacks.
 
     Args:
         rows: manifest rows; their order does not matter.
@@ -161,21 +161,21 @@ def choose_windows(
         seed: decides the choice.
 
     Returns:
-        utt_id to the numbers of its chosen windows, ascending; clips by system and utt_id.
+        utt_id to the numbers of its chosen windows, ascending; clips by attack and utt_id.
     """
     chosen: dict[str, list[int]] = {}
     for label in TARGETS:
-        own = rows.filter(pl.col("label") == label).sort("system", "utt_id")
+        own = rows.filter(pl.col("label") == label).sort("attack", "utt_id")
         counted = own.select(
             "utt_id",
-            "system",
+            "attack",
             count=pl.Series([n_windows(policy, s) for s in own["duration"]], dtype=pl.Int64),
         )
-        groups = counted.partition_by("system", maintain_order=True)
+        groups = counted.partition_by("attack", maintain_order=True)
         wanted = shares([int(group["count"].sum()) for group in groups], per_class)
         for group, n in zip(groups, wanted, strict=True):
             ends = group["count"].cum_sum().to_numpy()
-            rng = rng_of("windows to average", seed, group["system"][0])
+            rng = rng_of("windows to average", seed, group["attack"][0])
             drawn = np.sort(rng.choice(int(ends[-1]), n, replace=False))
             clips = np.searchsorted(ends, drawn, side="right")
             firsts = ends - group["count"].to_numpy()
@@ -198,9 +198,9 @@ class _Window(NamedTuple):
 class _Sums:
     """Sums over windows of one group, whatever their number."""
 
-    def __init__(self, group: Group, system: str, shape: tuple[int, int]) -> None:
+    def __init__(self, group: Group, attack: str, shape: tuple[int, int]) -> None:
         self.group: Group = group
-        self.system = system
+        self.attack = attack
         self.n_windows = self.n_utterances = self.beyond = self.steps = 0
         self.output = self.baseline_output = self.delta = 0.0
         self.attribution, self.absolute, self.image = (np.zeros(shape) for _ in range(3))
@@ -230,7 +230,7 @@ class _Sums:
         variance = np.maximum(self.squares / n - frequency**2, 0.0)
         return MeanAttribution(
             group=self.group,
-            system=self.system,
+            attack=self.attack,
             n_windows=n,
             n_utterances=self.n_utterances,
             output=self.output / n,
@@ -337,7 +337,7 @@ def average(
         seed: of the choice.
 
     Returns:
-        The means of bona fide windows, of spoofed ones, of both, and of each spoofing system by
+        The means of bona fide windows, of spoofed ones, of both, and of each attack by
         name. A class without clips has no mean.
 
     Raises:
@@ -350,20 +350,20 @@ def average(
     chosen = choose_windows(rows, detector.policy, options.windows_per_class, seed)
     detector.eval()
     averager = _Averager(detector, options, centroid)
-    ordered = rows.sort("system", "utt_id").filter(pl.col("utt_id").is_in(list(chosen)))
-    systems = ordered.filter(pl.col("label") == "spoof")["system"].unique().sort().to_list()
+    ordered = rows.sort("attack", "utt_id").filter(pl.col("utt_id").is_in(list(chosen)))
+    attacks = ordered.filter(pl.col("label") == "spoof")["attack"].unique().sort().to_list()
     sums = {
-        (group, system): _Sums(group, system, averager.shape)
-        for group, system in _groups(ordered["label"].to_list(), systems)
+        (group, attack): _Sums(group, attack, averager.shape)
+        for group, attack in _groups(ordered["label"].to_list(), attacks)
     }
     missing = 0
     with recurrent_safe(detector.backend):
         clips = zip(
-            ordered.select("utt_id", "label", "system").iter_rows(),
+            ordered.select("utt_id", "label", "attack").iter_rows(),
             decoded_windows(ordered, detector.policy),
             strict=True,
         )
-        for number, ((utt_id, label, system), (_, windows)) in enumerate(clips, start=1):
+        for number, ((utt_id, label, attack), (_, windows)) in enumerate(clips, start=1):
             places = [k for k in chosen[utt_id] if k < len(windows.starts)]
             missing += len(chosen[utt_id]) - len(places)
             if not places:
@@ -373,7 +373,7 @@ def average(
             sums["both", "-"].add(explained)
             sums[label, "-"].add(explained)
             if label == "spoof":
-                sums["system", system].add(explained)
+                sums["attack", attack].add(explained)
             if number % 100 == 0 or number == ordered.height:
                 logger.info("averaged over %d of %d clips", number, ordered.height)
     if missing:
@@ -390,20 +390,20 @@ def average(
     return averager.settings, means
 
 
-def _groups(labels: Sequence[str], systems: Sequence[str]) -> list[tuple[Group, str]]:
+def _groups(labels: Sequence[str], attacks: Sequence[str]) -> list[tuple[Group, str]]:
     classes: list[tuple[Group, str]] = [(label, "-") for label in TARGETS if label in labels]
-    of_systems: list[tuple[Group, str]] = [("system", system) for system in systems]
-    return [*classes, ("both", "-"), *of_systems]
+    of_attacks: list[tuple[Group, str]] = [("attack", attack) for attack in attacks]
+    return [*classes, ("both", "-"), *of_attacks]
 
 
 # --- tables --------------------------------------------------------------------------------------
 
 
 def summary_table(means: Sequence[MeanAttribution]) -> pl.DataFrame:
-    """One row per group: group, system, n_windows, n_utterances, output, baseline_output, delta,
+    """One row per group: group, attack, n_windows, n_utterances, output, baseline_output, delta,
     beyond (windows beyond the tolerance), beyond_share, steps; see `mean_store.MeanAttribution`.
     """
-    names = ("group", "system", "n_windows", "n_utterances", "output", "baseline_output", "delta")
+    names = ("group", "attack", "n_windows", "n_utterances", "output", "baseline_output", "delta")
     return pl.DataFrame(
         [
             {
@@ -418,7 +418,7 @@ def summary_table(means: Sequence[MeanAttribution]) -> pl.DataFrame:
 
 
 def bands_table(settings: MeanSettings, means: Sequence[MeanAttribution]) -> pl.DataFrame:
-    """One row per group and band, lowest first: group, system, band, low, high and centre (Hz),
+    """One row per group and band, lowest first: group, attack, band, low, high and centre (Hz),
     attribution (mean over windows of the sum over time), standard_error (over windows; empty for a
     single one), absolute (mean magnitude, summed over time).
     """
@@ -427,7 +427,7 @@ def bands_table(settings: MeanSettings, means: Sequence[MeanAttribution]) -> pl.
         pl.DataFrame(
             {
                 "group": [mean.group] * (edges.size - 1),
-                "system": [mean.system] * (edges.size - 1),
+                "attack": [mean.attack] * (edges.size - 1),
                 "band": np.arange(edges.size - 1),
                 "low": edges[:-1],
                 "high": edges[1:],

@@ -26,7 +26,7 @@ CHECKS = (
 
 _CLUSTER = "cluster of the bootstrap"
 _SCHEMA: dict[str, pl.DataType] = {
-    "system": pl.String(),
+    "attack": pl.String(),
     "metric": pl.String(),
     "value": pl.Float64(),
     "ci_low": pl.Float64(),
@@ -44,10 +44,10 @@ def check_means(
     seed: int,
     cluster: str | None = None,
 ) -> pl.DataFrame:
-    """Means of the checks over utterances: all, bona fide, and those of each spoofing system.
+    """Means of the checks over utterances: all, bona fide, and those of each attack.
 
     Args:
-        summary: utt_id, label, system and `CHECKS` of every explained utterance, null where it has
+        summary: utt_id, label, attack and `CHECKS` of every explained utterance, null where it has
             none.
         trials: utt_id and the cluster column of its utterances.
         resamples: 0 makes no intervals.
@@ -55,8 +55,8 @@ def check_means(
         cluster: column whose values are resampled as wholes, see `metrics.tables.resampled_by`.
 
     Returns:
-        system (`all`, `bonafide` or a system), metric (of `GAINS` and `CHECKS`; masking in units of
-        the score), value, ci_low and ci_high (95 % percentile bootstrap, see
+        attack (`all`, `bonafide` or the name of one), metric (of `GAINS` and `CHECKS`; masking in
+        units of the score), value, ci_low and ci_high (95 % percentile bootstrap, see
         `metrics.correlation.mean_interval`; null under 8 utterances, or 8 speakers where these are
         drawn), n (utterances behind the value) and clusters (null where utterances are drawn).
 
@@ -72,30 +72,30 @@ def check_means(
     table = summary.with_columns(
         pl.when(pl.col("label") == BONAFIDE)
         .then(pl.lit(BONAFIDE))
-        .otherwise("system")
-        .alias("system"),
+        .otherwise("attack")
+        .alias("attack"),
         *((pl.col(of) - pl.col(f"{of}_control")).alias(name) for name, of in GAINS.items()),
     )
     own = table.select("utt_id").join(trials, on="utt_id", how="left", maintain_order="left")
     column = resampled_by(own, cluster) if resamples else None
     if column is not None:
         table = table.with_columns(clusters_of(own, column).alias(_CLUSTER))
-    groups = [ALL, *sorted(table["system"].unique(), key=lambda name: (name != BONAFIDE, name))]
+    groups = [ALL, *sorted(table["attack"].unique(), key=lambda name: (name != BONAFIDE, name))]
     rows: list[dict[str, Any]] = []
-    for system in groups:
-        part = table if system == ALL else table.filter(pl.col("system") == system)
+    for attack in groups:
+        part = table if attack == ALL else table.filter(pl.col("attack") == attack)
         for metric in (*GAINS, *CHECKS):
             known = part.drop_nulls(metric)
             clusters = None if column is None else known[_CLUSTER]
             row: dict[str, Any] = {
-                "system": system,
+                "attack": attack,
                 "metric": metric,
                 "n": known.height,
                 "clusters": None if clusters is None else clusters.n_unique(),
             }
             if known.height:
                 values = known[metric].to_numpy()
-                rng = rng_of("checks of explanations", seed, system, metric)
+                rng = rng_of("checks of explanations", seed, attack, metric)
                 interval = mean_interval(values, resamples, rng, clusters)
                 row["value"] = float(values.mean())
                 if interval is not None:

@@ -63,7 +63,7 @@ _SAME_SCORE = 0.01
 _SUMMARY: dict[str, pl.DataType] = {
     "utt_id": pl.String(),
     "label": pl.String(),
-    "system": pl.String(),
+    "attack": pl.String(),
     "score": pl.Float64(),
     "baseline_score": pl.Float64(),
     "delta": pl.Float64(),
@@ -100,7 +100,7 @@ class ExplainOptions:
     """The study file's choices for attributions.
 
     Attributes:
-        per_system: utterances per spoofing system, and as many bona fide ones.
+        per_attack: utterances per attack, and as many bona fide ones.
         target: positive attribution is evidence for this class.
         baseline: zeros, centroid, silence or noise; see `baselines.baseline_features`.
         steps, max_steps, tolerance, internal_batch: see `integrated.integrated_gradients`.
@@ -112,7 +112,7 @@ class ExplainOptions:
             compared with the true one.
     """
 
-    per_system: int = 4
+    per_attack: int = 4
     target: Target = "bonafide"
     baseline: Baseline = "centroid"
     steps: int = 50
@@ -126,7 +126,7 @@ class ExplainOptions:
     randomised: int = 3
 
     def __post_init__(self) -> None:
-        for key in ("per_system", "steps", "internal_batch", "controls"):
+        for key in ("per_attack", "steps", "internal_batch", "controls"):
             if getattr(self, key) < 1:
                 raise ConfigError(f"attribution: {key} must be at least 1")
         for key in ("regions", "randomised"):
@@ -154,18 +154,18 @@ class ExplainOptions:
 
 
 def select_utterances(
-    manifest: pl.DataFrame, scores: pl.DataFrame, per_system: int, seed: int
+    manifest: pl.DataFrame, scores: pl.DataFrame, per_attack: int, seed: int
 ) -> pl.DataFrame:
-    """A random choice of the scored utterances, stratified by system; bona fide is one stratum.
+    """A random choice of the scored utterances, stratified by attack; bona fide is one stratum.
 
     Args:
         manifest: may hold more splits than were scored.
         scores: utt_id and score.
-        per_system: utterances of each stratum, or all where it has fewer.
+        per_attack: utterances of each stratum, or all where it has fewer.
         seed: decides the choice; the order of the rows does not.
 
     Returns:
-        Manifest rows with the column `score`, sorted by system and utt_id.
+        Manifest rows with the column `score`, sorted by attack and utt_id.
 
     Raises:
         TableError: a scored utterance is not in the manifest.
@@ -175,12 +175,12 @@ def select_utterances(
         raise TableError(
             f"{missing.len()} scored utterances are not in the manifest, such as {missing[0]!r}"
         )
-    scored = manifest.join(scores, on="utt_id").sort("system", "utt_id")
+    scored = manifest.join(scores, on="utt_id").sort("attack", "utt_id")
     chosen: list[str] = []
-    for (system,), stratum in scored.group_by("system", maintain_order=True):
+    for (attack,), stratum in scored.group_by("attack", maintain_order=True):
         ids = stratum["utt_id"].to_list()
-        rng = rng_of("utterances to explain", seed, str(system))
-        chosen += [ids[i] for i in rng.permutation(len(ids))[:per_system]]
+        rng = rng_of("utterances to explain", seed, str(attack))
+        chosen += [ids[i] for i in rng.permutation(len(ids))[:per_attack]]
     return scored.filter(pl.col("utt_id").is_in(chosen))
 
 
@@ -410,7 +410,7 @@ class _Explainer:
         explanation = Explanation(
             utt_id=row["utt_id"],
             label=row["label"],
-            system=row["system"],
+            attack=row["attack"],
             score=self.sign * output,
             baseline_score=self.sign * baseline_output,
             delta=delta,
@@ -552,7 +552,7 @@ def explain_windows(detector: Detector, windows: Windows, options: ExplainOption
     detector.eval()
     explainer = _Explainer(detector, options, None, seed=0)
     with recurrent_safe(detector.backend):
-        row = {"utt_id": "-", "label": "-", "system": "-"}
+        row = {"utt_id": "-", "label": "-", "attack": "-"}
         return explainer.attributed(row, windows).explanation
 
 

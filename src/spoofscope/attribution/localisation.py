@@ -33,12 +33,12 @@ _GLOBAL = 0.95
 _CLUSTER = "cluster of the bootstrap"
 _PER_UTTERANCE: dict[str, pl.DataType] = {
     "utt_id": pl.String(),
-    "system": pl.String(),
+    "attack": pl.String(),
     "status": pl.String(),
     **{name: pl.Float64() for name in METRICS},
 }
 _SUMMARY: dict[str, pl.DataType] = {
-    "system": pl.String(),
+    "attack": pl.String(),
     "metric": pl.String(),
     "value": pl.Float64(),
     "ci_low": pl.Float64(),
@@ -87,7 +87,7 @@ def iou_at_coverage(values: Floats, positive: Mask) -> float:
 def localise(explanations: Iterable[Explanation], segments: pl.DataFrame) -> pl.DataFrame:
     """Compare the attribution of each spoofed utterance with its artefact segments.
 
-    Columns: utt_id, system, status and `METRICS`. The status is `local` for utterances that have
+    Columns: utt_id, attack, status and `METRICS`. The status is `local` for utterances that have
     positive and negative frames among those that the detector saw; `global` where more than 95 %
     are positive, `none` where none is: their metrics are null.
 
@@ -120,12 +120,12 @@ def localise(explanations: Iterable[Explanation], segments: pl.DataFrame) -> pl.
             "no explained spoof has a segment of the tier 'artefact'; attributions can only be "
             "localised on a corpus that says where its artefacts are"
         )
-    return table.sort("system", "utt_id")
+    return table.sort("attack", "utt_id")
 
 
 def _localise_one(explanation: Explanation, places: list[tuple[float, float]]) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(METRICS)
-    row.update(utt_id=explanation.utt_id, system=explanation.system)
+    row.update(utt_id=explanation.utt_id, attack=explanation.attack)
     positive = positive_frames(explanation.times, places)[explanation.seen]
     evidence = explanation.evidence("spoof")[explanation.seen]
     coverage = float(positive.mean())
@@ -153,12 +153,12 @@ def summarise(
     seed: int,
     cluster: str | None = None,
 ) -> pl.DataFrame:
-    """Means over utterances, per spoofing system and for all of them (system `all`).
+    """Means over utterances, per attack and for all of them (attack `all`).
 
-    Columns: system, metric, value, ci_low, ci_high (95 % percentile bootstrap, see
+    Columns: attack, metric, value, ci_low, ci_high (95 % percentile bootstrap, see
     `metrics.correlation.mean_interval`; null under 8 utterances, or 8 speakers where these are
     drawn), n (utterances behind the value), clusters (null where utterances are drawn), n_global
-    and n_without (left out). A system without local artefacts has null values and n = 0.
+    and n_without (left out). An attack without local artefacts has null values and n = 0.
 
     Args:
         table: of :func:`localise`.
@@ -181,13 +181,13 @@ def summarise(
     if column is not None:
         table = table.with_columns(clusters_of(own, column).alias(_CLUSTER))
     rows: list[dict[str, Any]] = []
-    for system in [ALL, *table["system"].unique().sort()]:
-        part = table if system == ALL else table.filter(pl.col("system") == system)
+    for attack in [ALL, *table["attack"].unique().sort()]:
+        part = table if attack == ALL else table.filter(pl.col("attack") == attack)
         local = part.filter(pl.col("status") == "local")
         clusters = None if column is None else local[_CLUSTER].to_numpy()
         for metric in METRICS:
             row: dict[str, Any] = {
-                "system": system,
+                "attack": attack,
                 "metric": metric,
                 "n": local.height,
                 "clusters": None if clusters is None else np.unique(clusters).size,
@@ -196,7 +196,7 @@ def summarise(
             }
             if local.height:
                 values = local[metric].to_numpy()
-                rng = rng_of("localisation bootstrap", seed, system, metric)
+                rng = rng_of("localisation bootstrap", seed, attack, metric)
                 interval = mean_interval(values, resamples, rng, clusters, share=True)
                 row["value"] = float(values.mean())
                 if interval is not None:

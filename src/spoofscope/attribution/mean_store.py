@@ -20,7 +20,7 @@ from spoofscope.files import atomic_path
 from spoofscope.identity import canonical_json
 
 Floats = npt.NDArray[np.float64]
-Group = Literal["bonafide", "spoof", "both", "system"]
+Group = Literal["bonafide", "spoof", "both", "attack"]
 
 _KEY = "spoofscope"
 _FORMAT = 1
@@ -57,8 +57,8 @@ class MeanAttribution:
     """The mean over the windows of a group.
 
     Attributes:
-        group: `bonafide`, `spoof`, `both`, or `system` for one spoofing system.
-        system: its name; "-" for the other groups.
+        group: `bonafide`, `spoof`, `both`, or `attack` for a single one.
+        attack: its name; "-" for the other groups.
         n_windows, n_utterances: how many windows, of how many clips.
         output, baseline_output: means of the explained function at the windows and at the baseline.
         delta: mean of the completeness errors: the sum of `attribution` is output -
@@ -73,7 +73,7 @@ class MeanAttribution:
     """
 
     group: Group
-    system: str
+    attack: str
     n_windows: int
     n_utterances: int
     output: float
@@ -90,7 +90,7 @@ class MeanAttribution:
     @property
     def key(self) -> str:
         """What the group is called in the file."""
-        return f"system/{self.system}" if self.group == "system" else self.group
+        return f"attack/{self.attack}" if self.group == "attack" else self.group
 
 
 _ARRAYS = (*_MAPS, "frequency", "frequency_error")
@@ -129,8 +129,8 @@ def read_means(path: str | Path) -> tuple[MeanSettings, list[MeanAttribution]]:
         settings = MeanSettings(**{**shared, "band_edges": tuple(shared["band_edges"])})
         means = []
         for scalars in content["groups"]:
-            key = f"system/{scalars['system']}"
-            key = key if scalars["group"] == "system" else scalars["group"]
+            key = f"attack/{scalars['attack']}"
+            key = key if scalars["group"] == "attack" else scalars["group"]
             arrays = {name: file.get_tensor(f"{key}/{name}") for name in _ARRAYS}
             means.append(MeanAttribution(**scalars, **arrays))
     except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:

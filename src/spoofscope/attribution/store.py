@@ -67,7 +67,7 @@ class Explanation:
     with minus where the target is spoof. Frames that two windows cover contribute through both.
 
     Attributes:
-        utt_id, label, system: of the manifest.
+        utt_id, label, attack: of the manifest.
         score, baseline_score: the detector's, whatever the target.
         delta, relative_error, steps, converged: completeness, see `integrated.Attribution`.
         outside: what fell on zeros appended to a short clip, where there is no frame.
@@ -80,7 +80,7 @@ class Explanation:
 
     utt_id: str
     label: str
-    system: str
+    attack: str
     score: float
     baseline_score: float
     delta: float

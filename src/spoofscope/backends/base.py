@@ -16,7 +16,7 @@ class BackEnd(nn.Module, ABC):
     Attributes:
         name: the key in the registry.
         fitted_once: True where the back-end has a method `fit` and no gradient training.
-        fitted_to: the manifest column that `fit` is told of every clip, "label" or "system".
+        fitted_to: the manifest column that `fit` is told of every clip, "label" or "attack".
         outputs: names of the logits. A single output "bonafide" is the score; of
             two, the score is logit["bonafide"] - logit["spoof"].
         config: everything that rebuilds the back-end, defaults included, without the key `type`.
@@ -24,7 +24,7 @@ class BackEnd(nn.Module, ABC):
 
     name: ClassVar[str]
     fitted_once: ClassVar[bool] = False
-    fitted_to: ClassVar[Literal["label", "system"]] = "label"
+    fitted_to: ClassVar[Literal["label", "attack"]] = "label"
     outputs: tuple[str, ...]
     config: dict[str, Any]
 

@@ -46,7 +46,7 @@ class Fingerprint(BackEnd):
 
     name = "fingerprint"
     fitted_once = True
-    fitted_to = "system"
+    fitted_to = "attack"
     outputs = ("bonafide",)
     means: Tensor
     variances: Tensor
@@ -75,7 +75,7 @@ class Fingerprint(BackEnd):
         """Average the clips of every source.
 
         Args:
-            values: (features, system) of each utterance or window: (N, D) valid frames, and the
+            values: (features, attack) of each utterance or window: (N, D) valid frames, and the
                 generator, "-" for bona fide speech. Read once.
             seed: not used, nothing is drawn.
 
@@ -86,14 +86,14 @@ class Fingerprint(BackEnd):
         sums: dict[str, npt.NDArray[np.float64]] = {}
         squares = np.zeros(self._bands)
         counts: dict[str, int] = {}
-        for frames, system in values:
+        for frames, attack in values:
             if not np.isfinite(frames).all():
-                raise TrainingError(f"{_OWNER}: a clip of {system} has NaN or infinite features")
+                raise TrainingError(f"{_OWNER}: a clip of {attack} has NaN or infinite features")
             length = torch.tensor([len(frames)])
             clip = self._profile(torch.from_numpy(frames)[None, None], length)[0].numpy()
-            sums[system] = sums.get(system, 0.0) + clip
+            sums[attack] = sums.get(attack, 0.0) + clip
             squares += clip**2
-            counts[system] = counts.get(system, 0) + 1
+            counts[attack] = counts.get(attack, 0) + 1
         generators = sorted(set(sums) - {_REAL})
         if _REAL not in sums or not generators:
             raise TrainingError(f"{_OWNER}: it needs bona fide clips and at least one generator")

@@ -2,7 +2,7 @@
 
 Layout: as distributed, `train`, `dev`, `testR1` and `testR2`, each with `wav/` and `label.txt` of
 lines `<file> genuine|fake`. Counts of train and dev: Yi et al., "ADD 2023: the Second Audio
-Deepfake Detection Challenge", 2023. Nothing is said of speakers and systems.
+Deepfake Detection Challenge", 2023. Nothing is said of speakers and attacks.
 """
 
 from collections.abc import Iterable, Mapping
@@ -47,7 +47,7 @@ class ADD2023(Corpus):
                     "path": str(labels.parent / "wav" / line["file"]),
                     "split": split,
                     "label": label,
-                    "system": "-" if label == "bonafide" else "unknown",
+                    "attack": "-" if label == "bonafide" else "unknown",
                 }
 
     def published_counts(self) -> dict[tuple[str, str], int]:

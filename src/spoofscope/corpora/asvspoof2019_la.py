@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from spoofscope.corpora.base import Corpus, protocol_system, read_protocol
+from spoofscope.corpora.base import Corpus, protocol_attack, read_protocol
 
 _PROTOCOLS = {"train": "train.trn", "dev": "dev.trl", "eval": "eval.trl"}
 
-COLUMNS = ("speaker", "utt_id", "-", "system", "label")
+COLUMNS = ("speaker", "utt_id", "-", "attack", "label")
 COUNTS = {
     ("train", "bonafide"): 2580,
     ("train", "spoof"): 22800,
@@ -36,7 +36,7 @@ def protocol_rows(
         suffix: of the audio files, such as ".flac".
 
     Raises:
-        CorpusError: as `base.read_protocol` and `base.protocol_system`.
+        CorpusError: as `base.read_protocol` and `base.protocol_attack`.
     """
     for number, line in read_protocol(protocol, COLUMNS):
         yield {
@@ -44,7 +44,7 @@ def protocol_rows(
             "path": str(folder / f"{line['utt_id']}{suffix}"),
             "split": split,
             "label": line["label"],
-            "system": protocol_system(protocol, number, line["label"], line["system"]),
+            "attack": protocol_attack(protocol, number, line["label"], line["attack"]),
             "speaker": line["speaker"],
         }
 
@@ -56,7 +56,7 @@ class ASVspoof2019LA(Corpus):
     obtain: ClassVar[str] = "https://datashare.ed.ac.uk/handle/10283/3336 (LA.zip)"
 
     def rows(self) -> Iterable[Mapping[str, str]]:
-        """The lines of the countermeasure protocols; attacks A01 to A19 are the systems."""
+        """The lines of the countermeasure protocols; their attacks are A01 to A19."""
         for split in self.splits:
             protocol = f"ASVspoof2019_LA_cm_protocols/ASVspoof2019.LA.cm.{_PROTOCOLS[split]}.txt"
             path = self.need(protocol, f"LA/{protocol}")

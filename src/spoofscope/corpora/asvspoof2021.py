@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from spoofscope.corpora.base import Corpus, protocol_system, read_protocol
+from spoofscope.corpora.base import Corpus, protocol_attack, read_protocol
 from spoofscope.errors import ConfigError
 
 _PHASES = ("progress", "eval", "hidden")
-_LA_COLUMNS = ("speaker", "utt_id", "codec", "channel", "system", "label", "trim", "phase")
+_LA_COLUMNS = ("speaker", "utt_id", "codec", "channel", "attack", "label", "trim", "phase")
 _DF_COLUMNS = (
-    *("speaker", "utt_id", "codec", "source", "system", "label", "trim", "phase"),
+    *("speaker", "utt_id", "codec", "source", "attack", "label", "trim", "phase"),
     *("vocoder", "task", "team", "gender_pair", "language_pair"),
 )
 
@@ -56,7 +56,7 @@ class _ASVspoof2021(Corpus):
                 **{name: "-" for name in _OF_SPOOFS if line.get(name) == "bonafide"},
                 "path": str(folder / f"{line['utt_id']}.flac"),
                 "split": "eval",
-                "system": protocol_system(path, number, line["label"], line["system"]),
+                "attack": protocol_attack(path, number, line["label"], line["attack"]),
             }
 
     def published_counts(self) -> dict[tuple[str, str], int] | None:

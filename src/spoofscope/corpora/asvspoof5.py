@@ -7,12 +7,12 @@ adversarial attacks at scale", ASVspoof workshop 2024; and the data set's README
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
-from spoofscope.corpora.base import Corpus, protocol_system, read_protocol
+from spoofscope.corpora.base import Corpus, protocol_attack, read_protocol
 
 # The suffix is .tsv, but the separator is a space.
 _COLUMNS = (
     *("speaker", "utt_id", "gender", "codec", "codec_quality", "codec_seed"),
-    *("attack_tag", "system", "label", "unused"),
+    *("attack_tag", "attack", "label", "unused"),
 )
 _SPLITS = {
     "train": ("ASVspoof5.train.tsv", "flac_T"),
@@ -35,13 +35,13 @@ class ASVspoof5(Corpus):
             path = self.need(protocol, f"ASVspoof5_protocols/{protocol}")
             folder = self.need(audio)
             for number, line in read_protocol(path, _COLUMNS):
-                system = protocol_system(path, number, line["label"], line["system"])
+                attack = protocol_attack(path, number, line["label"], line["attack"])
                 del line["unused"]
                 yield {
                     **line,
                     "path": str(folder / f"{line['utt_id']}.flac"),
                     "split": split,
-                    "system": system,
+                    "attack": attack,
                 }
 
     def published_counts(self) -> dict[tuple[str, str], int]:

@@ -26,7 +26,7 @@ from spoofscope.tables import LABELS, SPLITS, write_table
 AUDIT_COLUMNS: dict[str, pl.DataType] = {
     "check": pl.String(),
     "split": pl.String(),
-    "system": pl.String(),
+    "attack": pl.String(),
     "item": pl.String(),
     "value": pl.Float64(),
     "status": pl.String(),
@@ -47,11 +47,11 @@ class Audit:
     """The findings about one corpus.
 
     `rows` has the columns of `AUDIT_COLUMNS`: check (counts, classes, few_trials,
-    system_in_one_split, audio, duplicates, leakage, cue), split, system ("all" or a name, "-" where
+    attack_in_one_split, audio, duplicates, leakage, cue), split, attack ("all" or a name, "-" where
     it does not apply), item (label, utterance or cue), value, status and a note in words. Status
     `fail` means that results on this corpus are
     not valid as they are, `warn` that they need a word in the paper, `planted` that a cue separates
-    the classes because a system of the corpus shows it on purpose.
+    the classes because an attack of the corpus shows it on purpose.
 
     `measures` has one row per decoded utterance: utt_id, the SHA-256 of its samples, every cue.
     """
@@ -110,13 +110,13 @@ def audit(
 
     A trivial cue is a warning when its AUC lies outside [0.4, 0.6] and its confidence interval
     excludes 0.5. The interval holds for all AUCs of the audit together (95 %, Bonferroni), so a
-    small corpus with many systems raises no false alarms.
+    small corpus with many attacks raises no false alarms.
 
     Args:
         manifest: as `tables.read_manifest` gives it.
         problems: files that `build_manifest` left out.
         published_counts: number of utterances by (split, label), or None.
-        planted_cues: by system, the cues that it shows on purpose.
+        planted_cues: by attack, the cues that it shows on purpose.
         workers: threads; None takes one per core.
     """
     measures, undecodable = measure_manifest(manifest, workers)
@@ -174,9 +174,9 @@ def _classes(manifest: pl.DataFrame) -> Iterator[Row]:
 
 def _uneven(manifest: pl.DataFrame) -> Iterator[Row]:
     for each in uneven(manifest):
-        system = each.item if each.check == "system_in_one_split" else "-"
-        item = "systems" if each.check == "system_in_one_split" else each.item
-        yield each.check, each.split, system, item, float(each.n), "warn", each.note
+        attack = each.item if each.check == "attack_in_one_split" else "-"
+        item = "attacks" if each.check == "attack_in_one_split" else each.item
+        yield each.check, each.split, attack, item, float(each.n), "warn", each.note
 
 
 def _problems(excluded: Sequence[Problem], undecodable: Sequence[Problem]) -> Iterator[Row]:
@@ -243,21 +243,21 @@ def _cues(joined: pl.DataFrame, planted: Mapping[str, Collection[str]]) -> Itera
         spoof = of_split.filter(pl.col("label") == "spoof")
         if bonafide.is_empty() or spoof.is_empty():
             continue
-        systems = spoof["system"].unique().sort().to_list()
-        comparisons.append((split, ALL, bonafide, spoof, set(systems)))
+        attacks = spoof["attack"].unique().sort().to_list()
+        comparisons.append((split, ALL, bonafide, spoof, set(attacks)))
         comparisons += [
-            (split, system, bonafide, spoof.filter(pl.col("system") == system), {system})
-            for system in systems
+            (split, attack, bonafide, spoof.filter(pl.col("attack") == attack), {attack})
+            for attack in attacks
         ]
     if not comparisons:
         return
     z = NormalDist().inv_cdf(1 - 0.05 / (2 * len(comparisons) * len(CUES)))
-    for split, system, bonafide, spoof, systems_here in comparisons:
+    for split, attack, bonafide, spoof, attacks_here in comparisons:
         for cue in CUES:
             value = auc(bonafide[cue].to_numpy(), spoof[cue].to_numpy())
             low, high = auc_interval(value, bonafide.height, spoof.height, z)
             separates = not _HARMLESS[0] <= value <= _HARMLESS[1] and not low <= 0.5 <= high
-            on_purpose = any(cue in planted.get(name, ()) for name in systems_here)
+            on_purpose = any(cue in planted.get(name, ()) for name in attacks_here)
             status = ("planted" if on_purpose else "warn") if separates else "ok"
             note = (
                 f"interval {low:.2f} to {high:.2f}; median "
@@ -265,7 +265,7 @@ def _cues(joined: pl.DataFrame, planted: Mapping[str, Collection[str]]) -> Itera
                 f"bona fide clips, {in_words(cue, float(np.median(spoof[cue].to_numpy())))} of "
                 f"{spoof.height} spoofs"
             )
-            yield "cue", split, system, cue, value, status, note
+            yield "cue", split, attack, cue, value, status, note
 
 
 def write_audit(result: Audit, tsv_path: str | Path, html_path: str | Path, title: str) -> None:
@@ -294,7 +294,7 @@ _CHECKS = {
     "counts": "Utterances per split and class",
     "classes": "Classes per split",
     "few_trials": "Few trials to choose thresholds on",
-    "system_in_one_split": "Attacks in one split only",
+    "attack_in_one_split": "Attacks in one split only",
     "audio": "Files that cannot be used",
     "duplicates": "Identical audio",
     "leakage": "Speakers and sentences in more than one split",
@@ -345,15 +345,15 @@ def _findings(rows: pl.DataFrame) -> str:
 
 
 def _cue_table(rows: pl.DataFrame) -> str:
-    systems = list(dict.fromkeys(rows["system"]))
+    attacks = list(dict.fromkeys(rows["attack"]))
     lines = [
-        "<div class=table><table><tr><th>cue" + "".join(f"<th>{html.escape(s)}" for s in systems)
+        "<div class=table><table><tr><th>cue" + "".join(f"<th>{html.escape(s)}" for s in attacks)
     ]
-    cells = {(row["item"], row["system"]): row for row in rows.iter_rows(named=True)}
+    cells = {(row["item"], row["attack"]): row for row in rows.iter_rows(named=True)}
     for cue in CUES:
         line = f"<tr><td>{cue}"
-        for system in systems:
-            cell = cells[cue, system]
+        for attack in attacks:
+            cell = cells[cue, attack]
             line += (
                 f'<td class="n {cell["status"]}" title="{html.escape(cell["note"])}">'
                 f"{cell['value']:.3f}"

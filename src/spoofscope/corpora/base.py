@@ -12,13 +12,13 @@ import polars as pl
 from spoofscope.audio import has_suffix
 from spoofscope.errors import ConfigError, CorpusError
 from spoofscope.files import files_below, is_text, paths_below, shown
-from spoofscope.names import ALL, NONE, check_condition, check_system
+from spoofscope.names import ALL, NONE, check_attack, check_condition
 from spoofscope.options import check_keys
 from spoofscope.recordings import portable_path
 from spoofscope.rows import rows
 from spoofscope.tables import LABELS, SPLITS, read_segments
 
-TRIAL_COLUMNS = ("utt_id", "path", "split", "label", "system", "speaker")
+TRIAL_COLUMNS = ("utt_id", "path", "split", "label", "attack", "speaker")
 
 _COMMON_OPTIONS: dict[str, Any] = {"on_bad_audio": "fail", "splits": None, "segments": None}
 
@@ -113,7 +113,7 @@ class Corpus(ABC):
         """The manifest without duration and sample rate.
 
         Returns:
-            utt_id, path, split, label, system ("-" for bona fide), speaker, then the corpus' own
+            utt_id, path, split, label, attack ("-" for bona fide), speaker, then the corpus' own
             conditions; all strings, "-" where something does not apply; sorted by utt_id.
 
         Raises:
@@ -230,7 +230,7 @@ class Corpus(ABC):
         return None
 
     def planted_cues(self) -> dict[str, frozenset[str]]:
-        """Trivial cues that a system shows on purpose: system to names of `cues.CUES`."""
+        """Trivial cues that an attack shows on purpose: attack to names of `cues.CUES`."""
         return {}
 
     def need(self, *candidates: str) -> Path:
@@ -266,12 +266,12 @@ class Corpus(ABC):
                     f"{self.owner}: utterance {bad['utt_id'][0]!r} has the {column} "
                     f"{bad[column][0]!r}; it must be one of {', '.join(vocabulary)}"
                 )
-        bad = frame.filter((pl.col("label") == "bonafide") != (pl.col("system") == "-"))
+        bad = frame.filter((pl.col("label") == "bonafide") != (pl.col("attack") == "-"))
         if bad.height:
             row = bad.row(0, named=True)
             raise CorpusError(
-                f"{self.owner}: utterance {row['utt_id']!r} is {row['label']} but has the system "
-                f"{row['system']!r}; bona fide utterances have '-', spoofs a name"
+                f"{self.owner}: utterance {row['utt_id']!r} is {row['label']} but has the attack "
+                f"{row['attack']!r}; bona fide utterances have '-', spoofs a name"
             )
         contradicted = frame.filter(pl.col("label").n_unique().over("path") > 1)
         if contradicted.height:
@@ -321,8 +321,8 @@ def read_protocol(path: Path, columns: tuple[str, ...]) -> Iterable[tuple[int, d
         yield number, dict(zip(columns, fields, strict=True))
 
 
-def protocol_system(path: Path, number: int, label: str, system: str) -> str:
-    """The system of a protocol line: "-" for bona fide, the attack's name for spoofs.
+def protocol_attack(path: Path, number: int, label: str, attack: str) -> str:
+    """The attack of a protocol line: "-" for bona fide, the attack's name for spoofs.
 
     ASVspoof protocols mark the missing attack of bona fide lines with "-" or "bonafide".
 
@@ -334,10 +334,10 @@ def protocol_system(path: Path, number: int, label: str, system: str) -> str:
         raise CorpusError(
             f"{path}: line {number}: unknown label {label!r}; it must be one of {', '.join(LABELS)}"
         )
-    if (label == "bonafide") != (system in ("-", "bonafide")):
-        raise CorpusError(f"{path}: line {number}: label {label!r} with the attack {system!r}")
-    check_system(system, label, f"{path}: line {number}")
-    return "-" if label == "bonafide" else system
+    if (label == "bonafide") != (attack in ("-", "bonafide")):
+        raise CorpusError(f"{path}: line {number}: label {label!r} with the attack {attack!r}")
+    check_attack(attack, label, f"{path}: line {number}")
+    return "-" if label == "bonafide" else attack
 
 
 def label_of(path: Path, number: int, word: str, labels: Mapping[str, str]) -> str:

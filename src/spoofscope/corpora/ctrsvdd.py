@@ -9,9 +9,9 @@ Singing Voice Deepfake Detection", Interspeech 2024.
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
-from spoofscope.corpora.base import Corpus, label_of, protocol_system, read_protocol
+from spoofscope.corpora.base import Corpus, label_of, protocol_attack, read_protocol
 
-_COLUMNS = ("source", "speaker", "utt_id", "-", "system", "label")
+_COLUMNS = ("source", "speaker", "utt_id", "-", "attack", "label")
 _NAMES = {"train": "train", "dev": "dev", "eval": "test"}
 _LABELS = {"bonafide": "bonafide", "deepfake": "spoof"}
 
@@ -33,7 +33,7 @@ class CtrSVDD(Corpus):
     conditions: ClassVar[tuple[str, ...]] = ("source",)
 
     def rows(self) -> Iterable[Mapping[str, str]]:
-        """The lines of the lists; attacks A01 to A14 are the systems."""
+        """The lines of the lists; their attacks are A01 to A14."""
         for split in self.splits:
             listing = self.need(f"{_NAMES[split]}.txt")
             folder = self.need(f"{_NAMES[split]}_set")
@@ -46,7 +46,7 @@ class CtrSVDD(Corpus):
                     "path": str(folder / f"{line['utt_id']}{suffix}"),
                     "split": split,
                     "label": label,
-                    "system": protocol_system(listing, number, label, line["system"]),
+                    "attack": protocol_attack(listing, number, label, line["attack"]),
                     "speaker": line["speaker"],
                     "source": line["source"],
                 }

@@ -1,4 +1,4 @@
-"""Own recordings: folders named bonafide/ and spoof/<system>/."""
+"""Own recordings: folders named bonafide/ and spoof/<attack>/."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from spoofscope.corpora.base import Problem, audio_files, audio_paths, of_audio
 from spoofscope.corpora.splitting import DealtCorpus
 from spoofscope.errors import CorpusError
 from spoofscope.files import shown
-from spoofscope.names import ALL, NONE, check_system
+from spoofscope.names import ALL, NONE, check_attack
 from spoofscope.options import speaker_pattern
 from spoofscope.recordings import portable_path
 from spoofscope.tables import SPLITS
@@ -19,10 +19,10 @@ _CLASSES = ("bonafide", "spoof")
 
 
 class FolderCorpus(DealtCorpus):
-    """Audio in `bonafide/...` and `spoof/<system>/...`, or the same below `train`, `dev`, `eval`.
+    """Audio in `bonafide/...` and `spoof/<attack>/...`, or the same below `train`, `dev`, `eval`.
 
     Utterance ids are the relative paths with "-" for "/" and without suffix. Files that lie
-    directly in `spoof/` have the system `unknown`.
+    directly in `spoof/` have the attack `unknown`.
 
     Options:
 
@@ -105,12 +105,12 @@ class FolderCorpus(DealtCorpus):
 
     @staticmethod
     def _sources(folder: Path) -> list[tuple[Path, str]]:
-        """Folders of audio with the system that each is of."""
+        """Folders of audio with the attack that each is of."""
         sources = [(folder / "bonafide", "-")]
         spoof = folder / "spoof"
         if spoof.is_dir():
-            systems = [p for p in spoof.iterdir() if p.is_dir() and not p.name.startswith(".")]
-            sources += [(p, p.name) for p in sorted(systems)]
+            attacks = [p for p in spoof.iterdir() if p.is_dir() and not p.name.startswith(".")]
+            sources += [(p, p.name) for p in sorted(attacks)]
         return sources
 
     @staticmethod
@@ -123,11 +123,11 @@ class FolderCorpus(DealtCorpus):
     def _class_folders(self, folder: Path) -> list[dict[str, str]]:
         spoof = folder / "spoof"
         sources = self._sources(folder)
-        for source, system in sources[1:]:
-            check_system(system, "spoof", f"{source}: rename this folder ({self.owner})")
+        for source, attack in sources[1:]:
+            check_attack(attack, "spoof", f"{source}: rename this folder ({self.owner})")
         rows = [
-            self._row(path, system)
-            for source, system in sources
+            self._row(path, attack)
+            for source, attack in sources
             for path in self.audio_below(source)
         ]
         rows += [
@@ -136,18 +136,18 @@ class FolderCorpus(DealtCorpus):
         ]
         if not rows:
             raise CorpusError(
-                f"{folder}: no audio in bonafide/ or spoof/<system>/ below this folder "
+                f"{folder}: no audio in bonafide/ or spoof/<attack>/ below this folder "
                 f"({self.owner})"
             )
         return rows
 
-    def _row(self, path: Path, system: str) -> dict[str, str]:
+    def _row(self, path: Path, attack: str) -> dict[str, str]:
         relative = path.relative_to(self.root)
         return {
             "utt_id": "-".join(relative.with_suffix("").parts),
             "path": str(path),
-            "label": "bonafide" if system == "-" else "spoof",
-            "system": system,
+            "label": "bonafide" if attack == "-" else "spoof",
+            "attack": attack,
             "speaker": speaker_of(self._speaker, relative, self.owner),
         }
 

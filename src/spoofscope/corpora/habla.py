@@ -2,7 +2,7 @@
 
 Counts: Tamayo Flórez et al., "HABLA: A Dataset of Latin American Spanish Accents for Voice
 Anti-spoofing", Interspeech 2023. Layout: that of the released `FinalDataset_16khz`, as users of the
-corpus describe it: `Real/<country>/<speaker>/`, and one folder per system beside `Real`, such as
+corpus describe it: `Real/<country>/<speaker>/`, and one folder per attack beside `Real`, such as
 `CycleGAN/<country>-<country>/<source speaker>-<target speaker>/` or `TTS/<country>/`. The corpus
 has no published split; work on it splits it in its own way.
 """
@@ -20,13 +20,13 @@ from spoofscope.rows import check_columns, read_header
 from spoofscope.tables import SPLITS
 
 _REAL = "Real"
-_SYSTEMS = ("CycleGAN", "Diff", "StarGAN", "TTS", "TTS-Diff", "TTS-StarGAN")
+_ATTACKS = ("CycleGAN", "Diff", "StarGAN", "TTS", "TTS-Diff", "TTS-StarGAN")
 
 
 class Habla(DealtCorpus):
     """The folder `FinalDataset_16khz`, or the one above it.
 
-    `Real` is bona fide; the six systems have a folder each beside it. The condition `accent`
+    `Real` is bona fide; the six attacks have a folder each beside it. The condition `accent`
     is the country of the voice that is heard: of a conversion from Argentina to Chile, Chile.
     Utterance ids are the relative paths with "-" for "/", without suffix.
 
@@ -77,23 +77,23 @@ class Habla(DealtCorpus):
         rows = []
         for folder in self._folders():
             found = self.audio_below(folder)
-            if found and folder.name not in (_REAL, *_SYSTEMS):
+            if found and folder.name not in (_REAL, *_ATTACKS):
                 raise CorpusError(
-                    f"{folder}: HABLA has no such system; it has {', '.join(_SYSTEMS)}"
+                    f"{folder}: HABLA has no such attack; it has {', '.join(_ATTACKS)}"
                 )
             rows += [self._row(path, path.relative_to(base), folder.name) for path in found]
         if self.options["metadata"] is not None:
             return self._listed(rows, base)
         return self._deal(rows, lambda row: row["speaker"])
 
-    def _row(self, path: Path, relative: Path, system: str) -> dict[str, str]:
-        # Below the system's folder: the country, or source and target.
+    def _row(self, path: Path, relative: Path, attack: str) -> dict[str, str]:
+        # Below the attack's folder: the country, or source and target.
         countries = relative.parts[1].split("-") if len(relative.parts) > 2 else ["-"]
         return {
             "utt_id": "-".join(relative.with_suffix("").parts),
             "path": str(path),
-            "label": "bonafide" if system == _REAL else "spoof",
-            "system": "-" if system == _REAL else system,
+            "label": "bonafide" if attack == _REAL else "spoof",
+            "attack": "-" if attack == _REAL else attack,
             "speaker": speaker_of(self._speaker, relative, self.owner),
             "accent": countries[-1],
         }

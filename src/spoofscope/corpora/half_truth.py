@@ -32,7 +32,7 @@ class _Line(NamedTuple):
 class HalfTruth(Corpus):
     """The folder that holds `HAD_train`, `HAD_dev` and `HAD_test`.
 
-    Spoofs are of the system `partial`, or `full` where no region is real. Fake regions are segments
+    Spoofs are of the attack `partial`, or `full` where no region is real. Fake regions are segments
     of the tier `artefact`.
     """
 
@@ -54,7 +54,7 @@ class HalfTruth(Corpus):
                     "path": str(audio / f"{line.utt_id}.wav"),
                     "split": split,
                     "label": line.label,
-                    "system": "-" if line.label == "bonafide" else kind,
+                    "attack": "-" if line.label == "bonafide" else kind,
                 }
 
     def segments(self) -> pl.DataFrame:

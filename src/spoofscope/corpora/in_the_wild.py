@@ -27,7 +27,7 @@ class InTheWild(DealtCorpus):
     obtain: ClassVar[str] = "https://deepfake-total.com/in_the_wild (release_in_the_wild.zip)"
 
     def rows(self) -> Iterable[Mapping[str, str]]:
-        """The lines of the table; which systems made the spoofs is not known."""
+        """The lines of the table; which attacks made the spoofs is not known."""
         return self._deal(self._lines(), lambda row: row["speaker"])
 
     def _lines(self) -> Iterable[Mapping[str, str]]:
@@ -40,7 +40,7 @@ class InTheWild(DealtCorpus):
                 "utt_id": Path(row["file"]).stem,
                 "path": str(table.parent / row["file"]),
                 "label": label,
-                "system": "-" if label == "bonafide" else "unknown",
+                "attack": "-" if label == "bonafide" else "unknown",
                 "speaker": row["speaker"],
             }
 

@@ -10,11 +10,11 @@ from spoofscope.corpora.cues import CUES
 from spoofscope.errors import CorpusError
 from spoofscope.tables import read_table
 
-_PROTOCOL_COLUMNS = ("utt_id", "file", "split", "label", "system", "speaker")
+_PROTOCOL_COLUMNS = ("utt_id", "file", "split", "label", "attack", "speaker")
 
 
 class MiniCorpus(Corpus):
-    """Reads `protocol.tsv`, `segments.tsv` and `systems.tsv` of a generated folder.
+    """Reads `protocol.tsv`, `segments.tsv` and `attacks.tsv` of a generated folder.
 
     The key `options` of its entry in the study file is for the generator, not for this reader.
     """
@@ -33,16 +33,16 @@ class MiniCorpus(Corpus):
             yield {**row, "path": str(self.root / file)}
 
     def planted_cues(self) -> dict[str, frozenset[str]]:
-        """The column `plants` of `systems.tsv`: names of cues with commas between, or "-".
+        """The column `plants` of `attacks.tsv`: names of cues with commas between, or "-".
 
         Raises:
             CorpusError: a name that is no cue.
         """
-        path = self.need("systems.tsv")
-        systems = read_table(path, {"system": pl.String(), "plants": pl.String()})
+        path = self.need("attacks.tsv")
+        attacks = read_table(path, {"attack": pl.String(), "plants": pl.String()})
         planted = {
-            system: frozenset(cues.split(",") if cues != "-" else ())
-            for system, cues in systems.select("system", "plants").iter_rows()
+            attack: frozenset(cues.split(",") if cues != "-" else ())
+            for attack, cues in attacks.select("attack", "plants").iter_rows()
         }
         unknown = sorted(frozenset().union(*planted.values()) - set(CUES))
         if unknown:

@@ -44,5 +44,5 @@ class SceneFake(Corpus):
                         "path": str(path),
                         "split": split,
                         "label": label,
-                        "system": "-" if label == "bonafide" else "unknown",
+                        "attack": "-" if label == "bonafide" else "unknown",
                     }

@@ -65,7 +65,7 @@ class DealtCorpus(Corpus):
         rows = sorted(rows, key=lambda row: (seed_of(seed, group_of(row)), row["utt_id"]))
         splits = deal_groups(
             [group_of(row) for row in rows],
-            [(row["label"], row["system"]) for row in rows],
+            [(row["label"], row["attack"]) for row in rows],
             self._fractions,
             self.owner,
         )
@@ -160,7 +160,7 @@ def deal_groups(
     Args:
         groups: the group (speaker, file name) of each item; they are dealt in the order of their
             first appearance.
-        kinds: label and system of each item.
+        kinds: label and attack of each item.
         fractions: from :func:`check_fractions`.
         owner: what is split, for messages.
 
@@ -171,9 +171,9 @@ def deal_groups(
         CorpusError: fewer groups than splits.
     """
     kinds_of: dict[str, set[str]] = {}
-    for group, (label, system) in zip(groups, kinds, strict=True):
-        # Bona fide items have the system "-", so every group has a system.
-        kinds_of.setdefault(group, {_ALL}).update({f"label {label}", f"system {system}"})
+    for group, (label, attack) in zip(groups, kinds, strict=True):
+        # Bona fide items have the attack "-", so every group has an attack.
+        kinds_of.setdefault(group, {_ALL}).update({f"label {label}", f"with attack {attack}"})
     _check_enough(len(kinds_of), fractions, owner)
     best = _dealt(kinds_of, fractions)
     # Other orders may come out better; more than some are not worth the time.
@@ -225,7 +225,7 @@ class _Dealer:
 
     def deal(self) -> None:
         """Every group, those of the rarest kind first."""
-        left = {k: groups for k, groups in self.members.items() if k.startswith("system ")}
+        left = {k: groups for k, groups in self.members.items() if k.startswith("with attack ")}
         while left:
             # Of equally rare kinds the one whose groups come first.
             kind = min(left, key=lambda kind: len(left[kind]))
@@ -328,8 +328,8 @@ class _Dealer:
 class Uneven(NamedTuple):
     """Something about the splits that makes results uncertain.
 
-    check: `few_trials` (of a class in dev) or `system_in_one_split`. item: the label, or the
-    system. n: trials. note: in words.
+    check: `few_trials` (of a class in dev) or `attack_in_one_split`. item: the label, or the
+    attack. n: trials. note: in words.
     """
 
     check: str
@@ -358,18 +358,18 @@ def uneven(trials: pl.DataFrame) -> list[Uneven]:
     if len(splits) > 1:
         places = (
             trials.filter(pl.col("label") == "spoof")
-            .group_by("system")
+            .group_by("attack")
             .agg(pl.col("split").unique(), pl.len(), pl.col("speaker").n_unique().alias("speakers"))
-            .sort("system")
+            .sort("attack")
         )
-        for system, where, n, speakers in places.iter_rows():
+        for attack, where, n, speakers in places.iter_rows():
             if len(where) == 1:
                 told = "speaker" if speakers == 1 else "speakers"
                 note = (
-                    f"the attack {system} is in {where[0]} only: {n} trials of {speakers} {told}; "
+                    f"the attack {attack} is in {where[0]} only: {n} trials of {speakers} {told}; "
                     f"{_MEANS[where[0]]}"
                 )
-                found.append(Uneven("system_in_one_split", where[0], system, n, note))
+                found.append(Uneven("attack_in_one_split", where[0], attack, n, note))
     return found
 
 
@@ -377,9 +377,9 @@ def as_warnings(found: Sequence[Uneven]) -> list[str]:
     """The same in one line each for the terminal; attacks in one line for each split."""
     told = [each.note for each in found if each.check == "few_trials"]
     for split in SPLITS:
-        systems = [e.item for e in found if e.check == "system_in_one_split" and e.split == split]
-        if systems:
-            names = ", ".join(systems[:10]) + (", ..." if len(systems) > 10 else "")
-            count = "1 attack is" if len(systems) == 1 else f"{len(systems)} attacks are"
+        attacks = [e.item for e in found if e.check == "attack_in_one_split" and e.split == split]
+        if attacks:
+            names = ", ".join(attacks[:10]) + (", ..." if len(attacks) > 10 else "")
+            count = "1 attack is" if len(attacks) == 1 else f"{len(attacks)} attacks are"
             told.append(f"{count} in {split} only ({names}); {_MEANS[split]}")
     return told

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 from spoofscope.audio import has_suffix
 from spoofscope.corpora.base import TRIAL_COLUMNS, Corpus
 from spoofscope.errors import ConfigError, CorpusError
-from spoofscope.names import check_system
+from spoofscope.names import RENAMED_COLUMNS, check_attack
 from spoofscope.rows import read_header, rows
 from spoofscope.tables import LABELS, SPLITS
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".psv": "|"}
 _VOCABULARIES = {"label": LABELS, "split": SPLITS}
-_BUILT_IN_DEFAULTS = {"split": "eval", "speaker": "-", "system": "unknown"}
+_BUILT_IN_DEFAULTS = {"split": "eval", "speaker": "-", "attack": "unknown"}
 
 
 class TableCorpus(Corpus):
@@ -31,12 +31,12 @@ class TableCorpus(Corpus):
     * `values`: by manifest column, what a value of the table means, such as
       `{label: {real: bonafide, fake: spoof}}`. Values that are not listed stay as they are.
     * `defaults`: values by manifest column where the table has no such column or an empty field;
-      without them `split` is eval, `speaker` "-", `system` (of spoofs) unknown.
+      without them `split` is eval, `speaker` "-", `attack` (of spoofs) unknown.
     * `path_format`: how a file name is made from the column `path`, such as `flac/{path}.flac`.
     * `audio_root`: the folder to which file names are relative; by default the root.
 
     Without a column for it, `utt_id` is the value of the column `path` without the suffix of an
-    audio file, with "-" for "/". Bona fide rows get the system "-", whatever their field says.
+    audio file, with "-" for "/". Bona fide rows get the attack "-", whatever their field says.
     Fields are quoted as in CSV where a comma or a semicolon is between them; elsewhere a quotation
     mark is a letter. Blanks around a field and lines without anything do not count; line breaks and
     tabs inside of a condition become blanks.
@@ -121,8 +121,8 @@ class TableCorpus(Corpus):
                         f"{{{row[name]!r}: {of_column[-1]}}}"
                     )
             if row["label"] == "bonafide":
-                row["system"] = "-"
-            check_system(row["system"], row["label"], where)
+                row["attack"] = "-"
+            check_attack(row["attack"], row["label"], where)
             row["utt_id"] = row["utt_id"] or _id_of(Path(row["path"]))
             row["path"] = str(audio_root / self._file_name(row["path"]))
             yield row
@@ -162,6 +162,11 @@ class TableCorpus(Corpus):
         names = self.options["columns"] or {name: name for name in header if name}
         shown = ", ".join(filter(None, header))
         for name, column in names.items():
+            if name in RENAMED_COLUMNS:
+                raise CorpusError(
+                    f"{table}: line 1: the column {name!r} is called {RENAMED_COLUMNS[name]!r} "
+                    f"now; rename it, or say in corpora.{self.key}.columns which columns are read"
+                )
             if column.strip() not in header:
                 raise CorpusError(
                     f"{table}: line 1: no column {column!r} for {name!r} "

@@ -16,14 +16,14 @@ from spoofscope.corpora.folder import speaker_of
 from spoofscope.corpora.splitting import check_fractions, split_groups
 from spoofscope.errors import ConfigError, CorpusError
 from spoofscope.identity import seed_of
-from spoofscope.names import check_system
+from spoofscope.names import check_attack
 from spoofscope.options import nearest, speaker_pattern
 from spoofscope.rows import check_columns, read_header
 from spoofscope.tables import SPLITS
 
 _FOLDER = re.compile(r"^([A-Z])_(.+)$")
 _GENERATED = re.compile(r"_(?:gen|generated)$")
-_FROM_FOLDERS = ("utt_id", "path", "label", "system", "duration", "sample_rate")
+_FROM_FOLDERS = ("utt_id", "path", "label", "attack", "duration", "sample_rate")
 
 
 class _Source(NamedTuple):
@@ -111,7 +111,7 @@ class WaveFake(Corpus):
         rows = []
         for source in sources:
             if not source.bonafide:
-                check_system(source.name, "spoof", f"{source.folder}: rename this folder")
+                check_attack(source.name, "spoof", f"{source.folder}: rename this folder")
             for path in self.audio_below(source.folder):
                 relative = path.relative_to(self.root)
                 row = {
@@ -121,7 +121,7 @@ class WaveFake(Corpus):
                     "utt_id": "-".join(relative.with_suffix("").parts),
                     "path": str(path),
                     "label": "bonafide" if source.bonafide else "spoof",
-                    "system": "-" if source.bonafide else source.name,
+                    "attack": "-" if source.bonafide else source.name,
                     "folder": source.folder.name,
                 }
                 if source.voice is not None:

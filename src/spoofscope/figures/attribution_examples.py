@@ -1,4 +1,4 @@
-"""Attribution over waveform and spectrogram, one clip per spoofing system."""
+"""Attribution over waveform and spectrogram, one clip per attack."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,10 +21,10 @@ _ROWS = 10
 
 
 def _examples(files: Sequence[Attributions], manifest: pl.DataFrame) -> list[str]:
-    """One clip per spoofing system and one bona fide clip, explained for every detector.
+    """One clip per attack and one bona fide clip, explained for every detector.
 
     The median clip by the first detector's score, so that neither the best nor the worst case
-    stands for a system.
+    stands for an attack.
     """
     common = [
         explanation
@@ -32,9 +32,9 @@ def _examples(files: Sequence[Attributions], manifest: pl.DataFrame) -> list[str
         if all(explanation.utt_id in file.utt_ids for file in files)
     ]
     chosen = []
-    for system in sorted({explanation.system for explanation in common}):
+    for attack in sorted({explanation.attack for explanation in common}):
         own = sorted(
-            (explanation for explanation in common if explanation.system == system),
+            (explanation for explanation in common if explanation.attack == attack),
             key=lambda explanation: (explanation.score, explanation.utt_id),
         )
         chosen.append(own[len(own) // 2].utt_id)
@@ -183,7 +183,7 @@ def draw(
                     linewidth=0,
                 )
             draw_spectrogram(lower, samples, rate, explanation)
-            what = "bona fide" if row["label"] == "bonafide" else row["system"]
+            what = "bona fide" if row["label"] == "bonafide" else row["attack"]
             upper.set_title(
                 f"{name}: {what}, score {explanation.score:+.2f}"
                 f"{'' if explanation.converged else ' (not converged)'}",
@@ -202,7 +202,7 @@ def draw(
                     pl.lit(run).alias("run"),
                     pl.lit(seed).alias("seed"),
                     pl.lit(utt_id).alias("utt_id"),
-                    pl.lit(row["system"]).alias("system"),
+                    pl.lit(row["attack"]).alias("attack"),
                     pl.all(),
                 )
             )

@@ -72,7 +72,7 @@ def _legend_inches(means: Sequence[MeanAttribution]) -> float:
     """About how wide the legend is; narrower, long names would squeeze the maps."""
     # Everything but "both" has a curve.
     columns = -(-(len(means) - 1) // _LEGEND_ROWS)
-    return columns * (0.055 * max(len(mean.system) for mean in means) + 0.8)
+    return columns * (0.055 * max(len(mean.attack) for mean in means) + 0.8)
 
 
 def _what(settings: MeanSettings) -> str:
@@ -108,16 +108,16 @@ def _map(axes: Axes, settings: MeanSettings, values: Floats, largest: float) -> 
 def _curves(axes: Axes, settings: MeanSettings, means: Sequence[MeanAttribution]) -> None:
     edges = np.array(settings.band_edges)
     centres = (edges[:-1] + edges[1:]) / 2000
-    systems = 0
+    attacks = 0
     for mean in means:
         if mean.group == "both":
             continue
         curve = _for_bonafide(settings, mean.frequency)
-        if mean.group == "system":
-            label = mean.system
+        if mean.group == "attack":
+            label = mean.attack
             # Blue and orange are the classes.
-            style = {**line_style(systems + 2), "linewidth": 0.8, "zorder": 2}
-            systems += 1
+            style = {**line_style(attacks + 2), "linewidth": 0.8, "zorder": 2}
+            attacks += 1
         else:
             label = _CLASSES[mean.group]
             style = {**_CURVES[mean.group], "linewidth": 1.4, "zorder": 3}
@@ -151,7 +151,7 @@ def _numbers(name: str, settings: MeanSettings, means: Sequence[MeanAttribution]
         ).select(
             pl.lit(name).alias("detector"),
             pl.lit(mean.group).alias("group"),
-            pl.lit(mean.system).alias("system"),
+            pl.lit(mean.attack).alias("attack"),
             pl.lit(mean.n_windows).alias("n_windows"),
             pl.all(),
         )

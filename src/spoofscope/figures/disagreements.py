@@ -50,7 +50,7 @@ def draw(entries: Sequence[Mapping[str, Any]], root: str, outputs: Mapping[str, 
 
 
 def _points(entry: Mapping[str, Any], root: str) -> pl.DataFrame:
-    """utt_id, label, system, both scores and the number of the export (empty without)."""
+    """utt_id, label, attack, both scores and the number of the export (empty without)."""
     corpus, split = entry["corpus"], entry["split"]
     tables = {
         role: read_scored(
@@ -68,7 +68,7 @@ def _points(entry: Mapping[str, Any], root: str) -> pl.DataFrame:
     scores = tables["right"].select(
         "utt_id",
         "label",
-        "system",
+        "attack",
         score_right="score",
         score_wrong=tables["wrong"]["score"],
         exported=pl.col("utt_id").replace_strict(numbered, default=None, return_dtype=pl.Int64),

@@ -11,7 +11,7 @@ from spoofscope.figures.style import COLOURS, legend_below, new_figure, save
 from spoofscope.names import ALL
 from spoofscope.tables import read_table
 
-_COLUMNS: dict[str, pl.DataType] = {"system": pl.String(), "metric": pl.String(), "n": pl.Int64()}
+_COLUMNS: dict[str, pl.DataType] = {"attack": pl.String(), "metric": pl.String(), "n": pl.Int64()}
 _METRICS = {
     "auc_evidence": ("AUC of spoof evidence", 0.5),
     "auc_magnitude": ("AUC of |attribution|", 0.5),
@@ -22,9 +22,9 @@ _METRICS = {
 def draw(
     systems: Sequence[Mapping[str, Any]], localisation: Sequence[str], outputs: Mapping[str, str]
 ) -> None:
-    """Draw one panel per metric: a bar with its 95 % interval per spoofing system and detector.
+    """Draw one panel per metric: a bar with its 95 % interval per attack and detector.
 
-    Systems without local artefacts have nothing to localise and are left out. Chance is 0.5 for the
+    Attacks without local artefacts have nothing to localise and are left out. Chance is 0.5 for the
     AUCs; for the pointing game it is the share of frames in artefacts, drawn as a tick per bar.
 
     Args:
@@ -44,14 +44,14 @@ def draw(
     table = pl.concat(tables)
     local = table.filter((pl.col("n") > 0) & pl.col("value").is_not_null())
     runs = table["run"].unique(maintain_order=True).to_list()
-    groups = sorted(set(local["system"]) - {ALL}) + ([ALL] if local.height else [])
+    groups = sorted(set(local["attack"]) - {ALL}) + ([ALL] if local.height else [])
     figure = new_figure(7.2, 2.7)
     width = 0.8 / max(len(runs), 1)
     for panel, (metric, (title, chance)) in enumerate(_METRICS.items(), start=1):
         axes = figure.add_subplot(1, len(_METRICS), panel)
         for i, run in enumerate(runs):
             for j, group in enumerate(groups):
-                own = local.filter((pl.col("run") == run) & (pl.col("system") == group))
+                own = local.filter((pl.col("run") == run) & (pl.col("attack") == group))
                 cell = own.filter(pl.col("metric") == metric)
                 if cell.is_empty():
                     continue
@@ -86,4 +86,4 @@ def draw(
 
 
 def _count(local: pl.DataFrame, group: str) -> int:
-    return int(local.filter(pl.col("system") == group)["n"][0])
+    return int(local.filter(pl.col("attack") == group)["n"][0])

@@ -15,9 +15,9 @@ from spoofscope.summaries.inputs import read_metrics
 def draw(
     systems: Sequence[Mapping[str, Any]], metrics: Sequence[str], outputs: Mapping[str, str]
 ) -> None:
-    """Draw EERs: rows are systems with their training data, columns are spoofing systems.
+    """Draw EERs: rows are systems with their training data, columns are attacks.
 
-    A cell is the EER of that spoofing system's trials against all bona fide trials of the set; the
+    A cell is the EER of that attack's trials against all bona fide trials of the set; the
     column "pooled" takes all spoofs together. EERs above 50 % are shown as they are. Below each
     stands its 95 % interval.
     Arguments as in `eer_by_condition.draw`.
@@ -31,7 +31,7 @@ def draw(
     }
     table = read_metrics(metrics).filter(
         (pl.col("metric") == "eer")
-        & pl.col("condition").is_in([POOLED, "system"])
+        & pl.col("condition").is_in([POOLED, "attack"])
         & (pl.col("level") != MACRO)
     )
     columns = (
@@ -79,7 +79,7 @@ def draw(
         ha="right",
     )
     axes.grid(visible=False)
-    axes.set_xlabel("tested on (spoofing system against all bona fide)")
+    axes.set_xlabel("tested on (attack against all bona fide)")
     axes.set_ylabel("detector and training data")
     figure.colorbar(image, ax=axes, label="EER (%)", extend="max", pad=0.01)
     save(

@@ -50,7 +50,7 @@ _FORMAT = 1
 class Options:
     """What fingerprints are made of.
 
-    splits: of the manifest. systems: generators; None takes all. wavelet, level: of the packets.
+    splits: of the manifest. attacks: generators; None takes all. wavelet, level: of the packets.
     clips: at most so many of a source. seconds: each from its start; shorter ones are left out.
     sample_rate: Hz; None takes the files', which must agree. match: manifest column, such as
     voice, whose values bona fide clips must share with the generator that they are compared to;
@@ -60,7 +60,7 @@ class Options:
     """
 
     splits: tuple[str, ...] = ("train", "dev", "eval")
-    systems: tuple[str, ...] | None = None
+    attacks: tuple[str, ...] | None = None
     wavelet: str = "haar"
     level: int = 14
     clips: int = 2500
@@ -86,7 +86,7 @@ def choose_clips(manifest: pl.DataFrame, options: Options, seed: int, name: str)
         name: of the manifest, for messages.
 
     Raises:
-        ConfigError: a column, a system, or one of the classes is not there; a generator has a
+        ConfigError: a column, an attack, or one of the classes is not there; a generator has a
             voice that no bona fide clip has.
     """
     rows = manifest.filter(pl.col("split").is_in(list(options.splits)))
@@ -97,28 +97,28 @@ def choose_clips(manifest: pl.DataFrame, options: Options, seed: int, name: str)
                 f"fingerprints.{key}: {name} has no column {column!r}; "
                 f"{nearest(column, rows.columns)}"
             )
-    there = sorted(set(rows["system"]) - {"-"})
-    systems = there if options.systems is None else list(options.systems)
-    for system in systems:
-        if system not in there:
+    there = sorted(set(rows["attack"]) - {"-"})
+    attacks = there if options.attacks is None else list(options.attacks)
+    for attack in attacks:
+        if attack not in there:
             raise ConfigError(
-                f"fingerprints.systems: {name} has no system {system!r} in "
-                f"{', '.join(options.splits)}; {nearest(system, there)}"
+                f"fingerprints.attacks: {name} has no attack {attack!r} in "
+                f"{', '.join(options.splits)}; {nearest(attack, there)}"
             )
-    if not systems:
+    if not attacks:
         raise ConfigError(f"fingerprints: {name} has no generators in {', '.join(options.splits)}")
     voice = pl.lit("-") if options.match is None else pl.col(options.match)
     long_enough = rows.filter(pl.col("duration") >= options.seconds).select(
         "utt_id",
         "path",
-        pl.col("system").replace("-", BONAFIDE).alias("source"),
+        pl.col("attack").replace("-", BONAFIDE).alias("source"),
         voice.alias("voice"),
         pl.col(options.group).alias("group"),
         "sample_rate",
     )
     chosen: dict[str, pl.DataFrame] = {}
     # Bona fide last: what has no counterpart among the generators' voices is compared with nothing.
-    for source in [*systems, BONAFIDE]:
+    for source in [*attacks, BONAFIDE]:
         own = long_enough.filter(pl.col("source") == source)
         if own.is_empty():
             raise ConfigError(
@@ -136,7 +136,7 @@ def choose_clips(manifest: pl.DataFrame, options: Options, seed: int, name: str)
             raise ConfigError(
                 f"fingerprints.match: {source} has clips with {options.match} {alone[0]!r}, and no "
                 "bona fide clip that was drawn has; add such speech, leave the generator out (key "
-                "systems), raise the number of clips, or compare without match"
+                "attacks), raise the number of clips, or compare without match"
             )
     return pl.concat([real, *chosen.values()])
 

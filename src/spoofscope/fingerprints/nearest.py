@@ -30,7 +30,7 @@ def nearest_sources(detector: Detector, rows: pl.DataFrame) -> pl.DataFrame:
         rows: of a manifest.
 
     Returns:
-        utt_id, source (bonafide or the system), nearest, and for every fingerprint a column with
+        utt_id, source (bonafide or the attack), nearest, and for every fingerprint a column with
         the clip's log-likelihood per band, mean over windows.
 
     Raises:
@@ -46,7 +46,7 @@ def nearest_sources(detector: Detector, rows: pl.DataFrame) -> pl.DataFrame:
 def _clips(
     detector: Detector, backend: Fingerprint, rows: pl.DataFrame
 ) -> Iterator[dict[str, Any]]:
-    systems = dict(rows.select("utt_id", "system").iter_rows())
+    attacks = dict(rows.select("utt_id", "attack").iter_rows())
     for utt_id, windows in detector_inputs(rows, detector.policy, None):
         found = []
         with torch.inference_mode():
@@ -55,10 +55,10 @@ def _clips(
                 size = torch.tensor([window.size], device=detector.device)
                 found.append(backend.similarities(*detector.frontend(waveform, size))[0])
         mean = torch.stack(found).mean(dim=0).tolist()
-        system = systems[utt_id]
+        attack = attacks[utt_id]
         yield {
             "utt_id": utt_id,
-            "source": BONAFIDE if system == "-" else system,
+            "source": BONAFIDE if attack == "-" else attack,
             "nearest": backend.sources[mean.index(max(mean))],
             **dict(zip(backend.sources, mean, strict=True)),
         }

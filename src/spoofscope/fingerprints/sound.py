@@ -99,7 +99,7 @@ def write_sounds(
     rows: list[dict[str, Any]] = []
     with atomic_folder(folder) as temporary:
         for (source, kind), samples in sounds(fingerprints, seconds, seed).items():
-            # Names of systems may hold a slash, or be long.
+            # Names of attacks may hold a slash, or be long.
             name = f"{file_stem(source)}.{kind}.wav"
             audio.write(temporary / name, samples.astype(np.float32), fingerprints.sample_rate)
             row = {"source": source, "sound": kind, "path": f"{folder}/{name}"}

@@ -183,7 +183,7 @@ def _halves(
     raise ConfigError(
         f"fingerprints.group: its {names.size} values cannot be halved at random so that every "
         "generator, and the bona fide speech of its voices, is in both halves; name a column with "
-        "more values, such as utt_id, or leave generators with few clips out (key systems)"
+        "more values, such as utt_id, or leave generators with few clips out (key attacks)"
     )
 
 

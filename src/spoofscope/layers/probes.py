@@ -98,23 +98,23 @@ def read_trials(
     split: str,
     manifest: str,
     pooled: Sequence[str],
-    systems: Sequence[str] | None = None,
-    exclude_systems: Sequence[str] = (),
+    attacks: Sequence[str] | None = None,
+    exclude_attacks: Sequence[str] = (),
 ) -> Trials:
-    """The trials of a split, or those of some spoofing systems and all of its bona fide.
+    """The trials of a split, or those of some attacks and all of its bona fide.
 
     Args:
         corpus: its name.
         split: one of its splits.
         manifest: its manifest.
         pooled: shards of the split's pooled layers.
-        systems: spoofs of these alone; None takes all.
-        exclude_systems: no spoofs of these.
+        attacks: spoofs of these alone; None takes all.
+        exclude_attacks: no spoofs of these.
 
     Raises:
-        TableError: a system is none of the split's; as `tables.read_manifest` and `Pooled`.
+        TableError: an attack is none of the split's; as `tables.read_manifest` and `Pooled`.
     """
-    rows = rows_of_source(read_manifest(manifest), split, manifest, systems, exclude_systems)
+    rows = rows_of_source(read_manifest(manifest), split, manifest, attacks, exclude_attacks)
     return Trials(corpus, split, rows, Pooled(pooled))
 
 

@@ -1,6 +1,6 @@
 """Error rates of a detector on every generator by itself, and their means.
 
-A generator is a level of the manifest's column `system`: what made the spoofs.
+A generator is a level of the manifest's column `attack`: what made the spoofs.
 """
 
 from collections.abc import Collection, Mapping
@@ -71,7 +71,7 @@ def cells(
     """Error rates of each generator's spoofs against bona fide trials.
 
     Args:
-        joined: label, system, score (higher = more bona fide) and the column `match`.
+        joined: label, attack, score (higher = more bona fide) and the column `match`.
         threshold: chosen elsewhere, on development data; None leaves out what needs one.
         match: a column, such as `voice`: a generator's spoofs are compared with the bona fide
             trials that share one of its values there. Speech of another voice or channel differs
@@ -106,8 +106,8 @@ def cells(
     bonafide = joined.filter(pl.col("label") == "bonafide")
     spoof = joined.filter(pl.col("label") == "spoof")
     compared = {}
-    for generator in sorted(spoof["system"].unique()):
-        own = spoof.filter(pl.col("system") == generator)
+    for generator in sorted(spoof["attack"].unique()):
+        own = spoof.filter(pl.col("attack") == generator)
         compared[generator] = _matching(bonafide, own, match, name), own
     if match is None:
         compared[POOLED] = bonafide, spoof
@@ -121,7 +121,7 @@ def cells(
         found.append(
             {
                 "generator": generator,
-                "n_generators": fake["system"].n_unique(),
+                "n_generators": fake["attack"].n_unique(),
                 "n_bonafide": real.height,
                 "n_spoof": fake.height,
                 **_columns(measured[generator]),
@@ -184,7 +184,7 @@ def _matching(
         if value not in bonafide[match]:
             raise TableError(
                 f"{name}: there is no bona fide trial of {match} {value!r}, which "
-                f"{own['system'][0]!r} has; add real speech of it, or leave that generator out"
+                f"{own['attack'][0]!r} has; add real speech of it, or leave that generator out"
             )
     return bonafide.filter(pl.col(match).is_in(own[match].unique().to_list()))
 

@@ -65,10 +65,10 @@ def evaluate(
 ) -> pl.DataFrame:
     """All metrics with their intervals, pooled and per level of each condition.
 
-    A condition is a column, or several joined with `+` ("codec+system"). Where the bona fide rows
-    carry "-" throughout (`system`), a level is that level's spoofs against all bona fide trials;
+    A condition is a column, or several joined with `+` ("codec+attack"). Where the bona fide rows
+    carry "-" throughout (`attack`), a level is that level's spoofs against all bona fide trials;
     otherwise both classes are taken from the level. In a joined condition each column follows its
-    own rule, so "codec+system" compares one system's spoofs of a codec with the bona fide trials of
+    own rule, so "codec+attack" compares one attack's spoofs of a codec with the bona fide trials of
     that codec. Each condition ends with a row per metric that averages its levels, level
     "(macro average)", over those levels that have the metric.
 

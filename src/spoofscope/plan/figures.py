@@ -110,7 +110,7 @@ class Figures(Stage):
 
     @rule(absent=NO_SHOWN, when=lambda self: self._shown)
     def figure_train_test_matrix(self) -> Work:
-        """By training data and spoofing system."""
+        """By training data and attack."""
         return self._drawn_for_shown(self._shown_metrics())
 
     @rule(absent=NO_GENERATORS, when=lambda self: self._generators.drawn)

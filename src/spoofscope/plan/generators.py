@@ -66,7 +66,7 @@ class Generators(Stage):
         return str(Path(self.study.corpus_root(corpus)))
 
     def _described_sources(self, sources: Iterable[Config]) -> list[Config]:
-        chosen = ("systems", "exclude_systems")
+        chosen = ("attacks", "exclude_attacks")
         return [
             {
                 "manifest": self._data.manifest(source["corpus"]),

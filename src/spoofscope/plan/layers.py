@@ -226,7 +226,7 @@ class Layers(Stage):
         )
 
     def _probe_sets(self, probe: str) -> dict[str, list[Config]]:
-        """By purpose, the corpora and splits of a probe, with the systems it is limited to."""
+        """By purpose, the corpora and splits of a probe, with the attacks it is limited to."""
         entry = self.probes[probe]
         tests = [
             {"corpus": trials["corpus"], "split": split}

@@ -13,7 +13,7 @@ _COLUMNS: dict[str, pl.DataType] = dict.fromkeys(("check", "status"), pl.String(
 NEEDS_ATTENTION = ("warn", "fail")
 
 # Checks whose notes say themselves which split they are about.
-_WITH_THEIR_PLACE = ("few_trials", "system_in_one_split")
+_WITH_THEIR_PLACE = ("few_trials", "attack_in_one_split")
 
 
 def read_audit(path: str) -> pl.DataFrame:
@@ -29,7 +29,7 @@ def attention(audit: pl.DataFrame) -> pl.DataFrame:
 
 
 def sentences(rows: pl.DataFrame) -> list[str]:
-    """Each finding in words; a cue of several spoofing systems is one finding of its split."""
+    """Each finding in words; a cue of several attacks is one finding of its split."""
     cues = rows.filter(pl.col("check") == "cue")
     told = [_told(row) for row in rows.filter(pl.col("check") != "cue").iter_rows(named=True)]
     for (split, cue), own in cues.group_by("split", "item", maintain_order=True):
@@ -53,10 +53,10 @@ def _by_strength(cues: pl.DataFrame) -> pl.DataFrame:
 
 
 def _cue(split: str, cue: str, rows: pl.DataFrame) -> str:
-    systems = [name for name in rows["system"] if name != "all"]
-    spoofs = f"the spoofs of {listed(systems)}" if systems else "the spoofs"
+    attacks = [name for name in rows["attack"] if name != "all"]
+    spoofs = f"the spoofs of {listed(attacks)}" if attacks else "the spoofs"
     best = _by_strength(rows).row(0, named=True)
-    which = "all spoofs" if best["system"] == "all" else best["system"]
+    which = "all spoofs" if best["attack"] == "all" else best["attack"]
     most = "" if rows.height == 1 else f", most of all those of {which}"
     return (
         f"{split}: the {WORDS[cue][0]} alone tells {spoofs} from bona fide speech{most}: "

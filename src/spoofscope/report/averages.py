@@ -21,7 +21,7 @@ def averaged_runs(summaries: Sequence[str]) -> list[dict[str, Any]]:
         {
             "run": Path(path).parents[1].name,
             "groups": list(
-                read_table(path, _SUMMARY).filter(pl.col("group") != "system").iter_rows(named=True)
+                read_table(path, _SUMMARY).filter(pl.col("group") != "attack").iter_rows(named=True)
             ),
         }
         for path in summaries

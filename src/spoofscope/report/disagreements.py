@@ -12,7 +12,7 @@ from spoofscope.summaries.disagreements import read_counts
 from spoofscope.tables import read_table
 
 _LISTED: dict[str, pl.DataType] = {
-    **dict.fromkeys(("utt_id", "label", "system", "audio"), pl.String()),
+    **dict.fromkeys(("utt_id", "label", "attack", "audio"), pl.String()),
     **dict.fromkeys(("score_right", "score_wrong"), pl.Float64()),
     **dict.fromkeys(("threshold_right", "threshold_wrong"), pl.Float64()),
 }
@@ -64,7 +64,7 @@ def disagreement_sections(entries: Sequence[Mapping[str, Any]], root: str) -> li
 
 
 def _caption(number: int, row: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
-    what = "bona fide" if row["label"] == "bonafide" else row["system"]
+    what = "bona fide" if row["label"] == "bonafide" else row["attack"]
     judged = ", ".join(
         f"{entry[role][2]} {row[f'score_{role}']:+.3g} (threshold {row[f'threshold_{role}']:+.3g})"
         for role in ("right", "wrong")

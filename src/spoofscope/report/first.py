@@ -67,7 +67,7 @@ def read_first(
         headline: rows of `summaries.headline.headline`.
         manifests: of every corpus and copy.
         dev: of every detector and fusion whose operating point is this study's, the sources that it
-            was chosen on: corpus, split and, where given, systems and exclude_systems.
+            was chosen on: corpus, split and, where given, attacks and exclude_attacks.
         audits: of every corpus, as `report.audits.read_audit` reads them.
         comparisons: as `summaries.comparisons.read_comparisons` reads them.
         agreement: of fingerprints, see `report.fingerprints.fingerprint_section`.
@@ -95,7 +95,7 @@ def _operating_points(
         for source in sources:
             corpus, chosen = (
                 source["corpus"],
-                (source.get("systems"), source.get("exclude_systems", ())),
+                (source.get("attacks"), source.get("exclude_attacks", ())),
             )
             rows = rows_of_source(manifests[corpus], source["split"], corpus, *chosen)
             for i, label in enumerate(LABELS):
@@ -169,7 +169,7 @@ _CHECKS = {
     "duplicates": "identical audio",
     "leakage": "splits that share speakers or sentences",
     "few_trials": "small development set",
-    "system_in_one_split": "attacks that are in one split only",
+    "attack_in_one_split": "attacks that are in one split only",
 }
 
 

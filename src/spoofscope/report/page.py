@@ -39,15 +39,15 @@ CAPTIONS = {
     ),
     "eer_by_condition": (
         "Error rates per condition",
-        "Equal error rate with its 95 % bootstrap interval. A spoofing system is compared with all "
+        "Equal error rate with its 95 % bootstrap interval. An attack is compared with all "
         "bona fide clips; for other conditions both classes are of that level. In brackets: bona "
         "fide + spoofed clips. There is no interval where a class has fewer than two speakers (or "
         "clips, where these are resampled), nor of a macro average over such a level.",
     ),
     "train_test_matrix": (
         "Trained on, tested on",
-        "Equal error rate (%) of every detector against every spoofing system, below it the 95 % "
-        "interval. Values above 50 % are real: that system is ranked as more bona fide than real "
+        "Equal error rate (%) of every detector against every attack, below it the 95 % "
+        "interval. Values above 50 % are real: that attack is ranked as more bona fide than real "
         "speech.",
     ),
     "generator_matrix": (
@@ -82,19 +82,19 @@ CAPTIONS = {
     ),
     "attribution_examples": (
         "What the detectors react to",
-        "Integrated Gradients over waveform and spectrogram, one clip per spoofing system. Orange "
+        "Integrated Gradients over waveform and spectrogram, one clip per attack. Orange "
         "speaks for spoof, blue for bona fide; grey bars are segments that are known to be "
         "artefacts.",
     ),
     "localisation": (
         "Does attribution find the artefacts?",
         "Area under the ROC curve of frame-wise spoof evidence against the segments where an "
-        "artefact is known to be; 0.5 is chance. Systems whose artefact is everywhere are left "
+        "artefact is known to be; 0.5 is chance. Attacks whose artefact is everywhere are left "
         "out: there is nothing to localise.",
     ),
     "attribution_mean": (
         "At which frequencies the detectors listen",
-        "Integrated Gradients, mean over windows that were drawn evenly over the spoofing systems; "
+        "Integrated Gradients, mean over windows that were drawn evenly over the attacks; "
         "blue is evidence for bona fide, orange for spoof. The three maps of a detector have one "
         "colour range, symmetric about zero and up to the largest magnitude in any of them (beside "
         "the bar); values are as computed. Below, sums over time with a band of one standard error "
@@ -211,7 +211,7 @@ def _counts(manifest: pl.DataFrame) -> list[dict[str, Any]]:
                 "spoof": spoof.height,
                 "speakers": part.filter(pl.col("speaker") != "-")["speaker"].n_unique() or "–",
                 "hours": part["duration"].sum() / 3600,
-                "systems": ", ".join(sorted(spoof["system"].unique().to_list())),
+                "attacks": ", ".join(sorted(spoof["attack"].unique().to_list())),
             }
         )
     return rows
@@ -287,10 +287,10 @@ _FAITHFUL = (*GAINS, "gradient_spearman", "occlusion_spearman", "randomised_spea
 
 
 def _localised(path: str) -> dict[str, Any] | None:
-    """The row over all systems of a localisation summary; None where nothing could be localised."""
-    table = read_table(path, {"system": pl.String(), "metric": pl.String(), "n": pl.Int64()})
+    """The row over all attacks of a localisation summary; None where nothing could be localised."""
+    table = read_table(path, {"attack": pl.String(), "metric": pl.String(), "n": pl.Int64()})
     rows = table.filter(
-        (pl.col("system") == ALL) & (pl.col("metric") == "auc_evidence") & (pl.col("n") > 0)
+        (pl.col("attack") == ALL) & (pl.col("metric") == "auc_evidence") & (pl.col("n") > 0)
     )
     if rows.is_empty():
         return None
@@ -301,8 +301,8 @@ def _localised(path: str) -> dict[str, Any] | None:
 
 def _checks(path: str) -> list[dict[str, Any]]:
     """Rows of the checks over all clips, in the order of :data:`_FAITHFUL`."""
-    table = read_table(path, {"system": pl.String(), "metric": pl.String(), "n": pl.Int64()})
-    rows = table.filter(pl.col("system") == ALL).with_columns(
+    table = read_table(path, {"attack": pl.String(), "metric": pl.String(), "n": pl.Int64()})
+    rows = table.filter(pl.col("attack") == ALL).with_columns(
         pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64)
         for name in ("value", "ci_low", "ci_high")
     )
@@ -508,7 +508,7 @@ def _chosen(path: str) -> list[dict[str, Any]]:
 
 def _artefacts(paths: Sequence[str]) -> list[dict[str, Any]]:
     """The measures that alone separate the classes best, per set."""
-    required: dict[str, pl.DataType] = {"measure": pl.String(), "system": pl.String()}
+    required: dict[str, pl.DataType] = {"measure": pl.String(), "attack": pl.String()}
     sets = []
     for path in paths:
         table = read_table(path, required).with_columns(
@@ -516,7 +516,7 @@ def _artefacts(paths: Sequence[str]) -> list[dict[str, Any]]:
             for name in ("auc", "ci_low", "ci_high", "eer", "eer_low", "eer_high")
         )
         pooled = table.filter(
-            (pl.col("system") == POOLED) & pl.col("auc").is_not_null()
+            (pl.col("attack") == POOLED) & pl.col("auc").is_not_null()
         ).with_columns(strength=(pl.col("auc") - 0.5).abs())
         sets.append(
             {

@@ -33,7 +33,7 @@ def generator_table(
             and `seeds`: per seed its number, the file that knows its threshold (None where there is
             none) and its score files by `{corpus}.{split}`.
         sets: corpus, split, `match` (see `metrics.generators.cells`), manifest and data. A source
-            has manifest, data, and where given systems and exclude_systems. `data` says which audio
+            has manifest, data, and where given attacks and exclude_attacks. `data` says which audio
             a corpus holds: generators of one name are the same in corpora of the same data alone.
         chosen_on: manifest and split of trials at whose equal error rate all systems decide; the
             files that know the thresholds are their scores of these then.
@@ -61,7 +61,7 @@ def generator_table(
                 "`score`"
             )
         for system in own:
-            relations = _relations(system, test["data"], sorted(set(trials["system"]) - {"-"}))
+            relations = _relations(system, test["data"], sorted(set(trials["attack"]) - {"-"}))
             for seed in system["seeds"]:
                 scores = seed["scores"][f"{corpus}.{split}"]
                 joined = join_scores(
@@ -98,12 +98,12 @@ def generator_table(
     return pl.concat(parts)
 
 
-def _systems_of(source: Mapping[str, Any], split: str) -> set[str]:
+def _attacks_of(source: Mapping[str, Any], split: str) -> set[str]:
     """The generators that a source has in a split."""
     manifest = _read_manifest(source["manifest"])
-    chosen = source.get("systems"), source.get("exclude_systems", ())
+    chosen = source.get("attacks"), source.get("exclude_attacks", ())
     rows = rows_of_source(manifest, split, source["manifest"], *chosen)
-    return set(rows["system"]) - {"-"}
+    return set(rows["attack"]) - {"-"}
 
 
 def _relations(system: Mapping[str, Any], data: str, found: Sequence[str]) -> dict[str, str]:
@@ -112,16 +112,16 @@ def _relations(system: Mapping[str, Any], data: str, found: Sequence[str]) -> di
         return dict.fromkeys(found, generators.UNKNOWN)
     train = [source for source in system["train"] if source["data"] == data]
     dev = [source for source in system["dev"] if source["data"] == data]
-    trained_on = set().union(*(_systems_of(source, "train") for source in train))
-    selected_on = set().union(*(_systems_of(source, "dev") for source in dev))
-    left_out = {name for source in train for name in source.get("exclude_systems", ())}
+    trained_on = set().union(*(_attacks_of(source, "train") for source in train))
+    selected_on = set().union(*(_attacks_of(source, "dev") for source in dev))
+    left_out = {name for source in train for name in source.get("exclude_attacks", ())}
     return {name: generators.relation(name, trained_on, selected_on, left_out) for name in found}
 
 
 def _trained_on(system: Mapping[str, Any]) -> str:
     if system["train"] is None:
         return generators.UNKNOWN
-    found = set().union(*(_systems_of(source, "train") for source in system["train"]))
+    found = set().union(*(_attacks_of(source, "train") for source in system["train"]))
     return ", ".join(sorted(found))
 
 

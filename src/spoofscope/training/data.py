@@ -33,27 +33,27 @@ class Source:
     Attributes:
         manifest: the table.
         split: the rows of this split.
-        systems: only spoofs of these systems; bona fide rows always stay. None takes all.
-        exclude_systems: no spoofs of these systems.
+        attacks: only spoofs of these attacks; bona fide rows always stay. None takes all.
+        exclude_attacks: no spoofs of these attacks.
     """
 
     manifest: Path
     split: str
-    systems: tuple[str, ...] | None = None
-    exclude_systems: tuple[str, ...] = ()
+    attacks: tuple[str, ...] | None = None
+    exclude_attacks: tuple[str, ...] = ()
 
     def rows(self) -> pl.DataFrame:
         """The rows that belong to this source.
 
         Raises:
-            TableError: the manifest is broken, or a system is not in it.
+            TableError: the manifest is broken, or an attack is not in it.
             TrainingError: the split is empty.
         """
         manifest = read_manifest(self.manifest)
         if self.split not in manifest["split"]:
             raise TrainingError(f"{self.manifest} has no utterances in split {self.split!r}")
         return rows_of_source(
-            manifest, self.split, str(self.manifest), self.systems, self.exclude_systems
+            manifest, self.split, str(self.manifest), self.attacks, self.exclude_attacks
         )
 
     def describe(self) -> dict[str, Any]:
@@ -63,22 +63,22 @@ class Source:
             "manifest": str(self.manifest),
             "sha256": sha256_file(self.manifest),
             "split": self.split,
-            "systems": None if self.systems is None else list(self.systems),
-            "exclude_systems": list(self.exclude_systems),
+            "attacks": None if self.attacks is None else list(self.attacks),
+            "exclude_attacks": list(self.exclude_attacks),
             "n_bonafide": int((labels == "bonafide").sum()),
             "n_spoof": int((labels == "spoof").sum()),
         }
 
 
 def load_rows(sources: Sequence[Source], purpose: str) -> pl.DataFrame:
-    """utt_id, path, label, system, speaker, duration (s) and is_copy of all sources in turn.
+    """utt_id, path, label, attack, speaker, duration (s) and is_copy of all sources in turn.
 
     Raises:
         TrainingError: there is no source, an id is in two of them, or a class has no utterance.
     """
     if not sources:
         raise TrainingError(f"the {purpose} set has no source")
-    columns = ["utt_id", "path", "label", "system", "speaker", "duration"]
+    columns = ["utt_id", "path", "label", "attack", "speaker", "duration"]
     rows = pl.concat(
         [
             # Copies that augmentation made say which recording they are of.

@@ -1,1 +1,1 @@
-"""The mini corpus: an artificial talker, spoofing systems with known cues, noises and rooms."""
+"""The mini corpus: an artificial talker, attacks with known cues, noises and rooms."""

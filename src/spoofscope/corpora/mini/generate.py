@@ -3,17 +3,17 @@
 Layout of a generated folder:
 
 * `flac/*.flac`: 16 kHz, mono, 16 bit. The names tell nothing about the class.
-* `protocol.tsv`: utt_id, file, split, label, system, speaker, gender, language, codec, base_utt
+* `protocol.tsv`: utt_id, file, split, label, attack, speaker, gender, language, codec, base_utt
   (the bona fide recording that was said with the same breath; its own id for bona fide), sentence.
 * `segments.tsv`: tiers word, phone, silence and, for spoofs, artefact.
-* `systems.tsv`: what each system plants, where, and in which splits.
+* `attacks.tsv`: what each attack plants, where, and in which splits.
 * `sentences.tsv`: sentence, language, transcript.
 * `tracing/`: the spoofs without codec in the layout of MLAAD (Müller et al., IJCNN 2024), as WAV,
   with `train.csv`, `dev.csv` and `eval.csv` of a source-tracing protocol.
 
 What could separate the classes without any cue is balanced by design instead of by chance: every
-system takes as many utterances of every speaker, a short one for every long one, and the levels of
-every system and of the bona fide cover the same range evenly.
+attack takes as many utterances of every speaker, a short one for every long one, and the levels of
+every attack and of the bona fide cover the same range evenly.
 """
 
 import io
@@ -28,7 +28,7 @@ import soundfile
 
 from spoofscope import audio
 from spoofscope.components import positive_int, resolve
-from spoofscope.corpora.mini.systems import SYSTEMS, System
+from spoofscope.corpora.mini.attacks import ATTACKS, Attack
 from spoofscope.corpora.mini.talker import (
     SAMPLE_RATE,
     Recording,
@@ -72,7 +72,7 @@ _QUIETEST, _LOUDEST = -35.0, -21.0  # dB re full scale, root mean square
 @dataclass
 class _Utterance:
     split: str
-    system: System | None  # None is bona fide
+    attack: Attack | None  # None is bona fide
     speaker: Speaker
     sentence: str
     samples: Signal
@@ -161,35 +161,35 @@ def _record(
 def _corrupt(
     split: str, spoken: list[list[tuple[_Utterance, Recording]]], n_spoofs: int, seed: int
 ) -> list[_Utterance]:
-    """Every system of the split on `n_spoofs` utterances of every speaker."""
-    systems = [system for system in SYSTEMS if split in system.splits]
+    """Every attack of the split on `n_spoofs` utterances of every speaker."""
+    attacks = [attack for attack in ATTACKS if split in attack.splits]
     spoofs = []
     for row, own in enumerate(spoken):
         n_pairs = len(own) // 2
-        for column, system in enumerate(systems):
+        for column, attack in enumerate(attacks):
             for turn in range(n_spoofs // 2):
-                # The k-th shortest goes with the k-th longest, so no system has longer utterances
-                # than the bona fide; the shift spreads the systems over sentences and speakers.
+                # The k-th shortest goes with the k-th longest, so no attack has longer utterances
+                # than the bona fide; the shift spreads the attacks over sentences and speakers.
                 pair = (row + column + turn) % n_pairs
                 for number in (pair, len(own) - 1 - pair):
                     base, recording = own[number]
-                    rng = rng_of(seed, "spoof", system.name, base.speaker.name, base.sentence)
-                    samples, artefacts = system.spoof(recording, rng)
+                    rng = rng_of(seed, "spoof", attack.name, base.speaker.name, base.sentence)
+                    samples, artefacts = attack.spoof(recording, rng)
                     segments = (*base.segments, *artefacts)
                     spoofs.append(
                         _Utterance(
-                            split, system, base.speaker, base.sentence, samples, segments, base
+                            split, attack, base.speaker, base.sentence, samples, segments, base
                         )
                     )
     return spoofs
 
 
 def _balance(utterances: list[_Utterance], codecs: Sequence[str], seed: int) -> None:
-    """Give every utterance an id, a level and, in eval, a codec, in equal shares per system."""
+    """Give every utterance an id, a level and, in eval, a codec, in equal shares per attack."""
     split = utterances[0].split
     groups: dict[str, list[_Utterance]] = {}
     for utterance in utterances:
-        groups.setdefault(utterance.system.name if utterance.system else "-", []).append(utterance)
+        groups.setdefault(utterance.attack.name if utterance.attack else "-", []).append(utterance)
     for name, group in groups.items():
         rng = rng_of(seed, "balance", split, name)
         if split == "eval" and codecs:
@@ -225,9 +225,9 @@ def _coded(samples: Signal, codec: str) -> Signal:
     return np.asarray(decoded[: samples.size])
 
 
-def _model_name(system: System) -> str:
+def _model_name(attack: Attack) -> str:
     # MLAAD's own names have slashes too; its folders have underscores in their place.
-    return f"mini/{system.scope}/{system.name}"
+    return f"mini/{attack.scope}/{attack.name}"
 
 
 def _write_tracing(
@@ -236,11 +236,11 @@ def _write_tracing(
     meta: dict[Path, list[str]] = {}
     protocols: dict[str, list[str]] = {split: ["path,model_name"] for split in SPLITS}
     for utterance in sorted(spoofs, key=lambda u: u.utt_id):
-        system = utterance.system
-        assert system is not None
-        if utterance.split == "train" and not system.known:
+        attack = utterance.attack
+        assert attack is not None
+        if utterance.split == "train" and not attack.known:
             continue
-        speaker, model = utterance.speaker, _model_name(system)
+        speaker, model = utterance.speaker, _model_name(attack)
         place = Path("fake") / speaker.language / model.replace("/", "_")
         path = f"./{place.as_posix()}/{utterance.utt_id}.wav"
         audio.write(
@@ -255,7 +255,7 @@ def _write_tracing(
         )
         fields = [
             path, source, speaker.language, "True", f"{utterance.samples.size / SAMPLE_RATE:.4f}",
-            "mini", model, system.cue, sentences[utterance.sentence][1].text,
+            "mini", model, attack.cue, sentences[utterance.sentence][1].text,
         ]  # fmt: skip
         meta.setdefault(place, []).append("|".join(fields))
     header = (
@@ -278,8 +278,8 @@ def _write_tables(
                 "utt_id": utterance.utt_id,
                 "file": f"flac/{utterance.utt_id}.flac",
                 "split": utterance.split,
-                "label": "spoof" if utterance.system else "bonafide",
-                "system": utterance.system.name if utterance.system else "-",
+                "label": "spoof" if utterance.attack else "bonafide",
+                "attack": utterance.attack.name if utterance.attack else "-",
                 "speaker": utterance.speaker.name,
                 "gender": utterance.speaker.gender,
                 "language": utterance.speaker.language,
@@ -305,19 +305,19 @@ def _write_tables(
         ),
     )
     write_table(
-        folder / "systems.tsv",
+        folder / "attacks.tsv",
         pl.DataFrame(
             {
-                "system": system.name,
-                "cue": system.cue,
-                "scope": system.scope,
-                "splits": ",".join(system.splits),
-                "model_name": _model_name(system),
-                "traced_in_training": "yes" if system.known else "no",
-                "plants": ",".join(system.plants) or "-",
-                "description": system.description,
+                "attack": attack.name,
+                "cue": attack.cue,
+                "scope": attack.scope,
+                "splits": ",".join(attack.splits),
+                "model_name": _model_name(attack),
+                "traced_in_training": "yes" if attack.known else "no",
+                "plants": ",".join(attack.plants) or "-",
+                "description": attack.description,
             }
-            for system in SYSTEMS
+            for attack in ATTACKS
         ),
     )
     write_table(
@@ -335,7 +335,7 @@ def generate_corpus(out_dir: Path, options: Mapping[str, Any], seed: int) -> Non
     Args:
         out_dir: replaced as a whole when the new corpus is complete, untouched until then.
         options: `speakers` and `sentences` (per speaker, even) as mappings of split to number;
-            `spoofs`: utterances that each system takes of each speaker (even); `codecs`: names of
+            `spoofs`: utterances that each attack takes of each speaker (even); `codecs`: names of
             `CODECS` that half of the eval split goes through in turn, or none.
         seed: everything random follows from it.
 
@@ -361,5 +361,5 @@ def generate_corpus(out_dir: Path, options: Mapping[str, Any], seed: int) -> Non
                 samples = _coded(samples, utterance.codec)
             audio.write(folder / "flac" / f"{utterance.utt_id}.flac", samples, SAMPLE_RATE)
         _write_tables(folder, utterances, sentences)
-        spoofs = [utterance for utterance in utterances if utterance.system]
+        spoofs = [utterance for utterance in utterances if utterance.attack]
         _write_tracing(folder / "tracing", spoofs, sentences)

@@ -1,7 +1,7 @@
-"""Spoofing systems of the mini corpus: each corrupts a recording with exactly one known cue.
+"""Attacks of the mini corpus: each corrupts a recording with exactly one known cue.
 
-Every system keeps length and timing, so the words, phones and silences of the recording stay where
-they are. A local system says where its cue is; the cue of a global one is everywhere.
+Every attack keeps length and timing, so the words, phones and silences of the recording stay where
+they are. A local attack says where its cue is; the cue of a global one is everywhere.
 """
 
 import itertools
@@ -36,14 +36,14 @@ Corruption = Callable[[Recording, np.random.Generator], tuple[Signal, Spans]]
 
 
 @dataclass(frozen=True)
-class System:
-    """One spoofing system.
+class Attack:
+    """One attack.
 
     Attributes:
-        name: as in the column `system`.
+        name: as in the column `attack`.
         cue: what it plants; the label of its artefact segments.
         scope: `local` cues are where the artefact segments are, `global` ones everywhere.
-        splits: where the system appears.
+        splits: where the attack appears.
         known: whether source tracing sees it in training.
         plants: trivial cues, by their names in the audit, that the cue shows in by intention.
         description: one line for people.
@@ -135,7 +135,7 @@ def _upsampling(recording: Recording, rng: np.random.Generator) -> tuple[Signal,
     the lower rate; the bias leaves lines there, in the pauses too.
     """
     period = SAMPLE_RATE // SPIKE_SPACING
-    # One pattern for all recordings: a fingerprint of the system, not of the recording.
+    # One pattern for all recordings: a fingerprint of the attack, not of the recording.
     pattern = np.zeros(period)
     for harmonic in range(1, period // 2 + 1):
         pattern += np.cos(2 * np.pi * harmonic * (np.arange(period) / period + 0.31 * harmonic))
@@ -300,43 +300,43 @@ _EVAL = ("eval",)
 _BANDWIDTH = ("bandwidth_95", "bandwidth_99", "cutoff")
 _SILENCE = ("silence_ratio", "zeros")
 
-SYSTEMS: tuple[System, ...] = (
-    System(
+ATTACKS: tuple[Attack, ...] = (
+    Attack(
         "griffin_lim", "phase_reconstruction", "global", _ALL, True, (),
         "64-band mel spectrogram inverted with Griffin-Lim", _griffin_lim,
     ),
-    System(
+    Attack(
         "upsampling", "spectral_lines", "global", _ALL, True, (),
         "gain and bias of a transposed convolution: lines and images at multiples of 1 kHz",
         _upsampling,
     ),
-    System(
+    Attack(
         "digital_silence", "digital_silence", "local", _ALL, True, _SILENCE,
         "exact zeros inside pauses", _digital_silence,
     ),
-    System(
+    Attack(
         "buzz", "constant_pitch", "local", _ALL, True, (),
         "every second vowel re-synthesised by LPC on a strictly periodic pulse train", _buzz,
     ),
-    System(
+    Attack(
         "splice", "splice", "local", _ALL, True, (),
         "hard cuts at word borders with a click and a jump of level and polarity", _splice,
     ),
-    System(
+    Attack(
         "band_limit", "band_limit", "global", _ALL, False, _BANDWIDTH,
         "nothing above 4 kHz", _band_limit,
     ),
-    System(
+    Attack(
         "phase_smear", "phase_smear", "global", _EVAL, False, (),
         "random phase drift in 32 ms frames", _phase_smear,
     ),
-    System(
+    Attack(
         "quantised_envelope", "envelope_steps", "global", _EVAL, False, (),
         "24 band energies rounded to 12 dB", _quantised_envelope,
     ),
-    System(
+    Attack(
         "over_smoothed", "flat_formants", "global", _EVAL, False, (),
         "spectral envelope without its fine structure", _over_smoothed,
     ),
 )  # fmt: skip
-"""All spoofing systems, in the order of the tables."""
+"""All attacks, in the order of the tables."""
