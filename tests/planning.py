@@ -29,6 +29,9 @@ class Recordings:
     def made(self, what: str, recordings: str, reader: str, output: str) -> str | None:
         return self.changed or None
 
+    def listed(self, what: str, table: str, column: str, folder: str = "") -> str | None:
+        return self.changed or None
+
 
 class Versions(Code):
     """The version of every rule's script; that of the `edited` rule is another one."""

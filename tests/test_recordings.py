@@ -1,5 +1,6 @@
 """Recordings on disk are compared with what was read of them."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -347,3 +348,38 @@ def test_what_the_workflow_made_is_made_again_where_it_is_another() -> None:
     assert plan() == changed
     os.unlink(clips[1])
     assert plan() not in (None, changed)
+
+
+def test_what_a_job_lists_is_made_again_where_it_is_another() -> None:
+    """Generated noise and augmented copies are listed by the job that writes them."""
+    told: list[str] = []
+
+    def plan() -> str | None:
+        return Outside(True, told.append).listed("noise x", "noise.tsv", "file", "made")
+
+    hashes = {
+        name: hashlib.sha256(Path(write(f"made/{name}.wav", name, 1e9)).read_bytes()).hexdigest()
+        for name in "ab"
+    }
+    assert plan() is None
+    lines = [f"{name}.wav\t{sha256}" for name, sha256 in hashes.items()]
+    Path("noise.tsv").write_text("\n".join(["file\tsha256", *lines, ""]))
+    assert plan() is None
+    sidecar("noise.tsv")
+    assert plan() is None
+    Path("made/a.wav").touch()
+    assert plan() is None
+    write("made/b.wav", "c")
+    changed = plan()
+    assert changed is not None
+    assert told == [
+        "noise x: 1 recording replaced ('made/b.wav') since noise.tsv was made; it is made again"
+    ]
+    write("made/b.wav", "b")
+    sidecar("noise.tsv", recordings=changed)
+    assert plan() == changed
+    os.unlink("made/a.wav")
+    assert plan() not in (None, changed)
+    assert "1 recording deleted ('made/a.wav')" in told[-1]
+    Path("noise.tsv").write_text("file\n")
+    assert plan() == changed

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from spoofscope.errors import ProvenanceError, SpoofscopeError
+from spoofscope.errors import ProvenanceError, SpoofscopeError, TableError
 from spoofscope.identity import hash8
 from spoofscope.locks import FOLDER
 from spoofscope.provenance.sidecars import Record, end_of, read_sidecar, sidecar_path
@@ -25,9 +25,11 @@ from spoofscope.recordings import (
     Hashes,
     Recording,
     compare,
+    in_chunks,
     read_recordings,
     status_of,
 )
+from spoofscope.rows import check_columns, read_header
 
 VARIABLE = "SPOOFSCOPE_OUTSIDE"
 """Environment variable with the outcomes, for processes of jobs that read the workflow again."""
@@ -46,6 +48,29 @@ def known_recordings(
         return read_recordings(recordings), read_sidecar(sidecar_path(output))
     except (OSError, ProvenanceError):
         return None
+
+
+def _listed(table: str, column: str, folder: str) -> tuple[dict[str, Recording], Record] | None:
+    """The recordings in a table, and its sidecar; None where one of them is missing or damaged.
+
+    The table does not say how large they were, so that they are taken for as large as they are.
+    """
+    try:
+        sidecar = read_sidecar(sidecar_path(table))
+        listed = read_header(table, "\t")
+        check_columns(table, listed.header, (column, "sha256"))
+        hashes = {
+            os.path.join(folder, row[column]): row["sha256"]
+            for _, row in listed.records((column, "sha256"))
+        }
+    except (OSError, ProvenanceError, TableError):
+        return None
+    statuses = dict(zip(hashes, in_chunks(status_of, hashes), strict=True))
+    known = {
+        path: Recording(path, status.st_size if (status := statuses[path]) else 0, None, sha256)
+        for path, sha256 in hashes.items()
+    }
+    return known, sidecar
 
 
 class Outside:
@@ -133,21 +158,43 @@ class Outside:
             output: the first output of the job that made them.
         """
         outcome = self._outcome(
-            f"made {output}", lambda: self._made(what, recordings, reader, output)
+            f"made {output}",
+            lambda: self._made(what, partial(known_recordings, recordings, reader), reader, output),
         )
         return None if outcome is None else str(outcome)
 
-    def _made(self, what: str, recordings: str, reader: str, output: str) -> str | None:
-        read = known_recordings(recordings, reader)
+    def listed(self, what: str, table: str, column: str, folder: str = "") -> str | None:
+        """As :meth:`made`, of recordings that their own job lists with hashes in its first output.
+
+        Args:
+            what: name of the recordings, for the sentence.
+            table: the first output. Its column `sha256` is of the contents.
+            column: the column of `table` with their paths.
+            folder: what these are relative to; "" for the working directory.
+        """
+        outcome = self._outcome(
+            f"made {table}",
+            lambda: self._made(what, partial(_listed, table, column, folder), table, table),
+        )
+        return None if outcome is None else str(outcome)
+
+    def _made(
+        self,
+        what: str,
+        read: Callable[[], tuple[dict[str, Recording], Record] | None],
+        reader: str,
+        output: str,
+    ) -> str | None:
         try:
             own = read_sidecar(sidecar_path(output))
         except (OSError, ProvenanceError):
             # The job is to be done again for that.
             return None
         recorded: str | None = own["parameters"].get("recordings")
-        if read is None:
+        found = read()
+        if found is None:
             return recorded
-        known, sidecar = read
+        known, sidecar = found
         # What was made anew since has new times, and the same contents.
         changes = compare(known, None, self._hashes.of, until=end_of(sidecar))
         if changes == Changes():

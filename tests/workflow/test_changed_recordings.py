@@ -147,6 +147,22 @@ def test_noise_and_other_tables(study, data):
     assert "noise musan: 1 recording added ('data/noise/musan/noise/free/hail.wav')" in printed
 
 
+@pytest.mark.parametrize("how", ["replaced", "deleted"])
+def test_a_copy_that_changes_is_made_again(study, tmp_path, how):
+    study = study.copy(tmp_path / "checkout")
+    (copy,) = study.folder.glob("results/tiny/augmented/other/noisy/*train-bonafide-a.flac")
+    copy.unlink()
+    if how == "replaced":
+        recording(copy, "another")
+    found, printed = stale(study)
+    assert found == {"augment noisy"}
+    assert f"copy noisy: 1 recording {how} ('{copy.relative_to(study.folder)}')" in printed
+    study.make(*ASKED)
+    assert stale(study)[0] == set()
+    listed = (study.folder / "results/tiny/manifests/noisy.tsv").read_text()
+    assert hashlib.sha256(copy.read_bytes()).hexdigest() in listed
+
+
 def test_after_the_next_run_everything_is_fresh(study, data, tmp_path):
     """The hashes in the manifest are those of the files, and the audit finds what times hide."""
     study = study.copy(tmp_path / "checkout")

@@ -44,8 +44,10 @@ class Augmentation(Stage):
     @rule()
     def generate_noise(self, noise: str) -> Work:
         """Synthesise noise or impulse responses."""
-        settings = self.generated[noise]
-        return Work(settings={"folder": self.layout.generated_noise(noise), **settings})
+        folder = self.layout.generated_noise(noise)
+        table = self.layout.generated_noise_list(noise)
+        changed = self.outside.listed(f"noise {noise}", table, "file", folder)
+        return Work(settings={"folder": folder, **self.generated[noise], **_made_again(changed)})
 
     @rule()
     def list_noise(self, kind: str) -> Work:
@@ -72,6 +74,8 @@ class Augmentation(Stage):
         identity = self.study.corpus_identity(augmented)
         corpus = self.study.copies[augmented]["corpus"]
         chain = identity["chain"]
+        table = self.layout.manifest(augmented)
+        changed = self.outside.listed(f"copy {augmented}", table, "path")
         return Work(
             inputs={
                 "noise": self.noise(chain),
@@ -82,6 +86,7 @@ class Augmentation(Stage):
                 "identity": identity,
                 "noise": self.noise_folders(chain),
                 "folder": self.layout.augmented(corpus, augmented),
+                **_made_again(changed),
             },
             modules=effect_modules(chain),
         )
@@ -109,3 +114,8 @@ class Augmentation(Stage):
     def manifests(self) -> list[Product]:
         """One list per corpus and augmented copy."""
         return [self.manifest(corpus) for corpus in [*self.study.corpora, *self.study.copies]]
+
+
+def _made_again(changed: str | None) -> Config:
+    """The setting that makes a job stale whose recordings have changed; none while it is None."""
+    return {} if changed is None else {"recordings": changed}

@@ -82,6 +82,11 @@ class Outside(Protocol):
         `outside.Outside.made`.
         """
 
+    def listed(self, what: str, table: str, column: str, folder: str = "") -> str | None:
+        """A text that changes when recordings are not those that their job has listed, see
+        `outside.Outside.listed`.
+        """
+
 
 class OutsideFiles:
     """Files from outside, by their content: the maker of products that no job makes."""
