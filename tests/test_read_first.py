@@ -176,6 +176,14 @@ def test_a_single_speaker_of_a_class():
     )
     (nobody,) = found(manifests={"c": manifest(speakers=1, spoof_speakers=1)})
     assert "because all of them are of one speaker" in nobody.text
+    # A split without an interval has its reason, whichever it is; few are told of eval alone.
+    alone = manifest().with_columns(
+        speaker=pl.when(split="dev", label="bonafide").then(pl.lit("d")).otherwise("speaker")
+    )
+    (of_dev,) = found(headline=[row(), row(split="dev")], manifests={"c": alone})
+    assert of_dev.text.startswith("On c, dev, there is a single speaker of bona fide speech")
+    assert of_dev.concerns(row(split="dev"))
+    assert found(headline=[row(split="dev")]) == []
 
 
 CUE = ("cue", "eval", "A", "leading_silence", 0.02, "warn", "median 0.1 s of 9, 0.3 s of 8")

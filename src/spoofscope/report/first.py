@@ -243,10 +243,7 @@ def _unfaithful(explained: Sequence[Mapping[str, Any]]) -> Iterable[Point]:
 def _few_speakers(
     headline: Sequence[Row], manifests: Mapping[str, pl.DataFrame], cluster: str | None
 ) -> Iterable[Point]:
-    # What is said of other splits is optimistic anyway.
-    sets = dict.fromkeys(
-        (row["corpus"], row["split"]) for row in headline if row["split"] == "eval"
-    )
+    sets = dict.fromkeys((row["corpus"], row["split"]) for row in headline)
     for corpus, split in sets:
         trials = manifests[corpus].filter(pl.col("split") == split)
         column = resampled_by(trials, cluster)
@@ -261,6 +258,9 @@ def _few_speakers(
                 f"counted on that class has no interval, and says nothing about another {what}.",
                 concerns,
             )
+        elif split != "eval":
+            # What is said of other splits is optimistic anyway.
+            continue
         elif column is None:
             yield Point(
                 f"Intervals on {corpus}, {split}, take every clip for independent, because "
