@@ -8,10 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from spoofscope.errors import TableError
 from spoofscope.identity import rng_of
 from spoofscope.metrics.correlation import mean_interval
-from spoofscope.metrics.tables import clusters_of, resampled_by
+from spoofscope.metrics.tables import clusters_of_explained
 from spoofscope.names import ALL, BONAFIDE
 from spoofscope.options import check_resamples
 
@@ -64,11 +63,6 @@ def check_means(
         TableError: an utterance is no trial; as `metrics.tables.resampled_by`.
     """
     check_resamples(resamples, "bootstrap.resamples")
-    missing = summary.filter(~pl.col("utt_id").is_in(trials["utt_id"].implode()))["utt_id"]
-    if missing.len():
-        raise TableError(
-            f"{missing.len()} explained utterances are not in the manifest, such as {missing[0]!r}"
-        )
     table = summary.with_columns(
         pl.when(pl.col("label") == BONAFIDE)
         .then(pl.lit(BONAFIDE))
@@ -76,17 +70,16 @@ def check_means(
         .alias("attack"),
         *((pl.col(of) - pl.col(f"{of}_control")).alias(name) for name, of in GAINS.items()),
     )
-    own = table.select("utt_id").join(trials, on="utt_id", how="left", maintain_order="left")
-    column = resampled_by(own, cluster) if resamples else None
-    if column is not None:
-        table = table.with_columns(clusters_of(own, column).alias(_CLUSTER))
+    drawn = clusters_of_explained(table, trials, cluster, resamples)
+    if drawn is not None:
+        table = table.with_columns(drawn.alias(_CLUSTER))
     groups = [ALL, *sorted(table["attack"].unique(), key=lambda name: (name != BONAFIDE, name))]
     rows: list[dict[str, Any]] = []
     for attack in groups:
         part = table if attack == ALL else table.filter(pl.col("attack") == attack)
         for metric in (*GAINS, *CHECKS):
             known = part.drop_nulls(metric)
-            clusters = None if column is None else known[_CLUSTER]
+            clusters = None if drawn is None else known[_CLUSTER]
             row: dict[str, Any] = {
                 "attack": attack,
                 "metric": metric,

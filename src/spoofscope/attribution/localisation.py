@@ -17,7 +17,7 @@ from spoofscope.errors import TableError
 from spoofscope.identity import rng_of
 from spoofscope.metrics.correlation import mean_interval
 from spoofscope.metrics.rates import auc
-from spoofscope.metrics.tables import clusters_of, resampled_by
+from spoofscope.metrics.tables import clusters_of_explained
 from spoofscope.names import ALL
 from spoofscope.options import check_resamples
 
@@ -171,20 +171,14 @@ def summarise(
         TableError: an utterance is no trial; as `metrics.tables.resampled_by`.
     """
     check_resamples(resamples, "bootstrap.resamples")
-    missing = table.filter(~pl.col("utt_id").is_in(trials["utt_id"].implode()))["utt_id"]
-    if missing.len():
-        raise TableError(
-            f"{missing.len()} explained utterances are not in the manifest, such as {missing[0]!r}"
-        )
-    own = table.select("utt_id").join(trials, on="utt_id", how="left", maintain_order="left")
-    column = resampled_by(own, cluster) if resamples else None
-    if column is not None:
-        table = table.with_columns(clusters_of(own, column).alias(_CLUSTER))
+    drawn = clusters_of_explained(table, trials, cluster, resamples)
+    if drawn is not None:
+        table = table.with_columns(drawn.alias(_CLUSTER))
     rows: list[dict[str, Any]] = []
     for attack in [ALL, *table["attack"].unique().sort()]:
         part = table if attack == ALL else table.filter(pl.col("attack") == attack)
         local = part.filter(pl.col("status") == "local")
-        clusters = None if column is None else local[_CLUSTER].to_numpy()
+        clusters = None if drawn is None else local[_CLUSTER].to_numpy()
         for metric in METRICS:
             row: dict[str, Any] = {
                 "attack": attack,

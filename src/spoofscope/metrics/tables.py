@@ -234,6 +234,30 @@ def clusters_of(trials: pl.DataFrame, column: str) -> pl.Series:
     return trials.select(pl.when(value == UNKNOWN).then(alone).otherwise(value)).to_series()
 
 
+def clusters_of_explained(
+    table: pl.DataFrame, trials: pl.DataFrame, cluster: str | None, resamples: int
+) -> pl.Series | None:
+    """The clusters of explained utterances; None where these are drawn one by one, or none are.
+
+    Args:
+        table: utt_id of the utterances.
+        trials: utt_id and the cluster column of the corpus.
+        cluster: column whose values are resampled as wholes, see :func:`resampled_by`.
+        resamples: 0 where there is no bootstrap.
+
+    Raises:
+        TableError: an utterance is no trial; as :func:`resampled_by`.
+    """
+    missing = table.filter(~pl.col("utt_id").is_in(trials["utt_id"].implode()))["utt_id"]
+    if missing.len():
+        raise TableError(
+            f"{missing.len()} explained utterances are not in the manifest, such as {missing[0]!r}"
+        )
+    own = table.select("utt_id").join(trials, on="utt_id", how="left", maintain_order="left")
+    column = resampled_by(own, cluster) if resamples else None
+    return None if column is None else clusters_of(own, column)
+
+
 def split_levels(joined: pl.DataFrame, condition: str) -> list[tuple[str, pl.DataFrame]]:
     """The trials of each level of a condition, by the rule of :func:`evaluate`, sorted by level.
 
