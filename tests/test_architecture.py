@@ -68,7 +68,8 @@ FLOORS: dict[str, float] = {
     "records": 5,
     "job": 6,
     "apps": 6,
-    "cli": 7,
+    "commands": 7,
+    "cli": 8,
 }
 # Within these floors rooms may use each other; in all others they may not.
 OPEN_FLOORS: set[float] = {0, 2}

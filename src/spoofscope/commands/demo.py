@@ -1,0 +1,35 @@
+"""`spoofscope demo`: judge recordings on a page in the browser."""
+
+import argparse
+
+from spoofscope.commands.arguments import Subcommands, count
+
+
+def add(commands: Subcommands) -> None:
+    """Add the command with its options."""
+    parser = commands.add_parser(
+        "demo",
+        help="judge recordings on a page in the browser",
+        description="Serves a page: upload or record, verdict with reasons, windows, explanation, "
+        "several files as a table, model card, and the results of a study. Needs no network.",
+    )
+    parser.add_argument("--detector", required=True, metavar="DIR", help="a detector's folder")
+    parser.add_argument("--study", metavar="DIR", help="results to show, such as results/mini")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to listen on; the default is for this machine only, and there is no password",
+    )
+    parser.add_argument(
+        "--port", type=count, default=7860, metavar="N", help="0: any free one (default: 7860)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; the return value is the exit code."""
+    from spoofscope.apps.demo import serve
+
+    serve(options.detector, options.study, options.host, options.port)
+    return 0

@@ -1,0 +1,156 @@
+"""`spoofscope metrics`: error rates of a score file."""
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+from spoofscope.commands.arguments import Subcommands, count
+from spoofscope.errors import ConfigError
+from spoofscope.files import shown
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from spoofscope.metrics.tdcf import Tandem
+
+
+def add(commands: Subcommands) -> None:
+    """Add the command with its options."""
+    parser = commands.add_parser(
+        "metrics",
+        help="error rates of a score file",
+        description="EER, minDCF and actDCF (ASVspoof 5 costs), Cllr, minimum Cllr and AUC of a "
+        "score file, pooled and per level of a column. Scores are higher = more bona fide.",
+    )
+    parser.add_argument("--scores", required=True, metavar="TSV", help="utt_id, score")
+    parser.add_argument(
+        "--trials",
+        required=True,
+        metavar="TSV",
+        help="utt_id, label, conditions",
+    )
+    parser.add_argument("--by", metavar="COLUMN", help="also per level of this column")
+    parser.add_argument(
+        "--bootstrap",
+        type=count,
+        default=1000,
+        metavar="N",
+        help="resamples behind the 95 %% intervals, at least 100; 0 for none (default: 1000)",
+    )
+    parser.add_argument(
+        "--cluster",
+        metavar="COLUMN",
+        help="column of the trials whose values are resampled as wholes; none for single trials "
+        "(default: speaker, where at least two are known)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="K", help="of the bootstrap (default: 1)"
+    )
+    asv = parser.add_mutually_exclusive_group()
+    asv.add_argument(
+        "--asv-scores",
+        metavar="FILE",
+        help="for the t-DCF: a speaker verifier's scores, lines that end in target, nontarget or "
+        "spoof and the score",
+    )
+    asv.add_argument(
+        "--asv-rates",
+        nargs=3,
+        type=float,
+        metavar=("P_MISS", "P_FA", "P_FA_SPOOF"),
+        help="instead of its scores, its error rates as shares",
+    )
+    parser.add_argument(
+        "--tdcf",
+        metavar="FORM",
+        help="form of the t-DCF: 2019, or 2021 as for ASVspoof 5 (default: 2021)",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; the return value is the exit code."""
+    from spoofscope.metrics.tables import evaluate
+    from spoofscope.options import check_resamples
+    from spoofscope.tables import check_conditions, join_scores, read_scores, read_trials
+
+    trials = read_trials(options.trials)
+    by = [] if options.by is None else [options.by]
+    asked = {options.by, *(options.by or "").split("+")}
+    check_conditions(trials, [name for name in trials.columns if name in asked], options.trials)
+    joined = join_scores(
+        read_scores(options.scores),
+        # A list of trials may bring scores of its own; those asked for are in the score file.
+        trials.drop("score", strict=False),
+        scores_name=options.scores,
+        trials_name=options.trials,
+    )
+    check_resamples(options.bootstrap, "--bootstrap")
+    table = evaluate(
+        joined, by, options.bootstrap, options.seed, options.cluster, tandem=_tandem(options)
+    )
+    print(json.dumps(_metrics_json(table), allow_nan=False) if options.json else _as_text(table))
+    return 0
+
+
+def _tandem(options: argparse.Namespace) -> "Tandem | None":
+    from spoofscope.metrics.tdcf import AsvRates, tandem, tandem_from
+
+    form = options.tdcf or "2021"
+    if options.asv_scores is not None:
+        return tandem_from({"form": form}, options.asv_scores)
+    if options.asv_rates is not None:
+        return tandem(form, AsvRates(*options.asv_rates))
+    if options.tdcf is not None:
+        raise ConfigError("--tdcf: a t-DCF needs a verifier; add --asv-scores or --asv-rates")
+    return None
+
+
+def _metrics_json(table: "pl.DataFrame") -> dict[str, Any]:
+    from spoofscope.names import MACRO, POOLED
+
+    levels: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in table.iter_rows(named=True):
+        level = levels.setdefault((row["condition"], row["level"]), {})
+        level[row["metric"]] = row["value"]
+        level["n_bonafide"], level["n_spoof"] = row["n_bonafide"], row["n_spoof"]
+        known = row["ci_low"] is not None
+        level[f"{row['metric']}_ci"] = [row["ci_low"], row["ci_high"]] if known else None
+    pooled = {condition: metrics for (condition, _), metrics in levels.items()}[POOLED]
+    by = {
+        level: metrics
+        for (condition, level), metrics in levels.items()
+        if condition != POOLED and level != MACRO
+    }
+    return {"pooled": pooled, "by": by}
+
+
+def _as_text(table: "pl.DataFrame") -> str:
+    from spoofscope.metrics.measure import METRICS
+    from spoofscope.metrics.tables import TANDEM_METRICS
+
+    intervals = table["ci_low"].is_not_null().any()
+    rows: dict[tuple[str, str], list[str]] = {}
+    for row in table.iter_rows(named=True):
+        start = [row["condition"], row["level"], str(row["n_bonafide"]), str(row["n_spoof"])]
+        cells = rows.setdefault((row["condition"], row["level"]), start)
+        cells.append("-" if row["value"] is None else f"{row['value']:.4f}")
+        if intervals:
+            known = row["ci_low"] is not None
+            cells.append(f"{row['ci_low']:.4f} to {row['ci_high']:.4f}" if known else "-")
+    header = ["condition", "level", "bona fide", "spoof"]
+    titles = [metric.title for metric in METRICS.values()]
+    titles += [title for name, title in TANDEM_METRICS.items() if (table["metric"] == name).any()]
+    for title in titles:
+        header += [title, "95 % interval"] if intervals else [title]
+    return _aligned([header, *rows.values()])
+
+
+def _aligned(rows: list[list[str]]) -> str:
+    rows = [[shown(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )

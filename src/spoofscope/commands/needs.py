@@ -1,0 +1,40 @@
+"""`spoofscope needs`: what has to be downloaded or put in place."""
+
+import argparse
+import json
+
+from spoofscope.commands.arguments import Subcommands
+
+
+def add(commands: Subcommands) -> None:
+    """Add the command with its options."""
+    parser = commands.add_parser(
+        "needs",
+        help="what has to be downloaded or put in place",
+        description="Lists corpora, noise, backbones, detectors and scores that a study reads and "
+        "does not make: where each is looked for, whether it is there, and where it is had. Exit "
+        "code 1 when something is missing that the workflow does not download.",
+    )
+    parser.add_argument(
+        "--configfile",
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="study file, as for snakemake",
+    )
+    parser.add_argument("--json", action="store_true", help="a JSON list instead of text")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; the return value is the exit code."""
+    from dataclasses import asdict
+
+    from spoofscope.needs import as_text, needs
+    from spoofscope.study import load_study
+
+    found = needs(load_study(*options.configfile, absent_detectors=True))
+    print(
+        json.dumps([asdict(need) for need in found], indent=2) if options.json else as_text(found)
+    )
+    return 1 if any(not need.present and not need.fetched for need in found) else 0
