@@ -6,6 +6,7 @@ After the schema or an option was changed:
 """
 
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -182,7 +183,7 @@ def reference() -> str:
         parts.append(f"## {title}\n")
         parts.append(f"{text}\n")
         for name in names:
-            heading = name.split("_", 1)[-1] if "_" in name else name
+            heading = re.sub("^(backend|corpus|effect|frontend)_", "", name)
             if len(names) > 1 or heading != title:
                 parts.append(f"### {heading}\n")
             if "description" in definitions[name]:
@@ -198,11 +199,11 @@ def reference() -> str:
     section("frontends", "Name to front-end; `type` chooses it.", *of("frontend"))
     section(
         "detectors",
-        "Front-end, back-end, input policy and training; or `adopted` or `foreign`, see "
+        "Front-end, back-end, input policy and training; or `pretrained` or `external_scores`, see "
         "[studies.md](studies.md).",
         "detector",
-        "adopted",
-        "foreign",
+        "pretrained",
+        "external_scores",
         *of("backend"),
         "input",
         "source",

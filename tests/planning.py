@@ -67,10 +67,10 @@ def study_with_everything(folder: Path) -> Study:
     for name in ("config.json", "model.safetensors"):
         (folder / "backbone" / name).write_text("{}")
     backbone = {"family": "wavlm", "folder": str(folder / "backbone")}
-    write_detector(folder / "adopted", frontend={"type": "ssl", "backbone": backbone})
-    detectors["adopted"] = {"folder": str(folder / "adopted")}
+    write_detector(folder / "pretrained", frontend={"type": "ssl", "backbone": backbone})
+    detectors["pretrained"] = {"folder": str(folder / "pretrained")}
     given = {"path": str(folder / "scores.tsv"), "format": "tsv", "higher": "bonafide"}
-    detectors["foreign"] = {
+    detectors["external_scores"] = {
         "scores": [{"corpus": "mini", "split": split, **given} for split in ("dev", "eval")]
     }
     detectors["wider_{n}"] = {**detectors["fbank_cnn"], "grid": {"n": [16000, 36000]}}
@@ -84,7 +84,7 @@ def study_with_everything(folder: Path) -> Study:
         "input": {"length": 16000},
         "train": {"data": [{"corpus": "mini"}]},
     }
-    config["fusion"]["all"]["detectors"].append("foreign")
+    config["fusion"]["all"]["detectors"].append("external_scores")
     config["exports"]["calibrated"] = True
     config["tdcf"] = [
         {

@@ -11,8 +11,8 @@ from spoofscope.errors import ConfigError, TableError
 from spoofscope.score_formats import (
     FORMATS,
     polarity_warning,
-    read_foreign_scores,
-    write_foreign_scores,
+    read_external_scores,
+    write_external_scores,
 )
 
 TRIALS = pl.DataFrame(
@@ -50,23 +50,23 @@ def file(tmp_path):
 )
 def test_each_format(file, format, text):
     expected = {"LA_E_1": 1.5, "LA_E_2": -0.2, "set one-a": -3.0}
-    frame = read_foreign_scores(file(text), format, trials=TRIALS)
+    frame = read_external_scores(file(text), format, trials=TRIALS)
     assert dict(frame.iter_rows()) == expected
     if format not in ("tsv", "csv", "asvspoof5"):
         # Without trials, a blank in a name could as well end a field.
         with pytest.raises(TableError, match=r"line [34]: .* has more fields than format"):
-            read_foreign_scores(file(text), format)
+            read_external_scores(file(text), format)
         text, expected = text.replace("set one-a", "set_one-a"), {**expected}
         expected["set_one-a"] = expected.pop("set one-a")
     for higher, sign in (("bonafide", 1), ("spoof", -1)):
-        frame = read_foreign_scores(file(text), format, higher=higher)
+        frame = read_external_scores(file(text), format, higher=higher)
         assert dict(frame.iter_rows()) == {name: sign * x for name, x in expected.items()}
 
 
 def test_columns_are_named(file):
     text = "file,p_fake,truth\nLA_E_2.wav,0.9,fake\nLA_E_1.wav,0.1,real\nb/set one/a.wav,0.8,fake\n"
     columns = {"utt_id": "file", "score": "p_fake", "label": "truth"}
-    frame = read_foreign_scores(file(text), "csv", higher="spoof", columns=columns, trials=TRIALS)
+    frame = read_external_scores(file(text), "csv", higher="spoof", columns=columns, trials=TRIALS)
     # In the order of the trials; the last is found by the name of its audio file.
     assert frame.rows() == [("LA_E_1", -0.1), ("LA_E_2", -0.9), ("set one-a", -0.8)]
 
@@ -96,7 +96,7 @@ def test_columns_are_named(file):
 def test_a_bad_line_is_named(file, format, text, message):
     path = file(text)
     with pytest.raises(TableError) as caught:
-        read_foreign_scores(path, format)
+        read_external_scores(path, format)
     assert str(caught.value).startswith(f"{path}: {message}")
 
 
@@ -104,42 +104,42 @@ def test_bytes_that_are_no_text(tmp_path):
     path = tmp_path / "scores.txt"
     path.write_bytes(b"a 1\nb\xff 2\n")
     with pytest.raises(TableError, match="line 2: not UTF-8"):
-        read_foreign_scores(path, "file_score")
+        read_external_scores(path, "file_score")
     with pytest.raises(TableError, match="no such score file"):
-        read_foreign_scores(tmp_path / "none.txt", "file_score")
+        read_external_scores(tmp_path / "none.txt", "file_score")
 
 
 def test_what_cannot_be_asked_for(file):
     path = file("a 1\n")
     with pytest.raises(ConfigError, match="did you mean 'asvspoof5'"):
-        read_foreign_scores(path, "asvspoof-5")
+        read_external_scores(path, "asvspoof-5")
     with pytest.raises(ConfigError, match="must be one of bonafide, spoof, not 'fake'"):
-        read_foreign_scores(path, "file_score", higher="fake")
+        read_external_scores(path, "file_score", higher="fake")
     with pytest.raises(ConfigError, match="no header"):
-        read_foreign_scores(path, "file_score", columns={"score": "s"})
+        read_external_scores(path, "file_score", columns={"score": "s"})
     with pytest.raises(ConfigError, match="did you mean 'score'"):
-        read_foreign_scores(path, "csv", columns={"scores": "s"})
+        read_external_scores(path, "csv", columns={"scores": "s"})
 
 
 def test_the_scores_must_be_of_the_trials(file):
     text = "LA_E_1 1\nLA_E_2 2\nset one-a 3\nLA_E_9 4\nLA_E_8 5\n"
     with pytest.raises(TableError, match=r"line 4: 'LA_E_9' is none of the trials, nor are 1 more"):
-        read_foreign_scores(file(text), "file_score", trials=TRIALS)
-    kept = read_foreign_scores(file(text), "file_score", trials=TRIALS, ignore_others=True)
+        read_external_scores(file(text), "file_score", trials=TRIALS)
+    kept = read_external_scores(file(text), "file_score", trials=TRIALS, ignore_others=True)
     assert kept["score"].to_list() == [1, 2, 3]
     with pytest.raises(TableError, match="lacks 1 of the trials in the list of trials: 'set one-a"):
-        read_foreign_scores(file("LA_E_1 1\nLA_E_2 2\n"), "file_score", trials=TRIALS)
+        read_external_scores(file("LA_E_1 1\nLA_E_2 2\n"), "file_score", trials=TRIALS)
     with pytest.raises(TableError, match="no scores of the trials"):
-        read_foreign_scores(file("x 1\n"), "file_score", trials=TRIALS, ignore_others=True)
+        read_external_scores(file("x 1\n"), "file_score", trials=TRIALS, ignore_others=True)
     wrong = "LA_E_1 - bonafide 1\nLA_E_2 - bonafide 2\nset one-a A08 spoof 3\n"
     with pytest.raises(TableError, match="line 2: 'LA_E_2' is bonafide here and spoof among"):
-        read_foreign_scores(file(wrong), "asvspoof2019", trials=TRIALS)
+        read_external_scores(file(wrong), "asvspoof2019", trials=TRIALS)
 
 
 def test_two_files_of_one_name_are_not_confused(file):
     trials = pl.DataFrame({"utt_id": ["x", "y"], "path": ["1/a.wav", "2/a.wav"]})
     with pytest.raises(TableError, match=r"line 1: '1/a\.wav' is none of the trials"):
-        read_foreign_scores(file("1/a.wav 1\n2/a.wav 2\n"), "file_score", trials=trials)
+        read_external_scores(file("1/a.wav 1\n2/a.wav 2\n"), "file_score", trials=trials)
 
 
 def test_inverted_scores_are_remarked_on():
@@ -153,10 +153,10 @@ def test_inverted_scores_are_remarked_on():
 
 def test_the_submission_format_to_the_letter(tmp_path):
     scores = pl.DataFrame({"utt_id": ["E_0000000002", "E_0000000001"], "score": [0.1, -12.5]})
-    write_foreign_scores(tmp_path / "a", scores, "asvspoof5")
+    write_external_scores(tmp_path / "a", scores, "asvspoof5")
     expected = b"filename\tcm-score\nE_0000000002\t0.1\nE_0000000001\t-12.5\n"
     assert (tmp_path / "a").read_bytes() == expected
-    write_foreign_scores(tmp_path / "b", scores, "asvspoof2021")
+    write_external_scores(tmp_path / "b", scores, "asvspoof2021")
     assert (tmp_path / "b").read_bytes() == b"E_0000000002 0.1\nE_0000000001 -12.5\n"
     trials = pl.DataFrame(
         {
@@ -165,7 +165,7 @@ def test_the_submission_format_to_the_letter(tmp_path):
             "attack": ["-", "A17"],
         }
     )
-    write_foreign_scores(tmp_path / "c", scores, "asvspoof2019", trials)
+    write_external_scores(tmp_path / "c", scores, "asvspoof2019", trials)
     expected = b"E_0000000001 - bonafide -12.5\nE_0000000002 A17 spoof 0.1\n"
     assert (tmp_path / "c").read_bytes() == expected
 
@@ -174,15 +174,15 @@ def test_what_cannot_be_written(tmp_path):
     path = tmp_path / "out"
     scores = pl.DataFrame({"utt_id": ["a b"], "score": [1.0]})
     with pytest.raises(TableError, match="'a b' cannot be written in format 'asvspoof2021'"):
-        write_foreign_scores(path, scores, "asvspoof2021")
+        write_external_scores(path, scores, "asvspoof2021")
     with pytest.raises(TableError, match="the score of 'a b' is nan"):
-        write_foreign_scores(path, scores.with_columns(score=math.nan), "asvspoof5")
+        write_external_scores(path, scores.with_columns(score=math.nan), "asvspoof5")
     with pytest.raises(ConfigError, match="a manifest is needed"):
-        write_foreign_scores(path, scores, "asvspoof2019")
+        write_external_scores(path, scores, "asvspoof2019")
     with pytest.raises(ConfigError, match="cannot be written as 'csv'"):
-        write_foreign_scores(path, scores, "csv")
+        write_external_scores(path, scores, "csv")
     with pytest.raises(TableError, match="lacks 3 of the trials"):
-        write_foreign_scores(path, scores, "asvspoof5", TRIALS)
+        write_external_scores(path, scores, "asvspoof5", TRIALS)
     assert not path.exists()
 
 
@@ -194,8 +194,8 @@ _NAMES = st.text("abz019_- ", min_size=1).filter(lambda name: name == name.strip
 def test_what_is_written_reads_back_as_the_same_numbers(tmp_path_factory, values):
     path = tmp_path_factory.mktemp("scores") / "out.tsv"
     scores = pl.DataFrame({"utt_id": list(values), "score": list(values.values())})
-    write_foreign_scores(path, scores, "asvspoof5")
-    assert read_foreign_scores(path, "asvspoof5").equals(scores)
+    write_external_scores(path, scores, "asvspoof5")
+    assert read_external_scores(path, "asvspoof5").equals(scores)
 
 
 @settings(max_examples=60, deadline=None)
@@ -205,7 +205,7 @@ def test_any_text_is_read_or_refused_with_a_message(tmp_path_factory, format, te
     path.write_bytes(text.encode(errors="surrogatepass"))
     message = ""
     try:
-        understood = read_foreign_scores(path, format).height
+        understood = read_external_scores(path, format).height
     except TableError as error:
         understood, message = 0, str(error)
     assert understood or str(path) in message

@@ -342,8 +342,8 @@ def with_others(folder: Path, **told: Any) -> dict[str, Any]:
 def test_detectors_of_others_are_runs(tmp_path):
     study = Study(with_others(tmp_path / "theirs"))
     theirs, published = study.run_of("theirs"), study.run_of("published")
-    assert (theirs.kind, theirs.seeds) == ("adopted", (0,))
-    assert (published.kind, published.seeds) == ("foreign", (0,))
+    assert (theirs.kind, theirs.seeds) == ("pretrained", (0,))
+    assert (published.kind, published.seeds) == ("external_scores", (0,))
     assert {key: theirs.settings[key] for key in ("frontend", "backend", "input")} == {
         key: DETECTOR[key] for key in ("frontend", "backend", "input")
     }
@@ -361,7 +361,7 @@ def test_detectors_of_others_are_runs(tmp_path):
     assert ids(small()).items() <= {run.detector: run.id for run in study.runs.values()}.items()
 
 
-def test_an_adopted_detector_is_what_its_folder_says_wherever_it_lies(tmp_path):
+def test_a_pretrained_detector_is_what_its_folder_says_wherever_it_lies(tmp_path):
     here, there = Study(with_others(tmp_path / "a")), Study(with_others(tmp_path / "b"))
     assert here.run_of("theirs") == there.run_of("theirs")
     other = Study(with_others(tmp_path / "a", weights_sha256="1" * 64))

@@ -1,7 +1,7 @@
 """Score files of others: reading them as ours, and writing ours in their formats.
 
 Ours are TSV with utt_id and score, higher = more bona fide (`tables.read_scores`). Which end of a
-foreign file's scores speaks for bona fide cannot be seen in it, so the caller says so.
+external file's scores speaks for bona fide cannot be seen in it, so the caller says so.
 """
 
 import logging
@@ -60,7 +60,7 @@ class _Row(NamedTuple):
     label: str | None
 
 
-def read_foreign_scores(
+def read_external_scores(
     path: str | Path,
     format: str,
     *,
@@ -275,7 +275,7 @@ def polarity_warning(scores: pl.DataFrame, trials: pl.DataFrame) -> str | None:
     )
 
 
-def write_foreign_scores(
+def write_external_scores(
     path: str | Path, scores: pl.DataFrame, format: str, trials: pl.DataFrame | None = None
 ) -> None:
     """Write scores in the format of a challenge; higher stays more bona fide.

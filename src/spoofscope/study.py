@@ -280,12 +280,12 @@ def local_gpu() -> int:
 def kind_of(entry: Mapping[str, Any]) -> str:
     """Where an entry of `detectors` gets its scores from, which is its definition in the schema.
 
-    `detector`: it is trained; `adopted`: its folder comes from elsewhere; `foreign`: only its
-    scores do.
+    `detector`: it is trained; `pretrained`: its folder comes from elsewhere;
+    `external_scores`: only its scores do.
     """
     if "folder" in entry:
-        return "adopted"
-    return "foreign" if "scores" in entry else "detector"
+        return "pretrained"
+    return "external_scores" if "scores" in entry else "detector"
 
 
 def _disagreement_name(entry: Config) -> str:
@@ -328,7 +328,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Absent:
-    """What an adopted detector lacks.
+    """What a pretrained detector lacks.
 
     kind: detector or backbone. name: of the detector. place: where it is looked for. message: what
     is said where it is needed.
@@ -351,12 +351,12 @@ class Study:
         layout: where everything lies in it.
         runs: run id to :class:`Run`, in the order of the study file.
         grids: name to :class:`grids.Grid`, of those whose points have error rates.
-        absent: what adopted detectors lack; empty but for `absent_detectors`.
+        absent: what pretrained detectors lack; empty but for `absent_detectors`.
 
     Args:
         config: the study file's content.
         placed: where a folder that the workflow makes is put, from where it would be by itself.
-        absent_detectors: take a study whose adopted detectors are not all there yet; they are in
+        absent_detectors: take a study whose pretrained detectors are not all there yet; they are in
             `absent`, and nothing can be planned. Otherwise they are refused.
 
     Raises:
@@ -722,9 +722,9 @@ class Study:
                 self._dataset(source["corpus"], "train", f"{where}.reference[{i}].corpus")
 
     def _check_explained(self, name: str, detector: Config, where: str, baseline: str) -> None:
-        if kind_of(detector) == "foreign":
+        if kind_of(detector) == "external_scores":
             raise ConfigError(f"{where}: of {name!r} there are only scores, nothing to explain")
-        untrained = kind_of(detector) == "adopted" and "reference" not in detector
+        untrained = kind_of(detector) == "pretrained" and "reference" not in detector
         if baseline == "centroid" and untrained:
             raise ConfigError(
                 f"{where}: the baseline 'centroid' is the mean of bona fide training data, and the "
@@ -895,7 +895,7 @@ class Study:
 
     def _sets_of(self, detector: str) -> list[tuple[str, str]]:
         entry = self.config["detectors"][detector]
-        if kind_of(entry) == "foreign":
+        if kind_of(entry) == "external_scores":
             return [(scores["corpus"], scores["split"]) for scores in entry["scores"]]
         sets = entry.get("score", self.config.get("score"))
         return list(
@@ -1009,11 +1009,11 @@ class Study:
     def _resolved(self, name: str) -> Run:
         entry = self.config["detectors"][name]
         kind = kind_of(entry)
-        if kind == "adopted":
-            settings = self._adopted(name, entry)
+        if kind == "pretrained":
+            settings = self._pretrained(name, entry)
             # Where the folder lies is no part of what it holds.
             return Run(f"{name}-{hash8(settings['sha256'])}", name, kind, settings, (0,))
-        if kind == "foreign":
+        if kind == "external_scores":
             settings = {"scores": copy.deepcopy(entry["scores"])}
             return Run(f"{name}-{hash8(settings)}", name, kind, settings, (0,))
         settings = self._run_settings(name)
@@ -1021,7 +1021,7 @@ class Study:
         seeds = tuple(entry.get("seeds", [1]))
         return Run(f"{name}-{hash8(_as_hashed(identity))}", name, kind, settings, seeds)
 
-    def _adopted(self, name: str, entry: Config) -> Config:
+    def _pretrained(self, name: str, entry: Config) -> Config:
         """What a detector folder says about itself, and the hash of where it says so."""
         where = f"detectors.{name}.folder"
         path = Path(entry["folder"]) / "detector.json"
@@ -1130,7 +1130,7 @@ class Study:
         return [_source_text(source) for source in sources]
 
     def train_sources(self, detector: str) -> list[Config]:
-        """What a detector is trained on; of an adopted one what stands for it, if anything does."""
+        """What a detector is trained on; of a pretrained one its `reference`, if it has one."""
         entry = self.config["detectors"][detector]
         if kind_of(entry) != "detector":
             return list(entry.get("reference", []))
@@ -1175,7 +1175,7 @@ class Study:
 
     def detector_seeds(self) -> list[tuple[str, int]]:
         """Every (run id, seed) that has a detector folder."""
-        with_folder = self.runs_of("detector", "adopted")
+        with_folder = self.runs_of("detector", "pretrained")
         return [(run_id, seed) for run_id in with_folder for seed in self.runs[run_id].seeds]
 
     # --- features --------------------------------------------------------------------------

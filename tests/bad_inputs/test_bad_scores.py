@@ -361,7 +361,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 # Format, content, what the refusal says (or the ids that are read).
-FOREIGN: dict[str, tuple[str, str | bytes, str | list[str]]] = {
+EXTERNAL: dict[str, tuple[str, str | bytes, str | list[str]]] = {
     "good": ("file_score", "a 1\nb -2e-1\n", ["a", "b"]),
     "tabs and several blanks": ("file_score", "a\t1\n b \t 2 \n", ["a", "b"]),
     "three columns as two": (
@@ -429,9 +429,9 @@ FOREIGN: dict[str, tuple[str, str | bytes, str | list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("case", FOREIGN)
+@pytest.mark.parametrize("case", EXTERNAL)
 def test_files_of_others(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    format, content, expected = FOREIGN[case]
+    format, content, expected = EXTERNAL[case]
     theirs, ours = tmp_path / "theirs", tmp_path / "ours.tsv"
     theirs.write_bytes(content.encode() if isinstance(content, str) else content)
     code = main(["import-scores", format, str(theirs), str(ours), "--higher", "bonafide"])

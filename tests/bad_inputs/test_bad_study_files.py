@@ -347,7 +347,7 @@ def test_a_study_of_scores_has_no_frontends():
         "corpora": {"own": {"type": "folder", "path": "/data/own"}},
         "detectors": {"theirs": {"scores": [scores]}},
     }
-    assert [run.kind for run in Study(config).runs.values()] == ["foreign"]
+    assert [run.kind for run in Study(config).runs.values()] == ["external_scores"]
 
 
 def test_a_tilde_is_the_home_folder_in_paths_and_nowhere_else(monkeypatch):

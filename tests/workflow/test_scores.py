@@ -1,4 +1,4 @@
-"""What a study can ask about scores: exports, foreign scores, comparisons, reliability, t-DCF."""
+"""What a study can ask about scores: exports, external scores, comparisons, reliability, t-DCF."""
 
 import copy
 

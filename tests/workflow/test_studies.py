@@ -1,4 +1,4 @@
-"""Studies with detectors of others: adopted folders, imported scores, and a fusion of all."""
+"""Studies with detectors of others: pretrained ones, imported scores, and a fusion of all."""
 
 import copy
 import csv
@@ -34,8 +34,8 @@ def write_scores_of_others(folder: Path, made: Path) -> None:
         (folder / f"{split}.txt").write_text("filename\tcm-score\n" + "".join(lines))
 
 
-def mixed_study(adopted: str) -> dict[str, Any]:
-    """The tiny study with one detector trained, the former one adopted, and its scores imported."""
+def mixed_study(folder: str) -> dict[str, Any]:
+    """The tiny study with one detector trained, its twin pretrained, and scores imported."""
     study = copy.deepcopy(TINY_STUDY)
     own = study["detectors"].pop("lfcc_linear")
     own["train"]["recipe"]["epochs"] = 1
@@ -47,14 +47,14 @@ def mixed_study(adopted: str) -> dict[str, Any]:
             "grid": {"epochs": [1]},
             "train": {**own["train"], "recipe": {**own["train"]["recipe"], "epochs": "{epochs}"}},
         },
-        "theirs": {"folder": adopted, "reference": [{"corpus": "talkers"}]},
+        "theirs": {"folder": folder, "reference": [{"corpus": "talkers"}]},
         "published": {
             "scores": [
                 {**theirs, "split": split, "path": f"published/{split}.txt"}
                 for split in ("dev", "eval")
             ]
         },
-        "narrow": {"folder": adopted, "score": [{"corpus": "talkers", "splits": ["dev"]}]},
+        "narrow": {"folder": folder, "score": [{"corpus": "talkers", "splits": ["dev"]}]},
     }
     study["fusion"] = {
         "all": {
@@ -118,7 +118,7 @@ def test_detectors_of_others_are_scored_like_any_other(mixed):
     # A detector with test sets of its own is scored there alone.
     assert results(mixed, "scores/narrow-*/seed0/talkers.dev.tsv")
     assert not list(mixed.folder.glob("results/mixed/scores/narrow-*/seed0/talkers.eval.tsv"))
-    # What is explained, and held against measures, is what was adopted.
+    # What is explained, and held against measures, is the pretrained one.
     assert results(mixed, "attributions/theirs-*/seed0/talkers.safetensors")
     assert results(mixed, "artefacts/published-*/seed0/talkers.eval.correlations.tsv")
 
@@ -138,7 +138,9 @@ def test_tables_and_report_say_where_detectors_come_from(mixed):
     runs = {row["detector"]: row for row in rows_of(results(mixed, "tables/runs.tsv"))}
     assert list(runs) == ["lfcc_1", "theirs", "published", "narrow"]
     assert runs["lfcc_1"]["source"] == "trained"
-    assert runs["theirs"]["source"].startswith("adopted from results/tiny/detectors/lfcc_linear-")
+    assert runs["theirs"]["source"].startswith(
+        "pretrained, from results/tiny/detectors/lfcc_linear-"
+    )
     assert runs["published"]["source"] == "scores of published/dev.txt, published/eval.txt"
     assert [runs[name]["frontend"] for name in runs] == ["lfcc", "lfcc", "-", "lfcc"]
     headline = rows_of(results(mixed, "tables/headline.tsv"))
@@ -153,7 +155,7 @@ def test_tables_and_report_say_where_detectors_come_from(mixed):
     assert ("narrow", "dev") in cells
     assert ("narrow", "eval") not in cells
     page = results(mixed, "report/index.html").read_text()
-    assert "adopted from results/tiny/detectors/lfcc_linear-" in page
+    assert "pretrained, from results/tiny/detectors/lfcc_linear-" in page
     assert "scores of published/dev.txt, published/eval.txt" in page
 
 
@@ -180,7 +182,7 @@ def test_other_scores_make_what_follows_stale(mixed_copy):
     path.write_text("".join([lines[0], lines[1].split("\t")[0] + "\t12.5\n", *lines[2:]]))
     stale = {job.rule for job in mixed_copy.plan("--configfile", "mixed.yaml")}
     assert {"import_scores", "apply_fusion", "compute_metrics", "report"} <= stale
-    assert not {"adopt", "train", "score", "gather_scores"} & stale
+    assert not {"copy_pretrained", "train", "score", "gather_scores"} & stale
     path.write_text("".join(lines[:-1]))
     (scores,) = (mixed_copy.folder / "results/mixed").glob("scores/published-*/seed0/*.eval.tsv")
     scores = str(scores.relative_to(mixed_copy.folder))
@@ -198,11 +200,13 @@ def test_a_damaged_or_missing_detector_is_refused(mixed_copy):
     )
     # Where a detector lies is no part of what it is.
     mixed_copy.write_study(mixed_study("theirs"), "mixed.yaml")
-    (adopted, _) = [
-        job for job in mixed_copy.plan("--configfile", "mixed.yaml") if job.rule == "adopt"
+    (copying, _) = [
+        job
+        for job in mixed_copy.plan("--configfile", "mixed.yaml")
+        if job.rule == "copy_pretrained"
     ]
-    assert (mixed_copy.folder / adopted.outputs[0]).exists()
+    assert (mixed_copy.folder / copying.outputs[0]).exists()
     content = (elsewhere / "model.safetensors").read_bytes()
     (elsewhere / "model.safetensors").write_bytes(content[:-4] + b"\0\0\0\1")
-    refused = mixed_copy.refuse(adopted.outputs[0], "--configfile", "mixed.yaml")
+    refused = mixed_copy.refuse(copying.outputs[0], "--configfile", "mixed.yaml")
     assert "theirs/model.safetensors is not the file that it was" in refused

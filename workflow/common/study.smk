@@ -82,8 +82,8 @@ def one_of(names):
 wildcard_constraints:
     corpus=one_of([*STUDY.corpora, *STUDY.copies]),
     run=one_of(STUDY.runs),
-    adopted=one_of(PLAN.training.adopted),
-    foreign=one_of(PLAN.scoring.foreign),
+    pretrained=one_of(PLAN.training.pretrained),
+    external_scores=one_of(PLAN.scoring.external_scores),
     fusion=one_of(PLAN.scoring.fusions),
     system=one_of([*STUDY.runs, *PLAN.scoring.fusions]),
     features=one_of(PLAN.features.ids),

@@ -33,7 +33,7 @@ rule gather_scores:
     log:
         f"{LOGS}/gather_scores/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.log",
     wildcard_constraints:
-        run=one_of(STUDY.runs_of("detector", "adopted")),
+        run=one_of(STUDY.runs_of("detector", "pretrained")),
     localrule: True
     conda:
         ENVIRONMENT

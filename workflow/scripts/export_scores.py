@@ -6,7 +6,7 @@ with job(snakemake) as cfg:
     import polars as pl
 
     from spoofscope.errors import DetectorError
-    from spoofscope.score_formats import write_foreign_scores
+    from spoofscope.score_formats import write_external_scores
     from spoofscope.selection.calibration import log_likelihood_ratios
     from spoofscope.settings import stored_calibration
     from spoofscope.tables import read_scores
@@ -21,4 +21,4 @@ with job(snakemake) as cfg:
             )
         ratios = log_likelihood_ratios(scores["score"].to_numpy(), calibration)
         scores = scores.with_columns(score=pl.Series(ratios))
-    write_foreign_scores(snakemake.output[0], scores, "asvspoof5")
+    write_external_scores(snakemake.output[0], scores, "asvspoof5")

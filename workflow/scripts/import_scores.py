@@ -7,12 +7,12 @@ from spoofscope.job import job
 with job(snakemake) as cfg:
     import polars as pl
 
-    from spoofscope.score_formats import polarity_warning, read_foreign_scores
+    from spoofscope.score_formats import polarity_warning, read_external_scores
     from spoofscope.tables import read_manifest, write_scores
 
     entry = cfg["entry"]
     trials = read_manifest(snakemake.input.manifest).filter(pl.col("split") == entry["split"])
-    scores = read_foreign_scores(
+    scores = read_external_scores(
         snakemake.input.scores,
         entry["format"],
         higher=entry["higher"],

@@ -26,11 +26,11 @@ def add(commands: Subcommands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; the return value is the exit code."""
-    from spoofscope.score_formats import write_foreign_scores
+    from spoofscope.score_formats import write_external_scores
     from spoofscope.tables import read_scores
 
     scores = read_scores(options.scores)
     check_output(options.out, options.scores)
-    write_foreign_scores(options.out, scores, options.format, trials_of(options))
+    write_external_scores(options.out, scores, options.format, trials_of(options))
     print(f"{shown(options.out)}: {scores.height} scores")
     return 0

@@ -13,7 +13,7 @@ def add(commands: Subcommands) -> None:
     parser = commands.add_parser(
         "import-scores",
         help="somebody else's scores as ours",
-        description="Writes utt_id and score, higher = more bona fide, from a foreign score file.",
+        description="Writes utt_id and score, higher = more bona fide, of an external file.",
         epilog="formats: asvspoof2019 (utterance source key score), asvspoof2021 and file_score "
         "(utterance score), file_score_label, file_label_score, asvspoof5 (header filename, "
         "cm-score; tabs), csv, tsv",
@@ -48,14 +48,14 @@ def add(commands: Subcommands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; the return value is the exit code."""
-    from spoofscope.score_formats import polarity_warning, read_foreign_scores
+    from spoofscope.score_formats import polarity_warning, read_external_scores
     from spoofscope.tables import write_scores
 
     wrong = [pair for pair in options.columns if "=" not in pair]
     if wrong:
         raise ConfigError(f"--columns: {wrong[0]!r} is not of the form OURS=THEIRS")
     trials = trials_of(options)
-    scores = read_foreign_scores(
+    scores = read_external_scores(
         options.file,
         options.format,
         higher=options.higher,

@@ -47,7 +47,7 @@ def draw(path: str, outputs: Mapping[str, str]) -> None:
 
     A row is a detector, with detectors that differ in nothing but their data together. Columns are
     the generators of each set that a detector was trained on a part of, and their mean over those
-    that the row has not seen; of a set that is foreign to all rows, all spoofs together. Frames
+    that the row has not seen; of a set that no row was trained on, all spoofs together. Frames
     tell what a detector knew of a generator. Colours always run from 0 to 50 %.
 
     Args:
@@ -116,7 +116,7 @@ def draw(path: str, outputs: Mapping[str, str]) -> None:
 
 
 def _columns(table: pl.DataFrame) -> list[list[_Column]]:
-    """Groups of columns: a set's generators, then their mean; or all spoofs of a foreign set."""
+    """Groups of columns: generators and their mean; or all spoofs of a set no row was trained on."""
     sets = table.select("corpus", "split").unique(maintain_order=True).rows()
     own = {place: table.filter(corpus=place[0], split=place[1]) for place in sets}
     at_home = {place for place in sets if own[place]["relation"].is_in(list(_FRAMES)).any()}

@@ -35,9 +35,9 @@ class Comparisons(Stage):
     def _source_of(self, run: Run) -> str:
         """Where a run comes from, for people."""
         entry = self.study.config["detectors"][run.detector]
-        if run.kind == "adopted":
-            return f"adopted from {entry['folder']}"
-        if run.kind == "foreign":
+        if run.kind == "pretrained":
+            return f"pretrained, from {entry['folder']}"
+        if run.kind == "external_scores":
             paths = dict.fromkeys(scores["path"] for scores in entry["scores"])
             return f"scores of {', '.join(paths)}"
         return "trained"
@@ -112,7 +112,7 @@ class Comparisons(Stage):
             Scoring(system, seed, corpus, split)
             for system, seed in self.study.chosen("exports")
             for corpus, split in self.study.scored_by(system)
-            if (corpus, split) in sets and system not in self._scoring.foreign
+            if (corpus, split) in sets and system not in self._scoring.external_scores
         ]
 
     @rule(absent=NO_EXPORTS, when=lambda self: "exports" in self.study.config)

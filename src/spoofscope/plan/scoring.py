@@ -25,9 +25,9 @@ class Scores(Stage):
         self._training = training
 
     @cached_property
-    def foreign(self) -> list[str]:
+    def external_scores(self) -> list[str]:
         """Ids of the detectors of which there are only scores."""
-        return self.study.runs_of("foreign")
+        return self.study.runs_of("external_scores")
 
     @cached_property
     def fusions(self) -> dict[str, str]:
@@ -79,17 +79,17 @@ class Scores(Stage):
         )
 
     @rule()
-    def import_scores(self, foreign: str, corpus: str, split: str) -> Work:
+    def import_scores(self, external_scores: str, corpus: str, split: str) -> Work:
         """Take a score file from elsewhere into the study."""
         entry = next(
             entry
-            for entry in self.study.run(foreign).settings["scores"]
+            for entry in self.study.run(external_scores).settings["scores"]
             if (entry["corpus"], entry["split"]) == (corpus, split)
         )
         return Work(
             inputs={"manifest": self._data.manifest(corpus), "scores": Product(entry["path"])},
             settings={
-                "run": foreign,
+                "run": external_scores,
                 "entry": entry,
                 "files": self.outside.files([entry["path"]]),
             },
@@ -141,7 +141,7 @@ class Scores(Stage):
         job: Job
         if system in self.fusions:
             job = self.apply_fusion(system, corpus, split)
-        elif system in self.foreign:
+        elif system in self.external_scores:
             job = self.import_scores(system, corpus, split)
         else:
             job = self.gather_scores(system, int(seed), corpus, split)
@@ -153,7 +153,7 @@ class Scores(Stage):
         """
         if system in self.fusions:
             return self.fusion(system)
-        if system in self.foreign:
+        if system in self.external_scores:
             return None
         return self._training.described(system, int(seed))
 

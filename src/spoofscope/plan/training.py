@@ -21,14 +21,14 @@ class Training(Stage):
         self._features = features
 
     @cached_property
-    def adopted(self) -> list[str]:
+    def pretrained(self) -> list[str]:
         """Ids of the detectors that were trained elsewhere."""
-        return self.study.runs_of("adopted")
+        return self.study.runs_of("pretrained")
 
     # --- what a training reads -------------------------------------------------------------
 
     def sources(self, run: str, *kinds: str) -> list[tuple[str, str]]:
-        """The (corpus, split) that a training reads, of an adopted detector its reference.
+        """The (corpus, split) that a training reads, of a pretrained detector its reference.
 
         Args:
             kinds: `train` and `dev`, in the order in which they are wanted.
@@ -56,7 +56,7 @@ class Training(Stage):
     def backbone(self, run: str) -> list[Product]:
         """The files that a detector's backbone is loaded from."""
         products = self._features.of_backbone(self.study.run(run).settings["frontend"])
-        if run not in self.adopted:
+        if run not in self.pretrained:
             return products
         # A detector that brings all weights needs no more of its backbone than the configuration.
         return [path for path in products if isinstance(path.maker, Job) or Path(path).exists()]
@@ -109,9 +109,9 @@ class Training(Stage):
         )
 
     @rule()
-    def adopt(self, adopted: str) -> Work:
+    def copy_pretrained(self, pretrained: str) -> Work:
         """Take a detector folder from elsewhere into the study."""
-        run = self.study.run(adopted)
+        run = self.study.run(pretrained)
         folder = Path(self.study.config["detectors"][run.detector]["folder"])
         files = {
             "detector": Product(str(folder / "detector.json")),
@@ -120,7 +120,7 @@ class Training(Stage):
         return Work(
             inputs=files,
             settings={
-                "run": adopted,
+                "run": pretrained,
                 "sha256": run.settings["sha256"],
                 "weights_sha256": run.settings["weights_sha256"],
                 "files": self.outside.files([files["model"]]),
@@ -131,7 +131,7 @@ class Training(Stage):
         )
 
     def _folder(self, run: str, seed: int) -> Job:
-        return self.adopt(run) if run in self.adopted else self.train(run, seed)
+        return self.copy_pretrained(run) if run in self.pretrained else self.train(run, seed)
 
     def described(self, run: str, seed: int) -> Product:
         """The description of a detector, which knows its threshold and calibration."""

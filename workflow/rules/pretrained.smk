@@ -1,22 +1,22 @@
 # Detectors that were trained elsewhere, and scores of those that others keep to themselves.
 
 
-rule adopt:
+rule copy_pretrained:
     """Take a detector folder from elsewhere into the study, checked and unchanged."""
     input:
-        unpack(PLAN.training.adopt.inputs),
+        unpack(PLAN.training.copy_pretrained.inputs),
     output:
-        model=LAYOUT.detector_file("{adopted}", 0, "model.safetensors"),
-        detector=LAYOUT.detector_file("{adopted}", 0, "detector.json"),
+        model=LAYOUT.detector_file("{pretrained}", 0, "model.safetensors"),
+        detector=LAYOUT.detector_file("{pretrained}", 0, "detector.json"),
     log:
-        f"{LOGS}/adopt/{{adopted}}.log",
+        f"{LOGS}/copy_pretrained/{{pretrained}}.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        cfg=PLAN.training.adopt.params,
+        cfg=PLAN.training.copy_pretrained.params,
     script:
-        "../scripts/adopt.py"
+        "../scripts/copy_pretrained.py"
 
 
 rule import_scores:
@@ -24,9 +24,9 @@ rule import_scores:
     input:
         unpack(PLAN.scoring.import_scores.inputs),
     output:
-        LAYOUT.scores(Scoring("{foreign}", 0, "{corpus}", "{split}")),
+        LAYOUT.scores(Scoring("{external_scores}", 0, "{corpus}", "{split}")),
     log:
-        f"{LOGS}/import_scores/{{foreign}}/{{corpus}}.{{split}}.log",
+        f"{LOGS}/import_scores/{{external_scores}}/{{corpus}}.{{split}}.log",
     localrule: True
     conda:
         ENVIRONMENT
