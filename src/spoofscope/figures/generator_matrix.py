@@ -116,7 +116,7 @@ def draw(path: str, outputs: Mapping[str, str]) -> None:
 
 
 def _columns(table: pl.DataFrame) -> list[list[_Column]]:
-    """Groups of columns: generators and their mean; or all spoofs of a set no row was trained on."""
+    """Groups of columns: generators and their mean; or all spoofs, of a set no row trained on."""
     sets = table.select("corpus", "split").unique(maintain_order=True).rows()
     own = {place: table.filter(corpus=place[0], split=place[1]) for place in sets}
     at_home = {place for place in sets if own[place]["relation"].is_in(list(_FRAMES)).any()}
