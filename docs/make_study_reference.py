@@ -65,19 +65,19 @@ def defaults_of_components() -> dict[str, Config]:
     from spoofscope.training.recipe import resolve_recipe
 
     found: dict[str, Config] = {}
-    for name in corpora.available():
+    for name in corpora.CORPORA.available():
         options = {"type": name, **({"file": "x.csv"} if name == "table" else {})}
         corpus = corpora.build(options, Path("nowhere"), key=name)
         found[f"corpus_{name}"] = {**corpus.options, **dict.fromkeys(options, REQUIRED)}
     with tempfile.TemporaryDirectory() as folder:
         fetch_backbone({"family": "wavlm", "tiny": {}}, folder, 1)
-        for name in frontends.available():
+        for name in frontends.FRONT_ENDS.available():
             options = {"type": name}
             if name == "ssl":
                 options["backbone"] = {"family": "wavlm", "folder": folder}
             frontend = frontends.build(options)
             found[f"frontend_{name}"] = {**frontend.config, **dict.fromkeys(options, REQUIRED)}
-    for name in backends.available():
+    for name in backends.BACK_ENDS.available():
         sizes = {"n_channels": 1, "dim": 256, "n_frames": 1000}
         config = backends.build({"type": name}, **sizes).config
         found[f"backend_{name}"] = {**config, "type": REQUIRED}

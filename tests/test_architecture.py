@@ -24,6 +24,7 @@ FLOORS: dict[str, float] = {
     "rows": 0,
     "names": 0,
     "presets": 0,
+    "registry": 0,
     "study": 0,
     "recordings": 0,
     "settings": 0,

@@ -22,7 +22,7 @@ from spoofscope.audio import read, write
 from spoofscope.augmentation import codec, rawboost
 from spoofscope.augmentation.chain import Chain, utterance_rng
 from spoofscope.augmentation.copies import make_copies
-from spoofscope.augmentation.registry import available, build
+from spoofscope.augmentation.registry import EFFECTS, build
 from spoofscope.errors import AudioError, ConfigError, TableError
 
 RATE = 16000
@@ -468,14 +468,14 @@ def test_the_folder_above_the_archives_will_do(sources):
 def test_registry_needs_no_torch():
     code = (
         "import sys; from spoofscope.augmentation import chain, copies; "
-        "from spoofscope.augmentation.registry import available; "
+        "from spoofscope.augmentation.registry import EFFECTS; "
         "assert 'av' not in sys.modules, 'av'; "
         "chain.Chain([{'effect': 'codec', 'codecs': [{'name': 'mulaw'}]}], {}, 16000); "
-        "assert 'torch' not in sys.modules, 'torch'; print(available())"
+        "assert 'torch' not in sys.modules, 'torch'; print(EFFECTS.available())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == str(available())
-    assert available() == [
+    assert done.stdout.strip() == str(EFFECTS.available())
+    assert EFFECTS.available() == [
         *("codec", "musan", "noise_filter", "rawboost", "rir", "time_mask", "trim_silence")
     ]
 

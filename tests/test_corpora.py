@@ -57,11 +57,11 @@ def build(kind: str, root: Path, **options: object) -> Corpus:
 
 
 def test_every_registered_corpus_can_be_imported_and_agrees_on_its_name() -> None:
-    for name in registry.available():
+    for name in registry.CORPORA.available():
         options = {"file": "x.csv"} if name == "table" else {}
         corpus = build(name, Path("nowhere"), **options)
         assert corpus.name == name
-        assert type(corpus).__module__ == registry.module_of(name)
+        assert type(corpus).__module__ == registry.CORPORA.module_of(name)
 
 
 def test_unknown_type_and_unknown_option_name_the_nearest() -> None:
@@ -88,7 +88,7 @@ def test_reading_a_corpus_loads_no_heavy_package() -> None:
     code = (
         "import sys; from spoofscope.corpora import registry, audit, manifest, download\n"
         "[registry.build({'type': t, 'file': 'x.csv'} if t == 'table' else {'type': t}, 'x', "
-        "key='k') for t in registry.available()]\n"
+        "key='k') for t in registry.CORPORA.available()]\n"
         "print([m for m in ('torch', 'pandas', 'sklearn', 'scipy', 'matplotlib') "
         "if m in sys.modules])"
     )
@@ -96,7 +96,7 @@ def test_reading_a_corpus_loads_no_heavy_package() -> None:
     assert run.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("kind", [n for n in registry.available() if n != "table"])
+@pytest.mark.parametrize("kind", [n for n in registry.CORPORA.available() if n != "table"])
 def test_missing_folder_names_it_and_the_key(kind: str, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"nowhere: no such folder.*corpora\.mine\.path"):
         build(kind, tmp_path / "nowhere").trials()

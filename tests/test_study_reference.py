@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from spoofscope.augmentation import registry as effects
-from spoofscope.backends import registry as backends
-from spoofscope.corpora import registry as corpora
-from spoofscope.frontends import registry as frontends
+from spoofscope.augmentation.registry import EFFECTS, build
+from spoofscope.backends.registry import BACK_ENDS
+from spoofscope.corpora.registry import CORPORA
+from spoofscope.frontends.registry import FRONT_ENDS
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA: dict[str, Any] = yaml.safe_load(
@@ -50,7 +50,7 @@ def test_the_page_is_current(script):
 
 @pytest.mark.parametrize(
     ("kind", "registry"),
-    [("corpus", corpora), ("frontend", frontends), ("backend", backends), ("effect", effects)],
+    [("corpus", CORPORA), ("frontend", FRONT_ENDS), ("backend", BACK_ENDS), ("effect", EFFECTS)],
 )
 def test_the_schema_knows_every_component_and_no_other(kind, registry):
     described = {n.removeprefix(f"{kind}_") for n in DEFINITIONS if n.startswith(f"{kind}_")}
@@ -91,7 +91,7 @@ def test_effects_refuse_what_the_schema_does_not_have(name, tmp_path):
 
     options = {**dict.fromkeys(names_of(f"effect_{name}")), "zzz": 1}
     with pytest.raises(ConfigError, match=r"unknown key 'zzz'") as refused:
-        effects.build(name, options, {}, 16000)
+        build(name, options, {}, 16000)
     for option in names_of(f"effect_{name}"):
         assert f"unknown key {option!r}" not in str(refused.value)
         assert option in str(refused.value)

@@ -25,6 +25,7 @@ class ADD2023(Corpus):
     """
 
     name: ClassVar[str] = "add2023"
+    protocols: ClassVar[tuple[str, ...]] = ("*/label.txt", "Track1.2/*/label.txt")
     obtain: ClassVar[str] = "http://addchallenge.cn/downloadADD2023 (track 1.2)"
     defaults: ClassVar[Mapping[str, Any]] = {"round": 1}
 

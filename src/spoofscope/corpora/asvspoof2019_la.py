@@ -53,6 +53,10 @@ class ASVspoof2019LA(Corpus):
     """The folder `LA` of the official archive, or the one above it."""
 
     name: ClassVar[str] = "asvspoof2019_la"
+    protocols: ClassVar[tuple[str, ...]] = (
+        "ASVspoof2019_LA_cm_protocols/*",
+        "LA/ASVspoof2019_LA_cm_protocols/*",
+    )
     obtain: ClassVar[str] = "https://datashare.ed.ac.uk/handle/10283/3336 (LA.zip)"
 
     def rows(self) -> Iterable[Mapping[str, str]]:

@@ -70,6 +70,10 @@ class ASVspoof2021LA(_ASVspoof2021):
     """The logical access evaluation set: telephone codecs and channels as conditions."""
 
     name: ClassVar[str] = "asvspoof2021_la"
+    protocols: ClassVar[tuple[str, ...]] = (
+        "keys/LA/CM/trial_metadata.txt",
+        "LA/CM/trial_metadata.txt",
+    )
     obtain: ClassVar[str] = (
         "https://zenodo.org/records/4837263 (LA), https://www.asvspoof.org/index2021.html (keys)"
     )
@@ -83,6 +87,10 @@ class ASVspoof2021DF(_ASVspoof2021):
     """The deepfake evaluation set: media codecs, sources and vocoders as conditions."""
 
     name: ClassVar[str] = "asvspoof2021_df"
+    protocols: ClassVar[tuple[str, ...]] = (
+        "keys/DF/CM/trial_metadata.txt",
+        "DF/CM/trial_metadata.txt",
+    )
     obtain: ClassVar[str] = (
         "https://zenodo.org/records/4835108 (DF), https://www.asvspoof.org/index2021.html (keys)"
     )

@@ -25,6 +25,7 @@ class ASVspoof5(Corpus):
     """`flac_T`, `flac_D`, `flac_E_eval` beside the protocols (or `ASVspoof5_protocols/`)."""
 
     name: ClassVar[str] = "asvspoof5"
+    protocols: ClassVar[tuple[str, ...]] = ("ASVspoof5.*.tsv", "ASVspoof5_protocols/*")
     obtain: ClassVar[str] = "https://zenodo.org/records/14498691 (track 1)"
     conditions: ClassVar[tuple[str, ...]] = tuple(name for name in _COLUMNS if name != "unused")
 

@@ -82,6 +82,9 @@ class Corpus(ABC):
     obtain: ClassVar[str] = ""
     # Columns of the manifest beyond those of every corpus; more where an option names a table.
     conditions: ClassVar[tuple[str, ...]] = ()
+    # Files with labels that its layout prescribes, below the root. The manifest is stale when they
+    # change; files that options name are watched anyway.
+    protocols: ClassVar[tuple[str, ...]] = ()
     defaults: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, root: Path, options: Mapping[str, Any], *, key: str = "<name>") -> None:

@@ -25,6 +25,7 @@ class CtrSVDD(Corpus):
     """
 
     name: ClassVar[str] = "ctrsvdd"
+    protocols: ClassVar[tuple[str, ...]] = ("train.txt", "dev.txt", "test.txt")
     obtain: ClassVar[str] = (
         "https://zenodo.org/doi/10.5281/zenodo.10467604 (train, dev), https://svddchallenge.org "
         "(test); some bona fide clips from their own sources"

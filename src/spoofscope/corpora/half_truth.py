@@ -37,6 +37,7 @@ class HalfTruth(Corpus):
     """
 
     name: ClassVar[str] = "half_truth"
+    protocols: ClassVar[tuple[str, ...]] = ("HAD_*/HAD_*_label.txt",)
     obtain: ClassVar[str] = "https://zenodo.org/records/10377492 (HAD.zip)"
 
     def rows(self) -> Iterable[Mapping[str, str]]:

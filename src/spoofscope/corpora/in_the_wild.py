@@ -24,6 +24,7 @@ class InTheWild(DealtCorpus):
     """
 
     name: ClassVar[str] = "in_the_wild"
+    protocols: ClassVar[tuple[str, ...]] = ("meta.csv", "release_in_the_wild/meta.csv")
     obtain: ClassVar[str] = "https://deepfake-total.com/in_the_wild (release_in_the_wild.zip)"
 
     def rows(self) -> Iterable[Mapping[str, str]]:

@@ -32,6 +32,14 @@ class PartialSpoof(Corpus):
     """
 
     name: ClassVar[str] = "partialspoof"
+    protocols: ClassVar[tuple[str, ...]] = tuple(
+        f"{above}{labels}"
+        for above in ("", "database/")
+        for labels in (
+            "protocols/PartialSpoof_LA_cm_protocols/*",
+            "segment_labels/*_seglab_0.01.npy",
+        )
+    )
     obtain: ClassVar[str] = "https://zenodo.org/records/5766198 (with segment labels 1.2)"
 
     def rows(self) -> Iterable[Mapping[str, str]]:

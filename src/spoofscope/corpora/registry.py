@@ -1,73 +1,40 @@
 """Corpus readers by name. A member is imported only when it is built."""
 
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spoofscope.errors import ConfigError, TableError
-from spoofscope.options import nearest
+from spoofscope.errors import TableError
+from spoofscope.registry import Registry
 from spoofscope.rows import read_header
 
 if TYPE_CHECKING:
     from spoofscope.corpora.base import Corpus
 
-_MEMBERS = {
-    "add2023": "spoofscope.corpora.add2023:ADD2023",
-    "asvspoof2019_la": "spoofscope.corpora.asvspoof2019_la:ASVspoof2019LA",
-    "asvspoof2021_df": "spoofscope.corpora.asvspoof2021:ASVspoof2021DF",
-    "asvspoof2021_la": "spoofscope.corpora.asvspoof2021:ASVspoof2021LA",
-    "asvspoof5": "spoofscope.corpora.asvspoof5:ASVspoof5",
-    "ctrsvdd": "spoofscope.corpora.ctrsvdd:CtrSVDD",
-    "folder": "spoofscope.corpora.folder:FolderCorpus",
-    "habla": "spoofscope.corpora.habla:Habla",
-    "half_truth": "spoofscope.corpora.half_truth:HalfTruth",
-    "in_the_wild": "spoofscope.corpora.in_the_wild:InTheWild",
-    "mini": "spoofscope.corpora.mini_corpus:MiniCorpus",
-    "partialspoof": "spoofscope.corpora.partialspoof:PartialSpoof",
-    "scenefake": "spoofscope.corpora.scenefake:SceneFake",
-    "table": "spoofscope.corpora.table:TableCorpus",
-    "wavefake": "spoofscope.corpora.wavefake:WaveFake",
-}
+CORPORA: "Registry[type[Corpus]]" = Registry(
+    "corpus type",
+    {
+        "add2023": "spoofscope.corpora.add2023:ADD2023",
+        "asvspoof2019_la": "spoofscope.corpora.asvspoof2019_la:ASVspoof2019LA",
+        "asvspoof2021_df": "spoofscope.corpora.asvspoof2021:ASVspoof2021DF",
+        "asvspoof2021_la": "spoofscope.corpora.asvspoof2021:ASVspoof2021LA",
+        "asvspoof5": "spoofscope.corpora.asvspoof5:ASVspoof5",
+        "ctrsvdd": "spoofscope.corpora.ctrsvdd:CtrSVDD",
+        "folder": "spoofscope.corpora.folder:FolderCorpus",
+        "habla": "spoofscope.corpora.habla:Habla",
+        "half_truth": "spoofscope.corpora.half_truth:HalfTruth",
+        "in_the_wild": "spoofscope.corpora.in_the_wild:InTheWild",
+        "mini": "spoofscope.corpora.mini_corpus:MiniCorpus",
+        "partialspoof": "spoofscope.corpora.partialspoof:PartialSpoof",
+        "scenefake": "spoofscope.corpora.scenefake:SceneFake",
+        "table": "spoofscope.corpora.table:TableCorpus",
+        "wavefake": "spoofscope.corpora.wavefake:WaveFake",
+    },
+)
 _LOCATION = ("path", "archives", "subfolder")
 
-# Where readers find labels, below the corpus' folder; a manifest is stale when these files change.
-_LABELS = {
-    "add2023": ("*/label.txt", "Track1.2/*/label.txt"),
-    "asvspoof2019_la": ("ASVspoof2019_LA_cm_protocols/*", "LA/ASVspoof2019_LA_cm_protocols/*"),
-    "asvspoof2021_df": ("keys/DF/CM/trial_metadata.txt", "DF/CM/trial_metadata.txt"),
-    "asvspoof2021_la": ("keys/LA/CM/trial_metadata.txt", "LA/CM/trial_metadata.txt"),
-    "asvspoof5": ("ASVspoof5.*.tsv", "ASVspoof5_protocols/*"),
-    "ctrsvdd": ("train.txt", "dev.txt", "test.txt"),
-    "half_truth": ("HAD_*/HAD_*_label.txt",),
-    "in_the_wild": ("meta.csv", "release_in_the_wild/meta.csv"),
-    "partialspoof": tuple(
-        f"{above}{labels}"
-        for above in ("", "database/")
-        for labels in (
-            "protocols/PartialSpoof_LA_cm_protocols/*",
-            "segment_labels/*_seglab_0.01.npy",
-        )
-    ),
-}
 # Options of any reader that name such files.
 _LABEL_OPTIONS = ("file", "metadata", "segments")
-
-
-def available() -> list[str]:
-    """Names of all corpus types, sorted."""
-    return sorted(_MEMBERS)
-
-
-def module_of(type_name: str) -> str:
-    """The module that reads corpora of this type, such as `spoofscope.corpora.folder`.
-
-    Raises:
-        ConfigError: no such type.
-    """
-    if type_name not in _MEMBERS:
-        raise ConfigError(f"no corpus type {type_name!r}; {nearest(type_name, available())}")
-    return _MEMBERS[type_name].partition(":")[0]
 
 
 def source_of(type_name: str) -> str:
@@ -76,14 +43,7 @@ def source_of(type_name: str) -> str:
     Raises:
         ConfigError: no such type.
     """
-    return str(_reader(type_name).obtain)
-
-
-def _reader(type_name: str) -> type["Corpus"]:
-    reader: type[Corpus] = getattr(
-        import_module(module_of(type_name)), _MEMBERS[type_name].partition(":")[2]
-    )
-    return reader
+    return str(CORPORA.member(type_name).obtain)
 
 
 def label_files(config: Mapping[str, Any], root: str | Path) -> list[Path]:
@@ -98,7 +58,9 @@ def label_files(config: Mapping[str, Any], root: str | Path) -> list[Path]:
     """
     named = {Path(root) / config[option] for option in _LABEL_OPTIONS if config.get(option)}
     found = {
-        path for pattern in _LABELS.get(config["type"], ()) for path in Path(root).glob(pattern)
+        path
+        for pattern in CORPORA.member(config["type"]).protocols
+        for path in Path(root).glob(pattern)
     }
     return sorted(named | {path for path in found if path.is_file()})
 
@@ -115,7 +77,7 @@ def columns_of(config: Mapping[str, Any], root: str | Path) -> set[str] | None:
     """
     from spoofscope.tables import MANIFEST_COLUMNS
 
-    known = {*MANIFEST_COLUMNS, *_reader(config["type"]).conditions}
+    known = {*MANIFEST_COLUMNS, *CORPORA.member(config["type"]).conditions}
     known |= set(config.get("defaults", {}))
     if config["type"] == "table" and config.get("columns"):
         return known | set(config["columns"])
@@ -152,4 +114,4 @@ def build(config: Mapping[str, Any], root: str | Path, *, key: str) -> "Corpus":
     """
     options = {name: value for name, value in config.items() if name not in _LOCATION}
     type_name = options.pop("type", None)
-    return _reader(str(type_name))(Path(root), options, key=key)
+    return CORPORA.member(type_name)(Path(root), options, key=key)

@@ -3,25 +3,25 @@
 from collections.abc import Mapping
 from typing import Any
 
-from spoofscope.augmentation import registry as effects
-from spoofscope.backends import registry as backends
-from spoofscope.corpora import registry as corpora
-from spoofscope.frontends import registry as frontends
+from spoofscope.augmentation.registry import EFFECTS
+from spoofscope.backends.registry import BACK_ENDS
+from spoofscope.corpora.registry import CORPORA
+from spoofscope.frontends.registry import FRONT_ENDS
 
 
 def component_modules(settings: Mapping[str, Any]) -> list[str]:
     """Of a detector's front-end and, where it has one, back-end."""
-    modules = [frontends.module_of(settings["frontend"]["type"])]
+    modules = [FRONT_ENDS.module_of(settings["frontend"]["type"])]
     if "backend" in settings:
-        modules.append(backends.module_of(settings["backend"]["type"]))
+        modules.append(BACK_ENDS.module_of(settings["backend"]["type"]))
     return modules
 
 
 def effect_modules(chain: Mapping[str, Any]) -> list[str]:
     """Of the effects in a chain."""
-    return [effects.module_of(step["effect"]) for step in chain["steps"]]
+    return [EFFECTS.module_of(step["effect"]) for step in chain["steps"]]
 
 
 def corpus_modules(entry: Mapping[str, Any]) -> list[str]:
     """Of what reads a corpus."""
-    return [corpora.module_of(entry["type"])]
+    return [CORPORA.module_of(entry["type"])]
