@@ -7,9 +7,9 @@ from typing import Any
 
 from detector_folders import write_detector
 from spoofscope.plan.jobs import Code, Context, Job, Product
-from spoofscope.plan.study_plan import Plan
+from spoofscope.plan.study_plan import Plan, checked
 from spoofscope.study import MINI, Study
-from spoofscope.study_files import read_config
+from spoofscope.study.reading import read_config
 
 
 class Recordings:
@@ -94,7 +94,7 @@ def study_with_everything(folder: Path) -> Study:
             "scores": str(folder / "verifier.txt"),
         }
     ]
-    return Study(config)
+    return checked(config)
 
 
 def jobs_of(products: Iterable[Product]) -> dict[tuple[str, tuple[Any, ...]], Job]:

@@ -19,8 +19,9 @@ from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError
 from spoofscope.inputs import Aggregation, aggregate_windows
 from spoofscope.metrics.rates import eer
+from spoofscope.plan.study_plan import checked
 from spoofscope.scoring import score_shard
-from spoofscope.study import Study, read_config
+from spoofscope.study.reading import read_config
 from spoofscope.training.data import Source
 from spoofscope.training.loop import TrainingJob, train
 from spoofscope.training.recipe import resolve_recipe
@@ -134,12 +135,12 @@ def test_the_mean_is_written_down_too(trained, tmp_path):
 
 def test_it_is_part_of_the_run_only_where_it_is_asked_for():
     config = read_config(Path(__file__).resolve().parents[1] / "config/config.yaml")
-    before = {run.detector: run for run in Study(config).runs.values()}
+    before = {run.detector: run for run in checked(config).runs.values()}
     assert all("aggregate" not in run.settings for run in before.values())
     config["detectors"]["lfcc_lcnn"]["aggregate"] = {"method": "top_k", "k": 2}
-    after = {run.detector: run for run in Study(config).runs.values()}
+    after = {run.detector: run for run in checked(config).runs.values()}
     assert {name for name in before if after[name].id != before[name].id} == {"lfcc_lcnn"}
     assert Aggregation.from_dict(after["lfcc_lcnn"].settings["aggregate"]) == WAYS[2]
     config["detectors"]["lfcc_lcnn"]["aggregate"] = {"method": "top_k"}
     with pytest.raises(ConfigError, match=r"detectors\.lfcc_lcnn\.aggregate: method top_k needs k"):
-        Study(config)
+        checked(config)

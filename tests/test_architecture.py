@@ -28,7 +28,6 @@ FLOORS: dict[str, float] = {
     "study": 0,
     "recordings": 0,
     "settings": 0,
-    "study_files": 0,
     "batches": 1,
     "components": 1,
     "selection": 1,

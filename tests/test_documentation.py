@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spoofscope.study import Study
+from spoofscope.plan.study_plan import checked
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -39,13 +39,13 @@ def yaml_blocks() -> list[dict]:
 
 def test_study_examples_of_the_readme_are_valid():
     complete, *parts = yaml_blocks()
-    Study(complete)
+    checked(complete)
     assert parts
     for part in parts:
         merged = {**complete}
         for section, entries in part.items():
             merged[section] = {**complete.get(section, {}), **entries}
-        Study(merged)
+        checked(merged)
 
 
 def test_targets_of_the_readme_are_the_rules():

@@ -478,8 +478,9 @@ def test_bands_that_do_not_fit_and_sources_that_lack_are_refused():
     ],
 )
 def test_study_files_are_checked(entry, message):
-    from spoofscope.study import Study, read_config
+    from spoofscope.plan.study_plan import checked
+    from spoofscope.study.reading import read_config
 
     config = read_config(Path(__file__).parents[1] / "config/config.yaml")
     with pytest.raises(ConfigError, match=message):
-        Study({**config, "fingerprints": entry})
+        checked({**config, "fingerprints": entry})

@@ -19,7 +19,7 @@ from spoofscope.figures import generator_matrix
 from spoofscope.metrics import generators, rates
 from spoofscope.metrics.decisions import balanced_accuracy, eer_hard
 from spoofscope.metrics.tables import evaluate
-from spoofscope.study import Study
+from spoofscope.plan.study_plan import checked
 from spoofscope.summaries.generator_matrix import (
     generator_summary,
     generator_table,
@@ -346,4 +346,4 @@ def test_refused_sections(section: dict[str, Any], match: str):
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     config["generators"] = {"trials": [{"corpus": "mini", "split": "eval"}], **section}
     with pytest.raises(ConfigError, match=match):
-        Study(config)
+        checked(config)

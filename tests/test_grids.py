@@ -12,7 +12,7 @@ from detector_folders import write_detector
 from spoofscope.errors import ConfigError, DetectorError
 from spoofscope.figures import grid as figures
 from spoofscope.grids import expand
-from spoofscope.study import Study
+from spoofscope.plan.study_plan import checked
 from spoofscope.summaries.grid import grid_table, point_table
 from spoofscope.summaries.inputs import METRIC_COLUMNS
 from spoofscope.tables import write_table
@@ -77,7 +77,7 @@ def grid(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_grid_of_detectors_is_its_points():
-    study = Study(grid())
+    study = checked(grid())
     assert list(study.config["detectors"]) == [
         f"{family}_n{layers}_{data}"
         for family in ("wavlm", "hubert")
@@ -104,15 +104,15 @@ def test_a_grid_of_detectors_is_its_points():
 
 def test_a_point_is_the_detector_that_is_written_out():
     written = grid()
-    point = Study(written).config["detectors"]["wavlm_n2_df"]
+    point = checked(written).config["detectors"]["wavlm_n2_df"]
     written["detectors"] = {"wavlm_n2_df": point}
     written["fusion"], written["attribution"]["detectors"] = {}, ["wavlm_n2_df"]
     del written["comparisons"]
-    assert Study(written).run_of("wavlm_n2_df") == Study(grid()).run_of("wavlm_n2_df")
+    assert checked(written).run_of("wavlm_n2_df") == checked(grid()).run_of("wavlm_n2_df")
 
 
 def test_patterns_stand_for_names_in_the_order_of_the_study():
-    config = Study(grid()).config
+    config = checked(grid()).config
     assert config["fusion"]["all_mean"]["detectors"] == [
         "hubert_n4_la",
         *("wavlm_n2_la", "wavlm_n2_df", "wavlm_n4_la", "wavlm_n4_df"),
@@ -129,7 +129,7 @@ def test_patterns_stand_for_names_in_the_order_of_the_study():
 
 def test_the_study_as_written_is_kept():
     config = grid()
-    study = Study(config)
+    study = checked(config)
     assert study.written == config == grid()
     assert set(study.written) == set(study.config)
 
@@ -199,16 +199,16 @@ def test_a_point_may_not_take_the_name_of_another_entry():
     config = grid()
     config["detectors"]["wavlm_n2_la"] = {}
     with pytest.raises(ConfigError, match=r"detectors.wavlm_n2_la: there are two entries"):
-        Study(config)
+        checked(config)
 
 
 def test_a_mistake_in_a_grid_is_named_at_its_point():
     with pytest.raises(ConfigError, match=r"detectors.[a-z]+_n\d_..: unknown key 'inputs'"):
-        Study(grid(inputs={}))
+        checked(grid(inputs={}))
     config = grid()
     config["detectors"]["{family}_n{layers}_{data}"]["grid"]["layers"].append(6)
     with pytest.raises(ConfigError, match=r"detectors.wavlm_n6_la.frontend: 'wavlm_n6' is not in"):
-        Study(config)
+        checked(config)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_pattern_that_matches_nothing(change, message):
 
 
 def test_the_points_of_a_grid_remain_known():
-    study = Study(grid())
+    study = checked(grid())
     detectors, fusions = study.grids["family_nlayers_data"], study.grids["all_method"]
     # An axis of one value is no axis of the results.
     assert (detectors.section, detectors.axes) == ("detectors", ("family", "layers", "data"))
@@ -250,7 +250,7 @@ def test_results_over_two_grids_have_two_names():
         axis: values for axis, values in entry["grid"].items() if axis != "family"
     }
     with pytest.raises(ConfigError, match=r"two grids would both be called 'family_nlayers_data'"):
-        Study(config)
+        checked(config)
 
 
 # --- results -----------------------------------------------------------------------------------

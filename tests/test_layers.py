@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from noise_and_tones import write_corpus
+from planning import plan_of
 from spoofscope.audio import InputPolicy
 from spoofscope.backends import registry as backends
 from spoofscope.errors import ConfigError, DetectorError, SpoofscopeError, TableError
@@ -28,6 +29,7 @@ from spoofscope.layers.pooling import Pooled, pool_shard
 from spoofscope.layers.probes import ProbeOptions, Trials, probe_layers
 from spoofscope.layers.weights import COLUMNS, layer_weights
 from spoofscope.metrics.rates import eer
+from spoofscope.plan.study_plan import checked
 from spoofscope.study import Study
 from spoofscope.tables import read_manifest, write_table
 
@@ -498,7 +500,7 @@ def study(**layers) -> Study:
         for name in ("whole", "lower", "lfcc")
     }
     ssl = {"type": "ssl", "backbone": "tiny"}
-    return Study(
+    return checked(
         {
             "study": "layers",
             "title": "Layers",
@@ -527,10 +529,12 @@ def probe(frontend: str, **more) -> dict:
 def test_probes_read_cached_frames_where_detectors_have_them():
     detector = study().run_of("whole_linear").id
     same = study(probes=probe("whole"))
-    assert same.pool_id("p") == same.features_id(detector)
-    assert study(probes=probe("whole", input={"length": 8000})).pool_id("p") != same.pool_id("p")
+    (pool,) = plan_of(same).layers.pools
+    assert pool == same.features_id(detector)
+    (other,) = plan_of(study(probes=probe("whole", input={"length": 8000}))).layers.pools
+    assert other != pool
     # A tuned front-end is probed as it was before.
-    settings = study(probes=probe("tuned")).probe_settings("p")
+    (settings,) = plan_of(study(probes=probe("tuned"))).layers.pools.values()
     assert settings["frontend"].keys() == {"type", "backbone"}
     assert settings["input"] == {}
 

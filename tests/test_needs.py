@@ -14,7 +14,7 @@ from detector_folders import write_detector
 from spoofscope.corpora import registry
 from spoofscope.errors import ConfigError
 from spoofscope.needs import Need, as_text, missing, needs
-from spoofscope.study import Study
+from spoofscope.plan.study_plan import checked
 
 SHA = "0" * 64
 REVISION = "f" * 40
@@ -55,7 +55,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_everything_that_is_not_made_is_listed(here: Path) -> None:
-    found = {need.name: need for need in needs(Study(STUDY))}
+    found = {need.name: need for need in needs(checked(STUDY))}
     assert list(found) == ["web", "own", "packed", "musan", "hub", "mine"]
     assert not any(need.present for need in found.values())
     assert {name for name, need in found.items() if need.fetched} == {"packed", "hub"}
@@ -68,7 +68,7 @@ def test_everything_that_is_not_made_is_listed(here: Path) -> None:
 
 
 def test_what_is_there_is_not_missing(here: Path) -> None:
-    study = Study(STUDY)
+    study = checked(STUDY)
     for folder in ("data/web", "data/own", "data/musan", "models/mine"):
         (here / folder).mkdir(parents=True)
     assert len(missing(study)) == 6  # an empty folder is not a corpus
@@ -151,8 +151,8 @@ def test_nothing_that_is_missing_hides_another(here: Path) -> None:
     tdcf = [{"corpus": "own", "split": "eval", "form": "2019", "scores": "asv.txt"}]
     config = {**STUDY, "detectors": {**STUDY["detectors"], **others}, "tdcf": tdcf}
     with pytest.raises(ConfigError, match=r"detectors.absent.folder: .*\(and 2 more; .*needs"):
-        Study(config)
-    found = needs(Study(config, absent_detectors=True))
+        checked(config)
+    found = needs(checked(config, absent_detectors=True))
     assert [(need.kind, need.name, need.place) for need in found if not need.present][-5:] == [
         ("detector", "absent", "detectors/aasist"),
         ("detector", "broken", "broken"),

@@ -9,9 +9,9 @@ import pytest
 from planning import Recordings, jobs_of, plan_of, study_with_everything
 from spoofscope.errors import ConfigError
 from spoofscope.plan.jobs import Job, Product, Rule
-from spoofscope.plan.study_plan import Plan
+from spoofscope.plan.study_plan import Plan, checked
 from spoofscope.study import MINI, Study
-from spoofscope.study_files import read_config
+from spoofscope.study.reading import read_config
 
 TARGETS = [
     *("audits", "manifests", "detectors", "features", "scores", "metrics", "attributions"),
@@ -169,7 +169,7 @@ NOTHING = {
 @pytest.fixture(scope="module")
 def bare() -> Plan:
     mini = read_config(MINI)
-    return plan_of(Study({"study": "bare", "corpora": mini["corpora"]}))
+    return plan_of(checked({"study": "bare", "corpora": mini["corpora"]}))
 
 
 @pytest.mark.parametrize("name", NOTHING)

@@ -6,6 +6,7 @@ import yaml
 
 from spoofscope import presets
 from spoofscope.errors import ConfigError
+from spoofscope.plan.study_plan import checked
 from spoofscope.study import Study
 from spoofscope.training.recipe import resolve_recipe
 
@@ -34,7 +35,7 @@ score: [{corpus: c, splits: [eval]}]
 def make_study(recipe: dict[str, Any]) -> Study:
     config = yaml.safe_load(STUDY)
     config["detectors"]["a"]["train"]["recipe"] = recipe
-    return Study(config)
+    return checked(config)
 
 
 def settings_of(detector: str, recipe: dict[str, Any]) -> dict[str, Any]:
@@ -132,7 +133,7 @@ def test_wrong_presets_and_changes_are_refused(recipe: dict[str, Any], message: 
 def test_every_preset_passes_as_a_recipe_of_a_study(name: str) -> None:
     config = yaml.safe_load(STUDY)
     config["detectors"]["b"]["train"]["recipe"] = {"preset": name}
-    settings = Study(config).run_of("b").settings
+    settings = checked(config).run_of("b").settings
     resolved = resolve_recipe(settings["recipe"])
     assert resolved == resolve_recipe({"preset": name})
     assert resolved.to_dict()["preset"] == name

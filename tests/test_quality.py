@@ -14,7 +14,8 @@ from noise_and_tones import write_corpus
 from spoofscope import audio, quality
 from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector
-from spoofscope.study import Study, read_config
+from spoofscope.plan.study_plan import checked
+from spoofscope.study.reading import read_config
 from spoofscope.tables import read_manifest
 from spoofscope.training.data import Source
 from spoofscope.training.loop import TrainingJob, train
@@ -145,10 +146,10 @@ def test_training_keeps_what_is_needed_to_abstain(tmp_path):
 
 def test_abstaining_is_a_setting_of_the_run():
     config = read_config("config/config.yaml")
-    before = Study(config)
+    before = checked(config)
     name = next(iter(config["detectors"]))
     config["detectors"][name]["abstain"] = 0.2
-    after = Study(config)
+    after = checked(config)
     assert "abstain" not in before.run_of(name).settings
     assert after.run_of(name).settings["abstain"] == 0.2
     assert after.run_of(name).id != before.run_of(name).id

@@ -15,7 +15,7 @@ from spoofscope.backends.raw_aasist import RawAASIST
 from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, ConfigError
 from spoofscope.frontends import registry as frontends
-from spoofscope.study import Study
+from spoofscope.plan.study_plan import checked
 from spoofscope.training.data import Source
 from spoofscope.training.loop import TrainingJob, train
 from spoofscope.training.recipe import resolve_recipe
@@ -176,7 +176,7 @@ def test_training_teaches_it_noise_from_tones(tmp_path: Path) -> None:
 
 
 def test_a_study_trains_it_without_caching_its_features() -> None:
-    study = Study(
+    study = checked(
         {
             "study": "raw",
             "title": "Raw waveforms",

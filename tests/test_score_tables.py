@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from calibrations import calibration_of
+from planning import plan_of
 from spoofscope import tables
 from spoofscope.errors import ConfigError
 from spoofscope.figures import comparisons as comparisons_figure
@@ -18,7 +19,8 @@ from spoofscope.figures.style import legend_below, new_figure
 from spoofscope.metrics.paired import compare
 from spoofscope.metrics.reliability import reliability
 from spoofscope.metrics.tables import evaluate
-from spoofscope.study import Study, read_config
+from spoofscope.plan.study_plan import checked
+from spoofscope.study.reading import read_config
 from spoofscope.summaries.breakdowns import breakdowns
 from spoofscope.summaries.comparisons import comparisons
 
@@ -243,21 +245,22 @@ def test_reliability_figure(root, tmp_path):
 
 def test_systems_that_are_compared_and_exported():
     config = {**read_config(ROOT / "config/config.yaml"), "comparisons": {}}
-    study = Study(config)
+    study = checked(config)
     runs = [(run.id, run.seeds[0]) for run in study.runs.values()]
     fusion = (study.fusion_id("all"), 0)
     assert study.chosen("comparisons") == [*runs, fusion]
     assert study.chosen("exports") == [fusion]
     config["figures"] = {"systems": ["lfcc_gmm", "wavlm_mhfa"]}
     del config["exports"]
-    study = Study(config)
+    study = checked(config)
     shown = [(study.run_of(name).id, 1) for name in ("wavlm_mhfa", "lfcc_gmm")]
     assert study.chosen("comparisons") == shown
     assert study.chosen("exports") == []
-    assert study.tandem("mini", "eval") is None
+    assert plan_of(study).scoring.tandem("mini", "eval") is None
     rates = {"p_miss": 0.1, "p_fa": 0.1, "p_fa_spoof": 0.5}
     entry = {"corpus": "mini", "split": "eval", "form": "2021", "rates": rates}
-    assert Study({**config, "tdcf": [entry]}).tandem("mini", "eval") == entry
+    costly = plan_of(checked({**config, "tdcf": [entry]}))
+    assert costly.scoring.tandem("mini", "eval") == entry
 
 
 TRIALS = {"corpus": "mini", "split": "train"}
@@ -278,4 +281,4 @@ RATES = {"p_miss": 0.1, "p_fa": 0.1, "p_fa_spoof": 0.5}
 def test_what_a_study_cannot_ask_for(section, value, message):
     config = read_config(ROOT / "config/config.yaml")
     with pytest.raises(ConfigError, match=message):
-        Study({**config, section: value})
+        checked({**config, section: value})

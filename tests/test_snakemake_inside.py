@@ -18,12 +18,19 @@ from spoofscope.snakemake_inside import (
     give_cluster_jobs,
     makers,
     rules_without_wildcards,
+    study_files,
     taken_prefix,
 )
+
+
+configfile: "named.json"
+
 
 STUDY = "this one"
 SEEN = {
     "options": dict(configured_by_options(workflow)),
+    "files": [path.name for path in study_files(workflow)],
+    "config": config,
     "prefixed": taken_prefix(workflow)("a"),
 }
 
@@ -96,7 +103,8 @@ def seen(tmp_path_factory) -> dict[str, Any]:
     """What Snakemake shows of a workflow of two jobs, of which one was interrupted."""
     folder = tmp_path_factory.mktemp("workflow")
     (folder / "Snakefile").write_text(SNAKEFILE)
-    (folder / "config.json").write_text("{}")
+    (folder / "config.json").write_text('{"a": 1}')
+    (folder / "named.json").write_text('{"a": 2, "b": 2}')
     done = subprocess.run(
         [sys.executable, "-c", ASK], cwd=folder, capture_output=True, text=True, timeout=300
     )
@@ -115,6 +123,11 @@ def test_rules_and_targets(seen):
 
 def test_what_options_configure(seen):
     assert seen["options"] == {}
+
+
+def test_study_files_stand_in_the_order_in_which_they_count(seen):
+    assert seen["files"] == ["named.json", "config.json"]
+    assert seen["config"] == {"a": 1, "b": 2}
 
 
 def test_a_workflow_that_is_no_module_has_no_prefix(seen):

@@ -10,8 +10,10 @@ import pytest
 import yaml
 
 from detector_folders import DETECTOR, write_detector
+from planning import plan_of
 from spoofscope.errors import ConfigError
-from spoofscope.study import Study, load_study
+from spoofscope.plan.attribution import averages_of
+from spoofscope.plan.study_plan import checked, load_study
 
 MINI = Path(__file__).resolve().parents[1] / "config" / "config.yaml"
 
@@ -88,7 +90,7 @@ def small(path: str = "", value: Any = None) -> dict[str, Any]:
 
 
 def ids(config: dict[str, Any]) -> dict[str, str]:
-    return {run.detector: run.id for run in Study(config).runs.values()}
+    return {run.detector: run.id for run in checked(config).runs.values()}
 
 
 # --- run ids -------------------------------------------------------------------------------------
@@ -118,7 +120,7 @@ def reordered(value: Any) -> Any:
 
 
 def test_run_ids_ignore_the_order_of_keys():
-    study = Study(reordered(small()))
+    study = checked(reordered(small()))
     assert {run.detector: run.id for run in study.runs.values()} == ids(small())
     assert [run.detector for run in study.runs.values()] == ["d", "c", "b", "a"]
 
@@ -129,7 +131,7 @@ def test_grids_leave_one_attack_out():
     )
     source = {"corpus": "mine", "exclude_attacks": ["{left_out}"]}
     config["detectors"]["a_{left_out}"]["train"] = {"data": [source]}
-    study = Study(config)
+    study = checked(config)
     assert study.config["detectors"]["a_yy"]["train"]["data"][0]["exclude_attacks"] == ["yy"]
     assert study.trained_on("a_x") == ["mine (without x)"]
     # Development data leave it out as well, and the weights depend on it.
@@ -202,7 +204,7 @@ def test_the_mini_corpus_and_the_tiny_backbone_are_made_from_the_seed():
 
 
 def test_settings_rebuild_the_detector_where_it_is():
-    study = Study(small())
+    study = checked(small())
     frontend = study.run_of("a").settings["frontend"]
     folder = frontend["backbone"].pop("folder")
     assert folder == f"resources/backbones/{study.backbone_id('big')}"
@@ -225,32 +227,32 @@ def test_cached_features_are_shared_by_detectors_with_the_same_front_end_and_inp
     config = small("detectors.b.input", {"length": 16000})
     config["detectors"]["e"] = copy.deepcopy(config["detectors"]["b"])
     config["detectors"]["e"]["backend"] = {"type": "lcnn"}
-    study = Study(config)
+    study = checked(config)
     b, e = study.run_of("b").id, study.run_of("e").id
     assert study.features_id(b) == study.features_id(e)
     assert study.features(study.features_id(b)) == {
         "frontend": {"type": "lfcc"},
         "input": {"length": 16000},
     }
-    moved = Study({**config, "data_root": "/scratch"})
+    moved = checked({**config, "data_root": "/scratch"})
     run = study.run_of("a").id
     assert moved.features_id(run) == study.features_id(run)
 
 
 def test_what_is_cached_and_what_trains_on_it():
-    study = Study(small())
+    study = checked(small())
     cached = {run.detector: study.is_cached(run.id) for run in study.runs.values()}
     assert cached == {"a": True, "b": True, "c": True, "d": False}
     # c augments on the fly, so it must hear its training audio.
     reads = {run.detector: study.trains_on_features(run.id) for run in study.runs.values()}
     assert reads == {"a": True, "b": True, "c": False, "d": False}
-    assert not Study(small("frontends.lfcc.cache", "none")).is_cached(study.run_of("b").id)
+    assert not checked(small("frontends.lfcc.cache", "none")).is_cached(study.run_of("b").id)
 
 
 def test_fusion_ids_follow_their_members_and_seeds():
-    study = Study(small())
+    study = checked(small())
     fusion = study.fusion_id("all")
-    assert study.fusion_of(fusion) == "all"
+    assert plan_of(study).scoring.fusions == {fusion: "all"}
     assert study.fusion_members("all") == [
         (study.run_of("a").id, 1),
         (study.run_of("b").id, 1),
@@ -261,15 +263,15 @@ def test_fusion_ids_follow_their_members_and_seeds():
         ("fusion.all.method", "mean"),
         ("fusion.all.fit.corpus", "mine"),
     ):
-        other = Study(small(path, value)).fusion_id("all")
+        other = checked(small(path, value)).fusion_id("all")
         assert (other != fusion) == (path != "fusion.all.fit.corpus"), path
     plain = yaml.safe_load(STUDY)
     assert plain["fusion"]["all"].pop("method") == "logistic"
-    assert Study(plain).fusion_id("all") == fusion
+    assert checked(plain).fusion_id("all") == fusion
 
 
 def test_lists_of_a_study():
-    study = Study(small())
+    study = checked(small())
     assert study.root == "results/small"
     assert study.scored() == [("mine", "dev"), ("mine", "eval"), ("other", "eval")]
     assert [study.shards(split) for split in ("train", "dev", "eval")] == [1, 1, 4]
@@ -281,7 +283,7 @@ def test_lists_of_a_study():
 
 
 def test_unknown_run_names_the_nearest():
-    study = Study(small())
+    study = checked(small())
     run = study.run_of("a").id
     with pytest.raises(ConfigError, match=f"no run '{run[:-1]}'.*edited.*{run}"):
         study.run(run[:-1])
@@ -289,16 +291,16 @@ def test_unknown_run_names_the_nearest():
 
 def test_changing_the_config_afterwards_changes_no_study():
     config = small()
-    study = Study(config)
+    study = checked(config)
     config["detectors"]["a"]["backend"]["heads"] = 16
     assert study.run_of("a").settings["backend"]["heads"] == 4
 
 
 def test_a_detector_can_have_test_sets_of_its_own():
     config = small("detectors.b.score", [{"corpus": "mine", "splits": ["dev"]}])
-    study = Study(config)
+    study = checked(config)
     assert ids(config) == ids(small())
-    assert study.scored_by(study.run_of("a").id) == Study(small()).scored()
+    assert study.scored_by(study.run_of("a").id) == checked(small()).scored()
     assert study.scored_by(study.run_of("b").id) == [("mine", "dev")]
     # A fusion is scored where all its members are, here a and b.
     assert study.scored_by(study.fusion_id("all")) == [("mine", "dev")]
@@ -309,22 +311,22 @@ def test_a_detector_can_have_test_sets_of_its_own():
     for entry in only["detectors"].values():
         entry["score"] = [{"corpus": "mine", "splits": ["dev", "eval"]}]
     only["detectors"]["c"]["score"].append({"corpus": "made", "splits": ["train"]})
-    assert Study(only).scored() == [("mine", "dev"), ("mine", "eval"), ("made", "train")]
+    assert checked(only).scored() == [("mine", "dev"), ("mine", "eval"), ("made", "train")]
 
 
 def test_figures_show_as_many_systems_as_can_be_read():
-    study = Study(small())
+    study = checked(small())
     assert study.shown() == study.systems()
     large = small("detectors.a.seeds", list(range(60)))
-    assert Study(large).shown() == []
+    assert checked(large).shown() == []
     large["figures"] = {"systems": ["all", "b"]}
-    study = Study(large)
+    study = checked(large)
     assert study.shown() == [(study.run_of("b").id, 1), (study.fusion_id("all"), 0)]
     assert ids(large) == ids(small())
     with pytest.raises(ConfigError, match=r"figures.systems: with their seeds these are 60; .*48"):
-        Study({**large, "figures": {"systems": ["a"]}})
+        checked({**large, "figures": {"systems": ["a"]}})
     with pytest.raises(ConfigError, match=r"figures.systems\[1\]: 'z' is neither a detector nor"):
-        Study({**large, "figures": {"systems": ["a", "z"]}})
+        checked({**large, "figures": {"systems": ["a", "z"]}})
 
 
 def with_others(folder: Path, **told: Any) -> dict[str, Any]:
@@ -340,7 +342,7 @@ def with_others(folder: Path, **told: Any) -> dict[str, Any]:
 
 
 def test_detectors_of_others_are_runs(tmp_path):
-    study = Study(with_others(tmp_path / "theirs"))
+    study = checked(with_others(tmp_path / "theirs"))
     theirs, published = study.run_of("theirs"), study.run_of("published")
     assert (theirs.kind, theirs.seeds) == ("pretrained", (0,))
     assert (published.kind, published.seeds) == ("external_scores", (0,))
@@ -362,9 +364,9 @@ def test_detectors_of_others_are_runs(tmp_path):
 
 
 def test_a_pretrained_detector_is_what_its_folder_says_wherever_it_lies(tmp_path):
-    here, there = Study(with_others(tmp_path / "a")), Study(with_others(tmp_path / "b"))
+    here, there = checked(with_others(tmp_path / "a")), checked(with_others(tmp_path / "b"))
     assert here.run_of("theirs") == there.run_of("theirs")
-    other = Study(with_others(tmp_path / "a", weights_sha256="1" * 64))
+    other = checked(with_others(tmp_path / "a", weights_sha256="1" * 64))
     assert other.run_of("theirs").id != here.run_of("theirs").id
 
 
@@ -390,20 +392,20 @@ def test_detectors_of_others_that_are_refused(tmp_path):
         else:
             target[last] = value
         with pytest.raises(ConfigError, match=message):
-            Study(changed)
+            checked(changed)
     with_others(tmp_path / "theirs", frontend={"type": "ssl", "backbone": {"folder": "/nowhere"}})
     with pytest.raises(
         ConfigError, match=r"theirs.folder: the detector's backbone, /nowhere, does"
     ):
-        Study(config)
+        checked(config)
     path = write_detector(tmp_path / "theirs")
     # A digit that was changed by hand or by a disk is no other detector.
     path.write_text(path.read_text().replace("16000", "16001"))
     with pytest.raises(ConfigError, match=r"theirs.folder: .*detector.json is not as it was writ"):
-        Study(config)
+        checked(config)
     path.write_text("{}")
     with pytest.raises(ConfigError, match=r"detector.json: format None cannot be read"):
-        Study(config)
+        checked(config)
 
 
 def test_what_cannot_be_explained_is_refused(tmp_path):
@@ -412,14 +414,14 @@ def test_what_cannot_be_explained_is_refused(tmp_path):
     with pytest.raises(
         ConfigError, match=r"attribution.detectors\[0\]: of 'published' there are onl"
     ):
-        Study(config)
+        checked(config)
     # The baseline is made of training data, which may not be here.
     config["attribution"]["detectors"] = ["theirs"]
     with pytest.raises(ConfigError, match=r"name a corpus for it in detectors.theirs.reference"):
-        Study(config)
-    assert Study({**config, "attribution": {**config["attribution"], "baseline": "zeros"}})
+        checked(config)
+    assert checked({**config, "attribution": {**config["attribution"], "baseline": "zeros"}})
     config["detectors"]["theirs"]["reference"] = [{"corpus": "mine"}]
-    assert Study(config).train_sources("theirs") == [{"corpus": "mine"}]
+    assert checked(config).train_sources("theirs") == [{"corpus": "mine"}]
 
 
 def test_what_is_averaged_has_a_frequency_axis_and_windows_of_one_length(tmp_path):
@@ -433,8 +435,8 @@ def test_what_is_averaged_has_a_frequency_axis_and_windows_of_one_length(tmp_pat
     }
     averages = {"detectors": ["p", "theirs"], "split": "dev"}
     config["attribution"]["averages"] = averages
-    assert Study(config).averages() == {"corpus": "mine", **averages}
-    assert Study(small()).averages() is None
+    assert averages_of(checked(config)) == {"corpus": "mine", **averages}
+    assert averages_of(checked(small())) is None
     for values, message in (
         ({"detectors": ["q"]}, r"averages.detectors\[0\]: 'q' is not in detectors"),
         ({"detectors": ["p", "b"]}, r"averages.detectors\[1\]: the front-end of 'b', lfcc, has no"),
@@ -446,13 +448,13 @@ def test_what_is_averaged_has_a_frequency_axis_and_windows_of_one_length(tmp_pat
         changed = copy.deepcopy(config)
         changed["attribution"]["averages"] |= values
         with pytest.raises(ConfigError, match=message):
-            Study(changed)
+            checked(changed)
     config["detectors"]["p"]["input"] = {"length": None}
     with pytest.raises(ConfigError, match="'p' takes whole clips"):
-        Study(config)
+        checked(config)
     # Patterns stand for names here as in other lists of detectors.
     config["attribution"]["averages"] = {"detectors": ["the*"]}
-    assert Study(config).averages()["detectors"] == ["theirs"]
+    assert averages_of(checked(config))["detectors"] == ["theirs"]
 
 
 def test_disagreements_have_thresholds_and_names_of_their_own(tmp_path):
@@ -464,8 +466,8 @@ def test_disagreements_have_thresholds_and_names_of_their_own(tmp_path):
         {**entry, "name": "other"},
         {**entry, "wrong": "published", "threshold": dev},
     ]
-    study = Study(config)
-    found = study.disagreements()
+    study = checked(config)
+    found = plan_of(study).disagreements.entries
     assert list(found) == ["a_not_all", "other", "a_not_published"]
     assert found["a_not_all"] == {
         **dev,
@@ -489,7 +491,7 @@ def test_disagreements_have_thresholds_and_names_of_their_own(tmp_path):
         changed = copy.deepcopy(config)
         changed["disagreements"][0] |= values
         with pytest.raises(ConfigError, match=message):
-            Study(changed)
+            checked(changed)
 
 
 # --- what is refused -----------------------------------------------------------------------------
@@ -518,7 +520,7 @@ def test_disagreements_have_thresholds_and_names_of_their_own(tmp_path):
 )
 def test_unknown_keys_name_the_nearest(path, value, message):
     with pytest.raises(ConfigError, match=message):
-        Study(small(path, value))
+        checked(small(path, value))
 
 
 @pytest.mark.parametrize(
@@ -552,7 +554,7 @@ def test_unknown_keys_name_the_nearest(path, value, message):
 )
 def test_wrong_values_name_their_place(path, value, message):
     with pytest.raises(ConfigError, match=message):
-        Study(small(path, value))
+        checked(small(path, value))
 
 
 @pytest.mark.parametrize(
@@ -571,7 +573,7 @@ def test_wrong_values_name_their_place(path, value, message):
 )
 def test_missing_keys_are_named(path, message):
     with pytest.raises(ConfigError, match=message):
-        Study(small(path, ...))
+        checked(small(path, ...))
 
 
 @pytest.mark.parametrize(
@@ -618,7 +620,7 @@ def test_missing_keys_are_named(path, message):
 )
 def test_names_that_nothing_defines(path, value, message):
     with pytest.raises(ConfigError, match=message):
-        Study(small(path, value))
+        checked(small(path, value))
 
 
 def test_a_name_stands_for_one_thing():
@@ -626,29 +628,29 @@ def test_a_name_stands_for_one_thing():
     config["augmented"]["mine"] = config["augmented"].pop("mine_noisy")
     config["detectors"]["a"]["train"]["data"].pop()
     with pytest.raises(ConfigError, match=r"augmented.mine: a corpus has the same name"):
-        Study(config)
+        checked(config)
     config = small()
     config["fusion"]["a"] = config["fusion"].pop("all")
     with pytest.raises(ConfigError, match=r"fusion.a: a detector has the same name"):
-        Study(config)
+        checked(config)
 
 
 def test_splits_that_do_not_exist_are_found_before_anything_runs():
     with pytest.raises(ConfigError, match=r"score\[2\].corpus: 'mine_noisy' is used for eval, but"):
-        Study(small("score", [*small()["score"], {"corpus": "mine_noisy", "splits": ["eval"]}]))
+        checked(small("score", [*small()["score"], {"corpus": "mine_noisy", "splits": ["eval"]}]))
     with pytest.raises(ConfigError, match=r"b.train.data\[0\].corpus: 'other' is used for train"):
-        Study(small("corpora.other.splits", ["eval"]))
+        checked(small("corpora.other.splits", ["eval"]))
     config = small("corpora.mine.splits", ["train", "eval"])
     config["detectors"] = {"d": config["detectors"]["d"]}
     with pytest.raises(ConfigError, match=r"d.train.dev: 'mine' is used for dev"):
-        Study(config)
+        checked(config)
     with pytest.raises(ConfigError, match=r"detectors.a.train: key 'dev' is missing; augmented"):
-        Study(small("detectors.a.train.data", [{"corpus": "mine_noisy"}]))
+        checked(small("detectors.a.train.data", [{"corpus": "mine_noisy"}]))
 
 
 def test_a_fusion_is_not_fitted_where_it_is_judged():
     with pytest.raises(ConfigError, match=r"fusion.all.fit.split: .*not fitted on eval"):
-        Study(small("fusion.all.fit.split", "eval"))
+        checked(small("fusion.all.fit.split", "eval"))
 
 
 # --- the file ------------------------------------------------------------------------------------
@@ -688,5 +690,5 @@ def test_the_mini_study_is_valid():
 
 def test_the_order_of_sections_does_not_count() -> None:
     config = yaml.safe_load(STUDY)
-    turned = Study(dict(reversed(config.items())))
-    assert json.dumps(turned.config) == json.dumps(Study(config).config)
+    turned = checked(dict(reversed(config.items())))
+    assert json.dumps(turned.config) == json.dumps(checked(config).config)

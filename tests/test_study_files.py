@@ -15,7 +15,8 @@ from spoofscope.frontends import registry as frontends
 from spoofscope.frontends.backbones import write_tiny_backbone
 from spoofscope.inputs import InputPolicy
 from spoofscope.needs import needs
-from spoofscope.study import Run, Study, load_study
+from spoofscope.plan.study_plan import load_study
+from spoofscope.study import Run, Study
 from spoofscope.training.recipe import resolve_recipe
 
 STUDIES = Path(__file__).resolve().parents[1] / "config" / "studies"

@@ -45,6 +45,11 @@ def give_jobs_library(folder: Path) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
 
 
+def local_gpu() -> int:
+    """1 where this machine has an NVIDIA GPU, else 0; found without importing torch."""
+    return int(Path("/dev/nvidia0").exists())
+
+
 def warnings_of(manifests: Mapping[str, str | Path]) -> list[str]:
     """What the manifests of a study have warned of, in lines for the end of a run.
 

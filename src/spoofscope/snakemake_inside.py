@@ -38,6 +38,17 @@ def configured_by_options(workflow: Any) -> dict[str, Any]:
     return config
 
 
+def study_files(workflow: Any) -> list[Path]:
+    """The files that the configuration was read from; each overlays those before it.
+
+    Snakemake lists a file that the Snakefile names by itself last, but has it overlaid by those of
+    `--configfile`.
+    """
+    asked = list(workflow.config_settings.configfiles)
+    named = [Path(path) for path in workflow.configfiles if path not in asked]
+    return [*named, *asked]
+
+
 def quote_interpreter() -> None:
     """Let Snakemake start jobs where the path of the environment has a blank.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from spoofscope.errors import ConfigError
 from spoofscope.files import one_line
 from spoofscope.snakemake_inside import targets_of
-from spoofscope.study_files import read_config
+from spoofscope.study.reading import read_config
 
 
 def asked_targets(arguments: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@
 import json
 import math
 import random
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -18,8 +19,9 @@ import yte
 from spoofscope.columns import check_columns
 from spoofscope.errors import ConfigError
 from spoofscope.launch import check_command_line, check_folder
-from spoofscope.study import Study, load_study
-from spoofscope.study_files import read_config, typed
+from spoofscope.plan.study_plan import checked, load_study
+from spoofscope.study import Study
+from spoofscope.study.reading import located, read_config, typed
 from spoofscope.targets import asked_study_files, check_targets
 
 STUDY = """
@@ -67,7 +69,10 @@ def loaded(text: str | bytes, tmp_path: Path) -> Study:
     path = tmp_path / "own.yaml"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     study = load_study(path)
-    check_columns(study)
+    try:
+        check_columns(study)
+    except ConfigError as error:
+        raise located(error, [path]) from None
     return study
 
 
@@ -211,7 +216,7 @@ VALUES = [
 @pytest.mark.parametrize(("path", "value", "words"), VALUES)
 def test_a_value_that_cannot_be(path, value, words):
     def make() -> None:
-        check_columns(Study(changed(path, value)))
+        check_columns(checked(changed(path, value)))
 
     assert words in refusal(make)
 
@@ -322,13 +327,74 @@ def test_overlays_are_merged_and_messages_name_the_file_that_is_meant(tmp_path):
     base.write_text(STUDY.replace("[dev, eval]", "[test]"))
     message = refusal(lambda: load_study(base, overlay))
     assert message.startswith(f"{base}, line 18: score[0].splits[0]: 'test'")
+    # Both have the key: the later one counts.
+    overlay.write_text("\nbootstrap: {resamples: 10}\nscore:\n- {corpus: own, splits: [dev]}\n")
+    message = refusal(lambda: load_study(base, overlay))
+    assert message.startswith(f"{overlay}, line 2: bootstrap.resamples: 10 resamples are too few")
+    # A list takes the place of the whole list before it.
+    overlay.write_text("score:\n\n- {corpus: own}\n")
+    message = refusal(lambda: load_study(base, overlay))
+    assert message.startswith(f"{overlay}, line 3: score[0]: key 'splits' is missing")
+    error = ConfigError("detectors.a.train.recipe.epochs: 0 is less than the minimum of 1")
+    options = {"detectors": {"a": {"train": {"recipe": {"epochs": 0}}}}}
+    assert str(located(error, [base], options)).startswith("--config: detectors.a.train.recipe")
+    assert str(located(error, [base], {"seed": 1})).startswith(f"{base}, line 16: detectors")
+
+
+GRID = """
+study: small
+corpora: {talkers: {type: mini}}
+frontends: {lfcc: {type: lfcc}}
+detectors:
+  a: {frontend: lfcc, backend: {type: lcnn}, train: {data: [{corpus: talkers}]}}
+  long_{n}:
+    grid: {n: [1, 2]}
+    frontend: lfcc
+    backend: {type: lcnn}
+    input:
+      lenght: "{n}"
+    train: {data: [{corpus: talkers}]}
+score: [{corpus: talkers, splits: [eval]}]
+comparisons:
+  systems:
+  - long_*
+  - a
+  - b
+"""
+
+
+def test_the_line_of_a_grid_is_that_of_its_points(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text(GRID)
+    message = refusal(lambda: load_study(path))
+    assert message.startswith(f"{path}, line 12: detectors.long_1.input: unknown key 'lenght'")
+    # Behind a pattern, names are no longer at the place where they are written.
+    path.write_text(GRID.replace("lenght", "length"))
+    message = refusal(lambda: load_study(path))
+    assert message.startswith(f"{path}, line 16: comparisons.systems[3]: 'b' is neither")
+
+
+@pytest.mark.parametrize(("path", "value", "words"), VALUES)
+def test_messages_name_the_line(path, value, words, tmp_path):
+    """With a key or an item a line, it is the line of the place that the message names."""
+    text = yaml.safe_dump(changed(path, value), sort_keys=False, width=10**5)
+    message = refusal(lambda: loaded(text, tmp_path))
+    where, _, said = message.partition(": ")
+    # A key that is nowhere has no line, and what is no study file is refused before it is looked at.
+    if said.startswith("the study file: key ") or words not in message:
+        assert where.startswith(str(tmp_path / "own.yaml"))
+        return
+    line = text.splitlines()[int(where.removeprefix(f"{tmp_path / 'own.yaml'}, line ")) - 1]
+    key, _, item = said.partition(":")[0].rpartition(".")[2].partition("[")
+    unknown = re.search(r"^[^:]*: unknown key '(.*?)'", said)
+    assert line.lstrip(" -").startswith(f"{unknown[1] if unknown else key}:") or item
 
 
 # --- what may be left out, and what is taken as it is meant ----------------------------------------
 
 
 def test_a_study_says_no_more_than_it_has_to():
-    study = Study({"study": "small", "corpora": {"talkers": {"type": "mini"}}})
+    study = checked({"study": "small", "corpora": {"talkers": {"type": "mini"}}})
     assert {key: study.config[key] for key in ("title", "seed", "data_root", "detectors")} == {
         "title": "small",
         "seed": 1,
@@ -337,7 +403,7 @@ def test_a_study_says_no_more_than_it_has_to():
     }
     assert study.scorings() == []
     # Written out, the defaults are the same study.
-    assert Study(study.written).written == study.written
+    assert checked(study.written).written == study.written
 
 
 def test_a_study_of_scores_has_no_frontends():
@@ -347,7 +413,7 @@ def test_a_study_of_scores_has_no_frontends():
         "corpora": {"own": {"type": "folder", "path": "/data/own"}},
         "detectors": {"theirs": {"scores": [scores]}},
     }
-    assert [run.kind for run in Study(config).runs.values()] == ["external_scores"]
+    assert [run.kind for run in checked(config).runs.values()] == ["external_scores"]
 
 
 def test_a_tilde_is_the_home_folder_in_paths_and_nowhere_else(monkeypatch):
@@ -360,17 +426,17 @@ def test_a_tilde_is_the_home_folder_in_paths_and_nowhere_else(monkeypatch):
     config["tdcf"] = [{"corpus": "talkers", "split": "eval", "form": "2019", "scores": "~/asv.txt"}]
     scores = {"corpus": "own", "split": "eval", "path": "~/x", "format": "csv", "higher": "spoof"}
     config["detectors"]["c"] = {"scores": [scores]}
-    study = Study(config)
+    study = checked(config)
     assert study.corpus_root("own") == "/home/me/own"
     assert study.data_root == "/home/me/data"
     assert study.noise_root("musan") == "/home/me/musan"
     assert study.backbone_folder("big") == "/home/me/wavlm"
-    assert study.tandem("talkers", "eval")["scores"] == "/home/me/asv.txt"
+    assert study.config["tdcf"][0]["scores"] == "/home/me/asv.txt"
     assert study.config["detectors"]["c"]["scores"][0]["path"] == "/home/me/x"
     assert study.config["title"] == "~/own"
     # Where a corpus lies changes no run.
-    moved = Study(changed("corpora.own.path", "/elsewhere"))
-    assert Study(changed("corpora.own.path", "~/own")).runs.keys() == moved.runs.keys()
+    moved = checked(changed("corpora.own.path", "/elsewhere"))
+    assert checked(changed("corpora.own.path", "~/own")).runs.keys() == moved.runs.keys()
 
 
 def test_values_within_values_of_the_command_line_have_their_types():
@@ -523,7 +589,7 @@ def test_any_value_anywhere_is_taken_or_refused(seed):
             target = target[key]
         target[last] = rng.choice(ANYTHING)
         try:
-            check_columns(Study(config))
+            check_columns(checked(config))
         except ConfigError as error:
             refused.append(str(error))
     assert len(refused) >= 10

@@ -14,7 +14,7 @@ import yaml
 from checkout import TINY_STUDY, Checkout
 
 from spoofscope.errors import ConfigError
-from spoofscope.study import load_study
+from spoofscope.plan.study_plan import load_study
 
 pytestmark = pytest.mark.slow
 

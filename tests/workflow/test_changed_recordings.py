@@ -15,7 +15,7 @@ import soundfile
 from checkout import TINY_STUDY, Checkout, clone, parse_plan
 
 from spoofscope.identity import rng_of
-from spoofscope.study import Study
+from spoofscope.plan.study_plan import checked
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -65,7 +65,7 @@ def recording(path: Path, *seed: str) -> Path:
     return path
 
 
-RESOLVED = Study(STUDY)
+RESOLVED = checked(STUDY)
 SCORES = f"results/tiny/scores/{RESOLVED.run_of('others').id}/seed0/own.dev.tsv"
 ASKED = ("--configfile", "study.yaml", "--", "manifests", SCORES)
 

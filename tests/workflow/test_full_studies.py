@@ -10,8 +10,8 @@ import checkout
 import pytest
 from checkout import ROOT, Checkout
 
-from spoofscope.study import Study
-from spoofscope.study_files import read_config
+from spoofscope.plan.study_plan import checked
+from spoofscope.study.reading import read_config
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -55,7 +55,7 @@ def empty(tmp_path_factory) -> Checkout:
 @pytest.mark.parametrize("study", STUDIES)
 def test_dry_run(study: str, empty: Checkout, record_property: Callable[[str, object], None]):
     config = read_config(ROOT / f"config/studies/{study}.yaml")
-    resolved = Study(config)
+    resolved = checked(config)
     fixed = STUDIES[study]
     trained = set(resolved.detector_seeds())
     assert len(trained) == fixed.trainings

@@ -10,15 +10,18 @@ from spoofscope.columns import check_columns
 from spoofscope.errors import ConfigError
 from spoofscope.files import one_line
 from spoofscope.identity import keep_digests_in
-from spoofscope.launch import check_command_line, check_folder
+from spoofscope.launch import check_command_line, check_folder, local_gpu
 from spoofscope.layout import Scoring
 from spoofscope.needs import as_text, missing
 from spoofscope.outside import Outside
 from spoofscope.plan.jobs import Code, Context
 from spoofscope.plan.study_plan import Plan
-from spoofscope.snakemake_inside import configured_by_options, taken_prefix
-from spoofscope.study import Study, local_gpu
-from spoofscope.study_files import located, merged, read_config, typed
+from spoofscope.snakemake_inside import configured_by_options, study_files, taken_prefix
+from spoofscope.study import Study
+from spoofscope.study.reading import located, merged, read_config, typed
+
+# What `--config` says.
+OPTIONS = {}
 
 
 def refused(error):
@@ -27,6 +30,11 @@ def refused(error):
         raise error
     logger.error(f"ConfigError: {one_line(error)}")
     raise SystemExit(1) from error
+
+
+def study_refused(error):
+    """The same, with the line of the study file that the message is about."""
+    refused(error if IS_MODULE else located(error, study_files(workflow), OPTIONS))
 
 
 # Snakemake keeps the last of a key that is given twice without a word, and the last of two options.
@@ -39,7 +47,8 @@ if not IS_MODULE:
             read_config(configured)
     except ConfigError as error:
         refused(error)
-    config = merged(config, typed(configured_by_options(workflow)))
+    OPTIONS = typed(configured_by_options(workflow))
+    config = merged(config, OPTIONS)
 
 # A module can be given a prefix, the folder for all that it makes. It is put before the three folders
 # that everything made is in.
@@ -52,17 +61,19 @@ def placed(folder):
 
 try:
     STUDY = Study(config, placed=placed)
+    PLAN = Plan(
+        Context(
+            STUDY,
+            Outside(workflow.is_main_process, logger.warning),
+            Code(
+                ROOT / "workflow" / "scripts", ROOT / "src" / "spoofscope" / "templates"
+            ),
+        )
+    )
 except ConfigError as error:
-    refused(error if IS_MODULE else located(error, workflow.configfiles))
+    study_refused(error)
 # Captions read the configuration.
 config["title"] = STUDY.config["title"]
-PLAN = Plan(
-    Context(
-        STUDY,
-        Outside(workflow.is_main_process, logger.warning),
-        Code(ROOT / "workflow" / "scripts", ROOT / "src" / "spoofscope" / "templates"),
-    )
-)
 LAYOUT = STUDY.layout
 LOGS = placed(f"logs/{STUDY.name}")
 ENVIRONMENT = ROOT / "envs" / "environment.yaml"
@@ -136,7 +147,7 @@ if workflow.is_main_process:
     try:
         check_columns(STUDY)
     except ConfigError as error:
-        refused(located(error, workflow.configfiles))
+        study_refused(error)
     if absent := missing(STUDY):
         logger.warning(
             f"Study {STUDY.name} needs what is not there yet:\n{as_text(absent)}\n"

@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from spoofscope.needs import as_text, needs
-    from spoofscope.study import load_study
+    from spoofscope.plan.study_plan import load_study
 
     found = needs(load_study(*options.configfile, absent_detectors=True))
     print(

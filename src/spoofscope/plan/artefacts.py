@@ -7,6 +7,7 @@ from spoofscope.plan.attribution import Attribution
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
 from spoofscope.plan.scoring import Scores
+from spoofscope.study import Study
 
 NO_ARTEFACTS = (
     "no trials are measured (section `artefacts`), or not for a system that figures show (key "
@@ -16,6 +17,12 @@ NO_ARTEFACTS = (
 
 class Artefacts(Stage):
     """Measures of the signal of the trials in the section `artefacts`."""
+
+    @staticmethod
+    def check(study: Study) -> None:
+        """Which trials are measured."""
+        for i, entry in enumerate(study.config.get("artefacts", {}).get("trials", [])):
+            study.references.check_scored(entry, f"artefacts.trials[{i}]")
 
     def __init__(
         self, context: Context, data: Augmentation, scoring: Scores, attribution: Attribution

@@ -3,6 +3,7 @@
 from functools import cached_property
 from typing import Any
 
+from spoofscope.errors import ConfigError
 from spoofscope.layout import Scoring
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.features import Features
@@ -10,7 +11,7 @@ from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
 from spoofscope.plan.modules import component_modules
 from spoofscope.plan.scoring import Scores
 from spoofscope.plan.training import Training
-from spoofscope.study import Config
+from spoofscope.study import Config, Study, kind_of
 
 NO_ATTRIBUTION = "no detector is explained (section `attribution`)"
 NO_SEGMENTS = (
@@ -20,8 +21,73 @@ NO_SEGMENTS = (
 NO_AVERAGES = "no attributions are averaged (section `attribution`, key `averages`)"
 
 
+# Types of front-ends whose features have a frequency axis.
+_WITH_BANDS = ("fbank", "stft", "wavelet_packets")
+
+
+def averages_of(study: Study) -> Config | None:
+    """What is averaged: section `attribution.averages` with its defaults for the trials; None where
+    nothing is.
+    """
+    attribution = study.config.get("attribution", {})
+    if "averages" not in attribution:
+        return None
+    return {key: attribution[key] for key in ("corpus", "split")} | attribution["averages"]
+
+
+def _check_explained(study: Study, name: str, where: str, baseline: str) -> None:
+    """There is something to explain, and something to hold it against."""
+    detector = study.references.entry(name, "detectors", where)
+    if kind_of(detector) == "external_scores":
+        raise ConfigError(f"{where}: of {name!r} there are only scores, nothing to explain")
+    untrained = kind_of(detector) == "pretrained" and "reference" not in detector
+    if baseline == "centroid" and untrained:
+        raise ConfigError(
+            f"{where}: the baseline 'centroid' is the mean of bona fide training data, and the "
+            f"study has trained none of {name!r}; name a corpus for it in "
+            f"detectors.{name}.reference, or choose another baseline"
+        )
+
+
+def _check_averaged(study: Study, name: str, where: str) -> None:
+    """All windows of a detector have the same size, with a frequency axis."""
+    settings = study.run_of(name).settings
+    frontend = settings["frontend"].get("type")
+    # Of a detector that is not there yet nothing is known.
+    if frontend is None:
+        return
+    if frontend not in _WITH_BANDS:
+        raise ConfigError(
+            f"{where}: the front-end of {name!r}, {frontend}, has no frequency axis; "
+            f"{' and '.join(_WITH_BANDS)} have"
+        )
+    if settings["input"].get("length", 0) is None:
+        raise ConfigError(
+            f"{where}: {name!r} takes whole clips (`length: null`), which differ in length; there "
+            "is no mean over them"
+        )
+
+
 class Attribution(Stage):
     """What in a clip speaks for which class."""
+
+    @staticmethod
+    def check(study: Study) -> None:
+        """Which detectors are explained, and which attributions averaged, on which trials."""
+        options = study.config.get("attribution", {})
+        for i, name in enumerate(options.get("detectors", [])):
+            where = f"attribution.detectors[{i}]"
+            _check_explained(study, name, where, options.get("baseline", "centroid"))
+            study.references.check_scored(options, "attribution", name)
+        averages = averages_of(study)
+        if averages is None:
+            return
+        where = "attribution.averages"
+        study.references.check_dataset(averages["corpus"], averages["split"], f"{where}.corpus")
+        for i, name in enumerate(averages["detectors"]):
+            place = f"{where}.detectors[{i}]"
+            _check_explained(study, name, place, averages.get("baseline", "zeros"))
+            _check_averaged(study, name, place)
 
     def __init__(
         self,
@@ -57,7 +123,7 @@ class Attribution(Stage):
     @cached_property
     def averaged(self) -> list[Scoring]:
         """The detectors whose attributions are averaged, each with its first seed, and of what."""
-        averages = self.study.averages()
+        averages = averages_of(self.study)
         if averages is None:
             return []
         runs = [self.study.run_of(name) for name in averages["detectors"]]
@@ -180,7 +246,7 @@ class Attribution(Stage):
     @rule(absent=NO_AVERAGES, when=lambda self: self.averaged)
     def average_attributions(self, run: str, seed: int, corpus: str, split: str) -> Work:
         """Average the attributions of many windows."""
-        averages: dict[str, Any] = self.study.averages() or {}
+        averages: dict[str, Any] = averages_of(self.study) or {}
         not_options = ("corpus", "detectors", "split")
         return Work(
             inputs={

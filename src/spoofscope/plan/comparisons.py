@@ -6,7 +6,7 @@ from spoofscope.layout import Scoring
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
 from spoofscope.plan.scoring import Scores
-from spoofscope.study import Config, Run
+from spoofscope.study import Config, Run, Study
 
 NO_SCORES = "nothing is scored (sections `detectors` and `score`)"
 NO_COMPARISONS = (
@@ -21,6 +21,14 @@ NO_EXPORTS = "no scores are exported (section `exports`)"
 
 class Comparisons(Stage):
     """Tables of runs, error rates, pairs and conditions; scores in a form to hand in."""
+
+    @staticmethod
+    def check(study: Study) -> None:
+        """Which systems are compared or exported, and which trials."""
+        for section in ("comparisons", "exports"):
+            study.references.check_systems(section)
+        for i, entry in enumerate(study.config.get("exports", {}).get("trials", [])):
+            study.references.check_scored(entry, f"exports.trials[{i}]")
 
     def __init__(self, context: Context, data: Augmentation, scoring: Scores) -> None:
         super().__init__(context)

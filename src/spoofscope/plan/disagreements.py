@@ -2,11 +2,12 @@
 
 from functools import cached_property
 
+from spoofscope.errors import ConfigError
 from spoofscope.layout import Scoring
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
 from spoofscope.plan.scoring import Scores
-from spoofscope.study import Config
+from spoofscope.study import Config, Study, kind_of
 
 NO_DISAGREEMENTS = "no disagreements are looked for (section `disagreements`)"
 
@@ -14,8 +15,49 @@ ROLES = ("right", "wrong")
 CLIPS, SECONDS = 10, 10.0
 
 
+def _name_of(entry: Config) -> str:
+    name: str = entry.get("name", f"{entry['right']}_not_{entry['wrong']}")
+    return name
+
+
+def _check_system(study: Study, entry: Config, role: str, where: str) -> None:
+    """A system is scored on what is asked, and has a threshold."""
+    references, name = study.references, entry[role]
+    references.check_system(name, f"{where}.{role}")
+    references.check_scored(entry, where, name)
+    if "threshold" in entry:
+        references.check_scored(entry["threshold"], f"{where}.threshold", name)
+    elif name in references.detectors and kind_of(references.detectors[name]) != "detector":
+        raise ConfigError(
+            f"{where}: {name!r} was not trained by this study, so it has no threshold that was "
+            "chosen on development data; name scored trials for that, key 'threshold'"
+        )
+
+
 class Disagreements(Stage):
     """The entries of the section `disagreements`."""
+
+    @staticmethod
+    def check(study: Study) -> None:
+        """Which systems disagree on which trials, by which thresholds, under which name."""
+        names: list[str] = []
+        for i, entry in enumerate(study.config.get("disagreements", [])):
+            where = f"disagreements[{i}]"
+            for role in ROLES:
+                _check_system(study, entry, role, where)
+            if entry.get("threshold", {}).get("split") == "eval":
+                raise ConfigError(
+                    f"{where}.threshold.split: a threshold is not chosen on eval, where systems "
+                    "are judged"
+                )
+            if entry["right"] == entry["wrong"]:
+                raise ConfigError(f"{where}: {entry['right']!r} cannot disagree with itself")
+            name = _name_of(entry)
+            if name in names:
+                raise ConfigError(
+                    f"{where}: there is another {name!r}; give one of them another `name`"
+                )
+            names.append(name)
 
     def __init__(self, context: Context, data: Augmentation, scoring: Scores) -> None:
         super().__init__(context)
@@ -24,8 +66,15 @@ class Disagreements(Stage):
 
     @cached_property
     def entries(self) -> dict[str, Config]:
-        """Name to entry."""
-        return self.study.disagreements()
+        """Name to entry; `right` and `wrong` are [id, seed, name]."""
+        return {
+            _name_of(entry): {
+                **{key: entry[key] for key in ("corpus", "split")},
+                **{key: entry[key] for key in ("clips", "seconds", "threshold") if key in entry},
+                **{key: [*self.study.first_of(entry[key]), entry[key]] for key in ROLES},
+            }
+            for entry in self.study.config.get("disagreements", [])
+        }
 
     def _scores(self, entry: Config, role: str, trials: Config) -> Product:
         """Scores of the system that has to be right, or of the other."""

@@ -3,6 +3,7 @@
 from functools import cached_property
 from typing import Any
 
+from spoofscope.errors import ConfigError
 from spoofscope.layout import Scoring
 from spoofscope.plan.artefacts import NO_ARTEFACTS, Artefacts
 from spoofscope.plan.attribution import NO_ATTRIBUTION, NO_AVERAGES, NO_SEGMENTS, Attribution
@@ -15,6 +16,7 @@ from spoofscope.plan.grids import Grids
 from spoofscope.plan.jobs import Context, Inputs, Product, Stage, Work, rule, rules_of, target
 from spoofscope.plan.layers import NO_COSTS, NO_CURVES, NO_LAYERS, NO_PROBES, Layers
 from spoofscope.plan.scoring import Scores
+from spoofscope.study import MOST_SHOWN, Study
 
 NO_SHOWN = (
     "no system is scored on an eval split, or there are more than a figure can show (name some, "
@@ -28,6 +30,17 @@ NO_RELIABILITY = (
 
 class Figures(Stage):
     """One rule per figure, in the order of the report. Those of grids belong to `Grids`."""
+
+    @staticmethod
+    def check(study: Study) -> None:
+        """Which systems figures show, and whether a figure has room for them."""
+        for section in ("reliability", "figures"):
+            study.references.check_systems(section)
+        if "figures" in study.config and len(study.shown()) > MOST_SHOWN:
+            raise ConfigError(
+                f"figures.systems: with their seeds these are {len(study.shown())}; figures can "
+                f"show {MOST_SHOWN}"
+            )
 
     def __init__(
         self,

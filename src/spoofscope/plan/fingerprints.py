@@ -7,7 +7,7 @@ from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
 from spoofscope.plan.modules import component_modules
 from spoofscope.plan.training import Training
-from spoofscope.study import Config
+from spoofscope.study import Config, Study
 
 NO_FINGERPRINTS = (
     "no fingerprints are made (section `fingerprints`), and no detector has the back-end "
@@ -17,6 +17,16 @@ NO_FINGERPRINTS = (
 
 class Fingerprints(Stage):
     """What is made of the corpus in the section `fingerprints`, and of detectors of this kind."""
+
+    @staticmethod
+    def check(study: Study) -> None:
+        """Which corpus, and which of its splits."""
+        entry = study.config.get("fingerprints")
+        if entry is None:
+            return
+        dataset = study.references.datasets.get(entry["corpus"], {})
+        for split in entry.get("splits", dataset.get("splits", ["train"])):
+            study.references.check_dataset(entry["corpus"], split, "fingerprints.corpus")
 
     def __init__(self, context: Context, data: Augmentation, training: Training) -> None:
         super().__init__(context)

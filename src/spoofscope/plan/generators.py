@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
+from spoofscope.errors import ConfigError
 from spoofscope.identity import hash8
 from spoofscope.layout import Scoring
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule
 from spoofscope.plan.layers import family_name
 from spoofscope.plan.scoring import Scores
-from spoofscope.study import MOST_SHOWN, Config
+from spoofscope.study import MOST_SHOWN, Config, Study
 
 NO_GENERATORS = (
     "no detectors are held against generators (section `generators`), or there are more than a "
@@ -18,23 +19,55 @@ NO_GENERATORS = (
 )
 
 
+def _check_threshold(study: Study, section: Config) -> None:
+    trials = section["threshold"]
+    if trials["split"] == "eval":
+        raise ConfigError(
+            "generators.threshold.split: a threshold is not chosen on eval, where it is judged"
+        )
+    for name in section.get("systems", study.references.systems):
+        study.references.check_scored(trials, "generators.threshold", name)
+
+
 class Generators(Stage):
     """What the section `generators` asks for."""
+
+    @staticmethod
+    def check(study: Study) -> None:
+        """Which systems are held against generators, on which trials, with which threshold."""
+        section = study.config.get("generators", {})
+        study.references.check_systems("generators")
+        trials = section.get("trials", [])
+        for i, entry in enumerate(trials):
+            study.references.check_scored(entry, f"generators.trials[{i}]")
+            if entry["split"] != "eval":
+                raise ConfigError(
+                    f"generators.trials[{i}].split: detectors were selected, and their thresholds "
+                    f"chosen, on other splits than eval; {entry['split']!r} would flatter them"
+                )
+        sets = {(entry["corpus"], entry["split"]) for entry in trials}
+        for i, name in enumerate(section.get("systems", [])):
+            if not sets & set(study.references.sets_of(name)):
+                raise ConfigError(
+                    f"generators.systems[{i}]: {name!r} scores none of generators.trials; see the "
+                    "keys `score`"
+                )
+        if "threshold" in section:
+            _check_threshold(study, section)
 
     def __init__(self, context: Context, data: Augmentation, scoring: Scores) -> None:
         super().__init__(context)
         self._data = data
         self._scoring = scoring
         self._options: Config = self.study.config.get("generators", {})
-        self._fusions: Config = self.study.config.get("fusion", {})
+        self._fusions = self.study.references.fusions
 
     @cached_property
     def names(self) -> list[str]:
         """Names of the detectors and fusions that are held against generators."""
         if not self._options:
             return []
-        everything = [*self.study.config["detectors"], *self._fusions]
-        names: list[str] = self._options.get("systems", everything)
+        names: list[str] = self._options.get("systems", list(self.study.references.systems))
         return names
 
     @cached_property

@@ -139,13 +139,21 @@ class Context:
 
 
 class Stage:
-    """A part of a study: the targets that it offers, and the rules that make them."""
+    """A part of a study: what may be asked of it, its targets, and the rules that make them."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self.study: Study = context.study
         self.outside: Outside = context.outside
         self.layout: Layout = context.study.layout
+
+    @staticmethod
+    def check(study: Study) -> None:
+        """Refuse a study file that asks of this stage what it cannot make.
+
+        Raises:
+            ConfigError: the message names the place in the study file.
+        """
 
     def refusal(self, absent: str) -> str:
         """The sentence for somebody who asks for what the study has nothing for."""

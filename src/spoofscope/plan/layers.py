@@ -1,10 +1,12 @@
 """What is in the layers of SSL backbones, what detectors make of them, and what they cost."""
 
+import copy
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from spoofscope.errors import ConfigError
 from spoofscope.identity import hash8
 from spoofscope.layout import Scoring
 from spoofscope.plan.augmentation import Augmentation
@@ -13,7 +15,7 @@ from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
 from spoofscope.plan.modules import component_modules
 from spoofscope.plan.scoring import Scores
 from spoofscope.plan.training import Training
-from spoofscope.study import Config, Run
+from spoofscope.study import Config, Run, Study
 
 NO_LAYERS = "no detector has an SSL front-end (`type: ssl`)"
 NO_CURVES = (
@@ -31,8 +33,48 @@ def family_name(detectors: Sequence[str]) -> str:
     return "_".join(shared) or detectors[0]
 
 
+def _check_ssl(kind: str | None, what: str) -> None:
+    # Of a detector that is not there yet nothing is known.
+    if kind not in ("ssl", None):
+        raise ConfigError(f"{what} has no layers; an SSL front-end is needed (`type: ssl`)")
+
+
+def _check_probe(study: Study, entry: Config, where: str) -> None:
+    references = study.references
+    frontend = references.entry(entry["frontend"], "frontends", f"{where}.frontend")
+    _check_ssl(frontend["type"], f"{where}.frontend: {entry['frontend']!r}")
+    for i, source in enumerate(entry["data"]):
+        references.check_dataset(source["corpus"], "train", f"{where}.data[{i}].corpus")
+    sources = references.dev_of(entry)
+    if not sources:
+        raise ConfigError(
+            f"{where}: key 'dev' is missing; augmented copies alone give no data to choose the "
+            "regularisation on, so name the corpora"
+        )
+    for i, source in enumerate(sources):
+        references.check_dataset(source["corpus"], "dev", f"{where}.dev[{i}].corpus")
+    references.check_scored_splits(entry.get("score", []), f"{where}.score")
+
+
 class Layers(Stage):
     """Learned mixes, depth curves, probes and costs."""
+
+    @staticmethod
+    def check(study: Study) -> None:
+        """Whose layers are looked at, and what probes are trained and tested on."""
+        layers = study.config.get("layers", {})
+        listed = {
+            **{f"layers.curves.{name}": names for name, names in layers.get("curves", {}).items()},
+            "layers.costs.detectors": layers.get("costs", {}).get("detectors", []),
+        }
+        for where, names in listed.items():
+            for i, name in enumerate(names):
+                study.references.entry(name, "detectors", f"{where}[{i}]")
+                run = study.run_of(name)
+                kind = "" if run.kind == "external_scores" else run.settings["frontend"].get("type")
+                _check_ssl(kind, f"{where}[{i}]: {name!r}")
+        for name, entry in layers.get("probes", {}).items():
+            _check_probe(study, entry, f"layers.probes.{name}")
 
     def __init__(
         self,
@@ -197,7 +239,31 @@ class Layers(Stage):
     @cached_property
     def pools(self) -> dict[str, Config]:
         """Id to front-end and input of all pooled layers."""
-        return {self.study.pool_id(name): self.study.probe_settings(name) for name in self.probes}
+        return {self._pool_of(entry): self._read_by(entry) for entry in self.probes.values()}
+
+    @staticmethod
+    def _untuned(frontend: Config) -> Config:
+        dropped = {"cache"}
+        if frontend.get("fine_tune", "none") != "none":
+            dropped |= {"fine_tune", "top_layers"}
+        return {key: value for key, value in frontend.items() if key not in dropped}
+
+    def _read_by(self, entry: Config) -> Config:
+        """Front-end and input of a probe; a front-end that detectors tune is probed as it was
+        before.
+        """
+        return {
+            "frontend": self._untuned(self.study.frontend(entry["frontend"])),
+            "input": copy.deepcopy(entry.get("input", {})),
+        }
+
+    def _pool_of(self, entry: Config) -> str:
+        """`{frontend}-{hash8}` of the pooled layers that a probe reads; equal to the id of cached
+        features where detectors of the study read the same front-end frame by frame.
+        """
+        frontend = self._untuned(self.study.frontend_identity(entry["frontend"]))
+        identity = {"frontend": frontend, "input": entry.get("input", {})}
+        return f"{entry['frontend']}-{hash8(identity)}"
 
     @cached_property
     def _kept_frames(self) -> dict[str, set[tuple[str, str]]]:
@@ -235,7 +301,7 @@ class Layers(Stage):
         ] or [{"corpus": corpus, "split": split} for corpus, split in self._scoring.eval_sets]
         return {
             "train": [{**source, "split": "train"} for source in entry["data"]],
-            "dev": [{**source, "split": "dev"} for source in self.study.probe_dev(probe)],
+            "dev": [{**source, "split": "dev"} for source in self.study.references.dev_of(entry)],
             "test": tests,
         }
 
@@ -250,7 +316,8 @@ class Layers(Stage):
     @rule()
     def probe_layers(self, probe: str) -> Work:
         """Fit and test one linear probe per layer."""
-        pool, entry, sets = self.study.pool_id(probe), self.probes[probe], self._probe_sets(probe)
+        entry, sets = self.probes[probe], self._probe_sets(probe)
+        pool = self._pool_of(entry)
         pairs = sorted({(e["corpus"], e["split"]) for entries in sets.values() for e in entries})
         return Work(
             inputs={

@@ -4,17 +4,62 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
+from spoofscope.errors import ConfigError
 from spoofscope.layout import Scoring
+from spoofscope.options import check_resamples
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.features import Features
 from spoofscope.plan.jobs import Context, Job, Product, Stage, Work, rule, target
 from spoofscope.plan.modules import component_modules
 from spoofscope.plan.training import Training
-from spoofscope.study import Config
+from spoofscope.study import Config, Study
+
+MOST_JOBS = 200_000
+"""So many jobs of scoring a study may have."""
+
+
+def _check_size(study: Study) -> None:
+    """No more jobs than can be planned; a large study has a few thousand."""
+    jobs = sum(
+        len(run.seeds) * sum(study.shards(split) for _, split in study.scored_by(run.id))
+        for run in study.runs.values()
+    )
+    if jobs > MOST_JOBS:
+        raise ConfigError(
+            f"the study file: detectors, seeds, `score` and `scatter_shards` make {jobs:,} jobs of "
+            f"scoring, more than the {MOST_JOBS:,} that can be planned"
+        )
+
+
+def _check_fusion(study: Study, name: str, fit: Config) -> None:
+    where = f"fusion.{name}"
+    if not study.references.sets_of(name):
+        raise ConfigError(
+            f"{where}.detectors: there are no trials that all of them score; see the keys `score`"
+        )
+    study.references.check_scored(fit, f"{where}.fit", name)
+    if fit["split"] == "eval":
+        raise ConfigError(f"{where}.fit.split: a fusion is not fitted on eval, where it is judged")
 
 
 class Scores(Stage):
     """One score file and one table of error rates per system, seed, corpus and split."""
+
+    @staticmethod
+    def check(study: Study) -> None:
+        """How much is scored, what fusions are fitted on, intervals, and tandem costs."""
+        _check_size(study)
+        for name, entry in study.references.fusions.items():
+            _check_fusion(study, name, entry["fit"])
+        resamples = study.config.get("bootstrap", {}).get("resamples", 0)
+        check_resamples(resamples, "bootstrap.resamples")
+        for i, entry in enumerate(study.config.get("tdcf", [])):
+            study.references.check_scored(entry, f"tdcf[{i}]")
+            if len({"scores", "rates"} & set(entry)) != 1:
+                raise ConfigError(
+                    f"tdcf[{i}]: either the file `scores` of the speaker verifier or its `rates` "
+                    "have to be given"
+                )
 
     def __init__(
         self, context: Context, data: Augmentation, features: Features, training: Training
@@ -32,8 +77,7 @@ class Scores(Stage):
     @cached_property
     def fusions(self) -> dict[str, str]:
         """Id to name of every fusion."""
-        names = self.study.config.get("fusion", {})
-        return {self.study.fusion_id(name): name for name in names}
+        return {self.study.fusion_id(name): name for name in self.study.references.fusions}
 
     # --- of detectors ----------------------------------------------------------------------
 
@@ -175,10 +219,15 @@ class Scores(Stage):
         conditions: list[str] = self.study.config.get("conditions", [])
         return conditions
 
+    def tandem(self, corpus: str, split: str) -> Config | None:
+        """The entry of `tdcf` for one scored set, None without one."""
+        entries = self.study.config.get("tdcf", [])
+        return next((e for e in entries if (e["corpus"], e["split"]) == (corpus, split)), None)
+
     @rule()
     def compute_metrics(self, system: str, seed: int, corpus: str, split: str) -> Work:
         """Error rates of a score file."""
-        tandem = self.study.tandem(corpus, split)
+        tandem = self.tandem(corpus, split)
         # The score file of the speaker verifier, where there is one.
         asv = [path] if (path := (tandem or {}).get("scores")) else []
         return Work(

@@ -1,7 +1,12 @@
 """The whole plan of one study: its stages, what can be asked for, and what makes it."""
 
+import functools
+from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
+from spoofscope.errors import ConfigError
 from spoofscope.plan.artefacts import Artefacts
 from spoofscope.plan.attribution import Attribution
 from spoofscope.plan.augmentation import Augmentation
@@ -18,15 +23,86 @@ from spoofscope.plan.layers import Layers
 from spoofscope.plan.report import Report
 from spoofscope.plan.scoring import Scores
 from spoofscope.plan.training import Training
+from spoofscope.study import MINI, Study
+from spoofscope.study.reading import located, merged, read_config
+
+STAGES: tuple[type[Stage], ...] = (
+    Corpora,
+    Augmentation,
+    Features,
+    Training,
+    Scores,
+    Attribution,
+    Artefacts,
+    Layers,
+    Fingerprints,
+    Disagreements,
+    Comparisons,
+    Generators,
+    Grids,
+    Figures,
+    Report,
+)
+
+
+def check(study: Study) -> None:
+    """Refuse a study that asks a stage for what it cannot make.
+
+    Raises:
+        ConfigError: the message names the place in the study file.
+    """
+    for stage in STAGES:
+        stage.check(study)
+
+
+def checked(config: Mapping[str, Any], absent_detectors: bool = False) -> Study:
+    """A study whose every stage can make what is asked of it.
+
+    Args:
+        config: the content of a study file.
+        absent_detectors: see :class:`Study`.
+
+    Raises:
+        ConfigError: as :class:`Study` and :func:`check`.
+    """
+    study = Study(config, absent_detectors=absent_detectors)
+    check(study)
+    return study
+
+
+def load_study(*paths: str | Path, absent_detectors: bool = False) -> Study:
+    """Read and check a study file (YAML).
+
+    Args:
+        paths: the file, and overlays of it in order, as Snakemake's `--configfile` takes them: a
+            file that names no study overlays the mini study.
+        absent_detectors: see :class:`Study`.
+
+    Raises:
+        ConfigError: as :func:`study.reading.read_config` and :func:`checked`; the message names
+            file and line.
+    """
+    files = [Path(path) for path in paths]
+    configs = [read_config(path) for path in files]
+    if not any("study" in config for config in configs):
+        files, configs = [MINI, *files], [read_config(MINI), *configs]
+    try:
+        return checked(functools.reduce(merged, configs), absent_detectors=absent_detectors)
+    except ConfigError as error:
+        raise located(error, files) from None
 
 
 class Plan:
     """All stages of a study. A stage is given those that it stands on.
 
     stages: in the order of the work.
+
+    Raises:
+        ConfigError: as :func:`check`; no study is planned that was not checked.
     """
 
     def __init__(self, context: Context) -> None:
+        check(context.study)
         self.study = context.study
         self.layout = context.study.layout
         self.outside = context.outside

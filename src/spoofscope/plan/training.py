@@ -4,16 +4,45 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from spoofscope.errors import ConfigError
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.features import Features
 from spoofscope.plan.jobs import Context, Job, Product, Stage, Work, rule, target
 from spoofscope.plan.modules import component_modules, effect_modules
+from spoofscope.study import Config, Study
 
 NO_FEATURES = "no front-end is both frozen and cached (keys `fine_tune` and `cache`)"
 
 
+def _check_tuning(study: Study, name: str, recipe: Config) -> None:
+    """A recipe trains a front-end only where there is something to train in it."""
+    preset = (recipe.get("preset") or {}).get("values", {})
+    parts = [recipe, *recipe.get("stages", []), preset, *preset.get("stages", [])]
+    frontend = study.config["detectors"][name]["frontend"]
+    tuned = any(part.get("lr_frontend") is not None for part in parts)
+    if tuned and study.is_frozen(frontend):
+        raise ConfigError(
+            f"detectors.{name}.train.recipe: it has a learning rate for the front-end "
+            f"(lr_frontend), but frontends.{frontend} has nothing to train; set its key `fine_tune`"
+        )
+
+
 class Training(Stage):
     """One folder per detector and seed."""
+
+    @staticmethod
+    def check(study: Study) -> None:
+        """How clips are aggregated, and what a recipe trains."""
+        for run in study.runs.values():
+            if run.kind != "detector":
+                continue
+            aggregate = run.settings.get("aggregate")
+            if aggregate and (aggregate["method"] == "top_k") != ("k" in aggregate):
+                raise ConfigError(
+                    f"detectors.{run.detector}.aggregate: method top_k needs k, and the others "
+                    "have none"
+                )
+            _check_tuning(study, run.detector, run.settings["recipe"])
 
     def __init__(self, context: Context, data: Augmentation, features: Features) -> None:
         super().__init__(context)

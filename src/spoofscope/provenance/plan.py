@@ -26,7 +26,7 @@ from spoofscope.snakemake_inside import (
     planned_jobs,
     temporary_outputs,
 )
-from spoofscope.study_files import read_config
+from spoofscope.study.reading import read_config
 
 PROFILE = Path("profiles/local/profile.yaml")
 """Both profiles have the same rerun triggers."""

@@ -1,11 +1,15 @@
-"""Reading study files: YAML with bounds, and the lines that messages are about.
+"""Reading study files: YAML with bounds, what may be left out, and the lines of messages.
 
 Imported while the workflow is parsed: standard library and PyYAML only.
 """
 
+import copy
+import functools
 import math
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +33,9 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _OVERLONG = 2**63
 _PLACE = re.compile(r"(the study file|[^\s:]+):")
 _UNKNOWN = re.compile(r"unknown key '([^']+)'")
-_LAST = re.compile(r"(?:\.[^.\[\]]+|\[\d+\])$")
+_KEY = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+# An axis in the name of a grid, see `grids`.
+_AXIS = re.compile(r"\{[^{}]*\}")
 # Line breaks and tabs belong to texts; other control characters are damage, or an attack, as are
 # marks that turn the direction of what follows them.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -153,6 +159,64 @@ def merged(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> Config:
     return whole
 
 
+_DEFAULTS: Config = {
+    "seed": 1,
+    "data_root": "resources",
+    "scatter_shards": {},
+    "frontends": {},
+    "detectors": {},
+}
+
+# Settings that name a file or a folder outside of the study's results; * stands for any name or
+# number. A ~ at the beginning is the home folder there, and nowhere else.
+_PATHS = (
+    "data_root",
+    "corpora.*.path",
+    "corpora.*.audio_root",
+    "noise.*.path",
+    "backbones.*.folder",
+    "detectors.*.folder",
+    "detectors.*.scores.*.path",
+    "tdcf.*.scores",
+)
+
+
+def with_defaults(config: Mapping[str, Any]) -> Config:
+    """A study file with what may be left out of it, and `~` replaced in its paths.
+
+    The title is the study's name, by default.
+
+    Raises:
+        ConfigError: a `~` of a user who is not known.
+    """
+    defaults = {"title": str(config.get("study", "")), **_DEFAULTS}
+    filled: Config = copy.deepcopy({**defaults, **config})
+    for pattern in _PATHS:
+        _expand_homes(filled, pattern.split("."), [])
+    return filled
+
+
+def _expand_homes(values: Any, pattern: list[str], where: list[Any]) -> None:
+    """Replace `~` in the texts at a place of `_PATHS` below `values`, in place."""
+    first, *rest = pattern
+    keys: Iterable[Any] = ()
+    if isinstance(values, dict):
+        keys = list(values) if first == "*" else [first] if first in values else []
+    elif isinstance(values, list) and first == "*":
+        keys = range(len(values))
+    for key in keys:
+        if rest:
+            _expand_homes(values[key], rest, [*where, key])
+        elif isinstance(values[key], str) and values[key].startswith("~"):
+            home = os.path.expanduser(values[key])
+            if home.startswith("~"):
+                raise ConfigError(
+                    f"{path_text([*where, key])}: {values[key]!r}: there is no such home folder; "
+                    "write ./~... for a folder of that name"
+                )
+            values[key] = home
+
+
 def check_values(config: Mapping[str, Any]) -> None:
     """Refuse what no setting can be, wherever it stands.
 
@@ -194,67 +258,120 @@ def _walked(value: Any, where: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...
             yield from _walked(inner, (*where, i))
 
 
-def located(error: ConfigError, paths: Sequence[str | Path]) -> ConfigError:
+@dataclass(frozen=True)
+class _Place:
+    """Where a value of a study file stands.
+
+    line: 0 where the whole file is meant, or there are no lines. inner: the places of what is in a
+    mapping, or in a list, by key or index; None for other values.
+    """
+
+    file: str
+    line: int = 0
+    inner: "dict[Any, _Place] | None" = None
+    is_list: bool = False
+
+
+def located(
+    error: ConfigError, paths: Sequence[str | Path], options: Mapping[str, Any] | None = None
+) -> ConfigError:
     """The error with the file, and where possible the line, that it is about before its message.
 
     Args:
         error: whose message begins with a place such as `detectors.a.train:`.
         paths: the study files that were read; of those given later each overlays the earlier.
+        options: what `--config` said, which overlays all of them.
     """
     message = str(error)
     if not paths or any(message.startswith(str(path)) for path in paths):
         return error
-    best = (0, Path(paths[-1]), 0)
-    for path in map(Path, paths):
-        lines = _lines(path)
-        for place in _places(message):
-            if place in lines:
-                best = max(best, (len(place), path, lines[place]), key=lambda found: found[0])
-                break
-    _, path, line = best
-    return ConfigError(f"{path}{f', line {line}' if line else ''}: {message}")
+    whole = functools.reduce(_overlaid, map(_places_in, map(str, paths)))
+    if options:
+        whole = replace(_overlaid(whole, _places_of_options(options)), file=whole.file)
+    place = _place_of(message, whole)
+    line = f", line {place.line}" if place.line else ""
+    return ConfigError(f"{place.file}{line}: {message}")
 
 
-def _places(message: str) -> Iterator[str]:
-    """The place that a message begins with, and those above it, from the inside out."""
+def _overlaid(base: _Place, overlay: _Place) -> _Place:
+    """As :func:`merged`, of places."""
+    if base.inner is None or overlay.inner is None or base.is_list or overlay.is_list:
+        return overlay
+    inner = {
+        key: _overlaid(base.inner[key], place) if key in base.inner else place
+        for key, place in overlay.inner.items()
+    }
+    return replace(overlay, inner={**base.inner, **inner})
+
+
+def _place_of(message: str, whole: _Place) -> _Place:
+    """The place that a message begins with, or the innermost one around it that is known."""
     found = _PLACE.match(message)
-    if found is None:
-        return
-    place = "" if found[1] == "the study file" else found[1]
-    unknown = _UNKNOWN.match(message[found.end() :].lstrip())
-    if unknown:
-        yield path_text([*([place] if place else []), unknown[1]])
-    while place:
-        yield place
-        above = _LAST.sub("", place)
-        if above == place:
-            return
-        place = above
+    where = "" if found is None or found[1] == "the study file" else found[1]
+    keys: list[Any] = [int(index) if index else key for index, key in _KEY.findall(where)]
+    if found and (unknown := _UNKNOWN.match(message[found.end() :].lstrip())):
+        keys.append(unknown[1])
+    place = whole
+    for key in keys:
+        inner = _place_below(place, key)
+        if inner is None:
+            break
+        place = inner
+    return place
 
 
-def _lines(path: Path) -> dict[str, int]:
-    """Line of every key and list item of a study file, by its place; none of an unreadable one."""
+def _place_below(place: _Place, key: str | int) -> _Place | None:
+    """The place of a key or an item; of the point of a grid that of the grid."""
+    inner = place.inner or {}
+    if key in inner:
+        return inner[key]
+    grids = [name for name in inner if isinstance(name, str) and _AXIS.search(name)]
+    return next((inner[name] for name in grids if _is_point(str(key), name)), None)
+
+
+def _is_point(name: str, grid: str) -> bool:
+    return bool(re.fullmatch(".+".join(map(re.escape, _AXIS.split(grid))), name))
+
+
+def _places_in(path: str) -> _Place:
+    """Where everything in a study file stands; no more than the file of one that is unreadable."""
     try:
-        node = _composed(path)
+        node = _composed(Path(path))
     except (ConfigError, yaml.YAMLError):
-        return {}
-    lines: dict[str, int] = {}
+        return _Place(path)
+    return _Place(path) if node is None else _places_of_node(node, path, 0)
 
-    def add(node: Any, where: tuple[Any, ...]) -> None:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if isinstance(key, yaml.ScalarNode):
-                    own = (*where, key.value)
-                    lines[path_text(own)] = key.start_mark.line + 1
-                    add(value, own)
-        elif isinstance(node, yaml.SequenceNode):
-            for i, value in enumerate(node.value):
-                lines[path_text((*where, i))] = value.start_mark.line + 1
-                add(value, (*where, i))
 
-    if node is not None:
-        add(node, ())
-    return lines
+def _places_of_node(node: Any, file: str, line: int) -> _Place:
+    if isinstance(node, yaml.MappingNode):
+        inner: dict[Any, _Place] = {
+            key.value: _places_of_node(value, file, key.start_mark.line + 1)
+            for key, value in node.value
+            if isinstance(key, yaml.ScalarNode)
+        }
+        return _Place(file, line, inner)
+    # Where a pattern stands for names, items are no longer at the place where they are written.
+    if isinstance(node, yaml.SequenceNode) and not any(map(_is_pattern, node.value)):
+        items = {
+            i: _places_of_node(item, file, item.start_mark.line + 1)
+            for i, item in enumerate(node.value)
+        }
+        return _Place(file, line, items, is_list=True)
+    return _Place(file, line)
+
+
+def _is_pattern(node: Any) -> bool:
+    if isinstance(node, yaml.MappingNode):
+        return any(_is_pattern(value) for key, value in node.value if key.value == "corpus")
+    return isinstance(node, yaml.ScalarNode) and "*" in node.value
+
+
+def _places_of_options(values: Any) -> _Place:
+    """The command line is the place of all that it says."""
+    inner = None
+    if isinstance(values, Mapping):
+        inner = {key: _places_of_options(value) for key, value in values.items()}
+    return _Place("--config", inner=inner)
 
 
 def typed(values: Any) -> Any:

@@ -1,0 +1,214 @@
+"""What the names in a study file stand for; a name that stands for nothing is refused."""
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from spoofscope.errors import ConfigError
+from spoofscope.options import nearest
+from spoofscope.study.schema import Config, kind_of, schema
+
+
+class References:
+    """The names that sections of a study file give each other.
+
+    Attributes:
+        corpora, copies, detectors, fusions: the sections `corpora`, `augmented`, `detectors` and
+            `fusion`; empty where the study has none.
+        datasets: corpora and copies. systems: detectors and fusions.
+
+    Args:
+        config: a study file's content that fits the schema, every grid and pattern expanded.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._config = config
+        self.corpora: Config = config["corpora"]
+        self.copies: Config = config.get("augmented", {})
+        self.detectors: Config = config["detectors"]
+        self.fusions: Config = config.get("fusion", {})
+        self.datasets: Config = {**self.corpora, **self.copies}
+        self.systems: Config = {**self.detectors, **self.fusions}
+
+    # --- looking up ------------------------------------------------------------------------
+    # `where` is the place in the study file that a message is about, such as `score[0].corpus`.
+
+    def entry(self, name: str, section: str, where: str) -> Any:
+        """The entry of that name in a section.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        entries = self._config.get(section, {})
+        if name not in entries:
+            raise ConfigError(f"{where}: {name!r} is not in {section}; {nearest(name, entries)}")
+        return entries[name]
+
+    def check_dataset(self, name: str, split: str, where: str) -> None:
+        """Refuse what is no corpus and no copy, or has no such split."""
+        if name not in self.datasets:
+            raise ConfigError(
+                f"{where}: {name!r} is neither a corpus nor an augmented copy; "
+                f"{nearest(name, self.datasets)}"
+            )
+        splits = self.datasets[name].get("splits")
+        if splits is not None and split not in splits:
+            raise ConfigError(
+                f"{where}: {name!r} is used for {split}, but its `splits` are {', '.join(splits)}"
+            )
+
+    def check_scored_splits(self, trials: Iterable[Config], where: str) -> None:
+        """Refuse a list of `corpus` and `splits` that names what is not there."""
+        for i, entry in enumerate(trials):
+            for split in entry["splits"]:
+                self.check_dataset(entry["corpus"], split, f"{where}[{i}].corpus")
+
+    def check_system(self, name: str, where: str) -> None:
+        """Refuse what is no detector and no fusion."""
+        if name not in self.systems:
+            raise ConfigError(
+                f"{where}: {name!r} is neither a detector nor a fusion; "
+                f"{nearest(name, self.systems)}"
+            )
+
+    def check_systems(self, section: str) -> None:
+        """Refuse names in a section's list `systems` that are no system."""
+        for i, name in enumerate(self._config.get(section, {}).get("systems", [])):
+            self.check_system(name, f"{section}.systems[{i}]")
+
+    def check_scored(self, trials: Config, where: str, system: str | None = None) -> None:
+        """Refuse trials that a system, or by default any detector, is not scored on."""
+        names = self.detectors if system is None else [system]
+        pair = (trials["corpus"], trials["split"])
+        if not any(pair in self.sets_of(name) for name in names):
+            by = "" if system is None else f" by {system}"
+            raise ConfigError(
+                f"{where}: {'.'.join(pair)} is not scored{by}; add it to the `score` section"
+            )
+
+    def sets_of(self, system: str) -> list[tuple[str, str]]:
+        """Every (corpus, split) that a detector is scored on; a fusion is where all its members
+        are.
+        """
+        if system in self.fusions:
+            first, *others = map(self.sets_of, self.fusions[system]["detectors"])
+            return [pair for pair in first if all(pair in sets for sets in others)]
+        entry = self.detectors[system]
+        if kind_of(entry) == "external_scores":
+            return [(scores["corpus"], scores["split"]) for scores in entry["scores"]]
+        sets = entry.get("score", self._config.get("score"))
+        return list(
+            dict.fromkeys((entry["corpus"], split) for entry in sets for split in entry["splits"])
+        )
+
+    def dev_of(self, training: Config) -> list[Config]:
+        """The sources on which what is trained is selected: those of its key `dev`, by default the
+        corpora it is trained on, without augmented copies.
+        """
+        explicit: list[Config] | None = training.get("dev")
+        if explicit is not None:
+            return explicit
+        return [source for source in training["data"] if source["corpus"] in self.corpora]
+
+    def chain(self, name: str, where: str) -> Config:
+        """The steps of a chain with the identity of the noise that they use."""
+        steps: list[Config] = self.entry(name, "chains", where)
+        needs = {"musan": "musan", "rir": "rirs"}
+        sources = {}
+        for step in steps:
+            source = needs.get(step["effect"])
+            if source:
+                noise = self._config.get("noise", {})
+                if source not in noise:
+                    raise ConfigError(
+                        f"chains.{name}: effect {step['effect']!r} needs the folder noise.{source}"
+                    )
+                sources[source] = without_location(noise[source])
+        return {"steps": copy.deepcopy(steps), "sources": sources}
+
+    # --- checking --------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Refuse names that nothing defines, as far as runs and systems are made of them; those of
+        analyses are checked by their stages, see `plan`.
+
+        Raises:
+            ConfigError: the message names the place, the name and the nearest that is defined.
+        """
+        self._check_backbones()
+        both = sorted(set(self.corpora) & set(self.copies))
+        if both:
+            raise ConfigError(f"augmented.{both[0]}: a corpus has the same name")
+        for name, entry in self.copies.items():
+            self.entry(entry["corpus"], "corpora", f"augmented.{name}.corpus")
+            self.chain(entry["chain"], f"augmented.{name}.chain")
+        for name, entry in self._config["frontends"].items():
+            if "backbone" in entry:
+                self.entry(entry["backbone"], "backbones", f"frontends.{name}.backbone")
+        for name, entry in self.detectors.items():
+            if kind_of(entry) == "detector":
+                self._check_training(entry, f"detectors.{name}")
+        self._check_scored_sets()
+        for name, entry in self.fusions.items():
+            for i, detector in enumerate(entry["detectors"]):
+                self.entry(detector, "detectors", f"fusion.{name}.detectors[{i}]")
+            if name in self.detectors:
+                raise ConfigError(f"fusion.{name}: a detector has the same name")
+
+    def _check_backbones(self) -> None:
+        revision = schema()["$defs"]["backbone"]["properties"]["revision"]
+        for name, entry in self._config.get("backbones", {}).items():
+            where = f"backbones.{name}"
+            given = [key for key in ("hub", "folder", "tiny") if key in entry]
+            if len(given) != 1:
+                raise ConfigError(
+                    f"{where}: one of hub, folder and tiny has to be given, found "
+                    f"{' and '.join(given) or 'none'}"
+                )
+            if given == ["hub"] and "revision" not in entry:
+                raise ConfigError(
+                    f"{where}: key 'revision' is missing; for {entry['hub']} it has to be "
+                    f"{revision['title']}"
+                )
+
+    def _check_training(self, entry: Config, where: str) -> None:
+        train = entry["train"]
+        self.entry(entry["frontend"], "frontends", f"{where}.frontend")
+        for key, split in (("data", "train"), ("dev", "dev")):
+            for i, source in enumerate(train.get(key, [])):
+                self.check_dataset(source["corpus"], split, f"{where}.train.{key}[{i}].corpus")
+        sources = self.dev_of(train)
+        if not sources:
+            raise ConfigError(
+                f"{where}.train: key 'dev' is missing; augmented copies alone give no data for "
+                "model selection, so name the corpora"
+            )
+        for source in sources:
+            self.check_dataset(source["corpus"], "dev", f"{where}.train.dev")
+        if "chain" in train:
+            self.chain(train["chain"], f"{where}.train.chain")
+
+    def _check_scored_sets(self) -> None:
+        """What is scored exists, and every detector is scored on something."""
+        self.check_scored_splits(self._config.get("score", []), "score")
+        for name, detector in self.detectors.items():
+            where = f"detectors.{name}"
+            if not {"score", "scores"} & {*detector, *self._config}:
+                raise ConfigError(
+                    f"the study file: key 'score' is missing; {where} has none of its own"
+                )
+            self.check_scored_splits(detector.get("score", []), f"{where}.score")
+            sets = [(entry["corpus"], entry["split"]) for entry in detector.get("scores", [])]
+            for i, pair in enumerate(sets):
+                self.check_dataset(*pair, f"{where}.scores[{i}].corpus")
+                if pair in sets[:i]:
+                    raise ConfigError(f"{where}.scores[{i}]: {'.'.join(pair)} is there twice")
+            for i, source in enumerate(detector.get("reference", [])):
+                self.check_dataset(source["corpus"], "train", f"{where}.reference[{i}].corpus")
+
+
+def without_location(entry: Config) -> Config:
+    """An entry of `corpora` or `noise` without where its data lie on this machine, which is no part
+    of what they are.
+    """
+    return {key: value for key, value in entry.items() if key not in ("path", "segments")}
