@@ -43,7 +43,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spoofscope import audio
-from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector
 from spoofscope.features import FeatureReader, extract
 from spoofscope.files import write_json
@@ -53,6 +52,7 @@ from spoofscope.tables import MANIFEST_COLUMNS, read_manifest, write_manifest
 from spoofscope.training.data import Source
 from spoofscope.training.loop import TrainingJob, train
 from spoofscope.training.recipe import resolve_recipe
+from spoofscope.windows import InputPolicy
 
 RATE = 16000
 HEADS, COMPRESSION = 64, 128

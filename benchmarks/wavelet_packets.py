@@ -35,7 +35,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from spoofscope import audio
-from spoofscope.audio import InputPolicy
 from spoofscope.backends import registry as backends
 from spoofscope.features import FeatureReader, extract
 from spoofscope.frontends import registry as frontends
@@ -44,6 +43,7 @@ from spoofscope.tables import MANIFEST_COLUMNS, read_manifest, write_manifest
 from spoofscope.training.data import Source
 from spoofscope.training.loop import TrainingJob, train
 from spoofscope.training.recipe import resolve_recipe
+from spoofscope.windows import InputPolicy
 
 RATE = 22050
 BANDS = 256

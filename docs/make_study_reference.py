@@ -52,7 +52,6 @@ def defaults_of_components() -> dict[str, Config]:
     Front-ends and back-ends are built, so this is what they read and not what somebody wrote.
     """
     from spoofscope.attribution.explain import ExplainOptions
-    from spoofscope.audio import InputPolicy
     from spoofscope.augmentation.rawboost import Constants
     from spoofscope.backends import registry as backends
     from spoofscope.components import REQUIRED
@@ -63,6 +62,7 @@ def defaults_of_components() -> dict[str, Config]:
     from spoofscope.layers.costs import CostOptions
     from spoofscope.layers.probes import ProbeOptions
     from spoofscope.training.recipe import resolve_recipe
+    from spoofscope.windows import InputPolicy
 
     found: dict[str, Config] = {}
     for name in corpora.CORPORA.available():

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from noise_and_tones import write_corpus
 from spoofscope import tables
 from spoofscope.attribution.explain import ExplainOptions, explain
-from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError
 from spoofscope.inputs import Aggregation, aggregate_windows
@@ -25,6 +24,7 @@ from spoofscope.study.reading import read_config
 from spoofscope.training.data import Source
 from spoofscope.training.loop import TrainingJob, train
 from spoofscope.training.recipe import resolve_recipe
+from spoofscope.windows import InputPolicy
 
 torch.set_num_threads(1)
 

@@ -18,6 +18,7 @@ FLOORS: dict[str, float] = {
     "containers": 0,
     "decoding": 0,
     "audio": 0,
+    "windows": 0,
     "tables": 0,
     "grids": 0,
     "layout": 0,

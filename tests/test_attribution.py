@@ -42,13 +42,13 @@ from spoofscope.attribution.faithfulness import (
 )
 from spoofscope.attribution.integrated import integrated_gradients, score_function
 from spoofscope.attribution.store import MASKINGS, Attributions
-from spoofscope.audio import InputPolicy
 from spoofscope.backends import registry as backends
 from spoofscope.backends.aasist import GraphPool
 from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError, DetectorError, TableError
 from spoofscope.features import FeatureReader, extract
 from spoofscope.frontends.backbones import write_tiny_backbone
+from spoofscope.windows import InputPolicy
 
 LFCC = {"type": "lfcc", "n_filters": 10, "n_coefficients": 8}
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spoofscope import audio
-from spoofscope.audio import InputPolicy
 from spoofscope.errors import AudioError, ConfigError
+from spoofscope.windows import InputPolicy
 
 
 def tone(rate: int, seconds: float = 0.5, frequency: float = 440.0) -> np.ndarray:

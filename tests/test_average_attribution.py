@@ -23,10 +23,10 @@ from spoofscope.attribution.average import (
 )
 from spoofscope.attribution.baselines import bonafide_centroid, window_features
 from spoofscope.attribution.mean_store import read_means
-from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError, DetectorError, TableError
 from spoofscope.inputs import decoded_windows
+from spoofscope.windows import InputPolicy
 
 POLICY = InputPolicy(length=2000, tail="drop")
 FRONT_ENDS = {

@@ -11,7 +11,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from spoofscope.audio import InputPolicy
 from spoofscope.backends import aasist, registry
 from spoofscope.backends.aasist import AASIST
 from spoofscope.backends.base import BackEnd
@@ -20,6 +19,7 @@ from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, ConfigError
 from spoofscope.frontends import registry as frontends
 from spoofscope.frontends.backbones import write_tiny_backbone
+from spoofscope.windows import InputPolicy
 
 BACK_ENDS: list[dict[str, Any]] = [
     {"type": "linear"},

@@ -22,12 +22,12 @@ from playwright.sync_api import expect, sync_playwright
 from calibrations import calibration_of
 from spoofscope import audio
 from spoofscope.apps.views import batch_table, verdict
-from spoofscope.audio import InputPolicy
 from spoofscope.cli import main
 from spoofscope.detector import Detector
 from spoofscope.files import write_text
 from spoofscope.quality import FLAGS
 from spoofscope.selection.calibration import probability_text
+from spoofscope.windows import InputPolicy
 
 pytestmark = pytest.mark.slow
 

@@ -25,8 +25,8 @@ from starlette.testclient import TestClient
 from spoofscope.apps.demo import Judge, Turns, application, build
 from spoofscope.apps.gate import Gate, is_file_below
 from spoofscope.apps.own_folder import own_folder
-from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector
+from spoofscope.windows import InputPolicy
 
 URL = "http://127.0.0.1:7860"
 SECRET = "what nobody but its owner may read"

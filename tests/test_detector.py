@@ -12,11 +12,11 @@ import torch
 from calibrations import calibration_of
 from noise_and_tones import write_corpus
 from spoofscope import audio, tables
-from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector, predict_files
 from spoofscope.errors import AudioError, ConfigError, DetectorError
 from spoofscope.frontends.backbones import write_tiny_backbone
 from spoofscope.settings import settings_hash
+from spoofscope.windows import InputPolicy
 
 # Networks this small are slower with several threads than with one.
 torch.set_num_threads(1)

@@ -9,7 +9,6 @@ import pytest
 import soundfile
 
 from spoofscope import audio
-from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector
 from spoofscope.disagreements import (
     contingency,
@@ -24,6 +23,7 @@ from spoofscope.errors import AudioError, SpoofscopeError, TableError
 from spoofscope.figures.disagreements import draw
 from spoofscope.files import write_json
 from spoofscope.tables import write_manifest, write_scores, write_table
+from spoofscope.windows import InputPolicy
 
 THRESHOLDS = {"right": 0.0, "wrong": 10.0}
 

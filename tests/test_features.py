@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from noise_and_tones import write_corpus
 from spoofscope import audio, tables
-from spoofscope.audio import InputPolicy
 from spoofscope.errors import AudioError, ConfigError, DetectorError, TableError
 from spoofscope.features import FeatureReader, extract, shard_rows
 from spoofscope.frontends import registry
 from spoofscope.frontends.backbones import write_tiny_backbone
 from spoofscope.inputs import check_features, policy_of
+from spoofscope.windows import InputPolicy
 
 # Networks this small are slower with several threads than with one.
 torch.set_num_threads(1)
@@ -68,7 +68,7 @@ def test_cache_holds_what_the_front_end_computes(
 
     decoded: list[str] = []
     read = audio.read
-    monkeypatch.setattr(audio, "read", lambda path: decoded.append(path) or read(path))
+    monkeypatch.setattr("spoofscope.windows.read", lambda path: decoded.append(path) or read(path))
     extract(frontend, policy, rows, tmp_path / "f" / "train-0.safetensors", batch_size=3)
     assert decoded == rows["path"].to_list()
 

@@ -378,10 +378,10 @@ def test_sounds_of_attacks_with_any_name(gathered, tmp_path):
 @pytest.fixture(scope="module")
 def detector(manifest):
     """A detector fitted to the first half of the clips."""
-    from spoofscope.audio import InputPolicy
     from spoofscope.detector import Detector
     from spoofscope.inputs import detector_inputs
     from spoofscope.training.fit_once import fit_backend
+    from spoofscope.windows import InputPolicy
 
     made = Detector(
         {

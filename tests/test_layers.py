@@ -16,7 +16,6 @@ from sklearn.preprocessing import StandardScaler
 
 from noise_and_tones import write_corpus
 from planning import plan_of
-from spoofscope.audio import InputPolicy
 from spoofscope.backends import registry as backends
 from spoofscope.errors import ConfigError, DetectorError, SpoofscopeError, TableError
 from spoofscope.features import FeatureReader, extract
@@ -32,6 +31,7 @@ from spoofscope.metrics.rates import eer
 from spoofscope.plan.study_plan import checked
 from spoofscope.study import Study
 from spoofscope.tables import read_manifest, write_table
+from spoofscope.windows import InputPolicy
 
 torch.set_num_threads(1)
 

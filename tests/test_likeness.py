@@ -5,7 +5,6 @@ import functools
 import numpy as np
 import pytest
 
-from spoofscope.audio import InputPolicy
 from spoofscope.augmentation.codec import Setting, round_trip
 from spoofscope.corpora.mini.talker import Silences, make_sentence, make_speaker, speak
 from spoofscope.detector import Detector
@@ -19,6 +18,7 @@ from spoofscope.likeness import (
     fit_likeness,
     halves,
 )
+from spoofscope.windows import InputPolicy
 from test_quality import speech_like
 
 RATE = 16000

@@ -12,7 +12,6 @@ import torch
 
 from noise_and_tones import write_corpus
 from spoofscope import audio, quality
-from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector
 from spoofscope.plan.study_plan import checked
 from spoofscope.study.reading import read_config
@@ -20,6 +19,7 @@ from spoofscope.tables import read_manifest
 from spoofscope.training.data import Source
 from spoofscope.training.loop import TrainingJob, train
 from spoofscope.training.recipe import resolve_recipe
+from spoofscope.windows import InputPolicy
 
 RATE = 16000
 

@@ -9,7 +9,6 @@ import torch
 
 import published_networks as released
 from noise_and_tones import write_corpus
-from spoofscope.audio import InputPolicy
 from spoofscope.backends import registry as backends
 from spoofscope.backends.raw_aasist import RawAASIST
 from spoofscope.detector import Detector
@@ -19,6 +18,7 @@ from spoofscope.plan.study_plan import checked
 from spoofscope.training.data import Source
 from spoofscope.training.loop import TrainingJob, train
 from spoofscope.training.recipe import resolve_recipe
+from spoofscope.windows import InputPolicy
 
 WIDTHS = {"full": 64, "light": 24}
 

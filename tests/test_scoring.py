@@ -8,12 +8,12 @@ import torch
 
 from noise_and_tones import write_corpus
 from spoofscope import audio, tables
-from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, DetectorError, TableError
 from spoofscope.features import FeatureReader, extract, shard_rows
 from spoofscope.gathering import gather_scores
 from spoofscope.scoring import score_shard
+from spoofscope.windows import InputPolicy
 
 # Networks this small are slower with several threads than with one.
 torch.set_num_threads(1)
@@ -101,7 +101,7 @@ class Reader:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count, self.limit, self._read = 0, 10**6, audio.read
-        monkeypatch.setattr(audio, "read", self)
+        monkeypatch.setattr("spoofscope.windows.read", self)
 
     def __call__(self, *arguments: Any) -> Any:
         if self.count >= self.limit:

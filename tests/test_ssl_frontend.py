@@ -13,7 +13,6 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, ConfigError, DetectorError
 from spoofscope.files import sha256_folder
@@ -30,6 +29,7 @@ from spoofscope.frontends.backbones import (
     write_tiny_backbone,
 )
 from spoofscope.frontends.ssl import SSLFrontEnd
+from spoofscope.windows import InputPolicy
 
 VARIANTS = [(family, norm) for family in FAMILIES for norm in ("group", "layer")]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

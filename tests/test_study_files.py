@@ -13,11 +13,11 @@ from spoofscope.backends import registry as backends
 from spoofscope.corpora import registry as corpora
 from spoofscope.frontends import registry as frontends
 from spoofscope.frontends.backbones import write_tiny_backbone
-from spoofscope.inputs import InputPolicy
 from spoofscope.needs import needs
 from spoofscope.plan.study_plan import load_study
 from spoofscope.study import Run, Study
 from spoofscope.training.recipe import resolve_recipe
+from spoofscope.windows import InputPolicy
 
 STUDIES = Path(__file__).resolve().parents[1] / "config" / "studies"
 FULL = ("ig_detectors", "layerwise", "two_stage", "wavelet_packets")

@@ -19,7 +19,6 @@ from safetensors.torch import load_file
 
 from noise_and_tones import write_corpus
 from spoofscope import audio, presets, tables
-from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError, DetectorError, TableError, TrainingError
 from spoofscope.features import FeatureReader, extract
@@ -38,6 +37,7 @@ from spoofscope.training.data import (
 from spoofscope.training.loop import HISTORY_COLUMNS, TrainingJob, detection_loss, train
 from spoofscope.training.masks import Masks, masked_in_training
 from spoofscope.training.recipe import resolve_recipe
+from spoofscope.windows import InputPolicy
 
 # Networks this small are slower with several threads than with one.
 torch.set_num_threads(1)
@@ -681,7 +681,7 @@ def test_resume_file_of_another_training_is_not_used(
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from spoofscope.audio import InputPolicy
+from spoofscope.windows import InputPolicy
 from spoofscope.training.data import Source
 from spoofscope.training.loop import TrainingJob, train
 from spoofscope.training.recipe import resolve_recipe

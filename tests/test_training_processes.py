@@ -16,7 +16,6 @@ import torch
 
 from noise_and_tones import write_corpus
 from spoofscope import tables
-from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, ConfigError, TrainingError
 from spoofscope.features import FeatureReader, extract
@@ -27,6 +26,7 @@ from spoofscope.training.data import Source
 from spoofscope.training.loop import HISTORY_COLUMNS, TrainingJob, train
 from spoofscope.training.processes import train_in_processes
 from spoofscope.training.recipe import resolve_recipe
+from spoofscope.windows import InputPolicy
 
 pytestmark = pytest.mark.slow
 

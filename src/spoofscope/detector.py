@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from spoofscope import __version__, audio, likeness, quality
-from spoofscope.audio import InputPolicy, Samples, Window
+from spoofscope.audio import Samples
 from spoofscope.backends import registry as backends
 from spoofscope.errors import AudioError, DetectorError, SpoofscopeError
 from spoofscope.files import atomic_folder, sha256_file
@@ -50,6 +50,7 @@ from spoofscope.settings import (
     read_settings,
     write_settings,
 )
+from spoofscope.windows import InputPolicy, Window
 
 LONGEST_SECONDS = 4 * 3600.0
 """Longer recordings are refused, unless :meth:`Detector.predict` is told otherwise."""

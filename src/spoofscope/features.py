@@ -24,13 +24,13 @@ import polars as pl
 import safetensors
 import torch
 
-from spoofscope.audio import InputPolicy
 from spoofscope.errors import ConfigError, DetectorError, TableError
 from spoofscope.files import atomic_path
 from spoofscope.frontends.base import FrontEnd
 from spoofscope.identity import canonical_json
 from spoofscope.inputs import decoded_windows, feature_settings, policy_of
 from spoofscope.tables import read_table, write_table
+from spoofscope.windows import InputPolicy
 
 _INDEX_COLUMNS: dict[str, pl.DataType] = {
     "utt_id": pl.String(),

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from spoofscope.audio import InputPolicy, Windows
 from spoofscope.errors import ConfigError, DetectorError
 from spoofscope.frontends.base import FrontEnd
 from spoofscope.identity import canonical_json
 from spoofscope.options import check_keys, nearest
+from spoofscope.windows import InputPolicy, Windows
 
 Inputs = tuple[str, Sequence[npt.NDArray[np.float32]]]
 """An utt_id and what `Detector.logits` takes: its windows as waveforms or as raw features."""

@@ -14,12 +14,12 @@ import pytest
 import safetensors.torch
 import torch
 
-from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector
 from spoofscope.errors import DetectorError
 from spoofscope.files import sha256_file
 from spoofscope.settings import settings_hash
 from spoofscope.tables import LABELS
+from spoofscope.windows import InputPolicy
 
 CLIP = (0.1 * np.random.default_rng(1).standard_normal(20000)).astype(np.float32), 16000
 RIGHT = "judges as before"

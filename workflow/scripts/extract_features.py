@@ -6,10 +6,10 @@ with job(snakemake) as cfg:
     import polars as pl
     import torch
 
-    from spoofscope.audio import InputPolicy
     from spoofscope.features import extract, parse_shard, shard_rows
     from spoofscope.frontends.registry import build
     from spoofscope.tables import read_manifest
+    from spoofscope.windows import InputPolicy
 
     torch.set_num_threads(snakemake.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"

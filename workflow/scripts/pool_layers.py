@@ -6,11 +6,11 @@ with job(snakemake) as cfg:
     import polars as pl
     import torch
 
-    from spoofscope.audio import InputPolicy
     from spoofscope.features import FeatureReader, parse_shard, shard_rows
     from spoofscope.frontends.registry import build
     from spoofscope.layers.pooling import pool_shard
     from spoofscope.tables import read_manifest
+    from spoofscope.windows import InputPolicy
 
     torch.set_num_threads(snakemake.threads)
     manifest = read_manifest(snakemake.input.manifest)

@@ -7,7 +7,6 @@ with job(snakemake) as cfg:
 
     import torch
 
-    from spoofscope.audio import InputPolicy
     from spoofscope.features import FeatureReader
     from spoofscope.inputs import Aggregation
     from spoofscope.settings import DEFAULT_BAND
@@ -15,6 +14,7 @@ with job(snakemake) as cfg:
     from spoofscope.training.loop import TrainingJob
     from spoofscope.training.processes import train_in_processes
     from spoofscope.training.recipe import resolve_recipe
+    from spoofscope.windows import InputPolicy
 
     torch.set_num_threads(snakemake.threads)
 

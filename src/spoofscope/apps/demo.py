@@ -25,10 +25,10 @@ from spoofscope.apps.gate import Gate, is_file_below
 from spoofscope.apps.own_folder import end_on_signals, own_folder
 from spoofscope.attribution.explain import ExplainOptions, explain_windows
 from spoofscope.attribution.store import Explanation
-from spoofscope.audio import Windows
 from spoofscope.detector import Detector, Failure, Judgement
 from spoofscope.errors import AudioError, ConfigError, SpoofscopeError
 from spoofscope.tables import write_table
+from spoofscope.windows import Windows
 
 LARGEST_UPLOAD = "200mb"
 """Ten minutes of stereo at 96 kHz and 24 bits are 330 MB, of speech as it is kept 20 MB."""

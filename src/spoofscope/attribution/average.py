@@ -36,13 +36,13 @@ from spoofscope.attribution.mean_store import (
     MeanSettings,
     write_means,
 )
-from spoofscope.audio import InputPolicy, Windows
 from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError, TableError
 from spoofscope.identity import rng_of
 from spoofscope.inputs import decoded_windows
 from spoofscope.options import check_keys
 from spoofscope.tables import write_table
+from spoofscope.windows import InputPolicy, Windows
 
 logger = logging.getLogger(__name__)
 

@@ -42,7 +42,6 @@ from spoofscope.attribution.store import (
     Settings,
     write_attributions,
 )
-from spoofscope.audio import InputPolicy, Windows
 from spoofscope.backends.base import BackEnd
 from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError, DetectorError, TableError
@@ -52,6 +51,7 @@ from spoofscope.inputs import decoded_windows
 from spoofscope.metrics.correlation import spearman
 from spoofscope.options import check_keys
 from spoofscope.tables import write_table
+from spoofscope.windows import InputPolicy, Windows
 
 logger = logging.getLogger(__name__)
 

@@ -119,9 +119,9 @@ def _send(sender: Connection, settings: Config, options: Config, threads: int) -
 def _measure(settings: Config, options: CostOptions, threads: int) -> dict[str, Any]:
     import torch
 
-    from spoofscope.audio import InputPolicy
     from spoofscope.backends import registry as backends
     from spoofscope.frontends import registry as frontends
+    from spoofscope.windows import InputPolicy
 
     before = _status("VmRSS")
     torch.set_num_threads(threads)

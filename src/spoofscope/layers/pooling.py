@@ -20,7 +20,6 @@ import polars as pl
 import safetensors
 import torch
 
-from spoofscope.audio import InputPolicy
 from spoofscope.errors import ConfigError, DetectorError, TableError
 from spoofscope.files import atomic_path
 from spoofscope.frontends.base import FrontEnd
@@ -34,6 +33,7 @@ from spoofscope.inputs import (
     policy_of,
 )
 from spoofscope.tables import read_table, write_table
+from spoofscope.windows import InputPolicy
 
 Floats = npt.NDArray[np.float32]
 

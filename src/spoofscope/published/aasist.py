@@ -7,8 +7,8 @@ of 16 kHz audio in [-1, 1]: the first ones of longer clips, shorter clips repeat
 from collections.abc import Mapping
 from typing import Any
 
-from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector
+from spoofscope.windows import InputPolicy
 
 INSIDE: str | None = None
 IGNORED: tuple[str, ...] = ()

@@ -9,11 +9,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from spoofscope.audio import InputPolicy
 from spoofscope.detector import Detector
 from spoofscope.errors import DetectorError
 from spoofscope.frontends.spectral import SpectralFrontEnd, Standardisation
 from spoofscope.options import nearest
+from spoofscope.windows import InputPolicy
 
 INSIDE: str | None = "MODEL_STATE"
 IGNORED: tuple[str, ...] = ()

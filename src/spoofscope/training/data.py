@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from spoofscope.audio import InputPolicy, Samples
+from spoofscope.audio import Samples
 from spoofscope.augmentation.chain import Chain, utterance_rng
 from spoofscope.errors import TrainingError
 from spoofscope.files import sha256_file
 from spoofscope.identity import rng_of
 from spoofscope.inputs import FeatureSource
 from spoofscope.tables import LABELS, read_manifest, rows_of_source
+from spoofscope.windows import InputPolicy
 
 _LOGGER = logging.getLogger(__name__)
 _DESCRIBED_CLIPS = 100

@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
 import spoofscope
-from spoofscope.audio import InputPolicy, Samples
+from spoofscope.audio import Samples
 from spoofscope.detector import Detector, Logits, check_target
 from spoofscope.errors import ConfigError, DetectorError, TrainingError
 from spoofscope.files import atomic_folder
@@ -59,6 +59,7 @@ from spoofscope.training.data import (
 from spoofscope.training.fit_once import batch_norms, fit_backend, fit_batch_norms, fit_frontend
 from spoofscope.training.masks import masked_in_training
 from spoofscope.training.recipe import Recipe, Stage
+from spoofscope.windows import InputPolicy
 
 _LOGGER = logging.getLogger(__name__)
 
