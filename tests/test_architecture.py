@@ -43,6 +43,8 @@ FLOORS: dict[str, float] = {
     "likeness": 2,
     "quality": 2,
     "inputs": 2,
+    "detector_folder": 2,
+    "judging": 2,
     "detector": 2,
     "features": 3,
     "training": 3,

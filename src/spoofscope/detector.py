@@ -12,14 +12,10 @@ A detector folder holds
 A score is a number without a unit: higher = more bona fide. What it is worth, the calibration says.
 """
 
-import hashlib
-import itertools
-import math
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypedDict, final, overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -28,20 +24,26 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from spoofscope import __version__, audio, likeness, quality
+from spoofscope import likeness
 from spoofscope.audio import Samples
 from spoofscope.backends import registry as backends
-from spoofscope.errors import AudioError, DetectorError, SpoofscopeError
+from spoofscope.detector_folder import (
+    CARD,
+    WEIGHTS,
+    backbone_entry,
+    backbone_place,
+    card,
+    check_target,
+)
+from spoofscope.errors import DetectorError, SpoofscopeError
 from spoofscope.files import atomic_folder, sha256_file
 from spoofscope.frontends import registry as frontends
 from spoofscope.frontends.base import Features
-from spoofscope.identity import canonical_json
-from spoofscope.inputs import Aggregation, aggregate_windows, policy_of
+from spoofscope.inputs import Aggregation, policy_of
+from spoofscope.judging import Failure, Judgement, Logits, Recording, Waveform, judge, listen
 from spoofscope.selection.calibration import (
     log_likelihood_ratios,
     posterior,
-    probability_text,
-    supported_text,
 )
 from spoofscope.settings import (
     POLARITY,
@@ -52,75 +54,7 @@ from spoofscope.settings import (
 )
 from spoofscope.windows import InputPolicy, Window
 
-LONGEST_SECONDS = 4 * 3600.0
-"""Longer recordings are refused, unless :meth:`Detector.predict` is told otherwise."""
-LONGEST_WHOLE_SECONDS = 3600.0
-"""The same of detectors that take a recording as one window, and hold it in memory."""
-
-_WEIGHTS, _CARD = "model.safetensors", "card.md"
-_WINDOWS_AT_ONCE = 8
-_BLOCK_SECONDS = 60.0
 _REFERENCE = "reference."
-_OVER_WINDOWS = {
-    "mean": "the mean over windows",
-    "median": "the median over windows",
-    "max": "that of the window with the most evidence for spoof",
-    "top_k": "the mean of the {k} windows with the most evidence for spoof",
-}
-
-Logits = npt.NDArray[np.float32]
-
-
-Waveform = npt.NDArray[Any] | Tensor
-Recording = str | os.PathLike[str] | tuple[Waveform, int]
-"""A file, or samples (n,) or (channels, n) with their rate in Hz, see `audio.as_mono`."""
-
-
-@final
-class Judgement(TypedDict):
-    """What a detector says about one recording; JSON-able.
-
-    path: the file, or None. decision: bonafide, spoof or inconclusive. reasons: why it is
-    inconclusive, the first of them first. score: aggregated over windows, without a unit.
-    llr: the calibrated natural-log likelihood ratio, bona fide over spoof, within the bounds that
-    the development set supports; log10_llr: the same to base 10. p_bonafide: the posterior of `llr`
-    at the calibration's prior. The three are None without a calibration, and where the recording is
-    none that the detector can judge. calibration: see `Detector.calibration`.
-    flags: what speaks against relying on the score, by the names of `quality.FLAGS`; None where it
-    is not known. measures: what the flags were raised on, see `quality.Measures`, and `distance`
-    from the training data in units of the largest that is usual, None where it is not known.
-    duration_s: of the recording. n_windows: how many windows it has. logits: their mean over
-    windows, in the order of `outputs`. window_scores, window_logits, window_starts_s: of each.
-    detector: 12 digits that name the detector: weights, settings and calibration; None for one
-    that was never saved. spoofscope: the version that judged.
-    """
-
-    path: str | None
-    decision: str
-    reasons: list[str]
-    score: float
-    llr: float | None
-    log10_llr: float | None
-    p_bonafide: float | None
-    calibration: dict[str, Any] | None
-    flags: dict[str, bool | None]
-    measures: dict[str, float | None]
-    duration_s: float
-    n_windows: int
-    logits: list[float]
-    window_scores: list[float]
-    window_logits: list[list[float]]
-    window_starts_s: list[float]
-    detector: str | None
-    spoofscope: str
-
-
-@final
-class Failure(TypedDict):
-    """Why a file could not be judged."""
-
-    path: str
-    error: str
 
 
 class Detector(nn.Module):
@@ -318,11 +252,9 @@ class Detector(nn.Module):
             AudioError: a recording cannot be read, or is too long; a file is named.
             DetectorError: a logit is not finite; a file is named.
         """
-        if longest is None:
-            longest = LONGEST_SECONDS if self.policy.length else LONGEST_WHOLE_SECONDS
         if isinstance(recording, list):
-            return [self._judge(single, longest) for single in recording]
-        return self._judge(recording, longest)
+            return [judge(self, single, longest) for single in recording]
+        return judge(self, recording, longest)
 
     def windows(self, recording: Recording) -> Iterator[Window]:
         """The windows that :meth:`predict` judges, in their order, as a stream.
@@ -330,96 +262,7 @@ class Detector(nn.Module):
         Raises:
             AudioError: the recording cannot be read; perhaps only after some windows.
         """
-        return self._windows(recording, None)[0]
-
-    def _windows(
-        self, recording: Recording | audio.Clip, longest: float | None
-    ) -> tuple[Iterator[Window], list[tuple[quality.Meter, likeness.Describer | None]]]:
-        """The windows, and what listens to them, the last of which has heard what has passed."""
-        blocks = _opened(recording, longest)
-        rate = self.policy.sample_rate
-        listeners: list[tuple[quality.Meter, likeness.Describer | None]] = []
-        passes = 2 if self.policy.normalize else 1
-
-        def heard() -> Iterator[Samples]:
-            # A clip that is normalised is opened twice, the first time for its mean and variance.
-            last = len(listeners) + 1 == passes
-            describer = likeness.Describer(rate) if self.likeness is not None and last else None
-            listeners.append((meter := quality.Meter(rate), describer))
-            first, stored_rate = next(decoded := blocks())
-            stored = itertools.chain([first], (samples for samples, _ in decoded))
-            samples = meter.heard(self.policy.resampled(meter.stored(stored), stored_rate))
-            return samples if describer is None else describer.heard(samples)
-
-        return self.policy.stream(heard), listeners
-
-    def _judge(self, recording: Recording, longest: float) -> Judgement:
-        clip = None
-        if isinstance(recording, str | os.PathLike):
-            # Opened once, so that what its channels do is found out once.
-            clip = audio.Clip(Path(recording), longest=longest)
-        windows, listeners = self._windows(clip or recording, longest)
-        rate = self.policy.sample_rate
-
-        logits: list[Logits] = []
-        starts: list[int] = []
-        extended = False
-        with self._evaluating():
-            while batch := list(itertools.islice(windows, _WINDOWS_AT_ONCE)):
-                features = self._features(np.stack([window.values for window in batch]))
-                logits.append(self._backend_logits(features))
-                starts += [window.start for window in batch]
-                extended |= batch[0].valid < batch[0].values.size
-        window_logits = np.concatenate(logits)
-        path = None if isinstance(recording, tuple) else str(recording)
-        if not np.isfinite(window_logits).all():
-            raise DetectorError(f"{path or 'the samples'}: the detector's logits are not finite")
-        scores = self.scores_of(window_logits)
-        score = aggregate_windows(scores, self.aggregation)
-        meter, describer = listeners[-1]
-        distance = None
-        if self.likeness is not None and describer is not None:
-            distance = self.likeness.distance(describer.description())
-        measures = meter.measures()
-        one_channel = None if clip is None else clip.one_channel
-        flags = quality.flags(measures, rate, extended, distance, one_channel)
-        reasons = [quality.FLAGS[name] for name in quality.DISQUALIFYING if flags[name]]
-        # Of a recording that it cannot judge, a detector's ratio says nothing.
-        llr = None if reasons else self.llr(score)
-        decision = "inconclusive" if reasons else self.decide(score)
-        if decision == "inconclusive" and not reasons:
-            reasons = [self._undecided()]
-        return {
-            "path": path,
-            "decision": decision,
-            "reasons": reasons,
-            "score": score,
-            "llr": llr,
-            "log10_llr": None if llr is None else llr / math.log(10),
-            "p_bonafide": None if llr is None else self.p_bonafide(score),
-            "calibration": None if self.calibration is None else dict(self.calibration),
-            "flags": flags,
-            "measures": {**measures._asdict(), "distance": distance},
-            "duration_s": measures.duration_s,
-            "n_windows": len(scores),
-            "logits": window_logits.mean(axis=0, dtype=np.float64).tolist(),
-            "window_scores": scores.tolist(),
-            "window_logits": window_logits.astype(np.float64).tolist(),
-            "window_starts_s": [start / rate for start in starts],
-            "detector": self.identity,
-            "spoofscope": __version__,
-        }
-
-    def _undecided(self) -> str:
-        if self.calibration is None:
-            return "the detector has neither a calibration nor a threshold"
-        band = self.calibration["band"]
-        near = f"the probability is within {band:g} of one half"
-        prior = self.calibration["prior"]
-        extremes = (posterior(self.calibration[end], prior) for end in ("lower", "upper"))
-        if all(abs(extreme - 0.5) < band for extreme in extremes):
-            return f"{near}, as that of every recording: {supported_text(self.calibration)}"
-        return near
+        return listen(self, recording, None)[0]
 
     def learn_likeness(
         self, recordings: Iterable[tuple[Samples, str]], longest: float = 8.0
@@ -539,7 +382,7 @@ class Detector(nn.Module):
         if self.likeness is not None:
             for name, array in self.likeness.to_arrays().items():
                 state[_REFERENCE + name] = torch.from_numpy(array.copy())
-        safetensors.torch.save_file(state, folder / _WEIGHTS)
+        safetensors.torch.save_file(state, folder / WEIGHTS)
         content = {
             "frontend": {"type": self.frontend.name, **self.frontend.config},
             "backend": {"type": self.backend.name, **self.backend.config},
@@ -548,14 +391,14 @@ class Detector(nn.Module):
             "outputs": list(self.outputs),
             "polarity": POLARITY,
             "calibration": self.calibration,
-            "backbone": _backbone(self.frontend.config),
+            "backbone": backbone_entry(self.frontend.config),
             "reference": self.likeness is not None,
-            "weights_sha256": sha256_file(folder / _WEIGHTS),
+            "weights_sha256": sha256_file(folder / WEIGHTS),
             "meta": self.meta,
         }
         settings = write_settings(folder, content)
         self.identity = settings["settings_sha256"][:12]
-        (folder / _CARD).write_text(_card(settings), encoding="utf-8")
+        (folder / CARD).write_text(card(settings), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> "Detector":
@@ -569,7 +412,7 @@ class Detector(nn.Module):
                 detector was trained with, or tensors are missing, unexpected or of other shapes.
         """
         folder = Path(folder)
-        for name in (SETTINGS_FILE, _WEIGHTS):
+        for name in (SETTINGS_FILE, WEIGHTS):
             if not (folder / name).is_file():
                 raise DetectorError(f"{folder} is no detector folder: it has no {name}")
         settings = read_settings(folder / SETTINGS_FILE)
@@ -579,18 +422,18 @@ class Detector(nn.Module):
                 f"{folder / SETTINGS_FILE}: backbone and frontend.backbone do not belong together"
             )
         if backbone is not None and "folder" in backbone:
-            place = {"folder": _backbone_place(backbone["folder"], folder)}
+            place = {"folder": backbone_place(backbone["folder"], folder)}
             backbone = {**backbone, **place}
             own = {**settings["frontend"]["backbone"], **place}
             settings["frontend"] = {**settings["frontend"], "backbone": own}
-        if backbone != _backbone(settings["frontend"]):
+        if backbone != backbone_entry(settings["frontend"]):
             raise DetectorError(
                 f"{folder}: the backbone in {backbone['folder']} is not the one that this detector "
                 "was trained with: its files have another hash; put the original files there"
             )
-        if sha256_file(folder / _WEIGHTS) != settings["weights_sha256"]:
+        if sha256_file(folder / WEIGHTS) != settings["weights_sha256"]:
             raise DetectorError(
-                f"{folder / _WEIGHTS} is not the file that {SETTINGS_FILE} describes; "
+                f"{folder / WEIGHTS} is not the file that {SETTINGS_FILE} describes; "
                 "it was altered or damaged: copy the detector again"
             )
         detector = _built(cls, settings, folder)
@@ -600,9 +443,9 @@ class Detector(nn.Module):
                 f"the back-end has {list(detector.outputs)}"
             )
         try:
-            state = safetensors.torch.load_file(folder / _WEIGHTS)
+            state = safetensors.torch.load_file(folder / WEIGHTS)
         except safetensors.SafetensorError as error:
-            raise DetectorError(f"{folder / _WEIGHTS} is damaged: {error}") from error
+            raise DetectorError(f"{folder / WEIGHTS} is damaged: {error}") from error
         reference = {
             name.removeprefix(_REFERENCE): state.pop(name).numpy()
             for name in sorted(state)
@@ -610,7 +453,7 @@ class Detector(nn.Module):
         }
         if bool(reference) != settings["reference"]:
             raise DetectorError(
-                f"{folder}: {SETTINGS_FILE} and {_WEIGHTS} disagree on whether the training data "
+                f"{folder}: {SETTINGS_FILE} and {WEIGHTS} disagree on whether the training data "
                 "are described; copy the detector again"
             )
         if reference:
@@ -618,8 +461,8 @@ class Detector(nn.Module):
             try:
                 detector.likeness = likeness.Likeness.from_arrays(reference, rate)
             except DetectorError as error:
-                raise DetectorError(f"{folder / _WEIGHTS}: {error}") from None
-        detector.load_stored_state(state, str(folder / _WEIGHTS))
+                raise DetectorError(f"{folder / WEIGHTS}: {error}") from None
+        detector.load_stored_state(state, str(folder / WEIGHTS))
         detector.identity = settings["settings_sha256"][:12]
         return detector.to(device).eval()
 
@@ -646,153 +489,6 @@ def _built(cls: type[Detector], settings: Mapping[str, Any], folder: Path) -> De
             f"{folder / SETTINGS_FILE}: no detector can be built from these settings: "
             f"{type(error).__name__}: {error}"
         ) from error
-
-
-def _opened(
-    recording: Recording | audio.Clip, longest: float | None
-) -> Callable[[], Iterator[tuple[Samples, int]]]:
-    """A function that opens a recording as `audio.decode` does."""
-    if isinstance(recording, str | os.PathLike):
-        recording = audio.Clip(Path(recording), longest=longest)
-    if isinstance(recording, audio.Clip):
-        clip = recording
-        return lambda: ((block, clip.rate) for block in clip.blocks(_BLOCK_SECONDS))
-    if not isinstance(recording, tuple) or len(recording) != 2:
-        raise AudioError(
-            "a recording is a path, or a pair of samples and their rate in Hz; "
-            f"got {type(recording).__name__}"
-        )
-    waveform, rate = recording
-    if isinstance(rate, bool) or rate != int(rate) or rate <= 0:
-        raise AudioError(f"a sample rate is a positive whole number of Hz, not {rate!r}")
-    samples, whole_rate = audio.as_mono(waveform), int(rate)
-    size = round(_BLOCK_SECONDS * whole_rate)
-    return lambda: (
-        (samples[start : start + size], whole_rate) for start in range(0, samples.size, size)
-    )
-
-
-def check_target(folder: str | Path) -> None:
-    """Refuse to replace a folder that holds anything but a detector.
-
-    Raises:
-        DetectorError: it does.
-    """
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise DetectorError(f"{folder} is a file; a detector needs a folder")
-    known = {SETTINGS_FILE, _WEIGHTS, _CARD, "history.tsv"}
-    others = [
-        path.name
-        for path in (sorted(folder.iterdir()) if folder.exists() else [])
-        if path.name not in known and not path.name.endswith(".origin.json")
-    ]
-    if others:
-        raise DetectorError(
-            f"{folder} holds other files ({', '.join(others[:5])}), which a detector written "
-            "there would replace; choose another folder"
-        )
-
-
-def _backbone_place(relative: str, detector: Path) -> str:
-    """Where a backbone's folder is, see :meth:`Detector.load`; `relative` where it is nowhere."""
-    if not Path(relative).is_dir():
-        for above in detector.resolve().parents:
-            if (above / relative).is_dir():
-                return str(above / relative)
-    return relative
-
-
-def _backbone(frontend_config: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The backbone entry of a front-end with the hash of its folder, or None without one."""
-    entry = frontend_config.get("backbone")
-    if entry is None:
-        return None
-    if "folder" not in entry:
-        return dict(entry)
-    if not Path(entry["folder"]).is_dir():
-        raise DetectorError(
-            f"the backbone folder {entry['folder']} does not exist; run from the folder where the "
-            "study was run, or put the backbone there"
-        )
-    # Only what is loaded: notes that others keep in the folder are no part of the backbone.
-    files = [
-        *Path(entry["folder"]).glob("*.safetensors"),
-        *Path(entry["folder"]).glob("*config.json"),
-    ]
-    hashes = {file.name: sha256_file(file) for file in files}
-    return {**entry, "sha256": hashlib.sha256(canonical_json(hashes).encode()).hexdigest()}
-
-
-def _card(settings: Mapping[str, Any]) -> str:
-    policy, meta = settings["input"], settings["meta"]
-    length, aggregate = policy["length"], settings["aggregate"]
-    over_windows = _OVER_WINDOWS[aggregate["method"]].format(**aggregate)
-    window = "whole clips" if length is None else f"{length / policy['sample_rate']:g} s windows"
-    lines = [
-        f"# Speech-deepfake detector: {settings['frontend']['type']} + "
-        f"{settings['backend']['type']}",
-        "",
-        f"- Input: mono, {policy['sample_rate']} Hz, {window}; the score is {over_windows}.",
-        f"- Score: a number without a unit, {settings['polarity']}.",
-        f"- Logits: {', '.join(settings['outputs'])}.",
-    ]
-    backbone = settings["backbone"]
-    if backbone is not None and "architecture" in backbone:
-        lines.append(f"- Backbone: {backbone['family']}, all of its weights in this folder.")
-    elif backbone is not None:
-        source = backbone.get("hub") or backbone.get("folder")
-        pin = backbone.get("revision") or backbone.get("sha256")
-        lines.append(f"- Backbone: {source} ({pin}).")
-    if meta["threshold"] is not None:
-        lines.append(
-            f"- Threshold at the development set's equal error rate: {meta['threshold']:.6g}."
-        )
-    if "dev_eer" in meta:
-        lines.append(f"- Equal error rate on the development set: {100 * meta['dev_eer']:.2f} %.")
-    if "imported" in meta:
-        imported = meta["imported"]
-        lines.append(
-            f"- Published weights of format {imported['format']}, from {imported['file']} "
-            f"(SHA-256 {imported['sha256']})."
-        )
-    for source in meta.get("trained_on", []):
-        lines.append(
-            f"- Trained on {source['manifest']}, split {source['split']}: "
-            f"{source['n_bonafide']} bona fide, {source['n_spoof']} spoof."
-        )
-    judged = "not judged" if settings["reference"] else "not recognised as such"
-    calibration = settings["calibration"]
-    if calibration is None:
-        lines.append("- Calibration: none, so there is no likelihood ratio and no probability.")
-    else:
-        lines.append(f"- Calibration: {supported_text(calibration)}.")
-    lines += [
-        f"- Recordings unlike the training data are {judged}.",
-        "",
-        "A likelihood ratio says how much more often development clips of one class than of the",
-        "other scored like this clip. It is no proof: speech from other attacks, channels or",
-        "codecs than those of the training may be judged wrongly.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def calibrated_cells(judgement: Judgement, absent: str) -> dict[str, str]:
-    """What the calibration says, with the digits that it supports: llr, log10_llr, p_bonafide.
-
-    Args:
-        judgement: of a recording.
-        absent: what stands where nothing is said.
-    """
-    calibration, probability = judgement["calibration"], judgement["p_bonafide"]
-    if calibration is None or probability is None:
-        return dict.fromkeys(("llr", "log10_llr", "p_bonafide"), absent)
-    return {
-        "llr": f"{judgement['llr']:.2f}",
-        "log10_llr": f"{judgement['log10_llr']:.2f}",
-        "p_bonafide": probability_text(probability, calibration),
-    }
 
 
 def predict_files(folder: str | Path, files: Iterable[str | Path]) -> Iterator[Judgement | Failure]:

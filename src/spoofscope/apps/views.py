@@ -17,10 +17,10 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from spoofscope.attribution.store import Explanation
-from spoofscope.detector import Failure, Judgement, calibrated_cells
 from spoofscope.errors import ConfigError
 from spoofscope.figures.attribution_examples import draw_spectrogram, draw_waveform
 from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure
+from spoofscope.judging import Failure, Judgement, calibrated_cells
 from spoofscope.quality import DISQUALIFYING, FLAGS
 from spoofscope.report.page import CAPTIONS
 from spoofscope.selection.calibration import probability_text, supported_text

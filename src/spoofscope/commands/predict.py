@@ -28,7 +28,8 @@ def add(commands: Subcommands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; the return value is the exit code."""
-    from spoofscope.detector import calibrated_cells, predict_files
+    from spoofscope.detector import predict_files
+    from spoofscope.judging import calibrated_cells
 
     results = predict_files(options.detector, options.files)
     width = max(len(shown(name)) for name in ("file", *options.files))

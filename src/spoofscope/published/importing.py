@@ -3,7 +3,8 @@
 from importlib import import_module
 from pathlib import Path
 
-from spoofscope.detector import Detector, check_target
+from spoofscope.detector import Detector
+from spoofscope.detector_folder import check_target
 from spoofscope.errors import DetectorError
 from spoofscope.files import sha256_file
 from spoofscope.options import nearest

@@ -26,7 +26,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 import spoofscope
 from spoofscope.audio import Samples
-from spoofscope.detector import Detector, Logits, check_target
+from spoofscope.detector import Detector
+from spoofscope.detector_folder import check_target
 from spoofscope.errors import ConfigError, DetectorError, TrainingError
 from spoofscope.files import atomic_folder
 from spoofscope.frontends.base import Features
@@ -39,6 +40,7 @@ from spoofscope.inputs import (
     check_features,
     detector_inputs,
 )
+from spoofscope.judging import Logits
 from spoofscope.selection.calibration import fit_calibration
 from spoofscope.selection.operating_points import eer, min_dcf
 from spoofscope.settings import DEFAULT_BAND

@@ -1,0 +1,250 @@
+"""What a detector says about one recording, and why it may not decide.
+
+A recording is decoded, resampled and cut into windows as a stream, and on its way measured
+(`quality`) and compared with the training recordings (`likeness`).
+"""
+
+import itertools
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypedDict, final
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from spoofscope import __version__, audio, likeness, quality
+from spoofscope.audio import Samples
+from spoofscope.errors import AudioError, DetectorError
+from spoofscope.inputs import Aggregation, aggregate_windows
+from spoofscope.selection.calibration import posterior, probability_text, supported_text
+from spoofscope.windows import InputPolicy, Window
+
+LONGEST_SECONDS = 4 * 3600.0
+"""Longer recordings are refused, unless :meth:`Detector.predict` is told otherwise."""
+LONGEST_WHOLE_SECONDS = 3600.0
+"""The same of detectors that take a recording as one window, and hold it in memory."""
+
+_WINDOWS_AT_ONCE = 8
+_BLOCK_SECONDS = 60.0
+
+Logits = npt.NDArray[np.float32]
+Waveform = npt.NDArray[Any] | Tensor
+Recording = str | os.PathLike[str] | tuple[Waveform, int]
+"""A file, or samples (n,) or (channels, n) with their rate in Hz, see `audio.as_mono`."""
+
+
+@final
+class Judgement(TypedDict):
+    """What a detector says about one recording; JSON-able.
+
+    path: the file, or None. decision: bonafide, spoof or inconclusive. reasons: why it is
+    inconclusive, the first of them first. score: aggregated over windows, without a unit.
+    llr: the calibrated natural-log likelihood ratio, bona fide over spoof, within the bounds that
+    the development set supports; log10_llr: the same to base 10. p_bonafide: the posterior of `llr`
+    at the calibration's prior. The three are None without a calibration, and where the recording is
+    none that the detector can judge. calibration: see `Detector.calibration`.
+    flags: what speaks against relying on the score, by the names of `quality.FLAGS`; None where it
+    is not known. measures: what the flags were raised on, see `quality.Measures`, and `distance`
+    from the training data in units of the largest that is usual, None where it is not known.
+    duration_s: of the recording. n_windows: how many windows it has. logits: their mean over
+    windows, in the order of `outputs`. window_scores, window_logits, window_starts_s: of each.
+    detector: 12 digits that name the detector: weights, settings and calibration; None for one
+    that was never saved. spoofscope: the version that judged.
+    """
+
+    path: str | None
+    decision: str
+    reasons: list[str]
+    score: float
+    llr: float | None
+    log10_llr: float | None
+    p_bonafide: float | None
+    calibration: dict[str, Any] | None
+    flags: dict[str, bool | None]
+    measures: dict[str, float | None]
+    duration_s: float
+    n_windows: int
+    logits: list[float]
+    window_scores: list[float]
+    window_logits: list[list[float]]
+    window_starts_s: list[float]
+    detector: str | None
+    spoofscope: str
+
+
+@final
+class Failure(TypedDict):
+    """Why a file could not be judged."""
+
+    path: str
+    error: str
+
+
+class Judge(Protocol):
+    """What judging asks of a detector; see the attributes and methods of `detector.Detector`."""
+
+    policy: InputPolicy
+    aggregation: Aggregation
+    calibration: dict[str, Any] | None
+    likeness: likeness.Likeness | None
+    identity: str | None
+
+    def logits(self, windows: Sequence[npt.NDArray[np.float32]], batch_size: int) -> Logits:
+        """Logits (n, n_outputs) of n windows."""
+
+    def scores_of(self, logits: Logits) -> npt.NDArray[np.float64]:
+        """Scores (n,) from logits (n, n_outputs)."""
+
+    def llr(self, score: float) -> float | None:
+        """Calibrated log-likelihood ratio of a score."""
+
+    def p_bonafide(self, score: float) -> float | None:
+        """Posterior probability of bona fide."""
+
+    def decide(self, score: float) -> str:
+        """`bonafide`, `spoof` or `inconclusive`."""
+
+
+def judge(detector: Judge, recording: Recording, longest: float | None = None) -> Judgement:
+    """Judge a recording, see `Detector.predict`."""
+    if longest is None:
+        longest = LONGEST_SECONDS if detector.policy.length else LONGEST_WHOLE_SECONDS
+    clip = None
+    if isinstance(recording, str | os.PathLike):
+        # Opened once, so that what its channels do is found out once.
+        clip = audio.Clip(Path(recording), longest=longest)
+    windows, listeners = listen(detector, clip or recording, longest)
+    rate = detector.policy.sample_rate
+
+    logits: list[Logits] = []
+    starts: list[int] = []
+    extended = False
+    path = None if isinstance(recording, tuple) else str(recording)
+    while batch := list(itertools.islice(windows, _WINDOWS_AT_ONCE)):
+        values = [window.values for window in batch]
+        try:
+            logits.append(detector.logits(values, _WINDOWS_AT_ONCE))
+        except DetectorError as error:
+            raise DetectorError(f"{path or 'the samples'}: {error}") from None
+        starts += [window.start for window in batch]
+        extended |= batch[0].valid < batch[0].values.size
+    window_logits = np.concatenate(logits)
+    scores = detector.scores_of(window_logits)
+    score = aggregate_windows(scores, detector.aggregation)
+    meter, describer = listeners[-1]
+    distance = None
+    if detector.likeness is not None and describer is not None:
+        distance = detector.likeness.distance(describer.description())
+    measures = meter.measures()
+    one_channel = None if clip is None else clip.one_channel
+    flags = quality.flags(measures, rate, extended, distance, one_channel)
+    reasons = [quality.FLAGS[name] for name in quality.DISQUALIFYING if flags[name]]
+    # Of a recording that it cannot judge, a detector's ratio says nothing.
+    llr = None if reasons else detector.llr(score)
+    decision = "inconclusive" if reasons else detector.decide(score)
+    if decision == "inconclusive" and not reasons:
+        reasons = [_undecided(detector)]
+    return {
+        "path": path,
+        "decision": decision,
+        "reasons": reasons,
+        "score": score,
+        "llr": llr,
+        "log10_llr": None if llr is None else llr / math.log(10),
+        "p_bonafide": None if llr is None else detector.p_bonafide(score),
+        "calibration": None if detector.calibration is None else dict(detector.calibration),
+        "flags": flags,
+        "measures": {**measures._asdict(), "distance": distance},
+        "duration_s": measures.duration_s,
+        "n_windows": len(scores),
+        "logits": window_logits.mean(axis=0, dtype=np.float64).tolist(),
+        "window_scores": scores.tolist(),
+        "window_logits": window_logits.astype(np.float64).tolist(),
+        "window_starts_s": [start / rate for start in starts],
+        "detector": detector.identity,
+        "spoofscope": __version__,
+    }
+
+
+def listen(
+    detector: Judge, recording: Recording | audio.Clip, longest: float | None
+) -> tuple[Iterator[Window], list[tuple[quality.Meter, likeness.Describer | None]]]:
+    """The windows of a recording as a stream, and what listens to it.
+
+    The last of the listeners has heard what has passed.
+
+    Raises:
+        AudioError: the recording cannot be read; perhaps only after some windows.
+    """
+    blocks = _opened(recording, longest)
+    rate = detector.policy.sample_rate
+    listeners: list[tuple[quality.Meter, likeness.Describer | None]] = []
+    passes = 2 if detector.policy.normalize else 1
+
+    def heard() -> Iterator[Samples]:
+        # A clip that is normalised is opened twice, the first time for its mean and variance.
+        last = len(listeners) + 1 == passes
+        describer = likeness.Describer(rate) if detector.likeness is not None and last else None
+        listeners.append((meter := quality.Meter(rate), describer))
+        first, stored_rate = next(decoded := blocks())
+        stored = itertools.chain([first], (samples for samples, _ in decoded))
+        samples = meter.heard(detector.policy.resampled(meter.stored(stored), stored_rate))
+        return samples if describer is None else describer.heard(samples)
+
+    return detector.policy.stream(heard), listeners
+
+
+def _opened(
+    recording: Recording | audio.Clip, longest: float | None
+) -> Callable[[], Iterator[tuple[Samples, int]]]:
+    """A function that opens a recording as `audio.decode` does."""
+    if isinstance(recording, str | os.PathLike):
+        recording = audio.Clip(Path(recording), longest=longest)
+    if isinstance(recording, audio.Clip):
+        clip = recording
+        return lambda: ((block, clip.rate) for block in clip.blocks(_BLOCK_SECONDS))
+    if not isinstance(recording, tuple) or len(recording) != 2:
+        raise AudioError(
+            "a recording is a path, or a pair of samples and their rate in Hz; "
+            f"got {type(recording).__name__}"
+        )
+    waveform, rate = recording
+    if isinstance(rate, bool) or rate != int(rate) or rate <= 0:
+        raise AudioError(f"a sample rate is a positive whole number of Hz, not {rate!r}")
+    samples, whole_rate = audio.as_mono(waveform), int(rate)
+    size = round(_BLOCK_SECONDS * whole_rate)
+    return lambda: (
+        (samples[start : start + size], whole_rate) for start in range(0, samples.size, size)
+    )
+
+
+def _undecided(detector: Judge) -> str:
+    if detector.calibration is None:
+        return "the detector has neither a calibration nor a threshold"
+    band = detector.calibration["band"]
+    near = f"the probability is within {band:g} of one half"
+    prior = detector.calibration["prior"]
+    extremes = (posterior(detector.calibration[end], prior) for end in ("lower", "upper"))
+    if all(abs(extreme - 0.5) < band for extreme in extremes):
+        return f"{near}, as that of every recording: {supported_text(detector.calibration)}"
+    return near
+
+
+def calibrated_cells(judgement: Judgement, absent: str) -> dict[str, str]:
+    """What the calibration says, with the digits that it supports: llr, log10_llr, p_bonafide.
+
+    Args:
+        judgement: of a recording.
+        absent: what stands where nothing is said.
+    """
+    calibration, probability = judgement["calibration"], judgement["p_bonafide"]
+    if calibration is None or probability is None:
+        return dict.fromkeys(("llr", "log10_llr", "p_bonafide"), absent)
+    return {
+        "llr": f"{judgement['llr']:.2f}",
+        "log10_llr": f"{judgement['log10_llr']:.2f}",
+        "p_bonafide": probability_text(probability, calibration),
+    }
