@@ -22,7 +22,7 @@ Config = dict[str, Any]
 INTRODUCTION = """\
 # The study file
 
-Generated from `config/schemas/study.schema.yaml` and from the defaults in the code by
+Generated from `src/spoofscope/study/study.schema.yaml` and from the defaults in the code by
 `.venv/bin/python docs/make_study_reference.py > docs/study_file.md`; a test holds it to both.
 
 A study file is YAML. `config/config.yaml`, the mini study, is a complete example. An unknown key, a
@@ -173,7 +173,7 @@ def reference() -> str:
     """The page."""
     import yaml
 
-    path = ROOT / "config/schemas/study.schema.yaml"
+    path = ROOT / "src/spoofscope/study/study.schema.yaml"
     schema: Config = yaml.safe_load(path.read_text(encoding="utf-8"))
     definitions = schema["$defs"]
     defaults = defaults_of_components()

@@ -14,7 +14,7 @@ from spoofscope.frontends.registry import FRONT_ENDS
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA: dict[str, Any] = yaml.safe_load(
-    (ROOT / "config/schemas/study.schema.yaml").read_text(encoding="utf-8")
+    (ROOT / "src/spoofscope/study/study.schema.yaml").read_text(encoding="utf-8")
 )
 DEFINITIONS = SCHEMA["$defs"]
 

@@ -1,4 +1,4 @@
-"""Presets: training recipes with a name, one file each in `config/recipes`.
+"""Presets: training recipes with a name, one file each in `recipes/`.
 
 A study's runs hold the values of their preset, not just its name: an edited preset is a changed
 setting of the detectors that use it, and of no others.
@@ -15,7 +15,7 @@ import yaml
 from spoofscope.errors import ConfigError
 from spoofscope.options import nearest
 
-FOLDER = Path(__file__).resolve().parents[2] / "config" / "recipes"
+FOLDER = Path(__file__).with_name("recipes")
 
 
 def available() -> list[str]:

@@ -352,7 +352,7 @@ def test_tree_reaches_corpora_and_backbones(mini):
     recipe = trained["settings"]["settings"]["recipe"]
     preset = recipe["preset"]
     assert {**recipe, "preset": preset["name"]} in recipes
-    text = (mini.folder / f"config/recipes/{preset['name']}.yaml").read_text()
+    text = (mini.folder / f"src/spoofscope/recipes/{preset['name']}.yaml").read_text()
     assert preset["values"] == yaml.safe_load(text)
     text = mini.spoofscope("provenance", "results/mini/figures/layer_weights.pdf").stdout
     assert text.startswith(

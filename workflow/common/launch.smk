@@ -13,7 +13,7 @@ from spoofscope.snakemake_inside import (
 RULES = [
     ROOT / "Snakefile",
     *sorted(ROOT.glob("workflow/*/*.smk")),
-    *sorted(ROOT.glob("config/recipes/*.yaml")),
+    *sorted(ROOT.glob("src/spoofscope/recipes/*.yaml")),
 ]
 # Reading them now fixes their digests: what is recorded below is what this process has parsed.
 for path in RULES:

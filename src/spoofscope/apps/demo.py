@@ -362,6 +362,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        # Who opens the address as soon as it is printed waits, and is not refused.
+        listener.listen()
     except (OSError, OverflowError) as error:
         raise ConfigError(
             f"cannot listen on {host}, port {port}: {error}; choose another with --port"

@@ -11,9 +11,7 @@ from spoofscope.names import RENAMED_COLUMNS
 from spoofscope.options import speaker_pattern
 from spoofscope.plan.jobs import Job, Product, Stage, Work, rule, target
 from spoofscope.plan.modules import corpus_modules
-from spoofscope.study import MINI, Config, Study
-
-CHECKOUT = MINI.parents[1]
+from spoofscope.study import CHECKOUT, Config, Study
 
 # What `data_root` may not be in: what is under version control, and what the workflow writes.
 # fmt: off

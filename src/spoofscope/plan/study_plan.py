@@ -85,6 +85,11 @@ def load_study(*paths: str | Path, absent_detectors: bool = False) -> Study:
     files = [Path(path) for path in paths]
     configs = [read_config(path) for path in files]
     if not any("study" in config for config in configs):
+        if not MINI.is_file():
+            raise ConfigError(
+                f"{', '.join(map(str, files))}: the key 'study' is missing, so this overlays the "
+                "mini study, which only the workflow's checkout has; name a whole study file"
+            )
         files, configs = [MINI, *files], [read_config(MINI), *configs]
     try:
         return checked(functools.reduce(merged, configs), absent_detectors=absent_detectors)

@@ -16,9 +16,12 @@ from spoofscope.options import nearest
 from spoofscope.presets import values_of
 from spoofscope.study.reading import path_text
 
-SCHEMA = Path(__file__).resolve().parents[3] / "config" / "schemas" / "study.schema.yaml"
+SCHEMA = Path(__file__).with_name("study.schema.yaml")
 
-MINI = SCHEMA.parents[1] / "config.yaml"
+CHECKOUT = Path(__file__).resolve().parents[3]
+"""The folder of the workflow; of an installed package there is none."""
+
+MINI = CHECKOUT / "config" / "config.yaml"
 """The study file of the mini study."""
 
 # Sections whose entries are checked against a definition of their own, chosen by one key.
