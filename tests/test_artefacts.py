@@ -30,8 +30,6 @@ from spoofscope.artefacts.measures import (
 from spoofscope.corpora import cues
 from spoofscope.errors import AudioError, SpoofscopeError, TableError
 from spoofscope.metrics.correlation import (
-    average_ranks,
-    benjamini_hochberg,
     circular_correlations,
     holm,
     mean_interval,
@@ -46,11 +44,6 @@ tied = st.lists(st.integers(-3, 3), min_size=2, max_size=40)
 
 
 # --- rank statistics ---------------------------------------------------------------------------
-
-
-@given(tied)
-def test_average_ranks_are_scipys(values):
-    assert np.array_equal(average_ranks(values), scipy.stats.rankdata(values))
 
 
 @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=2, max_size=40))
@@ -103,7 +96,6 @@ def test_the_shift_test_is_not_fooled_by_slow_series():
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_corrections(p):
-    assert benjamini_hochberg(p) == pytest.approx(scipy.stats.false_discovery_control(p))
     strict = holm(p)
     # By its definition: reject in order of p until the first one that fails alpha / (m - i).
     for alpha in (0.01, 0.05, 0.3):

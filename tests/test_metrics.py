@@ -162,7 +162,8 @@ def test_gaussian_closed_forms():
     assert rates.min_dcf(bonafide, spoof) == pytest.approx(expected, abs=1e-4)
     ratios = 2 * bonafide - 2, 2 * spoof - 2
     assert rates.act_dcf(*ratios) == pytest.approx(expected, abs=1e-3)
-    assert information.calibration_loss(*ratios) == pytest.approx(0, abs=1e-3)
+    loss = information.cllr(*ratios) - information.min_cllr(*ratios)
+    assert loss == pytest.approx(0, abs=1e-3)
 
 
 def test_against_sklearn():
@@ -254,12 +255,12 @@ def test_min_cllr_bounds(bonafide, spoof):
     assert value <= information.cllr(bonafide, spoof) + 1e-12
 
 
-def test_roc_convex_hull_corners():
+def test_blocks_are_the_corners_of_the_roc_convex_hull():
     # Points (spoof below, bona fide below): (0,0) (1,0) (1,1) (2,1) (2,2); (1,1) is a corner of the
     # staircase but above the line from (1,0) to (2,1), so it is no corner of the hull.
-    below_bonafide, below_spoof = information.roc_convex_hull([2.0, 4.0], [1.0, 3.0])
-    assert below_spoof.tolist() == [0, 1, 2, 2]
-    assert below_bonafide.tolist() == [0, 0, 1, 2]
+    bonafide, spoof = np.array([0.0, 1, 0, 1]), np.array([1.0, 0, 1, 0])
+    in_blocks = information.calibrated_blocks(bonafide, spoof)
+    assert [each.tolist() for each in in_blocks] == [[0, 1, 1], [1, 1, 0]]
 
 
 # ---------------------------------------------------------------- bootstrap

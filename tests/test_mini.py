@@ -13,6 +13,7 @@ import soundfile
 from scipy import signal
 from scipy.stats import mannwhitneyu
 
+from folders import sha256_folder
 from spoofscope.corpora.mini import generate
 from spoofscope.corpora.mini.attacks import ATTACKS, BAND_EDGE, BUZZ_PITCH, SPIKE_SPACING
 from spoofscope.corpora.mini.generate import generate_corpus
@@ -28,7 +29,6 @@ from spoofscope.corpora.mini.talker import (
     speak,
 )
 from spoofscope.errors import ConfigError
-from spoofscope.files import sha256_folder
 from spoofscope.identity import rng_of
 from spoofscope.tables import read_segments, read_table
 

@@ -13,9 +13,9 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
+from folders import sha256_folder
 from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, ConfigError, DetectorError
-from spoofscope.files import sha256_folder
 from spoofscope.frontends import registry
 from spoofscope.frontends.backbones import (
     _CLASSES,

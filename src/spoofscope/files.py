@@ -331,15 +331,6 @@ def copy_checked(source: str | Path, target: str | Path, sha256: str) -> None:
             )
 
 
-def sha256_folder(path: str | Path) -> str:
-    """SHA-256 over the sorted relative names and contents of all files below a folder."""
-    digest = hashlib.sha256()
-    folder = Path(path)
-    for file in sorted(p for p in folder.rglob("*") if p.is_file()):
-        digest.update(f"{file.relative_to(folder).as_posix()}\0{sha256_file(file)}\n".encode())
-    return digest.hexdigest()
-
-
 def files_below(folder: str | Path) -> Iterator[Path]:
     """All files below a folder, in any order; hidden files and folders are left out.
 

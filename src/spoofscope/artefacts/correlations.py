@@ -15,7 +15,6 @@ from spoofscope.errors import TableError
 from spoofscope.identity import rng_of
 from spoofscope.metrics.bootstrap import Draws
 from spoofscope.metrics.correlation import (
-    benjamini_hochberg,
     circular_correlations,
     holm,
     mean_interval,
@@ -99,6 +98,8 @@ def _corrected(
     No p is below `limits.smallest_p` of its `units`, and without two of them there is none.
     `finest` is the smallest p that the test itself can give.
     """
+    from scipy.stats import false_discovery_control
+
     for row in rows:
         floor = smallest_p(row.pop("units"))
         row["floor"] = floor
@@ -107,9 +108,9 @@ def _corrected(
     tested = [row for row in rows if row["p"] is not None]
     p = [row["p"] for row in tested]
     smallest = smallest_corrected([max(row["floor"], finest) for row in tested])
-    for row, strict, mild, least in zip(
-        tested, holm(p), benjamini_hochberg(p), smallest, strict=True
-    ):
+    # Benjamini and Hochberg's correction of no p values is refused.
+    shares: Sequence[float] = false_discovery_control(p).tolist() if p else []
+    for row, strict, mild, least in zip(tested, holm(p), shares, smallest, strict=True):
         row["p_holm"], row["p_bh"], row["p_smallest"] = float(strict), float(mild), least
     return pl.DataFrame([{k: row.get(k) for k in schema} for row in rows], schema=dict(schema))
 

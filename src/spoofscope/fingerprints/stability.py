@@ -16,7 +16,7 @@ from spoofscope.errors import ConfigError
 from spoofscope.fingerprints.means import FLOOR, matched_weights
 from spoofscope.fingerprints.spectra import Floats
 from spoofscope.identity import rng_of
-from spoofscope.metrics.correlation import average_ranks, holm
+from spoofscope.metrics.correlation import holm
 from spoofscope.metrics.limits import smallest_corrected
 from spoofscope.names import BONAFIDE
 
@@ -241,11 +241,6 @@ def _fine(rows: Floats) -> Floats:
     return fine
 
 
-def _ranks(rows: Floats) -> Floats:
-    ranks: Floats = np.apply_along_axis(average_ranks, -1, rows)
-    return ranks
-
-
 def _correlations(first: Floats, second: Floats) -> Floats:
     """(halves, n, n) of the first halves' differences (halves, n, bands) with the second's."""
     product: Floats = _standard(first) @ _standard(second).swapaxes(1, 2)
@@ -254,9 +249,13 @@ def _correlations(first: Floats, second: Floats) -> Floats:
 
 def _compared(first: Floats, second: Floats, structure: str) -> tuple[Floats, Floats]:
     """Pearson's and Spearman's correlations, as `_correlations`, of one of `STRUCTURES`."""
+    from scipy.stats import rankdata
+
     if structure == "fine":
         first, second = _fine(first), _fine(second)
-    return _correlations(first, second), _correlations(_ranks(first), _ranks(second))
+    return _correlations(first, second), _correlations(
+        rankdata(first, axis=-1), rankdata(second, axis=-1)
+    )
 
 
 def _p(

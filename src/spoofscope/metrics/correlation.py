@@ -21,17 +21,11 @@ _ROUNDING = 1e-12
 _LARGEST = 1 - 1e-9
 
 
-def average_ranks(values: npt.ArrayLike) -> Floats:
-    """Ranks from 1 (n,); tied values share the mean of their ranks."""
-    _, place, counts = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks: Floats = (last - (counts - 1) / 2)[place]
-    return ranks
-
-
 def standard_ranks(values: npt.ArrayLike) -> Floats | None:
     """Ranks with mean 0 and sum of squares 1; None where there are no two different values."""
-    ranks = average_ranks(values)
+    from scipy.stats import rankdata
+
+    ranks: Floats = rankdata(np.asarray(values))
     ranks -= (ranks.size + 1) / 2
     size = float(np.sqrt(np.sum(ranks**2)))
     return ranks / size if size > 0 else None
@@ -128,20 +122,6 @@ def holm(p: npt.ArrayLike) -> Floats:
     return adjusted
 
 
-def benjamini_hochberg(p: npt.ArrayLike) -> Floats:
-    """Benjamini and Hochberg's correction (n,): the expected share of false discoveries.
-
-    Raises:
-        SpoofscopeError: a value is not in [0, 1].
-    """
-    values = _p_values(p)
-    order = np.argsort(values, kind="stable")[::-1]
-    steps = values[order] * values.size / np.arange(values.size, 0, -1)
-    adjusted = np.empty_like(values)
-    adjusted[order] = np.minimum.accumulate(np.minimum(steps, 1.0))
-    return adjusted
-
-
 def mean_interval(
     values: npt.ArrayLike,
     resamples: int,
@@ -205,6 +185,8 @@ def spearman_interval(
         None where the correlation is not defined, or there are fewer than `limits.LEAST_CLIPS`
         clips, or clusters where these are given.
     """
+    from scipy.stats import rankdata
+
     rho = spearman(x, y)
     n = np.asarray(x).size
     units = n if clusters is None else np.unique(np.asarray(clusters)).size
@@ -216,7 +198,7 @@ def spearman_interval(
     if clusters is None:
         return interval
     unit = np.unique(np.asarray(clusters), return_inverse=True)[1]
-    a, b = average_ranks(x), average_ranks(y)
+    a, b = rankdata(np.asarray(x)), rankdata(np.asarray(y))
     a, b = a - a.mean(), b - b.mean()
     parts = [np.bincount(unit, each, units) for each in (np.ones(n), a, b, a * b, a * a, b * b)]
     drawn = rng.integers(0, units, (resamples, units))

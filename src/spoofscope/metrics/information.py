@@ -1,4 +1,4 @@
-"""How much information calibrated scores carry: Cllr, its minimum, and the loss between the two.
+"""How much information calibrated scores carry: Cllr and its minimum.
 
 The scores are natural-log likelihood ratios, bona fide over spoof. Definitions follow Brümmer and
 du Preez, "Application-independent evaluation of speaker detection" (2006).
@@ -46,35 +46,36 @@ def cllr(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> float:
     return value
 
 
-def roc_convex_hull(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> tuple[Floats, Floats]:
-    """Cumulative counts at the corners of the ROC convex hull, from the lowest score upwards.
+def calibrated_blocks(bonafide: Floats, spoof: Floats) -> tuple[Floats, Floats]:
+    """Trials in the blocks that the best monotone calibration joins, from the lowest score upwards.
 
-    The segments between corners are the blocks of the pool-adjacent-violators solution: all trials
-    of one block get the same calibrated score.
+    All trials of a block get the same calibrated score; the corners between blocks are those of the
+    ROC's convex hull. The blocks are those of scipy's isotonic regression
+    (pool adjacent violators).
+
+    Args:
+        bonafide, spoof: (n,) how many trials of the class, or which share of it, have each of n
+            scores, in ascending order.
 
     Returns:
-        Bona fide and spoof trials below each corner, two arrays of shape (n_blocks + 1,), from 0 to
-        the number of trials of the class.
-
-    Raises:
-        SpoofscopeError: as :func:`check_scores`.
+        The same of each block: two arrays (n_blocks,).
     """
+    from scipy.optimize import isotonic_regression
+
+    both = bonafide + spoof
+    some = both > 0
+    starts = isotonic_regression(bonafide[some] / both[some], weights=both[some]).blocks[:-1]
+    return np.add.reduceat(bonafide[some], starts), np.add.reduceat(spoof[some], starts)
+
+
+def _blocks_of_scores(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> tuple[Floats, Floats]:
     bonafide, spoof = check_scores(bonafide, spoof)
-    edges = np.append(np.unique(np.concatenate([bonafide, spoof])), np.inf)
-    below_bonafide = np.searchsorted(np.sort(bonafide), edges, side="left").tolist()
-    below_spoof = np.searchsorted(np.sort(spoof), edges, side="left").tolist()
-    corners: list[tuple[int, int]] = []
-    for x, y in zip(below_spoof, below_bonafide, strict=True):
-        # Lower hull of (spoof, bona fide): drop corners that the line to the new point passes
-        # at or below; the counts are integers, so the comparison is exact.
-        while len(corners) > 1:
-            (x0, y0), (x1, y1) = corners[-2], corners[-1]
-            if (y1 - y0) * (x - x1) < (y - y1) * (x1 - x0):
-                break
-            corners.pop()
-        corners.append((x, y))
-    hull = np.array(corners, dtype=np.float64)
-    return hull[:, 1], hull[:, 0]
+    distinct, place = np.unique(np.concatenate([bonafide, spoof]), return_inverse=True)
+    counts = (
+        np.bincount(of_class, minlength=distinct.size).astype(np.float64)
+        for of_class in (place[: bonafide.size], place[bonafide.size :])
+    )
+    return calibrated_blocks(*counts)
 
 
 def min_cllr(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> float:
@@ -83,25 +84,13 @@ def min_cllr(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> float:
     Raises:
         SpoofscopeError: as :func:`check_scores`.
     """
-    below_bonafide, below_spoof = roc_convex_hull(bonafide, spoof)
-    return _bits_of_blocks(
-        np.diff(below_bonafide) / below_bonafide[-1], np.diff(below_spoof) / below_spoof[-1]
-    )
+    in_blocks = _blocks_of_scores(bonafide, spoof)
+    return _bits_of_blocks(*(each / each.sum() for each in in_blocks))
 
 
 def min_cllr_of_shares(bonafide: Floats, spoof: Floats) -> float:
-    """The same from the share of each class that has each of the scores, ascending; two (n,).
-
-    The blocks are those of scipy's isotonic regression: in the time of a bootstrap.
-    """
-    from scipy.optimize import isotonic_regression
-
-    both = bonafide + spoof
-    some = both > 0
-    starts = isotonic_regression(bonafide[some] / both[some], weights=both[some]).blocks[:-1]
-    return _bits_of_blocks(
-        np.add.reduceat(bonafide[some], starts), np.add.reduceat(spoof[some], starts)
-    )
+    """The same from the share of each class that has each of the scores, ascending; two (n,)."""
+    return _bits_of_blocks(*calibrated_blocks(bonafide, spoof))
 
 
 def _bits_of_blocks(bonafide: Floats, spoof: Floats) -> float:
@@ -136,22 +125,13 @@ def min_cllr_error(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> float:
     Raises:
         SpoofscopeError: as :func:`check_scores`.
     """
-    below = roc_convex_hull(bonafide, spoof)
-    shares = [np.diff(each) / each[-1] for each in below]
+    in_blocks = _blocks_of_scores(bonafide, spoof)
+    shares = [each / each.sum() for each in in_blocks]
     both = shares[0] + shares[1]
     variance = 0.0
-    for share, each in zip(shares, below, strict=True):
+    for share, each in zip(shares, in_blocks, strict=True):
         some = share > 0
         bits = np.log2(both[some] / share[some])
         spread = bits - float(share[some] @ bits)
-        variance += float(share[some] @ spread**2) / float(each[-1])
+        variance += float(share[some] @ spread**2) / float(each.sum())
     return math.sqrt(variance) / 2
-
-
-def calibration_loss(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> float:
-    """Bits lost by the calibration alone: Cllr minus its minimum, never negative but for rounding.
-
-    Raises:
-        SpoofscopeError: as :func:`check_scores`.
-    """
-    return cllr(bonafide, spoof) - min_cllr(bonafide, spoof)
