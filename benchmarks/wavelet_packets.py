@@ -27,8 +27,6 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-import ptwt
-import pywt
 import soundfile
 import torch
 from torch import Tensor
@@ -38,7 +36,7 @@ from spoofscope import audio
 from spoofscope.backends import registry as backends
 from spoofscope.features import FeatureReader, extract
 from spoofscope.frontends import registry as frontends
-from spoofscope.frontends.wavelet_packets import packets
+from spoofscope.frontends.wavelet_packets import packets, packets_by_ptwt
 from spoofscope.tables import MANIFEST_COLUMNS, read_manifest, write_manifest
 from spoofscope.training.data import Source
 from spoofscope.training.loop import TrainingJob, train
@@ -86,12 +84,6 @@ def report(what: str, ours: Spent, other: Spent, against: str) -> None:
     )
 
 
-def with_ptwt(waveform: Tensor, wavelet: str, level: int) -> Tensor:
-    """(B, 2**level, T) packets of (B, n_samples)."""
-    tree = ptwt.WaveletPacket(waveform, pywt.Wavelet(wavelet), mode="reflect", maxlevel=level)
-    return torch.stack([tree[node] for node in tree.get_level(level, order="freq")], dim=1)
-
-
 # --- the transform -------------------------------------------------------------------------
 
 
@@ -103,11 +95,11 @@ def measure_transform(setting: Setting) -> None:
     times: dict[str, list[Spent]] = {"ours": [], "ptwt": []}
     with torch.inference_mode():
         # The first calls also warm up.
-        difference = (packets(*arguments) - with_ptwt(*arguments)).abs().max()
+        difference = (packets(*arguments) - packets_by_ptwt(*arguments)).abs().max()
         largest = packets(*arguments).abs().max()
         for _ in range(setting.repeats):
             times["ours"].append(spent(lambda: packets(*arguments), setting.device))
-            times["ptwt"].append(spent(lambda: with_ptwt(*arguments), setting.device))
+            times["ptwt"].append(spent(lambda: packets_by_ptwt(*arguments), setting.device))
     ours, theirs = (
         Spent(*(statistics.median(column) for column in zip(*of_one, strict=True)))
         for of_one in times.values()
@@ -190,7 +182,7 @@ def plain_epochs(setting: Setting, manifest: Path) -> None:
         clips = [soundfile.read(path, dtype="float32")[0] for path in group["path"]]
         waveform = torch.from_numpy(np.stack(clips)).to(setting.device)
         with torch.no_grad():
-            nodes = with_ptwt(waveform, setting.wavelet, setting.level)
+            nodes = packets_by_ptwt(waveform, setting.wavelet, setting.level)
             values = (nodes.abs().square() + 1e-12).log().transpose(1, 2)[:, None]
         lengths = torch.full((len(values),), n_frames, device=setting.device)
         result: Tensor = network(values, lengths)

@@ -1,53 +1,76 @@
-"""The pins of the conda environment, the lock and the documentation agree."""
+"""What spoofscope needs is listed once, in pyproject.toml; lock, conda and documentation follow."""
 
+import ast
 import re
+import runpy
+import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
-import yaml
-from packaging.markers import Marker
+from spoofscope.provenance.record import required_packages
 
 ROOT = Path(__file__).resolve().parents[1]
-PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+) *(?:; *([^\\]+?))? *\\?$", re.MULTILINE)
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SCRIPT = runpy.run_path(str(ROOT / "envs/make_environment.py"))
 
 
-def direct_requirements() -> list[str]:
-    lines = (ROOT / "envs/requirements.in").read_text().splitlines()
-    return [line.split("==")[0].lower() for line in lines if line and not line.startswith("#")]
+def names_of(requirements: list[str]) -> list[str]:
+    return [requirement.split("==")[0] for requirement in requirements]
 
 
-def locked(python: str) -> dict[str, str]:
-    environment = {"python_full_version": f"{python}.0", "python_version": python}
-    pins = {}
-    for name, version, marker in PIN.findall((ROOT / "envs/requirements.lock").read_text()):
-        if not marker or Marker(marker).evaluate(environment):
-            pins[name.lower()] = version
-    return pins
+NEEDED = names_of(PROJECT["dependencies"])
+FOR_TESTS = names_of(PROJECT["optional-dependencies"]["test"])
 
 
-def test_conda_environment_has_the_locked_versions():
-    content = yaml.safe_load((ROOT / "envs/environment.yaml").read_text())
-    pins = dict(line.lower().split("==") for line in content["dependencies"][-1]["pip"])
-    lock = locked("3.11")
-    assert pins
-    assert {name: lock[name] for name in pins} == pins
+def test_conda_environment_is_current():
+    text = (ROOT / "envs/environment.yaml").read_text()
+    assert text == SCRIPT["environment"](), (
+        "run: python envs/make_environment.py > envs/environment.yaml"
+    )
 
 
 def test_everything_asked_for_is_locked_for_both_pythons():
     for python in ("3.11", "3.12"):
-        assert set(direct_requirements()) <= set(locked(python))
+        assert {name.lower() for name in (*NEEDED, *FOR_TESTS)} <= set(SCRIPT["locked"](python))
 
 
-def test_every_dependency_is_justified():
-    documented = (ROOT / "docs/dependencies.md").read_text().lower()
-    missing = [
-        name
-        for name in direct_requirements()
-        if name not in documented and not name.startswith("types-")
-    ]
-    assert not missing
+def test_every_dependency_is_justified_and_no_other():
+    page = (ROOT / "docs/dependencies.md").read_text()
+    rows = re.findall(r"^\| ([^|]+) \|", page, re.MULTILINE)[1:]
+    documented = {name.strip().replace("\\", "") for row in rows for name in row.split(",")}
+    types = {name for name in FOR_TESTS if name.startswith("types-")}
+    assert documented - {"types-*"} == {*NEEDED, *FOR_TESTS} - types
 
 
 def test_lock_names_no_index():
     assert "http" not in re.sub(
         r"(safe)?http(core|x)2?", "", (ROOT / "envs/requirements.lock").read_text()
     )
+
+
+def test_the_versions_that_results_record_are_those_of_all_dependencies():
+    assert required_packages() == sorted(NEEDED, key=str.lower)
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_used():
+    """Of the library and the workflow; a dependency of the tests alone belongs to their extra."""
+    imported = set()
+    scripts = [*(ROOT / "src").rglob("*.py"), *(ROOT / "workflow").rglob("*.py")]
+    for path in scripts:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported.update(alias.name.split(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                imported.add((node.module or "").split(".")[0])
+    imported -= {*sys.stdlib_module_names, "spoofscope"}
+    providers = metadata.packages_distributions()
+    used = {name.lower() for module in imported for name in providers.get(module, [module])}
+    # Snakemake loads its plugin for Slurm, and pandas for its Paramspace; torch writes its logs
+    # with tensorboard.
+    loaded_by_others = {"snakemake-executor-plugin-slurm", "pandas", "tensorboard"}
+    # Parts of gradio's page, of Jinja2, of transformers and of scikit-learn.
+    come_with_others = {
+        *("fastapi", "starlette", "uvicorn", "markupsafe", "huggingface_hub", "threadpoolctl")
+    }
+    assert used - come_with_others == {name.lower() for name in NEEDED} - loaded_by_others

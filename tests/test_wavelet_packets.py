@@ -1,7 +1,6 @@
 """Wavelet packets against PyWavelets and the PyTorch wavelet toolbox."""
 
 import numpy as np
-import ptwt
 import pytest
 import pywt
 import torch
@@ -11,7 +10,12 @@ from hypothesis import strategies as st
 from spoofscope.errors import AudioError, ConfigError, DetectorError, TrainingError
 from spoofscope.frontends import registry
 from spoofscope.frontends.base import Features
-from spoofscope.frontends.wavelet_packets import WaveletPackets, n_steps, packets
+from spoofscope.frontends.wavelet_packets import (
+    WaveletPackets,
+    n_steps,
+    packets,
+    packets_by_ptwt,
+)
 
 
 def noise(n_samples, rows=1, seed=1, dtype=torch.float32):
@@ -34,12 +38,31 @@ def test_equals_pywavelets_and_the_pytorch_wavelet_toolbox(wavelet, boundary):
     result = packets(x, wavelet, 6, boundary)
     expected = np.stack([with_pywavelets(row, wavelet, 6, boundary) for row in x.numpy()])
     np.testing.assert_allclose(result.numpy(), expected, atol=1e-12)
-    tree = ptwt.WaveletPacket(x, pywt.Wavelet(wavelet), mode=boundary, maxlevel=6)
-    nodes = [tree[node] for node in tree.get_level(6, order="freq")]
-    torch.testing.assert_close(result, torch.stack(nodes, 1), atol=1e-12, rtol=0)
+    reference = packets_by_ptwt(x, wavelet, 6, boundary)
+    torch.testing.assert_close(result, reference, atol=1e-12, rtol=0)
     # The ends are not the same: each of them is continued in its own way.
     if boundary != "reflect" and wavelet != "haar":
         assert (result - packets(x, wavelet, 6))[..., 0].abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("options", [{}, {"sign_channel": True}, {"log_scale": False}])
+def test_the_reference_can_be_chosen(options):
+    """A front-end on ptwt gives the same features, but for rounding, and is refused as ours is."""
+    config = {"type": "wavelet_packets", "level": 5, "normalise": "none", **options}
+    waveform, lengths = noise(4000, rows=2), torch.tensor([4000, 3100])
+    ours, reference = (
+        registry.build({**config, **chosen})(waveform, lengths)
+        for chosen in ({}, {"implementation": "ptwt"})
+    )
+    assert torch.equal(ours.lengths, reference.lengths)
+    # Logarithms of coefficients near zero differ more.
+    difference = (ours.values - reference.values).abs()
+    assert difference.median() < 1e-5
+    assert (difference < 1e-3).double().mean() > 0.999
+    with pytest.raises(AudioError, match="too short for 5 levels of sym5"):
+        packets_by_ptwt(noise(20), "sym5", 5)
+    with pytest.raises(ConfigError, match="implementation must be one of"):
+        registry.build({**config, "implementation": "pywt"})
 
 
 @settings(max_examples=30, deadline=None)

@@ -115,6 +115,14 @@ def _by_frequency(level: int) -> list[int]:
     return places
 
 
+def _check_length(waveform: Tensor, wavelet: str, level: int) -> None:
+    if n_steps(waveform.shape[1], wavelet, level) < 1:
+        raise AudioError(
+            f"a clip of {waveform.shape[1]} samples is too short for {level} levels of {wavelet}, "
+            f"whose filters of {filter_length(wavelet)} taps continue it by more than it is long"
+        )
+
+
 def packets(waveform: Tensor, wavelet: str, level: int, boundary: str = "reflect") -> Tensor:
     """Wavelet packet coefficients of all nodes of one level, in the order of frequency.
 
@@ -139,11 +147,7 @@ def packets(waveform: Tensor, wavelet: str, level: int, boundary: str = "reflect
         ConfigError: no such wavelet.
         AudioError: the clips are too short, see `n_steps`.
     """
-    if n_steps(waveform.shape[1], wavelet, level) < 1:
-        raise AudioError(
-            f"a clip of {waveform.shape[1]} samples is too short for {level} levels of {wavelet}, "
-            f"whose filters of {filter_length(wavelet)} taps continue it by more than it is long"
-        )
+    _check_length(waveform, wavelet, level)
     block = waveform.new_tensor(_block(wavelet))
     taps = filter_length(wavelet)
     nodes = waveform.T.contiguous()  # (time, nodes so far * B)
@@ -157,6 +161,26 @@ def packets(waveform: Tensor, wavelet: str, level: int, boundary: str = "reflect
     by_node = nodes.view(len(nodes), 2**level, -1).permute(2, 0, 1)  # (B, T, nodes)
     order = torch.tensor(_by_frequency(level), device=waveform.device)
     return by_node.index_select(2, order).transpose(1, 2)
+
+
+def packets_by_ptwt(
+    waveform: Tensor, wavelet: str, level: int, boundary: str = "reflect"
+) -> Tensor:
+    """The same as :func:`packets`, by the PyTorch wavelet toolbox: slower, and the reference.
+
+    The coefficients are equal but for rounding, as both sum in another order.
+
+    Raises:
+        AudioError: the clips are too short, see `n_steps`.
+    """
+    import ptwt
+
+    _check_length(waveform, wavelet, level)
+    tree = ptwt.WaveletPacket(waveform, pywt.Wavelet(wavelet), mode=boundary, maxlevel=level)
+    return torch.stack([tree[node] for node in tree.get_level(level, "freq")], dim=1)
+
+
+_IMPLEMENTATIONS = {"spoofscope": packets, "ptwt": packets_by_ptwt}
 
 
 class WaveletPackets(SpectralFrontEnd):
@@ -182,6 +206,8 @@ class WaveletPackets(SpectralFrontEnd):
             away and lets small training sets converge sooner; needs a single channel; "block":
             magnitudes are divided by the largest one of their band in the training set, see
             `LargestMagnitude`; "none".
+        implementation: "spoofscope": `packets`; "ptwt": the PyTorch wavelet toolbox, the slower
+            reference, whose coefficients are equal but for rounding.
     """
 
     name = "wavelet_packets"
@@ -200,6 +226,7 @@ class WaveletPackets(SpectralFrontEnd):
                 "power": 2.0,
                 "sign_channel": False,
                 "normalise": "global",
+                "implementation": "spoofscope",
             },
             _OWNER,
         )
@@ -214,6 +241,9 @@ class WaveletPackets(SpectralFrontEnd):
             raise ConfigError(
                 f"{_OWNER}: sign_channel needs log_scale; plain coefficients have signs already"
             )
+        self._packets = _IMPLEMENTATIONS[
+            one_of(self.config, "implementation", tuple(_IMPLEMENTATIONS), _OWNER)
+        ]
         normalise = one_of(self.config, "normalise", ("global", "band", "block", "none"), _OWNER)
         if normalise == "band" and self.sign_channel:
             raise ConfigError(f"{_OWNER}: normalise: band does not go with sign_channel")
@@ -242,7 +272,7 @@ class WaveletPackets(SpectralFrontEnd):
 
     def transform(self, waveform: Tensor) -> Tensor:
         """Features (B, C, T, bands) of clips (B, n_samples) without padding."""
-        nodes = packets(waveform, self.wavelet, self.level, self.boundary)
+        nodes = self._packets(waveform, self.wavelet, self.level, self.boundary)
         coefficients = nodes.transpose(1, 2)
         if not self.log_scale:
             return coefficients[:, None]

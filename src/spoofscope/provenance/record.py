@@ -1,14 +1,18 @@
 """What a job records: files, package versions, and the state of the code."""
 
 import contextlib
+import functools
 import os
 import platform
+import re
 import subprocess
+import tomllib
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from spoofscope.files import one_line, read_json, refusal, sha256_file
+from spoofscope.study import CHECKOUT
 
 LAUNCH = "SPOOFSCOPE_LAUNCH"
 """Environment variable with the path of what the run was started with (`launch.record_launch`), for
@@ -18,30 +22,8 @@ all jobs of the run."""
 # than many jobs that read them. Outputs are always hashed.
 _HASH_LIMIT = 1 << 30
 
-CHECKOUT = Path(__file__).resolve().parents[3]
-"""The folder with Snakefile, workflow, src and envs, when the library is used from there."""
-
 CODE = ("Snakefile", "workflow", "src", "envs")
 """What decides results besides the study file, relative to the checkout."""
-
-_PACKAGES = (
-    "spoofscope",
-    "snakemake",
-    "torch",
-    "torchaudio",
-    "transformers",
-    "accelerate",
-    "captum",
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "polars",
-    "soundfile",
-    "soxr",
-    "av",
-    "PyWavelets",
-    "matplotlib",
-)
 
 
 def file_record(path: str, always: bool = False) -> dict[str, Any]:
@@ -60,10 +42,23 @@ def file_record(path: str, always: bool = False) -> dict[str, Any]:
     return entry
 
 
+@functools.cache
+def required_packages() -> list[str]:
+    """Names of the packages that spoofscope needs, sorted, without those of its tests."""
+    project = CHECKOUT / "pyproject.toml"
+    if project.is_file():
+        requirements = tomllib.loads(project.read_text("utf-8"))["project"]["dependencies"]
+    else:
+        requirements = [
+            text for text in metadata.requires("spoofscope") or [] if "extra ==" not in text
+        ]
+    return sorted((re.split(r"[^\w.-]", text)[0] for text in requirements), key=str.lower)
+
+
 def package_versions() -> dict[str, str]:
-    """Installed versions of the packages that decide results."""
+    """Installed versions of Python and of the packages that spoofscope needs."""
     versions = {"python": platform.python_version()}
-    for name in _PACKAGES:
+    for name in ("spoofscope", *required_packages()):
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
     return versions
