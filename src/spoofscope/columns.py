@@ -43,13 +43,13 @@ def _check(study: Study, column: str, names: list[str], where: str) -> None:
         raise ConfigError(
             f"{where}: the column {column!r} is called {RENAMED_COLUMNS[column]!r} now"
         )
-    known: set[str] = set()
+    columns_there: set[str] = set()
     for name in names:
         corpus = study.copies[name]["corpus"] if name in study.copies else name
         columns = columns_of(study.corpora[corpus], study.corpus_root(corpus))
         if columns is None:
             return
-        known |= columns | (_OF_COPIES if name in study.copies else set())
-    if column not in known:
+        columns_there |= columns | (_OF_COPIES if name in study.copies else set())
+    if column not in columns_there:
         lacking = f"corpus {names[0]} has no" if len(names) == 1 else "no corpus of the study has a"
-        raise ConfigError(f"{where}: {lacking} column {column!r}; {nearest(column, known)}")
+        raise ConfigError(f"{where}: {lacking} column {column!r}; {nearest(column, columns_there)}")

@@ -424,8 +424,8 @@ class Detector(nn.Module):
         if backbone is not None and "folder" in backbone:
             place = {"folder": backbone_place(backbone["folder"], folder)}
             backbone = {**backbone, **place}
-            own = {**settings["frontend"]["backbone"], **place}
-            settings["frontend"] = {**settings["frontend"], "backbone": own}
+            frontend_backbone = {**settings["frontend"]["backbone"], **place}
+            settings["frontend"] = {**settings["frontend"], "backbone": frontend_backbone}
         if backbone != backbone_entry(settings["frontend"]):
             raise DetectorError(
                 f"{folder}: the backbone in {backbone['folder']} is not the one that this detector "

@@ -29,11 +29,11 @@ def check_target(folder: str | Path) -> None:
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise DetectorError(f"{folder} is a file; a detector needs a folder")
-    known = {SETTINGS_FILE, WEIGHTS, CARD, "history.tsv"}
+    our_files = {SETTINGS_FILE, WEIGHTS, CARD, "history.tsv"}
     others = [
         path.name
         for path in (sorted(folder.iterdir()) if folder.exists() else [])
-        if path.name not in known and not path.name.endswith(".origin.json")
+        if path.name not in our_files and not path.name.endswith(".origin.json")
     ]
     if others:
         raise DetectorError(

@@ -94,27 +94,27 @@ def contingency(judged: pl.DataFrame, cluster: str | None = None) -> pl.DataFram
     rows = []
     right, wrong = pl.col("correct_right"), pl.col("correct_wrong")
     for label in (*LABELS, "all"):
-        own = judged if label == "all" else judged.filter(pl.col("label") == label)
-        if own.is_empty():
+        of_label = judged if label == "all" else judged.filter(pl.col("label") == label)
+        if of_label.is_empty():
             continue
-        counts = own.select(
+        counts = of_label.select(
             both_right=(right & wrong).sum(),
             only_right=(right & ~wrong).sum(),
             only_wrong=(~right & wrong).sum(),
             both_wrong=(~right & ~wrong).sum(),
         ).row(0, named=True)
-        units = min(own.group_by("label").agg(pl.col(_UNIT).n_unique())[_UNIT])
+        units = min(of_label.group_by("label").agg(pl.col(_UNIT).n_unique())[_UNIT])
         floor = smallest_p(units)
         more = (right & ~wrong).cast(pl.Int64) - (~right & wrong).cast(pl.Int64)
-        p = mcnemar_p(own.group_by(_UNIT).agg(more.sum().alias("more"))["more"].to_numpy())
+        p = mcnemar_p(of_label.group_by(_UNIT).agg(more.sum().alias("more"))["more"].to_numpy())
         rows.append(
             {
                 "label": label,
-                "n": own.height,
+                "n": of_label.height,
                 **counts,
                 "mcnemar_p": None if floor is None else max(p, floor),
                 "n_clusters": None if column is None else units,
-                **{f"threshold_{role}": own[f"threshold_{role}"][0] for role in ROLES},
+                **{f"threshold_{role}": of_label[f"threshold_{role}"][0] for role in ROLES},
             }
         )
     return pl.DataFrame(

@@ -32,11 +32,11 @@ def gather_scores(
         stream.write("\t".join(SCORE_COLUMNS) + "\n")
         for shard in shards:
             for number, (utt_id, score) in stream_table(shard, list(SCORE_COLUMNS)):
-                wanted = next(utterances, None)
-                if utt_id != wanted:
+                expected = next(utterances, None)
+                if utt_id != expected:
                     raise TableError(
                         f"{shard}: line {number}: a score of {utt_id!r} where {manifest} goes on "
-                        + (f"with {wanted!r}" if wanted else f"with nothing more of {split}")
+                        + (f"with {expected!r}" if expected else f"with nothing more of {split}")
                         + "; the shards are not of this manifest, or not in order"
                     )
                 _check_score(score, f"{shard}: line {number}")

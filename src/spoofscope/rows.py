@@ -131,10 +131,10 @@ def rows(path: str | Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _quoted_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    found = lines(path)
+    numbered = lines(path)
     ahead: deque[tuple[int, str]] = deque()
     width = 0
-    while line := ahead.popleft() if ahead else next(found, None):
+    while line := ahead.popleft() if ahead else next(numbered, None):
         number, text = line
         if not text:
             continue
@@ -148,7 +148,7 @@ def _quoted_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
                     f"{path}: line {number}: a quoted field of more than "
                     f"{csv.field_size_limit():,} characters; no column of a table needs that"
                 )
-            quoted = _quoted_fields(text, delimiter, chain(_drained(ahead), found), taken)
+            quoted = _quoted_fields(text, delimiter, chain(_drained(ahead), numbered), taken)
             # A row has at least as many delimiters as it needs, whatever is quoted in it. So what
             # a field goes on over may be rows.
             possible = [line for line, more in taken if more.count(delimiter) + 1 >= width]
@@ -221,14 +221,14 @@ def read_header(path: str | Path, delimiter: str) -> Table:
         TableError: as :func:`rows`; the table is empty, a row has another number of fields than
             the header.
     """
-    found = rows(path, delimiter)
-    _, fields = next(found, (0, []))
+    numbered = rows(path, delimiter)
+    _, fields = next(numbered, (0, []))
     if not fields:
         raise TableError(f"{path}: the table is empty, not even a header")
     header = [name.strip() for name in fields]
 
     def checked() -> Iterator[tuple[int, list[str]]]:
-        for number, fields in found:
+        for number, fields in numbered:
             if len(fields) != len(header):
                 raise TableError(
                     f"{path}: line {number}: {len(fields)} fields where the header has "

@@ -183,8 +183,8 @@ def _table_rows(path: Path, format: str, columns: Mapping[str, str]) -> Iterator
     check_keys(columns, ("utt_id", "score", "label"), "columns")
     names = {**defaults, **columns}
     if len(set(names.values())) < len(names):
-        told = ", ".join(f"{ours}={theirs}" for ours, theirs in names.items())
-        raise ConfigError(f"columns: one column cannot be two things ({told}); name another one")
+        pairs = ", ".join(f"{ours}={theirs}" for ours, theirs in names.items())
+        raise ConfigError(f"columns: one column cannot be two things ({pairs}); name another one")
     table = read_header(path, delimiter)
     check_columns(path, table.header, names.values())
     for number, fields in table.records(names.values()):

@@ -285,10 +285,10 @@ def rows_of_source(
         (attacks or (), rows, f"{name}: split {split!r}"),
         (exclude_attacks, manifest, name),
     ):
-        known = sorted(set(where["attack"]) - {"-"})
+        present = sorted(set(where["attack"]) - {"-"})
         for attack in asked:
-            if attack not in known:
-                raise TableError(f"{there} has no attack {attack!r}; {nearest(attack, known)}")
+            if attack not in present:
+                raise TableError(f"{there} has no attack {attack!r}; {nearest(attack, present)}")
     chosen = pl.lit(True) if attacks is None else pl.col("attack").is_in(["-", *attacks])
     return rows.filter(chosen & ~pl.col("attack").is_in(list(exclude_attacks)))
 

@@ -29,11 +29,11 @@ if not workflow.is_main_process:
 
 def places():
     """The folders that this run writes to, which runs of other checkouts may write to as well."""
-    made = outputs_to_make(workflow)
+    outputs = outputs_to_make(workflow)
     return [
         place
         for place in (STUDY.root, STUDY.data_root)
-        if any(Path(path).is_relative_to(place) for path in made)
+        if any(Path(path).is_relative_to(place) for path in outputs)
     ]
 
 

@@ -34,8 +34,8 @@ with job(snakemake) as cfg:
         {role: read_scores(snakemake.input[role]) for role in ROLES},
         {role: threshold(role) for role in ROLES},
     )
-    listed = disagreements(judged)
-    chosen = drawn(listed, cfg["clips"], cfg["seed"], cfg["name"])
-    table = export(listed, chosen, Path(cfg["folder"]), cfg["seconds"])
+    clips = disagreements(judged)
+    chosen = drawn(clips, cfg["clips"], cfg["seed"], cfg["name"])
+    table = export(clips, chosen, Path(cfg["folder"]), cfg["seconds"])
     write_table(snakemake.output.clips, table)
     write_table(snakemake.output.counts, contingency(judged, cfg["cluster"]))

@@ -188,12 +188,12 @@ class GMM(BackEnd):
         size = self.config["max_clips"]
         if size is None:
             return values
-        drawn: dict[str, _Clips] = {}
+        clips_of: dict[str, _Clips] = {}
         for frames, label in values:
-            if label not in drawn:
-                drawn[label] = _Clips(size, rng_of("gmm", seed, label, "clips"))
-            drawn[label].add(frames)
-        return [(frames, label) for label, clips in drawn.items() for frames in clips.clips()]
+            if label not in clips_of:
+                clips_of[label] = _Clips(size, rng_of("gmm", seed, label, "clips"))
+            clips_of[label].add(frames)
+        return [(frames, label) for label, clips in clips_of.items() for frames in clips.clips()]
 
     def _mixture(self, frames: npt.NDArray[np.float64], label: str, seed: int) -> Any:
         """scikit-learn's mixture, fitted to the frames (N, D) of a class."""

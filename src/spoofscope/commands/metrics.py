@@ -115,8 +115,8 @@ def _metrics_json(table: "pl.DataFrame") -> dict[str, Any]:
         level = levels.setdefault((row["condition"], row["level"]), {})
         level[row["metric"]] = row["value"]
         level["n_bonafide"], level["n_spoof"] = row["n_bonafide"], row["n_spoof"]
-        known = row["ci_low"] is not None
-        level[f"{row['metric']}_ci"] = [row["ci_low"], row["ci_high"]] if known else None
+        has_interval = row["ci_low"] is not None
+        level[f"{row['metric']}_ci"] = [row["ci_low"], row["ci_high"]] if has_interval else None
     pooled = {condition: metrics for (condition, _), metrics in levels.items()}[POOLED]
     by = {
         level: metrics
@@ -137,8 +137,8 @@ def _as_text(table: "pl.DataFrame") -> str:
         cells = rows.setdefault((row["condition"], row["level"]), start)
         cells.append("-" if row["value"] is None else f"{row['value']:.4f}")
         if intervals:
-            known = row["ci_low"] is not None
-            cells.append(f"{row['ci_low']:.4f} to {row['ci_high']:.4f}" if known else "-")
+            has_interval = row["ci_low"] is not None
+            cells.append(f"{row['ci_low']:.4f} to {row['ci_high']:.4f}" if has_interval else "-")
     header = ["condition", "level", "bona fide", "spoof"]
     titles = [metric.title for metric in METRICS.values()]
     titles += [title for name, title in TANDEM_METRICS.items() if (table["metric"] == name).any()]

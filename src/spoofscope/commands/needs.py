@@ -33,8 +33,8 @@ def run(options: argparse.Namespace) -> int:
     from spoofscope.needs import as_text, needs
     from spoofscope.plan.study_plan import load_study
 
-    found = needs(load_study(*options.configfile, absent_detectors=True))
+    needed = needs(load_study(*options.configfile, absent_detectors=True))
     print(
-        json.dumps([asdict(need) for need in found], indent=2) if options.json else as_text(found)
+        json.dumps([asdict(need) for need in needed], indent=2) if options.json else as_text(needed)
     )
-    return 1 if any(not need.present and not need.fetched for need in found) else 0
+    return 1 if any(not need.present and not need.fetched for need in needed) else 0

@@ -88,9 +88,9 @@ def measure_manifest(
         digest = hashlib.sha256(f"{sample_rate}\0".encode() + samples.tobytes()).hexdigest()
         return {"sha256": digest, **measure(samples, sample_rate)}
 
-    found = in_threads(inspect, manifest.select("path", "duration").rows(), workers)
+    results = in_threads(inspect, manifest.select("path", "duration").rows(), workers)
     problems, measured = [], []
-    for row, result in zip(manifest.iter_rows(named=True), found, strict=True):
+    for row, result in zip(manifest.iter_rows(named=True), results, strict=True):
         if isinstance(result, str):
             problems.append(Problem(row["utt_id"], row["path"], row["split"], row["label"], result))
         else:
@@ -220,11 +220,11 @@ def _leakage(manifest: pl.DataFrame) -> Iterator[Row]:
     for column, what in _GROUPS.items():
         if column not in manifest.columns:
             continue
-        known = manifest.filter(pl.col(column) != "-")
-        if known.is_empty():
+        with_value = manifest.filter(pl.col(column) != "-")
+        if with_value.is_empty():
             yield "leakage", ALL, "-", what, None, "ok", f"no {what} is known: not checked"
             continue
-        members = {s: set(known.filter(pl.col("split") == s)[column]) for s in splits}
+        members = {s: set(with_value.filter(pl.col("split") == s)[column]) for s in splits}
         for i, first in enumerate(splits):
             for second in splits[i + 1 :]:
                 shared = sorted(members[first] & members[second])

@@ -36,13 +36,13 @@ class Problem:
 
 def of_audio(paths: Iterable[Path], others: Counter[str] | None = None) -> list[Path]:
     """The audio among files, by suffix, sorted; `others` counts the rest by their suffixes."""
-    found = []
+    audio = []
     for path in paths:
         if has_suffix(path):
-            found.append(path)
+            audio.append(path)
         elif others is not None:
             others[path.suffix.lower()] += 1
-    return sorted(found)
+    return sorted(audio)
 
 
 def audio_files(folder: Path, others: Counter[str] | None = None) -> list[Path]:
@@ -161,7 +161,7 @@ class Corpus(ABC):
         """What :func:`audio_files` finds, see :meth:`taken`."""
         return self.taken(audio_files(folder, self._others), folder)
 
-    def taken(self, found: Iterable[Path], folder: Path) -> list[Path]:
+    def taken(self, paths: Iterable[Path], folder: Path) -> list[Path]:
         """The audio files of a folder of which tables can hold the name; others are left out.
 
         See :meth:`left_out`.
@@ -169,9 +169,9 @@ class Corpus(ABC):
         Raises:
             CorpusError: there are such names, and `on_bad_audio` is `fail`.
         """
-        found = list(found)
-        named = [path for path in found if is_text(str(path))]
-        nameless = [path for path in found if not is_text(str(path))]
+        paths = list(paths)
+        named = [path for path in paths if is_text(str(path))]
+        nameless = [path for path in paths if not is_text(str(path))]
         if nameless and self.options["on_bad_audio"] != "exclude":
             raise CorpusError(
                 f"{shown(folder)}: {len(nameless)} audio files of {self.owner} have names that no "

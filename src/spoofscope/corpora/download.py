@@ -108,11 +108,11 @@ def fetch(
                 ) from interruption
             time.sleep(pause)
             pause *= 2
-    found = sha256_file(part)
-    if found != sha256.lower():
+    digest = sha256_file(part)
+    if digest != sha256.lower():
         part.unlink()
         raise CorpusError(
-            f"{url}: the download has the SHA-256 {found}, expected {sha256}; it was deleted. The "
+            f"{url}: the download has the SHA-256 {digest}, expected {sha256}; it was deleted. The "
             "file has changed at its source, or the checksum in the study file is wrong"
         )
     part.replace(target)

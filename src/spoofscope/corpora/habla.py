@@ -76,12 +76,12 @@ class Habla(DealtCorpus):
         base = self._base()
         rows = []
         for folder in self._folders():
-            found = self.audio_below(folder)
-            if found and folder.name not in (_REAL, *_ATTACKS):
+            files = self.audio_below(folder)
+            if files and folder.name not in (_REAL, *_ATTACKS):
                 raise CorpusError(
                     f"{folder}: HABLA has no such attack; it has {', '.join(_ATTACKS)}"
                 )
-            rows += [self._row(path, path.relative_to(base), folder.name) for path in found]
+            rows += [self._row(path, path.relative_to(base), folder.name) for path in files]
         if self.options["metadata"] is not None:
             return self._listed(rows, base)
         return self._deal(rows, lambda row: row["speaker"])
@@ -102,24 +102,24 @@ class Habla(DealtCorpus):
         """The rows whose split the metadata know."""
         table = self.need(self.options["metadata"])
         by_path = {row["path"]: row for row in rows}
-        listed: dict[str, dict[str, str]] = {}
-        found = read_header(table, ",")
+        of_split: dict[str, dict[str, str]] = {}
+        metadata = read_header(table, ",")
         columns = ("path", "split")
-        check_columns(table, found.header, columns)
-        for number, line in found.records(columns):
+        check_columns(table, metadata.header, columns)
+        for number, line in metadata.records(columns):
             path = str(base / line["path"])
             where = f"{table}: line {number}"
             if path not in by_path:
                 raise CorpusError(f"{where}: {path} does not exist")
-            if path in listed:
+            if path in of_split:
                 raise CorpusError(f"{where}: {line['path']!r} is there twice")
             if line["split"] not in SPLITS:
                 raise CorpusError(
                     f"{where}: unknown split {line['split']!r}; it must be one of "
                     f"{', '.join(SPLITS)}"
                 )
-            listed[path] = {**by_path[path], "split": line["split"]}
-        return list(listed.values())
+            of_split[path] = {**by_path[path], "split": line["split"]}
+        return list(of_split.values())
 
     def published_counts(self) -> dict[tuple[str, str], int] | None:
         """Counts of the whole corpus; there are none of splits."""

@@ -76,22 +76,22 @@ class HalfTruth(Corpus):
                 raise CorpusError(
                     f"{path}: line {number}: unknown label {line['label']!r}; 1 is real, 0 is fake"
                 )
-            found = _regions(path, number, line["regions"])
-            if (label == "spoof") != bool(found["F"]):
+            regions = _regions(path, number, line["regions"])
+            if (label == "spoof") != bool(regions["F"]):
                 raise CorpusError(
                     f"{path}: line {number}: label {line['label']} with the regions "
                     f"{line['regions']!r}"
                 )
-            yield _Line(line["utt_id"], label, found["F"], found["T"])
+            yield _Line(line["utt_id"], label, regions["F"], regions["T"])
 
 
 def _regions(path: Path, number: int, text: str) -> dict[str, list[tuple[float, float]]]:
     """Start and end (s) of the real (T) and fake (F) regions; those without length are left out."""
-    found: dict[str, list[tuple[float, float]]] = {"T": [], "F": []}
+    regions: dict[str, list[tuple[float, float]]] = {"T": [], "F": []}
     for region in text.split("/"):
         match = _REGION.fullmatch(region)
         if match is None or float(match[2]) < float(match[1]):
             raise CorpusError(f"{path}: line {number}: {region!r} is no region such as 0.00-1.25-F")
         if float(match[2]) > float(match[1]):
-            found[match[3]].append((float(match[1]), float(match[2])))
-    return found
+            regions[match[3]].append((float(match[1]), float(match[2])))
+    return regions

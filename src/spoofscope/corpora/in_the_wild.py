@@ -33,9 +33,9 @@ class InTheWild(DealtCorpus):
 
     def _lines(self) -> Iterable[Mapping[str, str]]:
         table = self.need("meta.csv", "release_in_the_wild/meta.csv")
-        found = read_header(table, ",")
-        check_columns(table, found.header, _COLUMNS)
-        for number, row in found.records(_COLUMNS):
+        metadata = read_header(table, ",")
+        check_columns(table, metadata.header, _COLUMNS)
+        for number, row in metadata.records(_COLUMNS):
             label = label_of(table, number, row["label"], _LABELS)
             yield {
                 "utt_id": Path(row["file"]).stem,

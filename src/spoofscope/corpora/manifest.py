@@ -110,24 +110,24 @@ def inspect_corpus(corpus: Corpus, workers: int | None = None, times: bool = Tru
         return _Looked(header, recording)
 
     looked = in_threads(inspect, trials["path"].to_list(), workers)
-    found = [each.header for each in looked]
-    good = [isinstance(header, audio.AudioInfo) for header in found]
+    results = [each.header for each in looked]
+    good = [isinstance(header, audio.AudioInfo) for header in results]
     problems = [
         Problem(row["utt_id"], portable_path(row["path"]), row["split"], row["label"], reason)
-        for row, reason in zip(trials.iter_rows(named=True), found, strict=True)
+        for row, reason in zip(trials.iter_rows(named=True), results, strict=True)
         if isinstance(reason, str)
     ]
     if problems and not exclude:
-        listed = "\n  ".join(problem.reason for problem in problems[:5])
+        reasons = "\n  ".join(problem.reason for problem in problems[:5])
         raise CorpusError(
-            f"{corpus.root}: {len(problems)} of {len(found)} audio files of {corpus.owner} cannot "
-            f"be used, the first are\n  {listed}\nFetch them again, or set "
+            f"{corpus.root}: {len(problems)} of {len(results)} audio files of {corpus.owner} "
+            f"cannot be used, the first are\n  {reasons}\nFetch them again, or set "
             f"corpora.{corpus.key}.on_bad_audio to exclude to go on without them"
         )
     problems += corpus.left_out()
     for problem in problems:
         _LOGGER.warning("%s: %s", one_line(problem.path), one_line(problem.reason))
-    headers = [header for header in found if isinstance(header, audio.AudioInfo)]
+    headers = [header for header in results if isinstance(header, audio.AudioInfo)]
     manifest = trials.filter(pl.Series(good, dtype=pl.Boolean))
     lost = sorted(set(trials["split"]) - set(manifest["split"]))
     if lost:
@@ -157,7 +157,7 @@ def found_by(corpus: Corpus) -> list[str] | None:
     Raises:
         CorpusError: as `Corpus.found`.
     """
-    found = corpus.found()
-    if found is None:
+    paths = corpus.found()
+    if paths is None:
         return None
-    return portable_paths(found, corpus.root)
+    return portable_paths(paths, corpus.root)

@@ -57,12 +57,12 @@ def label_files(config: Mapping[str, Any], root: str | Path) -> list[Path]:
         root: the folder that holds the corpus.
     """
     named = {Path(root) / config[option] for option in _LABEL_OPTIONS if config.get(option)}
-    found = {
+    prescribed = {
         path
         for pattern in CORPORA.member(config["type"]).protocols
         for path in Path(root).glob(pattern)
     }
-    return sorted(named | {path for path in found if path.is_file()})
+    return sorted(named | {path for path in prescribed if path.is_file()})
 
 
 def columns_of(config: Mapping[str, Any], root: str | Path) -> set[str] | None:
@@ -77,17 +77,17 @@ def columns_of(config: Mapping[str, Any], root: str | Path) -> set[str] | None:
     """
     from spoofscope.tables import MANIFEST_COLUMNS
 
-    known = {*MANIFEST_COLUMNS, *CORPORA.member(config["type"]).conditions}
-    known |= set(config.get("defaults", {}))
+    columns = {*MANIFEST_COLUMNS, *CORPORA.member(config["type"]).conditions}
+    columns |= set(config.get("defaults", {}))
     if config["type"] == "table" and config.get("columns"):
-        return known | set(config["columns"])
+        return columns | set(config["columns"])
     for option in ("file", "metadata"):
         if config.get(option):
             header = _header(Path(root) / config[option], config.get("delimiter"))
             if header is None:
                 return None
-            known |= header
-    return known
+            columns |= header
+    return columns
 
 
 def _header(table: Path, delimiter: str | None) -> set[str] | None:

@@ -98,12 +98,12 @@ def _cuts(n: int, fractions: Mapping[str, float]) -> dict[str, int]:
 
     Every split gets at least one group, however small its fraction.
     """
-    wanted = [split for split in SPLITS if fractions[split] > 0]
+    splits = [split for split in SPLITS if fractions[split] > 0]
     sizes: dict[str, int] = {}
     reached, start = 0.0, 0
-    for position, split in enumerate(wanted):
+    for position, split in enumerate(splits):
         reached += fractions[split]
-        still_to_fill = len(wanted) - position - 1
+        still_to_fill = len(splits) - position - 1
         end = min(max(round(reached * n), start + 1), n - still_to_fill)
         sizes[split] = end - start
         start = end
@@ -111,11 +111,11 @@ def _cuts(n: int, fractions: Mapping[str, float]) -> dict[str, int]:
 
 
 def _check_enough(n: int, fractions: Mapping[str, float], owner: str) -> None:
-    wanted = [split for split in SPLITS if fractions[split] > 0]
-    if n < len(wanted):
+    splits = [split for split in SPLITS if fractions[split] > 0]
+    if n < len(splits):
         raise CorpusError(
             f"{owner}: {n} groups (speakers or sentences) cannot fill "
-            f"{len(wanted)} splits ({', '.join(wanted)}); change `fractions`"
+            f"{len(splits)} splits ({', '.join(splits)}); change `fractions`"
         )
 
 
@@ -345,7 +345,7 @@ def uneven(trials: pl.DataFrame) -> list[Uneven]:
     Args:
         trials: manifest rows.
     """
-    found = []
+    remarks = []
     splits = [split for split in SPLITS if (trials["split"] == split).any()]
     for label in LABELS if "dev" in splits else ():
         n = trials.filter((pl.col("split") == "dev") & (pl.col("label") == label)).height
@@ -354,7 +354,7 @@ def uneven(trials: pl.DataFrame) -> list[Uneven]:
                 f"dev has {n} {'bona fide' if label == 'bonafide' else 'spoofed'} trials, fewer "
                 f"than {FEW_TRIALS}: thresholds and calibrations chosen there are uncertain"
             )
-            found.append(Uneven("few_trials", "dev", label, n, note))
+            remarks.append(Uneven("few_trials", "dev", label, n, note))
     if len(splits) > 1:
         places = (
             trials.filter(pl.col("label") == "spoof")
@@ -364,22 +364,22 @@ def uneven(trials: pl.DataFrame) -> list[Uneven]:
         )
         for attack, where, n, speakers in places.iter_rows():
             if len(where) == 1:
-                told = "speaker" if speakers == 1 else "speakers"
+                noun = "speaker" if speakers == 1 else "speakers"
                 note = (
-                    f"the attack {attack} is in {where[0]} only: {n} trials of {speakers} {told}; "
+                    f"the attack {attack} is in {where[0]} only: {n} trials of {speakers} {noun}; "
                     f"{_MEANS[where[0]]}"
                 )
-                found.append(Uneven("attack_in_one_split", where[0], attack, n, note))
-    return found
+                remarks.append(Uneven("attack_in_one_split", where[0], attack, n, note))
+    return remarks
 
 
-def as_warnings(found: Sequence[Uneven]) -> list[str]:
+def as_warnings(remarks: Sequence[Uneven]) -> list[str]:
     """The same in one line each for the terminal; attacks in one line for each split."""
-    told = [each.note for each in found if each.check == "few_trials"]
+    warnings = [each.note for each in remarks if each.check == "few_trials"]
     for split in SPLITS:
-        attacks = [e.item for e in found if e.check == "attack_in_one_split" and e.split == split]
+        attacks = [e.item for e in remarks if e.check == "attack_in_one_split" and e.split == split]
         if attacks:
             names = ", ".join(attacks[:10]) + (", ..." if len(attacks) > 10 else "")
             count = "1 attack is" if len(attacks) == 1 else f"{len(attacks)} attacks are"
-            told.append(f"{count} in {split} only ({names}); {_MEANS[split]}")
-    return told
+            warnings.append(f"{count} in {split} only ({names}); {_MEANS[split]}")
+    return warnings

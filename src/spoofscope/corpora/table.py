@@ -135,12 +135,12 @@ class TableCorpus(Corpus):
         """Line numbers and the mapped fields of every row."""
         if self._positional:
             columns: dict[str, int] = dict(self.options["columns"])
-            found = rows(table, self._delimiter)
+            records = rows(table, self._delimiter)
         else:
-            header, found = read_header(table, self._delimiter)
+            header, records = read_header(table, self._delimiter)
             columns = self._columns(table, header)
         width = max(columns.values()) + 1
-        for number, fields in found:
+        for number, fields in records:
             if len(fields) < width:
                 raise CorpusError(
                     f"{table}: line {number}: {len(fields)} fields where {width} are needed"

@@ -128,29 +128,29 @@ class WaveFake(Corpus):
                     row["voice"] = source.voice
                 rows.append(row)
         held_out = {s.folder.name for s in sources if s.name in self.options["only_test"]}
-        listed = bool(rows) and "split" in rows[0]
-        if not listed:
+        has_splits = bool(rows) and "split" in rows[0]
+        if not has_splits:
             self._split(rows, held_out)
         rows = [r for r in rows if not (r["folder"] in held_out and r["split"] == "train")]
-        if not listed:
+        if not has_splits:
             self._check_tested(rows, sources)
         return self._limited(rows)
 
     def _sources(self) -> list[_Source]:
         """Every folder that is used, sorted by its letter."""
-        found = [
+        folders = [
             (path, match[1], match[2])
             for path in sorted(self.root.iterdir())
             if path.is_dir() and (match := _FOLDER.match(path.name))
         ]
-        if not found:
+        if not folders:
             raise CorpusError(
                 f"{self.root}: no folders such as A_real or B_hifigan; corpora.{self.key}.path "
                 "must name the folder that holds them"
             )
-        self._check_known("only_use", [name for _, _, name in found])
-        wanted = self.options["only_use"] or [name for _, _, name in found]
-        used = [source for source in found if source[2] in wanted]
+        self._check_known("only_use", [name for _, _, name in folders])
+        used_names = self.options["only_use"] or [name for _, _, name in folders]
+        used = [source for source in folders if source[2] in used_names]
         names = [name for _, _, name in used]
         for option in ("bonafide", "only_test"):
             self._check_known(option, names)
@@ -206,11 +206,11 @@ class WaveFake(Corpus):
         if self.options["metadata"] is None:
             return None
         table = self.need(self.options["metadata"])
-        found = read_header(table, ",")
-        columns = list(filter(None, found.header))
-        check_columns(table, found.header, ["path", *columns])
+        metadata = read_header(table, ",")
+        columns = list(filter(None, metadata.header))
+        check_columns(table, metadata.header, ["path", *columns])
         rows: dict[str, dict[str, str]] = {}
-        for number, row in found.records(columns):
+        for number, row in metadata.records(columns):
             path = Path(row["path"]).as_posix()
             if path in rows:
                 raise CorpusError(f"{table}: line {number}: {path!r} is there twice")

@@ -62,11 +62,11 @@ def depth_table(
     frames = []
     for curve, points in curves.items():
         for point in points:
-            own = pooled.filter(pl.col("system") == point["run"])
-            if own.is_empty():
+            eers = pooled.filter(pl.col("system") == point["run"])
+            if eers.is_empty():
                 raise TableError(f"curve {curve}: there is no EER of {point['run']}")
             frames.append(
-                own.select(
+                eers.select(
                     pl.lit(curve).alias("curve"),
                     pl.lit(point["detector"]).alias("detector"),
                     pl.lit(point["run"]).alias("run"),
@@ -115,8 +115,8 @@ def _end(end: str) -> pl.Expr:
     """An end of the interval of a mean, as `limits.sum_limits`; null where a set has none."""
     far = pl.col(f"ci_{end}") - pl.col("eer")
     distance = (far**2).sum().sqrt() / pl.len() * (1 if end == "high" else -1)
-    known = pl.col(f"ci_{end}").null_count() == 0
-    return pl.when(known).then(pl.col("eer").mean() + distance).alias(f"ci_{end}")
+    complete = pl.col(f"ci_{end}").null_count() == 0
+    return pl.when(complete).then(pl.col("eer").mean() + distance).alias(f"ci_{end}")
 
 
 def non_dominated(

@@ -183,8 +183,8 @@ def probe_layers(
         for entry in tests:
             scored = entry.trials.with_columns(score=_scores(entry, layer, weights, bias))
             of_set = {"probe": name, "corpus": entry.corpus, "split": entry.split, **fitted}
-            known = [by for by in conditions if set(by.split("+")) <= set(scored.columns)]
-            rows += [{**of_set, **row} for row in _error_rates(scored, known, intervals)]
+            available = [by for by in conditions if set(by.split("+")) <= set(scored.columns)]
+            rows += [{**of_set, **row} for row in _error_rates(scored, available, intervals)]
     return pl.DataFrame(rows, schema=COLUMNS)
 
 

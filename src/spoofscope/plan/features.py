@@ -47,9 +47,9 @@ class Features(Stage):
         if folder is None:
             return []
         paths = [f"{folder}/{name}" for name in names or ("config.json", "model.safetensors")]
-        made = {self.layout.backbone(name): name for name in self.backbones}
-        if folder in made:
-            job = self.backbone(made[folder])
+        name_of = {self.layout.backbone(name): name for name in self.backbones}
+        if folder in name_of:
+            job = self.backbone(name_of[folder])
             return [job.product(path) for path in paths]
         if folder not in self._folders:
             files = sorted({*Path(folder).glob("*.json"), *Path(folder).glob("*.safetensors")})

@@ -171,11 +171,11 @@ class Layers(Stage):
         """Name to the runs of every depth curve: those that the study lists, or else those that
         differ in nothing but their depth.
         """
-        listed = self._options.get("curves")
-        if listed is None:
+        named = self._options.get("curves")
+        if named is None:
             return self._found_curves()
         return {
-            name: [self.study.run_of(d) for d in detectors] for name, detectors in listed.items()
+            name: [self.study.run_of(d) for d in detectors] for name, detectors in named.items()
         }
 
     def curve_members(self) -> dict[str, list[str]]:

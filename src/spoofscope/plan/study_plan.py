@@ -192,5 +192,5 @@ class Plan:
         """Why somebody is refused who asks for a target, or for a file of a rule; None where there
         is something to make.
         """
-        found = self.targets.get(name) or self.rules.get(name)
-        return found.lacking() if found else None
+        planned = self.targets.get(name) or self.rules.get(name)
+        return planned.lacking() if planned else None

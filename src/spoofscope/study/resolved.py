@@ -339,12 +339,12 @@ class Study:
             absent("detector", entry["folder"], f"{path} cannot be read: {error.strerror}")
             return nothing
         try:
-            told = read_settings(path)
+            description = read_settings(path)
             settings = {
-                key: told[key] for key in ("frontend", "backend", "input", "weights_sha256")
+                key: description[key] for key in ("frontend", "backend", "input", "weights_sha256")
             }
             folder = (settings["frontend"].get("backbone") or {}).get("folder")
-            sources = told["meta"].get("trained_on", [])
+            sources = description["meta"].get("trained_on", [])
             trained_on = [Path(source["manifest"]).stem for source in sources]
             if not isinstance(folder, str | None):
                 raise TypeError(f"the folder of its backbone must be a text, not {folder!r}")
@@ -354,8 +354,8 @@ class Study:
         except (KeyError, TypeError, AttributeError) as error:
             absent("detector", entry["folder"], f"{path} describes no detector: {error!r}")
             return nothing
-        made = {self.backbone_folder(backbone) for backbone in self.config.get("backbones", {})}
-        if folder is not None and folder not in made and not os.path.isdir(folder):
+        of_study = {self.backbone_folder(backbone) for backbone in self.config.get("backbones", {})}
+        if folder is not None and folder not in of_study and not os.path.isdir(folder):
             absent(
                 "backbone",
                 folder,

@@ -116,8 +116,8 @@ def described_rows(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
         of_class = rows.filter(pl.col("label") == label)
         originals = of_class.filter(~pl.col("is_copy"))
         ids = (of_class if originals.is_empty() else originals)["utt_id"].sort()
-        drawn = rng_of("described", seed, label).permutation(ids.len())[:_DESCRIBED_CLIPS]
-        chosen += ids[drawn.tolist()].to_list()
+        places = rng_of("described", seed, label).permutation(ids.len())[:_DESCRIBED_CLIPS]
+        chosen += ids[places.tolist()].to_list()
     return rows.filter(pl.col("utt_id").is_in(chosen))
 
 
@@ -304,6 +304,7 @@ def plan_steps(
         step_size = order.size - order.size % n_processes
     steps = []
     for start in range(0, order.size - step_size + 1, step_size):
-        own = order[start + process : start + step_size : n_processes].tolist()
-        steps.append([own[i : i + batch_size] for i in range(0, len(own), batch_size)])
+        row_numbers = order[start + process : start + step_size : n_processes].tolist()
+        batches = range(0, len(row_numbers), batch_size)
+        steps.append([row_numbers[i : i + batch_size] for i in batches])
     return steps

@@ -333,8 +333,8 @@ class _Training:
         self._cache_audio()
         if self.detector.backend.fitted_once:
             fit_frontend(self.detector, self._train_inputs())
-            told = self.detector.backend.fitted_to
-            labels = dict(self.train_rows.select("utt_id", told).iter_rows())
+            column = self.detector.backend.fitted_to
+            labels = dict(self.train_rows.select("utt_id", column).iter_rows())
             fit_backend(self.detector, self._train_inputs(), labels, self.job.seed)
             result = self.evaluate()
             history = [[1, 1, 0, None, result.loss, result.eer, result.min_dcf, 0.0]]
@@ -359,8 +359,10 @@ class _Training:
         calibration = fit_calibration(result.bonafide, result.spoof)
         if calibration["scale"] > 0:
             speakers = self.dev_rows["speaker"]
-            known = None if (speakers == "-").any() else speakers.n_unique()
-            self.detector.calibrate({**calibration, "band": self.job.abstain, "n_speakers": known})
+            n_speakers = None if (speakers == "-").any() else speakers.n_unique()
+            self.detector.calibrate(
+                {**calibration, "band": self.job.abstain, "n_speakers": n_speakers}
+            )
         else:
             # A negative scale would turn the scores round, and hide that they are wrong.
             _LOGGER.warning(

@@ -159,14 +159,14 @@ def resolve_recipe(config: Mapping[str, Any]) -> Recipe:
     name, config = _without_preset(with_values(config, owner), owner)
     options = resolve(config, {**_RECIPE_DEFAULTS, **_STAGE_DEFAULTS, "stages": None}, owner)
     shared = {key: options[key] for key in _STAGE_DEFAULTS}
-    given = options["stages"]
-    if given is None:
-        given = [{}]
-    if not isinstance(given, list) or not given:
+    entries = options["stages"]
+    if entries is None:
+        entries = [{}]
+    if not isinstance(entries, list) or not entries:
         raise ConfigError(f"{owner}: stages must be a list of at least one stage")
     stages = tuple(
         _stage(resolve(stage, shared, f"{owner}.stages[{i}]"), f"{owner}.stages[{i}]")
-        for i, stage in enumerate(given)
+        for i, stage in enumerate(entries)
     )
     if options["loss"] is not None:
         one_of(options, "loss", ("cross_entropy", "bce"), owner)
@@ -202,14 +202,14 @@ def _masks(given: Mapping[str, Any] | None, owner: str) -> Masks | None:
 
 def _without_preset(recipe: Mapping[str, Any], owner: str) -> tuple[str | None, dict[str, Any]]:
     """The name of the preset, and its values overlaid with what is given beside it."""
-    given = {key: value for key, value in recipe.items() if key != "preset"}
+    overrides = {key: value for key, value in recipe.items() if key != "preset"}
     if recipe.get("preset") is None:
-        return None, given
+        return None, overrides
     preset = recipe["preset"]
-    merged = {**preset["values"], **given}
+    merged = {**preset["values"], **overrides}
     stages = preset["values"].get("stages")
     if stages is not None:
-        changes = given.get("stages", [{} for _ in stages])
+        changes = overrides.get("stages", [{} for _ in stages])
         if not isinstance(changes, list) or len(changes) != len(stages):
             raise ConfigError(
                 f"{owner}: preset {preset['name']} has {len(stages)} stages, so `stages` beside it "
@@ -217,7 +217,7 @@ def _without_preset(recipe: Mapping[str, Any], owner: str) -> tuple[str | None, 
             )
         for i, change in enumerate(changes):
             check_keys(change, _STAGE_DEFAULTS, f"{owner}.stages[{i}]")
-        shared = {key: value for key, value in given.items() if key in _STAGE_DEFAULTS}
+        shared = {key: value for key, value in overrides.items() if key in _STAGE_DEFAULTS}
         merged["stages"] = [
             {**stage, **shared, **change} for stage, change in zip(stages, changes, strict=True)
         ]

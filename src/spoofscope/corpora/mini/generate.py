@@ -115,14 +115,14 @@ def _durations(n_sentences: int) -> Signal:
 
 def _sentences(split: str, n: int, seed: int) -> dict[str, tuple[str, Sentence]]:
     """All sentences of a split by name, with their language, from short to long."""
-    found = {}
+    sentences = {}
     for language in SPLIT_LANGUAGES[split]:
         for index, duration in enumerate(_durations(n)):
             name = f"{language}-{split}-{index:02d}"
             n_words = max(3, round((duration - 0.5) / 0.31))
             rng = rng_of(seed, "sentence", name)
-            found[name] = (language, make_sentence(language, n_words, rng))
-    return found
+            sentences[name] = (language, make_sentence(language, n_words, rng))
+    return sentences
 
 
 def _record(
@@ -137,7 +137,7 @@ def _record(
         # Two speakers in a row are a woman and a man: both get the same language.
         language = languages[index // 2 % len(languages)]
         speaker = make_speaker(name, index, language, rng_of(seed, "speaker", name))
-        own = []
+        recordings = []
         # The k-th shortest and the k-th longest, which spoofs take together (see _corrupt), have
         # opposite silences, so that a pair is never more silent than the average.
         half = rng_of(seed, "silences", name).random((n_sentences // 2, 3))
@@ -153,8 +153,8 @@ def _record(
             utterance = _Utterance(
                 split, None, speaker, sentence, recording.samples, recording.segments, None
             )
-            own.append((utterance, recording))
-        spoken.append(own)
+            recordings.append((utterance, recording))
+        spoken.append(recordings)
     return spoken
 
 
@@ -348,11 +348,11 @@ def generate_corpus(out_dir: Path, options: Mapping[str, Any], seed: int) -> Non
     for split in SPLITS:
         texts = _sentences(split, resolved["sentences"][split], seed)
         spoken = _record(split, resolved, texts, seed)
-        made = [utterance for own in spoken for utterance, _ in own]
-        made += _corrupt(split, spoken, resolved["spoofs"], seed)
-        _balance(made, resolved["codecs"], seed)
+        of_split = [utterance for of_speaker in spoken for utterance, _ in of_speaker]
+        of_split += _corrupt(split, spoken, resolved["spoofs"], seed)
+        _balance(of_split, resolved["codecs"], seed)
         sentences.update(texts)
-        utterances += made
+        utterances += of_split
     utterances.sort(key=lambda utterance: utterance.utt_id)
     with atomic_folder(out_dir) as folder:
         for utterance in utterances:

@@ -281,9 +281,9 @@ def _tracks(segments: list[Segment], n_frames: int, rng: np.random.Generator) ->
         # Each realisation misses its target a little, as articulation does.
         formants[:, frames] = (np.array(phone.formants) * rng.normal(1, 0.03, size=3))[:, None]
         voicing[frames] = phone.voicing * rng.uniform(0.8, 1.1)
-    known = np.flatnonzero(~np.isnan(formants[0]))
+    with_formants = np.flatnonzero(~np.isnan(formants[0]))
     for row in formants:
-        row[:] = np.interp(np.arange(n_frames), known, row[known])
+        row[:] = np.interp(np.arange(n_frames), with_formants, row[with_formants])
     return _Tracks(np.stack([_smooth(row, 9) for row in formants]), _smooth(voicing, 5))
 
 
