@@ -8,8 +8,11 @@ import pytest
 from spoofscope.figures.det_curves import draw
 from spoofscope.tables import write_manifest, write_scores
 
-SYSTEMS = [
-    {"id": f"{name}-1", "seed": 1, "name": name, "kind": "detector", "sets": [["c", "eval"]]}
+SCORED = [
+    {
+        **{"id": f"{name}-1", "seed": 1, "name": name, "kind": "detector"},
+        **{"corpus": "c", "split": "eval", "scores": f"{name}.tsv", "manifest": "c.tsv"},
+    }
     for name in ("usual", "perfect", "inverted")
 ]
 
@@ -32,7 +35,7 @@ def legend(tmp_path, monkeypatch) -> list[str]:
             "sample_rate": 16000,
         }
     )
-    write_manifest("r/manifests/c.tsv", trials)
+    write_manifest("c.tsv", trials)
     signs = np.where(bonafide, 1.0, -1.0)
     for name, values in (
         ("usual", signs + rng.normal(0, 1, 80)),
@@ -40,10 +43,10 @@ def legend(tmp_path, monkeypatch) -> list[str]:
         ("inverted", -signs),
     ):
         scores = trials.select("utt_id", score=pl.Series(values))
-        write_scores(f"r/scores/{name}-1/seed1/c.eval.tsv", scores)
+        write_scores(f"{name}.tsv", scores)
     figures = []
     monkeypatch.setattr(plt, "close", figures.append)
-    draw(SYSTEMS, [("c", "eval")], "r", {s: f"d.{s}" for s in ("pdf", "png", "tsv")})
+    draw(SCORED, {s: f"d.{s}" for s in ("pdf", "png", "tsv")})
     legend = figures[0].axes[0].get_legend()
     return [legend.get_title().get_text(), *(text.get_text() for text in legend.get_texts())]
 

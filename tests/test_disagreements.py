@@ -192,22 +192,26 @@ def test_corners_of_the_figure_hold_what_lies_there(tmp_path, monkeypatch):
     rows = trials({"-": 40, "A": 50}).with_columns(
         split=pl.lit("eval"), speaker=pl.lit("s"), duration=1.0, sample_rate=16000
     )
-    write_manifest("results/manifests/c.tsv", rows)
+    write_manifest("manifest.tsv", rows)
     given = {}
     for role, middle in THRESHOLDS.items():
         values = middle + rng.normal(size=rows.height)
         given[role] = scores(dict(zip(rows["utt_id"], values.tolist(), strict=True)))
-        write_scores(f"results/scores/{role}/seed1/c.eval.tsv", given[role])
+        write_scores(f"{role}.tsv", given[role])
     judged = judge(rows, given, THRESHOLDS)
     counts = contingency(judged)
-    write_table("results/disagreements/d.counts.tsv", counts)
-    write_table("results/disagreements/d.tsv", export(disagreements(judged), [], Path("d"), 1.0))
-    entry = {"name": "d", "corpus": "c", "split": "eval"}
+    write_table("counts.tsv", counts)
+    write_table("list.tsv", export(disagreements(judged), [], Path("d"), 1.0))
+    entry = {
+        **{"name": "d", "corpus": "c", "split": "eval"},
+        **{"manifest": "manifest.tsv", "list": "list.tsv", "counts": "counts.tsv"},
+        "scores": {role: f"{role}.tsv" for role in THRESHOLDS},
+    }
     systems = {role: [role, 1, role] for role in THRESHOLDS}
     drawn_figures = []
     monkeypatch.setattr(plt, "close", drawn_figures.append)
     outputs = {suffix: f"d.{suffix}" for suffix in ("pdf", "png", "tsv")}
-    draw([{**entry, **systems}], "results", outputs)
+    draw([{**entry, **systems}], outputs)
     (axes,) = drawn_figures[0].axes
     texts = {text.get_position(): text.get_text() for text in axes.texts}
     for label, name in (("bonafide", "bona fide"), ("spoof", "spoof")):

@@ -341,7 +341,7 @@ def test_the_figure_shows_every_point_in_the_order_of_the_study(tmp_path, axes):
     ]
     write_table(tmp_path / "table.tsv", grid_table(list(axes), points, tables))
     outputs = {suffix: str(tmp_path / f"figure.{suffix}") for suffix in ("pdf", "png", "tsv")}
-    figures.draw(str(tmp_path / "table.tsv"), axes, outputs)
+    figures.draw(str(tmp_path / "table.tsv"), list(axes.items()), outputs)
     assert Path(outputs["png"]).stat().st_size > 5000
     shown = pl.read_csv(outputs["tsv"], separator="\t")
     assert shown["panel"].unique(maintain_order=True).to_list() == [

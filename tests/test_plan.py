@@ -182,7 +182,7 @@ def test_what_the_study_has_nothing_for(name, bare, plan):
 
 
 def test_a_study_without_anything_to_draw_draws_nothing(bare):
-    assert bare.figures.names == []
+    assert bare.figures.described == []
     assert [Path(path).name for path in bare.targets["tables"].products] == ["runs.tsv"]
     assert bare.targets["figures"].products == []
     with pytest.raises(ConfigError, match="has nothing to make that from: no attributions"):
@@ -192,7 +192,7 @@ def test_a_study_without_anything_to_draw_draws_nothing(bare):
 
 
 def test_figures_stand_in_the_order_of_the_report(plan):
-    names = plan.figures.names
+    names = [figure["name"] for figure in plan.figures.described]
     assert names[:4] == [
         "det_curves",
         "score_histograms",

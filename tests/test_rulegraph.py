@@ -1,4 +1,4 @@
-"""The rule graph in the documentation is the workflow's."""
+"""The pages that are made from the workflow are current."""
 
 import runpy
 from pathlib import Path
@@ -11,3 +11,9 @@ def test_rule_graph_is_current():
     page = (ROOT / "docs/rulegraph.md").read_text(encoding="utf-8")
     assert "manifest --> train" in page
     assert page == rulegraph(), "run: .venv/bin/python docs/make_rulegraph.py > docs/rulegraph.md"
+
+
+def test_list_of_figures_and_tables_is_current():
+    page = runpy.run_path(str(ROOT / "docs/make_figures.py"))["page"]
+    text = (ROOT / "docs/figures.md").read_text(encoding="utf-8")
+    assert text == page(), "run: .venv/bin/python docs/make_figures.py > docs/figures.md"

@@ -1,5 +1,6 @@
 """Tables and figures about the scores of several systems, drawn from files of a small study."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -77,12 +78,26 @@ def root(tmp_path_factory) -> str:
     return str(folder)
 
 
+def scored(root: str, systems=SYSTEMS, **detectors: str | None) -> list[dict]:
+    """What drawings are told of score files; `detectors` are the files of each by its name."""
+    return [
+        {
+            **{key: system[key] for key in ("id", "seed", "name", "kind")},
+            **{"corpus": corpus, "split": split, "manifest": f"{root}/manifests/{corpus}.tsv"},
+            "scores": f"{root}/scores/{system['id']}/seed{system['seed']}/{corpus}.{split}.tsv",
+            "detector": detectors.get(system["name"]),
+        }
+        for system in systems
+        for corpus, split in system["sets"]
+    ]
+
+
 def outputs(folder) -> dict[str, str]:
     return {suffix: str(folder / f"figure.{suffix}") for suffix in ("pdf", "png", "tsv")}
 
 
 def test_comparisons_per_set(root, tmp_path):
-    table = comparisons(SYSTEMS, root, 100, 1, "speaker")
+    table = comparisons(scored(root), 100, 1, "speaker")
     near = table.filter(pl.col("corpus") == "near")
     assert near.height == 3 * 2
     assert table.filter(pl.col("corpus") == "far").select("first", "second").rows() == [
@@ -123,7 +138,7 @@ def test_a_legend_is_no_wider_than_its_figure(width):
 
 def test_nothing_to_compare(root):
     with pytest.raises(ConfigError, match="no eval set of both classes is scored by two"):
-        comparisons(SYSTEMS[:1], root, 100, 1, None)
+        comparisons(scored(root, SYSTEMS[:1]), 100, 1, None)
 
 
 def test_a_set_of_one_class_is_not_compared_on(root, tmp_path):
@@ -132,7 +147,7 @@ def test_a_set_of_one_class_is_not_compared_on(root, tmp_path):
     shutil.copytree(root, made)
     far = made / "manifests" / "far.tsv"
     tables.write_manifest(far, tables.read_manifest(far).filter(pl.col("label") == "spoof"))
-    table = comparisons(SYSTEMS, str(made), 100, 1, "speaker")
+    table = comparisons(scored(str(made)), 100, 1, "speaker")
     assert table["corpus"].unique().to_list() == ["near"]
 
 
@@ -197,10 +212,17 @@ def test_a_level_of_one_speaker_has_no_interval_and_says_so(root, tmp_path, monk
 
 
 def test_reliability_figure(root, tmp_path):
-    one, fusion = calibration_of(1.0, 0.5, n=10**9), calibration_of(n=10**9)
-    calibrations = {"one-1": one, "two-2": None, "three-3": fusion}
+    calibrations = {
+        "one": calibration_of(1.0, 0.5, n=10**9),
+        "two": None,
+        "three": calibration_of(n=10**9),
+    }
+    detectors = {name: str(tmp_path / f"{name}.json") for name in calibrations}
+    for name, calibration in calibrations.items():
+        Path(detectors[name]).write_text(json.dumps({"calibration": calibration}))
     files = outputs(tmp_path)
-    reliability_figure.draw(SYSTEMS, calibrations, root, files, bins=8, prior=0.3)
+    given = scored(root, **detectors)
+    reliability_figure.draw(given, files, bins=8, prior=0.3)
     assert (tmp_path / "figure.png").stat().st_size > 10000
     table = pl.read_csv(tmp_path / "figure.tsv", separator="\t")
     kinds = table.select("corpus", "name", "scores").unique(maintain_order=True).rows()
@@ -230,9 +252,7 @@ def test_reliability_figure(root, tmp_path):
     adaptive = reliability(*classes, 0.3, 8, adaptive=True)
     assert own["ece_adaptive"][0] == adaptive.error
     assert table["ece_low"].null_count() == table["ci_low"].null_count() == table.height
-    reliability_figure.draw(
-        SYSTEMS, calibrations, root, files, bins=8, prior=0.3, resamples=100, bootstrap_seed=2
-    )
+    reliability_figure.draw(given, files, bins=8, prior=0.3, resamples=100, bootstrap_seed=2)
     again = pl.read_csv(tmp_path / "figure.tsv", separator="\t")
     assert again["observed"].to_list() == table["observed"].to_list()
     assert again.select(

@@ -15,6 +15,7 @@ from spoofscope.snakemake_inside import Records, quote_interpreter, targets_of
 SNAKEFILE = """
 from spoofscope.snakemake_inside import (
     configured_by_options,
+    explain,
     give_cluster_jobs,
     makers,
     rules_without_wildcards,
@@ -51,16 +52,22 @@ rule make:
         "cp {input} {output}"
 
 
-rule begin:
-    output:
-        temp("made/{name}.tmp"),
-    params:
-        cfg=0,
-    shell:
-        "touch {output}"
+for NAME in ["begin"]:
+
+    rule:
+        name:
+            NAME
+        output:
+            temp("made/{name}.tmp"),
+        params:
+            cfg=0,
+        shell:
+            "touch {output}"
 
 
+explain(workflow, {"begin": "It begins.", "left_out": "It is not there."})
 SEEN |= {
+    "explained": workflow.get_rule("begin").docstring,
     "rule": makers(workflow, "all"),
     "file": makers(workflow, "made/c.txt"),
     "nothing": makers(workflow, "elsewhere"),
@@ -119,6 +126,10 @@ def test_rules_and_targets(seen):
     assert seen["file"] == ["make"]
     assert seen["nothing"] == []
     assert seen["named"] == ["all"]
+
+
+def test_a_rule_of_a_loop_is_explained(seen):
+    assert seen["explained"] == "It begins."
 
 
 def test_what_options_configure(seen):

@@ -9,7 +9,7 @@ import io
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,22 @@ def taken_prefix(workflow: Any) -> Callable[[str], str]:
     prefixed: Callable[[str], str] = workflow.modifier.path_modifier.replace_prefix
     workflow.modifier.path_modifier = PathModifier(None, None, workflow)
     return prefixed
+
+
+def explain(workflow: Any, words: Mapping[str, str]) -> None:
+    """Let `snakemake --list-target-rules` say what rules are for.
+
+    A docstring has to stand in the rule as it is, and rules that are declared in a loop share it.
+
+    Args:
+        workflow: Snakemake's.
+        words: name of a rule, as it stands in its file, to what is said of it.
+    """
+    for name, text in words.items():
+        modified = workflow.modifier.modify_rulename(name)
+        # A workflow that uses this one as a module may leave rules out.
+        if workflow.is_rule(modified):
+            workflow.get_rule(modified).docstring = text
 
 
 def makers(workflow: Any, target: str) -> list[str]:

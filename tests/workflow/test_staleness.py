@@ -9,6 +9,9 @@ import pytest
 import yaml
 from checkout import Checkout, Job
 
+from spoofscope import exhibits
+from spoofscope.plan.jobs import script_of
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 PAGES = {"report", "provenance"}
@@ -121,8 +124,11 @@ def test_code_of_one_backend(study):
 
 
 def test_script(study):
-    with appended(study, "workflow/scripts/table_headline.py", "\nANOTHER = 1\n"):
+    with appended(study, "src/spoofscope/summaries/headline.py", "\nANOTHER = 1\n"):
         assert rules(study.plan()) == {"table_headline", *PAGES}
+    with appended(study, "workflow/scripts/table.py", "\nANOTHER = 1\n"):
+        made = changed(study.plan())
+    assert made == {f"table_{name}" for name in exhibits.tables() if name != "grid"}
 
 
 def test_template(study):
@@ -221,14 +227,19 @@ def test_text_of_the_report(study):
 # --- profiles ----------------------------------------------------------------------------------
 
 
-def test_every_rule_has_the_script_of_its_name(study):
+def test_every_rule_has_its_script(study):
+    """It has the name of the rule; all figures share one, and so do all tables."""
     scripts = {path.stem for path in (study.folder / "workflow/scripts").glob("*.py")}
     # The Snakefile itself has the targets, which make nothing by themselves.
     snakefile = (study.folder / "Snakefile").read_text()
     targets = set(re.findall(r"^rule (\w+):", snakefile, re.MULTILINE))
     assert "all" in targets
     assert not scripts & targets
-    assert rule_names(study) == scripts | targets
+    rules = rule_names(study)
+    assert {script_of(rule) for rule in rules - targets} == scripts
+    drawn = {f"figure_{name}" for name in exhibits.figures()}
+    drawn |= {f"table_{name}" for name in exhibits.tables()}
+    assert {rule for rule in rules - targets if script_of(rule) != rule} == drawn
 
 
 def test_slurm_profile_sees_the_same_files_as_fresh(study):

@@ -20,6 +20,8 @@ import soundfile
 import yaml
 from checkout import TINY_STUDY, Checkout
 
+from spoofscope.plan.jobs import script_of
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 FIGURE = "results/tiny/figures/det_curves.tsv"
@@ -165,7 +167,7 @@ def test_whatever_job_fails(mini, tmp_path):
     shutil.copytree(records, kept / "metadata")
     reading = set()
     for failed in (levels[level("train")], levels[level("compute_metrics")]):
-        scripts = [study.folder / f"workflow/scripts/{rule}.py" for rule in failed]
+        scripts = {study.folder / f"workflow/scripts/{script_of(rule)}.py" for rule in failed}
         outputs = [
             study.folder / entry["path"]
             for made in sidecars
@@ -279,7 +281,7 @@ def test_clone_with_copied_results(mini, tmp_path):
     study = with_results(mini, tmp_path / "clone")
     assert study.plan() == []
     # It is no blindness: what a change makes stale is known there, too.
-    script = study.folder / "workflow/scripts/table_headline.py"
+    script = study.folder / "src/spoofscope/summaries/headline.py"
     script.write_text(script.read_text() + "\nANOTHER = 1\n")
     assert {job.rule for job in study.plan()} == {"table_headline", "report", "provenance"}
 

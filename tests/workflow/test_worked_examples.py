@@ -28,6 +28,7 @@ ONLY_SHOWN = {"yaml"}
 ORDER = """
 $ .venv/bin/python docs/make_study_reference.py > docs/study_file.md
 $ .venv/bin/python docs/make_rulegraph.py > docs/rulegraph.md
+$ .venv/bin/python docs/make_figures.py > docs/figures.md
 $ .venv/bin/ruff check -q .
 $ .venv/bin/ruff format -q --check .
 $ .venv/bin/snakefmt --check Snakefile workflow

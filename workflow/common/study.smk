@@ -16,7 +16,12 @@ from spoofscope.needs import as_text, missing
 from spoofscope.outside import Outside
 from spoofscope.plan.jobs import Code, Context
 from spoofscope.plan.study_plan import Plan
-from spoofscope.snakemake_inside import configured_by_options, study_files, taken_prefix
+from spoofscope.snakemake_inside import (
+    configured_by_options,
+    explain,
+    study_files,
+    taken_prefix,
+)
 from spoofscope.study import Study
 from spoofscope.study.reading import located, merged, read_config, typed
 
@@ -120,26 +125,27 @@ def growing(mb):
     return lambda wildcards, attempt: mb * attempt
 
 
-def figure_files(name, title=None, caption=None):
+def figure_files(name):
     """The outputs of a figure; its PNG is marked for `snakemake --report`."""
     files = {suffix: LAYOUT.figure(name, suffix) for suffix in ("pdf", "png", "tsv")}
     files["png"] = report(
         files["png"],
-        caption=f"../report/{caption or name}.rst",
+        caption="../report/exhibit.rst",
         category="Figures",
-        labels={"figure": title or name.replace("_", " ")},
+        labels={"figure": name.replace("_", " ")},
     )
     return files
 
 
-def table_file(name, title=None, caption=None):
-    """The output of a table, marked for `snakemake --report`."""
-    return report(
+def table_files(name, more):
+    """The outputs of a table; the first is marked for `snakemake --report`."""
+    table = report(
         LAYOUT.table(name),
-        caption=f"../report/{caption or name}.rst",
+        caption="../report/exhibit.rst",
         category="Tables",
-        labels={"table": title or name},
+        labels={"table": name},
     )
+    return {"table": table, **{part: LAYOUT.table(f"{name}.{part}") for part in more}}
 
 
 # Said before any job starts, and by dry runs, which need none of it.

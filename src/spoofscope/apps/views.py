@@ -16,13 +16,13 @@ import numpy.typing as npt
 import polars as pl
 from matplotlib.figure import Figure
 
+from spoofscope import exhibits
 from spoofscope.attribution.store import Explanation
 from spoofscope.errors import ConfigError
 from spoofscope.figures.attribution_examples import draw_spectrogram, draw_waveform
 from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure
 from spoofscope.judging import Failure, Judgement, calibrated_cells
 from spoofscope.quality import DISQUALIFYING, FLAGS
-from spoofscope.report.page import CAPTIONS
 from spoofscope.selection.calibration import probability_text, supported_text
 from spoofscope.tables import read_table
 
@@ -282,7 +282,8 @@ def performance(study: str | Path | None, detector: str | Path) -> str:
     folder = Path(study)
     headline = folder / "tables" / "headline.tsv"
     # In the order of the report; what it does not know comes last.
-    order = [*CAPTIONS]
+    known = exhibits.figures()
+    order = [*known]
     figures = sorted(
         folder.glob("figures/*.png"),
         key=lambda path: (order.index(path.stem) if path.stem in order else len(order), path.stem),
@@ -300,7 +301,10 @@ def performance(study: str | Path | None, detector: str | Path) -> str:
     if headline.is_file():
         parts.append(as_html(_headline(headline)))
     for path in figures:
-        title, caption = CAPTIONS.get(path.stem, (path.stem.replace("_", " "), ""))
+        record = known.get(path.stem)
+        title, caption = path.stem.replace("_", " "), ""
+        if record is not None:
+            title, caption = record.title, record.caption
         parts.append(
             f"<h3>{escape(title)}</h3>{_image(path.read_bytes(), title)}<p>{escape(caption)}</p>"
         )

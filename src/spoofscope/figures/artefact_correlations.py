@@ -1,16 +1,32 @@
 """Correlation of signal measures with detector scores."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 from matplotlib.colors import Normalize
 
+from spoofscope.exhibits import Figure
 from spoofscope.figures.style import new_figure, save, system_labels
 from spoofscope.names import BONAFIDE, POOLED, SPOOF
 from spoofscope.tables import read_table
+
+FIGURE = Figure(
+    title="Scores and signal measures",
+    shows="Correlation of signal measures with detector scores, with corrected significance.",
+    caption=(
+        "Spearman correlation of signal measures with detector scores, over all trials and within "
+        "each class; one within a class cannot come from the classes themselves. A star marks what "
+        "stays significant (p < 0.05) after Holm's correction over all tests of a detector; grey "
+        "means that a measure is constant. Where speakers are known they are the unit of the "
+        "tests, whose signs are flipped as wholes; where none can be significant, the figure says "
+        "so. Where detectors were explained, the last map correlates frame-wise evidence for bona "
+        "fide with frame-level measures; its null shifts the evidence along the clip."
+    ),
+    needs="shown_correlations",
+    place=510,
+)
 
 _COLUMNS: dict[str, pl.DataType] = {
     "run": pl.String(),
@@ -26,7 +42,9 @@ _LEVEL = 0.05
 
 
 def draw(
-    systems: Sequence[Mapping[str, Any]], correlations: Sequence[str], outputs: Mapping[str, str]
+    systems: Sequence[Mapping[str, Any]],
+    correlated: Sequence[Mapping[str, str]],
+    outputs: Mapping[str, str],
 ) -> None:
     """Draw heat maps of Spearman's rho: measures by detectors, pooled and within each class.
 
@@ -37,16 +55,15 @@ def draw(
 
     Args:
         systems: id, seed and name of every system.
-        correlations: tables `.../{corpus}.{split}.correlations.tsv`.
+        correlated: `trials` (corpus.split) and `table`, the file of their correlations.
         outputs: `pdf`, `png`, `tsv`.
     """
     tables = []
-    for path in correlations:
-        table = read_table(path, _COLUMNS).with_columns(
+    for entry in correlated:
+        table = read_table(entry["table"], _COLUMNS).with_columns(
             pl.col(name).replace("", None).cast(pl.Float64) for name in _NUMBERS
         )
-        trials = Path(path).name.removesuffix(".correlations.tsv")
-        tables.append(table.select(pl.lit(trials).alias("trials"), pl.all()))
+        tables.append(table.select(pl.lit(entry["trials"]).alias("trials"), pl.all()))
     table = pl.concat(tables)
     labels = system_labels(systems)
     columns = table.select("trials", "run", "seed").unique(maintain_order=True).rows()

@@ -13,8 +13,21 @@ from scipy.signal import stft
 
 from spoofscope import audio
 from spoofscope.attribution.store import Attributions, Explanation
+from spoofscope.exhibits import Figure
 from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure, save
 from spoofscope.tables import read_manifest, read_segments
+
+FIGURE = Figure(
+    title="What the detectors react to",
+    shows="Attribution over waveform and spectrogram for one utterance per attack.",
+    caption=(
+        "Integrated Gradients over waveform and spectrogram, one clip per attack and one "
+        "bona fide: the median by the first detector's score. Orange speaks for spoof, blue for "
+        "bona fide; grey bars are segments that are known to be artefacts."
+    ),
+    needs="explanations",
+    place=210,
+)
 
 _EVIDENCE = LinearSegmentedColormap.from_list("evidence", [BONAFIDE, "#f2f2f2", SPOOF])
 _ROWS = 10
@@ -136,8 +149,7 @@ def _overlay(axes: Axes, explanation: Explanation, top: float) -> None:
 
 
 def draw(
-    explained: Sequence[Sequence[Any]],
-    attributions: Sequence[str],
+    explained: Sequence[Mapping[str, Any]],
     manifest: str,
     segments: str,
     outputs: Mapping[str, str],
@@ -149,13 +161,12 @@ def draw(
     axis; for the others it is a strip over time.
 
     Args:
-        explained: (run id, seed, detector name) per attribution file.
-        attributions: attribution files, one per detector.
+        explained: run, seed, detector (its name) and `attributions`, a file of each.
         manifest: of the explained corpus.
         segments: of the explained corpus; the tier `artefact` is drawn.
         outputs: `pdf`, `png`, `tsv`.
     """
-    files = [Attributions(path) for path in attributions]
+    files = [Attributions(entry["attributions"]) for entry in explained]
     rows = read_manifest(manifest)
     known = read_segments(segments).filter(pl.col("tier") == "artefact")
     examples = _examples(files, rows)
@@ -167,7 +178,7 @@ def draw(
     for i, utt_id in enumerate(examples):
         row = rows.row(by_predicate=pl.col("utt_id") == utt_id, named=True)
         own = known.filter(pl.col("utt_id") == utt_id)
-        for j, (file, (run, seed, name)) in enumerate(zip(files, explained, strict=True)):
+        for j, (file, entry) in enumerate(zip(files, explained, strict=True)):
             explanation = file[utt_id]
             samples, rate = audio.read(row["path"], file.settings.sample_rate)
             upper = figure.add_subplot(grid[2 * i, j])
@@ -185,7 +196,7 @@ def draw(
             draw_spectrogram(lower, samples, rate, explanation)
             what = "bona fide" if row["label"] == "bonafide" else row["attack"]
             upper.set_title(
-                f"{name}: {what}, score {explanation.score:+.2f}"
+                f"{entry['detector']}: {what}, score {explanation.score:+.2f}"
                 f"{'' if explanation.converged else ' (not converged)'}",
                 loc="left",
                 fontsize=7.5,
@@ -199,8 +210,8 @@ def draw(
             curve = _curve(explanation)
             numbers.append(
                 pl.DataFrame({"time": explanation.times, "spoof_evidence": curve}).select(
-                    pl.lit(run).alias("run"),
-                    pl.lit(seed).alias("seed"),
+                    pl.lit(entry["run"]).alias("run"),
+                    pl.lit(entry["seed"]).alias("seed"),
                     pl.lit(utt_id).alias("utt_id"),
                     pl.lit(row["attack"]).alias("attack"),
                     pl.all(),

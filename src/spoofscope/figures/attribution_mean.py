@@ -8,7 +8,22 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 
 from spoofscope.attribution.mean_store import Floats, MeanAttribution, MeanSettings, read_means
+from spoofscope.exhibits import Figure
 from spoofscope.figures.style import BONAFIDE, SPOOF, line_style, new_figure, save
+
+FIGURE = Figure(
+    title="At which frequencies the detectors listen",
+    shows="Mean attribution by frequency and time, for bona fide speech, spoofs and both.",
+    caption=(
+        "Integrated Gradients, mean over windows that were drawn evenly over the attacks; "
+        "blue is evidence for bona fide, orange for spoof. The three maps of a detector have one "
+        "colour range, symmetric about zero and up to the largest magnitude in any of them (beside "
+        "the bar); values are as computed. Below, sums over time with a band of one standard error "
+        "over windows; in brackets: windows."
+    ),
+    needs="mean_attributions",
+    place=230,
+)
 
 _COLOURS = LinearSegmentedColormap.from_list("evidence", [SPOOF, "#ffffff", BONAFIDE])
 _CLASSES = {"bonafide": "bona fide", "spoof": "spoof", "both": "both"}

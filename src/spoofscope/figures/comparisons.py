@@ -8,9 +8,22 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
+from spoofscope.exhibits import Figure
 from spoofscope.figures.style import new_figure, save
 from spoofscope.metrics.paired import ALPHA, METRICS
 from spoofscope.summaries.comparisons import read_comparisons, within_reach
+
+FIGURE = Figure(
+    title="Which detectors differ",
+    shows="Differences between systems in pairs, on the same trials, and which are significant.",
+    caption=(
+        "Every two systems on the same resampled trials, row minus column; blue: the row is "
+        "better. A star marks what stays significant (p < 0.05) after Holm's correction over the "
+        "pairs of a set; no star is no proof of equality."
+    ),
+    needs="table_of_comparisons",
+    place=160,
+)
 
 # Title, factor and format of each metric.
 _SHOWN: dict[str, tuple[str, float, str]] = {

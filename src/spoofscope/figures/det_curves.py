@@ -7,9 +7,23 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtri
 
+from spoofscope.exhibits import Figure
 from spoofscope.figures.style import line_style, new_figure, percent, save, system_labels
 from spoofscope.metrics.rates import det_curve, eer
-from spoofscope.summaries.inputs import read_scored
+from spoofscope.summaries.inputs import read_scored, sets_of
+
+FIGURE = Figure(
+    title="Detection error trade-off",
+    shows="Detection error trade-off curves of every system on every eval set.",
+    caption=(
+        "How many bona fide clips are rejected for how many spoofs accepted, as the threshold "
+        "moves; both axes are normal-deviate. Lower left is better; the diagonal marks equal error "
+        "rates. A curve without errors, or with hardly anything else, lies beyond the axes (0.08 "
+        "to 90 %), and has a star in the legend."
+    ),
+    needs="shown_scores",
+    place=110,
+)
 
 _TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 _LIMITS = (0.0008, 0.9)
@@ -17,36 +31,26 @@ _LIMITS = (0.0008, 0.9)
 _POINTS = 1500
 
 
-def draw(
-    systems: Sequence[Mapping[str, Any]],
-    sets: Sequence[Sequence[str]],
-    root: str,
-    outputs: Mapping[str, str],
-) -> None:
+def draw(scored: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
     """Draw one panel per (corpus, split), with one curve per system, on normal-deviate axes.
 
     Args:
-        systems: id, seed, name and sets of every system; a curve is drawn where the set is among
-            the system's own.
-        sets: (corpus, split) pairs.
-        root: folder of the study's results.
+        scored: of every score file the id, seed, name and kind of its system, corpus, split,
+            `scores` (the file) and `manifest`.
         outputs: `pdf`, `png`, `tsv`.
     """
-    labels = system_labels(systems)
+    labels = system_labels(scored)
+    # A system has the same colour in all panels.
+    styles = {system: line_style(i) for i, system in enumerate(labels)}
+    sets = sets_of(scored)
     figure = new_figure(3.9 * len(sets), 4.1)
     rows: list[pl.DataFrame] = []
-    scored = {(system["id"], system["seed"]): system["sets"] for system in systems}
-    for panel, (corpus, split) in enumerate(sets, start=1):
+    for panel, ((corpus, split), own) in enumerate(sets.items(), start=1):
         axes = figure.add_subplot(1, len(sets), panel)
         unseen = False
-        for i, (system, seed) in enumerate(labels):
-            if [corpus, split] not in scored[system, seed]:
-                continue
-            trials = read_scored(
-                f"{root}/scores/{system}/seed{seed}/{corpus}.{split}.tsv",
-                f"{root}/manifests/{corpus}.tsv",
-                split,
-            )
+        for entry in own:
+            system, seed = entry["id"], entry["seed"]
+            trials = read_scored(entry["scores"], entry["manifest"], split)
             bonafide = trials.filter(pl.col("label") == "bonafide")["score"].to_numpy()
             spoof = trials.filter(pl.col("label") == "spoof")["score"].to_numpy()
             if not (bonafide.size and spoof.size):
@@ -67,7 +71,7 @@ def draw(
                 ndtri(np.clip(p_fa, _LIMITS[0] / 10, 1 - 1e-6)),
                 ndtri(np.clip(p_miss, _LIMITS[0] / 10, 1 - 1e-6)),
                 label=f"{labels[system, seed]}: {percent(value)} %{mark}",
-                **line_style(i),
+                **styles[system, seed],
             )
             rows.append(
                 pl.DataFrame({"p_fa": p_fa, "p_miss": p_miss}).select(

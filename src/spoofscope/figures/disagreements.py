@@ -9,11 +9,29 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
 from spoofscope.disagreements import NO_AUDIO
+from spoofscope.exhibits import Figure
 from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure, save
 from spoofscope.identity import rng_of
 from spoofscope.summaries.disagreements import read_counts
 from spoofscope.summaries.inputs import read_scored
 from spoofscope.tables import LABELS, read_table
+
+FIGURE = Figure(
+    title="Where two systems disagree",
+    shows=(
+        "Scores of two systems against each other: where they agree, and which clips were exported."
+    ),
+    caption=(
+        "Scores of a system that has to be right over those of one that has to be wrong; dashed "
+        "are their thresholds, chosen on development data. In the corners: how many clips of each "
+        "class, all of them, even where only some are drawn. Rings mark the clips that were "
+        "exported as audio, with their numbers; they are drawn by lot, evenly over the attacks "
+        "and bona fide. McNemar's exact test asks whether the two systems err equally often; clips "
+        "of a speaker count as one where speakers are known."
+    ),
+    needs="judged_pairs",
+    place=180,
+)
 
 _COLUMNS = 3
 _LOOKS = {"bonafide": ("bona fide", BONAFIDE, "o"), "spoof": ("spoof", SPOOF, "^")}
@@ -22,7 +40,7 @@ MOST_POINTS = 1500
 """Clips of a class that a panel shows, drawn by lot; more would be a blot."""
 
 
-def draw(entries: Sequence[Mapping[str, Any]], root: str, outputs: Mapping[str, str]) -> None:
+def draw(entries: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
     """Draw one panel per disagreement: the score of the one system over that of the other.
 
     Dashed lines are the thresholds; in each of the four fields stands how many clips of each class
@@ -30,8 +48,8 @@ def draw(entries: Sequence[Mapping[str, Any]], root: str, outputs: Mapping[str, 
     clips that were exported as audio, with their numbers.
 
     Args:
-        entries: name, right and wrong (id, seed, name), corpus and split of each.
-        root: folder of the study's results.
+        entries: name, right and wrong (id, seed, name), corpus and split of each; files are its
+            `list` of clips, its `counts`, the `manifest`, and the `scores` of right and wrong.
         outputs: `pdf`, `png`, `tsv`.
     """
     columns = min(_COLUMNS, len(entries))
@@ -40,8 +58,8 @@ def draw(entries: Sequence[Mapping[str, Any]], root: str, outputs: Mapping[str, 
     numbers = []
     for place, entry in enumerate(entries):
         axes = figure.add_subplot(rows, columns, place + 1)
-        points = _points(entry, root)
-        counts = read_counts(f"{root}/disagreements/{entry['name']}.counts.tsv")
+        points = _points(entry)
+        counts = read_counts(entry["counts"])
         _panel(axes, entry, points, counts)
         numbers.append(points.select(pl.lit(entry["name"]).alias("name"), pl.all()))
     handles, names = figure.axes[0].get_legend_handles_labels()
@@ -49,20 +67,13 @@ def draw(entries: Sequence[Mapping[str, Any]], root: str, outputs: Mapping[str, 
     save(figure, outputs, pl.concat(numbers))
 
 
-def _points(entry: Mapping[str, Any], root: str) -> pl.DataFrame:
+def _points(entry: Mapping[str, Any]) -> pl.DataFrame:
     """utt_id, label, attack, both scores and the number of the export (empty without)."""
-    corpus, split = entry["corpus"], entry["split"]
     tables = {
-        role: read_scored(
-            f"{root}/scores/{entry[role][0]}/seed{entry[role][1]}/{corpus}.{split}.tsv",
-            f"{root}/manifests/{corpus}.tsv",
-            split,
-        )
-        for role in ("right", "wrong")
+        role: read_scored(scores, entry["manifest"], entry["split"])
+        for role, scores in entry["scores"].items()
     }
-    listed = read_table(
-        f"{root}/disagreements/{entry['name']}.tsv", {"utt_id": pl.String(), "audio": pl.String()}
-    )
+    listed = read_table(entry["list"], {"utt_id": pl.String(), "audio": pl.String()})
     exported = listed.filter(pl.col("audio") != NO_AUDIO)["utt_id"].to_list()
     numbered = {utt_id: i for i, utt_id in enumerate(exported, start=1)}
     scores = tables["right"].select(

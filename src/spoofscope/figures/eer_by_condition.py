@@ -6,9 +6,24 @@ from typing import Any
 import polars as pl
 from matplotlib.axes import Axes
 
+from spoofscope.exhibits import Figure
 from spoofscope.figures.style import COLOURS, legend_below, new_figure, save, system_labels
 from spoofscope.names import ALL, POOLED
 from spoofscope.summaries.inputs import read_metrics
+
+FIGURE = Figure(
+    title="Error rates per condition",
+    shows="EER per condition with bootstrap intervals.",
+    caption=(
+        "Equal error rate with its 95 % bootstrap interval. An attack is compared with all "
+        "bona fide clips; for other conditions both classes are of that level. In brackets: bona "
+        "fide + spoofed clips. There is no interval where a class has fewer than two speakers (or "
+        "clips, where these are resampled), nor of a macro average over such a level. Intervals "
+        "that overlap are no proof of equality."
+    ),
+    needs="shown_metrics",
+    place=130,
+)
 
 _MARKERS = "osD^vP*X<>"
 

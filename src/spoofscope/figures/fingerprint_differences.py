@@ -4,11 +4,28 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from spoofscope.exhibits import Figure
 from spoofscope.figures.fingerprint_means import name_lines, panels, plot, points
 from spoofscope.figures.style import SPOOF, save
 from spoofscope.fingerprints.means import read_fingerprints
 from spoofscope.names import ALL_GENERATORS
 from spoofscope.tables import read_table
+
+FIGURE = Figure(
+    title="Differences to bona fide speech",
+    shows="Differences of mean spectra to bona fide speech, and whether halves of the clips agree.",
+    caption=(
+        "Natural logarithm of the mean magnitudes of bona fide speech less that of a generator; "
+        "below zero the generator has more. Orange: wavelet packets; grey: root of the mean power "
+        "in frames of 256 samples. First panel: all generators together, each weighing the same. "
+        "In the titles: correlation of the differences made from disjoint halves of the clips, the "
+        "share of permutations of the labels that reach it, corrected for the number of "
+        "generators, and what it cannot be below. Every panel has its own scale."
+    ),
+    needs="stable_spectra",
+    place=420,
+    section="fingerprint",
+)
 
 _ENERGY = "#444444"
 _STABILITY: dict[str, pl.DataType] = {

@@ -2,14 +2,29 @@
 
 from collections.abc import Mapping
 
+import matplotlib.figure
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from spoofscope.exhibits import Figure
 from spoofscope.figures.style import BONAFIDE, SPOOF, log_scale, new_figure, save
 from spoofscope.fingerprints.means import read_fingerprints
 from spoofscope.fingerprints.spectra import Floats
+
+FIGURE = Figure(
+    title="Fingerprints",
+    shows="Mean spectrum of every generator over that of bona fide speech.",
+    caption=(
+        "Mean magnitudes of wavelet packet coefficients by frequency, of every generator (orange) "
+        "over those of the bona fide speech that it is compared to (blue). Where there are more "
+        "bands than points, the line is the mean of a point's bands and the shade reaches from the "
+        "lowest to the highest."
+    ),
+    needs="mean_spectra",
+    place=410,
+    section="fingerprint",
+)
 
 MOST_POINTS = 512
 """A panel has no more columns of pixels to show; a point stands for several bands beyond that."""
@@ -35,7 +50,7 @@ def plot(axes: Axes, shown: pl.DataFrame, colour: str, label: str) -> None:
     axes.plot(kilohertz, shown["mean"].to_list(), color=colour, linewidth=0.7, label=label)
 
 
-def panels(n: int, height: float) -> tuple[Figure, list[Axes]]:
+def panels(n: int, height: float) -> tuple[matplotlib.figure.Figure, list[Axes]]:
     """A figure with n panels, at most four in a row, all with an axis of frequency."""
     columns = min(n, _PER_ROW)
     rows = -(-n // columns)
@@ -47,7 +62,7 @@ def panels(n: int, height: float) -> tuple[Figure, list[Axes]]:
     return figure, axes
 
 
-def name_lines(figure: Figure, axes: list[Axes]) -> None:
+def name_lines(figure: matplotlib.figure.Figure, axes: list[Axes]) -> None:
     """One legend for all panels, in two columns where there is room."""
     handles, labels = axes[0].get_legend_handles_labels()
     columns = 1 if len(axes) == 1 else 2

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
+from spoofscope.exhibits import Figure
 from spoofscope.figures.style import new_figure, percent, save
 from spoofscope.metrics.generators import (
     DEV_ONLY,
@@ -17,6 +18,19 @@ from spoofscope.metrics.generators import (
 )
 from spoofscope.names import ALL_SPOOFS, MEAN_OF_ALL, MEAN_OF_UNSEEN, POOLED
 from spoofscope.summaries.generator_matrix import read_generator_matrix
+
+FIGURE = Figure(
+    title="Trained on one generator, tested on another",
+    shows="EER of every detector on every generator; what it was trained on is framed.",
+    caption=(
+        "Equal error rate (%) of every detector on each generator against bona fide clips, mean "
+        "over training seeds with the standard deviation over them (of the seeds themselves, not "
+        "an estimate for more) and the 95 % interval of the first seed. Frames: what the detector "
+        "knew of the generator. The mean of unseen leaves out what it was trained or selected on."
+    ),
+    needs="table_of_generators",
+    place=150,
+)
 
 _NUMBERS = ("eer", "eer_population_sd", "eer_min", "eer_max", "eer_low", "eer_high")
 _TEXTS = ("name", "family", "trained_on", "corpus", "split", "generator", "relation")
@@ -42,7 +56,7 @@ class _Column(NamedTuple):
     generator: str
 
 
-def draw(path: str, outputs: Mapping[str, str]) -> None:
+def draw(table: str, outputs: Mapping[str, str]) -> None:
     """Draw EERs as a map: mean over seeds, below it the standard deviation and the 95 % interval.
 
     A row is a detector, with detectors that differ in nothing but their data together. Columns are
@@ -51,19 +65,19 @@ def draw(path: str, outputs: Mapping[str, str]) -> None:
     tell what a detector knew of a generator. Colours always run from 0 to 50 %.
 
     Args:
-        path: the table `generator_matrix`.
+        table: the file of the table `generator_matrix`.
         outputs: `pdf`, `png`, `tsv`.
     """
-    table = read_generator_matrix(path)
-    groups = _columns(table)
+    rates = read_generator_matrix(table)
+    groups = _columns(rates)
     columns = [column for group in groups for column in group]
     several = len({(column.corpus, column.split) for column in columns}) > 1
-    names = table.select("family", "name").unique(maintain_order=True)
+    names = rates.select("family", "name").unique(maintain_order=True)
     families = names.group_by("family", maintain_order=True).agg("name")["name"].to_list()
     rows = [name for family in families for name in family]
     across, down = _places(map(len, groups)), _places(map(len, families))
     width, height = across[-1] + 1, down[-1] + 1
-    shown = table.join(
+    shown = rates.join(
         pl.DataFrame(columns, schema=_Column._fields, orient="row"), on=_Column._fields, how="semi"
     )
     figure = new_figure(2.9 + _WIDTH * width, 1.5 + _HEIGHT * max(height, 3))
@@ -87,7 +101,7 @@ def draw(path: str, outputs: Mapping[str, str]) -> None:
     axes.tick_params(length=0)
     axes.set_yticks(
         [top + 0.5 for top in down],
-        [f"{name}\n{_training(table.filter(pl.col('name') == name))}" for name in rows],
+        [f"{name}\n{_training(rates.filter(pl.col('name') == name))}" for name in rows],
         fontsize=6.5,
     )
     axes.set_xticks(

@@ -9,16 +9,32 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from spoofscope.exhibits import Figure
 from spoofscope.figures.style import COLOURS, new_figure, percent, save
 from spoofscope.summaries.grid import axis_column
 from spoofscope.tables import read_table
+
+FIGURE = Figure(
+    title="Error rates over a grid",
+    shows="EER over the axes of a grid: points with their spread, or a heat map.",
+    caption=(
+        "Mean equal error rate over training seeds of every point, in the first panel on the data "
+        "that models were selected on. Of one axis, thick bars are one standard deviation, thin "
+        "lines reach from the lowest to the highest seed; of more, all maps have the same colours. "
+        "Marked: the points that were best on their development data; the trials of an evaluation "
+        "choose nothing. All metrics of all points: tables/, and grids/ for each point."
+    ),
+    needs="table_of_grid",
+    place=610,
+    section="grid",
+)
 
 _SPREAD = ("eer", "eer_sd", "eer_min", "eer_max")
 _NUMBERS = (*_SPREAD, *(f"dev_{name}" for name in _SPREAD))
 _BEST = "#D55E00"
 
 
-def draw(table: str, axes: Mapping[str, Sequence[str]], outputs: Mapping[str, str]) -> None:
+def draw(table: str, axes: Sequence[tuple[str, Sequence[str]]], outputs: Mapping[str, str]) -> None:
     """Draw a panel per scored set, and first one of the data that models were selected on.
 
     A grid of one axis is a row of points: mean EER over seeds, a thick bar for its standard
@@ -28,15 +44,15 @@ def draw(table: str, axes: Mapping[str, Sequence[str]], outputs: Mapping[str, st
 
     Args:
         table: as `summaries.grid.grid_table` makes it.
-        axes: labels of every axis, in the order of the study file.
+        axes: every axis and its labels, in the order of the study file.
         outputs: `pdf`, `png`, `tsv`.
     """
-    panels = _panels(_read(table, axes))
+    panels = _panels(_read(table, [axis for axis, _ in axes]))
     if len(axes) == 1:
-        ((axis, labels),) = axes.items()
+        ((axis, labels),) = axes
         _curves(panels, axis, labels, outputs)
     else:
-        _maps(panels, axes, outputs)
+        _maps(panels, dict(axes), outputs)
 
 
 def _read(path: str, axes: Collection[str]) -> pl.DataFrame:

@@ -2,17 +2,32 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 from matplotlib.axes import Axes
 
 from spoofscope.errors import DetectorError
+from spoofscope.exhibits import Figure
 from spoofscope.figures.style import legend_below, line_style, new_figure, save
 from spoofscope.files import read_json
 from spoofscope.layers.depth import MEAN_OF, depth_table
 from spoofscope.summaries.inputs import read_metrics
+
+FIGURE = Figure(
+    title="Error rate against depth",
+    shows="EER against the number of transformer layers that are kept.",
+    caption=(
+        "Equal error rate of detectors that keep only the lower transformer layers of their "
+        "backbone; the others are deleted, not skipped. Lines: mean over training seeds, bars "
+        "their standard deviation. Small dots and thin lines: single trainings with their 95 % "
+        "bootstrap interval, which says how sure that number is given the trials. The column "
+        "above_deepest of the table is what cutting costs against the deepest detector of a curve."
+    ),
+    needs="depth_curves",
+    place=330,
+    section="layer",
+)
 
 _PER_ROW = 3
 # More curves than this have their names in each panel, and a panel's colours are its own.
@@ -30,7 +45,7 @@ def draw(
 
     Args:
         curves: name to points, each a `detector`, its `run` and `n_layers`; where that is null, the
-            detector keeps all layers of the backbone in the folder `backbone`.
+            detector keeps all layers of a backbone whose configuration is `config`.
         metrics: metrics tables of the detectors on their test sets.
         outputs: `pdf`, `png`, `tsv`.
 
@@ -98,8 +113,7 @@ def _curve(axes: Axes, part: pl.DataFrame, shift: float, style: Mapping[str, Any
 def _kept(point: Mapping[str, Any]) -> int:
     if point["n_layers"] is not None:
         return int(point["n_layers"])
-    path = Path(point["backbone"]) / "config.json"
-    layers = read_json(path).get("num_hidden_layers")
+    layers = read_json(point["config"]).get("num_hidden_layers")
     if not isinstance(layers, int):
-        raise DetectorError(f"{path} does not say how many layers the backbone has")
+        raise DetectorError(f"{point['config']} does not say how many layers the backbone has")
     return layers

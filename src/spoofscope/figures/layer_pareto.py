@@ -5,10 +5,28 @@ from typing import Any
 
 import polars as pl
 
+from spoofscope.exhibits import Figure
 from spoofscope.figures.style import legend_below, line_style, new_figure, save
 from spoofscope.layers.depth import pareto_table
 from spoofscope.summaries.inputs import read_metrics
 from spoofscope.tables import read_table
+
+FIGURE = Figure(
+    title="Error rate against cost",
+    shows="EER against measured parameters, latency and memory of SSL detectors.",
+    caption=(
+        "Equal error rate (mean over training seeds, bars their standard deviation) over measured "
+        "parameters, latency of a forward pass and peak memory; numbers beside points are "
+        "transformer layers. Filled points, joined by the line, are not dominated: no other "
+        "detector is better in one of both and at least as good in the other. Each detector was "
+        "measured in a process of its own on the same machine, which is named in the figure. Times "
+        "and memory differ a little whenever they are measured."
+    ),
+    needs="measured_costs",
+    place=360,
+    section="layer",
+    measured=True,
+)
 
 _COLUMNS: dict[str, pl.DataType] = {
     "run": pl.String(),

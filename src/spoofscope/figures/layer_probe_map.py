@@ -5,10 +5,24 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
+from spoofscope.exhibits import Figure
 from spoofscope.figures.layer_maps import CELL, heat_map
 from spoofscope.figures.layer_probes import read_probes
 from spoofscope.figures.style import new_figure, save
 from spoofscope.names import ALL, POOLED
+
+FIGURE = Figure(
+    title="What each layer knows, by condition",
+    shows="EER of linear probes per layer and condition, as a heat map.",
+    caption=(
+        "Equal error rate of linear probes per layer; colours always run from 0 to 50 %. A dot "
+        "marks the lowest of a row. An attack is compared with all bona fide clips; for "
+        "other conditions both classes are of that level. In brackets: bona fide + spoofed clips."
+    ),
+    needs="probed_layers",
+    place=350,
+    section="layer",
+)
 
 
 def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:

@@ -6,9 +6,26 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from spoofscope.exhibits import Figure
 from spoofscope.figures.layer_maps import CELL, heat_map
 from spoofscope.figures.layer_weights import read_weights
 from spoofscope.figures.style import new_figure, save
+
+FIGURE = Figure(
+    title="Learned layer weights, detectors side by side",
+    shows="Learned weights of the SSL layers, mean over seeds, as a heat map on one scale.",
+    caption=(
+        "Mean over training seeds of the weights, as log2 of weight times number of layers: 0 "
+        "(white) is the uniform mix from which training starts, 1 is twice as much, -1 half. All "
+        "rows and maps have the same scale, which reaches at least from half to twice the uniform "
+        "weight: a small preference looks small. Detectors that mix no layers have no row. The "
+        "table has raw parameters, softmax weights, weights times gain and effective numbers of "
+        "layers, each with its standard deviation over seeds."
+    ),
+    needs="layer_mixes",
+    place=320,
+    section="layer",
+)
 
 # The colours reach at least to twice the uniform weight and to half of it: what differs less than
 # that has to look so.

@@ -5,8 +5,25 @@ from typing import Any
 
 import polars as pl
 
+from spoofscope.exhibits import Figure
 from spoofscope.figures.style import COLOURS, new_figure, save, system_labels
 from spoofscope.tables import read_table
+
+FIGURE = Figure(
+    title="Learned layer weights",
+    shows="Learned weights of the SSL layers, per detector and seed.",
+    caption=(
+        "Softmax weight of each hidden state of the backbone. The dotted line is the uniform mix "
+        "from which training starts; 'eff.' is the effective number of layers, the exponential of "
+        "the weights' entropy. Where the layers are normed before they are mixed, the dashed line "
+        "is the weight times the learned gain of that norm, scaled to sum 1: what a layer really "
+        "contributes. One line per mix and seed; a detector that reads a single hidden state has "
+        "no weights and no panel. The table has the trained parameters behind the softmax, too."
+    ),
+    needs="layer_mixes",
+    place=310,
+    section="layer",
+)
 
 COLUMNS: dict[str, pl.DataType] = {
     "run": pl.String(),

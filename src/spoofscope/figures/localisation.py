@@ -1,15 +1,27 @@
 """How well attributions find segments that are known to be artefacts."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
+from spoofscope.exhibits import Figure
 from spoofscope.figures.style import COLOURS, legend_below, new_figure, save
 from spoofscope.names import ALL
 from spoofscope.tables import read_table
+
+FIGURE = Figure(
+    title="Does attribution find the artefacts?",
+    shows="How well each detector's attribution finds the planted segments, per attack.",
+    caption=(
+        "Area under the ROC curve of frame-wise spoof evidence against the segments where an "
+        "artefact is known to be; 0.5 is chance. In the pointing game a clip counts when its "
+        "strongest evidence is in such a segment; dotted is the share of frames that are. Attacks "
+        "whose artefact is everywhere are left out: there is nothing to localise."
+    ),
+    needs="found_segments",
+    place=220,
+)
 
 _COLUMNS: dict[str, pl.DataType] = {"attack": pl.String(), "metric": pl.String(), "n": pl.Int64()}
 _METRICS = {
@@ -19,28 +31,24 @@ _METRICS = {
 }
 
 
-def draw(
-    systems: Sequence[Mapping[str, Any]], localisation: Sequence[str], outputs: Mapping[str, str]
-) -> None:
+def draw(localised: Sequence[Mapping[str, str]], outputs: Mapping[str, str]) -> None:
     """Draw one panel per metric: a bar with its 95 % interval per attack and detector.
 
     Attacks without local artefacts have nothing to localise and are left out. Chance is 0.5 for the
     AUCs; for the pointing game it is the share of frames in artefacts, drawn as a tick per bar.
 
     Args:
-        systems: id, seed and name of every system.
-        localisation: summaries of localisation, `.../{run}/seed{seed}/{corpus}.localisation.tsv`.
+        localised: run, detector (its name) and `table`, the summary of its localisation.
         outputs: `pdf`, `png`, `tsv`.
     """
-    names = {system["id"]: system["name"] for system in systems}
+    names = {entry["run"]: entry["detector"] for entry in localised}
     tables = []
-    for path in localisation:
-        run = Path(path).parents[1].name
-        table = read_table(path, _COLUMNS).with_columns(
+    for entry in localised:
+        table = read_table(entry["table"], _COLUMNS).with_columns(
             pl.col(name).replace("", None).cast(pl.Float64)
             for name in ("value", "ci_low", "ci_high")
         )
-        tables.append(table.select(pl.lit(run).alias("run"), pl.all()))
+        tables.append(table.select(pl.lit(entry["run"]).alias("run"), pl.all()))
     table = pl.concat(tables)
     local = table.filter((pl.col("n") > 0) & pl.col("value").is_not_null())
     runs = table["run"].unique(maintain_order=True).to_list()

@@ -7,13 +7,32 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from spoofscope.errors import SpoofscopeError
+from spoofscope.exhibits import Figure
 from spoofscope.figures.style import COLOURS, new_figure, save
 from spoofscope.metrics.bootstrap import Draws
 from spoofscope.metrics.reliability import reliability
 from spoofscope.metrics.tables import draw as draw_trials
 from spoofscope.selection.calibration import log_likelihood_ratios
-from spoofscope.summaries.inputs import read_scored
+from spoofscope.settings import stored_calibration
+from spoofscope.summaries.inputs import read_scored, sets_of
 from spoofscope.tables import LABELS
+
+FIGURE = Figure(
+    title="Are the probabilities right?",
+    shows="Whether the probabilities of the systems are right, before and after calibration.",
+    caption=(
+        "Of the clips with a predicted probability of bona fide, how many are. On the diagonal "
+        "they are right; below it, the detector trusts clips too much. Raw takes scores for "
+        "log-likelihood ratios, which nobody promises; calibrated is after the calibration fitted "
+        "on the development set, within the bounds that it supports. ECE is the mean distance from "
+        "the diagonal, over bins of equal width, with its 95 % interval below it; that of a few "
+        "clips is too large even where all probabilities are right. Large dots stand for many "
+        "clips, bars are 95 % intervals (at least the exact binomial ones), and below each diagram "
+        "is how many have which probability."
+    ),
+    needs="probabilities",
+    place=170,
+)
 
 _COLUMNS = 4
 # Colour, marker, and on which side the calibration error stands.
@@ -21,9 +40,7 @@ _LOOKS = {"raw": (COLOURS[1], "o", "left"), "calibrated": (COLOURS[0], "s", "rig
 
 
 def draw(
-    systems: Sequence[Mapping[str, Any]],
-    calibrations: Mapping[str, Mapping[str, Any] | None],
-    root: str,
+    scored: Sequence[Mapping[str, Any]],
     outputs: Mapping[str, str],
     *,
     bins: int,
@@ -40,10 +57,9 @@ def draw(
     `metrics.reliability`. Below, how many clips have which probability.
 
     Args:
-        systems: id, seed, name, kind and sets (corpus, split) of every system.
-        calibrations: id to the calibration (see `selection.calibration`); None for a system
-            without.
-        root: folder of the study's results.
+        scored: as in `det_curves.draw`, each with `detector`, the file that knows the system's
+            calibration (see `selection.calibration`); None where there is none, as of scores of
+            others.
         outputs: `pdf`, `png`, `tsv`.
         bins: of the probability.
         prior: of bona fide, to which the classes are weighted.
@@ -53,18 +69,12 @@ def draw(
         SpoofscopeError: no set has both classes.
     """
     panels = []
-    for corpus, split in sorted({tuple(pair) for system in systems for pair in system["sets"]}):
-        for system in systems:
-            if [corpus, split] not in system["sets"]:
-                continue
-            trials = read_scored(
-                f"{root}/scores/{system['id']}/seed{system['seed']}/{corpus}.{split}.tsv",
-                f"{root}/manifests/{corpus}.tsv",
-                split,
-            )
+    for (corpus, split), own in sorted(sets_of(scored).items()):
+        for entry in own:
+            trials = read_scored(entry["scores"], entry["manifest"], split)
             if trials["label"].n_unique() == len(LABELS):
                 # As in the tables of metrics, whose resamples these are.
-                panels.append((corpus, split, system, trials.sort("utt_id")))
+                panels.append((corpus, split, entry, trials.sort("utt_id")))
     if not panels:
         raise SpoofscopeError("reliability: no eval set has bona fide and spoofed trials")
     columns = min(_COLUMNS, len(panels))
@@ -78,7 +88,8 @@ def draw(
         parts = grid[row, column].subgridspec(2, 1, height_ratios=[3.2, 1])
         upper, lower = figure.add_subplot(parts[0]), figure.add_subplot(parts[1])
         draws = draw_trials(trials, resamples, bootstrap_seed, cluster) if resamples else None
-        for kind, ratios in _ratios(system, trials, calibrations[system["id"]]).items():
+        calibration = stored_calibration(system["detector"]) if system["detector"] else None
+        for kind, ratios in _ratios(system, trials, calibration).items():
             table = _measured(ratios, prior, bins, trials, draws)
             shown[kind] = _curve(upper, table, kind)
             lower.stairs(*_steps(table), color=_LOOKS[kind][0], linewidth=1)

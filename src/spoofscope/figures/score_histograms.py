@@ -1,46 +1,55 @@
 """Score distributions of bona fide and spoof."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from spoofscope.exhibits import Figure
 from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure, percent, save, system_labels
 from spoofscope.metrics.rates import eer
 from spoofscope.settings import stored_threshold
-from spoofscope.summaries.inputs import read_scored
+from spoofscope.summaries.inputs import read_scored, sets_of
+
+FIGURE = Figure(
+    title="Scores",
+    shows="Score distributions of bona fide and spoof, with the decision threshold chosen on dev.",
+    caption=(
+        "Distribution of the scores of bona fide clips and of spoofs; higher speaks for bona fide. "
+        "The dashed line is the threshold at the equal error rate of the development set: what "
+        "falls on the wrong side of it is what a user who fixed the threshold beforehand would get "
+        "wrong."
+    ),
+    needs="shown_decisions",
+    place=120,
+)
 
 _BINS = 40
 
 
-def draw(
-    systems: Sequence[Mapping[str, Any]],
-    sets: Sequence[Sequence[str]],
-    root: str,
-    outputs: Mapping[str, str],
-) -> None:
+def draw(scored: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
     """Draw one panel per system and (corpus, split): densities of both classes.
 
     The dashed line is the threshold that was chosen on dev; the share of each class on its wrong
-    side is what a user of that threshold would get. Arguments as in `det_curves.draw`.
+    side is what a user of that threshold would get.
+
+    Args:
+        scored: as in `det_curves.draw`, each with `detector`, the file that knows the system's
+            threshold; None where it is not known, as of scores of others.
+        outputs: `pdf`, `png`, `tsv`.
     """
-    labels = system_labels(systems)
-    own = [[s for s in systems if [corpus, split] in s["sets"]] for corpus, split in sets]
-    columns = min(4, max(map(len, own)))
-    above = [0, *np.cumsum([-(-len(scored) // columns) for scored in own]).tolist()]
+    labels = system_labels(scored)
+    sets = sets_of(scored)
+    columns = min(4, max(map(len, sets.values())))
+    above = [0, *np.cumsum([-(-len(own) // columns) for own in sets.values()]).tolist()]
     figure = new_figure(2.3 * columns, 1.75 * above[-1] + 0.3)
     rows: list[pl.DataFrame] = []
-    for block, (corpus, split) in enumerate(sets):
-        for i, described in enumerate(own[block]):
-            system, seed = described["id"], described["seed"]
+    for block, ((corpus, split), own) in enumerate(sets.items()):
+        for i, entry in enumerate(own):
+            system, seed = entry["id"], entry["seed"]
             axes = figure.add_subplot(above[-1], columns, above[block] * columns + i + 1)
-            trials = read_scored(
-                f"{root}/scores/{system}/seed{seed}/{corpus}.{split}.tsv",
-                f"{root}/manifests/{corpus}.tsv",
-                split,
-            )
+            trials = read_scored(entry["scores"], entry["manifest"], split)
             low, high = np.quantile(trials["score"].to_numpy(), [0.002, 0.998])
             edges = np.linspace(low, high, _BINS + 1) if high > low else np.array([low, low + 1])
             by_class = {}
@@ -71,7 +80,7 @@ def draw(
             if all(scores.size for scores in by_class.values()):
                 value = eer(by_class["bonafide"], by_class["spoof"]).value
                 title += f"\nEER {percent(value)} %"
-            threshold = _dev_threshold(root, system, seed)
+            threshold = stored_threshold(entry["detector"]) if entry["detector"] else None
             if threshold is not None and edges[0] <= threshold <= edges[-1]:
                 axes.axvline(threshold, color="black", linestyle="--", linewidth=0.9)
             axes.set_title(title, fontsize=7.5)
@@ -83,11 +92,3 @@ def draw(
                 axes.legend()
                 axes.set_ylabel(f"density\n{corpus}, {split}")
     save(figure, outputs, pl.concat(rows))
-
-
-def _dev_threshold(root: str, system: str, seed: int) -> float | None:
-    """The threshold of a detector or a fusion; None where it is not known, as of others' scores."""
-    detector = Path(f"{root}/detectors/{system}/seed{seed}/detector.json")
-    fusion = Path(f"{root}/fusion/{system}.json")
-    file = detector if detector.is_file() else fusion
-    return stored_threshold(file) if file.is_file() else None

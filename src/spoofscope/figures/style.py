@@ -285,13 +285,17 @@ def save(figure: Figure, outputs: Mapping[str, str], numbers: pl.DataFrame) -> N
 
 
 def system_labels(systems: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], str]:
-    """Short label of every (id, seed): its name, with the seed where a detector has several."""
-    seeds: dict[str, int] = {}
+    """Short label of every (id, seed): its name, with the seed where a detector has several.
+
+    Args:
+        systems: id, seed, name and kind; one may be there several times.
+    """
+    seeds: dict[str, set[int]] = {}
     for system in systems:
-        seeds[system["id"]] = seeds.get(system["id"], 0) + 1
+        seeds.setdefault(system["id"], set()).add(system["seed"])
     return {
         (system["id"], system["seed"]): system["name"]
-        + (f" (seed {system['seed']})" if seeds[system["id"]] > 1 else "")
+        + (f" (seed {system['seed']})" if len(seeds[system["id"]]) > 1 else "")
         + (" (fusion)" if system["kind"] == "fusion" else "")
         for system in systems
     }

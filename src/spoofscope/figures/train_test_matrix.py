@@ -7,9 +7,22 @@ import numpy as np
 import polars as pl
 from matplotlib.colors import Normalize
 
+from spoofscope.exhibits import Figure
 from spoofscope.figures.style import new_figure, percent, save, system_labels
 from spoofscope.names import MACRO, POOLED
 from spoofscope.summaries.inputs import read_metrics
+
+FIGURE = Figure(
+    title="Trained on, tested on",
+    shows="EER of every detector, by what it was trained on, on every attack.",
+    caption=(
+        "Equal error rate (%) of every detector against every attack, below it the 95 % "
+        "interval. Values above 50 % are real: that attack is ranked as more bona fide than real "
+        "speech."
+    ),
+    needs="shown_metrics",
+    place=140,
+)
 
 
 def draw(

@@ -6,7 +6,8 @@ from spoofscope.layout import Scoring
 from spoofscope.plan.attribution import Attribution
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
-from spoofscope.plan.scoring import Scores
+from spoofscope.plan.materials import Material, material
+from spoofscope.plan.scoring import Scores, words_of
 from spoofscope.study import Study
 
 NO_ARTEFACTS = (
@@ -111,10 +112,18 @@ class Artefacts(Stage):
         ]
 
     @cached_property
-    def shown_correlations(self) -> list[Product]:
-        """The correlations of the systems that figures show."""
+    def _shown(self) -> list[Scoring]:
         shown = self.study.shown()
-        return [self._correlations(s) for s in self.correlated if s.owner in shown]
+        return [scoring for scoring in self.correlated if scoring.owner in shown]
+
+    @material(absent=NO_ARTEFACTS, when=lambda self: self._shown)
+    def shown_correlations(self) -> Material:
+        """The correlations of the systems that figures show."""
+        correlated = [{"trials": s.trials, "table": self._correlations(s)} for s in self._shown]
+        return Material(
+            {"systems": self._scoring.shown_systems, "correlated": correlated},
+            {"Trials": words_of((s.corpus, s.split) for s in self._shown)},
+        )
 
     @target(absent=NO_ARTEFACTS)
     def artefacts(self) -> list[Product]:

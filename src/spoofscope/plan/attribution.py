@@ -8,8 +8,9 @@ from spoofscope.layout import Scoring
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.features import Features
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
+from spoofscope.plan.materials import Material, material
 from spoofscope.plan.modules import component_modules
-from spoofscope.plan.scoring import Scores
+from spoofscope.plan.scoring import Scores, words_of
 from spoofscope.plan.training import Training
 from spoofscope.study import Config, Study, kind_of
 
@@ -286,3 +287,60 @@ class Attribution(Stage):
             *self.localisations,
             *self.averages("safetensors"),
         ]
+
+    # --- what figures are made of ----------------------------------------------------------
+
+    @cached_property
+    def _about(self) -> dict[str, str | list[str]]:
+        return {
+            "Detectors": [self.study.run(run).detector for run, _ in self.explained],
+            "Clips of": f"{self.options['corpus']} ({self.options['split']})",
+        }
+
+    @material(absent=NO_ATTRIBUTION, when=lambda self: self.explained)
+    def explanations(self) -> Material:
+        """What was explained of each detector, of the same clips."""
+        corpus = self.options["corpus"]
+        baseline = self.options.get("baseline", "centroid")
+        return Material(
+            {
+                "explained": [
+                    {
+                        "run": run,
+                        "seed": seed,
+                        "detector": self.study.run(run).detector,
+                        "attributions": self.of(run, seed, "safetensors"),
+                    }
+                    for run, seed in self.explained
+                ],
+                "manifest": self._data.manifest(corpus),
+                "segments": self._data.segments(corpus),
+            },
+            {**self._about, "The path starts at the baseline": baseline},
+        )
+
+    @material(absent=NO_SEGMENTS, when=lambda self: self.localised)
+    def found_segments(self) -> Material:
+        """How well the attribution of each detector finds known segments."""
+        localised = [
+            {"run": run, "detector": self.study.run(run).detector, "table": table}
+            for (run, _), table in zip(self.explained, self.localisations, strict=True)
+        ]
+        return Material({"localised": localised}, self._about)
+
+    @material(absent=NO_AVERAGES, when=lambda self: self.averaged)
+    def mean_attributions(self) -> Material:
+        """The mean attribution of each detector over windows."""
+        averages = averages_of(self.study) or {}
+        function = "score" if averages.get("function") == "score" else "probability"
+        of = "spoof" if averages.get("target") == "spoof" else "bona fide"
+        names = [self.study.run(s.system).detector for s in self.averaged]
+        return Material(
+            {"detectors": names, "maps": self.averages("safetensors")},
+            {
+                "Detectors": names,
+                "Windows of": words_of((s.corpus, s.split) for s in self.averaged),
+                "Explained": f"{function} of {of}",
+                "The path starts at the baseline": averages.get("baseline", "zeros"),
+            },
+        )

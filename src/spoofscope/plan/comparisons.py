@@ -5,13 +5,18 @@ from functools import cached_property
 from spoofscope.layout import Scoring
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
-from spoofscope.plan.scoring import Scores
+from spoofscope.plan.materials import Material, material
+from spoofscope.plan.scoring import Scores, names_of, words_of
 from spoofscope.study import Config, Run, Study
 
 NO_SCORES = "nothing is scored (sections `detectors` and `score`)"
 NO_COMPARISONS = (
     "no systems are compared (section `comparisons`), or there are more than a figure can show "
     "(key `comparisons.systems`)"
+)
+NO_RELIABILITY = (
+    "no probabilities are looked at (section `reliability`), or there are more systems than a "
+    "figure can show (key `reliability.systems`)"
 )
 NO_BREAKDOWNS = (
     "no conditions are given (section `conditions`), or nothing is scored on an eval split"
@@ -63,48 +68,69 @@ class Comparisons(Stage):
             for run in self.study.runs.values()
         ]
 
-    @rule()
-    def table_runs(self) -> Work:
-        """Say which run id stands for which settings."""
-        return Work(settings={"runs": self.described_runs()})
+    @material()
+    def run_settings(self) -> Material:
+        """Every run with its settings."""
+        runs = self.described_runs()
+        return Material({"runs": runs}, {"Runs": [run["run"] for run in runs]} if runs else {})
 
-    @rule(absent=NO_SCORES, when=lambda self: self.study.scorings())
-    def table_headline(self) -> Work:
-        """Gather the main metrics."""
-        return Work(
-            inputs={"metrics": self._scoring.metrics.products},
-            settings={"systems": self._scoring.systems},
-        )
-
-    @rule(absent=NO_COMPARISONS, when=lambda self: self.compared)
-    def table_comparisons(self) -> Work:
-        """Compare every two systems on the same trials."""
-        options = self.study.config["comparisons"]
-        return Work(
-            inputs={
-                "manifests": self._data.manifests_of(self._scoring.eval_sets),
-                "scores": self.compared,
-            },
-            settings={
-                "systems": self._scoring.chosen_systems("comparisons"),
-                **self._scoring.bootstrap(),
-                "resamples": options.get("resamples", 2000),
-                "root": self.layout.root,
+    @material(absent=NO_SCORES, when=lambda self: self.study.scorings())
+    def all_metrics(self) -> Material:
+        """The error rates of all systems on all scored sets."""
+        return Material(
+            {"systems": self._scoring.systems, "metrics": self._scoring.metrics.products},
+            {
+                "Scored sets": words_of((s.corpus, s.split) for s in self.study.scorings()),
+                "Systems": names_of(self._scoring.systems),
             },
         )
 
-    @rule(
+    @material(
         absent=NO_BREAKDOWNS,
         when=lambda self: self._scoring.conditions and self._scoring.eval_scorings,
     )
-    def table_breakdowns(self) -> Work:
-        """Break error rates down by condition."""
-        return Work(
-            inputs={"metrics": self._scoring.metrics_of(self._scoring.eval_scorings)},
-            settings={
-                "conditions": self._scoring.conditions,
+    def metrics_by_condition(self) -> Material:
+        """The error rates of all systems on eval sets."""
+        return Material(
+            {
                 "systems": self._scoring.systems,
+                "metrics": self._scoring.metrics_of(self._scoring.eval_scorings),
+                "conditions": self._scoring.conditions,
             },
+            {"Conditions": self._scoring.conditions},
+        )
+
+    @cached_property
+    def about(self) -> dict[str, str]:
+        """What captions say about comparisons."""
+        return {"Resampled by": self._scoring.resampled_by}
+
+    @material(absent=NO_COMPARISONS, when=lambda self: self.compared)
+    def compared_scores(self) -> Material:
+        """The scores of the systems that are compared in pairs."""
+        scored = self._scoring.scored(self._scoring.chosen_scorings("comparisons"))
+        resamples = self.study.config["comparisons"].get("resamples", 2000)
+        return Material(
+            {"scored": scored, **self._scoring.bootstrap(), "resamples": resamples}, self.about
+        )
+
+    @cached_property
+    def _probabilities(self) -> list[Scoring]:
+        return self._scoring.chosen_scorings("reliability")
+
+    @material(absent=NO_RELIABILITY, when=lambda self: self._probabilities)
+    def probabilities(self) -> Material:
+        """The scores of the systems whose probabilities are looked at, with their calibration."""
+        options = self.study.config["reliability"]
+        bins, prior = options.get("bins", 15), options.get("prior", 0.5)
+        return Material(
+            {
+                "scored": self._scoring.scored(self._probabilities, thresholds=True),
+                "bins": bins,
+                "prior": prior,
+                **self._scoring.bootstrap(),
+            },
+            {"Bins": str(bins), "Prior of bona fide": str(prior)},
         )
 
     # --- exports ---------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from spoofscope.errors import ConfigError
 from spoofscope.layout import Scoring
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
+from spoofscope.plan.materials import Material, material
 from spoofscope.plan.scoring import Scores
 from spoofscope.study import Config, Study, kind_of
 
@@ -114,25 +115,49 @@ class Disagreements(Stage):
             },
         )
 
+    def _found(self, name: str, suffix: str) -> Product:
+        return self.find_disagreements(name).product(self.layout.disagreement(name, suffix))
+
+    @cached_property
     def described(self) -> list[Config]:
-        """What the figure and the report say about every entry."""
-        return [{"name": name, **entry} for name, entry in self.entries.items()]
+        """What the report says about every entry, with its list of clips and its counts."""
+        return [
+            {
+                "name": name,
+                **{key: entry[key] for key in (*ROLES, "corpus", "split")},
+                "list": self._found(name, "tsv"),
+                "counts": self._found(name, "counts.tsv"),
+            }
+            for name, entry in self.entries.items()
+        ]
 
-    def judged_scores(self) -> list[Product]:
-        """The scores of all systems that are held against each other."""
-        return sorted(
-            {self._scores(entry, role, entry) for entry in self.entries.values() for role in ROLES}
+    @material(absent=NO_DISAGREEMENTS, when=lambda self: self.entries)
+    def judged_pairs(self) -> Material:
+        """Of every entry what was found, and the scores of both systems."""
+        entries = [
+            {
+                **described,
+                "manifest": self._data.manifest(described["corpus"]),
+                "scores": {
+                    role: self._scores(self.entries[described["name"]], role, described)
+                    for role in ROLES
+                },
+            }
+            for described in self.described
+        ]
+        return Material(
+            {"entries": entries},
+            {
+                "Pairs": [
+                    f"{e['right'][2]} right, {e['wrong'][2]} wrong: {e['corpus']} ({e['split']})"
+                    for e in entries
+                ]
+            },
         )
-
-    def judged_manifests(self) -> list[Product]:
-        """The trials of these scores."""
-        return self._data.manifests_of((e["corpus"], e["split"]) for e in self.entries.values())
 
     @target(absent=NO_DISAGREEMENTS)
     def disagreements(self) -> list[Product]:
         """Of every entry its list and its counts; the list names the exported audio."""
         return [
-            self.find_disagreements(name).product(self.layout.disagreement(name, suffix))
-            for name in self.entries
-            for suffix in ("tsv", "counts.tsv")
+            self._found(name, suffix) for name in self.entries for suffix in ("tsv", "counts.tsv")
         ]

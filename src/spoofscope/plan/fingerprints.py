@@ -5,6 +5,7 @@ from functools import cached_property
 from spoofscope.layout import Scoring
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
+from spoofscope.plan.materials import Material, material
 from spoofscope.plan.modules import component_modules
 from spoofscope.plan.training import Training
 from spoofscope.study import Config, Study
@@ -107,6 +108,17 @@ class Fingerprints(Stage):
             if split == "eval"
         ]
 
+    def _nearest(self, scoring: Scoring, part: str) -> Product:
+        system, seed, corpus, split = scoring
+        job = self.nearest_fingerprints(system, int(seed), corpus, split)
+        return job.product(self.layout.nearest_fingerprints(scoring, part))
+
+    @cached_property
+    def read_parts(self) -> dict[str, Product]:
+        """What the report reads of these parts."""
+        read = ("sounds.tsv", "stability.tsv")
+        return {name: path for name, path in self.parts.items() if name in read}
+
     def described_tests(self) -> list[Config]:
         """What the report says about every test of the nearest fingerprint."""
         return [
@@ -114,19 +126,44 @@ class Fingerprints(Stage):
                 "detector": self.study.run(scoring.system).detector,
                 "corpus": scoring.corpus,
                 "split": scoring.split,
-                "path": self.layout.nearest_fingerprints(scoring, "confusion"),
+                "table": self._nearest(scoring, "confusion"),
             }
             for scoring in self.tests
         ]
 
+    @material(absent=NO_FINGERPRINTS, when=lambda self: self.parts)
+    def mean_spectra(self) -> Material:
+        """The mean spectra of every source."""
+        options = self.options
+        return Material(
+            {"fingerprints": self.parts["safetensors"]},
+            {
+                "Corpus": options["corpus"],
+                "Of each clip": f"the first {options.get('seconds', 1)} s",
+                "Clips per source": f"at most {options.get('clips', 2500)}",
+                "Packets": f"wavelet {options.get('wavelet', 'haar')}, "
+                f"level {options.get('level', 14)}",
+            },
+        )
+
+    @material(absent=NO_FINGERPRINTS, when=lambda self: self.parts)
+    def stable_spectra(self) -> Material:
+        """The mean spectra, and whether halves of the clips agree on them."""
+        match = self.options.get("match")
+        return Material(
+            {
+                "fingerprints": self.parts["safetensors"],
+                "stability": self.parts["stability.tsv"],
+            },
+            {
+                "Corpus": self.options["corpus"],
+                "Halves share no": self.options.get("group", "speaker"),
+                **({"Compared with bona fide speech of the same": match} if match else {}),
+            },
+        )
+
     @target(absent=NO_FINGERPRINTS)
     def fingerprints(self) -> list[Product]:
         """All that is made of fingerprints."""
-        nearest = [
-            self.nearest_fingerprints(s.system, int(s.seed), s.corpus, s.split).product(
-                self.layout.nearest_fingerprints(s, part)
-            )
-            for s in self.tests
-            for part in ("nearest", "confusion")
-        ]
+        nearest = [self._nearest(s, part) for s in self.tests for part in ("nearest", "confusion")]
         return [*self.parts.values(), *nearest]

@@ -8,8 +8,9 @@ from spoofscope.errors import ConfigError
 from spoofscope.identity import hash8
 from spoofscope.layout import Scoring
 from spoofscope.plan.augmentation import Augmentation
-from spoofscope.plan.jobs import Context, Product, Stage, Work, rule
+from spoofscope.plan.jobs import Context, Product, Stage
 from spoofscope.plan.layers import family_name
+from spoofscope.plan.materials import Material, material
 from spoofscope.plan.scoring import Scores
 from spoofscope.study import MOST_SHOWN, Config, Study
 
@@ -184,54 +185,50 @@ class Generators(Stage):
                 {
                     "seed": seed,
                     "threshold": self._threshold(system, seed),
-                    "scores": {s.trials: self.layout.scores(s) for s in scorings},
+                    "scores": {s.trials: self._scoring.of(s) for s in scorings},
                 }
             )
         return list(described.values())
 
-    @rule(absent=NO_GENERATORS, when=lambda self: self.scores)
-    def table_generator_matrix(self) -> Work:
-        """Hold every detector against every generator."""
+    @material(absent=NO_GENERATORS, when=lambda self: self.scores)
+    def generator_scores(self) -> Material:
+        """The scores that are held against generators, and what their systems were trained on."""
         chosen_on = self._chosen_on
-        described = self._described()
-        training = {
-            source["manifest"]
-            for entry in described
-            for kind in ("train", "dev")
-            for source in entry[kind] or []
-        }
-        sets = [*self._sets, *([(chosen_on["corpus"], chosen_on["split"])] if chosen_on else [])]
-        thresholds = [self._threshold(system, seed) for _, system, seed in self.systems]
-        return Work(
-            inputs={
-                "manifests": sorted(training | set(self._data.manifests_of(sets))),
-                "scores": self.scores,
-                "thresholds": list(dict.fromkeys(path for path in thresholds if path)),
-            },
-            settings={
-                "systems": described,
+        return Material(
+            {
+                "systems": self._described(),
                 "sets": [
                     {
                         "corpus": entry["corpus"],
                         "split": entry["split"],
                         "match": entry.get("match"),
-                        "manifest": self.layout.manifest(entry["corpus"]),
+                        "manifest": self._data.manifest(entry["corpus"]),
                         "data": self._data_of(entry["corpus"]),
                     }
                     for entry in self._options["trials"]
                 ],
-                "bootstrap": self._scoring.bootstrap(),
-                "threshold": chosen_on
+                "chosen_on": chosen_on
                 and {
-                    "manifest": self.layout.manifest(chosen_on["corpus"]),
+                    "manifest": self._data.manifest(chosen_on["corpus"]),
                     "split": chosen_on["split"],
                 },
+                **self._scoring.bootstrap(),
             },
+            self.about,
         )
 
     @cached_property
-    def drawn(self) -> list[Product]:
-        """The table that the figure draws; none where it has more rows than a figure can show."""
-        if not 0 < len(self.names) <= MOST_SHOWN:
-            return []
-        return [self.table_generator_matrix().product(self.layout.table("generator_matrix"))]
+    def about(self) -> dict[str, list[str]]:
+        """What captions say about the sets."""
+        return {
+            "Tested on": [
+                f"{entry['corpus']} ({entry['split']})"
+                + (f", bona fide clips of the same {entry['match']}" if entry.get("match") else "")
+                for entry in self._options["trials"]
+            ]
+        }
+
+    @cached_property
+    def drawn(self) -> bool:
+        """Whether a figure can show all of them."""
+        return bool(self.scores) and len(self.names) <= MOST_SHOWN

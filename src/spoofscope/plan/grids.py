@@ -1,4 +1,4 @@
-"""What comes out of a grid: a table per point, and a table and a figure of all."""
+"""What comes out of a grid: a table per point, of which a table and a figure of all are made."""
 
 import functools
 from collections.abc import Mapping
@@ -7,7 +7,8 @@ from spoofscope.errors import ConfigError
 from spoofscope.grids import Point
 from spoofscope.layout import Scoring
 from spoofscope.options import nearest
-from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
+from spoofscope.plan.jobs import Context, Product, Stage, Work, rule
+from spoofscope.plan.materials import Material, material
 from spoofscope.plan.scoring import Scores
 from spoofscope.plan.training import Training
 
@@ -65,7 +66,8 @@ class Grids(Stage):
             }
         )
 
-    def _points(self, grid: str) -> list[Product]:
+    def points(self, grid: str) -> list[Product]:
+        """The table of each point."""
         return [
             self.grid_point(grid, place).product(self.layout.grid_point(grid, place))
             for place in self.places(grid)
@@ -84,57 +86,23 @@ class Grids(Stage):
             for source in self.study.dev_sources(entry)
         )
 
-    @rule()
-    def grid_table(self, grid: str) -> Work:
-        """Gather the points of a grid."""
-        return Work(
-            inputs={"points": self._points(grid)},
-            settings={
+    @material(absent=NO_GRIDS, over=lambda self: self.study.grids)
+    def grid_points(self, grid: str) -> Material:
+        """All points of a grid."""
+        points = self.study.grids[grid].points
+        return Material(
+            {
+                # The order of the labels, and so of the columns, is that of the study file.
+                "axes": list(self.study.grids[grid].axes),
                 "points": [
                     {
                         "entry": point.entry,
                         "labels": point.labels,
                         "dev": self._selection_data(point.entry),
                     }
-                    for point in self.study.grids[grid].points
+                    for point in points
                 ],
-                # The order of the labels, and so of the columns, is that of the study file.
-                "axes": list(self.study.grids[grid].axes),
+                "tables": self.points(grid),
             },
+            {"Points": str(len(points))},
         )
-
-    def table(self, grid: str) -> Product:
-        """The table of a grid."""
-        return self.grid_table(grid).product(self.layout.table(f"grid_{grid}"))
-
-    @rule()
-    def grid_figure(self, grid: str) -> Work:
-        """Draw a grid."""
-        points = self.study.grids[grid].points
-        return Work(
-            inputs={"table": self.table(grid)},
-            settings={
-                "axes": [
-                    [axis, list(dict.fromkeys(point.labels[axis] for point in points))]
-                    for axis in self.study.grids[grid].axes
-                ],
-                "grid": grid,
-            },
-        )
-
-    def figure(self, grid: str) -> list[Product]:
-        """The files of the figure of a grid."""
-        job = self.grid_figure(grid)
-        return [
-            job.product(self.layout.figure(f"grid_{grid}", suffix))
-            for suffix in ("pdf", "png", "tsv")
-        ]
-
-    @target(absent=NO_GRIDS)
-    def grids(self) -> list[Product]:
-        """Every point, table and figure of every grid."""
-        return [
-            path
-            for grid in self.study.grids
-            for path in (*self._points(grid), self.table(grid), *self.figure(grid))
-        ]

@@ -101,13 +101,19 @@ class OutsideFiles:
         return hash8(self._outside.files(self._paths))
 
 
+def script_of(rule: str) -> str:
+    """The script of a rule, which has its name; all figures share one, and so do all tables."""
+    kind = rule.partition("_")[0]
+    return kind if kind in ("figure", "table") else rule
+
+
 class Code:
     """The code behind jobs.
 
     sources: code digest to the files behind it, of all digests taken until now.
 
     Args:
-        scripts: the folder with one script per rule.
+        scripts: the folder with one script per rule, see :func:`script_of`.
         templates: the folder with the templates of pages.
     """
 
@@ -121,7 +127,7 @@ class Code:
         """Digest of the code behind a rule's script and the modules that it finds by name."""
         key = (rule, tuple(modules), tuple(templates))
         if key not in self._digests:
-            script = self._scripts / f"{rule}.py"
+            script = self._scripts / f"{script_of(rule)}.py"
             files = [self._templates / name for name in key[2]]
             digest = code_digest(script, key[1], files=files)
             self.sources[digest] = code_closure(script, key[1], files=files)
@@ -154,6 +160,22 @@ class Stage:
         Raises:
             ConfigError: the message names the place in the study file.
         """
+
+    def rules(self) -> "dict[str, Rule[...]]":
+        """Its rules by name, in the order of its class."""
+        return {
+            name: getattr(self, name)
+            for name, declared in vars(type(self)).items()
+            if isinstance(declared, _RuleOf)
+        }
+
+    def targets(self) -> "dict[str, Target]":
+        """Its targets by name, in the order of its class."""
+        return {
+            name: getattr(self, name)
+            for name, declared in vars(type(self)).items()
+            if isinstance(declared, _TargetOf)
+        }
 
     def refusal(self, absent: str) -> str:
         """The sentence for somebody who asks for what the study has nothing for."""
@@ -214,6 +236,12 @@ class Job:
         return Product(path, self)
 
 
+def wildcards_of(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The arguments of a method besides `self`, which are the wildcards of its rule."""
+    code = function.__code__
+    return code.co_varnames[1 : code.co_argcount]
+
+
 class Rule(Generic[P]):
     """The jobs of one rule, in one study. Called with the values of its wildcards it gives a job.
 
@@ -225,12 +253,12 @@ class Rule(Generic[P]):
         name: str,
         stage: Stage,
         function: Callable[..., Work],
+        wildcards: tuple[str, ...],
         absent: str,
         when: Callable[[Any], object] | None,
     ) -> None:
         self.name = name
-        code = function.__code__
-        self.wildcards: tuple[str, ...] = code.co_varnames[1 : code.co_argcount]
+        self.wildcards = wildcards
         self._stage = stage
         self._function = function
         self._absent = absent
@@ -307,7 +335,8 @@ class _RuleOf(Generic[S, P]):
         if stage is None:
             return self
         # From now on found in the stage itself.
-        bound: Rule[P] = Rule(self._name, stage, self.function, self._absent, self._when)
+        names = wildcards_of(self.function)
+        bound: Rule[P] = Rule(self._name, stage, self.function, names, self._absent, self._when)
         stage.__dict__[self._name] = bound
         return bound
 
@@ -394,21 +423,3 @@ def target(absent: str = "") -> Callable[[Callable[[S], list[Product]]], _Target
         return _TargetOf(function, absent)
 
     return declared
-
-
-def rules_of(stage: Stage) -> dict[str, Rule[...]]:
-    """The rules of a stage by name, in the order of its class."""
-    return {
-        name: getattr(stage, name)
-        for name, declared in vars(type(stage)).items()
-        if isinstance(declared, _RuleOf)
-    }
-
-
-def targets_of(stage: Stage) -> dict[str, Target]:
-    """The targets of a stage by name, in the order of its class."""
-    return {
-        name: getattr(stage, name)
-        for name, declared in vars(type(stage)).items()
-        if isinstance(declared, _TargetOf)
-    }

@@ -4,7 +4,6 @@ import copy
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from spoofscope.errors import ConfigError
 from spoofscope.identity import hash8
@@ -12,6 +11,7 @@ from spoofscope.layout import Scoring
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.features import Features
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
+from spoofscope.plan.materials import Material, material
 from spoofscope.plan.modules import component_modules
 from spoofscope.plan.scoring import Scores
 from spoofscope.plan.training import Training
@@ -136,22 +136,29 @@ class Layers(Stage):
         """The runs with an SSL front-end."""
         return [self.study.run(run) for run in dict.fromkeys(run for run, _ in self.mixing)]
 
-    def described_ssl(self) -> list[Config]:
-        """Which backbone, and how much of it, every SSL detector reads."""
-        described = []
+    def _reading(self) -> list[str]:
+        """Which backbone, and how much of it, every SSL detector reads, for captions."""
+        words = []
         for run in self.ssl_runs:
             frontend = run.settings["frontend"]
             backbone = frontend["backbone"]
             # A detector that brings all weights itself has no folder.
-            place = backbone.get("folder", backbone["family"])
-            described.append(
-                {
-                    "detector": run.detector,
-                    "backbone": Path(place).name,
-                    "n_layers": frontend.get("n_layers"),
-                }
+            place = Path(backbone.get("folder", backbone["family"])).name
+            n_layers = frontend.get("n_layers")
+            words.append(
+                f"{run.detector}: {place}" + (f", {n_layers} layers of it" if n_layers else "")
             )
-        return described
+        return words
+
+    @material(absent=NO_LAYERS, when=lambda self: self.mixing)
+    def layer_mixes(self) -> Material:
+        """The learned mix of every detector that has one."""
+        mixing = {run for run, _ in self.mixing}
+        systems = [system for system in self._scoring.systems if system["id"] in mixing]
+        return Material(
+            {"systems": systems, "layers": self.mixes},
+            {"Detectors and their backbones": self._reading()},
+        )
 
     def _found_curves(self) -> dict[str, list[Run]]:
         families: dict[str, list[Run]] = {}
@@ -178,10 +185,6 @@ class Layers(Stage):
             name: [self.study.run_of(d) for d in detectors] for name, detectors in named.items()
         }
 
-    def curve_members(self) -> dict[str, list[str]]:
-        """Name to the run ids of every depth curve."""
-        return {name: [run.id for run in runs] for name, runs in self.curves.items()}
-
     @staticmethod
     def _known_depth(run: Run) -> int | None:
         """How many layers a run keeps; None for all that a backbone has whose folder tells."""
@@ -190,20 +193,12 @@ class Layers(Stage):
         depth: int | None = frontend.get("n_layers") or stored.get("num_hidden_layers")
         return depth
 
-    def depth_points(self) -> dict[str, list[Config]]:
-        """What the figure of depth curves has to know of each run."""
-        return {
-            name: [
-                {
-                    "detector": run.detector,
-                    "run": run.id,
-                    "n_layers": self._known_depth(run),
-                    "backbone": run.settings["frontend"]["backbone"].get("folder"),
-                }
-                for run in runs
-            ]
-            for name, runs in self.curves.items()
-        }
+    def _depth_config(self, run: Run) -> Product | None:
+        """What tells how many layers a detector has that keeps all; None where it is known."""
+        if self._known_depth(run) is not None:
+            return None
+        files = self._features.of_backbone(run.settings["frontend"], ("config.json",))
+        return files[0] if files else None
 
     def _tested(self, runs: Iterable[Run]) -> list[Product]:
         """The error rates of all that runs are evaluated on."""
@@ -220,19 +215,33 @@ class Layers(Stage):
         return list({run.id: run for runs in self.curves.values() for run in runs}.values())
 
     @cached_property
-    def depth_metrics(self) -> list[Product]:
-        """The error rates of every run that is on a depth curve."""
+    def _depth_metrics(self) -> list[Product]:
         return self._tested(self._depth_runs)
 
-    def depth_backbones(self) -> list[Product]:
-        """Configurations that tell how many layers those detectors have that keep all."""
-        products = {
-            product
-            for run in self._depth_runs
-            if self._known_depth(run) is None
-            for product in self._features.of_backbone(run.settings["frontend"], ("config.json",))
+    @material(absent=NO_CURVES, when=lambda self: self._depth_metrics)
+    def depth_curves(self) -> Material:
+        """The error rates of detectors that keep more or fewer layers."""
+        curves = {
+            name: [
+                {
+                    "detector": run.detector,
+                    "run": run.id,
+                    "n_layers": self._known_depth(run),
+                    "config": self._depth_config(run),
+                }
+                for run in runs
+            ]
+            for name, runs in self.curves.items()
         }
-        return sorted(products)
+        return Material(
+            {"curves": curves, "metrics": self._depth_metrics},
+            {
+                "Curves": [
+                    f"{name}: {', '.join(run.detector for run in runs)}"
+                    for name, runs in self.curves.items()
+                ]
+            },
+        )
 
     # --- probes ----------------------------------------------------------------------------
 
@@ -357,12 +366,19 @@ class Layers(Stage):
         """The error rates of every probe."""
         return [self.probe_layers(probe).product(self.layout.probe(probe)) for probe in self.probes]
 
-    def described_probes(self) -> dict[str, list[Any]]:
-        """What captions say about every probe: its front-end and what it was trained on."""
-        return {
-            name: [entry["frontend"], [source["corpus"] for source in entry["data"]]]
+    @material(absent=NO_PROBES, when=lambda self: self.probes)
+    def probed_layers(self) -> Material:
+        """The error rates of every probe."""
+        probes = [
+            f"{name} of the front-end {entry['frontend']}, trained on "
+            + ", ".join(source["corpus"] for source in entry["data"])
             for name, entry in self.probes.items()
-        }
+        ]
+        conditions = self._scoring.conditions
+        return Material(
+            {"probes": self.probe_tables},
+            {"Probes": probes, **({"Conditions": conditions} if conditions else {})},
+        )
 
     # --- costs -----------------------------------------------------------------------------
 
@@ -407,9 +423,14 @@ class Layers(Stage):
         """The table of costs, where they are measured."""
         return [self.layer_costs().product(self.layout.layer_costs())] if self.measured else []
 
-    def measured_metrics(self) -> list[Product]:
-        """The error rates of the detectors whose costs are measured."""
-        return self._tested(self.measured)
+    @material(absent=NO_COSTS, when=lambda self: self.measured)
+    def measured_costs(self) -> Material:
+        """The costs and the error rates of the detectors that are measured."""
+        curves = {name: [run.id for run in runs] for name, runs in self.curves.items()}
+        return Material(
+            {"curves": curves, "metrics": self._tested(self.measured), "costs": self.costs[0]},
+            {"Measured": [run.detector for run in self.measured]},
+        )
 
     @target(absent=NO_LAYERS)
     def layers(self) -> list[Product]:

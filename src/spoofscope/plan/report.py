@@ -1,4 +1,4 @@
-"""All tables, the report, and the research object: everything that the study made."""
+"""The report, and the research object: everything that the study made."""
 
 import json
 from collections.abc import Callable
@@ -14,10 +14,10 @@ from spoofscope.plan.corpora import Corpora
 from spoofscope.plan.disagreements import Disagreements
 from spoofscope.plan.figures import Figures
 from spoofscope.plan.fingerprints import Fingerprints
-from spoofscope.plan.generators import Generators
-from spoofscope.plan.grids import Grids
-from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, rules_of, target
+from spoofscope.plan.jobs import Context, Product, Stage, Work, rule
+from spoofscope.plan.materials import Material
 from spoofscope.plan.scoring import Scores
+from spoofscope.plan.tables import Tables
 from spoofscope.study import Config
 
 
@@ -31,12 +31,11 @@ class Report(Stage):
         data: Augmentation,
         scoring: Scores,
         comparisons: Comparisons,
-        generators: Generators,
         disagreements: Disagreements,
         attribution: Attribution,
         fingerprints: Fingerprints,
         artefacts: Artefacts,
-        grids: Grids,
+        tables: Tables,
         figures: Figures,
         everything: Callable[[], list[Product]],
     ) -> None:
@@ -45,25 +44,13 @@ class Report(Stage):
         self._data = data
         self._scoring = scoring
         self._comparisons = comparisons
-        self._generators = generators
         self._disagreements = disagreements
         self._attribution = attribution
         self._fingerprints = fingerprints
         self._artefacts = artefacts
-        self._grids = grids
+        self._tables = tables
         self._figures = figures
         self._everything = everything
-
-    @target()
-    def tables(self) -> list[Product]:
-        """Every table that the study has."""
-        rules = {**rules_of(self._comparisons), **rules_of(self._generators)}
-        drawn = [
-            made().product(self.layout.table(name.removeprefix("table_")))
-            for name, made in rules.items()
-            if name.startswith("table_") and made.lacking() is None
-        ]
-        return drawn + [self._grids.table(grid) for grid in self.study.grids]
 
     def _chosen_on(self) -> dict[str, list[Config]]:
         """Name to the data that its threshold is chosen on, of every detector and fusion for which
@@ -77,40 +64,67 @@ class Report(Stage):
             chosen[name] = [dict(entry["fit"])]
         return chosen
 
+    def _explained(self) -> list[Config]:
+        """The tables about the explanations of every detector."""
+        attribution = self._attribution
+        localisations = dict(zip(attribution.explained, attribution.localisations, strict=False))
+        return [
+            {
+                "run": run,
+                "summary": attribution.of(run, seed, "summary.tsv"),
+                "checks": checks,
+                "localisation": localisations.get((run, seed)),
+            }
+            for (run, seed), checks in zip(attribution.explained, attribution.checks, strict=True)
+        ]
+
+    def _read(self) -> Material:
+        """What the page is made of."""
+        attribution, grids = self._attribution, self.study.grids
+        averages = zip(attribution.averaged, attribution.averages("summary.tsv"), strict=True)
+        rates = zip(self._artefacts.sets, self._artefacts.rates, strict=True)
+        corpora = [*self.study.corpora, *self.study.copies]
+        return Material(
+            {
+                "config": self.study.config,
+                "systems": self._scoring.systems,
+                "runs": self._comparisons.described_runs(),
+                "dev": self._chosen_on(),
+                "cluster": self._scoring.bootstrap()["cluster"],
+                "manifests": {corpus: self._data.manifest(corpus) for corpus in corpora},
+                "audits": dict(zip(self.study.corpora, self._corpora.audits.products, strict=True)),
+                "tables": {
+                    name: self._tables.known(name)
+                    for name in ("headline", "comparisons", "breakdowns", "generator_matrix")
+                },
+                "grids": [{"name": grid, "table": self._tables.of("grid", grid)} for grid in grids],
+                "figures": self._figures.described,
+                "explained": self._explained(),
+                "averages": [{"run": s.system, "summary": path} for s, path in averages],
+                "artefacts": [
+                    {"trials": f"{corpus}.{split}", "rates": path}
+                    for (corpus, split), path in rates
+                ],
+                "disagreements": self._disagreements.described,
+                "fingerprints": {
+                    "parts": self._fingerprints.read_parts,
+                    "nearest": self._fingerprints.described_tests(),
+                },
+            }
+        )
+
     @rule()
     def report(self) -> Work:
         """Write the page."""
-        figures = self._figures.figures.products
+        read = self._read()
+        figures = [path for path in self._figures.figures.products if not path.endswith(".pdf")]
         return Work(
             inputs={
-                "artefacts": self._artefacts.rates,
-                "averages": self._attribution.averages("summary.tsv"),
-                "attributions": self._attribution.files("summary.tsv"),
-                "audits": self._corpora.audits.products,
-                "checks": self._attribution.checks,
-                "disagreements": self._disagreements.disagreements.products,
-                "figures": [path for path in figures if path.endswith((".png", ".tsv"))],
-                "fingerprints": self._fingerprints.fingerprints.products,
-                "localisation": self._attribution.localisations,
-                "manifests": self._data.manifests.products,
-                "metrics": self._scoring.metrics.products,
-                "tables": self.tables.products,
+                "read": read.products,
+                # It leads to all of them.
+                "linked": [*figures, *self._tables.tables.products],
             },
-            settings={
-                "config": self.study.config,
-                "figures": self._figures.names,
-                "grids": list(self.study.grids),
-                "root": self.layout.root,
-                "systems": self._scoring.systems,
-                "runs": self._comparisons.described_runs(),
-                "disagreements": self._disagreements.described(),
-                "fingerprints": {
-                    "parts": self._fingerprints.parts,
-                    "nearest": self._fingerprints.described_tests(),
-                },
-                "dev": self._chosen_on(),
-                "cluster": self._scoring.bootstrap()["cluster"],
-            },
+            settings={"given": read.given},
             templates=["report.html.j2"],
         )
 

@@ -10,6 +10,7 @@ from spoofscope.options import check_resamples
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.features import Features
 from spoofscope.plan.jobs import Context, Job, Product, Stage, Work, rule, target
+from spoofscope.plan.materials import Material, material
 from spoofscope.plan.modules import component_modules
 from spoofscope.plan.training import Training
 from spoofscope.study import Config, Study
@@ -40,6 +41,12 @@ def _check_fusion(study: Study, name: str, fit: Config) -> None:
     study.references.check_scored(fit, f"{where}.fit", name)
     if fit["split"] == "eval":
         raise ConfigError(f"{where}.fit.split: a fusion is not fitted on eval, where it is judged")
+
+
+NO_SHOWN = (
+    "no system is scored on an eval split, or there are more than a figure can show (name some, "
+    "key `figures.systems`)"
+)
 
 
 class Scores(Stage):
@@ -328,3 +335,77 @@ class Scores(Stage):
         """What `systems` has of those that a section names."""
         described = {(system["id"], system["seed"]): system for system in self.systems}
         return [described[chosen] for chosen in self.study.chosen(section)]
+
+    # --- what figures and tables are made of -----------------------------------------------
+
+    def scored(self, scorings: Iterable[Scoring], thresholds: bool = False) -> list[Config]:
+        """Score files for drawings: whose they are (id, seed, name, kind), of which trials (corpus,
+        split), the file (`scores`) and its trials (`manifest`); with `thresholds` also what knows
+        the system's threshold and calibration (`detector`, null where that is not known).
+        """
+        described = {(system["id"], system["seed"]): system for system in self.systems}
+        return [
+            {
+                **{key: described[scoring.owner][key] for key in ("id", "seed", "name", "kind")},
+                "corpus": scoring.corpus,
+                "split": scoring.split,
+                "scores": self.of(scoring),
+                "manifest": self._data.manifest(scoring.corpus),
+                **({"detector": self.threshold(*scoring.owner)} if thresholds else {}),
+            }
+            for scoring in scorings
+        ]
+
+    @cached_property
+    def shown_systems(self) -> list[Config]:
+        """What `systems` has of those that figures show."""
+        shown = set(self.study.shown())
+        return [system for system in self.systems if (system["id"], system["seed"]) in shown]
+
+    @cached_property
+    def resampled_by(self) -> str:
+        """What intervals are bootstrapped over, in words."""
+        cluster = self.bootstrap()["cluster"]
+        return "speaker where speakers are known" if cluster is None else str(cluster)
+
+    @cached_property
+    def _about_shown(self) -> dict[str, list[str]]:
+        return {
+            "Evaluation sets": words_of((s.corpus, s.split) for s in self.shown_scorings),
+            "Systems": names_of(self.shown_systems),
+        }
+
+    @material(absent=NO_SHOWN, when=lambda self: self.shown_scorings)
+    def shown_scores(self) -> Material:
+        """The eval scores of the systems that figures show."""
+        return Material({"scored": self.scored(self.shown_scorings)}, self._about_shown)
+
+    @material(absent=NO_SHOWN, when=lambda self: self.shown_scorings)
+    def shown_decisions(self) -> Material:
+        """These scores, and the thresholds of the systems."""
+        scored = self.scored(self.shown_scorings, thresholds=True)
+        return Material({"scored": scored}, self._about_shown)
+
+    @material(absent=NO_SHOWN, when=lambda self: self.shown_scorings)
+    def shown_metrics(self) -> Material:
+        """The error rates of the systems that figures show."""
+        trained = {s["name"]: s["trained_on"] for s in self.shown_systems}
+        return Material(
+            {"systems": self.shown_systems, "metrics": self.metrics_of(self.shown_scorings)},
+            {
+                **self._about_shown,
+                "Trained on": [f"{name}: {', '.join(data)}" for name, data in trained.items()],
+                **({"Conditions": self.conditions} if self.conditions else {}),
+                "Resampled by": self.resampled_by,
+            },
+        )
+
+
+def words_of(sets: Iterable[tuple[str, str]]) -> list[str]:
+    """Each (corpus, split) once, for captions."""
+    return list(dict.fromkeys(f"{corpus} ({split})" for corpus, split in sets))
+
+
+def names_of(systems: Iterable[Config]) -> list[str]:
+    """Each name once, for captions."""
+    return list(dict.fromkeys(system["name"] for system in systems))

@@ -18,10 +18,12 @@ from spoofscope.plan.figures import Figures
 from spoofscope.plan.fingerprints import Fingerprints
 from spoofscope.plan.generators import Generators
 from spoofscope.plan.grids import Grids
-from spoofscope.plan.jobs import Context, Product, Rule, Stage, Target, rules_of, targets_of
+from spoofscope.plan.jobs import Context, Product, Rule, Stage, Target
 from spoofscope.plan.layers import Layers
+from spoofscope.plan.materials import offers_of
 from spoofscope.plan.report import Report
 from spoofscope.plan.scoring import Scores
+from spoofscope.plan.tables import Tables
 from spoofscope.plan.training import Training
 from spoofscope.study import MINI, Study
 from spoofscope.study.reading import located, merged, read_config
@@ -40,6 +42,7 @@ STAGES: tuple[type[Stage], ...] = (
     Comparisons,
     Generators,
     Grids,
+    Tables,
     Figures,
     Report,
 )
@@ -125,47 +128,44 @@ class Plan:
         self.comparisons = Comparisons(context, data, scoring)
         self.generators = Generators(context, data, scoring)
         self.grids = Grids(context, training, scoring)
-        self.figures = Figures(
-            context,
-            data,
-            scoring,
-            self.comparisons,
-            self.generators,
-            self.disagreements,
-            self.attribution,
-            self.layers,
-            self.fingerprints,
-            self.artefacts,
-            self.grids,
-        )
+        offers = offers_of(self._own_stages())
+        self.tables = Tables(context, self.comparisons, self.generators, offers)
+        self.figures = Figures(context, self.grids, self.tables, offers | offers_of([self.tables]))
         self.report = Report(
             context,
             self.corpora,
             data,
             scoring,
             self.comparisons,
-            self.generators,
             self.disagreements,
             self.attribution,
             self.fingerprints,
             self.artefacts,
-            self.grids,
+            self.tables,
             self.figures,
             self.results,
         )
-        self.stages: tuple[Stage, ...] = tuple(
-            stage for stage in vars(self).values() if isinstance(stage, Stage)
-        )
+        self.stages = self._own_stages()
+
+    def _own_stages(self) -> tuple[Stage, ...]:
+        return tuple(stage for stage in vars(self).values() if isinstance(stage, Stage))
 
     @cached_property
     def rules(self) -> dict[str, Rule[...]]:
         """Name to rule, of all that make something."""
-        return {name: made for stage in self.stages for name, made in rules_of(stage).items()}
+        return {name: made for stage in self.stages for name, made in stage.rules().items()}
 
     @cached_property
     def targets(self) -> dict[str, Target]:
         """Name to target, of all stages."""
-        return {name: found for stage in self.stages for name, found in targets_of(stage).items()}
+        return {name: found for stage in self.stages for name, found in stage.targets().items()}
+
+    @property
+    def exhibited(self) -> dict[str, str]:
+        """Name to what it shows, of the rules of all figures and tables."""
+        figures = {f"figure_{name}": record.shows for name, record in self.figures.records.items()}
+        tables = {f"table_{name}": record.shows for name, record in self.tables.records.items()}
+        return figures | tables
 
     def results(self) -> list[Product]:
         """What the targets make. Kept features are no result: a study may do without them."""

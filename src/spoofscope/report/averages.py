@@ -1,7 +1,6 @@
 """What the report says about averaged attributions: how many windows, and how complete."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -15,14 +14,20 @@ _SUMMARY: dict[str, pl.DataType] = {
 }
 
 
-def averaged_runs(summaries: Sequence[str]) -> list[dict[str, Any]]:
-    """For each run its id (`run`), and a row for bona fide, spoof and both (`groups`)."""
+def averaged_runs(averages: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+    """For each run its id (`run`), and a row for bona fide, spoof and both (`groups`).
+
+    Args:
+        averages: run, and the path of its summary.
+    """
     return [
         {
-            "run": Path(path).parents[1].name,
+            "run": average["run"],
             "groups": list(
-                read_table(path, _SUMMARY).filter(pl.col("group") != "attack").iter_rows(named=True)
+                read_table(average["summary"], _SUMMARY)
+                .filter(pl.col("group") != "attack")
+                .iter_rows(named=True)
             ),
         }
-        for path in summaries
+        for average in averages
     ]

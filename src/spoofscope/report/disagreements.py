@@ -21,12 +21,12 @@ MOST_PLAYED = 10
 """Clips per list that the page plays; it is handed on as one file."""
 
 
-def disagreement_sections(entries: Sequence[Mapping[str, Any]], root: str) -> list[dict[str, Any]]:
+def disagreement_sections(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """For each entry its counts, and players for its first exported clips.
 
     Args:
-        entries: name, right and wrong (id, seed, name), corpus and split of each.
-        root: folder of the study's results.
+        entries: name, right and wrong (id, seed, name), corpus, split, list (of its clips) and
+            counts (a table) of each.
 
     Returns:
         The entries with `counts` (rows of the table), `listed` (how many clips), `exported` (how
@@ -37,8 +37,7 @@ def disagreement_sections(entries: Sequence[Mapping[str, Any]], root: str) -> li
     """
     sections = []
     for entry in entries:
-        stem = f"{root}/disagreements/{entry['name']}"
-        listed = read_table(f"{stem}.tsv", _LISTED)
+        listed = read_table(entry["list"], _LISTED)
         exported = listed.filter(pl.col("audio") != NO_AUDIO)
         clips = [
             Clip(row["audio"], _caption(i, row, entry))
@@ -48,12 +47,12 @@ def disagreement_sections(entries: Sequence[Mapping[str, Any]], root: str) -> li
             players = audio_players(clips)
         except AudioError as error:
             raise AudioError(
-                f"{error}; delete {stem}.tsv, and the next run exports its clips again"
+                f"{error}; delete {entry['list']}, and the next run exports its clips again"
             ) from error
         sections.append(
             {
                 **entry,
-                "counts": list(read_counts(f"{stem}.counts.tsv").values()),
+                "counts": list(read_counts(entry["counts"]).values()),
                 "listed": listed.height,
                 "exported": exported.height,
                 "players": players,

@@ -35,7 +35,7 @@ def fingerprint_section(
 
     Args:
         parts: `sounds.tsv` and `stability.tsv`, by these names; empty without the section.
-        nearest: detector, corpus, split and path (of the table of confusions) of every test of a
+        nearest: detector, corpus, split and table (of confusions) of every test of a
             detector with the back-end `fingerprint`.
 
     Raises:
@@ -91,7 +91,7 @@ def _agreement(path: str) -> list[dict[str, Any]]:
 
 def _confusion(entry: Mapping[str, str]) -> dict[str, Any]:
     """Per source the share of its clips whose nearest fingerprint is its own, and the commonest."""
-    table = read_table(entry["path"], _CONFUSION)
+    table = read_table(entry["table"], _CONFUSION)
     accuracy = table["balanced_accuracy"][0]
     rows = []
     for (source,), of_source in table.group_by("source", maintain_order=True):

@@ -6,8 +6,22 @@ from typing import Any
 
 import polars as pl
 
+from spoofscope.exhibits import Table
 from spoofscope.names import MACRO, POOLED
 from spoofscope.summaries.inputs import read_metrics
+from spoofscope.tables import write_table
+
+TABLE = Table(
+    title="Breakdowns",
+    shows="Macro average and worst level of every condition, per system and eval set.",
+    caption=(
+        "For every condition the mean equal error rate over its levels, and the level with the "
+        "highest one, with its interval and its trials. small_levels have fewer than 50 trials of "
+        "a class, without_eer lack one."
+    ),
+    needs="metrics_by_condition",
+    place=40,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -34,6 +48,16 @@ SCHEMA: dict[str, pl.DataType] = {
     "without_eer": pl.String(),
     "without_interval": pl.String(),
 }
+
+
+def make(
+    systems: Sequence[Mapping[str, Any]],
+    metrics: Sequence[str],
+    conditions: Sequence[str],
+    outputs: Mapping[str, str],
+) -> None:
+    """Write the table, see :func:`breakdowns`."""
+    write_table(outputs["table"], breakdowns(systems, metrics, conditions))
 
 
 def breakdowns(

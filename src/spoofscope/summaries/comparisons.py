@@ -6,8 +6,24 @@ from typing import Any
 import polars as pl
 
 from spoofscope.errors import ConfigError
+from spoofscope.exhibits import Table
 from spoofscope.metrics.paired import ALPHA, SCHEMA, compare
-from spoofscope.tables import LABELS, read_manifest, read_scores, read_table
+from spoofscope.summaries.inputs import sets_of
+from spoofscope.tables import LABELS, read_manifest, read_scores, read_table, write_table
+
+TABLE = Table(
+    title="Which detectors differ",
+    shows="Paired bootstrap of the error rates of every two systems, with Holm's correction.",
+    caption=(
+        "Every two systems on the same resampled trials, the first minus the second: where the "
+        "difference is negative, the first is better. A p_holm below 0.05 is significant after "
+        "Holm's correction over the pairs of a set; a larger one is no proof of equality, and "
+        "where p_smallest is 0.05 or more none can be significant. The intervals are those of 95 "
+        "%."
+    ),
+    needs="compared_scores",
+    place=30,
+)
 
 # Empty where so few trials or clusters carry no interval and no p.
 _OPTIONAL = ("ci_low", "ci_high", "p", "p_holm", "p_smallest")
@@ -18,18 +34,26 @@ _COLUMNS = {
 }
 
 
-def comparisons(
-    systems: Sequence[Mapping[str, Any]],
-    root: str,
+def make(
+    scored: Sequence[Mapping[str, Any]],
+    outputs: Mapping[str, str],
+    *,
     resamples: int,
-    seed: int,
+    bootstrap_seed: int,
     cluster: str | None,
+) -> None:
+    """Write the table, see :func:`comparisons`."""
+    write_table(outputs["table"], comparisons(scored, resamples, bootstrap_seed, cluster))
+
+
+def comparisons(
+    scored: Sequence[Mapping[str, Any]], resamples: int, seed: int, cluster: str | None
 ) -> pl.DataFrame:
     """Paired comparison of all systems that are scored on a set, for each set of both classes.
 
     Args:
-        systems: id, seed, name and sets (corpus, split) of every system; names are unique.
-        root: folder of the study's results.
+        scored: of every score file the name of its system, corpus, split, `scores` (the file) and
+            `manifest`; names are unique.
         resamples, seed, cluster: as in `metrics.paired.compare`.
 
     Returns:
@@ -41,19 +65,11 @@ def comparisons(
         TableError, SpoofscopeError: as `metrics.paired.compare`.
     """
     tables = []
-    for corpus, split in dict.fromkeys(
-        tuple(pair) for system in systems for pair in system["sets"]
-    ):
-        own = [system for system in systems if [corpus, split] in system["sets"]]
-        trials = read_manifest(f"{root}/manifests/{corpus}.tsv").filter(pl.col("split") == split)
+    for (corpus, split), own in sets_of(scored).items():
+        trials = read_manifest(own[0]["manifest"]).filter(pl.col("split") == split)
         if len(own) < 2 or trials["label"].n_unique() < len(LABELS):
             continue
-        scores = {
-            system["name"]: read_scores(
-                f"{root}/scores/{system['id']}/seed{system['seed']}/{corpus}.{split}.tsv"
-            )
-            for system in own
-        }
+        scores = {entry["name"]: read_scores(entry["scores"]) for entry in own}
         table = compare(scores, trials, resamples, seed, cluster)
         tables.append(
             table.select(pl.lit(corpus).alias("corpus"), pl.lit(split).alias("split"), pl.all())

@@ -8,12 +8,50 @@ import polars as pl
 
 from spoofscope.disagreements import threshold_at_eer
 from spoofscope.errors import ConfigError
+from spoofscope.exhibits import Table
 from spoofscope.metrics import generators
 from spoofscope.names import MEAN_OF_ALL, MEAN_OF_UNSEEN
 from spoofscope.settings import stored_threshold
-from spoofscope.tables import join_scores, read_manifest, read_scores, read_table, rows_of_source
+from spoofscope.tables import (
+    join_scores,
+    read_manifest,
+    read_scores,
+    read_table,
+    rows_of_source,
+    write_table,
+)
+
+TABLE = Table(
+    title="Trained on one generator, tested on another",
+    shows="Error rates of every detector on every generator, by what it was trained on.",
+    caption=(
+        "Equal error rate of every detector on each generator (attack) against bona fide "
+        "clips: mean over training seeds, standard deviation over them (population), lowest and "
+        "highest. relation says what the detector knew: trained on, dev only (model selection and "
+        "threshold saw it), left out (kept from its training on purpose), unseen. (mean of unseen) "
+        "averages those of the last two with equal weights, (mean of all) all. accuracy, "
+        "balanced_accuracy and eer_hard are at the threshold chosen on development data; eer_hard "
+        "is the rate that published tables compute from decisions, for parity only."
+    ),
+    needs="generator_scores",
+    place=50,
+    more=("seeds",),
+)
 
 _read_manifest = functools.cache(read_manifest)
+
+
+def make(
+    systems: Sequence[Mapping[str, Any]],
+    sets: Sequence[Mapping[str, Any]],
+    chosen_on: Mapping[str, str] | None,
+    outputs: Mapping[str, str],
+    **bootstrap: Any,
+) -> None:
+    """Write the table of :func:`generator_table` (`seeds`), and its means over seeds (`table`)."""
+    rates = generator_table(systems, sets, chosen_on, **bootstrap)
+    write_table(outputs["table"], generators.over_trainings(rates))
+    write_table(outputs["seeds"], rates)
 
 
 def generator_table(

@@ -9,10 +9,25 @@ from typing import Any
 
 import polars as pl
 
+from spoofscope.exhibits import Table
 from spoofscope.names import POOLED, SELECTION
 from spoofscope.settings import read_settings
 from spoofscope.summaries.inputs import read_metrics
-from spoofscope.tables import read_table
+from spoofscope.tables import read_table, write_table
+
+TABLE = Table(
+    title="All points of a grid",
+    shows="All points of a grid, best first by the data that models were selected on.",
+    caption=(
+        "A row per point and scored set: mean over training seeds, standard deviation (columns "
+        "_sd, sample), and of the equal error rate the lowest and highest seed. Points are sorted "
+        "by dev_eer, the equal error rate on the data that their models were selected on (column "
+        "dev); best marks the lowest among points of the same development data. The trials of an "
+        "evaluation choose nothing."
+    ),
+    needs="grid_points",
+    place=60,
+)
 
 METRICS = ("eer", "min_dcf", "accuracy", "hter", "cllr", "auc")
 """What the table of a grid says of every point and scored set."""
@@ -41,6 +56,16 @@ def axis_column(axis: str) -> str:
     An axis may be called as another column is, such as "corpus".
     """
     return f"axis_{axis}"
+
+
+def make(
+    axes: Sequence[str],
+    points: Sequence[Mapping[str, Any]],
+    tables: Sequence[str],
+    outputs: Mapping[str, str],
+) -> None:
+    """Write the table of a grid, see :func:`grid_table`."""
+    write_table(outputs["table"], grid_table(axes, points, tables))
 
 
 def point_table(metrics: Sequence[str], detectors: Sequence[str]) -> pl.DataFrame:

@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from spoofscope.exhibits import Table
 from spoofscope.metrics.tables import (
     CALIBRATED_TANDEM_METRIC,
     TANDEM_METRICS,
@@ -12,6 +13,23 @@ from spoofscope.metrics.tables import (
 )
 from spoofscope.names import POOLED
 from spoofscope.summaries.inputs import read_metrics
+from spoofscope.tables import write_table
+
+TABLE = Table(
+    title="The main metrics",
+    shows=(
+        "The main metrics of every system on every scored set, with intervals and spread over "
+        "seeds."
+    ),
+    caption=(
+        "One row per system and scored set: mean over seeds with the standard deviation (columns "
+        "_sd), and the 95 % interval of the first seed (columns _low and _high), never narrower "
+        "than the exact binomial one of the class that decides the number. Of all metrics lower is "
+        "better, but for auc."
+    ),
+    needs="all_metrics",
+    place=20,
+)
 
 METRICS = (
     "eer",
@@ -28,6 +46,13 @@ METRICS = (
 )
 
 _TANDEM = (*TANDEM_METRICS, CALIBRATED_TANDEM_METRIC)
+
+
+def make(
+    systems: Sequence[Mapping[str, Any]], metrics: Sequence[str], outputs: Mapping[str, str]
+) -> None:
+    """Write the table, see :func:`headline`."""
+    write_table(outputs["table"], headline(systems, metrics))
 
 
 def headline(systems: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> pl.DataFrame:

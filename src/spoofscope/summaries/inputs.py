@@ -1,7 +1,8 @@
 """What several figures read: scores joined with trials, and metrics tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -34,6 +35,18 @@ def read_metrics(paths: Sequence[str | Path]) -> pl.DataFrame:
         for path in paths
     ]
     return pl.concat(frames)
+
+
+def sets_of(scored: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
+    """The (corpus, split) of score files, in their order, each with its files.
+
+    Args:
+        scored: what the plan says of score files, see `plan.scoring.Scores.scored`.
+    """
+    sets: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for entry in scored:
+        sets.setdefault((entry["corpus"], entry["split"]), []).append(entry)
+    return sets
 
 
 def read_scored(scores: str | Path, manifest: str | Path, split: str) -> pl.DataFrame:

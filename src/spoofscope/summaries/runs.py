@@ -5,7 +5,25 @@ from typing import Any
 
 import polars as pl
 
+from spoofscope.exhibits import Table
 from spoofscope.identity import canonical_json
+from spoofscope.tables import write_table
+
+TABLE = Table(
+    title="Which run id stands for which settings",
+    shows="Which run id stands for which settings.",
+    caption=(
+        "A run id is a detector's name and a digest of everything that determines its weights. It "
+        "names the detector's folder, and those of its scores and metrics."
+    ),
+    needs="run_settings",
+    place=10,
+)
+
+
+def make(runs: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
+    """Write the table, see :func:`runs_table`."""
+    write_table(outputs["table"], runs_table(runs))
 
 
 def runs_table(runs: Sequence[Mapping[str, Any]]) -> pl.DataFrame:

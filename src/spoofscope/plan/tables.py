@@ -1,0 +1,62 @@
+"""Which tables a study has."""
+
+from collections.abc import Mapping
+
+from spoofscope import exhibits
+from spoofscope.plan.comparisons import NO_COMPARISONS, Comparisons
+from spoofscope.plan.exhibits import Exhibits, file_name
+from spoofscope.plan.generators import NO_GENERATORS, Generators
+from spoofscope.plan.grids import NO_GRIDS
+from spoofscope.plan.jobs import Context, Product, target
+from spoofscope.plan.materials import Material, Offer, material
+
+
+class Tables(Exhibits[exhibits.Table]):
+    """One rule per table, in the order of the report. Some figures are drawn from tables."""
+
+    def __init__(
+        self,
+        context: Context,
+        comparisons: Comparisons,
+        generators: Generators,
+        offers: Mapping[str, Offer],
+    ) -> None:
+        super().__init__(context, "table", "summaries", exhibits.tables(), offers)
+        self._comparisons = comparisons
+        self._generators = generators
+
+    def of(self, name: str, *values: str) -> Product:
+        """A table."""
+        return self.job(name, *values).product(self.layout.table(file_name(name, values)))
+
+    def known(self, name: str) -> Product | None:
+        """A table; None where the study has it not."""
+        return self.of(name) if self.rules()[f"table_{name}"].lacking() is None else None
+
+    @target()
+    def tables(self) -> list[Product]:
+        """Every table that the study has."""
+        return [job.product(self.layout.table(file)) for _, file, job in self.jobs()]
+
+    @material(absent=NO_COMPARISONS, when=lambda self: self._comparisons.compared)
+    def table_of_comparisons(self) -> Material:
+        """Differences between systems in pairs."""
+        return Material({"table": self.of("comparisons")}, self._comparisons.about)
+
+    @material(absent=NO_GENERATORS, when=lambda self: self._generators.drawn)
+    def table_of_generators(self) -> Material:
+        """Detectors against generators, where there are no more than a figure can show."""
+        return Material({"table": self.of("generator_matrix")}, self._generators.about)
+
+    @material(absent=NO_GRIDS, over=lambda self: self.study.grids)
+    def table_of_grid(self, grid: str) -> Material:
+        """All points of a grid."""
+        points = self.study.grids[grid].points
+        axes = [
+            [axis, list(dict.fromkeys(point.labels[axis] for point in points))]
+            for axis in self.study.grids[grid].axes
+        ]
+        return Material(
+            {"table": self.of("grid", grid), "axes": axes},
+            {"Axes": [f"{axis} ({len(labels)} values)" for axis, labels in axes]},
+        )

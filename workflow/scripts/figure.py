@@ -1,0 +1,9 @@
+"""Draw a figure: the function `draw` of its module in `spoofscope.figures`."""
+
+from spoofscope.job import job
+
+with job(snakemake) as cfg:
+    from importlib import import_module
+
+    figure = import_module(f"spoofscope.figures.{cfg['name']}")
+    figure.draw(**cfg["given"], outputs=dict(snakemake.output.items()))
