@@ -85,7 +85,8 @@ def leaves(value: object) -> set[str]:
 def test_planning_imports_no_drawing():
     code = (
         "import sys; sys.path.insert(0, 'tests'); from planning import plan_of\n"
-        "from spoofscope.study import MINI, Study; from spoofscope.study.reading import read_config\n"
+        "from spoofscope.study import MINI, Study\n"
+        "from spoofscope.study.reading import read_config\n"
         "plan = plan_of(Study(read_config(MINI)))\n"
         "assert len(plan.figures.described) > 15\n"
         "print([m for m in ('numpy', 'polars', 'matplotlib', 'torch') if m in sys.modules])"
