@@ -30,6 +30,7 @@ FLOORS: dict[str, float] = {
     "study": 0,
     "recordings": 0,
     "settings": 0,
+    "shards": 0,
     "batches": 1,
     "components": 1,
     "selection": 1,

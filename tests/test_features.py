@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from noise_and_tones import write_corpus
 from spoofscope import audio, tables
 from spoofscope.errors import AudioError, ConfigError, DetectorError, TableError
-from spoofscope.features import FeatureReader, extract, shard_rows
+from spoofscope.features import FeatureReader, extract
 from spoofscope.frontends import registry
 from spoofscope.frontends.backbones import write_tiny_backbone
 from spoofscope.inputs import check_features, policy_of
+from spoofscope.shards.parts import shard_rows
 from spoofscope.windows import InputPolicy
 
 # Networks this small are slower with several threads than with one.

@@ -10,9 +10,10 @@ from noise_and_tones import write_corpus
 from spoofscope import audio, tables
 from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, DetectorError, TableError
-from spoofscope.features import FeatureReader, extract, shard_rows
+from spoofscope.features import FeatureReader, extract
 from spoofscope.gathering import gather_scores
 from spoofscope.scoring import score_shard
+from spoofscope.shards.parts import shard_rows
 from spoofscope.windows import InputPolicy
 
 # Networks this small are slower with several threads than with one.
@@ -116,7 +117,7 @@ def test_interrupted_shard_goes_on_and_gives_the_same_bytes(
     reader = Reader(monkeypatch)
     score_shard(detector, rows, tmp_path / "whole.tsv", tmp_path / "w0", batch_size=4)
     assert reader.count == 11
-    journal = tmp_path / "w1" / "scores.jsonl"
+    journal = tmp_path / "w1" / "journal.jsonl"
     for limit, finished in ((2, 0), (6, 4), (6, 8)):
         reader.count, reader.limit = 0, limit
         with pytest.raises(KeyboardInterrupt):
@@ -141,7 +142,7 @@ def test_group_that_was_half_written_is_computed_again_as_a_whole(
     reader.limit = 6
     with pytest.raises(KeyboardInterrupt):
         score_shard(detector, rows, tmp_path / "s.tsv", tmp_path / "w1", batch_size=4)
-    journal = tmp_path / "w1" / "scores.jsonl"
+    journal = tmp_path / "w1" / "journal.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join(lines[:3]))
     reader.count, reader.limit = 0, 10**6
@@ -157,7 +158,7 @@ def test_journal_of_another_detector_is_not_used(
     fake = [{"identity": "other"}] + [
         {"utt_id": utt_id, "window_scores": [123.0]} for utt_id in rows["utt_id"]
     ]
-    (tmp_path / "w" / "scores.jsonl").write_text("".join(json.dumps(x) + "\n" for x in fake))
+    (tmp_path / "w" / "journal.jsonl").write_text("".join(json.dumps(x) + "\n" for x in fake))
     score_shard(detector, rows, tmp_path / "s.tsv", tmp_path / "w")
     assert (tmp_path / "s.tsv").read_bytes() == (tmp_path / "whole.tsv").read_bytes()
 
@@ -172,7 +173,7 @@ def test_journal_of_other_code_or_another_manifest_is_not_used(
         work = tmp_path / code
         with pytest.raises(KeyboardInterrupt):
             score_shard(detector, rows, tmp_path / "s", work, batch_size=4, code="before")
-        assert (work / "scores.jsonl").is_file()
+        assert (work / "journal.jsonl").is_file()
         reader.limit, reader.count = 10**6, 0
         score_shard(detector, trials, tmp_path / "s.tsv", work, batch_size=4, code=code)
         assert reader.count == 11

@@ -50,42 +50,6 @@ _DTYPES: dict[str, tuple[str, type[np.floating[Any]]]] = {
 }
 
 
-def shard_rows(rows: pl.DataFrame, shard: int, n_shards: int) -> pl.DataFrame:
-    """One of `n_shards` contiguous parts of a manifest, of about equal duration.
-
-    Every row is in exactly one part, and no part is empty.
-
-    Args:
-        rows: a manifest, in its order.
-        shard: 0 to n_shards - 1.
-        n_shards: how many parts.
-
-    Raises:
-        ConfigError: there are more parts than rows, or no such part.
-    """
-    if not 0 <= shard < n_shards:
-        raise ConfigError(f"shard {shard} of {n_shards}: shards count from 0 to {n_shards - 1}")
-    if n_shards > rows.height:
-        raise ConfigError(
-            f"scatter_shards: {n_shards} shards for {rows.height} utterances; use fewer shards"
-        )
-    ends = np.cumsum(rows["duration"].to_numpy())
-    targets = ends[-1] * np.arange(1, n_shards) / n_shards
-    cuts = np.searchsorted(ends, targets * (1 - 1e-12), side="left") + 1
-    # Long clips may swallow several targets: every part still gets at least one row.
-    for i in range(len(cuts)):
-        earliest = i + 1 if i == 0 else cuts[i - 1] + 1
-        cuts[i] = min(max(cuts[i], earliest), rows.height - (len(cuts) - i))
-    bounds = [0, *cuts.tolist(), rows.height]
-    return rows.slice(bounds[shard], bounds[shard + 1] - bounds[shard])
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """Shard and number of shards for :func:`shard_rows` from a name such as `2-of-8` (1-based)."""
-    shard, _, n_shards = text.partition("-of-")
-    return int(shard) - 1, int(n_shards)
-
-
 class _Window(NamedTuple):
     utt_id: str
     number: int

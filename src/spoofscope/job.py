@@ -26,6 +26,7 @@ from spoofscope.provenance.record import code_sources, file_record, git_state, p
 from spoofscope.provenance.sidecars import Sidecars, sidecar_path, write_sidecar
 
 _notes: dict[str, Any] = {}
+_given: dict[str, Any] = {}
 
 
 def _device() -> str:
@@ -101,6 +102,13 @@ def note(**facts: Any) -> None:
     _notes.update(facts)
 
 
+def given() -> dict[str, Any]:
+    """All that decides the outputs of this job, as JSON-able values: its parameter, and the content
+    of its inputs. A journal that was begun with something else is of other work.
+    """
+    return dict(_given)
+
+
 @contextlib.contextmanager
 def job(snakemake: Any) -> Iterator[dict[str, Any]]:
     """Run a script's work and record where its outputs come from.
@@ -135,6 +143,7 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
     parameters: dict[str, Any] = snakemake.params.cfg
     first = str(snakemake.output[0])
     _notes.clear()
+    _given.clear()
     try:
         end_with_main_process()
         with claim(first, lock_folder(first)):
@@ -147,6 +156,8 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
             inputs = _input_records(
                 sorted({str(path) for path in snakemake.input if os.path.isfile(path)})
             )
+            contents = [[entry["path"], entry.get("sha256", entry["bytes"])] for entry in inputs]
+            _given.update(rule=snakemake.rule, parameters=parameters, inputs=contents)
             yield parameters
             _write_sidecar(snakemake, inputs, started, time.perf_counter() - clock)
             logger.info("done in %.1f s", time.perf_counter() - clock)

@@ -4,6 +4,7 @@ Imported while the workflow is parsed: standard library only. What takes the nam
 or seeds also takes Snakemake's wildcards in their place, such as `layout.manifest("{corpus}")`.
 """
 
+import os
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -80,6 +81,18 @@ class Layout:
         """A file of such a backbone."""
         return f"{self.backbone(backbone)}/{name}"
 
+    # --- work on many utterances -----------------------------------------------------------
+
+    def journal(self, output: str) -> str:
+        """The folder for what a job needs to go on after it was killed, by its first output."""
+        stem, _ = os.path.splitext(output)
+        return f"{self.root}/work/{stem.removeprefix(f'{self.root}/')}"
+
+    def shard(self, output: str, shard: str) -> str:
+        """What is finished of one shard of the work on an output."""
+        folder, name = os.path.split(os.path.splitext(output)[0])
+        return f"{folder}/shards/{name}-{shard}.jsonl"
+
     # --- corpora ---------------------------------------------------------------------------
 
     def manifest(self, corpus: str) -> str:
@@ -125,7 +138,7 @@ class Layout:
         return f"{self.detector(run, seed)}/{name}"
 
     def work(self, run: str, seed: int | str) -> str:
-        """The folder for what a training or a scoring needs to go on after it was killed."""
+        """The folder for what a training needs to go on after it was killed."""
         return f"{self.root}/work/{run}/seed{seed}"
 
     def scores(self, scoring: Scoring) -> str:
@@ -136,10 +149,6 @@ class Layout:
         """The scores of one shard of a split."""
         folder = f"{self.root}/scores/{scoring.system}/seed{scoring.seed}/shards"
         return f"{folder}/{scoring.trials}-{shard}.tsv"
-
-    def score_journal(self, scoring: Scoring, shard: str) -> str:
-        """The folder for what scoring a shard needs to go on after it was killed."""
-        return f"{self.work(*scoring.owner)}/scores/{scoring.trials}-{shard}"
 
     def metrics(self, scoring: Scoring) -> str:
         """The error rates of a score file."""

@@ -1,6 +1,5 @@
 """Scoring: one score per utterance, in shards that resume where they were killed."""
 
-import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +9,13 @@ import polars as pl
 from spoofscope.detector import Detector
 from spoofscope.errors import TableError
 from spoofscope.files import sha256_file
-from spoofscope.identity import hash8
 from spoofscope.inputs import (
     FeatureSource,
     aggregate_windows,
     check_features,
     detector_inputs,
 )
+from spoofscope.shards.journal import Done, resumed
 from spoofscope.tables import SCORE_COLUMNS, write_scores, write_table
 
 _LOGGER = logging.getLogger(__name__)
@@ -26,57 +25,6 @@ _WINDOW_COLUMNS: dict[str, pl.DataType] = {
     "window": pl.Int64(),
     "score": pl.Float64(),
 }
-
-
-class _Journal:
-    """Scores of finished utterances, one JSON line each, appended as they come.
-
-    The first line says which work this is; a journal of other work is discarded. A last line that
-    was torn by a kill is cut off.
-    """
-
-    def __init__(self, path: Path, identity: str) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self.done: dict[str, list[float]] = {}
-        kept = self._read(identity)
-        self._stream = open(path, "r+b" if kept else "wb")  # noqa: SIM115 (closed in finish)
-        self._stream.truncate(kept)
-        self._stream.seek(kept)
-        if not kept:
-            self._stream.write(json.dumps({"identity": identity}).encode() + b"\n")
-
-    def _read(self, identity: str) -> int:
-        """Fill `done`; the bytes that are worth keeping."""
-        kept = 0
-        if not self.path.exists():
-            return 0
-        with open(self.path, "rb") as stream:
-            for line in stream:
-                try:
-                    entry = json.loads(line) if line.endswith(b"\n") else None
-                except json.JSONDecodeError:
-                    entry = None
-                if not isinstance(entry, dict):
-                    break
-                if kept == 0 and entry != {"identity": identity}:
-                    _LOGGER.warning("%s belongs to other scores: starting anew", self.path)
-                    return 0
-                if kept:
-                    self.done[entry["utt_id"]] = entry["window_scores"]
-                kept += len(line)
-        return kept
-
-    def add(self, utt_id: str, window_scores: list[float]) -> None:
-        self.done[utt_id] = window_scores
-        entry = {"utt_id": utt_id, "window_scores": window_scores}
-        self._stream.write(json.dumps(entry).encode() + b"\n")
-
-    def flush(self) -> None:
-        self._stream.flush()
-
-    def close(self) -> None:
-        self._stream.close()
 
 
 def _groups(rows: pl.DataFrame, size: int) -> Iterator[pl.DataFrame]:
@@ -105,7 +53,7 @@ def score_shard(
 
     Args:
         detector_folder: see `Detector.load`.
-        rows: a manifest, or a part of one (see `features.shard_rows`).
+        rows: a manifest, or a part of one (see `shards.parts.shard_rows`).
         out_tsv: the scores.
         work_dir: for the journal of finished utterances, which is deleted at the end.
         features: cached features of the rows, or None to read audio.
@@ -127,7 +75,7 @@ def score_shard(
     detector = Detector.load(folder, device)
     if features is not None:
         check_features(features, detector.frontend, detector.policy)
-    identity = {
+    given = {
         "detector": sha256_file(folder / "detector.json"),
         # All columns: a copy made anew with other noise keeps its path, not its description.
         "rows": rows.rows(),
@@ -136,18 +84,17 @@ def score_shard(
         "features": features is not None,
         "code": code,
     }
-    journal = _Journal(Path(work_dir) / "scores.jsonl", hash8(identity))
-    try:
-        _score(detector, rows, features, batch_size, journal)
-    finally:
-        journal.close()
-    ids = rows["utt_id"].to_list()
-    if window_scores_path is not None:
-        windows = [(utt_id, i, s) for utt_id in ids for i, s in enumerate(journal.done[utt_id])]
-        write_table(window_scores_path, pl.DataFrame(windows, schema=_WINDOW_COLUMNS, orient="row"))
-    scores = [aggregate_windows(journal.done[utt_id], detector.aggregation) for utt_id in ids]
-    write_scores(out_tsv, pl.DataFrame({"utt_id": ids, "score": scores}, schema=SCORE_COLUMNS))
-    journal.path.unlink()
+    with resumed(work_dir, given) as done:
+        _score(detector, rows, features, batch_size, done)
+        ids = rows["utt_id"].to_list()
+        windows = {utt_id: done[utt_id] for utt_id in ids}
+        if window_scores_path is not None:
+            table = [(utt_id, i, s) for utt_id in ids for i, s in enumerate(windows[utt_id])]
+            write_table(
+                window_scores_path, pl.DataFrame(table, schema=_WINDOW_COLUMNS, orient="row")
+            )
+        scores = [aggregate_windows(windows[utt_id], detector.aggregation) for utt_id in ids]
+        write_scores(out_tsv, pl.DataFrame({"utt_id": ids, "score": scores}, schema=SCORE_COLUMNS))
 
 
 def _score(
@@ -155,13 +102,13 @@ def _score(
     rows: pl.DataFrame,
     features: FeatureSource | None,
     batch_size: int,
-    journal: _Journal,
+    done: Done,
 ) -> None:
-    """Score the groups of `batch_size` utterances that the journal does not hold whole."""
+    """Score the groups of `batch_size` utterances that are not done as wholes."""
     groups = [
         group
         for group in _groups(rows, batch_size)
-        if not all(utt_id in journal.done for utt_id in group["utt_id"])
+        if not all(utt_id in done for utt_id in group["utt_id"])
     ]
     if not groups:
         return
@@ -177,8 +124,7 @@ def _score(
         scores = detector.scores_of(logits).tolist()
         start = 0
         for utt_id, windows in batch:
-            journal.add(utt_id, scores[start : start + len(windows)])
+            done[utt_id] = scores[start : start + len(windows)]
             start += len(windows)
-        journal.flush()
         if number % 100 == 0:
             _LOGGER.info("%d of %d batches scored", number, len(groups))

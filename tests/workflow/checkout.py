@@ -52,7 +52,7 @@ TINY_STUDY: dict[str, Any] = {
 # The tiny study with a job of every rule that a cluster is given, and hardly more.
 WIDE_STUDY: dict[str, Any] = {
     **TINY_STUDY,
-    "scatter_shards": {},
+    "scatter_shards": {"eval": 2},
     "noise": {"musan": {"generate": "mini"}},
     "chains": {
         "street": [{"effect": "musan", "probability": 0.8, "categories": {"noise": [5, 15]}}]
@@ -97,7 +97,7 @@ WIDE_STUDY: dict[str, Any] = {
     "artefacts": {"trials": [{"corpus": "talkers", "split": "eval"}], "permutations": 100},
     "fingerprints": {
         "corpus": "talkers",
-        "splits": ["train", "dev"],
+        "splits": ["dev", "eval"],
         "level": 8,
         "match": "base_utt",
         "group": "base_utt",

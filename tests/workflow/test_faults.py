@@ -34,8 +34,15 @@ from spoofscope.identity import rng_of
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 # They resume, journal, write many files or come from elsewhere.
-MACHINERY = ["download", "augment", "train", "score"]
-RULES = [*MACHINERY, "manifest", "extract_features", "compute_metrics", "explain", "report"]
+MACHINERY = ["download", "augment", "train", "score", "measure_artefacts_shard"]
+# They keep a journal, as the last of these does; tests/test_shards.py kills each of them, too.
+JOURNALS = [
+    *("audit_corpus_shard", "audit_corpus", "measure_artefacts"),
+    *("explain_shard", "explain", "average_attributions_shard", "average_attributions"),
+    *("measure_fingerprints_shard", "measure_fingerprints"),
+]
+OTHERS = ["manifest", "extract_features", "compute_metrics", "correlate_artefacts", "report"]
+RULES = [*MACHINERY, *JOURNALS, *OTHERS]
 
 
 def each_rule(
@@ -230,7 +237,7 @@ def kill_main_process(process: subprocess.Popen[bytes], script: psutil.Process) 
     process.kill()
 
 
-@each_rule(always=[*MACHINERY, "extract_features", "explain"])
+@each_rule(always=[*MACHINERY, "extract_features", "explain_shard"])
 def test_killed(case):
     disturb(case, kill_script)
     assert case.made() == []
@@ -277,7 +284,7 @@ def fill(folder: Path, free: int) -> Path:
     return filler
 
 
-@each_rule(always=[*MACHINERY, "manifest", "report"])
+@each_rule(always=[*MACHINERY, "manifest", "report", "measure_fingerprints_shard"])
 def test_full_disk(case):
     top = case.study.folder / Path(case.outputs[0]).parts[0]
     needed = sum(entry["bytes"] for entry in case.job["outputs"])
@@ -305,7 +312,10 @@ def damage(path: Path, truncate: bool) -> None:
         path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
 
 
-@each_rule(always=[*MACHINERY, "compute_metrics"], without=("download",))
+@each_rule(
+    always=[*MACHINERY, "compute_metrics", "measure_artefacts", "average_attributions"],
+    without=("download",),
+)
 def test_damaged_input(case):
     """What another job made is compared with what that job has recorded."""
     # The latest: what is further upstream concerns many jobs, which all would be made again.

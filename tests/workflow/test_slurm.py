@@ -18,15 +18,21 @@ SUBMITTED = {
     "generate_corpus": ("cpu", "1", "4000M", "2:00:00", "N/A"),
     "generate_noise": ("cpu", "1", "4000M", "2:00:00", "N/A"),
     "manifest": ("cpu", "2", "8000M", "2:00:00", "N/A"),
+    "audit_corpus_shard": ("cpu", "2", "8000M", "4:00:00", "N/A"),
     "audit_corpus": ("cpu", "2", "8000M", "4:00:00", "N/A"),
     "augment": ("cpu", "2", "8000M", "12:00:00", "N/A"),
+    "measure_artefacts_shard": ("cpu", "1", "8000M", "8:00:00", "N/A"),
     "measure_artefacts": ("cpu", "1", "8000M", "8:00:00", "N/A"),
+    "correlate_artefacts": ("cpu", "1", "8000M", "4:00:00", "N/A"),
+    "measure_fingerprints_shard": ("cpu", "1", "4000M", "4:00:00", "N/A"),
     "measure_fingerprints": ("cpu", "1", "4000M", "4:00:00", "N/A"),
     "extract_features": ("gpu", "1", "16000M", "4:00:00", "gres:gpu:1"),
     "train": ("gpu", "1", "32000M", "1-00:00:00", "gres:gpu:1"),
     "score": ("gpu", "1", "16000M", "4:00:00", "gres:gpu:1"),
     "centroid": ("gpu", "1", "16000M", "2:00:00", "gres:gpu:1"),
+    "explain_shard": ("gpu", "1", "32000M", "8:00:00", "gres:gpu:1"),
     "explain": ("gpu", "1", "32000M", "8:00:00", "gres:gpu:1"),
+    "average_attributions_shard": ("gpu", "1", "16000M", "8:00:00", "gres:gpu:1"),
     "average_attributions": ("gpu", "1", "16000M", "8:00:00", "gres:gpu:1"),
     "pool_layers": ("gpu", "1", "16000M", "4:00:00", "gres:gpu:1"),
     "probe_layers": ("cpu", "1", "8000M", "8:00:00", "N/A"),
@@ -122,6 +128,7 @@ def test_sites(tiny_copy):
         for job in jobs_of(tiny_copy)
     }
     assert asked == {
+        "audit_corpus_shard": ("short", "2", "8000M", "4:00:00", "N/A", "N/A"),
         "audit_corpus": ("short", "2", "8000M", "4:00:00", "N/A", "N/A"),
         "extract_features": ("gpu_short", "1", "16000M", "4:00:00", "gres:gpu:1", "N/A"),
         # The rule asks for a day; the cap is half of it.

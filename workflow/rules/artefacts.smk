@@ -1,6 +1,26 @@
 # Signal measures per utterance, and how they relate to labels, scores and attribution.
 
 
+rule measure_artefacts_shard:
+    """Measure the utterances of one shard, where a split is cut into several."""
+    input:
+        unpack(PLAN.artefacts.measure_artefacts_shard.inputs),
+    output:
+        temp(LAYOUT.shard(LAYOUT.measures("{corpus}", "{split}"), "{shard}")),
+    log:
+        f"{LOGS}/measure_artefacts_shard/{{corpus}}.{{split}}-{{shard}}.log",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=growing(8000),
+        runtime=480,
+    params:
+        cfg=PLAN.artefacts.measure_artefacts_shard.params,
+    script:
+        "../scripts/measure_artefacts_shard.py"
+
+
 rule measure_artefacts:
     """Measure level, silence, bandwidth, pitch, spectrum and clicks of every utterance."""
     input:
@@ -46,9 +66,12 @@ rule correlate_artefacts:
         LAYOUT.correlations(OF_RUN),
     log:
         f"{LOGS}/correlate_artefacts/{{run}}/seed{{seed}}/{{corpus}}.{{split}}.log",
-    localrule: True
     conda:
         ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=growing(8000),
+        runtime=240,
     params:
         cfg=PLAN.artefacts.correlate_artefacts.params,
     script:

@@ -22,6 +22,34 @@ rule centroid:
         "../scripts/centroid.py"
 
 
+rule explain_shard:
+    """Integrated Gradients of one shard of the clips, where a split is cut into several."""
+    input:
+        unpack(PLAN.attribution.explain_shard.inputs),
+    output:
+        temp(
+            LAYOUT.shard(
+                LAYOUT.attributions("{run}", "{seed}", "{corpus}.safetensors"),
+                "{shard}",
+            )
+        ),
+    log:
+        f"{LOGS}/explain_shard/{{run}}/seed{{seed}}/{{corpus}}-{{shard}}.log",
+    benchmark:
+        LAYOUT.benchmark("explain_shard", "{run}/seed{seed}/{corpus}-{shard}")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        gpu=LOCAL_GPU,
+        mem_mb=growing(32000),
+        runtime=480,
+    params:
+        cfg=PLAN.attribution.explain_shard.params,
+    script:
+        "../scripts/explain_shard.py"
+
+
 rule explain:
     """Integrated Gradients of the scores, with the completeness error of each clip."""
     input:
@@ -82,6 +110,38 @@ rule check_explanations:
         cfg=PLAN.attribution.check_explanations.params,
     script:
         "../scripts/check_explanations.py"
+
+
+rule average_attributions_shard:
+    """Integrated Gradients of one shard of the windows, where a split is cut into several."""
+    input:
+        unpack(PLAN.attribution.average_attributions_shard.inputs),
+    output:
+        temp(
+            LAYOUT.shard(
+                LAYOUT.attributions(
+                    "{run}", "{seed}", "{corpus}.{split}.mean.safetensors"
+                ),
+                "{shard}",
+            )
+        ),
+    log:
+        f"{LOGS}/average_attributions_shard/{{run}}/seed{{seed}}/{{corpus}}.{{split}}-{{shard}}.log",
+    benchmark:
+        LAYOUT.benchmark(
+            "average_attributions_shard", "{run}/seed{seed}/{corpus}.{split}-{shard}"
+        )
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        gpu=LOCAL_GPU,
+        mem_mb=growing(16000),
+        runtime=480,
+    params:
+        cfg=PLAN.attribution.average_attributions_shard.params,
+    script:
+        "../scripts/average_attributions_shard.py"
 
 
 rule average_attributions:

@@ -85,6 +85,28 @@ rule manifest:
         "../scripts/manifest.py"
 
 
+rule audit_corpus_shard:
+    """Decode and measure the utterances of one shard, where splits are cut into several."""
+    input:
+        unpack(PLAN.corpora.audit_corpus_shard.inputs),
+    output:
+        temp(LAYOUT.shard(LAYOUT.audit("{corpus}", "tsv"), "{shard}")),
+    log:
+        f"{LOGS}/audit_corpus_shard/{{corpus}}-{{shard}}.log",
+    wildcard_constraints:
+        corpus=one_of(STUDY.corpora),
+    conda:
+        ENVIRONMENT
+    threads: 2
+    resources:
+        mem_mb=growing(8000),
+        runtime=240,
+    params:
+        cfg=PLAN.corpora.audit_corpus_shard.params,
+    script:
+        "../scripts/audit_corpus_shard.py"
+
+
 rule audit_corpus:
     """Counts, duplicates, speaker leakage, and how far trivial cues alone separate the classes."""
     input:

@@ -1,6 +1,26 @@
 # Mean spectra of generators, whether they are stable, and what they sound like.
 
 
+rule measure_fingerprints_shard:
+    """Add the spectra of one shard of the clips, where splits are cut into several."""
+    input:
+        unpack(PLAN.fingerprints.measure_fingerprints_shard.inputs),
+    output:
+        temp(LAYOUT.shard(LAYOUT.fingerprints("{corpus}", "safetensors"), "{shard}")),
+    log:
+        f"{LOGS}/measure_fingerprints_shard/{{corpus}}-{{shard}}.log",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=240,
+    params:
+        cfg=PLAN.fingerprints.measure_fingerprints_shard.params,
+    script:
+        "../scripts/measure_fingerprints_shard.py"
+
+
 rule measure_fingerprints:
     """Average the spectra of every source, and compare the differences of disjoint halves."""
     input:

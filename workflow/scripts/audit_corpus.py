@@ -1,20 +1,23 @@
 """Counts, duplicates, speaker leakage, and how far trivial cues alone separate the classes."""
 
-from spoofscope.job import job
+from spoofscope.job import given, job
 
 with job(snakemake) as cfg:
     from spoofscope.corpora.audit import audit, write_audit
     from spoofscope.corpora.manifest import read_problems
     from spoofscope.corpora.registry import build
+    from spoofscope.shards.journal import resumed
     from spoofscope.tables import read_manifest
 
     settings = {key: value for key, value in cfg["settings"].items() if key != "options"}
     corpus = build(settings, cfg["root"], key=cfg["corpus"])
-    result = audit(
-        read_manifest(snakemake.input.manifest),
-        read_problems(snakemake.input.problems),
-        corpus.published_counts(),
-        corpus.planted_cues(),
-        workers=snakemake.threads,
-    )
-    write_audit(result, snakemake.output.table, snakemake.output.page, cfg["corpus"])
+    with resumed(cfg["work"], given(), snakemake.input.parts) as done:
+        result = audit(
+            read_manifest(snakemake.input.manifest),
+            read_problems(snakemake.input.problems),
+            corpus.published_counts(),
+            corpus.planted_cues(),
+            workers=snakemake.threads,
+            done=done,
+        )
+        write_audit(result, snakemake.output.table, snakemake.output.page, cfg["corpus"])

@@ -1,6 +1,6 @@
 """Mean Integrated Gradients of many windows of a split."""
 
-from spoofscope.job import job
+from spoofscope.job import given, job
 
 with job(snakemake) as cfg:
     import polars as pl
@@ -9,16 +9,20 @@ with job(snakemake) as cfg:
     from spoofscope.attribution.average import AverageOptions, average, write_averages
     from spoofscope.attribution.baselines import read_centroid
     from spoofscope.detector import Detector
+    from spoofscope.shards.journal import resumed
     from spoofscope.tables import read_manifest
 
     torch.set_num_threads(snakemake.threads)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     centroid = snakemake.input.centroid
-    settings, means = average(
-        Detector.load(cfg["folder"], "cuda" if torch.cuda.is_available() else "cpu"),
-        read_manifest(snakemake.input.manifest).filter(pl.col("split") == cfg["split"]),
-        AverageOptions.from_dict(cfg["options"]),
-        centroid=read_centroid(centroid) if centroid else None,
-        seed=cfg["seed"],
-    )
     output = snakemake.output
-    write_averages(settings, means, output.maps, output.bands, output.summary)
+    with resumed(cfg["work"], [given(), device], snakemake.input.parts) as done:
+        settings, means = average(
+            Detector.load(cfg["folder"], device),
+            read_manifest(snakemake.input.manifest).filter(pl.col("split") == cfg["split"]),
+            AverageOptions.from_dict(cfg["options"]),
+            centroid=read_centroid(centroid) if centroid else None,
+            seed=cfg["seed"],
+            done=done,
+        )
+        write_averages(settings, means, output.maps, output.bands, output.summary)

@@ -1,6 +1,6 @@
 """Integrated Gradients of the scores of selected utterances."""
 
-from spoofscope.job import job
+from spoofscope.job import given, job
 
 with job(snakemake) as cfg:
     import polars as pl
@@ -9,9 +9,11 @@ with job(snakemake) as cfg:
     from spoofscope.attribution.baselines import read_centroid
     from spoofscope.attribution.explain import ExplainOptions, explain, select_utterances
     from spoofscope.detector import Detector
+    from spoofscope.shards.journal import resumed
     from spoofscope.tables import read_manifest, read_scores
 
     torch.set_num_threads(snakemake.threads)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     options = dict(cfg["options"])
     split = options.pop("split")
     del options["corpus"]
@@ -19,13 +21,15 @@ with job(snakemake) as cfg:
     manifest = read_manifest(snakemake.input.manifest).filter(pl.col("split") == split)
     scores = read_scores(snakemake.input.scores)
     centroid = snakemake.input.centroid
-    explain(
-        Detector.load(cfg["folder"], "cuda" if torch.cuda.is_available() else "cpu"),
-        select_utterances(manifest, scores, options.per_attack, cfg["seed"]),
-        snakemake.output.attributions,
-        snakemake.output.regions,
-        snakemake.output.summary,
-        options,
-        centroid=read_centroid(centroid) if centroid else None,
-        seed=cfg["seed"],
-    )
+    with resumed(cfg["work"], [given(), device], snakemake.input.parts) as done:
+        explain(
+            Detector.load(cfg["folder"], device),
+            select_utterances(manifest, scores, options.per_attack, cfg["seed"]),
+            snakemake.output.attributions,
+            snakemake.output.regions,
+            snakemake.output.summary,
+            options,
+            centroid=read_centroid(centroid) if centroid else None,
+            seed=cfg["seed"],
+            done=done,
+        )

@@ -6,8 +6,9 @@ with job(snakemake) as cfg:
     import polars as pl
     import torch
 
-    from spoofscope.features import extract, parse_shard, shard_rows
+    from spoofscope.features import extract
     from spoofscope.frontends.registry import build
+    from spoofscope.shards.parts import parse_shard, shard_rows
     from spoofscope.tables import read_manifest
     from spoofscope.windows import InputPolicy
 

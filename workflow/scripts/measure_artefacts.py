@@ -1,13 +1,15 @@
 """Measure level, silence, bandwidth, pitch, spectrum and clicks of every utterance."""
 
-from spoofscope.job import job
+from spoofscope.job import given, job
 
 with job(snakemake) as cfg:
     import polars as pl
 
     from spoofscope.artefacts.measures import measure_utterances, write_measures
+    from spoofscope.shards.journal import resumed
     from spoofscope.tables import read_manifest
 
-    manifest = read_manifest(snakemake.input.manifest)
-    rows = manifest.filter(pl.col("split") == cfg["split"])
-    write_measures(snakemake.output[0], measure_utterances(rows, workers=snakemake.threads))
+    rows = read_manifest(snakemake.input.manifest).filter(pl.col("split") == cfg["split"])
+    with resumed(cfg["work"], given(), snakemake.input.parts) as done:
+        measures = measure_utterances(rows, snakemake.threads, done)
+        write_measures(snakemake.output[0], measures)

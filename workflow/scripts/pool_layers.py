@@ -6,9 +6,10 @@ with job(snakemake) as cfg:
     import polars as pl
     import torch
 
-    from spoofscope.features import FeatureReader, parse_shard, shard_rows
+    from spoofscope.features import FeatureReader
     from spoofscope.frontends.registry import build
     from spoofscope.layers.pooling import pool_shard
+    from spoofscope.shards.parts import parse_shard, shard_rows
     from spoofscope.tables import read_manifest
     from spoofscope.windows import InputPolicy
 

@@ -6,8 +6,9 @@ with job(snakemake) as cfg:
     import polars as pl
     import torch
 
-    from spoofscope.features import FeatureReader, parse_shard, shard_rows
+    from spoofscope.features import FeatureReader
     from spoofscope.scoring import score_shard
+    from spoofscope.shards.parts import parse_shard, shard_rows
     from spoofscope.tables import read_manifest
 
     torch.set_num_threads(snakemake.threads)

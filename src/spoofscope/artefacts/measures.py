@@ -4,8 +4,6 @@ An utterance's measures are the trivial cues of `corpora.cues` and some that say
 and about the traces that synthesis leaves: pitch, harmonicity, spectral shape, clicks.
 """
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from spoofscope import audio
 from spoofscope.audio import Samples
 from spoofscope.corpora import cues
 from spoofscope.errors import AudioError, TableError
+from spoofscope.shards.journal import Done, work_through
 from spoofscope.tables import read_table, write_table
 
 Floats = npt.NDArray[np.float64]
@@ -255,31 +254,30 @@ def frame_measures(samples: Samples, sample_rate: int, times: Floats) -> dict[st
     }
 
 
-def measure_utterances(rows: pl.DataFrame, workers: int) -> pl.DataFrame:
+def measure_utterances(rows: pl.DataFrame, workers: int, done: Done | None = None) -> pl.DataFrame:
     """Measure the clips of manifest rows: utt_id and `MEASURES`, null where not defined.
 
     Args:
         rows: utt_id and path.
         workers: threads.
+        done: the measures of clips that are finished; the others are added.
 
     Raises:
         AudioError: a file cannot be read or is too short; it is named.
     """
 
-    def one(item: tuple[str, str]) -> dict[str, str | float | None]:
-        utt_id, path = item
+    def one(path: str) -> dict[str, float | None]:
         samples, sample_rate = audio.read(path)
         try:
-            return {"utt_id": utt_id, **measure(samples, sample_rate)}
+            return measure(samples, sample_rate)
         except AudioError as error:
             raise AudioError(f"{path}: {error}") from error
 
-    def measured() -> Iterator[dict[str, str | float | None]]:
-        with ThreadPoolExecutor(max_workers=workers) as pool:
-            yield from pool.map(one, rows.select("utt_id", "path").iter_rows())
-
+    done = {} if done is None else done
+    work_through(rows.select("utt_id", "path").iter_rows(), one, done, workers)
     schema = {"utt_id": pl.String(), **{name: pl.Float64() for name in MEASURES}}
-    return pl.DataFrame(list(measured()), schema=schema)
+    measured = [{"utt_id": utt_id, **done[utt_id]} for utt_id in rows["utt_id"]]
+    return pl.DataFrame(measured, schema=schema)
 
 
 def write_measures(path: str | Path, table: pl.DataFrame) -> None:

@@ -10,9 +10,10 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import torch
 from torch import Tensor
@@ -41,6 +42,8 @@ from spoofscope.errors import ConfigError, TableError
 from spoofscope.identity import rng_of
 from spoofscope.inputs import decoded_windows
 from spoofscope.options import check_keys
+from spoofscope.shards.journal import Done
+from spoofscope.shards.parts import shard_slice
 from spoofscope.tables import write_table
 from spoofscope.windows import InputPolicy, Windows
 
@@ -187,6 +190,16 @@ def choose_windows(
 # --- the mean ------------------------------------------------------------------------------------
 
 
+class _Kept(TypedDict):
+    """What is kept of one explained window: its attribution (C, N, D), and normalised features
+    (N, D).
+    """
+
+    values: npt.NDArray[np.float32]
+    image: npt.NDArray[np.float32]
+    scalars: dict[str, Any]
+
+
 class _Window(NamedTuple):
     """One explained window: its attribution and normalised features, (bands, frames)."""
 
@@ -287,7 +300,7 @@ class _Averager:
             tolerance=options.tolerance,
         )
 
-    def explain(self, windows: Windows) -> Iterator[_Window]:
+    def explain(self, windows: Windows) -> Iterator[_Kept]:
         """Attribution and normalised features of windows of one clip."""
         options = self.options
         features = window_features(self.detector, list(windows.values))
@@ -311,9 +324,62 @@ class _Averager:
                 internal_batch=options.internal_batch,
                 smallest_difference=SMALLEST_PROBABILITY if probability else SMALLEST_DIFFERENCE,
             )
+            scalars = result._asdict()
+            del scalars["values"]
             # Of magnitude and sign, the image is the magnitude.
-            image = values[0].double().T.cpu().numpy()
-            yield _Window(reduce_map(self.detector.frontend, result.values), image, result)
+            image = values[0].cpu().numpy()
+            yield {"values": result.values.cpu().numpy(), "image": image, "scalars": scalars}
+
+    def window(self, kept: _Kept) -> _Window:
+        """A window as its sums need it."""
+        result = Attribution(torch.from_numpy(kept["values"]), **kept["scalars"])
+        attribution = reduce_map(self.detector.frontend, result.values)
+        return _Window(attribution, kept["image"].astype(np.float64).T, result)
+
+
+def explain_chosen(
+    detector: Detector,
+    rows: pl.DataFrame,
+    options: AverageOptions,
+    done: Done,
+    *,
+    shard: tuple[int, int] = (0, 1),
+    centroid: Tensor | None = None,
+    seed: int,
+) -> None:
+    """Attribute windows that are drawn by lot, see :func:`choose_windows`.
+
+    Args:
+        detector, rows, options, centroid, seed: as of :func:`average`.
+        done: the attributions of clips that are finished; the others are added.
+        shard: which of the chosen clips are worked on here, see `shards.parts.shard_slice`.
+
+    Raises:
+        As :func:`average`.
+    """
+    chosen, ordered = _chosen(detector, rows, options, seed)
+    ordered = ordered[shard_slice(ordered["duration"].to_list(), *shard)]
+    ordered = ordered.filter([utt_id not in done for utt_id in ordered["utt_id"]])
+    detector.eval()
+    averager = _Averager(detector, options, centroid)
+    with recurrent_safe(detector.backend):
+        clips = decoded_windows(ordered, detector.policy)
+        for number, (utt_id, windows) in enumerate(clips, start=1):
+            places = [k for k in chosen[utt_id] if k < len(windows.starts)]
+            kept = Windows(windows.values[places], windows.starts[places], windows.valid[places])
+            done[utt_id] = list(averager.explain(kept)) if places else []
+            if number % 100 == 0 or number == ordered.height:
+                logger.info("explained windows of %d of %d clips", number, ordered.height)
+
+
+def _chosen(
+    detector: Detector, rows: pl.DataFrame, options: AverageOptions, seed: int
+) -> tuple[dict[str, list[int]], pl.DataFrame]:
+    """The chosen windows, and the rows of their clips by attack and utt_id."""
+    if rows.is_empty():
+        raise TableError("no utterances to average attributions of")
+    chosen = choose_windows(rows, detector.policy, options.windows_per_class, seed)
+    return chosen, rows.sort("attack", "utt_id").filter(pl.col("utt_id").is_in(list(chosen)))
 
 
 def average(
@@ -323,10 +389,11 @@ def average(
     *,
     centroid: Tensor | None = None,
     seed: int,
+    done: Done | None = None,
 ) -> tuple[MeanSettings, list[MeanAttribution]]:
     """Mean attribution of windows that are drawn by lot, see :func:`choose_windows`.
 
-    Only sums are kept, so memory does not grow with the number of windows.
+    Where `done` is a journal, memory does not grow with the number of windows.
 
     Args:
         detector: on the device where it shall run; it is put into evaluation mode. Its front-end
@@ -335,6 +402,7 @@ def average(
         options: what to do.
         centroid: (C, D), where the baseline is `centroid`.
         seed: of the choice.
+        done: the attributions of clips that are finished; the others are added.
 
     Returns:
         The means of bona fide windows, of spoofed ones, of both, and of each attack by
@@ -345,37 +413,25 @@ def average(
         TableError: there are no rows. AudioError: a file cannot be read.
         DetectorError: an attribution is not finite.
     """
-    if rows.is_empty():
-        raise TableError("no utterances to average attributions of")
-    chosen = choose_windows(rows, detector.policy, options.windows_per_class, seed)
-    detector.eval()
+    done = {} if done is None else done
+    explain_chosen(detector, rows, options, done, centroid=centroid, seed=seed)
+    chosen, ordered = _chosen(detector, rows, options, seed)
     averager = _Averager(detector, options, centroid)
-    ordered = rows.sort("attack", "utt_id").filter(pl.col("utt_id").is_in(list(chosen)))
     attacks = ordered.filter(pl.col("label") == "spoof")["attack"].unique().sort().to_list()
     sums = {
         (group, attack): _Sums(group, attack, averager.shape)
         for group, attack in _groups(ordered["label"].to_list(), attacks)
     }
     missing = 0
-    with recurrent_safe(detector.backend):
-        clips = zip(
-            ordered.select("utt_id", "label", "attack").iter_rows(),
-            decoded_windows(ordered, detector.policy),
-            strict=True,
-        )
-        for number, ((utt_id, label, attack), (_, windows)) in enumerate(clips, start=1):
-            places = [k for k in chosen[utt_id] if k < len(windows.starts)]
-            missing += len(chosen[utt_id]) - len(places)
-            if not places:
-                continue
-            kept = Windows(windows.values[places], windows.starts[places], windows.valid[places])
-            explained = list(averager.explain(kept))
-            sums["both", "-"].add(explained)
-            sums[label, "-"].add(explained)
-            if label == "spoof":
-                sums["attack", attack].add(explained)
-            if number % 100 == 0 or number == ordered.height:
-                logger.info("averaged over %d of %d clips", number, ordered.height)
+    for utt_id, label, attack in ordered.select("utt_id", "label", "attack").iter_rows():
+        explained = [averager.window(kept) for kept in done[utt_id]]
+        missing += len(chosen[utt_id]) - len(explained)
+        if not explained:
+            continue
+        sums["both", "-"].add(explained)
+        sums[label, "-"].add(explained)
+        if label == "spoof":
+            sums["attack", attack].add(explained)
     if missing:
         logger.warning("%d of the chosen windows do not exist: resampling lost a sample", missing)
     means = [group.mean() for group in sums.values() if group.n_windows]

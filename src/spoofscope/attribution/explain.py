@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +50,8 @@ from spoofscope.identity import rng_of
 from spoofscope.inputs import decoded_windows
 from spoofscope.metrics.correlation import spearman
 from spoofscope.options import check_keys
+from spoofscope.shards.journal import Done
+from spoofscope.shards.parts import shard_slice
 from spoofscope.tables import write_table
 from spoofscope.windows import InputPolicy, Windows
 
@@ -342,6 +344,23 @@ def _weighted(values: Sequence[float], weights: Floats) -> float:
     return math.fsum(np.asarray(values) * weights)
 
 
+def _settings(detector: Detector, options: ExplainOptions) -> Settings:
+    axis, n_rows = row_axis(detector.frontend)
+    frontend = detector.frontend
+    return Settings(
+        target=options.target,
+        baseline=options.baseline,
+        row_axis=axis,
+        n_rows=n_rows,
+        sample_rate=detector.policy.sample_rate,
+        hop_seconds=frontend.hop_seconds,
+        first_centre_seconds=frontend.first_centre_seconds,
+        smoothing_frames=odd_frames(options.smoothing_seconds, frontend.hop_seconds),
+        fractions=FRACTIONS,
+        tolerance=options.tolerance,
+    )
+
+
 class _Explainer:
     """One detector with options, ready to explain windows."""
 
@@ -352,21 +371,8 @@ class _Explainer:
         self.centroid, self.seed = centroid, seed
         self.function = score_function(detector, options.target)
         self.sign = 1.0 if options.target == "bonafide" else -1.0
-        axis, n_rows = row_axis(detector.frontend)
-        frontend = detector.frontend
-        self.settings = Settings(
-            target=options.target,
-            baseline=options.baseline,
-            row_axis=axis,
-            n_rows=n_rows,
-            sample_rate=detector.policy.sample_rate,
-            hop_seconds=frontend.hop_seconds,
-            first_centre_seconds=frontend.first_centre_seconds,
-            smoothing_frames=odd_frames(options.smoothing_seconds, frontend.hop_seconds),
-            fractions=FRACTIONS,
-            tolerance=options.tolerance,
-        )
-        self.block = max(1, round(options.block_seconds / frontend.hop_seconds))
+        self.settings = _settings(detector, options)
+        self.block = max(1, round(options.block_seconds / detector.frontend.hop_seconds))
 
     def inputs(self, utt_id: str, windows: Windows) -> tuple[list[Tensor], list[Tensor]]:
         """Features and baseline of each window."""
@@ -539,7 +545,7 @@ def _check_score(explanation: Explanation, scored: float) -> None:
 
 
 def explain_windows(detector: Detector, windows: Windows, options: ExplainOptions) -> Explanation:
-    """The attribution map of windows of one clip, without the checks that :func:`explain` adds.
+    """The attribution map of windows of one clip, without the checks of :func:`explain_utterances`.
 
     Args:
         detector: it is put into evaluation mode.
@@ -556,6 +562,79 @@ def explain_windows(detector: Detector, windows: Windows, options: ExplainOption
         return explainer.attributed(row, windows).explanation
 
 
+class _Result(TypedDict):
+    """What is kept of an utterance that was explained."""
+
+    scalars: dict[str, Any]
+    map: npt.NDArray[np.float32]
+    coverage: npt.NDArray[np.int64]
+    maskings: dict[str, Floats]
+    checks: dict[str, Any]
+
+
+def explain_utterances(
+    detector: Detector,
+    rows: pl.DataFrame,
+    options: ExplainOptions,
+    done: Done,
+    *,
+    shard: tuple[int, int] = (0, 1),
+    centroid: Tensor | None = None,
+    seed: int,
+) -> None:
+    """Explain the scores of utterances, on the very windows that were scored.
+
+    Args:
+        detector: on the device where it shall run; it is put into evaluation mode.
+        rows: manifest rows with the column `score`, see :func:`select_utterances`.
+        options: what to do.
+        done: the explanations of utterances that are finished; the others are added.
+        shard: which of the rows are explained here, see `shards.parts.shard_slice`. Those that are
+            compared with a randomised back-end are spread over all rows.
+        centroid: (C, D), where the baseline is `centroid`.
+        seed: of all random choices: noise baseline, control masks, randomised back-end.
+
+    Raises:
+        AudioError: a file cannot be read.
+        DetectorError: a logit differs from the score file, or an attribution is not finite.
+    """
+    left = rows[shard_slice(rows["duration"].to_list(), *shard)]
+    left = left.filter([utt_id not in done for utt_id in left["utt_id"]])
+    if left.is_empty():
+        return
+    detector.eval()
+    explainer = _Explainer(detector, options, centroid, seed)
+    spread = np.linspace(0, rows.height - 1, min(options.randomised, rows.height)).astype(int)
+    of_randomised = set(rows["utt_id"][spread.tolist()])
+    randomised = randomised_backend(detector.backend, seed) if of_randomised else None
+    with recurrent_safe(detector.backend):
+        inputs = decoded_windows(left, detector.policy)
+        for number, (row, (utt_id, windows)) in enumerate(
+            zip(left.iter_rows(named=True), inputs, strict=True), start=1
+        ):
+            checked = explainer.explain(row, windows)
+            explanation = checked.explanation
+            _check_score(explanation, row["score"])
+            against_random = None
+            if randomised is not None and utt_id in of_randomised:
+                against_random = explainer.randomised_spearman(explanation, windows, randomised)
+            result: _Result = {
+                "scalars": {name: getattr(explanation, name) for name in SCALARS},
+                "map": explanation.map,
+                "coverage": explanation.coverage,
+                "maskings": explanation.maskings,
+                "checks": {
+                    "n_windows": checked.n_windows,
+                    "gradient_spearman": checked.gradient_spearman,
+                    "occlusion_spearman": checked.occlusion_spearman,
+                    "randomised_spearman": against_random,
+                },
+            }
+            done[utt_id] = result
+            if number % 10 == 0 or number == left.height:
+                logger.info("explained %d of %d utterances", number, left.height)
+
+
 def explain(
     detector: Detector,
     rows: pl.DataFrame,
@@ -566,6 +645,7 @@ def explain(
     *,
     centroid: Tensor | None = None,
     seed: int,
+    done: Done | None = None,
 ) -> None:
     """Explain the scores of some utterances, on the very windows that were scored.
 
@@ -594,6 +674,7 @@ def explain(
         options: what to do.
         centroid: (C, D), where the baseline is `centroid`.
         seed: of all random choices: noise baseline, control masks, randomised back-end.
+        done: the explanations of utterances that are finished; the others are added.
 
     Raises:
         TableError: there are no rows. AudioError: a file cannot be read.
@@ -601,41 +682,31 @@ def explain(
     """
     if rows.is_empty():
         raise TableError("no utterances to explain")
-    detector.eval()
-    explainer = _Explainer(detector, options, centroid, seed)
-    of_randomised = set(
-        np.linspace(0, rows.height - 1, min(options.randomised, rows.height)).astype(int).tolist()
-    )
-    randomised = randomised_backend(detector.backend, seed) if of_randomised else None
+    done = {} if done is None else done
+    explain_utterances(detector, rows, options, done, centroid=centroid, seed=seed)
+    settings = _settings(detector, options)
     explanations: list[Explanation] = []
     summary_rows: list[dict[str, Any]] = []
     region_rows: list[_RegionRow] = []
-    with recurrent_safe(detector.backend):
-        inputs = decoded_windows(rows, detector.policy)
-        for number, (row, (_, windows)) in enumerate(
-            zip(rows.iter_rows(named=True), inputs, strict=True)
-        ):
-            checked = explainer.explain(row, windows)
-            explanation = checked.explanation
-            _check_score(explanation, row["score"])
-            against_random = None
-            if randomised is not None and number in of_randomised:
-                against_random = explainer.randomised_spearman(explanation, windows, randomised)
-            explanations.append(explanation)
-            region_rows += _region_rows(explanation, row["duration"], options.regions)
-            summary_rows.append(
-                {
-                    **{name: getattr(explanation, name) for name in SCALARS},
-                    "n_windows": checked.n_windows,
-                    "n_frames": explanation.map.shape[1],
-                    "gradient_spearman": checked.gradient_spearman,
-                    "occlusion_spearman": checked.occlusion_spearman,
-                    **{name: float(curve.mean()) for name, curve in explanation.maskings.items()},
-                    "randomised_spearman": against_random,
-                }
-            )
-            if (number + 1) % 10 == 0 or number + 1 == rows.height:
-                logger.info("explained %d of %d utterances", number + 1, rows.height)
+    for utt_id, duration in rows.select("utt_id", "duration").iter_rows():
+        result: _Result = done[utt_id]
+        explanation = Explanation(
+            **result["scalars"],
+            map=result["map"],
+            coverage=result["coverage"],
+            maskings=result["maskings"],
+            settings=settings,
+        )
+        explanations.append(explanation)
+        region_rows += _region_rows(explanation, duration, options.regions)
+        summary_rows.append(
+            {
+                **result["scalars"],
+                **result["checks"],
+                "n_frames": explanation.map.shape[1],
+                **{name: float(curve.mean()) for name, curve in explanation.maskings.items()},
+            }
+        )
     failed = [item.utt_id for item in explanations if not item.converged]
     if failed:
         logger.warning(
@@ -645,6 +716,6 @@ def explain(
             len(explanations),
             ", ".join(failed),
         )
-    write_attributions(attributions, explainer.settings, explanations)
+    write_attributions(attributions, settings, explanations)
     write_table(regions, pl.DataFrame(region_rows, schema=_REGIONS, orient="row"))
     write_table(summary, pl.DataFrame(summary_rows, schema=_SUMMARY))

@@ -5,6 +5,7 @@ Every file of the manifest is decoded once.
 
 import hashlib
 import html
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,11 @@ import polars as pl
 from spoofscope import audio
 from spoofscope.corpora.base import Problem
 from spoofscope.corpora.cues import CUES, auc, auc_interval, in_words, measure
-from spoofscope.corpora.manifest import in_threads
 from spoofscope.corpora.splitting import uneven
 from spoofscope.errors import AudioError
 from spoofscope.files import write_text
 from spoofscope.names import ALL
+from spoofscope.shards.journal import Done, work_through
 from spoofscope.tables import LABELS, SPLITS, write_table
 
 AUDIT_COLUMNS: dict[str, pl.DataType] = {
@@ -65,7 +66,7 @@ class Audit:
 
 
 def measure_manifest(
-    manifest: pl.DataFrame, workers: int | None = None
+    manifest: pl.DataFrame, workers: int | None = None, done: Done | None = None
 ) -> tuple[pl.DataFrame, list[Problem]]:
     """Decode every file: utt_id, sha256 of its samples and rate, all cues; and what failed.
 
@@ -74,6 +75,7 @@ def measure_manifest(
     Args:
         manifest: as `tables.read_manifest` gives it.
         workers: threads; None takes one per core.
+        done: what was found of utterances that are finished; the others are added.
     """
 
     def inspect(item: tuple[str, float]) -> dict[str, str | float] | str:
@@ -88,9 +90,12 @@ def measure_manifest(
         digest = hashlib.sha256(f"{sample_rate}\0".encode() + samples.tobytes()).hexdigest()
         return {"sha256": digest, **measure(samples, sample_rate)}
 
-    results = in_threads(inspect, manifest.select("path", "duration").rows(), workers)
+    done = {} if done is None else done
+    items = zip(manifest["utt_id"], manifest.select("path", "duration").iter_rows(), strict=True)
+    work_through(items, inspect, done, workers or os.cpu_count() or 1)
     problems, measured = [], []
-    for row, result in zip(manifest.iter_rows(named=True), results, strict=True):
+    for row in manifest.iter_rows(named=True):
+        result = done[row["utt_id"]]
         if isinstance(result, str):
             problems.append(Problem(row["utt_id"], row["path"], row["split"], row["label"], result))
         else:
@@ -105,6 +110,7 @@ def audit(
     published_counts: Mapping[tuple[str, str], int] | None,
     planted_cues: Mapping[str, Collection[str]] | None = None,
     workers: int | None = None,
+    done: Done | None = None,
 ) -> Audit:
     """Look for everything that makes results on a corpus misleading.
 
@@ -118,8 +124,9 @@ def audit(
         published_counts: number of utterances by (split, label), or None.
         planted_cues: by attack, the cues that it shows on purpose.
         workers: threads; None takes one per core.
+        done: what was found of utterances that are finished, see :func:`measure_manifest`.
     """
-    measures, undecodable = measure_manifest(manifest, workers)
+    measures, undecodable = measure_manifest(manifest, workers, done)
     # The manifest's hashes are of files, these are of samples.
     joined = manifest.drop("sample_rate", "duration", "sha256", strict=False).join(
         measures, on="utt_id", how="inner", maintain_order="left"

@@ -8,7 +8,7 @@ import json
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,8 @@ from spoofscope.fingerprints.spectra import (
 from spoofscope.identity import canonical_json, seed_of
 from spoofscope.names import BONAFIDE
 from spoofscope.options import nearest
+from spoofscope.shards.journal import Done
+from spoofscope.shards.parts import shard_slice
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,6 +38,10 @@ _LOGGER = logging.getLogger(__name__)
 
 BANDS = 1024
 """At most so many bands of single clips are kept, for the comparison of halves."""
+
+BLOCK = 250
+"""At most so many clips are added up before the sum is kept. All clips of the mini corpus' sources
+are one block each."""
 
 FLOOR = 1e-10
 """Magnitudes below count as this: far below one step of 16-bit audio, and it has a logarithm."""
@@ -235,7 +241,102 @@ class Fingerprints:
         return np.log(real[1:].mean(axis=0)) - np.log(own[1:].mean(axis=0))
 
 
-def gather(clips: pl.DataFrame, options: Options) -> tuple[Fingerprints, npt.NDArray[np.float32]]:
+class _Block(TypedDict):
+    """What is kept of some clips of one source: what each of them is to the comparison of halves
+    (clips, bands), and by source what they add to its mean and to its reference, each a list of
+    the fields of `Spectra`.
+    """
+
+    bands: npt.NDArray[np.float32]
+    means: dict[str, list[Floats]]
+    references: dict[str, list[Floats]]
+
+
+class _Reader:
+    """Reads clips, and adds their spectra."""
+
+    def __init__(self, clips: pl.DataFrame, options: Options) -> None:
+        self.clips, self.options = clips, options
+        self.rate = options.sample_rate or _common_rate(clips)
+        self.n_samples = round(options.seconds * self.rate)
+        if self.n_samples < ENERGY_SIZE:
+            raise ConfigError(
+                f"fingerprints.seconds: {options.seconds:g} s are {self.n_samples} samples; "
+                f"{ENERGY_SIZE} are needed at least"
+            )
+        self.wavelet = checked_wavelet(options.wavelet)
+        self.n_bands = min(BANDS, 2**options.level)
+        self.sources = tuple(clips["source"].unique(maintain_order=True))
+        self.own, self.reference = _shares(clips, self.sources)
+
+    def blocks(self) -> list[tuple[str, range]]:
+        """Name and clips of each block. They do not depend on shards, nor do the sums, then, which
+        change in the last digit with the order of their terms.
+        """
+        blocks = []
+        start = 0
+        for source in self.sources:
+            end = start + self.clips.filter(source=source).height
+            for first in range(start, end, BLOCK):
+                blocks.append((f"{source} {first}", range(first, min(first + BLOCK, end))))
+            start = end
+        return blocks
+
+    def read(self, block: range) -> _Block:
+        """Read the clips of a block one by one."""
+        bands = np.empty((len(block), self.n_bands), dtype=np.float32)
+        means: dict[str, list[Floats]] = {}
+        references: dict[str, list[Floats]] = {}
+        for row, i in enumerate(block):
+            measured = self._spectra(self.clips["path"][i])
+            bands[row] = measured.packets.reshape(self.n_bands, -1).mean(axis=1)
+            for sums, shares in ((means, self.own), (references, self.reference)):
+                for s in np.flatnonzero(shares[i]):
+                    totals = sums.setdefault(
+                        self.sources[s], [np.zeros_like(each) for each in measured]
+                    )
+                    for total, each in zip(totals, measured, strict=True):
+                        total += shares[i, s] * each
+        return {"bands": bands, "means": means, "references": references}
+
+    def _spectra(self, path: str) -> Spectra:
+        samples = audio.read(path, self.rate)[0][: self.n_samples]
+        if samples.size < self.n_samples:
+            raise TableError(
+                f"{path}: it has {samples.size / self.rate:.3f} s and its manifest says at least "
+                f"{self.options.seconds:g} s; make the manifest anew"
+            )
+        if self.options.equal_levels:
+            level = np.sqrt(np.mean(np.square(samples, dtype=np.float64)))
+            samples = samples * (_LEVEL / level if level > 0 else 1.0)
+        return spectra(samples, self.wavelet, self.options.level)
+
+
+def add_clips(
+    clips: pl.DataFrame, options: Options, done: Done, shard: tuple[int, int] = (0, 1)
+) -> None:
+    """Read clips one by one, and add their spectra in blocks of `BLOCK` clips of one source.
+
+    Args:
+        clips, options: as of :func:`gather`.
+        done: the sums of blocks that are finished; the others are added.
+        shard: which blocks are worked on here, see `shards.parts.shard_slice`.
+
+    Raises:
+        As :func:`gather`.
+    """
+    reader = _Reader(clips, options)
+    blocks = reader.blocks()
+    blocks = blocks[shard_slice([len(block) for _, block in blocks], *shard)]
+    for number, (name, block) in enumerate(blocks, start=1):
+        if name not in done:
+            done[name] = reader.read(block)
+            _LOGGER.info("%d of %d blocks of clips read", number, len(blocks))
+
+
+def gather(
+    clips: pl.DataFrame, options: Options, done: Done | None = None
+) -> tuple[Fingerprints, npt.NDArray[np.float32]]:
     """Read clips one by one and average their spectra.
 
     Memory holds one clip, two sums per source, and 4 kB per clip.
@@ -243,6 +344,7 @@ def gather(clips: pl.DataFrame, options: Options) -> tuple[Fingerprints, npt.NDA
     Args:
         clips: as `choose_clips` gives them.
         options: as there.
+        done: what is finished, see :func:`add_clips`; the rest is added.
 
     Returns:
         The fingerprints, and the mean packet magnitudes of every clip (n, bands), in `BANDS` equal
@@ -254,50 +356,30 @@ def gather(clips: pl.DataFrame, options: Options) -> tuple[Fingerprints, npt.NDA
             are too short.
         TableError: a clip is shorter than the manifest says.
     """
-    rate = options.sample_rate or _common_rate(clips)
-    n_samples = round(options.seconds * rate)
-    if n_samples < ENERGY_SIZE:
-        raise ConfigError(
-            f"fingerprints.seconds: {options.seconds:g} s are {n_samples} samples; "
-            f"{ENERGY_SIZE} are needed at least"
-        )
-    wavelet = checked_wavelet(options.wavelet)
-    n_bands = min(BANDS, 2**options.level)
-    bands = np.empty((clips.height, n_bands), dtype=np.float32)
-    sources = tuple(clips["source"].unique(maintain_order=True))
-    own, reference = _shares(clips, sources)
-    means: list[list[Floats]] = []
-    references: list[list[Floats]] = []
-    for i, path in enumerate(clips["path"]):
-        samples = audio.read(path, rate)[0][:n_samples]
-        if samples.size < n_samples:
-            raise TableError(
-                f"{path}: it has {samples.size / rate:.3f} s and its manifest says at least "
-                f"{options.seconds:g} s; make the manifest anew"
-            )
-        if options.equal_levels:
-            level = np.sqrt(np.mean(np.square(samples, dtype=np.float64)))
-            samples = samples * (_LEVEL / level if level > 0 else 1.0)
-        measured = spectra(samples, wavelet, options.level)
-        bands[i] = measured.packets.reshape(n_bands, -1).mean(axis=1)
-        for sums, shares in ((means, own), (references, reference)):
-            if not sums:
-                sums += [[np.zeros_like(each) for each in measured] for _ in sources]
-            for s in np.flatnonzero(shares[i]):
-                for total, each in zip(sums[s], measured, strict=True):
-                    total += shares[i, s] * each
-        if (i + 1) % 1000 == 0:
-            _LOGGER.info("%d of %d clips read", i + 1, clips.height)
+    done = {} if done is None else done
+    add_clips(clips, options, done)
+    reader = _Reader(clips, options)
+    bands = np.empty((clips.height, reader.n_bands), dtype=np.float32)
+    means: dict[str, list[Floats]] = {}
+    references: dict[str, list[Floats]] = {}
+    for name, block in reader.blocks():
+        added: _Block = done[name]
+        bands[block.start : block.stop] = added["bands"]
+        for sums, parts in ((means, added["means"]), (references, added["references"])):
+            for source, terms in parts.items():
+                totals = sums.setdefault(source, [np.zeros_like(each) for each in terms])
+                for total, term in zip(totals, terms, strict=True):
+                    total += term
     fingerprints = Fingerprints(
-        sources,
-        tuple(int(n) for n in (own > 0).sum(axis=0)),
-        rate,
-        n_samples,
-        wavelet,
+        reader.sources,
+        tuple(int(n) for n in (reader.own > 0).sum(axis=0)),
+        reader.rate,
+        reader.n_samples,
+        reader.wavelet,
         options.level,
         *(
             {
-                field: np.stack([of_source[kind] for of_source in sums])
+                field: np.stack([sums[source][kind] for source in reader.sources])
                 for kind, field in enumerate(Spectra._fields)
             }
             for sums in (means, references)

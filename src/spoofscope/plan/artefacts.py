@@ -8,6 +8,7 @@ from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
 from spoofscope.plan.materials import Material, material
 from spoofscope.plan.scoring import Scores, words_of
+from spoofscope.plan.shards import of_all, of_shard
 from spoofscope.study import Study
 
 NO_ARTEFACTS = (
@@ -49,10 +50,25 @@ class Artefacts(Stage):
             if (corpus, split) in self.study.scored_by(run.id)
         ]
 
+    def _measuring(self, corpus: str, split: str) -> Work:
+        return Work(inputs={"manifest": self._data.manifest(corpus)}, settings={"split": split})
+
+    @rule()
+    def measure_artefacts_shard(self, corpus: str, split: str, shard: str) -> Work:
+        """Measure the signal of the utterances of one shard."""
+        output = self.layout.measures(corpus, split)
+        return of_shard(self, self._measuring(corpus, split), output, shard)
+
     @rule()
     def measure_artefacts(self, corpus: str, split: str) -> Work:
         """Measure the signal of every utterance."""
-        return Work(inputs={"manifest": self._data.manifest(corpus)}, settings={"split": split})
+        return of_all(
+            self,
+            self._measuring(corpus, split),
+            self.layout.measures(corpus, split),
+            [split],
+            lambda shard: self.measure_artefacts_shard(corpus, split, shard),
+        )
 
     def _measures(self, corpus: str, split: str) -> Product:
         path = self.layout.measures(corpus, split)

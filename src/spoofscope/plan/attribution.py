@@ -11,6 +11,7 @@ from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
 from spoofscope.plan.materials import Material, material
 from spoofscope.plan.modules import component_modules
 from spoofscope.plan.scoring import Scores, words_of
+from spoofscope.plan.shards import of_all, of_shard
 from spoofscope.plan.training import Training
 from spoofscope.study import Config, Study, kind_of
 
@@ -164,9 +165,7 @@ class Attribution(Stage):
         path = self.layout.attributions(run, seed, "centroid.safetensors")
         return self.centroid(run, seed).product(path)
 
-    @rule(absent=NO_ATTRIBUTION, when=lambda self: self.explained)
-    def explain(self, run: str, seed: int, corpus: str) -> Work:
-        """Attribute scores to features."""
+    def _explaining(self, run: str, seed: int, corpus: str) -> Work:
         not_options = ("averages", "detectors")
         baseline = self.options.get("baseline", "centroid")
         return Work(
@@ -184,6 +183,23 @@ class Attribution(Stage):
                 "seed": self.study.seed,
             },
             modules=component_modules(self.study.run(run).settings),
+        )
+
+    @rule(absent=NO_ATTRIBUTION, when=lambda self: self.explained)
+    def explain_shard(self, run: str, seed: int, corpus: str, shard: str) -> Work:
+        """Attribute the scores of one shard of the selected utterances."""
+        output = self.layout.attributions(run, seed, f"{corpus}.safetensors")
+        return of_shard(self, self._explaining(run, seed, corpus), output, shard)
+
+    @rule(absent=NO_ATTRIBUTION, when=lambda self: self.explained)
+    def explain(self, run: str, seed: int, corpus: str) -> Work:
+        """Attribute scores to features."""
+        return of_all(
+            self,
+            self._explaining(run, seed, corpus),
+            self.layout.attributions(run, seed, f"{corpus}.safetensors"),
+            [self.options["split"]],
+            lambda shard: self.explain_shard(run, seed, corpus, shard),
         )
 
     def of(self, run: str, seed: int, part: str) -> Product:
@@ -244,9 +260,7 @@ class Attribution(Stage):
             for run, seed in self.explained
         ]
 
-    @rule(absent=NO_AVERAGES, when=lambda self: self.averaged)
-    def average_attributions(self, run: str, seed: int, corpus: str, split: str) -> Work:
-        """Average the attributions of many windows."""
+    def _averaging(self, run: str, seed: int, corpus: str, split: str) -> Work:
         averages: dict[str, Any] = averages_of(self.study) or {}
         not_options = ("corpus", "detectors", "split")
         return Work(
@@ -264,6 +278,25 @@ class Attribution(Stage):
                 "seed": self.study.seed,
             },
             modules=component_modules(self.study.run(run).settings),
+        )
+
+    @rule(absent=NO_AVERAGES, when=lambda self: self.averaged)
+    def average_attributions_shard(
+        self, run: str, seed: int, corpus: str, split: str, shard: str
+    ) -> Work:
+        """Attribute the windows of one shard."""
+        output = self.layout.attributions(run, seed, f"{corpus}.{split}.mean.safetensors")
+        return of_shard(self, self._averaging(run, seed, corpus, split), output, shard)
+
+    @rule(absent=NO_AVERAGES, when=lambda self: self.averaged)
+    def average_attributions(self, run: str, seed: int, corpus: str, split: str) -> Work:
+        """Average the attributions of many windows."""
+        return of_all(
+            self,
+            self._averaging(run, seed, corpus, split),
+            self.layout.attributions(run, seed, f"{corpus}.{split}.mean.safetensors"),
+            [split],
+            lambda shard: self.average_attributions_shard(run, seed, corpus, split, shard),
         )
 
     def averages(self, suffix: str) -> list[Product]:

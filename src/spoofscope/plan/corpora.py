@@ -11,6 +11,7 @@ from spoofscope.names import RENAMED_COLUMNS
 from spoofscope.options import speaker_pattern
 from spoofscope.plan.jobs import Job, Product, Stage, Work, rule, target
 from spoofscope.plan.modules import corpus_modules
+from spoofscope.plan.shards import EVERY_SPLIT, of_all, of_shard
 from spoofscope.study import CHECKOUT, Config, Study
 
 # What `data_root` may not be in: what is under version control, and what the workflow writes.
@@ -191,9 +192,7 @@ class Corpora(Stage):
             modules=corpus_modules(entry),
         )
 
-    @rule()
-    def audit_corpus(self, corpus: str) -> Work:
-        """Look for what could mislead detectors."""
+    def _auditing(self, corpus: str) -> Work:
         entry = self.study.corpora[corpus]
         manifest = self.manifest(corpus)
         return Work(
@@ -208,6 +207,22 @@ class Corpora(Stage):
                 "seed": self.study.seed,
             },
             modules=corpus_modules(entry),
+        )
+
+    @rule()
+    def audit_corpus_shard(self, corpus: str, shard: str) -> Work:
+        """Decode and measure the utterances of one shard."""
+        return of_shard(self, self._auditing(corpus), self.layout.audit(corpus, "tsv"), shard)
+
+    @rule()
+    def audit_corpus(self, corpus: str) -> Work:
+        """Look for what could mislead detectors."""
+        return of_all(
+            self,
+            self._auditing(corpus),
+            self.layout.audit(corpus, "tsv"),
+            EVERY_SPLIT,
+            lambda shard: self.audit_corpus_shard(corpus, shard),
         )
 
     @target()

@@ -7,6 +7,7 @@ from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
 from spoofscope.plan.materials import Material, material
 from spoofscope.plan.modules import component_modules
+from spoofscope.plan.shards import EVERY_SPLIT, of_all, of_shard
 from spoofscope.plan.training import Training
 from spoofscope.study import Config, Study
 
@@ -40,9 +41,7 @@ class Fingerprints(Stage):
         options: Config = self.study.config.get("fingerprints", {})
         return options
 
-    @rule(absent=NO_FINGERPRINTS, when=lambda self: self.options)
-    def measure_fingerprints(self, corpus: str) -> Work:
-        """Average the spectra of every source."""
+    def _measuring(self, corpus: str) -> Work:
         not_options = ("corpus", "halves", "permutations", "sound_seconds")
         return Work(
             inputs={"manifest": self._data.manifest(corpus)},
@@ -52,6 +51,23 @@ class Fingerprints(Stage):
                 "permutations": self.options.get("permutations", 499),
                 "seed": self.study.seed,
             },
+        )
+
+    @rule(absent=NO_FINGERPRINTS, when=lambda self: self.options)
+    def measure_fingerprints_shard(self, corpus: str, shard: str) -> Work:
+        """Add the spectra of one shard of the clips."""
+        output = self.layout.fingerprints(corpus, "safetensors")
+        return of_shard(self, self._measuring(corpus), output, shard)
+
+    @rule(absent=NO_FINGERPRINTS, when=lambda self: self.options)
+    def measure_fingerprints(self, corpus: str) -> Work:
+        """Average the spectra of every source."""
+        return of_all(
+            self,
+            self._measuring(corpus),
+            self.layout.fingerprints(corpus, "safetensors"),
+            self.options.get("splits", EVERY_SPLIT),
+            lambda shard: self.measure_fingerprints_shard(corpus, shard),
         )
 
     @rule(absent=NO_FINGERPRINTS, when=lambda self: self.options)

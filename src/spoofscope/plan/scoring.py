@@ -92,6 +92,7 @@ class Scores(Stage):
     def score(self, run: str, seed: int, corpus: str, split: str, shard: str) -> Work:
         """Score one shard of a split."""
         settings = self.study.run(run).settings
+        output = self.layout.score_shard(Scoring(run, seed, corpus, split), shard)
         features: list[Product] = []
         if self.study.is_cached(run):
             features = self._features.shard(self.study.features_id(run), corpus, split, shard)
@@ -107,7 +108,7 @@ class Scores(Stage):
                 "folder": self.layout.detector(run, seed),
                 "split": split,
                 "shard": shard,
-                "work": self.layout.score_journal(Scoring(run, seed, corpus, split), shard),
+                "work": self.layout.journal(output),
             },
             modules=component_modules(settings),
         )

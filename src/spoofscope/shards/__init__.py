@@ -1,0 +1,1 @@
+"""Work on many utterances: cut into parts, and kept from a kill."""

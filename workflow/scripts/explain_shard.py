@@ -1,0 +1,39 @@
+"""Integrated Gradients of the scores of one shard of the selected utterances."""
+
+from spoofscope.job import given, job
+
+with job(snakemake) as cfg:
+    import polars as pl
+    import torch
+
+    from spoofscope.attribution.baselines import read_centroid
+    from spoofscope.attribution.explain import (
+        ExplainOptions,
+        explain_utterances,
+        select_utterances,
+    )
+    from spoofscope.detector import Detector
+    from spoofscope.shards.journal import part
+    from spoofscope.shards.parts import parse_shard
+    from spoofscope.tables import read_manifest, read_scores
+
+    torch.set_num_threads(snakemake.threads)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    options = dict(cfg["options"])
+    split = options.pop("split")
+    del options["corpus"]
+    options = ExplainOptions.from_dict(options)
+    manifest = read_manifest(snakemake.input.manifest).filter(pl.col("split") == split)
+    scores = read_scores(snakemake.input.scores)
+    rows = select_utterances(manifest, scores, options.per_attack, cfg["seed"])
+    centroid = snakemake.input.centroid
+    with part(cfg["work"], [given(), device], snakemake.output[0]) as done:
+        explain_utterances(
+            Detector.load(cfg["folder"], device),
+            rows,
+            options,
+            done,
+            shard=parse_shard(cfg["shard"]),
+            centroid=read_centroid(centroid) if centroid else None,
+            seed=cfg["seed"],
+        )
