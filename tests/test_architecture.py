@@ -45,6 +45,8 @@ FLOORS: dict[str, float] = {
     "likeness": 2,
     "quality": 2,
     "inputs": 2,
+    "frames": 2,
+    "baselines": 2,
     "detector_folder": 2,
     "judging": 2,
     "detector": 2,

@@ -16,23 +16,7 @@ from torch import Tensor
 
 from noise_and_tones import write_corpus
 from spoofscope import tables
-from spoofscope.attribution.baselines import (
-    baseline_features,
-    bonafide_centroid,
-    read_centroid,
-    window_features,
-    write_centroid,
-)
-from spoofscope.attribution.explain import (
-    ExplainOptions,
-    explain,
-    frame_indices,
-    odd_frames,
-    reduce_map,
-    select_utterances,
-    smooth,
-    top_regions,
-)
+from spoofscope.attribution.explain import ExplainOptions, explain, reduce_map
 from spoofscope.attribution.faithfulness import (
     FRACTIONS,
     gradient_times_input,
@@ -41,12 +25,22 @@ from spoofscope.attribution.faithfulness import (
     randomised_backend,
 )
 from spoofscope.attribution.integrated import integrated_gradients, score_function
+from spoofscope.attribution.regions import odd_frames, smooth, top_regions
+from spoofscope.attribution.selection import select_utterances
 from spoofscope.attribution.store import MASKINGS, Attributions
 from spoofscope.backends import registry as backends
 from spoofscope.backends.aasist import GraphPool
+from spoofscope.baselines import (
+    baseline_features,
+    bonafide_centroid,
+    read_centroid,
+    window_features,
+    write_centroid,
+)
 from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError, DetectorError, TableError
 from spoofscope.features import FeatureReader, extract
+from spoofscope.frames import frame_indices
 from spoofscope.frontends.backbones import write_tiny_backbone
 from spoofscope.windows import InputPolicy
 

@@ -21,8 +21,8 @@ from spoofscope.attribution.average import (
     summary_table,
     write_averages,
 )
-from spoofscope.attribution.baselines import bonafide_centroid, window_features
 from spoofscope.attribution.mean_store import read_means
+from spoofscope.baselines import bonafide_centroid, window_features
 from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError, DetectorError, TableError
 from spoofscope.inputs import decoded_windows

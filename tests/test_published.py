@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 import published_networks as released
 from spoofscope import audio, cli, tables
-from spoofscope.attribution.baselines import window_features
 from spoofscope.attribution.explain import ExplainOptions, explain
 from spoofscope.attribution.integrated import integrated_gradients, score_function
+from spoofscope.baselines import window_features
 from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError, DetectorError
 from spoofscope.files import sha256_file

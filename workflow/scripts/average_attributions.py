@@ -7,7 +7,7 @@ with job(snakemake) as cfg:
     import torch
 
     from spoofscope.attribution.average import AverageOptions, average, write_averages
-    from spoofscope.attribution.baselines import read_centroid
+    from spoofscope.baselines import read_centroid
     from spoofscope.detector import Detector
     from spoofscope.shards.journal import resumed
     from spoofscope.tables import read_manifest

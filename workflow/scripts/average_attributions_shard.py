@@ -7,7 +7,7 @@ with job(snakemake) as cfg:
     import torch
 
     from spoofscope.attribution.average import AverageOptions, explain_chosen
-    from spoofscope.attribution.baselines import read_centroid
+    from spoofscope.baselines import read_centroid
     from spoofscope.detector import Detector
     from spoofscope.shards.journal import part
     from spoofscope.shards.parts import parse_shard

@@ -8,7 +8,7 @@ with job(snakemake) as cfg:
     import polars as pl
     import torch
 
-    from spoofscope.attribution.baselines import bonafide_centroid, write_centroid
+    from spoofscope.baselines import bonafide_centroid, write_centroid
     from spoofscope.detector import Detector
     from spoofscope.features import FeatureReader
     from spoofscope.tables import read_manifest

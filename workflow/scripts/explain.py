@@ -6,8 +6,9 @@ with job(snakemake) as cfg:
     import polars as pl
     import torch
 
-    from spoofscope.attribution.baselines import read_centroid
-    from spoofscope.attribution.explain import ExplainOptions, explain, select_utterances
+    from spoofscope.attribution.explain import ExplainOptions, explain
+    from spoofscope.attribution.selection import select_utterances
+    from spoofscope.baselines import read_centroid
     from spoofscope.detector import Detector
     from spoofscope.shards.journal import resumed
     from spoofscope.tables import read_manifest, read_scores

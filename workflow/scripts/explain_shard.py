@@ -6,12 +6,9 @@ with job(snakemake) as cfg:
     import polars as pl
     import torch
 
-    from spoofscope.attribution.baselines import read_centroid
-    from spoofscope.attribution.explain import (
-        ExplainOptions,
-        explain_utterances,
-        select_utterances,
-    )
+    from spoofscope.attribution.explain import ExplainOptions, explain_utterances
+    from spoofscope.attribution.selection import select_utterances
+    from spoofscope.baselines import read_centroid
     from spoofscope.detector import Detector
     from spoofscope.shards.journal import part
     from spoofscope.shards.parts import parse_shard

@@ -18,7 +18,6 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from spoofscope.attribution.baselines import baseline_features, window_features
 from spoofscope.attribution.explain import reduce_map
 from spoofscope.attribution.integrated import (
     SMALLEST_DIFFERENCE,
@@ -37,6 +36,7 @@ from spoofscope.attribution.mean_store import (
     MeanSettings,
     write_means,
 )
+from spoofscope.baselines import baseline_features, window_features
 from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError, TableError
 from spoofscope.identity import rng_of

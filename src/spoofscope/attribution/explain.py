@@ -12,12 +12,6 @@ import numpy.typing as npt
 import polars as pl
 from torch import Tensor
 
-from spoofscope.attribution.baselines import (
-    BASELINES,
-    Baseline,
-    baseline_features,
-    window_features,
-)
 from spoofscope.attribution.faithfulness import (
     FRACTIONS,
     block_edges,
@@ -35,6 +29,7 @@ from spoofscope.attribution.integrated import (
     recurrent_safe,
     score_function,
 )
+from spoofscope.attribution.regions import odd_frames, smooth, top_regions
 from spoofscope.attribution.store import (
     MASKINGS,
     SCALARS,
@@ -43,8 +38,15 @@ from spoofscope.attribution.store import (
     write_attributions,
 )
 from spoofscope.backends.base import BackEnd
+from spoofscope.baselines import (
+    BASELINES,
+    Baseline,
+    baseline_features,
+    window_features,
+)
 from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError, DetectorError, TableError
+from spoofscope.frames import frame_indices
 from spoofscope.frontends.base import FrontEnd
 from spoofscope.identity import rng_of
 from spoofscope.inputs import decoded_windows
@@ -53,7 +55,7 @@ from spoofscope.options import check_keys
 from spoofscope.shards.journal import Done
 from spoofscope.shards.parts import shard_slice
 from spoofscope.tables import write_table
-from spoofscope.windows import InputPolicy, Windows
+from spoofscope.windows import Windows
 
 logger = logging.getLogger(__name__)
 
@@ -155,73 +157,6 @@ class ExplainOptions:
         return cls(**values)
 
 
-def select_utterances(
-    manifest: pl.DataFrame, scores: pl.DataFrame, per_attack: int, seed: int
-) -> pl.DataFrame:
-    """A random choice of the scored utterances, stratified by attack; bona fide is one stratum.
-
-    Args:
-        manifest: may hold more splits than were scored.
-        scores: utt_id and score.
-        per_attack: utterances of each stratum, or all where it has fewer.
-        seed: decides the choice; the order of the rows does not.
-
-    Returns:
-        Manifest rows with the column `score`, sorted by attack and utt_id.
-
-    Raises:
-        TableError: a scored utterance is not in the manifest.
-    """
-    missing = scores.filter(~pl.col("utt_id").is_in(manifest["utt_id"].implode()))["utt_id"]
-    if missing.len():
-        raise TableError(
-            f"{missing.len()} scored utterances are not in the manifest, such as {missing[0]!r}"
-        )
-    scored = manifest.join(scores, on="utt_id").sort("attack", "utt_id")
-    chosen: list[str] = []
-    for (attack,), stratum in scored.group_by("attack", maintain_order=True):
-        ids = stratum["utt_id"].to_list()
-        rng = rng_of("utterances to explain", seed, str(attack))
-        chosen += [ids[i] for i in rng.permutation(len(ids))[:per_attack]]
-    return scored.filter(pl.col("utt_id").is_in(chosen))
-
-
-def frame_indices(
-    frontend: FrontEnd, policy: InputPolicy, windows: Windows, n_frames: Sequence[int]
-) -> list[npt.NDArray[np.int64]]:
-    """Where the frames of each window lie on the time axis of the clip.
-
-    The clip's frames are centred at first_centre_seconds + i * hop_seconds; a window's frame goes
-    to the nearest one. Where a short clip was repeated to fill the window, its frames go to the
-    part that they repeat; frames on appended zeros get -1.
-
-    Args:
-        frontend: has the spacing of the frames.
-        policy: how the windows were cut.
-        windows: of one clip.
-        n_frames: frames of each window.
-
-    Returns:
-        One array (n_frames,) per window.
-    """
-    size = windows.values.shape[1]
-    rate = policy.sample_rate
-    first, hop = frontend.first_centre_seconds * rate, frontend.hop_seconds * rate
-    last = max(0, int((int((windows.starts + windows.valid).max()) - first) / hop))
-    result = []
-    for start, valid, count in zip(windows.starts, windows.valid, n_frames, strict=True):
-        centres = first + hop * np.arange(count)
-        beyond = centres >= valid if valid < size else np.zeros(count, dtype=bool)
-        inside = np.where(beyond, centres % valid, centres)
-        indices = np.rint((start + inside - first) / hop).astype(np.int64)
-        # Windows start between the clip's frames, so rounding may lead beyond its ends.
-        indices = np.clip(indices, 0, last)
-        if policy.short == "zero":
-            indices[beyond] = -1
-        result.append(indices)
-    return result
-
-
 def reduce_map(frontend: FrontEnd, values: Tensor) -> Floats:
     """Attribution (C, N, D) to a map (rows, frames): layers, or bands and cepstral coefficients.
 
@@ -239,69 +174,6 @@ def row_axis(frontend: FrontEnd) -> tuple[str, int]:
     if frontend.dim_axis == "embedding":
         return frontend.channel_axis, frontend.n_channels
     return frontend.dim_axis, frontend.dim
-
-
-def smooth(curve: npt.NDArray[np.floating], width: int) -> Floats:
-    """Centred moving average (n,) over an odd number of values; at the ends over those there are.
-
-    Raises:
-        ConfigError: the width is not odd.
-    """
-    if width < 1 or width % 2 == 0:
-        raise ConfigError(f"a centred moving average needs an odd width, not {width}")
-    padded = np.pad(np.cumsum(curve, dtype=np.float64), (1, 0))
-    positions = np.arange(curve.size)
-    low = np.maximum(positions - width // 2, 0)
-    high = np.minimum(positions + width // 2 + 1, curve.size)
-    averages: Floats = (padded[high] - padded[low]) / (high - low)
-    return averages
-
-
-def odd_frames(seconds: float, hop_seconds: float) -> int:
-    """The odd number of frames whose duration is nearest to `seconds`."""
-    return 2 * max(0, round((seconds / hop_seconds - 1) / 2)) + 1
-
-
-class Region(NamedTuple):
-    """Frames `first` to `last` (inclusive), with the mean and sum of their evidence."""
-
-    first: int
-    last: int
-    mean: float
-    total: float
-
-
-def top_regions(evidence: Floats, count: int) -> list[Region]:
-    """The stretches with the strongest evidence, strongest peak first.
-
-    A region surrounds a local maximum as far as the evidence stays at or above half of it; then the
-    search goes on among the local maxima that are left.
-
-    Args:
-        evidence: (n,), smoothed; positive = evidence.
-        count: regions at most.
-    """
-    around = np.pad(evidence, 1, constant_values=-np.inf)
-    # Without this, the slope beside a region would be the next region.
-    maxima = (evidence >= around[:-2]) & (evidence >= around[2:])
-    free = np.ones(evidence.size, dtype=bool)
-    regions: list[Region] = []
-    while len(regions) < count:
-        candidates = np.where(free & maxima, evidence, 0.0)
-        peak = int(np.argmax(candidates))
-        height = candidates[peak]
-        if height <= 0:
-            break
-        inside = free & (evidence >= height / 2)
-        first = last = peak
-        while first > 0 and inside[first - 1]:
-            first -= 1
-        while last + 1 < evidence.size and inside[last + 1]:
-            last += 1
-        part = evidence[first : last + 1]
-        regions.append(Region(first, last, float(part.mean()), float(part.sum())))
-        free[first : last + 1] = False
-    return regions
 
 
 class _Attributed(NamedTuple):
