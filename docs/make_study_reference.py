@@ -1,10 +1,10 @@
-"""Prints docs/study_file.md: every key of a study file, from the schema, and every default, from
-the code that has it.
+"""Writes docs/study_file.md, every key of a study file, and its JSON Schema, from the options that
+are declared in `spoofscope.options` and, of components, from the code that has their defaults.
 
-After the schema or an option was changed:
-`.venv/bin/python docs/make_study_reference.py > docs/study_file.md`
+After an option was changed: `.venv/bin/python docs/make_study_reference.py`
 """
 
+import copy
 import json
 import re
 import sys
@@ -17,13 +17,16 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+
 Config = dict[str, Any]
 
 INTRODUCTION = """\
 # The study file
 
-Generated from `src/spoofscope/study/study.schema.yaml` and from the defaults in the code by
-`.venv/bin/python docs/make_study_reference.py > docs/study_file.md`; a test holds it to both.
+Generated from the options that the code declares, by `.venv/bin/python
+docs/make_study_reference.py`; a test holds it to them. `workflow/schemas/config.schema.yaml` is the
+same as JSON Schema.
 
 A study file is YAML. `config/config.yaml`, the mini study, is a complete example. An unknown key, a
 wrong type, a name that nothing defines or a key given twice stops the workflow before any job
@@ -46,21 +49,35 @@ after the training. `tables/runs.tsv` of a study says which hash stands for what
 """
 
 
+DETECTORS = ("detector", "pretrained", "external_scores")
+TRAINING = ("input", "source", "recipe", "stage")
+ANALYSES = (
+    "scored",
+    "trials",
+    "matched",
+    "fusion",
+    "disagreement",
+    "probe",
+    "costs",
+    "fingerprints",
+    "tandem",
+    "attribution",
+)
+SECTIONS = {"noise", "copy", "backbone", *DETECTORS, *TRAINING, *ANALYSES}
+"""Definitions with a table of their own; the keys of others stand below the key that has them."""
+
+
 def defaults_of_components() -> dict[str, Config]:
     """Definition of the schema to the options that the component really has.
 
     Front-ends and back-ends are built, so this is what they read and not what somebody wrote.
     """
-    from spoofscope.attribution.explain import ExplainOptions
     from spoofscope.augmentation.rawboost import Constants
     from spoofscope.backends import registry as backends
     from spoofscope.components import REQUIRED
     from spoofscope.corpora import registry as corpora
-    from spoofscope.fingerprints.means import Options as FingerprintOptions
     from spoofscope.frontends import registry as frontends
     from spoofscope.frontends.backbones import fetch_backbone
-    from spoofscope.layers.costs import CostOptions
-    from spoofscope.layers.probes import ProbeOptions
     from spoofscope.training.recipe import resolve_recipe
     from spoofscope.windows import InputPolicy
 
@@ -88,16 +105,6 @@ def defaults_of_components() -> dict[str, Config]:
     found["stage"] = stage
     found["recipe"] = {**stage, **recipe, "stages": None}
     found["input"] = InputPolicy().to_dict()
-    found["probe"] = {
-        field.name: list(field.default) if isinstance(field.default, tuple) else field.default
-        for field in fields(ProbeOptions)
-    }
-    found["fingerprints"] = {
-        field.name: list(field.default) if isinstance(field.default, tuple) else field.default
-        for field in fields(FingerprintOptions)
-    }
-    found["costs"] = {field.name: field.default for field in fields(CostOptions)}
-    found["attribution"] = {field.name: field.default for field in fields(ExplainOptions)}
     found["effect_rawboost"] = {
         field.name: list(field.default) if isinstance(field.default, tuple) else field.default
         for field in fields(Constants)
@@ -109,13 +116,48 @@ def defaults_of_components() -> dict[str, Config]:
     }
 
 
+def whole_schema() -> Config:
+    """The JSON Schema of study files, with a description and the default of every key."""
+    from spoofscope.options.declared import definition, filled, inner_options, sentences
+    from spoofscope.options.study_file import StudyFile
+    from spoofscope.study.schema import schema
+
+    def described(cls: Any) -> Config:
+        entry, texts, defaults = definition(cls), sentences(cls), filled({}, cls)
+        assert texts.keys() == entry["properties"].keys(), cls
+        for key, value in entry["properties"].items():
+            value["description"] = texts[key]
+            # Those of mappings stand beside their keys.
+            if key in defaults and defaults[key] != [] and not isinstance(defaults[key], dict):
+                value["default"] = defaults[key]
+        return {"description": " ".join(cls.__doc__.split()), **entry}
+
+    definitions = copy.deepcopy(schema()["$defs"])
+    for name, defaults in defaults_of_components().items():
+        for key, value in definitions[name]["properties"].items():
+            if key in defaults:
+                value["default"] = defaults[key]
+    definitions |= {name: described(cls) for name, cls in inner_options(StudyFile).items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Study file",
+        **described(StudyFile),
+        "$defs": definitions,
+    }
+
+
+def own_section(schema: Config) -> str | None:
+    """The section of the page that a value refers to."""
+    name: str = schema.get("$ref", "").removeprefix("#/$defs/")
+    return name if name in SECTIONS else None
+
+
 def type_of(schema: Config, definitions: Mapping[str, Config]) -> str:
     """The type of a value in words."""
+    if name := own_section(schema):
+        return f"[{name}](#{name})"
     if "$ref" in schema:
-        name = schema["$ref"].removeprefix("#/$defs/")
-        if name in ("input", "recipe", "attribution", "noise", "trials", "costs"):
-            return f"[{name}](#{name})"
-        return type_of(definitions[name], definitions)
+        return type_of(definitions[schema["$ref"].removeprefix("#/$defs/")], definitions)
     if "const" in schema:
         return f"`{schema['const']}`"
     if "enum" in schema:
@@ -126,14 +168,7 @@ def type_of(schema: Config, definitions: Mapping[str, Config]) -> str:
     for kind in kinds:
         word = {"object": "mapping", "integer": "whole number", "string": "text"}.get(kind, kind)
         if kind == "array":
-            items = schema.get("items", {})
-            named = items.get("$ref", "").removeprefix("#/$defs/")
-            inner = (
-                f"[{named}](#{named})"
-                if named in ("stage", "source", "scored", "trials", "matched", "tandem")
-                else (type_of(items, definitions))
-            )
-            word = f"list of {inner}"
+            word = f"list of {type_of(schema.get('items', {}), definitions)}"
         words.append(word)
     text = " or ".join(words)
     for key, sign in (
@@ -149,35 +184,47 @@ def type_of(schema: Config, definitions: Mapping[str, Config]) -> str:
 
 
 def rows_of(
-    schema: Config, definitions: Mapping[str, Config], defaults: Config, prefix: str = ""
+    schema: Config, definitions: Mapping[str, Config], prefix: str = ""
 ) -> Iterator[list[str]]:
-    """One row per key, nested mappings after their key."""
-    for key, value in schema.get("properties", {}).items():
-        default = "**required**" if key in schema.get("required", []) else "-"
-        if key in defaults:
-            default = f"`{json.dumps(defaults[key])}`"
+    """One row per key, required ones first, and nested mappings after their key."""
+    needed = schema.get("required", [])
+    for key, value in sorted(
+        schema.get("properties", {}).items(), key=lambda e: e[0] not in needed
+    ):
+        default = "**required**" if key in needed else "-"
+        if "default" in value:
+            default = f"`{json.dumps(value['default'])}`"
         yield [f"`{prefix}{key}`", type_of(value, definitions), default, value["description"]]
-        for nested, mark in ((value, "."), (value.get("items", {}), "[].")):
-            yield from rows_of(nested, definitions, {}, f"{prefix}{key}{mark}")
+        values = value.get("additionalProperties") or {}
+        for nested, mark in ((value, "."), (value.get("items", {}), "[]."), (values, ".NAME.")):
+            if nested and not own_section(nested):
+                name = nested.get("$ref", "").removeprefix("#/$defs/")
+                inner = definitions[name] if name else nested
+                yield from rows_of(inner, definitions, f"{prefix}{key}{mark}")
 
 
-def table(schema: Config, definitions: Mapping[str, Config], defaults: Config) -> str:
+def table(schema: Config, definitions: Mapping[str, Config]) -> str:
     """A Markdown table of all keys of a mapping."""
     lines = ["| key | type | default | meaning |", "|---|---|---|---|"]
-    for row in rows_of(schema, definitions, defaults):
+    for row in rows_of(schema, definitions):
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |")
     return "\n".join(lines) + "\n"
 
 
-def reference() -> str:
-    """The page."""
+def as_yaml(schema: Config) -> str:
+    """The text of the file in which the Snakemake workflow catalog looks for the schema."""
     import yaml
 
-    path = ROOT / "src/spoofscope/study/study.schema.yaml"
-    schema: Config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    # Through JSON, so that nothing is an alias of something else.
+    text = yaml.safe_dump(json.loads(json.dumps(schema)), sort_keys=False, width=100)
+    return f"# Generated by docs/make_study_reference.py.\n{text}"
+
+
+def reference() -> str:
+    """The page."""
+    schema = whole_schema()
     definitions = schema["$defs"]
-    defaults = defaults_of_components()
-    parts = [INTRODUCTION, "## Top level\n", table(schema, definitions, {})]
+    parts = [INTRODUCTION, "## Top level\n", table(schema, definitions)]
 
     def section(title: str, text: str, *names: str) -> None:
         parts.append(f"## {title}\n")
@@ -188,7 +235,7 @@ def reference() -> str:
                 parts.append(f"### {heading}\n")
             if "description" in definitions[name]:
                 parts.append(f"{definitions[name]['description']}\n")
-            parts.append(table(definitions[name], definitions, defaults.get(name, {})))
+            parts.append(table(definitions[name], definitions))
 
     def of(kind: str) -> list[str]:
         return [name for name in definitions if name.startswith(f"{kind}_")]
@@ -201,30 +248,18 @@ def reference() -> str:
         "detectors",
         "Front-end, back-end, input policy and training; or `pretrained` or `external_scores`, see "
         "[studies.md](studies.md).",
-        "detector",
-        "pretrained",
-        "external_scores",
+        *DETECTORS,
         *of("backend"),
-        "input",
-        "source",
-        "recipe",
-        "stage",
+        *TRAINING,
     )
     section(
         "What follows",
         "Scoring, fusion, layers, fingerprints, tandem costs, explanation.",
-        "scored",
-        "trials",
-        "matched",
-        "fusion",
-        "probe",
-        "costs",
-        "fingerprints",
-        "tandem",
-        "attribution",
+        *ANALYSES,
     )
     return "\n".join(parts)
 
 
 if __name__ == "__main__":
-    sys.stdout.write(reference())
+    (ROOT / "docs/study_file.md").write_text(reference(), encoding="utf-8")
+    SCHEMA.write_text(as_yaml(whole_schema()), encoding="utf-8")

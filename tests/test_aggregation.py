@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from noise_and_tones import write_corpus
 from spoofscope import tables
-from spoofscope.attribution.explain import ExplainOptions, explain
+from spoofscope.attribution.explain import explain
 from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError
 from spoofscope.inputs import Aggregation, aggregate_windows
 from spoofscope.metrics.rates import eer
+from spoofscope.options.attribution import ExplainOptions
 from spoofscope.plan.study_plan import checked
 from spoofscope.scoring import score_shard
 from spoofscope.study.reading import read_config

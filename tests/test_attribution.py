@@ -16,7 +16,7 @@ from torch import Tensor
 
 from noise_and_tones import write_corpus
 from spoofscope import tables
-from spoofscope.attribution.explain import ExplainOptions, explain, reduce_map
+from spoofscope.attribution.explain import explain, reduce_map
 from spoofscope.attribution.faithfulness import (
     FRACTIONS,
     gradient_times_input,
@@ -42,6 +42,7 @@ from spoofscope.errors import ConfigError, DetectorError, TableError
 from spoofscope.features import FeatureReader, extract
 from spoofscope.frames import frame_indices
 from spoofscope.frontends.backbones import write_tiny_backbone
+from spoofscope.options.attribution import ExplainOptions
 from spoofscope.windows import InputPolicy
 
 LFCC = {"type": "lfcc", "n_filters": 10, "n_coefficients": 8}

@@ -11,7 +11,6 @@ from noise_and_tones import SAMPLE_RATE, write_corpus
 from spoofscope import audio, tables
 from spoofscope.attribution.average import (
     SMALLEST_PROBABILITY,
-    AverageOptions,
     average,
     bands_table,
     choose_windows,
@@ -26,6 +25,7 @@ from spoofscope.baselines import bonafide_centroid, window_features
 from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError, DetectorError, TableError
 from spoofscope.inputs import decoded_windows
+from spoofscope.options.attribution import AverageOptions
 from spoofscope.windows import InputPolicy
 
 POLICY = InputPolicy(length=2000, tail="drop")
@@ -139,7 +139,9 @@ def test_a_tone_in_the_spoofs_is_found_at_its_frequency(frontend, hertz, tmp_pat
     clips = pl.DataFrame(rows, ["utt_id", "path", "label", "attack", "duration"], orient="row")
     # It hears all bands alike, and loud ones as spoofed.
     detector = listening_to(frontend, slice(None))
-    options = AverageOptions(9, "score", "spoof", "centroid", steps=4)
+    options = AverageOptions(
+        windows_per_class=9, function="score", target="spoof", baseline="centroid", steps=4
+    )
     centroid = bonafide_centroid(detector, clips)
     settings, means = average(detector, clips, options, centroid=centroid, seed=1)
     table = bands_table(settings, means).filter(pl.col("group") == "spoof")
@@ -278,10 +280,10 @@ def test_what_cannot_be_averaged_is_refused(trained, corpus, tmp_path: Path):
     for values, message in (
         ({"windows": 3}, "windows_per_class"),
         ({"windows_per_class": 0}, "at least 1"),
-        ({"function": "logit"}, "probability, score"),
-        ({"baseline": "noise"}, "zeros, centroid"),
+        ({"function": "logit"}, "'probability', 'score'"),
+        ({"baseline": "noise"}, "'zeros', 'centroid'"),
         ({"steps": 9, "max_steps": 8}, "below steps"),
-        ({"tolerance": 0.0}, "positive"),
+        ({"tolerance": 0.0}, "a number above 0, not 0.0"),
     ):
         with pytest.raises(ConfigError, match=message):
             AverageOptions.from_dict(values)

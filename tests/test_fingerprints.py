@@ -14,7 +14,6 @@ from spoofscope.errors import ConfigError, TableError
 from spoofscope.fingerprints.means import (
     BONAFIDE,
     Fingerprints,
-    Options,
     choose_clips,
     gather,
     read_fingerprints,
@@ -23,6 +22,7 @@ from spoofscope.fingerprints.means import (
 from spoofscope.fingerprints.sound import PEAK, noise, write_sounds
 from spoofscope.fingerprints.spectra import mean_power, packets, spectra
 from spoofscope.fingerprints.stability import compare_halves
+from spoofscope.options.fingerprints import FingerprintOptions as Options
 
 RATE = 8000
 LINES = (1000, 2000, 3000)
@@ -171,8 +171,9 @@ def test_generators_are_compared_with_bona_fide_speech_of_their_voices(manifest)
 def test_clips_of_equal_levels_count_alike(manifest, tmp_path):
     quiet = audio.read(manifest["path"][0])[0] / 16
     audio.write(tmp_path / "quiet.wav", quiet, RATE)
-    options = Options(level=6, clips=1, group="sentence", equal_levels=True)
-    one = choose_clips(manifest, options, 1, "m.tsv")
+    options = Options(level=6, group="sentence", equal_levels=True)
+    clips = choose_clips(manifest, options, 1, "m.tsv")
+    one = clips.unique("source", keep="first", maintain_order=True)
     audio.write(tmp_path / "loud.wav", quiet * 8, RATE)
     paths = [str(tmp_path / f"{name}.wav") for name in ("quiet", "loud", "loud")]
     fingerprints, _ = gather(one.with_columns(path=pl.Series(paths)), options)

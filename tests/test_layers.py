@@ -22,12 +22,13 @@ from spoofscope.features import FeatureReader, extract
 from spoofscope.frontends import registry as frontends
 from spoofscope.frontends.backbones import write_tiny_backbone
 from spoofscope.inputs import detector_inputs, policy_of
-from spoofscope.layers.costs import CostOptions, measure_costs
+from spoofscope.layers.costs import measure_costs
 from spoofscope.layers.depth import depth_table, non_dominated, pareto_table
 from spoofscope.layers.pooling import Pooled, pool_shard
-from spoofscope.layers.probes import ProbeOptions, Trials, probe_layers
+from spoofscope.layers.probes import Trials, probe_layers
 from spoofscope.layers.weights import COLUMNS, layer_weights
 from spoofscope.metrics.rates import eer
+from spoofscope.options.layers import CostOptions, ProbeOptions
 from spoofscope.plan.study_plan import checked
 from spoofscope.study import Study
 from spoofscope.tables import read_manifest, write_table
@@ -542,7 +543,7 @@ def test_probes_read_cached_frames_where_detectors_have_them():
 def test_detectors_of_the_section_may_be_patterns():
     expanded = study(curves={"c": ["whole_linear", "low*"]}, costs={"detectors": ["[lw][oh]*"]})
     assert expanded.config["layers"]["curves"] == {"c": ["whole_linear", "lower_linear"]}
-    assert expanded.config["layers"]["costs"] == {"detectors": ["whole_linear", "lower_linear"]}
+    assert expanded.config["layers"]["costs"]["detectors"] == ["whole_linear", "lower_linear"]
 
 
 @pytest.mark.parametrize(

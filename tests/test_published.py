@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import published_networks as released
 from spoofscope import audio, cli, tables
-from spoofscope.attribution.explain import ExplainOptions, explain
+from spoofscope.attribution.explain import explain
 from spoofscope.attribution.integrated import integrated_gradients, score_function
 from spoofscope.baselines import window_features
 from spoofscope.detector import Detector
@@ -23,6 +23,7 @@ from spoofscope.files import sha256_file
 from spoofscope.frontends import registry as frontends
 from spoofscope.frontends.backbones import read_architecture, write_tiny_backbone
 from spoofscope.fusion import apply_to_trials, fit_on_trials
+from spoofscope.options.attribution import ExplainOptions
 from spoofscope.published import aasist, ganpolice_dcnn
 from spoofscope.published.importing import import_detector
 from spoofscope.scoring import score_shard

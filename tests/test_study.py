@@ -435,7 +435,9 @@ def test_what_is_averaged_has_a_frequency_axis_and_windows_of_one_length(tmp_pat
     }
     averages = {"detectors": ["p", "theirs"], "split": "dev"}
     config["attribution"]["averages"] = averages
-    assert averages_of(checked(config)) == {"corpus": "mine", **averages}
+    found = averages_of(checked(config))
+    assert {key: found[key] for key in ("corpus", *averages)} == {"corpus": "mine", **averages}
+    assert (found["baseline"], found["steps"]) == ("zeros", 50)
     assert averages_of(checked(small())) is None
     for values, message in (
         ({"detectors": ["q"]}, r"averages.detectors\[0\]: 'q' is not in detectors"),
@@ -473,6 +475,7 @@ def test_disagreements_have_thresholds_and_names_of_their_own(tmp_path):
         **dev,
         "split": "eval",
         "clips": 3,
+        "seconds": 10.0,
         "right": [study.run_of("a").id, 1, "a"],
         "wrong": [study.fusion_id("all"), 0, "all"],
     }

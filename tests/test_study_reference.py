@@ -11,10 +11,12 @@ from spoofscope.augmentation.registry import EFFECTS, build
 from spoofscope.backends.registry import BACK_ENDS
 from spoofscope.corpora.registry import CORPORA
 from spoofscope.frontends.registry import FRONT_ENDS
+from spoofscope.study import MINI
+from spoofscope.study.reading import read_config
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA: dict[str, Any] = yaml.safe_load(
-    (ROOT / "src/spoofscope/study/study.schema.yaml").read_text(encoding="utf-8")
+    (ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8")
 )
 DEFINITIONS = SCHEMA["$defs"]
 
@@ -24,10 +26,6 @@ READ_BY_THE_WORKFLOW = {
     "frontend": {"type", "cache"},
     "backend": {"type"},
     "effect": {"effect", "probability"},
-    "attribution": {"detectors", "corpus", "split", "averages"},
-    "probe": {"frontend", "input", "data", "dev", "score"},
-    "costs": {"detectors"},
-    "fingerprints": {"corpus", "halves", "permutations", "sound_seconds"},
 }
 
 
@@ -41,11 +39,17 @@ def defaults(script) -> dict[str, dict[str, Any]]:
     return script["defaults_of_components"]()
 
 
-def test_the_page_is_current(script):
+def test_page_and_schema_are_current(script):
     page = (ROOT / "docs/study_file.md").read_text(encoding="utf-8")
-    assert page == script["reference"](), (
-        "run: .venv/bin/python docs/make_study_reference.py > docs/study_file.md"
-    )
+    assert page == script["reference"](), "run: .venv/bin/python docs/make_study_reference.py"
+    assert script["whole_schema"]() == SCHEMA, "run: .venv/bin/python docs/make_study_reference.py"
+
+
+def test_the_schema_is_a_schema_that_the_mini_study_fits():
+    import jsonschema
+
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(read_config(MINI), SCHEMA)
 
 
 @pytest.mark.parametrize(

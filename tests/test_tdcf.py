@@ -13,7 +13,6 @@ from spoofscope.errors import ConfigError, SpoofscopeError, TableError
 from spoofscope.metrics.tables import evaluate
 from spoofscope.metrics.tdcf import (
     AsvRates,
-    Costs,
     Tandem,
     act_tdcf,
     asv_rates,
@@ -22,6 +21,7 @@ from spoofscope.metrics.tdcf import (
     tandem,
     tandem_from,
 )
+from spoofscope.options.tandem import TandemCosts
 
 # What ASVspoof 5 publishes for its verifier.
 ASVSPOOF5 = AsvRates(p_miss=0.0188014, p_fa=0.0188102, p_fa_spoof=0.4607083)
@@ -73,7 +73,7 @@ def test_closed_forms():
 
 
 def test_costs_are_those_asked_for():
-    costs = Costs(p_target=0.5, p_nontarget=0.25, p_spoof=0.25, c_fa_spoof=2, c_miss_cm=3)
+    costs = TandemCosts(p_target=0.5, p_nontarget=0.25, p_spoof=0.25, c_fa_spoof=2, c_miss_cm=3)
     rates = AsvRates(0.1, 0.02, 0.4)
     assert tandem("2019", rates, costs) == pytest.approx((0.0, 1.5 - 0.05 - 0.05, 0.2))
     assert tandem("2021", rates, costs) == pytest.approx((0.1, 0.4, 0.2))
@@ -126,7 +126,7 @@ def test_what_makes_no_sense():
     with pytest.raises(ConfigError, match="p_fa must be from 0 to 1"):
         tandem("2021", AsvRates(0.1, 1.5, 0.5))
     with pytest.raises(ConfigError, match="sum to 1"):
-        tandem("2021", ASVSPOOF5, Costs(p_spoof=0.5))
+        tandem("2021", ASVSPOOF5, TandemCosts(p_spoof=0.5))
     with pytest.raises(SpoofscopeError, match="nothing to gain"):
         tandem("2021", AsvRates(1.0, 1.0, 1.0))
     with pytest.raises(ConfigError, match="did you mean 'c_miss'"):

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +17,7 @@ from spoofscope.files import atomic_path
 from spoofscope.frontends.base import Features
 from spoofscope.identity import rng_of
 from spoofscope.inputs import FeatureSource, check_features, detector_inputs
-
-Baseline = Literal["zeros", "centroid", "silence", "noise"]
-BASELINES: tuple[Baseline, ...] = ("zeros", "centroid", "silence", "noise")
+from spoofscope.options.attribution import BASELINES, Baseline
 
 _CENTROID = "centroid"
 

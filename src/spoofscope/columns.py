@@ -19,14 +19,14 @@ def check_columns(study: Study) -> None:
         ConfigError: a condition has a name that is reserved, see `names`; a column is in no
             manifest that it would be looked for in; the message names the nearest that is.
     """
-    for i, condition in enumerate(study.config.get("conditions", [])):
+    for i, condition in enumerate(study.config["conditions"]):
         for column in condition.split("+"):
             try:
                 check_condition(column, f"conditions[{i}]")
             except TableError as error:
                 raise ConfigError(str(error)) from error
             _check(study, column, [*study.corpora, *study.copies], f"conditions[{i}]")
-    cluster = study.config.get("bootstrap", {}).get("cluster")
+    cluster = study.config["bootstrap"].get("cluster")
     if cluster not in (None, "none"):
         _check(study, cluster, [*study.corpora, *study.copies], "bootstrap.cluster")
     for i, entry in enumerate(study.config.get("generators", {}).get("trials", [])):

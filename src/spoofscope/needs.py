@@ -50,7 +50,7 @@ def needs(study: Study) -> list[Need]:
         *(
             _placed("noise", kind, study.noise_root(kind), source)
             for kind, source in _NOISE.items()
-            if "path" in study.config.get("noise", {}).get(kind, {})
+            if "path" in study.config["noise"].get(kind, {})
         ),
         *_backbones(study),
         *_of_others(study),
@@ -103,7 +103,7 @@ def _corpora(study: Study) -> list[Need]:
 
 def _backbones(study: Study) -> list[Need]:
     found = []
-    for name, entry in study.config.get("backbones", {}).items():
+    for name, entry in study.config["backbones"].items():
         place = study.backbone_folder(name)
         if "folder" in entry:
             found.append(_placed("backbone", name, place))
@@ -130,7 +130,7 @@ def _of_others(study: Study) -> list[Need]:
                 found.append(Need("backbone", name, backbone.place, "-", False, False))
         for scores in entry.get("scores", []):
             found.append(_placed("scores", name, scores["path"]))
-    for entry in study.config.get("tdcf", []):
+    for entry in study.config["tdcf"]:
         if "scores" in entry:
             name = f"{entry['corpus']}.{entry['split']}"
             found.append(_placed("verifier", name, entry["scores"]))

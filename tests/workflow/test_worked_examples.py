@@ -26,7 +26,7 @@ AFTER_THE_DEMO = ["adding_a_figure.md", "adding_a_metric.md"]
 ONLY_SHOWN = {"yaml"}
 
 ORDER = """
-$ .venv/bin/python docs/make_study_reference.py > docs/study_file.md
+$ .venv/bin/python docs/make_study_reference.py
 $ .venv/bin/python docs/make_rulegraph.py > docs/rulegraph.md
 $ .venv/bin/python docs/make_figures.py > docs/figures.md
 $ .venv/bin/ruff check -q .

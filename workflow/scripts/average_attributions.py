@@ -6,9 +6,10 @@ with job(snakemake) as cfg:
     import polars as pl
     import torch
 
-    from spoofscope.attribution.average import AverageOptions, average, write_averages
+    from spoofscope.attribution.average import average, write_averages
     from spoofscope.baselines import read_centroid
     from spoofscope.detector import Detector
+    from spoofscope.options.attribution import AverageOptions
     from spoofscope.shards.journal import resumed
     from spoofscope.tables import read_manifest
 

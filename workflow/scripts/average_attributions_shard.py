@@ -6,9 +6,10 @@ with job(snakemake) as cfg:
     import polars as pl
     import torch
 
-    from spoofscope.attribution.average import AverageOptions, explain_chosen
+    from spoofscope.attribution.average import explain_chosen
     from spoofscope.baselines import read_centroid
     from spoofscope.detector import Detector
+    from spoofscope.options.attribution import AverageOptions
     from spoofscope.shards.journal import part
     from spoofscope.shards.parts import parse_shard
     from spoofscope.tables import read_manifest

@@ -6,20 +6,18 @@ with job(snakemake) as cfg:
     import polars as pl
     import torch
 
-    from spoofscope.attribution.explain import ExplainOptions, explain
+    from spoofscope.attribution.explain import explain
     from spoofscope.attribution.selection import select_utterances
     from spoofscope.baselines import read_centroid
     from spoofscope.detector import Detector
+    from spoofscope.options.attribution import ExplainOptions
     from spoofscope.shards.journal import resumed
     from spoofscope.tables import read_manifest, read_scores
 
     torch.set_num_threads(snakemake.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    options = dict(cfg["options"])
-    split = options.pop("split")
-    del options["corpus"]
-    options = ExplainOptions.from_dict(options)
-    manifest = read_manifest(snakemake.input.manifest).filter(pl.col("split") == split)
+    options = ExplainOptions.from_dict(cfg["options"])
+    manifest = read_manifest(snakemake.input.manifest).filter(pl.col("split") == cfg["split"])
     scores = read_scores(snakemake.input.scores)
     centroid = snakemake.input.centroid
     with resumed(cfg["work"], [given(), device], snakemake.input.parts) as done:

@@ -6,21 +6,19 @@ with job(snakemake) as cfg:
     import polars as pl
     import torch
 
-    from spoofscope.attribution.explain import ExplainOptions, explain_utterances
+    from spoofscope.attribution.explain import explain_utterances
     from spoofscope.attribution.selection import select_utterances
     from spoofscope.baselines import read_centroid
     from spoofscope.detector import Detector
+    from spoofscope.options.attribution import ExplainOptions
     from spoofscope.shards.journal import part
     from spoofscope.shards.parts import parse_shard
     from spoofscope.tables import read_manifest, read_scores
 
     torch.set_num_threads(snakemake.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    options = dict(cfg["options"])
-    split = options.pop("split")
-    del options["corpus"]
-    options = ExplainOptions.from_dict(options)
-    manifest = read_manifest(snakemake.input.manifest).filter(pl.col("split") == split)
+    options = ExplainOptions.from_dict(cfg["options"])
+    manifest = read_manifest(snakemake.input.manifest).filter(pl.col("split") == cfg["split"])
     scores = read_scores(snakemake.input.scores)
     rows = select_utterances(manifest, scores, options.per_attack, cfg["seed"])
     centroid = snakemake.input.centroid

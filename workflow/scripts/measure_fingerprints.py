@@ -3,12 +3,13 @@
 from spoofscope.job import given, job
 
 with job(snakemake) as cfg:
-    from spoofscope.fingerprints.means import Options, choose_clips, gather, write_fingerprints
+    from spoofscope.fingerprints.means import choose_clips, gather, write_fingerprints
     from spoofscope.fingerprints.stability import compare_halves
+    from spoofscope.options.fingerprints import FingerprintOptions
     from spoofscope.shards.journal import resumed
     from spoofscope.tables import read_manifest, write_table
 
-    options = Options(**cfg["options"])
+    options = FingerprintOptions.from_dict(cfg["options"])
     path = snakemake.input.manifest
     clips = choose_clips(read_manifest(path), options, cfg["seed"], path)
     with resumed(cfg["work"], given(), snakemake.input.parts) as done:

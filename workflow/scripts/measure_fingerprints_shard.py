@@ -3,12 +3,13 @@
 from spoofscope.job import given, job
 
 with job(snakemake) as cfg:
-    from spoofscope.fingerprints.means import Options, add_clips, choose_clips
+    from spoofscope.fingerprints.means import add_clips, choose_clips
+    from spoofscope.options.fingerprints import FingerprintOptions
     from spoofscope.shards.journal import part
     from spoofscope.shards.parts import parse_shard
     from spoofscope.tables import read_manifest
 
-    options = Options(**cfg["options"])
+    options = FingerprintOptions.from_dict(cfg["options"])
     path = snakemake.input.manifest
     clips = choose_clips(read_manifest(path), options, cfg["seed"], path)
     with part(cfg["work"], given(), snakemake.output[0]) as done:

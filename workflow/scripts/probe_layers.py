@@ -3,7 +3,8 @@
 from spoofscope.job import job
 
 with job(snakemake) as cfg:
-    from spoofscope.layers.probes import ProbeOptions, probe_layers, read_trials
+    from spoofscope.layers.probes import probe_layers, read_trials
+    from spoofscope.options.layers import ProbeOptions
     from spoofscope.tables import write_table
 
     sets = {
@@ -15,7 +16,7 @@ with job(snakemake) as cfg:
         sets["train"],
         sets["dev"],
         sets["test"],
-        ProbeOptions(**cfg["options"]),
+        ProbeOptions.from_dict(cfg["options"]),
         seed=cfg["bootstrap_seed"],
         conditions=cfg["conditions"],
         resamples=cfg["resamples"],

@@ -23,11 +23,12 @@ from spoofscope import audio
 from spoofscope.apps import views
 from spoofscope.apps.gate import Gate, is_file_below
 from spoofscope.apps.own_folder import end_on_signals, own_folder
-from spoofscope.attribution.explain import ExplainOptions, explain_windows
+from spoofscope.attribution.explain import explain_windows
 from spoofscope.attribution.store import Explanation
 from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, ConfigError, SpoofscopeError
 from spoofscope.judging import Failure, Judgement
+from spoofscope.options.attribution import ExplainOptions
 from spoofscope.tables import write_table
 from spoofscope.windows import Windows
 

@@ -7,10 +7,9 @@ generators.
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +20,8 @@ from torch import Tensor
 from spoofscope.attribution.explain import reduce_map
 from spoofscope.attribution.integrated import (
     SMALLEST_DIFFERENCE,
-    TARGETS,
     Attribution,
     Function,
-    Target,
     integrated_gradients,
     recurrent_safe,
     score_function,
@@ -41,7 +38,7 @@ from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError, TableError
 from spoofscope.identity import rng_of
 from spoofscope.inputs import decoded_windows
-from spoofscope.options import check_keys
+from spoofscope.options.attribution import TARGETS, AverageOptions, Explained, Target
 from spoofscope.shards.journal import Done
 from spoofscope.shards.parts import shard_slice
 from spoofscope.tables import write_table
@@ -49,67 +46,11 @@ from spoofscope.windows import InputPolicy, Windows
 
 logger = logging.getLogger(__name__)
 
-Explained = Literal["probability", "score"]
-EXPLAINED: tuple[Explained, ...] = ("probability", "score")
-MEAN_BASELINES = ("zeros", "centroid")
 
 SMALLEST_PROBABILITY = 0.02
 """Where features and baseline have probabilities that are nearer to each other than this, the
 completeness error is stated relative to this value: within a tolerance of 5 % the attribution then
 misses a probability by at most 0.001."""
-
-
-@dataclass(frozen=True)
-class AverageOptions:
-    """The study file's choices for averaged attributions.
-
-    Attributes:
-        windows_per_class: of bona fide speech, and of spoofs, shared evenly by their attacks.
-        function: what is explained: the `probability` of the target (softmax or sigmoid), or the
-            `score`. Where a detector is sure, its probability no longer moves, and windows of
-            which it is sure count little more than others; its score goes on growing.
-        target: positive attribution is evidence for this class.
-        baseline: `zeros`, the training mean where the front-end normalises; or `centroid`, the mean
-            bona fide features of the training data.
-        steps, max_steps, tolerance, internal_batch: see `integrated.integrated_gradients`.
-    """
-
-    windows_per_class: int = 2500
-    function: Explained = "probability"
-    target: Target = "bonafide"
-    baseline: Literal["zeros", "centroid"] = "zeros"
-    steps: int = 50
-    max_steps: int = 400
-    tolerance: float = 0.05
-    internal_batch: int = 64
-
-    def __post_init__(self) -> None:
-        for key in ("windows_per_class", "steps", "internal_batch"):
-            if getattr(self, key) < 1:
-                raise ConfigError(f"attribution.averages: {key} must be at least 1")
-        if not self.tolerance > 0:
-            raise ConfigError("attribution.averages: tolerance must be positive")
-        if self.max_steps < self.steps:
-            raise ConfigError("attribution.averages: max_steps must not be below steps")
-        for key, allowed in (
-            ("function", EXPLAINED),
-            ("target", TARGETS),
-            ("baseline", MEAN_BASELINES),
-        ):
-            if getattr(self, key) not in allowed:
-                raise ConfigError(
-                    f"attribution.averages: {key} must be one of {', '.join(allowed)}"
-                )
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "AverageOptions":
-        """From a section of the study file.
-
-        Raises:
-            ConfigError: an unknown key or a value that it cannot have.
-        """
-        check_keys(values, list(cls.__dataclass_fields__), "attribution.averages")
-        return cls(**values)
 
 
 # --- which windows -------------------------------------------------------------------------------

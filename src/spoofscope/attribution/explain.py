@@ -22,9 +22,7 @@ from spoofscope.attribution.faithfulness import (
 )
 from spoofscope.attribution.integrated import (
     SMALLEST_DIFFERENCE,
-    TARGETS,
     Attribution,
-    Target,
     integrated_gradients,
     recurrent_safe,
     score_function,
@@ -39,19 +37,17 @@ from spoofscope.attribution.store import (
 )
 from spoofscope.backends.base import BackEnd
 from spoofscope.baselines import (
-    BASELINES,
-    Baseline,
     baseline_features,
     window_features,
 )
 from spoofscope.detector import Detector
-from spoofscope.errors import ConfigError, DetectorError, TableError
+from spoofscope.errors import DetectorError, TableError
 from spoofscope.frames import frame_indices
 from spoofscope.frontends.base import FrontEnd
 from spoofscope.identity import rng_of
 from spoofscope.inputs import decoded_windows
 from spoofscope.metrics.correlation import spearman
-from spoofscope.options import check_keys
+from spoofscope.options.attribution import TARGETS, ExplainOptions
 from spoofscope.shards.journal import Done
 from spoofscope.shards.parts import shard_slice
 from spoofscope.tables import write_table
@@ -97,64 +93,6 @@ _REGIONS: dict[str, pl.DataType] = {
 
 
 _RegionRow = tuple[str, str, int, float, float, float, float]
-
-
-@dataclass(frozen=True)
-class ExplainOptions:
-    """The study file's choices for attributions.
-
-    Attributes:
-        per_attack: utterances per attack, and as many bona fide ones.
-        target: positive attribution is evidence for this class.
-        baseline: zeros, centroid, silence or noise; see `baselines.baseline_features`.
-        steps, max_steps, tolerance, internal_batch: see `integrated.integrated_gradients`.
-        smoothing_seconds: moving average behind the regions; the nearest odd number of frames.
-        regions: top regions per utterance and class, at most.
-        block_seconds: frames that occlusion replaces at once.
-        controls: random masks per deletion and insertion mask.
-        randomised: of so many utterances, spread over the list, the map of a randomised back-end is
-            compared with the true one.
-    """
-
-    per_attack: int = 4
-    target: Target = "bonafide"
-    baseline: Baseline = "centroid"
-    steps: int = 50
-    max_steps: int = 400
-    tolerance: float = 0.05
-    internal_batch: int = 16
-    smoothing_seconds: float = 0.1
-    regions: int = 3
-    block_seconds: float = 0.1
-    controls: int = 2
-    randomised: int = 3
-
-    def __post_init__(self) -> None:
-        for key in ("per_attack", "steps", "internal_batch", "controls"):
-            if getattr(self, key) < 1:
-                raise ConfigError(f"attribution: {key} must be at least 1")
-        for key in ("regions", "randomised"):
-            if getattr(self, key) < 0:
-                raise ConfigError(f"attribution: {key} must not be negative")
-        for key in ("tolerance", "smoothing_seconds", "block_seconds"):
-            if not getattr(self, key) > 0:
-                raise ConfigError(f"attribution: {key} must be positive")
-        if self.max_steps < self.steps:
-            raise ConfigError("attribution: max_steps must not be below steps")
-        if self.target not in TARGETS:
-            raise ConfigError(f"attribution: target must be one of {', '.join(TARGETS)}")
-        if self.baseline not in BASELINES:
-            raise ConfigError(f"attribution: baseline must be one of {', '.join(BASELINES)}")
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "ExplainOptions":
-        """From a section of the study file.
-
-        Raises:
-            ConfigError: an unknown key or a value that it cannot have.
-        """
-        check_keys(values, list(cls.__dataclass_fields__), "attribution")
-        return cls(**values)
 
 
 def reduce_map(frontend: FrontEnd, values: Tensor) -> Floats:

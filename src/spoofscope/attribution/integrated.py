@@ -14,16 +14,14 @@ batch of layers, and the result would be no attribution of any function; so feat
 
 import contextlib
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError, DetectorError
-
-Target = Literal["bonafide", "spoof"]
-TARGETS: tuple[Target, ...] = ("bonafide", "spoof")
+from spoofscope.options.attribution import TARGETS, Target
 
 SMALLEST_DIFFERENCE = 1e-3
 """Of scores. Where features and baseline score nearer to each other than this, the completeness

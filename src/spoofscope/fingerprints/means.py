@@ -29,6 +29,7 @@ from spoofscope.fingerprints.spectra import (
 from spoofscope.identity import canonical_json, seed_of
 from spoofscope.names import BONAFIDE
 from spoofscope.options import nearest
+from spoofscope.options.fingerprints import FingerprintOptions
 from spoofscope.shards.journal import Done
 from spoofscope.shards.parts import shard_slice
 
@@ -52,32 +53,9 @@ _KEY = "spoofscope"
 _FORMAT = 1
 
 
-@dataclass(frozen=True)
-class Options:
-    """What fingerprints are made of.
-
-    splits: of the manifest. attacks: generators; None takes all. wavelet, level: of the packets.
-    clips: at most so many of a source. seconds: each from its start; shorter ones are left out.
-    sample_rate: Hz; None takes the files', which must agree. match: manifest column, such as
-    voice, whose values bona fide clips must share with the generator that they are compared to;
-    None compares with all. equal_levels: whether every clip is scaled to the same root mean square;
-    otherwise loud clips count more, as in the publication. group: manifest column whose values are
-    never on both sides when clips are halved.
-    """
-
-    splits: tuple[str, ...] = ("train", "dev", "eval")
-    attacks: tuple[str, ...] | None = None
-    wavelet: str = "haar"
-    level: int = 14
-    clips: int = 2500
-    seconds: float = 1.0
-    sample_rate: int | None = None
-    match: str | None = None
-    equal_levels: bool = False
-    group: str = "speaker"
-
-
-def choose_clips(manifest: pl.DataFrame, options: Options, seed: int, name: str) -> pl.DataFrame:
+def choose_clips(
+    manifest: pl.DataFrame, options: FingerprintOptions, seed: int, name: str
+) -> pl.DataFrame:
     """The clips that fingerprints are made of: utt_id, path, source, voice, group, sample_rate.
 
     Where a source has more than `options.clips`, groups are drawn at random, the same ones for all
@@ -87,7 +65,7 @@ def choose_clips(manifest: pl.DataFrame, options: Options, seed: int, name: str)
 
     Args:
         manifest: see `tables.read_manifest`.
-        options: see :class:`Options`.
+        options: see :class:`FingerprintOptions`.
         seed: the study's.
         name: of the manifest, for messages.
 
@@ -255,7 +233,7 @@ class _Block(TypedDict):
 class _Reader:
     """Reads clips, and adds their spectra."""
 
-    def __init__(self, clips: pl.DataFrame, options: Options) -> None:
+    def __init__(self, clips: pl.DataFrame, options: FingerprintOptions) -> None:
         self.clips, self.options = clips, options
         self.rate = options.sample_rate or _common_rate(clips)
         self.n_samples = round(options.seconds * self.rate)
@@ -313,7 +291,7 @@ class _Reader:
 
 
 def add_clips(
-    clips: pl.DataFrame, options: Options, done: Done, shard: tuple[int, int] = (0, 1)
+    clips: pl.DataFrame, options: FingerprintOptions, done: Done, shard: tuple[int, int] = (0, 1)
 ) -> None:
     """Read clips one by one, and add their spectra in blocks of `BLOCK` clips of one source.
 
@@ -335,7 +313,7 @@ def add_clips(
 
 
 def gather(
-    clips: pl.DataFrame, options: Options, done: Done | None = None
+    clips: pl.DataFrame, options: FingerprintOptions, done: Done | None = None
 ) -> tuple[Fingerprints, npt.NDArray[np.float32]]:
     """Read clips one by one and average their spectra.
 

@@ -14,28 +14,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from spoofscope.errors import DetectorError
+from spoofscope.options.layers import CostOptions
 
 Config = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class CostOptions:
-    """How costs are measured.
-
-    batch_size: windows per forward pass. seconds: their length, for detectors that take whole
-    clips; others are measured at the length of their windows. repeats: timed forward passes, after
-    two that are not.
-    """
-
-    batch_size: int = 1
-    seconds: float = 4.0
-    repeats: int = 20
 
 
 _WARM_UP = 2

@@ -21,6 +21,7 @@ from spoofscope.layers.pooling import Pooled
 from spoofscope.metrics.rates import eer
 from spoofscope.metrics.tables import evaluate
 from spoofscope.names import MACRO
+from spoofscope.options.layers import ProbeOptions
 from spoofscope.tables import LABELS, read_manifest, rows_of_source
 
 _LOGGER = logging.getLogger(__name__)
@@ -43,19 +44,6 @@ COLUMNS: dict[str, pl.DataType] = {
 }
 
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class ProbeOptions:
-    """How probes are fitted.
-
-    regularisation: candidates for the inverse strength C of the L2 penalty, the one with the lowest
-    EER on dev is taken (the smallest of equals). utterances: at most so many are trained on, drawn
-    evenly from both classes; so memory is bounded, to 8 bytes per utterance and dimension.
-    """
-
-    regularisation: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-    utterances: int = 20000
 
 
 @dataclass(frozen=True)

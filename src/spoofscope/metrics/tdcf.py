@@ -10,7 +10,6 @@ the countermeasure's two error rates.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +19,7 @@ import numpy.typing as npt
 from spoofscope.errors import ConfigError, SpoofscopeError, TableError
 from spoofscope.files import no_file
 from spoofscope.options import check_keys
+from spoofscope.options.tandem import TandemCosts
 from spoofscope.rows import finite_number, rows
 from spoofscope.selection.operating_points import Floats, check_class, det_curve, eer
 
@@ -37,27 +37,6 @@ class AsvRates(NamedTuple):
     p_miss: float
     p_fa: float
     p_fa_spoof: float
-
-
-@dataclass(frozen=True)
-class Costs:
-    """Priors of the three kinds of trials, and costs; the defaults are those of all challenges.
-
-    Attributes:
-        p_target, p_nontarget, p_spoof: priors, summing to 1.
-        c_miss: of rejecting a target; in the form of 2019 by the verifier.
-        c_fa: of accepting a nontarget.
-        c_fa_spoof: of accepting a spoof; in the form of 2019 by the countermeasure.
-        c_miss_cm: of rejecting a bona fide trial by the countermeasure; only in the form of 2019.
-    """
-
-    p_target: float = 0.9405
-    p_nontarget: float = 0.0095
-    p_spoof: float = 0.05
-    c_miss: float = 1.0
-    c_fa: float = 10.0
-    c_fa_spoof: float = 10.0
-    c_miss_cm: float = 1.0
 
 
 class Tandem(NamedTuple):
@@ -125,7 +104,7 @@ def asv_rates(target: npt.ArrayLike, nontarget: npt.ArrayLike, spoof: npt.ArrayL
     )
 
 
-def tandem(form: str, rates: AsvRates, costs: Costs | None = None) -> Tandem:
+def tandem(form: str, rates: AsvRates, costs: TandemCosts | None = None) -> Tandem:
     """The cost function behind a verifier with these error rates.
 
     2019: miss = p_target (c_miss_cm - c_miss p_miss) - p_nontarget c_fa p_fa and
@@ -137,7 +116,7 @@ def tandem(form: str, rates: AsvRates, costs: Costs | None = None) -> Tandem:
         SpoofscopeError: the verifier is so bad that rejecting bona fide trials would pay, or
             accepts no spoof at all, so that there is nothing to be gained.
     """
-    costs = costs or Costs()
+    costs = costs or TandemCosts()
     if form not in FORMS:
         raise ConfigError(f"tdcf: form must be one of {', '.join(FORMS)}, not {form!r}")
     for name, rate in rates._asdict().items():
@@ -173,13 +152,12 @@ def tandem_from(options: Mapping[str, Any], scores: str | Path | None) -> Tandem
         ConfigError: an unknown key. Otherwise as :func:`tandem` and :func:`read_asv_scores`.
     """
     costs = options.get("costs", {})
-    check_keys(costs, Costs.__dataclass_fields__, "tdcf.costs")
     if scores is not None:
         rates = asv_rates(**read_asv_scores(scores))
     else:
         check_keys(options["rates"], AsvRates._fields, "tdcf.rates")
         rates = AsvRates(**options["rates"])
-    return tandem(options["form"], rates, Costs(**costs))
+    return tandem(options["form"], rates, TandemCosts.from_dict(costs))
 
 
 def min_tdcf(bonafide: npt.ArrayLike, spoof: npt.ArrayLike, cost: Tandem) -> float:

@@ -97,7 +97,6 @@ class Artefacts(Stage):
     def correlate_artefacts(self, run: str, seed: int, corpus: str, split: str) -> Work:
         """Correlate measures with scores and attribution."""
         scoring = Scoring(run, seed, corpus, split)
-        permutations = self.study.config.get("artefacts", {}).get("permutations", 10000)
         return Work(
             inputs={
                 "attributions": self._attributions(scoring),
@@ -109,7 +108,7 @@ class Artefacts(Stage):
                 "run": run,
                 "run_seed": seed,
                 "split": split,
-                "permutations": permutations,
+                "permutations": self.study.config["artefacts"]["permutations"],
                 **self._scoring.bootstrap(),
             },
         )

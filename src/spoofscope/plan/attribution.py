@@ -1,10 +1,11 @@
 """Integrated Gradients: baseline, attribution, localisation, and means over many windows."""
 
 from functools import cached_property
-from typing import Any
 
 from spoofscope.errors import ConfigError
 from spoofscope.layout import Scoring
+from spoofscope.options.attribution import AverageOptions, ExplainOptions
+from spoofscope.options.declared import chosen
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.features import Features
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
@@ -28,8 +29,8 @@ _WITH_BANDS = ("fbank", "stft", "wavelet_packets")
 
 
 def averages_of(study: Study) -> Config | None:
-    """What is averaged: section `attribution.averages` with its defaults for the trials; None where
-    nothing is.
+    """What is averaged: section `attribution.averages`, by default of the trials that are
+    explained; None where nothing is.
     """
     attribution = study.config.get("attribution", {})
     if "averages" not in attribution:
@@ -79,16 +80,19 @@ class Attribution(Stage):
         options = study.config.get("attribution", {})
         for i, name in enumerate(options.get("detectors", [])):
             where = f"attribution.detectors[{i}]"
-            _check_explained(study, name, where, options.get("baseline", "centroid"))
+            _check_explained(study, name, where, options["baseline"])
             study.references.check_scored(options, "attribution", name)
+        if options:
+            ExplainOptions.from_dict(chosen(options, ExplainOptions))
         averages = averages_of(study)
         if averages is None:
             return
+        AverageOptions.from_dict(chosen(averages, AverageOptions))
         where = "attribution.averages"
         study.references.check_dataset(averages["corpus"], averages["split"], f"{where}.corpus")
         for i, name in enumerate(averages["detectors"]):
             place = f"{where}.detectors[{i}]"
-            _check_explained(study, name, place, averages.get("baseline", "zeros"))
+            _check_explained(study, name, place, averages["baseline"])
             _check_averaged(study, name, place)
 
     def __init__(
@@ -166,12 +170,10 @@ class Attribution(Stage):
         return self.centroid(run, seed).product(path)
 
     def _explaining(self, run: str, seed: int, corpus: str) -> Work:
-        not_options = ("averages", "detectors")
-        baseline = self.options.get("baseline", "centroid")
         return Work(
             inputs={
                 "backbone": self._training.backbone(run),
-                "centroid": self._baseline(run, seed, baseline),
+                "centroid": self._baseline(run, seed, self.options["baseline"]),
                 "detector": self._training.folder(run, seed),
                 "manifest": self._data.manifest(corpus),
                 "scores": self._scoring.of(Scoring(run, seed, corpus, self.options["split"])),
@@ -179,7 +181,8 @@ class Attribution(Stage):
             settings={
                 "run": run,
                 "folder": self.layout.detector(run, seed),
-                "options": {k: v for k, v in self.options.items() if k not in not_options},
+                "split": self.options["split"],
+                "options": chosen(self.options, ExplainOptions),
                 "seed": self.study.seed,
             },
             modules=component_modules(self.study.run(run).settings),
@@ -261,19 +264,18 @@ class Attribution(Stage):
         ]
 
     def _averaging(self, run: str, seed: int, corpus: str, split: str) -> Work:
-        averages: dict[str, Any] = averages_of(self.study) or {}
-        not_options = ("corpus", "detectors", "split")
+        averages = self.options["averages"]
         return Work(
             inputs={
                 "backbone": self._training.backbone(run),
-                "centroid": self._baseline(run, seed, averages.get("baseline", "zeros")),
+                "centroid": self._baseline(run, seed, averages["baseline"]),
                 "detector": self._training.folder(run, seed),
                 "manifest": self._data.manifest(corpus),
             },
             settings={
                 "run": run,
                 "folder": self.layout.detector(run, seed),
-                "options": {k: v for k, v in averages.items() if k not in not_options},
+                "options": chosen(averages, AverageOptions),
                 "split": split,
                 "seed": self.study.seed,
             },
@@ -334,7 +336,6 @@ class Attribution(Stage):
     def explanations(self) -> Material:
         """What was explained of each detector, of the same clips."""
         corpus = self.options["corpus"]
-        baseline = self.options.get("baseline", "centroid")
         return Material(
             {
                 "explained": [
@@ -349,7 +350,7 @@ class Attribution(Stage):
                 "manifest": self._data.manifest(corpus),
                 "segments": self._data.segments(corpus),
             },
-            {**self._about, "The path starts at the baseline": baseline},
+            {**self._about, "The path starts at the baseline": self.options["baseline"]},
         )
 
     @material(absent=NO_SEGMENTS, when=lambda self: self.localised)
@@ -364,16 +365,15 @@ class Attribution(Stage):
     @material(absent=NO_AVERAGES, when=lambda self: self.averaged)
     def mean_attributions(self) -> Material:
         """The mean attribution of each detector over windows."""
-        averages = averages_of(self.study) or {}
-        function = "score" if averages.get("function") == "score" else "probability"
-        of = "spoof" if averages.get("target") == "spoof" else "bona fide"
+        averages = self.options["averages"]
+        of = {"bonafide": "bona fide"}.get(averages["target"], averages["target"])
         names = [self.study.run(s.system).detector for s in self.averaged]
         return Material(
             {"detectors": names, "maps": self.averages("safetensors")},
             {
                 "Detectors": names,
                 "Windows of": words_of((s.corpus, s.split) for s in self.averaged),
-                "Explained": f"{function} of {of}",
-                "The path starts at the baseline": averages.get("baseline", "zeros"),
+                "Explained": f"{averages['function']} of {of}",
+                "The path starts at the baseline": averages["baseline"],
             },
         )

@@ -21,7 +21,7 @@ class Augmentation(Stage):
         """`{digest}/{kind}` of all noise that is generated, to its settings."""
         return {
             self.study.generated_noise(kind): {"kind": kind, "seed": self.study.seed}
-            for kind, entry in self.study.config.get("noise", {}).items()
+            for kind, entry in self.study.config["noise"].items()
             if "path" not in entry
         }
 

@@ -109,7 +109,7 @@ class Comparisons(Stage):
     def compared_scores(self) -> Material:
         """The scores of the systems that are compared in pairs."""
         scored = self._scoring.scored(self._scoring.chosen_scorings("comparisons"))
-        resamples = self.study.config["comparisons"].get("resamples", 2000)
+        resamples = self.study.config["comparisons"]["resamples"]
         return Material(
             {"scored": scored, **self._scoring.bootstrap(), "resamples": resamples}, self.about
         )
@@ -122,7 +122,7 @@ class Comparisons(Stage):
     def probabilities(self) -> Material:
         """The scores of the systems whose probabilities are looked at, with their calibration."""
         options = self.study.config["reliability"]
-        bins, prior = options.get("bins", 15), options.get("prior", 0.5)
+        bins, prior = options["bins"], options["prior"]
         return Material(
             {
                 "scored": self._scoring.scored(self._probabilities, thresholds=True),
@@ -152,7 +152,7 @@ class Comparisons(Stage):
     @rule(absent=NO_EXPORTS, when=lambda self: "exports" in self.study.config)
     def export_scores(self, system: str, seed: int, corpus: str, split: str) -> Work:
         """Write scores in a form to hand in."""
-        calibrated = self.study.config["exports"].get("calibrated", False)
+        calibrated = self.study.config["exports"]["calibrated"]
         return Work(
             inputs={
                 "detector": (self._scoring.threshold(system, seed) or []) if calibrated else [],

@@ -13,7 +13,6 @@ from spoofscope.study import Config, Study, kind_of
 NO_DISAGREEMENTS = "no disagreements are looked for (section `disagreements`)"
 
 ROLES = ("right", "wrong")
-CLIPS, SECONDS = 10, 10.0
 
 
 def _name_of(entry: Config) -> str:
@@ -42,7 +41,7 @@ class Disagreements(Stage):
     def check(study: Study) -> None:
         """Which systems disagree on which trials, by which thresholds, under which name."""
         names: list[str] = []
-        for i, entry in enumerate(study.config.get("disagreements", [])):
+        for i, entry in enumerate(study.config["disagreements"]):
             where = f"disagreements[{i}]"
             for role in ROLES:
                 _check_system(study, entry, role, where)
@@ -70,11 +69,10 @@ class Disagreements(Stage):
         """Name to entry; `right` and `wrong` are [id, seed, name]."""
         return {
             _name_of(entry): {
-                **{key: entry[key] for key in ("corpus", "split")},
-                **{key: entry[key] for key in ("clips", "seconds", "threshold") if key in entry},
-                **{key: [*self.study.first_of(entry[key]), entry[key]] for key in ROLES},
+                **{key: value for key, value in entry.items() if key != "name"},
+                **{role: [*self.study.first_of(entry[role]), entry[role]] for role in ROLES},
             }
-            for entry in self.study.config.get("disagreements", [])
+            for entry in self.study.config["disagreements"]
         }
 
     def _scores(self, entry: Config, role: str, trials: Config) -> Product:
@@ -107,8 +105,8 @@ class Disagreements(Stage):
                 "name": disagreement,
                 "split": entry["split"],
                 "threshold": entry.get("threshold"),
-                "clips": entry.get("clips", CLIPS),
-                "seconds": entry.get("seconds", SECONDS),
+                "clips": entry["clips"],
+                "seconds": entry["seconds"],
                 "folder": self.layout.disagreement_audio(disagreement),
                 "cluster": self._scoring.bootstrap()["cluster"],
                 "seed": self.study.seed,

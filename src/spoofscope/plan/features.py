@@ -22,7 +22,7 @@ class Features(Stage):
         """Id of every backbone that a job puts on disk, to what determines it."""
         return {
             self.study.backbone_id(name): self.study.backbone_source(name)
-            for name, entry in self.study.config.get("backbones", {}).items()
+            for name, entry in self.study.config["backbones"].items()
             if "folder" not in entry
         }
 

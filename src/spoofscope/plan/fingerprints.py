@@ -3,11 +3,13 @@
 from functools import cached_property
 
 from spoofscope.layout import Scoring
+from spoofscope.options.declared import chosen, filled
+from spoofscope.options.fingerprints import FingerprintOptions
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
 from spoofscope.plan.materials import Material, material
 from spoofscope.plan.modules import component_modules
-from spoofscope.plan.shards import EVERY_SPLIT, of_all, of_shard
+from spoofscope.plan.shards import of_all, of_shard
 from spoofscope.plan.training import Training
 from spoofscope.study import Config, Study
 
@@ -26,8 +28,12 @@ class Fingerprints(Stage):
         entry = study.config.get("fingerprints")
         if entry is None:
             return
-        dataset = study.references.datasets.get(entry["corpus"], {})
-        for split in entry.get("splits", dataset.get("splits", ["train"])):
+        splits = entry["splits"]
+        if splits == filled({}, FingerprintOptions)["splits"]:
+            # All that the corpus has.
+            dataset = study.references.datasets.get(entry["corpus"], {})
+            splits = dataset.get("splits", splits)
+        for split in splits:
             study.references.check_dataset(entry["corpus"], split, "fingerprints.corpus")
 
     def __init__(self, context: Context, data: Augmentation, training: Training) -> None:
@@ -42,13 +48,12 @@ class Fingerprints(Stage):
         return options
 
     def _measuring(self, corpus: str) -> Work:
-        not_options = ("corpus", "halves", "permutations", "sound_seconds")
         return Work(
             inputs={"manifest": self._data.manifest(corpus)},
             settings={
-                "options": {k: v for k, v in self.options.items() if k not in not_options},
-                "halves": self.options.get("halves", 100),
-                "permutations": self.options.get("permutations", 499),
+                "options": chosen(self.options, FingerprintOptions),
+                "halves": self.options["halves"],
+                "permutations": self.options["permutations"],
                 "seed": self.study.seed,
             },
         )
@@ -66,7 +71,7 @@ class Fingerprints(Stage):
             self,
             self._measuring(corpus),
             self.layout.fingerprints(corpus, "safetensors"),
-            self.options.get("splits", EVERY_SPLIT),
+            self.options["splits"],
             lambda shard: self.measure_fingerprints_shard(corpus, shard),
         )
 
@@ -78,7 +83,7 @@ class Fingerprints(Stage):
             inputs={"fingerprints": self.measure_fingerprints(corpus).product(path)},
             settings={
                 "folder": self.layout.fingerprint_sounds(corpus),
-                "seconds": self.options.get("sound_seconds", 3.0),
+                "seconds": self.options["sound_seconds"],
                 "seed": self.study.seed,
             },
         )
@@ -155,17 +160,16 @@ class Fingerprints(Stage):
             {"fingerprints": self.parts["safetensors"]},
             {
                 "Corpus": options["corpus"],
-                "Of each clip": f"the first {options.get('seconds', 1)} s",
-                "Clips per source": f"at most {options.get('clips', 2500)}",
-                "Packets": f"wavelet {options.get('wavelet', 'haar')}, "
-                f"level {options.get('level', 14)}",
+                "Of each clip": f"the first {options['seconds']:g} s",
+                "Clips per source": f"at most {options['clips']}",
+                "Packets": f"wavelet {options['wavelet']}, level {options['level']}",
             },
         )
 
     @material(absent=NO_FINGERPRINTS, when=lambda self: self.parts)
     def stable_spectra(self) -> Material:
         """The mean spectra, and whether halves of the clips agree on them."""
-        match = self.options.get("match")
+        match = self.options["match"]
         return Material(
             {
                 "fingerprints": self.parts["safetensors"],
@@ -173,7 +177,7 @@ class Fingerprints(Stage):
             },
             {
                 "Corpus": self.options["corpus"],
-                "Halves share no": self.options.get("group", "speaker"),
+                "Halves share no": self.options["group"],
                 **({"Compared with bona fide speech of the same": match} if match else {}),
             },
         )

@@ -8,6 +8,8 @@ from pathlib import Path
 from spoofscope.errors import ConfigError
 from spoofscope.identity import hash8
 from spoofscope.layout import Scoring
+from spoofscope.options.declared import chosen
+from spoofscope.options.layers import CostOptions, ProbeOptions
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.features import Features
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
@@ -62,7 +64,7 @@ class Layers(Stage):
     @staticmethod
     def check(study: Study) -> None:
         """Whose layers are looked at, and what probes are trained and tested on."""
-        layers = study.config.get("layers", {})
+        layers = study.config["layers"]
         listed = {
             **{f"layers.curves.{name}": names for name, names in layers.get("curves", {}).items()},
             "layers.costs.detectors": layers.get("costs", {}).get("detectors", []),
@@ -73,7 +75,7 @@ class Layers(Stage):
                 run = study.run_of(name)
                 kind = "" if run.kind == "external_scores" else run.settings["frontend"].get("type")
                 _check_ssl(kind, f"{where}[{i}]: {name!r}")
-        for name, entry in layers.get("probes", {}).items():
+        for name, entry in layers["probes"].items():
             _check_probe(study, entry, f"layers.probes.{name}")
 
     def __init__(
@@ -89,8 +91,8 @@ class Layers(Stage):
         self._features = features
         self._training = training
         self._scoring = scoring
-        self._options: Config = self.study.config.get("layers", {})
-        self.probes: Config = self._options.get("probes", {})
+        self._options: Config = self.study.config["layers"]
+        self.probes: Config = self._options["probes"]
 
     # --- learned mixes ---------------------------------------------------------------------
 
@@ -263,7 +265,7 @@ class Layers(Stage):
         """
         return {
             "frontend": self._untuned(self.study.frontend(entry["frontend"])),
-            "input": copy.deepcopy(entry.get("input", {})),
+            "input": copy.deepcopy(entry["input"]),
         }
 
     def _pool_of(self, entry: Config) -> str:
@@ -271,7 +273,7 @@ class Layers(Stage):
         features where detectors of the study read the same front-end frame by frame.
         """
         frontend = self._untuned(self.study.frontend_identity(entry["frontend"]))
-        identity = {"frontend": frontend, "input": entry.get("input", {})}
+        identity = {"frontend": frontend, "input": entry["input"]}
         return f"{entry['frontend']}-{hash8(identity)}"
 
     @cached_property
@@ -353,9 +355,7 @@ class Layers(Stage):
                     ]
                     for purpose, entries in sets.items()
                 },
-                "options": {
-                    key: entry[key] for key in ("regularisation", "utterances") if key in entry
-                },
+                "options": chosen(entry, ProbeOptions),
                 "conditions": self._scoring.conditions,
                 **self._scoring.bootstrap(),
             },
@@ -394,7 +394,6 @@ class Layers(Stage):
     @rule(absent=NO_COSTS, when=lambda self: self.measured)
     def layer_costs(self) -> Work:
         """Measure parameters, latency and memory."""
-        options = {k: v for k, v in self._options.get("costs", {}).items() if k != "detectors"}
         settings = [run.settings for run in self.measured]
         backbones = {
             product
@@ -413,7 +412,7 @@ class Layers(Stage):
                     }
                     for run in self.measured
                 ],
-                "options": options,
+                "options": chosen(self._options["costs"], CostOptions),
             },
             modules=sorted({part for entry in settings for part in component_modules(entry)}),
         )

@@ -60,7 +60,7 @@ class Report(Stage):
         for name in self.study.config["detectors"]:
             if self.study.run_of(name).kind == "detector":
                 chosen[name] = [{"split": "dev", **s} for s in self.study.dev_sources(name)]
-        for name, entry in self.study.config.get("fusion", {}).items():
+        for name, entry in self.study.config["fusion"].items():
             chosen[name] = [dict(entry["fit"])]
         return chosen
 

@@ -58,9 +58,8 @@ class Scores(Stage):
         _check_size(study)
         for name, entry in study.references.fusions.items():
             _check_fusion(study, name, entry["fit"])
-        resamples = study.config.get("bootstrap", {}).get("resamples", 0)
-        check_resamples(resamples, "bootstrap.resamples")
-        for i, entry in enumerate(study.config.get("tdcf", [])):
+        check_resamples(study.config["bootstrap"]["resamples"], "bootstrap.resamples")
+        for i, entry in enumerate(study.config["tdcf"]):
             study.references.check_scored(entry, f"tdcf[{i}]")
             if len({"scores", "rates"} & set(entry)) != 1:
                 raise ConfigError(
@@ -213,10 +212,10 @@ class Scores(Stage):
         """How the intervals of every table are made; `cluster: null` is as `none`, and no key is
         the default, which is told from the trials.
         """
-        bootstrap = self.study.config.get("bootstrap", {})
+        bootstrap = self.study.config["bootstrap"]
         cluster = bootstrap["cluster"] or "none" if "cluster" in bootstrap else None
         return {
-            "resamples": bootstrap.get("resamples", 1000),
+            "resamples": bootstrap["resamples"],
             "cluster": cluster,
             "bootstrap_seed": self.study.seed,
         }
@@ -224,12 +223,12 @@ class Scores(Stage):
     @cached_property
     def conditions(self) -> list[str]:
         """The columns by which error rates are broken down."""
-        conditions: list[str] = self.study.config.get("conditions", [])
+        conditions: list[str] = self.study.config["conditions"]
         return conditions
 
     def tandem(self, corpus: str, split: str) -> Config | None:
         """The entry of `tdcf` for one scored set, None without one."""
-        entries = self.study.config.get("tdcf", [])
+        entries = self.study.config["tdcf"]
         return next((e for e in entries if (e["corpus"], e["split"]) == (corpus, split)), None)
 
     @rule()

@@ -70,8 +70,8 @@ def _corpora(
     audits: Mapping[str, pl.DataFrame],
 ) -> list[dict[str, Any]]:
     corpora = []
-    for name in [*config["corpora"], *config.get("augmented", {})]:
-        copy = config.get("augmented", {}).get(name)
+    for name in [*config["corpora"], *config["augmented"]]:
+        copy = config["augmented"].get(name)
         entry: dict[str, Any] = {
             "name": name,
             "kind": f"augmented copy of {copy['corpus']} (chain {copy['chain']})"
@@ -231,7 +231,7 @@ def build_page(
     section = fingerprint_section(fingerprints["parts"], fingerprints["nearest"])
     explanations = _explained(explained)
     points = read_first(
-        caveats=config.get("caveats", []),
+        caveats=config["caveats"],
         headline=rows,
         manifests=trials,
         dev=dev,
@@ -267,7 +267,7 @@ def build_page(
         averages=averaged_runs(averages),
         disagreements=disagreement_sections(disagreements),
         fingerprints=section,
-        tandem=bool(config.get("tdcf")),
+        tandem=bool(config["tdcf"]),
         generators=generator_summary(tables["generator_matrix"])
         if tables["generator_matrix"]
         else [],

@@ -17,6 +17,8 @@ import yaml
 
 from spoofscope.errors import ConfigError
 from spoofscope.files import no_file
+from spoofscope.options.declared import filled
+from spoofscope.options.study_file import StudyFile
 
 Config = dict[str, Any]
 
@@ -159,13 +161,8 @@ def merged(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> Config:
     return whole
 
 
-_DEFAULTS: Config = {
-    "seed": 1,
-    "data_root": "resources",
-    "scatter_shards": {},
-    "frontends": {},
-    "detectors": {},
-}
+# Defaults that the record of a study writes out.
+_WRITTEN = ("seed", "data_root", "scatter_shards", "frontends", "detectors")
 
 # Settings that name a file or a folder outside of the study's results; * stands for any name or
 # number. A ~ at the beginning is the home folder there, and nowhere else.
@@ -189,11 +186,12 @@ def with_defaults(config: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: a `~` of a user who is not known.
     """
-    defaults = {"title": str(config.get("study", "")), **_DEFAULTS}
-    filled: Config = copy.deepcopy({**defaults, **config})
+    declared = filled({}, StudyFile)
+    defaults = {name: declared[name] for name in _WRITTEN}
+    whole: Config = copy.deepcopy({"title": str(config.get("study", "")), **defaults, **config})
     for pattern in _PATHS:
-        _expand_homes(filled, pattern.split("."), [])
-    return filled
+        _expand_homes(whole, pattern.split("."), [])
+    return whole
 
 
 def _expand_homes(values: Any, pattern: list[str], where: list[Any]) -> None:

@@ -18,15 +18,16 @@ class References:
         datasets: corpora and copies. systems: detectors and fusions.
 
     Args:
-        config: a study file's content that fits the schema, every grid and pattern expanded.
+        config: a study file's content that fits the schema, every grid and pattern expanded, with
+            all defaults.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._config = config
         self.corpora: Config = config["corpora"]
-        self.copies: Config = config.get("augmented", {})
+        self.copies: Config = config["augmented"]
         self.detectors: Config = config["detectors"]
-        self.fusions: Config = config.get("fusion", {})
+        self.fusions: Config = config["fusion"]
         self.datasets: Config = {**self.corpora, **self.copies}
         self.systems: Config = {**self.detectors, **self.fusions}
 
@@ -118,7 +119,7 @@ class References:
         for step in steps:
             source = needs.get(step["effect"])
             if source:
-                noise = self._config.get("noise", {})
+                noise = self._config["noise"]
                 if source not in noise:
                     raise ConfigError(
                         f"chains.{name}: effect {step['effect']!r} needs the folder noise.{source}"
@@ -157,7 +158,7 @@ class References:
 
     def _check_backbones(self) -> None:
         revision = schema()["$defs"]["backbone"]["properties"]["revision"]
-        for name, entry in self._config.get("backbones", {}).items():
+        for name, entry in self._config["backbones"].items():
             where = f"backbones.{name}"
             given = [key for key in ("hub", "folder", "tiny") if key in entry]
             if len(given) != 1:

@@ -17,11 +17,13 @@ from spoofscope.grids import expand, grids_of
 from spoofscope.identity import hash8
 from spoofscope.layout import Layout, Scoring
 from spoofscope.options import nearest
+from spoofscope.options.declared import filled
+from spoofscope.options.study_file import StudyFile
 from spoofscope.presets import with_values
 from spoofscope.settings import read_settings
 from spoofscope.study.reading import check_values, with_defaults
 from spoofscope.study.references import References, without_location
-from spoofscope.study.schema import Config, check_config, check_preset, kind_of, schema
+from spoofscope.study.schema import Config, check_config, check_preset, kind_of
 
 MOST_SHOWN = 48
 """So many systems and seeds a figure shows with a curve, a row or a panel each; no more."""
@@ -87,7 +89,8 @@ class Study:
 
     Attributes:
         written: the study file as it was given, its sections in the order of the schema.
-        config: the same with every grid and pattern expanded.
+        config: the same with every grid and pattern expanded, and with the defaults of all that is
+            declared in `options.study_file`.
         references: what the names in it stand for.
         name: its `study` key.
         root: the folder of its results, `results/{name}`.
@@ -117,17 +120,18 @@ class Study:
         check_config(expanded)
         check_values(expanded)
         # The order of detectors counts, where results name them; that of the sections does not.
-        sections = schema()["properties"]
-        self.config: Config = {key: expanded[key] for key in sections if key in expanded}
+        self.config: Config = filled(expanded, StudyFile)
         self.grids = grids_of(config)
-        self.written: Config = {key: copy.deepcopy(config[key]) for key in self.config}
+        self.written: Config = {
+            key: copy.deepcopy(config[key]) for key in self.config if key in config
+        }
         self.name: str = self.config["study"]
         self.root = placed(f"results/{self.name}")
         self.seed: int = self.config["seed"]
         self.data_root = placed(self.config["data_root"])
         self.layout = Layout(self.root, self.data_root)
         self.corpora: dict[str, Config] = self.config["corpora"]
-        self.copies: dict[str, Config] = self.config.get("augmented", {})
+        self.copies: dict[str, Config] = self.config["augmented"]
         self.references = References(self.config)
         self.references.check()
         self.runs: dict[str, Run] = {}
@@ -211,7 +215,7 @@ class Study:
 
     def shards(self, split: str) -> int:
         """How many parts the work on one split is cut into."""
-        return int(self.config["scatter_shards"].get(split, 1))
+        return int(self.config["scatter_shards"][split])
 
     def shard_names(self, split: str) -> list[str]:
         """The names of these parts, such as `1-of-4`."""
@@ -354,7 +358,7 @@ class Study:
         except (KeyError, TypeError, AttributeError) as error:
             absent("detector", entry["folder"], f"{path} describes no detector: {error!r}")
             return nothing
-        of_study = {self.backbone_folder(backbone) for backbone in self.config.get("backbones", {})}
+        of_study = {self.backbone_folder(backbone) for backbone in self.config["backbones"]}
         if folder is not None and folder not in of_study and not os.path.isdir(folder):
             absent(
                 "backbone",
@@ -501,7 +505,7 @@ class Study:
         """Everything that determines a fusion."""
         entry = self.config["fusion"][name]
         return {
-            "method": entry.get("method", "logistic"),
+            "method": entry["method"],
             "fit": entry["fit"],
             "members": [[run_id, seed] for run_id, seed in self.fusion_members(name)],
         }

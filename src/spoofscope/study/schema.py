@@ -13,16 +13,18 @@ import yaml
 
 from spoofscope.errors import ConfigError
 from spoofscope.options import nearest
+from spoofscope.options.declared import definition, inner_options
+from spoofscope.options.study_file import StudyFile
 from spoofscope.presets import values_of
 from spoofscope.study.reading import path_text
-
-SCHEMA = Path(__file__).with_name("study.schema.yaml")
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 """The folder of the workflow; of an installed package there is none."""
 
 MINI = CHECKOUT / "config" / "config.yaml"
 """The study file of the mini study."""
+
+_COMPONENTS = Path(__file__).with_name("components.yaml")
 
 # Sections whose entries are checked against a definition of their own, chosen by one key.
 _DISPATCH = {
@@ -42,10 +44,11 @@ Config = dict[str, Any]
 
 @functools.cache
 def schema() -> Config:
-    """The JSON Schema of a study file."""
-    with open(SCHEMA, encoding="utf-8") as stream:
-        content: Config = yaml.load(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    return content
+    """The JSON Schema of a study file, without descriptions but those of components."""
+    with open(_COMPONENTS, encoding="utf-8") as stream:
+        components = yaml.load(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    analyses = {name: definition(cls) for name, cls in inner_options(StudyFile).items()}
+    return {**definition(StudyFile), "$defs": {**components["$defs"], **analyses}}
 
 
 def _explain(error: Any, prefix: str) -> str:

@@ -1,0 +1,105 @@
+"""How scores are explained."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
+
+from spoofscope.errors import ConfigError
+from spoofscope.options.declared import Options, option, optional, required
+from spoofscope.options.trials import Split
+
+Target = Literal["bonafide", "spoof"]
+Baseline = Literal["centroid", "zeros", "silence", "noise"]
+Explained = Literal["probability", "score"]
+TARGETS: tuple[Target, ...] = get_args(Target)
+BASELINES: tuple[Baseline, ...] = get_args(Baseline)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathOptions(Options):
+    """Of the path that Integrated Gradients follow, see `attribution.integrated`."""
+
+    steps: int = option(50, minimum=1, maximum=100_000)
+    """Points on the path to begin with."""
+    max_steps: int = option(400, minimum=1, maximum=100_000)
+    """Points are doubled up to this where completeness is not reached."""
+    tolerance: float = option(0.05, exclusiveMinimum=0)
+    """Relative completeness error that is accepted."""
+    target: Target = option("bonafide")
+    """Positive attribution is evidence for this class."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.max_steps < self.steps:
+            raise ConfigError(f"{self.place}: max_steps must not be below steps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AverageOptions(PathOptions):
+    """Means over many windows, by frequency and time."""
+
+    place: ClassVar[str] = "attribution.averages"
+
+    windows_per_class: int = option(2500, minimum=1)
+    """Windows of bona fide speech, and of spoofs, evenly over their attacks."""
+    function: Explained = option("probability")
+    """What is explained: the target's probability (softmax or sigmoid) or score. Where a detector
+    is sure, its probability no longer moves, and such windows count little; its score goes on
+    growing."""
+    baseline: Literal["zeros", "centroid"] = option("zeros")
+    """Where the path starts: zeros, which is the training mean where the front-end normalises, or
+    mean bona fide features of the training data."""
+    internal_batch: int = option(64, minimum=1, maximum=65536)
+    """Points of the path computed at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Averages(AverageOptions):
+    """Means over many windows, by frequency and time, for detectors on bands."""
+
+    detectors: tuple[str, ...] = required(minItems=1, uniqueItems=True)
+    """Names of `detectors` with a frequency axis (front-ends fbank, stft and wavelet_packets) and
+    windows of a fixed length; of each the first seed."""
+    corpus: str = optional()
+    """A corpus; default: that of `attribution`."""
+    split: Split = optional()
+    """One of its splits; default: that of `attribution`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainOptions(PathOptions):
+    """Integrated Gradients of the scores of chosen utterances."""
+
+    place: ClassVar[str] = "attribution"
+
+    per_attack: int = option(4, minimum=1)
+    """Utterances per attack, and of bona fide."""
+    baseline: Baseline = option("centroid")
+    """Where the path starts: mean bona fide features of the training data, zeros, or the features
+    of digital silence or white noise."""
+    internal_batch: int = option(16, minimum=1, maximum=65536)
+    """Points of the path computed at once."""
+    smoothing_seconds: float = option(0.1, exclusiveMinimum=0)
+    """Moving average behind the regions; the nearest odd number of frames."""
+    regions: int = option(3, minimum=0)
+    """Top regions per utterance and class."""
+    block_seconds: float = option(0.1, exclusiveMinimum=0)
+    """What occlusion replaces at once."""
+    controls: int = option(2, minimum=1, maximum=100_000)
+    """Random masks per deletion and insertion mask."""
+    randomised: int = option(3, minimum=0)
+    """Utterances, spread over the list, whose map is compared with that of a randomised
+    back-end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attribution(ExplainOptions):
+    """Integrated Gradients of the scores."""
+
+    detectors: tuple[str, ...] = required(minItems=1, uniqueItems=True)
+    """Names of `detectors`; of each the first seed."""
+    corpus: str = required()
+    """A scored corpus."""
+    split: Split = required()
+    """One of its scored splits."""
+    averages: Averages = optional()
+    """Means over many windows, by frequency and time, for detectors on bands."""

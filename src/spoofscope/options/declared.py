@@ -1,0 +1,280 @@
+"""Options, each declared once: a field of a class with type, default and bounds, and a sentence.
+
+The JSON Schema of study files, docs/study_file.md, defaults and checks of values come from these
+classes. The sentence stands below its field, where a change of words changes no code.
+
+Imported while the workflow is parsed: standard library only.
+"""
+
+import ast
+import dataclasses
+import functools
+import inspect
+import itertools
+import math
+import types
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self, Union
+
+from spoofscope.errors import ConfigError
+from spoofscope.options import check_keys
+
+Schema = dict[str, Any]
+
+_UNSET = object()
+_JSON_TYPES = {int: "integer", float: "number", str: "string", bool: "boolean", type(None): "null"}
+
+
+def option(default: Any, **schema: Any) -> Any:
+    """A field that may be left out.
+
+    Args:
+        default: its value then; a function without arguments gives one that can be changed.
+        schema: bounds, in the words of JSON Schema: minimum, uniqueItems, ...
+    """
+    if callable(default):
+        return dataclasses.field(default_factory=default, metadata=schema)
+    return dataclasses.field(default=default, metadata=schema)
+
+
+def required(**schema: Any) -> Any:
+    """A field that has to be given. The arguments are bounds, see :func:`option`."""
+    return dataclasses.field(metadata=schema)
+
+
+def optional(**schema: Any) -> Any:
+    """A field that may be left out and has no value then. The arguments are bounds."""
+    return dataclasses.field(default=_UNSET, metadata=schema)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options that belong together. Their values are checked when one is made.
+
+    place: where they stand in a study file, for messages.
+    """
+
+    place: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        for name, schema in properties(type(self)).items():
+            value = getattr(self, name)
+            if value is not _UNSET and not _fits(value, schema):
+                where = f"{self.place}: {name}" if self.place else name
+                raise ConfigError(f"{where} must be {_wanted(schema)}, not {value!r}")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """From a section of a study file, or a part of one.
+
+        Raises:
+            ConfigError: an unknown key, or a value that it cannot have.
+        """
+        check_keys(values, option_names(cls), cls.place)
+        return cls(**values)
+
+
+# --- what is derived ---------------------------------------------------------------------------
+
+
+_HINTS: dict[type, dict[str, Any]] = {}
+
+
+def _hints(cls: type[Options]) -> dict[str, Any]:
+    """The type of every option."""
+    if cls not in _HINTS:
+        hints = typing.get_type_hints(cls, include_extras=True)
+        _HINTS[cls] = {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+    return _HINTS[cls]
+
+
+def option_names(cls: type[Options]) -> list[str]:
+    """The names of all options, in their order."""
+    return list(_hints(cls))
+
+
+def chosen(values: Mapping[str, Any], cls: type[Options]) -> dict[str, Any]:
+    """Those of some values that are options of a class."""
+    return {name: values[name] for name in option_names(cls) if name in values}
+
+
+def filled(values: Mapping[str, Any], cls: type[Options]) -> dict[str, Any]:
+    """Values with all defaults, as plain values; those of inner options, too.
+
+    Args:
+        values: of a study file that fits the schema.
+    """
+    whole = {}
+    for field in dataclasses.fields(cls):
+        if field.name in values:
+            value = values[field.name]
+        elif field.default_factory is not dataclasses.MISSING:
+            value = field.default_factory()
+        elif field.default in (dataclasses.MISSING, _UNSET):
+            continue
+        else:
+            value = list(field.default) if isinstance(field.default, tuple) else field.default
+        whole[field.name] = _filled_in(value, _hints(cls)[field.name])
+    return whole
+
+
+def _filled_in(value: Any, hint: Any) -> Any:
+    for kind in _kinds(hint):
+        if _is_options(kind) and isinstance(value, Mapping):
+            return filled(value, kind)
+        inner = typing.get_args(kind)
+        if typing.get_origin(kind) is tuple and isinstance(value, list):
+            return [_filled_in(item, inner[0]) for item in value]
+        if typing.get_origin(kind) is dict and isinstance(value, Mapping):
+            return {name: _filled_in(item, inner[1]) for name, item in value.items()}
+    return value
+
+
+def properties(cls: type[Options]) -> dict[str, Schema]:
+    """Name to JSON Schema of every option; inner options are referred to as definitions."""
+    return {
+        field.name: _schema_of(_hints(cls)[field.name]) | field.metadata
+        for field in dataclasses.fields(cls)
+    }
+
+
+def definition(cls: type[Options]) -> Schema:
+    """The JSON Schema of options."""
+    missing = dataclasses.MISSING
+    needed = [
+        field.name
+        for field in dataclasses.fields(cls)
+        if field.default is missing and field.default_factory is missing
+    ]
+    schema: Schema = {"type": "object", "additionalProperties": False}
+    return schema | ({"required": needed} if needed else {}) | {"properties": properties(cls)}
+
+
+def inner_options(cls: type[Options]) -> dict[str, type[Options]]:
+    """The classes of all options inside of a class, by their names as definitions."""
+    found: dict[str, type[Options]] = {}
+    pending = list(_hints(cls).values())
+    while pending:
+        for kind in _kinds(pending.pop()):
+            if _is_options(kind):
+                if definition_name(kind) not in found:
+                    found[definition_name(kind)] = kind
+                    pending += _hints(kind).values()
+            else:
+                pending += typing.get_args(kind)
+    return found
+
+
+def definition_name(cls: type[Options]) -> str:
+    """The name of a class among the definitions of the schema, such as `trials`."""
+    return cls.__name__.lower()
+
+
+def sentences(cls: type[Options]) -> dict[str, str]:
+    """What every option is about: the text below its field. Reads the source; for the docs."""
+    found: dict[str, str] = {}
+    for parent in reversed(cls.__mro__[:-1]):
+        (tree,) = ast.parse(inspect.getsource(parent)).body
+        assert isinstance(tree, ast.ClassDef)
+        for field, text in itertools.pairwise(tree.body):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                assert isinstance(field.target, ast.Name)
+                found[field.target.id] = " ".join(ast.literal_eval(text.value).split())
+    return found
+
+
+def _kinds(hint: Any) -> list[Any]:
+    """The types that a hint allows, without what annotates them."""
+    if typing.get_origin(hint) is Annotated:
+        return _kinds(typing.get_args(hint)[0])
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        return [kind for arg in typing.get_args(hint) for kind in _kinds(arg)]
+    return [hint]
+
+
+def _is_options(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Options)
+
+
+def _schema_of(hint: Any) -> Schema:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return _schema_of(args[0]) | args[1]
+    if origin in (Union, types.UnionType):
+        whole = [_schema_of(arg) for arg in args]
+        schema = functools.reduce(lambda one, other: one | other, whole)
+        schema["type"] = [entry["type"] for entry in whole]
+        if "enum" in schema and type(None) in args:
+            schema["enum"] = [*schema["enum"], None]
+        return schema
+    if origin is Literal:
+        return {"type": _JSON_TYPES[type(args[0])], "enum": list(args)}
+    if origin is tuple:
+        return {"type": "array", "items": _schema_of(args[0])}
+    if origin is dict:
+        values = _schema_of(args[1])
+        return {"type": "object", **({"additionalProperties": values} if values else {})}
+    if _is_options(hint):
+        return {"$ref": f"#/$defs/{definition_name(hint)}"}
+    return {} if hint is Any else {"type": _JSON_TYPES[hint]}
+
+
+# --- checking one value ------------------------------------------------------------------------
+
+
+def _fits(value: Any, schema: Schema) -> bool:
+    """Whether a value is of the type, and within the bounds, of a JSON Schema."""
+    if "enum" in schema:
+        return any(value == other and type(value) is type(other) for other in schema["enum"])
+    kinds = schema.get("type", [])
+    if not any(_is_of(value, kind) for kind in ([kinds] if isinstance(kinds, str) else kinds)):
+        return not kinds
+    if isinstance(value, list | tuple):
+        return (
+            schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", math.inf)
+            and not (schema.get("uniqueItems") and len(set(value)) < len(value))
+            and all(_fits(item, schema["items"]) for item in value)
+        )
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return (
+            schema.get("minimum", -math.inf) <= value <= schema.get("maximum", math.inf)
+            and schema.get("exclusiveMinimum", -math.inf) < value
+            and value < schema.get("exclusiveMaximum", math.inf)
+            and ("multipleOf" not in schema or value % schema["multipleOf"] == 0)
+            and math.isfinite(value)
+        )
+    return True
+
+
+def _is_of(value: Any, kind: str) -> bool:
+    if kind == "number":
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind == "array":
+        return isinstance(value, list | tuple)
+    if kind == "object":
+        return isinstance(value, Mapping)
+    return any(name == kind and type(value) is known for known, name in _JSON_TYPES.items())
+
+
+def _wanted(schema: Schema) -> str:
+    """What a value has to be, in words."""
+    if "enum" in schema:
+        return f"one of {', '.join(map(repr, schema['enum']))}"
+    kinds = schema["type"]
+    words = {"integer": "an integer", "array": "a list", "string": "a text"}
+    text = " or ".join(
+        words.get(kind, f"a {kind}") if kind != "null" else "null"
+        for kind in ([kinds] if isinstance(kinds, str) else kinds)
+    )
+    bounds = (
+        ("minimum", "of at least"),
+        ("exclusiveMinimum", "above"),
+        ("maximum", "of at most"),
+        ("exclusiveMaximum", "below"),
+        ("multipleOf", "divisible by"),
+        ("minItems", "of at least this many items:"),
+        ("maxItems", "of at most this many items:"),
+    )
+    limits = [f"{word} {schema[key]}" for key, word in bounds if key in schema]
+    return " ".join([text, " and ".join(limits)]).strip()

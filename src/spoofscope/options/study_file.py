@@ -1,0 +1,144 @@
+"""All keys of a study file."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from spoofscope.options.attribution import Attribution
+from spoofscope.options.declared import Options, option, optional, required
+from spoofscope.options.fingerprints import Fingerprints
+from spoofscope.options.layers import Layers
+from spoofscope.options.scores import (
+    Artefacts,
+    Bootstrap,
+    Comparisons,
+    Disagreement,
+    Exports,
+    Figures,
+    Fusion,
+    Generators,
+    Reliability,
+    Tandem,
+)
+from spoofscope.options.trials import Name, Scored
+
+_NAMES = {"$ref": "#/$defs/name"}
+_Entry = dict[str, Any]
+_Copy = Annotated[_Entry, {"$ref": "#/$defs/copy"}]
+_Backbone = Annotated[_Entry, {"$ref": "#/$defs/backbone"}]
+_Noise = Annotated[_Entry, {"$ref": "#/$defs/noise"}]
+_Parts = Annotated[int, {"minimum": 1, "maximum": 1000}]
+_Condition = Annotated[
+    str, {"pattern": r"[^+]+(\+[^+]+)*", "title": "a column, or several with + between"}
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Author(Options):
+    """Somebody who answers for the results."""
+
+    name: str = required()
+    """Full name."""
+    affiliation: str = optional()
+    """Organisation."""
+    orcid: str = optional(pattern=r"^https://orcid\.org/[0-9X-]{19}$")
+    """Address of the ORCID record."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shards(Options):
+    """Number of parts by split."""
+
+    train: _Parts = option(1)
+    """Parts of the train split."""
+    dev: _Parts = option(1)
+    """Parts of the dev split."""
+    eval: _Parts = option(1)
+    """Parts of the eval split."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseFolders(Options):
+    """Folders of noise and of room responses."""
+
+    musan: _Noise = optional()
+    """Noise, music and speech for the effect musan."""
+    rirs: _Noise = optional()
+    """Room responses for the effect rir."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyFile(Options):
+    """A study."""
+
+    study: Name = required()
+    """Name of the study; results lie under results/{study}."""
+    title: str = optional()
+    """Heading of the report; default: the name of the study."""
+    description: str = optional()
+    """What the study asks, in a few sentences for the report."""
+    caveats: tuple[str, ...] = option(list)
+    """Sentences that the report prints beside the numbers."""
+    authors: tuple[Author, ...] = option(list)
+    """Who answers for the results; named in the research object."""
+    license: str = optional()
+    """Licence of the results: an SPDX identifier such as CC-BY-4.0, or an address."""
+    seed: int = option(1, minimum=0)
+    """Seeds everything but the trainings: generation, augmentation, bootstrap, selection."""
+    data_root: str = option("resources")
+    """Folder for downloads, generated corpora and backbones."""
+    scatter_shards: Shards = option(dict)
+    """Into how many jobs the work on the utterances of a split is cut."""
+    corpora: dict[str, _Entry] = required(propertyNames=_NAMES)
+    """Name to corpus."""
+    noise: NoiseFolders = option(dict)
+    """Folders in MUSAN's and in RIRS_NOISES' layout."""
+    chains: dict[str, Annotated[tuple[_Entry, ...], {"minItems": 1}]] = option(
+        dict, propertyNames=_NAMES
+    )
+    """Name to augmentation chain: effects in order, each with its probability."""
+    augmented: dict[str, _Copy] = option(dict, propertyNames=_NAMES)
+    """Name to offline augmented copy of a corpus; a copy is used like a corpus."""
+    backbones: dict[str, _Backbone] = option(dict, propertyNames=_NAMES)
+    """Name to SSL backbone."""
+    frontends: dict[str, _Entry] = option(dict, propertyNames=_NAMES)
+    """Name to front-end; a study that trains nothing needs none."""
+    detectors: dict[str, _Entry] = option(dict, propertyNames=_NAMES)
+    """Name to detector: front-end, back-end, input policy and training; or what others trained or
+    scored. A study without one looks at corpora alone."""
+    score: tuple[Scored, ...] = optional(minItems=1)
+    """The trials that detectors are scored on; required where a detector has no `score` of its
+    own."""
+    conditions: tuple[_Condition, ...] = option(list, uniqueItems=True)
+    """Manifest columns by which error rates are broken down, such as attack, codec or codec+attack;
+    a corpus that lacks a column is not broken down by it."""
+    bootstrap: Bootstrap = option(dict)
+    """Intervals of the error rates."""
+    fusion: dict[str, Fusion] = option(dict, propertyNames=_NAMES)
+    """Name to score fusion."""
+    comparisons: Comparisons = optional()
+    """Which systems are compared in pairs on the eval sets, by paired bootstrap; see scores.md."""
+    reliability: Reliability = optional()
+    """Reliability diagrams and calibration errors of the probabilities on the eval sets; see
+    scores.md."""
+    disagreements: tuple[Disagreement, ...] = option(list, minItems=1)
+    """Clips that one system gets right and another wrong are listed, and some exported as audio;
+    see explanations.md."""
+    generators: Generators = optional()
+    """Every detector against every generator (attack) of eval sets, by what it was trained on; see
+    generators.md."""
+    tdcf: tuple[Tandem, ...] = option(list)
+    """Scored sets for which there is a speaker verifier, and so a tandem detection cost."""
+    exports: Exports = optional()
+    """Scores in the submission format of ASVspoof 5."""
+    attribution: Attribution = optional()
+    """Which scores are explained, and how."""
+    figures: Figures = optional()
+    """What figures show that have a curve, a row or a panel per system; without it all systems, and
+    no such figures where these are more than 48 with their seeds."""
+    artefacts: Artefacts = optional()
+    """Which signals are measured."""
+    fingerprints: Fingerprints = optional()
+    """Mean spectra of generators, see fingerprints.md."""
+    layers: Layers = option(dict)
+    """What is asked about the layers of SSL backbones, besides the learned mixes, which are always
+    read out."""
