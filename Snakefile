@@ -64,109 +64,18 @@ rule all:
     localrule: True
 
 
-rule manifests:
-    """One list of utterances per corpus and augmented copy."""
-    input:
-        PLAN.targets["manifests"].files,
-    localrule: True
+# Everything else that can be asked for by name, but for single figures and tables.
+for NAME, TARGET in PLAN.targets.items():
+
+    rule:
+        name:
+            NAME
+        input:
+            TARGET.files,
+        localrule: True
 
 
-rule audits:
-    """One page per corpus: what is wrong with it, or could mislead detectors."""
-    input:
-        PLAN.targets["audits"].files,
-    localrule: True
-
-
-rule features:
-    """The output of frozen front-ends, for training and scoring."""
-    input:
-        PLAN.targets["features"].files,
-    localrule: True
-
-
-rule detectors:
-    """Every detector, trained with every seed."""
-    input:
-        PLAN.targets["detectors"].files,
-    localrule: True
-
-
-rule scores:
-    """The scores of every detector and fusion; higher = more bona fide."""
-    input:
-        PLAN.targets["scores"].files,
-    localrule: True
-
-
-rule metrics:
-    """Error rates of every detector and fusion, pooled and per condition."""
-    input:
-        PLAN.targets["metrics"].files,
-    localrule: True
-
-
-rule attributions:
-    """What in a clip speaks for which class, and whether that is where the artefacts are."""
-    input:
-        PLAN.targets["attributions"].files,
-    localrule: True
-
-
-rule artefacts:
-    """Signal measures against labels, scores and attributions."""
-    input:
-        PLAN.targets["artefacts"].files,
-    localrule: True
-
-
-rule layers:
-    """How every detector weighs the layers of its backbone."""
-    input:
-        PLAN.targets["layers"].files,
-    localrule: True
-
-
-rule disagreements:
-    """Clips that one system gets right and another wrong, some of them as audio."""
-    input:
-        PLAN.targets["disagreements"].files,
-    localrule: True
-
-
-rule fingerprints:
-    """Mean spectra of generators, whether they are stable, what they sound like, who is nearest."""
-    input:
-        PLAN.targets["fingerprints"].files,
-    localrule: True
-
-
-rule exports:
-    """Scores in the submission format of ASVspoof 5."""
-    input:
-        PLAN.targets["exports"].files,
-    localrule: True
-
-
-rule grids:
-    """Error rates over the points of every grid: tables and figures."""
-    input:
-        PLAN.targets["grids"].files,
-    localrule: True
-
-
-rule figures:
-    """Every figure of the study."""
-    input:
-        PLAN.targets["figures"].files,
-    localrule: True
-
-
-rule tables:
-    """Every table of the study."""
-    input:
-        PLAN.targets["tables"].files,
-    localrule: True
+explain(workflow, PLAN.explained)
 
 
 include: "workflow/common/asked.smk"

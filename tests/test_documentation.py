@@ -48,20 +48,6 @@ def test_study_examples_of_the_readme_are_valid():
         checked(merged)
 
 
-def test_targets_of_the_readme_are_the_rules():
-    rules = [ROOT / "Snakefile", ROOT / "workflow/rules/report.smk"]
-    text = "\n".join(path.read_text(encoding="utf-8") for path in rules)
-    names = set(re.findall(r"^rule (\w+):", text, re.MULTILINE))
-    table = README.partition("| target | makes |")[2].partition("\n\n")[0]
-    listed = {
-        name
-        for row in table.splitlines()
-        for name in re.findall(r"`(\w+)`", row[: row.rfind("|", 0, -2)])
-    }
-    assert names <= listed
-    assert listed - names == {"provenance"}
-
-
 def test_architecture_shows_the_floors_that_are_tested():
     floors = runpy.run_path(str(ROOT / "tests/test_architecture.py"))["FLOORS"]
     text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")

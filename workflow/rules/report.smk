@@ -42,9 +42,6 @@ for NAME in PLAN.tables.records:
             "../scripts/table.py"
 
 
-explain(workflow, PLAN.exhibited)
-
-
 rule report:
     """One self-contained page: what was run, on what, every number and figure, and the caveats."""
     input:

@@ -142,5 +142,5 @@ class Artefacts(Stage):
 
     @target(absent=NO_ARTEFACTS)
     def artefacts(self) -> list[Product]:
-        """Rates of all measured sets, and correlations with all scores of them."""
+        """Signal measures against labels, scores and attributions."""
         return [*self.rates, *map(self._correlations, self.correlated)]

@@ -312,7 +312,7 @@ class Attribution(Stage):
 
     @target(absent=NO_ATTRIBUTION)
     def attributions(self) -> list[Product]:
-        """What was explained, localised and averaged."""
+        """What in a clip speaks for which class, and whether that is where the artefacts are."""
         if not self.explained:
             return []
         parts = ("safetensors", "regions.tsv", "summary.tsv")

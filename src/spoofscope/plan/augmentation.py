@@ -112,7 +112,7 @@ class Augmentation(Stage):
 
     @target()
     def manifests(self) -> list[Product]:
-        """One list per corpus and augmented copy."""
+        """One list of utterances per corpus and augmented copy."""
         return [self.manifest(corpus) for corpus in [*self.study.corpora, *self.study.copies]]
 
 

@@ -163,7 +163,7 @@ class Comparisons(Stage):
 
     @target(absent=NO_EXPORTS)
     def exports(self) -> list[Product]:
-        """Every score file in a form to hand in."""
+        """Scores in the submission format of ASVspoof 5."""
         return [
             self.export_scores(s.system, int(s.seed), s.corpus, s.split).product(
                 self.layout.export(s)

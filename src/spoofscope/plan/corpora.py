@@ -227,7 +227,7 @@ class Corpora(Stage):
 
     @target()
     def audits(self) -> list[Product]:
-        """One table per corpus."""
+        """One page per corpus: what is wrong with it, or could mislead detectors."""
         return [
             self.audit_corpus(corpus).product(self.layout.audit(corpus, "tsv"))
             for corpus in self.study.corpora

@@ -155,7 +155,7 @@ class Disagreements(Stage):
 
     @target(absent=NO_DISAGREEMENTS)
     def disagreements(self) -> list[Product]:
-        """Of every entry its list and its counts; the list names the exported audio."""
+        """Clips that one system gets right and another wrong, some of them as audio."""
         return [
             self._found(name, suffix) for name in self.entries for suffix in ("tsv", "counts.tsv")
         ]

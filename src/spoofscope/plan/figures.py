@@ -56,7 +56,7 @@ class Figures(Exhibits[exhibits.Figure]):
 
     @target()
     def figures(self) -> list[Product]:
-        """Every figure, with its numbers."""
+        """Every figure of the study."""
         return [
             job.product(self.layout.figure(file, suffix))
             for _, file, job in self.jobs()
@@ -65,7 +65,7 @@ class Figures(Exhibits[exhibits.Figure]):
 
     @target(absent=NO_GRIDS)
     def grids(self) -> list[Product]:
-        """Every point, table and figure of every grid."""
+        """Error rates over the points of every grid: tables and figures."""
         return [
             path
             for grid in self.study.grids

@@ -1,4 +1,4 @@
-"""Mean spectra of generators, whether they are stable, what they sound like, who is nearest."""
+"""Mean spectra of generators, whether they are stable, their sound, and who is nearest."""
 
 from functools import cached_property
 
@@ -184,6 +184,6 @@ class Fingerprints(Stage):
 
     @target(absent=NO_FINGERPRINTS)
     def fingerprints(self) -> list[Product]:
-        """All that is made of fingerprints."""
+        """Mean spectra of generators, whether they are stable, their sound, and who is nearest."""
         nearest = [self._nearest(s, part) for s in self.tests for part in ("nearest", "confusion")]
         return [*self.parts.values(), *nearest]

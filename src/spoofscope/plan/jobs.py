@@ -368,6 +368,11 @@ class Target:
         self._function = function
         self._absent = absent
 
+    @property
+    def words(self) -> str:
+        """What it makes: the docstring where it is declared."""
+        return (self._function.__doc__ or "").strip()
+
     @cached_property
     def products(self) -> list[Product]:
         """All its files."""

@@ -433,5 +433,5 @@ class Layers(Stage):
 
     @target(absent=NO_LAYERS)
     def layers(self) -> list[Product]:
-        """Mixes, probes and costs."""
+        """How every detector weighs the layers of its backbone."""
         return [*self.mixes, *self.probe_tables, *self.costs]

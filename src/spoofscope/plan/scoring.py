@@ -267,12 +267,12 @@ class Scores(Stage):
 
     @target()
     def scores(self) -> list[Product]:
-        """Every score file."""
+        """The scores of every detector and fusion; higher = more bona fide."""
         return [self.of(scoring) for scoring in self.study.scorings()]
 
     @target()
     def metrics(self) -> list[Product]:
-        """The error rates of every score file."""
+        """Error rates of every detector and fusion, pooled and per condition."""
         return self.metrics_of(self.study.scorings())
 
     # --- chosen systems --------------------------------------------------------------------

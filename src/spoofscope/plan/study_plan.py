@@ -161,11 +161,11 @@ class Plan:
         return {name: found for stage in self.stages for name, found in stage.targets().items()}
 
     @property
-    def exhibited(self) -> dict[str, str]:
-        """Name to what it shows, of the rules of all figures and tables."""
+    def explained(self) -> dict[str, str]:
+        """Name to what it makes, of all rules that are declared in loops."""
         figures = {f"figure_{name}": record.shows for name, record in self.figures.records.items()}
         tables = {f"table_{name}": record.shows for name, record in self.tables.records.items()}
-        return figures | tables
+        return {name: found.words for name, found in self.targets.items()} | figures | tables
 
     def results(self) -> list[Product]:
         """What the targets make. Kept features are no result: a study may do without them."""

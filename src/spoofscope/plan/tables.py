@@ -35,7 +35,7 @@ class Tables(Exhibits[exhibits.Table]):
 
     @target()
     def tables(self) -> list[Product]:
-        """Every table that the study has."""
+        """Every table of the study."""
         return [job.product(self.layout.table(file)) for _, file, job in self.jobs()]
 
     @material(absent=NO_COMPARISONS, when=lambda self: self._comparisons.compared)

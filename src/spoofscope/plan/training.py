@@ -178,12 +178,12 @@ class Training(Stage):
 
     @target()
     def detectors(self) -> list[Product]:
-        """The weights of every detector and seed."""
+        """Every detector, trained with every seed."""
         return [self.weights(run, seed) for run, seed in self.study.detector_seeds()]
 
     @target(absent=NO_FEATURES)
     def features(self) -> list[Product]:
-        """The kept output of front-ends: of what detectors are trained on, and what they score."""
+        """The output of frozen front-ends, for training and scoring."""
         cached = [run for run in self.study.runs if self.study.is_cached(run)]
         trained = [path for run in cached for path in self.kept_features(run)]
         scored = {
