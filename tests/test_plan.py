@@ -64,6 +64,13 @@ def test_every_input_has_a_maker_or_lies_outside(plan, jobs):
             assert below == isinstance(product.maker, Job), f"{rule} reads {product}"
 
 
+def test_no_job_names_a_file_twice(jobs):
+    """Snakemake's record of a job has it twice then, and one that is restored from a sidecar once."""
+    for (rule, values), job in jobs.items():
+        named = [str(path) for path in job.products]
+        assert len(named) == len(set(named)), f"{rule} {values}: {sorted(named)}"
+
+
 def test_a_file_from_outside_decides_the_job_that_reads_it(study):
     outside = Recordings()
     before = jobs_of(plan_of(study, outside=outside).everything())

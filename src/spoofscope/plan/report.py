@@ -118,11 +118,12 @@ class Report(Stage):
         """Write the page."""
         read = self._read()
         figures = [path for path in self._figures.figures.products if not path.endswith(".pdf")]
+        shown = [*figures, *self._tables.tables.products]
         return Work(
             inputs={
                 "read": read.products,
                 # It leads to all of them.
-                "linked": [*figures, *self._tables.tables.products],
+                "linked": [path for path in shown if path not in set(read.products)],
             },
             settings={"given": read.given},
             templates=["report.html.j2"],

@@ -169,12 +169,14 @@ class Plan:
 
     def results(self) -> list[Product]:
         """What the targets make. Kept features are no result: a study may do without them."""
-        return [
+        made = (
             product
             for name, found in self.targets.items()
             if name != "features"
             for product in found.products
-        ]
+        )
+        # Figures and tables of grids are of two targets.
+        return list(dict.fromkeys(made))
 
     def everything(self) -> list[Product]:
         """All results, the report and the research object."""
