@@ -65,7 +65,7 @@ def test_every_input_has_a_maker_or_lies_outside(plan, jobs):
 
 
 def test_no_job_names_a_file_twice(jobs):
-    """Snakemake's record of a job has it twice then, and one that is restored from a sidecar once."""
+    """Snakemake's record then has it twice, and one that is restored from a sidecar once."""
     for (rule, values), job in jobs.items():
         named = [str(path) for path in job.products]
         assert len(named) == len(set(named)), f"{rule} {values}: {sorted(named)}"
