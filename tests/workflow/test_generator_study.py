@@ -201,7 +201,7 @@ def test_what_a_change_makes_again(study):
     jobs = study.plan("grids", "--configfile", study.write_study(changed, "wider.yaml"))
     rules = [job.rule for job in jobs]
     assert sorted(set(rules)) == [
-        *("compute_metrics", "gather_scores", "grid_figure", "grid_point", "grid_table"),
+        *("compute_metrics", "gather_scores", "figure_grid", "grid_point", "table_grid"),
         *("score", "train"),
     ]
     assert (rules.count("train"), rules.count("grid_point")) == (2, 1)
