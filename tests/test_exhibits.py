@@ -13,9 +13,10 @@ from planning import plan_of, study_with_everything
 from spoofscope import exhibits
 from spoofscope.errors import SpoofscopeError
 from spoofscope.exhibits import Exhibit, Figure, Table
+from spoofscope.identity import code_closure
 from spoofscope.plan.exhibits import Exhibits
 from spoofscope.plan.figures import Figures
-from spoofscope.plan.jobs import Product
+from spoofscope.plan.jobs import Product, script_of
 from spoofscope.plan.study_plan import Plan
 from spoofscope.study import MINI, Study
 from spoofscope.study.reading import read_config
@@ -24,6 +25,8 @@ RECORDS = [
     *(("figures", "FIGURE", "draw", *item) for item in exhibits.figures().items()),
     *(("summaries", "TABLE", "make", *item) for item in exhibits.tables().items()),
 ]
+
+EXHIBITS = {"figures": "figure", "summaries": "table"}
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +83,16 @@ def leaves(value: object) -> set[str]:
     if isinstance(value, dict):
         value = list(value.values())
     return set().union(*map(leaves, value)) if isinstance(value, list | tuple) else set()
+
+
+@pytest.mark.parametrize(("room", "constant", "function", "name", "record"), RECORDS)
+def test_an_edit_makes_no_other_stale(room, constant, function, name, record):
+    """What makes a figure or a table uses the module of no other figure, and of no other table."""
+    root = Path(exhibits.__file__).parent
+    script = root.parents[1] / "workflow/scripts" / f"{script_of(f'{EXHIBITS[room]}_{name}')}.py"
+    closure = code_closure(script, [f"spoofscope.{room}.{name}"])
+    known = {root / kind / f"{other}.py" for kind, _, _, other, _ in RECORDS if kind == room}
+    assert known & set(closure) == {root / room / f"{name}.py"}
 
 
 def test_planning_imports_no_drawing():

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.fingerprint_means import name_lines, panels, plot, points
+from spoofscope.figures.spectra import name_lines, panels, plot, points
 from spoofscope.figures.style import SPOOF, save
 from spoofscope.fingerprints.means import read_fingerprints
 from spoofscope.names import ALL_GENERATORS

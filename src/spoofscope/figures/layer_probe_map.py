@@ -7,9 +7,9 @@ import polars as pl
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.layer_maps import CELL, heat_map
-from spoofscope.figures.layer_probes import read_probes
 from spoofscope.figures.style import new_figure, save
 from spoofscope.names import ALL, POOLED
+from spoofscope.summaries.layers import read_probes
 
 FIGURE = Figure(
     title="What each layer knows, by condition",

@@ -7,7 +7,7 @@ import polars as pl
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import legend_below, line_style, new_figure, save
 from spoofscope.names import POOLED
-from spoofscope.tables import read_table
+from spoofscope.summaries.layers import read_probes
 
 FIGURE = Figure(
     title="What each layer knows",
@@ -24,33 +24,7 @@ FIGURE = Figure(
     section="layer",
 )
 
-_COLUMNS: dict[str, pl.DataType] = {
-    "probe": pl.String(),
-    "layer": pl.Int64(),
-    "corpus": pl.String(),
-    "split": pl.String(),
-    "condition": pl.String(),
-    "level": pl.String(),
-    "eer": pl.Float64(),
-    "n_bonafide": pl.Int64(),
-    "n_spoof": pl.Int64(),
-    "c": pl.Float64(),
-    "dev_eer": pl.Float64(),
-    "n_train": pl.Int64(),
-}
 _PER_ROW = 3
-
-
-def read_probes(paths: Sequence[str]) -> pl.DataFrame:
-    """All tables of probes in one frame, see `layers.probes.probe_layers`."""
-    return pl.concat(
-        [
-            read_table(path, _COLUMNS).with_columns(
-                pl.col(name).replace("", None).cast(pl.Float64) for name in ("ci_low", "ci_high")
-            )
-            for path in paths
-        ]
-    )
 
 
 def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:

@@ -8,8 +8,8 @@ import polars as pl
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.layer_maps import CELL, heat_map
-from spoofscope.figures.layer_weights import read_weights
 from spoofscope.figures.style import new_figure, save
+from spoofscope.summaries.layers import read_weights
 
 FIGURE = Figure(
     title="Learned layer weights, detectors side by side",
@@ -36,7 +36,7 @@ def over_seeds(weights: pl.DataFrame) -> pl.DataFrame:
     """Mean and standard deviation of layer weights over the seeds of a run.
 
     Args:
-        weights: as `layer_weights.read_weights` gives them.
+        weights: as `summaries.layers.read_weights` gives them.
 
     Returns:
         One row per run, mix and layer: run, mix, layer, then of raw, weight, corrected,

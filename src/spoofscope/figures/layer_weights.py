@@ -7,7 +7,7 @@ import polars as pl
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import COLOURS, new_figure, save, system_labels
-from spoofscope.tables import read_table
+from spoofscope.summaries.layers import read_weights
 
 FIGURE = Figure(
     title="Learned layer weights",
@@ -25,26 +25,8 @@ FIGURE = Figure(
     section="layer",
 )
 
-COLUMNS: dict[str, pl.DataType] = {
-    "run": pl.String(),
-    "seed": pl.Int64(),
-    "mix": pl.String(),
-    "layer": pl.Int64(),
-    "raw": pl.Float64(),
-    "weight": pl.Float64(),
-    "corrected": pl.Float64(),
-    "entropy": pl.Float64(),
-    "effective_layers": pl.Float64(),
-    "corrected_entropy": pl.Float64(),
-    "corrected_effective_layers": pl.Float64(),
-}
 _PER_ROW = 4
 _PANELS = 24
-
-
-def read_weights(paths: Sequence[str]) -> pl.DataFrame:
-    """All tables of layer weights in one frame, see `layers.weights.layer_weights`."""
-    return pl.concat([read_table(path, COLUMNS) for path in paths])
 
 
 def draw(
@@ -59,7 +41,7 @@ def draw(
 
     Args:
         systems: id, seed and name of every system.
-        layers: tables of layer weights, see `read_weights`.
+        layers: tables of layer weights, see `summaries.layers.read_weights`.
         outputs: `pdf`, `png`, `tsv`.
     """
     names = {system["id"]: system["name"] for system in systems}

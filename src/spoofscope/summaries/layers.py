@@ -1,0 +1,52 @@
+"""Tables about layers: learned weights, and error rates of probes."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from spoofscope.tables import read_table
+
+_WEIGHTS: dict[str, pl.DataType] = {
+    "run": pl.String(),
+    "seed": pl.Int64(),
+    "mix": pl.String(),
+    "layer": pl.Int64(),
+    "raw": pl.Float64(),
+    "weight": pl.Float64(),
+    "corrected": pl.Float64(),
+    "entropy": pl.Float64(),
+    "effective_layers": pl.Float64(),
+    "corrected_entropy": pl.Float64(),
+    "corrected_effective_layers": pl.Float64(),
+}
+_PROBES: dict[str, pl.DataType] = {
+    "probe": pl.String(),
+    "layer": pl.Int64(),
+    "corpus": pl.String(),
+    "split": pl.String(),
+    "condition": pl.String(),
+    "level": pl.String(),
+    "eer": pl.Float64(),
+    "n_bonafide": pl.Int64(),
+    "n_spoof": pl.Int64(),
+    "c": pl.Float64(),
+    "dev_eer": pl.Float64(),
+    "n_train": pl.Int64(),
+}
+
+
+def read_weights(paths: Sequence[str]) -> pl.DataFrame:
+    """All tables of layer weights in one frame, see `layers.weights.layer_weights`."""
+    return pl.concat([read_table(path, _WEIGHTS) for path in paths])
+
+
+def read_probes(paths: Sequence[str]) -> pl.DataFrame:
+    """All tables of probes in one frame, see `layers.probes.probe_layers`."""
+    return pl.concat(
+        [
+            read_table(path, _PROBES).with_columns(
+                pl.col(name).replace("", None).cast(pl.Float64) for name in ("ci_low", "ci_high")
+            )
+            for path in paths
+        ]
+    )
