@@ -118,15 +118,18 @@ def defaults_of_components() -> dict[str, Config]:
 
 def whole_schema() -> Config:
     """The JSON Schema of study files, with a description and the default of every key."""
-    from spoofscope.options.declared import definition, filled, inner_options, sentences
+    from spoofscope.options.declared import definition, filled, sentences
     from spoofscope.options.study_file import StudyFile
-    from spoofscope.study.schema import schema
+    from spoofscope.study.schema import DECLARED, schema
 
     def described(cls: Any) -> Config:
         entry, texts, defaults = definition(cls), sentences(cls), filled({}, cls)
         assert texts.keys() == entry["properties"].keys(), cls
         for key, value in entry["properties"].items():
             value["description"] = texts[key]
+            # Options that may be null stand inside of those around them.
+            if "properties" in value:
+                value["properties"] = described(DECLARED[key])["properties"]
             # Those of mappings stand beside their keys.
             if key in defaults and defaults[key] != [] and not isinstance(defaults[key], dict):
                 value["default"] = defaults[key]
@@ -137,7 +140,7 @@ def whole_schema() -> Config:
         for key, value in definitions[name]["properties"].items():
             if key in defaults:
                 value["default"] = defaults[key]
-    definitions |= {name: described(cls) for name, cls in inner_options(StudyFile).items()}
+    definitions |= {name: described(cls) for name, cls in DECLARED.items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Study file",

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from spoofscope.audio import (
     resample_sinc,
 )
 from spoofscope.errors import AudioError, ConfigError
-from spoofscope.options import check_keys
+from spoofscope.options.input import Input
 
 
 class Window(NamedTuple):
@@ -57,65 +57,26 @@ def _level(blocks: Iterable[Samples]) -> tuple[float, float]:
     return mean, math.sqrt(squares / n + 1e-7) if n else 1.0
 
 
-_MOST_SAMPLES = 10**9
-
-
-@dataclass(frozen=True)
-class InputPolicy:
+@dataclass(frozen=True, kw_only=True)
+class InputPolicy(Input):
     """How a clip becomes the windows that a detector sees.
 
     Stored with the detector and used by training, scoring, attribution, command line and demo
     alike, so the logit that is explained is the logit that was scored.
 
-    Attributes:
-        sample_rate: Hz; other rates are resampled.
-        length: samples per window; None takes the whole clip as one window.
-        hop: samples from one window to the next; None means `length` (no overlap).
-        long: clips longer than `length`: `window` takes all windows, `crop` the first only.
-        tail: a remainder after the last whole window: `align` adds a window that ends with the
-            clip, `drop` leaves the remainder out.
-        short: clips shorter than a window: `tile` repeats them, `zero` appends silence, `refuse`
-            makes them an error.
-        min_samples: the shortest window when `length` is None; shorter clips are extended.
-        normalize: zero mean and unit variance per clip, before windowing (the `do_normalize` of
-            SSL preprocessors; variance + 1e-7 under the root, as there).
-        resample: `clip` resamples clips as a whole. `window` cuts them at their own rate and
-            resamples each window by itself (see `resample_sinc`), with zeros around it; windows
-            then do not overlap, a remainder is dropped, and clips of a lower rate are an error.
+    With `normalize`, the variance is that of SSL preprocessors: + 1e-7 under the root. `resample:
+    window` (see `resample_sinc`) has zeros around each window; windows then do not overlap, a
+    remainder is dropped, and clips of a lower rate are an error.
     """
 
-    sample_rate: int = 16000
-    length: int | None = 64600
-    hop: int | None = None
-    long: Literal["window", "crop"] = "window"
-    tail: Literal["align", "drop"] = "align"
-    short: Literal["tile", "zero", "refuse"] = "tile"
-    min_samples: int = 1040
+    place: ClassVar[str] = "input"
+
     normalize: bool = False
-    resample: Literal["clip", "window"] = "clip"
 
     def __post_init__(self) -> None:
-        for key in ("sample_rate", "min_samples", "length", "hop"):
-            value = getattr(self, key)
-            if value is None and key in ("length", "hop"):
-                continue
-            if type(value) is not int or not 0 < value <= _MOST_SAMPLES:
-                raise ConfigError(
-                    f"input: {key} must be a whole number from 1 to {_MOST_SAMPLES}, not {value!r}"
-                    + ("; or null for whole clips" if key == "length" else "")
-                )
-        if type(self.normalize) is not bool:
-            raise ConfigError(f"input: normalize must be true or false, not {self.normalize!r}")
+        super().__post_init__()
         if self.hop is not None and (self.length is None or self.hop > self.length):
             raise ConfigError("input: hop must be between 1 and length")
-        for key, allowed in (
-            ("long", ("window", "crop")),
-            ("tail", ("align", "drop")),
-            ("short", ("tile", "zero", "refuse")),
-            ("resample", ("clip", "window")),
-        ):
-            if getattr(self, key) not in allowed:
-                raise ConfigError(f"input: {key} must be one of {', '.join(allowed)}")
         if self.resample == "window" and (
             self.length is None or self.hop not in (None, self.length) or self.tail != "drop"
         ):
@@ -245,13 +206,3 @@ class InputPolicy:
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values."""
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "InputPolicy":
-        """Rebuild from :meth:`to_dict`, or from a study file's `input` section.
-
-        Raises:
-            ConfigError: an unknown key; the message names the nearest valid one.
-        """
-        check_keys(values, list(cls.__dataclass_fields__), "input")
-        return cls(**values)

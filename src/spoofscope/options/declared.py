@@ -12,6 +12,7 @@ import functools
 import inspect
 import itertools
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -151,10 +152,10 @@ def definition(cls: type[Options]) -> Schema:
     return schema | ({"required": needed} if needed else {}) | {"properties": properties(cls)}
 
 
-def inner_options(cls: type[Options]) -> dict[str, type[Options]]:
-    """The classes of all options inside of a class, by their names as definitions."""
+def inner_options(*classes: type[Options]) -> dict[str, type[Options]]:
+    """The classes of all options inside of some classes, by their names as definitions."""
     found: dict[str, type[Options]] = {}
-    pending = list(_hints(cls).values())
+    pending = [hint for cls in classes for hint in _hints(cls).values()]
     while pending:
         for kind in _kinds(pending.pop()):
             if _is_options(kind):
@@ -168,7 +169,7 @@ def inner_options(cls: type[Options]) -> dict[str, type[Options]]:
 
 def definition_name(cls: type[Options]) -> str:
     """The name of a class among the definitions of the schema, such as `trials`."""
-    return cls.__name__.lower()
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
 
 
 def sentences(cls: type[Options]) -> dict[str, str]:
@@ -202,7 +203,7 @@ def _schema_of(hint: Any) -> Schema:
     if origin is Annotated:
         return _schema_of(args[0]) | args[1]
     if origin in (Union, types.UnionType):
-        whole = [_schema_of(arg) for arg in args]
+        whole = [definition(arg) if _is_options(arg) else _schema_of(arg) for arg in args]
         schema = functools.reduce(lambda one, other: one | other, whole)
         schema["type"] = [entry["type"] for entry in whole]
         if "enum" in schema and type(None) in args:

@@ -6,6 +6,9 @@ from typing import Annotated, Any, ClassVar
 from spoofscope.options.declared import Options, option, optional, required
 from spoofscope.options.trials import Scored, Source
 
+# Its defaults are filled in where it is read: ids are hashes of what is written.
+InputAsWritten = Annotated[dict[str, Any], {"$ref": "#/$defs/input"}]
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeOptions(Options):
@@ -31,7 +34,7 @@ class Probe(ProbeOptions):
 
     frontend: str = required()
     """A name of `frontends`, of type ssl."""
-    input: Annotated[dict[str, Any], {"$ref": "#/$defs/input"}] = option(dict)
+    input: InputAsWritten = option(dict)
     """The input policy."""
     data: tuple[Source, ...] = required(minItems=1)
     """Train splits that are trained on."""

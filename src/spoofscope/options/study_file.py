@@ -19,11 +19,10 @@ from spoofscope.options.scores import (
     Reliability,
     Tandem,
 )
-from spoofscope.options.trials import Name, Scored
+from spoofscope.options.trials import Name, Scored, Split
 
 _NAMES = {"$ref": "#/$defs/name"}
 _Entry = dict[str, Any]
-_Copy = Annotated[_Entry, {"$ref": "#/$defs/copy"}]
 _Backbone = Annotated[_Entry, {"$ref": "#/$defs/backbone"}]
 _Noise = Annotated[_Entry, {"$ref": "#/$defs/noise"}]
 _Parts = Annotated[int, {"minimum": 1, "maximum": 1000}]
@@ -67,6 +66,20 @@ class NoiseFolders(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Copy(Options):
+    """A copy of a corpus through an augmentation chain."""
+
+    corpus: str = required()
+    """The corpus that is copied."""
+    chain: str = required()
+    """The augmentation chain."""
+    sample_rate: int = option(16000, minimum=1000, maximum=768_000)
+    """Hz of the copies."""
+    splits: tuple[Split, ...] = required(minItems=1, uniqueItems=True)
+    """The splits to copy."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudyFile(Options):
     """A study."""
 
@@ -96,7 +109,7 @@ class StudyFile(Options):
         dict, propertyNames=_NAMES
     )
     """Name to augmentation chain: effects in order, each with its probability."""
-    augmented: dict[str, _Copy] = option(dict, propertyNames=_NAMES)
+    augmented: dict[str, Copy] = option(dict, propertyNames=_NAMES)
     """Name to offline augmented copy of a corpus; a copy is used like a corpus."""
     backbones: dict[str, _Backbone] = option(dict, propertyNames=_NAMES)
     """Name to SSL backbone."""

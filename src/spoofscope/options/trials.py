@@ -1,7 +1,7 @@
 """Corpora, splits and scored trials, as study files name them."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from spoofscope.options.declared import Options, optional, required
 
@@ -9,9 +9,6 @@ Name = Annotated[str, {"$ref": "#/$defs/name"}]
 """Of what users name: small letters, digits and _, a letter first."""
 
 Split = Literal["train", "dev", "eval"]
-
-Source = Annotated[dict[str, Any], {"$ref": "#/$defs/source"}]
-"""A corpus that is trained on, and which of its attacks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,3 +42,15 @@ class Scored(Options):
     """A corpus or an augmented copy."""
     splits: tuple[Split, ...] = required(minItems=1, uniqueItems=True)
     """The splits to score."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source(Options):
+    """A corpus, or a part of it, that something is trained or selected on."""
+
+    corpus: str = required()
+    """A corpus or an augmented copy."""
+    attacks: tuple[str, ...] = optional(minItems=1)
+    """Only these attacks (all bona fide stays); default all."""
+    exclude_attacks: tuple[str, ...] = optional(minItems=1)
+    """None of these attacks: leave one out, and see whether it is found."""

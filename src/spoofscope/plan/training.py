@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from spoofscope.errors import ConfigError
+from spoofscope.options.declared import filled
+from spoofscope.options.training import Recipe
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.features import Features
 from spoofscope.plan.jobs import Context, Job, Product, Stage, Work, rule, target
@@ -94,7 +96,7 @@ class Training(Stage):
         """How many processes a training has."""
         recipe = self.study.run(run).settings["recipe"]
         values = {**(recipe.get("preset") or {}).get("values", {}), **recipe}
-        return int(values.get("processes", 1))
+        return int(filled(values, Recipe)["processes"])
 
     # --- jobs ------------------------------------------------------------------------------
 

@@ -12,6 +12,8 @@ import polars as pl
 from spoofscope.attribution.checks import GAINS
 from spoofscope.files import write_text
 from spoofscope.names import ALL, POOLED
+from spoofscope.options.declared import filled
+from spoofscope.options.input import Input
 from spoofscope.provenance.record import git_state, package_versions
 from spoofscope.report.audits import attention, read_audit, sentences
 from spoofscope.report.averages import averaged_runs
@@ -99,8 +101,9 @@ def _parts(settings: Mapping[str, Any]) -> dict[str, str]:
     # Folders of the workflow's own end in a hash; a detector that brings all weights names none.
     name = re.sub("-[0-9a-f]{8}$", "", Path(backbone.get("folder", "")).name)
     name = name or backbone.get("family", "")
-    length = policy.get("length", 64600)
-    seconds = 0 if length is None else length / policy.get("sample_rate", 16000)
+    policy = filled(policy, Input)
+    length = policy["length"]
+    seconds = 0 if length is None else length / policy["sample_rate"]
     return {
         "frontend": frontend["type"] + (f" ({name})" if name else ""),
         "backend": settings["backend"]["type"],

@@ -18,6 +18,7 @@ from spoofscope.identity import hash8
 from spoofscope.layout import Layout, Scoring
 from spoofscope.options import nearest
 from spoofscope.options.declared import filled
+from spoofscope.options.detectors import Detector
 from spoofscope.options.study_file import StudyFile
 from spoofscope.presets import with_values
 from spoofscope.settings import read_settings
@@ -165,7 +166,7 @@ class Study:
                 "corpus": self.corpus_identity(entry["corpus"]),
                 "chain": self.references.chain(entry["chain"], f"augmented.{name}.chain"),
                 "splits": entry["splits"],
-                "sample_rate": entry.get("sample_rate", 16000),
+                "sample_rate": entry["sample_rate"],
                 "seed": self.seed,
             }
         entry = self.corpora[name]
@@ -316,7 +317,7 @@ class Study:
             return Run(f"{name}-{hash8(settings)}", name, kind, settings, (0,))
         settings = self._run_settings(name)
         identity = {**settings, "frontend": self.frontend_identity(entry["frontend"])}
-        seeds = tuple(entry.get("seeds", [1]))
+        seeds = tuple(filled(entry, Detector)["seeds"])
         return Run(f"{name}-{hash8(_as_hashed(identity))}", name, kind, settings, seeds)
 
     def _pretrained(self, name: str, entry: Config) -> Config:

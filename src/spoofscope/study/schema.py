@@ -13,7 +13,8 @@ import yaml
 
 from spoofscope.errors import ConfigError
 from spoofscope.options import nearest
-from spoofscope.options.declared import definition, inner_options
+from spoofscope.options.declared import definition, definition_name, inner_options
+from spoofscope.options.detectors import Detector, ExternalScores, Pretrained
 from spoofscope.options.study_file import StudyFile
 from spoofscope.presets import values_of
 from spoofscope.study.reading import path_text
@@ -32,6 +33,13 @@ _DISPATCH = {
     "frontends": ("type", "frontend"),
 }
 
+DECLARED = inner_options(StudyFile) | {
+    definition_name(cls): cls
+    for root in (Detector, Pretrained, ExternalScores)
+    for cls in (root, *inner_options(root).values())
+}
+"""The definitions of the schema that are classes of options, by their names."""
+
 RENAMED_KEYS = {
     "systems": "attacks",
     "exclude_systems": "exclude_attacks",
@@ -47,8 +55,8 @@ def schema() -> Config:
     """The JSON Schema of a study file, without descriptions but those of components."""
     with open(_COMPONENTS, encoding="utf-8") as stream:
         components = yaml.load(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    analyses = {name: definition(cls) for name, cls in inner_options(StudyFile).items()}
-    return {**definition(StudyFile), "$defs": {**components["$defs"], **analyses}}
+    declared = {name: definition(cls) for name, cls in DECLARED.items()}
+    return {**definition(StudyFile), "$defs": {**components["$defs"], **declared}}
 
 
 def _explain(error: Any, prefix: str) -> str:

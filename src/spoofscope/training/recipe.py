@@ -8,47 +8,17 @@ from typing import Any
 from spoofscope.components import one_of, positive_int, probability, resolve
 from spoofscope.errors import ConfigError
 from spoofscope.options import check_keys
+from spoofscope.options import training as options_of
+from spoofscope.options.declared import filled
 from spoofscope.presets import with_values
 from spoofscope.tables import LABELS
 from spoofscope.training.masks import Masks
 
-_STAGE_DEFAULTS: dict[str, Any] = {
-    "epochs": 10,
-    "freeze_frontend": False,
-    "optimizer": "adamw",
-    "lr": 1e-3,
-    "lr_frontend": None,
-    "weight_decay": 0.0,
-    "batch_size": 16,
-    "accumulate": 1,
-    "schedule": "constant",
-    "warmup_steps": 0,
-    "warmup_share": None,
-    "grad_clip": None,
-    "patience": None,
+_STAGE_DEFAULTS = filled({}, options_of.Stage)
+_RECIPE_DEFAULTS = {
+    key: value for key, value in filled({}, options_of.Recipe).items() if key != "preset"
 }
-
-_RECIPE_DEFAULTS: dict[str, Any] = {
-    "processes": 1,
-    "loss": None,
-    "class_weights": "none",
-    "sampler": "shuffle",
-    "train_crop": "random",
-    "select_by": "eer",
-    "spec_augment": None,
-    "recalibrate_norms": False,
-    "mixed_precision": "no",
-    "checkpoint_minutes": 10,
-    "num_workers": 0,
-    "cache_audio_mb": 2000,
-}
-
-_MASK_DEFAULTS: dict[str, Any] = {
-    "time_masks": 2,
-    "time_share": 0.1,
-    "band_masks": 2,
-    "band_share": 0.1,
-}
+_MASK_DEFAULTS = filled({}, options_of.SpecAugment)
 
 
 @dataclass(frozen=True)
@@ -157,7 +127,7 @@ def resolve_recipe(config: Mapping[str, Any]) -> Recipe:
     """
     owner = "recipe"
     name, config = _without_preset(with_values(config, owner), owner)
-    options = resolve(config, {**_RECIPE_DEFAULTS, **_STAGE_DEFAULTS, "stages": None}, owner)
+    options = resolve(config, {**_RECIPE_DEFAULTS, "stages": None}, owner)
     shared = {key: options[key] for key in _STAGE_DEFAULTS}
     entries = options["stages"]
     if entries is None:
