@@ -1,10 +1,10 @@
 """Work on many utterances: killed, it goes on; cut into shards, it makes the same bytes."""
 
-import json
+import functools
 import logging
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -253,7 +253,6 @@ class Work:
     outputs: dict[str, str]
     kill_after: int
     kill_shard_after: int = 0
-    more: dict[str, str] = field(default_factory=dict)
 
     @property
     def first(self) -> str:
@@ -323,7 +322,8 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Work]:
             {
                 "folder": f"{folder}/lfcc",
                 "seed": 1,
-                "options": {"corpus": "c", "split": "eval", "per_attack": 2, **options},
+                "split": "eval",
+                "options": {"per_attack": 2, **options},
             },
             {"manifest": manifest, "centroid": [], **explained},
             {
@@ -379,31 +379,39 @@ def contents(folder: Path, work: Work) -> list[bytes]:
     return [(folder / path).read_bytes() for path in work.outputs.values()]
 
 
-def whole(work: Work) -> Work:
+def joining(work: Work, parts: list[str]) -> Work:
+    """The job that joins shards; without any it does all of the work."""
     cfg = {**work.cfg, "work": LAYOUT.journal(work.first)}
-    return Work(cfg, {"parts": [], **work.inputs}, work.outputs, work.kill_after)
+    return replace(work, cfg=cfg, inputs={"parts": parts, **work.inputs})
+
+
+def whole(work: Work) -> Work:
+    return joining(work, [])
 
 
 @pytest.fixture(scope="module")
-def undisturbed(scripts, works, tmp_path_factory) -> dict[str, tuple[list[str], list[bytes]]]:
-    """What each job works out, and the bytes that it writes."""
-    found = {}
-    for rule, work in works.items():
+def undisturbed(scripts, works, tmp_path_factory) -> Callable[[str], tuple[list[str], list[bytes]]]:
+    """What a job works out, and the bytes that it writes, by its rule."""
+
+    @functools.cache
+    def made(rule: str) -> tuple[list[str], list[bytes]]:
         folder = tmp_path_factory.mktemp(rule)
-        found[rule] = (run(scripts, folder, rule, whole(work)), contents(folder, work))
-    return found
+        return run(scripts, folder, rule, whole(works[rule])), contents(folder, works[rule])
+
+    return made
 
 
-RULES = [
-    *("score", "audit_corpus", "measure_artefacts", "explain", "average_attributions"),
-    "measure_fingerprints",
+# Detectors are slow to load, and slower to explain.
+SLOW = [
+    pytest.param(rule, marks=pytest.mark.slow)
+    for rule in ("audit_corpus", "explain", "average_attributions")
 ]
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", ["score", "measure_artefacts", "measure_fingerprints", *SLOW])
 def test_killed_in_the_middle_it_goes_on(rule, scripts, works, undisturbed, tmp_path):
     work = whole(works[rule])
-    keys, wanted = undisturbed[rule]
+    keys, wanted = undisturbed(rule)
     call = (rule, tmp_path, work.cfg, work.inputs, work.outputs)
     code, before = scripts.run(*call, kill_after=work.kill_after)
     assert (code, before) == (-9, keys[: work.kill_after])
@@ -416,10 +424,10 @@ def test_killed_in_the_middle_it_goes_on(rule, scripts, works, undisturbed, tmp_
     assert "damaged" not in (tmp_path / "log").read_text()
 
 
-@pytest.mark.parametrize("rule", RULES[1:])
+@pytest.mark.parametrize("rule", ["measure_artefacts", "measure_fingerprints", *SLOW])
 def test_cut_into_shards_one_of_which_is_killed(rule, scripts, works, undisturbed, tmp_path):
     work = works[rule]
-    keys, wanted = undisturbed[rule]
+    keys, wanted = undisturbed(rule)
     worked_out, parts = [], []
     for shard in ("1-of-3", "2-of-3", "3-of-3"):
         path = LAYOUT.shard(work.first, shard)
@@ -437,38 +445,32 @@ def test_cut_into_shards_one_of_which_is_killed(rule, scripts, works, undisturbe
         assert ended.worked_out
         worked_out += ended.worked_out
     assert worked_out == keys
-    joining = Work(
-        {**work.cfg, "work": LAYOUT.journal(work.first)},
-        {"parts": parts, **work.inputs},
-        work.outputs,
-        work.kill_after,
-    )
     # The job that joins them works nothing out.
-    assert run(scripts, tmp_path, rule, joining) == []
+    assert run(scripts, tmp_path, rule, joining(work, parts)) == []
     assert contents(tmp_path, work) == wanted
     assert not [path for path in (tmp_path / "results/work").rglob("*") if path.is_file()]
 
 
-def test_more_shards_than_utterances(scripts, works, undisturbed, tmp_path):
+def test_more_shards_than_utterances(scripts, works, tmp_path):
     work = works["measure_artefacts"]
-    keys, wanted = undisturbed["measure_artefacts"]
+    work = replace(work, cfg={"split": "train"})
+    keys = run(scripts, tmp_path, "measure_artefacts", whole(work))
+    wanted = contents(tmp_path, work)
+    assert len(keys) == 6
     parts = []
-    for i in range(1, len(keys) + 3):
-        shard = f"{i}-of-{len(keys) + 2}"
-        parts.append(LAYOUT.shard(work.first, shard))
-        cfg = {**work.cfg, "shard": shard, "work": LAYOUT.journal(parts[-1])}
-        ended = scripts.run(
-            "measure_artefacts_shard", tmp_path, cfg, work.inputs, {"part": parts[-1]}
-        )
-        assert (ended.code, len(ended.worked_out)) == (0, int(i <= len(keys)))
-    joining = Work(whole(work).cfg, {"parts": parts, **work.inputs}, work.outputs, 0)
-    run(scripts, tmp_path, "measure_artefacts", joining)
+    for i in range(1, 9):
+        parts.append(LAYOUT.shard(work.first, f"{i}-of-8"))
+        cfg = {**work.cfg, "shard": f"{i}-of-8", "work": LAYOUT.journal(parts[-1])}
+        call = ("measure_artefacts_shard", tmp_path, cfg, work.inputs, {"part": parts[-1]})
+        ended = scripts.run(*call)
+        assert (ended.code, ended.worked_out) == (0, keys[i - 1 : i])
+    assert run(scripts, tmp_path, "measure_artefacts", joining(work, parts)) == []
     assert contents(tmp_path, work) == wanted
 
 
 def test_a_journal_that_was_damaged_meanwhile(scripts, works, undisturbed, tmp_path):
     work = whole(works["measure_artefacts"])
-    keys, wanted = undisturbed["measure_artefacts"]
+    keys, wanted = undisturbed("measure_artefacts")
     call = ("measure_artefacts", tmp_path, work.cfg, work.inputs, work.outputs)
     scripts.run(*call, kill_after=work.kill_after)
     path = tmp_path / work.cfg["work"] / "journal.jsonl"
@@ -505,7 +507,6 @@ def test_journals_lie_where_no_result_does() -> None:
     layout = Layout("results/x", "resources")
     measures = layout.measures("c", "eval")
     assert layout.journal(measures) == "results/x/work/artefacts/c.eval.measures"
-    part_of = layout.shard(measures, "2-of-3")
-    assert part_of == "results/x/artefacts/shards/c.eval.measures-2-of-3.jsonl"
-    assert layout.journal(part_of) == "results/x/work/artefacts/shards/c.eval.measures-2-of-3"
-    assert json.dumps(part_of)
+    shard = layout.shard(measures, "2-of-3")
+    assert shard == "results/x/artefacts/shards/c.eval.measures-2-of-3.jsonl"
+    assert layout.journal(shard) == "results/x/work/artefacts/shards/c.eval.measures-2-of-3"

@@ -83,16 +83,14 @@ def _fields(line: bytes) -> tuple[str | None, bytes] | None:
 
 
 class _Lines:
-    """The whole lines of a journal, which are read when they are asked for."""
+    """The lines of a journal, up to the first one that is torn or damaged. Results are read when
+    they are asked for.
+
+    identity: of the work, as the first line says; None where there is none. end: of the last whole
+    line, in bytes. damaged: number of the line that is damaged; None where none is.
+    """
 
     def __init__(self, path: Path, stream: IO[bytes]) -> None:
-        """Look at all lines, up to the first one that is torn or damaged.
-
-        Attributes:
-            identity: of the work, as the first line says; None where there is none.
-            end: of the last whole line, in bytes.
-            damaged: number of the line that is damaged; None where none is.
-        """
         self.identity: str | None = None
         self.end = 0
         self.damaged: int | None = None
@@ -216,7 +214,7 @@ def resumed(folder: str | Path, given: Any, parts: Sequence[str | Path] = ()) ->
     When the block ends well the journal is deleted; when it fails, or is killed, it stays.
 
     Args:
-        folder: for the journal; see `layout.Layout.work_of`.
+        folder: for the journal; see `layout.Layout.journal`.
         given: all that decides the results, as JSON-able values; a journal of something else is
             discarded.
         parts: the finished journals of the shards, see :func:`part`, where the work was cut; then
