@@ -20,7 +20,9 @@ from checkout import ROOT, Checkout
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 PAGES = sorted(path.name for path in (ROOT / "docs").glob("adding_*.md"))
-FROM_NOTHING = ["adding_a_backend.md", "adding_a_corpus.md", "adding_a_frontend.md"]
+FROM_NOTHING = [
+    *("adding_a_backend.md", "adding_a_corpus.md", "adding_a_frontend.md", "adding_a_stage.md")
+]
 AFTER_THE_DEMO = ["adding_a_figure.md", "adding_a_metric.md"]
 # Shown, but for the reader's own data.
 ONLY_SHOWN = {"yaml"}
