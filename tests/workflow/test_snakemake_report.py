@@ -168,7 +168,7 @@ def test_in_a_browser(study, browser):
         pictures.add(picture.get_attribute("src"))
     assert len(pictures) == len(FIGURES)
     page.locator("tr", has_text="det curves").locator("a").last.click()
-    assert page.get_by_text("Lower left is better").is_visible()
+    assert page.locator("p", has_text="Lower left is better").is_visible()
     page.reload()
     category(page, "Audits")
     page.locator("tr", has_text="mini").locator("a").first.click()

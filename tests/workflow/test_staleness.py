@@ -193,7 +193,7 @@ def test_swapped_values(study):
     """The same numbers at other keys are another study."""
     config = yaml.safe_load((study.folder / "config/config.yaml").read_text())
     options = config["attribution"]
-    keys = ("per_attack", "max_steps")
+    keys = ("per_attack", "steps")
     lines = [f"  {key}: {options[key]}\n" for key in keys]
     swapped = [
         f"  {key}: {options[other]}\n" for key, other in zip(keys, reversed(keys), strict=True)
