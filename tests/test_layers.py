@@ -22,11 +22,12 @@ from spoofscope.features import FeatureReader, extract
 from spoofscope.frontends import registry as frontends
 from spoofscope.frontends.backbones import write_tiny_backbone
 from spoofscope.inputs import detector_inputs, policy_of
+from spoofscope.layers.columns import WEIGHTS
 from spoofscope.layers.costs import measure_costs
 from spoofscope.layers.depth import depth_table, non_dominated, pareto_table
 from spoofscope.layers.pooling import Pooled, pool_shard
 from spoofscope.layers.probes import Trials, probe_layers
-from spoofscope.layers.weights import COLUMNS, layer_weights
+from spoofscope.layers.weights import layer_weights
 from spoofscope.metrics.rates import eer
 from spoofscope.options.layers import CostOptions, ProbeOptions
 from spoofscope.plan.study_plan import checked
@@ -56,7 +57,7 @@ def test_mixes_are_given_raw_softmaxed_and_times_gain():
         backend.mix.copy_(torch.tensor(theta))
         backend.mix_norm.weight.copy_(torch.tensor(gain))
     table = layer_weights(mixing(backend), "run", 7)
-    assert table.schema == pl.Schema(COLUMNS)
+    assert table.schema == pl.Schema(WEIGHTS)
     assert table["layer"].to_list() == [0, 1, 2]
     assert set(table["mix"]) == {"mix"}
     softmax = np.exp(theta) / np.exp(theta).sum()

@@ -7,20 +7,7 @@ from torch import Tensor
 
 from spoofscope.detector import Detector
 from spoofscope.errors import DetectorError
-
-COLUMNS: dict[str, pl.DataType] = {
-    "run": pl.String(),
-    "seed": pl.Int64(),
-    "mix": pl.String(),
-    "layer": pl.Int64(),
-    "raw": pl.Float64(),
-    "weight": pl.Float64(),
-    "corrected": pl.Float64(),
-    "entropy": pl.Float64(),
-    "effective_layers": pl.Float64(),
-    "corrected_entropy": pl.Float64(),
-    "corrected_effective_layers": pl.Float64(),
-}
+from spoofscope.layers.columns import WEIGHTS
 
 # What the back-ends call a mix whose layers go through a batch norm first, times that norm's gain.
 _CORRECTED = "_times_gain"
@@ -69,4 +56,4 @@ def layer_weights(detector: Detector, run: str, seed: int) -> pl.DataFrame:
         columns = (parameters[mix].double().tolist(), shares.tolist(), corrected.tolist())
         for index, values in enumerate(zip(*columns, strict=True)):
             rows.append((run, seed, mix, first + index, *values, *spread))
-    return pl.DataFrame(rows, schema=COLUMNS, orient="row")
+    return pl.DataFrame(rows, schema=WEIGHTS, orient="row")

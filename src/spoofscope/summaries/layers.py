@@ -4,21 +4,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from spoofscope.layers.columns import WEIGHTS
 from spoofscope.tables import read_table
 
-_WEIGHTS: dict[str, pl.DataType] = {
-    "run": pl.String(),
-    "seed": pl.Int64(),
-    "mix": pl.String(),
-    "layer": pl.Int64(),
-    "raw": pl.Float64(),
-    "weight": pl.Float64(),
-    "corrected": pl.Float64(),
-    "entropy": pl.Float64(),
-    "effective_layers": pl.Float64(),
-    "corrected_entropy": pl.Float64(),
-    "corrected_effective_layers": pl.Float64(),
-}
 _PROBES: dict[str, pl.DataType] = {
     "probe": pl.String(),
     "layer": pl.Int64(),
@@ -37,7 +25,7 @@ _PROBES: dict[str, pl.DataType] = {
 
 def read_weights(paths: Sequence[str]) -> pl.DataFrame:
     """All tables of layer weights in one frame, see `layers.weights.layer_weights`."""
-    return pl.concat([read_table(path, _WEIGHTS) for path in paths])
+    return pl.concat([read_table(path, WEIGHTS) for path in paths])
 
 
 def read_probes(paths: Sequence[str]) -> pl.DataFrame:
