@@ -208,9 +208,7 @@ class Stack(nn.Module):
 class GraphBackEnd(BackEnd):
     """What the variants of AASIST share: from spectral and temporal nodes to logits."""
 
-    def _build_graphs(
-        self, bands: int, width: int, ratios: tuple[float, float, float], n_outputs: int
-    ) -> None:
+    def _build_graphs(self, bands: int, width: int, ratios: tuple[float, float, float]) -> None:
         """Add the layers.
 
         Args:
@@ -218,7 +216,6 @@ class GraphBackEnd(BackEnd):
             width: D of the nodes.
             ratios: shares of nodes to keep: of spectral and temporal ones before the stacks, and of
                 both within them.
-            n_outputs: logits.
         """
         self.position = nn.Parameter(torch.randn(1, bands, width))
         self.graph_spectral = GraphAttention(width, width, temperature=2.0)
@@ -227,7 +224,7 @@ class GraphBackEnd(BackEnd):
         self.pool_temporal = GraphPool(width, ratios[1])
         self.stacks = nn.ModuleList([Stack(width, ratios[2]), Stack(width, ratios[2])])
         self.dropout = nn.Dropout(0.5)
-        self.output = nn.Linear(5 * _STACK_DIM, n_outputs)
+        self.output = self.output_layer(5 * _STACK_DIM)
 
     def _graph_logits(self, temporal: Tensor, spectral: Tensor) -> Tensor:
         """Nodes (B, T, width) and (B, bands, width), without positions -> (B, n_outputs)."""
@@ -276,7 +273,7 @@ class AASIST(GraphBackEnd):
         owner = "back-end aasist"
         defaults = {"layer": "last", "residual": "preactivated", "channels": 64, "n_outputs": 1}
         self.config = resolve(config, defaults, owner)
-        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", (1, 2), owner)]
+        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", tuple(OUTPUTS), owner)]
         residual = one_of(self.config, "residual", ("preactivated", "as_published"), owner)
         self.mix: nn.Parameter | None = None
         self.mix_norm: nn.BatchNorm2d | None = None
@@ -298,7 +295,7 @@ class AASIST(GraphBackEnd):
         self.attention = nn.Sequential(
             nn.Conv2d(width, 128, 1), nn.SELU(), nn.BatchNorm2d(128), nn.Conv2d(128, width, 1)
         )
-        self._build_graphs(_COMPRESSION // _POOL, width, (0.5, 0.5, 0.5), len(self.outputs))
+        self._build_graphs(_COMPRESSION // _POOL, width, (0.5, 0.5, 0.5))
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         """Logits (B, n_outputs) of features (B, C, N, D) with `lengths` (B,) valid frames.

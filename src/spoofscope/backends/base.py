@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
-OUTPUTS: dict[int, tuple[str, ...]] = {1: ("bonafide",), 2: ("spoof", "bonafide")}
-"""Names of the logits for the option `n_outputs` of gradient-trained back-ends."""
+OUTPUTS: dict[int, tuple[str, ...]] = {0: (), 1: ("bonafide",), 2: ("spoof", "bonafide")}
+"""Names of the logits for the option `n_outputs` of gradient-trained back-ends. With 0, which no
+study file has, a back-end ends with its read-out vector: a tracer has a head of its own."""
 
 
 class BackEnd(nn.Module, ABC):
@@ -18,7 +19,10 @@ class BackEnd(nn.Module, ABC):
         fitted_once: True where the back-end has a method `fit` and no gradient training.
         fitted_to: the manifest column that `fit` is told of every clip, "label" or "attack".
         outputs: names of the logits. A single output "bonafide" is the score; of
-            two, the score is logit["bonafide"] - logit["spoof"].
+            two, the score is logit["bonafide"] - logit["spoof"]. Without names the back-end hands
+            out its read-out vector instead of logits.
+        readout_dim: size of the read-out vector in front of the last linear layer, None for a
+            back-end that has no such vector.
         config: everything that rebuilds the back-end, defaults included, without the key `type`.
     """
 
@@ -26,6 +30,7 @@ class BackEnd(nn.Module, ABC):
     fitted_once: ClassVar[bool] = False
     fitted_to: ClassVar[Literal["label", "attack"]] = "label"
     outputs: tuple[str, ...]
+    readout_dim: int | None = None
     config: dict[str, Any]
 
     @abstractmethod
@@ -45,11 +50,17 @@ class BackEnd(nn.Module, ABC):
         """
         super().__init__()
 
+    def output_layer(self, size: int) -> nn.Module:
+        """The last layer, from read-out vectors (B, size) to the logits, or none of either."""
+        self.readout_dim = size
+        return nn.Linear(size, len(self.outputs)) if self.outputs else nn.Identity()
+
     @abstractmethod
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         """Logits (B, n_outputs) of features (B, C, N, D) with `lengths` (B,) valid frames.
 
-        A row's logits depend neither on its padding nor on the other rows, in evaluation mode.
+        With `n_outputs: 0` read-out vectors (B, readout_dim). In evaluation mode a row's logits
+        depend neither on its padding nor on the other rows.
         """
 
     def layer_weights(self) -> dict[str, Tensor] | None:

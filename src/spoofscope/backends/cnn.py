@@ -39,7 +39,7 @@ class CNN(ConvolutionalBackEnd):
         self.config = resolve(config, {"hidden": 64, "dropout": 0.2, "n_outputs": 1}, owner)
         hidden = positive_int(self.config, "hidden", owner)
         dropout = probability(self.config, "dropout", owner)
-        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", (1, 2), owner)]
+        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", tuple(OUTPUTS), owner)]
         self.check_size(dim, n_frames)
         self.blocks = nn.Sequential(
             *(_block(before, after) for before, after in pairwise((n_channels, *_CHANNELS)))
@@ -50,7 +50,7 @@ class CNN(ConvolutionalBackEnd):
             nn.Linear(size, hidden),
             nn.ReLU(),
             nn.Dropout(dropout),
-            nn.Linear(hidden, len(self.outputs)),
+            self.output_layer(hidden),
         )
 
     def _logits(self, values: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ class FFN(BackEnd):
         owner = "back-end ffn"
         self.config = resolve(config, {"legacy_pooling": False, "n_outputs": 1}, owner)
         self.legacy_pooling = one_of(self.config, "legacy_pooling", (True, False), owner)
-        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", (1, 2), owner)]
+        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", tuple(OUTPUTS), owner)]
         self.mix_norm = nn.BatchNorm1d(n_channels)
         self.mix = nn.Parameter(torch.ones(n_channels))
         self.frames = nn.Sequential(
@@ -55,7 +55,7 @@ class FFN(BackEnd):
         self.attention = nn.Linear(_SIZE, _SIZE)
         self.vector = nn.Parameter(torch.randn(_SIZE))
         self.output = nn.Sequential(
-            nn.Linear(2 * _SIZE, _SIZE), nn.ReLU(), nn.Linear(_SIZE, len(self.outputs))
+            nn.Linear(2 * _SIZE, _SIZE), nn.ReLU(), self.output_layer(_SIZE)
         )
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:

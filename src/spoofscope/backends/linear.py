@@ -28,11 +28,11 @@ class Linear(BackEnd):
         super().__init__(config, n_channels=n_channels, dim=dim, n_frames=n_frames)
         owner = "back-end linear"
         self.config = resolve(config, {"layer": "weighted", "n_outputs": 1}, owner)
-        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", (1, 2), owner)]
+        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", tuple(OUTPUTS), owner)]
         self.mix: nn.Parameter | None = None
         if one_of(self.config, "layer", ("last", "weighted"), owner) == "weighted":
             self.mix = nn.Parameter(torch.ones(n_channels))
-        self.output = nn.Linear(dim, len(self.outputs))
+        self.output = self.output_layer(dim)
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         """Logits (B, n_outputs) of features (B, C, N, D) with `lengths` (B,) valid frames."""

@@ -33,13 +33,13 @@ class FactorisedAttention(BackEnd):
         self.config = resolve(config, self.defaults, owner)
         heads = positive_int(self.config, "heads", owner)
         compression = positive_int(self.config, "compression", owner)
-        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", (1, 2), owner)]
+        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", tuple(OUTPUTS), owner)]
         self.key_mix = nn.Parameter(torch.ones(n_channels))
         self.value_mix = nn.Parameter(torch.ones(n_channels))
         self.key = nn.Linear(dim, compression)
         self.value = nn.Linear(dim, compression)
         self.attention = self._attention_layer(owner, heads, compression)
-        self.output = nn.Linear(heads * compression, len(self.outputs))
+        self.output = self.output_layer(heads * compression)
 
     @abstractmethod
     def _attention_layer(self, owner: str, heads: int, compression: int) -> nn.Module:

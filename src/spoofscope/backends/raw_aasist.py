@@ -77,7 +77,7 @@ class RawAASIST(GraphBackEnd):
                 for i, pair in enumerate(pairwise(widths))
             )
         )
-        self._build_graphs(dim, size.width, size.ratios, len(self.outputs))
+        self._build_graphs(dim, size.width, size.ratios)
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         """Logits (B, 2) of features (B, 1, N, D) with `lengths` (B,) valid frames.

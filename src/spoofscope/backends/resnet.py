@@ -40,7 +40,7 @@ class ResNet(ConvolutionalBackEnd):
         self.config = resolve(config, {"width": 16, "dropout": 0.2, "n_outputs": 1}, owner)
         width = positive_int(self.config, "width", owner)
         dropout = probability(self.config, "dropout", owner)
-        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", (1, 2), owner)]
+        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", tuple(OUTPUTS), owner)]
         self.check_size(dim, n_frames)
         layers: list[nn.Module] = [*_convolution(n_channels, width), nn.ReLU(), nn.MaxPool2d(2)]
         channels, bands = width, dim // 2
@@ -50,9 +50,7 @@ class ResNet(ConvolutionalBackEnd):
                 layers.append(BasicBlock(channels, width * 2**stage, stride))
                 channels, bands = width * 2**stage, -(-bands // stride)
         self.network = nn.Sequential(*layers)
-        self.classify = nn.Sequential(
-            nn.Dropout(dropout), nn.Linear(2 * channels * bands, len(self.outputs))
-        )
+        self.classify = nn.Sequential(nn.Dropout(dropout), self.output_layer(2 * channels * bands))
 
     def _logits(self, values: Tensor) -> Tensor:
         logits: Tensor = self.classify(statistics_over_time(self.network(values)))

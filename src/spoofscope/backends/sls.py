@@ -45,14 +45,14 @@ class SLS(BackEnd):
         super().__init__(config, n_channels=n_channels, dim=dim, n_frames=n_frames)
         self.config = resolve(config, {"as_published": False, "n_outputs": 1}, _OWNER)
         self.as_published = one_of(self.config, "as_published", (True, False), _OWNER)
-        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", (1, 2), _OWNER)]
+        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", tuple(OUTPUTS), _OWNER)]
         if dim < _POOL:
             raise ConfigError(f"{_OWNER} needs features of at least {_POOL} dimensions, not {dim}")
         self.gate = nn.Linear(dim, 1)
         self.norm = nn.BatchNorm1d(1)
         steps = _PUBLISHED_FRAMES // _POOL if self.as_published else 2
         self.output = nn.Sequential(
-            nn.Linear(steps * (dim // _POOL), dim), nn.SELU(), nn.Linear(dim, len(self.outputs))
+            nn.Linear(steps * (dim // _POOL), dim), nn.SELU(), self.output_layer(dim)
         )
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
