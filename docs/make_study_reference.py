@@ -60,6 +60,7 @@ ANALYSES = (
     "probe",
     "costs",
     "fingerprints",
+    "tracing",
     "tandem",
     "attribution",
 )
@@ -257,7 +258,7 @@ def reference() -> str:
     )
     section(
         "What follows",
-        "Scoring, fusion, layers, fingerprints, tandem costs, explanation.",
+        "Scoring, fusion, layers, fingerprints, source tracing, tandem costs, explanation.",
         *ANALYSES,
     )
     return "\n".join(parts)

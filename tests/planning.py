@@ -87,6 +87,7 @@ def study_with_everything(folder: Path) -> Study:
     }
     config["fusion"]["all"]["detectors"].append("external_scores")
     config["exports"]["calibrated"] = True
+    config["tracing"] = {"corpora": ["mini"]}
     config["tdcf"] = [
         {
             "corpus": "mini",

@@ -180,6 +180,8 @@ NOTHING = {
     "explain": "(section `attribution`)",
     "average_attributions": "(section `attribution`, key `averages`)",
     "measure_fingerprints": "(section `fingerprints`)",
+    "list_systems": "(section `tracing`)",
+    "systems": "(section `tracing`)",
     "export_scores": "(section `exports`)",
 }
 

@@ -221,6 +221,14 @@ class Layout:
         """The folder with the exported clips of a disagreement."""
         return f"{self.root}/disagreements/{name}"
 
+    def systems(self, corpus: str) -> str:
+        """The attacks of a corpus as source tracing sees them."""
+        return f"{self.root}/systems/{corpus}.tsv"
+
+    def label_assignment(self, corpus: str) -> str:
+        """The numbers of these attacks, in the form of the published baseline."""
+        return f"{self.root}/systems/{corpus}.label_assignment.txt"
+
     def grid_point(self, grid: str, point: str) -> str:
         """The error rates of one point of a grid."""
         return f"{self.root}/grids/{grid}/{point}.tsv"

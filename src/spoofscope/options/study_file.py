@@ -80,6 +80,15 @@ class Copy(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tracing(Options):
+    """Which attack made a spoof, and whether it is one that was never seen."""
+
+    corpora: tuple[str, ...] = required(minItems=1, uniqueItems=True)
+    """Corpora whose attacks are traced; an attack is known when the train split has spoofs of
+    it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudyFile(Options):
     """A study."""
 
@@ -152,6 +161,8 @@ class StudyFile(Options):
     """Which signals are measured."""
     fingerprints: Fingerprints = optional()
     """Mean spectra of generators, see fingerprints.md."""
+    tracing: Tracing = optional()
+    """Source tracing: which attack made a spoof; see tracing.md."""
     layers: Layers = option(dict)
     """What is asked about the layers of SSL backbones, besides the learned mixes, which are always
     read out."""

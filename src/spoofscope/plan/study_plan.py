@@ -24,6 +24,7 @@ from spoofscope.plan.materials import offers_of
 from spoofscope.plan.report import Report
 from spoofscope.plan.scoring import Scores
 from spoofscope.plan.tables import Tables
+from spoofscope.plan.tracing import Tracing
 from spoofscope.plan.training import Training
 from spoofscope.study import MINI, Study
 from spoofscope.study.reading import located, merged, read_config
@@ -38,6 +39,7 @@ STAGES: tuple[type[Stage], ...] = (
     Artefacts,
     Layers,
     Fingerprints,
+    Tracing,
     Disagreements,
     Comparisons,
     Generators,
@@ -124,6 +126,7 @@ class Plan:
         self.artefacts = Artefacts(context, data, scoring, self.attribution)
         self.layers = Layers(context, data, features, training, scoring)
         self.fingerprints = Fingerprints(context, data, training)
+        self.tracing = Tracing(context, data)
         self.disagreements = Disagreements(context, data, scoring)
         self.comparisons = Comparisons(context, data, scoring)
         self.generators = Generators(context, data, scoring)
