@@ -76,17 +76,12 @@ def defaults_of_components() -> dict[str, Config]:
     from spoofscope.augmentation.rawboost import Constants
     from spoofscope.backends import registry as backends
     from spoofscope.components import REQUIRED
-    from spoofscope.corpora import registry as corpora
     from spoofscope.frontends import registry as frontends
     from spoofscope.frontends.backbones import fetch_backbone
     from spoofscope.training.recipe import resolve_recipe
     from spoofscope.windows import InputPolicy
 
     found: dict[str, Config] = {}
-    for name in corpora.CORPORA.available():
-        options = {"type": name, **({"file": "x.csv"} if name == "table" else {})}
-        corpus = corpora.build(options, Path("nowhere"), key=name)
-        found[f"corpus_{name}"] = {**corpus.options, **dict.fromkeys(options, REQUIRED)}
     with tempfile.TemporaryDirectory() as folder:
         fetch_backbone({"family": "wavlm", "tiny": {}}, folder, 1)
         for name in frontends.FRONT_ENDS.available():
@@ -121,7 +116,14 @@ def whole_schema() -> Config:
     """The JSON Schema of study files, with a description and the default of every key."""
     from spoofscope.options.declared import definition, filled, sentences
     from spoofscope.options.study_file import StudyFile
-    from spoofscope.study.schema import DECLARED, schema
+    from spoofscope.study.schema import COMPONENTS, DECLARED, schema
+
+    def is_shown(default: Any, value: Config) -> bool:
+        # Those of mappings stand beside their keys, but where they are not the usual ones.
+        if isinstance(default, dict):
+            inner = DECLARED.get(value.get("$ref", "").removeprefix("#/$defs/"))
+            return inner is not None and default not in ({}, filled({}, inner))
+        return default != []
 
     def described(cls: Any) -> Config:
         entry, texts, defaults = definition(cls), sentences(cls), filled({}, cls)
@@ -131,8 +133,7 @@ def whole_schema() -> Config:
             # Options that may be null stand inside of those around them.
             if "properties" in value:
                 value["properties"] = described(DECLARED[key])["properties"]
-            # Those of mappings stand beside their keys.
-            if key in defaults and defaults[key] != [] and not isinstance(defaults[key], dict):
+            if key in defaults and is_shown(defaults[key], value):
                 value["default"] = defaults[key]
         return {"description": " ".join(cls.__doc__.split()), **entry}
 
@@ -141,6 +142,9 @@ def whole_schema() -> Config:
         for key, value in definitions[name]["properties"].items():
             if key in defaults:
                 value["default"] = defaults[key]
+    definitions |= {
+        name: kind.entry(member, described(cls)) for name, (kind, member, cls) in COMPONENTS.items()
+    }
     definitions |= {name: described(cls) for name, cls in DECLARED.items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -27,12 +27,12 @@ from spoofscope.corpora.manifest import (
 )
 from spoofscope.corpora.splitting import (
     as_warnings,
-    check_fractions,
     deal_groups,
     split_groups,
     uneven,
 )
 from spoofscope.errors import ConfigError, CorpusError, SpoofscopeError, TableError
+from spoofscope.options.corpora.base import Fractions
 from spoofscope.tables import SPLITS, read_manifest, write_manifest, write_segments, write_table
 
 
@@ -71,8 +71,8 @@ def test_unknown_type_and_unknown_option_name_the_nearest() -> None:
         build("folder", Path(), fraction={"eval": 1})
 
 
-def test_where_data_come_from_is_no_option() -> None:
-    corpus = build("folder", Path("x"), path="x", archives=[], subfolder="y")
+def test_the_folder_is_where_the_workflow_has_put_the_data() -> None:
+    corpus = build("folder", Path("x"), path="y", subfolder="z")
     assert corpus.root == Path("x")
 
 
@@ -80,7 +80,7 @@ def test_where_data_come_from_is_no_option() -> None:
     "options", [{"on_bad_audio": "ignore"}, {"splits": []}, {"splits": ["test"]}]
 )
 def test_bad_common_options(options: dict[str, object]) -> None:
-    with pytest.raises(ConfigError, match=rf"corpora\.mine\.{next(iter(options))}"):
+    with pytest.raises(ConfigError, match=rf"corpora\.mine: {next(iter(options))}"):
         build("folder", Path(), **options)
 
 
@@ -181,10 +181,14 @@ def test_folder_without_speakers_keeps_the_versions_of_one_file_together(tmp_pat
         ({"speaker": "(p"}, ConfigError, "no regular expression"),
         ({"speaker": "p"}, ConfigError, "needs a group"),
         ({"speaker": "(q)"}, CorpusError, "finds nothing in 'bonafide/p0_0.wav'"),
-        ({"fractions": {"test": 1}}, ConfigError, "must map splits"),
+        ({"fractions": {"test": 1}}, ConfigError, "unknown key 'test'"),
         ({"fractions": {"train": 0.5}}, ConfigError, "add up to 0.5"),
-        ({"fractions": {"train": 2, "eval": -1}}, ConfigError, "from 0 to 1"),
-        ({"fractions": {"eval": "all"}}, ConfigError, "must be numbers"),
+        (
+            {"fractions": {"train": 2, "eval": -1}},
+            ConfigError,
+            "train must be a number of at least 0",
+        ),
+        ({"fractions": {"eval": "all"}}, ConfigError, "eval must be a number"),
         ({"splits": ["train"]}, CorpusError, "no utterances of split 'train'"),
     ],
 )
@@ -224,9 +228,9 @@ def test_folder_without_audio_and_with_clashing_names(tmp_path: Path) -> None:
 def test_split_groups_keeps_groups_whole_and_fills_every_split(
     groups: list[str], cuts: list[int]
 ) -> None:
-    fractions = check_fractions(
-        {"train": cuts[0] / 20, "dev": (cuts[1] - cuts[0]) / 20, "eval": 1 - cuts[1] / 20}, "x"
-    )
+    fractions = Fractions(
+        train=cuts[0] / 20, dev=(cuts[1] - cuts[0]) / 20, eval=1 - cuts[1] / 20
+    ).to_dict()
     wanted = {split for split, value in fractions.items() if value > 0}
     n_groups = len(set(groups))
     if n_groups < len(wanted):
@@ -268,7 +272,7 @@ def test_no_other_deal_has_more_classes_and_attacks_in_every_split(
     pairs: list[tuple[str, tuple[str, str]]],
 ) -> None:
     groups, kinds = [group for group, _ in pairs], [kind for _, kind in pairs]
-    fractions = check_fractions({"train": 0.5, "dev": 0.2, "eval": 0.3}, "x")
+    fractions = Fractions.from_dict({"train": 0.5, "dev": 0.2, "eval": 0.3}).to_dict()
     names = sorted(set(groups))
     if len(names) < 3:
         return
@@ -333,7 +337,7 @@ HARD = [105, 153, 158, 352, 451, 462, 812, 991, 998, 1143, 1186, 1199, 1325, 150
 def test_an_attack_is_in_every_split_where_its_speakers_allow_it(seed: int) -> None:
     pairs = many_attacks(seed)
     groups, kinds = [group for group, _ in pairs], [kind for _, kind in pairs]
-    fractions = check_fractions({"train": 0.6, "dev": 0.2, "eval": 0.2}, "x")
+    fractions = Fractions.from_dict({"train": 0.6, "dev": 0.2, "eval": 0.2}).to_dict()
     splits = deal_groups(groups, kinds, fractions, "x")
     dealt = dict(zip(groups, splits, strict=True))
     assert [dealt[group] for group in groups] == splits
@@ -344,7 +348,7 @@ def test_classes_and_attacks_are_dealt_each_in_proportion() -> None:
     """20 speakers of real speech and 10 of each of two attacks; one attack of three speakers."""
     members = {("bonafide", "-"): 20, ("spoof", "A"): 10, ("spoof", "B"): 10, ("spoof", "C"): 3}
     pairs = [(f"{kind[1]}{i}", kind) for kind, n in members.items() for i in range(n)]
-    fractions = check_fractions({"train": 0.5, "dev": 0.2, "eval": 0.3}, "x")
+    fractions = Fractions.from_dict({"train": 0.5, "dev": 0.2, "eval": 0.3}).to_dict()
     splits = deal_groups([g for g, _ in pairs], [k for _, k in pairs], fractions, "x")
     sizes = Counter((kind[1], split) for (_, kind), split in zip(pairs, splits, strict=True))
     assert {name: [sizes[name, s] for s in ("train", "dev", "eval")] for name in "-ABC"} == {
@@ -357,7 +361,7 @@ def test_classes_and_attacks_are_dealt_each_in_proportion() -> None:
 
 def test_attacks_of_few_speakers_are_spread() -> None:
     """Three attacks of one speaker each: every split has spoofs. Two speakers: two splits."""
-    fractions = check_fractions({"train": 0.6, "dev": 0.2, "eval": 0.2}, "x")
+    fractions = Fractions.from_dict({"train": 0.6, "dev": 0.2, "eval": 0.2}).to_dict()
     kinds = [("spoof", name) for name in "ABCDD"] + [("bonafide", "-")] * 5
     splits = deal_groups(list("abcdefghij"), kinds, fractions, "x")
     assert set(splits[:5]) == {"train", "dev", "eval"}
@@ -408,7 +412,7 @@ def test_what_is_said_about_splits() -> None:
 
 
 def test_split_groups_cuts_in_order() -> None:
-    fractions = check_fractions({"train": 0.7, "dev": 0.1, "eval": 0.2}, "x")
+    fractions = Fractions.from_dict({"train": 0.7, "dev": 0.1, "eval": 0.2}).to_dict()
     assert split_groups(map(str, range(10)), fractions, "x") == [
         *["train"] * 7,
         "dev",
@@ -535,8 +539,8 @@ def test_bad_tables_name_file_and_line(
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({}, r"corpora\.mine\.file"),
-        ({"file": "meta.txt"}, "delimiter must be one character"),
+        ({}, r"corpora\.mine: key 'file' is missing"),
+        ({"file": "meta.txt"}, "delimiter: it must be one character"),
         ({"file": "m.csv", "columns": {"path": "x"}}, "columns of `path` and `label`"),
         ({"file": "m.csv", "columns": {"path": 0, "label": "y"}}, "all names, or all whole"),
         ({"file": "m.csv", "path_format": "{path}/{name}"}, "path_format"),
@@ -641,7 +645,7 @@ def test_wavefake_split_by_speaker(tmp_path: Path) -> None:
     }
     with pytest.raises(CorpusError, match="speakers are unknown"):
         build("wavefake", tmp_path, split_by="speaker").trials()
-    with pytest.raises(ConfigError, match=r"corpora\.mine\.split_by"):
+    with pytest.raises(ConfigError, match=r"corpora\.mine: split_by must be one of"):
         build("wavefake", tmp_path, split_by="voice")
 
 
@@ -741,7 +745,9 @@ def test_wavefake_bad_sources(
 
 def test_wavefake_bad_limits(tmp_path: Path) -> None:
     for limits in ({"test": 3}, {"eval": 0}):
-        with pytest.raises(ConfigError, match=r"corpora\.mine\.limits maps train, dev, eval"):
+        with pytest.raises(
+            ConfigError, match=r"corpora\.mine\.limits: (unknown key 'test'|eval must)"
+        ):
             build("wavefake", tmp_path, limits=limits)
 
 
@@ -857,7 +863,7 @@ def test_asvspoof2021(tmp_path: Path) -> None:
     assert progress.published_counts() is None
     with pytest.raises(CorpusError, match="no utterances found"):
         build("asvspoof2021_la", tmp_path, phase="hidden").trials()
-    with pytest.raises(ConfigError, match=r"corpora\.mine\.phase"):
+    with pytest.raises(ConfigError, match=r"corpora\.mine: phase must be one of"):
         build("asvspoof2021_la", tmp_path, phase="test")
     deepfake = build("asvspoof2021_df", tmp_path).trials()
     assert deepfake["vocoder"].to_list() == ["traditional_vocoder", "-"]
@@ -973,7 +979,7 @@ SEGMENTS = pl.DataFrame(
 
 def test_mini_corpus(tmp_path: Path) -> None:
     mini(tmp_path)
-    corpus = build("mini", tmp_path, options={"speakers": 3})
+    corpus = build("mini", tmp_path, options={"spoofs": 4})
     with pytest.raises(CorpusError, match=r"segments\.tsv: no such file"):
         corpus.segments()
     write_segments(tmp_path / "segments.tsv", SEGMENTS)

@@ -119,7 +119,7 @@ def test_add2023_has_two_test_rounds(tmp_path: Path, inside: str) -> None:
 
 
 def test_add2023_refuses_other_rounds_and_words(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"corpora\.mine\.round must be 1 or 2, not 3"):
+    with pytest.raises(ConfigError, match=r"corpora\.mine: round must be one of 1, 2, not 3"):
         build("add2023", tmp_path, round=3)
     (add2023(tmp_path) / "dev/label.txt").write_text("a.wav genuine\nb.wav real\n")
     with pytest.raises(CorpusError, match=r"dev/label\.txt: line 2: unknown label 'real'"):

@@ -196,10 +196,10 @@ def test_an_interrupted_generation_leaves_the_old_corpus(tmp_path, monkeypatch):
         ({"speaker": 3}, "speakers"),
         ({"speakers": {"test": 3}}, "test"),
         ({"speakers": {"dev": 0}}, "dev must be an integer"),
-        ({"spoofs": 3}, "spoofs must be even"),
-        ({"sentences": {"train": 5}}, "train must be even"),
-        ({"sentences": {"train": 2}, "spoofs": 4}, "at least spoofs"),
-        ({"codecs": ["mp4"]}, "mp4.*mulaw, opus, mp3"),
+        ({"spoofs": 3}, "spoofs must be an integer .* divisible by 2, not 3"),
+        ({"sentences": {"train": 5}}, "sentences: train must be .* divisible by 2"),
+        ({"sentences": {"train": 2}, "spoofs": 4}, "sentences.train: 2 is less than `spoofs`, 4"),
+        ({"codecs": ["mp4"]}, "mulaw', 'opus', 'mp3', not 'mp4'"),
     ],
 )
 def test_impossible_options_are_refused_before_anything_is_written(tmp_path, options, message):

@@ -2,9 +2,9 @@
 
 import ast
 import copy
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import jsonschema
 import pytest
@@ -39,7 +39,7 @@ class Inner(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Outer(Options):
-    place: ClassVar[str] = "outer"
+    place: InitVar[str] = "outer"
 
     name: str = required()
     """Somebody's
@@ -102,7 +102,10 @@ def test_defaults_are_filled_in_as_plain_values():
         ({"share": float("nan")}, "outer: share must be a number"),
         ({"kind": "z"}, "outer: kind must be one of 'x', 'y', None, not 'z'"),
         ({"counts": ()}, "outer: counts must be a list"),
-        ({"counts": (1, 0)}, "outer: counts must be a list"),
+        ({"counts": (1, 0)}, "outer: counts[1] must be an integer of at least 1, not 0"),
+        ({"inner": 3}, "outer: inner must be a mapping, not 3"),
+        ({"inner": {"b": 3}}, "outer.inner: unknown key 'b'"),
+        ({"many": {"b": [{"a": "c"}]}}, "outer.many.b[0]: a must be an integer, not 'c'"),
         ({"name": 3}, "outer: name must be a text, not 3"),
         ({"shares": 1}, "outer: unknown key 'shares'; did you mean 'share'?"),
     ],

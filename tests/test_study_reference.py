@@ -11,6 +11,7 @@ from spoofscope.augmentation.registry import EFFECTS, build
 from spoofscope.backends.registry import BACK_ENDS
 from spoofscope.corpora.registry import CORPORA
 from spoofscope.frontends.registry import FRONT_ENDS
+from spoofscope.options.components import CORPORA as CORPORA_OPTIONS
 from spoofscope.study import MINI
 from spoofscope.study.reading import read_config
 
@@ -22,7 +23,6 @@ DEFINITIONS = SCHEMA["$defs"]
 
 # What the workflow reads itself before the component is built.
 READ_BY_THE_WORKFLOW = {
-    "corpus": {"type", "path", "archives", "subfolder"},
     "frontend": {"type", "cache"},
     "backend": {"type"},
     "effect": {"effect", "probability"},
@@ -71,9 +71,6 @@ def test_the_schema_has_the_options_of_every_component(defaults):
         expected = set(defaults[definition])
         required = set(DEFINITIONS[definition].get("required", []))
         expected |= required - READ_BY_THE_WORKFLOW.get(definition.split("_")[0], set())
-        if definition == "corpus_mini":
-            # The generator writes the segments, always under the same name.
-            expected -= {"segments"}
         assert names_of(definition) == expected, definition
 
 
@@ -86,6 +83,11 @@ def test_every_default_is_a_value_that_the_schema_allows(defaults):
                 continue
             schema = {**DEFINITIONS[definition]["properties"][key], "$defs": DEFINITIONS}
             jsonschema.Draft202012Validator(schema).validate(value)
+
+
+def test_corpora_are_told_what_the_schema_knows():
+    for name, options in CORPORA_OPTIONS.items():
+        assert CORPORA.member(name).declared is options, name
 
 
 @pytest.mark.parametrize("name", ["musan", "rir", "codec", "time_mask", "noise_filter"])

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import InitVar, asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -69,18 +69,18 @@ class InputPolicy(Input):
     remainder is dropped, and clips of a lower rate are an error.
     """
 
-    place: ClassVar[str] = "input"
+    place: InitVar[str] = "input"
 
     normalize: bool = False
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self, place: str) -> None:
+        """Windows follow each other; resampled one by one, they are apart."""
         if self.hop is not None and (self.length is None or self.hop > self.length):
-            raise ConfigError("input: hop must be between 1 and length")
+            raise ConfigError(f"{place}: hop must be between 1 and length")
         if self.resample == "window" and (
             self.length is None or self.hop not in (None, self.length) or self.tail != "drop"
         ):
-            raise ConfigError("input: resample: window needs a length, no hop, and tail: drop")
+            raise ConfigError(f"{place}: resample: window needs a length, no hop, and tail: drop")
 
     def read(self, path: str | Path) -> Samples:
         """A file as one clip (n,) at `sample_rate`, as :meth:`windows` takes it.

@@ -351,7 +351,7 @@ def test_tables_with_other_delimiters(case: str, tmp_path: Path, clip: Path) -> 
 
 OPTIONS: dict[str, tuple[dict[str, Any], str | list[str] | dict[str, str]]] = {
     **{
-        f"path_format {text}": ({"path_format": text}, r"path_format .* must hold \{path\}")
+        f"path_format {text}": ({"path_format": text}, r"path_format: .* must hold \{path\}")
         for text in (
             "{path.__class__}",
             "{path!r}",
@@ -370,20 +370,20 @@ OPTIONS: dict[str, tuple[dict[str, Any], str | list[str] | dict[str, str]]] = {
     ),
     "columns that are true": (
         {"columns": {"path": True, "label": False}},
-        "columns are all names, or all whole numbers",
+        r"columns\.path must be a text or an integer, not True",
     ),
     "columns with blanks": (
         {"columns": {"path": " path", "label": "label ", "utt_id": "utt_id"}},
         BOTH,
     ),
     "a table outside": ({"file": "../t.csv"}, r"\.\./t\.csv: not found"),
-    "a table that is a folder": ({"file": "."}, r"delimiter must be one character"),
+    "a table that is a folder": ({"file": "."}, r"delimiter: it must be one character"),
     "segments that are none": (
         {"segments": "t.csv"},
         r"t\.csv: line 1: column 'utt_id' is missing",
     ),
-    "a line end as delimiter": ({"delimiter": "\n"}, "delimiter must be one character"),
-    "a quotation mark as delimiter": ({"delimiter": '"'}, "delimiter must be one character"),
+    "a line end as delimiter": ({"delimiter": "\n"}, "delimiter: it must be one character"),
+    "a quotation mark as delimiter": ({"delimiter": '"'}, "delimiter: it must be one character"),
     "semicolons": ({"file": "s.csv", "delimiter": ";"}, BOTH),
     "blanks": (
         {"file": "p.txt", "delimiter": " ", "columns": {"path": 0, "label": 1, "utt_id": 2}},
@@ -472,7 +472,7 @@ FOLDERS: dict[str, tuple[tuple[str, ...], dict[str, Any], str | list[str]]] = {
         f"fractions {value!r}": (
             (),
             {"fractions": {"train": value, "eval": 0.5}},
-            "fractions (must be|add up to)|numbers",
+            "fractions: (train must be a number|they add up to)",
         )
         for value in (float("nan"), float("inf"), -0.5, "0.5", True, None, 0.6)
     },

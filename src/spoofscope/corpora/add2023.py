@@ -7,10 +7,10 @@ Deepfake Detection Challenge", 2023. Nothing is said of speakers and attacks.
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from spoofscope.corpora.base import Corpus, label_of, read_protocol
-from spoofscope.errors import ConfigError
+from spoofscope.options.corpora.add2023 import ADD2023Options
 
 _LABELS = {"genuine": "bonafide", "fake": "spoof"}
 
@@ -18,25 +18,18 @@ _LABELS = {"genuine": "bonafide", "fake": "spoof"}
 class ADD2023(Corpus):
     """The folder `Track1.2`, or the one above it.
 
-    Options:
-
-    * `round`: which of the two test rounds is eval, 1 (default) or 2. To test on both, name the
-      corpus twice, the second time with `splits: [eval]`.
+    To test on both rounds, name the corpus twice, the second time with `splits: [eval]`.
     """
 
     name: ClassVar[str] = "add2023"
     protocols: ClassVar[tuple[str, ...]] = ("*/label.txt", "Track1.2/*/label.txt")
     obtain: ClassVar[str] = "http://addchallenge.cn/downloadADD2023 (track 1.2)"
-    defaults: ClassVar[Mapping[str, Any]] = {"round": 1}
-
-    def __init__(self, root: Path, options: Mapping[str, Any], *, key: str = "<name>") -> None:
-        super().__init__(root, options, key=key)
-        if self.options["round"] not in (1, 2):
-            raise ConfigError(f"corpora.{key}.round must be 1 or 2, not {self.options['round']!r}")
+    declared = ADD2023Options
+    options: ADD2023Options
 
     def rows(self) -> Iterable[Mapping[str, str]]:
         """The lines of the label files."""
-        folders = {"train": "train", "dev": "dev", "eval": f"testR{self.options['round']}"}
+        folders = {"train": "train", "dev": "dev", "eval": f"testR{self.options.round}"}
         for split in self.splits:
             labels = self.need(
                 f"{folders[split]}/label.txt", f"Track1.2/{folders[split]}/label.txt"

@@ -5,13 +5,11 @@ in the Wild", IEEE/ACM TASLP 31, 2023. Both are test sets: everything is eval.
 """
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from spoofscope.corpora.base import Corpus, protocol_attack, read_protocol
-from spoofscope.errors import ConfigError
+from spoofscope.options.corpora.asvspoof2021 import ASVspoof2021Options
 
-_PHASES = ("progress", "eval", "hidden")
 _LA_COLUMNS = ("speaker", "utt_id", "codec", "channel", "attack", "label", "trim", "phase")
 _DF_COLUMNS = (
     *("speaker", "utt_id", "codec", "source", "attack", "label", "trim", "phase"),
@@ -22,25 +20,13 @@ _OF_SPOOFS = ("vocoder", "task", "team")
 
 
 class _ASVspoof2021(Corpus):
-    """Audio in `ASVspoof2021_<track>_eval/flac`, keys in `keys/<track>/CM/trial_metadata.txt`.
+    """Audio in `ASVspoof2021_<track>_eval/flac`, keys in `keys/<track>/CM/trial_metadata.txt`."""
 
-    Options:
-
-    * `phase`: `eval` (default; what papers report), `progress` or `hidden`.
-    """
-
-    defaults: ClassVar[Mapping[str, Any]] = {"phase": "eval"}
+    declared = ASVspoof2021Options
+    options: ASVspoof2021Options
     track: ClassVar[str]
     columns: ClassVar[tuple[str, ...]]
     eval_counts: ClassVar[tuple[int, int]]
-
-    def __init__(self, root: Path, options: Mapping[str, Any], *, key: str = "<name>") -> None:
-        super().__init__(root, options, key=key)
-        if self.options["phase"] not in _PHASES:
-            raise ConfigError(
-                f"corpora.{key}.phase must be one of {', '.join(_PHASES)}, "
-                f"not {self.options['phase']!r}"
-            )
 
     def rows(self) -> Iterable[Mapping[str, str]]:
         """The key's lines of the phase asked for, with their conditions."""
@@ -48,7 +34,7 @@ class _ASVspoof2021(Corpus):
         path = self.need(f"keys/{key}", key)
         folder = self.need(f"ASVspoof2021_{self.track}_eval/flac")
         for number, line in read_protocol(path, self.columns):
-            if line["phase"] != self.options["phase"]:
+            if line["phase"] != self.options.phase:
                 continue
             yield {
                 **line,
@@ -61,7 +47,7 @@ class _ASVspoof2021(Corpus):
 
     def published_counts(self) -> dict[tuple[str, str], int] | None:
         """Counts of the phase `eval`; the other phases have none."""
-        if self.options["phase"] != "eval":
+        if self.options.phase != "eval":
             return None
         return dict(zip((("eval", "bonafide"), ("eval", "spoof")), self.eval_counts, strict=True))
 

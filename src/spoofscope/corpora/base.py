@@ -10,17 +10,15 @@ from typing import Any, ClassVar
 import polars as pl
 
 from spoofscope.audio import has_suffix
-from spoofscope.errors import ConfigError, CorpusError
+from spoofscope.errors import CorpusError
 from spoofscope.files import files_below, is_text, paths_below, shown
 from spoofscope.names import ALL, NONE, check_attack, check_condition
-from spoofscope.options import check_keys
+from spoofscope.options.corpora.base import CorpusOptions, StoredOptions
 from spoofscope.recordings import portable_path
 from spoofscope.rows import rows
 from spoofscope.tables import LABELS, SPLITS, read_segments
 
 TRIAL_COLUMNS = ("utt_id", "path", "split", "label", "attack", "speaker")
-
-_COMMON_OPTIONS: dict[str, Any] = {"on_bad_audio": "fail", "splits": None, "segments": None}
 
 
 @dataclass(frozen=True)
@@ -60,17 +58,10 @@ def audio_paths(folder: Path) -> Iterator[str]:
 class Corpus(ABC):
     """A folder of audio with labels, in the layout in which its authors distribute it.
 
-    Options of every corpus:
-
-    * `on_bad_audio`: `fail` stops at a missing or undecodable file; `exclude` leaves such files
-      out of the manifest and lists every one in the audit.
-    * `splits`: the splits to use, such as `[dev, eval]` where only those were downloaded; None
-      takes all.
-    * `segments`: a segments table (utt_id, start, end, tier, label), relative to the root.
-
     Args:
         root: the folder that holds the corpus.
-        options: options of the study file.
+        options: its entry in the study file, without `type`; what it can be told is declared in
+            `options.corpora`.
         key: the corpus' name in the study file, for messages.
 
     Raises:
@@ -85,32 +76,21 @@ class Corpus(ABC):
     # Files with labels that its layout prescribes, below the root. The manifest is stale when they
     # change; files that options name are watched anyway.
     protocols: ClassVar[tuple[str, ...]] = ()
-    defaults: ClassVar[Mapping[str, Any]] = {}
+    declared: ClassVar[type[CorpusOptions]] = StoredOptions
+    options: CorpusOptions
 
     def __init__(self, root: Path, options: Mapping[str, Any], *, key: str = "<name>") -> None:
         self.root = root
         self.key = key
         self.owner = f"corpora.{key} (type {self.name})"
-        defaults = {**_COMMON_OPTIONS, **self.defaults}
-        check_keys(options, defaults, f"corpora.{key}")
-        self.options: dict[str, Any] = {**defaults, **options}
-        if self.options["on_bad_audio"] not in ("fail", "exclude"):
-            raise ConfigError(
-                f"corpora.{key}.on_bad_audio must be 'fail' or 'exclude', "
-                f"not {self.options['on_bad_audio']!r}"
-            )
+        self.options = self.declared.from_dict(options, f"corpora.{key}")
         self._others: Counter[str] = Counter()
         self._nameless: list[Path] = []
-        splits = self.options["splits"]
-        if splits is not None and (not splits or not set(splits) <= set(SPLITS)):
-            raise ConfigError(
-                f"corpora.{key}.splits must be a list of {', '.join(SPLITS)}, not {splits!r}"
-            )
 
     @property
     def splits(self) -> tuple[str, ...]:
         """The splits that the study asks for, in the order train, dev, eval."""
-        return tuple(s for s in SPLITS if s in (self.options["splits"] or SPLITS))
+        return tuple(s for s in SPLITS if s in (self.options.splits or SPLITS))
 
     def trials(self) -> pl.DataFrame:
         """The manifest without duration and sample rate.
@@ -172,7 +152,7 @@ class Corpus(ABC):
         paths = list(paths)
         named = [path for path in paths if is_text(str(path))]
         nameless = [path for path in paths if not is_text(str(path))]
-        if nameless and self.options["on_bad_audio"] != "exclude":
+        if nameless and self.options.on_bad_audio != "exclude":
             raise CorpusError(
                 f"{shown(folder)}: {len(nameless)} audio files of {self.owner} have names that no "
                 f"table can hold, because they are not UTF-8 or have line breaks or tabs; the "
@@ -221,12 +201,17 @@ class Corpus(ABC):
             CorpusError: the file that the option `segments` names does not exist.
             TableError: it breaks the contract of segments tables.
         """
-        if self.options["segments"] is None:
+        file = self._segments_file()
+        if file is None:
             return None
-        path = self.root / self.options["segments"]
+        path = self.root / file
         if not path.is_file():
             raise CorpusError(f"{path}: no such file; corpora.{self.key}.segments names it")
         return read_segments(path)
+
+    def _segments_file(self) -> str | None:
+        """The segments table, relative to the root."""
+        return self.options.segments if isinstance(self.options, StoredOptions) else None
 
     def published_counts(self) -> dict[tuple[str, str], int] | None:
         """Published number of utterances by (split, label), or None when there is none."""
@@ -288,7 +273,7 @@ class Corpus(ABC):
                 check_condition(name, self.owner)
 
     def _check_splits(self, frame: pl.DataFrame) -> None:
-        for split in self.options["splits"] or ():
+        for split in self.options.splits or ():
             if not (frame["split"] == split).any():
                 raise CorpusError(f"{self.root}: no utterances of split {split!r} ({self.owner})")
         if frame.is_empty():

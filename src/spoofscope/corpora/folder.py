@@ -12,6 +12,7 @@ from spoofscope.errors import CorpusError
 from spoofscope.files import shown
 from spoofscope.names import ALL, NONE, check_attack
 from spoofscope.options import speaker_pattern
+from spoofscope.options.corpora.folder import FolderOptions
 from spoofscope.recordings import portable_path
 from spoofscope.tables import SPLITS
 
@@ -22,23 +23,17 @@ class FolderCorpus(DealtCorpus):
     """Audio in `bonafide/...` and `spoof/<attack>/...`, or the same below `train`, `dev`, `eval`.
 
     Utterance ids are the relative paths with "-" for "/" and without suffix. Files that lie
-    directly in `spoof/` have the attack `unknown`.
-
-    Options:
-
-    * `fractions`: how to split when there are no folders train, dev, eval; by default everything
-      is eval. Whole speakers (or, without `speaker`, all files of one name) stay together.
-    * `speaker`: a regular expression, searched in the path below the root; its group `speaker`, or
-      its first one, is the speaker.
-    * `seed`: the order in which speakers are dealt to the splits.
+    directly in `spoof/` have the attack `unknown`. Where there are no folders train, dev and eval,
+    whole speakers (or, without `speaker`, all files of one name) are dealt to the splits together.
     """
 
     name: ClassVar[str] = "folder"
-    defaults: ClassVar[Mapping[str, Any]] = {**DealtCorpus.defaults, "speaker": None}
+    declared = FolderOptions
+    options: FolderOptions
 
     def __init__(self, root: Path, options: Mapping[str, Any], *, key: str = "<name>") -> None:
         super().__init__(root, options, key=key)
-        self._speaker = speaker_pattern(self.options["speaker"], self.owner)
+        self._speaker = speaker_pattern(self.options.speaker, self.owner)
 
     def found(self) -> Iterator[str]:
         """All audio below the class folders, of the splits in use where these are folders."""
@@ -58,7 +53,7 @@ class FolderCorpus(DealtCorpus):
         self._check_names(self.root, SPLITS if split_folders else (*_CLASSES, *SPLITS))
         for split in split_folders:
             self._check_names(self.root / split, _CLASSES)
-        if split_folders and self.options["fractions"] is not None:
+        if split_folders and self.options.fractions is not None:
             raise CorpusError(
                 f"{self.root}: has the folders {', '.join(split_folders)}, which are its splits; "
                 f"remove corpora.{self.key}.fractions"

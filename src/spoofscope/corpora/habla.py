@@ -16,6 +16,7 @@ from spoofscope.corpora.folder import speaker_of
 from spoofscope.corpora.splitting import DealtCorpus
 from spoofscope.errors import CorpusError
 from spoofscope.options import speaker_pattern
+from spoofscope.options.corpora.habla import HablaOptions
 from spoofscope.rows import check_columns, read_header
 from spoofscope.tables import SPLITS
 
@@ -30,34 +31,24 @@ class Habla(DealtCorpus):
     is the country of the voice that is heard: of a conversion from Argentina to Chile, Chile.
     Utterance ids are the relative paths with "-" for "/", without suffix.
 
-    Options:
-
-    * `metadata`: a comma-separated table, relative to the root, with the columns `path` (relative
-      to the folder that holds `Real`) and `split`: a split that others used. Files that it does
-      not list are left out; those that it lists must be there.
-    * `fractions`: how speakers are dealt to the splits where no metadata do it; without both,
-      everything is eval. A conversion goes with its target speaker.
-    * `speaker`: a regular expression, searched in the path below the root; its group `speaker` is
-      the speaker. By default the last name such as `arf_00295` in the path.
-    * `seed`: the order in which speakers are dealt to the splits.
+    `metadata` is a comma-separated table whose column `path` is relative to the folder that holds
+    `Real`; what it lists must be there. A conversion is dealt with its target speaker. By default
+    the speaker is the last name such as `arf_00295` in the path.
     """
 
     name: ClassVar[str] = "habla"
     obtain: ClassVar[str] = "https://github.com/Ruframapi/HABLA (FinalDataset_16khz)"
     conditions: ClassVar[tuple[str, ...]] = ("accent",)
-    defaults: ClassVar[Mapping[str, Any]] = {
-        **DealtCorpus.defaults,
-        "metadata": None,
-        "speaker": r".*(?P<speaker>[a-z]{2}[fm]_\d{5})",
-    }
+    declared = HablaOptions
+    options: HablaOptions
 
     def __init__(self, root: Path, options: Mapping[str, Any], *, key: str = "<name>") -> None:
         super().__init__(root, options, key=key)
-        self._speaker = speaker_pattern(self.options["speaker"], self.owner)
+        self._speaker = speaker_pattern(self.options.speaker, self.owner)
 
     def found(self) -> Iterator[str] | None:
         """All audio beside and below the folder `Real`; metadata say themselves which they list."""
-        if self.options["metadata"] is not None:
+        if self.options.metadata is not None:
             return None
         return (path for folder in self._folders() for path in audio_paths(folder))
 
@@ -82,8 +73,8 @@ class Habla(DealtCorpus):
                     f"{folder}: HABLA has no such attack; it has {', '.join(_ATTACKS)}"
                 )
             rows += [self._row(path, path.relative_to(base), folder.name) for path in files]
-        if self.options["metadata"] is not None:
-            return self._listed(rows, base)
+        if self.options.metadata is not None:
+            return self._listed(rows, base, self.options.metadata)
         return self._deal(rows, lambda row: row["speaker"])
 
     def _row(self, path: Path, relative: Path, attack: str) -> dict[str, str]:
@@ -98,9 +89,11 @@ class Habla(DealtCorpus):
             "accent": countries[-1],
         }
 
-    def _listed(self, rows: list[dict[str, str]], base: Path) -> list[dict[str, str]]:
+    def _listed(
+        self, rows: list[dict[str, str]], base: Path, metadata_file: str
+    ) -> list[dict[str, str]]:
         """The rows whose split the metadata know."""
-        table = self.need(self.options["metadata"])
+        table = self.need(metadata_file)
         by_path = {row["path"]: row for row in rows}
         of_split: dict[str, dict[str, str]] = {}
         metadata = read_header(table, ",")
@@ -123,6 +116,6 @@ class Habla(DealtCorpus):
 
     def published_counts(self) -> dict[tuple[str, str], int] | None:
         """Counts of the whole corpus; there are none of splits."""
-        if self.options["metadata"] is not None or self.options["fractions"] is not None:
+        if self.options.metadata is not None or self.options.fractions is not None:
             return None
         return {("eval", "bonafide"): 22816, ("eval", "spoof"): 58000}

@@ -47,6 +47,6 @@ class InTheWild(DealtCorpus):
 
     def published_counts(self) -> dict[tuple[str, str], int] | None:
         """Counts of the paper, for the whole; there are none of splits."""
-        if self.options["fractions"] is not None:
+        if self.options.fractions is not None:
             return None
         return {("eval", "bonafide"): 19963, ("eval", "spoof"): 11816}

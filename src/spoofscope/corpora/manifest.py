@@ -97,7 +97,7 @@ def inspect_corpus(corpus: Corpus, workers: int | None = None, times: bool = Tru
             undecodable file; with `exclude`, that a split has no usable file left.
     """
     trials = corpus.trials()
-    exclude = corpus.options["on_bad_audio"] == "exclude"
+    exclude = corpus.options.on_bad_audio == "exclude"
 
     def inspect(path: str) -> _Looked:
         recording = look_at(path, times)

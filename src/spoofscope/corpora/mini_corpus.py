@@ -1,13 +1,14 @@
 """The mini corpus, which the workflow generates itself (`spoofscope.corpora.mini`)."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import polars as pl
 
 from spoofscope.corpora.base import Corpus
 from spoofscope.corpora.cues import CUES
 from spoofscope.errors import CorpusError
+from spoofscope.options.corpora.mini import MiniOptions
 from spoofscope.tables import read_table
 
 _PROTOCOL_COLUMNS = ("utt_id", "file", "split", "label", "attack", "speaker")
@@ -21,7 +22,8 @@ class MiniCorpus(Corpus):
 
     name: ClassVar[str] = "mini"
     conditions: ClassVar[tuple[str, ...]] = ("gender", "language", "codec", "base_utt", "sentence")
-    defaults: ClassVar[Mapping[str, Any]] = {"options": {}, "segments": "segments.tsv"}
+    declared = MiniOptions
+    options: MiniOptions
 
     def rows(self) -> Iterable[Mapping[str, str]]:
         """The protocol's lines; columns beyond the trial columns become conditions."""
@@ -31,6 +33,9 @@ class MiniCorpus(Corpus):
         for row in protocol.iter_rows(named=True):
             file = row.pop("file")
             yield {**row, "path": str(self.root / file)}
+
+    def _segments_file(self) -> str:
+        return "segments.tsv"
 
     def planted_cues(self) -> dict[str, frozenset[str]]:
         """The column `plants` of `attacks.tsv`: names of cues with commas between, or "-".

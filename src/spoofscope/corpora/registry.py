@@ -31,7 +31,6 @@ CORPORA: "Registry[type[Corpus]]" = Registry(
         "wavefake": "spoofscope.corpora.wavefake:WaveFake",
     },
 )
-_LOCATION = ("path", "archives", "subfolder")
 
 # Options of any reader that name such files.
 _LABEL_OPTIONS = ("file", "metadata", "segments")
@@ -104,14 +103,13 @@ def build(config: Mapping[str, Any], root: str | Path, *, key: str) -> "Corpus":
 
     Args:
         config: the corpus' entry in the study file: `type` says which reader, the other keys are
-            its options, except those that say where the data come from (`path`, `archives`,
-            `subfolder`).
+            its options.
         root: the folder that holds the corpus.
         key: the corpus' name in the study file, for messages.
 
     Raises:
         ConfigError: no such type, or an option that it does not have.
     """
-    options = {name: value for name, value in config.items() if name not in _LOCATION}
+    options = dict(config)
     type_name = options.pop("type", None)
     return CORPORA.member(type_name)(Path(root), options, key=key)

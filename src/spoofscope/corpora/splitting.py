@@ -8,8 +8,9 @@ from typing import Any, ClassVar, NamedTuple
 import polars as pl
 
 from spoofscope.corpora.base import Corpus
-from spoofscope.errors import ConfigError, CorpusError
+from spoofscope.errors import CorpusError
 from spoofscope.identity import seed_of
+from spoofscope.options.corpora.base import DealtOptions, Fractions
 from spoofscope.tables import LABELS, SPLITS
 
 FEW_TRIALS = 50
@@ -30,21 +31,16 @@ _MEANS = {
 class DealtCorpus(Corpus):
     """A corpus without splits of its own, whose groups are dealt to them.
 
-    Options:
-
-    * `fractions`: shares of the groups of every class and attack, so that each split has all of
-      them where there are groups enough; None makes everything eval.
-    * `seed`: the order in which groups are dealt.
+    `fractions` are shares of the groups of every class and attack, so that each split has all of
+    them where there are groups enough.
     """
 
-    defaults: ClassVar[Mapping[str, Any]] = {"fractions": None, "seed": 0}
+    declared: ClassVar[type[DealtOptions]] = DealtOptions
+    options: DealtOptions
 
     def __init__(self, root: Path, options: Mapping[str, Any], *, key: str = "<name>") -> None:
         super().__init__(root, options, key=key)
-        fractions = self.options["fractions"]
-        self._fractions = check_fractions(
-            {"eval": 1} if fractions is None else fractions, self.owner
-        )
+        self._fractions = (self.options.fractions or Fractions(eval=1.0)).to_dict()
 
     def _deal(
         self, rows: Iterable[Mapping[str, str]], group: Callable[[Mapping[str, str]], str]
@@ -56,7 +52,7 @@ class DealtCorpus(Corpus):
         Raises:
             CorpusError: fewer groups than splits.
         """
-        seed = self.options["seed"]
+        seed = self.options.seed
 
         def group_of(row: Mapping[str, str]) -> str:
             name = group(row)
@@ -70,27 +66,6 @@ class DealtCorpus(Corpus):
             self.owner,
         )
         return [{**row, "split": split} for row, split in zip(rows, splits, strict=True)]
-
-
-def check_fractions(fractions: Any, owner: str) -> dict[str, float]:
-    """Fractions of the splits, in the order train, dev, eval; splits that are not named are 0.
-
-    Raises:
-        ConfigError: an unknown split, a negative fraction, or fractions that do not add up to 1.
-    """
-    if not isinstance(fractions, Mapping) or not fractions or set(fractions) - set(SPLITS):
-        raise ConfigError(
-            f"{owner}: fractions must map splits ({', '.join(SPLITS)}) to numbers, "
-            f"not {fractions!r}"
-        )
-    values = {split: fractions.get(split, 0) for split in SPLITS}
-    numbers = [v for v in values.values() if isinstance(v, int | float) and type(v) is not bool]
-    # A NaN is in no range.
-    if len(numbers) < len(values) or not all(0 <= v <= 1 for v in numbers):
-        raise ConfigError(f"{owner}: fractions must be numbers from 0 to 1, not {fractions!r}")
-    if abs(sum(values.values()) - 1) > 1e-6:
-        raise ConfigError(f"{owner}: fractions add up to {sum(values.values()):g}, not to 1")
-    return {split: float(value) for split, value in values.items()}
 
 
 def _cuts(n: int, fractions: Mapping[str, float]) -> dict[str, int]:
@@ -125,7 +100,7 @@ def split_groups(groups: Iterable[str], fractions: Mapping[str, float], owner: s
     Args:
         groups: the group (speaker, sentence) of each item. Groups are taken in the order of their
             first appearance and cut where the shares of groups reach the fractions.
-        fractions: from :func:`check_fractions`.
+        fractions: share of every split, see `options.corpora.base.Fractions`.
         owner: what is split, for messages.
 
     Returns:
@@ -161,7 +136,7 @@ def deal_groups(
         groups: the group (speaker, file name) of each item; they are dealt in the order of their
             first appearance.
         kinds: label and attack of each item.
-        fractions: from :func:`check_fractions`.
+        fractions: share of every split, see `options.corpora.base.Fractions`.
         owner: what is split, for messages.
 
     Returns:

@@ -13,11 +13,12 @@ from typing import Any, ClassVar, NamedTuple
 
 from spoofscope.corpora.base import Corpus, audio_paths
 from spoofscope.corpora.folder import speaker_of
-from spoofscope.corpora.splitting import check_fractions, split_groups
-from spoofscope.errors import ConfigError, CorpusError
+from spoofscope.corpora.splitting import split_groups
+from spoofscope.errors import CorpusError
 from spoofscope.identity import seed_of
 from spoofscope.names import check_attack
 from spoofscope.options import nearest, speaker_pattern
+from spoofscope.options.corpora.wavefake import WaveFakeOptions
 from spoofscope.rows import check_columns, read_header
 from spoofscope.tables import SPLITS
 
@@ -43,26 +44,12 @@ class WaveFake(Corpus):
     `base_utt` which sentence it is: the file name without a trailing `_gen` or `_generated`, unless
     the metadata say otherwise.
 
-    Options:
-
-    * `only_use`: names (without the letter) of the folders to use, bona fide ones included.
-    * `bonafide`: names of further folders of real speech, with letters of their own.
-    * `only_test`: names of folders of which nothing is trained on. Sentences (or speakers) that
-      other folders have too go where those go, and are left out where that is train; sentences of
-      their own are cut between dev and eval, in the proportion of `fractions`.
-    * `voices`: voice to a pattern of folder names (`*` and `?`); the longest pattern that matches
-      counts. Gives the condition `voice`, so that a fake can be compared with real speech of the
-      same voice.
-    * `limits`: split to the most clips that each folder may have in it. Clips are taken in an order
-      drawn from the sentence, so that all versions of a sentence are kept or left out together.
-    * `metadata`: a comma-separated table, relative to the root, with the column `path` (relative
-      to the root); its columns `split`, `speaker` and `base_utt` are used, `label` must agree with
-      the folders, and further columns become conditions. Files that it does not list are errors.
-    * `fractions`: how to split when the metadata do not: sorted groups are cut in this proportion.
-    * `split_by`: `sentence` keeps all versions of one sentence in one split, `speaker` all
-      sentences of one speaker.
-    * `speaker`: a regular expression, searched in the path below the root; its group `speaker`, or
-      its first one, is the speaker.
+    Sentences (or speakers) that a folder of `only_test` shares with others go where those go, and
+    are left out where that is train; sentences of its own are cut between dev and eval, in the
+    proportion of `fractions`. With `voices`, a fake can be compared with real speech of the same
+    voice. For `limits`, clips are taken in an order drawn from the sentence, so that all versions
+    of a sentence are kept or left out together. Files that `metadata` do not list are errors, and
+    so are labels that do not agree with the folders.
     """
 
     name: ClassVar[str] = "wavefake"
@@ -71,33 +58,13 @@ class WaveFake(Corpus):
         "https://keithito.com/LJ-Speech-Dataset (bona fide)"
     )
     conditions: ClassVar[tuple[str, ...]] = ("base_utt", "folder", "voice")
-    defaults: ClassVar[Mapping[str, Any]] = {
-        "only_use": None,
-        "bonafide": [],
-        "only_test": [],
-        "voices": None,
-        "limits": {},
-        "metadata": None,
-        "fractions": {"train": 0.7, "dev": 0.1, "eval": 0.2},
-        "split_by": "sentence",
-        "speaker": None,
-    }
+    declared = WaveFakeOptions
+    options: WaveFakeOptions
 
     def __init__(self, root: Path, options: Mapping[str, Any], *, key: str = "<name>") -> None:
         super().__init__(root, options, key=key)
-        self._fractions = check_fractions(self.options["fractions"], self.owner)
-        self._speaker = speaker_pattern(self.options["speaker"], self.owner)
-        if self.options["split_by"] not in ("sentence", "speaker"):
-            raise ConfigError(
-                f"corpora.{key}.split_by must be 'sentence' or 'speaker', "
-                f"not {self.options['split_by']!r}"
-            )
-        for split, limit in self.options["limits"].items():
-            if split not in SPLITS or not isinstance(limit, int) or limit < 1:
-                raise ConfigError(
-                    f"corpora.{key}.limits maps {', '.join(SPLITS)} to whole numbers of at least "
-                    f"1, not {split!r} to {limit!r}"
-                )
+        self._fractions = self.options.fractions.to_dict()
+        self._speaker = speaker_pattern(self.options.speaker, self.owner)
 
     def found(self) -> Iterator[str]:
         """All audio in the folders that are used."""
@@ -127,7 +94,7 @@ class WaveFake(Corpus):
                 if source.voice is not None:
                     row["voice"] = source.voice
                 rows.append(row)
-        held_out = {s.folder.name for s in sources if s.name in self.options["only_test"]}
+        held_out = {s.folder.name for s in sources if s.name in self.options.only_test}
         has_splits = bool(rows) and "split" in rows[0]
         if not has_splits:
             self._split(rows, held_out)
@@ -148,12 +115,12 @@ class WaveFake(Corpus):
                 f"{self.root}: no folders such as A_real or B_hifigan; corpora.{self.key}.path "
                 "must name the folder that holds them"
             )
-        self._check_known("only_use", [name for _, _, name in folders])
-        used_names = self.options["only_use"] or [name for _, _, name in folders]
+        self._check_known("only_use", self.options.only_use, [name for _, _, name in folders])
+        used_names = self.options.only_use or [name for _, _, name in folders]
         used = [source for source in folders if source[2] in used_names]
         names = [name for _, _, name in used]
-        for option in ("bonafide", "only_test"):
-            self._check_known(option, names)
+        self._check_known("bonafide", self.options.bonafide, names)
+        self._check_known("only_test", self.options.only_test, names)
         for of in (1, 2):
             keys = [source[of] for source in used]
             twice = [source[0].name for source in used if keys.count(source[of]) > 1]
@@ -164,14 +131,14 @@ class WaveFake(Corpus):
                     f"of them, or leave it out with corpora.{self.key}.only_use"
                 )
         return [
-            _Source(
-                path, name, letter == "A" or name in self.options["bonafide"], self._voice(name)
-            )
+            _Source(path, name, letter == "A" or name in self.options.bonafide, self._voice(name))
             for path, letter, name in used
         ]
 
-    def _check_known(self, option: str, names: Collection[str]) -> None:
-        for name in self.options[option] or ():
+    def _check_known(
+        self, option: str, given: Iterable[str] | None, names: Collection[str]
+    ) -> None:
+        for name in given or ():
             if name not in names:
                 raise CorpusError(
                     f"{self.root}: no folder for {name!r} (corpora.{self.key}.{option}); "
@@ -180,7 +147,7 @@ class WaveFake(Corpus):
 
     def _voice(self, name: str) -> str | None:
         """The voice of a folder, None where the study tells none."""
-        voices: Mapping[str, str] | None = self.options["voices"]
+        voices = self.options.voices
         if voices is None:
             return None
         matching = sorted(
@@ -203,9 +170,9 @@ class WaveFake(Corpus):
 
     def _metadata(self) -> dict[str, dict[str, str]] | None:
         """Rows of the metadata by path, without the columns that the folders decide."""
-        if self.options["metadata"] is None:
+        if self.options.metadata is None:
             return None
-        table = self.need(self.options["metadata"])
+        table = self.need(self.options.metadata)
         metadata = read_header(table, ",")
         columns = list(filter(None, metadata.header))
         check_columns(table, metadata.header, ["path", *columns])
@@ -223,7 +190,7 @@ class WaveFake(Corpus):
         """What the metadata add to one file's row."""
         if metadata is None:
             return {}
-        table = self.options["metadata"]
+        table = self.options.metadata
         row = metadata.get(relative.as_posix())
         if row is None:
             raise CorpusError(
@@ -240,7 +207,7 @@ class WaveFake(Corpus):
 
     def _split(self, rows: list[dict[str, str]], held_out: Collection[str]) -> None:
         """Split the rows, so that a group has one split in all folders."""
-        column = "base_utt" if self.options["split_by"] == "sentence" else "speaker"
+        column = "base_utt" if self.options.split_by == "sentence" else "speaker"
         if column == "speaker" and any(row["speaker"] in ("", "-") for row in rows):
             raise CorpusError(
                 f"{self.owner}: split_by is speaker, but speakers are unknown; give `metadata` "
@@ -278,14 +245,13 @@ class WaveFake(Corpus):
 
     def _limited(self, rows: list[dict[str, str]]) -> list[dict[str, str]]:
         """At most `limits` clips of every folder in each split, the same sentences of all."""
-        limits = self.options["limits"]
-        if not limits:
-            return rows
+        limits = self.options.limits.to_dict()
         kept: list[dict[str, str]] = []
         count: dict[tuple[str, str], int] = {}
         for row in sorted(rows, key=lambda r: (seed_of("limits", r["base_utt"]), r["utt_id"])):
             place = (row["folder"], row["split"])
             count[place] = count.get(place, 0) + 1
-            if count[place] <= limits.get(row["split"], count[place]):
+            limit = limits.get(row["split"])
+            if limit is None or count[place] <= limit:
                 kept.append(row)
         return kept

@@ -1,7 +1,7 @@
 """How scores are explained."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from dataclasses import InitVar, dataclass
+from typing import Literal, get_args
 
 from spoofscope.errors import ConfigError
 from spoofscope.options.declared import Options, option, optional, required
@@ -27,17 +27,17 @@ class PathOptions(Options):
     target: Target = option("bonafide")
     """Positive attribution is evidence for this class."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self, place: str) -> None:
+        """Points are doubled, so there are no fewer at the end."""
         if self.max_steps < self.steps:
-            raise ConfigError(f"{self.place}: max_steps must not be below steps")
+            raise ConfigError(f"{place}: max_steps must not be below steps")
 
 
 @dataclass(frozen=True, kw_only=True)
 class AverageOptions(PathOptions):
     """Means over many windows, by frequency and time."""
 
-    place: ClassVar[str] = "attribution.averages"
+    place: InitVar[str] = "attribution.averages"
 
     windows_per_class: int = option(2500, minimum=1)
     """Windows of bona fide speech, and of spoofs, evenly over their attacks."""
@@ -69,7 +69,7 @@ class Averages(AverageOptions):
 class ExplainOptions(PathOptions):
     """Integrated Gradients of the scores of chosen utterances."""
 
-    place: ClassVar[str] = "attribution"
+    place: InitVar[str] = "attribution"
 
     per_attack: int = option(4, minimum=1)
     """Utterances per attack, and of bona fide."""

@@ -16,7 +16,7 @@ import re
 import types
 import typing
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self, Union
+from typing import Annotated, Any, Literal, Self, Union
 
 from spoofscope.errors import ConfigError
 from spoofscope.options import check_keys
@@ -53,27 +53,61 @@ def optional(**schema: Any) -> Any:
 class Options:
     """Options that belong together. Their values are checked when one is made.
 
-    place: where they stand in a study file, for messages.
+    Args:
+        place: where they stand in a study file, for messages.
+
+    Raises:
+        ConfigError: a value that an option cannot have.
     """
 
-    place: ClassVar[str] = ""
+    place: dataclasses.InitVar[str] = ""
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, place: str) -> None:
         for name, schema in properties(type(self)).items():
             value = getattr(self, name)
             if value is not _UNSET and not _fits(value, schema):
-                where = f"{self.place}: {name}" if self.place else name
+                where, value, schema = _innermost(name, value, schema)
+                where = f"{place}: {where}" if place else where
                 raise ConfigError(f"{where} must be {_wanted(schema)}, not {value!r}")
+        self.check(place)
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """From a section of a study file, or a part of one.
+    def check(self, place: str) -> None:
+        """Refuse what no single value can say is wrong; by default, nothing.
+
+        Args:
+            place: where the options stand in a study file.
 
         Raises:
-            ConfigError: an unknown key, or a value that it cannot have.
+            ConfigError: the message begins with the place.
         """
-        check_keys(values, option_names(cls), cls.place)
-        return cls(**values)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], place: str | None = None) -> Self:
+        """From a section of a study file, or a part of one.
+
+        Args:
+            values: lists and mappings in it become tuples and inner options.
+            place: where it stands, where that is not the usual place.
+
+        Raises:
+            ConfigError: an unknown key, a missing one, or a value that it cannot have.
+        """
+        where: str = getattr(cls, "place", "") if place is None else place
+        check_keys(values, option_names(cls), where)
+        for name in _needed(cls):
+            if name not in values:
+                raise ConfigError(f"{where or 'options'}: key {name!r} is missing")
+        hints = _hints(cls)
+        made = {
+            name: _made(value, hints[name], f"{where}.{name}" if where else name)
+            for name, value in values.items()
+        }
+        return cls(**made, place=where)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values, defaults included; :meth:`from_dict` is the inverse."""
+        values = {name: getattr(self, name) for name in option_names(type(self))}
+        return {name: _plain(value) for name, value in values.items() if value is not _UNSET}
 
 
 # --- what is derived ---------------------------------------------------------------------------
@@ -111,13 +145,37 @@ def filled(values: Mapping[str, Any], cls: type[Options]) -> dict[str, Any]:
         if field.name in values:
             value = values[field.name]
         elif field.default_factory is not dataclasses.MISSING:
-            value = field.default_factory()
+            value = _plain(field.default_factory())
         elif field.default in (dataclasses.MISSING, _UNSET):
             continue
         else:
-            value = list(field.default) if isinstance(field.default, tuple) else field.default
+            value = _plain(field.default)
         whole[field.name] = _filled_in(value, _hints(cls)[field.name])
     return whole
+
+
+def _made(value: Any, hint: Any, place: str) -> Any:
+    """A value of a study file as its type wants it."""
+    for kind in _kinds(hint):
+        inner = typing.get_args(kind)
+        if _is_options(kind) and isinstance(value, Mapping):
+            return kind.from_dict(value, place)
+        if typing.get_origin(kind) is tuple and isinstance(value, list):
+            return tuple(_made(item, inner[0], f"{place}[{i}]") for i, item in enumerate(value))
+        if typing.get_origin(kind) is dict and isinstance(value, Mapping):
+            return {name: _made(item, inner[1], f"{place}.{name}") for name, item in value.items()}
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """Options and tuples as what study files have for them."""
+    if isinstance(value, Options):
+        return value.to_dict()
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return value
 
 
 def _filled_in(value: Any, hint: Any) -> Any:
@@ -142,14 +200,19 @@ def properties(cls: type[Options]) -> dict[str, Schema]:
 
 def definition(cls: type[Options]) -> Schema:
     """The JSON Schema of options."""
+    schema: Schema = {"type": "object", "additionalProperties": False}
+    needed = _needed(cls)
+    return schema | ({"required": needed} if needed else {}) | {"properties": properties(cls)}
+
+
+def _needed(cls: type[Options]) -> list[str]:
+    """The options that have to be given."""
     missing = dataclasses.MISSING
-    needed = [
+    return [
         field.name
         for field in dataclasses.fields(cls)
         if field.default is missing and field.default_factory is missing
     ]
-    schema: Schema = {"type": "object", "additionalProperties": False}
-    return schema | ({"required": needed} if needed else {}) | {"properties": properties(cls)}
 
 
 def inner_options(*classes: type[Options]) -> dict[str, type[Options]]:
@@ -228,6 +291,8 @@ def _fits(value: Any, schema: Schema) -> bool:
     """Whether a value is of the type, and within the bounds, of a JSON Schema."""
     if "enum" in schema:
         return any(value == other and type(value) is type(other) for other in schema["enum"])
+    if "type" not in schema and "$ref" in schema:
+        return isinstance(value, Mapping | Options)
     kinds = schema.get("type", [])
     if not any(_is_of(value, kind) for kind in ([kinds] if isinstance(kinds, str) else kinds)):
         return not kinds
@@ -237,6 +302,11 @@ def _fits(value: Any, schema: Schema) -> bool:
             and not (schema.get("uniqueItems") and len(set(value)) < len(value))
             and all(_fits(item, schema["items"]) for item in value)
         )
+    if isinstance(value, Mapping):
+        of_values = schema.get("additionalProperties") or {}
+        return all(_fits(item, of_values) for item in value.values())
+    if isinstance(value, str):
+        return bool(re.fullmatch(schema.get("pattern", "(?s:.*)"), value))
     if isinstance(value, int | float) and not isinstance(value, bool):
         return (
             schema.get("minimum", -math.inf) <= value <= schema.get("maximum", math.inf)
@@ -248,13 +318,27 @@ def _fits(value: Any, schema: Schema) -> bool:
     return True
 
 
+def _innermost(where: str, value: Any, schema: Schema) -> tuple[str, Any, Schema]:
+    """Of a value that does not fit, or what is in it: its place, itself, and what it has to fit."""
+    inner: list[tuple[str, Any, Schema]] = []
+    if isinstance(value, list | tuple):
+        inner = [(f"{where}[{i}]", item, schema.get("items", {})) for i, item in enumerate(value)]
+    elif isinstance(value, Mapping):
+        of_values = schema.get("additionalProperties") or {}
+        inner = [(f"{where}.{name}", item, of_values) for name, item in value.items()]
+    for place, item, wanted in inner:
+        if not _fits(item, wanted):
+            return _innermost(place, item, wanted)
+    return where, value, schema
+
+
 def _is_of(value: Any, kind: str) -> bool:
     if kind == "number":
         return isinstance(value, int | float) and not isinstance(value, bool)
     if kind == "array":
         return isinstance(value, list | tuple)
     if kind == "object":
-        return isinstance(value, Mapping)
+        return isinstance(value, Mapping | Options)
     return any(name == kind and type(value) is known for known, name in _JSON_TYPES.items())
 
 
@@ -262,8 +346,14 @@ def _wanted(schema: Schema) -> str:
     """What a value has to be, in words."""
     if "enum" in schema:
         return f"one of {', '.join(map(repr, schema['enum']))}"
-    kinds = schema["type"]
-    words = {"integer": "an integer", "array": "a list", "string": "a text"}
+    kinds = schema.get("type", "object")
+    words = {
+        "integer": "an integer",
+        "array": "a list",
+        "string": "a text",
+        "object": "a mapping",
+        "boolean": "true or false",
+    }
     text = " or ".join(
         words.get(kind, f"a {kind}") if kind != "null" else "null"
         for kind in ([kinds] if isinstance(kinds, str) else kinds)

@@ -1,7 +1,6 @@
 """What fingerprints of generators are made of."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import InitVar, dataclass
 
 from spoofscope.options.declared import Options, option, required
 from spoofscope.options.trials import Split
@@ -11,7 +10,7 @@ from spoofscope.options.trials import Split
 class FingerprintOptions(Options):
     """Which clips are averaged, and how."""
 
-    place: ClassVar[str] = "fingerprints"
+    place: InitVar[str] = "fingerprints"
 
     splits: tuple[Split, ...] = option(("train", "dev", "eval"), minItems=1, uniqueItems=True)
     """Of the corpus."""

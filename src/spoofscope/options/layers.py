@@ -1,7 +1,7 @@
 """What is asked about the layers of SSL backbones."""
 
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from dataclasses import InitVar, dataclass
+from typing import Annotated, Any
 
 from spoofscope.options.declared import Options, option, optional, required
 from spoofscope.options.trials import Scored, Source
@@ -14,7 +14,7 @@ InputAsWritten = Annotated[dict[str, Any], {"$ref": "#/$defs/input"}]
 class ProbeOptions(Options):
     """How probes are fitted."""
 
-    place: ClassVar[str] = "layers.probes"
+    place: InitVar[str] = "layers.probes"
 
     regularisation: tuple[Annotated[float, {"exclusiveMinimum": 0}], ...] = option(
         (1e-4, 1e-3, 1e-2, 1e-1, 1.0), minItems=1, uniqueItems=True
@@ -48,7 +48,7 @@ class Probe(ProbeOptions):
 class CostOptions(Options):
     """How costs are measured."""
 
-    place: ClassVar[str] = "layers.costs"
+    place: InitVar[str] = "layers.costs"
 
     batch_size: int = option(1, minimum=1, maximum=65536)
     """Windows per forward pass."""

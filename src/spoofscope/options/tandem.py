@@ -1,7 +1,6 @@
 """Priors and costs of the tandem detection cost."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import InitVar, dataclass
 
 from spoofscope.options.declared import Options, option
 
@@ -10,7 +9,7 @@ from spoofscope.options.declared import Options, option
 class TandemCosts(Options):
     """Priors of the three kinds of trials, and costs; the defaults are those of all challenges."""
 
-    place: ClassVar[str] = "tdcf.costs"
+    place: InitVar[str] = "tdcf.costs"
 
     p_target: float = option(0.9405, minimum=0, maximum=1)
     """Prior of targets; the three priors sum to 1."""

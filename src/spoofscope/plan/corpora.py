@@ -7,8 +7,6 @@ from typing import Any
 
 from spoofscope.errors import ConfigError
 from spoofscope.identity import hash8
-from spoofscope.names import RENAMED_COLUMNS
-from spoofscope.options import speaker_pattern
 from spoofscope.plan.jobs import Job, Product, Stage, Work, rule, target
 from spoofscope.plan.modules import corpus_modules
 from spoofscope.plan.shards import EVERY_SPLIT, of_all, of_shard
@@ -44,41 +42,13 @@ def _check_data_root(data_root: str) -> None:
             )
 
 
-def _check_columns(name: str, entry: Config) -> None:
-    """No corpus names a column of manifests as it was called before."""
-    for option in ("columns", "values", "defaults"):
-        for former in RENAMED_COLUMNS.keys() & (entry.get(option) or {}).keys():
-            raise ConfigError(
-                f"corpora.{name}.{option}.{former}: the column {former!r} of manifests is called "
-                f"{RENAMED_COLUMNS[former]!r} now; rename the key"
-            )
-
-
-def _check_sentences(name: str, options: Config) -> None:
-    """What the schema cannot say about the options of the mini corpus."""
-    for split, sentences in options.get("sentences", {}).items():
-        if sentences < options.get("spoofs", 2):
-            raise ConfigError(
-                f"corpora.{name}.options.sentences.{split}: {sentences} is less than `spoofs`, "
-                f"{options['spoofs']}"
-            )
-
-
 class Corpora(Stage):
     """The corpora of a study."""
 
     @staticmethod
     def check(study: Study) -> None:
-        """The folder of data, shares of splits, columns, patterns of speakers, and sizes."""
+        """The folder of data."""
         _check_data_root(study.config["data_root"])
-        for name, entry in study.corpora.items():
-            total = sum(entry.get("fractions", {"all": 1}).values())
-            if abs(total - 1) > 1e-6:
-                raise ConfigError(f"corpora.{name}.fractions: they add up to {total:g}, not to 1")
-            _check_columns(name, entry)
-            speaker_pattern(entry.get("speaker"), f"corpora.{name}")
-            if entry["type"] == "mini":
-                _check_sentences(name, entry.get("options", {}))
 
     @cached_property
     def archives(self) -> dict[str, list[Config]]:

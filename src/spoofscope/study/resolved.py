@@ -24,7 +24,7 @@ from spoofscope.presets import with_values
 from spoofscope.settings import read_settings
 from spoofscope.study.reading import check_values, with_defaults
 from spoofscope.study.references import References, without_location
-from spoofscope.study.schema import Config, check_config, check_preset, kind_of
+from spoofscope.study.schema import Config, check_components, check_config, check_preset, kind_of
 
 MOST_SHOWN = 48
 """So many systems and seeds a figure shows with a curve, a row or a panel each; no more."""
@@ -120,6 +120,7 @@ class Study:
         expanded = expand(config)
         check_config(expanded)
         check_values(expanded)
+        check_components(expanded)
         # The order of detectors counts, where results name them; that of the sections does not.
         self.config: Config = filled(expanded, StudyFile)
         self.grids = grids_of(config)

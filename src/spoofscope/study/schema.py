@@ -13,6 +13,7 @@ import yaml
 
 from spoofscope.errors import ConfigError
 from spoofscope.options import nearest
+from spoofscope.options.components import KINDS
 from spoofscope.options.declared import definition, definition_name, inner_options
 from spoofscope.options.detectors import Detector, ExternalScores, Pretrained
 from spoofscope.options.study_file import StudyFile
@@ -33,11 +34,18 @@ _DISPATCH = {
     "frontends": ("type", "frontend"),
 }
 
-DECLARED = inner_options(StudyFile) | {
-    definition_name(cls): cls
-    for root in (Detector, Pretrained, ExternalScores)
-    for cls in (root, *inner_options(root).values())
+COMPONENTS = {
+    f"{name}_{member}": (kind, member, cls)
+    for name, kind in KINDS.items()
+    for member, cls in kind.members.items()
 }
+"""The definitions of the schema that are entries of components, by their names."""
+
+_ROOTS = (Detector, Pretrained, ExternalScores)
+
+DECLARED = {definition_name(cls): cls for cls in _ROOTS} | inner_options(
+    StudyFile, *_ROOTS, *(cls for _, _, cls in COMPONENTS.values())
+)
 """The definitions of the schema that are classes of options, by their names."""
 
 RENAMED_KEYS = {
@@ -55,8 +63,12 @@ def schema() -> Config:
     """The JSON Schema of a study file, without descriptions but those of components."""
     with open(_COMPONENTS, encoding="utf-8") as stream:
         components = yaml.load(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    entries = {
+        name: kind.entry(member, definition(cls))
+        for name, (kind, member, cls) in COMPONENTS.items()
+    }
     declared = {name: definition(cls) for name, cls in DECLARED.items()}
-    return {**definition(StudyFile), "$defs": {**components["$defs"], **declared}}
+    return {**definition(StudyFile), "$defs": {**components["$defs"], **entries, **declared}}
 
 
 def _explain(error: Any, prefix: str) -> str:
@@ -184,3 +196,13 @@ def check_config(config: Mapping[str, Any]) -> None:
     for name, steps in config.get("chains", {}).items():
         for i, step in enumerate(steps):
             dispatch(step, "effect", "effect", f"chains.{name}[{i}]")
+
+
+def check_components(config: Mapping[str, Any]) -> None:
+    """Check what no single option of a corpus says, in a study file that fits the schema.
+
+    Raises:
+        ConfigError: options that do not go together.
+    """
+    for name, entry in config["corpora"].items():
+        KINDS["corpus"].options(entry, f"corpora.{name}")

@@ -27,7 +27,6 @@ import polars as pl
 import soundfile
 
 from spoofscope import audio
-from spoofscope.components import positive_int, resolve
 from spoofscope.corpora.mini.attacks import ATTACKS, Attack
 from spoofscope.corpora.mini.talker import (
     SAMPLE_RATE,
@@ -41,9 +40,9 @@ from spoofscope.corpora.mini.talker import (
     make_speaker,
     speak,
 )
-from spoofscope.errors import ConfigError
 from spoofscope.files import atomic_folder, write_text
 from spoofscope.identity import rng_of
+from spoofscope.options.corpora.mini import MiniGeneratorOptions
 from spoofscope.tables import SPLITS, write_segments, write_table
 
 SPLIT_LANGUAGES = {"train": ("qaa", "qab"), "dev": ("qaa", "qab"), "eval": ("qaa", "qab", "qac")}
@@ -56,13 +55,6 @@ CODECS: dict[str, dict[str, Any]] = {
     "mp3": {"format": "MP3", "subtype": "MPEG_LAYER_III", "compression_level": 0.7},
 }
 """Codecs of the eval split, and how libsndfile is asked for them."""
-
-_DEFAULTS: dict[str, Any] = {
-    "speakers": {"train": 16, "dev": 8, "eval": 10},
-    "sentences": {"train": 6, "dev": 8, "eval": 8},
-    "spoofs": 2,
-    "codecs": ["mulaw", "opus", "mp3"],
-}
 
 _SHORTEST, _LONGEST = 1.4, 2.2  # s
 _SILENCE, _SILENCE_RANGE = 0.11, 0.11  # s
@@ -81,32 +73,6 @@ class _Utterance:
     utt_id: str = ""
     codec: str = "-"
     level: float = 0.0  # dB re full scale
-
-
-def _options(given: Mapping[str, Any]) -> dict[str, Any]:
-    owner = "corpus mini"
-    options = resolve(given, _DEFAULTS, owner)
-    for key in ("speakers", "sentences"):
-        per_split = resolve(options[key], _DEFAULTS[key], f"{owner}: {key}")
-        for split in SPLITS:
-            positive_int(per_split, split, f"{owner}: {key}")
-        options[key] = per_split
-    positive_int(options, "spoofs", owner)
-    # Utterances are taken in pairs, see _corrupt.
-    if options["spoofs"] % 2:
-        raise ConfigError(f"{owner}: spoofs must be even, not {options['spoofs']}")
-    for split, n in options["sentences"].items():
-        if n % 2 or n < options["spoofs"]:
-            raise ConfigError(
-                f"{owner}: sentences: {split} must be even and at least spoofs "
-                f"({options['spoofs']}), not {n}"
-            )
-    for codec in options["codecs"]:
-        if codec not in CODECS:
-            raise ConfigError(
-                f"{owner}: unknown codec {codec!r}; codecs may have {', '.join(CODECS)}"
-            )
-    return options
 
 
 def _durations(n_sentences: int) -> Signal:
@@ -334,15 +300,13 @@ def generate_corpus(out_dir: Path, options: Mapping[str, Any], seed: int) -> Non
 
     Args:
         out_dir: replaced as a whole when the new corpus is complete, untouched until then.
-        options: `speakers` and `sentences` (per speaker, even) as mappings of split to number;
-            `spoofs`: utterances that each attack takes of each speaker (even); `codecs`: names of
-            `CODECS` that half of the eval split goes through in turn, or none.
+        options: those of `options.corpora.mini.MiniGeneratorOptions`.
         seed: everything random follows from it.
 
     Raises:
         ConfigError: an unknown option, or a number or codec that cannot be.
     """
-    resolved = _options(options)
+    resolved = MiniGeneratorOptions.from_dict(options, "corpus mini").to_dict()
     sentences: dict[str, tuple[str, Sentence]] = {}
     utterances: list[_Utterance] = []
     for split in SPLITS:

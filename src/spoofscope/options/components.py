@@ -1,0 +1,83 @@
+"""All components that study files name, by kind and name: what each can be told.
+
+The schema of study files, and with it docs/study_file.md, comes from here. A component takes its
+options from the same class, which its code imports from where it is declared, so that a new option
+of one changes the code digest of no other.
+
+Imported while the workflow is parsed: standard library only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from spoofscope.options.corpora.add2023 import ADD2023Options
+from spoofscope.options.corpora.asvspoof2021 import ASVspoof2021Options
+from spoofscope.options.corpora.base import CorpusOptions, DealtOptions, StoredOptions
+from spoofscope.options.corpora.folder import FolderOptions
+from spoofscope.options.corpora.habla import HablaOptions
+from spoofscope.options.corpora.mini import MiniOptions
+from spoofscope.options.corpora.table import TableOptions
+from spoofscope.options.corpora.wavefake import WaveFakeOptions
+from spoofscope.options.declared import Options, Schema
+
+CORPORA: dict[str, type[CorpusOptions]] = {
+    "mini": MiniOptions,
+    "folder": FolderOptions,
+    "table": TableOptions,
+    "wavefake": WaveFakeOptions,
+    "add2023": ADD2023Options,
+    "asvspoof2019_la": StoredOptions,
+    "asvspoof2021_df": ASVspoof2021Options,
+    "asvspoof2021_la": ASVspoof2021Options,
+    "asvspoof5": StoredOptions,
+    "ctrsvdd": StoredOptions,
+    "habla": HablaOptions,
+    "half_truth": StoredOptions,
+    "in_the_wild": DealtOptions,
+    "partialspoof": StoredOptions,
+    "scenefake": StoredOptions,
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Components of one kind.
+
+    key: the key of an entry that says which one it is. about: what that key is about. members: name
+    to the class of its options, which are the other keys.
+    """
+
+    key: str
+    about: str
+    members: Mapping[str, type[Options]]
+
+    def options(self, entry: Mapping[str, Any], place: str) -> Options:
+        """The options of an entry of a study file that fits the schema.
+
+        Args:
+            entry: the entry.
+            place: where it stands, for messages.
+
+        Raises:
+            ConfigError: they do not go together.
+        """
+        values = {name: value for name, value in entry.items() if name != self.key}
+        return self.members[entry[self.key]].from_dict(values, place)
+
+    def entry(self, name: str, options: Schema) -> Schema:
+        """The JSON Schema of entries of one component, from that of its options."""
+        return {
+            **options,
+            "required": [self.key, *options.get("required", [])],
+            "properties": {
+                self.key: {"const": name, "description": self.about},
+                **options["properties"],
+            },
+        }
+
+
+KINDS = {
+    "corpus": Kind("type", "Which reader.", CORPORA),
+}
+"""Kind to its components. Its name stands before theirs in definitions, such as `corpus_mini`."""

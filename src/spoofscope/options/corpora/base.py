@@ -1,0 +1,76 @@
+"""What readers of corpora have in common."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from spoofscope.errors import ConfigError
+from spoofscope.options.declared import Options, option, optional, required
+from spoofscope.options.trials import Split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive(Options):
+    """An archive to download and unpack."""
+
+    url: str = required()
+    """Where to download it."""
+    sha256: str = required(pattern="^[0-9a-f]{64}$")
+    """Checksum of the file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Location(Options):
+    """Where a corpus comes from."""
+
+    path: str = optional()
+    """The folder that holds the corpus."""
+    archives: tuple[Archive, ...] = optional(minItems=1)
+    """Instead of `path`: archives to download and unpack."""
+    subfolder: str = optional()
+    """Where the corpus lies inside the unpacked archives."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusOptions(Options):
+    """What every reader can be told."""
+
+    on_bad_audio: Literal["fail", "exclude"] = option("fail")
+    """Missing or undecodable files: stop, or leave out and list in the audit."""
+    splits: tuple[Split, ...] | None = option(None, minItems=1, uniqueItems=True)
+    """The splits to use; null: all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredOptions(CorpusOptions, Location):
+    """A corpus whose layout says everything else."""
+
+    segments: str | None = option(None)
+    """A segments table, relative to the folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fractions(Options):
+    """Shares of the splits, which add up to 1."""
+
+    train: float = option(0.0, minimum=0, maximum=1)
+    """Share of train."""
+    dev: float = option(0.0, minimum=0, maximum=1)
+    """Share of dev."""
+    eval: float = option(0.0, minimum=0, maximum=1)
+    """Share of eval."""
+
+    def check(self, place: str) -> None:
+        """They add up to 1."""
+        total = self.train + self.dev + self.eval
+        if abs(total - 1) > 1e-6:
+            raise ConfigError(f"{place}: they add up to {total:g}, not to 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DealtOptions(StoredOptions):
+    """A corpus without splits of its own, whose speakers are dealt to them."""
+
+    fractions: Fractions | None = option(None)
+    """How speakers are dealt to the splits; null: everything is eval."""
+    seed: int = option(0)
+    """Decides the order in which speakers are dealt to the splits."""
