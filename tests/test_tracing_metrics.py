@@ -270,6 +270,19 @@ def test_few_attacks_are_never_sure():
         assert width == pytest.approx(1 - 0.025 ** (1 / 4)), metric
 
 
+def test_resamples_without_a_kind_do_not_count():
+    """One in ten lacks both of the two known attacks of a language, and rejects none of them."""
+    table = protocol().with_columns(
+        language=pl.when(pl.col("attack").is_in(["xtts", "vits", "mars", "nova"]))
+        .then(pl.lit("it"))
+        .otherwise("language"),
+        ood_knn=pl.when("known").then(0.0).otherwise(1.0),
+    )
+    found = slices(table, {"knn": 0.5}, resamples=200)
+    rejected = row(found, "known_rejected", slice="language", value="it")
+    assert rejected["high"] == pytest.approx(1 - 0.025 ** (1 / 2))
+
+
 def test_a_mean_over_attacks_is_as_unsure_as_its_attacks_are_few():
     """Attacks that are always right or always wrong: the spread is that of so many coins."""
     n = 40

@@ -328,13 +328,19 @@ def _open(protocol: _Protocol, each: _Slice, scores: Floats, threshold: float) -
     found["oscr"] = _found(area, _resampled_oscr(protocol, each, scores, correct), rarer)
     true = np.where(protocol.known[rows], protocol.truth[rows], protocol.n_known)
     said = np.where(scores[rows] >= threshold, protocol.n_known, protocol.predicted[rows])
-    drawn = _resampled(
-        protocol, rows, true, said, protocol.n_known + 1, open_set.rates_at_threshold
-    )
+    drawn = _resampled(protocol, rows, true, said, protocol.n_known + 1, _rates_of_both_kinds)
     deciding = {"known_rejected": counted["known"], "unknown_accepted": counted["unknown"]}
     for (name, value), of_metric in zip(at.items(), drawn, strict=True):
         found[name] = _found(value, of_metric, deciding.get(name, rarer))
     return found
+
+
+def _rates_of_both_kinds(confusion: Floats, weights: Floats) -> tuple[Floats, ...]:
+    """As `open_set.rates_at_threshold`; not a number where a resample lacks a kind."""
+    counts = confusion.sum(axis=-1)
+    lacking = (counts[..., :-1].sum(axis=-1) == 0) | (counts[..., -1] == 0)
+    rates = open_set.rates_at_threshold(confusion, weights)
+    return tuple(np.where(lacking, np.nan, of_metric) for of_metric in rates)
 
 
 _ALIKE = "no interval: all resamples are alike"
@@ -404,9 +410,11 @@ def _resampled_oscr(
     observed = open_set.auroc(scores[right], scores[each.unknown])
     (areas,) = sample.values([bootstrap.auc], [observed])
     n_units = draws.times.shape[1]
-    counts = (np.bincount(draws.units[rows], minlength=n_units) for rows in (right, each.known))
-    n_right, n_known = (draws.times @ of_units for of_units in counts)
+    n_right, n_known, n_unknown = (
+        draws.times @ np.bincount(draws.units[rows], minlength=n_units)
+        for rows in (right, each.known, each.unknown)
+    )
     with np.errstate(invalid="ignore"):
-        share = n_right / n_known
-    # Where no clip is right, there is no area.
-    return np.where(n_right == 0, np.where(n_known == 0, np.nan, 0.0), areas * share)
+        # Where no clip is right, there is no area.
+        values = np.where(n_right == 0, 0.0, areas * (n_right / n_known))
+    return np.where((n_known == 0) | (n_unknown == 0), np.nan, values)
