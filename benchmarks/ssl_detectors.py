@@ -47,6 +47,7 @@ from spoofscope.detector import Detector
 from spoofscope.features import FeatureReader, extract
 from spoofscope.files import write_json
 from spoofscope.frontends import registry as frontends
+from spoofscope.objectives.detection import Detection
 from spoofscope.scoring import score_shard
 from spoofscope.tables import MANIFEST_COLUMNS, read_manifest, write_manifest
 from spoofscope.training.data import Source
@@ -300,6 +301,7 @@ def measure_training(setting: Setting) -> None:
             extract(frontends.build(frontend), policy, setting.rows(split), shard)
             readers.append(FeatureReader([shard]))
         job = TrainingJob(
+            objective=Detection,
             frontend=frontend,
             backend={"type": "mhfa", "heads": HEADS, "compression": COMPRESSION},
             policy=policy,
@@ -327,6 +329,7 @@ def fine_tuning_seconds(setting: Setting, precision: str) -> float:
     # The first one warms up.
     for number, epochs in enumerate((1, 1, 1 + setting.plain_epochs)):
         job = TrainingJob(
+            objective=Detection,
             frontend={"type": "ssl", "backbone": setting.backbone, "fine_tune": "all"},
             backend={"type": "mhfa", "heads": HEADS, "compression": COMPRESSION},
             policy=InputPolicy(length=64600),

@@ -37,6 +37,7 @@ from spoofscope.backends import registry as backends
 from spoofscope.features import FeatureReader, extract
 from spoofscope.frontends import registry as frontends
 from spoofscope.frontends.wavelet_packets import packets, packets_by_ptwt
+from spoofscope.objectives.detection import Detection
 from spoofscope.tables import MANIFEST_COLUMNS, read_manifest, write_manifest
 from spoofscope.training.data import Source
 from spoofscope.training.loop import TrainingJob, train
@@ -146,6 +147,7 @@ def train_ours(setting: Setting, manifest: Path, root: Path) -> tuple[Spent, Spe
     def train_for(epochs: int) -> None:
         recipe = {"epochs": epochs, "batch_size": setting.batch_size, "optimizer": "adam"}
         job = TrainingJob(
+            objective=Detection,
             frontend=frontend,
             backend={"type": "dcnn"},
             policy=policy,

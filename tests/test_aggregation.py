@@ -18,6 +18,7 @@ from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError
 from spoofscope.inputs import Aggregation, aggregate_windows
 from spoofscope.metrics.rates import eer
+from spoofscope.objectives.detection import Detection
 from spoofscope.options.attribution import ExplainOptions
 from spoofscope.plan.study_plan import checked
 from spoofscope.scoring import score_shard
@@ -82,6 +83,7 @@ def trained(corpus, tmp_path_factory) -> Path:
     """A detector that takes the mean of the two lowest windows."""
     folder = tmp_path_factory.mktemp("detector")
     job = TrainingJob(
+        objective=Detection,
         frontend={"type": "lfcc"},
         backend={"type": "linear", "n_outputs": 2},
         policy=InputPolicy(length=6000, hop=3000),
@@ -89,7 +91,7 @@ def trained(corpus, tmp_path_factory) -> Path:
         train=[Source(corpus, "train")],
         dev=[Source(corpus, "dev")],
         seed=1,
-        aggregation=Aggregation("top_k", 2),
+        options={"aggregate": {"method": "top_k", "k": 2}},
     )
     train(job, folder / "d", folder / "work")
     return folder / "d"

@@ -13,6 +13,7 @@ import torch
 from noise_and_tones import write_corpus
 from spoofscope import audio, quality
 from spoofscope.detector import Detector
+from spoofscope.objectives.detection import Detection
 from spoofscope.plan.study_plan import checked
 from spoofscope.study.reading import read_config
 from spoofscope.tables import read_manifest
@@ -102,6 +103,7 @@ def test_measures_do_not_depend_on_the_blocks(block):
 def test_training_keeps_what_is_needed_to_abstain(tmp_path):
     manifest = write_corpus(tmp_path, {"train": 40, "dev": 40}, samples=(9000, 20000))
     job = TrainingJob(
+        objective=Detection,
         frontend={"type": "lfcc"},
         backend={"type": "linear"},
         policy=InputPolicy(length=4000),
@@ -109,7 +111,7 @@ def test_training_keeps_what_is_needed_to_abstain(tmp_path):
         train=[Source(manifest, "train")],
         dev=[Source(manifest, "dev")],
         seed=1,
-        abstain=0.25,
+        options={"abstain": 0.25},
     )
     train(job, tmp_path / "d", tmp_path / "w")
     detector = Detector.load(tmp_path / "d")

@@ -14,6 +14,7 @@ from spoofscope.backends.raw_aasist import RawAASIST
 from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, ConfigError
 from spoofscope.frontends import registry as frontends
+from spoofscope.objectives.detection import Detection
 from spoofscope.plan.study_plan import checked
 from spoofscope.training.data import Source
 from spoofscope.training.loop import TrainingJob, train
@@ -161,6 +162,7 @@ def test_too_short_clips_and_impossible_options_are_refused() -> None:
 def test_training_teaches_it_noise_from_tones(tmp_path: Path) -> None:
     manifest = write_corpus(tmp_path / "corpus", {"train": 16, "dev": 12}, samples=(2800, 3000))
     job = TrainingJob(
+        objective=Detection,
         frontend={"type": "raw"},
         backend={"type": "raw_aasist", "variant": "light"},
         policy=InputPolicy(length=3000),

@@ -24,17 +24,18 @@ from spoofscope.errors import ConfigError, DetectorError, TableError, TrainingEr
 from spoofscope.features import FeatureReader, extract
 from spoofscope.frontends import registry
 from spoofscope.frontends.backbones import write_tiny_backbone
+from spoofscope.objectives.base import epoch_order
+from spoofscope.objectives.detection import Detection, detection_loss
 from spoofscope.training import loop
 from spoofscope.training.checkpoint import Checkpoints
 from spoofscope.training.data import (
     Augmentation,
     Source,
-    epoch_order,
     load_audio_cache,
     plan_steps,
     training_window,
 )
-from spoofscope.training.loop import HISTORY_COLUMNS, TrainingJob, detection_loss, train
+from spoofscope.training.loop import HISTORY_COLUMNS, TrainingJob, train
 from spoofscope.training.masks import Masks, masked_in_training
 from spoofscope.training.recipe import resolve_recipe
 from spoofscope.windows import InputPolicy
@@ -63,7 +64,7 @@ def make_job(manifest: Path, recipe: dict[str, Any] | None = None, **changes: An
         "dev": [Source(manifest, "dev")],
         "seed": 1,
     }
-    return TrainingJob(**{**settings, **changes})
+    return TrainingJob(objective=Detection, **{**settings, **changes})
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -389,7 +390,7 @@ def test_balanced_weights_are_inverse_to_class_counts(tmp_path: Path) -> None:
     job = make_job(manifest, {"class_weights": "balanced"})
     accelerator = loop._accelerator(job)
     training = loop._Training(job, accelerator, tmp_path / "w")
-    assert training.weights == {"bonafide": 6 / 4, "spoof": 6 / 8}
+    assert training.objective.class_weights == {"bonafide": 6 / 4, "spoof": 6 / 8}
 
 
 def test_whole_clips_of_different_lengths_train(tmp_path: Path, manifest: Path) -> None:
@@ -690,6 +691,7 @@ if __name__ == "__main__":
     manifest, out, work, recipe, backend = sys.argv[1:]
     train(
         TrainingJob(
+            objective=Detection,
             {"type": "lfcc", "normalise": "global"}, {"type": backend}, InputPolicy(length=4000),
             resolve_recipe(json.loads(recipe)),
             [Source(Path(manifest), "train")], [Source(Path(manifest), "dev")], 1,

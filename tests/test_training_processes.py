@@ -22,6 +22,7 @@ from spoofscope.features import FeatureReader, extract
 from spoofscope.files import read_json, write_json
 from spoofscope.frontends import registry
 from spoofscope.frontends.backbones import write_tiny_backbone
+from spoofscope.objectives.detection import Detection
 from spoofscope.training.data import Source
 from spoofscope.training.loop import HISTORY_COLUMNS, TrainingJob, train
 from spoofscope.training.processes import train_in_processes
@@ -67,7 +68,7 @@ def make_job(manifest: Path, recipe: dict[str, Any], **changes: Any) -> Training
         "dev": [Source(manifest, "dev")],
         "seed": 1,
     }
-    return TrainingJob(**{**settings, **changes})
+    return TrainingJob(objective=Detection, **{**settings, **changes})
 
 
 @pytest.fixture(scope="module")

@@ -12,20 +12,15 @@ A detector folder holds
 A score is a number without a unit: higher = more bona fide. What it is worth, the calibration says.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
-import safetensors
-import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from spoofscope import likeness
-from spoofscope.audio import Samples
 from spoofscope.backends import registry as backends
 from spoofscope.detector_folder import (
     CARD,
@@ -37,10 +32,9 @@ from spoofscope.detector_folder import (
 )
 from spoofscope.errors import DetectorError, SpoofscopeError
 from spoofscope.files import atomic_folder, sha256_file
-from spoofscope.frontends import registry as frontends
-from spoofscope.frontends.base import Features
-from spoofscope.inputs import Aggregation, policy_of
+from spoofscope.inputs import Aggregation
 from spoofscope.judging import Failure, Judgement, Logits, Recording, Waveform, judge, listen
+from spoofscope.network import Network
 from spoofscope.selection.calibration import (
     log_likelihood_ratios,
     posterior,
@@ -54,17 +48,12 @@ from spoofscope.settings import (
 )
 from spoofscope.windows import InputPolicy, Window
 
-_REFERENCE = "reference."
 
-
-class Detector(nn.Module):
-    """Front-end and back-end under one input policy.
-
-    Every window has the length that the policy gives it: what the policy appends to a short clip
-    is input like any other, so `lengths` below marks only the padding of a batch.
+class Detector(Network):
+    """A network whose logits say how much speaks for bona fide speech.
 
     Attributes:
-        frontend, backend, policy: the parts.
+        frontend, backend, policy, likeness: see `network.Network`.
         aggregation: how the scores of windows become that of a clip.
         outputs: names of the logits.
         calibration: None, or what `selection.calibration.Calibration` holds and `band`: the
@@ -72,7 +61,6 @@ class Detector(nn.Module):
             the development set, None where they are not known.
         meta: what is known about the training, JSON-able; `threshold` is the score at the equal
             error rate of the development set, or None.
-        likeness: what the training recordings are like, or None.
         identity: 12 digits that name the detector as it was loaded or saved, or None.
     """
 
@@ -85,31 +73,16 @@ class Detector(nn.Module):
         calibration: Mapping[str, Any] | None = None,
         aggregation: Aggregation | None = None,
     ) -> None:
-        super().__init__()
-        self.frontend = frontends.build(frontend_config)
-        # As the configuration says; a training may freeze more for a while.
-        self._from_backbone = {
-            f"frontend.{name}"
-            for name, parameter in self.frontend.named_parameters()
-            if not parameter.requires_grad
-        }
-        self.policy = policy_of(self.frontend, policy)
-        length = self.policy.length
-        self.backend = backends.build(
-            backend_config,
-            n_channels=self.frontend.n_channels,
-            dim=self.frontend.dim,
-            n_frames=None if length is None else self.frontend.n_frames(length),
+        super().__init__(
+            frontend_config, policy, lambda **axes: backends.build(backend_config, **axes)
         )
         self.aggregation = aggregation or Aggregation()
-        self.outputs = self.backend.outputs
         if self.outputs != ("bonafide",) and set(self.outputs) != {"bonafide", "spoof"}:
             raise DetectorError(
                 f"back-end {self.backend.name} has the outputs {', '.join(self.outputs)}; "
                 "a detector needs bonafide, or bonafide and spoof"
             )
         self.meta: dict[str, Any] = {"threshold": None, **(meta or {})}
-        self.likeness: likeness.Likeness | None = None
         self.identity: str | None = None
         self.calibration: dict[str, Any] | None = None
         if calibration is not None:
@@ -125,85 +98,12 @@ class Detector(nn.Module):
 
     # --- logits and scores -----------------------------------------------------------------
 
-    def forward(self, waveform: Tensor, lengths: Tensor) -> Tensor:
-        """Logits (B, n_outputs) of waveforms (B, n_samples) with `lengths` (B,) samples each."""
-        return self.backend_logits(*self.frontend(waveform, lengths))
-
-    def backend_logits(self, values: Tensor, lengths: Tensor) -> Tensor:
-        """Logits (B, n_outputs) of normalised features (B, C, N, D) with `lengths` (B,) frames."""
-        logits: Tensor = self.backend(values, lengths)
-        return logits
-
     def score_tensor(self, logits: Tensor) -> Tensor:
         """Scores (B,) from logits (B, n_outputs): that of bona fide, less that of spoof."""
         bonafide = logits[:, self.outputs.index("bonafide")]
         if len(self.outputs) == 1:
             return bonafide
         return bonafide - logits[:, self.outputs.index("spoof")]
-
-    @property
-    def device(self) -> torch.device:
-        """Where the detector's tensors are."""
-        return next(iter([*self.parameters(), *self.buffers()])).device
-
-    def logits(
-        self,
-        windows: Sequence[npt.NDArray[np.float32]],
-        batch_size: int,
-        names: Sequence[str] | None = None,
-    ) -> Logits:
-        """Logits (n, n_outputs) of n windows, in their order, in evaluation mode.
-
-        Args:
-            windows: each a waveform (n_samples,) cut by the input policy, or its raw features
-                (C, N, D).
-            batch_size: at most so many windows at once, all of the same shape.
-            names: of the utterance that each window is of, for messages.
-
-        Raises:
-            DetectorError: a logit is NaN or infinite; the utterance is named.
-        """
-        by_shape: dict[tuple[int, ...], list[int]] = {}
-        for i, window in enumerate(windows):
-            by_shape.setdefault(window.shape, []).append(i)
-        result = np.empty((len(windows), len(self.outputs)), dtype=np.float32)
-        with self._evaluating():
-            for members in by_shape.values():
-                for start in range(0, len(members), batch_size):
-                    batch = members[start : start + batch_size]
-                    features = self._features(np.stack([windows[i] for i in batch]))
-                    result[batch] = self._backend_logits(features)
-        bad = np.flatnonzero(~np.isfinite(result).all(axis=1))
-        if bad.size:
-            whose = "" if names is None else f"utterance {names[bad[0]]!r}: "
-            raise DetectorError(f"{whose}the detector's logits are not finite")
-        return result
-
-    @contextmanager
-    def _evaluating(self) -> Iterator[None]:
-        """Evaluation mode without gradients inside; afterwards the mode of before."""
-        training = self.training
-        self.eval()
-        try:
-            with torch.inference_mode():
-                yield
-        finally:
-            self.train(training)
-
-    def _features(self, windows: npt.NDArray[np.float32]) -> Features:
-        """Normalised features of windows of one shape: waveforms (B, n) or raw (B, C, N, D)."""
-        values = torch.from_numpy(windows).to(self.device)
-        is_waveform = values.ndim == 2
-        size = values.shape[1 if is_waveform else 2]
-        lengths = torch.full((len(values),), size, device=self.device)
-        if is_waveform:
-            features: Features = self.frontend(values, lengths)
-            return features
-        return self.frontend.normalise(Features(values, lengths))
-
-    def _backend_logits(self, features: Features) -> Logits:
-        logits: Logits = self.backend_logits(*features).float().cpu().numpy()
-        return logits
 
     def scores_of(self, logits: Logits) -> npt.NDArray[np.float64]:
         """Scores (n,) from logits (n, n_outputs), as :meth:`score_tensor`."""
@@ -264,38 +164,6 @@ class Detector(nn.Module):
         """
         return listen(self, recording, None)[0]
 
-    def learn_likeness(
-        self, recordings: Iterable[tuple[Samples, str]], longest: float = 8.0
-    ) -> None:
-        """Keep what training recordings are like, so that those unlike them can be told.
-
-        See `likeness.fit_likeness`: with too few recordings nothing is kept.
-
-        Args:
-            recordings: samples (n,) of both classes at the policy's rate, not normalised, and
-                their speakers ("-" where unknown).
-            longest: seconds from the start of each that are looked at; enough to know it by.
-        """
-        rate = self.policy.sample_rate
-        second, speakers = round(likeness.PIECES["seconds"] * rate), []
-        described: list[dict[str, Sequence[likeness.Piece]]] = []
-        for samples, speaker in recordings:
-            start = samples[: round(longest * rate)]
-            describer = likeness.Describer(rate)
-            for _ in describer.heard([start]):
-                pass
-            kind, pieces = describer.description()
-            middle = max(0, (start.size - second) // 2)
-            described.append(
-                {
-                    # Of a recording below a second there is no more than its halves.
-                    "seconds": pieces if kind == "seconds" else [likeness.describe(start, rate)],
-                    "halves": likeness.halves(start[middle : middle + second], rate),
-                }
-            )
-            speakers.append(speaker)
-        self.likeness = likeness.fit_likeness(described, speakers)
-
     def llr(self, score: float) -> float | None:
         """Natural-log likelihood ratio of a score, bona fide over spoof; None uncalibrated.
 
@@ -331,41 +199,6 @@ class Detector(nn.Module):
 
     # --- folders ---------------------------------------------------------------------------
 
-    def stored_state(self) -> dict[str, Tensor]:
-        """The tensors that `model.safetensors` holds, on the CPU, by name."""
-        return {
-            name: tensor.detach().to("cpu", copy=True).contiguous()
-            for name, tensor in self.state_dict().items()
-            if name not in self._from_backbone
-        }
-
-    def load_stored_state(self, state: Mapping[str, Tensor], source: str) -> None:
-        """Take the tensors of :meth:`stored_state`.
-
-        Raises:
-            DetectorError: names or shapes differ; `source` is named.
-        """
-        expected = self.stored_state()
-        problems = [
-            f"{len(names)} {kind} ({', '.join(names[:5])})"
-            for kind, names in (
-                ("missing", sorted(expected.keys() - state.keys())),
-                ("unexpected", sorted(state.keys() - expected.keys())),
-                (
-                    "of another shape",
-                    sorted(
-                        name
-                        for name in expected.keys() & state.keys()
-                        if expected[name].shape != state[name].shape
-                    ),
-                ),
-            )
-            if names
-        ]
-        if problems:
-            raise DetectorError(f"{source}: the tensors do not fit: {'; '.join(problems)}")
-        self.load_state_dict(dict(state), strict=False)
-
     def save(self, folder: str | Path) -> None:
         """Write the detector's folder, whole or not at all; an older detector there is replaced.
 
@@ -378,11 +211,7 @@ class Detector(nn.Module):
 
     def write_into(self, folder: Path) -> None:
         """Write the three files into an existing folder (see :meth:`save`)."""
-        state = self.stored_state()
-        if self.likeness is not None:
-            for name, array in self.likeness.to_arrays().items():
-                state[_REFERENCE + name] = torch.from_numpy(array.copy())
-        safetensors.torch.save_file(state, folder / WEIGHTS)
+        self.write_weights(folder / WEIGHTS)
         content = {
             "frontend": {"type": self.frontend.name, **self.frontend.config},
             "backend": {"type": self.backend.name, **self.backend.config},
@@ -442,27 +271,7 @@ class Detector(nn.Module):
                 f"{folder}: the outputs are recorded as {settings['outputs']}, "
                 f"the back-end has {list(detector.outputs)}"
             )
-        try:
-            state = safetensors.torch.load_file(folder / WEIGHTS)
-        except safetensors.SafetensorError as error:
-            raise DetectorError(f"{folder / WEIGHTS} is damaged: {error}") from error
-        reference = {
-            name.removeprefix(_REFERENCE): state.pop(name).numpy()
-            for name in sorted(state)
-            if name.startswith(_REFERENCE)
-        }
-        if bool(reference) != settings["reference"]:
-            raise DetectorError(
-                f"{folder}: {SETTINGS_FILE} and {WEIGHTS} disagree on whether the training data "
-                "are described; copy the detector again"
-            )
-        if reference:
-            rate = detector.policy.sample_rate
-            try:
-                detector.likeness = likeness.Likeness.from_arrays(reference, rate)
-            except DetectorError as error:
-                raise DetectorError(f"{folder / WEIGHTS}: {error}") from None
-        detector.load_stored_state(state, str(folder / WEIGHTS))
+        detector.read_weights(folder / WEIGHTS, settings["reference"])
         detector.identity = settings["settings_sha256"][:12]
         return detector.to(device).eval()
 

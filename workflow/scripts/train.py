@@ -8,8 +8,7 @@ with job(snakemake) as cfg:
     import torch
 
     from spoofscope.features import FeatureReader
-    from spoofscope.inputs import Aggregation
-    from spoofscope.settings import DEFAULT_BAND
+    from spoofscope.objectives.detection import Detection
     from spoofscope.training.data import Augmentation, Source
     from spoofscope.training.loop import TrainingJob
     from spoofscope.training.processes import train_in_processes
@@ -42,6 +41,7 @@ with job(snakemake) as cfg:
         augmentation = Augmentation(settings["chain"]["steps"], folders, settings["chain"]["seed"])
     train_in_processes(
         TrainingJob(
+            objective=Detection,
             frontend=settings["frontend"],
             backend=settings["backend"],
             policy=InputPolicy.from_dict(settings["input"]),
@@ -54,8 +54,7 @@ with job(snakemake) as cfg:
             dev_features=cached("dev"),
             augmentation=augmentation,
             code=cfg["code"],
-            aggregation=Aggregation.from_dict(settings.get("aggregate", {})),
-            abstain=settings.get("abstain", DEFAULT_BAND),
+            options={key: settings[key] for key in ("aggregate", "abstain") if key in settings},
         ),
         cfg["folder"],
         cfg["work"],

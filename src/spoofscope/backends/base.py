@@ -55,6 +55,11 @@ class BackEnd(nn.Module, ABC):
         self.readout_dim = size
         return nn.Linear(size, len(self.outputs)) if self.outputs else nn.Identity()
 
+    @property
+    def width(self) -> int:
+        """The number of values that `forward` gives for a clip."""
+        return len(self.outputs) or self.readout_dim or 0
+
     @abstractmethod
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
         """Logits (B, n_outputs) of features (B, C, N, D) with `lengths` (B,) valid frames.

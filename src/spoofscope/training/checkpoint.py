@@ -9,9 +9,9 @@ import safetensors
 import safetensors.torch
 import torch
 
-from spoofscope.detector import Detector
 from spoofscope.errors import TrainingError
 from spoofscope.files import atomic_path, remove_leftovers
+from spoofscope.network import Network
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Progress:
         best: the lowest (selection value, dev loss) of this stage; None before its first
             evaluation.
         epochs_without_gain: evaluations since then.
-        history: one row per evaluation, see `loop.HISTORY_COLUMNS`.
+        history: one row per evaluation, see `loop.history_columns`.
     """
 
     stage: int = 0
@@ -57,12 +57,12 @@ class Checkpoints:
         self._identity = identity
         self._resume = folder / "resume.pt"
 
-    def save(self, progress: Progress, detector: Detector, optimizer: dict[str, Any]) -> None:
+    def save(self, progress: Progress, network: Network, optimizer: dict[str, Any]) -> None:
         """Write the resume file, whole or not at all; `optimizer` is any state of plain values."""
         state = {
             "identity": self._identity,
             "progress": asdict(progress),
-            "detector": detector.stored_state(),
+            "network": network.stored_state(),
             "optimizer": optimizer,
         }
         with atomic_path(self._resume) as temporary:
@@ -95,13 +95,13 @@ class Checkpoints:
     def _best(self, stage: int) -> Path:
         return self.folder / f"best-{stage}.safetensors"
 
-    def save_best(self, stage: int, detector: Detector) -> None:
-        """Keep the detector's present weights as the best ones of a stage."""
+    def save_best(self, stage: int, network: Network) -> None:
+        """Keep the network's present weights as the best ones of a stage."""
         with atomic_path(self._best(stage)) as temporary:
-            safetensors.torch.save_file(detector.stored_state(), temporary)
+            safetensors.torch.save_file(network.stored_state(), temporary)
 
-    def load_best(self, stage: int, detector: Detector) -> None:
-        """Give the detector the best weights of a stage.
+    def load_best(self, stage: int, network: Network) -> None:
+        """Give the network the best weights of a stage.
 
         Raises:
             TrainingError: they are not there.
@@ -113,7 +113,7 @@ class Checkpoints:
             raise TrainingError(
                 f"{path} cannot be read ({error}); delete {self._resume} to train from the start"
             ) from error
-        detector.load_stored_state(state, str(path))
+        network.load_stored_state(state, str(path))
 
     def remove(self, n_stages: int) -> None:
         """Delete resume file and best weights of a training that has been saved."""

@@ -71,11 +71,16 @@ class Source:
         }
 
 
+def named(sources: Sequence[Source]) -> str:
+    """Manifests and splits of sources, for messages."""
+    return ", ".join(f"{source.manifest} ({source.split})" for source in sources)
+
+
 def load_rows(sources: Sequence[Source], purpose: str) -> pl.DataFrame:
     """utt_id, path, label, attack, speaker, duration (s) and is_copy of all sources in turn.
 
     Raises:
-        TrainingError: there is no source, an id is in two of them, or a class has no utterance.
+        TrainingError: there is no source, or an id is in two of them.
     """
     if not sources:
         raise TrainingError(f"the {purpose} set has no source")
@@ -87,7 +92,7 @@ def load_rows(sources: Sequence[Source], purpose: str) -> pl.DataFrame:
             for rows in (source.rows() for source in sources)
         ]
     )
-    names = ", ".join(f"{source.manifest} ({source.split})" for source in sources)
+    names = named(sources)
     twice = rows.filter(pl.col("utt_id").is_duplicated())
     if not twice.is_empty():
         first = twice.filter(pl.col("utt_id") == twice["utt_id"][0])
@@ -97,11 +102,6 @@ def load_rows(sources: Sequence[Source], purpose: str) -> pl.DataFrame:
             "where corpora name their files alike, put those of one into a subfolder of its class "
             "folders (its name becomes a part of the ids), or give a table with a column utt_id"
         )
-    for label in LABELS:
-        if not (rows["label"] == label).any():
-            raise TrainingError(
-                f"{names}: the {purpose} set has no {label} utterance; both classes are needed"
-            )
     return rows
 
 
@@ -176,10 +176,11 @@ def training_window(
 
 
 class Item(NamedTuple):
-    """One training example: a waveform (n,) or raw features (C, N, D), and whose it is."""
+    """One training example: a waveform (n,) or raw features (C, N, D), the number of its class,
+    and whose it is."""
 
     values: npt.NDArray[np.float32]
-    is_bonafide: bool
+    target: int
     utt_id: str
 
 
@@ -187,12 +188,12 @@ class Batch(NamedTuple):
     """Examples in one tensor.
 
     values: (B, n_samples) or (B, C, N, D), zero-padded. lengths: (B,) int64 samples or frames.
-    is_bonafide: (B,) bool. utt_ids: B names.
+    targets: (B,) int64, numbers of classes. utt_ids: B names.
     """
 
     values: Tensor
     lengths: Tensor
-    is_bonafide: Tensor
+    targets: Tensor
     utt_ids: list[str]
 
 
@@ -212,7 +213,7 @@ def collate(items: list[Item]) -> Batch:
     return Batch(
         torch.from_numpy(values),
         torch.tensor(lengths, dtype=torch.int64),
-        torch.tensor([item.is_bonafide for item in items]),
+        torch.tensor([item.target for item in items], dtype=torch.int64),
         [item.utt_id for item in items],
     )
 
@@ -239,13 +240,14 @@ class TrainingItems(Dataset[Item]):
         crop: str,
         seed: int,
         *,
+        targets: npt.NDArray[np.int64],
         features: FeatureSource | None = None,
         clips: Mapping[str, Samples] | None = None,
         augmentation: Augmentation | None = None,
     ) -> None:
         self._utt_ids = rows["utt_id"].to_list()
         self._paths = rows["path"].to_list()
-        self._is_bonafide = (rows["label"] == "bonafide").to_list()
+        self._targets = targets.tolist()
         self._policy, self._crop, self._seed = policy, crop, seed
         self._features, self._clips = features, clips or {}
         self._chain: Chain | None = None
@@ -263,26 +265,14 @@ class TrainingItems(Dataset[Item]):
         if self._features is not None:
             windows = self._features[utt_id]
             number = int(rng.integers(len(windows))) if self._crop == "random" else 0
-            return Item(windows[number], self._is_bonafide[index], utt_id)
+            return Item(windows[number], self._targets[index], utt_id)
         clip = self._clips.get(utt_id)
         if clip is None:
             clip = self._policy.read(self._paths[index])
         if self._chain is not None:
             clip, _ = self._chain(clip, utterance_rng(self._chain_seed, self.epoch, utt_id))
         window = training_window(clip, self._policy, self._crop, rng)
-        return Item(window, self._is_bonafide[index], utt_id)
-
-
-def epoch_order(
-    is_bonafide: npt.NDArray[np.bool_], sampler: str, seed: int, epoch: int
-) -> npt.NDArray[np.int64]:
-    """Row numbers (n,) in the order in which one epoch uses them."""
-    rng = rng_of("order", seed, epoch)
-    n = is_bonafide.size
-    if sampler == "shuffle":
-        return rng.permutation(n).astype(np.int64)
-    share = np.where(is_bonafide, is_bonafide.sum(), n - is_bonafide.sum())
-    return rng.choice(n, size=n, p=0.5 / share).astype(np.int64)
+        return Item(window, self._targets[index], utt_id)
 
 
 def plan_steps(

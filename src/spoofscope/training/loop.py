@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import accelerate
 import numpy as np
@@ -26,24 +26,13 @@ from torch.utils.tensorboard import SummaryWriter
 
 import spoofscope
 from spoofscope.audio import Samples
-from spoofscope.detector import Detector
 from spoofscope.detector_folder import check_target
 from spoofscope.errors import ConfigError, DetectorError, TrainingError
 from spoofscope.files import atomic_folder
 from spoofscope.frontends.base import Features
 from spoofscope.identity import hash8, seed_of
-from spoofscope.inputs import (
-    Aggregation,
-    FeatureSource,
-    Inputs,
-    aggregate_windows,
-    check_features,
-    detector_inputs,
-)
-from spoofscope.judging import Logits
-from spoofscope.selection.calibration import fit_calibration
-from spoofscope.selection.operating_points import eer, min_dcf
-from spoofscope.settings import DEFAULT_BAND
+from spoofscope.inputs import FeatureSource, Inputs, check_features, detector_inputs
+from spoofscope.objectives.base import DevResult, Objective, Step, Task
 from spoofscope.tables import write_table
 from spoofscope.training.checkpoint import Checkpoints, Progress
 from spoofscope.training.data import (
@@ -53,9 +42,9 @@ from spoofscope.training.data import (
     TrainingItems,
     collate,
     described_rows,
-    epoch_order,
     load_audio_cache,
     load_rows,
+    named,
     plan_steps,
 )
 from spoofscope.training.fit_once import batch_norms, fit_backend, fit_batch_norms, fit_frontend
@@ -65,18 +54,28 @@ from spoofscope.windows import InputPolicy
 
 _LOGGER = logging.getLogger(__name__)
 
-HISTORY_COLUMNS: dict[str, pl.DataType] = {
-    "stage": pl.Int64(),
-    "epoch": pl.Int64(),
-    "step": pl.Int64(),
-    "train_loss": pl.Float64(),
-    "dev_loss": pl.Float64(),
-    "dev_eer": pl.Float64(),
-    "dev_min_dcf": pl.Float64(),
-    "lr": pl.Float64(),
-}
-"""Columns of history.tsv: one row per epoch. Stages and epochs count from 1, epochs and optimiser
-steps through all stages. A back-end fitted in one go has one row, without train_loss."""
+
+def history_columns(measures: Sequence[str]) -> dict[str, pl.DataType]:
+    """Columns of history.tsv, of one row per epoch.
+
+    Stages and epochs count from 1, epochs and optimiser steps through all stages. A back-end fitted
+    in one go has one row, without train_loss.
+
+    Args:
+        measures: names of what the objective measures on the development set.
+    """
+    return {
+        "stage": pl.Int64(),
+        "epoch": pl.Int64(),
+        "step": pl.Int64(),
+        "train_loss": pl.Float64(),
+        **{f"dev_{name}": pl.Float64() for name in measures},
+        "lr": pl.Float64(),
+    }
+
+
+HISTORY_COLUMNS = history_columns(("loss", "eer", "min_dcf"))
+"""Those of a detector's history.tsv."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +83,7 @@ class TrainingJob:
     """Everything that determines a training.
 
     Attributes:
+        objective: what the network is trained for.
         frontend, backend: settings with their key `type`.
         policy: the input policy.
         recipe: see `recipe.resolve_recipe`.
@@ -94,11 +94,10 @@ class TrainingJob:
             They need a front-end that is frozen in all stages.
         augmentation: applied to the training audio on the fly, or None.
         code: digest of the code that trains; a training that other code began is not resumed.
-        aggregation: how the scores of windows become that of a clip, on dev and ever after.
-        abstain: the decision is inconclusive where the calibrated probability is within this of
-            one half.
+        options: of the objective.
     """
 
+    objective: type[Objective]
     frontend: Mapping[str, Any]
     backend: Mapping[str, Any]
     policy: InputPolicy
@@ -111,31 +110,18 @@ class TrainingJob:
     dev_features: FeatureSource | None = None
     augmentation: Augmentation | None = None
     code: str = ""
-    aggregation: Aggregation = field(default_factory=Aggregation)
-    abstain: float = DEFAULT_BAND
-
-
-class DevResult(NamedTuple):
-    """A detector on the development set: mean loss, EER with its threshold, minDCF, and the scores
-    of both classes."""
-
-    loss: float
-    eer: float
-    threshold: float
-    min_dcf: float
-    bonafide: npt.NDArray[np.float64]
-    spoof: npt.NDArray[np.float64]
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def train(job: TrainingJob, out_dir: str | Path, work_dir: str | Path) -> None:
-    """Train a detector and save it, with its `history.tsv`, as the folder `out_dir`.
+    """Train a network and save it, with its `history.tsv`, as the folder `out_dir`.
 
     With `recipe.processes` above 1 this is the work of one of them: all call it with the same
     arguments, see `processes.train_in_processes`.
 
     Args:
         job: what to train.
-        out_dir: the detector's folder; it appears when the training is complete.
+        out_dir: the network's folder; it appears when the training is complete.
         work_dir: for the resume file, which is deleted at the end, and the TensorBoard log. A
             training that was killed goes on from what it finds there.
 
@@ -156,7 +142,7 @@ def train(job: TrainingJob, out_dir: str | Path, work_dir: str | Path) -> None:
         history = training.run()
         if accelerator.is_main_process:
             with atomic_folder(out_dir) as temporary:
-                training.detector.write_into(temporary)
+                training.objective.write_into(temporary)
                 write_table(temporary / "history.tsv", history)
             training.checkpoints.remove(len(job.recipe.stages))
         accelerator.wait_for_everyone()
@@ -205,35 +191,6 @@ def _reproducible(device: str) -> Iterator[None]:
         torch.use_deterministic_algorithms(before, warn_only=only_warn)
 
 
-def detection_loss(
-    logits: Tensor,
-    is_bonafide: Tensor,
-    outputs: tuple[str, ...],
-    weights: Mapping[str, float],
-    total: float | None = None,
-) -> Tensor:
-    """Weighted mean of the cross-entropy between logits and labels, a scalar.
-
-    Args:
-        logits: (B, n_outputs); with one output it is the logit of bona fide.
-        is_bonafide: (B,) bool.
-        outputs: names of the logits.
-        weights: label to weight.
-        total: what the sum of the weighted losses is divided by, by default the sum of the batch's
-            weights. The batches of one optimiser step, whichever process has them, share theirs:
-            how a step is cut changes nothing then.
-    """
-    if len(outputs) == 1:
-        losses = nn.functional.binary_cross_entropy_with_logits(
-            logits[:, 0], is_bonafide.to(logits.dtype), reduction="none"
-        )
-    else:
-        target = torch.where(is_bonafide, outputs.index("bonafide"), outputs.index("spoof"))
-        losses = nn.functional.cross_entropy(logits, target, reduction="none")
-    weight = torch.where(is_bonafide, weights["bonafide"], weights["spoof"]).to(logits.dtype)
-    return (losses * weight).sum() / (weight.sum() if total is None else total)
-
-
 def _synchronise_batch_norm(module: nn.Module) -> None:
     """Let batch normalisation see the batches of all processes; PyTorch can do that on GPUs."""
     for name, child in module.named_children():
@@ -252,25 +209,39 @@ class _Training:
         self.job, self.recipe, self.accelerator = job, job.recipe, accelerator
         self.work_dir = work_dir
         torch.manual_seed(seed_of("weights", job.seed))
-        self.detector = Detector(job.frontend, job.backend, job.policy, aggregation=job.aggregation)
-        self.train_rows = load_rows(job.train, "training")
-        self.dev_rows = load_rows(job.dev, "development")
+        self.objective = job.objective(
+            Task(
+                frontend=job.frontend,
+                backend=job.backend,
+                policy=job.policy,
+                train=load_rows(job.train, "training"),
+                dev=load_rows(job.dev, "development"),
+                train_from=named(job.train),
+                dev_from=named(job.dev),
+                class_weights=job.recipe.class_weights,
+                seed=job.seed,
+                options=job.options,
+            ),
+        )
+        self.network = self.objective.network
+        self.train_rows, self.dev_rows = self.objective.train, self.objective.dev
         self._check()
-        self.weights = self._class_weights()
+        self.select_by = self.objective.select_by or self.recipe.select_by
         trained_on = [source.describe() for source in job.train]
-        settings = {
+        self.settings = {
             "trained_on": trained_on,
             "dev": [source.describe() for source in job.dev],
             "recipe": self.recipe.to_dict(),
             "mixed_precision": accelerator.mixed_precision,
             "seed": job.seed,
+            "spoofscope": spoofscope.__version__,
         }
         identity = {
-            **settings,
-            "frontend": self.detector.frontend.config,
-            "backend": [self.detector.backend.name, self.detector.backend.config],
-            "input": self.detector.policy.to_dict(),
-            "aggregate": job.aggregation.to_dict(),
+            **self.settings,
+            "frontend": self.network.frontend.config,
+            "backend": [self.network.backend.name, self.network.backend.config],
+            "input": self.network.policy.to_dict(),
+            "objective": [job.objective.name, dict(job.options)],
             "cached": [job.train_features is not None, job.dev_features is not None],
             "augmentation": None
             if job.augmentation is None
@@ -282,94 +253,58 @@ class _Training:
             "versions": [spoofscope.__version__, torch.__version__, job.code],
         }
         self.checkpoints = Checkpoints(work_dir, hash8(identity))
-        self.detector.meta.update(settings)
-        self.detector.meta["spoofscope"] = spoofscope.__version__
-        self.detector.to(accelerator.device)
+        self.network.to(accelerator.device)
         if accelerator.num_processes > 1 and job.device == "cuda":
-            _synchronise_batch_norm(self.detector)
+            _synchronise_batch_norm(self.network)
 
     def _check(self) -> None:
-        job, detector = self.job, self.detector
-        needed = "bce" if len(detector.outputs) == 1 else "cross_entropy"
-        if self.recipe.loss not in (None, needed):
-            raise ConfigError(
-                f"recipe: loss {self.recipe.loss} does not fit back-end {detector.backend.name} "
-                f"with {len(detector.outputs)} logits, which needs {needed}"
-            )
+        job, network = self.job, self.network
+        self.objective.check(self.recipe)
         for features in (job.train_features, job.dev_features):
             if features is not None:
-                check_features(features, detector.frontend, detector.policy)
-                if not detector.frontend.frozen:
+                check_features(features, network.frontend, network.policy)
+                if not network.frontend.frozen:
                     raise TrainingError("cached features do not fit a front-end that is trained")
         if job.train_features is not None and job.augmentation is not None:
             raise TrainingError("augmentation on the fly needs audio, not cached features")
-        if detector.backend.fitted_once and job.augmentation is not None:
+        if network.backend.fitted_once and job.augmentation is not None:
             raise TrainingError(
-                f"back-end {detector.backend.name} is fitted in one go, without augmentation on "
+                f"back-end {network.backend.name} is fitted in one go, without augmentation on "
                 "the fly: train it on an augmented copy instead of a chain"
             )
-        if self.recipe.recalibrate_norms and not batch_norms(detector):
+        if self.recipe.recalibrate_norms and not batch_norms(network):
             raise ConfigError(
-                f"recipe: recalibrate_norms: back-end {detector.backend.name} has no batch norm"
+                f"recipe: recalibrate_norms: back-end {network.backend.name} has no batch norm"
             )
-        if detector.backend.fitted_once and self.recipe.processes > 1:
+        if network.backend.fitted_once and self.recipe.processes > 1:
             raise ConfigError(
-                f"recipe: back-end {detector.backend.name} is fitted in one go, by one process"
+                f"recipe: back-end {network.backend.name} is fitted in one go, by one process"
             )
-
-    def _class_weights(self) -> dict[str, float]:
-        if isinstance(self.recipe.class_weights, dict):
-            return self.recipe.class_weights
-        if self.recipe.class_weights == "none":
-            return {"bonafide": 1.0, "spoof": 1.0}
-        labels = self.train_rows["label"]
-        return {
-            label: labels.len() / (2 * int((labels == label).sum()))
-            for label in ("bonafide", "spoof")
-        }
 
     def run(self) -> pl.DataFrame:
         """Train, leave the best weights in the detector, and return the history."""
         self._cache_audio()
-        if self.detector.backend.fitted_once:
-            fit_frontend(self.detector, self._train_inputs())
-            column = self.detector.backend.fitted_to
-            labels = dict(self.train_rows.select("utt_id", column).iter_rows())
-            fit_backend(self.detector, self._train_inputs(), labels, self.job.seed)
+        if self.network.backend.fitted_once:
+            fit_frontend(self.network, self._train_inputs())
+            labels = self.objective.fitted_labels
+            fit_backend(self.network, self._train_inputs(), labels, self.job.seed)
             result = self.evaluate()
-            history = [[1, 1, 0, None, result.loss, result.eer, result.min_dcf, 0.0]]
+            history = [[1, 1, 0, None, *result.measures.values(), 0.0]]
         else:
             history = self._gradient_training()
             if self.recipe.recalibrate_norms:
                 self._recalibrate_norms()
             result = self.evaluate()
-        self.detector.meta["threshold"] = result.threshold
-        self.detector.meta["dev_eer"] = result.eer
-        self._calibrate(result)
+        self.objective.conclude(result, self.settings)
         self._learn_likeness()
-        return pl.DataFrame(history, schema=HISTORY_COLUMNS, orient="row")
+        columns = history_columns(self.objective.measures)
+        return pl.DataFrame(history, schema=columns, orient="row")
 
     def _recalibrate_norms(self) -> None:
-        is_bonafide = (self.train_rows["label"] == "bonafide").to_numpy()
-        rows = self.train_rows[epoch_order(is_bonafide, "shuffle", self.job.seed, 0).tolist()]
+        order = self.objective.order("shuffle", self.job.seed, 0)
+        rows = self.train_rows[order.tolist()]
         inputs = self._inputs(rows, self.train_clips, self.job.train_features)
-        fit_batch_norms(self.detector, inputs, self.recipe.stages[-1].batch_size)
-
-    def _calibrate(self, result: DevResult) -> None:
-        calibration = fit_calibration(result.bonafide, result.spoof)
-        if calibration["scale"] > 0:
-            speakers = self.dev_rows["speaker"]
-            n_speakers = None if (speakers == "-").any() else speakers.n_unique()
-            self.detector.calibrate(
-                {**calibration, "band": self.job.abstain, "n_speakers": n_speakers}
-            )
-        else:
-            # A negative scale would turn the scores round, and hide that they are wrong.
-            _LOGGER.warning(
-                "on the development set spoof scores higher than bona fide (EER %.1f %%): the "
-                "detector stays uncalibrated",
-                100 * result.eer,
-            )
+        fit_batch_norms(self.network, inputs, self.recipe.stages[-1].batch_size)
 
     def _learn_likeness(self) -> None:
         """Let the detector keep what its training recordings are like (see `likeness`)."""
@@ -378,12 +313,12 @@ class _Training:
         def recordings() -> Iterator[tuple[Samples, str]]:
             for utt_id, path, speaker in rows.select("utt_id", "path", "speaker").iter_rows():
                 clip = self.train_clips.get(utt_id)
-                yield self.detector.policy.read(path) if clip is None else clip, speaker
+                yield self.network.policy.read(path) if clip is None else clip, speaker
 
-        self.detector.learn_likeness(recordings())
+        self.network.learn_likeness(recordings())
 
     def _cache_audio(self) -> None:
-        limit, policy = self.recipe.cache_audio_mb, self.detector.policy
+        limit, policy = self.recipe.cache_audio_mb, self.network.policy
         threads = self.recipe.num_workers
         self.train_clips: Mapping[str, Samples] = {}
         self.dev_clips: Mapping[str, Samples] = {}
@@ -398,9 +333,9 @@ class _Training:
     ) -> Iterator[Inputs]:
         if clips:
             for utt_id in rows["utt_id"]:
-                yield utt_id, list(self.detector.policy.windows(clips[utt_id]).values)
+                yield utt_id, list(self.network.policy.windows(clips[utt_id]).values)
         else:
-            yield from detector_inputs(rows, self.detector.policy, features)
+            yield from detector_inputs(rows, self.network.policy, features)
 
     def _train_inputs(self) -> Iterator[Inputs]:
         return self._inputs(self.train_rows, self.train_clips, self.job.train_features)
@@ -409,10 +344,10 @@ class _Training:
         resumed = self.checkpoints.load()
         if resumed is None:
             progress = Progress()
-            fit_frontend(self.detector, self._train_inputs())
+            fit_frontend(self.network, self._train_inputs())
         else:
             progress = resumed["progress"]
-            self.detector.load_stored_state(resumed["detector"], "the resume file")
+            self.network.load_stored_state(resumed["network"], "the resume file")
         writer = None
         if self.accelerator.is_main_process:
             writer = SummaryWriter(
@@ -420,9 +355,10 @@ class _Training:
             )
         items = TrainingItems(
             self.train_rows,
-            self.detector.policy,
+            self.network.policy,
             self.recipe.train_crop,
             self.job.seed,
+            targets=self.objective.targets,
             features=self.job.train_features,
             clips=self.train_clips,
             augmentation=self.job.augmentation,
@@ -433,20 +369,21 @@ class _Training:
             resumed = None
         if writer is not None:
             writer.close()
-        self.checkpoints.load_best(progress.stage - 1, self.detector)
-        self.detector.frontend.unfreeze()
+        self.checkpoints.load_best(progress.stage - 1, self.network)
+        self.network.frontend.unfreeze()
         return progress.history
 
     def evaluate(self) -> DevResult:
-        """Score the development set; every process takes its share.
+        """Judge the development set; every process takes its share.
 
         Raises:
-            DetectorError: a logit is not finite.
+            DetectorError: an output is not finite.
         """
         process, n_processes = self.accelerator.process_index, self.accelerator.num_processes
-        rows = self.dev_rows.gather_every(n_processes, process)
         batch_size = self.recipe.stages[-1].batch_size
-        results: list[tuple[str, list[float], float]] = []
+        self.objective.refit(self._train_inputs, batch_size)
+        rows = self.dev_rows.gather_every(n_processes, process)
+        results: list[tuple[str, list[float]]] = []
         group: list[Inputs] = []
         for utterance in self._inputs(rows, self.dev_clips, self.job.dev_features):
             group.append(utterance)
@@ -456,38 +393,19 @@ class _Training:
         results += self._judge(group, batch_size)
         if n_processes > 1:
             results = gather_object(results)
-        by_id = {utt_id: (logits, score) for utt_id, logits, score in results}
-        ordered = [by_id[utt_id] for utt_id in self.dev_rows["utt_id"]]
-        logits = np.array([logits for logits, _ in ordered], dtype=np.float32)
-        return self._dev_result(logits, np.array([score for _, score in ordered]))
+        by_id = dict(results)
+        return self.objective.dev_result(np.array([by_id[utt] for utt in self.dev_rows["utt_id"]]))
 
-    def _judge(self, group: list[Inputs], batch_size: int) -> list[tuple[str, list[float], float]]:
-        """Mean logits over windows, for the loss, and the score of each utterance."""
+    def _judge(self, group: list[Inputs], batch_size: int) -> list[tuple[str, list[float]]]:
+        """What the objective keeps of each utterance."""
         windows = [window for _, inputs in group for window in inputs]
         names = [utt_id for utt_id, inputs in group for _ in inputs]
-        logits = self.detector.logits(windows, batch_size, names)
-        scores = self.detector.scores_of(logits)
+        outputs = self.network.logits(windows, batch_size, names)
         results, start = [], 0
         for utt_id, inputs in group:
-            part = slice(start, start + len(inputs))
-            mean = logits[part].mean(axis=0, dtype=np.float64).tolist()
-            score = aggregate_windows(scores[part], self.detector.aggregation)
-            results.append((utt_id, mean, score))
-            start = part.stop
+            results.append((utt_id, self.objective.clip(outputs[start : start + len(inputs)])))
+            start += len(inputs)
         return results
-
-    def _dev_result(self, logits: Logits, scores: npt.NDArray[np.float64]) -> DevResult:
-        is_bonafide = (self.dev_rows["label"] == "bonafide").to_numpy()
-        loss = detection_loss(
-            torch.from_numpy(logits),
-            torch.from_numpy(is_bonafide),
-            self.detector.outputs,
-            self.weights,
-        )
-        bonafide, spoof = scores[is_bonafide], scores[~is_bonafide]
-        rate = eer(bonafide, spoof)
-        cost = min_dcf(bonafide, spoof)
-        return DevResult(float(loss), rate.value, rate.threshold, cost, bonafide, spoof)
 
 
 class _StageRun:
@@ -501,16 +419,16 @@ class _StageRun:
         writer: SummaryWriter | None,
     ) -> None:
         self.training, self.items, self.progress, self.writer = training, items, progress, writer
-        self.detector, self.accelerator = training.detector, training.accelerator
+        self.network, self.accelerator = training.network, training.accelerator
         self.stage: Stage = training.recipe.stages[progress.stage]
-        frontend = self.detector.frontend
+        frontend = self.network.frontend
         if self.stage.freeze_frontend:
             frontend.freeze()
         else:
             frontend.unfreeze()
         # What is wrapped for training: without the front-end, its features are computed outside.
-        trained: nn.Module = self.detector.backend if frontend.frozen else self.detector
-        groups = [(list(self.detector.backend.parameters()), self.stage.lr)]
+        trained: nn.Module = self.network.backend if frontend.frozen else self.network
+        groups = [(list(self.network.backend.parameters()), self.stage.lr)]
         if not frontend.frozen:
             tuned = [p for p in frontend.parameters() if p.requires_grad]
             groups.append((tuned, self.stage.lr_frontend))
@@ -526,9 +444,6 @@ class _StageRun:
                 find_unused_parameters=self._has_unused(trained)
             )
         self.model, self.optimizer = self.accelerator.prepare(trained, optimizer)
-        self.is_bonafide = (training.train_rows["label"] == "bonafide").to_numpy()
-        weights = training.weights
-        self.row_weights = np.where(self.is_bonafide, weights["bonafide"], weights["spoof"])
         self.last_checkpoint = time.monotonic()
 
     def _has_unused(self, trained: nn.Module) -> bool:
@@ -538,10 +453,9 @@ class _StageRun:
         that costs time.
         """
         batch = collate([self.items[0]])
-        device = self.accelerator.device
-        self.detector.eval()
-        logits = self._forward(trained, batch.values.to(device), batch.lengths.to(device))
-        self.accelerator.backward(logits.sum())
+        self.network.eval()
+        outputs = self._outputs(trained, self._given(batch))
+        self.accelerator.backward(outputs.sum())
         parameters = [p for p in trained.parameters() if p.requires_grad]
         unused = any(parameter.grad is None for parameter in parameters)
         trained.zero_grad()
@@ -555,9 +469,9 @@ class _StageRun:
             if self.accelerator.scaler is not None:
                 self.accelerator.scaler.load_state_dict(optimizer_state["scaler"])
         elif progress.stage > 0:
-            training.checkpoints.load_best(progress.stage - 1, self.detector)
+            training.checkpoints.load_best(progress.stage - 1, self.network)
         while not self._done():
-            with masked_in_training(self.detector.backend, training.recipe.spec_augment):
+            with masked_in_training(self.network.backend, training.recipe.spec_augment):
                 self._epoch()
             self._evaluate()
             progress.stage_epochs += 1
@@ -583,7 +497,7 @@ class _StageRun:
         job, progress, stage = self.training.job, self.progress, self.stage
         epoch = progress.epochs + 1
         self.items.epoch = epoch
-        order = epoch_order(self.is_bonafide, self.training.recipe.sampler, job.seed, epoch)
+        order = self.training.objective.order(self.training.recipe.sampler, job.seed, epoch)
         steps = plan_steps(
             order,
             stage.batch_size,
@@ -600,7 +514,7 @@ class _StageRun:
             pin_memory=self.accelerator.device.type == "cuda",
         )
         batches = iter(loader)
-        self.detector.train()
+        self.network.train()
         for step in remaining:
             torch.manual_seed(
                 seed_of("step", job.seed, epoch, progress.step, self.accelerator.process_index)
@@ -641,32 +555,32 @@ class _StageRun:
         n_processes, step = self.accelerator.num_processes, self.progress.step
         size = n_processes * sum(len(batch) for batch in steps[step])
         rows = order[step * size : (step + 1) * size]
-        return float(self.row_weights[rows].sum()) / n_processes
+        return float(self.training.objective.weights[rows].sum()) / n_processes
 
-    def _forward(self, model: nn.Module, values: Tensor, lengths: Tensor) -> Tensor:
-        """Logits of waveforms or raw features, from the detector or, if all else is frozen, its
-        back-end."""
-        if self.detector.frontend.frozen:
+    def _given(self, batch: Batch) -> Step:
+        """What the trained module is given: waveforms or, if the front-end is frozen, features."""
+        device = self.accelerator.device
+        values, lengths = batch.values.to(device), batch.lengths.to(device)
+        if self.network.frontend.frozen:
             with torch.no_grad(), self.accelerator.autocast():
                 values, lengths = self._features(values, lengths)
             values = values.float()
+        return Step(values, lengths, batch.targets.to(device))
+
+    def _outputs(self, model: nn.Module, step: Step) -> Tensor:
+        """What the network or, if all else is frozen, its back-end gives."""
         with self.accelerator.autocast():
-            logits: Tensor = model(values, lengths)
-        return logits.float()
+            outputs: Tensor = model(step.values, step.lengths)
+        return outputs.float()
 
     def _backward(self, batch: Batch, total: float, epoch: int) -> float:
         """Add the gradients of one of a step's batches; its part of the loss.
 
         The losses are divided by `total`, see `_total_weight`.
         """
-        device = self.accelerator.device
-        loss = detection_loss(
-            self._forward(self.model, batch.values.to(device), batch.lengths.to(device)),
-            batch.is_bonafide.to(device),
-            self.detector.outputs,
-            self.training.weights,
-            total,
-        )
+        objective = self.training.objective
+        step = objective.prepare(self._given(batch))
+        loss = objective.loss(self._outputs(self.model, step), step.targets, total)
         value = loss.item()
         if not np.isfinite(value):
             raise TrainingError(
@@ -679,9 +593,9 @@ class _StageRun:
 
     def _features(self, values: Tensor, lengths: Tensor) -> Features:
         if values.ndim == 2:
-            features: Features = self.detector.frontend(values, lengths)
+            features: Features = self.network.frontend(values, lengths)
             return features
-        return self.detector.frontend.normalise(Features(values, lengths))
+        return self.network.frontend.normalise(Features(values, lengths))
 
     def _evaluate(self) -> None:
         """Evaluate on dev, keep the weights if they are the best, and write the history."""
@@ -689,7 +603,7 @@ class _StageRun:
         if self.accelerator.num_processes > 1:
             # The last step's statistics of batch normalisation are still each process' own; those
             # of the main process are kept.
-            for buffer in self.detector.buffers():
+            for buffer in self.network.buffers():
                 torch.distributed.broadcast(buffer, src=0)
         try:
             result = training.evaluate()
@@ -698,44 +612,32 @@ class _StageRun:
                 f"after epoch {progress.epochs + 1}, step {progress.steps}: {error}; lower the "
                 "learning rate or clip gradients"
             ) from error
-        # Small development sets give the same EER epoch after epoch: then the loss decides.
-        value = [float(getattr(result, training.recipe.select_by)), result.loss]
+        # Small development sets give the same rate epoch after epoch: then the loss decides.
+        select_by, measures = training.select_by, result.measures
+        value = [measures[select_by], measures["loss"]]
         if progress.best is None or value < progress.best:
             progress.best, progress.epochs_without_gain = value, 0
             if self.accelerator.is_main_process:
-                training.checkpoints.save_best(progress.stage, self.detector)
+                training.checkpoints.save_best(progress.stage, self.network)
         else:
             progress.epochs_without_gain += 1
         train_loss = progress.loss_sum / progress.step
         lr = float(self.optimizer.param_groups[0]["lr"])
-        progress.history.append(
-            [
-                progress.stage + 1,
-                progress.epochs + 1,
-                progress.steps,
-                train_loss,
-                result.loss,
-                result.eer,
-                result.min_dcf,
-                lr,
-            ]
-        )
+        position = [progress.stage + 1, progress.epochs + 1, progress.steps]
+        progress.history.append([*position, train_loss, *measures.values(), lr])
         _LOGGER.info(
-            "stage %d, epoch %d of %d: train loss %.4f, dev loss %.4f, dev EER %.2f %%, "
-            "minDCF %.4f (best %s so far %.4f)",
+            "stage %d, epoch %d of %d: train loss %.4f, %s (best %s so far %.4f)",
             progress.stage + 1,
             progress.stage_epochs + 1,
             self.stage.epochs,
             train_loss,
-            result.loss,
-            100 * result.eer,
-            result.min_dcf,
-            training.recipe.select_by,
+            ", ".join(f"dev {name} {measure:.4f}" for name, measure in measures.items()),
+            select_by,
             progress.best[0],
         )
         if self.writer is not None:
-            for name in ("loss", "eer", "min_dcf"):
-                self.writer.add_scalar(f"dev/{name}", getattr(result, name), progress.steps)
+            for name, measure in measures.items():
+                self.writer.add_scalar(f"dev/{name}", measure, progress.steps)
 
     def _checkpoint(self) -> None:
         scaler = self.accelerator.scaler
@@ -744,5 +646,5 @@ class _StageRun:
                 "optimizer": self.optimizer.state_dict(),
                 "scaler": None if scaler is None else scaler.state_dict(),
             }
-            self.training.checkpoints.save(self.progress, self.detector, state)
+            self.training.checkpoints.save(self.progress, self.network, state)
         self.last_checkpoint = time.monotonic()
