@@ -683,6 +683,7 @@ SCRIPT = """
 import json, sys
 from pathlib import Path
 from spoofscope.windows import InputPolicy
+from spoofscope.objectives.detection import Detection
 from spoofscope.training.data import Source
 from spoofscope.training.loop import TrainingJob, train
 from spoofscope.training.recipe import resolve_recipe
@@ -691,7 +692,7 @@ if __name__ == "__main__":
     manifest, out, work, recipe, backend = sys.argv[1:]
     train(
         TrainingJob(
-            objective=Detection,
+            Detection,
             {"type": "lfcc", "normalise": "global"}, {"type": backend}, InputPolicy(length=4000),
             resolve_recipe(json.loads(recipe)),
             [Source(Path(manifest), "train")], [Source(Path(manifest), "dev")], 1,

@@ -160,6 +160,11 @@ def same_files(a: Path, b: Path) -> bool:
     )
 
 
+def finished_epochs(work: Path) -> int:
+    resume = work / "resume.pt"
+    return int(torch.load(resume)["progress"]["epochs"]) if resume.exists() else 0
+
+
 def test_kill_9_ends_all_processes_and_the_rerun_resumes(
     tmp_path: Path, manifest: Path, trained: Path
 ) -> None:
@@ -169,7 +174,7 @@ def test_kill_9_ends_all_processes_and_the_rerun_resumes(
     code = "import pickle, sys; from spoofscope.training.processes import train_in_processes; "
     code += "train_in_processes(*pickle.load(open(sys.argv[1], 'rb')))"
     parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "job")])
-    while not (work / "best-0.safetensors").exists():
+    while finished_epochs(work) == 0:
         assert parent.poll() is None
         time.sleep(0.01)
     workers = psutil.Process(parent.pid).children()
@@ -179,8 +184,7 @@ def test_kill_9_ends_all_processes_and_the_rerun_resumes(
     _, alive = psutil.wait_procs(workers, timeout=30)
     assert alive == []
     assert not out.exists()
-    epochs = torch.load(work / "resume.pt")["progress"]["epochs"]
-    assert 1 <= epochs < KILLED["epochs"]
+    assert finished_epochs(work) < KILLED["epochs"]
 
     train_in_processes(job, out, work)
     assert same_files(out, trained / "undisturbed")
