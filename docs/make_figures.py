@@ -18,14 +18,14 @@ from spoofscope.study.reading import read_config  # noqa: E402
 PAGE = """\
 # Figures and tables
 
-Made by `.venv/bin/python docs/make_figures.py > docs/figures.md` from the records in
-`src/spoofscope/figures/` and `src/spoofscope/summaries/`; a test compares it with them. How to add
-one: [adding_a_figure.md](adding_a_figure.md).
+`.venv/bin/python docs/make_figures.py > docs/figures.md` makes this page from the records in
+`src/spoofscope/figures/` and `src/spoofscope/summaries/`; a test compares the page with them.
+[adding_a_figure.md](adding_a_figure.md) explains how to add a figure.
 
-Each is a target of its own, such as `snakemake --profile profiles/local figure_det_curves`. A
-figure is three files, `results/{study}/figures/{name}.pdf`, `.png`, and `.tsv` with the plotted
-numbers; a table is `results/{study}/tables/{name}.tsv`. Of every grid `NAME` there are a figure and
-a table `grid_NAME`, which are targets by their path, or together: `grids`.
+Each figure and table is a target, such as `snakemake --profile profiles/local figure_det_curves`. A
+figure is three files: `results/{study}/figures/{name}.pdf`, `.png`, and `.tsv` with the plotted
+numbers. A table is `results/{study}/tables/{name}.tsv`. Every grid `NAME` has a figure and a table
+`grid_NAME`, which are targets by their path; the target `grids` makes all of them.
 
 """
 
@@ -40,7 +40,7 @@ def section(heading: str, kind: str, exhibits: Exhibits) -> str:
         entries.append(f"### `{target}`: {record.shows}\n")
         entries.append(wrapped(f"**{record.title}{end}** {record.caption}"))
         if absent:
-            entries.append(wrapped(f"A study has none where {absent}."))
+            entries.append(wrapped(f"A study has none if {absent}."))
     return "\n".join(entries)
 
 

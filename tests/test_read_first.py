@@ -102,7 +102,8 @@ def test_detectors_at_chance():
     rows = [row("a", eer=0.4, low=0.3, high=0.52), row("b"), row("c", "dev", high=0.6)]
     (point,) = found(headline=rows)
     assert (
-        "not shown to be better than chance, an EER of 50 %: a (40.0 %, 30 to 52 %)." in point.text
+        "these detectors are not shown to be better than chance, an EER of 50 %: "
+        "a (40.0 %, 30 to 52 %)." in point.text
     )
     assert [point.concerns(each) for each in rows] == [True, False, False]
 
@@ -119,7 +120,7 @@ def test_significance_out_of_reach(p, n):
     points = found(comparisons=compared(p))
     assert len(points) == n
     if n:
-        assert "none can be significant: 1 pair, 6 speakers" in points[0].text
+        assert "no difference can be significant: 1 pair, 6 speakers" in points[0].text
     agreement = [
         {"generator": "bonafide", "whole": {"p_smallest": None}},
         *({"generator": name, "whole": {"p_smallest": p}} for name in "ab" if p is not None),
@@ -154,9 +155,9 @@ def test_intervals_from_few_or_unknown_speakers():
     assert not few.concerns(row(split="dev"))
     unknown = {"c": manifest().with_columns(speaker=pl.lit("-"))}
     (alone,) = found(manifests=unknown)
-    assert "take every clip for independent, because its speakers are not known" in alone.text
+    assert "treat every clip as independent, because its speakers are not known" in alone.text
     (asked,) = found(cluster="none")
-    assert "because the study asks for it" in asked.text
+    assert "because the study file says so" in asked.text
     # A column was asked for that says nothing: nobody asked for single clips.
     (dashes,) = found(manifests=unknown, cluster="speaker")
     assert dashes.text == alone.text
@@ -171,11 +172,11 @@ def test_intervals_from_few_or_unknown_speakers():
 def test_a_single_speaker_of_a_class():
     (single,) = found(manifests={"c": manifest(spoof_speakers=1)})
     assert single.text == (
-        "On c, eval, there is a single speaker of spoofed speech: what is counted on that class "
-        "has no interval, and says nothing about another speaker."
+        "On c, eval, there is a single speaker of spoofed speech: a rate of that class has no "
+        "interval, and says nothing about another speaker."
     )
     (nobody,) = found(manifests={"c": manifest(speakers=1, spoof_speakers=1)})
-    assert "because all of them are of one speaker" in nobody.text
+    assert "because all clips are of one speaker" in nobody.text
     # A split without an interval has its reason, whichever it is; few are told of eval alone.
     alone = manifest().with_columns(
         speaker=pl.when(split="dev", label="bonafide").then(pl.lit("d")).otherwise("speaker")
@@ -200,8 +201,11 @@ def test_a_leaking_cue_is_a_sentence():
         )
     }
     cue, leak = found(audits=audits)
-    assert "eval: the leading silence alone tells the spoofs of A from bona fide speech" in cue.text
-    assert "most of all those of A: AUC 0.02, median 0.1 s of 9, 0.3 s of 8." in cue.text
+    assert (
+        "eval: the leading silence alone separates the spoofs of A from bona fide speech"
+        in cue.text
+    )
+    assert "with the largest effect for A: AUC 0.02, median 0.1 s of 9, 0.3 s of 8." in cue.text
     assert "1 more such cues" in cue.text
     assert cue.link == "../audits/c.html"
     assert cue.concerns(row(split="dev"))

@@ -2,7 +2,7 @@
 
 
 rule measure_artefacts_shard:
-    """Measure the utterances of one shard, where a split is cut into several."""
+    """Measure the utterances of one shard, if a split is cut into several."""
     input:
         unpack(PLAN.artefacts.measure_artefacts_shard.inputs),
     output:
@@ -42,7 +42,7 @@ rule measure_artefacts:
 
 
 rule rate_artefacts:
-    """How well each measure alone separates bona fide from spoof, pooled and per attack."""
+    """Rate how well each measure alone separates bona fide from spoof, pooled and per attack."""
     input:
         unpack(PLAN.artefacts.rate_artefacts.inputs),
     output:

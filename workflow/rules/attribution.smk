@@ -2,7 +2,7 @@
 
 
 rule centroid:
-    """Mean bona fide features of the training data: the baseline of Integrated Gradients."""
+    """Average the bona fide features of the training data: the baseline of attribution."""
     input:
         unpack(PLAN.attribution.centroid.inputs),
     output:
@@ -23,7 +23,7 @@ rule centroid:
 
 
 rule explain_shard:
-    """Integrated Gradients of one shard of the clips, where a split is cut into several."""
+    """Compute Integrated Gradients of one shard of the clips, if a split is cut into several."""
     input:
         unpack(PLAN.attribution.explain_shard.inputs),
     output:
@@ -51,7 +51,7 @@ rule explain_shard:
 
 
 rule explain:
-    """Integrated Gradients of the scores, with the completeness error of each clip."""
+    """Compute Integrated Gradients of the scores, with the completeness error of each clip."""
     input:
         unpack(PLAN.attribution.explain.inputs),
     output:
@@ -76,7 +76,7 @@ rule explain:
 
 
 rule localise:
-    """How well attribution finds the segments that are known to be artefacts."""
+    """Measure how well attribution finds the segments of known artefacts."""
     input:
         unpack(PLAN.attribution.localise.inputs),
     output:
@@ -96,7 +96,7 @@ rule localise:
 
 
 rule check_explanations:
-    """How faithful the explanations are: means over clips, with their intervals."""
+    """Measure how faithful the explanations are: means over clips, with their intervals."""
     input:
         unpack(PLAN.attribution.check_explanations.inputs),
     output:
@@ -113,7 +113,7 @@ rule check_explanations:
 
 
 rule average_attributions_shard:
-    """Integrated Gradients of one shard of the windows, where a split is cut into several."""
+    """Compute Integrated Gradients of one shard of the windows, if a split is cut into several."""
     input:
         unpack(PLAN.attribution.average_attributions_shard.inputs),
     output:
@@ -145,7 +145,7 @@ rule average_attributions_shard:
 
 
 rule average_attributions:
-    """Mean Integrated Gradients of many windows, by frequency and time, per class and attack."""
+    """Average Integrated Gradients of many windows, by frequency and time, per class and attack."""
     input:
         unpack(PLAN.attribution.average_attributions.inputs),
     output:

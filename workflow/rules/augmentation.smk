@@ -42,7 +42,7 @@ rule list_noise:
 
 
 rule augment:
-    """Make an augmented copy of a corpus, with a manifest of its own."""
+    """Make an augmented copy of a corpus, with its own manifest."""
     input:
         unpack(PLAN.augmentation.augment.inputs),
     output:

@@ -61,7 +61,7 @@ rule generate_corpus:
 
 
 rule manifest:
-    """One table per corpus: every utterance with its label, attack, split and conditions."""
+    """List every utterance of a corpus with its label, attack, split and conditions."""
     input:
         unpack(PLAN.corpora.manifest.inputs),
     output:
@@ -86,7 +86,7 @@ rule manifest:
 
 
 rule audit_corpus_shard:
-    """Decode and measure the utterances of one shard, where splits are cut into several."""
+    """Decode and measure the utterances of one shard, if splits are cut into several."""
     input:
         unpack(PLAN.corpora.audit_corpus_shard.inputs),
     output:
@@ -108,7 +108,7 @@ rule audit_corpus_shard:
 
 
 rule audit_corpus:
-    """Counts, duplicates, speaker leakage, and how far trivial cues alone separate the classes."""
+    """Check counts, duplicates, speaker leakage, and the class separation of trivial cues."""
     input:
         unpack(PLAN.corpora.audit_corpus.inputs),
     output:

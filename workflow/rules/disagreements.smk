@@ -2,7 +2,7 @@
 
 
 rule find_disagreements:
-    """List and count the clips that one system gets right and another wrong, and export some."""
+    """List and count the clips that one system judges right and another wrong; export some."""
     input:
         unpack(PLAN.disagreements.find_disagreements.inputs),
     output:

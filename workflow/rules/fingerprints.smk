@@ -2,7 +2,7 @@
 
 
 rule measure_fingerprints_shard:
-    """Add the spectra of one shard of the clips, where splits are cut into several."""
+    """Add the spectra of one shard of the clips, if splits are cut into several."""
     input:
         unpack(PLAN.fingerprints.measure_fingerprints_shard.inputs),
     output:
@@ -61,7 +61,7 @@ rule fingerprint_audio:
 
 
 rule nearest_fingerprints:
-    """Name the nearest fingerprint of every clip, and count which sources are taken for which."""
+    """Name the nearest fingerprint of every clip, and count the confusions of sources."""
     input:
         unpack(PLAN.fingerprints.nearest_fingerprints.inputs),
     output:

@@ -2,7 +2,7 @@
 
 
 rule grid_point:
-    """Mean, spread and range over training seeds of one point's error rates."""
+    """Summarise the error rates of one point: mean, spread and range over training seeds."""
     input:
         unpack(PLAN.grids.grid_point.inputs),
     output:

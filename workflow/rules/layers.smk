@@ -19,7 +19,7 @@ rule layer_weights:
 
 
 rule pool_layers:
-    """Mean and standard deviation over time of every layer, for one shard of a split."""
+    """Pool every layer over time (mean and standard deviation), for one shard of a split."""
     input:
         unpack(PLAN.layers.pool_layers.inputs),
     output:

@@ -20,7 +20,7 @@ rule copy_pretrained:
 
 
 rule import_scores:
-    """Take a score file of others into the study: one finite score for every trial of the split."""
+    """Take an external score file into the study: one finite score per trial of the split."""
     input:
         unpack(PLAN.scoring.import_scores.inputs),
     output:

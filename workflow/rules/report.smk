@@ -43,7 +43,7 @@ for NAME in PLAN.tables.records:
 
 
 rule report:
-    """One self-contained page: what was run, on what, every number and figure, and the caveats."""
+    """Write one self-contained page: detectors, data, every number and figure, and the caveats."""
     input:
         unpack(PLAN.report.report.inputs),
     output:

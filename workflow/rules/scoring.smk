@@ -44,7 +44,7 @@ rule gather_scores:
 
 
 rule compute_metrics:
-    """EER, minDCF, actDCF, Cllr and AUC, pooled and per condition, with bootstrap intervals."""
+    """Compute EER, minDCF, actDCF, Cllr and AUC, pooled and per condition, with intervals."""
     input:
         unpack(PLAN.scoring.compute_metrics.inputs),
     output:

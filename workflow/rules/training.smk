@@ -2,7 +2,7 @@
 
 
 rule train:
-    """Train one detector with one seed; resumes where a killed training stopped."""
+    """Train one detector with one seed; continue from the checkpoint of a killed training."""
     input:
         unpack(PLAN.training.train.inputs),
     output:

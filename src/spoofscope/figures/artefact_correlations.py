@@ -14,15 +14,16 @@ from spoofscope.tables import read_table
 
 FIGURE = Figure(
     title="Scores and signal measures",
-    shows="Correlation of signal measures with detector scores, with corrected significance.",
+    shows="Correlation of signal measures with detector scores, with corrected p values.",
     caption=(
         "Spearman correlation of signal measures with detector scores, over all trials and within "
-        "each class; one within a class cannot come from the classes themselves. A star marks what "
-        "stays significant (p < 0.05) after Holm's correction over all tests of a detector; grey "
-        "means that a measure is constant. Where speakers are known they are the unit of the "
-        "tests, whose signs are flipped as wholes; where none can be significant, the figure says "
-        "so. Where detectors were explained, the last map correlates frame-wise evidence for bona "
-        "fide with frame-level measures; its null shifts the evidence along the clip."
+        "each class. A difference between the classes cannot cause a correlation within a class. "
+        "A star marks a correlation that stays significant (p < 0.05) after Holm's correction "
+        "over all tests of a detector; grey means that the measure is constant. If speakers are "
+        "known, the tests flip the signs of whole speakers. If no correlation can be significant, "
+        "the figure says so. For explained detectors, the last map correlates frame-wise evidence "
+        "for bona fide with frame-level measures; its null distribution shifts the evidence along "
+        "the clip."
     ),
     needs="shown_correlations",
     place=510,

@@ -18,12 +18,12 @@ from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure, save
 from spoofscope.tables import read_manifest, read_segments
 
 FIGURE = Figure(
-    title="What the detectors react to",
-    shows="Attribution over waveform and spectrogram for one utterance per attack.",
+    title="Attribution in example clips",
+    shows="Attribution over waveform and spectrogram, for one utterance per attack.",
     caption=(
-        "Integrated Gradients over waveform and spectrogram, one clip per attack and one "
-        "bona fide: the median by the first detector's score. Orange speaks for spoof, blue for "
-        "bona fide; grey bars are segments that are known to be artefacts."
+        "Integrated Gradients over waveform and spectrogram, for one clip per attack and one bona "
+        "fide clip: the clip with the median score of the first detector. Orange is evidence for "
+        "spoof, blue is evidence for bona fide; grey bars mark segments with known artefacts."
     ),
     needs="explanations",
     place=210,

@@ -12,14 +12,14 @@ from spoofscope.exhibits import Figure
 from spoofscope.figures.style import BONAFIDE, SPOOF, line_style, new_figure, save
 
 FIGURE = Figure(
-    title="At which frequencies the detectors listen",
+    title="Frequencies that the detectors use",
     shows="Mean attribution by frequency and time, for bona fide speech, spoofs and both.",
     caption=(
-        "Integrated Gradients, mean over windows that were drawn evenly over the attacks; "
+        "Integrated Gradients, averaged over windows that were drawn evenly over the attacks; "
         "blue is evidence for bona fide, orange for spoof. The three maps of a detector have one "
-        "colour range, symmetric about zero and up to the largest magnitude in any of them (beside "
-        "the bar); values are as computed. Below, sums over time with a band of one standard error "
-        "over windows; in brackets: windows."
+        "colour range, symmetric about zero, up to the largest magnitude in any of them (beside "
+        "the colour bar); values are not scaled. The curves below are sums over time, with a band "
+        "of one standard error over windows; the number of windows is in brackets."
     ),
     needs="mean_attributions",
     place=230,

@@ -15,11 +15,12 @@ from spoofscope.summaries.comparisons import read_comparisons, within_reach
 
 FIGURE = Figure(
     title="Which detectors differ",
-    shows="Differences between systems in pairs, on the same trials, and which are significant.",
+    shows="Paired differences between systems on the same trials, with their significance.",
     caption=(
-        "Every two systems on the same resampled trials, row minus column; blue: the row is "
-        "better. A star marks what stays significant (p < 0.05) after Holm's correction over the "
-        "pairs of a set; no star is no proof of equality."
+        "The figure compares every two systems on the same resampled trials: row minus column; "
+        "blue means that the row is better. A star marks a difference that stays significant (p < "
+        "0.05) after Holm's correction over the pairs of a set; a missing star does not prove "
+        "equality."
     ),
     needs="table_of_comparisons",
     place=160,

@@ -16,10 +16,10 @@ FIGURE = Figure(
     title="Detection error trade-off",
     shows="Detection error trade-off curves of every system on every eval set.",
     caption=(
-        "How many bona fide clips are rejected for how many spoofs accepted, as the threshold "
-        "moves; both axes are normal-deviate. Lower left is better; the diagonal marks equal error "
-        "rates. A curve without errors, or with hardly anything else, lies beyond the axes (0.08 "
-        "to 90 %), and has a star in the legend."
+        "The curves show the share of rejected bona fide clips against the share of accepted "
+        "spoofs, for all thresholds; both axes are normal-deviate. Lower left is better; the "
+        "diagonal marks equal error rates. A curve that lies beyond the axes (0.08 to 90 %), "
+        "because it has almost no errors or almost only errors, has a star in the legend."
     ),
     needs="shown_scores",
     place=110,

@@ -18,16 +18,14 @@ from spoofscope.tables import LABELS, read_table
 
 FIGURE = Figure(
     title="Where two systems disagree",
-    shows=(
-        "Scores of two systems against each other: where they agree, and which clips were exported."
-    ),
+    shows="Scores of two systems against each other, with the exported clips.",
     caption=(
-        "Scores of a system that has to be right over those of one that has to be wrong; dashed "
-        "are their thresholds, chosen on development data. In the corners: how many clips of each "
-        "class, all of them, even where only some are drawn. Rings mark the clips that were "
-        "exported as audio, with their numbers; they are drawn by lot, evenly over the attacks "
-        "and bona fide. McNemar's exact test asks whether the two systems err equally often; clips "
-        "of a speaker count as one where speakers are known."
+        "Scores of the system that has to be right over scores of the system that has to be "
+        "wrong; dashed lines are their thresholds, chosen on development data. The corners give "
+        "the number of clips of each class; they count all clips, even if only some are drawn. "
+        "Rings with numbers mark the clips that were exported as audio, a random sample, evenly "
+        "over the attacks and bona fide. McNemar's exact test asks whether the two systems err "
+        "equally often; clips of a speaker count as one if speakers are known."
     ),
     needs="judged_pairs",
     place=180,

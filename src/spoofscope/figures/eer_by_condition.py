@@ -15,11 +15,11 @@ FIGURE = Figure(
     title="Error rates per condition",
     shows="EER per condition with bootstrap intervals.",
     caption=(
-        "Equal error rate with its 95 % bootstrap interval. An attack is compared with all "
-        "bona fide clips; for other conditions both classes are of that level. In brackets: bona "
-        "fide + spoofed clips. There is no interval where a class has fewer than two speakers (or "
-        "clips, where these are resampled), nor of a macro average over such a level. Intervals "
-        "that overlap are no proof of equality."
+        "Equal error rate with its 95 % bootstrap interval. An attack is compared with all bona "
+        "fide clips; for other conditions both classes are of that level. The numbers of bona "
+        "fide + spoofed clips are in brackets. A level has no interval if a class has fewer than "
+        "two speakers (or clips, if these are resampled); a macro average over such a level has "
+        "none either. Overlapping intervals do not prove equality."
     ),
     needs="shown_metrics",
     place=130,

@@ -12,15 +12,16 @@ from spoofscope.names import ALL_GENERATORS
 from spoofscope.tables import read_table
 
 FIGURE = Figure(
-    title="Differences to bona fide speech",
-    shows="Differences of mean spectra to bona fide speech, and whether halves of the clips agree.",
+    title="Differences from bona fide speech",
+    shows="Differences of mean spectra from bona fide speech, with the agreement of clip halves.",
     caption=(
-        "Natural logarithm of the mean magnitudes of bona fide speech less that of a generator; "
-        "below zero the generator has more. Orange: wavelet packets; grey: root of the mean power "
-        "in frames of 256 samples. First panel: all generators together, each weighing the same. "
-        "In the titles: correlation of the differences made from disjoint halves of the clips, the "
-        "share of permutations of the labels that reach it, corrected for the number of "
-        "generators, and what it cannot be below. Every panel has its own scale."
+        "Natural logarithm of the mean magnitudes of bona fide speech less that of a generator; a "
+        "value below zero means that the generator has more energy. Orange: wavelet packets; "
+        "grey: root of the mean power in frames of 256 samples. The first panel shows all "
+        "generators together, with equal weights. The titles give the correlation of the "
+        "differences from disjoint halves of the clips, the share of permutations of the labels "
+        "that reach this correlation, corrected for the number of generators, and the lower bound "
+        "of this share. Every panel has its own scale."
     ),
     needs="stable_spectra",
     place=420,

@@ -11,12 +11,12 @@ from spoofscope.fingerprints.means import read_fingerprints
 
 FIGURE = Figure(
     title="Fingerprints",
-    shows="Mean spectrum of every generator over that of bona fide speech.",
+    shows="Mean spectrum of every generator over the mean spectrum of bona fide speech.",
     caption=(
         "Mean magnitudes of wavelet packet coefficients by frequency, of every generator (orange) "
-        "over those of the bona fide speech that it is compared to (blue). Where there are more "
-        "bands than points, the line is the mean of a point's bands and the shade reaches from the "
-        "lowest to the highest."
+        "and of the bona fide speech that it is compared with (blue). If there are more bands "
+        "than points, the line is the mean of a point's bands, and the shade reaches from the "
+        "lowest to the highest band."
     ),
     needs="mean_spectra",
     place=410,

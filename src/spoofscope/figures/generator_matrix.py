@@ -21,12 +21,13 @@ from spoofscope.summaries.generator_matrix import read_generator_matrix
 
 FIGURE = Figure(
     title="Trained on one generator, tested on another",
-    shows="EER of every detector on every generator; what it was trained on is framed.",
+    shows="EER of every detector on every generator; frames mark generators in its data.",
     caption=(
-        "Equal error rate (%) of every detector on each generator against bona fide clips, mean "
-        "over training seeds with the standard deviation over them (of the seeds themselves, not "
-        "an estimate for more) and the 95 % interval of the first seed. Frames: what the detector "
-        "knew of the generator. The mean of unseen leaves out what it was trained or selected on."
+        "Equal error rate (%) of every detector on each generator against bona fide clips: mean "
+        "over training seeds, standard deviation over them (of these seeds, not an estimate for "
+        "further seeds) and the 95 % interval of the first seed. Frames show the relation between "
+        "the generator and the detector's data. The mean of unseen leaves out the generators of "
+        "training and model selection."
     ),
     needs="table_of_generators",
     place=150,

@@ -18,11 +18,12 @@ FIGURE = Figure(
     title="Error rates over a grid",
     shows="EER over the axes of a grid: points with their spread, or a heat map.",
     caption=(
-        "Mean equal error rate over training seeds of every point, in the first panel on the data "
-        "that models were selected on. Of one axis, thick bars are one standard deviation, thin "
-        "lines reach from the lowest to the highest seed; of more, all maps have the same colours. "
-        "Marked: the points that were best on their development data; the trials of an evaluation "
-        "choose nothing. All metrics of all points: tables/, and grids/ for each point."
+        "Mean equal error rate over training seeds of every point; the first panel shows it on "
+        "the data of the model selection. With one axis, thick bars are one standard deviation "
+        "and thin lines reach from the lowest to the highest seed; with more axes, all maps have "
+        "the same colours. Marks show the best points on their development data; evaluation "
+        "trials have no part in the choice. All metrics of all points are in tables/, those of a "
+        "single point in grids/."
     ),
     needs="table_of_grid",
     place=610,

@@ -16,13 +16,14 @@ from spoofscope.summaries.inputs import read_metrics
 
 FIGURE = Figure(
     title="Error rate against depth",
-    shows="EER against the number of transformer layers that are kept.",
+    shows="EER against the number of transformer layers that a detector keeps.",
     caption=(
         "Equal error rate of detectors that keep only the lower transformer layers of their "
-        "backbone; the others are deleted, not skipped. Lines: mean over training seeds, bars "
-        "their standard deviation. Small dots and thin lines: single trainings with their 95 % "
-        "bootstrap interval, which says how sure that number is given the trials. The column "
-        "above_deepest of the table is what cutting costs against the deepest detector of a curve."
+        "backbone; the other layers are deleted, not skipped. Lines are means over training "
+        "seeds, bars their standard deviation. Small dots and thin lines are single trainings "
+        "with their 95 % bootstrap interval, which is the uncertainty from the trials. The column "
+        "above_deepest of the table is the cost of cutting layers against the deepest detector of "
+        "a curve."
     ),
     needs="depth_curves",
     place=330,

@@ -15,12 +15,12 @@ FIGURE = Figure(
     title="Error rate against cost",
     shows="EER against measured parameters, latency and memory of SSL detectors.",
     caption=(
-        "Equal error rate (mean over training seeds, bars their standard deviation) over measured "
-        "parameters, latency of a forward pass and peak memory; numbers beside points are "
-        "transformer layers. Filled points, joined by the line, are not dominated: no other "
-        "detector is better in one of both and at least as good in the other. Each detector was "
-        "measured in a process of its own on the same machine, which is named in the figure. Times "
-        "and memory differ a little whenever they are measured."
+        "Equal error rate (mean over training seeds, bars are their standard deviation) over "
+        "measured parameters, latency of a forward pass and peak memory; numbers beside points "
+        "are numbers of transformer layers. Filled points, joined by the line, are not dominated: "
+        "no other detector is better in error rate or cost and at least as good in the other. "
+        "Each detector was measured in its own process on the same machine, which the figure "
+        "names. Times and memory differ slightly between measurements."
     ),
     needs="measured_costs",
     place=360,

@@ -12,12 +12,13 @@ from spoofscope.names import ALL, POOLED
 from spoofscope.summaries.layers import read_probes
 
 FIGURE = Figure(
-    title="What each layer knows, by condition",
+    title="Information in each layer, by condition",
     shows="EER of linear probes per layer and condition, as a heat map.",
     caption=(
-        "Equal error rate of linear probes per layer; colours always run from 0 to 50 %. A dot "
-        "marks the lowest of a row. An attack is compared with all bona fide clips; for "
-        "other conditions both classes are of that level. In brackets: bona fide + spoofed clips."
+        "Equal error rate of linear probes per layer; the colour scale is fixed, from 0 to 50 %. "
+        "A dot marks the lowest rate of a row. An attack is compared with all bona fide clips; "
+        "for other conditions both classes are of that level. The numbers of bona fide + spoofed "
+        "clips are in brackets."
     ),
     needs="probed_layers",
     place=350,

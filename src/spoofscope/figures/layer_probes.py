@@ -10,14 +10,14 @@ from spoofscope.names import POOLED
 from spoofscope.summaries.layers import read_probes
 
 FIGURE = Figure(
-    title="What each layer knows",
+    title="Information in each layer",
     shows="EER of one linear probe per layer.",
     caption=(
-        "Equal error rate of a logistic regression on one layer alone: mean and standard deviation "
-        "over time, standardised on the training utterances, both classes weighing the same. "
-        "Fitted on train, regularised by what is best on dev, tested on eval; shaded: 95 % "
-        "bootstrap interval. The backbone is as it was pre-trained. Unlike a learned mix, a probe "
-        "tells what a layer holds whatever the others hold."
+        "Equal error rate of a logistic regression on one layer alone: mean and standard "
+        "deviation over time, standardised on the training utterances, with equal weights of both "
+        "classes. It is fitted on train, its penalty is chosen on dev, and it is tested on eval; "
+        "the shade is the 95 % bootstrap interval. The backbone is the pre-trained one. Unlike a "
+        "learned mix, a probe measures the information in one layer independently of the others."
     ),
     needs="probed_layers",
     place=340,

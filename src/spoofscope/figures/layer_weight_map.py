@@ -12,15 +12,15 @@ from spoofscope.figures.style import new_figure, save
 from spoofscope.summaries.layers import read_weights
 
 FIGURE = Figure(
-    title="Learned layer weights, detectors side by side",
+    title="Learned layer weights of all detectors",
     shows="Learned weights of the SSL layers, mean over seeds, as a heat map on one scale.",
     caption=(
         "Mean over training seeds of the weights, as log2 of weight times number of layers: 0 "
-        "(white) is the uniform mix from which training starts, 1 is twice as much, -1 half. All "
-        "rows and maps have the same scale, which reaches at least from half to twice the uniform "
-        "weight: a small preference looks small. Detectors that mix no layers have no row. The "
-        "table has raw parameters, softmax weights, weights times gain and effective numbers of "
-        "layers, each with its standard deviation over seeds."
+        "(white) is the uniform mix from which training starts, 1 is twice that weight, -1 half "
+        "of it. All rows and maps have the same scale, which reaches at least from half to twice "
+        "the uniform weight, so a small preference looks small. Detectors that mix no layers have "
+        "no row. The table has raw parameters, softmax weights, weights times gain and effective "
+        "numbers of layers, each with its standard deviation over seeds."
     ),
     needs="layer_mixes",
     place=320,

@@ -15,10 +15,11 @@ FIGURE = Figure(
     caption=(
         "Softmax weight of each hidden state of the backbone. The dotted line is the uniform mix "
         "from which training starts; 'eff.' is the effective number of layers, the exponential of "
-        "the weights' entropy. Where the layers are normed before they are mixed, the dashed line "
-        "is the weight times the learned gain of that norm, scaled to sum 1: what a layer really "
-        "contributes. One line per mix and seed; a detector that reads a single hidden state has "
-        "no weights and no panel. The table has the trained parameters behind the softmax, too."
+        "the weights' entropy. If the layers are normed before the mix, the dashed line is the "
+        "weight times the learned gain of that norm, scaled to sum 1; this is the real "
+        "contribution of a layer. There is one line per mix and seed; a detector that reads a "
+        "single hidden state has no weights and no panel. The table also has the trained "
+        "parameters of the softmax."
     ),
     needs="layer_mixes",
     place=310,

@@ -12,12 +12,12 @@ from spoofscope.tables import read_table
 
 FIGURE = Figure(
     title="Does attribution find the artefacts?",
-    shows="How well each detector's attribution finds the planted segments, per attack.",
+    shows="Agreement of each detector's attribution with the planted segments, per attack.",
     caption=(
-        "Area under the ROC curve of frame-wise spoof evidence against the segments where an "
-        "artefact is known to be; 0.5 is chance. In the pointing game a clip counts when its "
-        "strongest evidence is in such a segment; dotted is the share of frames that are. Attacks "
-        "whose artefact is everywhere are left out: there is nothing to localise."
+        "Area under the ROC curve of frame-wise evidence for spoof against the segments of known "
+        "artefacts; 0.5 is chance. In the pointing game a clip counts if its strongest evidence "
+        "lies in such a segment; the dotted line is the share of frames in such segments. Attacks "
+        "whose artefact covers the whole clip are left out, because it cannot be localised."
     ),
     needs="found_segments",
     place=220,

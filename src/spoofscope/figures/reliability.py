@@ -19,16 +19,20 @@ from spoofscope.tables import LABELS
 
 FIGURE = Figure(
     title="Are the probabilities right?",
-    shows="Whether the probabilities of the systems are right, before and after calibration.",
+    shows=(
+        "Predicted probabilities of the systems against observed frequencies, before and after "
+        "calibration."
+    ),
     caption=(
-        "Of the clips with a predicted probability of bona fide, how many are. On the diagonal "
-        "they are right; below it, the detector trusts clips too much. Raw takes scores for "
-        "log-likelihood ratios, which nobody promises; calibrated is after the calibration fitted "
-        "on the development set, within the bounds that it supports. ECE is the mean distance from "
-        "the diagonal, over bins of equal width, with its 95 % interval below it; that of a few "
-        "clips is too large even where all probabilities are right. Large dots stand for many "
-        "clips, bars are 95 % intervals (at least the exact binomial ones), and below each diagram "
-        "is how many have which probability."
+        "Share of bona fide clips among the clips with a predicted probability of bona fide. On "
+        "the diagonal the probabilities are right; below it, the detector overestimates them. Raw "
+        "takes scores for log-likelihood ratios, which uncalibrated scores need not be; "
+        "calibrated applies the calibration fitted on the development set, within the bounds that "
+        "the set supports. ECE is the mean distance from the diagonal over bins of equal width, "
+        "with its 95 % interval below it; the ECE of a few clips is too large even if all "
+        "probabilities are right. Larger dots stand for more clips, bars are 95 % intervals (at "
+        "least the exact binomial ones), and the histogram below each diagram counts the clips "
+        "per probability."
     ),
     needs="probabilities",
     place=170,

@@ -16,10 +16,10 @@ FIGURE = Figure(
     title="Scores",
     shows="Score distributions of bona fide and spoof, with the decision threshold chosen on dev.",
     caption=(
-        "Distribution of the scores of bona fide clips and of spoofs; higher speaks for bona fide. "
-        "The dashed line is the threshold at the equal error rate of the development set: what "
-        "falls on the wrong side of it is what a user who fixed the threshold beforehand would get "
-        "wrong."
+        "Distribution of the scores of bona fide clips and of spoofs; a higher score means more "
+        "bona fide. The dashed line is the threshold at the equal error rate of the development "
+        "set. Clips on its wrong side are the errors of a user who fixes the threshold "
+        "beforehand."
     ),
     needs="shown_decisions",
     place=120,

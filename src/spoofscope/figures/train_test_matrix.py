@@ -14,11 +14,11 @@ from spoofscope.summaries.inputs import read_metrics
 
 FIGURE = Figure(
     title="Trained on, tested on",
-    shows="EER of every detector, by what it was trained on, on every attack.",
+    shows="EER of every detector, by its training data, on every attack.",
     caption=(
-        "Equal error rate (%) of every detector against every attack, below it the 95 % "
-        "interval. Values above 50 % are real: that attack is ranked as more bona fide than real "
-        "speech."
+        "Equal error rate (%) of every detector against every attack, with the 95 % interval "
+        "below it. Values above 50 % are correct: the detector ranks that attack as more bona "
+        "fide than real speech."
     ),
     needs="shown_metrics",
     place=140,

@@ -217,7 +217,7 @@ class Attribution(Stage):
 
     @rule()
     def localise(self, run: str, seed: int, corpus: str) -> Work:
-        """Hold attributions against known segments."""
+        """Compare attributions with known segments."""
         path = self.layout.attributions(run, seed, f"{corpus}.safetensors")
         return Work(
             inputs={
@@ -312,7 +312,7 @@ class Attribution(Stage):
 
     @target(absent=NO_ATTRIBUTION)
     def attributions(self) -> list[Product]:
-        """What in a clip speaks for which class, and whether that is where the artefacts are."""
+        """Attributions of scores to frames and features, and how well they find known artefacts."""
         if not self.explained:
             return []
         parts = ("safetensors", "regions.tsv", "summary.tsv")

@@ -9,23 +9,23 @@ from spoofscope.plan.materials import Material, material
 from spoofscope.plan.scoring import Scores, names_of, words_of
 from spoofscope.study import Config, Run, Study
 
-NO_SCORES = "nothing is scored (sections `detectors` and `score`)"
+NO_SCORES = "no system is scored (sections `detectors` and `score`)"
 NO_COMPARISONS = (
     "no systems are compared (section `comparisons`), or there are more than a figure can show "
     "(key `comparisons.systems`)"
 )
 NO_RELIABILITY = (
-    "no probabilities are looked at (section `reliability`), or there are more systems than a "
+    "no probabilities are judged (section `reliability`), or there are more systems than a "
     "figure can show (key `reliability.systems`)"
 )
 NO_BREAKDOWNS = (
-    "no conditions are given (section `conditions`), or nothing is scored on an eval split"
+    "no conditions are given (section `conditions`), or no system is scored on an eval split"
 )
 NO_EXPORTS = "no scores are exported (section `exports`)"
 
 
 class Comparisons(Stage):
-    """Tables of runs, error rates, pairs and conditions; scores in a form to hand in."""
+    """Tables of runs, error rates, pairs and conditions; scores in a submission format."""
 
     @staticmethod
     def check(study: Study) -> None:
@@ -151,7 +151,7 @@ class Comparisons(Stage):
 
     @rule(absent=NO_EXPORTS, when=lambda self: "exports" in self.study.config)
     def export_scores(self, system: str, seed: int, corpus: str, split: str) -> Work:
-        """Write scores in a form to hand in."""
+        """Write scores in a submission format."""
         calibrated = self.study.config["exports"]["calibrated"]
         return Work(
             inputs={

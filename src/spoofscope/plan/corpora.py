@@ -186,7 +186,7 @@ class Corpora(Stage):
 
     @rule()
     def audit_corpus(self, corpus: str) -> Work:
-        """Look for what could mislead detectors."""
+        """Find faults of a corpus, and cues that could mislead detectors."""
         return of_all(
             self,
             self._auditing(corpus),
@@ -197,7 +197,7 @@ class Corpora(Stage):
 
     @target()
     def audits(self) -> list[Product]:
-        """One page per corpus: what is wrong with it, or could mislead detectors."""
+        """One page per corpus: its faults, and cues that could mislead detectors."""
         return [
             self.audit_corpus(corpus).product(self.layout.audit(corpus, "tsv"))
             for corpus in self.study.corpora

@@ -10,7 +10,7 @@ from spoofscope.plan.materials import Material, material
 from spoofscope.plan.scoring import Scores
 from spoofscope.study import Config, Study, kind_of
 
-NO_DISAGREEMENTS = "no disagreements are looked for (section `disagreements`)"
+NO_DISAGREEMENTS = "no disagreements are listed (section `disagreements`)"
 
 ROLES = ("right", "wrong")
 
@@ -155,7 +155,7 @@ class Disagreements(Stage):
 
     @target(absent=NO_DISAGREEMENTS)
     def disagreements(self) -> list[Product]:
-        """Clips that one system gets right and another wrong, some of them as audio."""
+        """Clips that one system judges right and another wrong, some of them as audio."""
         return [
             self._found(name, suffix) for name in self.entries for suffix in ("tsv", "counts.tsv")
         ]

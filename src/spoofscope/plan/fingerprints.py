@@ -1,4 +1,4 @@
-"""Mean spectra of generators, whether they are stable, their sound, and who is nearest."""
+"""Mean spectra of generators, their stability and sounds, and nearest sources of clips."""
 
 from functools import cached_property
 
@@ -184,6 +184,6 @@ class Fingerprints(Stage):
 
     @target(absent=NO_FINGERPRINTS)
     def fingerprints(self) -> list[Product]:
-        """Mean spectra of generators, whether they are stable, their sound, and who is nearest."""
+        """Mean spectra of generators, their stability and sounds, and nearest sources of clips."""
         nearest = [self._nearest(s, part) for s in self.tests for part in ("nearest", "confusion")]
         return [*self.parts.values(), *nearest]

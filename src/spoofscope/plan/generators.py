@@ -15,7 +15,7 @@ from spoofscope.plan.scoring import Scores
 from spoofscope.study import MOST_SHOWN, Config, Study
 
 NO_GENERATORS = (
-    "no detectors are held against generators (section `generators`), or there are more than a "
+    "no detectors are tested on generators (section `generators`), or there are more than a "
     "figure can show (key `generators.systems`)"
 )
 

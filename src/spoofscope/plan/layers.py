@@ -21,7 +21,7 @@ from spoofscope.study import Config, Run, Study
 
 NO_LAYERS = "no detector has an SSL front-end (`type: ssl`)"
 NO_CURVES = (
-    "no detectors differ in nothing but the `n_layers` of their front-end, and none are listed "
+    "no detectors differ only in the `n_layers` of their front-end, and none are listed "
     "(section `layers`, key `curves`)"
 )
 NO_PROBES = "no layers are probed (section `layers`, key `probes`)"

@@ -1,4 +1,4 @@
-"""Audio inside a page: players that need no file beside it."""
+"""Audio players inside a page, which need no other file."""
 
 import base64
 import io
@@ -14,17 +14,17 @@ from spoofscope import audio
 from spoofscope.errors import SpoofscopeError
 
 MOST_PLAYERS = 20
-"""So many players a list may have; the page would be too large to load and to hand on."""
+"""Most players in a list; with more, the page would be too large to load and to send."""
 
 SECONDS = 4.0
-"""What a player plays of a clip, from its start, unless the caller says otherwise."""
+"""Seconds that a player plays from the start of a clip, unless the caller gives another number."""
 
 SAMPLE_RATE = 24000
 """Hz; clips at higher rates are resampled to this one, others stay as they are."""
 
 
 class Clip(NamedTuple):
-    """What to play, and the text beside the player."""
+    """The file to play, and the text beside the player."""
 
     path: str | Path
     caption: str
@@ -38,7 +38,7 @@ def data_uri(path: str | Path, seconds: float = SECONDS) -> str:
 
     Args:
         path: a file that `audio.decode` reads. Samples beyond full scale are clipped.
-        seconds: how much of it.
+        seconds: length of the start.
 
     Raises:
         AudioError: the file cannot be read.
@@ -56,7 +56,7 @@ def audio_players(clips: Sequence[Clip], seconds: float = SECONDS) -> Markup:
     """A list of players for a page that Jinja renders, one below the other.
 
     Args:
-        clips: what to play; captions are escaped.
+        clips: the files to play; captions are escaped.
         seconds: of each, see :func:`data_uri`.
 
     Raises:

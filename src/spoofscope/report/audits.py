@@ -1,4 +1,4 @@
-"""What the audit of a corpus found, in sentences."""
+"""Findings of the audit of a corpus, as sentences."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,24 +12,24 @@ _COLUMNS: dict[str, pl.DataType] = dict.fromkeys(("check", "status"), pl.String(
 
 NEEDS_ATTENTION = ("warn", "fail")
 
-# Checks whose notes say themselves which split they are about.
+# Checks whose notes name their split themselves.
 _WITH_THEIR_PLACE = ("few_trials", "attack_in_one_split")
 
 
 def read_audit(path: str) -> pl.DataFrame:
-    """A table of `corpora.audit`; a value that is not there is null."""
+    """A table of `corpora.audit`; a missing value is null."""
     return read_table(path, _COLUMNS).with_columns(
         pl.col("value").replace("", None).cast(pl.Float64)
     )
 
 
 def attention(audit: pl.DataFrame) -> pl.DataFrame:
-    """The rows that need a word."""
+    """The rows with a warning or a failure."""
     return audit.filter(pl.col("status").is_in(NEEDS_ATTENTION))
 
 
 def sentences(rows: pl.DataFrame) -> list[str]:
-    """Each finding in words; a cue of several attacks is one finding of its split."""
+    """Each finding as a sentence; a cue of several attacks is one finding of its split."""
     cues = rows.filter(pl.col("check") == "cue")
     told = [_told(row) for row in rows.filter(pl.col("check") != "cue").iter_rows(named=True)]
     for (split, cue), own in cues.group_by("split", "item", maintain_order=True):
@@ -38,7 +38,7 @@ def sentences(rows: pl.DataFrame) -> list[str]:
 
 
 def strongest_cue(rows: pl.DataFrame) -> str | None:
-    """The cue of all splits that tells most, as a sentence; None where none is found."""
+    """The cue of all splits that separates the classes best, as a sentence; None without a cue."""
     cues = rows.filter(pl.col("check") == "cue")
     if cues.is_empty():
         return None
@@ -57,9 +57,9 @@ def _cue(split: str, cue: str, rows: pl.DataFrame) -> str:
     spoofs = f"the spoofs of {listed(attacks)}" if attacks else "the spoofs"
     best = _by_strength(rows).row(0, named=True)
     which = "all spoofs" if best["attack"] == "all" else best["attack"]
-    most = "" if rows.height == 1 else f", most of all those of {which}"
+    most = "" if rows.height == 1 else f", with the largest effect for {which}"
     return (
-        f"{split}: the {WORDS[cue][0]} alone tells {spoofs} from bona fide speech{most}: "
+        f"{split}: the {WORDS[cue][0]} alone separates {spoofs} from bona fide speech{most}: "
         f"AUC {best['value']:.2f}, {best['note']}."
     )
 

@@ -1,4 +1,4 @@
-"""What the report says about averaged attributions: how many windows, and how complete."""
+"""The report's part on averaged attributions: number of windows, and completeness."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

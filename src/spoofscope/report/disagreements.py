@@ -1,4 +1,4 @@
-"""What the report says about clips that one system gets right and another wrong."""
+"""The report's part on clips that one system judges right and another wrong."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ _LISTED: dict[str, pl.DataType] = {
 }
 
 MOST_PLAYED = 10
-"""Clips per list that the page plays; it is handed on as one file."""
+"""Clips per list that the page plays; the page has to stay one file that can be sent."""
 
 
 def disagreement_sections(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -29,11 +29,12 @@ def disagreement_sections(entries: Sequence[Mapping[str, Any]]) -> list[dict[str
             counts (a table) of each.
 
     Returns:
-        The entries with `counts` (rows of the table), `listed` (how many clips), `exported` (how
-        many of them are audio files), `players` (HTML) and `seconds` (what a player plays).
+        The entries with `counts` (rows of the table), `listed` (number of clips), `exported`
+        (number of these that are audio files), `players` (HTML) and `seconds` (length that a player
+        plays).
 
     Raises:
-        TableError: a table is damaged. AudioError: an exported clip is gone.
+        TableError: a table is damaged. AudioError: an exported clip is missing.
     """
     sections = []
     for entry in entries:

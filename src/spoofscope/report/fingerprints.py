@@ -1,4 +1,4 @@
-"""What the report says about fingerprints: sounds, whether halves agree, who is nearest."""
+"""The report's part on fingerprints: sounds, agreement of halves, nearest sources."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from spoofscope.report.audio_player import MOST_PLAYERS, Clip, audio_players
 from spoofscope.tables import read_table
 
 SECONDS = 1.0
-"""Of each sound; they repeat after the length of the clips that they are made from."""
+"""Length of each sound; a sound repeats after the length of the clips behind it."""
 
 _SOUNDS: dict[str, pl.DataType] = {
     **dict.fromkeys(("source", "sound", "path"), pl.String()),
@@ -31,7 +31,7 @@ _CONFUSION: dict[str, pl.DataType] = {
 def fingerprint_section(
     parts: Mapping[str, str], nearest: Sequence[Mapping[str, str]]
 ) -> dict[str, Any] | None:
-    """What the page shows; None where a study has neither fingerprints nor a detector of them.
+    """The section of the page; None if a study has neither fingerprints nor a detector of them.
 
     Args:
         parts: `sounds.tsv` and `stability.tsv`, by these names; empty without the section.
@@ -39,7 +39,7 @@ def fingerprint_section(
             detector with the back-end `fingerprint`.
 
     Raises:
-        TableError: a table is damaged. AudioError: a sound is gone; delete its table.
+        TableError: a table is damaged. AudioError: a sound is missing; delete its table.
     """
     if not parts and not nearest:
         return None
@@ -54,14 +54,14 @@ def fingerprint_section(
             "players": audio_players(clips, SECONDS),
             "left_out": sounds.height - played.height,
             "agreement": agreement,
-            # What no p can be below, whichever the generator.
+            # Lower bound of every p, over all generators.
             "p_smallest": min((floor for floor in floors if floor is not None), default=None),
         }
     return section
 
 
 def _played(sounds: pl.DataFrame) -> pl.DataFrame:
-    """All sounds, or as many as a page can hold: the differences first, which tell more."""
+    """All sounds, or as many as a page can hold: differences first, because they show more."""
     if sounds.height <= MOST_PLAYERS:
         return sounds
     wanted = (pl.col("source") == "bonafide") | (pl.col("sound") == "difference")
@@ -72,11 +72,11 @@ def _caption(row: Mapping[str, Any]) -> str:
     source = "bona fide" if row["source"] == "bonafide" else row["source"]
     if row["sound"] == "mean":
         return f"{source}: mean spectrum of {row['n_clips']} clips"
-    return f"{source}: difference to bona fide"
+    return f"{source}: difference from bona fide"
 
 
 def _agreement(path: str) -> list[dict[str, Any]]:
-    """A row per generator, and first what chance gives: correlations of halves, by structure."""
+    """Correlations of halves by structure: first a row for chance, then a row per generator."""
     table = read_table(path, _STABILITY).filter(pl.col("generator") == pl.col("other"))
     optional = ("p", "p_holm", "p_smallest", "own_closest")
     table = table.with_columns(pl.col(name).replace("", None).cast(pl.Float64) for name in optional)
@@ -90,7 +90,7 @@ def _agreement(path: str) -> list[dict[str, Any]]:
 
 
 def _confusion(entry: Mapping[str, str]) -> dict[str, Any]:
-    """Per source the share of its clips whose nearest fingerprint is its own, and the commonest."""
+    """Per source the share of clips with the right nearest fingerprint, and the commonest one."""
     table = read_table(entry["table"], _CONFUSION)
     accuracy = table["balanced_accuracy"][0]
     rows = []

@@ -1,4 +1,4 @@
-"""What has to be read before any number of the report: the list at its top."""
+"""The list at the top of the report: reasons to doubt its numbers, which readers need first."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -19,28 +19,28 @@ from spoofscope.summaries.comparisons import within_reach
 from spoofscope.tables import LABELS, rows_of_source
 
 LEAST_DEV = 20
-"""Development trials of a class below which a threshold and a calibration are guesswork."""
+"""Development trials of a class below which a threshold and a calibration are unreliable."""
 
 FEW_SPEAKERS = 20
-"""Speakers below which an interval says more about them than about speakers."""
+"""Speakers below which an interval describes these speakers more than other speakers."""
 
 _JUMP = 0.10
-"""Difference of two EERs, one of them at least twice the other, that needs a word."""
+"""Difference of two EERs, one of them at least twice the other, that the list mentions."""
 
 LOOKED_FOR = (
     f"operating points from fewer than {LEAST_DEV} development trials of a class, detectors whose "
-    "development and evaluation differ strongly, findings of the corpus audits, detectors no "
-    "better than chance, differences and fingerprints that cannot become significant, "
+    "development and evaluation differ strongly, findings of the corpus audits, detectors that are "
+    "no better than chance, differences and fingerprints that cannot become significant, "
     "explanations that are not shown to be faithful, intervals "
-    f"from fewer than {FEW_SPEAKERS} speakers or from unknown ones, and caveats of the study"
+    f"from fewer than {FEW_SPEAKERS} speakers or from unknown speakers, and caveats of the study"
 )
 
 Row = Mapping[str, Any]
 
 
 class Point(NamedTuple):
-    """Something to know. concerns: whether a row of the headline table is affected. link: to what
-    tells more, if anything does.
+    """An entry of the list. concerns: whether it affects a row of the headline table. link: to the
+    part of the report with details, or None.
     """
 
     text: str
@@ -60,19 +60,19 @@ def read_first(
     explained: Sequence[Mapping[str, Any]],
     cluster: str | None,
 ) -> list[Point]:
-    """All that was found, see :data:`LOOKED_FOR`; the study's own caveats first.
+    """All entries of the list, see :data:`LOOKED_FOR`; the study's own caveats come first.
 
     Args:
         caveats: of the study file.
         headline: rows of `summaries.headline.headline`.
         manifests: of every corpus and copy.
-        dev: of every detector and fusion whose operating point is this study's, the sources that it
-            was chosen on: corpus, split and, where given, attacks and exclude_attacks.
+        dev: for every detector and fusion whose operating point this study chose, the sources of
+            the choice: corpus, split and, if given, attacks and exclude_attacks.
         audits: of every corpus, as `report.audits.read_audit` reads them.
         comparisons: as `summaries.comparisons.read_comparisons` reads them.
         agreement: of fingerprints, see `report.fingerprints.fingerprint_section`.
         explained: per explained run its `run` and `checks`, rows of `attribution.checks`.
-        cluster: what the study resamples by, see `metrics.tables.resampled_by`.
+        cluster: the column by which the study resamples, see `metrics.tables.resampled_by`.
     """
     return [
         *(Point(text, lambda row: False) for text in caveats),
@@ -106,7 +106,8 @@ def _operating_points(
         yield Point(
             f"Threshold and calibration of {listed(names)} come from {n_bonafide} bona fide and "
             f"{n_spoof} spoofed development trials; with fewer than {LEAST_DEV} of a class, HTER, "
-            "actDCF and calibrated Cllr may be far from what other development data give.",
+            "actDCF and calibrated Cllr may differ strongly from those with other development "
+            "data.",
             _of(names),
         )
 
@@ -124,10 +125,10 @@ def _jumps(headline: Sequence[Row]) -> Iterable[Point]:
                 continue
             what = "The fusion" if row["kind"] == "fusion" else "The detector"
             why = (
-                "was chosen and calibrated on development data that evaluation is harder than, or "
-                "fits them too closely"
+                "was chosen and calibrated on development data that are easier than the evaluation "
+                "data, or fits them too closely"
                 if row["eer"] > other["eer"]
-                else "finds evaluation far easier than its development data"
+                else "finds the evaluation data far easier than its development data"
             )
             yield Point(
                 f"{what} {row['name']} has an EER of {_percent(other['eer'])} on {row['corpus']}, "
@@ -143,10 +144,10 @@ def _audited(audits: Mapping[str, pl.DataFrame]) -> Iterable[Point]:
         cue = strongest_cue(found)
         if cue is not None:
             n = found.filter(pl.col("check") == "cue").select("split", "item").n_unique()
-            others = "" if n == 1 else f" {n - 1} more such cues are listed below."
+            others = "" if n == 1 else f" The list below has {n - 1} more such cues."
             yield Point(
-                f"Corpus {corpus}: what has nothing to do with speech tells its classes apart, so "
-                f"that a detector may do well without hearing a deepfake. In {cue}{others}",
+                f"Corpus {corpus}: a cue that is unrelated to speech separates its classes, so a "
+                f"detector may score well without detecting a deepfake. In {cue}{others}",
                 _of(None, corpus),
                 link,
             )
@@ -154,7 +155,7 @@ def _audited(audits: Mapping[str, pl.DataFrame]) -> Iterable[Point]:
         for (check,), rows in rest.group_by("check", maintain_order=True):
             told = sentences(rows)
             n = len(told) - 1
-            more = f" {n} more finding{'s' if n > 1 else ''} of this kind below." if n else ""
+            more = f" The list below has {n} more of this kind." if n else ""
             yield Point(
                 f"Corpus {corpus}, {_CHECKS.get(str(check), check)}: {told[0]}{more}",
                 _of(None, corpus),
@@ -185,8 +186,8 @@ def _chance(headline: Sequence[Row]) -> Iterable[Point]:
             for row in rows
         ]
         yield Point(
-            f"On {corpus}, {split}, not shown to be better than chance, an EER of 50 %: "
-            f"{listed(told)}.",
+            f"On {corpus}, {split}, these detectors are not shown to be better than chance, an EER "
+            f"of 50 %: {listed(told)}.",
             _of([row["name"] for row in rows], corpus, split),
         )
 
@@ -199,7 +200,7 @@ def _unreachable(
             why = within_reach(own)
             if why is not None:
                 yield Point(
-                    f"Of the differences between detectors on {corpus}, {split}, {why}.",
+                    f"In the comparisons on {corpus}, {split}, {why}.",
                     lambda row: False,
                     "#comparisons",
                 )
@@ -210,7 +211,7 @@ def _unreachable(
         yield Point(
             "No fingerprint can be significant: with so few permutations or groups of clips, and "
             f"{len(smallest)} generators, p is at least {min(smallest):.2g} after correction. The "
-            "keys fingerprints.permutations and fingerprints.group of the study file ask for more.",
+            "keys fingerprints.permutations and fingerprints.group of the study file change this.",
             lambda row: False,
             "#fingerprints",
         )
@@ -233,8 +234,9 @@ def _unfaithful(explained: Sequence[Mapping[str, Any]]) -> Iterable[Point]:
             told.append(f"{each['run']} ({shown})")
     if told:
         yield Point(
-            "Explanations that are not shown to be faithful, because the frames that they point at "
-            f"are not shown to move the score more than others do: {listed(told)}.",
+            "The explanations of these runs are not shown to be faithful, because their frames of "
+            f"most evidence are not shown to change the score more than other frames: "
+            f"{listed(told)}.",
             lambda row: False,
             "#faithful",
         )
@@ -254,16 +256,16 @@ def _few_speakers(
         if n < 2:
             what = "clip" if column is None else column
             yield Point(
-                f"On {corpus}, {split}, there is a single {what} of {_CLASSES[label]}: what is "
-                f"counted on that class has no interval, and says nothing about another {what}.",
+                f"On {corpus}, {split}, there is a single {what} of {_CLASSES[label]}: a rate of "
+                f"that class has no interval, and says nothing about another {what}.",
                 concerns,
             )
         elif split != "eval":
-            # What is said of other splits is optimistic anyway.
+            # Numbers on other splits are optimistic anyway.
             continue
         elif column is None:
             yield Point(
-                f"Intervals on {corpus}, {split}, take every clip for independent, because "
+                f"Intervals on {corpus}, {split}, treat every clip as independent, because "
                 f"{_why_alone(trials, cluster)}; clips of one speaker are alike, so they may be "
                 "too narrow.",
                 concerns,
@@ -272,7 +274,7 @@ def _few_speakers(
             what = f"{n} speakers" if column == SPEAKER else f"{n} values of {column}"
             yield Point(
                 f"Intervals on {corpus}, {split}, come from {what} of the class that has fewer; "
-                "they tell little about others.",
+                "they say little about others.",
                 concerns,
             )
 
@@ -283,7 +285,7 @@ _CLASSES = {"bonafide": "bona fide speech", "spoof": "spoofed speech"}
 def _why_alone(trials: pl.DataFrame, cluster: str | None) -> str:
     """Why trials are drawn one by one."""
     if cluster == ONE_BY_ONE:
-        return "the study asks for it"
+        return "the study file says so"
     column = cluster or SPEAKER
     if (trials[column].cast(pl.String) == UNKNOWN).all():
         return (
@@ -291,13 +293,13 @@ def _why_alone(trials: pl.DataFrame, cluster: str | None) -> str:
             if column == SPEAKER
             else f"its column {column} is {UNKNOWN!r} throughout, which means unknown"
         )
-    return "all of them are of one speaker"
+    return "all clips are of one speaker"
 
 
 def _of(
     names: Sequence[str] | None, corpus: str | None = None, split: str | None = None
 ) -> Callable[[Row], bool]:
-    """Whether a row is of one of the detectors, of the corpus and the split; None is any."""
+    """Whether a row belongs to one of the detectors, the corpus and the split; None means any."""
     return lambda row: (
         (names is None or row["name"] in names)
         and corpus in (None, row["corpus"])

@@ -93,7 +93,7 @@ def _corpora(
 
 
 def _parts(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Front-end, back-end and input of a run in words; of scores of others none is known."""
+    """Front-end, back-end and input of a run in words; unknown for external scores."""
     if "frontend" not in settings:
         return dict.fromkeys(("frontend", "backend", "input"), "unknown")
     frontend, policy = settings["frontend"], settings["input"]
@@ -137,7 +137,7 @@ _FAITHFUL = (*GAINS, "gradient_spearman", "occlusion_spearman", "randomised_spea
 
 
 def _localised(path: str) -> dict[str, Any] | None:
-    """The row over all attacks of a localisation summary; None where nothing could be localised."""
+    """The row over all attacks of a localisation summary; None if no artefact can be localised."""
     table = read_table(path, {"attack": pl.String(), "metric": pl.String(), "n": pl.Int64()})
     rows = table.filter(
         (pl.col("attack") == ALL) & (pl.col("metric") == "auc_evidence") & (pl.col("n") > 0)
@@ -215,13 +215,13 @@ def build_page(
         dev, cluster: see `report.first.read_first`.
         manifests: of every corpus and copy.
         audits: of every corpus.
-        tables: `headline`, `comparisons`, `breakdowns` and `generator_matrix`, each None where the
-            study has it not.
+        tables: `headline`, `comparisons`, `breakdowns` and `generator_matrix`, each None if the
+            study lacks it.
         grids: name of every grid, and its table.
-        figures: in order: name, title, caption, section, target (what `snakemake` makes it again
-            by) and image (a PNG; None where the page only leads to it).
-        explained: run, summary, checks and localisation (None where nothing is known to be
-            localised) of every explained detector.
+        figures: in order: name, title, caption, section, target (with which `snakemake` makes it
+            again) and image (a PNG; None if the page only links to it).
+        explained: run, summary, checks and localisation (None without known artefacts) of every
+            explained detector.
         averages: run and summary of every detector whose attributions are averaged.
         artefacts: trials (`{corpus}.{split}`), and the table of rates of their measures.
         disagreements: see `report.disagreements.disagreement_sections`.
@@ -282,7 +282,7 @@ def build_page(
 
 
 def _headline(path: str | None) -> list[dict[str, Any]]:
-    """Rows of the table; a study of corpora alone scores nothing, and has none."""
+    """Rows of the table; a study without detectors has none."""
     if path is None:
         return []
     table = read_table(path, {"name": pl.String(), "corpus": pl.String()})
@@ -295,7 +295,7 @@ def _headline(path: str | None) -> list[dict[str, Any]]:
 
 
 def _figure(figure: Mapping[str, Any], compared: pl.DataFrame | None) -> dict[str, Any]:
-    """A figure with its picture, and with what its caption says about this study."""
+    """A figure with its picture and its caption, which includes facts about this study."""
     image = figure["image"]
     more = (
         _out_of_reach(compared) if figure["name"] == "comparisons" and compared is not None else []

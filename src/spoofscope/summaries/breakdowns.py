@@ -16,8 +16,8 @@ TABLE = Table(
     shows="Macro average and worst level of every condition, per system and eval set.",
     caption=(
         "For every condition the mean equal error rate over its levels, and the level with the "
-        "highest one, with its interval and its trials. small_levels have fewer than 50 trials of "
-        "a class, without_eer lack one."
+        "highest rate, with its interval and its trials. small_levels have fewer than 50 trials "
+        "of a class, without_eer lack a class."
     ),
     needs="metrics_by_condition",
     place=40,

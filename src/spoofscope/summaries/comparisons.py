@@ -15,11 +15,11 @@ TABLE = Table(
     title="Which detectors differ",
     shows="Paired bootstrap of the error rates of every two systems, with Holm's correction.",
     caption=(
-        "Every two systems on the same resampled trials, the first minus the second: where the "
-        "difference is negative, the first is better. A p_holm below 0.05 is significant after "
-        "Holm's correction over the pairs of a set; a larger one is no proof of equality, and "
-        "where p_smallest is 0.05 or more none can be significant. The intervals are those of 95 "
-        "%."
+        "The table compares every two systems on the same resampled trials, the first minus the "
+        "second: a negative difference means that the first is better. A p_holm below 0.05 is "
+        "significant after Holm's correction over the pairs of a set. A larger p_holm does not "
+        "prove equality; if p_smallest is 0.05 or more, no difference can be significant. "
+        "Intervals are 95 % intervals."
     ),
     needs="compared_scores",
     place=30,
@@ -95,15 +95,15 @@ def read_comparisons(path: str) -> pl.DataFrame:
 
 
 def within_reach(own: pl.DataFrame) -> str | None:
-    """Of the comparisons on one set, why none can be significant; None where one can."""
+    """Why no comparison on one set can be significant; None if one can."""
     row = own.row(0, named=True)
     smallest = row["p_smallest"]
     if smallest is not None and smallest < ALPHA:
         return None
-    n, what = row["n_clusters"], "speakers (or what is resampled)"
+    n, what = row["n_clusters"], "speakers (or other resampled units)"
     if n is None:
         n, what = min(row["n_bonafide"], row["n_spoof"]), "trials of the rarer class"
     pairs = own.height // own["metric"].n_unique()
     least = "there is no p value" if smallest is None else f"p is at least {smallest:.2g}"
     many = f"{pairs} pair{'s' if pairs != 1 else ''}"
-    return f"none can be significant: {many}, {n} {what}; {least} after correction"
+    return f"no difference can be significant: {many}, {n} {what}; {least} after correction"

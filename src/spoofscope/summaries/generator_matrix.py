@@ -23,15 +23,16 @@ from spoofscope.tables import (
 
 TABLE = Table(
     title="Trained on one generator, tested on another",
-    shows="Error rates of every detector on every generator, by what it was trained on.",
+    shows="Error rates of every detector on every generator, by its training data.",
     caption=(
-        "Equal error rate of every detector on each generator (attack) against bona fide "
-        "clips: mean over training seeds, standard deviation over them (population), lowest and "
-        "highest. relation says what the detector knew: trained on, dev only (model selection and "
-        "threshold saw it), left out (kept from its training on purpose), unseen. (mean of unseen) "
-        "averages those of the last two with equal weights, (mean of all) all. accuracy, "
-        "balanced_accuracy and eer_hard are at the threshold chosen on development data; eer_hard "
-        "is the rate that published tables compute from decisions, for parity only."
+        "Equal error rate of every detector on each generator (attack) against bona fide clips: "
+        "mean over training seeds, standard deviation over them (population), lowest and highest. "
+        "relation is the relation between generator and detector: trained on, dev only (in the "
+        "data of model selection and threshold), left out (excluded from the training on "
+        "purpose), unseen. (mean of unseen) averages the last two with equal weights, (mean of "
+        "all) averages all. accuracy, balanced_accuracy and eer_hard are at the threshold chosen "
+        "on development data; eer_hard is the rate that published tables compute from decisions, "
+        "for comparison with these tables only."
     ),
     needs="generator_scores",
     place=50,

@@ -17,13 +17,13 @@ from spoofscope.tables import read_table, write_table
 
 TABLE = Table(
     title="All points of a grid",
-    shows="All points of a grid, best first by the data that models were selected on.",
+    shows="All points of a grid, sorted by the error on the data of the model selection.",
     caption=(
         "A row per point and scored set: mean over training seeds, standard deviation (columns "
-        "_sd, sample), and of the equal error rate the lowest and highest seed. Points are sorted "
-        "by dev_eer, the equal error rate on the data that their models were selected on (column "
-        "dev); best marks the lowest among points of the same development data. The trials of an "
-        "evaluation choose nothing."
+        "_sd, sample), and the lowest and highest equal error rate of a seed. Points are sorted "
+        "by dev_eer, the equal error rate on the data of their model selection (column dev); best "
+        "marks the lowest dev_eer among points of the same development data. Evaluation trials "
+        "have no part in the choice."
     ),
     needs="grid_points",
     place=60,

@@ -22,10 +22,10 @@ TABLE = Table(
         "seeds."
     ),
     caption=(
-        "One row per system and scored set: mean over seeds with the standard deviation (columns "
-        "_sd), and the 95 % interval of the first seed (columns _low and _high), never narrower "
-        "than the exact binomial one of the class that decides the number. Of all metrics lower is "
-        "better, but for auc."
+        "One row per system and scored set: mean over seeds, standard deviation (columns _sd), "
+        "and the 95 % interval of the first seed (columns _low and _high), which is never "
+        "narrower than the exact binomial interval of the class that decides the number. Lower is "
+        "better for all metrics except auc."
     ),
     needs="all_metrics",
     place=20,

@@ -10,11 +10,11 @@ from spoofscope.identity import canonical_json
 from spoofscope.tables import write_table
 
 TABLE = Table(
-    title="Which run id stands for which settings",
-    shows="Which run id stands for which settings.",
+    title="Run ids and their settings",
+    shows="The settings behind every run id.",
     caption=(
-        "A run id is a detector's name and a digest of everything that determines its weights. It "
-        "names the detector's folder, and those of its scores and metrics."
+        "A run id is a detector's name and a digest of all settings that determine its weights. "
+        "It names the detector's folder, and the folders of its scores and metrics."
     ),
     needs="run_settings",
     place=10,
