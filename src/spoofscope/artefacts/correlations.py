@@ -150,8 +150,8 @@ def _rank_sum_p(classes: Sequence[pl.DataFrame], name: str, clustered: bool) -> 
     if both[name].n_unique() == 1:
         return 1.0
     if clustered:
-        found = flipped_spearman(both[name], both["label"], both[_CLUSTER])
-        return 1.0 if found is None else found[1]
+        flipped = flipped_spearman(both[name], both["label"], both[_CLUSTER])
+        return 1.0 if flipped is None else flipped[1]
     genuine, values = (each[name].to_numpy().astype(np.float64) for each in classes)
     return float(mannwhitneyu(genuine, values, method="asymptotic").pvalue)
 
@@ -239,14 +239,14 @@ def _separation_intervals(
     genuine, values = (sign * each[name].to_numpy().astype(np.float64) for each in classes)
     first, second = (draws.units[each[_ROW].to_numpy()] for each in classes)
     wanted = {metric: METRICS[metric] for metric in ("auc", "eer")}
-    found = measure(genuine, values, wanted, (first, second), draws)
+    measured = measure(genuine, values, wanted, (first, second), draws)
     ends: dict[str, float] = {}
-    if found["auc"].interval is not None:
-        low, high = found["auc"].interval
+    if measured["auc"].interval is not None:
+        low, high = measured["auc"].interval
         low, high = (low, high) if sign > 0 else (1 - high, 1 - low)
         ends |= {"ci_low": low, "ci_high": high}
-    if found["eer"].interval is not None:
-        ends["eer_low"], ends["eer_high"] = found["eer"].interval
+    if measured["eer"].interval is not None:
+        ends["eer_low"], ends["eer_high"] = measured["eer"].interval
     return ends
 
 

@@ -118,15 +118,17 @@ def _pitch(frames: Floats, sample_rate: int) -> tuple[Floats, Floats]:
         return result
 
     centred = (frames - frames.mean(axis=1, keepdims=True)) * window
-    own = autocorrelation(centred)
+    correlations = autocorrelation(centred)
     shape = autocorrelation(window)
     shortest = int(sample_rate / _PITCH_HZ[1])
     longest = min(int(sample_rate / _PITCH_HZ[0]), size * 2 // 3)
     lags = np.arange(shortest - 1, longest + 2)
-    energy = own[:, :1]
+    energy = correlations[:, :1]
     defined = energy[:, 0] > _FLOOR * size
     normalised = np.zeros((frames.shape[0], lags.size))
-    normalised[defined] = own[defined][:, lags] / energy[defined] / (shape[lags] / shape[0])
+    normalised[defined] = (
+        correlations[defined][:, lags] / energy[defined] / (shape[lags] / shape[0])
+    )
     before, at, after = normalised[:, :-2], normalised[:, 1:-1], normalised[:, 2:]
     peaks = (at >= before) & (at > after)
     # A parabola through each peak: without it, the multiple of a short period that happens to be
@@ -204,7 +206,7 @@ def measure(samples: Samples, sample_rate: int) -> dict[str, float | None]:
     both = voiced[1:] & voiced[:-1]
     change = np.abs(np.diff(f0)) / f0[:-1]
     semitones = 12 * np.log2(f0[voiced])
-    own: dict[str, float | None] = {
+    voice: dict[str, float | None] = {
         "f0_median": float(np.median(f0[voiced])) if voiced.any() else None,
         "f0_variation": float(np.ptp(np.percentile(semitones, [16, 84])) / 2)
         if voiced.any()
@@ -222,7 +224,7 @@ def measure(samples: Samples, sample_rate: int) -> dict[str, float | None]:
         "click_rate": _clicks_per_second(samples, sample_rate),
         "largest_step": float(np.max(np.abs(np.diff(energy)))),
     }
-    return {**cues.measure(samples, sample_rate), **own}
+    return {**cues.measure(samples, sample_rate), **voice}
 
 
 def frame_measures(samples: Samples, sample_rate: int, times: Floats) -> dict[str, Floats]:

@@ -96,13 +96,13 @@ def draw(
     image = None
     for i, (title, kind, part, group) in enumerate(panels):
         axes = figure.add_subplot(grid[i // 3, i % 3])
-        own = table.filter(
+        of_panel = table.filter(
             (pl.col("kind") == kind) & (pl.col("part") == part) & (pl.col("group") == group)
         )
-        measures = own["measure"].unique(maintain_order=True).to_list()
-        shown = [c for c in columns if kind == "score" or _has(own, c)]
+        measures = of_panel["measure"].unique(maintain_order=True).to_list()
+        shown = [c for c in columns if kind == "score" or _has(of_panel, c)]
         values = np.full((len(measures), len(shown)), np.nan)
-        for row in own.iter_rows(named=True):
+        for row in of_panel.iter_rows(named=True):
             place = (row["trials"], row["run"], row["seed"])
             x, y = shown.index(place), measures.index(row["measure"])
             if row["rho"] is not None:

@@ -46,11 +46,11 @@ def _examples(files: Sequence[Attributions], manifest: pl.DataFrame) -> list[str
     ]
     chosen = []
     for attack in sorted({explanation.attack for explanation in common}):
-        own = sorted(
+        of_group = sorted(
             (explanation for explanation in common if explanation.attack == attack),
             key=lambda explanation: (explanation.score, explanation.utt_id),
         )
-        chosen.append(own[len(own) // 2].utt_id)
+        chosen.append(of_group[len(of_group) // 2].utt_id)
     known = set(manifest["utt_id"])
     return [utt_id for utt_id in chosen if utt_id in known][:_ROWS]
 
@@ -177,14 +177,14 @@ def draw(
     numbers = []
     for i, utt_id in enumerate(examples):
         row = rows.row(by_predicate=pl.col("utt_id") == utt_id, named=True)
-        own = known.filter(pl.col("utt_id") == utt_id)
+        known_segments = known.filter(pl.col("utt_id") == utt_id)
         for j, (file, entry) in enumerate(zip(files, explained, strict=True)):
             explanation = file[utt_id]
             samples, rate = audio.read(row["path"], file.settings.sample_rate)
             upper = figure.add_subplot(grid[2 * i, j])
             lower = figure.add_subplot(grid[2 * i + 1, j])
             draw_waveform(upper, samples, rate, explanation)
-            for segment in own.iter_rows(named=True):
+            for segment in known_segments.iter_rows(named=True):
                 upper.axvspan(
                     segment["start"],
                     segment["end"],

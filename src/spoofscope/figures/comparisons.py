@@ -57,16 +57,16 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
     for i, ((corpus, split), names) in enumerate(zip(sets, sizes, strict=True)):
         for j, metric in enumerate(METRICS):
             axes = figure.add_subplot(grid[i, j])
-            own = compared.filter(
+            of_panel = compared.filter(
                 (pl.col("corpus") == corpus)
                 & (pl.col("split") == split)
                 & (pl.col("metric") == metric)
             )
-            _matrix(axes, own, names, metric)
+            _matrix(axes, of_panel, names, metric)
             axes.set_title(f"{corpus}, {split}: {_SHOWN[metric][0]}")
             if j:
                 axes.set_yticklabels([])
-            elif (why := within_reach(own)) is not None:
+            elif (why := within_reach(of_panel)) is not None:
                 reasons.append(f"{corpus}, {split}: {why}")
     if reasons:
         figure.supxlabel("\n".join(reasons), fontsize=7)
@@ -74,16 +74,16 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
 
 
 def _names(compared: pl.DataFrame, corpus: str, split: str) -> list[str]:
-    own = compared.filter((pl.col("corpus") == corpus) & (pl.col("split") == split))
-    pairs = own.select("first", "second").rows()
+    of_set = compared.filter((pl.col("corpus") == corpus) & (pl.col("split") == split))
+    pairs = of_set.select("first", "second").rows()
     return list(dict.fromkeys([pairs[0][0], *(second for _, second in pairs)]))
 
 
-def _matrix(axes: Axes, own: pl.DataFrame, names: list[str], metric: str) -> None:
+def _matrix(axes: Axes, differences: pl.DataFrame, names: list[str], metric: str) -> None:
     _, factor, form = _SHOWN[metric]
     values = np.full((len(names), len(names)), np.nan)
     starred = np.zeros(values.shape, dtype=bool)
-    for row in own.iter_rows(named=True):
+    for row in differences.iter_rows(named=True):
         i, j = names.index(row["first"]), names.index(row["second"])
         values[i, j], values[j, i] = row["difference"] * factor, -row["difference"] * factor
         starred[i, j] = starred[j, i] = row["p_holm"] is not None and row["p_holm"] < ALPHA

@@ -45,10 +45,10 @@ def draw(scored: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
     sets = sets_of(scored)
     figure = new_figure(3.9 * len(sets), 4.1)
     rows: list[pl.DataFrame] = []
-    for panel, ((corpus, split), own) in enumerate(sets.items(), start=1):
+    for panel, ((corpus, split), of_set) in enumerate(sets.items(), start=1):
         axes = figure.add_subplot(1, len(sets), panel)
         unseen = False
-        for entry in own:
+        for entry in of_set:
             system, seed = entry["id"], entry["seed"]
             trials = read_scored(entry["scores"], entry["manifest"], split)
             bonafide = trials.filter(pl.col("label") == "bonafide")["score"].to_numpy()

@@ -82,24 +82,24 @@ def _points(entry: Mapping[str, Any]) -> pl.DataFrame:
         score_wrong=tables["wrong"]["score"],
         exported=pl.col("utt_id").replace_strict(numbered, default=None, return_dtype=pl.Int64),
     )
-    kept = []
+    drawn_points = []
     for label in LABELS:
-        own = scores.filter(pl.col("label") == label)
-        drawn = rng_of("points of disagreements", entry["name"], label).permutation(own.height)
-        mask = np.zeros(own.height, dtype=bool)
+        of_label = scores.filter(pl.col("label") == label)
+        drawn = rng_of("points of disagreements", entry["name"], label).permutation(of_label.height)
+        mask = np.zeros(of_label.height, dtype=bool)
         mask[drawn[:MOST_POINTS]] = True
-        kept.append(own.filter(pl.Series(mask) | pl.col("exported").is_not_null()))
-    return pl.concat(kept)
+        drawn_points.append(of_label.filter(pl.Series(mask) | pl.col("exported").is_not_null()))
+    return pl.concat(drawn_points)
 
 
 def _panel(
     axes: Axes, entry: Mapping[str, Any], points: pl.DataFrame, counts: Mapping[str, Any]
 ) -> None:
     for label, (name, colour, marker) in _LOOKS.items():
-        own = points.filter(pl.col("label") == label)
+        of_label = points.filter(pl.col("label") == label)
         axes.scatter(
-            own["score_right"].to_numpy(),
-            own["score_wrong"].to_numpy(),
+            of_label["score_right"].to_numpy(),
+            of_label["score_wrong"].to_numpy(),
             s=9,
             color=colour,
             marker=marker,

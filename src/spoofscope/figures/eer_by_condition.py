@@ -95,9 +95,9 @@ def _panel(
 ) -> None:
     rows = _rows(table, panel)
     for j, (system, seed) in enumerate(labels):
-        own = rows.filter((pl.col("system") == system) & (pl.col("seed") == seed))
+        of_system = rows.filter((pl.col("system") == system) & (pl.col("seed") == seed))
         offset = (j - (len(labels) - 1) / 2) * 0.8 / max(len(labels), 1)
-        for row in own.iter_rows(named=True):
+        for row in of_system.iter_rows(named=True):
             y = names.index(row["level"]) + offset
             colour = COLOURS[j % len(COLOURS)]
             if row["ci_low"] is not None:

@@ -33,12 +33,15 @@ def draw(fingerprints: str, outputs: Mapping[str, str]) -> None:
     """
     read = read_fingerprints(fingerprints)
     frequencies = read.frequencies("packets")
-    own, real = read.magnitudes("packets")
+    generated, real = read.magnitudes("packets")
     figure, axes = panels(len(read.sources) - 1, 1.6)
     tables = []
     for i, panel in enumerate(axes, start=1):
         source = read.sources[i]
-        for values, colour, label in ((real, BONAFIDE, "bona fide"), (own, SPOOF, "generator")):
+        for values, colour, label in (
+            (real, BONAFIDE, "bona fide"),
+            (generated, SPOOF, "generator"),
+        ):
             shown = points(frequencies, values[i])
             plot(panel, shown, colour, label)
             name = "bonafide" if colour == BONAFIDE else source

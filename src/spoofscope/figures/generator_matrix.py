@@ -133,14 +133,14 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
 def _columns(table: pl.DataFrame) -> list[list[_Column]]:
     """Groups of columns: generators and their mean; or all spoofs, of a set no row trained on."""
     sets = table.select("corpus", "split").unique(maintain_order=True).rows()
-    own = {place: table.filter(corpus=place[0], split=place[1]) for place in sets}
-    at_home = {place for place in sets if own[place]["relation"].is_in(list(_FRAMES)).any()}
+    of_set = {place: table.filter(corpus=place[0], split=place[1]) for place in sets}
+    at_home = {place for place in sets if of_set[place]["relation"].is_in(list(_FRAMES)).any()}
     groups = []
-    for place, rows in own.items():
+    for place, rows in of_set.items():
         means = (MEAN_OF_UNSEEN, MEAN_OF_ALL)
-        found = rows["generator"].unique(maintain_order=True).to_list()
-        single = [name for name in found if name not in (POOLED, *means)]
-        if at_home and place not in at_home and POOLED in found:
+        names_in_set = rows["generator"].unique(maintain_order=True).to_list()
+        single = [name for name in names_in_set if name not in (POOLED, *means)]
+        if at_home and place not in at_home and POOLED in names_in_set:
             groups.append([_Column(place[0], place[1], POOLED)])
         else:
             # Where nothing is known of any training, nothing is known to be unseen.
@@ -197,12 +197,12 @@ def _write(axes: Axes, left: float, top: float, row: Mapping[str, Any]) -> None:
         )
 
 
-def _training(own: pl.DataFrame) -> str:
+def _training(of_detector: pl.DataFrame) -> str:
     """What a detector was trained on, in few words."""
-    generators = own["trained_on"][0].split(", ")
+    generators = of_detector["trained_on"][0].split(", ")
     if len(", ".join(generators)) <= _LONGEST:
         return ", ".join(generators)
-    left_out = own.filter(relation=LEFT_OUT)["generator"].unique().sort().to_list()
+    left_out = of_detector.filter(relation=LEFT_OUT)["generator"].unique().sort().to_list()
     without = f", without {', '.join(left_out)}" if left_out else ""
     return f"{len(generators)} generators{without if len(without) <= _LONGEST else ''}"
 

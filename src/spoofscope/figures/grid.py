@@ -86,7 +86,7 @@ def _panels(points: pl.DataFrame) -> dict[str, pl.DataFrame]:
 def _numbers(panels: Mapping[str, pl.DataFrame], axes: Collection[str]) -> pl.DataFrame:
     columns = ["best", "name", *map(axis_column, axes), *_SPREAD]
     return pl.concat(
-        [own.select(pl.lit(title).alias("panel"), *columns) for title, own in panels.items()]
+        [points.select(pl.lit(title).alias("panel"), *columns) for title, points in panels.items()]
     )
 
 
@@ -102,10 +102,10 @@ def _curves(
     turned = len(" ".join(labels)) > 26
     height = 2.1 + (0.05 * max(map(len, labels)) if turned else 0)
     figure = new_figure(columns * max(2.4, 0.22 * len(labels) + 0.9) + 0.2, rows * height + 0.3)
-    for i, (title, own) in enumerate(panels.items(), start=1):
+    for i, (title, points) in enumerate(panels.items(), start=1):
         shared = figure.axes[0] if figure.axes else None
         axes = figure.add_subplot(rows, columns, i, sharey=shared)
-        known = own.filter(pl.col("eer").is_not_null())
+        known = points.filter(pl.col("eer").is_not_null())
         for row in known.iter_rows(named=True):
             x = labels.index(row[axis_column(axis)])
             is_best = row["best"] == "yes"
@@ -134,13 +134,13 @@ def _maps(
     across = max(axes, key=lambda axis: len(axes[axis]))
     down = [axis for axis in axes if axis != across]
     grids = []
-    for title, own in panels.items():
+    for title, points in panels.items():
         rows = [
             labels
             for labels in itertools.product(*(axes[axis] for axis in down))
-            if labels in own.select(map(axis_column, down)).rows()
+            if labels in points.select(map(axis_column, down)).rows()
         ]
-        grids.append((title, own, rows))
+        grids.append((title, points, rows))
     # One panel below the other where they are wide.
     columns = 1 if len(axes[across]) > 8 else min(len(panels), 3)
     lines = [grids[i : i + columns] for i in range(0, len(grids), columns)]
@@ -152,14 +152,14 @@ def _maps(
     layout = figure.add_gridspec(len(lines), columns, height_ratios=[h + 1.5 for h in heights])
     # Over 50 % is worse than chance, and has the last colour.
     highest = max(
-        [0.01, *(v for _, own, _ in grids for v in own["eer"].to_list() if v is not None)]
+        [0.01, *(v for _, points, _ in grids for v in points["eer"].to_list() if v is not None)]
     )
     scale = (0.0, min(50.0, 100 * highest))
     image: Any = None
     for i, line in enumerate(lines):
-        for j, (title, own, rows) in enumerate(line):
+        for j, (title, points, rows) in enumerate(line):
             panel = figure.add_subplot(layout[i, j])
-            image = _heat_map(panel, own, rows, (down, across), axes[across], scale)
+            image = _heat_map(panel, points, rows, (down, across), axes[across], scale)
             panel.set_title(title)
             panel.set_xlabel(across)
             if j == 0:
@@ -173,7 +173,7 @@ def _maps(
 
 def _heat_map(
     panel: Axes,
-    own: pl.DataFrame,
+    points: pl.DataFrame,
     rows: Sequence[Sequence[str]],
     names: tuple[Sequence[str], str],
     columns: Sequence[str],
@@ -181,7 +181,7 @@ def _heat_map(
 ) -> Any:
     down, across = names
     values = np.full((len(rows), len(columns)), np.nan)
-    for point in own.iter_rows(named=True):
+    for point in points.iter_rows(named=True):
         i = rows.index(tuple(point[axis_column(axis)] for axis in down))
         j = columns.index(point[axis_column(across)])
         if point["eer"] is None:

@@ -71,14 +71,14 @@ def draw(
     handles: dict[str, Any] = {}
     for number, (corpus, split) in enumerate(panels.rows(), start=1):
         axes = figure.add_subplot(rows, columns, number)
-        own = table.filter((pl.col("corpus") == corpus) & (pl.col("split") == split))
-        names = [name for name in curves if (own["curve"] == name).any()]
+        of_set = table.filter((pl.col("corpus") == corpus) & (pl.col("split") == split))
+        names = [name for name in curves if (of_set["curve"] == name).any()]
         for i, name in enumerate(names):
             # Curves side by side where they share a depth.
             shift = min(0.12, 0.8 / len(names)) * (i - (len(names) - 1) / 2)
             style = line_style(list(curves).index(name) if shared else i)
-            handles[name] = _curve(axes, own.filter(pl.col("curve") == name), shift, style)
-        axes.set_xticks(sorted(own["n_layers"].unique().to_list()))
+            handles[name] = _curve(axes, of_set.filter(pl.col("curve") == name), shift, style)
+        axes.set_xticks(sorted(of_set["n_layers"].unique().to_list()))
         axes.set_ylim(bottom=0)
         axes.set_title(textwrap.fill(f"{corpus}, {split}", 36 if shared else 46))
         if (number - 1) % columns == 0:

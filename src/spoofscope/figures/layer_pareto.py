@@ -79,10 +79,10 @@ def draw(
     figure = new_figure(2.5 * len(_MEASURES) + 0.4, 2.3 * sets.height + 0.9)
     handles: dict[str, Any] = {}
     for i, (corpus, split) in enumerate(sets.rows()):
-        own = table.filter((pl.col("corpus") == corpus) & (pl.col("split") == split))
+        of_set = table.filter((pl.col("corpus") == corpus) & (pl.col("split") == split))
         for j, (measure, (title, divisor)) in enumerate(_MEASURES.items()):
             axes = figure.add_subplot(sets.height, len(_MEASURES), i * len(_MEASURES) + j + 1)
-            front = own.filter(pl.col(f"{measure}_front")).sort(measure)
+            front = of_set.filter(pl.col(f"{measure}_front")).sort(measure)
             axes.plot(
                 (front[measure] / divisor).to_list(),
                 (100 * front["eer"]).to_list(),
@@ -90,7 +90,7 @@ def draw(
                 linewidth=0.9,
                 zorder=1,
             )
-            for row in own.iter_rows(named=True):
+            for row in of_set.iter_rows(named=True):
                 group = group_of.get(row["run"], row["run"])
                 index = groups.index(group)
                 colour = line_style(index)["color"]
@@ -109,7 +109,7 @@ def draw(
                         elinewidth=0.7,
                     ),
                 )
-                if row[f"{measure}_front"] or own.height <= _LABELLED:
+                if row[f"{measure}_front"] or of_set.height <= _LABELLED:
                     axes.annotate(
                         str(row["n_layers"]),
                         (x, y),

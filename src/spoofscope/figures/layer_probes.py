@@ -43,9 +43,9 @@ def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:
     figure = new_figure(max(2.6, 0.9 + 0.12 * deepest) * columns + 0.4, 2.3 * rows + 0.5)
     for number, (corpus, split) in enumerate(panels.rows(), start=1):
         axes = figure.add_subplot(rows, columns, number)
-        own = table.filter((pl.col("corpus") == corpus) & (pl.col("split") == split))
+        of_set = table.filter((pl.col("corpus") == corpus) & (pl.col("split") == split))
         for i, name in enumerate(names):
-            line = own.filter(pl.col("probe") == name).sort("layer")
+            line = of_set.filter(pl.col("probe") == name).sort("layer")
             if line.is_empty():
                 continue
             x = line["layer"].to_list()
@@ -66,7 +66,7 @@ def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:
                     alpha=0.15,
                     linewidth=0,
                 )
-        shown = sorted(own["layer"].unique().to_list())
+        shown = sorted(of_set["layer"].unique().to_list())
         axes.set_xticks(shown[:: 1 + len(shown) // 14])
         axes.axhline(50, color="#999999", linewidth=0.8, linestyle=":")
         axes.set_ylim(bottom=0)

@@ -105,10 +105,10 @@ def _relative(
     """log2 of weight times number of layers, (rows, states); NaN where there is no such layer."""
     grid = np.full((len(rows), len(states)), np.nan)
     for i, (run, mix) in enumerate(rows):
-        own = table.filter((pl.col("run") == run) & (pl.col("mix") == mix))
-        for layer, weight in own.select("layer", name).rows():
+        mix_weights = table.filter((pl.col("run") == run) & (pl.col("mix") == mix))
+        for layer, weight in mix_weights.select("layer", name).rows():
             # A gain can be exactly zero.
-            grid[i, states.index(layer)] = np.log2(max(weight * own.height, 2.0**-20))
+            grid[i, states.index(layer)] = np.log2(max(weight * mix_weights.height, 2.0**-20))
     return grid
 
 

@@ -55,10 +55,10 @@ def draw(
     figure = new_figure(2.5 * columns + 0.4, 2.6 * n_rows if runs else 0.4)
     for panel, run in enumerate(runs, start=1):
         axes = figure.add_subplot(n_rows, columns, panel)
-        own = table.filter(pl.col("run") == run)
-        for i, key in enumerate(own.select("seed", "mix").unique(maintain_order=True).rows()):
+        of_run = table.filter(pl.col("run") == run)
+        for i, key in enumerate(of_run.select("seed", "mix").unique(maintain_order=True).rows()):
             seed, mix = key
-            line = own.filter((pl.col("seed") == seed) & (pl.col("mix") == mix)).sort("layer")
+            line = of_run.filter((pl.col("seed") == seed) & (pl.col("mix") == mix)).sort("layer")
             seeded = labels[run, seed] != names[run]
             colour = COLOURS[i % len(COLOURS)]
             axes.plot(
@@ -78,11 +78,11 @@ def draw(
                     color=colour,
                     label=f"times gain: {line['corrected_effective_layers'][0]:.2f} eff.",
                 )
-        count = own["layer"].n_unique()
+        count = of_run["layer"].n_unique()
         axes.axhline(1 / count, color="#888888", linestyle=":", linewidth=0.9)
-        shown = sorted(own["layer"].unique().to_list())
+        shown = sorted(of_run["layer"].unique().to_list())
         axes.set_xticks(shown[:: 1 + len(shown) // 14])
-        largest = own.select(pl.max_horizontal("weight", "corrected").max()).item()
+        largest = of_run.select(pl.max_horizontal("weight", "corrected").max()).item()
         # Room for the legend above the curves.
         entries = len(axes.get_legend_handles_labels()[1])
         axes.set_ylim(0, (1.1 + 0.1 * entries) * largest)

@@ -59,8 +59,8 @@ def draw(localised: Sequence[Mapping[str, str]], outputs: Mapping[str, str]) -> 
         axes = figure.add_subplot(1, len(_METRICS), panel)
         for i, run in enumerate(runs):
             for j, group in enumerate(groups):
-                own = local.filter((pl.col("run") == run) & (pl.col("attack") == group))
-                cell = own.filter(pl.col("metric") == metric)
+                of_run = local.filter((pl.col("run") == run) & (pl.col("attack") == group))
+                cell = of_run.filter(pl.col("metric") == metric)
                 if cell.is_empty():
                     continue
                 x = j + (i - (len(runs) - 1) / 2) * width
@@ -74,7 +74,7 @@ def draw(localised: Sequence[Mapping[str, str]], outputs: Mapping[str, str]) -> 
                 )
                 if low is not None:
                     axes.plot([x, x], [low, high], color="#222222", linewidth=1)
-                covered = own.filter(pl.col("metric") == "coverage")
+                covered = of_run.filter(pl.col("metric") == "coverage")
                 if chance is None and covered.height:
                     level = covered["value"][0]
                     axes.plot([x - width / 2, x + width / 2], [level, level], "k:", linewidth=1)

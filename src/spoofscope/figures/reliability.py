@@ -73,8 +73,8 @@ def draw(
         SpoofscopeError: no set has both classes.
     """
     panels = []
-    for (corpus, split), own in sorted(sets_of(scored).items()):
-        for entry in own:
+    for (corpus, split), of_set in sorted(sets_of(scored).items()):
+        for entry in of_set:
             trials = read_scored(entry["scores"], entry["manifest"], split)
             if trials["label"].n_unique() == len(LABELS):
                 # As in the tables of metrics, whose resamples these are.
@@ -140,9 +140,9 @@ def _measured(
     even = reliability(*ratios, prior, bins, units=units, draws=draws)
     adaptive = reliability(*ratios, prior, bins, adaptive=True, units=units, draws=draws)
     numbers: dict[str, float | None] = {"prior": prior}
-    for name, found in (("ece", even), ("ece_adaptive", adaptive)):
-        low, high = found.interval or (None, None)
-        numbers |= {name: found.error, f"{name}_low": low, f"{name}_high": high}
+    for name, error in (("ece", even), ("ece_adaptive", adaptive)):
+        low, high = error.interval or (None, None)
+        numbers |= {name: error.error, f"{name}_low": low, f"{name}_high": high}
     return even.table.with_columns(
         pl.lit(value, pl.Float64).alias(name) for name, value in numbers.items()
     )

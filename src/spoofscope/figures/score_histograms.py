@@ -42,11 +42,11 @@ def draw(scored: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
     labels = system_labels(scored)
     sets = sets_of(scored)
     columns = min(4, max(map(len, sets.values())))
-    above = [0, *np.cumsum([-(-len(own) // columns) for own in sets.values()]).tolist()]
+    above = [0, *np.cumsum([-(-len(of_set) // columns) for of_set in sets.values()]).tolist()]
     figure = new_figure(2.3 * columns, 1.75 * above[-1] + 0.3)
     rows: list[pl.DataFrame] = []
-    for block, ((corpus, split), own) in enumerate(sets.items()):
-        for i, entry in enumerate(own):
+    for block, ((corpus, split), of_set) in enumerate(sets.items()):
+        for i, entry in enumerate(of_set):
             system, seed = entry["id"], entry["seed"]
             axes = figure.add_subplot(above[-1], columns, above[block] * columns + i + 1)
             trials = read_scored(entry["scores"], entry["manifest"], split)

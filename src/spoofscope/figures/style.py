@@ -147,13 +147,13 @@ def fit_names(figure: Figure) -> None:
 
 def _make_room(figure: Figure) -> None:
     """Enlarge a figure whose labels are long until its axes can be read beside them."""
-    axes = [own for own in figure.axes if own.get_label() != "<colorbar>"]
+    axes = [panel for panel in figure.axes if panel.get_label() != "<colorbar>"]
     labels = [
         [text.get_text() for text in axis.get_ticklabels()]
-        for own in axes
-        for axis in (own.xaxis, own.yaxis)
+        for panel in axes
+        for axis in (panel.xaxis, panel.yaxis)
     ]
-    lines = [line for own in labels for text in own for line in text.split("\n")]
+    lines = [line for axis_labels in labels for text in axis_labels for line in text.split("\n")]
     if max(map(_width, lines), default=0) < 24:
         return
     for _ in range(12):
@@ -162,15 +162,15 @@ def _make_room(figure: Figure) -> None:
             warnings.simplefilter("ignore")
             figure.draw_without_rendering()
         width, height = figure.get_size_inches()
-        boxes = [own.get_window_extent() for own in axes]
+        boxes = [panel.get_window_extent() for panel in axes]
         # Inches that the labels of ticks need beside each other.
         wide = all(
-            box.width / figure.dpi >= max(1.8, 0.3 * len(own.get_xticklabels()))
-            for box, own in zip(boxes, axes, strict=True)
+            box.width / figure.dpi >= max(1.8, 0.3 * len(panel.get_xticklabels()))
+            for box, panel in zip(boxes, axes, strict=True)
         )
         high = all(
-            box.height / figure.dpi >= max(0.4, 0.27 * len(own.get_yticklabels()))
-            for box, own in zip(boxes, axes, strict=True)
+            box.height / figure.dpi >= max(0.4, 0.27 * len(panel.get_yticklabels()))
+            for box, panel in zip(boxes, axes, strict=True)
         )
         if wide and high:
             return
@@ -209,7 +209,7 @@ def fonts_for(figure: Figure) -> list[str]:
 
     A character that no installed font has is drawn as a box, and a warning says so.
     """
-    text = "".join(found.get_text() for found in figure.findobj(Text))
+    text = "".join(text_artist.get_text() for text_artist in figure.findobj(Text))
     lacking = {c for c in text if not c.isspace()}
     families: list[str] = []
     if text.isascii():

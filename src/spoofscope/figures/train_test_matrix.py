@@ -71,11 +71,11 @@ def draw(
         text = "-" if np.isnan(value) else percent(value)
         dark = not np.isnan(value) and value > 0.25
         colour = "white" if dark else "black"
-        told = intervals.get((i, j))
-        y = i if told is None else i - 0.13
+        interval = intervals.get((i, j))
+        y = i if interval is None else i - 0.13
         axes.text(j, y, text, ha="center", va="center", fontsize=7, color=colour)
-        if told is not None:
-            axes.text(j, i + 0.27, told, ha="center", va="center", fontsize=5, color=colour)
+        if interval is not None:
+            axes.text(j, i + 0.27, interval, ha="center", va="center", fontsize=5, color=colour)
     axes.set_yticks(
         range(len(labels)),
         [f"{label}\n{_shorten(trained[key])}" for key, label in labels.items()],

@@ -77,9 +77,9 @@ class Draws:
             n_units = 0
             parts = []
             for members in (np.flatnonzero(is_bonafide), np.flatnonzero(~is_bonafide)):
-                own = _grouped(np.arange(members.size), rng)
-                size = int(own.max(initial=-1)) + 1
-                self.units[members] = n_units + own
+                class_units = _grouped(np.arange(members.size), rng)
+                size = int(class_units.max(initial=-1)) + 1
+                self.units[members] = n_units + class_units
                 n_units += size
                 parts.append(_times(size, n_resamples, rng))
             self.times = np.concatenate(parts, axis=1)
@@ -272,8 +272,8 @@ class Sample:
                 ("all", np.concatenate(units)),
             )
         }
-        own = self.counted["bonafide"], self.counted["spoof"]
-        self.counted["rarer"] = Trials(*(min(numbers) for numbers in zip(*own, strict=True)))
+        of_classes = self.counted["bonafide"], self.counted["spoof"]
+        self.counted["rarer"] = Trials(*(min(numbers) for numbers in zip(*of_classes, strict=True)))
 
     def values(self, metrics: Sequence[OfResampled], observed: Sequence[float]) -> list[Floats]:
         """Metrics of all resamples in which both classes are; where one is not, not a number.
@@ -317,12 +317,12 @@ def repeated(of: Callable[[Floats, Floats], float]) -> OfResampled:
     """The form for resamples of a metric that has none of its own: it is computed for each."""
 
     def values(resampled: Resampled) -> Floats:
-        found = np.full(len(resampled.bonafide), np.nan)
+        results = np.full(len(resampled.bonafide), np.nan)
         for i, counts in enumerate(zip(resampled.bonafide, resampled.spoof, strict=True)):
             bonafide, spoof = (np.repeat(resampled.scores, n.astype(np.int64)) for n in counts)
             if bonafide.size and spoof.size:
-                found[i] = of(bonafide, spoof)
-        return found
+                results[i] = of(bonafide, spoof)
+        return results
 
     return values
 

@@ -114,11 +114,11 @@ def cells(
     metrics = {"eer": ALL_METRICS["eer"]}
     if threshold is not None:
         metrics |= _at_threshold(threshold)
-    found: list[dict[str, Any]] = []
+    table_rows: list[dict[str, Any]] = []
     measured = {}
     for generator, (real, fake) in compared.items():
         measured[generator] = _measured(real, fake, metrics, draws)
-        found.append(
+        table_rows.append(
             {
                 "generator": generator,
                 "n_generators": fake["attack"].n_unique(),
@@ -127,7 +127,7 @@ def cells(
                 **_columns(measured[generator]),
             }
         )
-    return Cells(pl.DataFrame(found, schema=SCHEMA), measured)
+    return Cells(pl.DataFrame(table_rows, schema=SCHEMA), measured)
 
 
 def _measured(
@@ -168,25 +168,25 @@ def _at_threshold(threshold: float) -> dict[str, Metric]:
 
 def _columns(measured: Mapping[str, Measured]) -> dict[str, float | None]:
     row: dict[str, float | None] = {}
-    for name, found in measured.items():
-        low, high = found.interval or (None, None)
-        row |= {name: found.value, f"{name}_low": low, f"{name}_high": high}
+    for name, estimate in measured.items():
+        low, high = estimate.interval or (None, None)
+        row |= {name: estimate.value, f"{name}_low": low, f"{name}_high": high}
     return row
 
 
 def _matching(
-    bonafide: pl.DataFrame, own: pl.DataFrame, match: str | None, name: str
+    bonafide: pl.DataFrame, spoof: pl.DataFrame, match: str | None, name: str
 ) -> pl.DataFrame:
     """The bona fide trials that a generator's spoofs are compared with."""
     if match is None:
         return bonafide
-    for value in sorted(own[match].unique()):
+    for value in sorted(spoof[match].unique()):
         if value not in bonafide[match]:
             raise TableError(
                 f"{name}: there is no bona fide trial of {match} {value!r}, which "
-                f"{own['attack'][0]!r} has; add real speech of it, or leave that generator out"
+                f"{spoof['attack'][0]!r} has; add real speech of it, or leave that generator out"
             )
-    return bonafide.filter(pl.col(match).is_in(own[match].unique().to_list()))
+    return bonafide.filter(pl.col(match).is_in(spoof[match].unique().to_list()))
 
 
 def relation(
@@ -227,8 +227,8 @@ def averages(table: pl.DataFrame, measured: Mapping[str, Mapping[str, Measured]]
     single = table.filter(pl.col("generator") != POOLED)
     unseen = single.filter(pl.col("relation").is_in([UNSEEN, LEFT_OUT]))
     rows: list[dict[str, Any]] = []
-    for name, own in ((MEAN_OF_UNSEEN, unseen), (MEAN_OF_ALL, single)):
-        parts = [measured[generator] for generator in own["generator"]]
+    for name, generators in ((MEAN_OF_UNSEEN, unseen), (MEAN_OF_ALL, single)):
+        parts = [measured[generator] for generator in generators["generator"]]
         means = {
             metric: mean_of([part[metric] for part in parts])
             for metric in METRICS
@@ -237,7 +237,7 @@ def averages(table: pl.DataFrame, measured: Mapping[str, Mapping[str, Measured]]
         rows.append(
             {
                 "generator": name,
-                "n_generators": own.height,
+                "n_generators": generators.height,
                 "n_bonafide": None,
                 "n_spoof": None,
                 **_columns(means),

@@ -112,9 +112,11 @@ def cllr_error(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> float:
     """
     bonafide, spoof = check_scores(bonafide, spoof)
     # Divided by a common size first, so that large losses do not overflow in their squares.
-    found = [losses(-bonafide), losses(spoof)]
-    size = max(1.0, *(float(each.max()) for each in found))
-    return size / 2 * math.sqrt(sum(float(np.var(each / size)) / each.size for each in found))
+    class_losses = [losses(-bonafide), losses(spoof)]
+    size = max(1.0, *(float(each.max()) for each in class_losses))
+    return (
+        size / 2 * math.sqrt(sum(float(np.var(each / size)) / each.size for each in class_losses))
+    )
 
 
 def min_cllr_error(bonafide: npt.ArrayLike, spoof: npt.ArrayLike) -> float:

@@ -152,8 +152,8 @@ def threshold_metrics(threshold: float) -> dict[str, Metric]:
 
     def f1(resampled: Resampled) -> Floats:
         rejected, accepted, _, n_spoof = wrong(resampled)
-        found = n_spoof - accepted
-        return 2 * found / (n_spoof + found + rejected)
+        spoofs_found = n_spoof - accepted
+        return 2 * spoofs_found / (n_spoof + spoofs_found + rejected)
 
     return {
         "bonafide_rejected": Metric(
@@ -260,14 +260,14 @@ def measure(
         if metric.cost is not None:
             at = thresholds[name]
             forms += [_rejected(at), _accepted(at)]
-            told = rates.error_rates(bonafide, spoof, at)
-            observed += [told.bonafide_rejected, told.spoof_accepted]
+            error_rates = rates.error_rates(bonafide, spoof, at)
+            observed += [error_rates.bonafide_rejected, error_rates.spoof_accepted]
     resamples = iter(zip(sample.values(forms, observed), observed, strict=True))
     for name in known:
-        own, value = next(resamples)
+        resampled_values, value = next(resamples)
         errors = [next(resamples) for _ in range(2 * (metrics[name].cost is not None))]
-        interval = _interval(metrics[name], value, own, errors, sample)
-        measured[name] = Measured(value, interval, own)
+        interval = _interval(metrics[name], value, resampled_values, errors, sample)
+        measured[name] = Measured(value, interval, resampled_values)
     return measured
 
 

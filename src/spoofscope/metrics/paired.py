@@ -153,8 +153,10 @@ def compare(
             )
     if floor is not None:
         for metric in METRICS:
-            own = [row for row in rows if row["metric"] == metric]
-            for row, corrected in zip(own, holm([row["p"] for row in own]), strict=True):
+            of_metric = [row for row in rows if row["metric"] == metric]
+            for row, corrected in zip(
+                of_metric, holm([row["p"] for row in of_metric]), strict=True
+            ):
                 row["p_holm"] = float(corrected)
     return pl.DataFrame(rows, schema=SCHEMA)
 

@@ -152,6 +152,6 @@ def f1(bonafide: npt.ArrayLike, spoof: npt.ArrayLike, threshold: float) -> float
         SpoofscopeError: as :func:`check_scores`.
     """
     bonafide, spoof = check_scores(bonafide, spoof)
-    found = int((spoof < threshold).sum())
+    spoofs_found = int((spoof < threshold).sum())
     false_alarms = int((bonafide < threshold).sum())
-    return 2 * found / (spoof.size + found + false_alarms)
+    return 2 * spoofs_found / (spoof.size + spoofs_found + false_alarms)

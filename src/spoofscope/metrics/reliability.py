@@ -135,7 +135,11 @@ def reliability(
         schema=SCHEMA,
     )
     error = float(of_bin @ np.abs(predicted - observed))
-    if draws is None or units is None or min(np.unique(own).size for own in units) < 2:
+    if (
+        draws is None
+        or units is None
+        or min(np.unique(units_of_class).size for units_of_class in units) < 2
+    ):
         return Reliability(table, error, None)
     ends, interval = _intervals(
         table, error, (np.concatenate(units), place, is_bonafide, probability), prior, draws
@@ -184,12 +188,12 @@ def _intervals(
     weights = prior / is_bonafide.sum(), (1 - prior) / (~is_bonafide).sum()
     intervals, below, above = [], [], []
     for i, row in enumerate(table.iter_rows(named=True)):
-        own = place == i
+        in_bin = place == i
         total = n_bonafide[:, i] + n_spoof[:, i]
         shares = n_bonafide[total > 0, i] / total[total > 0]
         share = row["n_bonafide"] / (row["n_bonafide"] + row["n_spoof"])
-        n_units = np.unique(units[own]).size if draws.clustered else int(own.sum())
-        limits = rate_limits(share, shares, Trials(n_units, int(own.sum())))
+        n_units = np.unique(units[in_bin]).size if draws.clustered else int(in_bin.sum())
+        limits = rate_limits(share, shares, Trials(n_units, int(in_bin.sum())))
         low, high = hull(percentile_interval(shares), limits)
         # As the classes weigh.
         interval = Interval(

@@ -132,8 +132,8 @@ def _warn_of_single_units(
 ) -> None:
     what = (cluster or SPEAKER) if draws.clustered else "trial"
     for label in LABELS:
-        own = draws.units[(joined["label"] == label).to_numpy()]
-        if own.size and (own == own[0]).all():
+        units = draws.units[(joined["label"] == label).to_numpy()]
+        if units.size and (units == units[0]).all():
             _LOGGER.warning(
                 "there is a single %s of %s, so numbers that need this class have no interval",
                 what,
@@ -253,9 +253,9 @@ def clusters_of_explained(
         raise TableError(
             f"{missing.len()} explained utterances are not in the manifest, such as {missing[0]!r}"
         )
-    own = table.select("utt_id").join(trials, on="utt_id", how="left", maintain_order="left")
-    column = resampled_by(own, cluster) if resamples else None
-    return None if column is None else clusters_of(own, column)
+    explained = table.select("utt_id").join(trials, on="utt_id", how="left", maintain_order="left")
+    column = resampled_by(explained, cluster) if resamples else None
+    return None if column is None else clusters_of(explained, column)
 
 
 def split_levels(joined: pl.DataFrame, condition: str) -> list[tuple[str, pl.DataFrame]]:
@@ -327,11 +327,11 @@ class _Measures(NamedTuple):
         if self.draws is not None:
             first, second = (self.draws.units[rows[_ROW].to_numpy()] for rows in classes)
             units = first, second
-        found = measure(bonafide, spoof, self.of_scores, units, self.draws)
+        measured = measure(bonafide, spoof, self.of_scores, units, self.draws)
         if self.calibration is not None:
             ratios = [log_likelihood_ratios(x, self.calibration) for x in (bonafide, spoof)]
-            found |= measure(ratios[0], ratios[1], self.of_ratios, units, self.draws)
-        return {name: found[name] for name in self.order}
+            measured |= measure(ratios[0], ratios[1], self.of_ratios, units, self.draws)
+        return {name: measured[name] for name in self.order}
 
 
 def _measures(
@@ -375,13 +375,13 @@ def _rows(
             "condition": condition,
             "level": level,
             "metric": name,
-            "value": found.value,
-            "ci_low": None if found.interval is None else found.interval.low,
-            "ci_high": None if found.interval is None else found.interval.high,
+            "value": estimate.value,
+            "ci_low": None if estimate.interval is None else estimate.interval.low,
+            "ci_high": None if estimate.interval is None else estimate.interval.high,
             "n_bonafide": n_bonafide,
             "n_spoof": trials.height - n_bonafide,
         }
-        for name, found in measured.items()
+        for name, estimate in measured.items()
     ]
 
 

@@ -103,9 +103,9 @@ class Audit:
 
     def as_json(self) -> dict[str, Any]:
         """Plain types; the keys are those of the attributes, what was not checked is a note."""
-        told = asdict(self)
-        del told["recordings"]
-        return {**told, "notes": [*self.notes, *filter(None, [self.unchecked()])]}
+        fields = asdict(self)
+        del fields["recordings"]
+        return {**fields, "notes": [*self.notes, *filter(None, [self.unchecked()])]}
 
     def unchecked(self) -> str:
         """What of the recordings was not looked at, in words; "" where everything was."""
@@ -239,16 +239,20 @@ class _Auditor:
             # Nothing but temporary files: what was made from them says how they are.
             pass
         elif reasons or upstream or job.reason:
-            told = reasons + versions
-            if not told and sources:
-                told = [f"made from {_some(sources)}, which has to be made again"]
-            if not told and upstream:
-                told = ["what its inputs are made from has changed"]
-            if not told:
-                told = [job.reason]
+            reasons_to_rerun = reasons + versions
+            if not reasons_to_rerun and sources:
+                reasons_to_rerun = [f"made from {_some(sources)}, which has to be made again"]
+            if not reasons_to_rerun and upstream:
+                reasons_to_rerun = ["what its inputs are made from has changed"]
+            if not reasons_to_rerun:
+                reasons_to_rerun = [job.reason]
             if not job.reason:
-                told.append("Snakemake does not see this: delete the file to have it made again")
-            self._find("stale", job, "; ".join(told), follows_from=() if reasons else sources)
+                reasons_to_rerun.append(
+                    "Snakemake does not see this: delete the file to have it made again"
+                )
+            self._find(
+                "stale", job, "; ".join(reasons_to_rerun), follows_from=() if reasons else sources
+            )
         elif versions:
             self._find("chain", job, "; ".join(versions))
         if job.reason or reasons or upstream or missing:
@@ -322,8 +326,12 @@ class _Auditor:
         if changes == Changes():
             return
         if outside:
-            told = f"{changes.as_text()} since it was made, with the same size and time; touch "
-            self._find("chain", job, f"{told}the recordings, and the next run makes it again")
+            explanation = (
+                f"{changes.as_text()} since it was made, with the same size and time; touch "
+            )
+            self._find(
+                "chain", job, f"{explanation}the recordings, and the next run makes it again"
+            )
             return
         maker = next((self.producer[path] for path in job.inputs if path in self.producer), None)
         remedy = f"delete {maker.outputs[0]} and run the workflow" if maker else "make it again"
@@ -342,14 +350,14 @@ class _Auditor:
             )
             return
         if record:
-            told = f"made {record['started']} and gone since"
+            explanation = f"made {record['started']} and gone since"
         else:
-            told = "never made, or its job failed"
+            explanation = "never made, or its job failed"
             if job.log and os.path.exists(job.log):
-                told += f"; see {job.log}"
+                explanation += f"; see {job.log}"
         if not job.reason:
-            told += "; the next run does not make it again, because nothing needs it"
-        self._find("missing", job, told, paths)
+            explanation += "; the next run does not make it again, because nothing needs it"
+        self._find("missing", job, explanation, paths)
 
     def _contents(self, job: Job, record: Record | None, paths: Sequence[str]) -> None:
         """Compare files with what was recorded of them."""
@@ -403,8 +411,8 @@ class _Auditor:
                 known.update(self._listed(job))
 
         def unreadable(error: OSError) -> None:
-            told = f"this folder cannot be looked into: {error.strerror}"
-            self._find("unknown", None, told, [str(error.filename)])
+            explanation = f"this folder cannot be looked into: {error.strerror}"
+            self._find("unknown", None, explanation, [str(error.filename)])
 
         strangers = [
             path
@@ -429,17 +437,19 @@ class _Auditor:
             record = former.get(path)
             if path in used:
                 # Snakemake takes a file that it cannot make, and that is there, as given.
-                told = "jobs read it, and nothing can make it now: what it was made from is gone"
-                self._find("unknown", None, told, [path])
+                explanation = (
+                    "jobs read it, and nothing can make it now: what it was made from is gone"
+                )
+                self._find("unknown", None, explanation, [path])
             elif record is not None or ids or top in ("benchmarks", "work"):
-                told = "belongs to settings that the study file no longer has"
+                explanation = "belongs to settings that the study file no longer has"
                 if ids:
-                    told = f"belongs to {ids[0]}, which the study file no longer asks for"
+                    explanation = f"belongs to {ids[0]}, which the study file no longer asks for"
                 self.result.findings.append(
                     Finding(
                         kind="orphaned",
                         path=path,
-                        explanation=told,
+                        explanation=explanation,
                         paths=(path,),
                         rule=record["rule"] if record else None,
                         run=ids[0] if ids else None,
@@ -495,8 +505,10 @@ class _Auditor:
         altered = [path for (path, _), is_odd in zip(items, odd, strict=True) if is_odd]
         if altered:
             table = job.outputs[0]
-            told = f"its content is not what {table} says; delete {table} and run the workflow"
-            self._find("altered", job, told, altered)
+            explanation = (
+                f"its content is not what {table} says; delete {table} and run the workflow"
+            )
+            self._find("altered", job, explanation, altered)
 
 
 def _files_below(
@@ -566,15 +578,15 @@ def _code_change(old: Mapping[str, str], new: Mapping[str, str]) -> str:
     if not old or not new:
         return "the code behind it has changed"
     edited = [path for path in new if path in old and old[path] != new[path]]
-    told = []
+    changes = []
     for files, what in (
         (edited, "edited"),
         ([path for path in new if path not in old], "new"),
         ([path for path in old if path not in new], "no longer used"),
     ):
         if files:
-            told.append(f"{_some(files)} {what}")
-    return f"the code behind it has changed: {', '.join(told)}"
+            changes.append(f"{_some(files)} {what}")
+    return f"the code behind it has changed: {', '.join(changes)}"
 
 
 def _pins(lock: Path) -> dict[str, frozenset[str]]:
@@ -609,21 +621,21 @@ def as_text(audit: Audit) -> str:
     lines: list[str] = []
     counts = []
     for kind, meaning in KINDS.items():
-        found = [finding for finding in audit.findings if finding.kind == kind]
-        if not found:
+        findings = [finding for finding in audit.findings if finding.kind == kind]
+        if not findings:
             continue
-        counts.append(f"{len(found)} {kind}")
+        counts.append(f"{len(findings)} {kind}")
         lines.append(f"{kind}: {meaning}")
         # Reasons first, consequences last.
         groups: dict[str, list[str]] = {}
-        for finding in sorted(found, key=lambda one: (bool(one.follows_from), one.path or "")):
-            told = "follows from these" if finding.follows_from else finding.explanation
-            groups.setdefault(told, []).extend([finding.path] if finding.path else [])
-        for told, paths in groups.items():
+        for finding in sorted(findings, key=lambda one: (bool(one.follows_from), one.path or "")):
+            explanation = "follows from these" if finding.follows_from else finding.explanation
+            groups.setdefault(explanation, []).extend([finding.path] if finding.path else [])
+        for explanation, paths in groups.items():
             lines += [f"  {path}" for path in paths[:_MAX_PATHS]]
             if len(paths) > _MAX_PATHS:
                 lines.append(f"  and {len(paths) - _MAX_PATHS} more")
-            lines.append(f"      {told}")
+            lines.append(f"      {explanation}")
         lines.append("")
     for note in audit.notes:
         lines.append(f"note: {note}")

@@ -245,9 +245,9 @@ class _Crate:
 
     def _parameters(self, workflow: Entity, study: Entity, results: Sequence[Entity]) -> None:
         """The formal parameters of the workflow: the study file, and what it publishes."""
-        asked = self._parameter("study-file", "File", [study], "The study file")
+        study_file = self._parameter("study-file", "File", [study], "The study file")
         given = self._parameter("results", "File", results, "Figures, tables and the report")
-        workflow["input"] = [_reference(asked)]
+        workflow["input"] = [_reference(study_file)]
         workflow["output"] = [_reference(given)]
 
     def _parameter(

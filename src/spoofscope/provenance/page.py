@@ -47,7 +47,7 @@ def write_page(
         ended=_minute(max(end_of(record) for record in sidecars)),
         seconds=sum(record["seconds"] for record in sidecars),
         devices=sorted({record["device"] for record in sidecars}),
-        versions={name: sorted(found) for name, found in sorted(versions.items())},
+        versions={name: sorted(numbers) for name, numbers in sorted(versions.items())},
         corpora={name: _described(entry) for name, entry in config["corpora"].items()},
         backbones={name: _described(entry) for name, entry in config.get("backbones", {}).items()},
         downloads=[

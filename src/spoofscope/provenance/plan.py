@@ -209,8 +209,8 @@ def main() -> None:
             # workflow/common/study.smk refuses so.
             json.dump({"error": str(ended.__cause__)}, answer)
         except Exception as error:
-            told = str(error) or repr(error)
-            json.dump({"error": f"Snakemake refuses the study: {told}"}, answer)
+            message = str(error) or repr(error)
+            json.dump({"error": f"Snakemake refuses the study: {message}"}, answer)
 
 
 if __name__ == "__main__":

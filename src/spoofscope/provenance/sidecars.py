@@ -45,11 +45,11 @@ def write_sidecar(path: str | Path, record: Mapping[str, Any]) -> None:
 
 
 def _as_written(content: bytes) -> bool:
-    told = _HASH_LINE.findall(content)
-    if len(told) != 1:
+    hashes = _HASH_LINE.findall(content)
+    if len(hashes) != 1:
         return False
     empty = _HASH_LINE.sub(rb"\1\3", content)
-    return hashlib.sha256(empty).hexdigest().encode() == told[0][1]
+    return hashlib.sha256(empty).hexdigest().encode() == hashes[0][1]
 
 
 def sidecar_path(output: str | Path) -> Path:
@@ -194,14 +194,14 @@ class Sidecars:
                 else f"{missing[0]} has no sidecar (*{SUFFIX}) that says what made it; "
                 "delete the file and run the workflow again"
             )
-        found: dict[str, Record] = {}
+        records: dict[str, Record] = {}
         pending = list(outputs)
         while pending:
             record = self.of(pending.pop())
-            if record is not None and first_output(record) not in found:
-                found[first_output(record)] = record
+            if record is not None and first_output(record) not in records:
+                records[first_output(record)] = record
                 pending.extend(entry["path"] for entry in record["inputs"])
-        return [found[name] for name in sorted(found)]
+        return [records[name] for name in sorted(records)]
 
 
 def first_output(record: Record) -> str:

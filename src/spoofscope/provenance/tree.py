@@ -75,7 +75,7 @@ def _unknown(path: str) -> str:
 
 
 def _job(record: Record, makers: Mapping[str, Record | None]) -> Tree:
-    def told(entry: Record, maker: Record | None) -> Tree:
+    def described(entry: Record, maker: Record | None) -> Tree:
         return {
             "path": entry["path"],
             "sha256": entry.get("sha256"),
@@ -99,8 +99,8 @@ def _job(record: Record, makers: Mapping[str, Record | None]) -> Tree:
         "host": record.get("host"),
         "started": record.get("started"),
         "seconds": record.get("seconds"),
-        "inputs": [told(entry, makers[entry["path"]]) for entry in record["inputs"]],
-        "outputs": [told(entry, record) for entry in record["outputs"]],
+        "inputs": [described(entry, makers[entry["path"]]) for entry in record["inputs"]],
+        "outputs": [described(entry, record) for entry in record["outputs"]],
     }
 
 
@@ -115,7 +115,7 @@ def as_text(tree: Tree) -> str:
     return "\n".join(_lines(tree["jobs"], entry, "", set()))
 
 
-def _lines(jobs: Mapping[str, Tree], entry: Tree, indent: str, told: set[str]) -> Iterator[str]:
+def _lines(jobs: Mapping[str, Tree], entry: Tree, indent: str, printed: set[str]) -> Iterator[str]:
     flaw = ""
     if entry["differs"]:
         flaw = f"   [not what was recorded: {entry['differs']}]"
@@ -128,10 +128,10 @@ def _lines(jobs: Mapping[str, Tree], entry: Tree, indent: str, told: set[str]) -
         yield f"{indent}from outside the workflow, SHA-256 {entry['sha256']}"
         return
     job = jobs[name]
-    if name in told:
+    if name in printed:
         yield f"{indent}{job['rule']}, see above"
         return
-    told.add(name)
+    printed.add(name)
     code = f"commit {job['commit'][:12]}" if job["commit"] else "no commit known"
     dirty = " with uncommitted changes" if job["dirty"] else ""
     yield (
@@ -146,7 +146,7 @@ def _lines(jobs: Mapping[str, Tree], entry: Tree, indent: str, told: set[str]) -
             f"and contents {read['sha256']}"
         )
     for made in job["inputs"]:
-        yield from _lines(jobs, made, indent, told)
+        yield from _lines(jobs, made, indent, printed)
 
 
 def _brief(value: Any) -> str:

@@ -31,10 +31,12 @@ def attention(audit: pl.DataFrame) -> pl.DataFrame:
 def sentences(rows: pl.DataFrame) -> list[str]:
     """Each finding as a sentence; a cue of several attacks is one finding of its split."""
     cues = rows.filter(pl.col("check") == "cue")
-    told = [_told(row) for row in rows.filter(pl.col("check") != "cue").iter_rows(named=True)]
-    for (split, cue), own in cues.group_by("split", "item", maintain_order=True):
-        told.append(_cue(str(split), str(cue), own))
-    return told
+    findings = [
+        _finding(row) for row in rows.filter(pl.col("check") != "cue").iter_rows(named=True)
+    ]
+    for (split, cue), of_cue in cues.group_by("split", "item", maintain_order=True):
+        findings.append(_cue(str(split), str(cue), of_cue))
+    return findings
 
 
 def strongest_cue(rows: pl.DataFrame) -> str | None:
@@ -43,8 +45,8 @@ def strongest_cue(rows: pl.DataFrame) -> str | None:
     if cues.is_empty():
         return None
     best = _by_strength(cues).row(0, named=True)
-    own = cues.filter((pl.col("split") == best["split"]) & (pl.col("item") == best["item"]))
-    return _cue(best["split"], best["item"], own)
+    of_cue = cues.filter((pl.col("split") == best["split"]) & (pl.col("item") == best["item"]))
+    return _cue(best["split"], best["item"], of_cue)
 
 
 def _by_strength(cues: pl.DataFrame) -> pl.DataFrame:
@@ -64,7 +66,7 @@ def _cue(split: str, cue: str, rows: pl.DataFrame) -> str:
     )
 
 
-def _told(row: dict[str, Any]) -> str:
+def _finding(row: dict[str, Any]) -> str:
     place = row["split"]
     if row["check"] == "counts":
         label = "bona fide" if row["item"] == "bonafide" else row["item"]

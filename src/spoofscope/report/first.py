@@ -139,11 +139,11 @@ def _jumps(headline: Sequence[Row]) -> Iterable[Point]:
 
 def _audited(audits: Mapping[str, pl.DataFrame]) -> Iterable[Point]:
     for corpus, audit in audits.items():
-        found = attention(audit)
+        findings = attention(audit)
         link = f"../audits/{corpus}.html"
-        cue = strongest_cue(found)
+        cue = strongest_cue(findings)
         if cue is not None:
-            n = found.filter(pl.col("check") == "cue").select("split", "item").n_unique()
+            n = findings.filter(pl.col("check") == "cue").select("split", "item").n_unique()
             others = "" if n == 1 else f" The list below has {n - 1} more such cues."
             yield Point(
                 f"Corpus {corpus}: a cue that is unrelated to speech separates its classes, so a "
@@ -151,13 +151,13 @@ def _audited(audits: Mapping[str, pl.DataFrame]) -> Iterable[Point]:
                 _of(None, corpus),
                 link,
             )
-        rest = found.filter(pl.col("check") != "cue")
+        rest = findings.filter(pl.col("check") != "cue")
         for (check,), rows in rest.group_by("check", maintain_order=True):
-            told = sentences(rows)
-            n = len(told) - 1
+            texts = sentences(rows)
+            n = len(texts) - 1
             more = f" The list below has {n} more of this kind." if n else ""
             yield Point(
-                f"Corpus {corpus}, {_CHECKS.get(str(check), check)}: {told[0]}{more}",
+                f"Corpus {corpus}, {_CHECKS.get(str(check), check)}: {texts[0]}{more}",
                 _of(None, corpus),
                 link,
             )
@@ -180,14 +180,14 @@ def _chance(headline: Sequence[Row]) -> Iterable[Point]:
         if row["split"] == "eval" and row["eer_low"] is not None and row["eer_high"] >= 0.5:
             sets.setdefault((row["corpus"], row["split"]), []).append(row)
     for (corpus, split), rows in sets.items():
-        told = [
+        detectors = [
             f"{row['name']} ({_percent(row['eer'])}, {100 * row['eer_low']:.0f} to "
             f"{_percent(row['eer_high'], 0)})"
             for row in rows
         ]
         yield Point(
             f"On {corpus}, {split}, these detectors are not shown to be better than chance, an EER "
-            f"of 50 %: {listed(told)}.",
+            f"of 50 %: {listed(detectors)}.",
             _of([row["name"] for row in rows], corpus, split),
         )
 
@@ -196,8 +196,8 @@ def _unreachable(
     comparisons: pl.DataFrame | None, agreement: Sequence[Mapping[str, Any]]
 ) -> Iterable[Point]:
     if comparisons is not None:
-        for (corpus, split), own in comparisons.group_by("corpus", "split", maintain_order=True):
-            why = within_reach(own)
+        for (corpus, split), of_set in comparisons.group_by("corpus", "split", maintain_order=True):
+            why = within_reach(of_set)
             if why is not None:
                 yield Point(
                     f"In the comparisons on {corpus}, {split}, {why}.",
@@ -218,7 +218,7 @@ def _unreachable(
 
 
 def _unfaithful(explained: Sequence[Mapping[str, Any]]) -> Iterable[Point]:
-    told = []
+    runs = []
     for each in explained:
         gains = [row for row in each["checks"] if row["metric"] in GAINS]
         if any(row["ci_low"] is not None and row["ci_low"] <= 0 for row in gains):
@@ -231,12 +231,12 @@ def _unfaithful(explained: Sequence[Mapping[str, Any]]) -> Iterable[Point]:
                 )
                 for row in gains
             )
-            told.append(f"{each['run']} ({shown})")
-    if told:
+            runs.append(f"{each['run']} ({shown})")
+    if runs:
         yield Point(
             "The explanations of these runs are not shown to be faithful, because their frames of "
             f"most evidence are not shown to change the score more than other frames: "
-            f"{listed(told)}.",
+            f"{listed(runs)}.",
             lambda row: False,
             "#faithful",
         )

@@ -311,8 +311,8 @@ def _out_of_reach(compared: pl.DataFrame) -> list[str]:
     """For each set on which no difference can be significant, a sentence that says so."""
     return [
         f"On {corpus}, {split}, {why}."
-        for (corpus, split), own in compared.group_by("corpus", "split", maintain_order=True)
-        if (why := within_reach(own)) is not None
+        for (corpus, split), of_set in compared.group_by("corpus", "split", maintain_order=True)
+        if (why := within_reach(of_set)) is not None
     ]
 
 

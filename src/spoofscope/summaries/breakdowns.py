@@ -89,8 +89,10 @@ def breakdowns(
             )
     keys = ("system", "seed", "corpus", "split", "condition")
     rows: list[dict[str, Any]] = []
-    for (system, seed, corpus, split, condition), own in table.group_by(keys, maintain_order=True):
-        levels = own.filter(pl.col("level") != MACRO)
+    for (system, seed, corpus, split, condition), of_condition in table.group_by(
+        keys, maintain_order=True
+    ):
+        levels = of_condition.filter(pl.col("level") != MACRO)
         known = levels.filter(pl.col("value").is_not_null())
         row: dict[str, Any] = {
             "name": names[str(system), int(str(seed))],
@@ -99,7 +101,7 @@ def breakdowns(
             "split": split,
             "condition": condition,
             "n_levels": levels.height,
-            **_macro(own.filter(pl.col("level") == MACRO)),
+            **_macro(of_condition.filter(pl.col("level") == MACRO)),
             "small_levels": _listed(
                 known.filter(pl.min_horizontal("n_bonafide", "n_spoof") < SMALL)
             ),

@@ -65,11 +65,11 @@ def comparisons(
         TableError, SpoofscopeError: as `metrics.paired.compare`.
     """
     tables = []
-    for (corpus, split), own in sets_of(scored).items():
-        trials = read_manifest(own[0]["manifest"]).filter(pl.col("split") == split)
-        if len(own) < 2 or trials["label"].n_unique() < len(LABELS):
+    for (corpus, split), of_set in sets_of(scored).items():
+        trials = read_manifest(of_set[0]["manifest"]).filter(pl.col("split") == split)
+        if len(of_set) < 2 or trials["label"].n_unique() < len(LABELS):
             continue
-        scores = {entry["name"]: read_scores(entry["scores"]) for entry in own}
+        scores = {entry["name"]: read_scores(entry["scores"]) for entry in of_set}
         table = compare(scores, trials, resamples, seed, cluster)
         tables.append(
             table.select(pl.lit(corpus).alias("corpus"), pl.lit(split).alias("split"), pl.all())
@@ -94,16 +94,16 @@ def read_comparisons(path: str) -> pl.DataFrame:
     )
 
 
-def within_reach(own: pl.DataFrame) -> str | None:
+def within_reach(of_set: pl.DataFrame) -> str | None:
     """Why no comparison on one set can be significant; None if one can."""
-    row = own.row(0, named=True)
+    row = of_set.row(0, named=True)
     smallest = row["p_smallest"]
     if smallest is not None and smallest < ALPHA:
         return None
     n, what = row["n_clusters"], "speakers (or other resampled units)"
     if n is None:
         n, what = min(row["n_bonafide"], row["n_spoof"]), "trials of the rarer class"
-    pairs = own.height // own["metric"].n_unique()
+    pairs = of_set.height // of_set["metric"].n_unique()
     least = "there is no p value" if smallest is None else f"p is at least {smallest:.2g}"
     many = f"{pairs} pair{'s' if pairs != 1 else ''}"
     return f"no difference can be significant: {many}, {n} {what}; {least} after correction"

@@ -93,13 +93,13 @@ def generator_table(
         corpus, split = test["corpus"], test["split"]
         trials = _read_manifest(test["manifest"]).filter(pl.col("split") == split)
         name = f"{test['manifest']} ({split})"
-        own = [s for s in systems if f"{corpus}.{split}" in s["seeds"][0]["scores"]]
-        if not own:
+        of_set = [s for s in systems if f"{corpus}.{split}" in s["seeds"][0]["scores"]]
+        if not of_set:
             raise ConfigError(
                 f"generators: {corpus}.{split} is scored by none of the systems; see the keys "
                 "`score`"
             )
-        for system in own:
+        for system in of_set:
             relations = _relations(system, test["data"], sorted(set(trials["attack"]) - {"-"}))
             for seed in system["seeds"]:
                 scores = seed["scores"][f"{corpus}.{split}"]
@@ -145,23 +145,23 @@ def _attacks_of(source: Mapping[str, Any], split: str) -> set[str]:
     return set(rows["attack"]) - {"-"}
 
 
-def _relations(system: Mapping[str, Any], data: str, found: Sequence[str]) -> dict[str, str]:
+def _relations(system: Mapping[str, Any], data: str, attacks: Sequence[str]) -> dict[str, str]:
     """What a detector knew of each generator that is found in a set of that data."""
     if system["train"] is None:
-        return dict.fromkeys(found, generators.UNKNOWN)
+        return dict.fromkeys(attacks, generators.UNKNOWN)
     train = [source for source in system["train"] if source["data"] == data]
     dev = [source for source in system["dev"] if source["data"] == data]
     trained_on = set().union(*(_attacks_of(source, "train") for source in train))
     selected_on = set().union(*(_attacks_of(source, "dev") for source in dev))
     left_out = {name for source in train for name in source.get("exclude_attacks", ())}
-    return {name: generators.relation(name, trained_on, selected_on, left_out) for name in found}
+    return {name: generators.relation(name, trained_on, selected_on, left_out) for name in attacks}
 
 
 def _trained_on(system: Mapping[str, Any]) -> str:
     if system["train"] is None:
         return generators.UNKNOWN
-    found = set().union(*(_attacks_of(source, "train") for source in system["train"]))
-    return ", ".join(sorted(found))
+    attacks = set().union(*(_attacks_of(source, "train") for source in system["train"]))
+    return ", ".join(sorted(attacks))
 
 
 def _threshold(path: str | None, chosen_on: Mapping[str, str] | None) -> float | None:
@@ -206,13 +206,13 @@ def generator_summary(path: str) -> list[dict[str, Any]]:
     unseen = table.filter(pl.col("relation").is_in([generators.UNSEEN, generators.LEFT_OUT]))
     summary = []
     for place in places.iter_rows(named=True):
-        own = table.filter(**place)
+        of_detector = table.filter(**place)
         hardest = unseen.filter(**place).sort("eer", descending=True, maintain_order=True)
         summary.append(
             {
                 **place,
-                "unseen": own.filter(generator=MEAN_OF_UNSEEN).row(0, named=True),
-                "all": own.filter(generator=MEAN_OF_ALL).row(0, named=True),
+                "unseen": of_detector.filter(generator=MEAN_OF_UNSEEN).row(0, named=True),
+                "all": of_detector.filter(generator=MEAN_OF_ALL).row(0, named=True),
                 "hardest": hardest.row(0, named=True) if hardest.height else None,
             }
         )

@@ -85,8 +85,10 @@ def point_table(metrics: Sequence[str], detectors: Sequence[str]) -> pl.DataFram
     Raises:
         DetectorError: a `detector.json` is damaged or altered.
     """
-    selected = [told for path in detectors if DEV_EER in (told := read_settings(path)["meta"])]
-    own = pl.DataFrame(
+    selected = [
+        trained for path in detectors if DEV_EER in (trained := read_settings(path)["meta"])
+    ]
+    of_selection = pl.DataFrame(
         [
             {
                 "corpus": SELECTION,
@@ -106,9 +108,11 @@ def point_table(metrics: Sequence[str], detectors: Sequence[str]) -> pl.DataFram
             **{name: POINT_SCHEMA[name] for name in ("ci_low", "ci_high", "n_bonafide", "n_spoof")},
         },
     )
-    scored = read_metrics(metrics).filter(pl.col("condition") == POOLED).select(own.columns)
+    scored = (
+        read_metrics(metrics).filter(pl.col("condition") == POOLED).select(of_selection.columns)
+    )
     return (
-        pl.concat([own, scored])
+        pl.concat([of_selection, scored])
         .group_by("corpus", "split", "metric", maintain_order=True)
         .agg(
             pl.col("value").mean().alias("mean"),
@@ -147,13 +151,13 @@ def grid_table(
         table = read_table(path, required).with_columns(
             pl.col(name).replace("", None).cast(pl.Float64) for name in _OPTIONAL
         )
-        found = {
+        cells = {
             (row["corpus"], row["split"], row["metric"]): row for row in table.iter_rows(named=True)
         }
-        selection = found.get((SELECTION, "dev", DEV_EER), {})
+        selection = cells.get((SELECTION, "dev", DEV_EER), {})
         sets = table.filter(pl.col("corpus") != SELECTION).select("corpus", "split")
         for corpus, split in sets.unique(maintain_order=True).rows():
-            eer = found[corpus, split, "eer"]
+            eer = cells[corpus, split, "eer"]
             row: dict[str, Any] = {
                 "order": order,
                 "name": point["entry"],
@@ -166,7 +170,7 @@ def grid_table(
                 **{name: eer[name] for name in ("n_seeds", "n_bonafide", "n_spoof")},
             }
             for metric in METRICS:
-                cell = found.get((corpus, split, metric), {})
+                cell = cells.get((corpus, split, metric), {})
                 row[metric], row[f"{metric}_sd"] = cell.get("mean"), cell.get("sd")
                 row |= {f"{metric}_{end}": cell.get(f"ci_{end}") for end in ("low", "high")}
                 if metric == "eer":

@@ -85,14 +85,14 @@ def headline(systems: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> pl
     )
     for corpus, split in sets.rows():
         for system in dict.fromkeys(system["id"] for system in systems):
-            own = table.filter(
+            of_system = table.filter(
                 (pl.col("system") == system)
                 & (pl.col("corpus") == corpus)
                 & (pl.col("split") == split)
             )
-            if own.is_empty():
+            if of_system.is_empty():
                 continue
-            of_first = own.filter(pl.col("seed") == own["seed"][0])
+            of_first = of_system.filter(pl.col("seed") == of_system["seed"][0])
             first = {row["metric"]: row for row in of_first.iter_rows(named=True)}
             described = order[system]
             row: dict[str, Any] = {
@@ -101,7 +101,7 @@ def headline(systems: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> pl
                 "trained_on": ", ".join(described["trained_on"]),
                 "corpus": corpus,
                 "split": split,
-                "n_seeds": own["seed"].n_unique(),
+                "n_seeds": of_system["seed"].n_unique(),
                 "n_bonafide": first["eer"]["n_bonafide"],
                 "n_spoof": first["eer"]["n_spoof"],
             }
