@@ -1,4 +1,4 @@
-"""How signal measures relate to labels, to scores, and to what a detector attends to.
+"""Correlations of signal measures with labels, with scores, and with a detector's attribution.
 
 Every table is long and carries p values corrected for all tests in it: Holm (the chance of one
 false discovery) and Benjamini-Hochberg (the expected share of false discoveries).
@@ -33,12 +33,12 @@ from spoofscope.options import check_resamples
 Floats = npt.NDArray[np.float64]
 
 PARTS = ("signed", "bonafide_evidence", "spoof_evidence")
-"""What of an attribution is correlated: the evidence for bona fide with its sign, its positive
-part, and the size of its negative part."""
+"""The parts of an attribution that are correlated: the signed evidence for bona fide, its positive
+part, and the magnitude of its negative part."""
 
 # Correlations of +-1 have no finite Fisher transform.
 _LARGEST = 1 - 1e-9
-# Random shifts behind a p value, whatever is asked for the intervals.
+# Random shifts behind a p value, independent of the number of resamples of intervals.
 _SHIFTS = 1000
 _ROW = "row of the trials"
 _CLUSTER = "cluster of the bootstrap"
@@ -171,7 +171,7 @@ def separation(
     seed: int,
     cluster: str | None = None,
 ) -> pl.DataFrame:
-    """How well each measure alone tells bona fide from spoof, pooled and per attack.
+    """How well each measure alone separates bona fide from spoof, pooled and per attack.
 
     Columns: measure, attack (`pooled` or an attack, whose spoofs are set against all bona fide),
     auc (probability that a bona fide value is above a spoof value, ties one half) with its 95 %
@@ -262,8 +262,9 @@ def score_correlations(
 ) -> pl.DataFrame:
     """Spearman correlation of each measure with a detector's scores.
 
-    Pooled over everything, a measure correlates with the scores as soon as both differ between the
-    classes. What a detector listens to shows within a class or an attack, so these are there too.
+    Pooled over all trials, a measure correlates with the scores as soon as both differ between the
+    classes. Only a correlation within a class or an attack shows that the detector uses the
+    measure, so the table has these groups, too.
 
     Columns: kind (`score`), measure, part (`score`), group (`pooled`, `bonafide`, `spoof` or a
     attack), rho, its 95 % interval (`metrics.correlation.spearman_interval`; none under 8 clips or

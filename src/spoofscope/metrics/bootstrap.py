@@ -1,16 +1,16 @@
-"""Bootstrap of any metric: trials, or whole speakers, are drawn again with replacement.
+"""Bootstrap of any metric: it draws trials, or whole speakers, with replacement.
 
-A resample gives every trial a count, and all trials of a cluster the same one. Metrics need these
-counts by score alone: how many bona fide and spoof trials have which score. So the resamples of a
-table are one matrix, how often each unit was drawn, and those of a set of trials are its product
-with a sparse matrix, how many trials of which score each unit has. From the counts, most metrics
-are a few operations on whole arrays, for all resamples at once.
+A resample gives every trial a count; all trials of a cluster have the same count. Metrics need only
+the counts per score: the numbers of bona fide and spoof trials with each score. So the resamples of
+a table are one matrix (how often each unit was drawn). The counts of a set of trials are the
+product of this matrix and a sparse matrix (the number of trials of each score in each unit). Most
+metrics are a few operations on whole arrays of counts, for all resamples at once.
 
-Exact up to `CELLS` distinct scores. Beyond them neighbouring scores share a cell, within which the
-ROC curve is straight; what that changes in the metric of the trials themselves is taken off again,
-and the spread of the resamples changes by less than 1 %.
-Beyond `GROUPS` trials or clusters, random groups of them are drawn as wholes, which leaves the
-spread of the resamples as it is.
+The counts are exact up to `CELLS` distinct scores. Beyond this number, neighbouring scores share a
+cell, within which the ROC curve is straight. The change that cells cause in the metric of the
+trials themselves is subtracted, and the spread of the resamples changes by less than 1 %.
+Beyond `GROUPS` trials or clusters, the bootstrap draws random groups of them as wholes, which does
+not change the spread of the resamples.
 
 References: Efron, "Bootstrap methods" (1979); for clusters, Bolle, Ratha and Pankanti, "Error
 analysis of pattern recognition systems: the subsets bootstrap" (2004).
@@ -39,7 +39,7 @@ Counts = npt.NDArray[np.int64]
 CELLS = 4096
 GROUPS = 10_000
 
-# Counts of so many cells, over resamples, are held at once.
+# Number of cells, over resamples, whose counts are in memory at once.
 _AT_ONCE = 2**21
 
 
@@ -62,11 +62,11 @@ class Draws:
         """Draw.
 
         Args:
-            is_bonafide: (n,) the class of each trial; both are there.
+            is_bonafide: (n,) the class of each trial; both classes have trials.
             clusters: (n,) the cluster of each trial, strings or integers; a resample that happens
                 to lack a class is drawn again. None draws trials within their class.
             n_resamples: how many resamples.
-            rng: where the draws come from.
+            rng: the source of the draws.
 
         Raises:
             SpoofscopeError: not as many cluster names as trials, or fewer than two clusters.
@@ -223,8 +223,8 @@ class Sample:
 
     Attributes:
         bonafide, spoof: scores of the classes.
-        counted: what rates are counted on, by class: of `bonafide`, of `spoof`, of `all`, and of
-            the `rarer` of both.
+        counted: the trials behind a rate, by class: of `bonafide`, of `spoof`, of `all`, and of the
+            `rarer` of both classes.
     """
 
     def __init__(
@@ -276,7 +276,7 @@ class Sample:
         self.counted["rarer"] = Trials(*(min(numbers) for numbers in zip(*of_classes, strict=True)))
 
     def values(self, metrics: Sequence[OfResampled], observed: Sequence[float]) -> list[Floats]:
-        """Metrics of all resamples in which both classes are; where one is not, not a number.
+        """Metrics of all resamples; not a number for a resample without one of the classes.
 
         Args:
             metrics: of the resamples.
@@ -314,7 +314,7 @@ def _counts_by_unit(units: Counts, cells: Counts, shape: tuple[int, int]) -> csr
 
 
 def repeated(of: Callable[[Floats, Floats], float]) -> OfResampled:
-    """The form for resamples of a metric that has none of its own: it is computed for each."""
+    """A metric for resamples, for a metric without a faster form: it computes each resample."""
 
     def values(resampled: Resampled) -> Floats:
         results = np.full(len(resampled.bonafide), np.nan)

@@ -17,13 +17,13 @@ def balanced_accuracy(bonafide: npt.ArrayLike, spoof: npt.ArrayLike, threshold: 
 
 
 def eer_hard(bonafide: npt.ArrayLike, spoof: npt.ArrayLike, threshold: float) -> float:
-    """The "EER" that comes out where decisions are taken for scores.
+    """The "EER" of decisions that are taken for scores.
 
     Gasenzer and Wolter, "Towards generalizing deep-audio fake detection networks", TMLR 2024, give
     decisions 0 and 1 to a routine that interpolates an ROC curve. That curve has a single inner
     point, and crosses the diagonal of equal errors at max(f, m) / (1 + abs(f - m)), with f and m
-    the error rates of the classes. It punishes a threshold that is off, and can be compared with
-    nothing but itself: for parity with published tables, not for judging a detector.
+    the error rates of the classes. This value penalises a bad threshold, and can only be compared
+    with values of the same kind: use it to compare with published tables, not to judge a detector.
 
     Raises:
         SpoofscopeError: as `rates.error_rates`.

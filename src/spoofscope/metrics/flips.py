@@ -1,9 +1,9 @@
 """Tests that take a speaker, not a clip, as the unit: the signs of whole clusters are flipped.
 
-Clips of one speaker are alike, so a test that takes them for independent finds far more than there
-is. Where there is nothing to find, what each cluster adds to a statistic is as likely to have the
-one sign as the other. So p is the share of all 2^k ways to flip the signs of k clusters that give a
-statistic at least as far from 0 as the observed one (Hemerik, Goeman and Finos, "Robust testing in
+Clips of one speaker are alike, so a test that takes them for independent finds far too many
+effects. Without an effect, the contribution of each cluster to a statistic has either sign with
+equal probability. So p is the share of all 2^k sign flips of k clusters that give a statistic at
+least as far from 0 as the observed one (Hemerik, Goeman and Finos, "Robust testing in
 generalized linear models by sign flipping score contributions", 2020). It is at least 2^(1 - k).
 
 For correlations, and for the rank sum (which is the correlation with the label), a cluster adds
@@ -21,7 +21,7 @@ from spoofscope.metrics.correlation import standard_ranks
 from spoofscope.selection.operating_points import Floats
 
 LISTED = 16
-"""Up to so many clusters every way to flip them is listed; the sum of more is taken for normal."""
+"""Most clusters for which all flips are enumerated; beyond, the sum is taken for normal."""
 
 # Sums that are equal but for rounding count as equal.
 _ROUNDING = 1e-12
@@ -34,7 +34,7 @@ def flipped_spearman(
 
     Args:
         x, y: (n,); where one is the label, the other's rank sum is tested.
-        clusters: (n,) names of what belongs together.
+        clusters: (n,) name of the cluster of each clip.
 
     Returns:
         (rho, p), or None where the correlation is not defined.

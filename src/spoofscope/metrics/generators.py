@@ -1,6 +1,6 @@
-"""Error rates of a detector on every generator by itself, and their means.
+"""Error rates of a detector on every single generator, and their means.
 
-A generator is a level of the manifest's column `attack`: what made the spoofs.
+A generator is a level of the manifest's column `attack`: the system that made the spoofs.
 """
 
 from collections.abc import Collection, Mapping
@@ -29,8 +29,8 @@ from spoofscope.options import check_resamples, nearest
 
 METRICS = ("eer", "eer_hard", "accuracy", "balanced_accuracy")
 
-# What a detector knew of a generator. Model selection and threshold have seen what is in dev alone;
-# a generator that the study leaves out on purpose is as unseen as one it does not mention.
+# Relations of a generator to a detector's data. Generators in dev alone take part in selection
+# and threshold; a generator that the study leaves out on purpose is as unseen as any other.
 TRAINED = "trained on"
 DEV_ONLY = "dev only"
 LEFT_OUT = "left out"
@@ -72,18 +72,19 @@ def cells(
 
     Args:
         joined: label, attack, score (higher = more bona fide) and the column `match`.
-        threshold: chosen elsewhere, on development data; None leaves out what needs one.
+        threshold: chosen on development data; None leaves out the metrics that need a threshold.
         match: a column, such as `voice`: a generator's spoofs are compared with the bona fide
             trials that share one of its values there. Speech of another voice or channel differs
-            from them in more than being real. None compares with all bona fide trials.
+            from the spoofs by more than its class. None compares with all bona fide trials.
         name: of the trials, for messages.
         resamples, seed, cluster: of the 95 % intervals, as in `metrics.tables.evaluate`; 0
             resamples make none.
 
     Returns:
-        A row per generator, by name, and one of all spoofs ("pooled"), which matched trials have
-        not: it would compare spoofs of one voice with bona fide trials of another. `eer` is that of
-        the scores, the others are at the threshold; `_low` and `_high` are the intervals.
+        A row per generator, by name, and a row of all spoofs ("pooled"). Matched trials have no
+        pooled row, because it would compare spoofs of one voice with bona fide trials of another.
+        `eer` is the EER of the scores, the others are at the threshold; `_low` and `_high` are the
+        intervals.
 
     Raises:
         TableError: there is no column `match`, a generator has no bona fide trials to be compared
@@ -195,11 +196,11 @@ def relation(
     selected_on: Collection[str] = (),
     left_out: Collection[str] = (),
 ) -> str:
-    """What a detector knew of a generator of the corpus that it is tested on.
+    """The relation of a generator of the test corpus to a detector's data.
 
     Args:
         generator: its name.
-        trained_on: generators in the detector's training; None where that is not known.
+        trained_on: generators in the detector's training data; None if they are not known.
         selected_on: generators in the development data of the detector.
         left_out: generators that the study keeps from its training.
     """
@@ -248,7 +249,7 @@ def averages(table: pl.DataFrame, measured: Mapping[str, Mapping[str, Measured]]
 
 
 def over_trainings(table: pl.DataFrame) -> pl.DataFrame:
-    """What several training seeds of a detector come to.
+    """Summary over the training seeds of a detector.
 
     Args:
         table: rows of :func:`cells` and :func:`averages` with a column `seed` and any columns that
@@ -258,8 +259,8 @@ def over_trainings(table: pl.DataFrame) -> pl.DataFrame:
         The table without `seed` and with `n_seeds`; of each metric its mean, its standard deviation
         over seeds (`{metric}_population_sd`: divided by the number of seeds, as the published
         tables have it; null for a single seed), its lowest and its highest value, and the 95 %
-        interval of the first seed (`{metric}_low`, `{metric}_high`): how sure the number is for one
-        trained detector, which is another question than how much trainings differ.
+        interval of the first seed (`{metric}_low`, `{metric}_high`). The interval is the
+        uncertainty for one trained detector, the standard deviation the spread of trainings.
     """
     ends = [name + end for name in METRICS for end in ("_low", "_high")]
     keys = [name for name in table.columns if name not in ("seed", *METRICS, *ends)]

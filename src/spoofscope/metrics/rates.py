@@ -1,7 +1,7 @@
 """Error rates and costs of a detector from the scores of its bona fide and spoof trials.
 
-Scores, trials and thresholds as in :mod:`spoofscope.selection.operating_points`, where EER, minDCF
-and the DET curve are; they can be had from here, too.
+Scores, trials and thresholds are those of :mod:`spoofscope.selection.operating_points`, which has
+EER, minDCF and the DET curve; this module exports them, too.
 """
 
 import math
@@ -52,7 +52,7 @@ __all__ = [
 
 
 class ErrorRates(NamedTuple):
-    """What a fixed threshold does: shares in [0, 1]; `hter` is the mean of the other two."""
+    """Error rates at a fixed threshold: shares in [0, 1]; `hter` is the mean of the other two."""
 
     bonafide_rejected: float
     spoof_accepted: float

@@ -1,21 +1,22 @@
 """Are the probabilities right? Reliability diagrams and expected calibration error.
 
-Of the clips to which a detector gives, say, 80 % probability of bona fide, 80 % should be bona
-fide. A probability depends on the prior, and the mix of a test set is nobody's prior, so the
-classes are weighted to the prior asked for: with that of the calibration, a detector can be
-perfect whatever the mix.
+If a detector gives some clips a probability of bona fide of, say, 80 %, then 80 % of them should be
+bona fide. A probability depends on the prior, and the class ratio of a test set is no realistic
+prior. So the classes are weighted to a given prior: with the prior of the calibration, a detector
+can be perfect for any class ratio.
 
 Definitions: Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian
 binning" (2015) for bins of equal width; Nixon et al., "Measuring calibration in deep learning"
 (2019) for those of equal mass.
 
-Intervals (95 %): what a bin observes is a share of its clips, so its interval is the exact binomial
-one of as many clips as they are worth (`metrics.limits`), and holds 95 % of the resamples. The
-calibration error of a few clips is too large even where all probabilities are right, and that of
-resamples is larger still. It is off by at most the sum over bins of how far the distance of
-predicted and observed probability is off, whichever way (triangle inequality), and of that sum the
-resamples tell the distribution. So its interval reaches down by the 97.5 % quantile of that sum and
-up to that of the resamples, and holds what the bins' intervals add up to (`limits.sum_limits`).
+Intervals (95 %): the observed probability of a bin is a share of its clips. So its interval is the
+exact binomial interval for the effective number of clips (`metrics.limits`), and contains 95 % of
+the resamples. The calibration error of a few clips is too large even if all probabilities are
+right, and the error of resamples is larger still. By the triangle inequality, its deviation is at
+most the sum over bins of the deviations of the distance between predicted and observed probability;
+the resamples give the distribution of this sum. So the interval reaches down by the 97.5 % quantile
+of the sum and up to the same quantile of the resamples, and contains the sum of the bins' intervals
+(`limits.sum_limits`).
 """
 
 import math
@@ -155,7 +156,7 @@ def _intervals(
     prior: float,
     draws: Draws,
 ) -> tuple[list[Interval], Interval]:
-    """The intervals of what each bin observes, and of the calibration error.
+    """The intervals of the observed probability of each bin, and of the calibration error.
 
     Args:
         table: bins without intervals.
@@ -176,7 +177,7 @@ def _intervals(
 
     ones = np.ones(units.size)
     n_bonafide, n_spoof = drawn(is_bonafide, ones), drawn(~is_bonafide, ones)
-    # What a class weighs in a resample is shared by the trials that are in it.
+    # The trials of a class in a resample share the weight of the class.
     gaps = (
         prior
         * (drawn(is_bonafide, probability) - n_bonafide)
@@ -211,7 +212,7 @@ def _intervals(
 
 
 def _equal_mass(probability: Floats, weights: Floats, bins: int) -> Floats:
-    """Edges from 0 to 1 between which lies about the same weight, never between equal values."""
+    """Edges from 0 to 1 of bins of about the same weight; no edge separates equal values."""
     order = np.argsort(probability, kind="stable")
     ordered = probability[order]
     reached = np.cumsum(weights[order])

@@ -225,9 +225,9 @@ def resampled_by(trials: pl.DataFrame, cluster: str | None) -> str | None:
 
 
 def clusters_of(trials: pl.DataFrame, column: str) -> pl.Series:
-    """What is resampled as a whole, per trial: the value of a column, such as its speaker.
+    """The cluster of each trial, which is resampled as a whole: a column's value, such as speaker.
 
-    A value "-" is unknown, and no speaker: a trial with it is resampled by itself.
+    The value "-" means unknown and is no speaker: a trial with this value is its own cluster.
     """
     value = pl.col(column).cast(pl.String)
     alone = pl.format("{} {}", pl.lit(UNKNOWN), "utt_id")
@@ -237,7 +237,7 @@ def clusters_of(trials: pl.DataFrame, column: str) -> pl.Series:
 def clusters_of_explained(
     table: pl.DataFrame, trials: pl.DataFrame, cluster: str | None, resamples: int
 ) -> pl.Series | None:
-    """The clusters of explained utterances; None where these are drawn one by one, or none are.
+    """The clusters of explained utterances; None if utterances are drawn one by one, or not at all.
 
     Args:
         table: utt_id of the utterances.
@@ -274,7 +274,7 @@ def split_levels(joined: pl.DataFrame, condition: str) -> list[tuple[str, pl.Dat
     joined = joined.with_columns(pl.col(name).cast(pl.String) for name in columns)
     bonafide = joined.filter(pl.col("label") == "bonafide")
     spoof = joined.filter(pl.col("label") == "spoof")
-    # Columns that only spoofs have say nothing about which bona fide trials to compare with.
+    # A column that only spoofs have does not select bona fide trials to compare with.
     matched = [name for name in columns if (bonafide[name] != "-").any()]
     has_levels = joined if matched == columns else spoof
     levels = []
@@ -311,7 +311,7 @@ def _check_filled(joined: pl.DataFrame, name: str) -> None:
 
 
 class _Measures(NamedTuple):
-    """What is asked of every level; of raw scores, and of those that are calibrated."""
+    """The metrics of every level: of raw scores, and of calibrated scores."""
 
     draws: bootstraps.Draws | None
     of_scores: Mapping[str, Metric]
@@ -386,9 +386,9 @@ def _rows(
 
 
 def over_seeds(metrics: pl.DataFrame) -> pl.DataFrame:
-    """Mean and standard deviation over training seeds: how much the method varies.
+    """Mean and standard deviation over training seeds: the spread of the method.
 
-    That is a different question from the bootstrap interval of one trained system.
+    The bootstrap interval, in contrast, is the uncertainty of one trained system.
 
     Args:
         metrics: rows of :func:`evaluate` with a column `seed` and any further columns that tell

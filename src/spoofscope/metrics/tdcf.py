@@ -1,4 +1,4 @@
-"""Tandem detection cost: what a countermeasure costs in front of a given speaker verifier.
+"""Tandem detection cost: the cost of a countermeasure in front of a given speaker verifier.
 
 Two forms are in use, and their numbers cannot be compared: `2019`, as in ASVspoof 2019 (Kinnunen
 et al., "t-DCF: a detection cost function for the tandem assessment of spoofing countermeasures and
@@ -42,7 +42,7 @@ class AsvRates(NamedTuple):
 class Tandem(NamedTuple):
     """The cost as a function of the countermeasure: floor + miss P_miss + fa P_fa, all >= 0.
 
-    `floor` is what the verifier costs by itself, 0 in the form of 2019.
+    `floor` is the cost of the verifier alone, 0 in the form of 2019.
     """
 
     floor: float
@@ -51,7 +51,7 @@ class Tandem(NamedTuple):
 
     @property
     def default(self) -> float:
-        """What the better of accepting everything and rejecting everything costs."""
+        """The cost of the better of accepting all trials and rejecting all trials."""
         return self.floor + min(self.miss, self.fa)
 
 

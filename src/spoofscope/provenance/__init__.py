@@ -1,1 +1,1 @@
-"""Where results come from: what jobs record, audits of it, and the research object."""
+"""Provenance of results: the records of jobs, their audit, and the research object."""

@@ -1,7 +1,7 @@
-"""The dry run that a reviewer wants: is every result what the study, the code and the data make?
+"""The audit of a study: would the present study file, code and data make every result as it is?
 
-Snakemake knows which results it would make again. It does not see files that were edited by hand,
-files that nothing makes, and under which code and packages a result was made; the sidecars do. The
+Snakemake knows which results it would make again. It does not know files that were edited by hand,
+files that no rule makes, and the code and packages behind a result; the sidecars record these. The
 audit asks Snakemake once, reads the sidecars, and writes nothing.
 """
 
@@ -51,7 +51,7 @@ KINDS = {
     "uncommitted": "made from code that is in no commit",
     "environment": "made by other packages than the lock names",
 }
-"""Kinds of findings, in the order of the report, and what they say about the files."""
+"""Kinds of findings, in the order of the report, with their meaning."""
 
 _PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)", re.MULTILINE)
 _RUN_ID = re.compile(r"[A-Za-z0-9_]+-[0-9a-f]{8}")
@@ -69,12 +69,12 @@ _MAX_CHANGES = 5
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be.
+    """A fault of one or more results.
 
     Attributes:
         kind: one of `KINDS`.
-        path: the file, or the first of a job's files; None where it is about the environment.
-        paths: all files that it is about.
+        path: the file, or the first of a job's files; None if the finding is about the environment.
+        paths: all files of the finding.
         explanation: why, in words.
         rule: the rule that makes the file, where there is one.
         run: run id, fusion id or features id, where there is one.
@@ -92,7 +92,7 @@ class Finding:
 
 @dataclass
 class Audit:
-    """What was found, and how much was looked at."""
+    """The findings, and the numbers of jobs and files that were checked."""
 
     study: str
     verified: bool
@@ -102,13 +102,13 @@ class Audit:
     recordings: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """Plain types; the keys are those of the attributes, what was not checked is a note."""
+        """Plain types with the names of the attributes as keys; unchecked recordings are a note."""
         fields = asdict(self)
         del fields["recordings"]
         return {**fields, "notes": [*self.notes, *filter(None, [self.unchecked()])]}
 
     def unchecked(self) -> str:
-        """What of the recordings was not looked at, in words; "" where everything was."""
+        """The unchecked part of the recordings, in words; "" if all were checked."""
         if self.verified or not self.recordings:
             return ""
         return (
@@ -160,7 +160,7 @@ class _Auditor:
                     self.times.setdefault(key, set()).add(entry["mtime_ns"])
         # Recordings that were compared with what was read or written of them.
         self.recordings = 0
-        # Jobs whose results are not what they would be if they were made now.
+        # Jobs whose results would be different if they were made now.
         self.outdated: set[str] = set()
         self.files = 0
 
@@ -231,7 +231,7 @@ class _Auditor:
                 if (producer := self.producer.get(path)) and producer.outputs[0] in self.outdated
             }
         )
-        # What its inputs are made from counts as a parameter of every job.
+        # The digest of the jobs before it is a parameter of every job.
         upstream = record is not None and _differ(job.parameters, record["parameters"], "upstream")
         if missing:
             self._missing(job, record, missing)
@@ -288,7 +288,7 @@ class _Auditor:
         return reasons
 
     def _other_inputs(self, job: Job, record: Record) -> list[str]:
-        """Inputs that are not those that the job has read."""
+        """Inputs that differ from those that the job has read."""
         reasons = []
         wanted = set(job.inputs)
         for entry in record["inputs"]:
@@ -360,7 +360,7 @@ class _Auditor:
         self._find("missing", job, explanation, paths)
 
     def _contents(self, job: Job, record: Record | None, paths: Sequence[str]) -> None:
-        """Compare files with what was recorded of them."""
+        """Compare files with their records."""
         if not paths:
             return
         if record is None:
@@ -617,7 +617,7 @@ _MAX_PATHS = 5
 
 
 def as_text(audit: Audit) -> str:
-    """Findings by kind and by explanation, and one line that sums them up."""
+    """Findings by kind and by explanation, and one line that summarises them."""
     lines: list[str] = []
     counts = []
     for kind, meaning in KINDS.items():

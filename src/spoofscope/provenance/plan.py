@@ -1,8 +1,8 @@
-"""What Snakemake would do, and what every job of a study is and would be given.
+"""Snakemake's plan of a study: all jobs with their parameters, and the jobs that it would run.
 
-Nothing is run, and nothing is written below the checkout. Snakemake is asked in a process of its
-own (`python -m spoofscope.provenance.plan CONFIGFILE ...`, with the checkout's library), because it
-takes hold of logging, signals and the module path.
+The module runs no job and writes nothing below the checkout. Snakemake runs in a process of its own
+(`python -m spoofscope.provenance.plan CONFIGFILE ...`, with the checkout's library), because it
+changes logging, signals and the module path.
 """
 
 import json
@@ -37,7 +37,7 @@ class Job:
     """A job of the study, finished or not.
 
     Attributes:
-        parameters: what its script would be given.
+        parameters: the parameters of its script.
         reason: why Snakemake would run it, in Snakemake's words; empty when it would not.
         interrupted: whether Snakemake knows that the job was begun and not finished.
     """
@@ -63,7 +63,7 @@ class Plan:
         data_root: the folder of downloads, generated corpora and backbones.
         sources: code digest to the digests of the source files behind it.
         changes: how recordings differ from those that were read, by the parameter of their job.
-        absent: folders of recordings that are not there, by what is in them.
+        absent: missing folders of recordings, by their content.
     """
 
     study: str
@@ -150,7 +150,7 @@ def _mirror(source: Path, target: Path) -> None:
 
 
 def _answer(configfiles: Sequence[str], records: Path) -> dict[str, Any]:
-    """What Snakemake says; whatever it writes about files goes to the folder `records`."""
+    """Snakemake's answer; its records about files go to the folder `records`."""
     for name in ("metadata", "incomplete"):
         _mirror(Path(".snakemake") / name, records / name)
     profile = yaml.safe_load(PROFILE.read_text(encoding="utf-8"))

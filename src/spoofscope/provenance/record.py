@@ -1,4 +1,4 @@
-"""What a job records: files, package versions, and the state of the code."""
+"""The record of a job: files, package versions, and the state of the code."""
 
 import contextlib
 import functools
@@ -15,7 +15,7 @@ from spoofscope.files import one_line, read_json, refusal, sha256_file
 from spoofscope.study import CHECKOUT
 
 LAUNCH = "SPOOFSCOPE_LAUNCH"
-"""Environment variable with the path of what the run was started with (`launch.record_launch`), for
+"""Environment variable with the path of the record of a run's start (`launch.record_launch`), for
 all jobs of the run."""
 
 # Larger inputs (feature shards of big corpora) are recorded by size; hashing them would take longer
@@ -23,7 +23,7 @@ all jobs of the run."""
 _HASH_LIMIT = 1 << 30
 
 CODE = ("Snakefile", "workflow", "src", "envs")
-"""What decides results besides the study file, relative to the checkout."""
+"""Paths that determine results besides the study file, relative to the checkout."""
 
 
 def file_record(path: str, always: bool = False) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def package_versions() -> dict[str, str]:
 
 
 def git_state(checkout: Path = CHECKOUT) -> dict[str, Any]:
-    """Commit of a checkout, and which files of its code are not as committed.
+    """Commit of a checkout, and the files of its code that differ from the commit.
 
     Returns:
         `commit`, `dirty` (whether anything is changed), `changed` (the files, new ones included)

@@ -1,4 +1,4 @@
-"""Reading sidecars: the JSON file beside the first output of a job that says what made it."""
+"""Reading sidecars: the JSON file beside a job's first output, which records how it was made."""
 
 import datetime
 import glob
@@ -37,7 +37,7 @@ _HASH_LINE = re.compile(rb'("%s": ")([0-9a-f]{64})(")' % _HASH.encode())
 
 
 def write_sidecar(path: str | Path, record: Mapping[str, Any]) -> None:
-    """Write what is recorded of a job, with the hash of the record in it, atomically."""
+    """Write the record of a job, which includes its own hash, atomically."""
     content = {**record, _HASH: ""}
     text = json.dumps(content, sort_keys=True, indent=2, allow_nan=False) + "\n"
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -62,7 +62,7 @@ def read_sidecar(path: str | Path, keys: Collection[str] = _KEYS) -> Record:
 
     Args:
         path: the sidecar.
-        keys: what is needed of it. What else it has is checked as well.
+        keys: required keys. Other keys are checked as well.
 
     Raises:
         ProvenanceError: it is damaged or altered, or is no sidecar.
@@ -88,7 +88,7 @@ def read_sidecar(path: str | Path, keys: Collection[str] = _KEYS) -> Record:
 
 
 def _fault(record: Any, keys: Collection[str]) -> str | None:
-    """What is wrong with the content of a sidecar, in words."""
+    """The fault in the content of a sidecar, in words."""
     if not isinstance(record, dict):
         return "it describes no job"
     for key in keys:
@@ -143,7 +143,7 @@ class Sidecars:
         self._by_output: dict[str, Record] = {}
 
     def of(self, path: str) -> Record | None:
-        """What made a file, or None when no sidecar names it."""
+        """The record of the job that made a file, or None when no sidecar names the file."""
         folder, name = Path(path).parent, glob.escape(Path(path).name)
         # Beside the file; beside the first output of its job; or, where that is in another folder,
         # beside the file of the same name there, as for a manifest and its segments.
@@ -178,7 +178,7 @@ class Sidecars:
         self._by_output.update((entry["path"], record) for entry in record["outputs"])
 
     def behind(self, outputs: list[str]) -> list[Record]:
-        """The sidecars of the given files and of all that those were made from, each once.
+        """The sidecars of the given files and of all files behind them, each once.
 
         Inputs without a sidecar come from outside the workflow.
 
@@ -210,10 +210,10 @@ def first_output(record: Record) -> str:
 
 
 def difference(entry: Record, times: Collection[int] = (), verify: bool = False) -> str | None:
-    """How a file differs from what was recorded of it, in words; None when it does not.
+    """How a file differs from its record, in words; None when it does not.
 
-    A file of the recorded size and time is taken for the same; one with another time is compared
-    by its content, so that copies and touched files are the same.
+    A file of the recorded size and time counts as the same; a file with another time is compared
+    by its content, so copies and touched files count as the same.
 
     Args:
         entry: what was recorded: path, size, time and SHA-256.

@@ -1,4 +1,4 @@
-"""The tree behind one file: what made it, from which settings and files, and what made those."""
+"""The tree behind one file: its job with settings and inputs, and the jobs behind these inputs."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from spoofscope.provenance.sidecars import SUFFIX, Record, Sidecars, difference,
 # In the text; JSON has all of it.
 _MAX_LENGTH = 160
 
-# Who a job is and where it works; its settings are the rest of its parameters.
+# Parameters that name a job and its folders; the others are its settings.
 _NOT_SETTINGS = (
     *("code", "upstream", "folder", "work", "root", "run", "corpus", "split", "shard"),
     # What says whether recordings have changed; which they were is told apart.
@@ -38,7 +38,7 @@ def trace(path: str) -> Tree:
         the number of `files` and a `sha256` over names and contents.
 
     Raises:
-        ProvenanceError: there is no such file, or nothing says what made it.
+        ProvenanceError: there is no such file, or no sidecar records its job.
     """
     path = os.path.relpath(path)
     sidecars = Sidecars()
@@ -105,7 +105,7 @@ def _job(record: Record, makers: Mapping[str, Record | None]) -> Tree:
 
 
 def as_text(tree: Tree) -> str:
-    """The tree, indented; a job is told once and named afterwards."""
+    """The tree, indented; it describes a job once and names it afterwards."""
     makers = {entry["path"]: name for name, job in tree["jobs"].items() for entry in job["outputs"]}
     entry = next(
         entry

@@ -1,1 +1,1 @@
-"""Tables that sum up results, and what figures and the report read of them."""
+"""Tables that summarise results, with their readers for figures and the report."""

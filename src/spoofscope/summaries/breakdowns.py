@@ -1,4 +1,4 @@
-"""The table of breakdowns: how uneven a detector is over attacks, codecs, languages ..."""
+"""The table of breakdowns: error rates of a detector over attacks, codecs, languages, ..."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ TABLE = Table(
 
 _LOGGER = logging.getLogger(__name__)
 
-# Rates of fewer trials of a class than this move in steps of more than 2 %.
+# With fewer trials of a class, a rate moves in steps of more than 2 %.
 SMALL = 50
 
 SCHEMA: dict[str, pl.DataType] = {
@@ -68,8 +68,8 @@ def breakdowns(
     Args:
         systems: id, seed and name of every system.
         metrics: metrics tables of the evaluation sets.
-        conditions: those asked for. Corpora differ in what they know; of one that none of them
-            knows, which may be misspelt, a warning is logged.
+        conditions: those of the study. Corpora have different columns; a condition that no corpus
+            has may be misspelt, and a warning names it.
 
     Returns:
         name, seed, corpus, split, condition, n_levels, macro_eer (mean over the levels that have

@@ -25,7 +25,7 @@ TABLE = Table(
     place=30,
 )
 
-# Empty where so few trials or clusters carry no interval and no p.
+# Empty if there are too few trials or clusters for an interval and a p.
 _OPTIONAL = ("ci_low", "ci_high", "p", "p_holm", "p_smallest")
 _COLUMNS = {
     "corpus": pl.String(),
@@ -78,12 +78,12 @@ def comparisons(
         raise ConfigError(
             "comparisons: no eval set of both classes is scored by two of the systems"
         )
-    # What is not a number is an empty field in a table.
+    # Not-a-number becomes an empty field in a table.
     return pl.concat(tables).with_columns(pl.col("p", "p_holm").fill_nan(None))
 
 
 def read_comparisons(path: str) -> pl.DataFrame:
-    """The table of comparisons; what is not defined is null.
+    """The table of comparisons; an undefined value is null.
 
     Raises:
         TableError: as `tables.read_table`.

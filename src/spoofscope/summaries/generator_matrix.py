@@ -1,4 +1,4 @@
-"""Every detector against every generator: what it was trained on, and what it makes of others."""
+"""Every detector on every generator: those in its training data, and all others."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -146,7 +146,7 @@ def _attacks_of(source: Mapping[str, Any], split: str) -> set[str]:
 
 
 def _relations(system: Mapping[str, Any], data: str, attacks: Sequence[str]) -> dict[str, str]:
-    """What a detector knew of each generator that is found in a set of that data."""
+    """The relation of each generator in a set of that data to a detector's data."""
     if system["train"] is None:
         return dict.fromkeys(attacks, generators.UNKNOWN)
     train = [source for source in system["train"] if source["data"] == data]
@@ -191,15 +191,15 @@ def read_generator_matrix(path: str) -> pl.DataFrame:
 
 
 def generator_summary(path: str) -> list[dict[str, Any]]:
-    """What the page says of each detector and set: means over generators, and the hardest one.
+    """The page's rows for each detector and set: means over generators, and the hardest one.
 
     Args:
         path: the table `generator_matrix`.
 
     Returns:
-        Per detector and set its texts, `unseen` and `all` (rows of means), and `hardest`: of the
-        generators that it has not seen the row with the highest EER, None where it has seen all or
-        nothing is known.
+        Per detector and set its texts, `unseen` and `all` (rows of means), and `hardest`: the row
+        of the unseen generator with the highest EER, None if there is no unseen generator or the
+        training data are not known.
     """
     table = read_generator_matrix(path)
     places = table.select("name", "trained_on", "corpus", "split").unique(maintain_order=True)

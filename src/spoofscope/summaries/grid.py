@@ -1,6 +1,6 @@
 """Results over the points of a grid: a table per point, and one of all that marks the best.
 
-The best point is chosen by the data that model selection saw, never by the trials it is judged on.
+The data of the model selection choose the best point; test trials have no part in the choice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ TABLE = Table(
 )
 
 METRICS = ("eer", "min_dcf", "accuracy", "hter", "cllr", "auc")
-"""What the table of a grid says of every point and scored set."""
+"""Metrics that the table of a grid has for every point and scored set."""
 
 DEV_EER = "dev_eer"
 POINT_SCHEMA: dict[str, pl.DataType] = {
@@ -53,7 +53,7 @@ _OPTIONAL = ("mean", "sd", "min", "max", "ci_low", "ci_high")
 def axis_column(axis: str) -> str:
     """The column of a grid's tables that holds the labels of an axis.
 
-    An axis may be called as another column is, such as "corpus".
+    The prefix is needed because an axis may have the name of another column, such as "corpus".
     """
     return f"axis_{axis}"
 

@@ -60,8 +60,8 @@ def headline(systems: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> pl
 
     Several seeds of a detector share a row: `{metric}` is their mean and `{metric}_sd` their sample
     standard deviation (null for one seed). `{metric}_low` and `{metric}_high` are the 95 % interval
-    of the first seed: it says how sure the number is for one trained detector, which is another
-    question than how much trainings differ.
+    of the first seed: the uncertainty for one trained detector, in contrast to the spread of
+    trainings.
 
     Evaluation sets come first: numbers on development sets are optimistic.
 
@@ -74,7 +74,7 @@ def headline(systems: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> pl
     """
     table = read_metrics(metrics).filter(pl.col("condition") == POOLED)
     spread = over_seeds(table)
-    # Of a tandem cost there is nothing to say where no set has a speaker verifier.
+    # There is no tandem cost if no set has a speaker verifier.
     tandem = [name for name in _TANDEM if (table["metric"] == name).any()]
     rows = []
     order = {system["id"]: system for system in reversed(systems)}

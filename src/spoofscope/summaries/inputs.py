@@ -1,4 +1,4 @@
-"""What several figures read: scores joined with trials, and metrics tables."""
+"""Inputs of several figures: scores joined with trials, and metrics tables."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -41,7 +41,7 @@ def sets_of(scored: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[M
     """The (corpus, split) of score files, in their order, each with its files.
 
     Args:
-        scored: what the plan says of score files, see `plan.scoring.Scores.scored`.
+        scored: the plan's entries for score files, see `plan.scoring.Scores.scored`.
     """
     sets: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for entry in scored:

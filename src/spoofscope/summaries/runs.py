@@ -1,4 +1,4 @@
-"""The table of runs: which run id stands for which settings."""
+"""The table of runs: the settings behind every run id."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
