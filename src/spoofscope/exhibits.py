@@ -1,7 +1,7 @@
-"""Figures and tables: what is said of each stands once, in a record in the module that makes it.
+"""Figures and tables: each has one record with its texts, in the module that makes it.
 
-The plan, the report, the demo and the pages need the words of all of them, and not matplotlib: so a
-record is read from the text of its module, which is not imported.
+The plan, the report, the demo and the pages need the texts of all records, but not matplotlib. So
+this module reads a record from the source of its module, and does not import the module.
 """
 
 import ast
@@ -17,10 +17,10 @@ _ROOT = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Exhibit:
-    """What is said of a figure or a table; its name is that of its module.
+    """The texts of a figure or a table, whose name is that of its module.
 
-    title: its heading. shows: in one sentence, what `snakemake --list-target-rules` and the pages
-    say. caption: how it is read. needs: what it is made of: the name of a method of the plan with
+    title: its heading. shows: the sentence in `snakemake --list-target-rules` and on the pages.
+    caption: explanation for readers. needs: its material: the name of a method of the plan with
     `plan.materials.material`. place: smaller numbers stand first in the report.
     """
 
@@ -35,8 +35,8 @@ class Exhibit:
 class Figure(Exhibit):
     """A figure: a module of `figures/` with a function `draw`.
 
-    section: of the report. measured: whether it holds times and memory, which are others in each
-    run; the report leads to it then, and does not hold it.
+    section: of the report. measured: whether it shows times and memory, which differ between runs;
+    then the report links to it and does not contain it.
     """
 
     section: str = "figures"
@@ -77,10 +77,10 @@ def _records(room: str, constant: str, kind: type[E]) -> dict[str, E]:
 
 
 def read_record(path: Path, constant: str, kind: type[E]) -> E | None:
-    """The record in a module, such as `FIGURE = Figure(title="...", ...)`; None where it has none.
+    """The record in a module, such as `FIGURE = Figure(title="...", ...)`; None without a record.
 
     Raises:
-        SpoofscopeError: it is no call with plain texts and numbers, by their names.
+        SpoofscopeError: the record is no call with plain texts and numbers as keyword arguments.
     """
     # Records stand above the functions; the rest need not be parsed.
     head = path.read_text(encoding="utf-8").partition("\ndef ")[0]

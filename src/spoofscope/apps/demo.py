@@ -1,8 +1,8 @@
-"""`spoofscope demo`: a page on which recordings are judged, for this machine only.
+"""`spoofscope demo`: a page that judges recordings, for this machine only.
 
-The page needs no network. It sends nothing anywhere, loads nothing from other hosts (a content
-security policy forbids the browser to), and keeps uploads in a folder of its own, which is deleted
-at the end; what a killed process left is deleted at the next start.
+The page needs no network. It sends nothing to other hosts and loads nothing from them (a content
+security policy forbids it to the browser). It keeps uploads in a folder of its own, which it
+deletes at the end; the next start deletes the folder of a killed process.
 """
 
 import itertools
@@ -33,18 +33,18 @@ from spoofscope.tables import write_table
 from spoofscope.windows import Windows
 
 LARGEST_UPLOAD = "200mb"
-"""Ten minutes of stereo at 96 kHz and 24 bits are 330 MB, of speech as it is kept 20 MB."""
+"""Ten minutes of stereo at 96 kHz and 24 bits are 330 MB, of usual speech files 20 MB."""
 
 LONGEST_SECONDS = 600.0
-"""Of a recording: a small file may hold hours, which would take as much memory and time."""
+"""Limit of a recording: a small file may hold hours, which would take much memory and time."""
 
 _SHOWN_SECONDS = 30.0
-# More wait in a queue. Those who are served take turns.
+# Further requests wait in a queue. The ones in work take turns.
 _VISITORS_AT_ONCE = 8
 _KEPT_SECONDS = 3600
 _GOODBYE_SECONDS = 5
 _EXPLAINED_WINDOWS = 8
-# A page should answer in seconds; whether so few steps were enough is measured and said.
+# A page should answer in seconds; it measures whether so few steps were enough, and says so.
 _OPTIONS = ExplainOptions(baseline="silence", steps=16, max_steps=128, internal_batch=4)
 
 _NOTHING_CHOSEN = (
@@ -56,13 +56,14 @@ _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 class Stopped(SpoofscopeError):
-    """The visitor who asked does not want the answer any more."""
+    """The visitor has cancelled the request."""
 
 
 class Turns:
-    """Networks and matplotlib serve one request at a time; nobody waits for all of another's work.
+    """A lock for networks and matplotlib, which serve one request at a time.
 
-    A lock that is given in the order of asking, and that its holder can pass on in between.
+    Requests get the lock in their order, and its holder can pass it on during its work, so that no
+    request waits for the whole work of another.
     """
 
     def __init__(self) -> None:
@@ -84,7 +85,7 @@ class Turns:
                 self._changed.notify_all()
 
     def pass_on(self) -> None:
-        """Let those who wait have a turn each; for the holder alone."""
+        """Give each waiting request a turn; only the holder may call this."""
         with self._changed:
             ticket = self._waiting[0]
             self._waiting.rotate(-1)
@@ -93,12 +94,12 @@ class Turns:
 
 
 class Judge:
-    """One detector behind the page. Its answers are HTML; what cannot be judged gets a sentence.
+    """One detector behind the page. Its answers are HTML, also for a file that it cannot judge.
 
     Args:
         folder: the detector's.
-        uploads: what is judged lies below this folder; whatever else is asked for is refused.
-        downloads: where tables to download are put.
+        uploads: the folder of files to judge; other files are refused.
+        downloads: the folder of tables to download.
     """
 
     def __init__(self, folder: str | Path, uploads: Path, downloads: Path) -> None:
@@ -107,7 +108,7 @@ class Judge:
         self._downloads = downloads
         self._numbers = itertools.count(1)
         self._turns = Turns()
-        # Whether it is given up: of what each visitor has asked, and of what a thread works at.
+        # Whether a request was cancelled: the request of each visitor, and the one of a thread.
         self._asked: defaultdict[str, list[threading.Event]] = defaultdict(list)
         self._own = threading.local()
         for part in (self.detector.frontend, self.detector.backend):
@@ -152,7 +153,7 @@ class Judge:
         return views.as_html(table), str(file)
 
     def stop(self, visitor: str) -> None:
-        """Give up what the visitor has asked for."""
+        """Cancel the visitor's request."""
         for given_up in self._asked.get(visitor, ()):
             given_up.set()
 
@@ -166,7 +167,7 @@ class Judge:
             self._asked[visitor].remove(given_up)
 
     def _between_passes(self) -> None:
-        """Called before every pass through a network: minutes of work are many of them."""
+        """Called before every pass through a network; minutes of work consist of many passes."""
         self._turns.pass_on()
         self._check_wanted()
 
@@ -182,7 +183,7 @@ class Judge:
         for _ in audio.decode(path, longest=LONGEST_SECONDS):
             self._check_wanted()
         judgement = self.detector.predict(path)
-        # Where an upload lies on this machine is nobody's business.
+        # Messages must not show where an upload lies on this machine.
         judgement["path"] = Path(path).name
         return judgement
 
@@ -251,7 +252,7 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
         ConfigError: `study` holds no results.
     """
     performance = views.performance(study, detector)
-    # Only now: it takes seconds, and a refusal should not.
+    # Imported here, because the import takes seconds, and a refusal should not.
     import gradio as gr
 
     keep = (_KEPT_SECONDS // 6, _KEPT_SECONDS)
@@ -312,7 +313,7 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
 
         judging_one = judge_one.click(one, [recording, explain], shown, api_name="judge")
         judging_all = judge_all.click(several, files, [table, download], api_name="judge_several")
-        # Gradio forgets the event, but does not end the thread that works at it.
+        # Gradio drops the event, but does not end the thread that works on it.
         at_once: dict[str, Any] = {"concurrency_limit": None, "api_visibility": "private"}
         stop_one.click(stop, None, verdict, cancels=judging_one, **at_once)
         stop_all.click(stop, None, table, cancels=judging_all, **at_once)
@@ -363,7 +364,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        # Who opens the address as soon as it is printed waits, and is not refused.
+        # A visitor who opens the address as soon as it is printed waits, and is not refused.
         listener.listen()
     except (OSError, OverflowError) as error:
         raise ConfigError(
@@ -373,7 +374,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _inputs(page: Any) -> dict[int, list[str]]:
-    """Which components each function of the page reads, by the function's number."""
+    """The components that each function of the page reads, by the function's number."""
     return {
         number: [component.get_block_name() for component in function.inputs]
         for number, function in page.fns.items()
@@ -386,8 +387,8 @@ def application(page: Any, host: str, uploads: Path, downloads: Path) -> Any:
     Args:
         page: of :func:`build`.
         host: address that it will be served at.
-        uploads: folder of what the page receives; GRADIO_TEMP_DIR names it, too.
-        downloads: folder of what the page offers.
+        uploads: folder of files that the page receives; GRADIO_TEMP_DIR names it, too.
+        downloads: folder of files that the page offers.
     """
     import gradio as gr
     from fastapi import FastAPI

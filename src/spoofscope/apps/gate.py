@@ -1,8 +1,8 @@
-"""The door of the page of `spoofscope demo`: only what the page itself uses gets through.
+"""The request filter of `spoofscope demo`: only requests of the page itself pass.
 
-Gradio serves dozens of routes: files by path, proxies, links that store and give back what a
-component holds, an editor. The page needs a few of them. So there is a list of what passes, not of
-what does not, and a request that names a file passes only where this page has received that file.
+Gradio serves dozens of routes: files by path, proxies, links that store and return the content of a
+component, an editor. The page needs a few of them. So the filter has a list of allowed routes, and
+a request that names a file passes only if this page has received that file.
 """
 
 import json
@@ -26,7 +26,7 @@ from spoofscope.files import one_line
 _LOGGER = logging.getLogger(__name__)
 
 LARGEST_UPLOADS = 1 << 30
-"""Bytes of all uploads together, those that are arriving included."""
+"""Bytes of all uploads together, including unfinished uploads."""
 
 _LARGEST_QUESTION = 1 << 20
 
@@ -47,7 +47,7 @@ _POLICY = (
     "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
-# What somebody uploaded is a file to play or to save, never a page of this server.
+# An upload is a file to play or to save, never a page of this server.
 _FILE_POLICY = "default-src 'none'; sandbox"
 
 
@@ -57,12 +57,12 @@ def is_file_below(path: str, folder: Path) -> bool:
         real = Path(path).resolve(strict=True)
         return real.is_relative_to(folder.resolve()) and real.is_file()
     except (OSError, RuntimeError, ValueError):
-        # It is not there, leads round in circles, is too long, or holds a NUL.
+        # The path does not exist, is a circular link, is too long, or holds a NUL.
         return False
 
 
 class _Refused(Exception):
-    """A request that does not get through.
+    """A refused request.
 
     Args:
         status: of HTTP.
@@ -78,10 +78,10 @@ class Gate:
     """ASGI middleware in front of Gradio.
 
     Args:
-        app: what is behind it.
-        uploads: the folder where Gradio puts what the page receives.
+        app: the application behind it.
+        uploads: the folder of files that the page receives.
         downloads: the folder of files that the page offers.
-        inputs: which components each function of the page reads, by the function's number.
+        inputs: the components that each function of the page reads, by the function's number.
         largest_uploads: bytes of all uploads together.
     """
 
@@ -102,7 +102,7 @@ class Gate:
         self._lock = threading.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or hand it on."""
+        """Answer one request, or pass it on."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -135,7 +135,7 @@ class Gate:
         except ClientDisconnect:
             pass  # nobody is there to be answered
         except Exception as error:
-            # Gradio takes many a request for its own that it did not make.
+            # Gradio accepts some requests that its own page would not make.
             _LOGGER.error("%s", _one_line(scope, error))
             if not has_begun:
                 answer = PlainTextResponse("this request cannot be answered\n", 500)
@@ -241,11 +241,11 @@ class Gate:
 
 
 def _value(kind: str, value: Any) -> Any:
-    """What a component holds, as the page itself sends it.
+    """The value of a component, in the form that the page itself sends.
 
     Args:
         kind: name of the component.
-        value: what was sent.
+        value: the value in the request.
     """
     if kind == "checkbox":
         if not isinstance(value, bool):
@@ -267,7 +267,7 @@ def _file(value: Any) -> dict[str, Any]:
 
 
 def _one_line(scope: Scope, error: BaseException) -> str:
-    """What went wrong, and where."""
+    """The fault, and its place."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     frames = traceback.extract_tb(error.__traceback__)
@@ -278,9 +278,10 @@ def _one_line(scope: Scope, error: BaseException) -> str:
 
 
 def _check_origin(headers: Mapping[str, str]) -> None:
-    """Refuse what another site's page lets a visitor's browser send; browsers always say who asks.
+    """Refuse requests that another site's page sends through a visitor's browser.
 
-    A program that is no browser says nothing, and does nothing in another's name.
+    Browsers always name the origin of a request. Other programs do not, but they do not act for
+    another user either.
     """
     origin = headers.get("origin") or headers.get("referer")
     try:
@@ -328,7 +329,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 def _paths_in(value: Any) -> Iterator[Any]:
-    """Whatever in a request names a file, however deep."""
+    """All names of files in a request, at any depth."""
     waiting = [value]
     while waiting:
         value = waiting.pop()

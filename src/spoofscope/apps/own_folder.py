@@ -1,4 +1,4 @@
-"""A folder of a server for what people send it, which does not outlive the server."""
+"""A folder for the uploads of a server, which is deleted with the server."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ _LOCK = "lock"
 
 
 def end_on_signals() -> None:
-    """Let SIGTERM and SIGHUP be what Ctrl+C is, so that uploads are deleted on the way out."""
+    """Treat SIGTERM and SIGHUP like Ctrl+C, so that uploads are deleted at the end."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
         signal.signal(signal.SIGHUP, signal.default_int_handler)
@@ -36,7 +36,7 @@ def _delete_if_left(folder: Path) -> None:
 
 @contextmanager
 def own_folder() -> Iterator[Path]:
-    """A folder for this process alone, deleted at the end; those of killed ones are, too."""
+    """A folder for this process, deleted at its end, with the folders of killed processes."""
     for former in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         # What goes at this moment is deleted by its own process, or by another that starts.
         with suppress(FileNotFoundError):

@@ -1,7 +1,7 @@
-"""What the page of `spoofscope demo` shows: HTML and pictures, made from judgements and files.
+"""The views of `spoofscope demo`: HTML and pictures, made from judgements and files.
 
-Everything that comes from a file, a file name or a message is escaped. Pictures are part of the
-HTML, so that no file has to be served.
+All text from files, file names and messages is escaped. Pictures are part of the HTML, so that no
+file has to be served.
 """
 
 import base64
@@ -46,7 +46,7 @@ CSS = """
 .shown { overflow-x: auto; }
 """
 
-# What begins a formula in spreadsheets, full width too.
+# Characters that begin a formula in spreadsheets, including full-width ones.
 _FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 _COLUMNS = (
@@ -65,7 +65,7 @@ _COLUMNS = (
 
 
 def problem(message: str) -> str:
-    """Why something could not be done, as HTML."""
+    """The reason of a failure, as HTML."""
     return f'<div class="problem" role="alert">{escape(" ".join(message.split()))}</div>'
 
 
@@ -124,8 +124,8 @@ def timeline(
 
     Args:
         judgement: of the recording.
-        window_seconds: length of a window; None where the whole clip is one.
-        band: between these scores the decision is inconclusive; None where nothing is decided.
+        window_seconds: length of a window; None if the whole clip is one window.
+        band: between these scores the decision is inconclusive; None if there is no decision.
     """
     starts = np.array(judgement["window_starts_s"])
     scores = np.array(judgement["window_scores"])
@@ -162,10 +162,10 @@ def clip(
     """Waveform and spectrogram with the evidence upon them, as a picture in HTML.
 
     Args:
-        samples: (n,), what is shown.
+        samples: (n,), the shown part.
         rate: Hz.
         explanation: evidence per frame, or None.
-        note: what has to be said about it.
+        note: remark about the explanation.
     """
     figure = new_figure(7.5, 3.4)
     upper, lower = figure.subplots(2, 1, height_ratios=[1, 1.4])
@@ -178,7 +178,7 @@ def clip(
 
 
 def explanation_note(explanation: Explanation, shown_seconds: float, judgement: Judgement) -> str:
-    """What has to be said of an explanation: what it shows, of how much, and how exact it is."""
+    """The remark about an explanation: its content, the explained part, and its exactness."""
     duration = judgement["duration_s"]
     tolerance = f"{100 * explanation.settings.tolerance:g} %"
     exact = (
@@ -202,7 +202,7 @@ def explanation_note(explanation: Explanation, shown_seconds: float, judgement: 
 
 
 def batch_table(results: Sequence[Judgement | Failure]) -> pl.DataFrame:
-    """One row per file, for people and as TSV; what does not apply is empty."""
+    """One row per file, for people and as TSV; an inapplicable field is empty."""
     rows = []
     for result in results:
         row = dict.fromkeys(_COLUMNS, "")
@@ -281,7 +281,7 @@ def performance(study: str | Path | None, detector: str | Path) -> str:
         return problem("Started without --study: there are no results to show.")
     folder = Path(study)
     headline = folder / "tables" / "headline.tsv"
-    # In the order of the report; what it does not know comes last.
+    # In the order of the report; unknown figures come last.
     known = exhibits.figures()
     order = [*known]
     figures = sorted(

@@ -1,6 +1,7 @@
-"""What the structure of an audio file says, before anything is decoded.
+"""Checks of the structure of audio files, before decoding.
 
-Decoders conceal: they shorten what is cut, skip what is damaged, and stop where a header says so.
-So the files' own structure is followed from their first to their last byte here, without decoding,
-and what is cut, damaged or followed by something else is refused. One module per family of formats.
+Decoders hide faults: they shorten a file that was cut, skip damaged parts, and stop at the length
+in the header. So these modules follow the structure of a file from its first to its last byte,
+without decoding, and refuse files that are cut, damaged or followed by other data. There is one
+module per family of formats.
 """

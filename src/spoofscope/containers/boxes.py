@@ -1,4 +1,4 @@
-"""Containers of film and radio: MP4 and its kin, Matroska and WebM, ASF (WMA)."""
+"""Multimedia containers: MP4 and related formats, Matroska and WebM, ASF (WMA)."""
 
 import struct
 import zlib
@@ -12,7 +12,7 @@ _TRACKS, _TRACK, _TRACK_NUMBER, _TRACK_TYPE = 0x1654AE6B, 0xAE, 0xD7, 0x83
 _AUDIO = 2
 _BLOCKS = (0xA3, 0xA1)
 _CHECKSUM = b"\xbf\x84"
-# Elements that are read at once to compare their checksum; larger ones go without.
+# Largest element that is read to compare its checksum; larger elements are not compared.
 _CHECKED_BYTES = 1 << 24
 ASF = bytes.fromhex("3026b275 8e66cf11 a6d900aa 0062ce6c")
 _ASF_FILE = bytes.fromhex("a1dcab8c 47a9cf11 8ee400c0 0c205365")
@@ -22,7 +22,7 @@ def mp4(source: Source) -> None:
     """Follow the boxes of an MP4, M4A, 3GP or QuickTime file.
 
     Raises:
-        AudioError: one is cut, or the index (`moov`) is missing.
+        AudioError: a box is cut, or the index (`moov`) is missing.
     """
     place, names = 0, set()
     while place < source.size:
@@ -63,8 +63,7 @@ def matroska(source: Source) -> int:
         Number of frames of the audio track.
 
     Raises:
-        AudioError: one is cut, or has another checksum than it says; there are several audio
-            tracks.
+        AudioError: an element is cut, or its checksum is wrong; there are several audio tracks.
     """
     place = 0
     frames: Counter[int] = Counter()
@@ -119,7 +118,7 @@ def _compare(source: Source, content: int, size: int) -> None:
 
 
 def _number(source: Source, place: int, *, keep_mark: bool) -> tuple[int, int]:
-    """A number of EBML and its bytes; 0 bytes where there is none."""
+    """A number of EBML and its length in bytes; 0 bytes if there is no number."""
     first = source.at(place, 1)
     if not first or not first[0]:
         return 0, 0
@@ -132,13 +131,13 @@ def _number(source: Source, place: int, *, keep_mark: bool) -> tuple[int, int]:
 
 
 def asf(source: Source) -> bool:
-    """Compare the size that an ASF file (WMA) gives itself.
+    """Compare the size in the header of an ASF file (WMA) with the file.
 
     Returns:
-        Whether its header knows how long it is; those that were written into a pipe do not.
+        Whether the header has the size; the header of a file that was written into a pipe has not.
 
     Raises:
-        AudioError: it is longer than the file.
+        AudioError: the size in the header exceeds the file.
     """
     length = int.from_bytes(source.at(16, 8), "little")
     header = source.at(0, min(length, 1 << 16))

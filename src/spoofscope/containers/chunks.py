@@ -11,12 +11,12 @@ from spoofscope.containers.source import Source
 from spoofscope.containers.tags import after_tags
 from spoofscope.errors import AudioError
 
-# Programs that write into a pipe cannot go back to write the length. They put 2 or 4 GiB there
+# Programs that write into a pipe cannot seek back to write the length. They write 2 or 4 GiB there
 # (SoX: 0x7FFFF000, arecord: 0x80000000, FFmpeg: 0xFFFFFFFF), often less the header before it, and
 # rounded down to whole frames.
 _STREAMED = (1 << 31, 1 << 32)
 _STREAMED_ROOM = 1 << 13
-# Where lengths have 64 bits, FFmpeg puts 2 ** 63 - 1 there, less some bytes.
+# For lengths of 64 bits, FFmpeg writes 2 ** 63 - 1 less some bytes.
 _ENDLESS = 1 << 62
 # Bytes per sample frame are the block's size for these: PCM, float, A-law, mu-law, extensible.
 _FIXED = (1, 3, 6, 7, 0xFFFE)
@@ -26,23 +26,23 @@ _SOUND = frozenset(
         *(b"caff", b"riff", b".snd", b"fLaC", b"OggS"),
     )
 )
-# libsndfile guesses how long MP3 in WAV files is, and hears a sample block too many in GSM of odd
+# libsndfile estimates the length of MP3 in WAV files, and decodes one block too many in GSM of odd
 # length.
 _FOREIGN = (0x31, 0x50, 0x55)
 _VOC_SOUND = (1, 2, 9)
 _ID3V1 = 128
-# Behind samples of unknown number chunks are looked for in so many bytes.
+# Number of bytes that are searched for chunks after samples of unknown number.
 _LONGEST_TAIL = 1 << 20
 
 
 class Sound(NamedTuple):
-    """Where the samples of a file are.
+    """The place of the samples in a file.
 
-    start: first byte. length: bytes that are there. frame: bytes of a sample of all channels;
-    None where the samples are compressed. n_samples: per channel, where they are compressed and
-    the header counts them. rate, channels: as the header of a WAV file has them. patch: a place and
-    the bytes that would have to stand there, where the header gives no length. foreign: libsndfile
-    opens it, and does not hear it as it is.
+    start: first byte. length: bytes in the file. frame: bytes of a sample of all channels; None if
+    the samples are compressed. n_samples: per channel, if they are compressed and the header counts
+    them. rate, channels: as in the header of a WAV file. patch: a place and the bytes that would be
+    right there, if the header gives no length. foreign: libsndfile opens the file, but decodes it
+    wrongly.
     """
 
     start: int
@@ -56,10 +56,11 @@ class Sound(NamedTuple):
 
 
 class _Form(NamedTuple):
-    """How chunks are written.
+    """The form of chunks in a format.
 
-    order: of bytes. name, width: bytes of a chunk's name and length. own: what the length counts
-    besides the content. align: chunks begin at multiples of it. first: place of the first chunk.
+    order: of bytes. name, width: bytes of a chunk's name and length. own: bytes that the length
+    counts besides the content. align: chunks begin at its multiples. first: place of the first
+    chunk.
     """
 
     order: str
@@ -159,20 +160,20 @@ def _sound(
 
 
 def _length(chunk: _Chunk, length: int, form: _Form) -> tuple[int, bytes]:
-    """The place where the length of a chunk stands, and another length as it would stand there."""
+    """The place of a chunk's length, and the bytes of another length for this place."""
     kind = form.order + ("I" if form.width == 4 else "Q")
     most = (1 << 8 * form.width) - 1
     return chunk.start - form.width, struct.pack(kind, min(length + form.own, most))
 
 
 def _end_of_samples(source: Source, start: int, form: _Form) -> int:
-    """Where samples end of which the header does not say how many there are.
+    """The end of samples whose number is not in the header.
 
-    What stands at the end of the file is a tag, or chunks, each of which ends where the next one
-    begins, and the last with the file: samples look like that once in a million files.
+    A tag, or chunks, may stand at the end of the file. Each chunk ends where the next one begins,
+    and the last one ends with the file: samples look like this once in a million files.
 
     Raises:
-        AudioError: another recording begins behind them.
+        AudioError: another recording begins after them.
     """
     check_single(source, start)
     end = source.size
@@ -201,7 +202,7 @@ def _end_of_samples(source: Source, start: int, form: _Form) -> int:
 
 def _is_tail(source: Source, place: int, form: _Form) -> bool:
     """Whether only chunks without sound, tags or zeros follow."""
-    # Not every program writes the byte that fills up an odd length.
+    # Not every program writes the padding byte after an odd length.
     return any(_only_chunks(source, start, form) for start in {place + -place % form.align, place})
 
 

@@ -12,8 +12,8 @@ _LANE = 256
 class Crc16:
     """A checksum of bytes.
 
-    CRCs are linear. So what a byte leaves behind at each place of a lane is looked up for many
-    lanes at once, and the lanes are put together one after the other.
+    CRCs are linear. So the contribution of a byte at each place of a lane is looked up for many
+    lanes at once, and the lanes are then combined one after the other.
 
     Args:
         reflected: whether bits are taken from the low one (MP3), not from the high one (FLAC).
@@ -22,7 +22,7 @@ class Crc16:
     def __init__(self, *, reflected: bool) -> None:
         self._reflected = reflected
         self.table: list[int] = [self._of_byte(byte) for byte in range(256)]
-        """What a byte leaves behind in an empty CRC."""
+        """The contribution of a byte to an empty CRC."""
 
     def _of_byte(self, byte: int) -> int:
         value = byte if self._reflected else byte << 8
@@ -47,7 +47,7 @@ class Crc16:
 
     @functools.cached_property
     def _places(self) -> npt.NDArray[np.uint16]:
-        """(lane, 256): what a byte at a place of a lane leaves behind at its end."""
+        """(lane, 256): the contribution of a byte at a place of a lane to the CRC of the lane."""
         rows = [np.array(self.table, dtype=np.uint16)]
         for _ in range(_LANE - 1):
             rows.append(self._after_zero(rows[-1]))
@@ -55,7 +55,7 @@ class Crc16:
 
     @functools.cached_property
     def _lane_later(self) -> tuple[list[int], list[int]]:
-        """What the low and the high byte of a CRC become after a lane of zeros."""
+        """The low and the high byte of a CRC after a lane of zeros."""
         low: npt.NDArray[np.uint16] = np.arange(256, dtype=np.uint16)
         high: npt.NDArray[np.uint16] = low * np.uint16(256)
         for _ in range(_LANE):

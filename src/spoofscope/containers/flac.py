@@ -15,11 +15,11 @@ _LARGEST_HEADER = 16
 
 
 class StreamInfo(NamedTuple):
-    """What a FLAC file's header says (RFC 9639, 8.2).
+    """The header of a FLAC file (RFC 9639, 8.2).
 
-    start: of the marker `fLaC`. rate: Hz. bits: per sample. n_samples: per channel, 0 where
-    unknown. md5: of all samples, None where it was not written. end: of the last frame, or of the
-    file where tags alone may follow.
+    start: of the marker `fLaC`. rate: Hz. bits: per sample. n_samples: per channel, 0 if unknown.
+    md5: of all samples, None if it was not written. end: of the last frame, or of the file; only
+    tags may follow.
     """
 
     start: int
@@ -36,12 +36,12 @@ def stream_info(source: Source, *, check: bool) -> StreamInfo:
 
     Args:
         source: the file.
-        check: look through all of it for the start of another one, and compare the checksum of
-            the last frame.
+        check: search all of it for the start of another file, and compare the checksum of the last
+            frame.
 
     Raises:
-        AudioError: it promises more samples than the file can hold, it is followed by another
-            file, or it is cut.
+        AudioError: the header gives more samples than the file can hold, another file follows, or
+            the file is cut.
     """
     start = after_tags(source, 0, source.size)
     head = source.at(start, 42)
@@ -73,26 +73,26 @@ def stream_info(source: Source, *, check: bool) -> StreamInfo:
             f"{source.size} bytes can hold {most} at most; fetch the file again"
         )
     if check:
-        # Other files behind it are seen at the last frame.
+        # The check of the last frame finds other files after it.
         check_single(source, place, b"fLaC")
     largest = int.from_bytes(head[15:18], "big")
     return info._replace(end=_end(source, place, info, block, None if check else largest))
 
 
 def _end(source: Source, first: int, info: StreamInfo, block: int, largest: int | None) -> int:
-    """Where the last frame ends; behind it are tags alone.
+    """The end of the last frame; only tags follow.
 
     Args:
         source: the file.
         first: byte of the first frame.
         info: the header.
-        block: samples of a frame where all have the same number.
-        largest: bytes of the largest frame by the header, 0 where it does not say: a last frame
-            of known length that is no larger is believed; None compares its checksum, too.
+        block: samples of a frame, if all frames have the same number.
+        largest: bytes of the largest frame by the header, 0 if the header does not say: a last
+            frame of known length that is no larger is accepted; None compares its checksum, too.
 
     Raises:
         AudioError: the last frame does not end with the last sample of the header, is damaged, or
-            something follows it.
+            other data follow it.
     """
     # Frames are rarely larger than the first, and never than the second.
     for span in (1 << 14, 1 << 19):
@@ -151,11 +151,11 @@ def _end_of_frame(source: Source, place: int, tail: bytes) -> int:
 
 
 def frame(head: bytes, block: int) -> tuple[int, int] | None:
-    """First sample and number of samples of a frame, from its header; None where it is none.
+    """First sample and number of samples of a frame, from its header; None if there is no frame.
 
     Args:
         head: its first bytes, 16 are enough.
-        block: samples of a frame where all have the same number.
+        block: samples of a frame, if all frames have the same number.
     """
     if len(head) < 6 or head[0] != 0xFF or head[1] & 0xFE != 0xF8 or head[3] & 1:
         return None

@@ -26,7 +26,7 @@ def _followed(source: Source, place: int, size_at: Callable[[int], int]) -> tupl
     Args:
         source: the file.
         place: of the first frame.
-        size_at: bytes of the frame at a place, 0 where there is none.
+        size_at: bytes of the frame at a place, 0 if there is none.
     """
     n = 0
     end = place
@@ -97,7 +97,7 @@ def ac3(source: Source) -> int:
 
 
 def wavpack(source: Source) -> tuple[int, int]:
-    """Samples that a WavPack file has by its blocks, and the end of these."""
+    """Number of samples of a WavPack file by its blocks, and the end of the blocks."""
     found = 0
 
     def size_at(place: int) -> int:
@@ -120,7 +120,7 @@ def wavpack(source: Source) -> tuple[int, int]:
 
 
 def true_audio(source: Source) -> int:
-    """Samples that a True Audio file has by its header, whose frames are all there."""
+    """Number of samples of a True Audio file by its header; checks that no frame is missing."""
     start = after_tags(source, 0, source.size)
     head = source.at(start, 22)
     if len(head) < 22:

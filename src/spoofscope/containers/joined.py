@@ -1,4 +1,4 @@
-"""Whether a second recording begins inside of a file: files that were put one behind the other."""
+"""A search for a second recording inside a file: files that were joined one after the other."""
 
 import re
 
@@ -6,8 +6,8 @@ from spoofscope.containers.source import Source
 from spoofscope.errors import AudioError
 
 _STEP = 1 << 18
-# What the first bytes of a file are searched for, and the pattern that they then have. Long enough
-# that samples have none of them by chance.
+# Bytes to search for, and the pattern of a file that begins with them. The patterns are so long
+# that samples do not match them by chance.
 _BEGINNINGS: tuple[tuple[bytes, re.Pattern[bytes]], ...] = tuple(
     (magic, re.compile(pattern, re.DOTALL))
     for magic, pattern in (
@@ -32,17 +32,17 @@ _LONGEST = 64
 
 
 def check_single(source: Source, place: int, only: bytes = b"") -> None:
-    """Look for the beginning of another recording behind a byte.
+    """Search for the beginning of another recording after a byte.
 
-    MP3 and raw AAC begin with nothing that samples could not be by chance; these are not found.
+    The first bytes of MP3 and raw AAC also occur in samples by chance, so these are not found.
 
     Args:
         source: the file.
         place: where to begin.
-        only: look for files that begin so, and no others.
+        only: search only for files that begin with these bytes.
 
     Raises:
-        AudioError: there is one.
+        AudioError: another recording begins there.
     """
     while place < source.size:
         piece = source.at(place, _STEP + _LONGEST)
@@ -57,7 +57,7 @@ def check_single(source: Source, place: int, only: bytes = b"") -> None:
 
 
 def joined(place: int) -> AudioError:
-    """What to raise where a second recording begins at a byte."""
+    """The error for a second recording that begins at a byte."""
     return AudioError(
         f"a second recording begins at byte {place}: two files were joined; split them"
     )

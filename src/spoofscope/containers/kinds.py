@@ -1,4 +1,4 @@
-"""Which kinds of files are read, told by their first bytes; the one list of suffixes."""
+"""The kinds of files that are read, by their first bytes; the only list of suffixes."""
 
 from spoofscope.containers import boxes, chunks, mpeg
 from spoofscope.containers.source import Source
@@ -26,11 +26,11 @@ SUFFIXES_OF: dict[str, tuple[str, ...]] = {
 }
 # fmt: on
 SUFFIXES = frozenset(suffix for suffixes in SUFFIXES_OF.values() for suffix in suffixes)
-"""Names by which files are found below a folder; what a file is, its content says."""
+"""Suffixes of the files to read below a folder; the content decides the kind of a file."""
 
 
 def kind_of(source: Source) -> str | None:
-    """A key of `SUFFIXES_OF`, by the file's first bytes; None for what is not read."""
+    """A key of `SUFFIXES_OF`, by the file's first bytes; None for other files."""
     head = source.at(0, 40)
     start = after_tags(source, 0, source.size)
     inner = source.at(start, 12)

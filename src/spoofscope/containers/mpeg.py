@@ -1,4 +1,4 @@
-"""MPEG audio (MP3, MP2, MP1): frames, one behind the other, without a header for them all."""
+"""MPEG audio (MP3, MP2, MP1): frames, one after the other, without a header of the file."""
 
 import functools
 from collections.abc import Iterator
@@ -20,10 +20,10 @@ _KBPS = {
 }
 # fmt: on
 _RATES = (44100, 48000, 32000)
-# Samples by which a decoder is late.
+# Delay of a decoder, in samples.
 _DECODER_DELAY = 529
 _LARGEST_FREE_FRAME = 1 << 12
-# Of a frame so many bytes tell whether it says something of those that follow.
+# Number of bytes of a frame that show whether it describes the frames after it.
 _TAG_HEAD = 44
 _NAMES = (b"LAME", b"Lavf", b"Lavc")
 
@@ -49,9 +49,9 @@ class Segment:
         first: the header of its first frame.
         n_frames: frames with sound.
         skip: samples at its start that the encoder added.
-        n_samples: what remains behind them.
-        tagged: the encoder said how many frames it has, and how many samples it added.
-        checksum: CRC-16 of its bytes, None where the encoder has not written it.
+        n_samples: the remaining samples.
+        tagged: the encoder wrote the number of frames, and the number of samples that it added.
+        checksum: CRC-16 of its bytes, None if the encoder has not written it.
     """
 
     header: int
@@ -66,7 +66,7 @@ class Segment:
 
 
 class _Tag(NamedTuple):
-    """What the first frame says of those that follow (Xing, Info, LAME, VBRI)."""
+    """The description of all frames in the first frame (Xing, Info, LAME, VBRI)."""
 
     frames: int | None
     size: int | None
@@ -77,13 +77,13 @@ class _Tag(NamedTuple):
 
 
 def frame_at(source: Source, place: int) -> Frame | None:
-    """The frame that begins at a byte; None where none does."""
+    """The frame that begins at a byte, or None."""
     form = _form(source.at(place, 4))
     return None if form is None else Frame(place, *form)
 
 
 class _Form(NamedTuple):
-    """What a frame's header says, as in `Frame`."""
+    """The values of a frame's header, as in `Frame`."""
 
     size: int
     layer: int
@@ -103,7 +103,7 @@ def _form(head: bytes) -> _Form | None:
     if version == 1 or layer == 4 or rate == 3 or kbps == 15:
         return None
     if kbps == 0:
-        return None  # A free bit rate: nobody knows where the next frame is.
+        return None  # With a free bit rate the place of the next frame is unknown.
     first = version == 3
     hertz = _RATES[rate] >> {3: 0, 2: 1, 0: 2}[version]
     bits = 1000 * _KBPS[1 if first else 2, layer if first else min(layer, 2)][kbps - 1]
@@ -118,7 +118,7 @@ def _form(head: bytes) -> _Form | None:
 
 
 def has_free_rate(source: Source, place: int) -> bool:
-    """Whether frames of a free bit rate begin at a byte: a header, and the same one again."""
+    """Whether frames of a free bit rate begin at a byte: a header, and the same header again."""
     head = source.at(place, 4)
     if len(head) < 4 or head[2] >> 4 or _form(bytes((*head[:2], head[2] | 0x10, head[3]))) is None:
         return False
@@ -126,7 +126,7 @@ def has_free_rate(source: Source, place: int) -> bool:
 
 
 def is_mpeg(source: Source) -> bool:
-    """Whether a file begins with frames of MPEG audio, perhaps behind tags."""
+    """Whether a file begins with frames of MPEG audio, perhaps after tags."""
     place = after_tags(source, 0, source.size)
     first = frame_at(source, place)
     if first is None:
@@ -142,11 +142,11 @@ def segments(source: Source, *, check: bool) -> list[Segment]:
 
     Args:
         source: the file.
-        check: compare the encoders' checksums, where there are any.
+        check: compare the encoders' checksums, if there are any.
 
     Raises:
-        AudioError: frames are cut, missing or followed by something else, or their rate or
-            channels change.
+        AudioError: frames are cut, missing or followed by other data, or their rate or channels
+            change.
     """
     found: list[Segment] = []
     places: list[int] = []
@@ -174,9 +174,9 @@ def frames(source: Source, segment: Segment) -> Iterator[bytes]:
 
 
 def _frames(source: Source) -> Iterator[tuple[int, _Tag | None]]:
-    """Where frames begin, and what they say of those that follow, where they hold no sound.
+    """The places of frames, and the descriptions of other frames in frames without sound.
 
-    They have one layer, rate and number of channels.
+    All frames have one layer, rate and number of channels.
     """
     place, end = after_tags(source, 0, source.size), source.size
     kind: tuple[int, ...] | None = None

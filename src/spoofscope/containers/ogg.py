@@ -1,4 +1,4 @@
-"""Ogg: pages with checksums and running numbers, in one stream after another."""
+"""Ogg: pages with checksums and sequence numbers, in one stream after another."""
 
 import zlib
 from collections.abc import Iterator
@@ -9,15 +9,15 @@ from spoofscope.containers.source import Source
 from spoofscope.errors import AudioError
 
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-# By so many seconds the time of a page may be off: programs that copy packets out of containers
-# with times in milliseconds round them.
+# Largest error of a page's time in seconds: programs that copy packets from containers with times
+# in milliseconds round them.
 _JITTER = 0.01
 
 
 class Link(NamedTuple):
     """One recording of a chain.
 
-    start, end: bytes. n_samples: that it lasts by its packets and pages, at `rate` in Hz; None for
+    start, end: bytes. n_samples: its length by its packets and pages, at `rate` in Hz; None for
     Speex.
     """
 
@@ -87,8 +87,8 @@ def links(source: Source) -> list[Link]:
     Every page's checksum (RFC 3533) is compared.
 
     Raises:
-        AudioError: a page is damaged, missing or cut, there is no end, or something else than
-            pages follows.
+        AudioError: a page is damaged, missing or cut, there is no end, or other data than pages
+            follow.
     """
     found: list[Link] = []
     opened: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""How long the packets of an Ogg stream last, by their first bytes."""
+"""Durations of the packets of an Ogg stream, by their first bytes."""
 
 from spoofscope.containers import flac
 from spoofscope.errors import AudioError
@@ -6,7 +6,7 @@ from spoofscope.errors import AudioError
 CODECS = {b"\x01vorbis": "vorbis", b"OpusHead": "opus", b"\x7fFLAC": "flac", b"Speex   ": "speex"}
 """Names of codecs by the first bytes of their streams."""
 
-# Of a header so much is kept; of other packets what their length needs.
+# Number of bytes of a header that are kept; of other packets, those that give the duration.
 _HEADER_BYTES = 1 << 20
 _HEAD_BYTES = 16
 # A mode of Vorbis is a bit for the block's size, two numbers that are 0, and a mapping.
@@ -14,7 +14,7 @@ _MODE_BITS = 41
 
 
 class Packets:
-    """The packets of one stream, counted and measured as they come.
+    """The packets of one stream, counted and measured in their order.
 
     Args:
         codec: a value of `CODECS`.
@@ -24,8 +24,8 @@ class Packets:
         rate: Hz, in which samples are counted.
         skip: samples at the start that the encoder added.
         count: packets that ended.
-        audio: one of them held sound.
-        n_samples: these last so long; None for Speex.
+        audio: whether one of them held sound.
+        n_samples: their duration; None for Speex.
         longest: samples of the longest packet.
     """
 
@@ -51,9 +51,9 @@ class Packets:
 
     @property
     def most_trimmed(self) -> int:
-        """Samples that may be too many at the end: of FLAC none.
+        """Most samples that may be added at the end: none for FLAC.
 
-        Encoders fill up their last packet, and some add one to flush what they hold back.
+        Encoders pad their last packet, and some add a packet to flush their buffer.
         """
         return 0 if self._codec == "flac" else 2 * self.longest
 
@@ -85,7 +85,7 @@ class Packets:
             self.longest = max(self.longest, samples)
 
     def _samples(self, packet: bytes) -> int | None:
-        """What a packet lasts; None where it is a header."""
+        """The duration of a packet; None for a header."""
         if not packet:
             return 0
         if self._codec == "opus":
@@ -120,8 +120,8 @@ def _opus_samples(packet: bytes) -> int:
 def _vorbis_modes(setup: bytes, sizes: tuple[int, ...]) -> tuple[int, ...]:
     """The block size of every mode, from the end of the third header (Vorbis I, 4.2.4).
 
-    What stands before the modes need not be read: their fields that are always 0 and their number,
-    which stands before them, tell where they begin.
+    The data before the modes need not be read: the fields of modes that are always 0 and the number
+    of modes before them show where the modes begin.
     """
     bits = int.from_bytes(setup, "little")
     end = bits.bit_length() - 1

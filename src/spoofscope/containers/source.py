@@ -1,4 +1,4 @@
-"""A file's bytes, wherever they are needed."""
+"""Random access to a file's bytes."""
 
 import os
 from types import TracebackType
@@ -10,8 +10,7 @@ _SMALLEST, _WINDOW = 1 << 12, 1 << 18
 class Source:
     """Reads a file at any place, through a window, so that small steps are cheap.
 
-    The window grows while it is moved on through the file; of a file of which only the header is
-    asked for no more is read.
+    The window grows while it moves through the file, so a reader of the header alone reads little.
 
     Attributes:
         size: bytes.
@@ -54,7 +53,7 @@ class Source:
         return b"".join(pieces)
 
     def only_zeros(self, start: int, end: int) -> bool:
-        """Whether nothing but zeros is there."""
+        """Whether the bytes there are all zero."""
         while start < end:
             piece = self.at(start, min(end - start, _WINDOW))
             if not piece or piece.strip(b"\0"):

@@ -1,4 +1,4 @@
-"""Tags that programs put before, between and behind the audio: ID3, APE, Lyrics3."""
+"""Tags that programs write before, between and after the audio: ID3, APE, Lyrics3."""
 
 from spoofscope.containers.source import Source
 
@@ -6,7 +6,7 @@ _LONGEST_APE = 1 << 20
 
 
 def after_tags(source: Source, place: int, end: int) -> int:
-    """The place behind the tags and zeros that begin at `place`; `place` where none do."""
+    """The place after the tags and zeros that begin at `place`; `place` if there are none."""
     while place < end:
         following = _after_tag(source, place, end)
         if following is None:
@@ -40,8 +40,8 @@ def _after_tag(source: Source, place: int, end: int) -> int | None:
     if head[:1] == b"\0":
         zeros = len(head) - len(head.lstrip(b"\0"))
         return place + zeros
-    # Of an APE tag without a header (the first version has none) a mark tells the end alone. It
-    # stands at the end of a file, so that others are not searched for it.
+    # An APE tag without a header (as in the first version) has a mark only at its end. This mark
+    # stands at the end of a file, so no other place is searched.
     if place > 0 and end - place <= _LONGEST_APE:
         text = source.at(place, end - place)
         at = text.find(b"APETAGEX")

@@ -49,10 +49,10 @@ def draw(
 ) -> None:
     """Draw heat maps of Spearman's rho: measures by detectors, pooled and within each class.
 
-    A fourth map, where detectors were explained, correlates frame-level measures with the evidence
-    for bona fide within utterances. A star marks a p value that stays below 0.05 after Holm's
-    correction over all tests of its detector (where none can, the figure says so); the null of the
-    fourth map is circular shifts.
+    If detectors were explained, a fourth map correlates frame-level measures with the evidence for
+    bona fide within utterances. A star marks a p value that stays below 0.05 after Holm's
+    correction over all tests of its detector (if none can, the figure says so); the null
+    distribution of the fourth map is circular shifts.
 
     Args:
         systems: id, seed and name of every system.

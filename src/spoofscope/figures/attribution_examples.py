@@ -36,8 +36,8 @@ _ROWS = 10
 def _examples(files: Sequence[Attributions], manifest: pl.DataFrame) -> list[str]:
     """One clip per attack and one bona fide clip, explained for every detector.
 
-    The median clip by the first detector's score, so that neither the best nor the worst case
-    stands for an attack.
+    It is the median clip by the first detector's score, so neither the best nor the worst case
+    represents an attack.
     """
     common = [
         explanation
@@ -66,7 +66,7 @@ def _curve(explanation: Explanation) -> npt.NDArray[np.float64]:
 def draw_waveform(
     axes: Axes, samples: npt.NDArray[np.float32], rate: int, explanation: Explanation | None
 ) -> None:
-    """Draw samples (n,) at `rate` Hz, with the evidence of each frame upon them where there is."""
+    """Draw samples (n,) at `rate` Hz, with the evidence of each frame if there is evidence."""
     time = np.arange(samples.size) / rate
     scale = float(np.max(np.abs(samples))) or 1.0
     step = max(1, samples.size // 6000)
@@ -87,7 +87,7 @@ def draw_waveform(
 def draw_spectrogram(
     axes: Axes, samples: npt.NDArray[np.float32], rate: int, explanation: Explanation | None
 ) -> None:
-    """Draw the spectrogram of samples (n,) at `rate` Hz, under the evidence where there is.
+    """Draw the spectrogram of samples (n,) at `rate` Hz, under the evidence if there is evidence.
 
     For band features the evidence has a frequency axis, for others it is a strip over time.
     """

@@ -36,9 +36,9 @@ _SHOWN: dict[str, tuple[str, float, str]] = {
 def draw(table: str, outputs: Mapping[str, str]) -> None:
     """Draw one matrix per (corpus, split) and metric: row minus column.
 
-    Blue: the row has the lower value, so it is the better one. A star marks differences that stay
-    significant at 5 % after Holm's correction over the pairs. Where none can be, the figure says
-    so.
+    Blue means that the row has the lower value, so it is better. A star marks differences that stay
+    significant at 5 % after Holm's correction over the pairs. If none can be significant, the
+    figure says so.
 
     Args:
         table: the table of comparisons.

@@ -61,7 +61,7 @@ def draw(scored: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
             )
             p_fa, p_miss = curve.p_fa[keep], curve.p_miss[keep]
             value = eer(bonafide, spoof).value
-            # All of a curve without errors, or with nothing else, is outside of the axes.
+            # A curve without errors, or with errors only, lies outside of the axes.
             inside = (np.minimum(p_fa, p_miss) >= _LIMITS[0]) & (
                 np.maximum(p_fa, p_miss) <= _LIMITS[1]
             )

@@ -35,15 +35,15 @@ _COLUMNS = 3
 _LOOKS = {"bonafide": ("bona fide", BONAFIDE, "o"), "spoof": ("spoof", SPOOF, "^")}
 
 MOST_POINTS = 1500
-"""Clips of a class that a panel shows, drawn by lot; more would be a blot."""
+"""Most clips of a class in a panel, drawn at random; more points would cover each other."""
 
 
 def draw(entries: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
-    """Draw one panel per disagreement: the score of the one system over that of the other.
+    """Draw one panel per disagreement: the score of one system over the score of the other.
 
-    Dashed lines are the thresholds; in each of the four fields stands how many clips of each class
-    it holds, all of them, even where at most `MOST_POINTS` of a class are drawn. Rings mark the
-    clips that were exported as audio, with their numbers.
+    Dashed lines are the thresholds. Each of the four fields has its number of clips of each class;
+    it counts all clips, while at most `MOST_POINTS` of a class are drawn. Rings mark the clips that
+    were exported as audio, with their numbers.
 
     Args:
         entries: name, right and wrong (id, seed, name), corpus and split of each; files are its
@@ -139,8 +139,8 @@ def _panel(
 
 
 def _write_counts(axes: Axes, counts: Mapping[str, Any]) -> None:
-    """How many clips of a class are in a corner: left and below are the decisions for spoof."""
-    # What a corner is, by whether the first and the second system accept.
+    """Number of clips of a class in each corner: left and below are the decisions for spoof."""
+    # The name of a corner, by whether the first and the second system accept.
     fields = {
         "bonafide": ["both_wrong", "only_right", "only_wrong", "both_right"],
         "spoof": ["both_right", "only_wrong", "only_right", "both_wrong"],

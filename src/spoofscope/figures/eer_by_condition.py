@@ -136,6 +136,6 @@ def _level_label(rows: pl.DataFrame, level: str) -> str:
 
 
 def _without_interval(rows: pl.DataFrame, level: str) -> str:
-    """What is said of a level that has no interval, where others have one."""
+    """The remark about a level without an interval, if others have one."""
     none = rows.filter(pl.col("level") == level)["ci_low"].is_null().all()
     return "\nno interval" if none and rows["ci_low"].is_not_null().any() else ""

@@ -1,4 +1,4 @@
-"""Differences of fingerprints to bona fide speech, and whether disjoint halves agree on them."""
+"""Differences of fingerprints from bona fide speech, and their agreement over disjoint halves."""
 
 from collections.abc import Mapping
 
@@ -38,7 +38,7 @@ _STABILITY: dict[str, pl.DataType] = {
 
 
 def _agreement(stability: str) -> dict[str, str]:
-    """Of every generator, how well halves of its clips agree, in words."""
+    """For every generator, the agreement of halves of its clips, in words."""
     table = read_table(stability, _STABILITY).filter(
         (pl.col("structure") == "whole") & (pl.col("generator") == pl.col("other"))
     )

@@ -1,4 +1,4 @@
-"""What detectors were trained on against the generators that they are tested on."""
+"""EERs of detectors by the generators of their training data and by the tested generators."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -60,10 +60,11 @@ class _Column(NamedTuple):
 def draw(table: str, outputs: Mapping[str, str]) -> None:
     """Draw EERs as a map: mean over seeds, below it the standard deviation and the 95 % interval.
 
-    A row is a detector, with detectors that differ in nothing but their data together. Columns are
-    the generators of each set that a detector was trained on a part of, and their mean over those
-    that the row has not seen; of a set that no row was trained on, all spoofs together. Frames
-    tell what a detector knew of a generator. Colours always run from 0 to 50 %.
+    A row is a detector; detectors that differ only in their data stand together. Columns are the
+    generators of each set of which some detector was trained on a part, and the mean over the
+    generators that the row has not seen. A set on which no row was trained has one column of all
+    spoofs. Frames show the relation of a generator to a detector's data. The colour scale is fixed,
+    from 0 to 50 %.
 
     Args:
         table: the file of the table `generator_matrix`.
@@ -143,7 +144,7 @@ def _columns(table: pl.DataFrame) -> list[list[_Column]]:
         if at_home and place not in at_home and POOLED in names_in_set:
             groups.append([_Column(place[0], place[1], POOLED)])
         else:
-            # Where nothing is known of any training, nothing is known to be unseen.
+            # Without any known training data, no generator is known to be unseen.
             of_unseen = rows.filter(generator=MEAN_OF_UNSEEN)["eer"]
             mean = MEAN_OF_ALL if of_unseen.is_null().all() else MEAN_OF_UNSEEN
             groups += [
@@ -153,7 +154,7 @@ def _columns(table: pl.DataFrame) -> list[list[_Column]]:
 
 
 def _places(sizes: Iterable[int]) -> list[float]:
-    """Where each cell of groups of these sizes begins; a cell is 1, between groups is a gap."""
+    """The start of each cell of groups of these sizes; a cell is 1, groups have a gap between."""
     places: list[float] = []
     for size in sizes:
         start = places[-1] + 1 + _GAP if places else 0.0
@@ -198,7 +199,7 @@ def _write(axes: Axes, left: float, top: float, row: Mapping[str, Any]) -> None:
 
 
 def _training(of_detector: pl.DataFrame) -> str:
-    """What a detector was trained on, in few words."""
+    """The training data of a detector, in few words."""
     generators = of_detector["trained_on"][0].split(", ")
     if len(", ".join(generators)) <= _LONGEST:
         return ", ".join(generators)

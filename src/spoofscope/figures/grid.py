@@ -36,12 +36,12 @@ _BEST = "#D55E00"
 
 
 def draw(table: str, axes: Sequence[tuple[str, Sequence[str]]], outputs: Mapping[str, str]) -> None:
-    """Draw a panel per scored set, and first one of the data that models were selected on.
+    """Draw a panel per scored set; the first panel shows the data of the model selection.
 
     A grid of one axis is a row of points: mean EER over seeds, a thick bar for its standard
-    deviation, a thin one from the lowest to the highest seed. Of more axes the one with most values
-    has the columns of a heat map, and combinations of the others have its rows; all maps have the
-    same colours. The points that were best on their development data are marked.
+    deviation, a thin one from the lowest to the highest seed. With more axes, the axis with most
+    values has the columns of a heat map, and combinations of the others have its rows; all maps
+    have the same colours. Marks show the best points on their development data.
 
     Args:
         table: as `summaries.grid.grid_table` makes it.
@@ -141,7 +141,7 @@ def _maps(
             if labels in points.select(map(axis_column, down)).rows()
         ]
         grids.append((title, points, rows))
-    # One panel below the other where they are wide.
+    # Wide panels stand one below the other.
     columns = 1 if len(axes[across]) > 8 else min(len(panels), 3)
     lines = [grids[i : i + columns] for i in range(0, len(grids), columns)]
     heights = [max(len(rows) for _, _, rows in line) for line in lines]

@@ -1,4 +1,4 @@
-"""What the heat maps over layers share: one labelled grid of numbers, on a scale that is stated."""
+"""The common part of heat maps over layers: a labelled grid of numbers on a given scale."""
 
 from collections.abc import Sequence
 
@@ -20,13 +20,13 @@ def heat_map(
     scale: tuple[float, float],
     colours: str,
 ) -> AxesImage:
-    """Draw numbers (rows, layers); where there is none (NaN), the cell is grey.
+    """Draw numbers (rows, layers); a cell without a number (NaN) is grey.
 
-    All maps of a figure are given the same scale: a row that is scaled by its own smallest and
-    largest value shows a decisive preference where there is hardly a difference.
+    All maps of a figure have the same scale: a row with a scale from its own smallest to its
+    largest value would make a tiny difference look like a strong preference.
 
     Args:
-        axes: where.
+        axes: the axes to draw on.
         values: (rows, layers).
         rows: labels of the rows.
         layers: index of each hidden state.

@@ -1,4 +1,4 @@
-"""EER against measured costs: which detectors are worth what they cost."""
+"""EER against measured costs, with the Pareto front."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -61,8 +61,8 @@ def draw(
     """Draw a row of panels per test set: EER over parameters, over latency and over peak memory.
 
     A point is a detector (mean EER over seeds, bars their sd), with the number of its transformer
-    layers where there is room. Filled points, joined by the black line, are not dominated: no other
-    detector is better in one of both and at least as good in the other.
+    layers if there is room. Filled points, joined by the black line, are not dominated: no other
+    detector is better in EER or cost and at least as good in the other.
 
     Args:
         curves: name to run ids that share a colour, usually one architecture at several depths.
@@ -129,7 +129,7 @@ def draw(
 
 
 def _conditions(measured: pl.DataFrame) -> str:
-    """On what, and how, costs were measured."""
+    """The machine and the conditions of the measurement."""
     first = measured.row(0, named=True)
     seconds = sorted(set(measured["seconds"].to_list()))
     lengths = " and ".join(f"{value:g}" for value in seconds)

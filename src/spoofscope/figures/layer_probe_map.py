@@ -29,8 +29,8 @@ FIGURE = Figure(
 def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:
     """Draw a row per probe, test set and level, a column per hidden state.
 
-    Colours always run from 0 to 50 % EER. The layer with the lowest EER of a row has a dot; several
-    have it where they are equal, and none where all are.
+    The colour scale is fixed, from 0 to 50 % EER. The layer with the lowest EER of a row has a dot;
+    several layers have it if they are equal, and none has it if all are equal.
 
     Args:
         probes: tables of probes.

@@ -27,8 +27,8 @@ FIGURE = Figure(
     section="layer",
 )
 
-# The colours reach at least to twice the uniform weight and to half of it: what differs less than
-# that has to look so.
+# The colours reach at least to twice the uniform weight and to half of it, so that smaller
+# differences look small.
 _SMALLEST_SCALE = 1.0
 
 
@@ -56,10 +56,10 @@ def draw(
 ) -> None:
     """Draw a row per detector and mix, a column per hidden state: log2 of weight times layers.
 
-    0, white, is the uniform mix, 1 twice as much, -1 half. So detectors of different depth compare,
-    and the scale is the same for all rows and both maps: of the softmax weights, and, where any
-    detector has such gains, of the weights times the gains of the layers' norms. The table has the
-    weights themselves, with their spread over seeds.
+    0, white, is the uniform mix, 1 twice as much, -1 half. So detectors of different depth can be
+    compared, and the scale is the same for all rows and both maps: a map of the softmax weights
+    and, if any detector has such gains, a map of the weights times the gains of the layers' norms.
+    The table has the weights themselves, with their spread over seeds.
 
     Arguments as in `layer_weights.draw`.
     """

@@ -35,10 +35,10 @@ def draw(
 ) -> None:
     """Draw one panel per detector: softmax weight of each hidden state, one line per seed and mix.
 
-    Where the layers are normed with a learned gain before they are mixed, a dashed line of the same
-    colour is the weight times that gain, scaled to sum 1. The dotted line is the uniform mix, where
-    training starts. Detectors that read a single layer have no weights and no panel. Of many
-    detectors the first 24 are drawn; the table has all, and so has the heat map.
+    If the layers are normed with a learned gain before the mix, a dashed line of the same colour is
+    the weight times that gain, scaled to sum 1. The dotted line is the uniform mix, where training
+    starts. Detectors that read a single layer have no weights and no panel. At most the first 24
+    detectors are drawn; the table and the heat map have all.
 
     Args:
         systems: id, seed and name of every system.

@@ -1,4 +1,4 @@
-"""How well attributions find segments that are known to be artefacts."""
+"""How well attributions find segments of known artefacts."""
 
 from collections.abc import Mapping, Sequence
 

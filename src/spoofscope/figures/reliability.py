@@ -1,4 +1,4 @@
-"""Reliability diagrams: do the probabilities mean what they say?"""
+"""Reliability diagrams: predicted probabilities against observed frequencies."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -55,15 +55,14 @@ def draw(
 ) -> None:
     """Draw one panel per evaluation set and system: observed over predicted probability.
 
-    "raw" takes the scores for log-likelihood ratios as they are, which nobody promises;
+    "raw" takes scores for log-likelihood ratios, which uncalibrated scores need not be;
     "calibrated" are the ratios of the development set's calibration, within its bounds. Bars are
-    the 95 % intervals of the bins, two numbers below the calibration error its own, see
-    `metrics.reliability`. Below, how many clips have which probability.
+    the 95 % intervals of the bins; the two numbers below the calibration error are its interval,
+    see `metrics.reliability`. The histogram below counts the clips per probability.
 
     Args:
-        scored: as in `det_curves.draw`, each with `detector`, the file that knows the system's
-            calibration (see `selection.calibration`); None where there is none, as of scores of
-            others.
+        scored: as in `det_curves.draw`, each with `detector`, the file with the system's
+            calibration (see `selection.calibration`); None without one, as for external scores.
         outputs: `pdf`, `png`, `tsv`.
         bins: of the probability.
         prior: of bona fide, to which the classes are weighted.
@@ -119,7 +118,7 @@ _Ratios = tuple[Any, Any]
 def _ratios(
     system: Mapping[str, Any], trials: pl.DataFrame, calibration: Mapping[str, Any] | None
 ) -> dict[str, _Ratios]:
-    """Log-likelihood ratios of bona fide and of spoof, raw and where it is possible calibrated."""
+    """Log-likelihood ratios of bona fide and of spoof, raw and, if possible, calibrated."""
     raw = tuple(trials.filter(pl.col("label") == label)["score"].to_numpy() for label in LABELS)
     kinds: dict[str, _Ratios] = {}
     if system["kind"] != "fusion":

@@ -32,11 +32,11 @@ def draw(scored: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
     """Draw one panel per system and (corpus, split): densities of both classes.
 
     The dashed line is the threshold that was chosen on dev; the share of each class on its wrong
-    side is what a user of that threshold would get.
+    side is the error rate of a user of that threshold.
 
     Args:
-        scored: as in `det_curves.draw`, each with `detector`, the file that knows the system's
-            threshold; None where it is not known, as of scores of others.
+        scored: as in `det_curves.draw`, each with `detector`, the file with the system's threshold;
+            None if it is not known, as for external scores.
         outputs: `pdf`, `png`, `tsv`.
     """
     labels = system_labels(scored)

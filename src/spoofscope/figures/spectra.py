@@ -1,4 +1,4 @@
-"""What the figures of fingerprints share: panels with an axis of frequency."""
+"""The common part of figures of fingerprints: panels with an axis of frequency."""
 
 import numpy as np
 import polars as pl
@@ -9,14 +9,14 @@ from spoofscope.figures.style import new_figure
 from spoofscope.fingerprints.spectra import Floats
 
 MOST_POINTS = 512
-"""A panel has no more columns of pixels to show; a point stands for several bands beyond that."""
+"""Most points of a line, about the columns of pixels of a panel; a point may be several bands."""
 
 PER_ROW = 4
 """Panels beside each other."""
 
 
 def points(frequencies: Floats, values: Floats) -> pl.DataFrame:
-    """What a panel shows: hz, mean, lowest and highest of at most `MOST_POINTS` groups of bands."""
+    """The points of a panel: hz, mean, lowest and highest of at most `MOST_POINTS` band groups."""
     groups = np.array_split(np.arange(values.size), min(MOST_POINTS, values.size))
     rows = [
         (frequencies[i].mean(), values[i].mean(), values[i].min(), values[i].max()) for i in groups

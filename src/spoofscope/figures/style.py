@@ -47,7 +47,7 @@ SPOOF = "#D55E00"
 _SETTINGS: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
-    # Names of systems are no formulas, whatever they hold.
+    # Names of systems are never formulas, whatever characters they contain.
     "text.parse_math": False,
     "font.size": 8,
     "axes.titlesize": 9,
@@ -77,7 +77,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
-    """A legend below all axes, in as many columns as the longest label leaves room for."""
+    """A legend below all axes, in as many columns as the longest label allows."""
     # Inches of a character in the legend's size, and of a handle with the space around it.
     widest = 0.055 * max((_width(shortened(label)) for label in labels), default=0) + 0.5
     columns = max(1, int(figure.get_figwidth() / widest))
@@ -87,8 +87,8 @@ def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) 
 
 
 LONGEST_NAME = 36
-"""So many characters of a name are drawn, wide ones counting twice; the table beside the figure has
-all of it."""
+"""Most characters of a name in a figure, wide ones counting twice; the table beside the figure has
+the whole name."""
 
 # Fonts of symbols, and one whose every character is a box.
 _NO_TEXT = re.compile(
@@ -97,7 +97,7 @@ _NO_TEXT = re.compile(
 
 
 def shortened(text: str, limit: int = LONGEST_NAME) -> str:
-    """The text with "…" for its middle, where a line is wider than `limit` narrow characters."""
+    """The text with "…" for its middle, if a line is wider than `limit` narrow characters."""
     return "\n".join(_cut(line, limit) for line in text.split("\n"))
 
 
@@ -120,7 +120,7 @@ def _width(text: str) -> int:
 
 
 def _distinct(labels: Sequence[str]) -> list[str]:
-    """The labels, shortened as far as different ones stay different."""
+    """The labels, shortened only so far that different labels stay different."""
     limit = LONGEST_NAME
     while len({shortened(label, limit) for label in labels}) < len(set(labels)):
         limit += 8
@@ -128,7 +128,7 @@ def _distinct(labels: Sequence[str]) -> list[str]:
 
 
 def fit_names(figure: Figure) -> None:
-    """Shorten names that are too long to be drawn, and make room where they leave none for axes."""
+    """Shorten names that are too long to be drawn, and make room if they leave none for axes."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             labels = [text.get_text() for text in axis.get_ticklabels()]
@@ -146,7 +146,7 @@ def fit_names(figure: Figure) -> None:
 
 
 def _make_room(figure: Figure) -> None:
-    """Enlarge a figure whose labels are long until its axes can be read beside them."""
+    """Enlarge a figure with long labels until its axes can be read beside them."""
     axes = [panel for panel in figure.axes if panel.get_label() != "<colorbar>"]
     labels = [
         [text.get_text() for text in axis.get_ticklabels()]
@@ -158,7 +158,7 @@ def _make_room(figure: Figure) -> None:
         return
     for _ in range(12):
         with warnings.catch_warnings():
-            # Of characters that no font has, and of axes that have no room: that is mended here.
+            # Warnings about missing characters and about axes without room; both are handled here.
             warnings.simplefilter("ignore")
             figure.draw_without_rendering()
         width, height = figure.get_size_inches()
@@ -178,7 +178,7 @@ def _make_room(figure: Figure) -> None:
 
 
 def _part_titles(figure: Figure) -> None:
-    """Shorten the titles of panels until none stands in another's, or beyond the figure."""
+    """Shorten the titles of panels until none overlaps another or extends beyond the figure."""
     panels: Any = figure.axes
     titles = [
         title
@@ -240,7 +240,7 @@ def _characters(path: str) -> frozenset[int]:
 
 
 class _PlainLog(LogFormatterSciNotation):
-    """Labels such as 2×10⁻³ without mathematical type, which names would be taken for as well."""
+    """Labels such as 2×10⁻³ without mathematical type, which would also affect names."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         text = super().__call__(x, pos).removeprefix(r"$\mathdefault{").removesuffix("}$")
@@ -262,9 +262,9 @@ def save(figure: Figure, outputs: Mapping[str, str], numbers: pl.DataFrame) -> N
     """Write a figure as PDF and PNG, and its plotted numbers as TSV.
 
     Args:
-        figure: what to save; it is closed afterwards.
+        figure: the figure to save; it is closed afterwards.
         outputs: `pdf`, `png` and `tsv` to file names.
-        numbers: what was plotted.
+        numbers: the plotted numbers.
     """
     fit_names(figure)
     # Dates and version strings would make two runs with equal numbers differ.
@@ -277,7 +277,7 @@ def save(figure: Figure, outputs: Mapping[str, str], numbers: pl.DataFrame) -> N
             mpl.rc_context({"font.sans-serif": fonts_for(figure)}),
             warnings.catch_warnings(),
         ):
-            # Of a character that no font has it is said once, by `fonts_for`.
+            # `fonts_for` already warns once about a character that no font has.
             warnings.filterwarnings("ignore", "Glyph .* missing from")
             figure.savefig(temporary, format=suffix, metadata=dict.fromkeys(undated))
     plt.close(figure)

@@ -1,1 +1,1 @@
-"""What the clips of a generator have in common, and bona fide speech has not."""
+"""Properties that the clips of a generator share and bona fide speech lacks."""

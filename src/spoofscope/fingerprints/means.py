@@ -1,7 +1,7 @@
-"""Fingerprints: mean spectra of sources, and how they differ from those of bona fide speech.
+"""Fingerprints: mean spectra of sources, and their differences from bona fide speech.
 
-After Gasenzer and Wolter (TMLR 2024): magnitudes of Haar wavelet packets of level 14, averaged over
-clips and time. Beside them, mean magnitudes of the Fourier transform.
+The method follows Gasenzer and Wolter (TMLR 2024): magnitudes of Haar wavelet packets of level 14,
+averaged over clips and time. The module also makes mean magnitudes of the Fourier transform.
 """
 
 import json
@@ -35,17 +35,17 @@ from spoofscope.shards.parts import shard_slice
 
 _LOGGER = logging.getLogger(__name__)
 
-"""The source that bona fide clips have, whatever their speaker."""
+"""The source of bona fide clips of any speaker."""
 
 BANDS = 1024
-"""At most so many bands of single clips are kept, for the comparison of halves."""
+"""Most bands of single clips that are kept for the comparison of halves."""
 
 BLOCK = 250
-"""At most so many clips are added up before the sum is kept. All clips of the mini corpus' sources
-are one block each."""
+"""Most clips of one block, whose sum is kept. In the mini corpus, all clips of a source are one
+block."""
 
 FLOOR = 1e-10
-"""Magnitudes below count as this: far below one step of 16-bit audio, and it has a logarithm."""
+"""Smallest magnitude, so that logarithms are defined; far below one step of 16-bit audio."""
 
 # Root mean square of clips of equal level; speech of -26 dBov, the usual of ITU-T P.56.
 _LEVEL = 0.05
@@ -101,7 +101,7 @@ def choose_clips(
         "sample_rate",
     )
     chosen: dict[str, pl.DataFrame] = {}
-    # Bona fide last: what has no counterpart among the generators' voices is compared with nothing.
+    # Bona fide last: a clip without a counterpart among the generators' voices is not compared.
     for source in [*attacks, BONAFIDE]:
         own = long_enough.filter(pl.col("source") == source)
         if own.is_empty():
@@ -126,10 +126,10 @@ def choose_clips(
 
 
 def _drawn(clips: pl.DataFrame, most: int, seed: int) -> pl.DataFrame:
-    """At most so many rows, in their order: a clip of each group in turn."""
+    """At most `most` rows, in their order: a clip of each group in turn."""
     if clips.height <= most:
         return clips
-    # By lot, but the same lot whichever source the group is of.
+    # At random, but in the same order for a group in every source.
     lots = [seed_of(seed, "fingerprints", group) for group in clips["group"]]
     turns = pl.int_range(pl.len()).over("group")
     places = clips.with_columns(lot=pl.Series(lots), turn=turns).with_row_index("place")
@@ -167,8 +167,8 @@ class Fingerprints:
         n_samples: of each clip.
         wavelet, level: of the packets.
         means: field of `Spectra` to its mean over the clips of each source (sources, size).
-        references: the same of the bona fide clips that each source is compared to: every voice
-            weighs as much as it does among the source's clips. Row 0 is that of `means`.
+        references: the same for the bona fide clips that each source is compared with; every voice
+            has the same weight as among the source's clips. Row 0 is that of `means`.
     """
 
     sources: tuple[str, ...]
@@ -189,7 +189,7 @@ class Fingerprints:
         return np.arange(size // 2 + 1, dtype=np.float64) * (self.sample_rate / size)
 
     def magnitudes(self, kind: str) -> tuple[Floats, Floats]:
-        """Mean magnitudes of all sources, and of the bona fide speech that each is compared to.
+        """Mean magnitudes of all sources, and of the bona fide speech that each is compared with.
 
         Args:
             kind: "packets" or "fourier": mean of the magnitudes; "coherent": magnitude of the
@@ -214,15 +214,15 @@ class Fingerprints:
         return np.log(real[1:]) - np.log(own[1:])
 
     def average_difference(self, kind: str) -> Floats:
-        """The same (size,) of the mean over generators, each weighing the same."""
+        """The same (size,) for the mean over generators, with equal weights."""
         own, real = self.magnitudes(kind)
         return np.log(real[1:].mean(axis=0)) - np.log(own[1:].mean(axis=0))
 
 
 class _Block(TypedDict):
-    """What is kept of some clips of one source: what each of them is to the comparison of halves
-    (clips, bands), and by source what they add to its mean and to its reference, each a list of
-    the fields of `Spectra`.
+    """The stored values of some clips of one source: the bands of each clip for the comparison of
+    halves (clips, bands), and per source the contributions to its mean and to its reference, each a
+    list of the fields of `Spectra`.
     """
 
     bands: npt.NDArray[np.float32]
@@ -298,7 +298,7 @@ def add_clips(
     Args:
         clips, options: as of :func:`gather`.
         done: the sums of blocks that are finished; the others are added.
-        shard: which blocks are worked on here, see `shards.parts.shard_slice`.
+        shard: the blocks of this job, see `shards.parts.shard_slice`.
 
     Raises:
         As :func:`gather`.
@@ -322,7 +322,7 @@ def gather(
     Args:
         clips: as `choose_clips` gives them.
         options: as there.
-        done: what is finished, see :func:`add_clips`; the rest is added.
+        done: finished blocks, see :func:`add_clips`; the others are added.
 
     Returns:
         The fingerprints, and the mean packet magnitudes of every clip (n, bands), in `BANDS` equal
@@ -367,7 +367,7 @@ def gather(
 
 
 def _shares(clips: pl.DataFrame, sources: tuple[str, ...]) -> tuple[Floats, Floats]:
-    """The part of every source's mean, and of its reference's, that a clip is: (clips, sources)."""
+    """The weight of a clip in every source's mean and reference: (clips, sources)."""
     source, voices = clips["source"].to_numpy(), clips["voice"].to_numpy()
     real = source == BONAFIDE
     own = np.stack([(source == name) / np.sum(source == name) for name in sources], axis=1)
@@ -409,7 +409,7 @@ def read_fingerprints(path: str | Path) -> Fingerprints:
     """Read what :func:`write_fingerprints` wrote.
 
     Raises:
-        TableError: the file is missing, damaged, or something else.
+        TableError: the file is missing, damaged, or of another kind.
     """
     try:
         with safetensors.safe_open(path, framework="numpy") as file:

@@ -1,4 +1,4 @@
-"""Which generator a clip is of: the nearest fingerprint of a detector with that back-end."""
+"""The nearest source of a clip, by the fingerprints of a detector with that back-end."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -65,7 +65,7 @@ def _clips(
 
 
 def confusion(nearest: pl.DataFrame) -> pl.DataFrame:
-    """How many clips of every source are nearest to which fingerprint.
+    """Confusion of sources: number of clips of every source by their nearest fingerprint.
 
     Args:
         nearest: as :func:`nearest_sources` gives it.
@@ -73,8 +73,8 @@ def confusion(nearest: pl.DataFrame) -> pl.DataFrame:
     Returns:
         source, nearest, n, share (of the source's clips), known (whether there is a fingerprint of
         the source: "yes" or "no"), sorted; and in every row balanced_accuracy: the mean over known
-        sources of the share that is named rightly, null where none is known. Clips of sources
-        without a fingerprint cannot be named rightly, and count in no accuracy.
+        sources of the share of correct clips, null if no source is known. Clips of sources without
+        a fingerprint cannot be correct, and count in no accuracy.
     """
     known = set(nearest.columns[3:])
     counts = nearest.group_by("source", "nearest").len("n").sort("source", "nearest")

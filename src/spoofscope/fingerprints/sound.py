@@ -1,7 +1,7 @@
-"""Fingerprints that one can hear: noise with the spectrum of a source, or of its difference.
+"""Audible fingerprints: noise with the spectrum of a source, or with its difference spectrum.
 
-The published recipe applies an inverse Fourier transform to the mean waveform, which is in time
-already. Here a mean magnitude spectrum gets random phases and is transformed back once.
+The published recipe applies an inverse Fourier transform to the mean waveform, which is already a
+signal in time. Here a mean magnitude spectrum gets random phases and one inverse transform.
 """
 
 from pathlib import Path
@@ -39,7 +39,7 @@ def noise(
     Args:
         magnitudes: (n_samples // 2 + 1,), at the bins of `numpy.fft.rfftfreq`.
         n_samples: of one period.
-        seconds: how long.
+        seconds: length of the sound.
         sample_rate: Hz.
         seed: of the phases.
 
@@ -47,7 +47,7 @@ def noise(
         (n,) samples with the largest magnitude `PEAK`; silence where all magnitudes are 0.
     """
     phases = rng_of(seed, "fingerprints", "phases").uniform(0, 2 * np.pi, magnitudes.size)
-    # Bin 0, and the last one of an even number of samples, are real by nature.
+    # Bin 0, and the last bin of an even number of samples, are real.
     phases[0] = 0.0
     if n_samples % 2 == 0:
         phases[-1] = 0.0
@@ -63,8 +63,8 @@ def sounds(fingerprints: Fingerprints, seconds: float, seed: int) -> dict[tuple[
     """Every sound, by source and kind.
 
     `mean`, of every source: noise with its mean magnitude spectrum. `difference`, of every
-    generator: noise whose magnitude at a frequency is |ln(bona fide) - ln(generator)|, so that what
-    differs is heard as loud in the faint high bands of speech as in its strong low ones.
+    generator: noise whose magnitude at a frequency is |ln(bona fide) - ln(generator)|, so that a
+    difference is as loud in the faint high bands of speech as in its strong low bands.
 
     Args:
         fingerprints: of all sources.
@@ -85,9 +85,9 @@ def sounds(fingerprints: Fingerprints, seconds: float, seed: int) -> dict[tuple[
 def write_sounds(
     fingerprints: Fingerprints, folder: str | Path, seconds: float, seed: int
 ) -> pl.DataFrame:
-    """Write every sound of :func:`sounds` as `{source}.{sound}.wav` into a folder of their own.
+    """Write every sound of :func:`sounds` as `{source}.{sound}.wav` into one folder.
 
-    What was in the folder is replaced.
+    The function replaces the content of the folder.
 
     Returns:
         source, sound, path, n_clips (of the source) and sha256 (of the file), bona fide first.

@@ -1,4 +1,4 @@
-"""Spectra of single clips, which fingerprints are means of. NumPy and PyWavelets, no torch."""
+"""Spectra of single clips; fingerprints are their means. NumPy and PyWavelets, no torch."""
 
 from typing import Any, NamedTuple
 
@@ -65,11 +65,12 @@ def mean_power(samples: npt.NDArray[Any]) -> Floats:
 
 
 class Spectra(NamedTuple):
-    """What is averaged over clips of n samples.
+    """Spectra of a clip of n samples, which are averaged over clips.
 
     packets: (2**level,) mean over time of the coefficients' magnitudes. fourier: (n // 2 + 1,)
-    magnitudes of the whole clip. waveform: (n,) the clip itself; what is left of its mean is what
-    all clips have in phase. energy: (`ENERGY_SIZE` // 2 + 1,) of :func:`mean_power`.
+    magnitudes of the whole clip. waveform: (n,) the clip itself; its mean over clips keeps the
+    components with the same phase in all clips. energy: (`ENERGY_SIZE` // 2 + 1,) of
+    :func:`mean_power`.
     """
 
     packets: Floats

@@ -1,8 +1,8 @@
 """Is a fingerprint a pattern of its generator, or chance? Disjoint halves of the clips must agree.
 
-Of each of many random halves, the log difference between bona fide and generator is made twice,
-once from each half. Halves share no clip, no bona fide clip either, and no group (speaker or
-sentence). A pattern of the generator is in both; noise is not.
+The clips are halved at random many times. For each division, the log difference between bona fide
+and generator is computed from each half. Halves share no clip of either class, and no group
+(speaker or sentence). Both differences contain a pattern of the generator, but not the same noise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,8 +21,8 @@ from spoofscope.metrics.limits import smallest_corrected
 from spoofscope.names import BONAFIDE
 
 STRUCTURES = ("whole", "fine")
-"""The log difference as it is, and less its moving average over `SMOOTHING` bands. A generator that
-colours its speech shows in the one, lines and steps of its spectrum in the other."""
+"""The unchanged log difference, and the difference less its moving average over `SMOOTHING` bands.
+The first shows the spectral colour of a generator, the second lines and steps of its spectrum."""
 
 SMOOTHING = 33
 """Bands, of 1,024 or fewer, that the moving average spans."""
@@ -47,7 +47,7 @@ COLUMNS: dict[str, pl.DataType] = {
 }
 
 _TRIES = 100
-# The permuted labels are compared in so many of the halves; the mean over more changes little.
+# Number of halves for permuted labels; the mean over more halves changes little.
 _TEST_HALVES = 10
 
 Mask = npt.NDArray[np.bool_]
@@ -68,16 +68,16 @@ def compare_halves(
 
     Returns:
         For each of `STRUCTURES` a row per pair of generators, and first one of bona fide with
-        itself: in every half, clips drawn at random stand for a generator, which shows what chance
-        alone gives. Columns: structure, generator, other; mean over halves, 2.5 and 97.5 % quantile
+        itself: in every half, random bona fide clips replace the generator's, which shows the level
+        of chance. Columns: structure, generator, other; mean over halves, 2.5 and 97.5 % quantile
         of Pearson's (pearson, pearson_low, pearson_high) and Spearman's correlation; of a generator
         with itself also p, the share of permutations of the labels bona fide and spoof (within
-        voices) whose halves agree at least as well, but at least 2^(1 - n) of the n groups that
-        the generator's clips, or the bona fide ones of its voices, are of, whichever are fewer;
-        p_holm, corrected for the number of generators, p_smallest, what p_holm cannot be below
-        with so many permutations, groups and generators, and own_closest, the share of halves
-        whose closest other half, of all generators, is its own; n_clips and n_groups of the
-        generator; halves.
+        voices) whose halves agree at least as well, but at least 2^(1 - n), with n the number of
+        groups of the generator's clips or of the bona fide clips of its voices, whichever is
+        smaller; p_holm, corrected for the number of generators; p_smallest, the lower bound of
+        p_holm for these numbers of permutations, groups and generators; own_closest, the share of
+        halves whose closest other half, among all generators, is of the same generator; n_clips and
+        n_groups of the generator; halves.
 
     Raises:
         ConfigError: the groups cannot be halved.
@@ -117,7 +117,7 @@ def compare_halves(
         corrected = holm(own_p)
         for i, name in enumerate(generators):
             for j, other in enumerate(generators):
-                # Both ways round: the first half of one with the second of the other.
+                # In both directions: the first half of one with the second of the other.
                 r = [(each[:, i, j] + each[:, j, i]) / 2 for each in (pearson, spearman)]
                 row = _row(structure, (name, other), r, counts)
                 if i == j:
@@ -209,7 +209,7 @@ def _differences(
 
 
 def _differences_by_chance(values: Values, masks: Mask, seed: int) -> tuple[Floats, Floats]:
-    """The same of bona fide clips alone: in each half, half of them stand for a generator."""
+    """The same for bona fide clips alone: in each half, half of them replace a generator's."""
     rng = rng_of(seed, "fingerprints", "by chance")
     voices = np.zeros(len(values), dtype=np.int64)
     rows = []

@@ -1,1 +1,1 @@
-"""What detectors learn about the layers of their backbones."""
+"""Analyses of the layers of backbones: learned weights, depth, probes and costs."""

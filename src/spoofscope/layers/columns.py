@@ -1,4 +1,4 @@
-"""The columns of learned weights, for what writes them and what draws them. No torch."""
+"""The columns of learned weights, for their writers and for figures. No torch."""
 
 import polars as pl
 

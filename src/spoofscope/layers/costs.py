@@ -1,8 +1,8 @@
-"""What a detector costs: parameters, latency and peak memory, measured.
+"""Measured costs of a detector: parameters, latency and peak memory.
 
-Costs depend on the architecture and not on what was learned, so nothing has to be trained. Each
-detector is measured in a process of its own, one after the other on the same device: memory that an
-earlier one took, and the state of its allocator, must not show.
+Costs depend on the architecture and not on the weights, so no training is needed. Each detector is
+measured in its own process, one after the other on the same device, so that the memory of an
+earlier detector and the state of its allocator have no effect.
 """
 
 import ctypes
@@ -68,9 +68,9 @@ def measure_costs(
 
 
 def main() -> None:
-    """Measure what standard input asks for; prints the results as JSON."""
+    """Measure the detectors in the JSON on standard input; prints the results as JSON."""
     request = json.load(sys.stdin)
-    # Results only on the real standard output; libraries print what they like elsewhere.
+    # Only results go to the real standard output; output of libraries goes elsewhere.
     output = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     # Imported once, and before the processes branch off: it takes longer than measuring. Nothing

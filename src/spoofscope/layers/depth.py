@@ -11,7 +11,7 @@ from spoofscope.errors import TableError
 from spoofscope.names import POOLED
 
 MEAN_OF = "mean of "
-"""How the name of several sets together begins."""
+"""Begin of the name of a mean over several sets."""
 
 DEPTH_COLUMNS: dict[str, pl.DataType] = {
     "curve": pl.String(),
@@ -36,14 +36,14 @@ def depth_table(
 ) -> pl.DataFrame:
     """EER of every detector of every depth curve, per test set and seed.
 
-    `eer` with its 95 % bootstrap interval is of one training: the interval says how sure the number
-    is given the trials. `mean` and `sd` (sample, n - 1; null for one seed) are over seeds: how much
-    trainings differ. `above_deepest` is the mean less that of the deepest detector of its curve on
-    that set: what cutting layers off costs, negative where it helps.
+    `eer` with its 95 % bootstrap interval is of one training: the interval is the uncertainty from
+    the trials. `mean` and `sd` (sample, n - 1; null for one seed) are over seeds: the spread of
+    trainings. `above_deepest` is the mean less the mean of the deepest detector of its curve on
+    that set: the cost of cutting layers, negative if cutting helps.
 
-    Where a detector is tested on several sets, the corpus "mean of (a, b)" holds the plain mean
-    over these, per seed; its interval adds up those of the sets, which share no trials
-    (`limits.sum_limits`). Only detectors tested on the same sets share it.
+    If a detector is tested on several sets, the corpus "mean of (a, b)" holds the plain mean over
+    these sets, per seed; its interval adds the intervals of the sets, which share no trials
+    (`limits.sum_limits`). Only detectors tested on the same sets share this mean.
     Sets of one class have no EER, and no rows.
 
     Args:
@@ -122,7 +122,7 @@ def _end(end: str) -> pl.Expr:
 def non_dominated(
     costs: npt.NDArray[np.float64], errors: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.bool_]:
-    """The Pareto front: points (n,) that no other beats in one of both and equals in the other.
+    """The Pareto front: no other point is better in one value and at least as good in the other.
 
     Args:
         costs: (n,), lower is better.
@@ -136,7 +136,7 @@ def non_dominated(
 def pareto_table(
     costs: pl.DataFrame, metrics: pl.DataFrame, measures: Sequence[str]
 ) -> pl.DataFrame:
-    """Mean EER over seeds beside what the detector costs, per test set.
+    """Mean EER over seeds and the costs of every detector, per test set.
 
     Args:
         costs: one row per detector, with the column `run` and the columns `measures`.

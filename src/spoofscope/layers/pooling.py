@@ -1,4 +1,4 @@
-"""Time-pooled hidden states: what a linear probe of a layer needs, and no more.
+"""Time-pooled hidden states, the input of linear probes of layers.
 
 A shard is two files with the same stem: `.safetensors` with one tensor `values` (layers,
 utterances, 2, D), float32: mean and standard deviation over all frames of an utterance; and `.tsv`
@@ -37,7 +37,7 @@ from spoofscope.windows import InputPolicy
 
 Floats = npt.NDArray[np.float32]
 
-# Utterances that are read at once.
+# Number of utterances that are read at once.
 _BLOCK = 4096
 
 
@@ -119,7 +119,7 @@ def _write_header(path: Path, shape: Sequence[int], settings: str) -> int:
     with open(path, "wb") as stream:
         stream.write(struct.pack("<Q", len(header)) + header)
         stream.flush()
-        # Room for all of it: on a disk that is full, writing to a map of the file would kill.
+        # Allocate all of the file: on a full disk, writing to a map of it would kill the process.
         os.posix_fallocate(stream.fileno(), 0, 8 + len(header) + n_bytes)
     return 8 + len(header)
 

@@ -1,8 +1,8 @@
-"""Linear probes: how well each layer by itself separates bona fide from spoof.
+"""Linear probes: how well each layer alone separates bona fide from spoof.
 
-One logistic regression per layer on time-pooled features (Alain and Bengio, "Understanding
-intermediate layers using linear classifier probes", 2016). Unlike the weights of a learned mix, a
-probe's error rate says what is in a layer, whatever the other layers hold.
+A probe is one logistic regression per layer on time-pooled features (Alain and Bengio,
+"Understanding intermediate layers using linear classifier probes", 2016). Unlike the weights of a
+learned mix, a probe's error rate measures the information in a layer independently of the others.
 """
 
 import functools
@@ -61,10 +61,10 @@ class Trials:
 
     @functools.cached_property
     def positions(self) -> npt.NDArray[np.int64]:
-        """Where in `pooled` each trial is.
+        """The position of each trial in `pooled`.
 
         Raises:
-            TableError: it is not there.
+            TableError: a trial is not in `pooled`.
         """
         place = {utt_id: i for i, utt_id in enumerate(self.pooled.utt_ids)}
         missing = [utt_id for utt_id in self.trials["utt_id"] if utt_id not in place]
@@ -133,9 +133,9 @@ def probe_layers(
 
     Args:
         name: of the probe.
-        train: what is trained on, of both classes together.
-        dev: what C is chosen on.
-        tests: what the EERs are of; sets of one class have none, and are left out.
+        train: the training trials, with both classes.
+        dev: the trials on which C is chosen.
+        tests: the trials of the EERs; sets of one class have no EER and are left out.
         options: see :class:`ProbeOptions`.
         seed: the study's.
         conditions: columns by which the EERs are broken down, as `metrics.tables.evaluate` does;
@@ -177,8 +177,8 @@ def probe_layers(
 
 
 def _pick(sets: Sequence[Trials], limit: int, seed: int, name: str) -> list[npt.NDArray[np.int64]]:
-    """Of each set the rows that are trained on: all, or `limit`, half of them of each class as far
-    as there are so many.
+    """The rows of each set for training: all, or `limit`, with half of them of each class if there
+    are enough.
     """
     labels = np.concatenate([entry.bonafide for entry in sets])
     classes = [np.flatnonzero(labels), np.flatnonzero(~labels)]
@@ -213,11 +213,11 @@ def _fit(
     dev: Sequence[Trials],
     options: ProbeOptions,
 ) -> tuple[Floats, float, float, float]:
-    """Weights and bias for features as they are, C, and the EER on dev; `values` is overwritten."""
+    """Weights and bias for unscaled features, C, and the EER on dev; `values` is overwritten."""
     from sklearn.linear_model import LogisticRegression
 
     mean, sd = values.mean(axis=0), values.std(axis=0)
-    # A dimension that never changes tells nothing; standardised, it is zero throughout.
+    # A constant dimension has no information; standardised, it is zero throughout.
     sd[sd == 0] = 1.0
     values -= mean
     values /= sd

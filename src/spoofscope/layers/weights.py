@@ -9,7 +9,7 @@ from spoofscope.detector import Detector
 from spoofscope.errors import DetectorError
 from spoofscope.layers.columns import WEIGHTS
 
-# What the back-ends call a mix whose layers go through a batch norm first, times that norm's gain.
+# Name, in the back-ends, of a mix of layers after a batch norm, times the gain of that norm.
 _CORRECTED = "_times_gain"
 
 
@@ -38,7 +38,7 @@ def layer_weights(detector: Detector, run: str, seed: int) -> pl.DataFrame:
         seed: its training seed.
 
     Raises:
-        DetectorError: the back-end tells its weights, and not the parameters behind them.
+        DetectorError: the back-end gives its weights, but not the parameters behind them.
     """
     first = 0 if detector.frontend.config["embedding"] else 1
     weights = detector.backend.layer_weights() or {}

@@ -1,7 +1,7 @@
 """Attacks of the mini corpus: each corrupts a recording with exactly one known cue.
 
-Every attack keeps length and timing, so the words, phones and silences of the recording stay where
-they are. A local attack says where its cue is; the cue of a global one is everywhere.
+Every attack keeps length and timing, so the words, phones and silences of the recording keep their
+places. A local attack records the place of its cue; a global attack has its cue everywhere.
 """
 
 import itertools
@@ -16,13 +16,13 @@ from scipy import fft, linalg, signal
 from spoofscope.corpora.mini.talker import SAMPLE_RATE, VOWELS, Recording, Segment, Signal
 
 SPIKE_SPACING = 1000
-"""Hz between the spectral lines that `upsampling` leaves: the rate before its last layer."""
+"""Hz between the spectral lines of `upsampling`: the rate before its last layer."""
 
 BAND_EDGE = 4000
-"""Hz; `band_limit` leaves nothing above."""
+"""Hz; `band_limit` removes all energy above."""
 
 BUZZ_PITCH = 125.0
-"""Hz; `buzz` speaks its vowels at this pitch, whoever speaks."""
+"""Hz; pitch of the vowels of `buzz` for all speakers."""
 
 SPLICE_REACH = int(0.015 * SAMPLE_RATE)
 """Samples on either side of a cut that count as the artefact of `splice`."""
@@ -41,11 +41,11 @@ class Attack:
 
     Attributes:
         name: as in the column `attack`.
-        cue: what it plants; the label of its artefact segments.
+        cue: the planted cue; the label of its artefact segments.
         scope: `local` cues are where the artefact segments are, `global` ones everywhere.
         splits: where the attack appears.
-        known: whether source tracing sees it in training.
-        plants: trivial cues, by their names in the audit, that the cue shows in by intention.
+        known: whether the training data of source tracing contain it.
+        plants: trivial cues, by their names in the audit, that the cue changes by intention.
         description: one line for people.
         corrupt: recording and generator to samples of equal length and the spans of the cue.
     """
@@ -180,7 +180,7 @@ def _monotone(x: Signal) -> Signal:
     whole = times.astype(np.int64)
     pulses[whole] += 1 - (times - whole)
     pulses[whole + 1] += times - whole
-    pulses -= pulses.mean()  # a larynx lets no direct current out, nor would a microphone take it
+    pulses -= pulses.mean()  # neither a larynx nor a microphone passes direct current
     window = np.hanning(size + 1)[:-1]
     output = np.zeros_like(padded)
     for start in range(0, padded.size - size + 1, hop):

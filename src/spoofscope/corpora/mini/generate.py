@@ -2,18 +2,18 @@
 
 Layout of a generated folder:
 
-* `flac/*.flac`: 16 kHz, mono, 16 bit. The names tell nothing about the class.
+* `flac/*.flac`: 16 kHz, mono, 16 bit. The names do not show the class.
 * `protocol.tsv`: utt_id, file, split, label, attack, speaker, gender, language, codec, base_utt
-  (the bona fide recording that was said with the same breath; its own id for bona fide), sentence.
+  (the bona fide recording behind a spoof; its own id for bona fide), sentence.
 * `segments.tsv`: tiers word, phone, silence and, for spoofs, artefact.
-* `attacks.tsv`: what each attack plants, where, and in which splits.
+* `attacks.tsv`: the cue of each attack, its place, and the splits.
 * `sentences.tsv`: sentence, language, transcript.
 * `tracing/`: the spoofs without codec in the layout of MLAAD (Müller et al., IJCNN 2024), as WAV,
   with `train.csv`, `dev.csv` and `eval.csv` of a source-tracing protocol.
 
-What could separate the classes without any cue is balanced by design instead of by chance: every
-attack takes as many utterances of every speaker, a short one for every long one, and the levels of
-every attack and of the bona fide cover the same range evenly.
+The design, not chance, balances other properties between the classes: every attack takes as many
+utterances of every speaker, a short one for every long one, and the levels of every attack and of
+the bona fide clips cover the same range evenly.
 """
 
 import io
@@ -46,7 +46,7 @@ from spoofscope.options.corpora.mini import MiniGeneratorOptions
 from spoofscope.tables import SPLITS, write_segments, write_table
 
 SPLIT_LANGUAGES = {"train": ("qaa", "qab"), "dev": ("qaa", "qab"), "eval": ("qaa", "qab", "qac")}
-"""Languages of each split; `qac` is heard in eval only."""
+"""Languages of each split; `qac` is in eval only."""
 
 CODECS: dict[str, dict[str, Any]] = {
     "mulaw": {"format": "WAV", "subtype": "ULAW"},
@@ -54,7 +54,7 @@ CODECS: dict[str, dict[str, Any]] = {
     "opus": {"format": "OGG", "subtype": "OPUS", "compression_level": 0.9},
     "mp3": {"format": "MP3", "subtype": "MPEG_LAYER_III", "compression_level": 0.7},
 }
-"""Codecs of the eval split, and how libsndfile is asked for them."""
+"""Codecs of the eval split, and their names in libsndfile."""
 
 _SHORTEST, _LONGEST = 1.4, 2.2  # s
 _SILENCE, _SILENCE_RANGE = 0.11, 0.11  # s
@@ -183,7 +183,7 @@ def _scaled(samples: Signal, level: float) -> Signal:
 
 
 def _coded(samples: Signal, codec: str) -> Signal:
-    """Encoded and decoded in memory; libsndfile takes the codecs' delays back."""
+    """Encode and decode in memory; libsndfile compensates the codecs' delays."""
     stream = io.BytesIO()
     soundfile.write(stream, samples, SAMPLE_RATE, **CODECS[codec])
     stream.seek(0)
@@ -301,10 +301,10 @@ def generate_corpus(out_dir: Path, options: Mapping[str, Any], seed: int) -> Non
     Args:
         out_dir: replaced as a whole when the new corpus is complete, untouched until then.
         options: those of `options.corpora.mini.MiniGeneratorOptions`.
-        seed: everything random follows from it.
+        seed: of all random choices.
 
     Raises:
-        ConfigError: an unknown option, or a number or codec that cannot be.
+        ConfigError: an unknown option, or an impossible number or codec.
     """
     resolved = MiniGeneratorOptions.from_dict(options, "corpus mini").to_dict()
     sentences: dict[str, tuple[str, Sentence]] = {}

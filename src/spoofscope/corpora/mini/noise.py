@@ -1,8 +1,8 @@
 """Small noise and room-response folders in the layouts of MUSAN and RIRS_NOISES.
 
 Layouts: Snyder et al., "MUSAN: A music, speech, and noise corpus" (OpenSLR 17); Ko et al., "A study
-on data augmentation of reverberant speech" (OpenSLR 28). File names follow the originals, so
-whatever reads the real folders reads these. All files are 16 kHz, mono, 16 bit.
+on data augmentation of reverberant speech" (OpenSLR 28). File names follow the originals, so a
+reader of the real folders can read these. All files are 16 kHz, mono, 16 bit.
 """
 
 from pathlib import Path
@@ -89,7 +89,7 @@ def _music(n: int, rng: np.random.Generator) -> Signal:
 
 
 def _voice(index: int, rng: np.random.Generator) -> Signal:
-    """Two sentences of a speaker who is in no corpus."""
+    """Two sentences of a speaker who is not in a corpus."""
     language = sorted(LANGUAGES)[index % len(LANGUAGES)]
     speaker = make_speaker(f"noise{index}", index, language, rng)
     silences = Silences(leading=0.1, trailing=0.1, pause=0.15)
@@ -124,7 +124,7 @@ def generate_musan(out_dir: Path, seed: int) -> None:
 
 
 def _response(reverberation: float, rng: np.random.Generator) -> Signal:
-    """Direct sound after its way through the air, some early reflections, a decaying tail."""
+    """Direct sound after its propagation delay, some early reflections, a decaying tail."""
     n = int(1.1 * reverberation * SAMPLE_RATE)
     direct = int(rng.uniform(1.0, 3.0) / 343 * SAMPLE_RATE)
     decay = 10 ** (-3 * np.arange(n) / (reverberation * SAMPLE_RATE))
