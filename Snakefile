@@ -65,7 +65,7 @@ rule all:
     localrule: True
 
 
-# Everything else that can be asked for by name, but for single figures and tables.
+# All other targets by name, except single figures and tables.
 for NAME, TARGET in PLAN.targets.items():
 
     rule:

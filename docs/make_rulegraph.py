@@ -13,10 +13,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = """\
 # Rule graph of the mini study
 
-Made by `.venv/bin/python docs/make_rulegraph.py > docs/rulegraph.md`; a test compares it with the
-workflow. An arrow leads from a rule to a rule that reads what it made. Left out are the rule `all`
-and the rules that the mini study has no work for (such as `download` and `unpack`, for corpora with
-`archives`).
+`.venv/bin/python docs/make_rulegraph.py > docs/rulegraph.md` makes this page; a test compares the
+page with the workflow. An arrow leads from a rule to a rule that reads its outputs. The graph leaves
+out the rule `all` and the rules without a job in the mini study (such as `download` and `unpack`, for
+corpora with `archives`).
 
 ```mermaid
 flowchart TB

@@ -1,4 +1,4 @@
-# What was asked for by name is looked at before any job is planned: with all rules read.
+# Targets are checked before any job is planned, after all rules have been read.
 from spoofscope.snakemake_inside import makers, rules_without_wildcards
 from spoofscope.targets import asked_targets, check_targets
 

@@ -1,4 +1,4 @@
-# What happens when the jobs of a run are about to start. Dry runs never get here.
+# Actions when the jobs of a run are about to start. Dry runs do not run them.
 from spoofscope import launch
 from spoofscope.errors import SpoofscopeError
 from spoofscope.identity import planned_digests
@@ -38,7 +38,7 @@ def places():
 
 
 def say_at_the_end():
-    """What makes the numbers uncertain, once more: among a thousand jobs nobody saw it."""
+    """Repeat the warnings about numbers at the end, because they are lost among many jobs."""
     sidecars = [f"{LAYOUT.manifest(corpus)}.origin.json" for corpus in STUDY.corpora]
     for line in launch.warnings_of(dict(zip(STUDY.corpora, sidecars, strict=True))):
         logger.warning(line)

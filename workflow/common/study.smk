@@ -1,6 +1,6 @@
-# What the rules share: the study, its plan, and the patterns of wildcards. What jobs read and are
-# given is worked out in src/spoofscope/plan.
-# Nothing heavy may be imported: this is parsed again in every cluster job.
+# The common part of all rules: the study, its plan, and the patterns of wildcards. The inputs and
+# settings of jobs come from src/spoofscope/plan.
+# No heavy package may be imported, because every cluster job parses this file again.
 import re
 import sys
 
@@ -25,12 +25,12 @@ from spoofscope.snakemake_inside import (
 from spoofscope.study import Study
 from spoofscope.study.reading import located, merged, read_config, typed
 
-# What `--config` says.
+# The values of `--config`.
 OPTIONS = {}
 
 
 def refused(error):
-    """End with one line about what a user can mend; Snakemake would add where the rules stand."""
+    """End with one line about a user's mistake; Snakemake would add the place in the rules."""
     if IS_MODULE:
         raise error
     logger.error(f"ConfigError: {one_line(error)}")
@@ -38,11 +38,11 @@ def refused(error):
 
 
 def study_refused(error):
-    """The same, with the line of the study file that the message is about."""
+    """The same, with the line of the study file that is wrong."""
     refused(error if IS_MODULE else located(error, study_files(workflow), OPTIONS))
 
 
-# Snakemake keeps the last of a key that is given twice without a word, and the last of two options.
+# Snakemake silently keeps the last value of a repeated key, and the last of two options.
 if not IS_MODULE:
     try:
         check_folder(ROOT)
@@ -55,8 +55,8 @@ if not IS_MODULE:
     OPTIONS = typed(configured_by_options(workflow))
     config = merged(config, OPTIONS)
 
-# A module can be given a prefix, the folder for all that it makes. It is put before the three folders
-# that everything made is in.
+# A module can have a prefix, the folder for all files that it makes. The prefix stands before the
+# three folders of made files.
 _prefixed = taken_prefix(workflow)
 
 
@@ -121,7 +121,7 @@ LOCAL_GPU = local_gpu()
 
 
 def growing(mb):
-    """Memory of a job in MB: as much again for every time that it has failed."""
+    """Memory of a job in MB, times the number of the attempt."""
     return lambda wildcards, attempt: mb * attempt
 
 
@@ -148,7 +148,7 @@ def table_files(name, more):
     return {"table": table, **{part: LAYOUT.table(f"{name}.{part}") for part in more}}
 
 
-# Said before any job starts, and by dry runs, which need none of it.
+# Printed before any job starts, also by dry runs, which do not need these data.
 if workflow.is_main_process:
     try:
         check_columns(STUDY)
