@@ -14,9 +14,9 @@ PAGE = """\
 # Rule graph of the mini study
 
 `.venv/bin/python docs/make_rulegraph.py > docs/rulegraph.md` makes this page; a test compares the
-page with the workflow. An arrow leads from a rule to a rule that reads its outputs. The graph leaves
-out the rule `all` and the rules without a job in the mini study (such as `download` and `unpack`, for
-corpora with `archives`).
+page with the workflow. An arrow leads from a rule to a rule that reads its outputs. The graph
+leaves out the rule `all` and the rules without a job in the mini study (such as `download` and
+`unpack`, for corpora with `archives`).
 
 ```mermaid
 flowchart TB
