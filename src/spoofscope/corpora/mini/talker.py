@@ -3,8 +3,8 @@
 Glottal pulses (the KLGLOTT88 flow derivative of Klatt and Klatt, "Analysis, synthesis, and
 perception of voice quality variations", JASA 1990) with jitter, shimmer and breath noise drive a
 cascade of digital resonators (Klatt, "Software for a cascade/parallel formant synthesizer", JASA
-1980); fricatives and bursts are filtered noise beside the cascade. A room response and room noise
-make a recording of it. The words mean nothing.
+1980); fricatives and bursts are filtered noise beside the cascade. Then the module adds the
+response and the noise of a room. The words have no meaning.
 
 Times are in samples at `SAMPLE_RATE`; signals are float64, mono.
 """
@@ -40,7 +40,7 @@ class Segment(NamedTuple):
 
 @dataclass(frozen=True)
 class Speaker:
-    """What stays the same in all recordings of one speaker.
+    """The constant properties of all recordings of one speaker.
 
     Attributes:
         name: identifier.
@@ -92,7 +92,7 @@ class Sentence:
 
 
 class Silences(NamedTuple):
-    """How long the talker is silent before, after and at each pause of a sentence, in s."""
+    """Durations of silence before, after and at each pause of a sentence, in s."""
 
     leading: float
     trailing: float
@@ -101,7 +101,7 @@ class Silences(NamedTuple):
 
 @dataclass(frozen=True)
 class Recording:
-    """An utterance as a microphone heard it.
+    """A recorded utterance.
 
     samples: (n,) float64 with root mean square `RECORDING_RMS` and no DC. segments: words, phones
     and silences in order of time; together the phones and silences cover the whole recording.
@@ -341,8 +341,8 @@ def _vocal_tract(source: Signal, formants: Signal, speaker: Speaker) -> Signal:
     """
     n_frames = formants.shape[1]
     upper = np.array([6500.0, 5500.0, 4500.0, 3500.0])
-    # The moving formants come last, the lowest at the very end: what a step of their coefficients
-    # kicks loose is then damped by the steepest filters of the chain.
+    # The moving formants come last, the lowest at the very end, so that the steepest filters of the
+    # chain damp the transient of a step of their coefficients.
     frequency = np.concatenate([np.repeat(upper[:, None], n_frames, axis=1), formants[::-1]]).T
     angle = 2 * np.pi * np.minimum(frequency * speaker.formant_scale, 7600.0) / SAMPLE_RATE
     width = np.array([500.0, 400.0, 300.0, 220.0, 140.0, 90.0, 70.0])
@@ -356,7 +356,8 @@ def _vocal_tract(source: Signal, formants: Signal, speaker: Speaker) -> Signal:
     sections[..., 5] = radius**2
 
     # When a formant moves, the direct form would turn its stored energy into a click. So at every
-    # frame edge the state is carried over as an oscillation: same energy and phase, new frequency.
+    # frame edge the state continues as an oscillation of the same energy and phase at the new
+    # frequency.
     turn = sine[1:] / sine[:-1]
     mix = (turn * cosine[:-1] - cosine[1:]) / radius
     scale = gain[1:] / gain[:-1] / turn
@@ -428,11 +429,11 @@ def speak(
     """Say a sentence in `duration` seconds and record it in the speaker's room.
 
     Args:
-        speaker: who speaks.
-        sentence: what is said; the talker goes as fast as the duration asks.
+        speaker: the speaker.
+        sentence: the sentence; the duration sets its speaking rate.
         duration: of the whole recording in s, silences included; rounded up to 5 ms.
-        silences: how long the silences are.
-        rng: draws everything that differs between two recordings of one sentence.
+        silences: durations of the silences.
+        rng: of all differences between two recordings of one sentence.
     """
     n_frames = math.ceil(duration * SAMPLE_RATE / _FRAME)
     n_samples = n_frames * _FRAME
