@@ -88,6 +88,13 @@ def study_with_everything(folder: Path) -> Study:
     config["fusion"]["all"]["detectors"].append("external_scores")
     config["exports"]["calibrated"] = True
     config["tracing"] = {"corpora": ["mini"]}
+    config["tracers"] = {
+        "names": {
+            "frontend": "fbank",
+            "backend": {"type": "cnn"},
+            "train": {"data": [{"corpus": "mini"}], "dev": [{"corpus": "placed"}]},
+        }
+    }
     config["tdcf"] = [
         {
             "corpus": "mini",

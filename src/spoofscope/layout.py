@@ -229,6 +229,31 @@ class Layout:
         """The numbers of these attacks, in the form of the published baseline."""
         return f"{self.root}/systems/{corpus}.label_assignment.txt"
 
+    def tracer(self, tracer: str, seed: int | str) -> str:
+        """The folder of a tracer."""
+        return f"{self.root}/tracers/{tracer}/seed{seed}"
+
+    def tracer_network(self, tracer: str, seed: int | str) -> str:
+        """The folder of a tracer's network."""
+        return f"{self.tracer(tracer, seed)}/network"
+
+    def tracer_file(self, tracer: str, seed: int | str, name: str) -> str:
+        """A file of a tracer, such as `tracer.json` or `network/history.tsv`."""
+        return f"{self.tracer(tracer, seed)}/{name}"
+
+    def tracer_outputs(self, scoring: Scoring) -> str:
+        """Read-out vectors and logits of the clips of a split."""
+        folder = f"{self.root}/embeddings/{scoring.system}/seed{scoring.seed}"
+        return f"{folder}/{scoring.trials}.safetensors"
+
+    def traces(self, scoring: Scoring) -> str:
+        """What a tracer says of the clips of a split."""
+        return self._of_system("traces", scoring)
+
+    def tracing_metrics(self, scoring: Scoring) -> str:
+        """How well it does."""
+        return self._of_system("tracing_metrics", scoring)
+
     def grid_point(self, grid: str, point: str) -> str:
         """The error rates of one point of a grid."""
         return f"{self.root}/grids/{grid}/{point}.tsv"

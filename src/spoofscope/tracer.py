@@ -147,7 +147,7 @@ class Tracer(Network):
     def write_into(self, folder: Path) -> None:
         """Write the network's files into an existing folder."""
         self.write_weights(folder / WEIGHTS)
-        content = {
+        content: dict[str, Any] = {
             "format": _FORMAT,
             "frontend": {"type": self.frontend.name, **self.frontend.config},
             "backend": {

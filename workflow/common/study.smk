@@ -88,6 +88,7 @@ keep_digests_in(".snakemake/spoofscope/syntax.json")
 # Score files in outputs, whose names are wildcards.
 OF_SYSTEM = Scoring("{system}", "{seed}", "{corpus}", "{split}")
 OF_RUN = OF_SYSTEM._replace(system="{run}")
+OF_TRACER = OF_SYSTEM._replace(system="{tracer}")
 
 
 def one_of(names):
@@ -98,6 +99,7 @@ def one_of(names):
 wildcard_constraints:
     corpus=one_of([*STUDY.corpora, *STUDY.copies]),
     run=one_of(STUDY.runs),
+    tracer=one_of(STUDY.tracers),
     pretrained=one_of(PLAN.training.pretrained),
     external_scores=one_of(PLAN.scoring.external_scores),
     fusion=one_of(PLAN.scoring.fusions),

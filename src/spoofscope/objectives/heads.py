@@ -104,7 +104,7 @@ class GE2EHead(CentroidHead):
 
     def losses(self, vectors: Tensor, logits: Tensor, classes: Tensor) -> Tensor:
         """GE2E loss (B,) of a batch in which every class has at least two clips."""
-        names, group = classes.unique(return_inverse=True)
+        names, group = torch.unique(classes, return_inverse=True)
         of_class = functional.one_hot(group, names.numel()).to(vectors.dtype)  # (B, K)
         counts = of_class.sum(dim=0)
         sums = of_class.T @ vectors
@@ -136,7 +136,7 @@ class ProxyAnchorHead(_MetricHead):
     """Proxy-Anchor (Kim et al., CVPR 2020)."""
 
     def __init__(self, dim: int, n_classes: int, options: ProxyAnchor) -> None:
-        from pytorch_metric_learning.losses import ProxyAnchorLoss
+        from pytorch_metric_learning.losses import ProxyAnchorLoss  # type: ignore[import-untyped]
 
         loss = ProxyAnchorLoss(n_classes, dim, margin=options.margin, alpha=options.alpha)
         super().__init__(dim, n_classes, loss)

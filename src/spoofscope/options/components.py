@@ -20,6 +20,8 @@ from spoofscope.options.corpora.mini import MiniOptions
 from spoofscope.options.corpora.table import TableOptions
 from spoofscope.options.corpora.wavefake import WaveFakeOptions
 from spoofscope.options.declared import Options, Schema
+from spoofscope.options.objectives import OBJECTIVES
+from spoofscope.options.ood import OOD
 
 CORPORA: dict[str, type[CorpusOptions]] = {
     "mini": MiniOptions,
@@ -78,6 +80,8 @@ class Kind:
 
 
 KINDS = {
+    "objective": Kind("type", "Which way of tracing.", OBJECTIVES),
+    "ood": Kind("type", "Which detector of unknown attacks.", OOD),
     "corpus": Kind("type", "Which reader.", CORPORA),
 }
 """Kind to its components. Its name stands before theirs in definitions, such as `corpus_mini`."""

@@ -136,3 +136,25 @@ class Gate(Options):
     """The detectors: the `type` and options of each."""
     ridge: float = option(1e-3, exclusiveMinimum=0)
     """Penalty of the squared weights, on standardised scores."""
+
+
+OOD: dict[str, type[Options]] = {
+    "energy": Energy,
+    "entropy": Entropy,
+    "gate": Gate,
+    "kl": Kl,
+    "knn": Knn,
+    "knn_mean": KnnMean,
+    "mahalanobis": Mahalanobis,
+    "margin": Margin,
+    "max_logit": MaxLogit,
+    "msp": Msp,
+    "nnguide": NnGuide,
+    "nsd": Nsd,
+    "nsd_per_class": NsdPerClass,
+    "relation": Relation,
+    "softmax_energy": SoftmaxEnergy,
+    "ssd": Ssd,
+    "vim": Vim,
+}
+"""The options of each detector of unknown attacks, by its name."""

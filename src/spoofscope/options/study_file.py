@@ -19,6 +19,7 @@ from spoofscope.options.scores import (
     Reliability,
     Tandem,
 )
+from spoofscope.options.tracers import Tracing
 from spoofscope.options.trials import Name, Scored, Split
 
 _NAMES = {"$ref": "#/$defs/name"}
@@ -80,15 +81,6 @@ class Copy(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tracing(Options):
-    """Which attack made a spoof, and whether it is one that was never seen."""
-
-    corpora: tuple[str, ...] = required(minItems=1, uniqueItems=True)
-    """Corpora whose attacks are traced; an attack is known when the train split has spoofs of
-    it."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class StudyFile(Options):
     """A study."""
 
@@ -127,6 +119,8 @@ class StudyFile(Options):
     detectors: dict[str, _Entry] = option(dict, propertyNames=_NAMES)
     """Name to detector: front-end, back-end, input policy and training; or what others trained or
     scored. A study without one looks at corpora alone."""
+    tracers: dict[str, _Entry] = option(dict, propertyNames=_NAMES)
+    """Name to tracer: a network that names the attack behind a spoof; see tracing.md."""
     score: tuple[Scored, ...] = optional(minItems=1)
     """The trials that detectors are scored on; required where a detector has no `score` of its
     own."""

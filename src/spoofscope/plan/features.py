@@ -29,7 +29,8 @@ class Features(Stage):
     @cached_property
     def ids(self) -> list[str]:
         """Ids of all features that are kept."""
-        cached = (run for run in self.study.runs if self.study.is_cached(run))
+        models = [*self.study.runs, *self.study.tracers]
+        cached = (run for run in models if self.study.is_cached(run))
         return sorted({self.study.features_id(run) for run in cached})
 
     @rule()

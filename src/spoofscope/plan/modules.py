@@ -7,6 +7,7 @@ from spoofscope.augmentation.registry import EFFECTS
 from spoofscope.backends.registry import BACK_ENDS
 from spoofscope.corpora.registry import CORPORA
 from spoofscope.frontends.registry import FRONT_ENDS
+from spoofscope.ood.registry import OOD_DETECTORS
 
 
 def component_modules(settings: Mapping[str, Any]) -> list[str]:
@@ -15,6 +16,12 @@ def component_modules(settings: Mapping[str, Any]) -> list[str]:
     if "backend" in settings:
         modules.append(BACK_ENDS.module_of(settings["backend"]["type"]))
     return modules
+
+
+def ood_modules(detectors: Mapping[str, Any]) -> list[str]:
+    """Of detectors of unknown attacks, and of the members of gates."""
+    kinds = [entry for one in detectors.values() for entry in (one, *one.get("members", []))]
+    return [OOD_DETECTORS.module_of(entry["type"]) for entry in kinds]
 
 
 def effect_modules(chain: Mapping[str, Any]) -> list[str]:

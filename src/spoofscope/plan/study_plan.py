@@ -126,7 +126,7 @@ class Plan:
         self.artefacts = Artefacts(context, data, scoring, self.attribution)
         self.layers = Layers(context, data, features, training, scoring)
         self.fingerprints = Fingerprints(context, data, training)
-        self.tracing = Tracing(context, data)
+        self.tracing = Tracing(context, data, features, training)
         self.disagreements = Disagreements(context, data, scoring)
         self.comparisons = Comparisons(context, data, scoring)
         self.generators = Generators(context, data, scoring)

@@ -1,30 +1,64 @@
-"""Source tracing: the attacks of corpora."""
+"""Source tracing: the attacks of corpora, and the networks that name them."""
 
+from functools import cached_property
+from typing import Any
+
+from spoofscope.errors import ConfigError
+from spoofscope.layout import Scoring
+from spoofscope.options import nearest
+from spoofscope.options.declared import filled
+from spoofscope.options.tracers import Tracer
 from spoofscope.plan.augmentation import Augmentation
+from spoofscope.plan.features import Features
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
+from spoofscope.plan.modules import component_modules, ood_modules
+from spoofscope.plan.training import Training
 from spoofscope.study import Config, Study
 
 NO_TRACING = "no attacks are traced (section `tracing`)"
+NO_TRACERS = "no tracer is trained (section `tracers`)"
 
 
 class Tracing(Stage):
-    """The section `tracing`."""
+    """The sections `tracing` and `tracers`."""
 
     @staticmethod
     def check(study: Study) -> None:
-        """Which corpora are traced."""
-        for i, corpus in enumerate(study.config.get("tracing", {}).get("corpora", [])):
+        """Which corpora are traced, by what, and what decides."""
+        section = study.config.get("tracing", {})
+        for i, corpus in enumerate(section.get("corpora", [])):
             study.references.entry(corpus, "corpora", f"tracing.corpora[{i}]")
+        if section and section["decide_by"] not in section["ood"]:
+            name, hint = section["decide_by"], nearest(section["decide_by"], section["ood"])
+            raise ConfigError(f"tracing.decide_by: {name!r} is not in tracing.ood; {hint}")
+        for name, entry in study.config["tracers"].items():
+            where = f"tracers.{name}"
+            if not section:
+                raise ConfigError(
+                    f"{where}: key 'tracing' is missing, which says what tells unknown attacks"
+                )
+            study.references.check_scored_splits(entry.get("trace", []), f"{where}.trace")
+            for key in ("loss", "select_by"):
+                if key in entry["train"].get("recipe", {}):
+                    raise ConfigError(
+                        f"{where}.train.recipe.{key}: a tracer's is part of its `objective`"
+                    )
 
-    def __init__(self, context: Context, data: Augmentation) -> None:
+    def __init__(
+        self, context: Context, data: Augmentation, features: Features, training: Training
+    ) -> None:
         super().__init__(context)
         self._data = data
+        self._features = features
+        self._training = training
 
     @property
     def section(self) -> Config:
-        """The section, with all its defaults; empty where the study has none."""
+        """The section `tracing`, with all its defaults; empty where the study has none."""
         section: Config = self.study.config.get("tracing", {})
         return section
+
+    # --- attacks ---------------------------------------------------------------------------
 
     @rule(absent=NO_TRACING, when=lambda self: self.section)
     def list_systems(self, corpus: str) -> Work:
@@ -44,4 +78,169 @@ class Tracing(Stage):
             self.list_systems(corpus).product(path(corpus))
             for corpus in self.section.get("corpora", [])
             for path in (self.layout.systems, self.layout.label_assignment)
+        ]
+
+    # --- tracers ---------------------------------------------------------------------------
+
+    @cached_property
+    def seeds(self) -> list[tuple[str, int]]:
+        """Every (run id, seed) of the tracers."""
+        return [(run.id, seed) for run in self.study.tracers.values() for seed in run.seeds]
+
+    def options(self, tracer: str) -> Config:
+        """What the study file says of a tracer, with all defaults."""
+        return filled(self.study.entry_of(self.study.run(tracer).detector), Tracer)
+
+    @rule(absent=NO_TRACERS, when=lambda self: self.study.tracers)
+    def train_tracer(self, tracer: str, seed: int) -> Work:
+        """Train the network of one tracer with one seed."""
+        return self._training.work(tracer, seed, self.layout.tracer_network(tracer, seed))
+
+    def network(self, tracer: str, seed: int) -> list[Product]:
+        """What the network of a tracer is loaded from."""
+        job = self.train_tracer(tracer, seed)
+        return [
+            job.product(self.layout.tracer_file(tracer, seed, name))
+            for name in ("network/network.json", "network/model.safetensors")
+        ]
+
+    @rule(absent=NO_TRACERS, when=lambda self: self.study.tracers)
+    def embed_clips(self, tracer: str, seed: int, corpus: str, split: str) -> Work:
+        """Work out read-out vectors and logits of the clips of a split."""
+        features: list[Product] = []
+        if self.study.is_cached(tracer):
+            features = self._features.shards(self.study.features_id(tracer), corpus, split)
+        output = self.layout.tracer_outputs(Scoring(tracer, seed, corpus, split))
+        return Work(
+            inputs={
+                "network": self.network(tracer, seed),
+                "backbone": self._training.backbone(tracer),
+                "features": features,
+                "manifest": self._data.manifest(corpus),
+            },
+            settings={
+                "folder": self.layout.tracer_network(tracer, seed),
+                "split": split,
+                "work": self.layout.journal(output),
+            },
+            modules=component_modules(self.study.run(tracer).settings),
+        )
+
+    def outputs(self, tracer: str, seed: int, corpus: str, split: str) -> Product:
+        """The read-out vectors and logits of the clips of a split."""
+        path = self.layout.tracer_outputs(Scoring(tracer, seed, corpus, split))
+        return self.embed_clips(tracer, seed, corpus, split).product(path)
+
+    def _sources(self, tracer: str, kind: str) -> list[tuple[str, str]]:
+        return list(dict.fromkeys(self._training.sources(tracer, kind)))
+
+    @rule(absent=NO_TRACERS, when=lambda self: self.study.tracers)
+    def fit_tracer(self, tracer: str, seed: int) -> Work:
+        """Fit what tells unknown attacks, and what a decision needs, to a tracer."""
+        splits = {kind: self._sources(tracer, kind) for kind in ("train", "dev")}
+        detector = self.study.run(tracer).detector
+        sources = {
+            "train": self.study.train_sources(detector),
+            "dev": self.study.dev_sources(detector),
+        }
+        corpora = sorted({corpus for pairs in splits.values() for corpus, _ in pairs})
+        return Work(
+            inputs={
+                "network": self.network(tracer, seed),
+                **{
+                    kind: [self.outputs(tracer, seed, *pair) for pair in pairs]
+                    for kind, pairs in splits.items()
+                },
+                "manifests": [self._data.manifest(corpus) for corpus in corpora],
+            },
+            settings={
+                "run": tracer,
+                "seed": seed,
+                "folder": self.layout.tracer_network(tracer, seed),
+                "sources": sources,
+                "corpora": corpora,
+                "families": self._families(corpora),
+                "ood": self.section["ood"],
+                **{key: self.section[key] for key in ("decide_by", "threshold_by", "accept_known")},
+            },
+            modules=ood_modules(self.section["ood"]),
+        )
+
+    def _families(self, corpora: list[str]) -> list[list[str]]:
+        """Patterns of names of attacks, and what they say, of these corpora or what they copy."""
+        from spoofscope.corpora.families import families_of
+
+        kinds = []
+        for corpus in corpora:
+            entry: Any = self.study.copies.get(corpus)
+            kinds.append(self.study.corpora[entry["corpus"] if entry else corpus]["type"])
+        return [list(family) for kind in sorted(set(kinds)) for family in families_of(kind)]
+
+    def folder(self, tracer: str, seed: int) -> list[Product]:
+        """What a tracer is loaded from, besides its network."""
+        job = self.fit_tracer(tracer, seed)
+        return [
+            job.product(self.layout.tracer_file(tracer, seed, name))
+            for name in ("tracer.json", "reference.safetensors")
+        ]
+
+    @rule(absent=NO_TRACERS, when=lambda self: self.study.tracers)
+    def trace_clips(self, tracer: str, seed: int, corpus: str, split: str) -> Work:
+        """Say of every clip of a split which attack made it, or that it is an unknown one."""
+        return Work(
+            inputs={
+                "tracer": self.folder(tracer, seed),
+                "outputs": self.outputs(tracer, seed, corpus, split),
+                "manifest": self._data.manifest(corpus),
+            },
+            settings={
+                "folder": self.layout.tracer(tracer, seed),
+                "split": split,
+                "families": self._families([corpus]),
+            },
+            modules=ood_modules(self.section["ood"]),
+        )
+
+    def traced(self, tracer: str, seed: int, corpus: str, split: str) -> Product:
+        """What a tracer says of the clips of a split."""
+        path = self.layout.traces(Scoring(tracer, seed, corpus, split))
+        return self.trace_clips(tracer, seed, corpus, split).product(path)
+
+    @rule(absent=NO_TRACERS, when=lambda self: self.study.tracers)
+    def tracing_metrics(self, tracer: str, seed: int, corpus: str, split: str) -> Work:
+        """Measure how well a tracer names attacks and tells unknown ones."""
+        return Work(
+            inputs={
+                "traces": self.traced(tracer, seed, corpus, split),
+                "tracer": self.folder(tracer, seed)[0],
+            },
+            settings={
+                "ambiguous": self.section["ambiguous"],
+                "unit": self.section["unit"],
+                "resamples": self.study.config["bootstrap"]["resamples"],
+                "seed": self.study.seed,
+            },
+        )
+
+    def measured(self, tracer: str, seed: int, corpus: str, split: str) -> Product:
+        """How well a tracer does on a split."""
+        path = self.layout.tracing_metrics(Scoring(tracer, seed, corpus, split))
+        return self.tracing_metrics(tracer, seed, corpus, split).product(path)
+
+    @target(absent=NO_TRACERS)
+    def tracers(self) -> list[Product]:
+        """Every tracer, trained with every seed, with what tells unknown attacks."""
+        return [path for tracer, seed in self.seeds for path in self.folder(tracer, seed)]
+
+    @target(absent=NO_TRACERS)
+    def traces(self) -> list[Product]:
+        """What tracers say of clips, and how well they do."""
+        return [
+            path
+            for tracer, seed in self.seeds
+            for corpus, split in self.study.traced_by(tracer)
+            for path in (
+                self.traced(tracer, seed, corpus, split),
+                self.measured(tracer, seed, corpus, split),
+            )
         ]

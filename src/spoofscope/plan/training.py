@@ -16,15 +16,14 @@ from spoofscope.study import Config, Study
 NO_FEATURES = "no front-end is both frozen and cached (keys `fine_tune` and `cache`)"
 
 
-def _check_tuning(study: Study, name: str, recipe: Config) -> None:
+def _check_tuning(study: Study, where: str, frontend: str, recipe: Config) -> None:
     """A recipe trains a front-end only where there is something to train in it."""
     preset = (recipe.get("preset") or {}).get("values", {})
     parts = [recipe, *recipe.get("stages", []), preset, *preset.get("stages", [])]
-    frontend = study.config["detectors"][name]["frontend"]
     tuned = any(part.get("lr_frontend") is not None for part in parts)
     if tuned and study.is_frozen(frontend):
         raise ConfigError(
-            f"detectors.{name}.train.recipe: it has a learning rate for the front-end "
+            f"{where}.train.recipe: it has a learning rate for the front-end "
             f"(lr_frontend), but frontends.{frontend} has nothing to train; set its key `fine_tune`"
         )
 
@@ -44,7 +43,11 @@ class Training(Stage):
                     f"detectors.{run.detector}.aggregate: method top_k needs k, and the others "
                     "have none"
                 )
-            _check_tuning(study, run.detector, run.settings["recipe"])
+            frontend = study.entry_of(run.detector)["frontend"]
+            _check_tuning(study, f"detectors.{run.detector}", frontend, run.settings["recipe"])
+        for run in study.tracers.values():
+            frontend = study.entry_of(run.detector)["frontend"]
+            _check_tuning(study, f"tracers.{run.detector}", frontend, run.settings["recipe"])
 
     def __init__(self, context: Context, data: Augmentation, features: Features) -> None:
         super().__init__(context)
@@ -103,6 +106,15 @@ class Training(Stage):
     @rule()
     def train(self, run: str, seed: int) -> Work:
         """Train one detector with one seed."""
+        return self.work(run, seed, self.layout.detector(run, seed))
+
+    def work(self, run: str, seed: int, folder: str) -> Work:
+        """What the training of a detector, or of a tracer's network, reads and is given.
+
+        Args:
+            run, seed: which training.
+            folder: where the network goes.
+        """
         resolved = self.study.run(run)
         settings = resolved.settings
         sources = self.sources(run, "train", "dev")
@@ -127,13 +139,13 @@ class Training(Stage):
             settings={
                 "run": run,
                 "settings": settings,
-                "train": self.study.config["detectors"][resolved.detector]["train"]["data"],
+                "train": self.study.train_sources(resolved.detector),
                 "dev": self.study.dev_sources(resolved.detector),
                 "manifests": {corpus: self.layout.manifest(corpus) for corpus, _ in sources},
                 "features": shards,
                 "noise": noise,
                 "seed": seed,
-                "folder": self.layout.detector(run, seed),
+                "folder": folder,
                 "work": self.layout.work(run, seed),
             },
             modules=modules,
@@ -186,12 +198,17 @@ class Training(Stage):
     @target(absent=NO_FEATURES)
     def features(self) -> list[Product]:
         """The output of frozen front-ends, for training and scoring."""
-        cached = [run for run in self.study.runs if self.study.is_cached(run)]
+        models = [*self.study.runs, *self.study.tracers]
+        cached = [run for run in models if self.study.is_cached(run)]
         trained = [path for run in cached for path in self.kept_features(run)]
         scored = {
             (self.study.features_id(run), *pair)
             for run in cached
-            for pair in self.study.scored_by(run)
+            for pair in (
+                self.study.traced_by(run)
+                if run in self.study.tracers
+                else self.study.scored_by(run)
+            )
         }
         values = [
             self._features.shard(*entry, shard)[0]

@@ -13,8 +13,8 @@ class References:
     """The names that sections of a study file give each other.
 
     Attributes:
-        corpora, copies, detectors, fusions: the sections `corpora`, `augmented`, `detectors` and
-            `fusion`; empty where the study has none.
+        corpora, copies, detectors, tracers, fusions: the sections `corpora`, `augmented`,
+            `detectors`, `tracers` and `fusion`; empty where the study has none.
         datasets: corpora and copies. systems: detectors and fusions.
 
     Args:
@@ -27,6 +27,7 @@ class References:
         self.corpora: Config = config["corpora"]
         self.copies: Config = config["augmented"]
         self.detectors: Config = config["detectors"]
+        self.tracers: Config = config["tracers"]
         self.fusions: Config = config["fusion"]
         self.datasets: Config = {**self.corpora, **self.copies}
         self.systems: Config = {**self.detectors, **self.fusions}
@@ -149,6 +150,11 @@ class References:
         for name, entry in self.detectors.items():
             if kind_of(entry) == "detector":
                 self._check_training(entry, f"detectors.{name}")
+        for name, entry in self.tracers.items():
+            self._check_training(entry, f"tracers.{name}")
+            for other, section in ((self.detectors, "detectors"), (self.fusions, "fusion")):
+                if name in other:
+                    raise ConfigError(f"tracers.{name}: {section}.{name} has the same name")
         self._check_scored_sets()
         for name, entry in self.fusions.items():
             for i, detector in enumerate(entry["detectors"]):

@@ -20,6 +20,7 @@ from spoofscope.options import nearest
 from spoofscope.options.declared import filled
 from spoofscope.options.detectors import Detector
 from spoofscope.options.study_file import StudyFile
+from spoofscope.options.tracers import Tracer
 from spoofscope.presets import with_values
 from spoofscope.settings import read_settings
 from spoofscope.study.reading import check_values, with_defaults
@@ -96,7 +97,8 @@ class Study:
         name: its `study` key.
         root: the folder of its results, `results/{name}`.
         layout: where everything lies in it.
-        runs: run id to :class:`Run`, in the order of the study file.
+        runs: run id to :class:`Run`, of all that has scores, in the order of the study file.
+        tracers: run id to :class:`Run`, of the tracers.
         grids: name to :class:`grids.Grid`, of those whose points have error rates.
         absent: what pretrained detectors lack; empty but for `absent_detectors`.
 
@@ -141,6 +143,8 @@ class Study:
         for name in self.config["detectors"]:
             run = self._resolved(name)
             self.runs[run.id] = run
+        traced = [self._resolved(name) for name in self.config["tracers"]]
+        self.tracers: dict[str, Run] = {run.id: run for run in traced}
         if self.absent and not absent_detectors:
             others = len(self.absent) - 1
             more = f" (and {others} more; `spoofscope needs` lists all)" if others else ""
@@ -149,8 +153,8 @@ class Study:
         self._run_of = {run.detector: run for run in self.runs.values()}
         self._features_of = {
             run_id: self._features_id(run)
-            for run_id, run in self.runs.items()
-            if run.kind == "detector"
+            for run_id, run in {**self.runs, **self.tracers}.items()
+            if run.kind in ("detector", "tracer")
         }
         self._fusion_of = {self.fusion_id(name): name for name in self.references.fusions}
         names = {run_id: run.detector for run_id, run in self.runs.items()} | self._fusion_of
@@ -214,6 +218,18 @@ class Study:
     def generated_noise(self, kind: str) -> str:
         """`{digest}/{kind}` of a folder of noise that is generated."""
         return f"{hash8({'seed': self.seed, **self.config['noise'][kind]})}/{kind}"
+
+    def traced_by(self, tracer: str) -> list[tuple[str, str]]:
+        """Every (corpus, split) that a tracer traces: its key `trace`, or the dev and eval splits
+        of the corpora that section `tracing` names.
+        """
+        entry = self.config["tracers"][self.run(tracer).detector]
+        corpora = self.config.get("tracing", {}).get("corpora", [])
+        default = [{"corpus": corpus, "splits": ["dev", "eval"]} for corpus in corpora]
+        sets = entry.get("trace", default)
+        return list(
+            dict.fromkeys((one["corpus"], split) for one in sets for split in one["splits"])
+        )
 
     def shards(self, split: str) -> int:
         """How many parts the work on one split is cut into."""
@@ -306,9 +322,14 @@ class Study:
         """Whether a front-end has no trainable parameter, so that its output may be cached."""
         return bool(self.config["frontends"][name].get("fine_tune", "none") == "none")
 
+    def entry_of(self, name: str) -> Config:
+        """What the study file says of a detector or a tracer."""
+        entry: Config = self.config["detectors"].get(name) or self.config["tracers"][name]
+        return entry
+
     def _resolved(self, name: str) -> Run:
-        entry = self.config["detectors"][name]
-        kind = kind_of(entry)
+        entry = self.entry_of(name)
+        kind = "tracer" if name in self.config["tracers"] else kind_of(entry)
         if kind == "pretrained":
             settings = self._pretrained(name, entry)
             # Where the folder lies is no part of what it holds.
@@ -318,7 +339,7 @@ class Study:
             return Run(f"{name}-{hash8(settings)}", name, kind, settings, (0,))
         settings = self._run_settings(name)
         identity = {**settings, "frontend": self.frontend_identity(entry["frontend"])}
-        seeds = tuple(filled(entry, Detector)["seeds"])
+        seeds = tuple(filled(entry, Tracer if kind == "tracer" else Detector)["seeds"])
         return Run(f"{name}-{hash8(_as_hashed(identity))}", name, kind, settings, seeds)
 
     def _pretrained(self, name: str, entry: Config) -> Config:
@@ -375,7 +396,8 @@ class Study:
         }
 
     def _run_settings(self, name: str) -> Config:
-        entry = self.config["detectors"][name]
+        entry = self.entry_of(name)
+        section = "tracers" if name in self.config["tracers"] else "detectors"
         train = entry["train"]
         frontend = self.frontend(entry["frontend"])
         frontend.pop("cache", None)
@@ -388,8 +410,10 @@ class Study:
             "dev": [self._source(source) for source in self.dev_sources(name)],
         }
         if "chain" in train:
-            chain = self.references.chain(train["chain"], f"detectors.{name}.train.chain")
+            chain = self.references.chain(train["chain"], f"{section}.{name}.train.chain")
             settings["chain"] = {**chain, "seed": self.seed}
+        if name in self.config["tracers"]:
+            settings["objective"] = filled(entry, Tracer)["objective"]
         if "abstain" in entry:
             settings["abstain"] = entry["abstain"]
         if "aggregate" in entry:
@@ -398,8 +422,9 @@ class Study:
 
     def _recipe(self, name: str) -> Config:
         """A detector's recipe; a preset in it stands there with its values."""
-        train = self.config["detectors"][name]["train"]
-        recipe = with_values(train.get("recipe", {}), f"detectors.{name}.train.recipe")
+        train = self.entry_of(name)["train"]
+        section = "tracers" if name in self.config["tracers"] else "detectors"
+        recipe = with_values(train.get("recipe", {}), f"{section}.{name}.train.recipe")
         if recipe.get("preset") is not None:
             check_preset(recipe["preset"]["name"])
         return recipe
@@ -416,14 +441,14 @@ class Study:
 
     def train_sources(self, detector: str) -> list[Config]:
         """What a detector is trained on; of a pretrained one its `reference`, if it has one."""
-        entry = self.config["detectors"][detector]
-        if kind_of(entry) != "detector":
+        entry = self.entry_of(detector)
+        if "train" not in entry:
             return list(entry.get("reference", []))
         return list(entry["train"]["data"])
 
     def dev_sources(self, detector: str) -> list[Config]:
         """Where a detector's model selection happens; by default the corpora it is trained on."""
-        return self.references.dev_of(self.config["detectors"][detector]["train"])
+        return self.references.dev_of(self.entry_of(detector)["train"])
 
     def _source(self, source: Config) -> Config:
         return {**source, "corpus": self.corpus_identity(source["corpus"])}
@@ -435,12 +460,13 @@ class Study:
             ConfigError: the study file does not define it (it was edited meanwhile, or the id is
                 from another study).
         """
-        if run_id not in self.runs:
+        runs = self.tracers if run_id in self.tracers else self.runs
+        if run_id not in runs:
             raise ConfigError(
                 f"the study file defines no run {run_id!r}; was it edited while jobs were "
-                f"waiting? {nearest(run_id, self.runs)}"
+                f"waiting? {nearest(run_id, [*self.runs, *self.tracers])}"
             )
-        return self.runs[run_id]
+        return runs[run_id]
 
     def run_of(self, detector: str) -> Run:
         """The run that a detector's name stands for."""
@@ -463,9 +489,9 @@ class Study:
 
     def is_cached(self, run_id: str) -> bool:
         """Whether a run's front-end is run once per corpus and its output kept."""
-        if self.run(run_id).kind != "detector":
+        if self.run(run_id).kind not in ("detector", "tracer"):
             return False
-        name = self.config["detectors"][self.run(run_id).detector]["frontend"]
+        name = self.entry_of(self.run(run_id).detector)["frontend"]
         frontend = self.config["frontends"][name]
         # The features of `raw` are eight times as large as the audio, and sooner made than read.
         default = "none" if frontend["type"] == "raw" else "framewise"
@@ -476,7 +502,7 @@ class Study:
         return self._features_of[self.run(run_id).id]
 
     def _features_id(self, run: Run) -> str:
-        name = self.config["detectors"][run.detector]["frontend"]
+        name = self.entry_of(run.detector)["frontend"]
         identity = {
             "frontend": self.frontend_identity(name),
             "input": run.settings["input"],
@@ -487,7 +513,7 @@ class Study:
         """Front-end and input settings behind a features id."""
         for run_id, own in self._features_of.items():
             if own == features_id:
-                run = self.runs[run_id]
+                run = self.run(run_id)
                 return {"frontend": run.settings["frontend"], "input": run.settings["input"]}
         raise ConfigError(f"the study file defines no features {features_id!r}")
 

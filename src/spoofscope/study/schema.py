@@ -17,6 +17,7 @@ from spoofscope.options.components import KINDS
 from spoofscope.options.declared import definition, definition_name, inner_options
 from spoofscope.options.detectors import Detector, ExternalScores, Pretrained
 from spoofscope.options.study_file import StudyFile
+from spoofscope.options.tracers import Tracer
 from spoofscope.presets import values_of
 from spoofscope.study.reading import path_text
 
@@ -41,7 +42,7 @@ COMPONENTS = {
 }
 """The definitions of the schema that are entries of components, by their names."""
 
-_ROOTS = (Detector, Pretrained, ExternalScores)
+_ROOTS = (Detector, Pretrained, ExternalScores, Tracer)
 
 DECLARED = {definition_name(cls): cls for cls in _ROOTS} | inner_options(
     StudyFile, *_ROOTS, *(cls for _, _, cls in COMPONENTS.values())
@@ -157,7 +158,7 @@ def kind_of(entry: Mapping[str, Any]) -> str:
     """Where an entry of `detectors` gets its scores from, which is its definition in the schema.
 
     `detector`: it is trained; `pretrained`: its folder comes from elsewhere;
-    `external_scores`: only its scores do.
+    `external_scores`: only its scores do. What is trained in section `tracers` is a `tracer`.
     """
     if "folder" in entry:
         return "pretrained"
@@ -193,6 +194,15 @@ def check_config(config: Mapping[str, Any]) -> None:
         if "backend" not in detector:
             continue
         dispatch(detector["backend"], "type", "backend", f"detectors.{name}.backend")
+    for name, tracer in config.get("tracers", {}).items():
+        _check(tracer, definitions["tracer"], f"tracers.{name}")
+        dispatch(tracer["backend"], "type", "backend", f"tracers.{name}.backend")
+        if "objective" in tracer:
+            dispatch(tracer["objective"], "type", "objective", f"tracers.{name}.objective")
+    for name, entry in config.get("tracing", {}).get("ood", {}).items():
+        dispatch(entry, "type", "ood", f"tracing.ood.{name}")
+        for i, member in enumerate(entry.get("members", [])):
+            dispatch(member, "type", "ood", f"tracing.ood.{name}.members[{i}]")
     for name, steps in config.get("chains", {}).items():
         for i, step in enumerate(steps):
             dispatch(step, "effect", "effect", f"chains.{name}[{i}]")
@@ -206,3 +216,8 @@ def check_components(config: Mapping[str, Any]) -> None:
     """
     for name, entry in config["corpora"].items():
         KINDS["corpus"].options(entry, f"corpora.{name}")
+    for name, tracer in config.get("tracers", {}).items():
+        if "objective" in tracer:
+            KINDS["objective"].options(tracer["objective"], f"tracers.{name}.objective")
+    for name, entry in config.get("tracing", {}).get("ood", {}).items():
+        KINDS["ood"].options(entry, f"tracing.ood.{name}")

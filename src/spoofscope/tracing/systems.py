@@ -4,7 +4,7 @@ An attack is known when the train split has spoofs of it; no name of a file or a
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -112,13 +112,19 @@ def known_attacks(manifest: pl.DataFrame) -> list[str]:
     return sorted(train["attack"].unique())
 
 
-def quadrants(manifest: pl.DataFrame) -> pl.Series:
+def quadrants(manifest: pl.DataFrame, known: Collection[str] | None = None) -> pl.Series:
     """Whether train has the language and the attack of every row: one of `SEEN`.
+
+    Args:
+        manifest: all splits of a corpus.
+        known: the attacks of train that count; by default all.
 
     Returns:
         A text per row; "-" of bona fide rows, and of rows whose language is not known.
     """
     spoofs_of_train = (pl.col("split") == "train") & (pl.col("label") == "spoof")
+    if known is not None:
+        spoofs_of_train &= pl.col("attack").is_in(sorted(known))
     if "language" not in manifest.columns:
         return pl.Series("quadrant", [NONE] * manifest.height, dtype=pl.String())
     train = manifest.filter(spoofs_of_train)
