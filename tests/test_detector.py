@@ -1,9 +1,11 @@
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import safetensors.torch
 import soundfile
@@ -15,6 +17,7 @@ from spoofscope import audio, tables
 from spoofscope.detector import Detector, predict_files
 from spoofscope.errors import AudioError, ConfigError, DetectorError
 from spoofscope.frontends.backbones import write_tiny_backbone
+from spoofscope.judging import Logits, logits_of_clips
 from spoofscope.settings import settings_hash
 from spoofscope.windows import InputPolicy
 
@@ -382,11 +385,48 @@ def test_predict_files_goes_on_after_an_unreadable_file(tmp_path: Path, clip: Pa
     assert first == results[0]
 
 
+class Counting:
+    """A network of three outputs, which are a window's first value times 1, 2 and 3."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[int, int, list[str]]] = []
+
+    def logits(
+        self,
+        windows: Sequence[npt.NDArray[np.float32]],
+        batch_size: int,
+        names: Sequence[str] | None = None,
+    ) -> Logits:
+        self.calls.append((len(windows), batch_size, list(names or ())))
+        return np.array([window[:1] * [1, 2, 3] for window in windows], dtype=np.float32)
+
+
+def test_logits_of_clips_are_cut_where_clips_end() -> None:
+    numbers = {"a": [1.0, 2.0], "b": [3.0], "c": [4.0, 5.0, 6.0]}
+    read: list[str] = []
+
+    def clips() -> Any:
+        for utt_id, values in numbers.items():
+            read.append(utt_id)
+            yield utt_id, [np.full(4, value, dtype=np.float32) for value in values]
+
+    network = Counting()
+    made = {}
+    for utt_id, logits in logits_of_clips(network, clips(), 2):
+        made[utt_id] = logits[:, 0].tolist()
+        assert logits.shape == (len(numbers[utt_id]), 3)
+        # Clips are read when their group is worked on, and no sooner.
+        assert read == (["a", "b"] if utt_id in "ab" else ["a", "b", "c"])
+    assert made == numbers
+    assert network.calls == [(3, 2, ["a", "a", "b"]), (3, 2, ["c"] * 3)]
+    assert list(logits_of_clips(network, [], 2)) == []
+
+
 def test_logits_that_are_not_finite_are_refused(clip: Path) -> None:
     detector = lfcc_detector()
     with torch.no_grad():
         detector.backend.get_parameter("mix").fill_(torch.nan)
-    with pytest.raises(DetectorError, match=rf"{clip}: .* not finite"):
+    with pytest.raises(DetectorError, match=rf"utterance '{clip}': .* not finite"):
         detector.predict(clip)
     windows = [np.zeros(8000, np.float32)] * 2
     with pytest.raises(DetectorError, match=r"utterance 'second': .* not finite"):

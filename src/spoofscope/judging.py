@@ -1,4 +1,6 @@
-"""What a detector says about one recording, and why it may not decide.
+"""From windows to logits, what a detector says about one recording, and why it may not decide.
+
+Scoring, training and `predict` get the logits of clips from one loop, :func:`logits_of_clips`.
 
 A recording is decoded, resampled and cut into windows as a stream, and on its way measured
 (`quality`) and compared with the training recordings (`likeness`).
@@ -7,7 +9,7 @@ A recording is decoded, resampled and cut into windows as a stream, and on its w
 import itertools
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypedDict, final
 
@@ -17,8 +19,8 @@ from torch import Tensor
 
 from spoofscope import __version__, audio, likeness, quality
 from spoofscope.audio import Samples
-from spoofscope.errors import AudioError, DetectorError
-from spoofscope.inputs import Aggregation, aggregate_windows
+from spoofscope.errors import AudioError
+from spoofscope.inputs import Aggregation, Inputs, aggregate_windows
 from spoofscope.selection.calibration import posterior, probability_text, supported_text
 from spoofscope.windows import InputPolicy, Window
 
@@ -83,7 +85,19 @@ class Failure(TypedDict):
     error: str
 
 
-class Judge(Protocol):
+class GivesLogits(Protocol):
+    """A network with any number of outputs, see `detector.Detector.logits`."""
+
+    def logits(
+        self,
+        windows: Sequence[npt.NDArray[np.float32]],
+        batch_size: int,
+        names: Sequence[str] | None = None,
+    ) -> Logits:
+        """Logits (n, n_outputs) of n windows; `names` says whose they are."""
+
+
+class Judge(GivesLogits, Protocol):
     """What judging asks of a detector; see the attributes and methods of `detector.Detector`."""
 
     policy: InputPolicy
@@ -91,9 +105,6 @@ class Judge(Protocol):
     calibration: dict[str, Any] | None
     likeness: likeness.Likeness | None
     identity: str | None
-
-    def logits(self, windows: Sequence[npt.NDArray[np.float32]], batch_size: int) -> Logits:
-        """Logits (n, n_outputs) of n windows."""
 
     def scores_of(self, logits: Logits) -> npt.NDArray[np.float64]:
         """Scores (n,) from logits (n, n_outputs)."""
@@ -108,6 +119,34 @@ class Judge(Protocol):
         """`bonafide`, `spoof` or `inconclusive`."""
 
 
+def logits_of_clips(
+    detector: GivesLogits, clips: Iterable[Inputs], batch_size: int
+) -> Iterator[tuple[str, Logits]]:
+    """The logits of every clip's windows, in the order of the clips.
+
+    Args:
+        detector: whose logits.
+        clips: utt_id and windows of each, read as they are needed.
+        batch_size: clips that are worked on together, and windows that the network sees at once. A
+            logit may differ in its last digit with the windows beside it, so the same clips in the
+            same order give the same bytes.
+
+    Yields:
+        utt_id and logits (n_windows, n_outputs) of a clip.
+
+    Raises:
+        DetectorError: a logit is not finite; the clip is named.
+    """
+    source = iter(clips)
+    while group := list(itertools.islice(source, batch_size)):
+        names = [utt_id for utt_id, windows in group for _ in windows]
+        logits = detector.logits([w for _, windows in group for w in windows], batch_size, names)
+        start = 0
+        for utt_id, windows in group:
+            yield utt_id, logits[start : start + len(windows)]
+            start += len(windows)
+
+
 def judge(detector: Judge, recording: Recording, longest: float | None = None) -> Judgement:
     """Judge a recording, see `Detector.predict`."""
     if longest is None:
@@ -119,19 +158,20 @@ def judge(detector: Judge, recording: Recording, longest: float | None = None) -
     windows, listeners = listen(detector, clip or recording, longest)
     rate = detector.policy.sample_rate
 
-    logits: list[Logits] = []
+    path = None if isinstance(recording, tuple) else str(recording)
     starts: list[int] = []
     extended = False
-    path = None if isinstance(recording, tuple) else str(recording)
-    while batch := list(itertools.islice(windows, _WINDOWS_AT_ONCE)):
-        values = [window.values for window in batch]
-        try:
-            logits.append(detector.logits(values, _WINDOWS_AT_ONCE))
-        except DetectorError as error:
-            raise DetectorError(f"{path or 'the samples'}: {error}") from None
-        starts += [window.start for window in batch]
-        extended |= batch[0].valid < batch[0].values.size
-    window_logits = np.concatenate(logits)
+
+    def one_by_one() -> Iterator[Inputs]:
+        nonlocal extended
+        for window in windows:
+            starts.append(window.start)
+            extended |= window.valid < window.values.size
+            yield path or "samples in memory", [window.values]
+
+    # Window by window, so that a long recording is never in memory as a whole.
+    parts = [logits for _, logits in logits_of_clips(detector, one_by_one(), _WINDOWS_AT_ONCE)]
+    window_logits = np.concatenate(parts)
     scores = detector.scores_of(window_logits)
     score = aggregate_windows(scores, detector.aggregation)
     meter, describer = listeners[-1]

@@ -15,6 +15,7 @@ from spoofscope.inputs import (
     check_features,
     detector_inputs,
 )
+from spoofscope.judging import logits_of_clips
 from spoofscope.shards.journal import Done, resumed
 from spoofscope.tables import SCORE_COLUMNS, write_scores, write_table
 
@@ -113,18 +114,9 @@ def _score(
     if not groups:
         return
     left = pl.concat(groups)
-    inputs = iter(detector_inputs(left, detector.policy, features))
-    for number, group in enumerate(groups, start=1):
-        batch = [next(inputs) for _ in range(group.height)]
-        logits = detector.logits(
-            [w for _, windows in batch for w in windows],
-            batch_size,
-            [utt_id for utt_id, windows in batch for _ in windows],
-        )
-        scores = detector.scores_of(logits).tolist()
-        start = 0
-        for utt_id, windows in batch:
-            done[utt_id] = scores[start : start + len(windows)]
-            start += len(windows)
-        if number % 100 == 0:
-            _LOGGER.info("%d of %d batches scored", number, len(groups))
+    inputs = detector_inputs(left, detector.policy, features)
+    clips = logits_of_clips(detector, inputs, batch_size)
+    for number, (utt_id, logits) in enumerate(clips, start=1):
+        done[utt_id] = detector.scores_of(logits).tolist()
+        if number % 1000 == 0:
+            _LOGGER.info("%d of %d utterances scored", number, left.height)

@@ -32,6 +32,7 @@ from spoofscope.files import atomic_folder
 from spoofscope.frontends.base import Features
 from spoofscope.identity import hash8, seed_of
 from spoofscope.inputs import FeatureSource, Inputs, check_features, detector_inputs
+from spoofscope.judging import logits_of_clips
 from spoofscope.objectives.base import DevResult, Objective, Step, Task
 from spoofscope.tables import write_table
 from spoofscope.training.checkpoint import Checkpoints, Progress
@@ -383,29 +384,15 @@ class _Training:
         batch_size = self.recipe.stages[-1].batch_size
         self.objective.refit(self._train_inputs, batch_size)
         rows = self.dev_rows.gather_every(n_processes, process)
-        results: list[tuple[str, list[float]]] = []
-        group: list[Inputs] = []
-        for utterance in self._inputs(rows, self.dev_clips, self.job.dev_features):
-            group.append(utterance)
-            if len(group) == batch_size:
-                results += self._judge(group, batch_size)
-                group = []
-        results += self._judge(group, batch_size)
+        inputs = self._inputs(rows, self.dev_clips, self.job.dev_features)
+        results = [
+            (utt_id, self.objective.clip(outputs))
+            for utt_id, outputs in logits_of_clips(self.network, inputs, batch_size)
+        ]
         if n_processes > 1:
             results = gather_object(results)
         by_id = dict(results)
         return self.objective.dev_result(np.array([by_id[utt] for utt in self.dev_rows["utt_id"]]))
-
-    def _judge(self, group: list[Inputs], batch_size: int) -> list[tuple[str, list[float]]]:
-        """What the objective keeps of each utterance."""
-        windows = [window for _, inputs in group for window in inputs]
-        names = [utt_id for utt_id, inputs in group for _ in inputs]
-        outputs = self.network.logits(windows, batch_size, names)
-        results, start = [], 0
-        for utt_id, inputs in group:
-            results.append((utt_id, self.objective.clip(outputs[start : start + len(inputs)])))
-            start += len(inputs)
-        return results
 
 
 class _StageRun:
