@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from checkout import ROOT, TINY_STUDY, Checkout, clone
+from checkout import ROOT, TINY_STUDY, WIDE_STUDY, Checkout, clone
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -38,16 +38,30 @@ def test_every_rule_on_a_node_says_what_it_needs():
         assert "retries:" not in text, name
 
 
+def asking_for_gpus() -> dict[str, str]:
+    """What each rule that may use a GPU says of it."""
+    asked = {
+        name: re.search(r"^        gpu=(.+),$", text, re.MULTILINE)
+        for name, text in rules().items()
+    }
+    return {name: match[1] for name, match in asked.items() if match}
+
+
 def test_gpus_are_asked_for_where_they_are_used():
     """Snakemake silently ignores the resources of a rule that does not exist."""
-    using = {name for name, text in rules().items() if re.search(r"^        gpu=", text, re.M)}
+    using = asking_for_gpus()
     assert len(using) > 3
+    joined = {name for name in using if f"{name}_shard" in using}
+    assert {name for name, asked in using.items() if asked == "gpu_unless_joined"} == joined
+    assert len(joined) == 2
     # A training has as many threads as processes, and each process has a GPU.
+    special = {"train": "threads"} | dict.fromkeys(joined, "0 if input.parts else 1")
     base = settings("profiles/slurm/profile.yaml")["set-resources"]
-    assert base == {name: {"gpu": 1} for name in using} | {"train": {"gpu": "threads"}}
+    assert base == {name: {"gpu": special.get(name, 1)} for name in using}
+    special = {"train": "f'gpu:{threads}'"}
+    special |= dict.fromkeys(joined, "None if input.parts else 'gpu:1'")
     gres = settings("profiles/slurm/sites/gres.yaml")["set-resources"]
-    assert gres.pop("train") == {"gpu": 0, "gres": "f'gpu:{threads}'"}
-    assert gres == {name: {"gpu": 0, "gres": "gpu:1"} for name in using - {"train"}}
+    assert gres == {name: {"gpu": 0, "gres": special.get(name, "gpu:1")} for name in using}
 
 
 def test_profiles_hold_nothing_else_about_rules():
@@ -125,6 +139,17 @@ def test_overlays_say_what_they_should(study):
 
     everything = asked(study, *SITES)
     assert {"gres=gpu:1", "runtime=720", "slurm_account=my_project"} <= everything["train"]
+
+
+def test_who_joins_shards_asks_for_no_gpu(study):
+    cut, whole = WIDE_STUDY, WIDE_STUDY | {"scatter_shards": {"eval": 1}}
+    for sites, gpu in ((), "gpu=1"), (("gres.yaml",), "gres=gpu:1"):
+        for config, joins in ((cut, True), (whole, False)):
+            study.write_study(config)
+            asking = {rule for rule, resources in asked(study, *sites).items() if gpu in resources}
+            for rule in ("explain", "average_attributions"):
+                assert (rule in asking, f"{rule}_shard" in asking) == (not joins, joins)
+    study.write_study(TINY_STUDY)
 
 
 def test_partition_files_are_complete():

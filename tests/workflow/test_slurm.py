@@ -31,9 +31,10 @@ SUBMITTED = {
     "score": ("gpu", "1", "16000M", "4:00:00", "gres:gpu:1"),
     "centroid": ("gpu", "1", "16000M", "2:00:00", "gres:gpu:1"),
     "explain_shard": ("gpu", "1", "32000M", "8:00:00", "gres:gpu:1"),
-    "explain": ("gpu", "1", "32000M", "8:00:00", "gres:gpu:1"),
+    # What joins shards needs no GPU.
+    "explain": ("cpu", "1", "32000M", "8:00:00", "N/A"),
     "average_attributions_shard": ("gpu", "1", "16000M", "8:00:00", "gres:gpu:1"),
-    "average_attributions": ("gpu", "1", "16000M", "8:00:00", "gres:gpu:1"),
+    "average_attributions": ("cpu", "1", "16000M", "8:00:00", "N/A"),
     "pool_layers": ("gpu", "1", "16000M", "4:00:00", "gres:gpu:1"),
     "probe_layers": ("cpu", "1", "8000M", "8:00:00", "N/A"),
     "layer_costs": ("gpu", "1", "16000M", "4:00:00", "gres:gpu:1"),

@@ -122,6 +122,11 @@ wildcard_constraints:
 LOCAL_GPU = local_gpu()
 
 
+def gpu_unless_joined(wildcards, input):
+    """No GPU for a job that joins what other jobs have worked out."""
+    return 0 if input.parts else LOCAL_GPU
+
+
 def growing(mb):
     """Memory of a job in MB, times the number of the attempt."""
     return lambda wildcards, attempt: mb * attempt

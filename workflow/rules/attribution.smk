@@ -66,7 +66,7 @@ rule explain:
         ENVIRONMENT
     threads: 1
     resources:
-        gpu=LOCAL_GPU,
+        gpu=gpu_unless_joined,
         mem_mb=growing(32000),
         runtime=480,
     params:
@@ -162,7 +162,7 @@ rule average_attributions:
         ENVIRONMENT
     threads: 1
     resources:
-        gpu=LOCAL_GPU,
+        gpu=gpu_unless_joined,
         mem_mb=growing(16000),
         runtime=480,
     params:

@@ -14,10 +14,12 @@ with job(snakemake) as cfg:
     from spoofscope.tables import read_manifest
 
     torch.set_num_threads(snakemake.threads)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    parts = snakemake.input.parts
+    # A job that joins parts has asked for no GPU.
+    device = "cuda" if torch.cuda.is_available() and not parts else "cpu"
     centroid = snakemake.input.centroid
     output = snakemake.output
-    with resumed(cfg["work"], [given(), device], snakemake.input.parts) as done:
+    with resumed(cfg["work"], [given(), device], parts) as done:
         settings, means = average(
             Detector.load(cfg["folder"], device),
             read_manifest(snakemake.input.manifest).filter(pl.col("split") == cfg["split"]),

@@ -15,12 +15,14 @@ with job(snakemake) as cfg:
     from spoofscope.tables import read_manifest, read_scores
 
     torch.set_num_threads(snakemake.threads)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    parts = snakemake.input.parts
+    # A job that joins parts has asked for no GPU.
+    device = "cuda" if torch.cuda.is_available() and not parts else "cpu"
     options = ExplainOptions.from_dict(cfg["options"])
     manifest = read_manifest(snakemake.input.manifest).filter(pl.col("split") == cfg["split"])
     scores = read_scores(snakemake.input.scores)
     centroid = snakemake.input.centroid
-    with resumed(cfg["work"], [given(), device], snakemake.input.parts) as done:
+    with resumed(cfg["work"], [given(), device], parts) as done:
         explain(
             Detector.load(cfg["folder"], device),
             select_utterances(manifest, scores, options.per_attack, cfg["seed"]),
