@@ -121,6 +121,15 @@ def test_temperature_is_the_one_that_logits_were_divided_by():
     assert fit_temperature((3 * logits).astype(np.float32), classes) == pytest.approx(3, rel=0.05)
 
 
+def test_probabilities_are_no_surer_than_dev_allows(tracer):
+    _, outputs = clips("A", "eval", 9)
+    certain = Outputs(outputs.vectors, np.array([[500, 0, 0]], dtype=np.float32))
+    shares = tracer.probabilities(certain)[0]
+    n = tracer.meta["n_dev_known"]
+    assert shares == pytest.approx([(n + 1 / 3) / (n + 1), *[1 / 3 / (n + 1)] * 2])
+    assert shares.sum() == pytest.approx(1)
+
+
 def test_dev_without_unknown_attacks_needs_another_threshold():
     train, dev = clips("ABC" * 10, "train", 1), clips("ABC" * 40, "dev", 2)
     with pytest.raises(DetectorError, match=r"no clips of unknown.*threshold_by: known"):

@@ -81,10 +81,7 @@ class FittedTracer:
 
     def probabilities(self, outputs: Outputs) -> npt.NDArray[np.float64]:
         """Probabilities (n, K) of the classes, if one of them made the clip."""
-        scaled = outputs.logits.astype(np.float64) / self.temperature
-        powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        shares: npt.NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-        return shares
+        return calibrated(outputs.logits, self.temperature, self.meta["n_dev_known"])
 
     def answers(self, outputs: Outputs) -> pl.DataFrame:
         """What the tracer says of n clips, in their order.
@@ -234,19 +231,36 @@ def read_tracer(folder: str | Path) -> dict[str, Any]:
     return settings
 
 
+def calibrated(
+    logits: npt.NDArray[np.float32], temperature: float, n_dev: int
+) -> npt.NDArray[np.float64]:
+    """Probabilities (n, K) of logits (n, K), no surer than the development clips allow.
+
+    Beside n_dev clips stands one that is as likely of every class: the softmax p at the temperature
+    becomes (n_dev p + 1 / K) / (n_dev + 1). Without it, dev clips that are all named rightly would
+    make every answer certain.
+
+    Args:
+        logits: of the network.
+        temperature: they are divided by it.
+        n_dev: how many dev clips of known attacks it was fitted on.
+    """
+    scaled = logits.astype(np.float64) / temperature
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    shares: npt.NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return (n_dev * shares + 1 / shares.shape[1]) / (n_dev + 1)
+
+
 def fit_temperature(logits: npt.NDArray[np.float32], classes: npt.NDArray[np.int64]) -> float:
-    """The temperature under which the logits (n, K) of dev clips of known classes (n,) are most
-    likely (Guo et al., ICML 2017); from 0.05 to 50, so that few clips do not make it certain."""
+    """The temperature under which the classes (n,) of dev clips are most likely, from 0.05 to 50
+    (Guo et al., ICML 2017); their probabilities are those of :func:`calibrated`."""
     from scipy.optimize import minimize_scalar
 
-    z = logits.astype(np.float64)
-    rows = np.arange(len(z))
+    rows = np.arange(len(logits))
 
     def loss(log_temperature: float) -> float:
-        scaled = z / np.exp(log_temperature)
-        top = scaled.max(axis=1)
-        log_sum = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
-        return float((log_sum - scaled[rows, classes]).mean())
+        shares = calibrated(logits, float(np.exp(log_temperature)), len(logits))
+        return float(-np.log(shares[rows, classes]).mean())
 
     bounds = (np.log(0.05), np.log(50.0))
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))

@@ -1,0 +1,110 @@
+"""Section `tracers` of study files: what is planned of it, and what is refused."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from planning import jobs_of, plan_of
+from spoofscope.errors import ConfigError
+from spoofscope.plan.study_plan import checked
+from spoofscope.study import MINI
+from spoofscope.study.reading import read_config
+
+
+@pytest.fixture(scope="module")
+def mini() -> dict[str, Any]:
+    return dict(read_config(MINI))
+
+
+def without_tracers(config: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in ("tracers", "tracing")}
+
+
+def test_tracers_make_no_other_job_stale(mini):
+    """Detection is what a training is for without a word, so no detector is trained anew."""
+    with_them = jobs_of(plan_of(checked(mini)).everything_kept())
+    before = jobs_of(plan_of(checked(without_tracers(mini))).everything_kept())
+    # Report and research object tell of the whole study.
+    told = ("report", "provenance", "check_crate")
+    changed = {
+        key
+        for key, job in before.items()
+        if key[0] not in told and job.params != with_them[key].params
+    }
+    assert changed == set()
+    added = {rule for rule, _ in with_them} - {rule for rule, _ in before}
+    assert "train_tracer" in added
+
+
+def test_detectors_have_the_ids_that_they_had(mini):
+    runs = checked(without_tracers(mini)).runs
+    assert {"fbank_cnn-0f1208e3", "wavlm_mhfa-daefe259", "lfcc_gmm-f5da6a52"} <= set(runs)
+    assert set(checked(mini).runs) == set(runs)
+
+
+def test_objective_and_backend_decide_a_tracer(mini):
+    ids = {next(iter(checked(mini).tracers))}
+    for change in (
+        {"objective": {"type": "cross_entropy", "regmixup": 0.5}},
+        {"objective": {"type": "nearest"}},
+        {"backend": {"type": "resnet"}},
+    ):
+        config = copy.deepcopy(mini)
+        config["tracers"]["names"].update(change)
+        ids.add(next(iter(checked(config).tracers)))
+    assert len(ids) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"objective": {"type": "softmax"}}, r"tracers\.names\.objective\.type: 'softmax'"),
+        ({"objective": {"type": "ge2e", "clips": 1}}, r"tracers\.names\.objective\.clips"),
+        ({"frontend": "fbanc"}, r"tracers\.names\.frontend: 'fbanc' .* 'fbank'"),
+        ({"trace": [{"corpus": "nini", "splits": ["eval"]}]}, r"tracers\.names\.trace\[0\]"),
+        ({"score": []}, r"tracers\.names: unknown key 'score'"),
+        (
+            {"train": {"data": [{"corpus": "mini"}], "recipe": {"loss": "bce"}}},
+            r"recipe\.loss: .* `objective`",
+        ),
+    ],
+)
+def test_tracers_that_cannot_be_trained(mini, change, message):
+    config = copy.deepcopy(mini)
+    config["tracers"]["names"].update(change)
+    with pytest.raises(ConfigError, match=message):
+        checked(config)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"decide_by": "nsd"}, r"tracing\.decide_by: 'nsd' is not in tracing\.ood"),
+        (
+            {"ood": {"energy": {"type": "enery"}}},
+            r"tracing\.ood\.energy\.type: 'enery' .* 'energy'",
+        ),
+        ({"ood": {"energy": {"type": "energy", "k": 3}}}, r"tracing\.ood\.energy: unknown key 'k'"),
+        ({"corpora": ["maxi"]}, r"tracing\.corpora\[0\]: 'maxi'"),
+        ({"threshold_by": "f1"}, r"tracing\.threshold_by: 'f1'"),
+    ],
+)
+def test_what_tells_unknown_attacks_is_checked(mini, change, message):
+    config = copy.deepcopy(mini)
+    config["tracing"].update(change)
+    with pytest.raises(ConfigError, match=message):
+        checked(config)
+
+
+def test_tracers_need_the_section_tracing(mini):
+    config = {key: value for key, value in mini.items() if key != "tracing"}
+    with pytest.raises(ConfigError, match=r"tracers\.names: key 'tracing' is missing"):
+        checked(config)
+
+
+def test_a_name_is_that_of_one_thing(mini):
+    config = copy.deepcopy(mini)
+    config["tracers"]["fbank_cnn"] = config["tracers"]["names"]
+    with pytest.raises(ConfigError, match=r"tracers\.fbank_cnn: detectors\.fbank_cnn has the same"):
+        checked(config)
