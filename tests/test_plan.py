@@ -182,6 +182,8 @@ NOTHING = {
     "measure_fingerprints": "(section `fingerprints`)",
     "list_systems": "(section `tracing`)",
     "systems": "(section `tracing`)",
+    "train_tracer": "(section `tracers`)",
+    "traces": "(section `tracers`)",
     "export_scores": "(section `exports`)",
 }
 

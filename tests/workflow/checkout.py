@@ -83,6 +83,23 @@ WIDE_STUDY: dict[str, Any] = {
             },
         },
     },
+    "tracers": {
+        "names": {
+            "frontend": "fbank",
+            "backend": {"type": "linear"},
+            "input": {"length": 16000},
+            "train": {
+                "data": [{"corpus": "talkers"}],
+                "recipe": {"epochs": 1, "lr": 1.0e-2, "batch_size": 8},
+            },
+        },
+    },
+    "tracing": {
+        "corpora": ["talkers"],
+        "ood": {"msp": {"type": "msp"}},
+        "decide_by": "msp",
+        "threshold_by": "known",
+    },
     "score": [{"corpus": "talkers", "splits": ["eval"]}],
     "attribution": {
         "detectors": ["wavlm_linear"],

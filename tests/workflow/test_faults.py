@@ -39,9 +39,12 @@ MACHINERY = ["download", "augment", "train", "score", "measure_artefacts_shard"]
 JOURNALS = [
     *("audit_corpus_shard", "audit_corpus", "measure_artefacts"),
     *("explain_shard", "explain", "average_attributions_shard", "average_attributions"),
-    *("measure_fingerprints_shard", "measure_fingerprints"),
+    *("measure_fingerprints_shard", "measure_fingerprints", "embed_clips"),
 ]
-OTHERS = ["manifest", "extract_features", "compute_metrics", "correlate_artefacts", "report"]
+OTHERS = [
+    *("manifest", "extract_features", "compute_metrics", "correlate_artefacts", "report"),
+    *("train_tracer", "fit_tracer", "trace_clips", "tracing_metrics"),
+]
 RULES = [*MACHINERY, *JOURNALS, *OTHERS]
 
 

@@ -28,6 +28,8 @@ SUBMITTED = {
     "measure_fingerprints": ("cpu", "1", "4000M", "4:00:00", "N/A"),
     "extract_features": ("gpu", "1", "16000M", "4:00:00", "gres:gpu:1"),
     "train": ("gpu", "1", "32000M", "1-00:00:00", "gres:gpu:1"),
+    "train_tracer": ("gpu", "1", "32000M", "1-00:00:00", "gres:gpu:1"),
+    "embed_clips": ("gpu", "1", "16000M", "8:00:00", "gres:gpu:1"),
     "score": ("gpu", "1", "16000M", "4:00:00", "gres:gpu:1"),
     "centroid": ("gpu", "1", "16000M", "2:00:00", "gres:gpu:1"),
     "explain_shard": ("gpu", "1", "32000M", "8:00:00", "gres:gpu:1"),
