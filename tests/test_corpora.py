@@ -201,9 +201,9 @@ def test_folder_bad_options(
 
 
 def test_one_class_is_a_test_set_or_an_error(tmp_path: Path) -> None:
-    clips(tmp_path, ["spoof/tts/1.wav", "spoof/tts/2.wav"])
-    assert build("folder", tmp_path).trials()["label"].to_list() == ["spoof", "spoof"]
-    with pytest.raises(CorpusError, match=r"split 'train'.*no bonafide utterances"):
+    clips(tmp_path, ["bonafide/1.wav", "bonafide/2.wav"])
+    assert build("folder", tmp_path).trials()["label"].to_list() == ["bonafide", "bonafide"]
+    with pytest.raises(CorpusError, match=r"split 'train'.*no spoof utterances"):
         build("folder", tmp_path, fractions={"train": 1}).trials()
 
 
@@ -590,8 +590,8 @@ def test_wavefake_only_use(tmp_path: Path) -> None:
     assert sorted(trials["attack"].unique()) == ["-", "hifigan"]
     with pytest.raises(CorpusError, match=r"no folder for 'wavernn'.*hifigan, mb_melgan, real"):
         build("wavefake", tmp_path, only_use=["wavernn"]).trials()
-    with pytest.raises(CorpusError, match="no bonafide utterances"):
-        build("wavefake", tmp_path, only_use=["hifigan"]).trials()
+    with pytest.raises(CorpusError, match="no spoof utterances"):
+        build("wavefake", tmp_path, only_use=["real"]).trials()
 
 
 def test_wavefake_metadata_decide_split_speaker_and_conditions(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from scipy import signal
 from scipy.stats import mannwhitneyu
 
 from folders import sha256_folder
+from spoofscope.corpora import registry
 from spoofscope.corpora.mini import generate
 from spoofscope.corpora.mini.attacks import ATTACKS, BAND_EDGE, BUZZ_PITCH, SPIKE_SPACING
 from spoofscope.corpora.mini.generate import generate_corpus
@@ -31,6 +32,7 @@ from spoofscope.corpora.mini.talker import (
 from spoofscope.errors import ConfigError
 from spoofscope.identity import rng_of
 from spoofscope.tables import read_segments, read_table
+from spoofscope.tracing.systems import systems
 
 TINY = {
     "speakers": {"train": 1, "dev": 1, "eval": 1},
@@ -527,6 +529,25 @@ def test_tracing_audio_is_the_spoof_before_any_codec(corpus):
         assert same == (codec[path.stem] == "-")
         seen.add(codec[path.stem])
     assert {"-", "mulaw"} <= seen
+
+
+def test_tracing_has_its_own_view_of_the_corpus(corpus):
+    read = registry.build({"type": "mini", "tracing": True}, corpus.root, key="mini").trials()
+    assert set(read["label"]) == {"spoof"}
+    assert set(read["codec"]) == {"-"}
+    assert all("/tracing/fake/" in path for path in read["path"])
+    table = systems(read)
+    known = sorted(attack.name for attack in ATTACKS if attack.known)
+    assert table.filter(known="yes")["attack"].to_list() == known
+    assert table.height == len(ATTACKS)
+    # The only one that dev adds.
+    assert table["attack"][len(known)] == "band_limit"
+    # The reader of MLAAD reads the same lists.
+    options = {"type": "mlaad", "protocol": ".", "published_protocol": False}
+    same = registry.build(options, corpus.root / "tracing", key="mlaad").trials()
+    assert same["source_text"].n_unique() == read["sentence"].n_unique()
+    lines = [sorted(frame.select("split", "protocol_line").rows()) for frame in (same, read)]
+    assert lines[0] == lines[1]
 
 
 # ---------------------------------------------------------------- noises and rooms

@@ -181,6 +181,7 @@ NOTHING = {
     "average_attributions": "(section `attribution`, key `averages`)",
     "measure_fingerprints": "(section `fingerprints`)",
     "list_systems": "(section `tracing`)",
+    "audit_tracing": "(section `tracing`)",
     "systems": "(section `tracing`)",
     "train_tracer": "(section `tracers`)",
     "traces": "(section `tracers`)",

@@ -225,6 +225,10 @@ class Layout:
         """The attacks of a corpus as source tracing sees them."""
         return f"{self.root}/systems/{corpus}.tsv"
 
+    def tracing_audit(self, corpus: str, suffix: str) -> str:
+        """What could mislead who traces the attacks of a corpus: `tsv` or `html`."""
+        return f"{self.root}/systems/{corpus}.audit.{suffix}"
+
     def label_assignment(self, corpus: str) -> str:
         """The numbers of these attacks, in the form of the published baseline."""
         return f"{self.root}/systems/{corpus}.label_assignment.txt"

@@ -9,6 +9,7 @@ pattern or an address.
 import csv
 import math
 import re
+import zipfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -21,6 +22,9 @@ from spoofscope.names import RENAMED_COLUMNS
 
 NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 """A number as text: not all that Python takes, which reads 1_000, digits of any script and inf."""
+
+Source = str | Path | zipfile.Path
+"""A file, or a member of a zip archive that is read without unpacking it."""
 
 _NUMBER = re.compile(NUMBER)
 # Files that are no text begin with these bytes.
@@ -62,7 +66,7 @@ def finite_number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def lines(path: str | Path) -> Iterator[tuple[int, str]]:
+def lines(path: Source) -> Iterator[tuple[int, str]]:
     """All lines of a text file with their numbers from 1, without line ends; empty ones, too.
 
     Raises:
@@ -70,11 +74,11 @@ def lines(path: str | Path) -> Iterator[tuple[int, str]]:
             is not UTF-8, or holds a NUL or a carriage return that ends no line. Raised while the
             lines are read, with file and line.
     """
-    path = Path(path)
+    path = path if isinstance(path, zipfile.Path) else Path(path)
     try:
         if not path.is_file():
-            raise TableError(no_file(path, "table"))
-        with open(path, "rb") as stream:
+            raise TableError(no_file(Path(str(path)), "table"))
+        with path.open("rb") as stream:
             start = stream.read(8)
             for magic, kind in _OTHERS:
                 if start.startswith(magic):
@@ -104,7 +108,7 @@ def lines(path: str | Path) -> Iterator[tuple[int, str]]:
         raise TableError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def rows(path: str | Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def rows(path: Source, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The fields of every row, with the number of its first line; empty lines are no rows.
 
     Args:
@@ -119,7 +123,7 @@ def rows(path: str | Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             quotation marks that neither enclose fields nor can be letters.
     """
     if delimiter in _QUOTING:
-        yield from _quoted_rows(Path(path), delimiter)
+        yield from _quoted_rows(path, delimiter)
         return
     for number, text in lines(path):
         if delimiter != " ":
@@ -130,7 +134,7 @@ def rows(path: str | Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             yield number, [field for field in fields.split(" ") if field]
 
 
-def _quoted_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _quoted_rows(path: Source, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     numbered = lines(path)
     ahead: deque[tuple[int, str]] = deque()
     width = 0
@@ -210,7 +214,7 @@ def _unquoted_fields(text: str, delimiter: str, width: int, where: str) -> list[
     return fields
 
 
-def read_header(path: str | Path, delimiter: str) -> Table:
+def read_header(path: Source, delimiter: str) -> Table:
     """The header of a table, and its rows still to be read.
 
     Args:
@@ -239,7 +243,7 @@ def read_header(path: str | Path, delimiter: str) -> Table:
     return Table(header, checked())
 
 
-def check_columns(path: str | Path, header: Sequence[str], columns: Iterable[str]) -> None:
+def check_columns(path: Source, header: Sequence[str], columns: Iterable[str]) -> None:
     """Raise TableError where a header lacks one of the columns, or has it twice."""
     for name in columns:
         if name not in header:

@@ -43,7 +43,7 @@ STAGES = {
     "manifests": {"manifest", "augment"},
     "metrics": {"compute_metrics"},
     "scores": {"gather_scores", "apply_fusion"},
-    "systems": {"list_systems"},
+    "systems": {"list_systems", "audit_tracing"},
     "traces": {"trace_clips", "tracing_metrics"},
     "tracers": {"train_tracer", "fit_tracer"},
     "tables": {name for name in DRAWN if name.startswith("table_")},

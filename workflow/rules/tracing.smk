@@ -24,6 +24,31 @@ rule list_systems:
         "../scripts/list_systems.py"
 
 
+rule audit_tracing:
+    """Look for shared texts, and for known attacks and families where they mislead."""
+    input:
+        unpack(PLAN.tracing.audit_tracing.inputs),
+    output:
+        table=LAYOUT.tracing_audit("{corpus}", "tsv"),
+        page=report(
+            LAYOUT.tracing_audit("{corpus}", "html"),
+            caption="../report/audit_tracing.rst",
+            category="Audits",
+            labels={"corpus": "{corpus}, source tracing"},
+        ),
+    log:
+        f"{LOGS}/audit_tracing/{{corpus}}.log",
+    wildcard_constraints:
+        corpus=one_of(STUDY.corpora),
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=PLAN.tracing.audit_tracing.params,
+    script:
+        "../scripts/audit_tracing.py"
+
+
 rule train_tracer:
     """Train the network of one tracer with one seed; resumes where a killed training stopped."""
     input:

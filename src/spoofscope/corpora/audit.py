@@ -5,6 +5,7 @@ Every file of the manifest is decoded once.
 
 import hashlib
 import html
+import itertools
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ STATUSES = ("ok", "planted", "warn", "fail")
 _HARMLESS = (0.4, 0.6)
 # Headers of compressed formats may count the encoder's padding.
 _LENGTH_TOLERANCE_SECONDS = 0.1
-_GROUPS = {"speaker": "speaker", "base_utt": "sentence"}
+_GROUPS = {"speaker": "speaker", "base_utt": "sentence", "source_text": "text"}
 
 Row = tuple[str, str, str, str, float | None, str, str]
 
@@ -163,7 +164,7 @@ def _counts(
             elif n == expected:
                 status, note = "ok", f"as published: {expected}"
             elif n + dropped == expected:
-                status, note = "warn", f"published {expected}; {dropped} left out as unusable"
+                status, note = "warn", f"published {expected}; {dropped} left out"
             else:
                 status, note = "fail", f"published {expected}, {n + dropped - expected:+d} here"
             yield "counts", split, "-", label, float(n), status, note
@@ -223,7 +224,6 @@ def _duplicates(joined: pl.DataFrame) -> Iterator[Row]:
 
 
 def _leakage(manifest: pl.DataFrame) -> Iterator[Row]:
-    splits = _splits(manifest)
     for column, what in _GROUPS.items():
         if column not in manifest.columns:
             continue
@@ -231,15 +231,25 @@ def _leakage(manifest: pl.DataFrame) -> Iterator[Row]:
         if with_value.is_empty():
             yield "leakage", ALL, "-", what, None, "ok", f"no {what} is known: not checked"
             continue
-        members = {s: set(with_value.filter(pl.col("split") == s)[column]) for s in splits}
-        for i, first in enumerate(splits):
-            for second in splits[i + 1 :]:
-                shared = sorted(members[first] & members[second])
-                note = f"in both: {', '.join(shared[:5])}{', ...' if len(shared) > 5 else ''}"
-                yield (
-                    *("leakage", f"{first}+{second}", "-", what, float(len(shared))),
-                    *(("warn", note) if shared else ("ok", f"no shared {what}")),
-                )
+        for pair, shared in shared_values(with_value, column):
+            note = f"in both: {', '.join(shared[:5])}{', ...' if len(shared) > 5 else ''}"
+            yield (
+                *("leakage", pair, "-", what, float(len(shared))),
+                *(("warn", note) if shared else ("ok", f"no shared {what}")),
+            )
+
+
+def shared_values(manifest: pl.DataFrame, column: str) -> Iterator[tuple[str, list[str]]]:
+    """The values of a column that two splits share, of every two; "-" is no value.
+
+    Yields:
+        Both splits, as `train+dev`, and the values, sorted.
+    """
+    splits = _splits(manifest)
+    told = manifest.filter(pl.col(column) != "-")
+    members = {split: set(told.filter(pl.col("split") == split)[column]) for split in splits}
+    for first, second in itertools.combinations(splits, 2):
+        yield f"{first}+{second}", sorted(members[first] & members[second])
 
 
 def _cues(joined: pl.DataFrame, planted: Mapping[str, Collection[str]]) -> Iterator[Row]:
@@ -275,6 +285,26 @@ def _cues(joined: pl.DataFrame, planted: Mapping[str, Collection[str]]) -> Itera
             yield "cue", split, attack, cue, value, status, note
 
 
+def write_findings(
+    rows: pl.DataFrame,
+    headings: Mapping[str, str],
+    tsv_path: str | Path,
+    html_path: str | Path,
+    title: str,
+) -> None:
+    """Write findings as a long table and as a self-contained page.
+
+    Args:
+        rows: columns of `AUDIT_COLUMNS`.
+        headings: of every check, in their order.
+        tsv_path: for the table.
+        html_path: no scripts, no external files.
+        title: of the page.
+    """
+    write_table(tsv_path, rows)
+    write_text(html_path, "\n".join(_head(rows, headings, title)) + "</html>\n")
+
+
 def write_audit(result: Audit, tsv_path: str | Path, html_path: str | Path, title: str) -> None:
     """Write the findings as a long table and as a self-contained page.
 
@@ -302,28 +332,36 @@ _CHECKS = {
     "classes": "Classes per split",
     "few_trials": "Few trials to choose thresholds on",
     "attack_in_one_split": "Attacks in one split only",
-    "audio": "Files that cannot be used",
+    "no_bonafide": "No bona fide speech",
+    "audio": "What is left out, or cannot be used",
     "duplicates": "Identical audio",
-    "leakage": "Speakers and sentences in more than one split",
+    "leakage": "Speakers, sentences and texts in more than one split",
 }
 
 
-def _page(result: Audit, title: str) -> str:
+def _head(rows: pl.DataFrame, headings: Mapping[str, str], title: str, also: str = "") -> list[str]:
+    """A page but for its end: how many findings there are, and those of every check."""
     name = html.escape(title)
-    n = {status: result.count(status) for status in STATUSES}
+    n = {status: (rows["status"] == status).sum() for status in STATUSES}
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8>"
         "<meta name=viewport content='width=device-width, initial-scale=1'>"
-        f"<title>Audit of {name}</title>",
-        f"<style>{_STYLE}</style><h1>Audit of {name}</h1>",
-        f"<p>{n['fail']} failures, {n['warn']} warnings, {n['planted']} cues planted on purpose.",
+        f"<title>{name}</title>",
+        f"<style>{_STYLE}</style><h1>{name}</h1>",
+        f"<p>{n['fail']} failures, {n['warn']} warnings{also}.",
         "<p class=key><span class=ok>ok</span><span class=planted>planted</span>"
         "<span class=warn>warning</span><span class=fail>failure</span>",
     ]
-    for check, heading in _CHECKS.items():
-        rows = result.rows.filter(pl.col("check") == check)
-        if rows.height:
-            parts.append(f"<h2>{heading}</h2>{_findings(rows)}")
+    for check, heading in headings.items():
+        found = rows.filter(pl.col("check") == check)
+        if found.height:
+            parts.append(f"<h2>{heading}</h2>{_findings(found)}")
+    return parts
+
+
+def _page(result: Audit, title: str) -> str:
+    planted = f", {result.count('planted')} cues planted on purpose"
+    parts = _head(result.rows, _CHECKS, f"Audit of {title}", planted)
     cues = result.rows.filter(pl.col("check") == "cue")
     parts.append("<h2>Trivial cues</h2>")
     if cues.is_empty():

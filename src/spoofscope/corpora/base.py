@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,6 +20,9 @@ from spoofscope.tables import LABELS, SPLITS, read_segments
 
 TRIAL_COLUMNS = ("utt_id", "path", "split", "label", "attack", "speaker")
 
+# Options of any reader that name files with labels.
+_LABEL_OPTIONS = ("file", "metadata", "segments")
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -30,6 +33,20 @@ class Problem:
     split: str
     label: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Misplaced:
+    """Clips of an attack in a file of the corpus that is to hold others.
+
+    file: its name. n: clips. note: in words.
+    """
+
+    split: str
+    attack: str
+    file: str
+    n: int
+    note: str
 
 
 def of_audio(paths: Iterable[Path], others: Counter[str] | None = None) -> list[Path]:
@@ -101,7 +118,8 @@ class Corpus(ABC):
 
         Raises:
             CorpusError: a folder or protocol is missing or malformed; an id that is there twice;
-                an unknown label; a split without utterances; train or dev with a single class.
+                an unknown label; a split without utterances; train or dev with a single class,
+                unless the corpus has spoofs alone.
         """
         if not self.root.is_dir():
             raise CorpusError(
@@ -125,8 +143,10 @@ class Corpus(ABC):
         )
         frame = frame.sort("utt_id")
         self._check(frame)
+        # Spoofs without any bona fide speech are for source tracing; trainings refuse them.
+        spoofs_only = not (frame["label"] == "bonafide").any()
         frame = frame.filter(pl.col("split").is_in(self.splits))
-        self._check_splits(frame)
+        self._check_splits(frame, spoofs_only)
         return frame
 
     @abstractmethod
@@ -213,9 +233,26 @@ class Corpus(ABC):
         """The segments table, relative to the root."""
         return self.options.segments if isinstance(self.options, StoredOptions) else None
 
+    @classmethod
+    def named_files(cls, options: Mapping[str, Any]) -> list[str]:
+        """Files with labels that options name, relative to the root; some may not exist.
+
+        Args:
+            options: the corpus' entry in the study file.
+        """
+        return [options[name] for name in _LABEL_OPTIONS if options.get(name)]
+
     def published_counts(self) -> dict[tuple[str, str], int] | None:
         """Published number of utterances by (split, label), or None when there is none."""
         return None
+
+    def misplaced(self, known: Collection[str]) -> list[Misplaced]:
+        """Clips of known attacks in files of the corpus that are to hold unknown ones.
+
+        Args:
+            known: the attacks that train has.
+        """
+        return []
 
     def planted_cues(self) -> dict[str, frozenset[str]]:
         """Trivial cues that an attack shows on purpose: attack to names of `cues.CUES`."""
@@ -272,14 +309,14 @@ class Corpus(ABC):
             if name not in TRIAL_COLUMNS:
                 check_condition(name, self.owner)
 
-    def _check_splits(self, frame: pl.DataFrame) -> None:
+    def _check_splits(self, frame: pl.DataFrame, spoofs_only: bool) -> None:
         for split in self.options.splits or ():
             if not (frame["split"] == split).any():
                 raise CorpusError(f"{self.root}: no utterances of split {split!r} ({self.owner})")
         if frame.is_empty():
             raise CorpusError(f"{self.root}: no utterances found for {self.owner}")
         # A test set of one class has its uses; a model can neither be trained nor selected on one.
-        for split in ("train", "dev"):
+        for split in () if spoofs_only else ("train", "dev"):
             labels = frame.filter(pl.col("split") == split)["label"].unique().to_list()
             if len(labels) == 1:
                 lacking = next(label for label in LABELS if label not in labels)

@@ -15,14 +15,17 @@ def _read() -> dict[str, dict[str, list[str]]]:
     return read
 
 
-def families_of(corpus_type: str) -> list[list[str]]:
-    """What is known of the attacks of corpora of one type.
+def families_of(*corpus_types: str) -> list[list[str]]:
+    """What is known of the attacks of corpora of some types.
 
     Returns:
         Pattern of names (`*` and `?`), family, acoustic model, vocoder; "-" where that is not
-        known. The first pattern that fits counts. Types without a list of their own have the one
-        for names that generators have everywhere.
+        known. The first pattern that fits counts: those of the types stand before those of names
+        that systems have everywhere.
     """
     read = _read()
-    entries = read.get(corpus_type, read[_ANY])
-    return [[pattern, *values] for pattern, values in entries.items()]
+    return [
+        [pattern, *values]
+        for entries in (*(read.get(name, {}) for name in corpus_types), read[_ANY])
+        for pattern, values in entries.items()
+    ]

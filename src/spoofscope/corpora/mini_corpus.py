@@ -9,7 +9,8 @@ from spoofscope.corpora.base import Corpus
 from spoofscope.corpora.cues import CUES
 from spoofscope.errors import CorpusError
 from spoofscope.options.corpora.mini import MiniOptions
-from spoofscope.tables import read_table
+from spoofscope.rows import read_header
+from spoofscope.tables import SPLITS, read_table
 
 _PROTOCOL_COLUMNS = ("utt_id", "file", "split", "label", "attack", "speaker")
 
@@ -21,7 +22,9 @@ class MiniCorpus(Corpus):
     """
 
     name: ClassVar[str] = "mini"
-    conditions: ClassVar[tuple[str, ...]] = ("gender", "language", "codec", "base_utt", "sentence")
+    conditions: ClassVar[tuple[str, ...]] = (
+        *("gender", "language", "codec", "base_utt", "sentence", "protocol_line"),
+    )
     declared = MiniOptions
     options: MiniOptions
 
@@ -30,9 +33,27 @@ class MiniCorpus(Corpus):
         protocol = read_table(
             self.need("protocol.tsv"), dict.fromkeys(_PROTOCOL_COLUMNS, pl.String())
         )
+        traced = self._traced() if self.options.tracing else {}
         for row in protocol.iter_rows(named=True):
             file = row.pop("file")
-            yield {**row, "path": str(self.root / file)}
+            if not self.options.tracing:
+                yield {**row, "path": str(self.root / file)}
+            elif row["utt_id"] in traced:
+                yield {**row, **traced[row["utt_id"]], "codec": "-"}
+
+    def _traced(self) -> dict[str, dict[str, str]]:
+        """Utterance to what the lists of source tracing say of it."""
+        found = {}
+        for split in SPLITS:
+            table = read_header(self.need(f"tracing/{split}.csv"), ",")
+            for number, line in table.records(("path",)):
+                path = self.root / "tracing" / line["path"]
+                found[path.stem] = {
+                    "path": str(path),
+                    "split": split,
+                    "protocol_line": str(number),
+                }
+        return found
 
     def _segments_file(self) -> str:
         return "segments.tsv"

@@ -15,6 +15,7 @@ CORPORA: "Registry[type[Corpus]]" = Registry(
     "corpus type",
     {
         "add2023": "spoofscope.corpora.add2023:ADD2023",
+        "add2023_track3": "spoofscope.corpora.add2023:ADD2023Track3",
         "asvspoof2019_la": "spoofscope.corpora.asvspoof2019_la:ASVspoof2019LA",
         "asvspoof2021_df": "spoofscope.corpora.asvspoof2021:ASVspoof2021DF",
         "asvspoof2021_la": "spoofscope.corpora.asvspoof2021:ASVspoof2021LA",
@@ -24,16 +25,15 @@ CORPORA: "Registry[type[Corpus]]" = Registry(
         "habla": "spoofscope.corpora.habla:Habla",
         "half_truth": "spoofscope.corpora.half_truth:HalfTruth",
         "in_the_wild": "spoofscope.corpora.in_the_wild:InTheWild",
+        "mlaad": "spoofscope.corpora.mlaad:Mlaad",
         "mini": "spoofscope.corpora.mini_corpus:MiniCorpus",
         "partialspoof": "spoofscope.corpora.partialspoof:PartialSpoof",
         "scenefake": "spoofscope.corpora.scenefake:SceneFake",
+        "stopa": "spoofscope.corpora.stopa:Stopa",
         "table": "spoofscope.corpora.table:TableCorpus",
         "wavefake": "spoofscope.corpora.wavefake:WaveFake",
     },
 )
-
-# Options of any reader that name such files.
-_LABEL_OPTIONS = ("file", "metadata", "segments")
 
 
 def source_of(type_name: str) -> str:
@@ -55,12 +55,9 @@ def label_files(config: Mapping[str, Any], root: str | Path) -> list[Path]:
         config: the corpus' entry in the study file.
         root: the folder that holds the corpus.
     """
-    named = {Path(root) / config[option] for option in _LABEL_OPTIONS if config.get(option)}
-    prescribed = {
-        path
-        for pattern in CORPORA.member(config["type"]).protocols
-        for path in Path(root).glob(pattern)
-    }
+    reader = CORPORA.member(config["type"])
+    named = {Path(root) / file for file in reader.named_files(config)}
+    prescribed = {path for pattern in reader.protocols for path in Path(root).glob(pattern)}
     return sorted(named | {path for path in prescribed if path.is_file()})
 
 

@@ -10,6 +10,7 @@ import polars as pl
 from spoofscope.corpora.base import Corpus
 from spoofscope.errors import CorpusError
 from spoofscope.identity import seed_of
+from spoofscope.names import ALL
 from spoofscope.options.corpora.base import DealtOptions, Fractions
 from spoofscope.tables import LABELS, SPLITS
 
@@ -303,8 +304,8 @@ class _Dealer:
 class Uneven(NamedTuple):
     """Something about the splits that makes results uncertain.
 
-    check: `few_trials` (of a class in dev) or `attack_in_one_split`. item: the label, or the
-    attack. n: trials. note: in words.
+    check: `few_trials` (of a class in dev), `no_bonafide` (in the whole corpus) or
+    `attack_in_one_split`. item: the label, or the attack. n: trials. note: in words.
     """
 
     check: str
@@ -322,7 +323,12 @@ def uneven(trials: pl.DataFrame) -> list[Uneven]:
     """
     remarks = []
     splits = [split for split in SPLITS if (trials["split"] == split).any()]
-    for label in LABELS if "dev" in splits else ():
+    labels = [label for label in LABELS if (trials["label"] == label).any()]
+    if "bonafide" not in labels and splits != ["eval"]:
+        note = "there is no bona fide speech: spoofs can be traced, and no detector can be trained"
+        remarks.append(Uneven("no_bonafide", ALL, "bonafide", 0, note))
+        labels = []
+    for label in labels if "dev" in splits else ():
         n = trials.filter((pl.col("split") == "dev") & (pl.col("label") == label)).height
         if n < FEW_TRIALS:
             note = (
@@ -350,7 +356,7 @@ def uneven(trials: pl.DataFrame) -> list[Uneven]:
 
 def as_warnings(remarks: Sequence[Uneven]) -> list[str]:
     """The same in one line each for the terminal; attacks in one line for each split."""
-    warnings = [each.note for each in remarks if each.check == "few_trials"]
+    warnings = [each.note for each in remarks if each.check != "attack_in_one_split"]
     for split in SPLITS:
         attacks = [e.item for e in remarks if e.check == "attack_in_one_split" and e.split == split]
         if attacks:

@@ -17,6 +17,7 @@ from spoofscope.options.corpora.base import CorpusOptions, DealtOptions, StoredO
 from spoofscope.options.corpora.folder import FolderOptions
 from spoofscope.options.corpora.habla import HablaOptions
 from spoofscope.options.corpora.mini import MiniOptions
+from spoofscope.options.corpora.mlaad import MlaadOptions
 from spoofscope.options.corpora.table import TableOptions
 from spoofscope.options.corpora.wavefake import WaveFakeOptions
 from spoofscope.options.declared import Options, Schema
@@ -29,6 +30,7 @@ CORPORA: dict[str, type[CorpusOptions]] = {
     "table": TableOptions,
     "wavefake": WaveFakeOptions,
     "add2023": ADD2023Options,
+    "add2023_track3": StoredOptions,
     "asvspoof2019_la": StoredOptions,
     "asvspoof2021_df": ASVspoof2021Options,
     "asvspoof2021_la": ASVspoof2021Options,
@@ -37,8 +39,10 @@ CORPORA: dict[str, type[CorpusOptions]] = {
     "habla": HablaOptions,
     "half_truth": StoredOptions,
     "in_the_wild": DealtOptions,
+    "mlaad": MlaadOptions,
     "partialspoof": StoredOptions,
     "scenefake": StoredOptions,
+    "stopa": StoredOptions,
 }
 
 

@@ -11,7 +11,7 @@ from spoofscope.options.tracers import Tracer
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.features import Features
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
-from spoofscope.plan.modules import component_modules, ood_modules
+from spoofscope.plan.modules import component_modules, corpus_modules, ood_modules
 from spoofscope.plan.training import Training
 from spoofscope.study import Config, Study
 
@@ -71,14 +71,35 @@ class Tracing(Stage):
             settings={"families": families_of(self.study.corpora[corpus]["type"])},
         )
 
+    @rule(absent=NO_TRACING, when=lambda self: self.section)
+    def audit_tracing(self, corpus: str) -> Work:
+        """Look for what could mislead tracers."""
+        entry = self.study.corpora[corpus]
+        return Work(
+            inputs={
+                "manifest": self._data.manifest(corpus),
+                "systems": self.list_systems(corpus).product(self.layout.systems(corpus)),
+            },
+            settings={
+                "corpus": corpus,
+                "settings": entry,
+                "root": self.study.corpus_root(corpus),
+            },
+            modules=corpus_modules(entry),
+        )
+
     @target(absent=NO_TRACING)
     def systems(self) -> list[Product]:
-        """The attacks of corpora: known or unknown, their numbers, families and counts."""
-        return [
-            self.list_systems(corpus).product(path(corpus))
-            for corpus in self.section.get("corpora", [])
-            for path in (self.layout.systems, self.layout.label_assignment)
-        ]
+        """The attacks of corpora, known and unknown, and what could mislead who traces them."""
+        products = []
+        for corpus in self.section.get("corpora", []):
+            listed, audited = self.list_systems(corpus), self.audit_tracing(corpus)
+            products += [
+                listed.product(self.layout.systems(corpus)),
+                listed.product(self.layout.label_assignment(corpus)),
+                audited.product(self.layout.tracing_audit(corpus, "tsv")),
+            ]
+        return products
 
     # --- tracers ---------------------------------------------------------------------------
 
@@ -174,7 +195,7 @@ class Tracing(Stage):
         for corpus in corpora:
             entry: Any = self.study.copies.get(corpus)
             kinds.append(self.study.corpora[entry["corpus"] if entry else corpus]["type"])
-        return [list(family) for kind in sorted(set(kinds)) for family in families_of(kind)]
+        return families_of(*sorted(set(kinds)))
 
     def folder(self, tracer: str, seed: int) -> list[Product]:
         """What a tracer is loaded from, besides its network."""

@@ -13,7 +13,7 @@ _COLUMNS: dict[str, pl.DataType] = dict.fromkeys(("check", "status"), pl.String(
 NEEDS_ATTENTION = ("warn", "fail")
 
 # Checks whose notes name their split themselves.
-_WITH_THEIR_PLACE = ("few_trials", "attack_in_one_split")
+_WITH_THEIR_PLACE = ("few_trials", "no_bonafide", "attack_in_one_split")
 
 
 def read_audit(path: str) -> pl.DataFrame:

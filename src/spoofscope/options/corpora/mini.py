@@ -66,3 +66,5 @@ class MiniOptions(CorpusOptions):
 
     options: MiniGeneratorOptions = option(MiniGeneratorOptions)
     """Of the generator, see docs/mini.md."""
+    tracing: bool = option(False)
+    """Read the spoofs for source tracing: without codecs, with attacks that train lacks."""
