@@ -1,5 +1,5 @@
 """Writes docs/study_file.md, every key of a study file, and its JSON Schema, from the options that
-are declared in `spoofscope.options` and, of components, from the code that has their defaults.
+are declared in `spoofscope.options`.
 
 After an option was changed: `.venv/bin/python docs/make_study_reference.py`
 """
@@ -8,9 +8,7 @@ import copy
 import json
 import re
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -68,50 +66,6 @@ SECTIONS = {"noise", "copy", "backbone", *DETECTORS, *TRAINING, *ANALYSES}
 """Definitions with a table of their own; the keys of others stand below the key that has them."""
 
 
-def defaults_of_components() -> dict[str, Config]:
-    """Definition of the schema to the options that the component really has.
-
-    Front-ends and back-ends are built, so this is what they read and not what somebody wrote.
-    """
-    from spoofscope.augmentation.rawboost import Constants
-    from spoofscope.backends import registry as backends
-    from spoofscope.components import REQUIRED
-    from spoofscope.frontends import registry as frontends
-    from spoofscope.frontends.backbones import fetch_backbone
-    from spoofscope.training.recipe import resolve_recipe
-    from spoofscope.windows import InputPolicy
-
-    found: dict[str, Config] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        fetch_backbone({"family": "wavlm", "tiny": {}}, folder, 1)
-        for name in frontends.FRONT_ENDS.available():
-            options = {"type": name}
-            if name == "ssl":
-                options["backbone"] = {"family": "wavlm", "folder": folder}
-            frontend = frontends.build(options)
-            found[f"frontend_{name}"] = {**frontend.config, **dict.fromkeys(options, REQUIRED)}
-    for name in backends.BACK_ENDS.available():
-        sizes = {"n_channels": 1, "dim": 256, "n_frames": 1000}
-        config = backends.build({"type": name}, **sizes).config
-        found[f"backend_{name}"] = {**config, "type": REQUIRED}
-    recipe = resolve_recipe({}).to_dict()
-    (stage,) = recipe.pop("stages")
-    # Resolved, the learning rate of the front-end is that of the back-end.
-    stage["lr_frontend"] = None
-    found["stage"] = stage
-    found["recipe"] = {**stage, **recipe, "stages": None}
-    found["input"] = InputPolicy().to_dict()
-    found["effect_rawboost"] = {
-        field.name: list(field.default) if isinstance(field.default, tuple) else field.default
-        for field in fields(Constants)
-        if field.default is not MISSING
-    }
-    return {
-        name: {key: value for key, value in options.items() if value is not REQUIRED}
-        for name, options in found.items()
-    }
-
-
 def whole_schema() -> Config:
     """The JSON Schema of study files, with a description and the default of every key."""
     from spoofscope.options.declared import definition, filled, sentences
@@ -122,7 +76,7 @@ def whole_schema() -> Config:
         # Those of mappings stand beside their keys, but where they are not the usual ones.
         if isinstance(default, dict):
             inner = DECLARED.get(value.get("$ref", "").removeprefix("#/$defs/"))
-            return inner is not None and default not in ({}, filled({}, inner))
+            return default not in ({}, filled({}, inner) if inner else {})
         return default != []
 
     def described(cls: Any) -> Config:
@@ -138,10 +92,6 @@ def whole_schema() -> Config:
         return {"description": " ".join(cls.__doc__.split()), **entry}
 
     definitions = copy.deepcopy(schema()["$defs"])
-    for name, defaults in defaults_of_components().items():
-        for key, value in definitions[name]["properties"].items():
-            if key in defaults:
-                value["default"] = defaults[key]
     definitions |= {
         name: kind.entry(member, described(cls)) for name, (kind, member, cls) in COMPONENTS.items()
     }

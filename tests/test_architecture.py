@@ -29,7 +29,7 @@ FLOORS = floors()
 # Within these floors rooms may use each other; in all others they may not.
 OPEN_FLOORS: set[float] = {0, 2}
 # Floor 1 stands on shelves that all its rooms may use.
-SHELVES = {"batches", "components", "selection"}
+SHELVES = {"batches", "selection"}
 FIGURES = ", ".join(
     f"spoofscope.figures.{path.stem}" for path in sorted((SOURCE / "figures").glob("[a-z]*.py"))
 )

@@ -24,8 +24,10 @@ from spoofscope.augmentation.chain import Chain, utterance_rng
 from spoofscope.augmentation.copies import make_copies
 from spoofscope.augmentation.registry import EFFECTS, build
 from spoofscope.errors import AudioError, ConfigError, TableError
+from spoofscope.options.effects.rawboost import RawBoostOptions
 
 RATE = 16000
+CONSTANTS = RawBoostOptions(algorithm=1)
 CODECS = codec.codecs_available()
 
 
@@ -201,7 +203,7 @@ def test_real_responses_draw_a_channel_and_leave_out_the_noises(sources):
 
 
 def test_notch_filter_is_a_cascade_of_band_stops():
-    c = rawboost.Constants()
+    c = CONSTANTS
     for seed in range(5):
         taps, gain = rawboost.notch_filter(c, (-20.0, -5.0), RATE, np.random.default_rng(seed))
         rng = np.random.default_rng(seed)
@@ -221,7 +223,7 @@ def test_notch_filter_is_a_cascade_of_band_stops():
 
 
 def test_convolutive_noise_against_lfilter():
-    c = rawboost.Constants()
+    c = CONSTANTS
     x = speech(0.5).astype(float)
     y, used = rawboost.convolutive(x, c, RATE, np.random.default_rng(3))
     rng = np.random.default_rng(3)
@@ -242,21 +244,21 @@ def test_impulsive_noise_is_sparse_and_bounded():
     x = speech().astype(float)
     counts = []
     for seed in range(40):
-        y, used = rawboost.impulsive(x, rawboost.Constants(), np.random.default_rng(seed))
+        y, used = rawboost.impulsive(x, CONSTANTS, np.random.default_rng(seed))
         changed = y != x
         assert changed.sum() <= used["impulses"] <= 0.1 * x.size
         assert np.all(np.abs(y - x) <= 2 * np.abs(x) + 1e-15)
         counts.append(used["impulses"] / x.size)
     assert np.mean(counts) == pytest.approx(0.05, abs=0.015)
     loud = 0.999 * np.sign(x)
-    y, used = rawboost.impulsive(loud, rawboost.Constants(), np.random.default_rng(0))
+    y, used = rawboost.impulsive(loud, CONSTANTS, np.random.default_rng(0))
     assert np.abs(y).max() == pytest.approx(1.0)
 
 
 def test_stationary_noise_has_the_snr_reported():
     x = speech().astype(float)
     for seed in range(10):
-        y, used = rawboost.stationary(x, rawboost.Constants(), RATE, np.random.default_rng(seed))
+        y, used = rawboost.stationary(x, CONSTANTS, RATE, np.random.default_rng(seed))
         snr = 20 * np.log10(np.linalg.norm(x) / np.linalg.norm(y - x))
         assert snr == pytest.approx(used["snr"], abs=1e-9)
         assert 10 <= used["snr"] <= 40
@@ -264,7 +266,7 @@ def test_stationary_noise_has_the_snr_reported():
 
 @pytest.mark.parametrize("algorithm", range(1, 9))
 def test_rawboost_algorithms_compose_the_three_parts(algorithm):
-    c = rawboost.Constants()
+    c = CONSTANTS
     x = speech()
     effect = build("rawboost", {"algorithm": algorithm}, {}, RATE)
     y, used = effect.apply(x, np.random.default_rng(11))

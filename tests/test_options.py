@@ -155,6 +155,19 @@ def test_defaults_that_are_written_out_change_no_run():
     assert same.config == study.config
 
 
+def test_defaults_of_components_are_in_no_run_id():
+    """Ids are hashes of what is written, so a new option with a default trains nothing anew."""
+    config = read_config(MINI)
+    study = checked(config)
+    for section in ("corpora", "chains", "frontends", "backbones"):
+        assert study.config[section] == config[section]
+    for run in study.runs.values():
+        written = config["detectors"][run.detector]
+        assert run.settings["backend"] == written["backend"]
+        frontend = config["frontends"][written["frontend"]]
+        assert run.settings["frontend"].keys() <= {*frontend, "backbone"}
+
+
 # Options of analyses whose default is a single value.
 DECLARED = {
     name

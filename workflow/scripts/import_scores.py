@@ -7,6 +7,8 @@ from spoofscope.job import job
 with job(snakemake) as cfg:
     import polars as pl
 
+    from spoofscope.options.declared import filled
+    from spoofscope.options.detectors import ScoreFile
     from spoofscope.score_formats import polarity_warning, read_external_scores
     from spoofscope.tables import read_manifest, write_scores
 
@@ -18,7 +20,7 @@ with job(snakemake) as cfg:
         higher=entry["higher"],
         columns=entry.get("columns"),
         trials=trials,
-        ignore_others=entry.get("ignore_others", False),
+        ignore_others=filled(entry, ScoreFile)["ignore_others"],
     )
     warning = polarity_warning(scores, trials)
     if warning:

@@ -25,8 +25,7 @@ class Chain:
     """Augmentation steps of the study file, ready to apply. May be shared by threads.
 
     Args:
-        steps: in order; each has `effect`, optionally `probability` (default 1), and the options
-            of the effect.
+        steps: in order; each has `effect` and the options of that effect.
         sources: `musan` and `rirs` to folders.
         sample_rate: Hz of the signals.
 
@@ -49,21 +48,12 @@ class Chain:
         self._effects = []
         for number, step in enumerate(self.steps, start=1):
             options = dict(step)
-            effect = options.pop("effect", None)
-            probability = options.pop("probability", 1.0)
+            name = options.pop("effect", None)
             try:
-                if (
-                    not isinstance(probability, int | float)
-                    or isinstance(probability, bool)
-                    or not 0.0 <= probability <= 1.0
-                ):
-                    raise ConfigError(f"probability {probability!r} is not between 0 and 1")
-                self._effects.append(
-                    (float(probability), build(str(effect), options, sources, sample_rate))
-                )
+                self._effects.append(build(str(name), options, sources, sample_rate))
             except ConfigError as error:
                 raise ConfigError(f"augmentation step {number}: {error}") from error
-        self.keeps_time = all(effect.keeps_time for _, effect in self._effects)
+        self.keeps_time = all(effect.keeps_time for effect in self._effects)
 
     def __call__(
         self, x: Samples, rng: np.random.Generator
@@ -89,8 +79,8 @@ class Chain:
         if x.ndim != 1 or x.size == 0 or not np.isfinite(x).all():
             raise AudioError(f"augmentation expects finite mono samples, got shape {x.shape}")
         applied: list[dict[str, Any]] = []
-        for probability, effect in self._effects:
-            if rng.random() >= probability:
+        for effect in self._effects:
+            if rng.random() >= effect.options.probability:
                 continue
             x, used = effect.apply(x, rng)
             entry = {"effect": effect.name, **used}

@@ -21,6 +21,7 @@ from spoofscope.audio import Samples, resample
 from spoofscope.augmentation.base import Effect
 from spoofscope.errors import ConfigError
 from spoofscope.options import check_keys, nearest
+from spoofscope.options.effects.codec import CodecChoice, CodecOptions
 
 _BLOCK = 4096
 _MPEG_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -104,7 +105,7 @@ class Setting:
     quality: float | None = None
 
     @classmethod
-    def from_options(cls, options: Any) -> "Setting":
+    def from_options(cls, choice: CodecChoice) -> "Setting":
         """Check one entry of `codecs`.
 
         Raises:
@@ -112,11 +113,10 @@ class Setting:
                 that this installation cannot encode; the message lists what it offers.
         """
         where = "effect codec: codecs"
-        if not isinstance(options, Mapping) or "name" not in options:
-            raise ConfigError(f"{where}: expected entries like {{name: mulaw}}, got {options!r}")
-        name = options["name"]
+        options = choice.to_dict()
+        name = choice.name
         if name not in _CODECS:
-            raise ConfigError(f"{where}: no codec {name!r}; {nearest(str(name), _CODECS)}")
+            raise ConfigError(f"{where}: no codec {name!r}; {nearest(name, _CODECS)}")
         codec = _CODECS[name]
         keys = ["name", "sample_rate"]
         if codec.bit_rate is not None:
@@ -141,11 +141,7 @@ class Setting:
                 f"{where}: {name}: bit_rate {bit_rate!r}; possible are "
                 f"{', '.join(map(str, codec.bit_rates))}"
             )
-        if bit_rate is not None and (not isinstance(bit_rate, int) or bit_rate <= 0):
-            raise ConfigError(f"{where}: {name}: bit_rate {bit_rate!r} is no number of bit/s")
         quality = options.get("quality", 0.4 if name == "vorbis" else None)
-        if quality is not None and not (isinstance(quality, int | float) and 0.0 <= quality <= 1.0):
-            raise ConfigError(f"{where}: {name}: quality {quality!r} is not between 0 and 1")
         return cls(name, sample_rate, bit_rate, quality)
 
 
@@ -265,27 +261,17 @@ def _delay(setting: Setting) -> int:
 
 
 class CodecRoundTrip(Effect):
-    """Encode and decode with one codec, drawn out of a list.
-
-    Options:
-        codecs: list of `{name: ..., sample_rate: ..., bit_rate: ...}`; names as in
-            `codecs_available()`. Rates may be left out; vorbis has `quality` in place of
-            `bit_rate`. Required.
-    """
+    """Encode and decode with one codec, drawn out of a list."""
 
     name: ClassVar[str] = "codec"
+    declared = CodecOptions
+    options: CodecOptions
 
     def __init__(
         self, options: Mapping[str, Any], sources: Mapping[str, Path], sample_rate: int
     ) -> None:
-        check_keys(options, ("codecs",), "effect codec")
-        codecs = options.get("codecs")
-        if not isinstance(codecs, list | tuple) or not codecs:
-            raise ConfigError(
-                "effect codec: codecs: expected a list such as [{name: mulaw}, {name: opus}]; "
-                f"this installation offers {', '.join(codecs_available())}"
-            )
-        self._settings = [Setting.from_options(entry) for entry in codecs]
+        super().__init__(options, sources, sample_rate)
+        self._settings = [Setting.from_options(choice) for choice in self.options.codecs]
         self._sample_rate = sample_rate
         for setting in self._settings:
             _delay(setting)  # a setting that the codec refuses shows now, not hours later

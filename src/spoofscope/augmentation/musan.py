@@ -12,12 +12,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from spoofscope.audio import Samples
-from spoofscope.augmentation.base import Effect, number_range, power, whole_range
+from spoofscope.augmentation.base import Effect, power
 from spoofscope.augmentation.sources import audio_files, read_stretch, source_folder
-from spoofscope.errors import AudioError, ConfigError
-from spoofscope.options import check_keys
+from spoofscope.errors import AudioError
+from spoofscope.options.effects.musan import MusanOptions
 
-_CATEGORIES: dict[str, list[float]] = {"noise": [0, 15], "music": [5, 15], "speech": [13, 20]}
 # MUSAN holds recordings with stretches of digital silence, whose SNR no gain can set.
 _ATTEMPTS = 10
 
@@ -25,32 +24,22 @@ _ATTEMPTS = 10
 class Musan(Effect):
     """Add one noise, one piece of music, or a babble of voices, at a drawn SNR.
 
-    Options:
-        categories: category to its range of SNRs in dB; one category is drawn, all alike. Default
-            noise 0-15, music 5-15, speech 13-20.
-        voices: range of the number of speech recordings in a babble, default [3, 7]; they are
-            brought to one level, added up, and the sum gets the drawn SNR.
-
+    The recordings of a babble are brought to one level and added up; the sum gets the drawn SNR.
     The SNR is the ratio of the mean squares over the whole clip. Expects
     `{folder}/{category}/**/*.wav` below `noise.musan`.
     """
 
     name: ClassVar[str] = "musan"
+    declared = MusanOptions
+    options: MusanOptions
 
     def __init__(
         self, options: Mapping[str, Any], sources: Mapping[str, Path], sample_rate: int
     ) -> None:
-        check_keys(options, ("categories", "voices"), "effect musan")
-        categories = options.get("categories", _CATEGORIES)
-        if not isinstance(categories, Mapping) or not categories:
-            raise ConfigError("effect musan: categories: expected category: [low, high] in dB")
-        check_keys(categories, _CATEGORIES, "effect musan: categories")
-        self._snr = {
-            # Sorted, so that the order of the keys in the study file does not matter.
-            key: number_range(categories[key], f"effect musan: categories.{key}")
-            for key in sorted(categories)
-        }
-        self._voices = whole_range(options.get("voices", [3, 7]), "effect musan: voices", 1)
+        super().__init__(options, sources, sample_rate)
+        # Sorted, so that the order of the keys in the study file does not matter.
+        self._snr = dict(sorted(self.options.categories.items()))
+        self._voices = self.options.voices
         self._folder = source_folder(sources, "musan", "musan", self.name)
         self._files = {key: audio_files(self._folder / key, "musan") for key in self._snr}
         self._sample_rate = sample_rate

@@ -14,8 +14,7 @@ from scipy.signal import butter, sosfiltfilt
 
 from spoofscope.audio import Samples
 from spoofscope.augmentation.base import Effect
-from spoofscope.errors import ConfigError
-from spoofscope.options import check_keys
+from spoofscope.options.effects.noise_filter import NoiseFilterOptions
 
 Signal = npt.NDArray[np.float64]
 
@@ -39,26 +38,16 @@ _Q = {"high_shelf": (0.1, 0.999), "low_shelf": (0.1, 0.999), "peaking": (0.5, 5.
 
 
 class NoiseFilter(Effect):
-    """One of three noises, then one of seven filters, each of them most of the time.
-
-    Options:
-        noise_probability, filter_probability: of either; default 0.9.
-    """
+    """One of three noises, then one of seven filters, each of them most of the time."""
 
     name: ClassVar[str] = "noise_filter"
+    declared = NoiseFilterOptions
+    options: NoiseFilterOptions
 
     def __init__(
         self, options: Mapping[str, Any], sources: Mapping[str, Path], sample_rate: int
     ) -> None:
-        check_keys(options, ("noise_probability", "filter_probability"), "effect noise_filter")
-        self._probability = {}
-        for part in ("noise", "filter"):
-            value = options.get(f"{part}_probability", 0.9)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-                raise ConfigError(
-                    f"effect noise_filter: {part}_probability {value!r} is not between 0 and 1"
-                )
-            self._probability[part] = float(value)
+        super().__init__(options, sources, sample_rate)
         self._sample_rate = sample_rate
 
     def apply(self, x: Samples, rng: np.random.Generator) -> tuple[Samples, dict[str, Any]]:
@@ -69,10 +58,10 @@ class NoiseFilter(Effect):
         """
         y = x.astype(np.float64)
         used: dict[str, Any] = {}
-        if rng.random() < self._probability["noise"]:
+        if rng.random() < self.options.noise_probability:
             y, drawn = add_noise(y, str(rng.choice(NOISES)), self._sample_rate, rng)
             used |= drawn
-        if rng.random() < self._probability["filter"]:
+        if rng.random() < self.options.filter_probability:
             y, drawn = apply_filter(y, str(rng.choice(list(FILTERS))), self._sample_rate, rng)
             used |= drawn
         return y.astype(np.float32), used

@@ -6,7 +6,6 @@ default constants are the published ones.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,15 +14,9 @@ import numpy.typing as npt
 from scipy.signal import firwin, oaconvolve
 
 from spoofscope.audio import Samples
-from spoofscope.augmentation.base import (
-    Effect,
-    number_range,
-    positive_number,
-    whole_number,
-    whole_range,
-)
+from spoofscope.augmentation.base import Effect
 from spoofscope.errors import ConfigError
-from spoofscope.options import check_keys
+from spoofscope.options.effects.rawboost import RawBoostOptions
 
 Signal = npt.NDArray[np.float64]
 
@@ -31,55 +24,13 @@ _EDGE = 1e-3  # Hz that a stop band keeps from 0 Hz and from the Nyquist frequen
 _GRID = 512  # frequencies in [0, Nyquist) at which a filter's peak gain is sought
 
 
-@dataclass(frozen=True)
-class Constants:
-    """The constants of the paper, with its symbols in brackets.
-
-    Attributes:
-        orders: powers of the signal that are filtered and added [N_f].
-        bands: stop bands per filter.
-        centre: range of the stop bands' centres, Hz.
-        width: range of their widths, Hz.
-        taps: range of the lengths of their FIR filters; even draws are made odd.
-        gain: range of the gain of the linear part, dB.
-        nonlinear_bias: what `gain` loses at its [low, high] end for the powers from 2 up, dB.
-        impulses: largest share of samples that impulsive noise touches, percent [P].
-        impulse_gain: its scale relative to the sample that it touches [g_sd].
-        snr: range of the SNR of the stationary noise, dB.
-    """
-
-    orders: int = 5
-    bands: int = 5
-    centre: tuple[float, float] = (20.0, 8000.0)
-    width: tuple[float, float] = (100.0, 1000.0)
-    taps: tuple[int, int] = (10, 100)
-    gain: tuple[float, float] = (0.0, 0.0)
-    nonlinear_bias: tuple[float, float] = (5.0, 20.0)
-    impulses: float = 10.0
-    impulse_gain: float = 2.0
-    snr: tuple[float, float] = (10.0, 40.0)
-
-
-def _constants(options: Mapping[str, Any], sample_rate: int) -> Constants:
+def _check_rate(c: RawBoostOptions, sample_rate: int) -> None:
+    """Stop bands lie below half the sample rate, and are wide enough to be there."""
     where = "effect rawboost: "
-    checked: dict[str, Any] = {}
-    for key, value in options.items():
-        if key in ("orders", "bands"):
-            checked[key] = whole_number(value, where + key, 1)
-        elif key == "taps":
-            checked[key] = whole_range(value, where + key, 3)
-        elif key in ("impulses", "impulse_gain"):
-            checked[key] = positive_number(value, where + key)
-        else:
-            checked[key] = number_range(value, where + key)
-    constants = Constants(**checked)
-    if constants.impulses > 100:
-        raise ConfigError(f"{where}impulses: more than 100 percent ({constants.impulses})")
-    if not 0 <= constants.centre[0] < sample_rate / 2:
+    if not 0 <= c.centre[0] < sample_rate / 2:
         raise ConfigError(f"{where}centre: must begin between 0 Hz and {sample_rate / 2:g} Hz")
-    if constants.width[0] <= 2 * _EDGE:
+    if c.width[0] <= 2 * _EDGE:
         raise ConfigError(f"{where}width: must be above {2 * _EDGE:g} Hz")
-    return constants
 
 
 def _at_most_one(y: Signal) -> Signal:
@@ -89,7 +40,7 @@ def _at_most_one(y: Signal) -> Signal:
 
 
 def notch_filter(
-    c: Constants, gain: tuple[float, float], sample_rate: int, rng: np.random.Generator
+    c: RawBoostOptions, gain: tuple[float, float], sample_rate: int, rng: np.random.Generator
 ) -> tuple[Signal, float]:
     """A linear-phase FIR filter with random stop bands.
 
@@ -115,7 +66,7 @@ def notch_filter(
 
 
 def convolutive(
-    x: Signal, c: Constants, sample_rate: int, rng: np.random.Generator
+    x: Signal, c: RawBoostOptions, sample_rate: int, rng: np.random.Generator
 ) -> tuple[Signal, dict[str, Any]]:
     """Linear and non-linear convolutive noise (LnL).
 
@@ -137,7 +88,9 @@ def convolutive(
     return _at_most_one(y - y.mean()), {"gains": gains}
 
 
-def impulsive(x: Signal, c: Constants, rng: np.random.Generator) -> tuple[Signal, dict[str, Any]]:
+def impulsive(
+    x: Signal, c: RawBoostOptions, rng: np.random.Generator
+) -> tuple[Signal, dict[str, Any]]:
     """Impulsive, signal-dependent additive noise (ISD).
 
     A share of U(0, impulses) percent of the samples becomes x + impulse_gain * x * u * v with u, v
@@ -156,7 +109,7 @@ def impulsive(x: Signal, c: Constants, rng: np.random.Generator) -> tuple[Signal
 
 
 def stationary(
-    x: Signal, c: Constants, sample_rate: int, rng: np.random.Generator
+    x: Signal, c: RawBoostOptions, sample_rate: int, rng: np.random.Generator
 ) -> tuple[Signal, dict[str, Any]]:
     """Stationary, signal-independent additive noise (SSI).
 
@@ -183,27 +136,19 @@ def _filtered(x: Signal, taps: Signal) -> Signal:
 class RawBoost(Effect):
     """RawBoost, algorithms 1 to 8.
 
-    Options:
-        algorithm: 1 LnL, 2 ISD, 3 SSI, 4 = 1 then 2 then 3, 5 = 1 then 2, 6 = 1 then 3,
-            7 = 2 then 3, 8 = the sum of 1 and 2 (in parallel). Required.
-        every field of `Constants`: the constants by name.
-
     The parameters that are reported are gains, counts and SNRs; the stop bands follow from the
     seed.
     """
 
     name: ClassVar[str] = "rawboost"
+    declared = RawBoostOptions
+    options: RawBoostOptions
 
     def __init__(
         self, options: Mapping[str, Any], sources: Mapping[str, Path], sample_rate: int
     ) -> None:
-        names = [field.name for field in fields(Constants)]
-        check_keys(options, ("algorithm", *names), "effect rawboost")
-        if "algorithm" not in options:
-            raise ConfigError("effect rawboost: algorithm is missing; give a number from 1 to 8")
-        self._algorithm = whole_number(options["algorithm"], "effect rawboost: algorithm", 1, 8)
-        constants = {key: value for key, value in options.items() if key != "algorithm"}
-        self._constants = _constants(constants, sample_rate)
+        super().__init__(options, sources, sample_rate)
+        _check_rate(self.options, sample_rate)
         self._sample_rate = sample_rate
 
     def apply(self, x: Samples, rng: np.random.Generator) -> tuple[Samples, dict[str, Any]]:
@@ -213,21 +158,21 @@ class RawBoost(Effect):
             The boosted signal; algorithm, and gains (dB per order), impulses (samples touched) and
             snr (dB) as far as the algorithm has them.
         """
-        c, rate = self._constants, self._sample_rate
+        c, rate = self.options, self._sample_rate
         y = x.astype(np.float64)
-        used: dict[str, Any] = {"algorithm": self._algorithm}
-        if self._algorithm == 8:
+        used: dict[str, Any] = {"algorithm": c.algorithm}
+        if c.algorithm == 8:
             first, drawn = convolutive(y, c, rate, rng)
             second, more = impulsive(y, c, rng)
             y = _at_most_one(first + second)
             return y.astype(np.float32), used | drawn | more
-        if self._algorithm in (1, 4, 5, 6):
+        if c.algorithm in (1, 4, 5, 6):
             y, drawn = convolutive(y, c, rate, rng)
             used |= drawn
-        if self._algorithm in (2, 4, 5, 7):
+        if c.algorithm in (2, 4, 5, 7):
             y, drawn = impulsive(y, c, rng)
             used |= drawn
-        if self._algorithm in (3, 4, 6, 7):
+        if c.algorithm in (3, 4, 6, 7):
             y, drawn = stationary(y, c, rate, rng)
             used |= drawn
         return y.astype(np.float32), used

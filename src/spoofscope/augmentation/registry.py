@@ -30,7 +30,7 @@ def build(
 
     Args:
         name: the value of `effect` in a step of the study file.
-        options: the other keys of the step, without `probability`.
+        options: the other keys of the step.
         sources: `musan` and `rirs` to the folders of noises and room responses.
         sample_rate: Hz of the signals it will get.
 

@@ -16,38 +16,26 @@ from spoofscope.audio import Samples
 from spoofscope.augmentation.base import Effect, power
 from spoofscope.augmentation.sources import audio_files, read_channel, source_folder
 from spoofscope.errors import AudioError, ConfigError
-from spoofscope.options import check_keys, nearest
-
-_SIMULATED = ("smallroom", "mediumroom", "largeroom")
-_ROOMS = (*_SIMULATED, "real")
+from spoofscope.options.effects.rir import RoomResponseOptions
 
 
 class RoomResponse(Effect):
     """Convolve with a room impulse response; length, level and time labels stay.
-
-    Options:
-        rooms: list out of smallroom, mediumroom, largeroom (`simulated_rirs/`) and real
-            (`real_rirs_isotropic_noises/`, without the noises there). One room type is drawn, then
-            one of its files. Default: the three simulated ones.
 
     The response's strongest sample, the direct path, is put at time zero: segment labels remain
     valid. The result has the RMS of the input.
     """
 
     name: ClassVar[str] = "rir"
+    declared = RoomResponseOptions
+    options: RoomResponseOptions
 
     def __init__(
         self, options: Mapping[str, Any], sources: Mapping[str, Path], sample_rate: int
     ) -> None:
-        check_keys(options, ("rooms",), "effect rir")
-        rooms = options.get("rooms", list(_SIMULATED))
-        if not isinstance(rooms, list | tuple) or not rooms:
-            raise ConfigError(f"effect rir: rooms: expected a list out of {', '.join(_ROOMS)}")
-        for room in rooms:
-            if room not in _ROOMS:
-                raise ConfigError(f"effect rir: no room {room!r}; {nearest(str(room), _ROOMS)}")
+        super().__init__(options, sources, sample_rate)
         self._folder = source_folder(sources, "rirs", "RIRS_NOISES", self.name)
-        self._files = {room: self._list(room) for room in rooms}
+        self._files = {room: self._list(room) for room in self.options.rooms}
         self._sample_rate = sample_rate
 
     def _list(self, room: str) -> list[Path]:

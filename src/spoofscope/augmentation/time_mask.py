@@ -7,29 +7,22 @@ from typing import Any, ClassVar
 import numpy as np
 
 from spoofscope.audio import Samples
-from spoofscope.augmentation.base import Effect, number_range
-from spoofscope.errors import ConfigError
-from spoofscope.options import check_keys
+from spoofscope.augmentation.base import Effect
+from spoofscope.options.effects.time_mask import TimeMaskOptions
 
 
 class TimeMask(Effect):
-    """One stretch becomes zeros; its length is drawn first, then its start.
-
-    Options:
-        share: range of the length, as a share of the clip; default [0.2, 0.5].
-    """
+    """One stretch becomes zeros; its length is drawn first, then its start."""
 
     name: ClassVar[str] = "time_mask"
+    declared = TimeMaskOptions
+    options: TimeMaskOptions
 
     def __init__(
         self, options: Mapping[str, Any], sources: Mapping[str, Path], sample_rate: int
     ) -> None:
-        check_keys(options, ("share",), "effect time_mask")
-        self._share = number_range(options.get("share", [0.2, 0.5]), "effect time_mask: share")
-        if not 0 <= self._share[0] <= self._share[1] <= 1:
-            raise ConfigError(
-                f"effect time_mask: share {list(self._share)} does not lie between 0 and 1"
-            )
+        super().__init__(options, sources, sample_rate)
+        self._share = self.options.share
         self._sample_rate = sample_rate
 
     def apply(self, x: Samples, rng: np.random.Generator) -> tuple[Samples, dict[str, Any]]:

@@ -10,7 +10,7 @@ import torchaudio
 
 from spoofscope.audio import Samples
 from spoofscope.augmentation.base import Effect
-from spoofscope.options import check_keys
+from spoofscope.options.effects.trim_silence import TrimSilenceOptions
 
 # What the detector needs before it believes in speech: less than that is none.
 _TRIGGER_SECONDS = 0.25
@@ -20,16 +20,18 @@ class TrimSilence(Effect):
     """Everything before the first speech that torchaudio's detector (that of SoX) finds is cut off.
 
     The detector can miss all of it, in quiet or tonal clips; one of which less than 0.25 s would be
-    left stays as it is. No options.
+    left stays as it is.
     """
 
     name: ClassVar[str] = "trim_silence"
+    declared = TrimSilenceOptions
+    options: TrimSilenceOptions
     keeps_time: ClassVar[bool] = False
 
     def __init__(
         self, options: Mapping[str, Any], sources: Mapping[str, Path], sample_rate: int
     ) -> None:
-        check_keys(options, (), "effect trim_silence")
+        super().__init__(options, sources, sample_rate)
         self._sample_rate = sample_rate
 
     def apply(self, x: Samples, rng: np.random.Generator) -> tuple[Samples, dict[str, Any]]:

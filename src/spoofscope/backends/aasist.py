@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spoofscope.backends.base import OUTPUTS, BackEnd, gain_corrected
+from spoofscope.backends.base import BackEnd, gain_corrected
 from spoofscope.batches import apply_by_length
-from spoofscope.components import one_of, positive_int, resolve
 from spoofscope.errors import AudioError
+from spoofscope.options.backends.aasist import AASISTOptions
 
 _COMPRESSION = 128
 _POOL = 3
@@ -249,41 +249,29 @@ class GraphBackEnd(BackEnd):
 class AASIST(GraphBackEnd):
     """AASIST on SSL features.
 
-    Options:
-        layer: "last" uses the uppermost hidden state (index -1); "weighted" uses a softmax mix of
-            all of them after a batch norm whose channels are the layers.
-        residual: what the first convolution of a residual block reads. "preactivated" (default):
-            batch norm and SELU of the block's input, the evident intention. "as_published": the raw
-            input, as the released networks do, whose weights need it.
-        channels: of residual blocks 3 to 6 and of the first graphs: 64 as published. With 24, the
-            width of AASIST-L, or 32 a training step takes less than half the time on a CPU.
-        n_outputs: 1 or 2 logits, see `base.OUTPUTS`.
-
     Clips of different lengths in a batch are processed length by length, because no mask is exact
     through the max-pooling and the graphs. For D = 768, the last layer and one output it has
     414,313 parameters.
     """
 
     name = "aasist"
+    declared = AASISTOptions
+    options: AASISTOptions
 
     def __init__(
         self, config: Mapping[str, Any], *, n_channels: int, dim: int, n_frames: int | None
     ) -> None:
         super().__init__(config, n_channels=n_channels, dim=dim, n_frames=n_frames)
-        owner = "back-end aasist"
-        defaults = {"layer": "last", "residual": "preactivated", "channels": 64, "n_outputs": 1}
-        self.config = resolve(config, defaults, owner)
-        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", tuple(OUTPUTS), owner)]
-        residual = one_of(self.config, "residual", ("preactivated", "as_published"), owner)
+        residual = self.options.residual
         self.mix: nn.Parameter | None = None
         self.mix_norm: nn.BatchNorm2d | None = None
-        if one_of(self.config, "layer", ("last", "weighted"), owner) == "weighted":
+        if self.options.layer == "weighted":
             self.mix = nn.Parameter(torch.ones(n_channels))
             self.mix_norm = nn.BatchNorm2d(n_channels)
 
         self.compress = nn.Linear(dim, _COMPRESSION)
         self.norm_in = nn.BatchNorm2d(1)
-        width = positive_int(self.config, "channels", owner)
+        width = self.options.channels
         widths = (1, 32, 32, width, width, width, width)
         self.encoder = nn.Sequential(
             *(

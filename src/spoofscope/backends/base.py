@@ -6,6 +6,9 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
+from spoofscope.options.backends.base import LogitOptions
+from spoofscope.options.declared import Options
+
 OUTPUTS: dict[int, tuple[str, ...]] = {0: (), 1: ("bonafide",), 2: ("spoof", "bonafide")}
 """Names of the logits for the option `n_outputs` of gradient-trained back-ends. With 0, which no
 study file has, a back-end ends with its read-out vector: a tracer has a head of its own."""
@@ -23,10 +26,14 @@ class BackEnd(nn.Module, ABC):
             out its read-out vector instead of logits.
         readout_dim: size of the read-out vector in front of the last linear layer, None for a
             back-end that has no such vector.
+        declared: the class of its options, see `options.backends`.
+        options: what it is told.
         config: everything that rebuilds the back-end, defaults included, without the key `type`.
     """
 
     name: ClassVar[str]
+    declared: ClassVar[type[Options]] = Options
+    options: Options
     fitted_once: ClassVar[bool] = False
     fitted_to: ClassVar[Literal["label", "attack"]] = "label"
     outputs: tuple[str, ...]
@@ -49,6 +56,16 @@ class BackEnd(nn.Module, ABC):
             ConfigError: an option is unknown or out of range, or does not fit the axes.
         """
         super().__init__()
+        options = dict(config)
+        # Tracers have a head of their own; no study file asks for none.
+        headless = issubclass(self.declared, LogitOptions) and options.get("n_outputs") == 0
+        if headless:
+            del options["n_outputs"]
+        self.options = self.declared.from_dict(options, f"back-end {self.name}")
+        self.config = self.options.to_dict()
+        if isinstance(self.options, LogitOptions):
+            self.config["n_outputs"] = 0 if headless else self.options.n_outputs
+            self.outputs = OUTPUTS[self.config["n_outputs"]]
 
     def output_layer(self, size: int) -> nn.Module:
         """The last layer, from read-out vectors (B, size) to the logits, or none of either."""

@@ -6,9 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from spoofscope.backends.base import OUTPUTS
 from spoofscope.backends.convolutional import ConvolutionalBackEnd, statistics_over_time
-from spoofscope.components import one_of, positive_int, probability, resolve
+from spoofscope.options.backends.cnn import CNNOptions
 
 _CHANNELS = (16, 32, 64, 64)
 
@@ -20,26 +19,19 @@ class CNN(ConvolutionalBackEnd):
     keep channels and bands apart: 640 values for 80 bands. The two layers behind them have a
     dropout in front of each.
 
-    Options:
-        hidden: units between the two layers.
-        dropout: probability.
-        n_outputs: 1 or 2 logits, see `base.OUTPUTS`.
-
     For one channel of 80 bands it has 101,489 parameters.
     """
 
     name = "cnn"
+    declared = CNNOptions
+    options: CNNOptions
     shrinking = 2 ** len(_CHANNELS)
 
     def __init__(
         self, config: Mapping[str, Any], *, n_channels: int, dim: int, n_frames: int | None
     ) -> None:
         super().__init__(config, n_channels=n_channels, dim=dim, n_frames=n_frames)
-        owner = "back-end cnn"
-        self.config = resolve(config, {"hidden": 64, "dropout": 0.2, "n_outputs": 1}, owner)
-        hidden = positive_int(self.config, "hidden", owner)
-        dropout = probability(self.config, "dropout", owner)
-        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", tuple(OUTPUTS), owner)]
+        hidden, dropout = self.options.hidden, self.options.dropout
         self.check_size(dim, n_frames)
         self.blocks = nn.Sequential(
             *(_block(before, after) for before, after in pairwise((n_channels, *_CHANNELS)))

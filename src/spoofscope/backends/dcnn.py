@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from spoofscope.backends.base import BackEnd
-from spoofscope.components import one_of, positive_int, probability, resolve
 from spoofscope.errors import ConfigError, DetectorError
+from spoofscope.options.backends.dcnn import DCNNOptions
 
 _OWNER = "back-end dcnn"
 _LAST_CHANNELS = 64
@@ -26,46 +26,26 @@ class DCNN(BackEnd):
     then includes the dropout's noise, and in evaluation mode, without the noise, its outputs are
     too small: scores shift, so a threshold at zero can be far off although the ranking is good. Set
     the threshold on a development set, train with `recalibrate_norms`, or set `dropout_cnn: 0.0`.
-
-    Options:
-        channels: outputs of the first five convolutions; the sixth has 64.
-        dropout_cnn: probability, after the six convolutions.
-        dropout_dilated: probability, after the dilated convolutions.
-        dilation: whether there is the dilated block.
-        downsampling: "pool": the first, the third and the sixth convolution are followed by a
-            maximum over 2 x 2; "stride": they take steps of 2 themselves, and the sixth has no
-            padding, as in the published network for coif4.
     """
 
     name = "dcnn"
+    declared = DCNNOptions
+    options: DCNNOptions
     outputs = ("bonafide", "spoof")
 
     def __init__(
         self, config: Mapping[str, Any], *, n_channels: int, dim: int, n_frames: int | None
     ) -> None:
         super().__init__(config, n_channels=n_channels, dim=dim, n_frames=n_frames)
-        self.config = resolve(
-            config,
-            {
-                "channels": [64, 64, 96, 128, 32],
-                "dropout_cnn": 0.6,
-                "dropout_dilated": 0.2,
-                "dilation": True,
-                "downsampling": "pool",
-            },
-            _OWNER,
-        )
         if n_frames is None:
             raise ConfigError(
                 f"{_OWNER} is built for one number of frames: give the input policy a length"
             )
         self.n_frames = n_frames
-        c1, c2, c3, c4, c5 = _channels(self.config)
-        dropout_cnn = probability(self.config, "dropout_cnn", _OWNER)
-        dropout_dilated = probability(self.config, "dropout_dilated", _OWNER)
-        dilation = one_of(self.config, "dilation", (True, False), _OWNER)
-
-        pooled = one_of(self.config, "downsampling", ("pool", "stride"), _OWNER) == "pool"
+        c1, c2, c3, c4, c5 = self.options.channels
+        dropout_cnn, dropout_dilated = self.options.dropout_cnn, self.options.dropout_dilated
+        dilation = self.options.dilation
+        pooled = self.options.downsampling == "pool"
 
         # The dilated convolutions take (kernel - 1) * dilation - 2 * padding: 0, 4 and 20.
         shrinking = 24 if dilation else 0
@@ -158,11 +138,3 @@ def _block(
     if halve and pooled:
         layers.append(nn.MaxPool2d(2))
     return layers
-
-
-def _channels(options: Mapping[str, Any]) -> list[int]:
-    channels = options["channels"]
-    if not isinstance(channels, list | tuple) or len(channels) != 5:
-        raise ConfigError(f"{_OWNER}: channels must be a list of 5 integers, not {channels!r}")
-    named = {f"channels[{i}]": value for i, value in enumerate(channels)}
-    return [positive_int(named, key, _OWNER) for key in named]

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spoofscope.backends.base import OUTPUTS, BackEnd, gain_corrected
+from spoofscope.backends.base import BackEnd, gain_corrected
 from spoofscope.batches import valid_mask
-from spoofscope.components import one_of, resolve
+from spoofscope.options.backends.ffn import FFNOptions
 
 _SIZE = 128
 
@@ -28,25 +28,18 @@ class FFN(BackEnd):
     The valid frames of all rows go through the network as one long sequence, so padding enters
     neither the attention nor, in training, the statistics of the batch norm.
 
-    Options:
-        legacy_pooling: pool as the study's released code does: m divided once more by the number of
-            frames, and s = sum a x^2 - m^2 with that m. For clips of one length the next layer can
-            make up for that; for others the scale depends on the length.
-        n_outputs: 1 or 2 logits, see `base.OUTPUTS`; the study has 2.
-
     With 2 logits it has 164,756 parameters for 6 layers of size 768, 197,578 for 24 of size 1024.
     """
 
     name = "ffn"
+    declared = FFNOptions
+    options: FFNOptions
 
     def __init__(
         self, config: Mapping[str, Any], *, n_channels: int, dim: int, n_frames: int | None
     ) -> None:
         super().__init__(config, n_channels=n_channels, dim=dim, n_frames=n_frames)
-        owner = "back-end ffn"
-        self.config = resolve(config, {"legacy_pooling": False, "n_outputs": 1}, owner)
-        self.legacy_pooling = one_of(self.config, "legacy_pooling", (True, False), owner)
-        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", tuple(OUTPUTS), owner)]
+        self.legacy_pooling = self.options.legacy_pooling
         self.mix_norm = nn.BatchNorm1d(n_channels)
         self.mix = nn.Parameter(torch.ones(n_channels))
         self.frames = nn.Sequential(

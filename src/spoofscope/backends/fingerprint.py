@@ -14,9 +14,9 @@ from torch import Tensor
 
 from spoofscope.backends.base import BackEnd
 from spoofscope.batches import valid_mask
-from spoofscope.components import positive_int, resolve
 from spoofscope.errors import ConfigError, DetectorError, TrainingError
 from spoofscope.names import BONAFIDE
+from spoofscope.options.backends.fingerprint import FingerprintBackEndOptions
 
 _OWNER = "back-end fingerprint"
 _REAL = "-"
@@ -36,15 +36,13 @@ class Fingerprint(BackEnd):
 
     It takes front-ends with logarithmic magnitudes of bands of frequency and one channel.
 
-    Options:
-        bands: how many. One clip has too few coefficients for thousands; must divide the
-            front-end's bands.
-
     Attributes:
         sources: the names of the fingerprints once it is fitted: "bonafide", then the generators.
     """
 
     name = "fingerprint"
+    declared = FingerprintBackEndOptions
+    options: FingerprintBackEndOptions
     fitted_once = True
     fitted_to = "attack"
     outputs = ("bonafide",)
@@ -54,14 +52,14 @@ class Fingerprint(BackEnd):
     def __init__(
         self, config: Mapping[str, Any], *, n_channels: int, dim: int, n_frames: int | None
     ) -> None:
-        super().__init__(config, n_channels=n_channels, dim=dim, n_frames=n_frames)
         options = dict(config)
         # No option: the folder of a fitted detector says whose fingerprints its tensors hold.
-        self.sources: tuple[str, ...] = tuple(options.pop("sources", ()))
-        self.config = resolve(options, {"bands": 256}, _OWNER)
+        sources = tuple(options.pop("sources", ()))
+        super().__init__(options, n_channels=n_channels, dim=dim, n_frames=n_frames)
+        self.sources: tuple[str, ...] = sources
         if n_channels != 1:
             raise ConfigError(f"{_OWNER} takes features of one channel, not {n_channels}")
-        self._bands = positive_int(self.config, "bands", _OWNER)
+        self._bands = self.options.bands
         if dim % self._bands:
             raise ConfigError(
                 f"{_OWNER}: bands: {self._bands} does not divide the {dim} bands of the front-end"

@@ -12,13 +12,12 @@ from torch import Tensor
 
 from spoofscope.backends.base import BackEnd
 from spoofscope.batches import valid_mask
-from spoofscope.components import one_of, positive_int, positive_number, resolve
 from spoofscope.errors import ConfigError, DetectorError, TrainingError
 from spoofscope.identity import rng_of, seed_of
+from spoofscope.options.backends.gmm import GMMOptions
 
 _OWNER = "back-end gmm"
 _FRAMES_AT_ONCE = 16384
-_MOST_COMPONENTS = 65536
 _CLASSES = ("bonafide", "spoof")
 
 
@@ -84,21 +83,11 @@ class GMM(BackEnd):
     With `components: 128`, `initialisation: frames`, `restarts: 10`, `max_clips: 1000`, enough
     `max_frames` and 60 rows of LFCC or MFCC before it, this is the baseline of WaveFake (Frank and
     Schonherr, NeurIPS Datasets and Benchmarks 2021), whose variances have no floor, though.
-
-    Options:
-        components: Gaussians per class.
-        initialisation: "kmeans": means, variances and weights of the clusters of k-means; "frames":
-            frames drawn at random as means, unit variances, equal weights.
-        restarts: fits from different initialisations; the one with the highest likelihood is kept.
-        max_iter: most rounds of expectation-maximisation.
-        tolerance: a fit ends when a round changes the mean log-likelihood per frame by less.
-        reg_covar: added to the variances in each round.
-        max_clips: most clips, or windows of them, per class to fit on, drawn at random from all;
-            None takes all.
-        max_frames: most frames per class to fit on, drawn at random from those of the clips.
     """
 
     name = "gmm"
+    declared = GMMOptions
+    options: GMMOptions
     fitted_once = True
     outputs = ("bonafide",)
     log_weights: Tensor
@@ -109,34 +98,9 @@ class GMM(BackEnd):
         self, config: Mapping[str, Any], *, n_channels: int, dim: int, n_frames: int | None
     ) -> None:
         super().__init__(config, n_channels=n_channels, dim=dim, n_frames=n_frames)
-        self.config = resolve(
-            config,
-            {
-                "components": 64,
-                "initialisation": "kmeans",
-                "restarts": 1,
-                "max_iter": 100,
-                "tolerance": 1e-3,
-                "reg_covar": 1e-6,
-                "max_clips": None,
-                "max_frames": 200_000,
-            },
-            _OWNER,
-        )
         if n_channels != 1:
             raise ConfigError(f"{_OWNER} takes features of one channel, not {n_channels}")
-        components = positive_int(self.config, "components", _OWNER)
-        if components > _MOST_COMPONENTS:
-            raise ConfigError(
-                f"{_OWNER}: components must be at most {_MOST_COMPONENTS}, not {components}"
-            )
-        one_of(self.config, "initialisation", ("kmeans", "frames"), _OWNER)
-        for key in ("restarts", "max_iter", "max_frames"):
-            positive_int(self.config, key, _OWNER)
-        if self.config["max_clips"] is not None:
-            positive_int(self.config, "max_clips", _OWNER)
-        for key in ("tolerance", "reg_covar"):
-            positive_number(self.config, key, _OWNER)
+        components = self.options.components
         # Rows: bona fide, spoof. NaN until fitted, so that an unfitted detector cannot score.
         for name, shape in (
             ("log_weights", (2, components)),
@@ -160,7 +124,7 @@ class GMM(BackEnd):
         """
         components, dim = self.means.shape[1:]
         samples = {
-            label: _Sample(self.config["max_frames"], rng_of("gmm", seed, label, "frames"))
+            label: _Sample(self.options.max_frames, rng_of("gmm", seed, label, "frames"))
             for label in _CLASSES
         }
         for frames, label in self._drawn_clips(values, seed):
@@ -185,7 +149,7 @@ class GMM(BackEnd):
     def _drawn_clips(
         self, values: Iterable[tuple[npt.NDArray[Any], str]], seed: int
     ) -> Iterable[tuple[npt.NDArray[Any], str]]:
-        size = self.config["max_clips"]
+        size = self.options.max_clips
         if size is None:
             return values
         clips_of: dict[str, _Clips] = {}
@@ -200,17 +164,17 @@ class GMM(BackEnd):
         from sklearn.mixture import GaussianMixture
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-        k, restarts = self.config["components"], self.config["restarts"]
+        k, restarts = self.options.components, self.options.restarts
         settings = {
             "n_components": k,
             "covariance_type": "diag",
-            "max_iter": self.config["max_iter"],
-            "tol": self.config["tolerance"],
-            "reg_covar": self.config["reg_covar"],
+            "max_iter": self.options.max_iter,
+            "tol": self.options.tolerance,
+            "reg_covar": self.options.reg_covar,
         }
         # k-means adds up its threads' sums in whatever order they finish.
         with threadpool_limits(limits=1):
-            if self.config["initialisation"] == "kmeans":
+            if self.options.initialisation == "kmeans":
                 state = seed_of("gmm", seed, label, "k-means") % 2**32
                 return GaussianMixture(**settings, n_init=restarts, random_state=state).fit(frames)
             rng = rng_of("gmm", seed, label, "initial means")

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from spoofscope.backends.base import BackEnd
 from spoofscope.batches import apply_by_length
-from spoofscope.components import resolve
 from spoofscope.errors import AudioError, ConfigError
+from spoofscope.options.backends.lcnn import LCNNOptions
 
 _OWNER = "back-end lcnn"
 _LAST_CHANNELS = 32
@@ -50,13 +50,14 @@ class LCNN(BackEnd):
     """
 
     name = "lcnn"
+    declared = LCNNOptions
+    options: LCNNOptions
     outputs = ("bonafide", "spoof")
 
     def __init__(
         self, config: Mapping[str, Any], *, n_channels: int, dim: int, n_frames: int | None
     ) -> None:
         super().__init__(config, n_channels=n_channels, dim=dim, n_frames=n_frames)
-        self.config = resolve(config, {}, _OWNER)
         if dim < _POOLING or (n_frames is not None and n_frames < _POOLING):
             raise ConfigError(
                 f"{_OWNER} needs at least {_POOLING} frames of {_POOLING} values, "

@@ -6,31 +6,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spoofscope.backends.base import OUTPUTS, BackEnd
+from spoofscope.backends.base import BackEnd
 from spoofscope.batches import valid_mask
-from spoofscope.components import one_of, resolve
+from spoofscope.options.backends.linear import LinearOptions
 
 
 class Linear(BackEnd):
-    """The mean over valid frames of one hidden state or of a mix, and a linear layer.
-
-    Options:
-        layer: "weighted" mixes all C with softmax weights; "last" uses the uppermost (index -1), as
-            a classifier on the output of a fine-tuned encoder does.
-        n_outputs: 1 or 2 logits, see `base.OUTPUTS`.
-    """
+    """The mean over valid frames of one hidden state or of a mix, and a linear layer."""
 
     name = "linear"
+    declared = LinearOptions
+    options: LinearOptions
 
     def __init__(
         self, config: Mapping[str, Any], *, n_channels: int, dim: int, n_frames: int | None
     ) -> None:
         super().__init__(config, n_channels=n_channels, dim=dim, n_frames=n_frames)
-        owner = "back-end linear"
-        self.config = resolve(config, {"layer": "weighted", "n_outputs": 1}, owner)
-        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", tuple(OUTPUTS), owner)]
         self.mix: nn.Parameter | None = None
-        if one_of(self.config, "layer", ("last", "weighted"), owner) == "weighted":
+        if self.options.layer == "weighted":
             self.mix = nn.Parameter(torch.ones(n_channels))
         self.output = self.output_layer(dim)
 

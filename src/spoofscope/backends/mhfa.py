@@ -2,14 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from spoofscope.backends.base import OUTPUTS, BackEnd
+from spoofscope.backends.base import BackEnd
 from spoofscope.batches import valid_mask
-from spoofscope.components import one_of, positive_int, resolve
+from spoofscope.options.backends.mhfa import FactorisedOptions, MHFAOptions
 
 
 class FactorisedAttention(BackEnd):
@@ -19,31 +19,26 @@ class FactorisedAttention(BackEnd):
     layer. Every head turns the keys into one weight per frame (softmax over the valid frames); all
     heads average the same values; their averages are concatenated and mapped to the logits.
 
-    A subclass says how its heads read the keys, and what it has for options besides `heads`,
-    `compression` and `n_outputs`.
+    A subclass says how its heads read the keys.
     """
 
-    defaults: ClassVar[Mapping[str, Any]]
+    options: FactorisedOptions
 
     def __init__(
         self, config: Mapping[str, Any], *, n_channels: int, dim: int, n_frames: int | None
     ) -> None:
         super().__init__(config, n_channels=n_channels, dim=dim, n_frames=n_frames)
-        owner = f"back-end {self.name}"
-        self.config = resolve(config, self.defaults, owner)
-        heads = positive_int(self.config, "heads", owner)
-        compression = positive_int(self.config, "compression", owner)
-        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", tuple(OUTPUTS), owner)]
+        heads, compression = self.options.heads, self.options.compression
         self.key_mix = nn.Parameter(torch.ones(n_channels))
         self.value_mix = nn.Parameter(torch.ones(n_channels))
         self.key = nn.Linear(dim, compression)
         self.value = nn.Linear(dim, compression)
-        self.attention = self._attention_layer(owner, heads, compression)
+        self.attention = self._attention_layer(heads, compression)
         self.output = self.output_layer(heads * compression)
 
     @abstractmethod
-    def _attention_layer(self, owner: str, heads: int, compression: int) -> nn.Module:
-        """What `attention_logits` works with; checks the options that concern it."""
+    def _attention_layer(self, heads: int, compression: int) -> nn.Module:
+        """What `attention_logits` works with."""
 
     @abstractmethod
     def attention_logits(self, keys: Tensor, valid: Tensor) -> Tensor:
@@ -77,27 +72,15 @@ class FactorisedAttention(BackEnd):
 class MHFA(FactorisedAttention):
     """Factorised attention whose heads read one frame of the keys each.
 
-    Options:
-        heads: attention heads.
-        compression: size of the compressed keys and values.
-        attention_bias: whether the layer from keys to heads has a bias, as in the paper. It changes
-            nothing but the parameter count, because a softmax over time ignores a constant.
-        n_outputs: 1 or 2 logits, see `base.OUTPUTS`.
-
     For 13 hidden states of size 768 and 64 heads without bias it has 213,275 parameters.
     """
 
     name = "mhfa"
-    defaults: ClassVar[Mapping[str, Any]] = {
-        "heads": 32,
-        "compression": 128,
-        "attention_bias": False,
-        "n_outputs": 1,
-    }
+    declared = MHFAOptions
+    options: MHFAOptions
 
-    def _attention_layer(self, owner: str, heads: int, compression: int) -> nn.Module:
-        bias = one_of(self.config, "attention_bias", (True, False), owner)
-        return nn.Linear(compression, heads, bias=bias)
+    def _attention_layer(self, heads: int, compression: int) -> nn.Module:
+        return nn.Linear(compression, heads, bias=self.options.attention_bias)
 
     def attention_logits(self, keys: Tensor, valid: Tensor) -> Tensor:
         """Keys (B, N, compression) -> (B, N, heads), frame by frame."""

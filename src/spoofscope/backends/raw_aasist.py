@@ -10,8 +10,8 @@ from torch.nn import functional
 from spoofscope.backends.aasist import GraphBackEnd, ResidualBlock
 from spoofscope.backends.base import OUTPUTS
 from spoofscope.batches import apply_by_length
-from spoofscope.components import one_of, resolve
 from spoofscope.errors import AudioError, ConfigError
+from spoofscope.options.backends.raw_aasist import RawAASISTOptions
 
 _OWNER = "back-end raw_aasist"
 _BLOCKS = 6
@@ -38,27 +38,20 @@ class RawAASIST(GraphBackEnd):
     Six residual blocks, each followed by a max-pooling over three frames; the nodes are maxima of
     magnitudes, over time for the spectral graph and over bands for the temporal one.
 
-    Options:
-        variant: "full" is AASIST (297,866 parameters for 23 bands), "light" AASIST-L (85,306).
-        residual: what the first convolution of a residual block reads. "as_published" (default):
-            the raw input; batch norm and SELU before it are computed by the released networks and
-            thrown away, so their 512 (light: 272) gains and offsets exist and are not trained.
-            "preactivated": batch norm and SELU of the input, as `backends.aasist` by default.
-
     The logits are spoof and bona fide. Clips of different lengths in a batch are processed length
     by length, because no mask is exact through the max-pooling and the graphs.
     """
 
     name = "raw_aasist"
+    declared = RawAASISTOptions
+    options: RawAASISTOptions
     outputs = OUTPUTS[2]
 
     def __init__(
         self, config: Mapping[str, Any], *, n_channels: int, dim: int, n_frames: int | None
     ) -> None:
         super().__init__(config, n_channels=n_channels, dim=dim, n_frames=n_frames)
-        self.config = resolve(config, {"variant": "full", "residual": "as_published"}, _OWNER)
-        size = _SIZES[one_of(self.config, "variant", tuple(_SIZES), _OWNER)]
-        residual = one_of(self.config, "residual", ("as_published", "preactivated"), _OWNER)
+        size, residual = _SIZES[self.options.variant], self.options.residual
         if n_channels != 1:
             raise ConfigError(f"{_OWNER} takes one channel, as of front-end raw, not {n_channels}")
         if n_frames is not None and n_frames < _SHORTEST:

@@ -5,9 +5,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from spoofscope.backends.base import OUTPUTS
 from spoofscope.backends.convolutional import ConvolutionalBackEnd, statistics_over_time
-from spoofscope.components import one_of, positive_int, probability, resolve
+from spoofscope.options.backends.resnet import ResNetOptions
 
 _STAGES = 4
 _BLOCKS = 2
@@ -21,26 +20,19 @@ class ResNet(ConvolutionalBackEnd):
     `width`, 2, 4 and 8 times `width` channels, each stage but the first halving frames and bands;
     mean and standard deviation over time of all channels and bands; one linear layer.
 
-    Options:
-        width: channels of the first stage. 64 is that of ResNet18 for photographs.
-        dropout: probability, of the statistics.
-        n_outputs: 1 or 2 logits, see `base.OUTPUTS`.
-
     For one channel of 80 bands it has 701,169 parameters, with `width: 64` 11,172,801.
     """
 
     name = "resnet"
+    declared = ResNetOptions
+    options: ResNetOptions
     shrinking = 2**_STAGES
 
     def __init__(
         self, config: Mapping[str, Any], *, n_channels: int, dim: int, n_frames: int | None
     ) -> None:
         super().__init__(config, n_channels=n_channels, dim=dim, n_frames=n_frames)
-        owner = "back-end resnet"
-        self.config = resolve(config, {"width": 16, "dropout": 0.2, "n_outputs": 1}, owner)
-        width = positive_int(self.config, "width", owner)
-        dropout = probability(self.config, "dropout", owner)
-        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", tuple(OUTPUTS), owner)]
+        width, dropout = self.options.width, self.options.dropout
         self.check_size(dim, n_frames)
         layers: list[nn.Module] = [*_convolution(n_channels, width), nn.ReLU(), nn.MaxPool2d(2)]
         channels, bands = width, dim // 2

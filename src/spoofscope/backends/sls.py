@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spoofscope.backends.base import OUTPUTS, BackEnd
+from spoofscope.backends.base import BackEnd
 from spoofscope.batches import valid_mask
-from spoofscope.components import one_of, resolve
 from spoofscope.errors import AudioError, ConfigError
+from spoofscope.options.backends.sls import SLSOptions
 
 _OWNER = "back-end sls"
 _POOL = 3
@@ -28,24 +28,18 @@ class SLS(BackEnd):
     Clips of any length: the mean is over the valid frames, the batch norm sees no padding, and of
     the N // 3 steps of the pooled map the mean and the standard deviation over time go on.
 
-    Options:
-        as_published: the features are cut, or filled with zeros, to 201 frames (4.02 s of a 20 ms
-            front-end); means and batch norm include those zeros; the whole map goes on. Nothing
-            after 4.02 s is heard, and the first linear layer has nearly all parameters.
-        n_outputs: 1 or 2 logits, see `base.OUTPUTS`.
-
     For D = 768 and one output it has 395,524 parameters, as published 13,175,044.
     """
 
     name = "sls"
+    declared = SLSOptions
+    options: SLSOptions
 
     def __init__(
         self, config: Mapping[str, Any], *, n_channels: int, dim: int, n_frames: int | None
     ) -> None:
         super().__init__(config, n_channels=n_channels, dim=dim, n_frames=n_frames)
-        self.config = resolve(config, {"as_published": False, "n_outputs": 1}, _OWNER)
-        self.as_published = one_of(self.config, "as_published", (True, False), _OWNER)
-        self.outputs = OUTPUTS[one_of(self.config, "n_outputs", tuple(OUTPUTS), _OWNER)]
+        self.as_published = self.options.as_published
         if dim < _POOL:
             raise ConfigError(f"{_OWNER} needs features of at least {_POOL} dimensions, not {dim}")
         self.gate = nn.Linear(dim, 1)

@@ -16,10 +16,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from spoofscope.components import one_of, positive_int, resolve
 from spoofscope.errors import ConfigError, DetectorError, SpoofscopeError
 from spoofscope.files import atomic_folder, one_line, read_json, write_json
 from spoofscope.options import check_keys
+from spoofscope.options.backbones import TinyBackbone
 
 # Family -> (configuration class, model class) of transformers. XLS-R is a wav2vec 2.0 network.
 _CLASSES = {
@@ -30,15 +30,6 @@ _CLASSES = {
 _PREPROCESSOR = "preprocessor_config.json"
 _SAMPLE_RATE = 16000
 FAMILIES = tuple(sorted(_CLASSES))
-
-_TINY_DEFAULTS: dict[str, Any] = {
-    "hidden_size": 48,
-    "layers": 3,
-    "heads": 4,
-    "intermediate_size": 96,
-    "conv_dim": 32,
-    "norm": "group",
-}
 
 # Parts of pre-training and recognition checkpoints that are not part of the encoder.
 _HEADS = ("quantizer.", "project_q.", "project_hid.", "lm_head.", "masked_spec_embed")
@@ -189,7 +180,11 @@ def _snapshot(hub: str, revision: str) -> Path:
 
 
 def _family_of(entry: Mapping[str, Any]) -> str:
-    return str(one_of({"family": None, **entry}, "family", FAMILIES, "backbone"))
+    family = entry.get("family")
+    if family not in FAMILIES:
+        names = ", ".join(map(repr, FAMILIES))
+        raise ConfigError(f"backbone: family must be one of {names}, not {family!r}")
+    return str(family)
 
 
 def write_tiny_backbone(
@@ -204,9 +199,9 @@ def write_tiny_backbone(
     Args:
         folder: where to write; an existing folder is replaced.
         family: "wav2vec2", "hubert" or "wavlm".
-        options: any of `hidden_size`, `layers`, `heads`, `intermediate_size`, `conv_dim`, and
-            `norm`: "group" (post-norm transformer, as the base models) or "layer" (layer
-            norm in the convolutions, pre-norm transformer, normalised input, as the large ones).
+        options: any of `options.backbones.TinyBackbone`. With the norm "group" the transformer is
+            post-norm, as in base models; with "layer" it is pre-norm and its input normalised, as
+            in large ones.
         seed: of the random weights.
 
     Raises:
@@ -214,10 +209,8 @@ def write_tiny_backbone(
     """
     owner = "tiny backbone"
     family = _family_of({"family": family})
-    options = resolve(options, _TINY_DEFAULTS, owner)
-    norm = one_of(options, "norm", ("group", "layer"), owner)
-    hidden_size = positive_int(options, "hidden_size", owner)
-    heads = positive_int(options, "heads", owner)
+    tiny = TinyBackbone.from_dict(options, owner)
+    hidden_size, heads, norm = tiny.hidden_size, tiny.heads, tiny.norm
     if hidden_size % heads or hidden_size % 4:
         raise ConfigError(f"{owner}: hidden_size {hidden_size} must be a multiple of heads and 4")
 
@@ -227,10 +220,10 @@ def write_tiny_backbone(
     config_class, model_class = _CLASSES[family]
     config = getattr(transformers, config_class)(
         hidden_size=hidden_size,
-        num_hidden_layers=positive_int(options, "layers", owner),
+        num_hidden_layers=tiny.layers,
         num_attention_heads=heads,
-        intermediate_size=positive_int(options, "intermediate_size", owner),
-        conv_dim=(positive_int(options, "conv_dim", owner),) * 7,
+        intermediate_size=tiny.intermediate_size,
+        conv_dim=(tiny.conv_dim,) * 7,
         conv_kernel=(10, 3, 3, 3, 3, 2, 2),
         conv_stride=(5, 2, 2, 2, 2, 2, 2),
         num_conv_pos_embeddings=16,

@@ -6,6 +6,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
 
+from spoofscope.options.frontends.base import FrontEndOptions
+
 
 class Features(NamedTuple):
     """The one feature layout of all front-ends.
@@ -36,10 +38,14 @@ class FrontEnd(nn.Module, ABC):
             first_centre_seconds + i * hop_seconds, in seconds from the start of the waveform.
         channel_axis: what C is, for figures: "layer" or "channel".
         dim_axis: what D is, for figures: "embedding", "cepstrum" or "band".
+        declared: the class of its options, see `options.frontends`.
+        options: what it is told.
         config: everything that rebuilds the front-end, defaults included, without the key `type`.
     """
 
     name: ClassVar[str]
+    declared: ClassVar[type[FrontEndOptions]] = FrontEndOptions
+    options: FrontEndOptions
     channel_axis: ClassVar[Literal["layer", "channel"]]
     dim_axis: ClassVar[Literal["embedding", "cepstrum", "band"]]
     sample_rate: int
@@ -57,6 +63,10 @@ class FrontEnd(nn.Module, ABC):
             ConfigError: an option is unknown or out of range.
         """
         super().__init__()
+        self.options = self.declared.from_dict(config, f"front-end {self.name}")
+        self.config = self.options.to_dict()
+        # Whether its output is kept is no part of a front-end.
+        del self.config["cache"]
 
     @abstractmethod
     def raw(self, waveform: Tensor, lengths: Tensor) -> Features:

@@ -10,12 +10,11 @@ import torch
 import torchaudio
 from torch import Tensor
 
-from spoofscope.components import one_of, positive_int, positive_number, resolve
-from spoofscope.errors import ConfigError
 from spoofscope.frontends.base import Features
 from spoofscope.frontends.filters import Scale, filter_bank, filter_edges
 from spoofscope.frontends.spectral import SpectralFrontEnd, Standardisation, standardise_clips
 from spoofscope.frontends.stft import n_spectra, power_spectra
+from spoofscope.options.frontends.cepstra import CepstralOptions
 
 _DELTA_WINDOW = 5
 
@@ -30,21 +29,10 @@ class CepstralFrontEnd(SpectralFrontEnd):
     window of 5 frames with the edge frames repeated. Values (B, 1, N, D), with N = 1 + n_samples //
     hop for even n_fft, and D = `n_coefficients`, times three with deltas, in the order static,
     delta, double delta.
-
-    Options:
-        sample_rate: Hz.
-        n_fft: samples of the Fourier transform.
-        win: samples of the window, at most n_fft (None: n_fft).
-        hop: samples from frame to frame.
-        n_filters, n_coefficients: filters, and cepstra kept of them (at most as many).
-        f_min, f_max: Hz, lower edge of the first and upper edge of the last filter (f_max None:
-            half the sample rate).
-        log_offset: what is added to the filters' energies before the logarithm.
-        deltas: whether to append first and second differences.
-        normalise: "none"; "global": zero mean and unit variance per coefficient over the training
-            set; "utterance": over the clip's own frames (CMVN).
     """
 
+    declared = CepstralOptions
+    options: CepstralOptions
     dim_axis = "cepstrum"
     scale: ClassVar[Scale]
     filters: Tensor
@@ -53,50 +41,21 @@ class CepstralFrontEnd(SpectralFrontEnd):
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
-        self._owner = f"front-end {self.name}"
-        self.config = resolve(
-            config,
-            {
-                "sample_rate": 16000,
-                "n_fft": 512,
-                "win": None,
-                "hop": 256,
-                "n_filters": 20,
-                "n_coefficients": 20,
-                "f_min": 0.0,
-                "f_max": None,
-                "log_offset": 1e-6,
-                "deltas": True,
-                "normalise": "none",
-            },
-            self._owner,
-        )
-        sizes = {"win": self.config["n_fft"]} if self.config["win"] is None else {}
-        sizes = {**self.config, **sizes}
-        self.sample_rate = positive_int(sizes, "sample_rate", self._owner)
-        self.n_fft = positive_int(sizes, "n_fft", self._owner)
-        win = positive_int(sizes, "win", self._owner)
-        self.hop = positive_int(sizes, "hop", self._owner)
-        n_filters = positive_int(sizes, "n_filters", self._owner)
-        n_coefficients = positive_int(sizes, "n_coefficients", self._owner)
-        if win > self.n_fft:
-            raise ConfigError(f"{self._owner}: win {win} exceeds n_fft {self.n_fft}")
-        if n_coefficients > n_filters:
-            raise ConfigError(
-                f"{self._owner}: {n_coefficients} coefficients of {n_filters} filters do not exist"
-            )
-        self.log_offset = positive_number(self.config, "log_offset", self._owner)
-        self.deltas = bool(one_of(self.config, "deltas", (True, False), self._owner))
-        self.normalisation = one_of(
-            self.config, "normalise", ("none", "global", "utterance"), self._owner
-        )
+        self.sample_rate = self.options.sample_rate
+        self.n_fft = self.options.n_fft
+        win = self.n_fft if self.options.win is None else self.options.win
+        self.hop = self.options.hop
+        n_filters, n_coefficients = self.options.n_filters, self.options.n_coefficients
+        self.log_offset = self.options.log_offset
+        self.deltas = self.options.deltas
+        self.normalisation = self.options.normalise
 
         self.n_channels = 1
         self.dim = n_coefficients * (3 if self.deltas else 1)
         self.hop_seconds = self.hop / self.sample_rate
         self.first_centre_seconds = 0.0
-        edges = filter_edges(self.config, self.scale, n_filters + 2, self._owner)
-        filters = filter_bank(edges, self.n_fft, self.sample_rate, self._owner)
+        edges = filter_edges(self.options, self.scale, n_filters + 2)
+        filters = filter_bank(edges, self.n_fft, self.sample_rate, f"front-end {self.name}")
         self.register_buffer("filters", filters, persistent=False)
         dct = torchaudio.functional.create_dct(n_coefficients, n_filters, norm="ortho")
         self.register_buffer("dct", dct, persistent=False)

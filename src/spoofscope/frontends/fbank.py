@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spoofscope.components import one_of, positive_int, positive_number, resolve
 from spoofscope.frontends.base import Features
 from spoofscope.frontends.filters import filter_bank, filter_edges
 from spoofscope.frontends.spectral import SpectralFrontEnd, Standardisation, standardise_clips
 from spoofscope.frontends.stft import n_spectra, power_spectra
+from spoofscope.options.frontends.fbank import FilterBankOptions
 
 _OWNER = "front-end fbank"
 
@@ -21,56 +21,28 @@ class FilterBank(SpectralFrontEnd):
     Periodic Hann window as long as the transform, centred frames, reflection at the ends, filters
     of height 1, ln(x + `log_offset`). Values (B, 1, N, D) with D = `bands`, lowest first, and N =
     1 + n_samples // hop for even n_fft.
-
-    Options:
-        sample_rate: Hz.
-        n_fft: samples of the window and of the Fourier transform.
-        hop: samples from frame to frame.
-        bands: how many filters.
-        scale: "linear": filters equally wide in Hz; "mel": equally wide in mel, so that most of
-            them lie at low frequencies.
-        f_min, f_max: Hz, lower edge of the first and upper edge of the last filter (f_max None:
-            half the sample rate).
-        log_offset: what is added to the energies before the logarithm.
-        normalise: zero mean and unit variance per band: "band" over the training set; "utterance"
-            over the clip's own frames, which takes the microphone's response away with the
-            average spectrum; "none" leaves the logarithms as they are.
     """
 
     name = "fbank"
+    declared = FilterBankOptions
+    options: FilterBankOptions
     dim_axis = "band"
     filters: Tensor
     window: Tensor
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
-        self.config = resolve(
-            config,
-            {
-                "sample_rate": 16000,
-                "n_fft": 512,
-                "hop": 160,
-                "bands": 80,
-                "scale": "linear",
-                "f_min": 0.0,
-                "f_max": None,
-                "log_offset": 1e-6,
-                "normalise": "band",
-            },
-            _OWNER,
-        )
-        self.sample_rate = positive_int(self.config, "sample_rate", _OWNER)
-        self.n_fft = positive_int(self.config, "n_fft", _OWNER)
-        self.hop = positive_int(self.config, "hop", _OWNER)
-        self.dim = positive_int(self.config, "bands", _OWNER)
-        self.log_offset = positive_number(self.config, "log_offset", _OWNER)
-        scale = one_of(self.config, "scale", ("linear", "mel"), _OWNER)
-        self.normalisation = one_of(self.config, "normalise", ("band", "utterance", "none"), _OWNER)
+        self.sample_rate = self.options.sample_rate
+        self.n_fft = self.options.n_fft
+        self.hop = self.options.hop
+        self.dim = self.options.bands
+        self.log_offset = self.options.log_offset
+        self.normalisation = self.options.normalise
 
         self.n_channels = 1
         self.hop_seconds = self.hop / self.sample_rate
         self.first_centre_seconds = 0.0
-        self._edges = filter_edges(self.config, scale, self.dim + 2, _OWNER)
+        self._edges = filter_edges(self.options, self.options.scale, self.dim + 2)
         filters = filter_bank(self._edges, self.n_fft, self.sample_rate, _OWNER)
         self.register_buffer("filters", filters, persistent=False)
         self.register_buffer("window", torch.hann_window(self.n_fft), persistent=False)

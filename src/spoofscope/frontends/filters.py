@@ -1,7 +1,6 @@
 """Banks of triangular filters on a power spectrogram, equally wide in Hz or in mel."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -9,13 +8,12 @@ import torch
 from torch import Tensor
 
 from spoofscope.errors import ConfigError
+from spoofscope.options.frontends.filters import FilterOptions
 
 Scale = Literal["linear", "mel"]
 
 
-def filter_edges(
-    options: Mapping[str, Any], scale: Scale, n: int, owner: str
-) -> npt.NDArray[np.float64]:
+def filter_edges(options: FilterOptions, scale: Scale, n: int) -> npt.NDArray[np.float64]:
     """n frequencies in Hz from `f_min` to `f_max`, equally spaced on the scale.
 
     Mel are 2595 log10(1 + f / 700). Filter m of a bank rises from edge m to edge m + 1 and falls to
@@ -25,22 +23,9 @@ def filter_edges(
         options: with `f_min` and `f_max` (None: half the sample rate) in Hz, and `sample_rate`.
         scale: "linear" or "mel".
         n: how many edges: filters + 2.
-        owner: what the options belong to, for messages.
-
-    Raises:
-        ConfigError: they do not lie, in this order, between 0 and half the sample rate.
     """
-    nyquist = options["sample_rate"] / 2
-    f_min = options["f_min"]
-    f_max = nyquist if options["f_max"] is None else options["f_max"]
-    for key, edge in (("f_min", f_min), ("f_max", f_max)):
-        if isinstance(edge, bool) or not isinstance(edge, int | float):
-            raise ConfigError(f"{owner}: {key} must be a frequency in Hz, not {edge!r}")
-    if not 0 <= f_min < f_max <= nyquist:
-        raise ConfigError(
-            f"{owner}: f_min {f_min} and f_max {f_max} must lie, in this order, "
-            f"between 0 and {nyquist:g} Hz"
-        )
+    f_min = options.f_min
+    f_max = options.sample_rate / 2 if options.f_max is None else options.f_max
     if scale == "linear":
         return np.linspace(float(f_min), float(f_max), n)
     lowest, highest = 2595 * np.log10(1 + np.array([f_min, f_max], dtype=np.float64) / 700)

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spoofscope.components import resolve
 from spoofscope.errors import AudioError
 from spoofscope.frontends.base import Features, FrontEnd
+from spoofscope.options.frontends.raw import RawOptions
 
 _SAMPLE_RATE = 16000
 _FILTERS = 70
@@ -49,13 +49,14 @@ class SincBank(FrontEnd):
     """
 
     name = "raw"
+    declared = RawOptions
+    options: RawOptions
     channel_axis = "channel"
     dim_axis = "band"
     filters: Tensor
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
-        self.config = resolve(config, {}, "front-end raw")
         self.sample_rate = _SAMPLE_RATE
         self.n_channels = 1
         self.dim = _FILTERS // _POOL

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from spoofscope.batches import apply_by_length, valid_mask
-from spoofscope.components import REQUIRED, one_of, positive_int, resolve
 from spoofscope.errors import AudioError, ConfigError
 from spoofscope.frontends.backbones import describe_backbone, keep_layers, load_backbone
 from spoofscope.frontends.base import Features, FrontEnd
+from spoofscope.options.frontends.ssl import EncoderOptions
 
 
 def _trained(part: nn.Module) -> bool:
@@ -24,21 +24,14 @@ class SSLFrontEnd(FrontEnd):
     size. They are the residual stream as transformers 5 reports it: for pre-norm (large) models
     the last one is taken before the final layer norm.
 
-    Options:
-        backbone: `{family, folder}`; or `{family, architecture}` in a detector that brings all
-            weights, with `fine_tune: all` only. See `backbones.load_backbone`.
-        n_layers: keep this many transformer layers and delete those above; null keeps all. What
-            the kept layers compute does not change.
-        embedding: whether hidden state 0, the input of the first layer, is in the stack, so that
-            L is n_layers + 1 instead of n_layers.
-        fine_tune: "none", "all", or "top": the uppermost `top_layers` transformer layers, and the
-            norm behind them where `final_norm` is on. Whatever lies before them stays as it is; in
-            particular `encoder.layer_norm` of a post-norm encoder, which is before the first layer.
-        top_layers: with `fine_tune: top` only.
-        final_norm: take the last hidden state after the final layer norm of a pre-norm encoder, as
-            fairseq hands it to a back-end (transformers: `last_hidden_state`).
-        normalize: whether clips have to have zero mean and unit variance; null: as the backbone's
-            preprocessor says. Some published detectors were fine-tuned on clips as they are.
+    The option `backbone` is `{family, folder}`, which the study's name of one stands for; or
+    `{family, architecture}` in a detector that brings all weights, with `fine_tune: all` only. See
+    `backbones.load_backbone`. What kept layers compute does not depend on those that are deleted.
+    `fine_tune: top` trains the uppermost `top_layers` transformer layers, and the norm behind them
+    where `final_norm` is on; whatever lies before them stays as it is, in particular
+    `encoder.layer_norm` of a post-norm encoder, which is before the first layer. `final_norm` gives
+    what fairseq hands to a back-end (transformers: `last_hidden_state`). `normalize` is for
+    published detectors that were fine-tuned on clips as they are.
 
     Frozen parts stay in evaluation mode whatever the mode of the detector around them, and record
     no autograd graph. A backbone that is frozen as a whole is loaded when it is first used, so that
@@ -54,34 +47,26 @@ class SSLFrontEnd(FrontEnd):
     """
 
     name = "ssl"
+    declared = EncoderOptions
+    options: EncoderOptions
     channel_axis: ClassVar[Literal["layer", "channel"]] = "layer"
     dim_axis: ClassVar[Literal["embedding", "cepstrum", "band"]] = "embedding"
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__(config)
+        options = dict(config)
+        source = options.pop("backbone", None)
+        super().__init__(options)
         owner = "front-end ssl"
-        defaults = {
-            "backbone": REQUIRED,
-            "n_layers": None,
-            "embedding": True,
-            "fine_tune": "none",
-            "top_layers": None,
-            "final_norm": False,
-            "normalize": None,
-        }
-        self.config = resolve(config, defaults, owner)
-        one_of(self.config, "embedding", (True, False), owner)
-        final_norm = one_of(self.config, "final_norm", (True, False), owner)
-        normalize = one_of(self.config, "normalize", (True, False, None), owner)
-        fine_tune = one_of(self.config, "fine_tune", ("none", "all", "top"), owner)
-        if (fine_tune == "top") != (self.config["top_layers"] is not None):
-            raise ConfigError(f"{owner}: top_layers goes with fine_tune: top, and only with it")
-
-        if "architecture" in self.config["backbone"] and fine_tune != "all":
+        if source is None:
+            raise ConfigError(f"{owner}: key 'backbone' is missing")
+        self.config["backbone"] = source
+        fine_tune, normalize = self.options.fine_tune, self.options.normalize
+        final_norm = self.options.final_norm
+        if "architecture" in source and fine_tune != "all":
             raise ConfigError(f"{owner}: a backbone without weights goes with fine_tune: all only")
         backbone = describe_backbone(self.config["backbone"])
         self.sample_rate = backbone.sample_rate
-        self.normalize = backbone.normalize if normalize is None else bool(normalize)
+        self.normalize = backbone.normalize if normalize is None else normalize
         settings = backbone.config
         if final_norm and not settings.do_stable_layer_norm:
             raise ConfigError(f"{owner}: final_norm is for pre-norm backbones; this one has none")
@@ -90,7 +75,7 @@ class SSLFrontEnd(FrontEnd):
         for kernel, stride in zip(settings.conv_kernel, settings.conv_stride, strict=True):
             self.receptive_field += (kernel - 1) * self.hop
             self.hop *= stride
-        self.n_channels = n_layers + int(self.config["embedding"])
+        self.n_channels = n_layers + int(self.options.embedding)
         self.dim = int(settings.hidden_size)
         self.hop_seconds = self.hop / self.sample_rate
         self.first_centre_seconds = self.receptive_field / 2 / self.sample_rate
@@ -105,23 +90,20 @@ class SSLFrontEnd(FrontEnd):
         self.unfreeze()
 
     def _kept_layers(self, owner: str, available: int) -> int:
-        n_layers = available
-        if self.config["n_layers"] is not None:
-            n_layers = positive_int(self.config, "n_layers", owner)
-            if n_layers > available:
-                raise ConfigError(f"{owner}: n_layers is {n_layers}, the backbone has {available}")
-        if self.config["top_layers"] is not None:
-            top_layers = positive_int(self.config, "top_layers", owner)
-            if top_layers > n_layers:
-                raise ConfigError(
-                    f"{owner}: top_layers is {top_layers}, only {n_layers} layers are kept"
-                )
+        n_layers = self.options.n_layers or available
+        if n_layers > available:
+            raise ConfigError(f"{owner}: n_layers is {n_layers}, the backbone has {available}")
+        top_layers = self.options.top_layers
+        if top_layers is not None and top_layers > n_layers:
+            raise ConfigError(
+                f"{owner}: top_layers is {top_layers}, only {n_layers} layers are kept"
+            )
         return n_layers
 
     def _load(self, n_layers: int) -> Any:
         model = load_backbone(self.config["backbone"])
         keep_layers(model, n_layers)
-        if model.config.do_stable_layer_norm and not self.config["final_norm"]:
+        if model.config.do_stable_layer_norm and not self.options.final_norm:
             # The norm after the last layer of a pre-norm encoder is in no hidden state.
             model.encoder.layer_norm = nn.Identity()
         return model
@@ -133,16 +115,17 @@ class SSLFrontEnd(FrontEnd):
         if trained is not None:
             return trained
         if not self._frozen_model:
-            n_layers = self.n_channels - int(self.config["embedding"])
+            n_layers = self.n_channels - int(self.options.embedding)
             self._frozen_model.append(self._load(n_layers).requires_grad_(False).eval())
         return self._frozen_model[0]
 
     def unfreeze(self) -> None:
         """Train what `fine_tune` says."""
-        self.requires_grad_(self.config["fine_tune"] == "all")
-        if self.config["fine_tune"] == "top":
-            self.model.encoder.layers[-self.config["top_layers"] :].requires_grad_(True)
-            if self.config["final_norm"]:
+        self.requires_grad_(self.options.fine_tune == "all")
+        if self.options.fine_tune == "top":
+            top_layers = self.options.top_layers or 0
+            self.model.encoder.layers[-top_layers:].requires_grad_(True)
+            if self.options.final_norm:
                 self.model.encoder.layer_norm.requires_grad_(True)
         self.train(self.training)
 
@@ -190,7 +173,7 @@ class SSLFrontEnd(FrontEnd):
     def _hidden_states(self, waveform: Tensor, mask: Tensor | None = None) -> Tensor:
         model = self.model.to(waveform.device)
         output = model(waveform, attention_mask=mask, output_hidden_states=True)
-        states = output.hidden_states if self.config["embedding"] else output.hidden_states[1:]
-        if self.config["final_norm"]:
+        states = output.hidden_states if self.options.embedding else output.hidden_states[1:]
+        if self.options.final_norm:
             states = (*states[:-1], output.last_hidden_state)
         return torch.stack(states, dim=1)

@@ -10,11 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spoofscope.components import one_of, positive_int, positive_number, resolve
-from spoofscope.errors import ConfigError
 from spoofscope.frontends.spectral import SpectralFrontEnd, Standardisation
+from spoofscope.options.frontends.stft import STFTOptions
 
-_OWNER = "front-end stft"
 _LOG_OFFSET = 1e-12
 _FRAMES_AT_ONCE = 16384
 
@@ -61,50 +59,28 @@ class STFT(SpectralFrontEnd):
 
     Periodic Hann window as long as the transform, centred frames, reflection at the ends. Values
     (B, 1, T, n_fft // 2 + 1), low frequency first: bin k is centred at k * sample_rate / n_fft Hz.
-
-    Options:
-        sample_rate: Hz.
-        n_fft: samples of the window and of the Fourier transform; 511 gives 256 bins.
-        hop: samples from frame to frame.
-        log_scale: whether to take logarithms, ln(|X|**power + 1e-12), or |X|**power as it is.
-        power: of the magnitude.
-        normalise: "global": zero mean and unit variance over the training set, one pair of numbers
-            for all frames and bins, as published; "band": per bin; "none".
     """
 
     name = "stft"
+    declared = STFTOptions
+    options: STFTOptions
     dim_axis = "band"
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
-        self.config = resolve(
-            config,
-            {
-                "sample_rate": 16000,
-                "n_fft": 511,
-                "hop": 220,
-                "log_scale": True,
-                "power": 2.0,
-                "normalise": "global",
-            },
-            _OWNER,
-        )
-        self.sample_rate = positive_int(self.config, "sample_rate", _OWNER)
-        self.n_fft = positive_int(self.config, "n_fft", _OWNER)
-        if self.n_fft < 2:
-            raise ConfigError(f"{_OWNER}: n_fft must be an integer of at least 2")
-        self.hop = positive_int(self.config, "hop", _OWNER)
-        self.log_scale = bool(one_of(self.config, "log_scale", (True, False), _OWNER))
-        self.power = positive_number(self.config, "power", _OWNER)
-        normalise = one_of(self.config, "normalise", ("global", "band", "none"), _OWNER)
+        self.sample_rate = self.options.sample_rate
+        self.n_fft = self.options.n_fft
+        self.hop = self.options.hop
+        self.log_scale = self.options.log_scale
+        self.power = self.options.power
 
         self.n_channels = 1
         self.dim = self.n_fft // 2 + 1
         self.hop_seconds = self.hop / self.sample_rate
         self.first_centre_seconds = 0.0
-        if normalise == "global":
+        if self.options.normalise == "global":
             self.statistics = Standardisation(axis=1, size=1)
-        elif normalise == "band":
+        elif self.options.normalise == "band":
             self.statistics = Standardisation(axis=3, size=self.dim)
 
     def band_edges(self) -> list[float]:

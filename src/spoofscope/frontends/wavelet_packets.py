@@ -11,9 +11,9 @@ import pywt
 import torch
 from torch import Tensor
 
-from spoofscope.components import one_of, positive_int, positive_number, resolve
 from spoofscope.errors import AudioError, ConfigError
 from spoofscope.frontends.spectral import LargestMagnitude, SpectralFrontEnd, Standardisation
+from spoofscope.options.frontends.wavelet_packets import WaveletPacketsOptions
 
 _OWNER = "front-end wavelet_packets"
 _LOG_OFFSET = 1e-12
@@ -190,63 +190,24 @@ class WaveletPackets(SpectralFrontEnd):
     `sign_channel`, the sign of c (+1 for c >= 0, else -1) in channel 1. The filters have no
     symmetry in time; a frame's centre is that of its support. The reflection at the ends adds
     frames, so the first centre lies before the start of the clip for filters of more than 3 taps.
-
-    Options:
-        sample_rate: Hz.
-        wavelet: a discrete wavelet of PyWavelets.
-        boundary: how a clip goes on beyond its ends, at every level: "reflect", "symmetric",
-            "periodic", "constant" or "zero"; see `packets`.
-        level: decompositions, giving 2**level bands and a hop of 2**level samples.
-        log_scale: whether to take logarithms; otherwise channel 0 holds the coefficients as they
-            are, signs included.
-        power: of the magnitude, under the logarithm.
-        sign_channel: whether there is a channel of signs; needs `log_scale`.
-        normalise: "global": zero mean and unit variance per channel over the training set, over all
-            frames and bands, as published; "band": per band, which takes the slope of the spectrum
-            away and lets small training sets converge sooner; needs a single channel; "block":
-            magnitudes are divided by the largest one of their band in the training set, see
-            `LargestMagnitude`; "none".
-        implementation: "spoofscope": `packets`; "ptwt": the PyTorch wavelet toolbox, the slower
-            reference, whose coefficients are equal but for rounding.
     """
 
     name = "wavelet_packets"
+    declared = WaveletPacketsOptions
+    options: WaveletPacketsOptions
     dim_axis = "band"
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
-        self.config = resolve(
-            config,
-            {
-                "sample_rate": 16000,
-                "wavelet": "sym5",
-                "boundary": "reflect",
-                "level": 8,
-                "log_scale": True,
-                "power": 2.0,
-                "sign_channel": False,
-                "normalise": "global",
-                "implementation": "spoofscope",
-            },
-            _OWNER,
-        )
-        self.sample_rate = positive_int(self.config, "sample_rate", _OWNER)
-        self.level = positive_int(self.config, "level", _OWNER)
-        self.wavelet = str(self.config["wavelet"])
-        self.boundary = str(one_of(self.config, "boundary", tuple(_BOUNDARIES), _OWNER))
-        self.log_scale = bool(one_of(self.config, "log_scale", (True, False), _OWNER))
-        self.sign_channel = bool(one_of(self.config, "sign_channel", (True, False), _OWNER))
-        self.power = positive_number(self.config, "power", _OWNER)
-        if self.sign_channel and not self.log_scale:
-            raise ConfigError(
-                f"{_OWNER}: sign_channel needs log_scale; plain coefficients have signs already"
-            )
-        self._packets = _IMPLEMENTATIONS[
-            one_of(self.config, "implementation", tuple(_IMPLEMENTATIONS), _OWNER)
-        ]
-        normalise = one_of(self.config, "normalise", ("global", "band", "block", "none"), _OWNER)
-        if normalise == "band" and self.sign_channel:
-            raise ConfigError(f"{_OWNER}: normalise: band does not go with sign_channel")
+        self.sample_rate = self.options.sample_rate
+        self.level = self.options.level
+        self.wavelet = self.options.wavelet
+        self.boundary = self.options.boundary
+        self.log_scale = self.options.log_scale
+        self.sign_channel = self.options.sign_channel
+        self.power = self.options.power
+        self._packets = _IMPLEMENTATIONS[self.options.implementation]
+        normalise = self.options.normalise
 
         step = 2**self.level
         self.n_channels = 2 if self.sign_channel else 1

@@ -11,6 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from spoofscope.options.backends.aasist import AASISTOptions
+from spoofscope.options.backends.ca_mhfa import CAMHFAOptions
+from spoofscope.options.backends.cnn import CNNOptions
+from spoofscope.options.backends.dcnn import DCNNOptions
+from spoofscope.options.backends.ffn import FFNOptions
+from spoofscope.options.backends.fingerprint import FingerprintBackEndOptions
+from spoofscope.options.backends.gmm import GMMOptions
+from spoofscope.options.backends.lcnn import LCNNOptions
+from spoofscope.options.backends.linear import LinearOptions
+from spoofscope.options.backends.mhfa import MHFAOptions
+from spoofscope.options.backends.raw_aasist import RawAASISTOptions
+from spoofscope.options.backends.resnet import ResNetOptions
+from spoofscope.options.backends.sls import SLSOptions
 from spoofscope.options.corpora.add2023 import ADD2023Options
 from spoofscope.options.corpora.asvspoof2021 import ASVspoof2021Options
 from spoofscope.options.corpora.base import CorpusOptions, DealtOptions, StoredOptions
@@ -21,6 +34,21 @@ from spoofscope.options.corpora.mlaad import MlaadOptions
 from spoofscope.options.corpora.table import TableOptions
 from spoofscope.options.corpora.wavefake import WaveFakeOptions
 from spoofscope.options.declared import Options, Schema
+from spoofscope.options.effects.base import EffectOptions
+from spoofscope.options.effects.codec import CodecOptions
+from spoofscope.options.effects.musan import MusanOptions
+from spoofscope.options.effects.noise_filter import NoiseFilterOptions
+from spoofscope.options.effects.rawboost import RawBoostOptions
+from spoofscope.options.effects.rir import RoomResponseOptions
+from spoofscope.options.effects.time_mask import TimeMaskOptions
+from spoofscope.options.effects.trim_silence import TrimSilenceOptions
+from spoofscope.options.frontends.base import FrontEndOptions
+from spoofscope.options.frontends.cepstra import CepstralOptions
+from spoofscope.options.frontends.fbank import FilterBankOptions
+from spoofscope.options.frontends.raw import RawOptions
+from spoofscope.options.frontends.ssl import SSLOptions
+from spoofscope.options.frontends.stft import STFTOptions
+from spoofscope.options.frontends.wavelet_packets import WaveletPacketsOptions
 from spoofscope.options.objectives import OBJECTIVES
 from spoofscope.options.ood import OOD
 
@@ -43,6 +71,42 @@ CORPORA: dict[str, type[CorpusOptions]] = {
     "partialspoof": StoredOptions,
     "scenefake": StoredOptions,
     "stopa": StoredOptions,
+}
+
+FRONT_ENDS: dict[str, type[FrontEndOptions]] = {
+    "ssl": SSLOptions,
+    "fbank": FilterBankOptions,
+    "lfcc": CepstralOptions,
+    "mfcc": CepstralOptions,
+    "stft": STFTOptions,
+    "wavelet_packets": WaveletPacketsOptions,
+    "raw": RawOptions,
+}
+
+BACK_ENDS: dict[str, type[Options]] = {
+    "linear": LinearOptions,
+    "ffn": FFNOptions,
+    "mhfa": MHFAOptions,
+    "ca_mhfa": CAMHFAOptions,
+    "sls": SLSOptions,
+    "aasist": AASISTOptions,
+    "raw_aasist": RawAASISTOptions,
+    "fingerprint": FingerprintBackEndOptions,
+    "gmm": GMMOptions,
+    "cnn": CNNOptions,
+    "resnet": ResNetOptions,
+    "lcnn": LCNNOptions,
+    "dcnn": DCNNOptions,
+}
+
+EFFECTS: dict[str, type[EffectOptions]] = {
+    "musan": MusanOptions,
+    "rir": RoomResponseOptions,
+    "rawboost": RawBoostOptions,
+    "codec": CodecOptions,
+    "trim_silence": TrimSilenceOptions,
+    "time_mask": TimeMaskOptions,
+    "noise_filter": NoiseFilterOptions,
 }
 
 
@@ -87,5 +151,8 @@ KINDS = {
     "objective": Kind("type", "Which way of tracing.", OBJECTIVES),
     "ood": Kind("type", "Which detector of unknown attacks.", OOD),
     "corpus": Kind("type", "Which reader.", CORPORA),
+    "effect": Kind("effect", "Which effect.", EFFECTS),
+    "frontend": Kind("type", "Which front-end.", FRONT_ENDS),
+    "backend": Kind("type", "Which back-end.", BACK_ENDS),
 }
 """Kind to its components. Its name stands before theirs in definitions, such as `corpus_mini`."""

@@ -63,12 +63,13 @@ class Options:
     place: dataclasses.InitVar[str] = ""
 
     def __post_init__(self, place: str) -> None:
-        for name, schema in properties(type(self)).items():
+        for name, schema in _bounds(type(self)).items():
             value = getattr(self, name)
             if value is not _UNSET and not _fits(value, schema):
                 where, value, schema = _innermost(name, value, schema)
                 where = f"{place}: {where}" if place else where
-                raise ConfigError(f"{where} must be {_wanted(schema)}, not {value!r}")
+                hint = _hint(value, schema)
+                raise ConfigError(f"{where} must be {_wanted(schema)}, not {value!r}{hint}")
         self.check(place)
 
     def check(self, place: str) -> None:
@@ -114,6 +115,7 @@ class Options:
 
 
 _HINTS: dict[type, dict[str, Any]] = {}
+_BOUNDS: dict[type, dict[str, Schema]] = {}
 
 
 def _hints(cls: type[Options]) -> dict[str, Any]:
@@ -162,6 +164,8 @@ def _made(value: Any, hint: Any, place: str) -> Any:
             return kind.from_dict(value, place)
         if typing.get_origin(kind) is tuple and isinstance(value, list):
             return tuple(_made(item, inner[0], f"{place}[{i}]") for i, item in enumerate(value))
+        if kind is float and type(value) is int:
+            return float(value)
         if typing.get_origin(kind) is dict and isinstance(value, Mapping):
             return {name: _made(item, inner[1], f"{place}.{name}") for name, item in value.items()}
     return value
@@ -196,6 +200,13 @@ def properties(cls: type[Options]) -> dict[str, Schema]:
         field.name: _schema_of(_hints(cls)[field.name]) | field.metadata
         for field in dataclasses.fields(cls)
     }
+
+
+def _bounds(cls: type[Options]) -> dict[str, Schema]:
+    """As :func:`properties`, worked out once."""
+    if cls not in _BOUNDS:
+        _BOUNDS[cls] = properties(cls)
+    return _BOUNDS[cls]
 
 
 def definition(cls: type[Options]) -> Schema:
@@ -369,3 +380,10 @@ def _wanted(schema: Schema) -> str:
     )
     limits = [f"{word} {schema[key]}" for key, word in bounds if key in schema]
     return " ".join([text, " and ".join(limits)]).strip()
+
+
+def _hint(value: Any, schema: Schema) -> str:
+    """What to write instead."""
+    # A text such as 1e-4 is what YAML makes of a number without a decimal point.
+    is_text = isinstance(value, str) and "number" in schema.get("type", "")
+    return " (in YAML write 1.0e-3, not 1e-3, for a number)" if is_text else ""

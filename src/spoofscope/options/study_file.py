@@ -1,7 +1,7 @@
 """All keys of a study file."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from spoofscope.options.attribution import Attribution
 from spoofscope.options.declared import Options, option, optional, required
@@ -24,8 +24,8 @@ from spoofscope.options.trials import Name, Scored, Split
 
 _NAMES = {"$ref": "#/$defs/name"}
 _Entry = dict[str, Any]
+# Its defaults are filled in where it is read: ids are hashes of what is written.
 _Backbone = Annotated[_Entry, {"$ref": "#/$defs/backbone"}]
-_Noise = Annotated[_Entry, {"$ref": "#/$defs/noise"}]
 _Parts = Annotated[int, {"minimum": 1, "maximum": 1000}]
 _Condition = Annotated[
     str, {"pattern": r"[^+]+(\+[^+]+)*", "title": "a column, or several with + between"}
@@ -57,12 +57,22 @@ class Shards(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Noise(Options):
+    """Where a folder of noise comes from: one of the two."""
+
+    path: str = optional()
+    """The folder."""
+    generate: Literal["mini"] = optional()
+    """Synthesise a small one."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class NoiseFolders(Options):
     """Folders of noise and of room responses."""
 
-    musan: _Noise = optional()
+    musan: Noise = optional(minProperties=1, maxProperties=1)
     """Noise, music and speech for the effect musan."""
-    rirs: _Noise = optional()
+    rirs: Noise = optional(minProperties=1, maxProperties=1)
     """Room responses for the effect rir."""
 
 

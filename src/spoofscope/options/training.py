@@ -1,9 +1,12 @@
 """How detectors are trained."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Literal
 
+from spoofscope.errors import ConfigError
 from spoofscope.options.declared import Options, option, optional
+
+_Weight = Annotated[float, {"minimum": 0}]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,11 @@ class Stage(Options):
     patience: int | None = option(None, minimum=1)
     """Stop after so many epochs without a better result on dev."""
 
+    def check(self, place: str) -> None:
+        """The warm-up is said in one way."""
+        if self.warmup_share is not None and self.warmup_steps:
+            raise ConfigError(f"{place}: give warmup_steps or warmup_share, not both")
+
 
 @dataclass(frozen=True, kw_only=True)
 class SpecAugment(Options):
@@ -68,7 +76,7 @@ class Recipe(Stage):
     """One after the other, each from the best checkpoint of the one before."""
     loss: Literal["cross_entropy", "bce"] | None = option(None)
     """Default: what fits the back-end's outputs."""
-    class_weights: str | dict[str, Any] = option("none")
+    class_weights: str | dict[str, _Weight] = option("none")
     """none, balanced, or weights per label."""
     sampler: Literal["shuffle", "balanced"] = option("shuffle")
     """Every utterance once per epoch, or both classes equally likely."""
@@ -90,3 +98,15 @@ class Recipe(Stage):
     """Processes that prepare batches; 0: the training itself does."""
     cache_audio_mb: float = option(2000, minimum=0)
     """Decoded audio is kept in memory where all of it fits."""
+
+    def check(self, place: str) -> None:
+        """Weights are those of both labels, or have a name."""
+        super().check(place)
+        weights = self.class_weights
+        if isinstance(weights, str):
+            if weights not in ("none", "balanced"):
+                raise ConfigError(
+                    f"{place}: class_weights must be one of 'none', 'balanced', not {weights!r}"
+                )
+        elif set(weights) != {"bonafide", "spoof"}:
+            raise ConfigError(f"{place}: class_weights needs the keys bonafide and spoof")

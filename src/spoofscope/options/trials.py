@@ -5,6 +5,14 @@ from typing import Annotated, Literal
 
 from spoofscope.options.declared import Options, optional, required
 
+NAME = {
+    "type": "string",
+    "pattern": "^[a-z][a-z0-9_]*$",
+    "maxLength": 100,
+    "title": "small letters, digits and _, a letter first",
+}
+"""The definition `name` of the schema."""
+
 Name = Annotated[str, {"$ref": "#/$defs/name"}]
 """Of what users name: small letters, digits and _, a letter first."""
 

@@ -9,6 +9,7 @@ from spoofscope.errors import ConfigError
 from spoofscope.identity import hash8
 from spoofscope.layout import Scoring
 from spoofscope.options.declared import chosen
+from spoofscope.options.frontends.ssl import EncoderOptions
 from spoofscope.options.layers import CostOptions, ProbeOptions
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.features import Features
@@ -255,7 +256,7 @@ class Layers(Stage):
     @staticmethod
     def _untuned(frontend: Config) -> Config:
         dropped = {"cache"}
-        if frontend.get("fine_tune", "none") != "none":
+        if frontend.get("fine_tune", EncoderOptions.fine_tune) != EncoderOptions.fine_tune:
             dropped |= {"fine_tune", "top_layers"}
         return {key: value for key, value in frontend.items() if key not in dropped}
 

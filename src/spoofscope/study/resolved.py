@@ -17,8 +17,11 @@ from spoofscope.grids import expand, grids_of
 from spoofscope.identity import hash8
 from spoofscope.layout import Layout, Scoring
 from spoofscope.options import nearest
+from spoofscope.options.components import FRONT_ENDS
 from spoofscope.options.declared import filled
 from spoofscope.options.detectors import Detector
+from spoofscope.options.frontends.base import FrontEndOptions
+from spoofscope.options.frontends.ssl import EncoderOptions
 from spoofscope.options.study_file import StudyFile
 from spoofscope.options.tracers import Tracer
 from spoofscope.presets import with_values
@@ -320,7 +323,13 @@ class Study:
 
     def is_frozen(self, name: str) -> bool:
         """Whether a front-end has no trainable parameter, so that its output may be cached."""
-        return bool(self.config["frontends"][name].get("fine_tune", "none") == "none")
+        options = self._frontend_options(name)
+        return not isinstance(options, EncoderOptions) or options.fine_tune == "none"
+
+    def _frontend_options(self, name: str) -> FrontEndOptions:
+        entry = self.config["frontends"][name]
+        values = {key: value for key, value in entry.items() if key != "type"}
+        return FRONT_ENDS[entry["type"]].from_dict(values, f"frontends.{name}")
 
     def entry_of(self, name: str) -> Config:
         """What the study file says of a detector or a tracer."""
@@ -492,10 +501,7 @@ class Study:
         if self.run(run_id).kind not in ("detector", "tracer"):
             return False
         name = self.entry_of(self.run(run_id).detector)["frontend"]
-        frontend = self.config["frontends"][name]
-        # The features of `raw` are eight times as large as the audio, and sooner made than read.
-        default = "none" if frontend["type"] == "raw" else "framewise"
-        return self.is_frozen(name) and frontend.get("cache", default) != "none"
+        return self.is_frozen(name) and self._frontend_options(name).cache != "none"
 
     def features_id(self, run_id: str) -> str:
         """`{frontend}-{hash8}` of the cached features that a run reads."""

@@ -9,15 +9,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from spoofscope.errors import ConfigError
 from spoofscope.options import nearest
+from spoofscope.options.backbones import Backbone
 from spoofscope.options.components import KINDS
 from spoofscope.options.declared import definition, definition_name, inner_options
 from spoofscope.options.detectors import Detector, ExternalScores, Pretrained
 from spoofscope.options.study_file import StudyFile
 from spoofscope.options.tracers import Tracer
+from spoofscope.options.trials import NAME
 from spoofscope.presets import values_of
 from spoofscope.study.reading import path_text
 
@@ -26,8 +26,6 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 
 MINI = CHECKOUT / "config" / "config.yaml"
 """The study file of the mini study."""
-
-_COMPONENTS = Path(__file__).with_name("components.yaml")
 
 # Sections whose entries are checked against a definition of their own, chosen by one key.
 _DISPATCH = {
@@ -42,7 +40,7 @@ COMPONENTS = {
 }
 """The definitions of the schema that are entries of components, by their names."""
 
-_ROOTS = (Detector, Pretrained, ExternalScores, Tracer)
+_ROOTS = (Detector, Pretrained, ExternalScores, Tracer, Backbone)
 
 DECLARED = {definition_name(cls): cls for cls in _ROOTS} | inner_options(
     StudyFile, *_ROOTS, *(cls for _, _, cls in COMPONENTS.values())
@@ -61,15 +59,13 @@ Config = dict[str, Any]
 
 @functools.cache
 def schema() -> Config:
-    """The JSON Schema of a study file, without descriptions but those of components."""
-    with open(_COMPONENTS, encoding="utf-8") as stream:
-        components = yaml.load(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    """The JSON Schema of a study file, without descriptions."""
     entries = {
         name: kind.entry(member, definition(cls))
         for name, (kind, member, cls) in COMPONENTS.items()
     }
     declared = {name: definition(cls) for name, cls in DECLARED.items()}
-    return {**definition(StudyFile), "$defs": {**components["$defs"], **entries, **declared}}
+    return {**definition(StudyFile), "$defs": {"name": NAME, **entries, **declared}}
 
 
 def _explain(error: Any, prefix: str) -> str:
@@ -209,15 +205,23 @@ def check_config(config: Mapping[str, Any]) -> None:
 
 
 def check_components(config: Mapping[str, Any]) -> None:
-    """Check what no single option of a corpus says, in a study file that fits the schema.
+    """Check what no single option of a component says, in a study file that fits the schema.
 
     Raises:
         ConfigError: options that do not go together.
     """
     for name, entry in config["corpora"].items():
         KINDS["corpus"].options(entry, f"corpora.{name}")
-    for name, tracer in config.get("tracers", {}).items():
-        if "objective" in tracer:
-            KINDS["objective"].options(tracer["objective"], f"tracers.{name}.objective")
+    for name, entry in config.get("frontends", {}).items():
+        KINDS["frontend"].options(entry, f"frontends.{name}")
+    for section in ("detectors", "tracers"):
+        for name, entry in config.get(section, {}).items():
+            if "backend" in entry:
+                KINDS["backend"].options(entry["backend"], f"{section}.{name}.backend")
+            if "objective" in entry:
+                KINDS["objective"].options(entry["objective"], f"{section}.{name}.objective")
+    for name, steps in config.get("chains", {}).items():
+        for i, step in enumerate(steps):
+            KINDS["effect"].options(step, f"chains.{name}[{i}]")
     for name, entry in config.get("tracing", {}).get("ood", {}).items():
         KINDS["ood"].options(entry, f"tracing.ood.{name}")

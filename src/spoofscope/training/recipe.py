@@ -5,20 +5,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from spoofscope.components import one_of, positive_int, probability, resolve
 from spoofscope.errors import ConfigError
 from spoofscope.options import check_keys
 from spoofscope.options import training as options_of
-from spoofscope.options.declared import filled
+from spoofscope.options.declared import chosen, option_names
 from spoofscope.presets import with_values
-from spoofscope.tables import LABELS
 from spoofscope.training.masks import Masks
-
-_STAGE_DEFAULTS = filled({}, options_of.Stage)
-_RECIPE_DEFAULTS = {
-    key: value for key, value in filled({}, options_of.Recipe).items() if key != "preset"
-}
-_MASK_DEFAULTS = filled({}, options_of.SpecAugment)
 
 
 @dataclass(frozen=True)
@@ -127,46 +119,31 @@ def resolve_recipe(config: Mapping[str, Any]) -> Recipe:
     """
     owner = "recipe"
     name, config = _without_preset(with_values(config, owner), owner)
-    options = resolve(config, {**_RECIPE_DEFAULTS, "stages": None}, owner)
-    shared = {key: options[key] for key in _STAGE_DEFAULTS}
-    entries = options["stages"]
-    if entries is None:
-        entries = [{}]
-    if not isinstance(entries, list) or not entries:
-        raise ConfigError(f"{owner}: stages must be a list of at least one stage")
+    shared = chosen(config, options_of.Stage)
+    # The values of all stages are checked with them.
+    given = {key: value for key, value in config.items() if key not in shared}
+    options = options_of.Recipe.from_dict(given, owner).to_dict()
+    entries = config.get("stages", [{}])
     stages = tuple(
-        _stage(resolve(stage, shared, f"{owner}.stages[{i}]"), f"{owner}.stages[{i}]")
+        _stage({**shared, **stage}, f"{owner}.stages[{i}]" if "stages" in config else owner)
         for i, stage in enumerate(entries)
     )
-    if options["loss"] is not None:
-        one_of(options, "loss", ("cross_entropy", "bce"), owner)
+    masks = options["spec_augment"]
     return Recipe(
         stages=stages,
         preset=name,
-        processes=positive_int(options, "processes", owner),
+        processes=options["processes"],
         loss=options["loss"],
-        class_weights=_class_weights(options["class_weights"]),
-        sampler=one_of(options, "sampler", ("shuffle", "balanced"), owner),
-        train_crop=one_of(options, "train_crop", ("random", "start"), owner),
-        select_by=one_of(options, "select_by", ("eer", "min_dcf", "loss"), owner),
-        spec_augment=_masks(options["spec_augment"], f"{owner}.spec_augment"),
-        recalibrate_norms=one_of(options, "recalibrate_norms", (True, False), owner),
-        mixed_precision=one_of(options, "mixed_precision", ("no", "bf16", "fp16", "auto"), owner),
-        checkpoint_minutes=_number(options, "checkpoint_minutes", owner),
-        num_workers=_count(options, "num_workers", owner),
-        cache_audio_mb=_number(options, "cache_audio_mb", owner),
-    )
-
-
-def _masks(given: Mapping[str, Any] | None, owner: str) -> Masks | None:
-    if given is None:
-        return None
-    options = resolve(given, _MASK_DEFAULTS, owner)
-    return Masks(
-        time_masks=_count(options, "time_masks", owner),
-        time_share=probability(options, "time_share", owner),
-        band_masks=_count(options, "band_masks", owner),
-        band_share=probability(options, "band_share", owner),
+        class_weights=options["class_weights"],
+        sampler=options["sampler"],
+        train_crop=options["train_crop"],
+        select_by=options["select_by"],
+        spec_augment=None if masks is None else Masks(**masks),
+        recalibrate_norms=options["recalibrate_norms"],
+        mixed_precision=options["mixed_precision"],
+        checkpoint_minutes=options["checkpoint_minutes"],
+        num_workers=options["num_workers"],
+        cache_audio_mb=options["cache_audio_mb"],
     )
 
 
@@ -178,6 +155,7 @@ def _without_preset(recipe: Mapping[str, Any], owner: str) -> tuple[str | None, 
     preset = recipe["preset"]
     merged = {**preset["values"], **overrides}
     stages = preset["values"].get("stages")
+    stage_options = option_names(options_of.Stage)
     if stages is not None:
         changes = overrides.get("stages", [{} for _ in stages])
         if not isinstance(changes, list) or len(changes) != len(stages):
@@ -186,63 +164,16 @@ def _without_preset(recipe: Mapping[str, Any], owner: str) -> tuple[str | None, 
                 f"needs {len(stages)} entries ({{}} changes nothing)"
             )
         for i, change in enumerate(changes):
-            check_keys(change, _STAGE_DEFAULTS, f"{owner}.stages[{i}]")
-        shared = {key: value for key, value in overrides.items() if key in _STAGE_DEFAULTS}
+            check_keys(change, stage_options, f"{owner}.stages[{i}]")
+        shared = {key: value for key, value in overrides.items() if key in stage_options}
         merged["stages"] = [
             {**stage, **shared, **change} for stage, change in zip(stages, changes, strict=True)
         ]
     return preset["name"], merged
 
 
-def _stage(options: Mapping[str, Any], owner: str) -> Stage:
-    lr = _number(options, "lr", owner)
-    share = None
-    if options["warmup_share"] is not None:
-        share = _number(options, "warmup_share", owner)
-        if share > 1:
-            raise ConfigError(f"{owner}: warmup_share must be between 0 and 1, not {share!r}")
-        if options["warmup_steps"]:
-            raise ConfigError(f"{owner}: give warmup_steps or warmup_share, not both")
-    return Stage(
-        epochs=positive_int(options, "epochs", owner),
-        freeze_frontend=one_of(options, "freeze_frontend", (True, False), owner),
-        optimizer=one_of(options, "optimizer", ("adam", "adamw"), owner),
-        lr=lr,
-        lr_frontend=lr
-        if options["lr_frontend"] is None
-        else _number(options, "lr_frontend", owner),
-        weight_decay=_number(options, "weight_decay", owner),
-        batch_size=positive_int(options, "batch_size", owner),
-        accumulate=positive_int(options, "accumulate", owner),
-        schedule=one_of(options, "schedule", ("constant", "linear", "cosine"), owner),
-        warmup_steps=_count(options, "warmup_steps", owner),
-        warmup_share=share,
-        grad_clip=None if options["grad_clip"] is None else _number(options, "grad_clip", owner),
-        patience=None if options["patience"] is None else positive_int(options, "patience", owner),
-    )
-
-
-def _number(options: Mapping[str, Any], key: str, owner: str) -> float:
-    value = options[key]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        # A text such as 1e-4 is what YAML makes of a number without a decimal point.
-        hint = "; in YAML, write 1.0e-4 for 1e-4" if isinstance(value, str) else ""
-        raise ConfigError(f"{owner}: {key} must be a number, not {value!r}{hint}")
-    if not 0 <= value < math.inf:
-        raise ConfigError(f"{owner}: {key} must be 0 or more, not {value!r}")
-    return float(value)
-
-
-def _count(options: Mapping[str, Any], key: str, owner: str) -> int:
-    value = options[key]
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ConfigError(f"{owner}: {key} must be a whole number of 0 or more, not {value!r}")
-    return value
-
-
-def _class_weights(value: Any) -> str | dict[str, float]:
-    if isinstance(value, Mapping):
-        if set(value) != set(LABELS):
-            raise ConfigError("recipe: class_weights needs the keys bonafide and spoof")
-        return {label: _number(value, label, "recipe.class_weights") for label in LABELS}
-    return str(one_of({"class_weights": value}, "class_weights", ("none", "balanced"), "recipe"))
+def _stage(values: Mapping[str, Any], owner: str) -> Stage:
+    options = options_of.Stage.from_dict(values, owner).to_dict()
+    if options["lr_frontend"] is None:
+        options["lr_frontend"] = options["lr"]
+    return Stage(**options)

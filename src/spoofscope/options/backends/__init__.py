@@ -1,0 +1,1 @@
+"""What back-ends can be told, a module each; `options.components` knows them all."""
