@@ -50,7 +50,7 @@ class Outer(Options):
     """What it is."""
     counts: tuple[Annotated[int, {"minimum": 1}], ...] = option((1, 2), minItems=1)
     """Some numbers."""
-    inner: Inner = option(dict)
+    inner: Inner = option(Inner)
     """Others."""
     one: Inner = optional()
     """One more."""

@@ -42,7 +42,7 @@ class Train(Options):
     """Dev splits for model selection and calibration; default: the corpora of `data`."""
     chain: str = optional()
     """Augmentation on the fly: a name of `chains`."""
-    recipe: Recipe = option(dict)
+    recipe: Recipe = option(Recipe)
     """How to train; not for gmm, which is fitted once."""
 
 
@@ -54,7 +54,7 @@ class Detector(Options):
     """A name of `frontends`."""
     backend: dict[str, Any] = required()
     """The back-end: its `type` and options."""
-    input: Input = option(dict)
+    input: Input = option(Input)
     """The input policy."""
     abstain: float = option(DEFAULT_BAND, minimum=0, exclusiveMaximum=0.5)
     """Decide nothing where the calibrated probability is within this of one half."""

@@ -125,7 +125,7 @@ class Tandem(Options):
     """The verifier's score file: lines that end in target, nontarget or spoof and the score."""
     rates: Rates = optional()
     """Instead of its scores, its error rates as shares."""
-    costs: TandemCosts = option(dict)
+    costs: TandemCosts = option(TandemCosts)
     """Priors and costs; default: those of the challenges."""
 
 

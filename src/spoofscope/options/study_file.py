@@ -110,11 +110,11 @@ class StudyFile(Options):
     """Seeds everything but the trainings: generation, augmentation, bootstrap, selection."""
     data_root: str = option("resources")
     """Folder for downloads, generated corpora and backbones."""
-    scatter_shards: Shards = option(dict)
+    scatter_shards: Shards = option(Shards)
     """Into how many jobs the work on the utterances of a split is cut."""
     corpora: dict[str, _Entry] = required(propertyNames=_NAMES)
     """Name to corpus."""
-    noise: NoiseFolders = option(dict)
+    noise: NoiseFolders = option(NoiseFolders)
     """Folders in MUSAN's and in RIRS_NOISES' layout."""
     chains: dict[str, Annotated[tuple[_Entry, ...], {"minItems": 1}]] = option(
         dict, propertyNames=_NAMES
@@ -137,7 +137,7 @@ class StudyFile(Options):
     conditions: tuple[_Condition, ...] = option(list, uniqueItems=True)
     """Manifest columns by which error rates are broken down, such as attack, codec or codec+attack;
     a corpus that lacks a column is not broken down by it."""
-    bootstrap: Bootstrap = option(dict)
+    bootstrap: Bootstrap = option(Bootstrap)
     """Intervals of the error rates."""
     fusion: dict[str, Fusion] = option(dict, propertyNames=_NAMES)
     """Name to score fusion."""
@@ -167,6 +167,6 @@ class StudyFile(Options):
     """Mean spectra of generators, see fingerprints.md."""
     tracing: Tracing = optional()
     """Source tracing: which attack made a spoof; see tracing.md."""
-    layers: Layers = option(dict)
+    layers: Layers = option(Layers)
     """What is asked about the layers of SSL backbones, besides the learned mixes, which are always
     read out."""
