@@ -103,7 +103,7 @@ def test_one_stretch_becomes_silence():
 
 
 def test_a_share_beyond_the_clip_is_refused():
-    with pytest.raises(ConfigError, match=r"share \[0\.5, 1\.5\] does not lie"):
+    with pytest.raises(ConfigError, match=r"share\[1\] must be a number .* not 1\.5"):
         build("time_mask", {"share": [0.5, 1.5]}, {}, RATE)
     whole, _ = build("time_mask", {"share": [1, 1]}, {}, RATE).apply(
         noise(), np.random.default_rng(0)
@@ -221,7 +221,7 @@ def test_noise_and_filter_are_drawn_apart():
     assert np.array_equal(x, y)
     assert used == {}
     for bad in (2, True, "x"):
-        with pytest.raises(ConfigError, match=r"noise_probability .* is not between 0 and 1"):
+        with pytest.raises(ConfigError, match=r"noise_probability must be a number"):
             build("noise_filter", {"noise_probability": bad}, {}, RATE)
 
 

@@ -117,7 +117,7 @@ def test_too_little_is_refused(config):
         build(config, dim=13)
     with pytest.raises(AudioError, match="at least 16 frames, a clip has 15"):
         build(config)(features(2, 1, 30, 80), torch.tensor([30, 15]))
-    with pytest.raises(ConfigError, match="dropout must be from 0 to below 1, not 1"):
+    with pytest.raises(ConfigError, match="dropout must be a number of at least 0 and below 1"):
         build({**config, "dropout": 1})
     with pytest.raises(ConfigError, match="n_outputs must be one of"):
         build({**config, "n_outputs": 3})

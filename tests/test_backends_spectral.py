@@ -172,8 +172,8 @@ def test_dcnn_learns_and_is_deterministic_in_evaluation():
         ({"n_frames": 5}, {}, "too few"),
         ({"dim": 198}, {"downsampling": "stride"}, "needs 7 frames of 199 values, or of 7 with"),
         ({}, {"downsampling": "strides"}, "must be one of 'pool', 'stride'"),
-        ({}, {"dropout_cnn": 1.0}, "from 0 to below 1"),
-        ({}, {"channels": [1, 2]}, "list of 5"),
+        ({}, {"dropout_cnn": 1.0}, "of at least 0 and below 1"),
+        ({}, {"channels": [1, 2]}, "list of 5 items"),
         ({}, {"channels": [1, 2, 3, 4, 0]}, r"channels\[4\] must be"),
         ({}, {"dilated": True}, "did you mean 'dilation'"),
     ],
@@ -391,8 +391,8 @@ def test_gmm_refuses():
     with pytest.raises(ConfigError, match="one channel"):
         GMM({}, n_channels=2, dim=4, n_frames=None)
     for options, message in (
-        ({"reg_covar": 0.0}, "reg_covar must be positive"),
-        ({"tolerance": 0}, "tolerance must be positive"),
+        ({"reg_covar": 0.0}, "reg_covar must be a number above 0"),
+        ({"tolerance": 0}, "tolerance must be a number above 0"),
         ({"restarts": 0}, "restarts must be"),
         ({"max_clips": 0}, "max_clips must be"),
         ({"initialisation": "random"}, "must be one of 'kmeans', 'frames'"),

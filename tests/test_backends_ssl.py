@@ -547,8 +547,11 @@ def test_layer_weights_are_distributions() -> None:
         ({"type": "mhfa", "head": 4}, "did you mean 'heads'"),
         ({"type": "mhfa", "heads": 0}, "at least 1"),
         ({"type": "mhfa", "attention_bias": 1}, "attention_bias"),
-        ({"type": "ca_mhfa", "context_frames": 3}, "even number such as 0 or 4, not 3"),
-        ({"type": "ca_mhfa", "context_frames": -2}, "even number"),
+        (
+            {"type": "ca_mhfa", "context_frames": 3},
+            "divisible by 2, not 3",
+        ),
+        ({"type": "ca_mhfa", "context_frames": -2}, "divisible by 2"),
         ({"type": "ca_mhfa", "attention_bias": True}, "unknown key 'attention_bias'"),
         ({"type": "ffn", "legacy_pooling": "yes"}, "legacy_pooling"),
         ({"type": "sls", "as_published": 1}, "as_published"),

@@ -135,8 +135,8 @@ def test_a_microphone_is_not_heard_where_each_clip_is_normalised():
         ({"bands": 600}, "600 filters between 0 and 8000 Hz are narrower than the bins"),
         ({"scale": "bark"}, "must be one of 'linear', 'mel'"),
         ({"f_max": 9000}, "between 0 and 8000 Hz"),
-        ({"log_offset": 0}, "must be positive"),
-        ({"normalise": "global"}, "must be one of 'band', 'utterance', 'none'"),
+        ({"log_offset": 0}, "above 0"),
+        ({"normalise": "global"}, "must be one of 'none', 'band', 'utterance'"),
     ],
 )
 def test_bad_options(options, message):

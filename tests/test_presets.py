@@ -118,7 +118,7 @@ def test_what_stands_beside_a_preset_changes_it_in_every_stage() -> None:
         ({"preset": "two_stage", "stages": [{}, {"epoch": 1}]}, r"stages\[1\].*'epochs'"),
         ({"preset": "two_stage", "epoch": 1}, "did you mean 'epochs'"),
         ({"preset": "two_stage", "warmup_steps": 9}, "warmup_steps or warmup_share"),
-        ({"warmup_share": 1.5}, "between 0 and 1"),
+        ({"warmup_share": 1.5}, "of at least 0 and of at most 1"),
     ],
 )
 def test_wrong_presets_and_changes_are_refused(recipe: dict[str, Any], message: str) -> None:

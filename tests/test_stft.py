@@ -140,7 +140,7 @@ def test_too_short_clip():
         ({"nfft": 512}, "did you mean 'n_fft'"),
         ({"n_fft": 1}, "at least 2"),
         ({"hop": 0}, "at least 1"),
-        ({"power": 0}, "positive"),
+        ({"power": 0}, "above 0"),
         ({"normalise": "utterance"}, "must be one of"),
     ],
 )

@@ -89,17 +89,20 @@ def same_files(a: Path, b: Path) -> bool:
     ("recipe", "message"),
     [
         ({"epoch": 3}, "did you mean 'epochs'"),
-        ({"lr": "1e-4"}, r"write 1\.0e-4"),
-        ({"lr": -1.0}, "0 or more"),
+        ({"lr": "1e-4"}, r"write 1\.0e-3, not 1e-3"),
+        ({"lr": -1.0}, "above 0"),
         ({"epochs": 0}, "at least 1"),
         ({"optimizer": "sgd"}, "optimizer must be one of"),
         ({"class_weights": {"bonafide": 1.0}}, "bonafide and spoof"),
-        ({"stages": []}, "at least one stage"),
+        ({"stages": []}, "a list of at least 1 item"),
         ({"stages": [{"select_by": "eer"}]}, r"stages\[0\]: unknown key 'select_by'"),
         ({"num_workers": -1}, "num_workers"),
         ({"processes": 0}, "at least 1"),
         ({"spec_augment": {"masks": 2}}, "recipe.spec_augment: unknown key 'masks'"),
-        ({"spec_augment": {"time_share": 1.5}}, "time_share must be from 0 to below 1"),
+        (
+            {"spec_augment": {"time_share": 1.5}},
+            "time_share must be a number of at least 0",
+        ),
     ],
 )
 def test_wrong_recipes_are_refused(recipe: dict[str, Any], message: str) -> None:

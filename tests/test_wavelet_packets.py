@@ -263,7 +263,7 @@ def test_gradients_reach_the_waveform():
         ({"wavelett": "db2"}, "did you mean 'wavelet'"),
         ({"wavelet": "morl"}, "no discrete wavelet"),
         ({"level": 0}, "at least 1"),
-        ({"power": 0.0}, "positive"),
+        ({"power": 0.0}, "above 0"),
         ({"sign_channel": True, "log_scale": False}, "needs log_scale"),
         ({"boundary": "mirror"}, "must be one of 'reflect', 'symmetric'"),
         ({"normalise": "utterance"}, "must be one of"),

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, Union
 
 from spoofscope.errors import ConfigError
-from spoofscope.options import check_keys
+from spoofscope.options import check_keys, nearest
 
 Schema = dict[str, Any]
 
@@ -69,7 +69,8 @@ class Options:
                 where, value, schema = _innermost(name, value, schema)
                 where = f"{place}: {where}" if place else where
                 hint = _hint(value, schema)
-                raise ConfigError(f"{where} must be {_wanted(schema)}, not {value!r}{hint}")
+                given = _plain(value)
+                raise ConfigError(f"{where} must be {_wanted(schema)}, not {given!r}{hint}")
         self.check(place)
 
     def check(self, place: str) -> None:
@@ -375,15 +376,25 @@ def _wanted(schema: Schema) -> str:
         ("maximum", "of at most"),
         ("exclusiveMaximum", "below"),
         ("multipleOf", "divisible by"),
-        ("minItems", "of at least this many items:"),
-        ("maxItems", "of at most this many items:"),
     )
     limits = [f"{word} {schema[key]}" for key, word in bounds if key in schema]
+    least, most = schema.get("minItems"), schema.get("maxItems")
+    if least is not None and least == most:
+        limits.append(f"of {least} items")
+    elif least is not None:
+        limits.append(f"of at least {least} item{'s' if least > 1 else ''}")
+    elif most is not None:
+        limits.append(f"of at most {most} items")
     return " ".join([text, " and ".join(limits)]).strip()
 
 
 def _hint(value: Any, schema: Schema) -> str:
     """What to write instead."""
     # A text such as 1e-4 is what YAML makes of a number without a decimal point.
-    is_text = isinstance(value, str) and "number" in schema.get("type", "")
-    return " (in YAML write 1.0e-3, not 1e-3, for a number)" if is_text else ""
+    if isinstance(value, str) and "number" in schema.get("type", ""):
+        return " (in YAML write 1.0e-3, not 1e-3, for a number)"
+    if isinstance(value, str) and "enum" in schema:
+        texts = [choice for choice in schema["enum"] if isinstance(choice, str)]
+        hint = nearest(value, texts)
+        return f"; {hint}" if hint.startswith("did you mean") else ""
+    return ""
