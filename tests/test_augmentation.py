@@ -24,6 +24,7 @@ from spoofscope.augmentation.chain import Chain, utterance_rng
 from spoofscope.augmentation.copies import make_copies
 from spoofscope.augmentation.registry import EFFECTS, build
 from spoofscope.errors import AudioError, ConfigError, TableError
+from spoofscope.options.effects.codec import CodecChoice
 from spoofscope.options.effects.rawboost import RawBoostOptions
 
 RATE = 16000
@@ -364,13 +365,15 @@ def test_codec_keeps_length_time_and_waveform(name):
 @pytest.mark.parametrize("name", CODECS)
 @pytest.mark.parametrize("n", [1, 7, 1000])
 def test_codec_on_tiny_clips_and_at_the_clip_s_end(name, n):
-    setting = codec.Setting.from_options({"name": name})
+    setting = codec.Setting.from_options(CodecChoice.from_dict({"name": name}))
     assert codec.round_trip(speech(1.0)[8000 : 8000 + n], RATE, setting).shape == (n,)
 
 
 def test_codec_of_long_clip_and_high_rate():
     # libsndfile's Vorbis crashed on blocks of this length.
-    setting = codec.Setting.from_options({"name": "vorbis", "sample_rate": 48000})
+    setting = codec.Setting.from_options(
+        CodecChoice.from_dict({"name": "vorbis", "sample_rate": 48000})
+    )
     x = np.tile(speech(5.0), 16)
     assert np.corrcoef(codec.round_trip(x, RATE, setting), x)[0, 1] > 0.97
 

@@ -18,6 +18,7 @@ from spoofscope.likeness import (
     fit_likeness,
     halves,
 )
+from spoofscope.options.effects.codec import CodecChoice
 from spoofscope.windows import InputPolicy
 from test_quality import speech_like
 
@@ -236,7 +237,7 @@ def test_other_speakers_pass_and_other_sounds_do_not_through_codecs_too():
     detector = Detector({"type": "lfcc"}, {"type": "linear"}, InputPolicy(length=8000))
     detector.learn_likeness(clips[:24])
     codecs = [{"name": "mulaw"}, {"name": "mp3", "bit_rate": 24000}, {"name": "opus"}]
-    settings = [Setting.from_options(codec) for codec in codecs]
+    settings = [Setting.from_options(CodecChoice.from_dict(codec)) for codec in codecs]
     heard = [
         detector.likeness.distance(description(sound))
         for clip, _ in clips[24:]

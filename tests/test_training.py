@@ -90,7 +90,7 @@ def same_files(a: Path, b: Path) -> bool:
     [
         ({"epoch": 3}, "did you mean 'epochs'"),
         ({"lr": "1e-4"}, r"write 1\.0e-3, not 1e-3"),
-        ({"lr": -1.0}, "above 0"),
+        ({"lr": -1.0}, "of at least 0"),
         ({"epochs": 0}, "at least 1"),
         ({"optimizer": "sgd"}, "optimizer must be one of"),
         ({"class_weights": {"bonafide": 1.0}}, "bonafide and spoof"),
