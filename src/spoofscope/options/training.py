@@ -19,9 +19,9 @@ class Stage(Options):
     """Train the back-end alone."""
     optimizer: Literal["adam", "adamw"] = option("adamw")
     """Weight decay as an L2 term of the loss, or decoupled."""
-    lr: float = option(1e-3, minimum=0)
+    lr: float = option(1e-3, exclusiveMinimum=0)
     """Learning rate of the back-end."""
-    lr_frontend: float | None = option(None, minimum=0)
+    lr_frontend: float | None = option(None, exclusiveMinimum=0)
     """Of the front-end's trained parameters; default: lr."""
     weight_decay: float = option(0.0, minimum=0)
     """Of all trained parameters."""
@@ -92,7 +92,7 @@ class Recipe(Stage):
     without dropout."""
     mixed_precision: Literal["no", "bf16", "fp16", "auto"] = option("no")
     """fp16 on a GPU only; auto: on a GPU bf16, or else fp16."""
-    checkpoint_minutes: float = option(10, minimum=0)
+    checkpoint_minutes: float = option(10, exclusiveMinimum=0)
     """Time between resume files within an epoch."""
     num_workers: int = option(0, minimum=0, maximum=256)
     """Processes that prepare batches; 0: the training itself does."""
