@@ -25,6 +25,9 @@ BACK_ENDS: list[dict[str, Any]] = [
     {"type": "linear"},
     {"type": "linear", "n_outputs": 2},
     {"type": "linear", "layer": "last"},
+    {"type": "attentive_statistics", "attention": 5},
+    {"type": "attentive_statistics", "layer": "weighted", "n_outputs": 2},
+    {"type": "projection", "hidden": 7, "size": 5},
     {"type": "mhfa", "heads": 4, "compression": 8},
     {"type": "mhfa", "heads": 3, "compression": 8, "attention_bias": True, "n_outputs": 2},
     {"type": "ca_mhfa", "heads": 3, "compression": 8},
@@ -168,7 +171,8 @@ def test_every_trained_parameter_gets_a_gradient(config: dict[str, Any]) -> None
     assert values.grad is not None
     assert not values.grad[2:, :, 12:].any()  # nothing flows into padding
     layers = values.grad.abs().sum(dim=(0, 2, 3)) > 0
-    default = "last" if config["type"] == "aasist" else "weighted"
+    ends_at_the_top = ("aasist", "attentive_statistics", "projection")
+    default = "last" if config["type"] in ends_at_the_top else "weighted"
     only_last = config.get("layer", default) == "last"
     assert layers.tolist() == ([False, False, True] if only_last else [True, True, True])
 

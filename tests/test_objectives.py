@@ -127,7 +127,9 @@ def test_weights_of_classes_are_those_of_cross_entropy():
     torch.testing.assert_close(loss, expected)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in OBJECTIVES if kind != "nearest"])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in OBJECTIVES if kind not in ("nearest", "likelihoods")]
+)
 def test_every_loss_brings_separable_classes_apart(kind):
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
@@ -241,7 +243,45 @@ def test_objectives_that_are_not_there(objective, message):
         Tracing(task(objective, rows(*"AB"), rows(*"AB")))
 
 
-@pytest.mark.parametrize("kind", OBJECTIVES)
+def test_likelihoods_are_those_of_scikit_learn():
+    from sklearn.mixture import GaussianMixture
+
+    train = rows(*"ABCABC")
+    backend = {"type": "gmm", "components": 2, "max_iter": 5}
+    objective = Tracing(task({"type": "likelihoods"}, train, train, backend=backend))
+    assert objective.network.backend.fitted_once
+    rng = np.random.default_rng(3)
+    frames = {
+        utt: rng.normal(size=(40, 60)) + 3 * (ord(a) - 64)
+        for utt, a in train.select("utt_id", "attack").iter_rows()
+    }
+    labels = objective.fitted_labels
+    objective.network.backend.fit(((frames[u], labels[u]) for u in train["utt_id"]), 1)
+    mixtures = []
+    gmm = objective.network.backend.backend
+    for k in range(3):
+        oracle = GaussianMixture(2, covariance_type="diag")
+        oracle.weights_ = np.exp(gmm.log_weights[k].double().numpy())
+        oracle.means_ = gmm.means[k].double().numpy()
+        oracle.covariances_ = gmm.variances[k].double().numpy()
+        oracle.precisions_cholesky_ = 1 / np.sqrt(oracle.covariances_)
+        mixtures.append(oracle)
+    clip = frames["u1"].astype(np.float32)
+    likelihoods = np.stack([oracle.score_samples(clip) for oracle in mixtures], axis=1)
+    together = np.log(np.exp(likelihoods - likelihoods.max()).mean(axis=1)) + likelihoods.max()
+    expected = (likelihoods - together[:, None]).mean(axis=0)
+    output = objective.network.backend(torch.from_numpy(clip)[None, None], torch.tensor([40]))
+    np.testing.assert_allclose(output[0, :3].numpy(), expected, rtol=1e-4)
+    np.testing.assert_array_equal(output[0, :3], output[0, 3:])
+    assert int(output[0, 3:].argmax()) == 1
+
+
+def test_likelihoods_need_mixtures():
+    with pytest.raises(ConfigError, match="needs the back-end gmm"):
+        Tracing(task({"type": "likelihoods"}, rows(*"AB"), rows(*"AB")))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OBJECTIVES if kind != "likelihoods"])
 def test_a_network_is_the_same_after_saving(kind, tmp_path: Path):
     torch.manual_seed(1)
     train = rows(*"ABCABC")

@@ -6,7 +6,10 @@ import torch
 from spoofscope.backends import registry
 from spoofscope.backends.base import BackEnd
 
-READ_OUT = ["aasist", "ca_mhfa", "ffn", "linear", "mhfa", "sls"]
+READ_OUT = [
+    *("aasist", "attentive_statistics", "ca_mhfa", "ffn"),
+    *("linear", "mhfa", "projection", "sls"),
+]
 
 
 def build(kind: str, n_outputs: int, dim: int = 12) -> BackEnd:

@@ -20,7 +20,7 @@ from spoofscope.training.recipe import resolve_recipe
 from spoofscope.windows import InputPolicy
 
 STUDIES = Path(__file__).resolve().parents[1] / "config" / "studies"
-FULL = ("ig_detectors", "layerwise", "two_stage", "wavelet_packets")
+FULL = ("ig_detectors", "layerwise", "source_tracing", "two_stage", "wavelet_packets")
 
 
 @functools.cache
@@ -43,7 +43,8 @@ def test_everything_from_outside_is_known(name):
     loaded = study(name)
     found = needs(loaded)
     backbones = loaded.config.get("backbones", {})
-    assert {need.name for need in found} == {*loaded.corpora, *backbones}
+    noise = loaded.config.get("noise", {})
+    assert {need.name for need in found} == {*loaded.corpora, *backbones, *noise}
     assert all(need.source.startswith("http") for need in found)
     for corpus, entry in loaded.corpora.items():
         corpora.build(entry, loaded.corpus_root(corpus), key=corpus)
@@ -125,6 +126,31 @@ def test_the_two_stages():
     for key in ("epochs", "lr", "weight_decay", "batch_size", "patience", "grad_clip"):
         assert getattr(alone, key) == getattr(first, key), key
     assert InputPolicy.from_dict({**InputPolicy().to_dict(), **run.settings["input"]}).hop == 32000
+
+
+def test_the_tracers():
+    loaded = study("source_tracing")
+    assert loaded.traced_by(next(iter(loaded.tracers))) == [("mlaad", "dev"), ("mlaad", "eval")]
+    named = {run.detector: run for run in loaded.tracers.values()}
+    refd = named["refd"]
+    assert refd.settings["objective"] == {"type": "cross_entropy", "regmixup": 0.5}
+    stages = resolve_recipe(refd.settings["recipe"]).stages
+    assert [(stage.epochs, stage.lr) for stage in stages] == [
+        (10, 5e-4),
+        (10, 2.5e-4),
+        (10, 1.25e-4),
+    ]
+    assert {(stage.optimizer, stage.weight_decay, stage.batch_size) for stage in stages} == {
+        ("adam", 5e-4, 128)
+    }
+    # Clean clips and four independent copies, of train alone.
+    assert len(refd.settings["data"]) == 5
+    assert [source["corpus"]["corpus"] for source in refd.settings["dev"]] == ["mlaad"]
+    ge2e = named["ge2e"]
+    assert ge2e.settings["objective"] == {"type": "ge2e", "classes": 10, "clips": 4}
+    (stage,) = resolve_recipe(ge2e.settings["recipe"]).stages
+    assert (stage.lr, stage.batch_size) == (1e-4, 40)
+    assert named["xlsr_nearest"].settings["objective"] == {"type": "nearest", "k": 21}
 
 
 WAVELETS = [

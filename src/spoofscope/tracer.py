@@ -26,6 +26,8 @@ from spoofscope.windows import InputPolicy
 
 NETWORK_FILE = "network.json"
 _FORMAT = 1
+# What a back-end is told by the tracer, not by a study file.
+_INTERNAL = ("n_outputs", "classes")
 _KEYS = (
     "format",
     "frontend",
@@ -120,7 +122,12 @@ class Tracer(Network):
         given = {"n_clips": 0, **(meta or {})}
 
         def build(**axes: Any) -> BackEnd:
-            inner = backends.build({**backend_config, "n_outputs": 0}, **axes)
+            own: dict[str, Any] = {"n_outputs": 0}
+            if kind == "likelihoods":
+                if backend_config.get("type") != "gmm":
+                    raise ConfigError("objective: likelihoods needs the back-end gmm")
+                own = {"classes": list(classes)}
+            inner = backends.build({**backend_config, **own}, **axes)
             if inner.readout_dim is None:
                 raise ConfigError(f"back-end {inner.name} has no read-out vector to trace by")
             head = build_head(kind, options, inner.readout_dim, len(classes))
@@ -152,7 +159,7 @@ class Tracer(Network):
             "frontend": {"type": self.frontend.name, **self.frontend.config},
             "backend": {
                 "type": self.backend.name,
-                **{k: v for k, v in self.backend.config.items() if k != "n_outputs"},
+                **{k: v for k, v in self.backend.config.items() if k not in _INTERNAL},
             },
             "input": self.policy.to_dict(),
             "objective": self.objective,

@@ -1,4 +1,4 @@
-"""Two Gaussian mixtures, one per class (the ASVspoof baseline, Todisco et al., 2019)."""
+"""Gaussian mixtures, one per class (the ASVspoof baseline, Todisco et al., 2019)."""
 
 import heapq
 import math
@@ -89,7 +89,7 @@ class GMM(BackEnd):
     declared = GMMOptions
     options: GMMOptions
     fitted_once = True
-    outputs = ("bonafide",)
+    outputs: tuple[str, ...] = ("bonafide",)
     log_weights: Tensor
     means: Tensor
     variances: Tensor
@@ -97,25 +97,33 @@ class GMM(BackEnd):
     def __init__(
         self, config: Mapping[str, Any], *, n_channels: int, dim: int, n_frames: int | None
     ) -> None:
-        super().__init__(config, n_channels=n_channels, dim=dim, n_frames=n_frames)
+        options = dict(config)
+        # No option: the classes of a tracer.
+        classes = options.pop("classes", None)
+        super().__init__(options, n_channels=n_channels, dim=dim, n_frames=n_frames)
+        self.classes: tuple[str, ...] = _CLASSES
+        if classes is not None:
+            self.classes, self.outputs = tuple(classes), ()
+            self.readout_dim = len(self.classes)
         if n_channels != 1:
             raise ConfigError(f"{_OWNER} takes features of one channel, not {n_channels}")
         components = self.options.components
-        # Rows: bona fide, spoof. NaN until fitted, so that an unfitted detector cannot score.
+        # Rows: bona fide, spoof, or the classes of a tracer. NaN until fitted, so that an unfitted
+        # detector cannot score.
         for name, shape in (
-            ("log_weights", (2, components)),
-            ("means", (2, components, dim)),
-            ("variances", (2, components, dim)),
+            ("log_weights", (len(self.classes), components)),
+            ("means", (len(self.classes), components, dim)),
+            ("variances", (len(self.classes), components, dim)),
         ):
             self.register_buffer(name, torch.full(shape, torch.nan))
 
     def fit(self, values: Iterable[tuple[npt.NDArray[Any], str]], seed: int) -> None:
-        """Fit both mixtures.
+        """Fit a mixture to every class.
 
         Args:
-            values: (features, label) of each utterance or window: (N, D) valid frames, label
-                `bonafide` or `spoof`. Read once; at most 2 * `max_frames` per class are held, or
-                `max_clips` clips.
+            values: (features, label) of each utterance or window: (N, D) valid frames, and
+                `bonafide` or `spoof`, or a class of a tracer. Read once; at most 2 * `max_frames`
+                per class are held, or `max_clips` clips.
             seed: of the drawing of clips and frames and of the initialisations.
 
         Raises:
@@ -125,17 +133,19 @@ class GMM(BackEnd):
         components, dim = self.means.shape[1:]
         samples = {
             label: _Sample(self.options.max_frames, rng_of("gmm", seed, label, "frames"))
-            for label in _CLASSES
+            for label in self.classes
         }
         for frames, label in self._drawn_clips(values, seed):
             if label not in samples:
-                raise TrainingError(f"{_OWNER}: label {label!r} is neither bonafide nor spoof")
+                raise TrainingError(
+                    f"{_OWNER}: label {label!r} is none of {', '.join(self.classes)}"
+                )
             if frames.ndim != 2 or frames.shape[1] != dim:
                 raise TrainingError(f"{_OWNER}: expected frames (N, {dim}), got {frames.shape}")
             if not np.isfinite(frames).all():
                 raise TrainingError(f"{_OWNER}: a {label} clip has NaN or infinite features")
             samples[label].add(frames)
-        for i, label in enumerate(_CLASSES):
+        for i, label in enumerate(self.classes):
             frames = samples[label].frames().astype(np.float64)
             if len(frames) < components:
                 raise TrainingError(
@@ -190,7 +200,7 @@ class GMM(BackEnd):
             return max(fits, key=lambda fit: float(fit.lower_bound_))
 
     def log_likelihoods(self, frames: Tensor) -> Tensor:
-        """log p(frame) under both mixtures: (..., D) -> (..., 2) float64, bona fide first.
+        """log p(frame) under every mixture: (..., D) -> (..., K) float64, bona fide first.
 
         Raises:
             DetectorError: the mixtures have not been fitted.
@@ -211,10 +221,18 @@ class GMM(BackEnd):
         return (constant - 0.5 * distances).logsumexp(dim=-1)
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
-        """Logits (B, 1) of features (B, 1, N, D) with `lengths` (B,) valid frames."""
+        """Logits (B, 1) of features (B, 1, N, D) with `lengths` (B,) valid frames.
+
+        For a tracer the log-likelihood ratios (B, K) of every class against all classes together,
+        as means per frame.
+        """
         # Distances to all components of an hour's frames at once would be gigabytes.
         parts = torch.split(values[:, 0], _FRAMES_AT_ONCE, dim=1)
         likelihoods = torch.cat([self.log_likelihoods(part) for part in parts], dim=1)
-        ratios = likelihoods[..., 0] - likelihoods[..., 1]
-        ratios = ratios.masked_fill(~valid_mask(lengths, values.shape[2]), 0.0)
-        return (ratios.sum(dim=1) / lengths)[:, None].to(values.dtype)
+        if self.outputs:
+            ratios = likelihoods[..., :1] - likelihoods[..., 1:]
+        else:
+            together = likelihoods.logsumexp(dim=-1, keepdim=True) - math.log(len(self.classes))
+            ratios = likelihoods - together
+        ratios = ratios.masked_fill(~valid_mask(lengths, values.shape[2])[..., None], 0.0)
+        return (ratios.sum(dim=1) / lengths[:, None]).to(values.dtype)

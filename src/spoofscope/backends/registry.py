@@ -12,6 +12,7 @@ BACK_ENDS: "Registry[Callable[..., BackEnd]]" = Registry(
     "back-end",
     {
         "aasist": "spoofscope.backends.aasist:AASIST",
+        "attentive_statistics": "spoofscope.backends.attentive_statistics:AttentiveStatistics",
         "ca_mhfa": "spoofscope.backends.ca_mhfa:CAMHFA",
         "cnn": "spoofscope.backends.cnn:CNN",
         "dcnn": "spoofscope.backends.dcnn:DCNN",
@@ -21,6 +22,7 @@ BACK_ENDS: "Registry[Callable[..., BackEnd]]" = Registry(
         "lcnn": "spoofscope.backends.lcnn:LCNN",
         "linear": "spoofscope.backends.linear:Linear",
         "mhfa": "spoofscope.backends.mhfa:MHFA",
+        "projection": "spoofscope.backends.projection:Projection",
         "raw_aasist": "spoofscope.backends.raw_aasist:RawAASIST",
         "resnet": "spoofscope.backends.resnet:ResNet",
         "sls": "spoofscope.backends.sls:SLS",

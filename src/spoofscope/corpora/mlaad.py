@@ -66,7 +66,11 @@ class Mlaad(DealtCorpus):
         *("language", "source_text", "protocol_line"),
         *_CONDITIONS.values(),
     )
-    protocols: ClassVar[tuple[str, ...]] = ("fake/*/*/meta.csv", "*/fake/*/*/meta.csv")
+    protocols: ClassVar[tuple[str, ...]] = (
+        *("fake/*/*/meta.csv", "*/fake/*/*/meta.csv"),
+        # The published protocol. Its checksums are compared, so it need not be there to be planned.
+        *("*.zip", *(f"{folder}{split}.csv" for folder in ("", "*/") for split in SPLITS)),
+    )
     declared = MlaadOptions
     options: MlaadOptions
 
@@ -81,7 +85,7 @@ class Mlaad(DealtCorpus):
         """See `Corpus.named_files`."""
         files = super().named_files(options)
         protocol = options.get("protocol")
-        if protocol is None:
+        if protocol is None or options.get("published_protocol", True):
             return files
         if _is_zip(Path(protocol)):
             return [*files, protocol]

@@ -14,6 +14,7 @@ from spoofscope.options.objectives import (
     OBJECTIVES,
     ArcFace,
     CrossEntropy,
+    Likelihoods,
     Nearest,
     ProxyAnchor,
     SupCon,
@@ -29,11 +30,13 @@ class Head(nn.Module, ABC):
 
     Attributes:
         blocks: None, or how many classes and clips of each a batch has to have.
-        trained: False where nothing is trained.
+        trained: False where nothing is trained by gradients.
+        takes_clips: whether `fit` takes the vectors of the training clips.
     """
 
     blocks: tuple[int, int] | None = None
     trained = True
+    takes_clips = False
 
     @abstractmethod
     def forward(self, vectors: Tensor) -> Tensor:
@@ -71,6 +74,7 @@ class CentroidHead(Head):
     """Logits are scaled cosines to the mean directions of the classes' training clips."""
 
     centroids: Tensor
+    takes_clips = True
 
     def __init__(self, dim: int, n_classes: int) -> None:
         super().__init__()
@@ -177,6 +181,7 @@ class NearestHead(Head):
     vectors: Tensor
     classes: Tensor
     trained = False
+    takes_clips = True
 
     def __init__(self, dim: int, n_classes: int, options: Nearest, n_clips: int = 0) -> None:
         super().__init__()
@@ -203,6 +208,26 @@ class NearestHead(Head):
         self.vectors, self.classes = functional.normalize(vectors, dim=1), classes
 
 
+class LikelihoodHead(Head):
+    """The vector is the logits: log-likelihood ratios of the classes.
+
+    The largest of them, the logit of `ood: max_logit`, is the likelihood-ratio gate.
+    """
+
+    trained = False
+
+    def __init__(self, dim: int, n_classes: int, options: Likelihoods) -> None:
+        super().__init__()
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Logits (B, K), the vectors themselves."""
+        return vectors
+
+    def losses(self, vectors: Tensor, logits: Tensor, classes: Tensor) -> Tensor:
+        """Cross-entropy (B,), which is measured and not minimised."""
+        return functional.cross_entropy(logits, classes, reduction="none")
+
+
 _HEADS: dict[type[TracingObjective], Any] = {
     CrossEntropy: LinearHead,
     GE2E: GE2EHead,
@@ -210,6 +235,7 @@ _HEADS: dict[type[TracingObjective], Any] = {
     ArcFace: ArcFaceHead,
     SupCon: SupConHead,
     Nearest: NearestHead,
+    Likelihoods: LikelihoodHead,
 }
 
 

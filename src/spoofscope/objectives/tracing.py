@@ -163,9 +163,11 @@ class Tracing(Objective):
     def refit(self, inputs: Callable[[], Iterator[Inputs]], batch_size: int) -> None:
         """Give the head the vectors of all training clips, where it takes something from them."""
         head = self.network.backend.head
-        if isinstance(self._options, CrossEntropy):
+        if not head.takes_clips:
             return
-        if not head.trained and not self.network.meta["n_clips"]:
+        # A head that keeps the clips has as many vectors as there are.
+        keeps = not head.trained
+        if keeps and not self.network.meta["n_clips"]:
             # The head knows no clip yet, so only vectors can be worked out.
             head.fit(torch.zeros(1, self.network.n_vector), torch.zeros(1, dtype=torch.int64))
         targets = dict(zip(self.train["utt_id"], self.targets.tolist(), strict=True))
@@ -179,7 +181,7 @@ class Tracing(Objective):
             head.fit(
                 torch.from_numpy(np.stack(vectors)).to(device), torch.tensor(classes, device=device)
             )
-        if not head.trained:
+        if keeps:
             self.network.meta["n_clips"] = len(classes)
 
     def clip(self, outputs: npt.NDArray[np.float32]) -> list[float]:

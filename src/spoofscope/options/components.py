@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spoofscope.options.backends.aasist import AASISTOptions
+from spoofscope.options.backends.attentive_statistics import AttentiveStatisticsOptions
 from spoofscope.options.backends.ca_mhfa import CAMHFAOptions
 from spoofscope.options.backends.cnn import CNNOptions
 from spoofscope.options.backends.dcnn import DCNNOptions
@@ -21,6 +22,7 @@ from spoofscope.options.backends.gmm import GMMOptions
 from spoofscope.options.backends.lcnn import LCNNOptions
 from spoofscope.options.backends.linear import LinearOptions
 from spoofscope.options.backends.mhfa import MHFAOptions
+from spoofscope.options.backends.projection import ProjectionOptions
 from spoofscope.options.backends.raw_aasist import RawAASISTOptions
 from spoofscope.options.backends.resnet import ResNetOptions
 from spoofscope.options.backends.sls import SLSOptions
@@ -84,7 +86,9 @@ FRONT_ENDS: dict[str, type[FrontEndOptions]] = {
 }
 
 BACK_ENDS: dict[str, type[Options]] = {
+    "attentive_statistics": AttentiveStatisticsOptions,
     "linear": LinearOptions,
+    "projection": ProjectionOptions,
     "ffn": FFNOptions,
     "mhfa": MHFAOptions,
     "ca_mhfa": CAMHFAOptions,

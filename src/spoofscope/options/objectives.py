@@ -88,6 +88,11 @@ class Nearest(TracingObjective):
     """So many vote."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Likelihoods(TracingObjective):
+    """Every class has a Gaussian mixture, which the back-end `gmm` fits in one go."""
+
+
 OBJECTIVES: dict[str, type[TracingObjective]] = {
     "cross_entropy": CrossEntropy,
     "ge2e": GE2E,
@@ -95,5 +100,6 @@ OBJECTIVES: dict[str, type[TracingObjective]] = {
     "arcface": ArcFace,
     "sup_con": SupCon,
     "nearest": Nearest,
+    "likelihoods": Likelihoods,
 }
 """The options of each way of tracing, by its name."""
