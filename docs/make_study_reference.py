@@ -59,6 +59,7 @@ ANALYSES = (
     "costs",
     "fingerprints",
     "tracing",
+    "verification",
     "tandem",
     "attribution",
 )

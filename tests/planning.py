@@ -95,6 +95,7 @@ def study_with_everything(folder: Path) -> Study:
             "train": {"data": [{"corpus": "mini"}], "dev": [{"corpus": "placed"}]},
         }
     }
+    config["verification"] = {"corpora": ["mini"], "enrol": "train"}
     config["tdcf"] = [
         {
             "corpus": "mini",

@@ -185,6 +185,8 @@ NOTHING = {
     "systems": "(section `tracing`)",
     "train_tracer": "(section `tracers`)",
     "traces": "(section `tracers`)",
+    "verify_sources": "(section `verification`)",
+    "verification": "(section `verification`)",
     "export_scores": "(section `exports`)",
 }
 

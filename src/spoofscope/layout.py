@@ -258,6 +258,19 @@ class Layout:
         """How well it does."""
         return self._of_system("tracing_metrics", scoring)
 
+    def source_references(self, corpus: str, split: str) -> str:
+        """The references of source verification."""
+        return f"{self.root}/verification/{corpus}.{split}.references.tsv"
+
+    def source_tests(self, corpus: str, split: str) -> str:
+        """The tests of source verification."""
+        return f"{self.root}/verification/{corpus}.{split}.tests.tsv"
+
+    def verification(self, scoring: Scoring, part: str) -> str:
+        """What a tracer says of these tests: `scores.tsv`, `calibration.json`, `metrics.tsv`."""
+        folder = f"{self.root}/verification/{scoring.system}/seed{scoring.seed}"
+        return f"{folder}/{scoring.trials}.{part}"
+
     def grid_point(self, grid: str, point: str) -> str:
         """The error rates of one point of a grid."""
         return f"{self.root}/grids/{grid}/{point}.tsv"

@@ -88,7 +88,7 @@ def test_the_list_of_targets_explains_itself(bare):
         check=True,
     )
     lines = dict(line.split(" ", 1) for line in done.stdout.splitlines())
-    others = {"all", "grids", "layer_costs", "report", "provenance"}
+    others = {"all", "grids", "layer_costs", "report", "provenance", "verification"}
     assert set(lines) == {*ALL_DRAWN, *STAGES, *others}
     for name, words in lines.items():
         assert re.fullmatch(r"\([A-Z].*\.\)", words), name

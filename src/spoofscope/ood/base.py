@@ -205,7 +205,7 @@ def log_softmax(logits: Singles) -> Floats:
     return logits.astype(np.float64) - log_sum_exp(logits)[:, None]
 
 
-def unit_rows(vectors: Singles) -> Floats:
+def unit_rows(vectors: Array) -> Floats:
     """Vectors of length 1, (n, D); that of zeros has no direction and stays as it is."""
     values = vectors.astype(np.float64)
     length = np.sqrt(np.einsum("nd,nd->n", values, values))

@@ -21,6 +21,7 @@ from spoofscope.options.scores import (
 )
 from spoofscope.options.tracers import Tracing
 from spoofscope.options.trials import Name, Scored, Split
+from spoofscope.options.verification import Verification
 
 _NAMES = {"$ref": "#/$defs/name"}
 _Entry = dict[str, Any]
@@ -167,6 +168,9 @@ class StudyFile(Options):
     """Mean spectra of generators, see fingerprints.md."""
     tracing: Tracing = optional()
     """Source tracing: which attack made a spoof; see tracing.md."""
+    verification: Verification = optional()
+    """Source verification: whether clips and a few references have the same source; see
+    tracing.md."""
     layers: Layers = option(Layers)
     """What is asked about the layers of SSL backbones, besides the learned mixes, which are always
     read out."""

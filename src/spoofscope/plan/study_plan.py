@@ -26,6 +26,7 @@ from spoofscope.plan.scoring import Scores
 from spoofscope.plan.tables import Tables
 from spoofscope.plan.tracing import Tracing
 from spoofscope.plan.training import Training
+from spoofscope.plan.verification import Verification
 from spoofscope.study import MINI, Study
 from spoofscope.study.reading import located, merged, read_config
 
@@ -40,6 +41,7 @@ STAGES: tuple[type[Stage], ...] = (
     Layers,
     Fingerprints,
     Tracing,
+    Verification,
     Disagreements,
     Comparisons,
     Generators,
@@ -127,6 +129,7 @@ class Plan:
         self.layers = Layers(context, data, features, training, scoring)
         self.fingerprints = Fingerprints(context, data, training)
         self.tracing = Tracing(context, data, features, training)
+        self.verification = Verification(context, data, self.tracing)
         self.disagreements = Disagreements(context, data, scoring)
         self.comparisons = Comparisons(context, data, scoring)
         self.generators = Generators(context, data, scoring)

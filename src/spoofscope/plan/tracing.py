@@ -152,6 +152,10 @@ class Tracing(Stage):
         path = self.layout.tracer_outputs(Scoring(tracer, seed, corpus, split))
         return self.embed_clips(tracer, seed, corpus, split).product(path)
 
+    def trained_on(self, tracer: str) -> list[str]:
+        """The corpora of the training clips of a tracer."""
+        return sorted({corpus for corpus, _ in self._sources(tracer, "train")})
+
     def _sources(self, tracer: str, kind: str) -> list[tuple[str, str]]:
         return list(dict.fromkeys(self._training.sources(tracer, kind)))
 
@@ -180,14 +184,14 @@ class Tracing(Stage):
                 "folder": self.layout.tracer_network(tracer, seed),
                 "sources": sources,
                 "corpora": corpora,
-                "families": self._families(corpora),
+                "families": self.families(corpora),
                 "ood": self.section["ood"],
                 **{key: self.section[key] for key in ("decide_by", "threshold_by", "accept_known")},
             },
             modules=ood_modules(self.section["ood"]),
         )
 
-    def _families(self, corpora: list[str]) -> list[list[str]]:
+    def families(self, corpora: list[str]) -> list[list[str]]:
         """Patterns of names of attacks, and what they say, of these corpora or what they copy."""
         from spoofscope.corpora.families import families_of
 
@@ -217,7 +221,7 @@ class Tracing(Stage):
             settings={
                 "folder": self.layout.tracer(tracer, seed),
                 "split": split,
-                "families": self._families([corpus]),
+                "families": self.families([corpus]),
             },
             modules=ood_modules(self.section["ood"]),
         )
