@@ -20,6 +20,7 @@ import torch
 from playwright.sync_api import expect, sync_playwright
 
 from calibrations import calibration_of
+from made_tracers import make_tracer, sound
 from spoofscope import audio
 from spoofscope.apps.views import batch_table, verdict
 from spoofscope.cli import main
@@ -53,6 +54,8 @@ def served(tmp_path_factory):
         calibration_of(band=0.0),
     )
     detector.save(folder / "results/own/detectors/lfcc")
+    make_tracer(folder / "tracer", hostile=HOSTILE)
+    audio.write(folder / "attack.wav", sound("B", 300), 16000)
     write_text(
         folder / "results/own/tables/headline.tsv",
         f"name\tcorpus\tsplit\teer\neer{HOSTILE}\tmine\teval\t0.125\n",
@@ -69,6 +72,7 @@ def served(tmp_path_factory):
         [
             *(sys.executable, "-m", "spoofscope.cli", "demo", "--port", "0"),
             *("--detector", "results/own/detectors/lfcc", "--study", "results/own"),
+            *("--tracer", "tracer"),
         ],
         cwd=folder,
         env={
@@ -119,12 +123,12 @@ def page(served):
         browser.close()
 
 
-def choose(page, path):
+def choose(page, path, where="#recording"):
     """Upload a recording, in place of the one before."""
-    clear = page.locator("#recording button[aria-label=Clear]")
+    clear = page.locator(f"{where} button[aria-label=Clear]")
     if clear.count():
         clear.click()
-    page.locator("#recording input[type=file]").set_input_files(path)
+    page.locator(f"{where} input[type=file]").set_input_files(path)
     expect(clear).to_be_visible()
 
 
@@ -219,6 +223,29 @@ def test_files_of_others_are_shown_as_text(served, page, tmp_path):
     page.screenshot(path=tmp_path / "performance.png")
 
 
+def test_an_attack_is_named_and_clips_like_it_can_be_played(served, page, tmp_path):
+    page.get_by_role("tab", name="Trace").click()
+    choose(page, served.folder / "attack.wav", "#traced")
+    page.locator("#trace").click()
+    origin = page.locator("#origin .verdict")
+    expect(origin.locator("h2")).to_have_text("Made by B")
+    expect(origin.locator("ol li").first).to_have_text("B: at least 24 in 25")
+    expect(origin.locator("ul li").first).to_contain_text(f"{HOSTILE}B")
+    expect(origin).to_contain_text("trained on spoofs alone")
+    assert str(served.folder) not in origin.inner_html()
+    expect(origin.locator("audio")).to_have_count(5)
+    player = origin.locator("audio").first
+    player.scroll_into_view_if_needed()
+    page.wait_for_function("player => player.duration > 0", arg=player.element_handle())
+    assert player.evaluate("player => player.duration") == pytest.approx(1.0, abs=0.01)
+    page.screenshot(path=tmp_path / "trace.png", full_page=True)
+    choose(page, served.folder / "silence.wav", "#traced")
+    expect(origin).to_have_count(0)
+    page.locator("#trace").click()
+    expect(origin.locator("h2")).to_have_text("Inconclusive")
+    expect(origin.locator("audio")).to_have_count(0)
+
+
 def status(url: str, host: str | None = None) -> int:
     request = urllib.request.Request(url, headers={} if host is None else {"Host": host})
     try:
@@ -243,6 +270,7 @@ def test_only_the_page_is_served(served):
         (("--study", "nowhere"), "nowhere holds neither"),
         (("--port", "99999"), "cannot listen on 127.0.0.1, port 99999"),
         (("--detector", "nothing"), "nothing is no detector folder"),
+        (("--tracer", "results/own/detectors/lfcc"), "is the folder of a detector"),
     ],
 )
 def test_a_page_that_cannot_be_served_is_refused(served, arguments, message, monkeypatch, capsys):
@@ -289,7 +317,7 @@ def test_a_recording_of_another_kind_gets_its_reason_first():
     foreign = judgement(None) | {"reasons": [FLAGS["out_of_distribution"]]}
     foreign["flags"]["out_of_distribution"] = True
     shown = verdict(foreign)
-    first = shown.index("unlike those that the detector was trained on")
+    first = shown.index("unlike those of the training")
     assert shown.index("Inconclusive") < first < shown.index("Score")
     assert "No likelihood ratio" in shown
     assert "robability" not in shown

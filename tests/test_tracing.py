@@ -109,8 +109,11 @@ def test_a_tracer_is_the_same_after_saving(tracer, tmp_path: Path):
 def test_the_nearest_training_clips_are_those_of_the_largest_cosine(tracer):
     _, outputs = clips("A", "eval", 6)
     vectors = tracer.reference.outputs.vectors.astype(float)
-    cosines = vectors @ outputs.vectors[0] / np.linalg.norm(vectors, axis=1)
-    assert tracer.nearest(outputs, 3)[0].tolist() == np.argsort(-cosines)[:3].tolist()
+    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(outputs.vectors[0])
+    cosines = vectors @ outputs.vectors[0] / lengths
+    places, alike = tracer.nearest(outputs, 3)
+    assert places[0].tolist() == np.argsort(-cosines)[:3].tolist()
+    np.testing.assert_allclose(alike[0], np.sort(cosines)[:-4:-1], rtol=1e-5)
 
 
 def test_temperature_is_the_one_that_logits_were_divided_by():

@@ -23,12 +23,13 @@ from spoofscope.commands import (
     needs,
     predict,
     provenance,
+    trace,
 )
 from spoofscope.errors import SpoofscopeError
 from spoofscope.files import one_line, refusal
 
 _COMMANDS = (
-    *(metrics, predict, import_weights, import_scores, export_scores),
+    *(metrics, predict, trace, import_weights, import_scores, export_scores),
     *(demo, audit, needs, provenance),
 )
 """In the order of `spoofscope --help`."""

@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypedDict, final
+from typing import Any, NamedTuple, Protocol, TypedDict, final
 
 import numpy as np
 import numpy.typing as npt
@@ -97,13 +97,18 @@ class GivesLogits(Protocol):
         """Logits (n, n_outputs) of n windows; `names` says whose they are."""
 
 
-class Judge(GivesLogits, Protocol):
-    """What judging asks of a detector; see the attributes and methods of `detector.Detector`."""
+class Listener(GivesLogits, Protocol):
+    """What listening asks of a network; see the attributes of `network.Network`."""
 
     policy: InputPolicy
+    likeness: likeness.Likeness | None
+
+
+class Judge(Listener, Protocol):
+    """What judging asks of a detector; see the attributes and methods of `detector.Detector`."""
+
     aggregation: Aggregation
     calibration: dict[str, Any] | None
-    likeness: likeness.Likeness | None
     identity: str | None
 
     def scores_of(self, logits: Logits) -> npt.NDArray[np.float64]:
@@ -147,16 +152,43 @@ def logits_of_clips(
             start += len(windows)
 
 
-def judge(detector: Judge, recording: Recording, longest: float | None = None) -> Judgement:
-    """Judge a recording, see `Detector.predict`."""
+class Heard(NamedTuple):
+    """What a network gives for a recording, and what was noticed on the way.
+
+    path: the file, or None. outputs: (n_windows, width), float32. starts_s: seconds, of each
+    window. duration_s, flags, measures: see `Judgement`. reasons: why the recording is none that
+    can be judged, the first of them first; empty where it can.
+    """
+
+    path: str | None
+    outputs: Logits
+    starts_s: list[float]
+    duration_s: float
+    flags: dict[str, bool | None]
+    measures: dict[str, float | None]
+    reasons: list[str]
+
+
+def hear(network: Listener, recording: Recording, longest: float | None = None) -> Heard:
+    """Let a detector or a tracer hear a recording, window by window.
+
+    Args:
+        network: which of them.
+        recording: see `Detector.predict`.
+        longest: see there.
+
+    Raises:
+        AudioError: the recording cannot be read, or is too long; a file is named.
+        DetectorError: a value is not finite; a file is named.
+    """
     if longest is None:
-        longest = LONGEST_SECONDS if detector.policy.length else LONGEST_WHOLE_SECONDS
+        longest = LONGEST_SECONDS if network.policy.length else LONGEST_WHOLE_SECONDS
     clip = None
     if isinstance(recording, str | os.PathLike):
         # Opened once, so that what its channels do is found out once.
         clip = audio.Clip(Path(recording), longest=longest)
-    windows, listeners = listen(detector, clip or recording, longest)
-    rate = detector.policy.sample_rate
+    windows, listeners = listen(network, clip or recording, longest)
+    rate = network.policy.sample_rate
 
     path = None if isinstance(recording, tuple) else str(recording)
     starts: list[int] = []
@@ -170,25 +202,38 @@ def judge(detector: Judge, recording: Recording, longest: float | None = None) -
             yield path or "samples in memory", [window.values]
 
     # Window by window, so that a long recording is never in memory as a whole.
-    parts = [logits for _, logits in logits_of_clips(detector, one_by_one(), _WINDOWS_AT_ONCE)]
-    window_logits = np.concatenate(parts)
-    scores = detector.scores_of(window_logits)
-    score = aggregate_windows(scores, detector.aggregation)
+    parts = [logits for _, logits in logits_of_clips(network, one_by_one(), _WINDOWS_AT_ONCE)]
     meter, describer = listeners[-1]
     distance = None
-    if detector.likeness is not None and describer is not None:
-        distance = detector.likeness.distance(describer.description())
+    if network.likeness is not None and describer is not None:
+        distance = network.likeness.distance(describer.description())
     measures = meter.measures()
     one_channel = None if clip is None else clip.one_channel
     flags = quality.flags(measures, rate, extended, distance, one_channel)
-    reasons = [quality.FLAGS[name] for name in quality.DISQUALIFYING if flags[name]]
+    return Heard(
+        path,
+        np.concatenate(parts),
+        [start / rate for start in starts],
+        measures.duration_s,
+        flags,
+        {**measures._asdict(), "distance": distance},
+        [quality.FLAGS[name] for name in quality.DISQUALIFYING if flags[name]],
+    )
+
+
+def judge(detector: Judge, recording: Recording, longest: float | None = None) -> Judgement:
+    """Judge a recording, see `Detector.predict`."""
+    heard = hear(detector, recording, longest)
+    scores = detector.scores_of(heard.outputs)
+    score = aggregate_windows(scores, detector.aggregation)
+    reasons = heard.reasons
     # Of a recording that it cannot judge, a detector's ratio says nothing.
     llr = None if reasons else detector.llr(score)
     decision = "inconclusive" if reasons else detector.decide(score)
     if decision == "inconclusive" and not reasons:
         reasons = [_undecided(detector)]
     return {
-        "path": path,
+        "path": heard.path,
         "decision": decision,
         "reasons": reasons,
         "score": score,
@@ -196,21 +241,21 @@ def judge(detector: Judge, recording: Recording, longest: float | None = None) -
         "log10_llr": None if llr is None else llr / math.log(10),
         "p_bonafide": None if llr is None else detector.p_bonafide(score),
         "calibration": None if detector.calibration is None else dict(detector.calibration),
-        "flags": flags,
-        "measures": {**measures._asdict(), "distance": distance},
-        "duration_s": measures.duration_s,
+        "flags": heard.flags,
+        "measures": heard.measures,
+        "duration_s": heard.duration_s,
         "n_windows": len(scores),
-        "logits": window_logits.mean(axis=0, dtype=np.float64).tolist(),
+        "logits": heard.outputs.mean(axis=0, dtype=np.float64).tolist(),
         "window_scores": scores.tolist(),
-        "window_logits": window_logits.astype(np.float64).tolist(),
-        "window_starts_s": [start / rate for start in starts],
+        "window_logits": heard.outputs.astype(np.float64).tolist(),
+        "window_starts_s": heard.starts_s,
         "detector": detector.identity,
         "spoofscope": __version__,
     }
 
 
 def listen(
-    detector: Judge, recording: Recording | audio.Clip, longest: float | None
+    network: Listener, recording: Recording | audio.Clip, longest: float | None
 ) -> tuple[Iterator[Window], list[tuple[quality.Meter, likeness.Describer | None]]]:
     """The windows of a recording as a stream, and what listens to it.
 
@@ -220,21 +265,21 @@ def listen(
         AudioError: the recording cannot be read; perhaps only after some windows.
     """
     blocks = _opened(recording, longest)
-    rate = detector.policy.sample_rate
+    rate = network.policy.sample_rate
     listeners: list[tuple[quality.Meter, likeness.Describer | None]] = []
-    passes = 2 if detector.policy.normalize else 1
+    passes = 2 if network.policy.normalize else 1
 
     def heard() -> Iterator[Samples]:
         # A clip that is normalised is opened twice, the first time for its mean and variance.
         last = len(listeners) + 1 == passes
-        describer = likeness.Describer(rate) if detector.likeness is not None and last else None
+        describer = likeness.Describer(rate) if network.likeness is not None and last else None
         listeners.append((meter := quality.Meter(rate), describer))
         first, stored_rate = next(decoded := blocks())
         stored = itertools.chain([first], (samples for samples, _ in decoded))
-        samples = meter.heard(detector.policy.resampled(meter.stored(stored), stored_rate))
+        samples = meter.heard(network.policy.resampled(meter.stored(stored), stored_rate))
         return samples if describer is None else describer.heard(samples)
 
-    return detector.policy.stream(heard), listeners
+    return network.policy.stream(heard), listeners
 
 
 def _opened(
@@ -288,3 +333,21 @@ def calibrated_cells(judgement: Judgement, absent: str) -> dict[str, str]:
         "log10_llr": f"{judgement['log10_llr']:.2f}",
         "p_bonafide": probability_text(probability, calibration),
     }
+
+
+# Characters that begin a formula in spreadsheets, including full-width ones.
+_FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+
+
+def as_cell(text: str) -> str:
+    """A text for a cell of a table that people open: one line, and no formula.
+
+    A name that a spreadsheet would take for a formula begins with `./`, which names the same file.
+    Numbers stay as they are.
+    """
+    line = " ".join(text.split())
+    try:
+        float(line)
+    except ValueError:
+        return f"./{line}" if line.startswith(_FORMULAS) else line
+    return line

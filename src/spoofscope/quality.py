@@ -35,13 +35,13 @@ _FULL_SCALE = 0.9999
 
 FLAGS: dict[str, str] = {
     "too_short": f"the recording is shorter than {SHORTEST_SECONDS} s",
-    "extended": "the recording is shorter than the detector's window, which was filled up",
+    "extended": "the recording is shorter than a window, which was filled up",
     "silent": f"less than {SHORTEST_AUDIBLE_SECONDS} s of the recording is audible",
     "low_level": f"what is audible has a level below {LOW_LEVEL_DBFS:g} dB re full scale",
     "clipped": f"more than {100 * CLIPPED_SHARE:g} % of the samples are at full scale",
-    "band_limited": f"nothing above {100 * NARROW_SHARE:g} % of the band that the detector hears",
+    "band_limited": f"nothing above {100 * NARROW_SHARE:g} % of the band that is listened to",
     "one_channel": "its channels cancel each other (opposite phase): the loudest one was judged",
-    "out_of_distribution": "the recording is unlike those that the detector was trained on",
+    "out_of_distribution": "the recording is unlike those of the training",
 }
 """What each flag says of a recording when it is raised."""
 

@@ -28,8 +28,10 @@ from spoofscope.attribution.store import Explanation
 from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, ConfigError, SpoofscopeError
 from spoofscope.judging import Failure, Judgement
+from spoofscope.network import Network
 from spoofscope.options.attribution import ExplainOptions
 from spoofscope.tables import write_table
+from spoofscope.tracing.judging import Neighbour, load_tracer, trace_recording
 from spoofscope.windows import Windows
 
 LARGEST_UPLOAD = "200mb"
@@ -44,6 +46,8 @@ _VISITORS_AT_ONCE = 8
 _KEPT_SECONDS = 3600
 _GOODBYE_SECONDS = 5
 _EXPLAINED_WINDOWS = 8
+# Training clips are parts of the page, 320 kB each.
+_PLAYED_SECONDS, _PLAYED_RATE = 10.0, 16000
 # A page should answer in seconds; it measures whether so few steps were enough, and says so.
 _OPTIONS = ExplainOptions(baseline="silence", steps=16, max_steps=128, internal_batch=4)
 
@@ -94,16 +98,20 @@ class Turns:
 
 
 class Judge:
-    """One detector behind the page. Its answers are HTML, also for a file that it cannot judge.
+    """What is behind the page. Its answers are HTML, also for a file that it cannot judge.
 
     Args:
         folder: the detector's.
         uploads: the folder of files to judge; other files are refused.
         downloads: the folder of tables to download.
+        tracer: a tracer's folder, or None.
     """
 
-    def __init__(self, folder: str | Path, uploads: Path, downloads: Path) -> None:
+    def __init__(
+        self, folder: str | Path, uploads: Path, downloads: Path, tracer: str | Path | None = None
+    ) -> None:
         self.detector = Detector.load(folder)
+        self.tracer = None if tracer is None else load_tracer(tracer)
         self._uploads = uploads
         self._downloads = downloads
         self._numbers = itertools.count(1)
@@ -111,8 +119,12 @@ class Judge:
         # Whether a request was cancelled: the request of each visitor, and the one of a thread.
         self._asked: defaultdict[str, list[threading.Event]] = defaultdict(list)
         self._own = threading.local()
-        for part in (self.detector.frontend, self.detector.backend):
-            part.register_forward_pre_hook(lambda *_: self._between_passes())
+        networks: list[Network] = [self.detector]
+        if self.tracer is not None:
+            networks.append(self.tracer.network)
+        for network in networks:
+            for part in (network.frontend, network.backend):
+                part.register_forward_pre_hook(lambda *_: self._between_passes())
 
     def one(
         self, path: str | None, explain: bool, visitor: str
@@ -152,6 +164,25 @@ class Judge:
         write_table(file, table)
         return views.as_html(table), str(file)
 
+    def trace(self, path: str | None, visitor: str) -> tuple[str, dict[str, Any] | None]:
+        """Which attack made a recording, as HTML, and the trace as JSON."""
+        if self.tracer is None:
+            return views.problem("Started without --tracer: there is nothing to trace by."), None
+        if path is None:
+            return views.problem(_NOTHING_CHOSEN), None
+        try:
+            with self._work(visitor), self._turns.turn():
+                self._check_upload(path)
+                trace = trace_recording(self.tracer, path)
+                clips = [_player(clip) for clip in trace["nearest"]]
+        except SpoofscopeError as error:
+            return views.problem(_without_folders(str(error), path)), None
+        # Messages must not show where files lie on this machine.
+        trace["path"] = Path(path).name
+        for clip in trace["nearest"]:
+            clip["path"] = None if clip["path"] is None else Path(clip["path"]).name
+        return views.origin(trace, clips), dict(trace)
+
     def stop(self, visitor: str) -> None:
         """Cancel the visitor's request."""
         for given_up in self._asked.get(visitor, ()):
@@ -176,16 +207,19 @@ class Judge:
             raise Stopped("Stopped.")
 
     def _judged(self, path: str) -> Judgement:
+        self._check_upload(path)
+        judgement = self.detector.predict(path)
+        # Messages must not show where an upload lies on this machine.
+        judgement["path"] = Path(path).name
+        return judgement
+
+    def _check_upload(self, path: str) -> None:
         self._check_wanted()
         if not is_file_below(path, self._uploads):
             raise AudioError(f"{path} is no file that this page has received; upload it again")
         # Nothing is kept here, while a detector may take whole recordings.
         for _ in audio.decode(path, longest=LONGEST_SECONDS):
             self._check_wanted()
-        judgement = self.detector.predict(path)
-        # Messages must not show where an upload lies on this machine.
-        judgement["path"] = Path(path).name
-        return judgement
 
     def _window_seconds(self) -> float | None:
         policy = self.detector.policy
@@ -245,6 +279,17 @@ def _without_folders(message: str, path: str) -> str:
     return message.replace(path, Path(path).name)
 
 
+def _player(clip: Neighbour) -> bytes | None:
+    """The start of a training clip as a WAV file, None where it cannot be read."""
+    if clip["path"] is None:
+        return None
+    try:
+        samples, rate = audio.read_start(clip["path"], _PLAYED_SECONDS)
+    except SpoofscopeError:
+        return None
+    return views.wav(audio.resample(samples, rate, _PLAYED_RATE), _PLAYED_RATE)
+
+
 def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
     """The page: Gradio blocks.
 
@@ -290,6 +335,22 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
                 stop_all = gr.Button("Stop", elem_id="stop-all")
             table = gr.HTML(elem_id="table")
             download = gr.DownloadButton("Download as TSV", interactive=False, elem_id="download")
+        if judge.tracer is not None:
+            with gr.Tab("Trace"):
+                traced = gr.Audio(
+                    sources=["upload", "microphone"],
+                    type="filepath",
+                    label="Recording",
+                    editable=False,
+                    buttons=["download"],
+                    elem_id="traced",
+                )
+                with gr.Row():
+                    trace_one = gr.Button("Trace", variant="primary", elem_id="trace")
+                    stop_trace = gr.Button("Stop", elem_id="stop-trace")
+                origin = gr.HTML(elem_id="origin")
+                with gr.Accordion("All numbers", open=False):
+                    origin_numbers = gr.JSON(show_label=False)
         with gr.Tab("Model card"):
             gr.HTML(views.card(detector), elem_id="card")
         with gr.Tab("Performance"):
@@ -304,6 +365,9 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
             html, file = judge.several(paths, str(request.session_hash))
             return html, gr.DownloadButton(value=file, interactive=file is not None)
 
+        def trace(path: str | None, request: gr.Request) -> Any:
+            return judge.trace(path, str(request.session_hash))
+
         def leave(request: gr.Request) -> None:
             judge.stop(str(request.session_hash))
 
@@ -317,6 +381,11 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
         at_once: dict[str, Any] = {"concurrency_limit": None, "api_visibility": "private"}
         stop_one.click(stop, None, verdict, cancels=judging_one, **at_once)
         stop_all.click(stop, None, table, cancels=judging_all, **at_once)
+        if judge.tracer is not None:
+            of_trace = [origin, origin_numbers]
+            tracing = trace_one.click(trace, traced, of_trace, api_name="trace")
+            stop_trace.click(stop, None, origin, cancels=tracing, **at_once)
+            traced.change(lambda: ("", None), None, of_trace, api_visibility="private")
         page.unload(leave)
         # What is on the page belongs to the recording that is chosen, not to the one before.
         recording.change(lambda: ("", "", "", None), None, shown, api_visibility="private")
@@ -326,7 +395,13 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
     return page
 
 
-def serve(detector: str | Path, study: str | Path | None, host: str, port: int) -> None:
+def serve(
+    detector: str | Path,
+    study: str | Path | None,
+    host: str,
+    port: int,
+    tracer: str | Path | None = None,
+) -> None:
     """Serve the page until the process is interrupted.
 
     Args:
@@ -334,9 +409,10 @@ def serve(detector: str | Path, study: str | Path | None, host: str, port: int) 
         study: the results of a study for the tab Performance, or None.
         host: address to listen on. Anybody who reaches it may use the page: there is no password.
         port: 0 takes any that is free.
+        tracer: a tracer's folder for the tab Trace, or None.
 
     Raises:
-        DetectorError: the detector cannot be loaded.
+        DetectorError: the detector or the tracer cannot be loaded.
         ConfigError: `study` holds no results, or the address cannot be used.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -350,7 +426,7 @@ def serve(detector: str | Path, study: str | Path | None, host: str, port: int) 
         uploads.mkdir()
         downloads.mkdir()
         os.environ["GRADIO_TEMP_DIR"] = str(uploads)
-        judge = Judge(detector, uploads, downloads)
+        judge = Judge(detector, uploads, downloads, tracer)
         app = application(build(judge, detector, study), host, uploads, downloads)
         chosen = listener.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host

@@ -6,6 +6,7 @@ file has to be served.
 
 import base64
 import io
+import wave
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -21,10 +22,11 @@ from spoofscope.attribution.store import Explanation
 from spoofscope.errors import ConfigError
 from spoofscope.figures.attribution_examples import draw_spectrogram, draw_waveform
 from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure
-from spoofscope.judging import Failure, Judgement, calibrated_cells
+from spoofscope.judging import Failure, Judgement, as_cell, calibrated_cells
 from spoofscope.quality import DISQUALIFYING, FLAGS
 from spoofscope.selection.calibration import probability_text, supported_text
 from spoofscope.tables import read_table
+from spoofscope.tracing.judging import Neighbour, Trace
 
 _NOT_JUDGED = "#777777"
 _SENTENCE = 40
@@ -45,9 +47,6 @@ CSS = """
 .shown pre { white-space: pre-wrap; }
 .shown { overflow-x: auto; }
 """
-
-# Characters that begin a formula in spreadsheets, including full-width ones.
-_FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 _COLUMNS = (
     "file",
@@ -73,7 +72,6 @@ def verdict(judgement: Judgement) -> str:
     """Decision, reasons, likelihood ratio and flags of one recording, as HTML."""
     lines = [f"<h2>{DECISIONS[judgement['decision']]}</h2>"]
     lines += [f"<p>Because {escape(reason)}.</p>" for reason in judgement["reasons"]]
-    raised = [name for name, flag in judgement["flags"].items() if flag]
     calibration, llr = judgement["calibration"], judgement["llr"]
     if calibration is None:
         lines.append("<p>No likelihood ratio: the detector is not calibrated.</p>")
@@ -87,22 +85,89 @@ def verdict(judgement: Judgement) -> str:
             f"<b>{probability_text(judgement['p_bonafide'], calibration)}</b>. "
             f"{supported_text(calibration)}, so no more is said.</p>"
         )
-    others = [name for name in raised if name not in DISQUALIFYING]
-    if others:
-        lines.append("<p>Treat with care:</p>")
-        items = "".join(f"<li>{escape(FLAGS[name])}</li>" for name in others)
-        lines.append(f"<ul>{items}</ul>")
-    if judgement["flags"]["out_of_distribution"] is None:
-        lines.append(
-            "<p>Whether the recording is like the training data is not known: the detector keeps "
-            "no description of them.</p>"
-        )
+    lines.append(_care(judgement["flags"]))
     lines.append(
         f"<p>Score {judgement['score']:+.3f}, higher = more bona fide; "
         f"{judgement['duration_s']:.2f} s in {judgement['n_windows']} window(s). "
         "What is said here compares a recording with the detector's data. It is no proof.</p>"
     )
     return f'<div class="verdict {judgement["decision"]}">{"".join(lines)}</div>'
+
+
+def origin(trace: Trace, clips: Sequence[bytes | None]) -> str:
+    """Answer, ranked classes, and the nearest training clips of one recording, as HTML.
+
+    Args:
+        trace: of the recording.
+        clips: WAV files of `trace["nearest"]`, None of those that are not there.
+    """
+    answer = trace["answer"]
+    lines = [f"<h2>{escape(answer[:1].upper() + answer[1:])}</h2>"]
+    lines += [f"<p>Because {escape(reason)}.</p>" for reason in trace["reasons"]]
+    if trace["family"] is not None:
+        name, said = trace["family"]["name"], trace["family"]["said"]
+        lines.append(
+            f"<p>Probability of all known attacks of the family {escape(name)} together: "
+            f"<b>{escape(said)}</b>.</p>"
+        )
+    ood = trace["ood"][trace["decided_by"]]
+    lines.append(
+        f"<p>Unknown from a score of {ood['threshold']:.4g} by {escape(trace['decided_by'])}; this "
+        f"recording has {ood['score']:.4g}.</p>"
+    )
+    if trace["ranked"]:
+        items = "".join(
+            f"<li>{escape(candidate['name'])}: {escape(candidate['said'])}</li>"
+            for candidate in trace["ranked"]
+        )
+        lines.append(
+            f"<p>If one of these made it, the likeliest are ({trace['n_dev']} development clips "
+            f"say no more):</p><ol>{items}</ol>"
+        )
+    if trace["nearest"]:
+        players = "".join(map(_neighbour, trace["nearest"], clips))
+        lines.append(f"<p>Training clips that are most alike:</p><ul>{players}</ul>")
+    lines += [_care(trace["flags"]), *(f"<p>Note: {escape(note)}.</p>" for note in trace["notes"])]
+    lines.append(
+        "<p>What is said here compares a recording with the tracer's data. It is no proof.</p>"
+    )
+    return f'<div class="verdict">{"".join(lines)}</div>'
+
+
+def _neighbour(clip: Neighbour, wav_file: bytes | None) -> str:
+    text = escape(f"{clip['utt_id']} ({clip['attack']}), cosine {clip['cosine']:.3f}")
+    if wav_file is None:
+        return f"<li>{text}; its file is not there</li>"
+    encoded = base64.b64encode(wav_file).decode()
+    return f'<li>{text}<br><audio controls src="data:audio/wav;base64,{encoded}"></audio></li>'
+
+
+def wav(samples: npt.NDArray[np.float32], rate: int) -> bytes:
+    """Samples (n,) in [-1, 1] at `rate` Hz as a mono WAV file of 16 bits; beyond, they clip."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        scaled = np.clip(np.round(samples.astype(np.float64) * 32768), -32768, 32767)
+        file.writeframes(scaled.astype("<i2").tobytes())
+    return buffer.getvalue()
+
+
+def _care(flags: Mapping[str, bool | None]) -> str:
+    """Flags that do not forbid a decision, and whether it is known if the recording is usual."""
+    lines = []
+    others = [name for name, flag in flags.items() if flag and name not in DISQUALIFYING]
+    if others:
+        lines.append("<p>Treat with care:</p>")
+        items = "".join(f"<li>{escape(FLAGS[name])}</li>" for name in others)
+        lines.append(f"<ul>{items}</ul>")
+    if flags["out_of_distribution"] is None:
+        lines.append(
+            "<p>Whether the recording is like the training data is not known: there is no "
+            "description of them.</p>"
+        )
+    return "".join(lines)
 
 
 def _picture(figure: Figure, description: str) -> str:
@@ -218,12 +283,7 @@ def batch_table(results: Sequence[Judgement | Failure]) -> pl.DataFrame:
             row["flags"] = ",".join(name for name, flag in result["flags"].items() if flag)
             row["reasons"] = "; ".join(result["reasons"])
         # A tab or a line break in a file's name would make two cells or two rows of one.
-        row = {key: " ".join(value.split()) for key, value in row.items()}
-        # A spreadsheet takes such names for formulas; with this they name the same file.
-        for key in ("file", "error"):
-            if row[key].startswith(_FORMULAS):
-                row[key] = f"./{row[key]}"
-        rows.append(row)
+        rows.append({key: as_cell(value) for key, value in row.items()})
     return pl.DataFrame(rows, schema=dict.fromkeys(_COLUMNS, pl.String))
 
 

@@ -1,16 +1,20 @@
 """What several commands ask for."""
 
 import argparse
+import json
 import os
-from typing import TYPE_CHECKING, TypeAlias
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from spoofscope.errors import ConfigError
-from spoofscope.files import shown
+from spoofscope.files import one_line, shown
 
 if TYPE_CHECKING:
     import polars as pl
 
 Subcommands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Result = TypeVar("Result", bound=Mapping[str, Any])
 
 
 def count(text: str) -> int:
@@ -47,3 +51,34 @@ def check_output(out: str, source: str) -> None:
     """Refuse an output that is the input, which would be lost."""
     if os.path.exists(out) and os.path.samefile(out, source):
         raise ConfigError(f"{shown(out)}: this is the file that is read; name another one")
+
+
+def print_each(
+    results: Iterable[Result], as_json: bool, print_one: Callable[[Result], None]
+) -> int:
+    """Print what is said of each recording as soon as it is known.
+
+    Whoever waits for hours of audio sees what is known. Failures, which have the key `error`, are
+    lines on stderr as well.
+
+    Args:
+        results: JSON-able, with a key `path` each.
+        as_json: as a JSON list.
+        print_one: prints one of them, where it is no JSON.
+
+    Returns:
+        the exit code: 1 where one has failed.
+    """
+    failed, separator = False, "["
+    for result in results:
+        if "error" in result:
+            failed = True
+            print(one_line(result["error"]), file=sys.stderr, flush=True)
+        if as_json:
+            print(separator + json.dumps(result, allow_nan=False), end="", flush=True)
+            separator = ",\n"
+        else:
+            print_one(result)
+    if as_json:
+        print("]")
+    return 1 if failed else 0

@@ -14,6 +14,7 @@ def add(commands: Subcommands) -> None:
         "several files as a table, model card, and the results of a study. Needs no network.",
     )
     parser.add_argument("--detector", required=True, metavar="DIR", help="a detector's folder")
+    parser.add_argument("--tracer", metavar="DIR", help="a tracer's folder, for the tab Trace")
     parser.add_argument("--study", metavar="DIR", help="results to show, such as results/mini")
     parser.add_argument(
         "--host",
@@ -31,5 +32,5 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; the return value is the exit code."""
     from spoofscope.apps.demo import serve
 
-    serve(options.detector, options.study, options.host, options.port)
+    serve(options.detector, options.study, options.host, options.port, options.tracer)
     return 0

@@ -1,12 +1,14 @@
 """`spoofscope predict`: judge recordings."""
 
 import argparse
-import json
-import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from spoofscope.commands.arguments import Subcommands
-from spoofscope.files import one_line, shown
+from spoofscope.commands.arguments import Subcommands, print_each
+from spoofscope.files import shown
+
+if TYPE_CHECKING:
+    from spoofscope.judging import Failure, Judgement
 
 _PREDICTED = ("decision", "score", "LLR", "log10", "p(bona fide)", "seconds", "flags", "because")
 # Rows come one by one, so the widths are those of what is usual.
@@ -37,24 +39,16 @@ def run(options: argparse.Namespace) -> int:
     def row(file: str, cells: Sequence[str]) -> None:
         columns = zip(cells, _WIDTHS, strict=True)
         line = "  ".join([file.ljust(width), *(cell.ljust(size) for cell, size in columns)])
-        # As it goes: whoever waits for hours of audio sees what is known.
         print(line.rstrip(), flush=True)
 
     if not options.json:
         row("file", _PREDICTED)
-    failed, separator = False, "["
-    for result in results:
-        if "error" in result:
-            failed = True
-            print(one_line(result["error"]), file=sys.stderr, flush=True)
-        if options.json:
-            print(separator + json.dumps(result, allow_nan=False), end="", flush=True)
-            separator = ",\n"
-            continue
+
+    def print_one(result: "Judgement | Failure") -> None:
         file = shown(str(result["path"]))
         if "error" in result:
             row(file, ["-"] * len(_PREDICTED))
-            continue
+            return
         raised = [name for name, flag in result["flags"].items() if flag]
         row(
             file,
@@ -67,6 +61,5 @@ def run(options: argparse.Namespace) -> int:
                 "; ".join(result["reasons"]) or "-",
             ],
         )
-    if options.json:
-        print("]")
-    return 1 if failed else 0
+
+    return print_each(results, options.json, print_one)

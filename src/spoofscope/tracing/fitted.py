@@ -114,12 +114,18 @@ class FittedTracer:
             }
         )
 
-    def nearest(self, outputs: Outputs, count: int) -> npt.NDArray[np.int64]:
-        """Places (n, count) in `reference` of the training clips that are most alike, by cosine."""
-        reference = _unit(self.reference.outputs.vectors)
-        cosines = _unit(outputs.vectors) @ reference.T
+    def nearest(
+        self, outputs: Outputs, count: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """The training clips that are most alike, the most alike first.
+
+        Returns:
+            Their places in `reference` and their cosines, (n, count) each; fewer where training had
+            fewer clips.
+        """
+        cosines = _unit(outputs.vectors) @ _unit(self.reference.outputs.vectors).T
         order: npt.NDArray[np.int64] = np.argsort(-cosines, axis=1, kind="stable")[:, :count]
-        return order
+        return order, np.take_along_axis(cosines, order, axis=1)
 
     def write_into(self, folder: Path, network: str) -> None:
         """Write both files into an existing folder; `network` is the hash of network.json."""

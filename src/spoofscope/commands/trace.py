@@ -1,0 +1,105 @@
+"""`spoofscope trace`: which attack made a recording."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spoofscope.commands.arguments import Subcommands, check_output, count, print_each
+from spoofscope.errors import ConfigError
+from spoofscope.files import atomic_path, printable, shown
+
+if TYPE_CHECKING:
+    from spoofscope.judging import Failure
+    from spoofscope.tracing.judging import Trace
+
+
+def add(commands: Subcommands) -> None:
+    """Add the command with its options."""
+    parser = commands.add_parser(
+        "trace",
+        help="name the attack that made a recording",
+        description="The known attacks that may have made each recording, or none of them, with "
+        "the training clips that are most alike.",
+    )
+    parser.add_argument("--tracer", required=True, metavar="DIR", help="a tracer's folder")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="recordings")
+    parser.add_argument("--json", action="store_true", help="a JSON list instead of text")
+    parser.add_argument(
+        "--top",
+        type=count,
+        metavar="N",
+        help="how many attacks and training clips to list",
+    )
+    parser.add_argument("--out", metavar="FILE", help="also write a table (CSV), a row each")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; the return value is the exit code."""
+    from spoofscope.tracing.judging import SHOWN, trace_files
+
+    if options.out is not None:
+        for file in options.files:
+            if Path(file).exists():
+                check_output(options.out, file)
+        if not Path(options.out).resolve().parent.is_dir():
+            raise ConfigError(f"{shown(options.out)}: its folder does not exist; make it first")
+    listed = SHOWN if options.top is None else options.top
+    results = trace_files(options.tracer, options.files, listed)
+    if options.out is None:
+        return print_each(results, options.json, _print_one)
+    # Refuses a name that cannot be written before hours of work.
+    with atomic_path(options.out) as temporary:
+        kept: list[Trace | Failure] = []
+        code = print_each(_kept_in(kept, results), options.json, _print_one)
+        _write(temporary, kept)
+    return code
+
+
+def _kept_in(
+    kept: "list[Trace | Failure]", results: "Iterator[Trace | Failure]"
+) -> "Iterator[Trace | Failure]":
+    for result in results:
+        kept.append(result)
+        yield result
+
+
+def _print_one(result: "Trace | Failure") -> None:
+    file = shown(str(result["path"]))
+    if "error" in result:
+        print(f"{file}: not traced", flush=True)
+        return
+    ood = result["ood"][result["decided_by"]]
+    raised = [name for name, flag in result["flags"].items() if flag]
+    lines = [f"{file}: {result['answer']}"]
+    lines += [f"  because {reason}" for reason in result["reasons"]]
+    if result["family"] is not None:
+        lines.append(f"  family {result['family']['name']}: {result['family']['said']}")
+    lines += [
+        f"  {place}. {candidate['name']}  {candidate['said']}"
+        for place, candidate in enumerate(result["ranked"], start=1)
+    ]
+    lines.append(
+        f"  {result['decided_by']} {ood['score']:.4g}: unknown from {ood['threshold']:.4g}"
+    )
+    lines += [
+        f"  like {clip['utt_id']} ({clip['attack']}, {clip['cosine']:.3f})"
+        + ("" if clip["path"] is None else f"  {shown(clip['path'])}")
+        for clip in result["nearest"]
+    ]
+    if raised:
+        lines.append(f"  flags {','.join(raised)}")
+    lines += [f"  note: {note}" for note in result["notes"]]
+    # Names in a tracer are those of whoever trained it.
+    print(printable("\n".join(lines)), flush=True)
+
+
+def _write(path: Path, results: "list[Trace | Failure]") -> None:
+    import polars as pl
+
+    from spoofscope.judging import as_cell
+    from spoofscope.tracing.judging import COLUMNS, row_of
+
+    rows = [{name: as_cell(text) for name, text in row_of(result).items()} for result in results]
+    pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String)).write_csv(path)

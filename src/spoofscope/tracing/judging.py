@@ -1,0 +1,387 @@
+"""What a tracer says about one recording: which attack made it, or none that it knows."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict, final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from spoofscope import __version__
+from spoofscope.errors import DetectorError, SpoofscopeError
+from spoofscope.files import sha256_file
+from spoofscope.judging import Failure, Heard, Recording, hear
+from spoofscope.names import BONAFIDE, NONE
+from spoofscope.ood.base import Outputs
+from spoofscope.selection.calibration import probability_text
+from spoofscope.settings import SETTINGS_FILE
+from spoofscope.tracer import NETWORK_FILE, Tracer
+from spoofscope.tracing.fitted import TRACER_FILE, UNKNOWN, FittedTracer, read_tracer
+
+SHOWN = 5
+"""Attacks and training clips that an answer lists, unless it is told otherwise."""
+
+FEWEST_CLIPS = 20
+"""With fewer development clips of known attacks, a tracer gives no probabilities: the temperature
+is fitted to these clips."""
+
+INCONCLUSIVE = "inconclusive"
+SPOOFS_ALONE = (
+    "this tracer was trained on spoofs alone: it cannot tell bona fide speech, and may name an "
+    "attack for it"
+)
+COLUMNS = (
+    "file",
+    "decision",
+    "answer",
+    "reasons",
+    "likeliest",
+    "p_likeliest",
+    "family",
+    "p_family",
+    "ood_score",
+    "threshold",
+    "nearest",
+    "flags",
+    "notes",
+    "duration_s",
+    "sha256",
+    "tracer",
+    "error",
+)
+"""Of a table of traces: one row per recording."""
+
+_NETWORK = "network"
+_HALF = 0.5
+
+
+@final
+class Candidate(TypedDict):
+    """A class or a family, and how probable it is if a known class made the recording.
+
+    probability: no nearer to 0 or 1 than one clip among the development clips; None where they are
+    too few. said: the same with the digits that these clips support, such as "at least 128 in 129".
+    """
+
+    name: str
+    probability: float | None
+    said: str
+
+
+@final
+class Neighbour(TypedDict):
+    """A training clip; path: None where the file is no longer there."""
+
+    utt_id: str
+    attack: str
+    path: str | None
+    cosine: float
+
+
+@final
+class OodScore(TypedDict):
+    """What a detector of unknown attacks says: unknown where the score reaches the threshold."""
+
+    score: float
+    threshold: float
+    unknown: bool
+
+
+@final
+class Trace(TypedDict):
+    """What a tracer says about one recording; JSON-able.
+
+    path, sha256: of the file, or None. decision: the name of an attack, `bonafide`, `unknown` or
+    `inconclusive`. answer: the same in words. reasons: why it is inconclusive, the first of them
+    first. family: where no attack is named, the family that has a probability above one half, else
+    None. ranked: the likeliest classes, the first of them first. ood: of every detector of unknown
+    attacks. decided_by: the one that decides. nearest: the training clips that are most alike.
+    ranked and nearest are empty where the recording is none that can be judged. notes: what this
+    tracer cannot tell, whatever the recording is. n_dev: development clips of known classes.
+    flags, measures, duration_s, n_windows: see `judging.Judgement`. logits: of `classes`, means
+    over windows. tracer: 12 digits that name weights, thresholds and training clips. spoofscope:
+    the version that judged.
+    """
+
+    path: str | None
+    sha256: str | None
+    decision: str
+    answer: str
+    reasons: list[str]
+    family: Candidate | None
+    ranked: list[Candidate]
+    ood: dict[str, OodScore]
+    decided_by: str
+    nearest: list[Neighbour]
+    notes: list[str]
+    n_dev: int
+    flags: dict[str, bool | None]
+    measures: dict[str, float | None]
+    duration_s: float
+    n_windows: int
+    classes: list[str]
+    logits: list[float]
+    tracer: str
+    spoofscope: str
+
+
+@dataclass(frozen=True)
+class LoadedTracer:
+    """A network, what a decision needs, their folder, and 12 digits that name them all."""
+
+    network: Tracer
+    fitted: FittedTracer
+    folder: Path
+    identity: str
+
+    @property
+    def notes(self) -> list[str]:
+        """What it cannot tell, whatever the recording is."""
+        notes = [] if BONAFIDE in self.fitted.classes else [SPOOFS_ALONE]
+        if not self.supports_probabilities:
+            notes.append(
+                f"the development set had {self.n_dev} clips of known attacks; fewer than "
+                f"{FEWEST_CLIPS} support no probabilities"
+            )
+        return notes
+
+    @property
+    def n_dev(self) -> int:
+        """Development clips of known classes."""
+        return int(self.fitted.meta["n_dev_known"])
+
+    @property
+    def supports_probabilities(self) -> bool:
+        """Whether there were enough of them for probabilities."""
+        return self.n_dev >= FEWEST_CLIPS
+
+    def candidate(self, name: str, probability: float) -> Candidate:
+        """A class or family with what can be said of its probability."""
+        if not self.supports_probabilities:
+            return {"name": name, "probability": None, "said": "no probability"}
+        # As the bounds of a detector: n clips support no odds beyond n.
+        odds = math.log(self.n_dev)
+        bounds = {"prior": 0.5, "lower": -odds, "upper": odds}
+        least = 1 / (self.n_dev + 1)
+        return {
+            "name": name,
+            "probability": min(max(probability, least), 1 - least),
+            "said": probability_text(probability, bounds),
+        }
+
+
+def load_tracer(folder: str | Path, device: str | torch.device = "cpu") -> LoadedTracer:
+    """Load a tracer's folder with its network.
+
+    Raises:
+        DetectorError: it is the folder of something else, a file is missing, damaged or altered, or
+            the network is another one than the rest was fitted to.
+    """
+    folder = Path(folder)
+    if not (folder / TRACER_FILE).is_file():
+        if (folder / SETTINGS_FILE).is_file():
+            raise DetectorError(
+                f"{folder} is the folder of a detector, which tells spoofs and names no attack; "
+                "judge with `spoofscope predict`, or give a folder with a tracer.json"
+            )
+        if (folder / NETWORK_FILE).is_file():
+            raise DetectorError(
+                f"{folder} is the network of a tracer alone; give the folder above it"
+            )
+    fitted = FittedTracer.load(folder)
+    settings = read_tracer(folder)
+    network = Tracer.load(folder / _NETWORK, device)
+    identity = str(settings["settings_sha256"])[:12]
+    if str(settings["network"])[:12] != network.identity or network.classes != fitted.classes:
+        raise DetectorError(
+            f"{folder / TRACER_FILE} was fitted to another network than that in "
+            f"{folder / _NETWORK}; copy the tracer again, or fit it anew"
+        )
+    return LoadedTracer(network, fitted, folder, identity)
+
+
+def trace_recording(
+    tracer: LoadedTracer,
+    recording: Recording,
+    *,
+    shown: int = SHOWN,
+    longest: float | None = None,
+) -> Trace:
+    """Say which attack made a recording.
+
+    The recording is heard as by a detector, see `Detector.predict`. Vectors and logits are the
+    means over its windows, as in the workflow.
+
+    Args:
+        tracer: of :func:`load_tracer`.
+        recording, longest: see `Detector.predict`.
+        shown: at most so many classes and training clips are listed.
+
+    Raises:
+        AudioError: the recording cannot be read, or is too long; a file is named.
+        DetectorError: an output of the network is not finite; a file is named.
+    """
+    heard = hear(tracer.network, recording, longest)
+    outputs = _mean_outputs(tracer.network, heard)
+    fitted = tracer.fitted
+    shares = fitted.probabilities(outputs)[0]
+    ood = _ood_scores(fitted, outputs)
+    family, ranked, nearest = None, [], []
+    reasons = heard.reasons
+    if reasons:
+        decision = answer = INCONCLUSIVE
+    else:
+        order = np.argsort(-shares, kind="stable")
+        ranked = [tracer.candidate(fitted.classes[i], float(shares[i])) for i in order[:shown]]
+        nearest = _nearest(tracer, outputs, shown)
+        decision = fitted.classes[order[0]]
+        if ood[fitted.decide_by]["unknown"]:
+            decision = UNKNOWN
+        elif tracer.supports_probabilities and shares[order[0]] < _HALF:
+            decision = INCONCLUSIVE
+            reasons = ["no class has a probability of one half"]
+        if decision in (UNKNOWN, INCONCLUSIVE):
+            family = _family(tracer, shares)
+        answer = _in_words(decision, family, fitted.classes)
+    return {
+        "path": heard.path,
+        "sha256": None if heard.path is None else sha256_file(heard.path),
+        "decision": decision,
+        "answer": answer,
+        "reasons": reasons,
+        "family": family,
+        "ranked": ranked,
+        "ood": ood,
+        "decided_by": fitted.decide_by,
+        "nearest": nearest,
+        "notes": tracer.notes,
+        "n_dev": tracer.n_dev,
+        "flags": heard.flags,
+        "measures": heard.measures,
+        "duration_s": heard.duration_s,
+        "n_windows": len(heard.starts_s),
+        "classes": list(fitted.classes),
+        "logits": outputs.logits[0].astype(np.float64).tolist(),
+        "tracer": tracer.identity,
+        "spoofscope": __version__,
+    }
+
+
+def trace_files(
+    folder: str | Path, files: Iterable[str | Path], shown: int = SHOWN
+) -> Iterator[Trace | Failure]:
+    """Trace several recordings with one tracer, one after the other.
+
+    Yields:
+        One entry per file in the given order, as soon as it is traced; a failure for a file that
+        cannot be traced.
+
+    Raises:
+        DetectorError: the tracer itself cannot be loaded; before the first entry.
+    """
+    tracer = load_tracer(folder)
+
+    def traced() -> Iterator[Trace | Failure]:
+        for path in files:
+            try:
+                yield trace_recording(tracer, path, shown=shown)
+            except SpoofscopeError as error:
+                yield {"path": str(path), "error": str(error)}
+
+    return traced()
+
+
+def _mean_outputs(network: Tracer, heard: Heard) -> Outputs:
+    mean = heard.outputs.mean(axis=0, dtype=np.float64, keepdims=True).astype(np.float32)
+    return Outputs(*network.split(mean))
+
+
+def _ood_scores(fitted: FittedTracer, outputs: Outputs) -> dict[str, OodScore]:
+    scores: dict[str, OodScore] = {}
+    for name in sorted(fitted.detectors):
+        score = float(fitted.detectors[name].ood_scores(outputs)[0])
+        threshold = float(fitted.thresholds[name])
+        scores[name] = {"score": score, "threshold": threshold, "unknown": score >= threshold}
+    return scores
+
+
+def _family(tracer: LoadedTracer, shares: npt.NDArray[np.float64]) -> Candidate | None:
+    """The family whose classes have a probability above one half together."""
+    sums: dict[str, float] = {}
+    for family, share in zip(tracer.fitted.families, shares, strict=True):
+        sums[family] = sums.get(family, 0.0) + float(share)
+    # Classes of unknown families have nothing in common.
+    sums.pop(NONE, None)
+    if not tracer.supports_probabilities or not sums:
+        return None
+    name = max(sums, key=lambda family: sums[family])
+    return tracer.candidate(name, sums[name]) if sums[name] > _HALF else None
+
+
+def _nearest(tracer: LoadedTracer, outputs: Outputs, count: int) -> list[Neighbour]:
+    fitted = tracer.fitted
+    places, cosines = fitted.nearest(outputs, count)
+    return [
+        {
+            "utt_id": fitted.reference.utt_ids[place],
+            "attack": fitted.classes[fitted.reference.classes[place]],
+            "path": _found(fitted.reference.paths[place], tracer.folder),
+            "cosine": float(cosine),
+        }
+        for place, cosine in zip(places[0], cosines[0], strict=True)
+    ]
+
+
+def _found(path: str, folder: Path) -> str | None:
+    """A training clip's file, looked for below the working directory and those above the tracer."""
+    for above in (Path(), *folder.resolve().parents):
+        if (above / path).is_file():
+            return str(above / path)
+    return None
+
+
+def _in_words(decision: str, family: Candidate | None, classes: tuple[str, ...]) -> str:
+    if family is not None:
+        return f"{decision}, {family['name']}-like"
+    if decision == INCONCLUSIVE:
+        return decision
+    if decision == BONAFIDE:
+        return "bona fide, not made by any known system"
+    if decision != UNKNOWN:
+        return f"made by {decision}"
+    attacks = len(classes) - (BONAFIDE in classes)
+    none = f"made by none of the {attacks} known attacks"
+    return f"{none}, nor bona fide speech as in the training" if BONAFIDE in classes else none
+
+
+def row_of(result: Trace | Failure) -> dict[str, Any]:
+    """A trace as one row of a table, with the columns `COLUMNS`; an inapplicable field is empty."""
+    row: dict[str, Any] = dict.fromkeys(COLUMNS, "")
+    row["file"] = str(result["path"])
+    if "error" in result:
+        row["error"] = result["error"]
+        return row
+    ood = result["ood"][result["decided_by"]]
+    row |= {
+        "decision": result["decision"],
+        "answer": result["answer"],
+        "reasons": "; ".join(result["reasons"]),
+        "ood_score": f"{ood['score']:.6g}",
+        "threshold": f"{ood['threshold']:.6g}",
+        "flags": ",".join(name for name, flag in result["flags"].items() if flag),
+        "notes": "; ".join(result["notes"]),
+        "duration_s": f"{result['duration_s']:.3f}",
+        "sha256": result["sha256"] or "",
+        "tracer": result["tracer"],
+    }
+    if result["family"] is not None:
+        row |= {"family": result["family"]["name"], "p_family": result["family"]["said"]}
+    if result["ranked"]:
+        first = result["ranked"][0]
+        row |= {"likeliest": first["name"], "p_likeliest": first["said"]}
+    if result["nearest"]:
+        row |= {"nearest": result["nearest"][0]["utt_id"]}
+    return row
