@@ -62,3 +62,5 @@ class Tracing(Options):
     results are also given without them."""
     unit: Literal["attack", "source_text"] = option("attack")
     """What is drawn as a whole for intervals."""
+    shown: tuple[str, ...] = optional(minItems=1, uniqueItems=True)
+    """Tracers that figures show; by default all, unless they are too many."""

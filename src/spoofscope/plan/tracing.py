@@ -11,12 +11,21 @@ from spoofscope.options.tracers import Tracer
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.features import Features
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
+from spoofscope.plan.materials import Material, material
 from spoofscope.plan.modules import component_modules, corpus_modules, ood_modules
+from spoofscope.plan.scoring import names_of, words_of
 from spoofscope.plan.training import Training
 from spoofscope.study import Config, Study
 
 NO_TRACING = "no attacks are traced (section `tracing`)"
 NO_TRACERS = "no tracer is trained (section `tracers`)"
+NO_SHOWN = (
+    "no tracer traces an eval split, or there are more than a figure can show (name some, key "
+    "`tracing.shown`)"
+)
+
+MOST_TRACED = 8
+"""So many tracers, counted for each eval set, a figure shows with a panel each; no more."""
 
 
 class Tracing(Stage):
@@ -31,6 +40,8 @@ class Tracing(Stage):
         if section and section["decide_by"] not in section["ood"]:
             name, hint = section["decide_by"], nearest(section["decide_by"], section["ood"])
             raise ConfigError(f"tracing.decide_by: {name!r} is not in tracing.ood; {hint}")
+        for i, name in enumerate(section.get("shown", [])):
+            study.references.entry(name, "tracers", f"tracing.shown[{i}]")
         for name, entry in study.config["tracers"].items():
             where = f"tracers.{name}"
             if not section:
@@ -269,3 +280,92 @@ class Tracing(Stage):
                 self.measured(tracer, seed, corpus, split),
             )
         ]
+
+    # --- what figures, tables and the report are made of ---------------------------------------
+
+    @cached_property
+    def _traced(self) -> list[Config]:
+        """What every tracer and seed says of every split, with what that is worth."""
+        return [
+            {
+                "id": tracer,
+                "name": self.study.run(tracer).detector,
+                "kind": "tracer",
+                "seed": seed,
+                "corpus": corpus,
+                "split": split,
+                "traces": self.traced(tracer, seed, corpus, split),
+                "tracer": self.folder(tracer, seed)[0],
+            }
+            for tracer, seed in self.seeds
+            for corpus, split in self.study.traced_by(tracer)
+        ]
+
+    @cached_property
+    def _measured(self) -> list[Config]:
+        return [
+            {**entry, "metrics": self.measured(entry["id"], *_place(entry))}
+            for entry in self._traced
+        ]
+
+    @cached_property
+    def _shown(self) -> list[Config]:
+        """What figures show: eval splits, and the first seed of each tracer; none if all are too
+        many for a figure.
+        """
+        first = {run.id: run.seeds[0] for run in self.study.tracers.values()}
+        names = self.section.get("shown", list(self.study.config["tracers"]))
+        shown = [
+            entry
+            for entry in self._traced
+            if entry["split"] == "eval"
+            and entry["seed"] == first[entry["id"]]
+            and entry["name"] in names
+        ]
+        return shown if len(shown) <= MOST_TRACED else []
+
+    def _about(self, entries: list[Config]) -> dict[str, str | list[str]]:
+        return {
+            "Tracers": names_of(entries),
+            "Traced sets": words_of((entry["corpus"], entry["split"]) for entry in entries),
+        }
+
+    @material(absent=NO_TRACERS, when=lambda self: self.seeds)
+    def traced_metrics(self) -> Material:
+        """How well all tracers do on all traced sets."""
+        return Material({"traced": self._measured}, self._about(self._measured))
+
+    @material(absent=NO_TRACERS, when=lambda self: self.seeds)
+    def traced_pairs(self) -> Material:
+        """The same, and what comparisons of tracers are drawn by."""
+        return Material(
+            {
+                "traced": self._measured,
+                "unit": self.section["unit"],
+                "resamples": self.study.config["bootstrap"]["resamples"],
+                "bootstrap_seed": self.study.seed,
+            },
+            self._about(self._measured),
+        )
+
+    @material(absent=NO_TRACERS, when=lambda self: self.seeds)
+    def traced_clips(self) -> Material:
+        """What all tracers say of the clips of all traced sets."""
+        return Material({"traced": self._traced}, self._about(self._traced))
+
+    @material(absent=NO_SHOWN, when=lambda self: self._shown)
+    def shown_traces(self) -> Material:
+        """What tracers say of the clips of eval sets, where a figure has room for them."""
+        return Material({"traced": self._shown}, self._about(self._shown))
+
+    @material(absent=NO_SHOWN, when=lambda self: self._shown)
+    def shown_vectors(self) -> Material:
+        """The same, with the read-out vectors of the clips."""
+        vectors = [
+            {**entry, "outputs": self.outputs(entry["id"], *_place(entry))} for entry in self._shown
+        ]
+        return Material({"traced": vectors}, self._about(self._shown))
+
+
+def _place(entry: Config) -> tuple[int, str, str]:
+    return entry["seed"], entry["corpus"], entry["split"]

@@ -1,0 +1,120 @@
+"""How well each detector of unknown attacks tells them, over all thresholds."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from spoofscope.exhibits import Figure
+from spoofscope.figures.style import line_style, new_figure, save, shortened
+from spoofscope.figures.traced import WIDTH, panel_title
+from spoofscope.metrics.slices import OVERALL, SCORE
+from spoofscope.selection.operating_points import det_curve
+from spoofscope.summaries.traced import read_measures, settings_of
+from spoofscope.tracing.systems import KNOWN
+from spoofscope.tracing.traces import read_traces
+
+FIGURE = Figure(
+    title="Telling unknown attacks",
+    shows="ROC curves of every detector of unknown attacks, with AUROC and interval.",
+    caption=(
+        "Share of the clips of unknown attacks that are found, over the share of clips of known "
+        "attacks that are called unknown, for all thresholds. Higher is better; the diagonal is "
+        "chance. The legend has the AUROC with its 95 % interval. A curve below the diagonal has "
+        "the wrong sign; the line below its AUROC has that of the other sign. The thick curve is "
+        "of the detector that decides, the dot its threshold chosen on dev."
+    ),
+    needs="shown_traces",
+    place=164,
+    section="tracing",
+)
+
+
+_COLUMNS: dict[str, pl.DataType] = {
+    "name": pl.String(),
+    "seed": pl.Int64(),
+    "corpus": pl.String(),
+    "split": pl.String(),
+    "detector": pl.String(),
+    **dict.fromkeys(("auroc", "auroc_low", "auroc_high"), pl.Float64()),
+    **dict.fromkeys(("known_rejected", "unknown_found"), pl.Float64()),
+}
+
+
+def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
+    """Draw one panel per tracer and set, each with its legend beside it.
+
+    Args:
+        traced: as in `tracing_confusion.draw`, and the file metrics.
+        outputs: `pdf`, `png`, `tsv`.
+    """
+    columns = min(2, len(traced))
+    lines = -(-len(traced) // columns)
+    figure = new_figure(WIDTH * columns / 2, 2.25 * lines)
+    panels = figure.subplots(lines, columns, squeeze=False).ravel()
+    rows = []
+    for axes in panels[len(traced) :]:
+        axes.set_visible(False)
+    for axes, entry in zip(panels, traced, strict=False):
+        settings = settings_of(entry)
+        clips = read_traces(entry["traces"])
+        known, unknown = (clips.filter(known=word) for word in KNOWN)
+        measured = read_measures(entry["metrics"]).filter(slice=OVERALL, metric="auroc")
+        axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.6)
+        for i, name in enumerate(sorted(settings["ood"])):
+            if not known.height or not unknown.height:
+                continue
+            found = measured.filter(detector=name).row(0, named=True)
+            decides = name == settings["decide_by"]
+            accepted, other = (part[SCORE + name].to_numpy() for part in (known, unknown))
+            curve = det_curve(other, accepted)
+            style = line_style(i) | {"linewidth": 2.0 if decides else 0.9}
+            axes.plot(curve.p_fa, 1 - curve.p_miss, label=_label(name, found), **style)
+            threshold = settings["ood"][name]["threshold"]
+            point = float((accepted >= threshold).mean()), float((other >= threshold).mean())
+            if decides:
+                axes.plot(*point, marker="o", markersize=4, color=style["color"])
+            rows += [
+                {
+                    **{key: entry[key] for key in ("name", "seed", "corpus", "split")},
+                    "detector": name,
+                    "auroc": found["estimate"],
+                    "auroc_low": found["low"],
+                    "auroc_high": found["high"],
+                    "known_rejected": float(x),
+                    "unknown_found": float(y),
+                }
+                for x, y in zip(*_thinned(curve.p_fa, 1 - curve.p_miss), strict=True)
+            ]
+        axes.set_title(
+            f"{panel_title(entry, traced)}\n{known.height} known clips, {unknown.height} unknown",
+            fontsize=7,
+        )
+        axes.set_aspect("equal")
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1)
+        axes.set_xlabel("known called unknown", fontsize=7)
+        axes.set_ylabel("unknown found", fontsize=7)
+        if known.height and unknown.height:
+            axes.legend(
+                loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=5.5, handlelength=1.4
+            )
+    save(figure, outputs, pl.DataFrame(rows, schema=_COLUMNS))
+
+
+_MOST_POINTS = 500
+
+
+def _thinned(*values: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+    """The same places of each array, first and last among them, at most so many."""
+    places = np.unique(np.linspace(0, values[0].size - 1, _MOST_POINTS).round().astype(int))
+    return [of[places] for of in values]
+
+
+def _label(name: str, found: Mapping[str, Any]) -> str:
+    value = found["estimate"]
+    text = f"{shortened(name, 16)} {value:.2f}"
+    if found["low"] is not None:
+        text += f" [{found['low']:.2f}, {found['high']:.2f}]"
+    return text if value >= 0.5 else f"{text}\nother sign: {1 - value:.2f}"

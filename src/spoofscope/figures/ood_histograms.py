@@ -1,0 +1,85 @@
+"""Scores of known and of unknown attacks, with the threshold chosen on dev."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from spoofscope.exhibits import Figure
+from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure, save
+from spoofscope.figures.traced import WIDTH, panel_title
+from spoofscope.metrics.slices import SCORE
+from spoofscope.summaries.traced import settings_of
+from spoofscope.tracing.systems import KNOWN
+from spoofscope.tracing.traces import read_traces
+
+FIGURE = Figure(
+    title="Scores of known and unknown attacks",
+    shows="Distribution of the score that tells unknown attacks, with its threshold.",
+    caption=(
+        "Distribution of the score that decides whether an attack is unknown (higher means more "
+        "unknown), for clips of known and of unknown attacks. The dashed line is the threshold "
+        "chosen on dev: clips to its right are called unknown. The numbers are clips on the wrong "
+        "side."
+    ),
+    needs="shown_traces",
+    place=162,
+    section="tracing",
+)
+
+_BINS, _COLUMNS = 40, 3
+
+
+def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
+    """Draw one panel per tracer and set; arguments as in `tracing_confusion.draw`."""
+    columns = min(_COLUMNS, len(traced))
+    lines = -(-len(traced) // columns)
+    figure = new_figure(WIDTH * max(columns, 2) / _COLUMNS, 2.1 * lines + 0.2)
+    rows = []
+    for place, entry in enumerate(traced, start=1):
+        settings = settings_of(entry)
+        decides = settings["decide_by"]
+        threshold = settings["ood"][decides]["threshold"]
+        clips = read_traces(entry["traces"])
+        axes = figure.add_subplot(lines, columns, place)
+        both = clips[SCORE + decides].to_numpy()
+        low, high = np.quantile(np.append(both, threshold), [0.002, 0.998])
+        edges = np.linspace(low, high, _BINS + 1) if high > low else np.array([low, low + 1])
+        wrong = []
+        for word, name, colour in zip(KNOWN, ("known", "unknown"), (BONAFIDE, SPOOF), strict=True):
+            scores = clips.filter(known=word)[SCORE + decides].to_numpy()
+            if not scores.size:
+                continue
+            beyond = int((scores >= threshold).sum())
+            missed = beyond if word == KNOWN[0] else scores.size - beyond
+            said = "unknown" if word == KNOWN[0] else "known"
+            wrong.append(f"{name} called {said}: {missed} of {scores.size}")
+            # Outliers are counted in the outermost bins.
+            counts, _ = np.histogram(np.clip(scores, edges[0], edges[-1]), bins=edges)
+            density = counts / counts.sum() / np.diff(edges)
+            axes.stairs(density, edges, fill=True, color=colour, alpha=0.35)
+            axes.stairs(density, edges, color=colour, linewidth=1.0, label=f"{name} attacks")
+            rows += [
+                {
+                    **{key: entry[key] for key in ("name", "seed", "corpus", "split")},
+                    "detector": decides,
+                    "threshold": threshold,
+                    "known": word,
+                    "bin_low": float(edges[i]),
+                    "bin_high": float(edges[i + 1]),
+                    "count": int(n),
+                }
+                for i, n in enumerate(counts)
+            ]
+        axes.axvline(threshold, color="black", linestyle="--", linewidth=0.9, label="threshold")
+        axes.set_title("\n".join([panel_title(entry, traced), *wrong]), fontsize=7)
+        axes.set_xlabel(f"{decides} (higher = more unknown)", fontsize=7)
+        axes.set_yticks([])
+        axes.locator_params(axis="x", nbins=4)
+        axes.grid(visible=False)
+        if place == 1:
+            axes.set_ylabel("density", fontsize=7)
+            handles = axes.get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=3)
+    save(figure, outputs, pl.DataFrame(rows))

@@ -1,0 +1,47 @@
+"""What figures of source tracing share: the size of a page, and names that fit on it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from spoofscope.figures.style import shortened
+from spoofscope.names import BONAFIDE
+from spoofscope.tracing.systems import KNOWN
+
+WIDTH, PAGE = 7.2, 9.7
+"""Inches of a page."""
+
+_LONGEST = 22
+
+
+def short_names(names: Sequence[str], longest: int = _LONGEST) -> list[str]:
+    """Names of attacks that fit beside a panel, different ones still different."""
+    found: list[str] = []
+    for name in names:
+        short = shortened("bona fide" if name == BONAFIDE else name, longest)
+        same = sum(other == short or other.startswith(f"{short} #") for other in found)
+        found.append(f"{short} #{same + 1}" if same else short)
+    return found
+
+
+def counted_names(names: Sequence[str], counts: Mapping[str, int]) -> list[str]:
+    """Names of attacks, each with its number of clips in brackets."""
+    behind = [f" ({counts[name]})" for name in names]
+    # What is wider makes the figure grow beyond the page, see `style.fit_names`.
+    short = short_names(names, _LONGEST - max(map(len, behind), default=0))
+    return [name + number for name, number in zip(short, behind, strict=True)]
+
+
+def attacks_in(clips: pl.DataFrame) -> tuple[list[str], list[str]]:
+    """Names of the known attacks of traced clips, by their number, and of the unknown ones."""
+    known, unknown = (clips.filter(known=word) for word in KNOWN)
+    numbers = dict(known.select("attack", "known_id").iter_rows())
+    return sorted(numbers, key=numbers.__getitem__), sorted(set(unknown["attack"]))
+
+
+def panel_title(entry: Mapping[str, Any], traced: Sequence[Mapping[str, Any]]) -> str:
+    """The tracer, and the set where there are several."""
+    several = len({(one["corpus"], one["split"]) for one in traced}) > 1
+    where = f"\n{entry['corpus']}, {entry['split']}" if several else ""
+    return f"{entry['name']}{where}"

@@ -1,0 +1,156 @@
+"""Which attacks tracers take for which, and which for unknown ones."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+
+from spoofscope.exhibits import Figure
+from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure, save
+from spoofscope.figures.traced import (
+    PAGE,
+    WIDTH,
+    attacks_in,
+    counted_names,
+    panel_title,
+    short_names,
+)
+from spoofscope.summaries.traced import settings_of
+from spoofscope.tracing.fitted import UNKNOWN
+from spoofscope.tracing.traces import read_traces
+
+FIGURE = Figure(
+    title="Which attack is taken for which",
+    shows="Confusion matrix of every tracer, with unknown attacks and the answer unknown.",
+    caption=(
+        "Share of the clips of an attack (row) with each answer (column). Numbers are clips, in "
+        "brackets those of the whole row; with more than 30 known attacks, cells have none. Right "
+        "answers are blue, wrong ones orange. Rows below the line are unknown attacks, for which "
+        "unknown is the right answer. Answers are at the threshold chosen on dev. If not all "
+        "tracers fit on a page, the first ones are shown (key tracing.shown)."
+    ),
+    needs="shown_traces",
+    place=160,
+    section="tracing",
+)
+
+_ROW, _GAP, _AROUND = 0.2, 0.3, 0.95
+_MOST_NUMBERS = 30
+
+
+def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
+    """Draw a matrix per tracer and set, one below the other, as many as a page holds.
+
+    Args:
+        traced: name, corpus, split and the files traces and tracer.
+        outputs: `pdf`, `png`, `tsv`.
+    """
+    read = [(e, read_traces(e["traces"]), settings_of(e)["classes"]) for e in traced]
+    heights = [_ROW * sum(map(len, attacks_in(clips))) + _AROUND for _, clips, _ in read]
+    fit = max(1, sum(total <= PAGE for total in np.cumsum(heights)))
+    figure = new_figure(WIDTH, min(PAGE, sum(heights[:fit])))
+    panels = figure.subplots(fit, 1, squeeze=False, height_ratios=heights[:fit])[:, 0]
+    parts = []
+    for axes, (entry, clips, classes) in zip(panels, read[:fit], strict=True):
+        answers = [*classes, UNKNOWN]
+        known, unknown = attacks_in(clips)
+        counts = answer_counts(clips, [*known, *unknown], answers)
+        _draw(axes, counts, known, unknown, answers)
+        axes.set_title(panel_title(entry, traced), fontsize=8)
+        axes.set_ylabel("attack (clips)", fontsize=7)
+        parts += [
+            {
+                **{key: entry[key] for key in ("name", "seed", "corpus", "split")},
+                "attack": attack,
+                "known": "yes" if attack in known else "no",
+                "answer": answer,
+                "n": int(counts[i, j]),
+                "share": float(counts[i, j] / counts[i].sum()),
+            }
+            for i, attack in enumerate((*known, *unknown))
+            for j, answer in enumerate(answers)
+        ]
+    panels[-1].set_xlabel("answer", fontsize=7)
+    save(figure, outputs, pl.DataFrame(parts))
+
+
+def answer_counts(
+    clips: pl.DataFrame, attacks: Sequence[str], answers: Sequence[str]
+) -> npt.NDArray[np.int64]:
+    """How many clips of each attack (row) have each answer (column)."""
+    counts = np.zeros((len(attacks), len(answers)), dtype=np.int64)
+    found = clips.group_by("attack", "answer").len()
+    for attack, answer, n in found.iter_rows():
+        counts[attacks.index(attack), answers.index(answer)] = n
+    return counts
+
+
+def _draw(
+    axes: Axes,
+    counts: npt.NDArray[np.int64],
+    known: Sequence[str],
+    unknown: Sequence[str],
+    answers: Sequence[str],
+) -> None:
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    attacks = [*known, *unknown]
+    right = np.zeros(counts.shape, dtype=bool)
+    for i, attack in enumerate(attacks):
+        right[i, answers.index(attack if i < len(known) else UNKNOWN)] = True
+    # Unknown attacks stand apart.
+    edges = np.arange(len(attacks) + 1, dtype=float)
+    edges[len(known) + 1 :] += _GAP
+    for kind, colour in ((right, BONAFIDE), (~right, SPOOF)):
+        scale = LinearSegmentedColormap.from_list(colour, ["white", colour])
+        for block in (slice(0, len(known)), slice(len(known), len(attacks))):
+            if block.start == block.stop:
+                continue
+            tops = edges[block.start : block.stop + 1].copy()
+            tops[0] = edges[block.start] + (_GAP if block.start else 0)
+            axes.pcolormesh(
+                np.arange(len(answers) + 1),
+                tops,
+                np.ma.masked_where(~kind, shares)[block],
+                cmap=scale,
+                vmin=0,
+                vmax=1,
+                edgecolors="white",
+                linewidth=0.5,
+            )
+    middles = np.arange(len(attacks)) + 0.5
+    middles[len(known) :] += _GAP
+    many = len(attacks) > 40
+    if len(answers) - 1 <= _MOST_NUMBERS:
+        for (i, j), n in np.ndenumerate(counts):
+            if n:
+                colour = "white" if shares[i, j] > 0.6 else "black"
+                axes.text(
+                    j + 0.5,
+                    float(middles[i]),
+                    f"{n}",
+                    ha="center",
+                    va="center",
+                    fontsize=4 if many else 5,
+                    color=colour,
+                )
+    if known and unknown:
+        axes.axhline(len(known) + _GAP / 2, color="black", linewidth=0.6)
+    axes.set_ylim(middles[-1] + 0.5, 0)
+    axes.set_xlim(0, len(answers))
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    labels = counted_names(attacks, dict(zip(attacks, counts.sum(axis=1), strict=True)))
+    axes.set_yticks(middles, labels, fontsize=4.5 if many else 6)
+    axes.set_xticks(
+        np.arange(len(answers)) + 0.5,
+        short_names(answers),
+        rotation=35,
+        ha="right",
+        rotation_mode="anchor",
+        fontsize=6,
+    )

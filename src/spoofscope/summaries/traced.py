@@ -1,0 +1,78 @@
+"""Inputs of the tables and figures of source tracing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from spoofscope.metrics.slices import SCHEMA
+from spoofscope.tables import read_table
+from spoofscope.tracing.fitted import read_tracer
+
+_OPTIONAL = ("estimate", "low", "high", "reason")
+_SET = ("name", "corpus", "split")
+_ORDER = {"eval": 0, "dev": 1, "train": 2}
+
+
+def settings_of(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of `tracer.json` behind an entry of what is traced.
+
+    Raises:
+        DetectorError: as `tracing.fitted.read_tracer`.
+    """
+    return read_tracer(Path(entry["tracer"]).parent)
+
+
+def evaluation_first(traced: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Entries by corpus; evaluation sets come first: numbers on development sets are optimistic."""
+    return sorted(traced, key=lambda entry: (entry["corpus"], _ORDER[entry["split"]]))
+
+
+def read_measures(path: str | Path) -> pl.DataFrame:
+    """Metrics of a traced split, see `metrics.slices`; absent estimates and intervals are null."""
+    required = {name: kind for name, kind in SCHEMA.items() if name not in _OPTIONAL}
+    numbers = [name for name in _OPTIONAL if name != "reason"]
+    return read_table(path, required).with_columns(
+        pl.col(name).replace("", None).cast(pl.Float64) for name in numbers
+    )
+
+
+def over_seeds(
+    traced: Sequence[Mapping[str, Any]],
+) -> dict[tuple[str, str, str], list[tuple[Mapping[str, Any], pl.DataFrame]]]:
+    """(tracer, corpus, split) to every seed's entry and metrics, evaluation sets first.
+
+    Args:
+        traced: the plan's entries, see `plan.tracing.Tracing.traced_metrics`.
+    """
+    found: dict[tuple[str, str, str], list[tuple[Mapping[str, Any], pl.DataFrame]]] = {}
+    for entry in evaluation_first(traced):
+        name, corpus, split = (entry[key] for key in _SET)
+        found.setdefault((name, corpus, split), []).append((entry, read_measures(entry["metrics"])))
+    return found
+
+
+def summary(rows: Sequence[pl.DataFrame], metrics: Sequence[str]) -> dict[str, Any]:
+    """Mean and spread over seeds, and the interval of the first one.
+
+    Args:
+        rows: of each seed, of one slice and one detector or none.
+        metrics: the wanted ones; null where a table lacks one.
+
+    Returns:
+        `{metric}` (mean over seeds), `_sd` (sample; null of one seed), `_low` and `_high` (95 %
+        interval of the first seed) for each.
+    """
+    found: dict[str, Any] = {}
+    for metric in metrics:
+        of_metric = [table.filter(metric=metric) for table in rows]
+        values = pl.concat(table["estimate"] for table in of_metric).drop_nulls()
+        first = of_metric[0]
+        found |= {
+            metric: values.mean(),
+            f"{metric}_sd": values.std(),
+            f"{metric}_low": first["low"][0] if first.height else None,
+            f"{metric}_high": first["high"][0] if first.height else None,
+        }
+    return found

@@ -1,0 +1,90 @@
+"""Per attack: how often it is named, called unknown, and what it is mistaken for."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from spoofscope.exhibits import Table
+from spoofscope.metrics.limits import clopper_pearson
+from spoofscope.names import NONE
+from spoofscope.summaries.traced import evaluation_first
+from spoofscope.tables import write_table
+from spoofscope.tracing.fitted import UNKNOWN
+from spoofscope.tracing.systems import KNOWN
+from spoofscope.tracing.traces import read_traces
+
+TABLE = Table(
+    title="Source tracing per attack",
+    shows="How often every attack is named or called unknown, and what it is mistaken for.",
+    caption=(
+        "One row per tracer, seed, traced set and attack. recall is the share of its clips whose "
+        "likeliest known attack is the right one, precision the share of right ones among the "
+        "known clips that are said to be of it; both without a threshold. called_unknown is the "
+        "share of clips beyond the threshold chosen on dev: a miss for known attacks, the right "
+        "answer for unknown ones. mistaken_for is the most frequent wrong attack, with its share. "
+        "Intervals are exact binomial ones of single clips, so they are too narrow where clips of "
+        "an attack are alike."
+    ),
+    needs="traced_clips",
+    place=64,
+)
+
+RATES = ("recall", "precision", "called_unknown")
+
+
+def make(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
+    """Write the table, see :func:`attacks_of`."""
+    parts = []
+    for entry in evaluation_first(traced):
+        where = [pl.lit(entry[key]).alias(key) for key in ("name", "seed", "corpus", "split")]
+        parts.append(attacks_of(read_traces(entry["traces"])).select(*where, pl.all()))
+    write_table(outputs["table"], pl.concat(parts))
+
+
+def attacks_of(clips: pl.DataFrame) -> pl.DataFrame:
+    """A row per attack of traced clips: known ones by their number, then unknown ones by name.
+
+    Args:
+        clips: as `tracing.traces.read_traces` gives them.
+
+    Returns:
+        attack, known (yes or no), family, n, then recall and precision of known attacks and
+        called_unknown of all, each with `_low` and `_high` (95 %, Clopper and Pearson), n_said
+        (known clips that are said to be of it), mistaken_for ("-" if it never is) and
+        mistaken_share. Null where there is nothing to count. Clips of an unknown attack are
+        mistaken where they are not called unknown.
+    """
+    rows = []
+    said = clips.filter(known=KNOWN[0])["predicted"]
+    order = clips.select("known", "known_id", "attack", "family").unique(subset="attack")
+    order = order.sort(pl.col("known") != KNOWN[0], "known_id", "attack")
+    for known, number, attack, family in order.iter_rows():
+        own = clips.filter(attack=attack)
+        row: dict[str, Any] = {"attack": attack, "known": known, "family": family, "n": own.height}
+        if known == KNOWN[0]:
+            right = int((own["predicted"] == number).sum())
+            n_said = int((said == number).sum())
+            row |= _rate("recall", right, own.height) | _rate("precision", right, n_said)
+            row["n_said"] = n_said
+            wrong = own.filter(pl.col("predicted") != number)
+        else:
+            row |= _rate("recall", 0, 0) | _rate("precision", 0, 0) | {"n_said": None}
+            wrong = own.filter(pl.col("answer") != UNKNOWN)
+        row |= _rate("called_unknown", int((own["answer"] == UNKNOWN).sum()), own.height)
+        others = (
+            wrong["predicted_attack"]
+            .value_counts()
+            .sort("count", "predicted_attack", descending=[True, False])
+        )
+        row["mistaken_for"] = others["predicted_attack"][0] if others.height else NONE
+        row["mistaken_share"] = others["count"][0] / own.height if others.height else None
+        rows.append(row)
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _rate(name: str, count: int, n: int) -> dict[str, float | None]:
+    if n == 0:
+        return {name: None, f"{name}_low": None, f"{name}_high": None}
+    low, high = clopper_pearson(count, n)
+    return {name: count / n, f"{name}_low": low, f"{name}_high": high}

@@ -1,0 +1,73 @@
+"""Figures of source tracing: their numbers, and that they stay on a page."""
+
+import struct
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from spoofscope.figures.embedding_map import projected
+from spoofscope.figures.traced import PAGE, WIDTH, counted_names, short_names
+from spoofscope.figures.tracing_confusion import answer_counts
+from spoofscope.tracing.traces import read_traces
+from traced_clips import write_traced
+
+CLASSES = ("bonafide", "A", "B", *(f"tts_models--multilingual--long-{i}--vits" for i in range(24)))
+CLIPS = dict.fromkeys(CLASSES, 4) | {f"suno--unknown--system {i}": 3 for i in range(43)}
+
+
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory) -> list[dict]:
+    folder: Path = tmp_path_factory.mktemp("traced")
+    large = [
+        write_traced(folder, name, CLASSES, CLIPS, strength=6, seed=seed, resamples=0)
+        for seed, name in enumerate(("wavlm_mhfa", "lfcc_nearest"), start=1)
+    ]
+    small = write_traced(folder, "few", ("A", "B"), {"A": 5, "B": 4}, resamples=0)
+    return [*large, {**small, "corpus": "known alone"}]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    ["tracing_confusion", "ood_histograms", "ood_curves", "embedding_map", "tracing_attacks"],
+)
+def test_a_figure_fits_on_a_page(traced, name, tmp_path):
+    outputs = {suffix: str(tmp_path / f"{name}.{suffix}") for suffix in ("pdf", "png", "tsv")}
+    import_module(f"spoofscope.figures.{name}").draw(traced=traced, outputs=outputs)
+    width, height = struct.unpack(">II", Path(outputs["png"]).read_bytes()[16:24])
+    assert width / 200 <= WIDTH + 0.01
+    assert height / 200 <= PAGE + 0.01
+    assert pl.read_csv(outputs["tsv"], separator="\t").height
+
+
+def test_counts_of_answers_are_all_clips(traced):
+    clips = read_traces(traced[0]["traces"])
+    attacks = list(dict.fromkeys(clips["attack"]))
+    counts = answer_counts(clips, attacks, [*CLASSES, "unknown"])
+    assert counts.sum(axis=1).tolist() == [CLIPS[attack] for attack in attacks]
+    assert counts[:, -1].sum() == (clips["answer"] == "unknown").sum()
+
+
+def test_a_map_keeps_what_varies_most():
+    rng = np.random.default_rng(1)
+    plane = rng.normal(size=(50, 2)) * [5, 2]
+    points, shares = projected(np.pad(plane, ((0, 0), (0, 4))).astype(np.float32))
+    centred = plane - plane.mean(axis=0)
+    # Distances stay; the axes may turn.
+    np.testing.assert_allclose(
+        np.linalg.norm(points, axis=1), np.linalg.norm(centred, axis=1), atol=1e-5
+    )
+    assert sum(shares) == pytest.approx(1)
+    alike, none = projected(np.ones((4, 3), dtype=np.float32))
+    assert not alike.any()
+    assert none == [0, 0]
+
+
+def test_names_that_are_cut_alike_stay_different():
+    names = [f"{'x' * 20}{i}{'y' * 20}" for i in range(3)]
+    assert len({*short_names(names)}) == 3
+    counted = counted_names(names, dict.fromkeys(names, 33791))
+    assert all(name.endswith(" (33791)") for name in counted)

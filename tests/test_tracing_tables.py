@@ -1,0 +1,128 @@
+"""Tables of source tracing."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from spoofscope.errors import TableError
+from spoofscope.metrics.open_set import auroc
+from spoofscope.metrics.paired_tracing import compare_tracers
+from spoofscope.summaries.tracing import tracing_pairs, tracing_table
+from spoofscope.summaries.tracing_attacks import attacks_of
+from spoofscope.summaries.tracing_detectors import detectors_table
+from spoofscope.tracing.traces import read_traces
+from traced_clips import write_traced
+
+CLASSES = ("A", "B", "C", "D")
+CLIPS = {"A": 30, "B": 20, "C": 10, "D": 10, "X": 25, "Y": 5, "Z": 15}
+
+
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory) -> list[dict]:
+    folder: Path = tmp_path_factory.mktemp("traced")
+    sure = [
+        write_traced(folder, "sure", CLASSES, CLIPS, strength=9, seed=seed, ambiguous=["Y"])
+        for seed in (1, 2)
+    ]
+    unsure = write_traced(folder, "unsure", CLASSES, CLIPS, strength=1.5, ambiguous=["Y"])
+    return [*sure, unsure]
+
+
+def test_a_row_is_the_mean_over_seeds_with_the_interval_of_the_first(traced):
+    table = tracing_table(traced)
+    assert table["attacks"].to_list() == ["overall", "without", "strict"] * 2
+    row = table.row(0, named=True)
+    assert (row["name"], row["n_seeds"], row["decides"]) == ("sure", 2, "energy")
+    assert (row["n_known_attacks"], row["n_unknown_attacks"]) == (4, 3)
+    assert (row["n_known"], row["n_unknown"]) == (70, 45)
+    areas = []
+    for entry in traced[:2]:
+        clips = read_traces(entry["traces"])
+        by_kind = [clips.filter(known=word)["ood_energy"] for word in ("yes", "no")]
+        areas.append(auroc(*by_kind))
+    assert row["auroc"] == pytest.approx(np.mean(areas))
+    assert row["auroc_sd"] == pytest.approx(np.std(areas, ddof=1))
+    assert row["auroc_low"] < areas[0] <= row["auroc_high"]
+    assert table.row(1, named=True)["n_unknown_attacks"] == 2
+    assert table["accuracy_sd"].is_null().to_list() == [False] * 3 + [True] * 3
+
+
+def test_the_inverted_sign_is_the_mirror(traced):
+    table = detectors_table(traced).filter(name="unsure")
+    rows = {row["detector"]: row for row in table.iter_rows(named=True)}
+    assert rows["energy"]["decides"] == "yes"
+    assert rows["inverted"]["as_published"] == "yes"
+    assert rows["inverted"]["eer"] > 0.5
+    # An EER above 50 % stands beside what the right sign would give.
+    assert rows["inverted"]["eer_inverted"] == pytest.approx(rows["energy"]["eer"])
+    assert rows["inverted"]["auroc_inverted"] == pytest.approx(rows["energy"]["auroc"])
+
+
+def test_what_an_attack_is_taken_for():
+    clips = pl.DataFrame(
+        [
+            ("A", "yes", 0, 0, "A", "A"),
+            ("A", "yes", 0, 0, "A", "unknown"),
+            ("A", "yes", 0, 1, "B", "B"),
+            ("B", "yes", 1, 1, "B", "B"),
+            ("X", "no", -1, 1, "B", "B"),
+            ("X", "no", -1, 0, "A", "unknown"),
+            ("X", "no", -1, 0, "A", "unknown"),
+        ],
+        schema=["attack", "known", "known_id", "predicted", "predicted_attack", "answer"],
+        orient="row",
+    ).with_columns(family=pl.lit("-"))
+    rows = attacks_of(clips).rows(named=True)
+    of_a, of_b, of_x = rows
+    assert (of_a["n"], of_a["recall"], of_a["precision"]) == (3, 2 / 3, 1)
+    assert (of_a["called_unknown"], of_a["mistaken_for"]) == (1 / 3, "B")
+    # Of the known clips two are said to be of B, and one is.
+    assert (of_b["precision"], of_b["n_said"], of_b["mistaken_for"]) == (1 / 2, 2, "-")
+    assert (of_x["recall"], of_x["called_unknown"], of_x["mistaken_for"]) == (None, 2 / 3, "B")
+    assert of_x["mistaken_share"] == 1 / 3
+    assert of_x["called_unknown_low"] < 2 / 3 < of_x["called_unknown_high"]
+
+
+def test_pairs_are_judged_on_the_same_clips(traced):
+    pairs = tracing_pairs(traced, "attack", 200, 1)
+    assert pairs["metric"].to_list() == ["balanced_accuracy", "auroc"]
+    table = tracing_table([traced[0], traced[2]]).filter(attacks="overall")
+    for row in pairs.iter_rows(named=True):
+        assert (row["first"], row["second"]) == ("sure", "unsure")
+        first, second = table[row["metric"]]
+        assert row["difference"] == pytest.approx(first - second)
+        assert row["low"] <= row["difference"] <= row["high"]
+    # Three unknown attacks favour one side by chance once in four times.
+    assert pairs.filter(metric="auroc")["p"][0] == 0.25
+    assert pairs.filter(metric="balanced_accuracy")["p"][0] >= 0.125
+    assert tracing_pairs(traced, "attack", 0, 1).is_empty()
+
+
+def test_resampled_differences_are_those_of_drawn_attacks():
+    """Against a resample by hand: recalls of the drawn attacks, averaged."""
+    rng = np.random.default_rng(1)
+    truth = np.repeat(np.arange(12), 5)
+    base = {"utt_id": [f"{i:03}" for i in range(60)], "attack": [f"A{i}" for i in truth]}
+    frames = {}
+    for name, rate in (("one", 0.8), ("other", 0.6)):
+        said = np.where(rng.random(60) < rate, truth, (truth + 1) % 12)
+        frames[name] = pl.DataFrame(base).with_columns(
+            pl.lit(True).alias("known"),
+            pl.Series("known_id", truth),
+            pl.Series("predicted", said),
+            pl.lit(0.0).alias("ood_score"),
+        )
+    row = compare_tracers(frames, unit="attack", resamples=4000, seed=1).row(0, named=True)
+    recalls = [
+        (frame["predicted"] == frame["known_id"]).to_numpy().reshape(12, 5).mean(axis=1)
+        for frame in frames.values()
+    ]
+    gain = recalls[0] - recalls[1]
+    drawn = gain[rng.integers(12, size=(20000, 12))].mean(axis=1)
+    assert row["difference"] == pytest.approx(gain.mean())
+    assert (row["low"], row["high"]) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.02)
+    other = frames["other"].with_columns(pl.col("attack").str.replace("A1$", "B"))
+    with pytest.raises(TableError, match="known attacks are not those"):
+        compare_tracers({**frames, "other": other}, unit="attack", resamples=100, seed=1)
