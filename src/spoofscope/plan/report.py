@@ -78,6 +78,16 @@ class Report(Stage):
             for (run, seed), checks in zip(attribution.explained, attribution.checks, strict=True)
         ]
 
+    def _traced(self) -> dict[str, Product] | None:
+        """The tables about source tracing."""
+        if self._tables.known("tracing") is None:
+            return None
+        return {
+            "tracing": self._tables.of("tracing"),
+            "pairs": self._tables.job("tracing").product(self.layout.table("tracing.pairs")),
+            "attacks": self._tables.of("tracing_attacks"),
+        }
+
     def _read(self) -> Material:
         """What the page is made of."""
         attribution, grids = self._attribution, self.study.grids
@@ -110,6 +120,7 @@ class Report(Stage):
                     "parts": self._fingerprints.read_parts,
                     "nearest": self._fingerprints.described_tests(),
                 },
+                "traced": self._traced(),
             }
         )
 

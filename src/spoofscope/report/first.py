@@ -31,7 +31,8 @@ LOOKED_FOR = (
     f"operating points from fewer than {LEAST_DEV} development trials of a class, detectors whose "
     "development and evaluation differ strongly, findings of the corpus audits, detectors that are "
     "no better than chance, differences and fingerprints that cannot become significant, "
-    "explanations that are not shown to be faithful, intervals "
+    "explanations that are not shown to be faithful, source tracing that rests on few attacks, on "
+    "shared texts or on chance, intervals "
     f"from fewer than {FEW_SPEAKERS} speakers or from unknown speakers, and caveats of the study"
 )
 

@@ -20,6 +20,7 @@ from spoofscope.report.averages import averaged_runs
 from spoofscope.report.disagreements import disagreement_sections
 from spoofscope.report.fingerprints import fingerprint_section
 from spoofscope.report.first import LOOKED_FOR, read_first
+from spoofscope.report.tracing import tracing_points, tracing_section
 from spoofscope.summaries.comparisons import read_comparisons, within_reach
 from spoofscope.summaries.generator_matrix import generator_summary
 from spoofscope.tables import read_manifest, read_table
@@ -204,6 +205,7 @@ def build_page(
     artefacts: Sequence[Mapping[str, str]],
     disagreements: Sequence[Mapping[str, Any]],
     fingerprints: Mapping[str, Any],
+    traced: Mapping[str, str] | None,
 ) -> None:
     """Write the report.
 
@@ -226,6 +228,7 @@ def build_page(
         artefacts: trials (`{corpus}.{split}`), and the table of rates of their measures.
         disagreements: see `report.disagreements.disagreement_sections`.
         fingerprints: `parts` and `nearest`, see `report.fingerprints.fingerprint_section`.
+        traced: see `report.tracing.tracing_section`.
     """
     rows = _headline(tables["headline"])
     trials = {name: read_manifest(path) for name, path in manifests.items()}
@@ -233,6 +236,10 @@ def build_page(
     compared = read_comparisons(tables["comparisons"]) if tables["comparisons"] else None
     section = fingerprint_section(fingerprints["parts"], fingerprints["nearest"])
     explanations = _explained(explained)
+    tracing = config.get("tracing", {})
+    sections = tracing_section(
+        traced, trials, tracing.get("ambiguous", ()), tracing.get("unit", "attack")
+    )
     points = read_first(
         caveats=config["caveats"],
         headline=rows,
@@ -244,6 +251,7 @@ def build_page(
         explained=explanations,
         cluster=cluster,
     )
+    points += tracing_points(sections)
     for row in rows:
         row["points"] = [i for i, point in enumerate(points, start=1) if point.concerns(row)]
     environment = jinja2.Environment(
@@ -270,6 +278,7 @@ def build_page(
         averages=averaged_runs(averages),
         disagreements=disagreement_sections(disagreements),
         fingerprints=section,
+        traced=sections,
         tandem=bool(config["tdcf"]),
         generators=generator_summary(tables["generator_matrix"])
         if tables["generator_matrix"]

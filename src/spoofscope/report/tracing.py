@@ -1,0 +1,264 @@
+"""The report's part on source tracing, in sentences, and reasons to doubt it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from spoofscope.metrics.paired import ALPHA
+from spoofscope.metrics.slices import OVERALL, WITHOUT
+from spoofscope.names import NONE
+from spoofscope.report.audits import listed
+from spoofscope.report.first import Point
+from spoofscope.tables import read_table
+from spoofscope.tracing.systems import KNOWN
+
+FEW_ATTACKS = 20
+"""Unknown attacks below which an interval says more about these than about others."""
+
+_MOST_OF_ONE = 0.5
+"""Share of the unknown clips above which an attack counts as deciding the rates."""
+
+_TEXTS = dict.fromkeys(("name", "corpus", "split"), pl.String())
+_COUNTS = ("n_seeds", "n_known_attacks", "n_unknown_attacks", "n_known", "n_unknown")
+
+
+def tracing_section(
+    tables: Mapping[str, str] | None,
+    manifests: Mapping[str, pl.DataFrame],
+    ambiguous: Sequence[str],
+    unit: str,
+) -> list[dict[str, Any]]:
+    """For each traced eval set its sentences, its rows and its doubts; none without tracers.
+
+    Args:
+        tables: `tracing`, `pairs` and `attacks`: the tables `tracing`, `tracing.pairs` and
+            `tracing_attacks`.
+        manifests: of every corpus.
+        ambiguous, unit: of the section `tracing`.
+
+    Returns:
+        corpus, split, sentences, rows (of `tracing`, over all attacks; the highest balanced
+        accuracy first) and doubts.
+
+    Raises:
+        TableError: a table is damaged.
+    """
+    if tables is None:
+        return []
+    whole = _numbers(
+        read_table(tables["tracing"], _TEXTS | {"attacks": pl.String(), "decides": pl.String()}),
+        ("attacks", "decides"),
+    )
+    pairs = _numbers(
+        read_table(tables["pairs"], {"corpus": pl.String(), "metric": pl.String()}),
+        ("first", "second", "metric"),
+    )
+    attacks = _numbers(
+        read_table(tables["attacks"], _TEXTS | {"attack": pl.String()}),
+        ("attack", "known", "family", "mistaken_for"),
+    )
+    sections = []
+    sets = whole.filter(split="eval").select("corpus", "split").unique(maintain_order=True)
+    for corpus, split in sets.rows():
+        place = {"corpus": corpus, "split": split}
+        rows = whole.filter(attacks=OVERALL, **place).sort(
+            "balanced_accuracy", descending=True, nulls_last=True, maintain_order=True
+        )
+        best = rows.row(0, named=True)
+        of_best = attacks.filter(name=best["name"], **place)
+        of_best = of_best.filter(seed=of_best["seed"][0])
+        others = [name for name in ambiguous if name in of_best["attack"]]
+        without = whole.filter(attacks=WITHOUT, name=best["name"], **place)
+        sections.append(
+            {
+                **place,
+                "rows": list(rows.iter_rows(named=True)),
+                "sentences": [
+                    *_protocol(best, "bonafide" in of_best["attack"], others),
+                    *_without(without),
+                    *_best(rows, pairs.filter(**place)),
+                    *_unknown(best, of_best),
+                ],
+                "doubts": [
+                    *_few(best, corpus, split, unit),
+                    *_chance(rows, corpus, split),
+                    *_of_one(of_best, corpus, split),
+                    *_shared_texts(manifests[corpus], corpus, split),
+                ],
+            }
+        )
+    return sections
+
+
+def tracing_points(sections: Sequence[Mapping[str, Any]]) -> list[Point]:
+    """The doubts of all sections, for the list at the top of the report."""
+    return [
+        Point(text, lambda row: False, "#tracing")
+        for section in sections
+        for text in section["doubts"]
+    ]
+
+
+def _numbers(table: pl.DataFrame, texts: Sequence[str]) -> pl.DataFrame:
+    """All columns but texts as numbers; an empty field is null."""
+    numbers = [name for name in table.columns if name not in (*_TEXTS, *texts)]
+    return table.with_columns(
+        pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64) for name in numbers
+    ).with_columns(pl.col(name).cast(pl.Int64) for name in _COUNTS if name in numbers)
+
+
+def _protocol(best: Mapping[str, Any], bonafide: bool, ambiguous: Sequence[str]) -> Iterable[str]:
+    known, unknown = best["n_known_attacks"], best["n_unknown_attacks"]
+    yield (
+        f"{best['n_known']} clips are of {_many(known, 'attack')} in the training data of "
+        f"{best['name']}{', and of bona fide speech, which counts as known' if bonafide else ''}. "
+        f"{best['n_unknown']} clips are of {_many(unknown, 'attack')} that it never met, for which "
+        "the right answer is unknown."
+    )
+    if ambiguous:
+        one = len(ambiguous) == 1
+        yield (
+            f"{listed(ambiguous)} {'is' if one else 'are'} ambiguous: the name does not say "
+            "whether the attack is another version of a known one."
+        )
+
+
+def _without(rows: pl.DataFrame) -> Iterable[str]:
+    for row in rows.iter_rows(named=True):
+        if row["auroc"] is not None:
+            yield (
+                f"Without the ambiguous attacks, {row['name']} has a balanced accuracy of "
+                f"{_rate(row, 'balanced_accuracy')} and an AUROC of {_decimal(row, 'auroc')}."
+            )
+
+
+def _best(rows: pl.DataFrame, pairs: pl.DataFrame) -> Iterable[str]:
+    best = rows.row(0, named=True)
+    if best["balanced_accuracy"] is None:
+        return
+    many = rows.height > 1
+    yield (
+        f"{best['name']} names {'known attacks best' if many else 'known attacks'}: balanced "
+        f"accuracy {_rate(best, 'balanced_accuracy')}, mean F1 {_rate(best, 'macro_f1')}."
+        + (" The ranking is of these very clips, so other clips may give another one." * many)
+    )
+    if not many:
+        return
+    second = rows["name"][1]
+    names = [best["name"], second]
+    found = pairs.filter(
+        pl.col("first").is_in(names), pl.col("second").is_in(names), metric="balanced_accuracy"
+    )
+    if found.is_empty() or found["p_holm"][0] is None:
+        yield f"Whether it is better than {second} is not known: there is no interval."
+        return
+    row = found.row(0, named=True)
+    sign = 1 if row["first"] == best["name"] else -1
+    ends = sorted(100 * sign * row[end] for end in ("low", "high"))
+    shown = row["p_holm"] < ALPHA
+    yield (
+        f"{'It is better than' if shown else 'It is not shown to be better than'} the next, "
+        f"{second}: the difference of the first seeds is {100 * sign * row['difference']:+.1f} "
+        f"percentage points ({ends[0]:+.1f} to {ends[1]:+.1f}, p = {row['p_holm']:.2g} after "
+        "correction)."
+    )
+
+
+def _unknown(best: Mapping[str, Any], attacks: pl.DataFrame) -> Iterable[str]:
+    if best["auroc"] is None:
+        yield "Without clips of unknown attacks, nothing is said about how these are told."
+        return
+    inverted = ""
+    if best["eer"] > 0.5:
+        inverted = f", or {100 * (1 - best['eer']):.1f} % with the other sign of its score"
+    yield (
+        f"In {best['name']}, {best['decides']} decides whether an attack is unknown: AUROC "
+        f"{_decimal(best, 'auroc')}, EER {_rate(best, 'eer')}{inverted}. At the threshold chosen "
+        f"on dev, {_rate(best, 'unknown_accepted')} of the clips of unknown attacks pass as known, "
+        f"and {_rate(best, 'known_rejected')} of the known clips are called unknown."
+    )
+    unknown = attacks.filter(known=KNOWN[1]).sort("called_unknown", "attack")
+    worst = unknown.row(0, named=True)
+    if worst["called_unknown"] < 1:
+        yield (
+            f"The unknown attack that passes most often is {worst['attack']}: "
+            f"{100 * (1 - worst['called_unknown']):.1f} % of its {worst['n']:.0f} clips, most of "
+            f"them as {_speech(worst['mistaken_for'])}."
+        )
+
+
+def _few(best: Mapping[str, Any], corpus: str, split: str, unit: str) -> Iterable[str]:
+    n = best["n_unknown_attacks"]
+    if 0 < n < FEW_ATTACKS:
+        why = (
+            "intervals are wide, and say little about others"
+            if unit == "attack"
+            else "intervals draw texts, and say nothing about other attacks"
+        )
+        yield (
+            f"On {corpus}, {split}, tracers are judged on {_many(n, 'unknown attack')}: {why}. "
+            "How well unknown attacks are told depends on which ones are left out."
+        )
+
+
+def _chance(rows: pl.DataFrame, corpus: str, split: str) -> Iterable[str]:
+    names = [
+        f"{row['name']} {_decimal(row, 'auroc')}"
+        for row in rows.iter_rows(named=True)
+        if row["auroc"] is not None and row["auroc_low"] is not None and row["auroc_low"] <= 0.5
+    ]
+    if names:
+        yield (
+            f"On {corpus}, {split}, these tracers are not shown to tell unknown attacks better "
+            f"than chance, an AUROC of 0.5: {listed(names)}."
+        )
+
+
+def _of_one(attacks: pl.DataFrame, corpus: str, split: str) -> Iterable[str]:
+    unknown = attacks.filter(known=KNOWN[1])
+    if unknown.height < 2:
+        return
+    largest = unknown.sort("n", "attack", descending=[True, False]).row(0, named=True)
+    share = largest["n"] / unknown["n"].sum()
+    if share > _MOST_OF_ONE:
+        yield (
+            f"On {corpus}, {split}, {100 * share:.0f} % of the clips of unknown attacks are of "
+            f"{largest['attack']}: rates over these clips say how well this attack is told, and "
+            "little about the others."
+        )
+
+
+def _shared_texts(manifest: pl.DataFrame, corpus: str, split: str) -> Iterable[str]:
+    if "source_text" not in manifest.columns:
+        return
+    told = manifest.filter(pl.col("source_text") != NONE)
+    train, tested = (set(told.filter(split=part)["source_text"]) for part in ("train", split))
+    shared = len(train & tested)
+    if shared:
+        yield (
+            f"On {corpus}, {split}, {shared} of {len(tested)} source texts are also in train: a "
+            "tracer may know a clip by its text."
+        )
+
+
+def _many(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def _speech(attack: str) -> str:
+    return "bona fide speech" if attack == "bonafide" else attack
+
+
+def _rate(row: Mapping[str, Any], metric: str) -> str:
+    text = f"{100 * row[metric]:.1f} %"
+    if row[f"{metric}_low"] is None:
+        return f"{text} (no interval)"
+    return f"{text} ({100 * row[f'{metric}_low']:.1f} to {100 * row[f'{metric}_high']:.1f} %)"
+
+
+def _decimal(row: Mapping[str, Any], metric: str) -> str:
+    text = f"{row[metric]:.2f}"
+    if row[f"{metric}_low"] is None:
+        return f"{text} (no interval)"
+    return f"{text} ({row[f'{metric}_low']:.2f} to {row[f'{metric}_high']:.2f})"

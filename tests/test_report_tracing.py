@@ -1,0 +1,65 @@
+"""What the report says about source tracing."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from spoofscope.report.tracing import tracing_points, tracing_section
+from spoofscope.summaries import tracing, tracing_attacks
+from traced_clips import write_traced
+
+CLASSES = ("bonafide", *"ABCDEFGH")
+CLIPS = dict.fromkeys(CLASSES, 6) | {"X": 3, "Y": 40}
+
+
+def sections(folder: Path, *traced: dict, texts: list[str] | None = None) -> list[dict]:
+    names = ("tracing", "pairs", "attacks")
+    paths = {name: str(folder / f"{name}.tsv") for name in names}
+    tracing.make(traced, "attack", 400, 1, {"table": paths["tracing"], "pairs": paths["pairs"]})
+    tracing_attacks.make(traced, {"table": paths["attacks"]})
+    manifest = pl.DataFrame({"split": ["train", "eval", "eval"]})
+    if texts:
+        manifest = manifest.with_columns(source_text=pl.Series(texts))
+    return tracing_section(paths, {"made": manifest}, ["Y", "not there"], "attack")
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory) -> tuple[dict, dict]:
+    folder = tmp_path_factory.mktemp("traced")
+    one = write_traced(folder, "guess", CLASSES, CLIPS, strength=0.8, ambiguous=["Y"])
+    return one, write_traced(folder, "sure", CLASSES, CLIPS, strength=9, ambiguous=["Y"])
+
+
+def test_the_best_tracer_is_named_with_its_difference_from_the_next(two, tmp_path):
+    (section,) = sections(tmp_path, *two)
+    text = " ".join(section["sentences"])
+    assert [row["name"] for row in section["rows"]] == ["sure", "guess"]
+    assert "54 clips are of 8 attacks" in text
+    assert "43 clips are of 2 attacks" in text
+    assert "Y is ambiguous" in text
+    assert "sure names known attacks best: balanced accuracy 100.0 % (" in text
+    assert "It is better than the next, guess: the difference of the first seeds is +" in text
+    assert "energy decides" in text
+
+
+def test_a_difference_that_is_not_there(two, tmp_path):
+    copy = {**two[1], "name": "copy", "id": "copy-0"}
+    (section,) = sections(tmp_path, copy, two[1])
+    assert "It is not shown to be better than the next, sure" in " ".join(section["sentences"])
+
+
+def test_doubts_are_reasons_to_doubt(two, tmp_path):
+    (section,) = sections(tmp_path, two[1], texts=["t1", "t1", "t2"])
+    few, *_, of_one, shared = section["doubts"]
+    assert "judged on 2 unknown attacks: intervals are wide" in few
+    assert "93 % of the clips of unknown attacks are of Y" in of_one
+    assert "1 of 2 source texts are also in train" in shared
+    assert [point.text for point in tracing_points([section])] == section["doubts"]
+    (section,) = sections(tmp_path, two[0], texts=["-", "-", "t2"])
+    assert any("not shown to tell unknown attacks" in doubt for doubt in section["doubts"])
+    assert not any("texts" in doubt for doubt in section["doubts"])
+
+
+def test_a_study_without_tracers_has_no_section():
+    assert tracing_section(None, {}, [], "attack") == []
