@@ -19,7 +19,7 @@ from spoofscope.fingerprints.means import (
     read_fingerprints,
     write_fingerprints,
 )
-from spoofscope.fingerprints.sound import PEAK, noise, write_sounds
+from spoofscope.fingerprints.sound import PEAK, inverse_packets, noise, packet_noise, write_sounds
 from spoofscope.fingerprints.spectra import mean_power, packets, spectra
 from spoofscope.fingerprints.stability import compare_halves
 from spoofscope.options.fingerprints import FingerprintOptions as Options
@@ -341,6 +341,39 @@ def test_noise_has_the_spectrum_that_was_asked_for(n):
     assert spectrum[::2] / spectrum[0] == pytest.approx(magnitudes, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("wavelet", "n", "level"), [("haar", 512, 9), ("haar", 1001, 5), ("sym5", 2205, 4)]
+)
+def test_inverse_packets_are_those_of_pywavelets(wavelet, n, level):
+    rng = np.random.default_rng(n)
+    signal = rng.standard_normal(n)
+    nodes = packets(signal, wavelet, level)
+    other = rng.standard_normal(nodes.shape)
+    tree = pywt.WaveletPacket(None, wavelet, mode="reflect", maxlevel=level)
+    for name, values in zip(
+        pywt.WaveletPacket(np.zeros(n), wavelet, maxlevel=level).get_level(level, "freq"),
+        other,
+        strict=True,
+    ):
+        tree[name.path] = values
+    made = inverse_packets(np.stack([nodes, other]), wavelet, n)
+    assert made[0] == pytest.approx(signal, abs=1e-10)
+    assert made[1] == pytest.approx(tree.reconstruct(update=False)[:n], abs=1e-10)
+
+
+@pytest.mark.parametrize(("wavelet", "inner"), [("haar", slice(None)), ("sym5", slice(9, -9))])
+def test_noise_of_packets_has_the_magnitudes_that_were_asked_for(wavelet, inner):
+    magnitudes = np.stack([np.linspace(1, 0.1, 32), np.zeros(32)])
+    sound, silence = packet_noise(magnitudes, wavelet, 0.256, RATE, seed=1)
+    assert np.abs(sound).max() == pytest.approx(PEAK)
+    assert not silence.any()
+    # Filters of more than two taps reach over the ends.
+    found = np.abs(packets(sound, wavelet, 5))[:, inner]
+    assert found / found[0, 0] == pytest.approx(
+        np.broadcast_to(magnitudes[0][:, None], found.shape)
+    )
+
+
 def test_sounds_are_written_for_every_source_and_difference(gathered, tmp_path):
     _, fingerprints, _ = gathered
     folder = tmp_path / "sounds"
@@ -350,9 +383,12 @@ def test_sounds_are_written_for_every_source_and_difference(gathered, tmp_path):
     assert sorted(table["path"]) == sorted(map(str, folder.iterdir()))
     assert [Path(path).name for path in table["path"]] == [
         "bonafide.mean.wav",
+        "bonafide.packets.wav",
         "honest.mean.wav",
+        "honest.packets.wav",
         "honest.difference.wav",
         "lines.mean.wav",
+        "lines.packets.wav",
         "lines.difference.wav",
     ]
     samples, rate = audio.read(folder / "lines.difference.wav")
@@ -368,7 +404,7 @@ def test_sounds_of_attacks_with_any_name(gathered, tmp_path):
     renamed = replace(fingerprints, sources=sources)
     table = write_sounds(renamed, tmp_path / "sounds", 0.1, seed=1)
     assert set(table["source"]) == {"bonafide", *names.values()}
-    assert table["path"].n_unique() == 5
+    assert table["path"].n_unique() == 8
     for path in table["path"]:
         assert audio.read(path)[0].size == RATE // 10
 

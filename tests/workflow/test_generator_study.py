@@ -216,7 +216,7 @@ def test_fingerprints_are_stable_and_name_the_generators_that_were_trained_on(st
     assert own["p"].drop_nulls().to_list() == [0.05] * 3
     sounds = table(study, "fingerprints/tones.sounds.tsv")
     assert all((study.folder / path).is_file() for path in sounds["path"])
-    assert sounds.height == 7
+    assert sounds.height == 11
 
     (confusions,) = study.folder.glob(
         "results/generators/fingerprints/nearest-*/seed1/*.confusion.tsv"

@@ -35,8 +35,6 @@ from spoofscope.shards.parts import shard_slice
 
 _LOGGER = logging.getLogger(__name__)
 
-"""The source of bona fide clips of any speaker."""
-
 BANDS = 1024
 """Most bands of single clips that are kept for the comparison of halves."""
 

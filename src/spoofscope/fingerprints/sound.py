@@ -1,7 +1,8 @@
 """Audible fingerprints: noise with the spectrum of a source, or with its difference spectrum.
 
 The published recipe applies an inverse Fourier transform to the mean waveform, which is already a
-signal in time. Here a mean magnitude spectrum gets random phases and one inverse transform.
+signal in time. Here a mean magnitude spectrum gets random phases, and the mean magnitudes of
+wavelet packets get random signs. Each gets one inverse transform.
 """
 
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pywt
 
 from spoofscope import audio
 from spoofscope.files import atomic_folder, file_stem, sha256_file
 from spoofscope.fingerprints.means import Fingerprints
-from spoofscope.fingerprints.spectra import Floats
+from spoofscope.fingerprints.spectra import Floats, packets
 from spoofscope.identity import rng_of
 from spoofscope.names import BONAFIDE
 
@@ -52,30 +54,94 @@ def noise(
     if n_samples % 2 == 0:
         phases[-1] = 0.0
     period = np.fft.irfft(magnitudes * np.exp(1j * phases), n_samples)
-    peak = np.abs(period).max()
-    sound: Floats = np.resize(
-        period * (PEAK / peak if peak > 0 else 0.0), round(seconds * sample_rate)
-    )
+    sound: Floats = np.resize(period * _gain(period), round(seconds * sample_rate))
     return sound
+
+
+def inverse_packets(nodes: Floats, wavelet: str, n_samples: int) -> Floats:
+    """The signals of which :func:`spectra.packets` gives these coefficients.
+
+    By the inverse transform of the PyTorch wavelet toolbox (ptwt). Its `WaveletPacket` makes the
+    same of every pair of nodes in turn; here all nodes of a level are transformed at once.
+
+    Args:
+        nodes: (signals, 2**level, T), by band, the lowest first.
+        wavelet: a discrete wavelet of PyWavelets.
+        n_samples: of each signal; T is what so many make.
+
+    Returns:
+        (signals, n_samples).
+    """
+    import ptwt
+    import torch
+
+    taps, level = pywt.Wavelet(wavelet).dec_len, nodes.shape[1].bit_length() - 1
+    sizes = [n_samples]
+    for _ in range(level - 1):
+        sizes.append((sizes[-1] + taps - 1) // 2)
+    signals = torch.from_numpy(nodes)
+    for size in reversed(sizes):
+        halves = signals.reshape(len(signals), -1, 2, signals.shape[-1]).clone()
+        # The children of every other node come in reverse, see `spectra.packets`.
+        halves[:, 1::2] = halves[:, 1::2].flip(2)
+        signals = ptwt.waverec([halves[:, :, 0], halves[:, :, 1]], wavelet)[..., :size]
+    made: Floats = signals[:, 0].numpy()
+    return made
+
+
+def packet_noise(
+    magnitudes: Floats, wavelet: str, seconds: float, sample_rate: int, seed: int
+) -> Floats:
+    """Noise whose wavelet packet coefficients have given magnitudes and random signs.
+
+    All sounds of one seed and size have the same signs.
+
+    Args:
+        magnitudes: (sounds, 2**level), by band, the lowest first.
+        wavelet: a discrete wavelet of PyWavelets.
+        seconds: how long.
+        sample_rate: Hz.
+        seed: of the signs.
+
+    Returns:
+        (sounds, n) samples, each with the largest magnitude `PEAK`, or silent.
+    """
+    n_samples, n_bands = round(seconds * sample_rate), magnitudes.shape[1]
+    n_steps = packets(np.zeros(n_samples), wavelet, n_bands.bit_length() - 1).shape[1]
+    signs = rng_of(seed, "fingerprints", "signs").choice([-1.0, 1.0], (n_bands, n_steps))
+    made = inverse_packets(magnitudes[:, :, None] * signs, wavelet, n_samples)
+    return made * np.array([[_gain(sound)] for sound in made])
+
+
+def _gain(samples: Floats) -> float:
+    """What gives samples the largest magnitude `PEAK`; 0 for silence."""
+    peak = np.abs(samples).max()
+    return float(PEAK / peak) if peak > 0 else 0.0
 
 
 def sounds(fingerprints: Fingerprints, seconds: float, seed: int) -> dict[tuple[str, str], Floats]:
     """Every sound, by source and kind.
 
-    `mean`, of every source: noise with its mean magnitude spectrum. `difference`, of every
+    `mean`, of every source: noise with its mean magnitude spectrum. `packets`, of every source:
+    noise with its mean packet magnitudes, see :func:`packet_noise`. `difference`, of every
     generator: noise whose magnitude at a frequency is |ln(bona fide) - ln(generator)|, so that a
     difference is as loud in the faint high bands of speech as in its strong low bands.
 
     Args:
         fingerprints: of all sources.
         seconds: of each sound.
-        seed: of the phases.
+        seed: of phases and signs.
     """
     shape = (fingerprints.n_samples, seconds, fingerprints.sample_rate, seed)
     means, _ = fingerprints.magnitudes("fourier")
+    magnitudes, _ = fingerprints.magnitudes("packets")
+    packet_noises = packet_noise(
+        magnitudes, fingerprints.wavelet, seconds, fingerprints.sample_rate, seed
+    )
     made = {}
     for i, source in enumerate(fingerprints.sources):
         made[source, "mean"] = noise(means[i], *shape)
+        made[source, "packets"] = packet_noises[i]
         if source != BONAFIDE:
             difference = fingerprints.differences("fourier")[i - 1]
             made[source, "difference"] = noise(np.abs(difference), *shape)

@@ -64,7 +64,8 @@ def _played(sounds: pl.DataFrame) -> pl.DataFrame:
     """All sounds, or as many as a page can hold: differences first, because they show more."""
     if sounds.height <= MOST_PLAYERS:
         return sounds
-    wanted = (pl.col("source") == "bonafide") | (pl.col("sound") == "difference")
+    real = (pl.col("source") == "bonafide") & (pl.col("sound") == "mean")
+    wanted = real | (pl.col("sound") == "difference")
     return sounds.filter(wanted).head(MOST_PLAYERS)
 
 
@@ -72,6 +73,8 @@ def _caption(row: Mapping[str, Any]) -> str:
     source = "bona fide" if row["source"] == "bonafide" else row["source"]
     if row["sound"] == "mean":
         return f"{source}: mean spectrum of {row['n_clips']} clips"
+    if row["sound"] == "packets":
+        return f"{source}: mean packet magnitudes of {row['n_clips']} clips"
     return f"{source}: difference from bona fide"
 
 
