@@ -160,6 +160,7 @@ NOTHING = {
     "figure_comparisons": "(section `comparisons`)",
     "figure_disagreements": "(section `disagreements`)",
     "figure_fingerprint_means": "(section `fingerprints`)",
+    "figure_scalograms": "(section `fingerprints`)",
     "figure_generator_matrix": "(section `generators`)",
     "table_comparisons": "(section `comparisons`)",
     "table_generator_matrix": "(section `generators`)",
@@ -225,7 +226,7 @@ def test_figures_stand_in_the_order_of_the_report(plan):
         "train_test_matrix",
     ]
     assert names[-1] == "grid_wider_n"
-    assert len(names) == len(set(names)) == 21
+    assert len(names) == len(set(names)) == 22
 
 
 def test_an_unknown_point_of_a_grid(plan):

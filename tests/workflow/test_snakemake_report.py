@@ -99,6 +99,7 @@ def test_captions_speak_of_this_study(study, shown):
         "figures/generator_matrix.png": ["mini", "eval"],
         "figures/fingerprint_means.png": ["mini", "haar", "level 9"],
         "figures/fingerprint_differences.png": ["mini", "base_utt"],
+        "figures/scalograms.png": ["mini", "the first 1 s", "base_utt"],
         "figures/reliability.png": [str(config["reliability"]["bins"]), "0.5"],
         "tables/breakdowns.tsv": config["conditions"],
         "tables/generator_matrix.tsv": ["mini", "eval"],

@@ -18,6 +18,9 @@ NO_FINGERPRINTS = (
     "`fingerprint`"
 )
 
+LONGEST_PASSAGE = 2.0
+"""Seconds of a clip that a figure of single clips shows; in longer ones nothing could be seen."""
+
 
 class Fingerprints(Stage):
     """What is made of the corpus in the section `fingerprints`, and of detectors of this kind."""
@@ -151,6 +154,25 @@ class Fingerprints(Stage):
             }
             for scoring in self.tests
         ]
+
+    @material(absent=NO_FINGERPRINTS, when=lambda self: self.parts)
+    def single_clips(self) -> Material:
+        """The clips that fingerprints are made of, to draw some of them."""
+        options = self.options
+        seconds = min(options["seconds"], LONGEST_PASSAGE)
+        return Material(
+            {
+                "clips": self.parts["clips.tsv"],
+                "seconds": seconds,
+                "sample_rate": options["sample_rate"],
+                "seed": self.study.seed,
+            },
+            {
+                "Corpus": options["corpus"],
+                "Of each clip": f"the first {seconds:g} s",
+                "Clips of the same": options["group"],
+            },
+        )
 
     @material(absent=NO_FINGERPRINTS, when=lambda self: self.parts)
     def mean_spectra(self) -> Material:
