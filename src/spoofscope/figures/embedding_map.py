@@ -25,7 +25,7 @@ FIGURE = Figure(
         "ones."
     ),
     needs="shown_vectors",
-    place=166,
+    place=178,
     section="tracing",
 )
 

@@ -26,7 +26,7 @@ FIGURE = Figure(
         "of the detector that decides, the dot its threshold chosen on dev."
     ),
     needs="shown_traces",
-    place=164,
+    place=176,
     section="tracing",
 )
 

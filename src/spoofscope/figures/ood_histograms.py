@@ -24,7 +24,7 @@ FIGURE = Figure(
         "side."
     ),
     needs="shown_traces",
-    place=162,
+    place=174,
     section="tracing",
 )
 

@@ -24,7 +24,7 @@ FIGURE = Figure(
         "clips are in brackets."
     ),
     needs="shown_traces",
-    place=168,
+    place=179,
     section="tracing",
 )
 

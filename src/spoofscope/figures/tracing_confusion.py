@@ -34,7 +34,7 @@ FIGURE = Figure(
         "tracers fit on a page, the first ones are shown (key tracing.shown)."
     ),
     needs="shown_traces",
-    place=160,
+    place=172,
     section="tracing",
 )
 

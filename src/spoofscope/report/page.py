@@ -236,10 +236,9 @@ def build_page(
     compared = read_comparisons(tables["comparisons"]) if tables["comparisons"] else None
     section = fingerprint_section(fingerprints["parts"], fingerprints["nearest"])
     explanations = _explained(explained)
-    tracing = config.get("tracing", {})
-    sections = tracing_section(
-        traced, trials, tracing.get("ambiguous", ()), tracing.get("unit", "attack")
-    )
+    sections: list[dict[str, Any]] = []
+    if tracing := config.get("tracing"):
+        sections = tracing_section(traced, trials, tracing["ambiguous"], tracing["unit"])
     points = read_first(
         caveats=config["caveats"],
         headline=rows,

@@ -30,7 +30,7 @@ TABLE = Table(
         "same resamples, with p values."
     ),
     needs="traced_pairs",
-    place=60,
+    place=52,
     more=("pairs",),
 )
 
