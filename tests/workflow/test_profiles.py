@@ -55,10 +55,12 @@ def test_gpus_are_asked_for_where_they_are_used():
     assert {name for name, asked in using.items() if asked == "gpu_unless_joined"} == joined
     assert len(joined) == 2
     # A training has as many threads as processes, and each process has a GPU.
-    special = {"train": "threads"} | dict.fromkeys(joined, "0 if input.parts else 1")
+    trainings = ("train", "train_tracer")
+    special = dict.fromkeys(trainings, "threads")
+    special |= dict.fromkeys(joined, "0 if input.parts else 1")
     base = settings("profiles/slurm/profile.yaml")["set-resources"]
     assert base == {name: {"gpu": special.get(name, 1)} for name in using}
-    special = {"train": "f'gpu:{threads}'"}
+    special = dict.fromkeys(trainings, "f'gpu:{threads}'")
     special |= dict.fromkeys(joined, "None if input.parts else 'gpu:1'")
     gres = settings("profiles/slurm/sites/gres.yaml")["set-resources"]
     assert gres == {name: {"gpu": 0, "gres": special.get(name, "gpu:1")} for name in using}
