@@ -25,7 +25,7 @@ FIGURE = Figure(
         "the wrong sign; the line below its AUROC has that of the other sign. The thick curve is "
         "of the detector that decides, the dot its threshold chosen on dev."
     ),
-    needs="shown_traces",
+    needs="shown_measures",
     place=176,
     section="tracing",
 )

@@ -359,6 +359,15 @@ class Tracing(Stage):
         return Material({"traced": self._shown}, self._about(self._shown))
 
     @material(absent=NO_SHOWN, when=lambda self: self._shown)
+    def shown_measures(self) -> Material:
+        """The same, and how well they do."""
+        measured = [
+            {**entry, "metrics": self.measured(entry["id"], *_place(entry))}
+            for entry in self._shown
+        ]
+        return Material({"traced": measured}, self._about(self._shown))
+
+    @material(absent=NO_SHOWN, when=lambda self: self._shown)
     def shown_vectors(self) -> Material:
         """The same, with the read-out vectors of the clips."""
         vectors = [
