@@ -59,13 +59,14 @@ def shown(page) -> dict[str, dict]:
 def test_everything_is_there(page, shown):
     figures = {f"figures/{name}.png" for name in FIGURES}
     tables = {f"tables/{name}.tsv" for name in TABLES}
-    assert set(shown) == figures | tables | {"audits/mini.html", "report/index.html"}
+    audits = {"audits/mini.html", "systems/mini.audit.html"}
+    assert set(shown) == figures | tables | audits | {"report/index.html"}
     categories = {
         category: {path for paths in parts.values() for path in paths}
         for category, parts in embedded(page, "categories").items()
     }
     assert {category: len(paths) for category, paths in categories.items()} == {
-        "Audits": 1,
+        "Audits": 2,
         "Figures": len(FIGURES),
         "Report": 1,
         "Tables": len(TABLES),
