@@ -108,8 +108,8 @@ def page(served):
         page = browser.new_page(
             viewport={"width": 1100, "height": 1400}, permissions=["microphone"]
         )
-        page.set_default_timeout(60_000)
-        expect.set_options(timeout=60_000)
+        page.set_default_timeout(180_000)
+        expect.set_options(timeout=180_000)
         requests, errors, dialogs = [], [], []
         page.on("request", lambda request: requests.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
