@@ -393,7 +393,7 @@ def test_tree_of_other_files(tiny, monkeypatch, capsys, file, message):
 
 def without_numbers(text: str) -> list[str]:
     """Lines without hashes, times, counts, and the machine."""
-    text = re.sub(r"\b[0-9a-f]{8,40}\b", "#", text)
+    text = re.sub(r"\b[0-9a-f]{8,64}\b", "#", text)
     text = re.sub(r"\d[\d.:T+-]*", "#", text)
     return [re.sub(r"(, # s, ).*", r"\1", line) for line in text.splitlines()]
 
