@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -258,3 +258,35 @@ def _stored(path: str | Path) -> dict[str, Any]:
         return read_settings(path)
     fusion: dict[str, Any] = read_json(path)
     return fusion
+
+
+def read_sealed(path: Path, form: int, keys: Iterable[str], what: str) -> dict[str, Any]:
+    """Read a JSON file that carries the hash of its own content, see :func:`settings_hash`.
+
+    Args:
+        path: the file.
+        form: the value of its key `format`.
+        keys: that it has to have.
+        what: it describes, for messages, such as "tracer".
+
+    Raises:
+        DetectorError: the file is missing, damaged or altered, or of another format.
+    """
+    try:
+        settings = read_json(path)
+    except SpoofscopeError as error:
+        raise DetectorError(str(error)) from error
+    if not isinstance(settings, dict) or settings.get("format") != form:
+        raise DetectorError(f"{path} describes no {what} of format {form}")
+    missing = [key for key in (*keys, _HASH) if key not in settings]
+    if missing:
+        raise DetectorError(f"{path} lacks the key {missing[0]!r}: copy the {what} again")
+    try:
+        same = settings[_HASH] == settings_hash(settings)
+    except ValueError:  # canonical JSON knows no NaN
+        same = False
+    if not same:
+        raise DetectorError(
+            f"{path} is not as it was written: it was altered or damaged; copy the {what} again"
+        )
+    return settings

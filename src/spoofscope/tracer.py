@@ -17,11 +17,11 @@ from spoofscope.backends import registry as backends
 from spoofscope.backends.base import BackEnd
 from spoofscope.detector_folder import WEIGHTS, backbone_entry, backbone_place
 from spoofscope.errors import ConfigError, DetectorError, SpoofscopeError
-from spoofscope.files import read_json, sha256_file, write_json
+from spoofscope.files import sha256_file, write_json
 from spoofscope.network import Network
 from spoofscope.objectives.heads import Head, build_head
 from spoofscope.options.objectives import OBJECTIVES, TracingObjective
-from spoofscope.settings import settings_hash
+from spoofscope.settings import read_sealed, settings_hash
 from spoofscope.windows import InputPolicy
 
 NETWORK_FILE = "network.json"
@@ -237,21 +237,4 @@ def read_network(folder: Path) -> dict[str, Any]:
     for name in (NETWORK_FILE, WEIGHTS):
         if not (folder / name).is_file():
             raise DetectorError(f"{folder} is no folder of a tracer's network: it has no {name}")
-    try:
-        settings = read_json(path)
-    except SpoofscopeError as error:
-        raise DetectorError(str(error)) from error
-    if not isinstance(settings, dict) or settings.get("format") != _FORMAT:
-        raise DetectorError(f"{path} is no network of a tracer of format {_FORMAT}")
-    missing = [key for key in _KEYS if key not in settings]
-    if missing:
-        raise DetectorError(f"{path} lacks the key {missing[0]!r}: copy the tracer again")
-    try:
-        same = settings["settings_sha256"] == settings_hash(settings)
-    except ValueError:
-        same = False
-    if not same:
-        raise DetectorError(
-            f"{path} is not as it was written: it was altered or damaged; copy the tracer again"
-        )
-    return settings
+    return read_sealed(path, _FORMAT, _KEYS, "tracer's network")

@@ -16,13 +16,13 @@ import polars as pl
 import safetensors
 import safetensors.numpy
 
-from spoofscope.errors import DetectorError, SpoofscopeError, TrainingError
-from spoofscope.files import atomic_path, read_json, sha256_file, write_json
+from spoofscope.errors import DetectorError, TrainingError
+from spoofscope.files import atomic_path, sha256_file, write_json
 from spoofscope.ood.base import OodDetector, Outputs
 from spoofscope.ood.gate import Gate
 from spoofscope.ood.registry import build, restore
 from spoofscope.ood.thresholds import check_kinds, check_polarity, dev_threshold
-from spoofscope.settings import settings_hash
+from spoofscope.settings import read_sealed, settings_hash
 
 TRACER_FILE, REFERENCE_FILE = "tracer.json", "reference.safetensors"
 UNKNOWN = "unknown"
@@ -217,24 +217,7 @@ def read_tracer(folder: str | Path) -> dict[str, Any]:
         if not (folder / name).is_file():
             raise DetectorError(f"{folder} is no folder of a tracer: it has no {name}")
     path = folder / TRACER_FILE
-    try:
-        settings = read_json(path)
-    except SpoofscopeError as error:
-        raise DetectorError(str(error)) from error
-    if not isinstance(settings, dict) or settings.get("format") != _FORMAT:
-        raise DetectorError(f"{path} describes no tracer of format {_FORMAT}")
-    missing = [key for key in _KEYS if key not in settings]
-    if missing:
-        raise DetectorError(f"{path} lacks the key {missing[0]!r}: copy the tracer again")
-    try:
-        same = settings["settings_sha256"] == settings_hash(settings)
-    except ValueError:
-        same = False
-    if not same:
-        raise DetectorError(
-            f"{path} is not as it was written: it was altered or damaged; copy the tracer again"
-        )
-    return settings
+    return read_sealed(path, _FORMAT, _KEYS, "tracer")
 
 
 def calibrated(
