@@ -71,7 +71,7 @@ def test_code_that_fails(tiny, tmp_path):
     script = study.folder / "workflow/scripts/train.py"
     right = script.read_text()
     broken = right.replace(
-        "    train_in_processes(\n", "    raise RuntimeError('broken')\n    train_in_processes(\n"
+        "    train_in_processes(", "    raise RuntimeError('broken')\n    train_in_processes("
     )
     assert broken != right
     script.write_text(broken)
