@@ -8,7 +8,8 @@ import torch
 from spoofscope import audio
 from spoofscope.files import read_json
 from spoofscope.ood.base import Outputs
-from spoofscope.tracer import NETWORK_FILE, Tracer
+from spoofscope.settings import NETWORK_FILE
+from spoofscope.tracer import Tracer
 from spoofscope.tracing.fitted import Clips, fit
 from spoofscope.windows import InputPolicy
 

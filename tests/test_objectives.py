@@ -243,6 +243,12 @@ def test_objectives_that_are_not_there(objective, message):
         Tracing(task(objective, rows(*"AB"), rows(*"AB")))
 
 
+def test_no_class_is_called_as_the_answer_for_other_attacks():
+    train = rows("A", "unknown")
+    with pytest.raises(TrainingError, match=r"called 'unknown', .*rename it .*exclude_attacks"):
+        Tracing(task({"type": "cross_entropy"}, train, train))
+
+
 def test_likelihoods_are_those_of_scikit_learn():
     from sklearn.mixture import GaussianMixture
 

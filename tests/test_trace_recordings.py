@@ -168,6 +168,11 @@ def test_folders_of_something_else_are_refused(folder, tmp_path, capsys):
         load_tracer(tmp_path / "d")
     with pytest.raises(DetectorError, match="a tracer alone; give the folder above it"):
         load_tracer(folder / "network")
+    for of_tracer in (folder, folder / "network"):
+        with pytest.raises(
+            DetectorError, match=r"folder of a tracer, .* trace with `spoofscope trace`"
+        ):
+            Detector.load(of_tracer)
     with pytest.raises(DetectorError, match=r"it has no tracer\.json"):
         load_tracer(tmp_path)
     copy = tmp_path / "copy"

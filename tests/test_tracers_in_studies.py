@@ -108,3 +108,32 @@ def test_a_name_is_that_of_one_thing(mini):
     config["tracers"]["fbank_cnn"] = config["tracers"]["names"]
     with pytest.raises(ConfigError, match=r"tracers\.fbank_cnn: detectors\.fbank_cnn has the same"):
         checked(config)
+
+
+def test_a_tracer_learns_no_attack_that_is_called_as_an_answer(mini):
+    config = copy.deepcopy(mini)
+    config["tracers"]["names"]["train"]["data"][0]["attacks"].append("unknown")
+    with pytest.raises(ConfigError, match=r"data\[0\]\.attacks: 'unknown' is the answer .* rename"):
+        checked(config)
+
+
+@pytest.mark.parametrize(
+    "corpus",
+    [
+        {"type": "mini", "tracing": True},
+        {"type": "stopa", "path": "d"},
+        {"type": "mlaad", "path": "d", "protocol": "lists.zip"},
+    ],
+)
+@pytest.mark.parametrize("key", ["data", "dev"])
+def test_a_detector_needs_bona_fide_speech_when_it_is_planned(mini, corpus, key):
+    config = copy.deepcopy(without_tracers(mini))
+    config["corpora"]["spoofs"] = corpus
+    train = config["detectors"]["lfcc_gmm_vocoders"]["train"]
+    train[key] = [{"corpus": "spoofs"}]
+    train.setdefault("dev", [{"corpus": "mini"}])
+    with pytest.raises(ConfigError, match=rf"vocoders\.train\.{key}: spoofs has no bona fide"):
+        checked(config)
+    # Beside bona fide speech, they are spoofs like others.
+    train[key].append({"corpus": "mini"})
+    checked(config)

@@ -86,6 +86,16 @@ def test_what_cannot_be_measured_is_said():
     ]
 
 
+def test_an_attack_that_is_called_as_an_answer():
+    notes = found("train unknown en s", "train unknown en t", "train b en u", "train b en v")
+    assert told(notes, check="attacks", status="warn") == [
+        (
+            *("train", "name", 2.0, "warn"),
+            "an attack of train is called 'unknown', as the answer of tracers: rename it",
+        )
+    ]
+
+
 def test_texts_of_other_columns_and_of_none():
     rows = found("train a en -", "eval a en -", sentence=["s", "s"]).filter(check="texts")
     # The column that is there first counts, though it says nothing here.

@@ -28,6 +28,7 @@ from spoofscope.detector_folder import (
     backbone_entry,
     backbone_place,
     card,
+    check_is_detector,
     check_target,
 )
 from spoofscope.errors import DetectorError, SpoofscopeError
@@ -237,13 +238,12 @@ class Detector(Network):
         directory, then below the folders that hold the detector: in the checkout that it is from.
 
         Raises:
-            DetectorError: a file is missing or damaged, the backbone is not the one that the
-                detector was trained with, or tensors are missing, unexpected or of other shapes.
+            DetectorError: a file is missing or damaged, the folder is a tracer's, the backbone is
+                not the one that the detector was trained with, or tensors are missing, unexpected
+                or of other shapes.
         """
         folder = Path(folder)
-        for name in (SETTINGS_FILE, WEIGHTS):
-            if not (folder / name).is_file():
-                raise DetectorError(f"{folder} is no detector folder: it has no {name}")
+        check_is_detector(folder)
         settings = read_settings(folder / SETTINGS_FILE)
         backbone = settings["backbone"]
         if (backbone is None) != (settings["frontend"].get("backbone") is None):

@@ -9,7 +9,7 @@ from spoofscope.errors import DetectorError
 from spoofscope.files import sha256_file
 from spoofscope.identity import canonical_json
 from spoofscope.selection.calibration import supported_text
-from spoofscope.settings import SETTINGS_FILE
+from spoofscope.settings import NETWORK_FILE, SETTINGS_FILE, TRACER_FILE
 
 WEIGHTS, CARD = "model.safetensors", "card.md"
 _OVER_WINDOWS = {
@@ -18,6 +18,23 @@ _OVER_WINDOWS = {
     "max": "that of the window with the most evidence for spoof",
     "top_k": "the mean of the {k} windows with the most evidence for spoof",
 }
+
+
+def check_is_detector(folder: Path) -> None:
+    """Refuse a folder that holds no detector, and say what it holds.
+
+    Raises:
+        DetectorError: a file is missing.
+    """
+    of_tracer = any((folder / name).is_file() for name in (TRACER_FILE, NETWORK_FILE))
+    if of_tracer and not (folder / SETTINGS_FILE).is_file():
+        raise DetectorError(
+            f"{folder} is the folder of a tracer, which names attacks and gives no score of bona "
+            f"fide speech; trace with `spoofscope trace`, or give a folder with a {SETTINGS_FILE}"
+        )
+    for name in (SETTINGS_FILE, WEIGHTS):
+        if not (folder / name).is_file():
+            raise DetectorError(f"{folder} is no detector folder: it has no {name}")
 
 
 def check_target(folder: str | Path) -> None:

@@ -16,6 +16,9 @@ NONE = "-"
 
 BONAFIDE = "bonafide"
 SPOOF = "spoof"
+UNKNOWN = "unknown"
+"""The answer of a tracer where no attack that it knows made a clip."""
+
 ALL = "all"
 POOLED = "pooled"
 MACRO = "(macro average)"

@@ -17,6 +17,9 @@ from spoofscope.files import read_json, write_json
 from spoofscope.identity import canonical_json
 
 SETTINGS_FILE = "detector.json"
+TRACER_FILE, NETWORK_FILE = "tracer.json", "network.json"
+"""What the folders of a tracer, and of its network, have in its place."""
+
 POLARITY = "higher = bona fide"
 DEFAULT_BAND = 0.1
 

@@ -21,10 +21,9 @@ from spoofscope.files import sha256_file, write_json
 from spoofscope.network import Network
 from spoofscope.objectives.heads import Head, build_head
 from spoofscope.options.objectives import OBJECTIVES, TracingObjective
-from spoofscope.settings import read_sealed, settings_hash
+from spoofscope.settings import NETWORK_FILE, read_sealed, settings_hash
 from spoofscope.windows import InputPolicy
 
-NETWORK_FILE = "network.json"
 _FORMAT = 1
 # What a back-end is told by the tracer, not by a study file.
 _INTERNAL = ("n_outputs", "classes")

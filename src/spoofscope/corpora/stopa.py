@@ -16,6 +16,7 @@ from typing import ClassVar
 from spoofscope.corpora.base import Corpus, Problem, audio_paths
 from spoofscope.errors import CorpusError
 from spoofscope.names import NONE
+from spoofscope.options.corpora.stopa import StopaOptions
 from spoofscope.recordings import portable_path
 
 _NAME = re.compile(r"LA_(?P<set>[TDE])_(?P<attack>AA[0-9]{2})_(?P<speaker>[^_]+)_.+")
@@ -49,6 +50,7 @@ class Stopa(Corpus):
     name: ClassVar[str] = "stopa"
     obtain: ClassVar[str] = "https://zenodo.org/records/15606628"
     conditions: ClassVar[tuple[str, ...]] = ("acoustic_model", "vocoder")
+    declared = StopaOptions
 
     def found(self) -> Iterator[str]:
         """All audio below the folder."""

@@ -19,8 +19,8 @@ from spoofscope.figures.traced import (
     panel_title,
     short_names,
 )
+from spoofscope.names import UNKNOWN
 from spoofscope.summaries.traced import settings_of
-from spoofscope.tracing.fitted import UNKNOWN
 from spoofscope.tracing.traces import read_traces
 
 FIGURE = Figure(

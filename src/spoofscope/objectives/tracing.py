@@ -13,7 +13,7 @@ from torch import Tensor
 from spoofscope.errors import ConfigError, TrainingError
 from spoofscope.identity import rng_of
 from spoofscope.inputs import Inputs
-from spoofscope.names import BONAFIDE
+from spoofscope.names import BONAFIDE, UNKNOWN
 from spoofscope.objectives.base import DevResult, Objective, Step, Task, Values, epoch_order
 from spoofscope.objectives.heads import block_order
 from spoofscope.options.objectives import CrossEntropy
@@ -49,6 +49,12 @@ class Tracing(Objective):
         self._kind, self._options = objective_options(task.options)
         self.train = self._wanted(task.train)
         names = class_names(self.train)
+        if UNKNOWN in names:
+            raise TrainingError(
+                f"{task.train_from}: an attack of the training set is called {UNKNOWN!r}, which is "
+                "the answer for attacks that a tracer does not know; rename it in the corpus, or "
+                f"leave its clips out (`exclude_attacks: [{UNKNOWN}]`)"
+            )
         attacks = sorted(set(names) - {BONAFIDE})
         if len(attacks) < 2:
             raise TrainingError(

@@ -33,6 +33,7 @@ from spoofscope.options.corpora.folder import FolderOptions
 from spoofscope.options.corpora.habla import HablaOptions
 from spoofscope.options.corpora.mini import MiniOptions
 from spoofscope.options.corpora.mlaad import MlaadOptions
+from spoofscope.options.corpora.stopa import StopaOptions
 from spoofscope.options.corpora.table import TableOptions
 from spoofscope.options.corpora.wavefake import WaveFakeOptions
 from spoofscope.options.declared import Options, Schema
@@ -72,7 +73,7 @@ CORPORA: dict[str, type[CorpusOptions]] = {
     "mlaad": MlaadOptions,
     "partialspoof": StoredOptions,
     "scenefake": StoredOptions,
-    "stopa": StoredOptions,
+    "stopa": StopaOptions,
 }
 
 FRONT_ENDS: dict[str, type[FrontEndOptions]] = {

@@ -5,6 +5,7 @@ from typing import Any
 
 from spoofscope.errors import ConfigError
 from spoofscope.layout import Scoring
+from spoofscope.names import UNKNOWN
 from spoofscope.options import nearest
 from spoofscope.options.declared import filled
 from spoofscope.options.tracers import Tracer
@@ -49,6 +50,13 @@ class Tracing(Stage):
                     f"{where}: key 'tracing' is missing, which says what tells unknown attacks"
                 )
             study.references.check_scored_splits(entry.get("trace", []), f"{where}.trace")
+            for i, source in enumerate(entry["train"]["data"]):
+                if UNKNOWN in source.get("attacks", []):
+                    raise ConfigError(
+                        f"{where}.train.data[{i}].attacks: {UNKNOWN!r} is the answer for attacks "
+                        "that a tracer does not know, and none that it learns; rename this attack "
+                        "in the corpus, or leave it out"
+                    )
             for key in ("loss", "select_by"):
                 if key in entry["train"].get("recipe", {}):
                     raise ConfigError(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from spoofscope.errors import ConfigError
+from spoofscope.options.components import KINDS
 from spoofscope.options.declared import filled
 from spoofscope.options.training import Recipe
 from spoofscope.plan.augmentation import Augmentation
@@ -28,12 +29,35 @@ def _check_tuning(study: Study, where: str, frontend: str, recipe: Config) -> No
         )
 
 
+def _check_classes(study: Study, name: str) -> None:
+    """A detector is trained, and selected, on bona fide speech as well, as far as that is known."""
+    for key, sources in (("data", study.train_sources(name)), ("dev", study.dev_sources(name))):
+        corpora = [
+            study.copies[source["corpus"]]["corpus"]
+            if source["corpus"] in study.copies
+            else source["corpus"]
+            for source in sources
+        ]
+        if all(_spoofs_alone(study.corpora[corpus]) for corpus in corpora):
+            raise ConfigError(
+                f"detectors.{name}.train.{key}: {' and '.join(dict.fromkeys(corpora))} "
+                f"{'has' if len(set(corpora)) == 1 else 'have'} no bona fide speech, so nothing "
+                "can learn there to tell it from spoofs; add a corpus that has some, or train a "
+                "tracer (section `tracers`), which needs none"
+            )
+
+
+def _spoofs_alone(entry: Config) -> bool:
+    options: Any = KINDS["corpus"].options(entry, "")
+    return bool(options.spoofs_alone)
+
+
 class Training(Stage):
     """One folder per detector and seed."""
 
     @staticmethod
     def check(study: Study) -> None:
-        """How clips are aggregated, and what a recipe trains."""
+        """How clips are aggregated, what there is to learn from, and what a recipe trains."""
         for run in study.runs.values():
             if run.kind != "detector":
                 continue
@@ -43,6 +67,7 @@ class Training(Stage):
                     f"detectors.{run.detector}.aggregate: method top_k needs k, and the others "
                     "have none"
                 )
+            _check_classes(study, run.detector)
             frontend = study.entry_of(run.detector)["frontend"]
             _check_tuning(study, f"detectors.{run.detector}", frontend, run.settings["recipe"])
         for run in study.tracers.values():

@@ -25,7 +25,7 @@ from spoofscope.options.frontends.ssl import EncoderOptions
 from spoofscope.options.study_file import StudyFile
 from spoofscope.options.tracers import Tracer
 from spoofscope.presets import with_values
-from spoofscope.settings import read_settings
+from spoofscope.settings import TRACER_FILE, read_settings
 from spoofscope.study.reading import check_values, with_defaults
 from spoofscope.study.references import References, without_location
 from spoofscope.study.schema import Config, check_components, check_config, check_preset, kind_of
@@ -363,12 +363,14 @@ class Study:
         try:
             text = path.read_bytes()
         except FileNotFoundError:
+            is_tracer = (path.parent / TRACER_FILE).is_file()
             absent(
                 "detector",
                 entry["folder"],
-                f"{entry['folder']} is no detector folder: it has no detector.json; "
-                "`spoofscope import` makes one of published weights, and a study has one per "
-                "detector and seed",
+                f"{entry['folder']} is "
+                + ("the folder of a tracer: " if is_tracer else "no detector folder: ")
+                + "it has no detector.json; `spoofscope import` makes one of published weights, "
+                "and a study has one per detector and seed",
             )
             return nothing
         except OSError as error:

@@ -7,10 +7,9 @@ import polars as pl
 
 from spoofscope.exhibits import Table
 from spoofscope.metrics.limits import clopper_pearson
-from spoofscope.names import NONE
+from spoofscope.names import NONE, UNKNOWN
 from spoofscope.summaries.traced import evaluation_first
 from spoofscope.tables import write_table
-from spoofscope.tracing.fitted import UNKNOWN
 from spoofscope.tracing.systems import KNOWN
 from spoofscope.tracing.traces import read_traces
 

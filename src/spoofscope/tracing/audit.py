@@ -6,7 +6,7 @@ import polars as pl
 
 from spoofscope.corpora.audit import AUDIT_COLUMNS, Row, shared_values
 from spoofscope.corpora.base import Misplaced
-from spoofscope.names import NONE
+from spoofscope.names import NONE, UNKNOWN
 from spoofscope.tables import SPLITS
 from spoofscope.tracing.systems import SEEN, quadrants
 
@@ -61,6 +61,10 @@ def _attacks(systems: pl.DataFrame) -> Iterator[Row]:
     if known.is_empty():
         note = "train has no spoof: every attack is unknown, and no tracer can be trained"
         yield "attacks", "train", NONE, "known", 0.0, "warn", note
+    if UNKNOWN in known["attack"]:
+        note = f"an attack of train is called {UNKNOWN!r}, as the answer of tracers: rename it"
+        n_clips = known.filter(attack=UNKNOWN)["n_train"][0]
+        yield "attacks", "train", NONE, "name", float(n_clips), "warn", note
     single = known.filter(pl.col("n_train") == 1)["attack"].to_list()
     if single:
         note = f"{_count(single, 'attack')} of one clip in train: {_names(single)}"

@@ -11,8 +11,9 @@ from spoofscope.errors import TableError
 from spoofscope.files import sha256_file
 from spoofscope.inputs import FeatureSource, Inputs, check_features, detector_inputs
 from spoofscope.ood.base import Outputs
+from spoofscope.settings import NETWORK_FILE
 from spoofscope.shards.journal import Done, resumed
-from spoofscope.tracer import NETWORK_FILE, Tracer
+from spoofscope.tracer import Tracer
 from spoofscope.tracing.outputs import write_outputs
 
 _LOGGER = logging.getLogger(__name__)

@@ -18,16 +18,14 @@ import safetensors.numpy
 
 from spoofscope.errors import DetectorError, TrainingError
 from spoofscope.files import atomic_path, sha256_file, write_json
+from spoofscope.names import UNKNOWN
 from spoofscope.ood.base import OodDetector, Outputs
 from spoofscope.ood.gate import Gate
 from spoofscope.ood.registry import build, restore
 from spoofscope.ood.thresholds import check_kinds, check_polarity, dev_threshold
-from spoofscope.settings import read_sealed, settings_hash
+from spoofscope.settings import TRACER_FILE, read_sealed, settings_hash
 
-TRACER_FILE, REFERENCE_FILE = "tracer.json", "reference.safetensors"
-UNKNOWN = "unknown"
-"""The answer where no known attack made a clip."""
-
+REFERENCE_FILE = "reference.safetensors"
 _FORMAT = 1
 _KEYS = (
     "format",

@@ -14,12 +14,12 @@ from spoofscope import __version__
 from spoofscope.errors import DetectorError, SpoofscopeError
 from spoofscope.files import sha256_file
 from spoofscope.judging import Failure, Heard, Recording, hear
-from spoofscope.names import BONAFIDE, NONE
+from spoofscope.names import BONAFIDE, NONE, UNKNOWN
 from spoofscope.ood.base import Outputs
 from spoofscope.selection.calibration import probability_text
-from spoofscope.settings import SETTINGS_FILE
-from spoofscope.tracer import NETWORK_FILE, Tracer
-from spoofscope.tracing.fitted import TRACER_FILE, UNKNOWN, FittedTracer, read_tracer
+from spoofscope.settings import NETWORK_FILE, SETTINGS_FILE, TRACER_FILE
+from spoofscope.tracer import Tracer
+from spoofscope.tracing.fitted import FittedTracer, read_tracer
 
 SHOWN = 5
 """Attacks and training clips that an answer lists, unless it is told otherwise."""

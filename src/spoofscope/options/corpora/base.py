@@ -39,6 +39,11 @@ class CorpusOptions(Options):
     splits: tuple[Split, ...] | None = option(None, minItems=1, uniqueItems=True)
     """The splits to use; null: all."""
 
+    @property
+    def spoofs_alone(self) -> bool:
+        """Whether the corpus is known to have no bona fide speech before it is read."""
+        return False
+
 
 @dataclass(frozen=True, kw_only=True)
 class StoredOptions(CorpusOptions, Location):

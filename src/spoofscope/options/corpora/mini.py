@@ -68,3 +68,8 @@ class MiniOptions(CorpusOptions):
     """Of the generator, see docs/mini.md."""
     tracing: bool = option(False)
     """Read the spoofs for source tracing: without codecs, with attacks that train lacks."""
+
+    @property
+    def spoofs_alone(self) -> bool:
+        """The lists of source tracing are of spoofs."""
+        return self.tracing

@@ -23,3 +23,8 @@ class MlaadOptions(DealtOptions):
     only_test: tuple[str, ...] = option((), uniqueItems=True)
     """Attacks that are in no training, where there is no protocol; their clips of texts that are in
     training are left out."""
+
+    @property
+    def spoofs_alone(self) -> bool:
+        """The lists have no line of bona fide speech; without them there may be a folder of it."""
+        return self.protocol is not None
