@@ -185,6 +185,21 @@ def test_whole_numbers_are_whole(tmp_path):
         read_table(path, {"n": pl.Int64()})
 
 
+def test_optional_fields_may_be_empty(tmp_path):
+    path = saved(tmp_path, "name\tp\tn\tnote\tx\na\t0.5\t\t\t\nb\t\t3\tgood\t2\n")
+    optional = {"p": pl.Float64(), "n": pl.Int64(), "note": pl.String()}
+    table = read_table(path, {"name": pl.String()}, optional, rest=pl.Float64())
+    assert table.rows() == [("a", 0.5, None, "", None), ("b", None, 3, "good", 2.0)]
+
+
+def test_optional_fields_are_numbers_or_empty(tmp_path):
+    path = saved(tmp_path, "name\tp\na\t\nb\tlow\n")
+    with pytest.raises(TableError, match="line 3: column 'p': 'low' is not a finite number"):
+        read_table(path, {"name": pl.String()}, {"p": pl.Float64()})
+    with pytest.raises(TableError, match="column 'q' is missing"):
+        read_table(path, {"name": pl.String()}, {"q": pl.Float64()})
+
+
 @pytest.mark.parametrize("letter", ["\t", "\n", "\r", "\0"])
 def test_what_would_break_a_table_is_not_written(tmp_path, letter):
     frame = pl.DataFrame({"a": ["fine", f"not{letter}fine"]})

@@ -56,13 +56,13 @@ def restore_records(sidecars: Iterable[Path]) -> int:
         return 0
     records = Records()
     _drop_unreadable(records.metadata, records.incomplete)
-    told: list[dict[str, Any]] = []
+    origins: list[dict[str, Any]] = []
     damaged: list[str] = []
     written = 0
     for sidecar in sidecars:
         output = str(sidecar).removesuffix(SUFFIX)
         try:
-            told.append(read_sidecar(sidecar, _NEEDED))
+            origins.append(read_sidecar(sidecar, _NEEDED))
         except FileNotFoundError:
             # Its job has just begun anew.
             continue
@@ -79,8 +79,8 @@ def restore_records(sidecars: Iterable[Path]) -> int:
     if damaged[_NAMED:]:
         _LOGGER.warning("and %d more sidecars are damaged", len(damaged) - _NAMED)
     # Large inputs have no hash of their own in a sidecar, but as outputs they do.
-    hashes = {made["path"]: made["sha256"] for origin in told for made in origin["outputs"]}
-    for origin in told:
+    hashes = {made["path"]: made["sha256"] for origin in origins for made in origin["outputs"]}
+    for origin in origins:
         used = {entry["path"]: entry.get("sha256") for entry in origin["inputs"]}
         started = datetime.datetime.fromisoformat(origin["started"]).timestamp()
         for made in origin["outputs"]:
@@ -96,9 +96,9 @@ def restore_records(sidecars: Iterable[Path]) -> int:
                 starttime=started,
                 endtime=started + origin["seconds"],
                 input_checksums={
-                    path: f"sha256:{own or hashes[path]}"
-                    for path, own in used.items()
-                    if own or path in hashes
+                    path: f"sha256:{digest or hashes[path]}"
+                    for path, digest in used.items()
+                    if digest or path in hashes
                 },
             )
             written += 1

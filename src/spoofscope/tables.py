@@ -43,8 +43,13 @@ SEGMENT_COLUMNS: dict[str, pl.DataType] = {
 TRIAL_COLUMNS: dict[str, pl.DataType] = {"utt_id": pl.String(), "label": pl.String()}
 
 
-def read_table(path: str | Path, required: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    """Read a TSV file with a header; columns beyond `required` are kept as strings.
+def read_table(
+    path: str | Path,
+    required: Mapping[str, pl.DataType],
+    optional: Mapping[str, pl.DataType] | None = None,
+    rest: pl.DataType | None = None,
+) -> pl.DataFrame:
+    """Read a TSV file with a header.
 
     Columns without a name are left out. Empty lines are allowed at the end alone.
 
@@ -52,6 +57,10 @@ def read_table(path: str | Path, required: Mapping[str, pl.DataType]) -> pl.Data
         path: the file.
         required: column name to type; Float64 and Int64 columns must be finite numbers in every
             row, string columns must not be empty.
+        optional: further columns that the table must have, whose fields may be empty: numbers are
+            null there, strings stay empty.
+        rest: the type of all columns that neither names, whose fields may be empty; default:
+            strings.
 
     Raises:
         TableError: missing file or column, a row with the wrong number of fields, a value that is
@@ -60,7 +69,11 @@ def read_table(path: str | Path, required: Mapping[str, pl.DataType]) -> pl.Data
     path = Path(path)
     texts = _texts(path)
     header = [name.strip() for name in texts[0].split("\t")]
-    rows.check_columns(path, header, dict.fromkeys([*required, *filter(None, header)]))
+    optional = dict(optional or {})
+    named = [*required, *optional]
+    if rest is not None:
+        optional |= {name: rest for name in header if name and name not in named}
+    rows.check_columns(path, header, dict.fromkeys([*named, *filter(None, header)]))
     tabs = len(header) - 1
     for number, text in enumerate(texts, start=1):
         if text.count("\t") != tabs:
@@ -83,6 +96,9 @@ def read_table(path: str | Path, required: Mapping[str, pl.DataType]) -> pl.Data
     )
     for name, dtype in required.items():
         frame = frame.with_columns(_typed(path, frame[name], dtype))
+    for name, dtype in optional.items():
+        if not isinstance(dtype, pl.String):
+            frame = frame.with_columns(_typed(path, frame[name], dtype, may_be_empty=True))
     return frame
 
 
@@ -119,7 +135,9 @@ def stream_table(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[int
         yield number, values
 
 
-def _typed(path: Path, column: pl.Series, dtype: pl.DataType) -> pl.Series:
+def _typed(
+    path: Path, column: pl.Series, dtype: pl.DataType, may_be_empty: bool = False
+) -> pl.Series:
     if isinstance(dtype, pl.String):
         bad = (column.str.len_bytes() == 0).arg_true()
         if bad.len():
@@ -128,7 +146,10 @@ def _typed(path: Path, column: pl.Series, dtype: pl.DataType) -> pl.Series:
     kind = rows.NUMBER if dtype.is_float() else "[+-]?[0-9]+"
     # What a number could be and is none, polars takes for null; a number too large for infinity.
     typed = column.set(~column.str.contains(f"^{kind}$"), None).cast(dtype, strict=False)
-    bad = (typed.is_null() | ~typed.is_finite()).arg_true()
+    wrong = typed.is_null() | ~typed.is_finite()
+    if may_be_empty:
+        wrong &= column != ""
+    bad = wrong.arg_true()
     if bad.len():
         raise TableError(
             f"{path}: line {bad[0] + 2}: column {column.name!r}: {column[bad[0]]!r} "

@@ -121,12 +121,12 @@ class Tracer(Network):
         given = {"n_clips": 0, **(meta or {})}
 
         def build(**axes: Any) -> BackEnd:
-            own: dict[str, Any] = {"n_outputs": 0}
+            required: dict[str, Any] = {"n_outputs": 0}
             if kind == "likelihoods":
                 if backend_config.get("type") != "gmm":
                     raise ConfigError("objective: likelihoods needs the back-end gmm")
-                own = {"classes": list(classes)}
-            inner = backends.build({**backend_config, **own}, **axes)
+                required = {"classes": list(classes)}
+            inner = backends.build({**backend_config, **required}, **axes)
             if inner.readout_dim is None:
                 raise ConfigError(f"back-end {inner.name} has no read-out vector to trace by")
             head = build_head(kind, options, inner.readout_dim, len(classes))

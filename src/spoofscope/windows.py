@@ -47,12 +47,12 @@ def _level(blocks: Iterable[Samples]) -> tuple[float, float]:
     for block in blocks:
         if not block.size:
             continue
-        own = float(block.mean(dtype=np.float64))
-        own_squares = float(np.square(block - np.float64(own)).sum())
+        block_mean = float(block.mean(dtype=np.float64))
+        block_squares = float(np.square(block - np.float64(block_mean)).sum())
         # Chan, Golub and LeVeque (1983): moments of two parts joined.
         share = block.size / (n + block.size)
-        squares += own_squares + (own - mean) ** 2 * n * share
-        mean += (own - mean) * share
+        squares += block_squares + (block_mean - mean) ** 2 * n * share
+        mean += (block_mean - mean) * share
         n += block.size
     return mean, math.sqrt(squares / n + 1e-7) if n else 1.0
 

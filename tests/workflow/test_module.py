@@ -105,7 +105,12 @@ def test_prefix(caller):
 
 def test_a_prefix_leaves_the_users_files_alone(tmp_path):
     caller = clone_beside(tmp_path)
-    corpus = {"type": "table", "path": "data", "file": "trials.csv", "columns": {"path": "file", "label": "label"}}
+    corpus = {
+        "type": "table",
+        "path": "data",
+        "file": "trials.csv",
+        "columns": {"path": "file", "label": "label"},
+    }
     study = {**TINY_STUDY, "corpora": {"talkers": corpus}}
     write_caller(caller, study, module='    prefix:\n        "below"\n')
     (caller.folder / "data").mkdir()

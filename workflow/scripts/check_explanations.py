@@ -9,9 +9,8 @@ with job(snakemake) as cfg:
     from spoofscope.tables import read_manifest, read_table, write_table
 
     texts = dict.fromkeys(("utt_id", "label", "attack"), pl.String())
-    summary = read_table(snakemake.input.summary, texts).with_columns(
-        pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64) for name in CHECKS
-    )
+    checks = dict.fromkeys(CHECKS, pl.Float64())
+    summary = read_table(snakemake.input.summary, texts, checks)
     means = check_means(
         summary,
         read_manifest(snakemake.input.manifest),

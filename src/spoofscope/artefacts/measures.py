@@ -13,7 +13,7 @@ import polars as pl
 from spoofscope import audio
 from spoofscope.audio import Samples
 from spoofscope.corpora import cues
-from spoofscope.errors import AudioError, TableError
+from spoofscope.errors import AudioError
 from spoofscope.shards.journal import Done, work_through
 from spoofscope.tables import read_table, write_table
 
@@ -293,14 +293,4 @@ def read_measures(path: str | Path) -> pl.DataFrame:
     Raises:
         TableError: as `tables.read_table`; a measure is neither empty nor a finite number.
     """
-    table = read_table(path, {"utt_id": pl.String()})
-    for name in table.columns[1:]:
-        values = table[name].replace("", None).cast(pl.Float64, strict=False)
-        bad = ((values.is_null() | ~values.is_finite()) & (table[name] != "")).arg_true()
-        if bad.len():
-            raise TableError(
-                f"{path}: line {bad[0] + 2}: column {name!r}: {table[name][bad[0]]!r} "
-                "is not a finite number"
-            )
-        table = table.with_columns(values)
-    return table
+    return read_table(path, {"utt_id": pl.String()}, rest=pl.Float64())

@@ -109,11 +109,11 @@ def choose_windows(
     """
     chosen: dict[str, list[int]] = {}
     for label in TARGETS:
-        own = rows.filter(pl.col("label") == label).sort("attack", "utt_id")
-        counted = own.select(
+        clips = rows.filter(pl.col("label") == label).sort("attack", "utt_id")
+        counted = clips.select(
             "utt_id",
             "attack",
-            count=pl.Series([n_windows(policy, s) for s in own["duration"]], dtype=pl.Int64),
+            count=pl.Series([n_windows(policy, s) for s in clips["duration"]], dtype=pl.Int64),
         )
         groups = counted.partition_by("attack", maintain_order=True)
         wanted = shares([int(group["count"].sum()) for group in groups], per_class)
@@ -121,9 +121,9 @@ def choose_windows(
             ends = group["count"].cum_sum().to_numpy()
             rng = rng_of("windows to average", seed, group["attack"][0])
             drawn = np.sort(rng.choice(int(ends[-1]), n, replace=False))
-            clips = np.searchsorted(ends, drawn, side="right")
+            numbers = np.searchsorted(ends, drawn, side="right")
             firsts = ends - group["count"].to_numpy()
-            for clip, place in zip(clips, drawn - firsts[clips], strict=True):
+            for clip, place in zip(numbers, drawn - firsts[numbers], strict=True):
                 chosen.setdefault(group["utt_id"][int(clip)], []).append(int(place))
     return chosen
 

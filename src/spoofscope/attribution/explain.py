@@ -325,9 +325,12 @@ class _Explainer:
             self.detector.backend = trained
         maps = [reduce_map(self.detector.frontend, item.values) for item in attributions]
         weights = self._weights([item.output for item in attributions])
-        own, other = np.abs(explanation.map), np.abs(self._stitched(windows, maps, weights)[0])
-        rows = (own > 0).any(axis=1) | (other > 0).any(axis=1)
-        return spearman(own[rows].ravel(), other[rows].ravel())
+        magnitude, other_magnitude = (
+            np.abs(explanation.map),
+            np.abs(self._stitched(windows, maps, weights)[0]),
+        )
+        rows = (magnitude > 0).any(axis=1) | (other_magnitude > 0).any(axis=1)
+        return spearman(magnitude[rows].ravel(), other_magnitude[rows].ravel())
 
 
 def _region_rows(explanation: Explanation, duration: float, count: int) -> list[_RegionRow]:

@@ -37,7 +37,9 @@ _COLUMNS: dict[str, pl.DataType] = {
     "part": pl.String(),
     "group": pl.String(),
 }
-_NUMBERS = ("rho", "ci_low", "ci_high", "p", "p_holm", "p_bh", "p_smallest")
+_NUMBERS = dict.fromkeys(
+    ("rho", "ci_low", "ci_high", "p", "p_holm", "p_bh", "p_smallest"), pl.Float64()
+)
 _GROUPS = (POOLED, BONAFIDE, SPOOF)
 _LEVEL = 0.05
 
@@ -61,9 +63,7 @@ def draw(
     """
     tables = []
     for entry in correlated:
-        table = read_table(entry["table"], _COLUMNS).with_columns(
-            pl.col(name).replace("", None).cast(pl.Float64) for name in _NUMBERS
-        )
+        table = read_table(entry["table"], _COLUMNS, _NUMBERS)
         tables.append(table.select(pl.lit(entry["trials"]).alias("trials"), pl.all()))
     table = pl.concat(tables)
     labels = system_labels(systems)

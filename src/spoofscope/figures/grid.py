@@ -59,9 +59,7 @@ def draw(table: str, axes: Sequence[tuple[str, Sequence[str]]], outputs: Mapping
 def _read(path: str, axes: Collection[str]) -> pl.DataFrame:
     texts = ("best", "name", "dev", "corpus", "split", *map(axis_column, axes))
     required: dict[str, pl.DataType] = {name: pl.String() for name in texts}
-    return read_table(path, required).with_columns(
-        pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64) for name in _NUMBERS
-    )
+    return read_table(path, required, dict.fromkeys(_NUMBERS, pl.Float64()))
 
 
 def _panels(points: pl.DataFrame) -> dict[str, pl.DataFrame]:

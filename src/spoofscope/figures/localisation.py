@@ -24,6 +24,7 @@ FIGURE = Figure(
 )
 
 _COLUMNS: dict[str, pl.DataType] = {"attack": pl.String(), "metric": pl.String(), "n": pl.Int64()}
+_WITH_INTERVAL = dict.fromkeys(("value", "ci_low", "ci_high"), pl.Float64())
 _METRICS = {
     "auc_evidence": ("AUC of spoof evidence", 0.5),
     "auc_magnitude": ("AUC of |attribution|", 0.5),
@@ -44,10 +45,7 @@ def draw(localised: Sequence[Mapping[str, str]], outputs: Mapping[str, str]) -> 
     names = {entry["run"]: entry["detector"] for entry in localised}
     tables = []
     for entry in localised:
-        table = read_table(entry["table"], _COLUMNS).with_columns(
-            pl.col(name).replace("", None).cast(pl.Float64)
-            for name in ("value", "ci_low", "ci_high")
-        )
+        table = read_table(entry["table"], _COLUMNS, _WITH_INTERVAL)
         tables.append(table.select(pl.lit(entry["run"]).alias("run"), pl.all()))
     table = pl.concat(tables)
     local = table.filter((pl.col("n") > 0) & pl.col("value").is_not_null())

@@ -229,17 +229,17 @@ def _needed(cls: type[Options]) -> list[str]:
 
 def inner_options(*classes: type[Options]) -> dict[str, type[Options]]:
     """The classes of all options inside of some classes, by their names as definitions."""
-    found: dict[str, type[Options]] = {}
+    definitions: dict[str, type[Options]] = {}
     pending = [hint for cls in classes for hint in _hints(cls).values()]
     while pending:
         for kind in _kinds(pending.pop()):
             if _is_options(kind):
-                if definition_name(kind) not in found:
-                    found[definition_name(kind)] = kind
+                if definition_name(kind) not in definitions:
+                    definitions[definition_name(kind)] = kind
                     pending += _hints(kind).values()
             else:
                 pending += typing.get_args(kind)
-    return found
+    return definitions
 
 
 def definition_name(cls: type[Options]) -> str:
@@ -249,15 +249,15 @@ def definition_name(cls: type[Options]) -> str:
 
 def sentences(cls: type[Options]) -> dict[str, str]:
     """What every option is about: the text below its field. Reads the source; for the docs."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for parent in reversed(cls.__mro__[:-1]):
         (tree,) = ast.parse(inspect.getsource(parent)).body
         assert isinstance(tree, ast.ClassDef)
         for field, text in itertools.pairwise(tree.body):
             if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
                 assert isinstance(field.target, ast.Name)
-                found[field.target.id] = " ".join(ast.literal_eval(text.value).split())
-    return found
+                texts[field.target.id] = " ".join(ast.literal_eval(text.value).split())
+    return texts
 
 
 def _kinds(hint: Any) -> list[Any]:

@@ -25,11 +25,11 @@ class Material:
     @property
     def products(self) -> list[Product]:
         """The files among what is given, each once."""
-        found: dict[Product, None] = {}
+        products: dict[Product, None] = {}
 
         def visit(value: Any) -> None:
             if isinstance(value, Product):
-                found[value] = None
+                products[value] = None
             elif isinstance(value, Mapping):
                 for inner in value.values():
                     visit(inner)
@@ -38,7 +38,7 @@ class Material:
                     visit(inner)
 
         visit(self.given)
-        return list(found)
+        return list(products)
 
 
 @dataclass(frozen=True)

@@ -164,22 +164,22 @@ class Plan:
     @cached_property
     def targets(self) -> dict[str, Target]:
         """Name to target, of all stages."""
-        return {name: found for stage in self.stages for name, found in stage.targets().items()}
+        return {name: target for stage in self.stages for name, target in stage.targets().items()}
 
     @property
     def explained(self) -> dict[str, str]:
         """Name to what it makes, of all rules that are declared in loops."""
         figures = {f"figure_{name}": record.shows for name, record in self.figures.records.items()}
         tables = {f"table_{name}": record.shows for name, record in self.tables.records.items()}
-        return {name: found.words for name, found in self.targets.items()} | figures | tables
+        return {name: target.words for name, target in self.targets.items()} | figures | tables
 
     def results(self) -> list[Product]:
         """What the targets make. Kept features are no result: a study may do without them."""
         made = (
             product
-            for name, found in self.targets.items()
+            for name, target in self.targets.items()
             if name != "features"
-            for product in found.products
+            for product in target.products
         )
         # Figures and tables of grids are of two targets.
         return list(dict.fromkeys(made))

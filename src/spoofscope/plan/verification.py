@@ -106,5 +106,5 @@ class Verification(Stage):
 
 def _splits(section: Config) -> list[str]:
     """The splits that tests and references are of."""
-    own = [section["enrol"]] if "enrol" in section else []
-    return list(dict.fromkeys([CALIBRATED_ON, JUDGED_ON, *own]))
+    enrolled = [section["enrol"]] if "enrol" in section else []
+    return list(dict.fromkeys([CALIBRATED_ON, JUDGED_ON, *enrolled]))

@@ -18,9 +18,7 @@ _WITH_THEIR_PLACE = ("few_trials", "no_bonafide", "attack_in_one_split")
 
 def read_audit(path: str) -> pl.DataFrame:
     """A table of `corpora.audit`; a missing value is null."""
-    return read_table(path, _COLUMNS).with_columns(
-        pl.col("value").replace("", None).cast(pl.Float64)
-    )
+    return read_table(path, _COLUMNS, {"value": pl.Float64()})
 
 
 def attention(audit: pl.DataFrame) -> pl.DataFrame:

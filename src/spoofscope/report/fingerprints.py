@@ -80,9 +80,9 @@ def _caption(row: Mapping[str, Any]) -> str:
 
 def _agreement(path: str) -> list[dict[str, Any]]:
     """Correlations of halves by structure: first a row for chance, then a row per generator."""
-    table = read_table(path, _STABILITY).filter(pl.col("generator") == pl.col("other"))
-    optional = ("p", "p_holm", "p_smallest", "own_closest")
-    table = table.with_columns(pl.col(name).replace("", None).cast(pl.Float64) for name in optional)
+    optional = dict.fromkeys(("p", "p_holm", "p_smallest", "own_closest"), pl.Float64())
+    table = read_table(path, _STABILITY, optional)
+    table = table.filter(pl.col("generator") == pl.col("other"))
     return [
         {
             "generator": name,

@@ -134,29 +134,29 @@ def _detectors(
     return rows
 
 
+_CHECKED: dict[str, pl.DataType] = {
+    "attack": pl.String(),
+    "metric": pl.String(),
+    "n": pl.Int64(),
+}
+_WITH_INTERVAL = dict.fromkeys(("value", "ci_low", "ci_high"), pl.Float64())
 _FAITHFUL = (*GAINS, "gradient_spearman", "occlusion_spearman", "randomised_spearman")
 
 
 def _localised(path: str) -> dict[str, Any] | None:
     """The row over all attacks of a localisation summary; None if no artefact can be localised."""
-    table = read_table(path, {"attack": pl.String(), "metric": pl.String(), "n": pl.Int64()})
+    table = read_table(path, _CHECKED, _WITH_INTERVAL)
     rows = table.filter(
         (pl.col("attack") == ALL) & (pl.col("metric") == "auc_evidence") & (pl.col("n") > 0)
     )
     if rows.is_empty():
         return None
-    return rows.with_columns(
-        pl.col(name).replace("", None).cast(pl.Float64) for name in ("value", "ci_low", "ci_high")
-    ).row(0, named=True)
+    return rows.row(0, named=True)
 
 
 def _checks(path: str) -> list[dict[str, Any]]:
     """Rows of the checks over all clips, in the order of :data:`_FAITHFUL`."""
-    table = read_table(path, {"attack": pl.String(), "metric": pl.String(), "n": pl.Int64()})
-    rows = table.filter(pl.col("attack") == ALL).with_columns(
-        pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64)
-        for name in ("value", "ci_low", "ci_high")
-    )
+    rows = read_table(path, _CHECKED, _WITH_INTERVAL).filter(pl.col("attack") == ALL)
     return [rows.row(by_predicate=pl.col("metric") == name, named=True) for name in _FAITHFUL]
 
 
@@ -293,13 +293,8 @@ def _headline(path: str | None) -> list[dict[str, Any]]:
     """Rows of the table; a study without detectors has none."""
     if path is None:
         return []
-    table = read_table(path, {"name": pl.String(), "corpus": pl.String()})
-    numbers = [name for name in table.columns if name not in _TEXT_COLUMNS]
-    return list(
-        table.with_columns(
-            pl.col(name).replace("", None).cast(pl.Float64) for name in numbers
-        ).iter_rows(named=True)
-    )
+    texts = dict.fromkeys(_TEXT_COLUMNS, pl.String())
+    return list(read_table(path, texts, rest=pl.Float64()).iter_rows(named=True))
 
 
 def _figure(figure: Mapping[str, Any], compared: pl.DataFrame | None) -> dict[str, Any]:
@@ -329,26 +324,18 @@ _TEXT_COLUMNS = ("name", "kind", "trained_on", "corpus", "split")
 
 def _breakdowns(path: str) -> list[dict[str, Any]]:
     """Macro average and worst level per condition; rates without a value are null."""
-    table = read_table(path, {"name": pl.String(), "n_levels": pl.Int64()})
     rates = ("macro_eer", "macro_low", "macro_high", "worst_eer", "worst_low", "worst_high")
-    return list(
-        table.with_columns(
-            pl.col(name).replace("", None).cast(pl.Float64) for name in rates
-        ).iter_rows(named=True)
-    )
+    required: dict[str, pl.DataType] = {"name": pl.String(), "n_levels": pl.Int64()}
+    table = read_table(path, required, dict.fromkeys(rates, pl.Float64()))
+    return list(table.iter_rows(named=True))
 
 
 def _chosen(path: str) -> list[dict[str, Any]]:
     """The points of a grid that were best on their development data, a row per scored set."""
-    table = read_table(path, {"best": pl.String(), "name": pl.String(), "corpus": pl.String()})
     rates = ("dev_eer", "dev_eer_sd", "eer", "eer_sd", "eer_min", "eer_max", "eer_low", "eer_high")
-    return list(
-        table.filter(pl.col("best") == "yes")
-        .with_columns(
-            pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64) for name in rates
-        )
-        .iter_rows(named=True)
-    )
+    texts = dict.fromkeys(("best", "name", "corpus"), pl.String())
+    table = read_table(path, texts, dict.fromkeys(rates, pl.Float64()))
+    return list(table.filter(pl.col("best") == "yes").iter_rows(named=True))
 
 
 def _artefacts(entries: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
@@ -356,10 +343,8 @@ def _artefacts(entries: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
     required: dict[str, pl.DataType] = {"measure": pl.String(), "attack": pl.String()}
     sets = []
     for entry in entries:
-        table = read_table(entry["rates"], required).with_columns(
-            pl.col(name).replace("", None).cast(pl.Float64)
-            for name in ("auc", "ci_low", "ci_high", "eer", "eer_low", "eer_high")
-        )
+        rates = ("auc", "ci_low", "ci_high", "eer", "eer_low", "eer_high")
+        table = read_table(entry["rates"], required, dict.fromkeys(rates, pl.Float64()))
         pooled = table.filter(
             (pl.col("attack") == POOLED) & pl.col("auc").is_not_null()
         ).with_columns(strength=(pl.col("auc") - 0.5).abs())

@@ -19,7 +19,6 @@ FEW_ATTACKS = 20
 _MOST_OF_ONE = 0.5
 """Share of the unknown clips above which an attack counts as deciding the rates."""
 
-_TEXTS = dict.fromkeys(("name", "corpus", "split"), pl.String())
 _COUNTS = ("n_seeds", "n_known_attacks", "n_unknown_attacks", "n_known", "n_unknown")
 
 
@@ -46,18 +45,9 @@ def tracing_section(
     """
     if tables is None:
         return []
-    whole = _numbers(
-        read_table(tables["tracing"], _TEXTS | {"attacks": pl.String(), "decides": pl.String()}),
-        ("attacks", "decides"),
-    )
-    pairs = _numbers(
-        read_table(tables["pairs"], {"corpus": pl.String(), "metric": pl.String()}),
-        ("first", "second", "metric"),
-    )
-    attacks = _numbers(
-        read_table(tables["attacks"], _TEXTS | {"attack": pl.String()}),
-        ("attack", "known", "family", "mistaken_for"),
-    )
+    whole = _read(tables["tracing"], ("name", "attacks"), ("decides",))
+    pairs = _read(tables["pairs"], ("metric", "first", "second"), ())
+    attacks = _read(tables["attacks"], ("name", "attack"), ("known", "family", "mistaken_for"))
     sections = []
     sets = whole.filter(split="eval").select("corpus", "split").unique(maintain_order=True)
     for corpus, split in sets.rows():
@@ -100,12 +90,11 @@ def tracing_points(sections: Sequence[Mapping[str, Any]]) -> list[Point]:
     ]
 
 
-def _numbers(table: pl.DataFrame, texts: Sequence[str]) -> pl.DataFrame:
-    """All columns but texts as numbers; an empty field is null."""
-    numbers = [name for name in table.columns if name not in (*_TEXTS, *texts)]
-    return table.with_columns(
-        pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64) for name in numbers
-    ).with_columns(pl.col(name).cast(pl.Int64) for name in _COUNTS if name in numbers)
+def _read(path: str, texts: Sequence[str], empty: Sequence[str]) -> pl.DataFrame:
+    """A table with `texts`, and `empty` ones that may be so; all other columns are numbers."""
+    required = dict.fromkeys(("corpus", "split", *texts), pl.String())
+    table = read_table(path, required, dict.fromkeys(empty, pl.String()), rest=pl.Float64())
+    return table.with_columns(pl.col(name).cast(pl.Int64) for name in _COUNTS if name in table)
 
 
 def _protocol(best: Mapping[str, Any], bonafide: bool, ambiguous: Sequence[str]) -> Iterable[str]:

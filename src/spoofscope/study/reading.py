@@ -230,16 +230,18 @@ def check_values(config: Mapping[str, Any]) -> None:
             )
         if key is not None and _CONTROL.search(key):
             raise ConfigError(f"{place}: the key {key!r} holds a control character")
-        own = path_text((*where, key)) if key is not None else place
+        spot = path_text((*where, key)) if key is not None else place
         if isinstance(value, float) and not math.isfinite(value):
-            raise ConfigError(f"{own}: expected a number, found {value}, which no setting can be")
+            raise ConfigError(f"{spot}: expected a number, found {value}, which no setting can be")
         if isinstance(value, int) and abs(value) >= _OVERLONG:
-            raise ConfigError(f"{own}: the number has more than 64 bits, which no setting can have")
-        if isinstance(value, str) and (found := _CONTROL.search(value)):
-            raise ConfigError(f"{own}: the text holds the control character {found[0]!r}")
+            raise ConfigError(
+                f"{spot}: the number has more than 64 bits, which no setting can have"
+            )
+        if isinstance(value, str) and (control := _CONTROL.search(value)):
+            raise ConfigError(f"{spot}: the text holds the control character {control[0]!r}")
         if not isinstance(value, str | int | float | Mapping | list | None):
             raise ConfigError(
-                f"{own}: expected a text, a number, a list or a mapping, found "
+                f"{spot}: expected a text, a number, a list or a mapping, found "
                 f"{type(value).__name__} (in YAML, quote dates to make them texts)"
             )
 
@@ -304,10 +306,10 @@ def _overlaid(base: _Place, overlay: _Place) -> _Place:
 
 def _place_of(message: str, whole: _Place) -> _Place:
     """The place that a message begins with, or the innermost one around it that is known."""
-    found = _PLACE.match(message)
-    where = "" if found is None or found[1] == "the study file" else found[1]
+    begins = _PLACE.match(message)
+    where = "" if begins is None or begins[1] == "the study file" else begins[1]
     keys: list[Any] = [int(index) if index else key for index, key in _KEY.findall(where)]
-    if found and (unknown := _UNKNOWN.match(message[found.end() :].lstrip())):
+    if begins and (unknown := _UNKNOWN.match(message[begins.end() :].lstrip())):
         keys.append(unknown[1])
     place = whole
     for key in keys:

@@ -519,8 +519,8 @@ class Study:
 
     def features(self, features_id: str) -> Config:
         """Front-end and input settings behind a features id."""
-        for run_id, own in self._features_of.items():
-            if own == features_id:
+        for run_id, other in self._features_of.items():
+            if other == features_id:
                 run = self.run(run_id)
                 return {"frontend": run.settings["frontend"], "input": run.settings["input"]}
         raise ConfigError(f"the study file defines no features {features_id!r}")

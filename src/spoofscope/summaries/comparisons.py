@@ -26,11 +26,14 @@ TABLE = Table(
 )
 
 # Empty if there are too few trials or clusters for an interval and a p.
-_OPTIONAL = ("ci_low", "ci_high", "p", "p_holm", "p_smallest")
+_OPTIONAL: dict[str, pl.DataType] = {
+    **dict.fromkeys(("ci_low", "ci_high", "p", "p_holm", "p_smallest"), pl.Float64()),
+    "n_clusters": pl.Int64(),
+}
 _COLUMNS = {
     "corpus": pl.String(),
     "split": pl.String(),
-    **{name: kind for name, kind in SCHEMA.items() if name not in (*_OPTIONAL, "n_clusters")},
+    **{name: kind for name, kind in SCHEMA.items() if name not in _OPTIONAL},
 }
 
 
@@ -88,10 +91,7 @@ def read_comparisons(path: str) -> pl.DataFrame:
     Raises:
         TableError: as `tables.read_table`.
     """
-    return read_table(path, _COLUMNS).with_columns(
-        *(pl.col(name).replace("", None).cast(pl.Float64) for name in _OPTIONAL),
-        pl.col("n_clusters").replace("", None).cast(pl.Int64),
-    )
+    return read_table(path, _COLUMNS, _OPTIONAL)
 
 
 def within_reach(of_set: pl.DataFrame) -> str | None:

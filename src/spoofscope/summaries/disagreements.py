@@ -16,8 +16,5 @@ _COUNTS: dict[str, pl.DataType] = {
 def read_counts(path: str) -> dict[str, dict[str, Any]]:
     """A table of `disagreements.contingency`, by label."""
     # Empty where there is a single clip or speaker of a class, or where clips count by themselves.
-    table = read_table(path, _COUNTS).with_columns(
-        pl.col("mcnemar_p").replace("", None).cast(pl.Float64),
-        pl.col("n_clusters").cast(pl.String).replace("", None).cast(pl.Int64),
-    )
+    table = read_table(path, _COUNTS, {"mcnemar_p": pl.Float64(), "n_clusters": pl.Int64()})
     return {row["label"]: row for row in table.iter_rows(named=True)}

@@ -181,12 +181,12 @@ def read_generator_matrix(path: str) -> pl.DataFrame:
         TableError: as `tables.read_table`.
     """
     texts = ("name", "family", "trained_on", "corpus", "split", "relation", "generator")
-    table = read_table(path, dict.fromkeys(texts, pl.String()))
-    whole = ("n_generators", "n_bonafide", "n_spoof", "n_seeds")
-    return table.with_columns(
-        pl.col(name).replace("", None).cast(pl.Int64 if name in whole else pl.Float64)
-        for name in table.columns
-        if name not in texts
+    counts = ("n_generators", "n_bonafide", "n_spoof", "n_seeds")
+    return read_table(
+        path,
+        dict.fromkeys(texts, pl.String()),
+        dict.fromkeys(counts, pl.Int64()),
+        rest=pl.Float64(),
     )
 
 

@@ -146,11 +146,10 @@ def grid_table(
         whose dev_eer is not known keep the order of the grid and stand at the end.
     """
     required = {name: t for name, t in POINT_SCHEMA.items() if name not in _OPTIONAL}
+    optional = {name: POINT_SCHEMA[name] for name in _OPTIONAL}
     rows: list[dict[str, Any]] = []
     for order, (point, path) in enumerate(zip(points, tables, strict=True)):
-        table = read_table(path, required).with_columns(
-            pl.col(name).replace("", None).cast(pl.Float64) for name in _OPTIONAL
-        )
+        table = read_table(path, required, optional)
         cells = {
             (row["corpus"], row["split"], row["metric"]): row for row in table.iter_rows(named=True)
         }

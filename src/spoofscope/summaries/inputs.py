@@ -16,9 +16,9 @@ METRIC_COLUMNS: dict[str, pl.DataType] = {
     "condition": pl.String(),
     "level": pl.String(),
     "metric": pl.String(),
-    "value": pl.String(),
-    "ci_low": pl.String(),
-    "ci_high": pl.String(),
+    "value": pl.Float64(),
+    "ci_low": pl.Float64(),
+    "ci_high": pl.Float64(),
     "n_bonafide": pl.Int64(),
     "n_spoof": pl.Int64(),
 }
@@ -28,13 +28,8 @@ _OPTIONAL = ("value", "ci_low", "ci_high")
 def read_metrics(paths: Sequence[str | Path]) -> pl.DataFrame:
     """All metrics tables in one frame; undefined values and absent intervals are null."""
     required = {name: t for name, t in METRIC_COLUMNS.items() if name not in _OPTIONAL}
-    frames = [
-        read_table(path, required).with_columns(
-            pl.col(name).replace("", None).cast(pl.Float64) for name in _OPTIONAL
-        )
-        for path in paths
-    ]
-    return pl.concat(frames)
+    optional = {name: METRIC_COLUMNS[name] for name in _OPTIONAL}
+    return pl.concat([read_table(path, required, optional) for path in paths])
 
 
 def sets_of(scored: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[Mapping[str, Any]]]:

@@ -30,11 +30,5 @@ def read_weights(paths: Sequence[str]) -> pl.DataFrame:
 
 def read_probes(paths: Sequence[str]) -> pl.DataFrame:
     """All tables of probes in one frame, see `layers.probes.probe_layers`."""
-    return pl.concat(
-        [
-            read_table(path, _PROBES).with_columns(
-                pl.col(name).replace("", None).cast(pl.Float64) for name in ("ci_low", "ci_high")
-            )
-            for path in paths
-        ]
-    )
+    interval = dict.fromkeys(("ci_low", "ci_high"), pl.Float64())
+    return pl.concat([read_table(path, _PROBES, interval) for path in paths])

@@ -32,10 +32,7 @@ def evaluation_first(traced: Iterable[Mapping[str, Any]]) -> list[Mapping[str, A
 def read_measures(path: str | Path) -> pl.DataFrame:
     """Metrics of a traced split, see `metrics.slices`; absent estimates and intervals are null."""
     required = {name: kind for name, kind in SCHEMA.items() if name not in _OPTIONAL}
-    numbers = [name for name in _OPTIONAL if name != "reason"]
-    return read_table(path, required).with_columns(
-        pl.col(name).replace("", None).cast(pl.Float64) for name in numbers
-    )
+    return read_table(path, required, {name: SCHEMA[name] for name in _OPTIONAL})
 
 
 def over_seeds(
