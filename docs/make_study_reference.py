@@ -189,7 +189,7 @@ def reference() -> str:
         parts.append(f"## {title}\n")
         parts.append(f"{text}\n")
         for name in names:
-            heading = re.sub("^(backend|corpus|effect|frontend)_", "", name)
+            heading = re.sub("^(aligner|backend|corpus|effect|frontend)_", "", name)
             if len(names) > 1 or heading != title:
                 parts.append(f"### {heading}\n")
             if "description" in definitions[name]:
@@ -211,6 +211,7 @@ def reference() -> str:
         *of("backend"),
         *TRAINING,
     )
+    section("aligners", "Name to aligner, see [alignment.md](alignment.md).", *of("aligner"))
     section(
         "What follows",
         "Scoring, fusion, layers, fingerprints, source tracing, tandem costs, explanation.",

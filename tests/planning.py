@@ -87,6 +87,12 @@ def study_with_everything(folder: Path) -> Study:
     }
     config["fusion"]["all"]["detectors"].append("external_scores")
     config["exports"]["calibrated"] = True
+    clips = [{"corpus": "mini", "splits": ["eval"]}]
+    config["aligners"] = {
+        "pauses": {"type": "energy", "trials": clips},
+        "true": {"type": "table", "trials": clips},
+        "given": {"type": "table", "path": str(folder / "segments.tsv"), "trials": clips},
+    }
     config["tracing"] = {"corpora": ["mini"]}
     config["tracers"] = {
         "names": {

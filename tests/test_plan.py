@@ -172,6 +172,8 @@ NOTHING = {
     "figure_layer_pareto": "(section `layers`, key `costs`)",
     "figure_layer_probes": "(section `layers`, key `probes`)",
     "figure_layer_weights": "no detector has an SSL front-end",
+    "align": "(section `aligners`)",
+    "alignments": "(section `aligners`)",
     "attributions": "(section `attribution`)",
     "figure_localisation": "(section `attribution`, and the key `segments`",
     "figure_det_curves": "no system is scored on an eval split",

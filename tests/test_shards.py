@@ -318,6 +318,13 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Work]:
             kill_after=11,
             kill_shard_after=3,
         ),
+        "align": Work(
+            {"aligner": {"type": "energy"}, "split": "eval"},
+            {"manifest": manifest, "table": []},
+            {"segments": "results/aligned.tsv", "clips": "results/aligned.clips.tsv"},
+            kill_after=11,
+            kill_shard_after=3,
+        ),
         "explain": Work(
             {
                 "folder": f"{folder}/lfcc",
@@ -401,10 +408,10 @@ def undisturbed(scripts, works, tmp_path_factory) -> Callable[[str], tuple[list[
     return made
 
 
-# Detectors are slow to load, and slower to explain.
+# Detectors are slow to load, and slower to explain; the others are much like those above.
 SLOW = [
     pytest.param(rule, marks=pytest.mark.slow)
-    for rule in ("audit_corpus", "explain", "average_attributions")
+    for rule in ("align", "audit_corpus", "explain", "average_attributions")
 ]
 
 

@@ -123,6 +123,18 @@ class Layout:
         """The folder with the audio of an augmented copy."""
         return f"{self.root}/augmented/{corpus}/{copy}"
 
+    def alignment(self, aligner: str, corpus: str, split: str) -> str:
+        """Where phones or characters, words and silences are in the clips of a split."""
+        return f"{self.root}/alignments/{aligner}/{corpus}.{split}.tsv"
+
+    def aligned_clips(self, aligner: str, corpus: str, split: str) -> str:
+        """How each of these clips was aligned, or why it was not."""
+        return f"{self.root}/alignments/{aligner}/{corpus}.{split}.clips.tsv"
+
+    def textgrids(self, aligner: str) -> str:
+        """All intervals in the TextGrids of a folder."""
+        return f"{self.root}/alignments/{aligner}/textgrids.tsv"
+
     # --- detectors and scores --------------------------------------------------------------
 
     def features(self, features: str, corpus: str, split: str, shard: str, suffix: str) -> str:

@@ -18,7 +18,7 @@ from spoofscope.options import nearest
 
 LABELS = ("bonafide", "spoof")
 SPLITS = ("train", "dev", "eval")
-TIERS = ("word", "phone", "silence", "artefact")
+TIERS = ("word", "phone", "character", "silence", "artefact")
 
 _BREAKS = re.compile("[\t\n\r\\x00]")
 
@@ -369,7 +369,7 @@ def read_trials(path: str | Path) -> pl.DataFrame:
 
 
 def read_segments(path: str | Path) -> pl.DataFrame:
-    """Read segments: utt_id, start and end (s), tier (word, phone, silence, artefact), label.
+    """Read segments: utt_id, start and end (s), tier (one of `TIERS`), label.
 
     Raises:
         TableError: as :func:`read_table`; also an unknown tier, or an end before its start.

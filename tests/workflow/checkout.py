@@ -101,6 +101,9 @@ WIDE_STUDY: dict[str, Any] = {
         "threshold_by": "known",
     },
     "score": [{"corpus": "talkers", "splits": ["eval"]}],
+    "aligners": {
+        "pauses": {"type": "energy", "trials": [{"corpus": "talkers", "splits": ["eval"]}]},
+    },
     "attribution": {
         "detectors": ["wavlm_linear"],
         "corpus": "talkers",

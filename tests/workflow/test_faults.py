@@ -40,6 +40,7 @@ JOURNALS = [
     *("audit_corpus_shard", "audit_corpus", "measure_artefacts"),
     *("explain_shard", "explain", "average_attributions_shard", "average_attributions"),
     *("measure_fingerprints_shard", "measure_fingerprints", "embed_clips"),
+    *("align_shard", "align"),
 ]
 OTHERS = [
     *("manifest", "extract_features", "compute_metrics", "correlate_artefacts", "report"),

@@ -21,6 +21,8 @@ SUBMITTED = {
     "audit_corpus_shard": ("cpu", "2", "8000M", "4:00:00", "N/A"),
     "audit_corpus": ("cpu", "2", "8000M", "4:00:00", "N/A"),
     "augment": ("cpu", "2", "8000M", "12:00:00", "N/A"),
+    "align_shard": ("cpu", "1", "8000M", "8:00:00", "N/A"),
+    "align": ("cpu", "1", "8000M", "8:00:00", "N/A"),
     "measure_artefacts_shard": ("cpu", "1", "8000M", "8:00:00", "N/A"),
     "measure_artefacts": ("cpu", "1", "8000M", "8:00:00", "N/A"),
     "correlate_artefacts": ("cpu", "1", "8000M", "4:00:00", "N/A"),

@@ -30,6 +30,7 @@ DRAWN = [name for name in ALL_DRAWN if name != "figure_layer_depth"]
 
 # Of the mini study: a stage, and rules that make what belongs to it.
 STAGES = {
+    "alignments": {"align"},
     "artefacts": {"rate_artefacts", "correlate_artefacts"},
     "attributions": {"explain", "check_explanations", "localise", "average_attributions"},
     "audits": {"audit_corpus"},

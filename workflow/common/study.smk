@@ -112,6 +112,7 @@ wildcard_constraints:
     pool=one_of(PLAN.layers.pools),
     probe=one_of(PLAN.layers.probes),
     disagreement=one_of(PLAN.disagreements.entries),
+    aligner=one_of(PLAN.alignment.aligners),
     grid=one_of(STUDY.grids),
     # A point's label holds no more than a name does: small letters, digits and _.
     point=r"\w+~\w+(?:/\w+~\w+)*",

@@ -45,29 +45,37 @@ WORDS: dict[str, tuple[str, float, str]] = {
 }
 """Of each cue its name in a sentence, and factor and unit of its numbers there."""
 
-_FRAME_SECONDS = 0.010
-_SILENCE_DB = -40.0
+FRAME_SECONDS = 0.010
+"""Length of the frames of which each is silent or not."""
+
+SILENCE_DB = 40.0
+"""So far below the loud frames of a clip the others are silent."""
+
 _CUTOFF_DB = -60.0
 _FFT_SECONDS = 0.032
 _FLOOR = 1e-6
 
 
-def _frame_size(sample_rate: int) -> int:
-    return max(1, round(_FRAME_SECONDS * sample_rate))
+def frame_size(sample_rate: int) -> int:
+    """Samples of a frame of 10 ms."""
+    return max(1, round(FRAME_SECONDS * sample_rate))
 
 
-def silent_frames(samples: npt.NDArray[np.float32], sample_rate: int) -> npt.NDArray[np.bool_]:
+def silent_frames(
+    samples: npt.NDArray[np.float32], sample_rate: int, below_db: float = SILENCE_DB
+) -> npt.NDArray[np.bool_]:
     """Which 10 ms frames are silent: more than 40 dB below the clip's loud frames.
 
     Args:
         samples: (n,) in about [-1, 1]; a last partial frame counts as a frame.
         sample_rate: Hz.
+        below_db: another distance than 40 dB.
 
     Returns:
         (frames,) bool. The reference is the 95th percentile of the frames' RMS, which a click or
         an outlier does not move; a clip without any signal is silent throughout.
     """
-    size = _frame_size(sample_rate)
+    size = frame_size(sample_rate)
     starts = np.arange(0, samples.size, size)
     power = np.add.reduceat(np.square(samples, dtype=np.float64), starts)
     rms = np.sqrt(power / np.minimum(size, samples.size - starts))
@@ -75,7 +83,7 @@ def silent_frames(samples: npt.NDArray[np.float32], sample_rate: int) -> npt.NDA
     if reference <= _FLOOR:
         # Nothing but rounding errors in all but a few frames.
         return np.asarray(rms <= _FLOOR)
-    return np.asarray(rms < reference * 10 ** (_SILENCE_DB / 20))
+    return np.asarray(rms < reference * 10 ** (-below_db / 20))
 
 
 def _power_spectrum(
@@ -117,7 +125,7 @@ def measure(samples: npt.NDArray[np.float32], sample_rate: int) -> dict[str, flo
     duration = samples.size / sample_rate
     leading = trailing = duration
     if loud.size:
-        frame = _frame_size(sample_rate)
+        frame = frame_size(sample_rate)
         leading = loud[0] * frame / sample_rate
         trailing = max(0, samples.size - (loud[-1] + 1) * frame) / sample_rate
     frequencies, power = _power_spectrum(samples, sample_rate)

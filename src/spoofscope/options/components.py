@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from spoofscope.options.aligners import ALIGNERS
 from spoofscope.options.backends.aasist import AASISTOptions
 from spoofscope.options.backends.attentive_statistics import AttentiveStatisticsOptions
 from spoofscope.options.backends.ca_mhfa import CAMHFAOptions
@@ -153,6 +154,7 @@ class Kind:
 
 
 KINDS = {
+    "aligner": Kind("type", "Which aligner.", ALIGNERS),
     "objective": Kind("type", "Which way of tracing.", OBJECTIVES),
     "ood": Kind("type", "Which detector of unknown attacks.", OOD),
     "corpus": Kind("type", "Which reader.", CORPORA),

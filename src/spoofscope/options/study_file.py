@@ -157,6 +157,9 @@ class StudyFile(Options):
     """Scored sets for which there is a speaker verifier, and so a tandem detection cost."""
     exports: Exports = optional()
     """Scores in the submission format of ASVspoof 5."""
+    aligners: dict[str, _Entry] = option(dict, propertyNames=_NAMES)
+    """Name to aligner: what finds phones or characters, words and silences in clips; see
+    alignment.md."""
     attribution: Attribution = optional()
     """Which scores are explained, and how."""
     figures: Figures = optional()

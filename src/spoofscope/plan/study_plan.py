@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spoofscope.errors import ConfigError
+from spoofscope.plan.alignment import Alignment
 from spoofscope.plan.artefacts import Artefacts
 from spoofscope.plan.attribution import Attribution
 from spoofscope.plan.augmentation import Augmentation
@@ -33,6 +34,7 @@ from spoofscope.study.reading import located, merged, read_config
 STAGES: tuple[type[Stage], ...] = (
     Corpora,
     Augmentation,
+    Alignment,
     Features,
     Training,
     Scores,
@@ -121,6 +123,7 @@ class Plan:
         self.code = context.code
         self.corpora = Corpora(context)
         self.augmentation = data = Augmentation(context, self.corpora)
+        self.alignment = Alignment(context, data)
         self.features = features = Features(context, data)
         self.training = training = Training(context, data, features)
         self.scoring = scoring = Scores(context, data, features, training)

@@ -171,6 +171,7 @@ _PATHS = (
     "corpora.*.path",
     "corpora.*.audio_root",
     "noise.*.path",
+    "aligners.*.path",
     "backbones.*.folder",
     "detectors.*.folder",
     "detectors.*.scores.*.path",

@@ -31,6 +31,7 @@ MINI = CHECKOUT / "config" / "config.yaml"
 _DISPATCH = {
     "corpora": ("type", "corpus"),
     "frontends": ("type", "frontend"),
+    "aligners": ("type", "aligner"),
 }
 
 COMPONENTS = {
@@ -214,6 +215,8 @@ def check_components(config: Mapping[str, Any]) -> None:
         KINDS["corpus"].options(entry, f"corpora.{name}")
     for name, entry in config.get("frontends", {}).items():
         KINDS["frontend"].options(entry, f"frontends.{name}")
+    for name, entry in config.get("aligners", {}).items():
+        KINDS["aligner"].options(entry, f"aligners.{name}")
     for section in ("detectors", "tracers"):
         for name, entry in config.get(section, {}).items():
             if "backend" in entry:

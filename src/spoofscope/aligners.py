@@ -1,0 +1,13 @@
+"""Aligners by name. A member is imported only when it is built."""
+
+from typing import Any
+
+from spoofscope.registry import Registry
+
+ALIGNERS: Registry[Any] = Registry(
+    "aligner",
+    {
+        "energy": "spoofscope.alignment.energy:EnergyAligner",
+        "table": "spoofscope.alignment.imported:TableAligner",
+    },
+)

@@ -1,0 +1,1 @@
+"""Where phones or characters, words and silences are in clips."""
