@@ -100,6 +100,7 @@ WIDE_STUDY: dict[str, Any] = {
         "decide_by": "msp",
         "threshold_by": "known",
     },
+    "verification": {"corpora": ["talkers"], "references": 2, "targets": 5, "nontargets": 5},
     "score": [{"corpus": "talkers", "splits": ["eval"]}],
     "aligners": {
         "pauses": {"type": "energy", "trials": [{"corpus": "talkers", "splits": ["eval"]}]},

@@ -45,6 +45,7 @@ JOURNALS = [
 OTHERS = [
     *("manifest", "extract_features", "compute_metrics", "correlate_artefacts", "report"),
     *("train_tracer", "fit_tracer", "trace_clips", "tracing_metrics"),
+    *("list_source_trials", "verify_sources", "verification_metrics"),
 ]
 RULES = [*MACHINERY, *JOURNALS, *OTHERS]
 

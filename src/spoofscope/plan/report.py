@@ -121,6 +121,7 @@ class Report(Stage):
                     "nearest": self._fingerprints.described_tests(),
                 },
                 "traced": self._traced(),
+                "verified": self._tables.known("verification"),
             }
         )
 

@@ -321,16 +321,15 @@ class Tracing(Stage):
         """What figures show: eval splits, and the first seed of each tracer; none if all are too
         many for a figure.
         """
-        first = {run.id: run.seeds[0] for run in self.study.tracers.values()}
-        names = self.section.get("shown", list(self.study.config["tracers"]))
         shown = [
-            entry
-            for entry in self._traced
-            if entry["split"] == "eval"
-            and entry["seed"] == first[entry["id"]]
-            and entry["name"] in names
+            entry for entry in self._traced if entry["split"] == "eval" and self.is_shown(entry)
         ]
         return shown if len(shown) <= MOST_TRACED else []
+
+    def is_shown(self, entry: Config) -> bool:
+        """Whether figures show a tracer (`name`, `id`) with that `seed`: its first one."""
+        names = self.section.get("shown", list(self.study.config["tracers"]))
+        return entry["name"] in names and entry["seed"] == self.study.run(entry["id"]).seeds[0]
 
     def _about(self, entries: list[Config]) -> dict[str, str | list[str]]:
         return {

@@ -1,15 +1,27 @@
 """Source verification: were clips made by the same source as a few references?"""
 
+from functools import cached_property
+
 from spoofscope.errors import ConfigError
 from spoofscope.layout import Scoring
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
+from spoofscope.plan.materials import Material, material
+from spoofscope.plan.scoring import names_of
 from spoofscope.plan.tracing import Tracing
 from spoofscope.study import Config, Study
 
 NO_VERIFICATION = "no sources are verified (section `verification`)"
 
+NO_SHOWN = (
+    "no sources are verified (section `verification`), or there are more tracers, corpora and "
+    "levels than a figure can show (name some tracers, key `tracing.shown`)"
+)
+
 CALIBRATED_ON, JUDGED_ON = "dev", "eval"
+
+MOST_PANELS = 12
+"""So many panels, one for each tracer, corpus and level, a figure has; no more."""
 
 
 class Verification(Stage):
@@ -102,6 +114,59 @@ class Verification(Stage):
                 (self.verification_metrics(tracer, seed, corpus), "metrics.tsv"),
             )
         ]
+
+    # --- what the table, the figure and the report are made of ---------------------------------
+
+    @cached_property
+    def _verified(self) -> list[Config]:
+        """What every tracer and seed says of the trials of every corpus, and what that is worth."""
+        verified = []
+        for corpus in self.section.get("corpora", []):
+            for tracer, seed in self._tracing.seeds:
+                scoring = Scoring(tracer, seed, corpus, JUDGED_ON)
+                parts = {
+                    "scores": self.verify_sources(tracer, seed, corpus),
+                    "metrics": self.verification_metrics(tracer, seed, corpus),
+                }
+                verified.append(
+                    {
+                        "id": tracer,
+                        "name": self.study.run(tracer).detector,
+                        "kind": "tracer",
+                        "seed": seed,
+                        "corpus": corpus,
+                        "split": JUDGED_ON,
+                        **{
+                            part: job.product(self.layout.verification(scoring, f"{part}.tsv"))
+                            for part, job in parts.items()
+                        },
+                    }
+                )
+        return verified
+
+    @cached_property
+    def _shown(self) -> list[Config]:
+        """What a figure shows: the first seed of each tracer; none if these are too many."""
+        shown = [entry for entry in self._verified if self._tracing.is_shown(entry)]
+        panels = len(shown) * len(self.section.get("levels", []))
+        return shown if panels <= MOST_PANELS else []
+
+    def _about(self, entries: list[Config]) -> dict[str, str | list[str]]:
+        return {
+            "Tracers": names_of(entries),
+            "References of a claim": str(self.section["references"]),
+            "Levels": list(self.section["levels"]),
+        }
+
+    @material(absent=NO_VERIFICATION, when=lambda self: self.section)
+    def verified_metrics(self) -> Material:
+        """How well all tracers verify sources."""
+        return Material({"verified": self._verified}, self._about(self._verified))
+
+    @material(absent=NO_SHOWN, when=lambda self: self._shown)
+    def shown_verifications(self) -> Material:
+        """Scores of the trials, and their metrics, where a figure has room for them."""
+        return Material({"verified": self._shown}, self._about(self._shown))
 
 
 def _splits(section: Config) -> list[str]:

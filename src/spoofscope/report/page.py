@@ -21,6 +21,7 @@ from spoofscope.report.disagreements import disagreement_sections
 from spoofscope.report.fingerprints import fingerprint_section
 from spoofscope.report.first import LOOKED_FOR, read_first
 from spoofscope.report.tracing import tracing_points, tracing_section
+from spoofscope.report.verification import verification_section
 from spoofscope.summaries.comparisons import read_comparisons, within_reach
 from spoofscope.summaries.generator_matrix import generator_summary
 from spoofscope.tables import read_manifest, read_table
@@ -206,6 +207,7 @@ def build_page(
     disagreements: Sequence[Mapping[str, Any]],
     fingerprints: Mapping[str, Any],
     traced: Mapping[str, str] | None,
+    verified: str | None,
 ) -> None:
     """Write the report.
 
@@ -229,6 +231,7 @@ def build_page(
         disagreements: see `report.disagreements.disagreement_sections`.
         fingerprints: `parts` and `nearest`, see `report.fingerprints.fingerprint_section`.
         traced: see `report.tracing.tracing_section`.
+        verified: see `report.verification.verification_section`.
     """
     rows = _headline(tables["headline"])
     trials = {name: read_manifest(path) for name, path in manifests.items()}
@@ -239,6 +242,7 @@ def build_page(
     sections: list[dict[str, Any]] = []
     if tracing := config.get("tracing"):
         sections = tracing_section(traced, trials, tracing["ambiguous"], tracing["unit"])
+    verifications = verification_section(verified)
     points = read_first(
         caveats=config["caveats"],
         headline=rows,
@@ -250,7 +254,7 @@ def build_page(
         explained=explanations,
         cluster=cluster,
     )
-    points += tracing_points(sections)
+    points += tracing_points([*sections, *verifications])
     for row in rows:
         row["points"] = [i for i, point in enumerate(points, start=1) if point.concerns(row)]
     environment = jinja2.Environment(
@@ -278,6 +282,7 @@ def build_page(
         disagreements=disagreement_sections(disagreements),
         fingerprints=section,
         traced=sections,
+        verified=verifications,
         tandem=bool(config["tdcf"]),
         generators=generator_summary(tables["generator_matrix"])
         if tables["generator_matrix"]

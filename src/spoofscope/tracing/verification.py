@@ -334,3 +334,15 @@ def read_scored_trials(path: str | Path) -> pl.DataFrame:
         TableError: as `tables.read_table`.
     """
     return read_table(path, SCORE_COLUMNS).select(list(SCORE_COLUMNS))
+
+
+def read_verification_metrics(path: str | Path) -> pl.DataFrame:
+    """Read what :func:`verification_metrics` gives; absent estimates and intervals are null.
+
+    Raises:
+        TableError: as `tables.read_table`.
+    """
+    optional = ("estimate", "low", "high", "reason")
+    required = {name: kind for name, kind in METRIC_COLUMNS.items() if name not in optional}
+    table = read_table(path, required, {name: METRIC_COLUMNS[name] for name in optional})
+    return table.select(list(METRIC_COLUMNS))

@@ -1,0 +1,133 @@
+"""Likelihood ratios of source verification, of right and of wrong claims."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+
+from spoofscope.exhibits import Figure
+from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure, percent, save, shortened
+from spoofscope.tracing.systems import KNOWN
+from spoofscope.tracing.trials import TARGET
+from spoofscope.tracing.verification import read_scored_trials, read_verification_metrics
+
+FIGURE = Figure(
+    title="Is it the claimed source?",
+    shows="Likelihood ratios of right and wrong claims about the source of a clip (Tippett plot).",
+    caption=(
+        "Share of the trials whose log likelihood ratio is at least the value on the axis (Tippett "
+        "plot), where the clip is of the claimed source and where it is of another one. To the "
+        "right of 0 a ratio supports the claim. So the blue curve should fall as far to the right "
+        "as it can, and the orange one as far to the left. Solid lines are claims of sources that "
+        "the tracer was trained on, dashed ones are claims of others. The ratios are calibrated on "
+        "dev; they end where dev supports no larger ones. Each panel gives the number of claims "
+        "and the EER of the cosines: with few claims, it says little about other sources."
+    ),
+    needs="shown_verifications",
+    place=177,
+    section="tracing",
+)
+
+_WIDTH, _ROW = 3.5, 1.55
+_STYLES = dict(zip(KNOWN, ("-", (0, (3, 1.5))), strict=True))
+_COLOURS = dict(zip(TARGET, (BONAFIDE, SPOOF), strict=True))
+_WORDS = dict(zip(TARGET, ("claimed source", "another one"), strict=True))
+_MOST_POINTS = 500
+
+
+def draw(verified: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
+    """Draw one panel per tracer, corpus and level, in two columns.
+
+    Args:
+        verified: name, seed, corpus, split and the files scores and metrics of each tracer and
+            corpus, see `tracing.verification`.
+        outputs: `pdf`, `png`, `tsv`.
+    """
+    corpora = {entry["corpus"] for entry in verified}
+    panels = [
+        (entry, str(level), trials)
+        for entry in verified
+        for (level,), trials in read_scored_trials(entry["scores"]).group_by(
+            "level", maintain_order=True
+        )
+    ]
+    columns = min(2, len(panels))
+    lines = -(-len(panels) // columns)
+    figure = new_figure(_WIDTH, _ROW * lines + 0.55)
+    drawn = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
+    for axes in drawn[len(panels) :]:
+        axes.set_visible(False)
+    rows: list[dict[str, Any]] = []
+    handles: dict[str, Any] = {}
+    for place, (axes, (entry, level, trials)) in enumerate(zip(drawn, panels, strict=False)):
+        curves = _draw(axes, trials, handles)
+        rows += [
+            {
+                **{key: entry[key] for key in ("name", "seed", "corpus", "split")},
+                "level": level,
+                **curve,
+            }
+            for curve in curves
+        ]
+        name = shortened(entry["name"], 22)
+        where = f", {shortened(entry['corpus'], 12)}" if len(corpora) > 1 else ""
+        axes.set_title(f"{name}{where}\n{level}: {_measured(entry, level)}", fontsize=7)
+        axes.tick_params(labelsize=7)
+        if place % columns == 0:
+            axes.set_ylabel("share of trials (%)", fontsize=7)
+        if place + columns >= len(panels):
+            axes.set_xlabel("log likelihood ratio", fontsize=7)
+    figure.legend(
+        list(handles.values()), list(handles), loc="outside lower center", ncols=2, fontsize=7
+    )
+    save(figure, outputs, pl.DataFrame(rows))
+
+
+def _measured(entry: Mapping[str, Any], level: str) -> str:
+    metrics = read_verification_metrics(entry["metrics"])
+    found = metrics.filter(level=level, claims="all", metric="eer").row(0, named=True)
+    claims = f"{found['n_claims']} claim{'' if found['n_claims'] == 1 else 's'}"
+    return f"{claims}, EER {percent(found['estimate'])} %"
+
+
+def _draw(axes: Axes, trials: pl.DataFrame, handles: dict[str, Any]) -> list[dict[str, Any]]:
+    """The curves of a panel, and their points."""
+    points: list[dict[str, Any]] = []
+    low, high = float(trials["llr"].min() or 0), float(trials["llr"].max() or 0)  # type: ignore[arg-type]
+    # All ratios are 1 where dev tells nothing.
+    edge = 0.08 * (high - low) or 0.5
+    ends = min(low, 0.0) - edge, max(high, 0.0) + edge
+    axes.axvline(0, color="black", linewidth=0.6)
+    for known in KNOWN:
+        for target in TARGET:
+            ratios = np.sort(trials.filter(known=known, target=target)["llr"].to_numpy())
+            if not ratios.size:
+                continue
+            values = np.concatenate([[ends[0]], ratios, [ends[1]]])
+            shares = 100 * np.concatenate([[1], np.arange(ratios.size, 0, -1) / ratios.size, [0]])
+            (line,) = axes.step(
+                values,
+                shares,
+                where="pre",
+                color=_COLOURS[target],
+                linestyle=_STYLES[known],
+                linewidth=1.2,
+            )
+            kind = "known" if known == KNOWN[0] else "unknown"
+            handles.setdefault(f"{_WORDS[target]}, {kind} claim", line)
+            kept = np.unique(np.linspace(0, values.size - 1, _MOST_POINTS).round().astype(int))
+            points += [
+                {
+                    "known": known,
+                    "target": target,
+                    "n_trials": ratios.size,
+                    "llr": float(value),
+                    "share": float(share) / 100,
+                }
+                for value, share in zip(values[kept], shares[kept], strict=True)
+            ]
+    axes.set_xlim(*ends)
+    axes.set_ylim(-3, 103)
+    return points

@@ -1,0 +1,118 @@
+"""The report's part on source verification, in sentences, and reasons to doubt it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import polars as pl
+
+from spoofscope.names import ALL
+from spoofscope.report.audits import listed
+from spoofscope.tables import read_table
+from spoofscope.tracing.verification import CLAIMS
+
+FEW_CLAIMS = 20
+"""Claims below which an interval says more about these sources than about others."""
+
+_TEXTS = dict.fromkeys(("name", "corpus", "split", "level", "claims"), pl.String())
+_COUNTS = ("n_seeds", "n_claims", "n_target", "n_nontarget")
+
+
+def verification_section(table: str | None) -> list[dict[str, Any]]:
+    """For each corpus its sentences, its rows and its doubts; none without verification.
+
+    Args:
+        table: the file of the table `verification`, see `summaries.verification`.
+
+    Returns:
+        corpus, split, sentences, rows (those with claims) and doubts.
+
+    Raises:
+        TableError: the table is damaged.
+    """
+    if table is None:
+        return []
+    rows = read_table(table, _TEXTS, {"reason": pl.String()}, rest=pl.Float64())
+    rows = rows.with_columns(pl.col(name).cast(pl.Int64) for name in _COUNTS)
+    sections = []
+    for corpus, split in rows.select("corpus", "split").unique(maintain_order=True).rows():
+        own = rows.filter(pl.col("n_claims") > 0, corpus=corpus, split=split)
+        levels = own["level"].unique(maintain_order=True)
+        sections.append(
+            {
+                "corpus": corpus,
+                "split": split,
+                "rows": list(own.iter_rows(named=True)),
+                "sentences": [text for level in levels for text in _sentences(own, level)],
+                "doubts": [
+                    text for level in levels for text in _doubts(own, level, f"{corpus}, {split}")
+                ],
+            }
+        )
+    return sections
+
+
+def _sentences(rows: pl.DataFrame, level: str) -> Iterable[str]:
+    """What the best tracer makes of claims of a level."""
+    every = rows.filter(level=level, claims=ALL).sort("eer", nulls_last=True, maintain_order=True)
+    best = every.row(0, named=True)
+    source = _source(level)
+    if best["eer"] is None:
+        yield f"Claims of the same {source} are not judged: {best['reason']}."
+        return
+    lead = "" if every.height == 1 else " with the lowest EER"
+    yield (
+        f"{best['name']} verifies the {source}{lead}: over {_claims(best['n_claims'])}, EER "
+        f"{100 * best['eer']:.1f} %{_interval(best, 'eer', 100, ' %')}. Its likelihood ratios have "
+        f"a Cllr of {best['cllr']:.2f}{_interval(best, 'cllr', 1, '')}, where 1 is no information."
+    )
+    parts = []
+    for claims in CLAIMS[1:]:
+        of_kind = rows.filter(level=level, claims=claims, name=best["name"])
+        if of_kind.height and of_kind["eer"][0] is not None:
+            row = of_kind.row(0, named=True)
+            parts.append(
+                f"{100 * row['eer']:.1f} %{_interval(row, 'eer', 100, ' %')} over "
+                f"{_claims(row['n_claims'])} of {claims} sources"
+            )
+    if len(parts) == len(CLAIMS) - 1:
+        yield f"Its EER is {' and '.join(parts)}; unknown ones were in none of its training."
+
+
+def _doubts(rows: pl.DataFrame, level: str, where: str) -> Iterable[str]:
+    every = rows.filter(level=level, claims=ALL)
+    n = every["n_claims"][0]
+    source = _source(level)
+    if n < FEW_CLAIMS:
+        yield (
+            f"On {where}, verification of the {source} rests on {_claims(n)}: its intervals are "
+            "wide, and say little about other sources."
+            if n > 1
+            else f"On {where}, verification of the {source} rests on a single claim, so there is "
+            "no interval, and nothing is known about other sources."
+        )
+    useless = [
+        f"{row['name']} ({row['cllr']:.2f})"
+        for row in every.iter_rows(named=True)
+        if row["cllr"] is not None and round(row["cllr"], 2) >= 1
+    ]
+    if useless:
+        yield (
+            f"On {where}, likelihood ratios about the {source} are no better than a ratio of 1 for "
+            f"every clip (Cllr 1), or mislead: {listed(useless)}."
+        )
+
+
+def _source(level: str) -> str:
+    return level.replace("_", " ")
+
+
+def _claims(n: int) -> str:
+    return f"{n} claim{'' if n == 1 else 's'}"
+
+
+def _interval(row: Mapping[str, Any], metric: str, times: float, unit: str) -> str:
+    low, high = row[f"{metric}_low"], row[f"{metric}_high"]
+    if low is None:
+        return " (no interval)"
+    digits = 1 if times == 100 else 2
+    return f" ({times * low:.{digits}f} to {times * high:.{digits}f}{unit})"

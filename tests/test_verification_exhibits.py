@@ -1,0 +1,88 @@
+"""The table, the figure and the report's part on source verification."""
+
+import struct
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from spoofscope.figures import verification_ratios
+from spoofscope.report.tracing import tracing_points
+from spoofscope.report.verification import verification_section
+from spoofscope.summaries import verification
+from spoofscope.tables import write_table
+from spoofscope.tracing.verification import verification_metrics, write_scored_trials
+from test_verification import manifest, row, scored
+
+
+def verified(folder: Path, name: str, spread: float, seed: int = 1, **options) -> dict:
+    """The plan's entry of one tracer, whose vectors are the more alike the smaller `spread` is."""
+    trials, _ = scored(spread, manifest(n=14), levels=["attack", "vocoder"], **options)
+    place = folder / name / str(seed)
+    place.mkdir(parents=True)
+    write_scored_trials(place / "scores.tsv", trials)
+    write_table(place / "metrics.tsv", verification_metrics(trials, 100))
+    paths = {part: str(place / f"{part}.tsv") for part in ("scores", "metrics")}
+    return {"name": name, "seed": seed, "corpus": "made", "split": "eval", **paths}
+
+
+@pytest.fixture(scope="module")
+def entries(tmp_path_factory) -> list[dict]:
+    folder = tmp_path_factory.mktemp("verified")
+    exact = verified(folder, "exact", 0.1)
+    vague = [verified(folder, "vague", 0.2 + 0.1 * seed, seed) for seed in (1, 2)]
+    return [exact, *vague]
+
+
+def test_a_row_is_the_mean_over_seeds_with_the_interval_of_the_first(entries):
+    table = verification.verification_table(entries)
+    assert table["claims"].to_list() == ["all", "known", "unknown"] * 4
+    found = table.row(6, named=True)
+    assert (found["name"], found["level"], found["n_seeds"]) == ("vague", "attack", 2)
+    seeds = [pl.read_csv(entry["metrics"], separator="\t") for entry in entries[1:]]
+    first, second = (row(each, "eer") for each in seeds)
+    assert found["eer"] == pytest.approx((first["estimate"] + second["estimate"]) / 2)
+    assert (found["eer_low"], found["eer_high"]) == (first["low"], first["high"])
+    single = table.filter(name="exact", level="vocoder", claims="unknown").row(0, named=True)
+    assert single["reason"] == "no interval: all trials are of one unknown claim"
+    assert (single["eer"], single["eer_low"]) == (0, None)
+
+
+def test_the_curves_are_shares_of_trials(entries, tmp_path):
+    outputs = {suffix: str(tmp_path / f"f.{suffix}") for suffix in ("pdf", "png", "tsv")}
+    verification_ratios.draw(entries[:2], outputs)
+    width, _ = struct.unpack(">II", Path(outputs["png"]).read_bytes()[16:24])
+    assert width / 200 <= 3.51
+    curves = pl.read_csv(outputs["tsv"], separator="\t")
+    trials = pl.read_csv(entries[1]["scores"], separator="\t")
+    given = {"level": "attack", "known": "no", "target": "yes"}
+    ratios = trials.filter(**given)["llr"]
+    curve = curves.filter(name="vague", **given)
+    assert curve["n_trials"].unique().to_list() == [ratios.len()]
+    for point in curve[1:-1].iter_rows(named=True):
+        # Of equal ratios, the first has the share of the trials that reach it.
+        alike = curve.filter(llr=point["llr"])["share"].max()
+        assert alike == pytest.approx((ratios >= point["llr"]).mean())
+
+
+def test_the_report_says_on_how_little_it_rests(entries, tmp_path):
+    path = str(tmp_path / "verification.tsv")
+    verification.make(entries, {"table": path})
+    (section,) = verification_section(path)
+    text = " ".join(section["sentences"])
+    assert "exact verifies the attack with the lowest EER: over 6 claims, EER 0.0 % (0.0 to" in text
+    assert "over 4 claims of known sources and" in text
+    assert "where 1 is no information" in text
+    doubts = " ".join(section["doubts"])
+    assert "On made, eval, verification of the attack rests on 6 claims" in doubts
+    assert "Cllr 1" not in doubts
+    assert [point.text for point in tracing_points([section])] == section["doubts"]
+    assert all(one["n_claims"] for one in section["rows"])
+    assert verification_section(None) == []
+
+
+def test_ratios_that_say_nothing_are_doubted(tmp_path):
+    path = str(tmp_path / "verification.tsv")
+    verification.make([verified(tmp_path, "noise", 1e6)], {"table": path})
+    (section,) = verification_section(path)
+    assert "no better than a ratio of 1 for every clip" in " ".join(section["doubts"])
