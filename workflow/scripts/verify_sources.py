@@ -16,12 +16,17 @@ with job(snakemake) as cfg:
     manifests = [read_manifest(path) for path in snakemake.input.manifests]
     # Corpora of real speech alone have no attacks.
     tables = [systems(each, cfg["families"]) for each in manifests if "spoof" in each["label"]]
+    network = read_network(Path(cfg["network"]))
     scored, calibrations = verify(
         read_source_trials(*snakemake.input.dev),
         read_source_trials(*snakemake.input.eval),
         unit_vectors(read_outputs(path) for path in snakemake.input.outputs),
-        known_sources(tables, read_network(Path(cfg["network"]))["classes"]),
+        known_sources(tables, network["classes"]),
         cfg["prior"],
     )
     write_scored_trials(snakemake.output.scores, scored)
-    write_json(snakemake.output.calibration, calibrations)
+    identity = network["settings_sha256"][:12]
+    write_json(
+        snakemake.output.calibration,
+        {level: {**found, "network": identity} for level, found in calibrations.items()},
+    )

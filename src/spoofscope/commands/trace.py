@@ -31,14 +31,37 @@ def add(commands: Subcommands) -> None:
         metavar="N",
         help="how many attacks and training clips to list",
     )
+    parser.add_argument(
+        "--enrol",
+        action="append",
+        metavar="PATH",
+        help="attacks that the tracer was not trained on: a folder of recordings of one, a folder "
+        "of such folders, or a file of --write-enrolled; several times for several folders",
+    )
+    parser.add_argument(
+        "--calibration",
+        metavar="FILE",
+        help="turns cosines with enrolled attacks into likelihood ratios: "
+        "results/STUDY/verification/TRACER/SEED/CORPUS.eval.calibration.json",
+    )
+    parser.add_argument(
+        "--write-enrolled", metavar="FILE", help="keep the enrolled attacks in a file (JSON)"
+    )
     parser.add_argument("--out", metavar="FILE", help="also write a table (CSV), a row each")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; the return value is the exit code."""
-    from spoofscope.tracing.judging import SHOWN, trace_files
+    from spoofscope.tracing.enrolment import write_enrolment
+    from spoofscope.tracing.judging import SHOWN, load_tracer, trace_files
+    from spoofscope.tracing.references import enrolled_sources
 
+    if options.enrol is None:
+        for name in ("calibration", "write_enrolled"):
+            if getattr(options, name) is not None:
+                option = name.replace("_", "-")
+                raise ConfigError(f"--{option} is for enrolled attacks; add --enrol")
     if options.out is not None:
         for file in options.files:
             if Path(file).exists():
@@ -46,7 +69,13 @@ def run(options: argparse.Namespace) -> int:
         if not Path(options.out).resolve().parent.is_dir():
             raise ConfigError(f"{shown(options.out)}: its folder does not exist; make it first")
     listed = SHOWN if options.top is None else options.top
-    results = trace_files(options.tracer, options.files, listed)
+    tracer = load_tracer(options.tracer)
+    enrolment = None
+    if options.enrol is not None:
+        enrolment = enrolled_sources(tracer, options.enrol, options.calibration)
+        if options.write_enrolled is not None:
+            write_enrolment(options.write_enrolled, enrolment)
+    results = trace_files(tracer, options.files, listed, enrolment)
     if options.out is None:
         return print_each(results, options.json, _print_one)
     # Refuses a name that cannot be written before hours of work.
@@ -87,6 +116,11 @@ def _print_one(result: "Trace | Failure") -> None:
         f"  like {clip['utt_id']} ({clip['attack']}, {clip['cosine']:.3f})"
         + ("" if clip["path"] is None else f"  {shown(clip['path'])}")
         for clip in result["nearest"]
+    ]
+    lines += [
+        f"  enrolled {source['name']}: cosine {source['cosine']:.3f}"
+        + ("" if source["llr"] is None else f", log likelihood ratio {source['llr']:+.2f}")
+        for source in result["enrolled"]
     ]
     if raised:
         lines.append(f"  flags {','.join(raised)}")

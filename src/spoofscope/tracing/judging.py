@@ -15,11 +15,13 @@ from spoofscope.errors import DetectorError, SpoofscopeError
 from spoofscope.files import sha256_file
 from spoofscope.judging import Failure, Heard, Recording, hear
 from spoofscope.names import BONAFIDE, NONE, UNKNOWN
-from spoofscope.ood.base import Outputs
+from spoofscope.ood.base import Outputs, class_means, unit_rows
 from spoofscope.selection.calibration import probability_text
 from spoofscope.settings import NETWORK_FILE, SETTINGS_FILE, TRACER_FILE
 from spoofscope.tracer import Tracer
+from spoofscope.tracing.enrolment import Enrolment, rank
 from spoofscope.tracing.fitted import FittedTracer, read_tracer
+from spoofscope.tracing.verification import unit_vectors
 
 SHOWN = 5
 """Attacks and training clips that an answer lists, unless it is told otherwise."""
@@ -45,6 +47,9 @@ COLUMNS = (
     "ood_score",
     "threshold",
     "nearest",
+    "enrolled",
+    "cosine_enrolled",
+    "llr_enrolled",
     "flags",
     "notes",
     "duration_s",
@@ -82,6 +87,18 @@ class Neighbour(TypedDict):
 
 
 @final
+class Enrolled(TypedDict):
+    """An enrolled source. cosine: of the recording with the mean of its references. llr: the
+    natural-log likelihood ratio of this source over another one, None without a calibration.
+    """
+
+    name: str
+    n_references: int
+    cosine: float
+    llr: float | None
+
+
+@final
 class OodScore(TypedDict):
     """What a detector of unknown attacks says: unknown where the score reaches the threshold."""
 
@@ -94,12 +111,14 @@ class OodScore(TypedDict):
 class Trace(TypedDict):
     """What a tracer says about one recording; JSON-able.
 
-    path, sha256: of the file, or None. decision: the name of an attack, `bonafide`, `unknown` or
-    `inconclusive`. answer: the same in words. reasons: why it is inconclusive, the first of them
-    first. family: where no attack is named, the family that has a probability above one half, else
-    None. ranked: the likeliest classes, the first of them first. ood: of every detector of unknown
-    attacks. decided_by: the one that decides. nearest: the training clips that are most alike.
-    ranked and nearest are empty where the recording is none that can be judged. notes: what this
+    path, sha256: of the file, or None. decision: the name of an attack, known or enrolled,
+    `bonafide`, `unknown` or `inconclusive`. answer: the same in words. reasons: why it is
+    inconclusive, the first of them first. family: where no attack is named, the family that has a
+    probability above one half, else None. ranked: the likeliest classes, the first of them first.
+    ood: of every detector of unknown attacks. decided_by: the one that decides. nearest: the
+    training clips that are most alike. enrolled: sources that the tracer was shown, the most alike
+    first. ranked, nearest and enrolled
+    are empty where the recording is none that can be judged. notes: what this
     tracer cannot tell, whatever the recording is. n_dev: development clips of known classes.
     flags, measures, duration_s, n_windows: see `judging.Judgement`. logits: of `classes`, means
     over windows. tracer: 12 digits that name weights, thresholds and training clips. spoofscope:
@@ -116,6 +135,7 @@ class Trace(TypedDict):
     ood: dict[str, OodScore]
     decided_by: str
     nearest: list[Neighbour]
+    enrolled: list[Enrolled]
     notes: list[str]
     n_dev: int
     flags: dict[str, bool | None]
@@ -209,6 +229,7 @@ def trace_recording(
     *,
     shown: int = SHOWN,
     longest: float | None = None,
+    enrolment: Enrolment | None = None,
 ) -> Trace:
     """Say which attack made a recording.
 
@@ -218,18 +239,23 @@ def trace_recording(
     Args:
         tracer: of :func:`load_tracer`.
         recording, longest: see `Detector.predict`.
-        shown: at most so many classes and training clips are listed.
+        shown: at most so many classes, training clips and enrolled sources are listed.
+        enrolment: sources that the tracer was shown and not trained on, see
+            `references.enrol_recordings`. The answer is one of them where its likelihood ratio is
+            above 1, and either no known class is named or the recording is more like its
+            references than like the training clips of any class.
 
     Raises:
         AudioError: the recording cannot be read, or is too long; a file is named.
-        DetectorError: an output of the network is not finite; a file is named.
+        DetectorError: an output of the network is not finite; a file is named. The sources were
+            enrolled with another tracer.
     """
-    heard = hear(tracer.network, recording, longest)
-    outputs = _mean_outputs(tracer.network, heard)
+    heard, outputs = heard_outputs(tracer, recording, longest)
     fitted = tracer.fitted
     shares = fitted.probabilities(outputs)[0]
     ood = _ood_scores(fitted, outputs)
     family, ranked, nearest = None, [], []
+    enrolled: list[Enrolled] = []
     reasons = heard.reasons
     if reasons:
         decision = answer = INCONCLUSIVE
@@ -246,6 +272,14 @@ def trace_recording(
         if decision in (UNKNOWN, INCONCLUSIVE):
             family = _family(tracer, shares)
         answer = _in_words(decision, family, fitted.classes)
+        if enrolment is not None:
+            enrolled = _enrolled(tracer, outputs, enrolment)
+            first = enrolled[0]
+            if first["llr"] is not None and first["llr"] > 0:
+                open_answer = decision in (UNKNOWN, INCONCLUSIVE)
+                if open_answer or first["cosine"] > _likest_class(fitted, outputs):
+                    decision, reasons, family = first["name"], [], None
+                    answer = f"made by {decision}, enrolled by {_references(first)}"
     return {
         "path": heard.path,
         "sha256": None if heard.path is None else sha256_file(heard.path),
@@ -257,7 +291,8 @@ def trace_recording(
         "ood": ood,
         "decided_by": fitted.decide_by,
         "nearest": nearest,
-        "notes": tracer.notes,
+        "enrolled": enrolled[:shown],
+        "notes": [*tracer.notes, *_enrolment_notes(enrolment)],
         "n_dev": tracer.n_dev,
         "flags": heard.flags,
         "measures": heard.measures,
@@ -271,32 +306,35 @@ def trace_recording(
 
 
 def trace_files(
-    folder: str | Path, files: Iterable[str | Path], shown: int = SHOWN
+    tracer: LoadedTracer,
+    files: Iterable[str | Path],
+    shown: int = SHOWN,
+    enrolment: Enrolment | None = None,
 ) -> Iterator[Trace | Failure]:
-    """Trace several recordings with one tracer, one after the other.
+    """Trace several recordings, one after the other; arguments as for :func:`trace_recording`.
 
     Yields:
         One entry per file in the given order, as soon as it is traced; a failure for a file that
         cannot be traced.
+    """
+    for path in files:
+        try:
+            yield trace_recording(tracer, path, shown=shown, enrolment=enrolment)
+        except SpoofscopeError as error:
+            yield {"path": str(path), "error": str(error)}
+
+
+def heard_outputs(
+    tracer: LoadedTracer, recording: Recording, longest: float | None = None
+) -> tuple[Heard, Outputs]:
+    """What the tracer hears, and the means of vectors and logits over the windows, one row.
 
     Raises:
-        DetectorError: the tracer itself cannot be loaded; before the first entry.
+        AudioError, DetectorError: as :func:`trace_recording`.
     """
-    tracer = load_tracer(folder)
-
-    def traced() -> Iterator[Trace | Failure]:
-        for path in files:
-            try:
-                yield trace_recording(tracer, path, shown=shown)
-            except SpoofscopeError as error:
-                yield {"path": str(path), "error": str(error)}
-
-    return traced()
-
-
-def _mean_outputs(network: Tracer, heard: Heard) -> Outputs:
+    heard = hear(tracer.network, recording, longest)
     mean = heard.outputs.mean(axis=0, dtype=np.float64, keepdims=True).astype(np.float32)
-    return Outputs(*network.split(mean))
+    return heard, Outputs(*tracer.network.split(mean))
 
 
 def _ood_scores(fitted: FittedTracer, outputs: Outputs) -> dict[str, OodScore]:
@@ -319,6 +357,44 @@ def _family(tracer: LoadedTracer, shares: npt.NDArray[np.float64]) -> Candidate 
         return None
     name = max(sums, key=lambda family: sums[family])
     return tracer.candidate(name, sums[name]) if sums[name] > _HALF else None
+
+
+def _enrolled(tracer: LoadedTracer, outputs: Outputs, enrolment: Enrolment) -> list[Enrolled]:
+    vectors = unit_vectors([(["clip"], outputs)])
+    ranked = rank(enrolment, vectors, ["clip"], str(tracer.network.identity))
+    counts = dict(zip(enrolment.sources, enrolment.references, strict=True))
+    return [
+        {
+            "name": row["source"],
+            "n_references": counts[row["source"]],
+            "cosine": row["cosine"],
+            "llr": row["llr"],
+        }
+        for row in ranked.iter_rows(named=True)
+    ]
+
+
+def _likest_class(fitted: FittedTracer, outputs: Outputs) -> float:
+    """The largest cosine with the mean vector of a class's training clips."""
+    means = class_means(unit_rows(fitted.reference.outputs.vectors), fitted.reference.classes)
+    return float((unit_rows(means) @ unit_rows(outputs.vectors)[0]).max())
+
+
+def _references(source: Enrolled) -> str:
+    n = source["n_references"]
+    return f"{n} reference{'' if n == 1 else 's'}"
+
+
+def _enrolment_notes(enrolment: Enrolment | None) -> list[str]:
+    if enrolment is None:
+        return []
+    if enrolment.calibration is None:
+        return [
+            "the enrolled sources have no calibration, so their cosines are listed and decide "
+            "nothing"
+        ]
+    n = enrolment.calibration["n_claims"]
+    return [f"likelihood ratios of enrolled sources were calibrated on {n} sources of dev"]
 
 
 def _nearest(tracer: LoadedTracer, outputs: Outputs, count: int) -> list[Neighbour]:
@@ -384,4 +460,9 @@ def row_of(result: Trace | Failure) -> dict[str, Any]:
         row |= {"likeliest": first["name"], "p_likeliest": first["said"]}
     if result["nearest"]:
         row |= {"nearest": result["nearest"][0]["utt_id"]}
+    if result["enrolled"]:
+        source = result["enrolled"][0]
+        row |= {"enrolled": source["name"], "cosine_enrolled": f"{source['cosine']:.6g}"}
+        if source["llr"] is not None:
+            row["llr_enrolled"] = f"{source['llr']:.6g}"
     return row
