@@ -19,7 +19,6 @@ from spoofscope.errors import AudioError, ConfigError, DetectorError
 from spoofscope.frontends import registry
 from spoofscope.frontends.backbones import (
     _CLASSES,
-    FAMILIES,
     _describe,
     _load,
     describe_backbone,
@@ -28,9 +27,14 @@ from spoofscope.frontends.backbones import (
     load_backbone,
     write_tiny_backbone,
 )
+from spoofscope.frontends.backbones import (
+    FAMILIES as ALL_FAMILIES,
+)
 from spoofscope.frontends.ssl import SSLFrontEnd
 from spoofscope.windows import InputPolicy
 
+# The other one hears no waveforms, see test_w2v_bert.py.
+FAMILIES = tuple(family for family in ALL_FAMILIES if family != "w2v_bert")
 VARIANTS = [(family, norm) for family in FAMILIES for norm in ("group", "layer")]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

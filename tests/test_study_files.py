@@ -150,7 +150,10 @@ def test_the_tracers():
     assert ge2e.settings["objective"] == {"type": "ge2e", "classes": 10, "clips": 4}
     (stage,) = resolve_recipe(ge2e.settings["recipe"]).stages
     assert (stage.lr, stage.batch_size) == (1e-4, 40)
-    assert named["xlsr_nearest"].settings["objective"] == {"type": "nearest", "k": 21}
+    nearest = named["w2v_bert_nearest"].settings
+    assert nearest["objective"] == {"type": "nearest", "k": 21}
+    assert nearest["frontend"]["n_layers"] == 4
+    assert nearest["frontend"]["backbone"]["family"] == "w2v_bert"
 
 
 WAVELETS = [

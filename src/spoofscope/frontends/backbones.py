@@ -1,7 +1,8 @@
 """SSL backbones: where they come from, how they are loaded, and tiny random ones.
 
 A backbone is a pre-trained wav2vec 2.0 (Baevski et al., 2020), XLS-R (Babu et al., 2022), HuBERT
-(Hsu et al., 2021) or WavLM (Chen et al., 2022) encoder in the format of the transformers library.
+(Hsu et al., 2021), WavLM (Chen et al., 2022) or w2v-BERT 2.0 (Seamless Communication, 2023) encoder
+in the format of the transformers library. The last one hears log mel energies instead of waveforms.
 It is always loaded from a local folder. `fetch_backbone` fills that folder from a hub id pinned to
 a commit, or with a tiny random network that has the real convolution strides, for trying out a
 workflow without any download.
@@ -18,6 +19,7 @@ from typing import Any
 
 from spoofscope.errors import ConfigError, DetectorError, SpoofscopeError
 from spoofscope.files import atomic_folder, one_line, read_json, write_json
+from spoofscope.frontends.mel_frames import BANDS, HOP, RECEPTIVE_FIELD, STRIDE
 from spoofscope.options import check_keys
 from spoofscope.options.backbones import TinyBackbone
 
@@ -26,7 +28,12 @@ _CLASSES = {
     "wav2vec2": ("Wav2Vec2Config", "Wav2Vec2Model"),
     "hubert": ("HubertConfig", "HubertModel"),
     "wavlm": ("WavLMConfig", "WavLMModel"),
+    "w2v_bert": ("Wav2Vec2BertConfig", "Wav2Vec2BertModel"),
 }
+# What transformers calls a family, where that is another name.
+_MODEL_TYPES = {"w2v_bert": "wav2vec2-bert"}
+_MEL = "w2v_bert"
+"""The family that hears mel frames, see `mel_frames`."""
 _PREPROCESSOR = "preprocessor_config.json"
 _SAMPLE_RATE = 16000
 FAMILIES = tuple(sorted(_CLASSES))
@@ -101,7 +108,17 @@ _RULES: dict[str, _Rule] = {
     "feat_proj_dropout": _SHARE,
     "initializer_range": _SHARE,
     "layer_norm_eps": _between(1e-20, 1.0),
+    "feature_projection_input_dim": _whole(1, 16384),
+    "position_embeddings_type": _one_of("relative_key", "relative", "rotary", None),
+    "rotary_embedding_base": _whole(1, 100_000_000),
+    "max_source_positions": _whole(1, 1_000_000),
+    "left_max_position_embeddings": _whole(0, 65536),
+    "right_max_position_embeddings": _whole(0, 65536),
+    "conv_depthwise_kernel_size": _whole(1, 1023),
+    "conformer_conv_dropout": _SHARE,
 }
+# Those of a family that have no meaning in the others.
+_OF_MEL = frozenset(list(_RULES)[list(_RULES).index("feature_projection_input_dim") :])
 _RATE = _whole(1000, 384_000)
 
 
@@ -113,11 +130,22 @@ class Description:
         config: the transformers configuration, LayerDrop and SpecAugment off.
         sample_rate: Hz.
         normalize: whether it was trained on waveforms of zero mean and unit variance.
+        hears_mel: whether its input is that of `mel_frames` instead of the waveform.
+        hop: samples from frame to frame.
+        receptive_field: samples that the input of one frame is made of.
+        pre_norm: whether a norm follows the last layer.
+        masks_are_exact: whether a mask keeps padding from leaking into a clip. It does not through
+            a group norm over time, which sees all of a row.
     """
 
     config: Any
     sample_rate: int
     normalize: bool
+    hears_mel: bool
+    hop: int
+    receptive_field: int
+    pre_norm: bool
+    masks_are_exact: bool
 
 
 def fetch_backbone(entry: Mapping[str, Any], folder: str | Path, seed: int) -> None:
@@ -198,7 +226,7 @@ def write_tiny_backbone(
 
     Args:
         folder: where to write; an existing folder is replaced.
-        family: "wav2vec2", "hubert" or "wavlm".
+        family: one of `FAMILIES`.
         options: any of `options.backbones.TinyBackbone`. With the norm "group" the transformer is
             post-norm, as in base models; with "layer" it is pre-norm and its input normalised, as
             in large ones.
@@ -214,10 +242,28 @@ def write_tiny_backbone(
     if hidden_size % heads or hidden_size % 4:
         raise ConfigError(f"{owner}: hidden_size {hidden_size} must be a multiple of heads and 4")
 
-    import torch
     import transformers
 
     config_class, model_class = _CLASSES[family]
+    if family == _MEL:
+        for key in ("conv_dim", "norm"):
+            if key in options:
+                raise ConfigError(
+                    f"{owner}: {key} is of convolutions over the waveform, and {family} hears mel "
+                    "frames; leave it out"
+                )
+        config = _config(
+            family,
+            {
+                "hidden_size": hidden_size,
+                "num_hidden_layers": tiny.layers,
+                "num_attention_heads": heads,
+                "intermediate_size": tiny.intermediate_size,
+                "conv_depthwise_kernel_size": 7,
+            },
+        )
+        _write_random(folder, getattr(transformers, model_class), config, seed, _MEL_PREPROCESSOR)
+        return
     config = getattr(transformers, config_class)(
         hidden_size=hidden_size,
         num_hidden_layers=tiny.layers,
@@ -231,25 +277,45 @@ def write_tiny_backbone(
         feat_extract_norm=norm,
         do_stable_layer_norm=norm == "layer",
     )
+    preprocessor = {
+        "do_normalize": norm == "layer",
+        "feature_extractor_type": "Wav2Vec2FeatureExtractor",
+        "feature_size": 1,
+        "padding_side": "right",
+        "padding_value": 0.0,
+        "return_attention_mask": norm == "layer",
+        "sampling_rate": _SAMPLE_RATE,
+    }
+    _write_random(folder, getattr(transformers, model_class), config, seed, preprocessor)
+
+
+# That of the published w2v-BERT 2.0.
+_MEL_PREPROCESSOR = {
+    "feature_extractor_type": "SeamlessM4TFeatureExtractor",
+    "feature_size": BANDS,
+    "num_mel_bins": BANDS,
+    "padding_side": "right",
+    "padding_value": 1,
+    "return_attention_mask": True,
+    "sampling_rate": _SAMPLE_RATE,
+    "stride": STRIDE,
+}
+
+
+def _write_random(
+    folder: str | Path, model_class: Any, config: Any, seed: int, preprocessor: Mapping[str, Any]
+) -> None:
+    import torch
+
     # transformers draws initial weights from torch's global generator: use it inside a fork.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = getattr(transformers, model_class)(config)
-    _start_as_filter_bank([layer.conv for layer in model.feature_extractor.conv_layers])
+        model = model_class(config)
+    if hasattr(model, "feature_extractor"):
+        _start_as_filter_bank([layer.conv for layer in model.feature_extractor.conv_layers])
     with atomic_folder(folder) as temporary:
         model.save_pretrained(temporary)
-        write_json(
-            temporary / _PREPROCESSOR,
-            {
-                "do_normalize": norm == "layer",
-                "feature_extractor_type": "Wav2Vec2FeatureExtractor",
-                "feature_size": 1,
-                "padding_side": "right",
-                "padding_value": 0.0,
-                "return_attention_mask": norm == "layer",
-                "sampling_rate": 16000,
-            },
-        )
+        write_json(temporary / _PREPROCESSOR, preprocessor)
 
 
 def _start_as_filter_bank(convolutions: list[Any]) -> None:
@@ -290,7 +356,7 @@ def read_architecture(folder: str | Path, family: str) -> dict[str, Any]:
     family = _family_of({"family": family})
     if not Path(folder).is_dir():
         raise DetectorError(f"the backbone folder {folder} does not exist")
-    return {"model_type": family, **_settings(Path(folder), family, str(folder))}
+    return {"model_type": _model_type(family), **_settings(Path(folder), family, str(folder))}
 
 
 def describe_backbone(source: Mapping[str, Any]) -> Description:
@@ -312,7 +378,7 @@ def describe_backbone(source: Mapping[str, Any]) -> Description:
         check_keys(source, ("family", "architecture"), "backbone")
         family = _family_of(source)
         settings = _checked(source["architecture"], family, "the architecture of the backbone")
-        return Description(_config(family, settings), _SAMPLE_RATE, False)
+        return _description(family, settings, _SAMPLE_RATE, normalize=False)
     folder = _folder_of(source)
     return _describe(folder, _family_of(source), str(folder))
 
@@ -372,7 +438,44 @@ def _describe(folder: Path, family: str, where: str) -> Description:
     rate, normalize = found.get("sampling_rate", _SAMPLE_RATE), found.get("do_normalize", True)
     _require(_RATE[0](rate), name, "sampling_rate", _RATE[1], rate)
     _require(_SWITCH[0](normalize), name, "do_normalize", _SWITCH[1], normalize)
-    return Description(_config(family, settings), rate, normalize)
+    if family == _MEL:
+        for key, value in (("num_mel_bins", BANDS), ("stride", STRIDE)):
+            holds, what = _one_of(value)
+            _require(holds(found.get(key, value)), name, key, what, found.get(key))
+        # Its extractor has no such key: a level is a constant in all mel bands, which have mean 0.
+        normalize = False
+    return _description(family, settings, rate, normalize)
+
+
+def _description(
+    family: str, settings: Mapping[str, Any], sample_rate: int, normalize: bool
+) -> Description:
+    config = _config(family, settings)
+    if family == _MEL:
+        return Description(
+            *(config, sample_rate, normalize),
+            hears_mel=True,
+            hop=HOP,
+            receptive_field=RECEPTIVE_FIELD,
+            pre_norm=False,
+            masks_are_exact=True,
+        )
+    hop, receptive_field = 1, 1
+    for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
+        receptive_field += (kernel - 1) * hop
+        hop *= stride
+    return Description(
+        *(config, sample_rate, normalize),
+        hears_mel=False,
+        hop=hop,
+        receptive_field=receptive_field,
+        pre_norm=bool(config.do_stable_layer_norm),
+        masks_are_exact=config.feat_extract_norm == "layer",
+    )
+
+
+def _model_type(family: str) -> str:
+    return _MODEL_TYPES.get(family, family)
 
 
 def _read(path: Path, where: str) -> dict[str, Any]:
@@ -403,20 +506,34 @@ def _checked(found: Any, family: str, name: str) -> dict[str, Any]:
     """
     if not isinstance(found, Mapping):
         raise DetectorError(f"{name}: a mapping of settings is needed, not {repr(found)[:80]}")
-    if found.get("model_type") != family:
-        raise DetectorError(f"{name} is of family {found.get('model_type')!r}, not {family!r}")
-    settings = {key: found[key] for key in _RULES if key in found}
+    if found.get("model_type") != _model_type(family):
+        raise DetectorError(
+            f"{name} is of family {found.get('model_type')!r}, not {_model_type(family)!r}"
+        )
+    hears_mel = family == _MEL
+    settings = {
+        key: found[key] for key in _RULES if key in found and (key not in _OF_MEL or hears_mel)
+    }
     for key, value in settings.items():
         holds, what = _RULES[key]
         _require(holds(value), name, key, what, value)
     # Not yet one of transformers, which has errors of its own.
     config = SimpleNamespace(**{**_config_class(family)().to_dict(), **settings})
-    n_convolutions = len(config.conv_dim)
-    for key in ("conv_kernel", "conv_stride"):
-        same = len(getattr(config, key)) == n_convolutions
-        _require(same, name, key, f"as long as conv_dim ({n_convolutions})", getattr(config, key))
+    divisors = ["num_attention_heads"]
+    if hears_mel:
+        size = config.feature_projection_input_dim
+        _require(
+            size == STRIDE * BANDS, name, "feature_projection_input_dim", f"{STRIDE * BANDS}", size
+        )
+    else:
+        divisors.append("num_conv_pos_embedding_groups")
+        n_convolutions = len(config.conv_dim)
+        for key in ("conv_kernel", "conv_stride"):
+            found_size = len(getattr(config, key))
+            what = f"as long as conv_dim ({n_convolutions})"
+            _require(found_size == n_convolutions, name, key, what, getattr(config, key))
     hidden = config.hidden_size
-    for key in ("num_attention_heads", "num_conv_pos_embedding_groups"):
+    for key in divisors:
         divisor = getattr(config, key)
         _require(hidden % divisor == 0, name, key, f"a divisor of hidden_size {hidden}", divisor)
     n_parameters = _n_parameters(config)
@@ -431,6 +548,11 @@ def _checked(found: Any, family: str, name: str) -> dict[str, Any]:
 def _n_parameters(config: Any) -> int:
     """Nearly: the weights of transformer layers and convolutions."""
     layer = 4 * config.hidden_size**2 + 2 * config.hidden_size * config.intermediate_size
+    if not hasattr(config, "conv_dim"):
+        # A Conformer has two feed-forward parts.
+        return int(
+            config.num_hidden_layers * (layer + 2 * config.hidden_size * config.intermediate_size)
+        )
     shapes = zip((1, *config.conv_dim), config.conv_dim, config.conv_kernel, strict=False)
     return config.num_hidden_layers * layer + sum(i * o * kernel for i, o, kernel in shapes)
 

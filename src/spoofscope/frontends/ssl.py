@@ -10,6 +10,7 @@ from spoofscope.batches import apply_by_length, valid_mask
 from spoofscope.errors import AudioError, ConfigError
 from spoofscope.frontends.backbones import describe_backbone, keep_layers, load_backbone
 from spoofscope.frontends.base import Features, FrontEnd
+from spoofscope.frontends.mel_frames import paired_mel_frames
 from spoofscope.options.frontends.ssl import EncoderOptions
 
 
@@ -18,7 +19,7 @@ def _trained(part: nn.Module) -> bool:
 
 
 class SSLFrontEnd(FrontEnd):
-    """All hidden states of a wav2vec 2.0, XLS-R, HuBERT or WavLM encoder, one every 20 ms.
+    """All hidden states of a wav2vec 2.0, XLS-R, HuBERT, WavLM or w2v-BERT encoder, every 20 ms.
 
     Features are (B, L, N, D): L hidden states in the order of the layers, N frames, D the hidden
     size. They are the residual stream as transformers 5 reports it: for pre-norm (large) models
@@ -42,7 +43,7 @@ class SSLFrontEnd(FrontEnd):
     Attributes:
         normalize: whether it expects clips of zero mean and unit variance. The input policy has to
             do that, on whole clips; the front-end does not touch the waveform.
-        receptive_field: samples that one frame's convolutions see.
+        receptive_field: samples that the input of one frame is made of.
         hop: samples from frame to frame.
     """
 
@@ -68,20 +69,16 @@ class SSLFrontEnd(FrontEnd):
         self.sample_rate = backbone.sample_rate
         self.normalize = backbone.normalize if normalize is None else normalize
         settings = backbone.config
-        if final_norm and not settings.do_stable_layer_norm:
+        if final_norm and not backbone.pre_norm:
             raise ConfigError(f"{owner}: final_norm is for pre-norm backbones; this one has none")
         n_layers = self._kept_layers(owner, int(settings.num_hidden_layers))
-        self.hop, self.receptive_field = 1, 1
-        for kernel, stride in zip(settings.conv_kernel, settings.conv_stride, strict=True):
-            self.receptive_field += (kernel - 1) * self.hop
-            self.hop *= stride
+        self.hop, self.receptive_field = backbone.hop, backbone.receptive_field
         self.n_channels = n_layers + int(self.options.embedding)
         self.dim = int(settings.hidden_size)
         self.hop_seconds = self.hop / self.sample_rate
         self.first_centre_seconds = self.receptive_field / 2 / self.sample_rate
-        # With group norm over time in the first convolution, padding leaks into every frame, and no
-        # mask repairs that.
-        self._masks_are_exact = settings.feat_extract_norm == "layer"
+        self._masks_are_exact = backbone.masks_are_exact
+        self._hears_mel, self._pre_norm = backbone.hears_mel, backbone.pre_norm
         # Outside of the registered modules, so that it is no part of the detector's state.
         self._frozen_model: list[Any] = []
         if fine_tune != "none":
@@ -103,7 +100,7 @@ class SSLFrontEnd(FrontEnd):
     def _load(self, n_layers: int) -> Any:
         model = load_backbone(self.config["backbone"])
         keep_layers(model, n_layers)
-        if model.config.do_stable_layer_norm and not self.options.final_norm:
+        if self._pre_norm and not self.options.final_norm:
             # The norm after the last layer of a pre-norm encoder is in no hidden state.
             model.encoder.layer_norm = nn.Identity()
         return model
@@ -132,14 +129,16 @@ class SSLFrontEnd(FrontEnd):
     def train(self, mode: bool = True) -> "SSLFrontEnd":
         """Set the mode, except for parts without a trained parameter: those stay in evaluation."""
         super().train(mode)
-        if "model" in self._modules and not _trained(self.model.feature_extractor):
+        if "model" in self._modules and not _trained(self.model.feature_projection):
             self.model.eval()
             for layer in self.model.encoder.layers:
                 layer.train(mode and _trained(layer))
         return self
 
     def n_frames(self, n_samples: int) -> int:
-        """floor((n_samples - 400) / 320) + 1 for the strides of every published model."""
+        """floor((n_samples - 400) / 320) + 1 for the strides of every published model; with 560
+        for 400 in w2v-BERT, which hears two windows of 400 samples at a time.
+        """
         return max(0, (n_samples - self.receptive_field) // self.hop + 1)
 
     def raw(self, waveform: Tensor, lengths: Tensor) -> Features:
@@ -148,7 +147,8 @@ class SSLFrontEnd(FrontEnd):
         A row's values do not depend on its padding or on the other rows, up to float rounding.
 
         Raises:
-            AudioError: a row is shorter than the receptive field of one frame (25 ms).
+            AudioError: a row is shorter than the receptive field of one frame (25 ms; 35 ms in
+                w2v-BERT).
         """
         shortest = int(lengths.min())
         if shortest < self.receptive_field:
@@ -158,6 +158,11 @@ class SSLFrontEnd(FrontEnd):
             )
         frames = (lengths - self.receptive_field) // self.hop + 1
         waveform = waveform[:, : int(lengths.max())]
+        if self._hears_mel:
+            inputs = paired_mel_frames(waveform, lengths, self.sample_rate)
+            return Features(
+                self._hidden_states(inputs, valid_mask(frames, inputs.shape[1])), frames
+            )
         if self._masks_are_exact and shortest < waveform.shape[1]:
             mask = valid_mask(lengths, waveform.shape[1])
             return Features(self._hidden_states(waveform, mask.long()), frames)

@@ -19,7 +19,7 @@ class TinyBackbone(Options):
     intermediate_size: int = option(96, minimum=8, maximum=65536)
     """Size between the two linear layers of a transformer layer."""
     conv_dim: int = option(32, minimum=8, maximum=16384)
-    """Channels of the convolutions."""
+    """Channels of the convolutions; not for `w2v_bert`, as `norm`."""
     norm: Literal["group", "layer"] = option("group")
     """Of the convolutions: group as in base models, layer as in large ones."""
 
@@ -28,8 +28,8 @@ class TinyBackbone(Options):
 class Backbone(Options):
     """A pre-trained encoder, from exactly one of `hub`, `folder` and `tiny`."""
 
-    family: Literal["wav2vec2", "hubert", "wavlm"] = required()
-    """XLS-R is wav2vec2."""
+    family: Literal["wav2vec2", "hubert", "wavlm", "w2v_bert"] = required()
+    """XLS-R is wav2vec2, w2v-BERT 2.0 is w2v_bert."""
     hub: str = optional(pattern="^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)?$")
     """Model id on the Hugging Face hub; needs `revision`."""
     revision: str = optional(
