@@ -62,6 +62,7 @@ ANALYSES = (
     "verification",
     "tandem",
     "attribution",
+    "masking",
 )
 SECTIONS = {"noise", "copy", "backbone", *DETECTORS, *TRAINING, *ANALYSES}
 """Definitions with a table of their own; the keys of others stand below the key that has them."""
@@ -214,9 +215,10 @@ def reference() -> str:
     section("aligners", "Name to aligner, see [alignment.md](alignment.md).", *of("aligner"))
     section(
         "What follows",
-        "Scoring, fusion, layers, fingerprints, source tracing, tandem costs, explanation.",
+        "Scoring, fusion, layers, fingerprints, source tracing, tandem costs, explanation, masks.",
         *ANALYSES,
     )
+    section("Masks", "Name to mask; `type` chooses it, see masking.md.", *of("mask"))
     return "\n".join(parts)
 
 

@@ -102,6 +102,12 @@ def study_with_everything(folder: Path) -> Study:
         }
     }
     config["verification"] = {"corpora": ["mini"], "enrol": "train"}
+    config["masking"] = {
+        "detectors": ["fbank_cnn"],
+        "trials": [{"corpus": "mini", "split": "eval"}],
+        "masks": {"phones": {"type": "phones", "replacement": "centroid"}},
+        "threshold": {"corpus": "mini", "split": "dev"},
+    }
     config["tdcf"] = [
         {
             "corpus": "mini",

@@ -26,7 +26,6 @@ from spoofscope.attribution.faithfulness import (
 )
 from spoofscope.attribution.integrated import integrated_gradients, score_function
 from spoofscope.attribution.regions import odd_frames, smooth, top_regions
-from spoofscope.attribution.selection import select_utterances
 from spoofscope.attribution.store import MASKINGS, Attributions
 from spoofscope.backends import registry as backends
 from spoofscope.backends.aasist import GraphPool
@@ -43,6 +42,7 @@ from spoofscope.features import FeatureReader, extract
 from spoofscope.frames import frame_indices
 from spoofscope.frontends.backbones import write_tiny_backbone
 from spoofscope.options.attribution import ExplainOptions
+from spoofscope.selection.utterances import select_utterances
 from spoofscope.windows import InputPolicy
 
 LFCC = {"type": "lfcc", "n_filters": 10, "n_coefficients": 8}

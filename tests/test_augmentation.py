@@ -481,7 +481,8 @@ def test_registry_needs_no_torch():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(EFFECTS.available())
     assert EFFECTS.available() == [
-        *("codec", "musan", "noise_filter", "rawboost", "rir", "time_mask", "trim_silence")
+        *("band", "codec", "compressor", "gain", "musan", "noise_filter"),
+        *("rawboost", "rir", "time_mask", "trim_silence"),
     ]
 
 

@@ -341,6 +341,19 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Work]:
             kill_after=4,
             kill_shard_after=1,
         ),
+        "score_masked": Work(
+            {
+                "folder": f"{folder}/lfcc",
+                "seed": 1,
+                "split": "eval",
+                "masks": {"gain": {"type": "gain"}, "loud": {"type": "loud_frames"}},
+                "options": {"per_attack": 2, "controls": 1},
+            },
+            {"manifest": manifest, "centroid": [], "segments": [], **explained},
+            {"scores": "results/masked.tsv"},
+            kill_after=4,
+            kill_shard_after=1,
+        ),
         "average_attributions": Work(
             {
                 "folder": f"{folder}/fbank",
@@ -411,7 +424,7 @@ def undisturbed(scripts, works, tmp_path_factory) -> Callable[[str], tuple[list[
 # Detectors are slow to load, and slower to explain; the others are much like those above.
 SLOW = [
     pytest.param(rule, marks=pytest.mark.slow)
-    for rule in ("align", "audit_corpus", "explain", "average_attributions")
+    for rule in ("align", "audit_corpus", "explain", "score_masked", "average_attributions")
 ]
 
 

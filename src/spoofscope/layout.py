@@ -183,6 +183,10 @@ class Layout:
         """What was explained of a detector; `part` begins with a corpus, or is the baseline's."""
         return f"{self.root}/attributions/{run}/seed{seed}/{part}"
 
+    def masked(self, scoring: Scoring) -> str:
+        """What a detector says of masked utterances."""
+        return self._of_system("masking", scoring)
+
     def measures(self, corpus: str, split: str) -> str:
         """Signal measures of every utterance."""
         return f"{self.root}/artefacts/{corpus}.{split}.measures.tsv"

@@ -115,6 +115,17 @@ WIDE_STUDY: dict[str, Any] = {
         "baseline": "centroid",
         "averages": {"detectors": ["fbank_linear"], "windows_per_class": 2, "steps": 8},
     },
+    "masking": {
+        "detectors": ["wavlm_linear"],
+        "trials": [{"corpus": "talkers", "split": "eval"}],
+        "per_attack": 1,
+        "controls": 1,
+        "resamples": 100,
+        "masks": {
+            "silence": {"type": "silence", "replacement": "centroid"},
+            "gain": {"type": "gain"},
+        },
+    },
     "artefacts": {"trials": [{"corpus": "talkers", "split": "eval"}], "permutations": 100},
     "fingerprints": {
         "corpus": "talkers",

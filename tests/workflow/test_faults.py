@@ -39,6 +39,7 @@ MACHINERY = ["download", "augment", "train", "score", "measure_artefacts_shard"]
 JOURNALS = [
     *("audit_corpus_shard", "audit_corpus", "measure_artefacts"),
     *("explain_shard", "explain", "average_attributions_shard", "average_attributions"),
+    *("score_masked_shard", "score_masked"),
     *("measure_fingerprints_shard", "measure_fingerprints", "embed_clips"),
     *("align_shard", "align"),
 ]

@@ -42,6 +42,7 @@ STAGES = {
     "figures": {name for name in DRAWN if name.startswith("figure_")},
     "layers": {"layer_weights", "pool_layers", "probe_layers", "layer_costs"},
     "manifests": {"manifest", "augment"},
+    "masking": {"score_masked"},
     "metrics": {"compute_metrics"},
     "scores": {"gather_scores", "apply_fusion"},
     "systems": {"list_systems", "audit_tracing"},

@@ -7,10 +7,10 @@ with job(snakemake) as cfg:
     import torch
 
     from spoofscope.attribution.explain import explain_utterances
-    from spoofscope.attribution.selection import select_utterances
     from spoofscope.baselines import read_centroid
     from spoofscope.detector import Detector
     from spoofscope.options.attribution import ExplainOptions
+    from spoofscope.selection.utterances import select_utterances
     from spoofscope.shards.journal import part
     from spoofscope.shards.parts import parse_shard
     from spoofscope.tables import read_manifest, read_scores

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 EFFECTS: "Registry[Callable[..., Effect]]" = Registry(
     "effect",
     {
+        "band": "spoofscope.augmentation.band:Band",
         "codec": "spoofscope.augmentation.codec:CodecRoundTrip",
+        "compressor": "spoofscope.augmentation.compressor:Compressor",
+        "gain": "spoofscope.augmentation.gain:Gain",
         "musan": "spoofscope.augmentation.musan:Musan",
         "noise_filter": "spoofscope.augmentation.noise_filter:NoiseFilter",
         "rawboost": "spoofscope.augmentation.rawboost:RawBoost",

@@ -27,7 +27,7 @@ from spoofscope.metrics.limits import (
     smallest_p,
     within,
 )
-from spoofscope.metrics.rates import check_scores, eer, min_dcf
+from spoofscope.metrics.rates import Floats, check_scores, eer, min_dcf
 from spoofscope.metrics.tables import draw
 from spoofscope.options import check_resamples
 from spoofscope.tables import LABELS, join_scores
@@ -36,8 +36,8 @@ _LOGGER = logging.getLogger(__name__)
 
 METRICS = ("eer", "min_dcf")
 ALPHA = 0.05
-# How much the metric changes with an error rate: minDCF is min 1.9 P_miss + P_fa.
-_FARTHEST = {"eer": 1.0, "min_dcf": 1.9}
+FARTHEST = {"eer": 1.0, "min_dcf": 1.9}
+"""How much the metric changes with an error rate: minDCF is min 1.9 P_miss + P_fa."""
 SCHEMA: dict[str, pl.DataType] = {
     "first": pl.String(),
     "second": pl.String(),
@@ -127,15 +127,10 @@ def compare(
     }
     rows: list[dict[str, Any]] = []
     for place, metric in enumerate(METRICS):
-        largest = _FARTHEST[metric] * clopper_pearson(0, counted.units).high
         for first, second in itertools.combinations(scores, 2):
             differences = drawn[first][place] - drawn[second][place]
             value_first, value_second = values_of[first][place], values_of[second][place]
             difference = value_first - value_second
-            interval = hull(percentile_interval(differences), Interval(difference, difference))
-            if np.ptp(differences) == 0:
-                far = Interval(difference - largest, difference + largest)
-                interval = within(far, -1.0, 1.0)
             rows.append(
                 {
                     "first": first,
@@ -144,9 +139,7 @@ def compare(
                     "value_first": value_first,
                     "value_second": value_second,
                     "difference": difference,
-                    "ci_low": interval.low if floor is not None else None,
-                    "ci_high": interval.high if floor is not None else None,
-                    "p": math.nan if floor is None else max(p_value(differences), floor),
+                    **tested(differences, difference, FARTHEST[metric], counted.units),
                     "p_holm": math.nan,
                     **counts,
                 }
@@ -159,6 +152,35 @@ def compare(
             ):
                 row["p_holm"] = float(corrected)
     return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def tested(
+    differences: Floats, difference: float, farthest: float, units: int
+) -> dict[str, float | None]:
+    """The interval of a difference, and p of there being none.
+
+    Args:
+        differences: (n_resamples,) of two metrics on the same resamples.
+        difference: of the trials themselves.
+        farthest: how much the metric changes with an error rate, see :data:`FARTHEST`.
+        units: trials or clusters of the class that decides the metric, of the rarer one where both
+            do.
+
+    Returns:
+        ci_low, ci_high (95 %) and p; below two units there is no interval, and p is not a number.
+    """
+    floor = smallest_p(units)
+    if floor is None:
+        return {"ci_low": None, "ci_high": None, "p": math.nan}
+    interval = hull(percentile_interval(differences), Interval(difference, difference))
+    if np.ptp(differences) == 0:
+        largest = farthest * clopper_pearson(0, units).high
+        interval = within(Interval(difference - largest, difference + largest), -1.0, 1.0)
+    return {
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+        "p": max(p_value(differences), floor),
+    }
 
 
 def _warn(resamples: int, pairs: int, units: int, clustered: bool, floor: float | None) -> None:

@@ -38,8 +38,11 @@ from spoofscope.options.corpora.stopa import StopaOptions
 from spoofscope.options.corpora.table import TableOptions
 from spoofscope.options.corpora.wavefake import WaveFakeOptions
 from spoofscope.options.declared import Options, Schema
+from spoofscope.options.effects.band import BandOptions
 from spoofscope.options.effects.base import EffectOptions
 from spoofscope.options.effects.codec import CodecOptions
+from spoofscope.options.effects.compressor import CompressorOptions
+from spoofscope.options.effects.gain import GainOptions
 from spoofscope.options.effects.musan import MusanOptions
 from spoofscope.options.effects.noise_filter import NoiseFilterOptions
 from spoofscope.options.effects.rawboost import RawBoostOptions
@@ -53,6 +56,7 @@ from spoofscope.options.frontends.raw import RawOptions
 from spoofscope.options.frontends.ssl import SSLOptions
 from spoofscope.options.frontends.stft import STFTOptions
 from spoofscope.options.frontends.wavelet_packets import WaveletPacketsOptions
+from spoofscope.options.masks import MASKS
 from spoofscope.options.objectives import OBJECTIVES
 from spoofscope.options.ood import OOD
 
@@ -113,6 +117,9 @@ EFFECTS: dict[str, type[EffectOptions]] = {
     "trim_silence": TrimSilenceOptions,
     "time_mask": TimeMaskOptions,
     "noise_filter": NoiseFilterOptions,
+    "band": BandOptions,
+    "gain": GainOptions,
+    "compressor": CompressorOptions,
 }
 
 
@@ -157,6 +164,7 @@ KINDS = {
     "aligner": Kind("type", "Which aligner.", ALIGNERS),
     "objective": Kind("type", "Which way of tracing.", OBJECTIVES),
     "ood": Kind("type", "Which detector of unknown attacks.", OOD),
+    "mask": Kind("type", "Which mask.", MASKS),
     "corpus": Kind("type", "Which reader.", CORPORA),
     "effect": Kind("effect", "Which effect.", EFFECTS),
     "frontend": Kind("type", "Which front-end.", FRONT_ENDS),

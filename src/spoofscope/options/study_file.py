@@ -7,6 +7,7 @@ from spoofscope.options.attribution import Attribution
 from spoofscope.options.declared import Options, option, optional, required
 from spoofscope.options.fingerprints import Fingerprints
 from spoofscope.options.layers import Layers
+from spoofscope.options.masking import Masking
 from spoofscope.options.scores import (
     Artefacts,
     Bootstrap,
@@ -162,6 +163,8 @@ class StudyFile(Options):
     alignment.md."""
     attribution: Attribution = optional()
     """Which scores are explained, and how."""
+    masking: Masking = optional()
+    """Causal masking: what is taken out of recordings, and which scores change; see masking.md."""
     figures: Figures = optional()
     """What figures show that have a curve, a row or a panel per system; without it all systems, and
     no such figures where these are more than 48 with their seeds."""

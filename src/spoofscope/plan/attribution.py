@@ -164,8 +164,10 @@ class Attribution(Stage):
 
     def _baseline(self, run: str, seed: int, baseline: str) -> Product | list[Product]:
         """The file of a baseline; only the centroid has one."""
-        if baseline != "centroid":
-            return []
+        return self.centroid_of(run, seed) if baseline == "centroid" else []
+
+    def centroid_of(self, run: str, seed: int) -> Product:
+        """The mean bona fide features of the training data of a detector."""
         path = self.layout.attributions(run, seed, "centroid.safetensors")
         return self.centroid(run, seed).product(path)
 

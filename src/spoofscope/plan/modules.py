@@ -7,6 +7,7 @@ from spoofscope.augmentation.registry import EFFECTS
 from spoofscope.backends.registry import BACK_ENDS
 from spoofscope.corpora.registry import CORPORA
 from spoofscope.frontends.registry import FRONT_ENDS
+from spoofscope.masks import MASKS
 from spoofscope.ood.registry import OOD_DETECTORS
 
 
@@ -32,3 +33,10 @@ def effect_modules(chain: Mapping[str, Any]) -> list[str]:
 def corpus_modules(entry: Mapping[str, Any]) -> list[str]:
     """Of what reads a corpus."""
     return [CORPORA.module_of(entry["type"])]
+
+
+def mask_modules(masks: Mapping[str, Any]) -> list[str]:
+    """Of masks, and of the effects that masks of waveforms are."""
+    modules = [MASKS.module_of(entry["type"]) for entry in masks.values()]
+    effects = [entry["type"] for entry in masks.values() if entry["type"] in EFFECTS.available()]
+    return [*modules, *map(EFFECTS.module_of, effects)]

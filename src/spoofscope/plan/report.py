@@ -122,6 +122,7 @@ class Report(Stage):
                 },
                 "traced": self._traced(),
                 "verified": self._tables.known("verification"),
+                "masked": self._tables.known("masking"),
             }
         )
 

@@ -21,6 +21,7 @@ from spoofscope.plan.generators import Generators
 from spoofscope.plan.grids import Grids
 from spoofscope.plan.jobs import Context, Product, Rule, Stage, Target
 from spoofscope.plan.layers import Layers
+from spoofscope.plan.masking import Masking
 from spoofscope.plan.materials import offers_of
 from spoofscope.plan.report import Report
 from spoofscope.plan.scoring import Scores
@@ -39,6 +40,7 @@ STAGES: tuple[type[Stage], ...] = (
     Training,
     Scores,
     Attribution,
+    Masking,
     Artefacts,
     Layers,
     Fingerprints,
@@ -128,6 +130,7 @@ class Plan:
         self.training = training = Training(context, data, features)
         self.scoring = scoring = Scores(context, data, features, training)
         self.attribution = Attribution(context, data, features, training, scoring)
+        self.masking = Masking(context, data, training, scoring, self.attribution)
         self.artefacts = Artefacts(context, data, scoring, self.attribution)
         self.layers = Layers(context, data, features, training, scoring)
         self.fingerprints = Fingerprints(context, data, training)
@@ -138,7 +141,7 @@ class Plan:
         self.generators = Generators(context, data, scoring)
         self.grids = Grids(context, training, scoring)
         offers = offers_of(self._own_stages())
-        self.tables = Tables(context, self.comparisons, self.generators, offers)
+        self.tables = Tables(context, self.comparisons, self.generators, self.masking, offers)
         self.figures = Figures(context, self.grids, self.tables, offers | offers_of([self.tables]))
         self.report = Report(
             context,

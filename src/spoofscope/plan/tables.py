@@ -8,6 +8,7 @@ from spoofscope.plan.exhibits import Exhibits, file_name
 from spoofscope.plan.generators import NO_GENERATORS, Generators
 from spoofscope.plan.grids import NO_GRIDS
 from spoofscope.plan.jobs import Context, Product, target
+from spoofscope.plan.masking import NO_MASKING, Masking
 from spoofscope.plan.materials import Material, Offer, material
 
 
@@ -19,11 +20,13 @@ class Tables(Exhibits[exhibits.Table]):
         context: Context,
         comparisons: Comparisons,
         generators: Generators,
+        masking: Masking,
         offers: Mapping[str, Offer],
     ) -> None:
         super().__init__(context, "table", "summaries", exhibits.tables(), offers)
         self._comparisons = comparisons
         self._generators = generators
+        self._masking = masking
 
     def of(self, name: str, *values: str) -> Product:
         """A table."""
@@ -47,6 +50,11 @@ class Tables(Exhibits[exhibits.Table]):
     def table_of_generators(self) -> Material:
         """Detectors against generators, where there are no more than a figure can show."""
         return Material({"table": self.of("generator_matrix")}, self._generators.about)
+
+    @material(absent=NO_MASKING, when=lambda self: self._masking.masked)
+    def table_of_masking(self) -> Material:
+        """What masks do to error rates."""
+        return Material({"table": self.of("masking")}, self._masking.about)
 
     @material(absent=NO_GRIDS, over=lambda self: self.study.grids)
     def table_of_grid(self, grid: str) -> Material:

@@ -20,6 +20,7 @@ from spoofscope.report.averages import averaged_runs
 from spoofscope.report.disagreements import disagreement_sections
 from spoofscope.report.fingerprints import fingerprint_section
 from spoofscope.report.first import LOOKED_FOR, read_first
+from spoofscope.report.masking import masking_points, masking_section
 from spoofscope.report.tracing import tracing_points, tracing_section
 from spoofscope.report.verification import verification_section
 from spoofscope.summaries.comparisons import read_comparisons, within_reach
@@ -208,6 +209,7 @@ def build_page(
     fingerprints: Mapping[str, Any],
     traced: Mapping[str, str] | None,
     verified: str | None,
+    masked: str | None,
 ) -> None:
     """Write the report.
 
@@ -232,6 +234,7 @@ def build_page(
         fingerprints: `parts` and `nearest`, see `report.fingerprints.fingerprint_section`.
         traced: see `report.tracing.tracing_section`.
         verified: see `report.verification.verification_section`.
+        masked: see `report.masking.masking_section`.
     """
     rows = _headline(tables["headline"])
     trials = {name: read_manifest(path) for name, path in manifests.items()}
@@ -255,6 +258,8 @@ def build_page(
         cluster=cluster,
     )
     points += tracing_points([*sections, *verifications])
+    of_masks = masking_section(masked)
+    points += masking_points(of_masks)
     for row in rows:
         row["points"] = [i for i, point in enumerate(points, start=1) if point.concerns(row)]
     environment = jinja2.Environment(
@@ -283,6 +288,7 @@ def build_page(
         fingerprints=section,
         traced=sections,
         verified=verifications,
+        masked=of_masks,
         tandem=bool(config["tdcf"]),
         generators=generator_summary(tables["generator_matrix"])
         if tables["generator_matrix"]

@@ -200,6 +200,8 @@ def check_config(config: Mapping[str, Any]) -> None:
         dispatch(entry, "type", "ood", f"tracing.ood.{name}")
         for i, member in enumerate(entry.get("members", [])):
             dispatch(member, "type", "ood", f"tracing.ood.{name}.members[{i}]")
+    for name, entry in config.get("masking", {}).get("masks", {}).items():
+        dispatch(entry, "type", "mask", f"masking.masks.{name}")
     for name, steps in config.get("chains", {}).items():
         for i, step in enumerate(steps):
             dispatch(step, "effect", "effect", f"chains.{name}[{i}]")
@@ -228,3 +230,5 @@ def check_components(config: Mapping[str, Any]) -> None:
             KINDS["effect"].options(step, f"chains.{name}[{i}]")
     for name, entry in config.get("tracing", {}).get("ood", {}).items():
         KINDS["ood"].options(entry, f"tracing.ood.{name}")
+    for name, entry in config.get("masking", {}).get("masks", {}).items():
+        KINDS["mask"].options(entry, f"masking.masks.{name}")

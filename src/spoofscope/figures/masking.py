@@ -1,0 +1,146 @@
+"""Error rates against the strength of masks, and of random masks of the same size."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from spoofscope.exhibits import Figure
+from spoofscope.figures.style import BONAFIDE, SPOOF, legend_below, new_figure, save
+from spoofscope.summaries.masking import read_masking
+
+FIGURE = Figure(
+    title="What detectors hear: error rates under masks",
+    shows="Change of both error rates with the strength of every mask and of random masks.",
+    caption=(
+        "Change of the share of bona fide clips that are rejected (blue) and of spoofs that are "
+        "accepted (orange), at the threshold chosen before masking, in percentage points. Filled "
+        "markers and solid lines: the mask, with the 95 % interval of the paired difference from "
+        "unmasked clips. Open markers and dashed lines: random masks of the same size, mean over "
+        "controls. A mask with several variants is shown at its greatest strength. Only what a "
+        "mask changes beyond its random masks is evidence that the detector hears what was masked; "
+        "the table has the tests. Panels marked with ° show the form of the publication."
+    ),
+    needs="table_of_masking",
+    place=240,
+    section="masking",
+)
+
+_PER_ROW = 4
+_RATES = {
+    "bonafide_rejected": ("bona fide rejected", BONAFIDE, -1),
+    "spoof_accepted": ("spoof accepted", SPOOF, 1),
+}
+# More bands than this have an axis in kHz.
+_FEW = 4
+
+
+def draw(table: str, outputs: Mapping[str, str]) -> None:
+    """Draw a block of panels per detector and set, one panel per mask.
+
+    Args:
+        table: the table of masking.
+        outputs: `pdf`, `png`, `tsv`.
+    """
+    shown = read_masking(table).filter(pl.col("metric").is_in(list(_RATES)))
+    blocks = shown.select("name", "corpus", "split").unique(maintain_order=True).rows()
+    masks = shown["mask"].unique(maintain_order=True).to_list()
+    rows = math.ceil(len(masks) / _PER_ROW)
+    columns = min(_PER_ROW, len(masks))
+    width = 3.5 if columns == 1 else 7.2
+    figure = new_figure(width, len(blocks) * (1.75 * rows + 0.25) + 0.35)
+    halves = figure.subfigures(len(blocks), 1, squeeze=False)[:, 0]
+    for half, (name, corpus, split) in zip(halves, blocks, strict=True):
+        of_block = shown.filter(name=name, corpus=corpus, split=split)
+        half.suptitle(f"{name} on {corpus}, {split}", fontsize=8, x=0.01, ha="left")
+        panels = half.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+        for axes, mask in zip(panels, masks, strict=False):
+            _panel(axes, of_block.filter(mask=mask))
+        for axes in panels[len(masks) :]:
+            axes.set_axis_off()
+        for axes in panels[: len(masks) : columns]:
+            axes.set_ylabel("change, points")
+    handles = [
+        Line2D([], [], color=colour, marker="o", markersize=3, label=words)
+        for words, colour, _ in _RATES.values()
+    ]
+    random: Any = {"color": "#555555", "linestyle": "--", "marker": "o", "markerfacecolor": "white"}
+    handles.append(Line2D([], [], markersize=3, label="random masks", **random))
+    legend_below(figure, handles, [str(handle.get_label()) for handle in handles])
+    save(figure, outputs, shown)
+
+
+def _panel(axes: Axes, rows: pl.DataFrame) -> None:
+    """One mask: dose and response, or variants side by side at the greatest strength."""
+    first = rows.row(0, named=True)
+    mark = "°" if first["as_published"] == "yes" else ""
+    axes.set_title(first["mask"].replace("_", " ") + mark, fontsize=8)
+    axes.axhline(0, color="#999999", linewidth=0.6)
+    variants = rows["variant"].unique(maintain_order=True).to_list()
+    strongest = rows.filter(pl.col("strength") == pl.col("strength").max())
+    if len(variants) == 1:
+        _curves(axes, rows.sort("strength"), [0.0], rows["strength"].unique().sort().to_list())
+        axes.set_xlabel(f"strength, {first['unit']}")
+    elif first["type"] == "band" and len(variants) > _FEW:
+        centres = {name: _centre(name) for name in variants}
+        order = sorted(variants, key=lambda name: centres[name])
+        places = strongest["variant"].replace_strict(centres, return_dtype=pl.Float64)
+        placed = strongest.with_columns(places.alias("x")).sort("x")
+        _curves(axes, placed, [], [centres[name] for name in order], "x")
+        axes.set_xlabel(f"centre, kHz, at {strongest['strength'][0]:g} {first['unit']}")
+    else:
+        numbers = {name: float(i) for i, name in enumerate(variants)}
+        places = strongest["variant"].replace_strict(numbers, return_dtype=pl.Float64)
+        placed = strongest.with_columns(places.alias("x")).sort("x")
+        _curves(axes, placed, [], list(numbers.values()), "x", joined=False)
+        axes.set_xticks(range(len(variants)), variants, rotation=40, ha="right")
+        axes.set_xlim(-0.5, len(variants) - 0.5)
+        axes.set_xlabel(f"at {strongest['strength'][0]:g} {first['unit']}")
+
+
+def _curves(
+    axes: Axes,
+    rows: pl.DataFrame,
+    origin: Sequence[float],
+    places: Sequence[float],
+    column: str = "strength",
+    joined: bool = True,
+) -> None:
+    """Both rates of the mask and of its controls against a column; `origin`: where all are 0."""
+    # Beside each other, so that intervals do not hide each other.
+    whole = [*origin, *places]
+    apart = 0.015 * (max(whole) - min(whole)) if joined else 0.1
+    for metric, (_, colour, side) in _RATES.items():
+        of_metric = rows.filter(metric=metric)
+        mask = of_metric.filter(against="unmasked")
+        line = "-" if joined else "none"
+        x = np.array([*origin, *(mask[column] + side * apart)])
+        y = 100 * np.array([0.0] * len(origin) + mask["difference"].to_list())
+        axes.plot(x, y, line, color=colour, marker="o", markersize=3, linewidth=1.1)
+        for at, low, high in zip(x[len(origin) :], mask["ci_low"], mask["ci_high"], strict=True):
+            if low is not None:
+                axes.plot([at, at], [100 * low, 100 * high], color=colour, linewidth=0.8)
+        control = of_metric.filter(against="control")
+        if control.height:
+            change = 100 * (control["reference"] - mask["reference"]).to_numpy()
+            axes.plot(
+                x,
+                np.concatenate([np.zeros(len(origin)), change]),
+                "--" if joined else "none",
+                color=colour,
+                marker="o",
+                markersize=3.4,
+                markerfacecolor="white",
+                linewidth=0.8,
+            )
+
+
+def _centre(variant: str) -> float:
+    """Of a band, in kHz."""
+    low, high = map(float, re.findall(r"[\d.]+", variant))
+    return (low + high) / 2000

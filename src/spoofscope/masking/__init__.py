@@ -1,0 +1,1 @@
+"""Causal masking: parts of recordings are taken out, and scores are computed again."""

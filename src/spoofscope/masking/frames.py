@@ -1,0 +1,127 @@
+"""Masks of frames: which frames they choose."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+import numpy as np
+
+from spoofscope.masking.base import Clip, Floats, FrameMask, Frames, Segment
+from spoofscope.names import NONE
+from spoofscope.options.masks import (
+    FrameOptions,
+    LoudFramesOptions,
+    PhoneClassesOptions,
+    PhonesOptions,
+    SilenceOptions,
+    WordBoundariesOptions,
+)
+
+PHONES = ("phone", "character")
+"""Tiers of what words are made of."""
+
+_LOUD = 0.95
+_PUBLISHED_LOUDEST = 0.25
+_LEAST_ENERGY = 1e-12
+
+
+def _within(clip: Clip, segments: Iterable[Segment]) -> Frames:
+    frames: Frames = np.zeros(clip.n_frames, dtype=bool)
+    for segment in segments:
+        frames |= clip.between(segment.start, segment.end)
+    return frames
+
+
+def _loudest(energies: Floats, share: float) -> Frames:
+    """Frames above a quantile of the energies."""
+    loudest: Frames = energies > np.quantile(energies, 1 - share)
+    return loudest
+
+
+class Silence(FrameMask):
+    """Segments of silence, or frames far below the level of the clip."""
+
+    name: ClassVar[str] = "silence"
+    declared: ClassVar[type[FrameOptions]] = SilenceOptions
+    options: SilenceOptions
+
+    def chosen(self, clip: Clip) -> dict[str, Frames]:
+        """The silent frames."""
+        if self.options.by == "segments":
+            return {NONE: _within(clip, clip.of_tier(["silence"]))}
+        levels = 10 * np.log10(clip.energies() + _LEAST_ENERGY)
+        return {NONE: levels < np.quantile(levels, _LOUD) - self.options.below}
+
+
+class Phones(FrameMask):
+    """Frames of phones. As published: those above the 75 % quantile of a clip's energies, which are
+    loud and need not be phones; block i of the energies begins at i hops.
+    """
+
+    name: ClassVar[str] = "phones"
+    declared: ClassVar[type[FrameOptions]] = PhonesOptions
+    options: PhonesOptions
+
+    def chosen(self, clip: Clip) -> dict[str, Frames]:
+        """The frames of the phones, all labels together."""
+        if self.is_published:
+            return {NONE: _loudest(clip.energies(offset=0.0), _PUBLISHED_LOUDEST)}
+        labels = self.options.labels
+        wanted = None if labels is None else {label_of(label) for label in labels}
+        return {
+            NONE: _within(
+                clip,
+                (s for s in clip.of_tier(PHONES) if wanted is None or label_of(s.label) in wanted),
+            )
+        }
+
+
+class PhoneClasses(FrameMask):
+    """Frames of each class of phones."""
+
+    name: ClassVar[str] = "phone_classes"
+    declared: ClassVar[type[FrameOptions]] = PhoneClassesOptions
+    options: PhoneClassesOptions
+
+    def chosen(self, clip: Clip) -> dict[str, Frames]:
+        """The frames of the phones of each class."""
+        phones = clip.of_tier(PHONES)
+        return {
+            name: _within(
+                clip, [s for s in phones if label_of(s.label) in {label_of(x) for x in labels}]
+            )
+            for name, labels in self.options.classes.items()
+        }
+
+
+def label_of(label: str) -> str:
+    """A phone without capitals and without the digit of its stress."""
+    return label.lower().rstrip("0123456789") or label.lower()
+
+
+class WordBoundaries(FrameMask):
+    """Frames around the begin and the end of every word."""
+
+    name: ClassVar[str] = "word_boundaries"
+    declared: ClassVar[type[FrameOptions]] = WordBoundariesOptions
+    options: WordBoundariesOptions
+
+    def chosen(self, clip: Clip) -> dict[str, Frames]:
+        """The frames within half of `seconds` of a boundary."""
+        half = self.options.seconds / 2
+        frames: Frames = np.zeros(clip.n_frames, dtype=bool)
+        for word in clip.of_tier(["word"]):
+            for edge in (word.start, word.end):
+                frames |= clip.between(edge - half, edge + half)
+        return {NONE: frames}
+
+
+class LoudFrames(FrameMask):
+    """The loudest frames of a clip."""
+
+    name: ClassVar[str] = "loud_frames"
+    declared: ClassVar[type[FrameOptions]] = LoudFramesOptions
+    options: LoudFramesOptions
+
+    def chosen(self, clip: Clip) -> dict[str, Frames]:
+        """The frames above a quantile of the energies."""
+        return {NONE: _loudest(clip.energies(), self.options.loudest)}

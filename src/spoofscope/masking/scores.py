@@ -1,0 +1,392 @@
+"""Scores of masked utterances: of every mask, every strength and every control."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import torch
+from torch import Tensor
+
+from spoofscope.audio import Samples
+from spoofscope.augmentation.registry import build as build_effect
+from spoofscope.baselines import read_centroid
+from spoofscope.detector import Detector
+from spoofscope.errors import DetectorError
+from spoofscope.frames import frame_indices
+from spoofscope.identity import rng_of
+from spoofscope.inputs import Inputs, aggregate_windows
+from spoofscope.judging import Logits, logits_of_clips
+from spoofscope.masking.base import (
+    Clip,
+    FrameMask,
+    Frames,
+    Mask,
+    Segment,
+    WaveformMask,
+    build,
+)
+from spoofscope.masking.controls import moved_change, random_frames, random_shift
+from spoofscope.options.masking import MaskingOptions
+from spoofscope.shards.journal import Done
+from spoofscope.shards.parts import shard_slice
+from spoofscope.windows import Windows
+
+_LOGGER = logging.getLogger(__name__)
+
+# Half-precision features and other devices move a score by about 0.1 %; more is another score.
+_SAME_SCORE = 0.01
+
+
+class _Masked(NamedTuple):
+    """A mask or a control at one strength.
+
+    control: 0 is the mask itself. share: of the frames that are masked; 1 where the whole waveform
+    is. energy: of these frames, or of the change, over that of the clip.
+    """
+
+    mask: str
+    variant: str
+    strength: float
+    control: int
+    share: float
+    energy: float
+
+
+@dataclass(frozen=True)
+class Masker:
+    """A detector, and the masks that its recordings go through.
+
+    Attributes:
+        detector: in evaluation mode.
+        masks: by name.
+        controls: random masks for every mask.
+        batch_size: windows that the detector sees at once.
+        seed: of the controls.
+        centroid: (C, D) mean bona fide features, where a mask replaces by it.
+    """
+
+    detector: Detector
+    masks: Mapping[str, Mask]
+    controls: int
+    batch_size: int
+    seed: int
+    centroid: Tensor | None = None
+
+    def masked(self, utt_id: str, samples: Samples, segments: Sequence[Segment]) -> dict[str, Any]:
+        """The score of an utterance, and those of all its masked forms.
+
+        What a mask leaves as it was has the very score of the unmasked utterance.
+
+        Args:
+            utt_id: decides the controls, with the seed.
+            samples: (n,) as the input policy reads a file.
+            segments: of the utterance.
+
+        Returns:
+            unmasked: the score. masked: the rows of `tables.COLUMNS` without `utt_id`.
+
+        Raises:
+            DetectorError: a logit is not finite.
+        """
+        policy = self.detector.policy
+        with torch.inference_mode():
+            windows = policy.windows(samples)
+            features = self._features(windows)
+            unmasked = self._aggregated(self._logits(features, utt_id))
+            counts = [values.shape[1] for values in features]
+            places = frame_indices(self.detector.frontend, policy, windows, counts)
+            clip = Clip(
+                samples,
+                policy.sample_rate,
+                segments,
+                max(1, 1 + max(int(own.max()) for own in places)),
+                self.detector.frontend.first_centre_seconds,
+                self.detector.frontend.hop_seconds,
+            )
+            scores = {
+                **self._of_waveforms(utt_id, clip, windows),
+                **self._of_frames(utt_id, clip, features, places),
+            }
+        rows = [
+            [*masked[:4], unmasked if score is None else score, *masked[4:]]
+            for masked, score in sorted(scores.items(), key=lambda item: item[0])
+        ]
+        return {"unmasked": unmasked, "masked": rows}
+
+    def _rng(self, utt_id: str, masked: tuple[str, str], number: int) -> np.random.Generator:
+        """Of one control; the same for all strengths, and for all detectors."""
+        return rng_of("masking controls", self.seed, utt_id, *masked, number)
+
+    # --- waveforms -------------------------------------------------------------------------
+
+    def _of_waveforms(
+        self, utt_id: str, clip: Clip, windows: Windows
+    ) -> dict[_Masked, float | None]:
+        """Scores of masked waveforms; None where the windows are the same."""
+        scores: dict[_Masked, float | None] = {}
+        changed: list[_Masked] = []
+
+        def inputs() -> Iterator[Inputs]:
+            for masked, y in self._waveforms(utt_id, clip):
+                values = self.detector.policy.windows(y).values
+                if np.array_equal(values, windows.values):
+                    scores[masked] = None
+                else:
+                    changed.append(masked)
+                    yield utt_id, list(values)
+
+        for _, logits in logits_of_clips(self.detector, inputs(), self.batch_size):
+            scores[changed.pop(0)] = self._aggregated(logits)
+        return scores
+
+    def _waveforms(self, utt_id: str, clip: Clip) -> Iterator[tuple[_Masked, Samples]]:
+        """Every mask and control of the waveform, (n,)."""
+        x, rate = clip.samples, clip.sample_rate
+        for name, mask in self.masks.items():
+            if not isinstance(mask, WaveformMask):
+                continue
+            for variant, target in mask.targets(rate).items():
+                rngs = [self._rng(utt_id, (name, variant), i + 1) for i in range(self.controls)]
+                others = [mask.random_target(target, clip, rng) for rng in rngs]
+                shifts = [random_shift(x.size, rng) for rng in rngs]
+                for strength in mask.options.strengths:
+                    y = _through(x, mask.steps(target, strength), rate)
+                    masked = [y] + [
+                        moved_change(x, y, shift)
+                        if other is None
+                        else _through(x, mask.steps(other, strength), rate)
+                        for other, shift in zip(others, shifts, strict=True)
+                    ]
+                    for control, z in enumerate(masked):
+                        energy = clip.share_of_energy(_energy(z - x))
+                        yield _Masked(name, variant, strength, control, 1.0, energy), z
+
+    # --- frames ----------------------------------------------------------------------------
+
+    def _of_frames(
+        self,
+        utt_id: str,
+        clip: Clip,
+        features: Sequence[Tensor],
+        places: Sequence[npt.NDArray[np.int64]],
+    ) -> dict[_Masked, float | None]:
+        """Scores of masked features; None where these are the same."""
+        scores: dict[_Masked, float | None] = {}
+        waiting: list[_Masked] = []
+        values: list[Tensor] = []
+        for masked, replaced in self._replaced(utt_id, clip, features, places):
+            if all(map(torch.equal, replaced, features)):
+                scores[masked] = None
+                continue
+            waiting.append(masked)
+            values += replaced
+            if len(values) >= self.batch_size:
+                scores |= self._judged(waiting, values, utt_id)
+                waiting, values = [], []
+        return scores | self._judged(waiting, values, utt_id)
+
+    def _replaced(
+        self,
+        utt_id: str,
+        clip: Clip,
+        features: Sequence[Tensor],
+        places: Sequence[npt.NDArray[np.int64]],
+    ) -> Iterator[tuple[_Masked, list[Tensor]]]:
+        """Every mask and control of the features, (C, N, D) of each window."""
+        energies = clip.energies()
+        for name, mask in self.masks.items():
+            if not isinstance(mask, FrameMask):
+                continue
+            centroid = self.centroid if mask.options.replacement == "centroid" else None
+            for variant, chosen in mask.chosen(clip).items():
+                rngs = [self._rng(utt_id, (name, variant), i + 1) for i in range(self.controls)]
+                controls = [random_frames(chosen, energies, rng) for rng in rngs]
+                for control, frames in enumerate([chosen, *controls]):
+                    # Appended zeros are at no frame of the clip, and stay.
+                    own = [(at >= 0) & frames[at] for at in places]
+                    others = [
+                        replacement(values, of_window, centroid)
+                        for values, of_window in zip(features, own, strict=True)
+                    ]
+                    share = float(frames.mean())
+                    energy = clip.share_of_energy(float(energies[frames].sum()))
+                    for strength in mask.options.strengths:
+                        masked = _Masked(name, variant, strength, control, share, energy)
+                        yield (
+                            masked,
+                            [
+                                torch.lerp(values, other, strength)
+                                for values, other in zip(features, others, strict=True)
+                            ],
+                        )
+
+    def _judged(
+        self, waiting: Sequence[_Masked], values: Sequence[Tensor], utt_id: str
+    ) -> dict[_Masked, float | None]:
+        """Scores of what waits, each with as many windows as the others."""
+        if not waiting:
+            return {}
+        logits = np.split(self._logits(values, utt_id), len(waiting))
+        return {masked: self._aggregated(own) for masked, own in zip(waiting, logits, strict=True)}
+
+    # --- the detector ----------------------------------------------------------------------
+
+    def _features(self, windows: Windows) -> list[Tensor]:
+        """Normalised features (C, N, D) of each window."""
+        features: list[Tensor] = []
+        for start in range(0, len(windows.values), self.batch_size):
+            batch = torch.from_numpy(windows.values[start : start + self.batch_size])
+            lengths = torch.full((len(batch),), batch.shape[1], device=self.detector.device)
+            values, frames = self.detector.frontend(batch.to(self.detector.device), lengths)
+            features += [own[:, : int(n)] for own, n in zip(values, frames, strict=True)]
+        return features
+
+    def _logits(self, features: Sequence[Tensor], utt_id: str) -> Logits:
+        """Logits (n, n_outputs) of features; all windows of a clip have the same shape."""
+        parts = []
+        for start in range(0, len(features), self.batch_size):
+            values = torch.stack(list(features[start : start + self.batch_size]))
+            lengths = torch.full((len(values),), values.shape[2], device=values.device)
+            parts.append(self.detector.backend_logits(values, lengths).float().cpu().numpy())
+        logits: Logits = np.concatenate(parts)
+        if not np.isfinite(logits).all():
+            raise DetectorError(f"utterance {utt_id!r}: the detector's logits are not finite")
+        return logits
+
+    def _aggregated(self, logits: Logits) -> float:
+        scores = self.detector.scores_of(logits)
+        return aggregate_windows(scores, self.detector.aggregation)
+
+
+def replacement(values: Tensor, chosen: Frames, centroid: Tensor | None) -> Tensor:
+    """What is put in the place of chosen frames.
+
+    Args:
+        values: (C, N, D) features of a window.
+        chosen: (N,) the frames.
+        centroid: (C, D) for all of them; None takes the mean of the nearest frames before and after
+            that are not chosen, at the ends of the window the only one. Where all frames are chosen
+            there is none, and the window stays as it is.
+
+    Returns:
+        (C, N, D) with other frames as they were.
+    """
+    replaced = values.clone()
+    at = np.flatnonzero(chosen)
+    if centroid is not None:
+        replaced[:, at] = centroid.to(values)[:, None]
+        return replaced
+    kept = np.flatnonzero(~chosen)
+    if at.size and kept.size:
+        after = np.searchsorted(kept, at)
+        left = kept[np.maximum(after - 1, 0)]
+        right = kept[np.minimum(after, kept.size - 1)]
+        left, right = np.where(after == 0, right, left), np.where(after == kept.size, left, right)
+        replaced[:, at] = (values[:, left] + values[:, right]) / 2
+    return replaced
+
+
+def _through(x: Samples, steps: Sequence[Mapping[str, Any]], sample_rate: int) -> Samples:
+    """A waveform through effects that draw nothing."""
+    for step in steps:
+        options = dict(step)
+        effect = build_effect(str(options.pop("effect")), options, {}, sample_rate)
+        x, _ = effect.apply(x, np.random.default_rng(0))
+    return x
+
+
+def _energy(x: Samples) -> float:
+    return float(np.square(x, dtype=np.float64).sum())
+
+
+def mask_utterances(
+    masker: Masker,
+    rows: pl.DataFrame,
+    segments: pl.DataFrame | None,
+    done: Done,
+    shard: tuple[int, int] = (0, 1),
+) -> None:
+    """Score utterances and all their masked forms. Each is decoded once.
+
+    Args:
+        masker: does it.
+        rows: manifest rows with the column `score`, see `selection.utterances`.
+        segments: see `tables.read_segments`; None where no mask needs any.
+        done: the results of utterances that are finished; the others are added.
+        shard: which of the rows are masked here, see `shards.parts.shard_slice`.
+
+    Raises:
+        AudioError: a file cannot be read.
+        DetectorError: a score differs from the score file, or a logit is not finite.
+    """
+    left = rows[shard_slice(rows["duration"].to_list(), *shard)]
+    left = left.filter([utt_id not in done for utt_id in left["utt_id"]])
+    known: dict[str, list[Segment]] = {}
+    if segments is not None:
+        for utt_id, *segment in segments.select("utt_id", *Segment._fields).iter_rows():
+            known.setdefault(utt_id, []).append(Segment(*segment))
+    masker.detector.eval()
+    for number, (row, samples) in enumerate(_decoded(left, masker.detector), start=1):
+        result = masker.masked(row["utt_id"], samples, known.get(row["utt_id"], []))
+        _check_score(row["utt_id"], result["unmasked"], row["score"])
+        done[row["utt_id"]] = result
+        if number % 10 == 0 or number == left.height:
+            _LOGGER.info("masked %d of %d utterances", number, left.height)
+
+
+def _decoded(rows: pl.DataFrame, detector: Detector) -> Iterator[tuple[dict[str, Any], Samples]]:
+    """Rows with their samples; the next clip is decoded while the caller works on this one."""
+    left = list(rows.iter_rows(named=True))
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        ahead = [pool.submit(detector.policy.read, row["path"]) for row in left[:1]]
+        for i, row in enumerate(left):
+            samples = ahead.pop().result()
+            ahead = [pool.submit(detector.policy.read, r["path"]) for r in left[i + 1 : i + 2]]
+            yield row, samples
+
+
+def _check_score(utt_id: str, score: float, scored: float) -> None:
+    if abs(score - scored) > _SAME_SCORE * max(1.0, abs(scored)):
+        raise DetectorError(
+            f"utterance {utt_id!r}: its score file says {scored:.6g}, the unmasked score is "
+            f"{score:.6g}; are detector, audio and scores of one run?"
+        )
+
+
+def masker_of(
+    folder: str | Path,
+    masks: Mapping[str, Mapping[str, Any]],
+    options: MaskingOptions,
+    *,
+    seed: int,
+    centroid: str | Path | None = None,
+    device: str = "cpu",
+) -> Masker:
+    """The detector in a folder with the masks of the section `masking.masks`.
+
+    Args:
+        folder: see `Detector.load`.
+        masks: by name, each with its `type`.
+        options: how many controls, and windows at once.
+        seed: of the controls.
+        centroid: see `baselines.write_centroid`; where a mask replaces by it.
+        device: "cpu" or "cuda".
+
+    Raises:
+        ConfigError: no such mask, or an option that it does not have.
+        DetectorError: the detector, or the centroid, cannot be loaded.
+    """
+    return Masker(
+        Detector.load(folder, device),
+        {name: build(entry) for name, entry in masks.items()},
+        options.controls,
+        options.batch_size,
+        seed,
+        None if centroid is None else read_centroid(centroid),
+    )

@@ -1,0 +1,212 @@
+"""Causal masking: scores of recordings from which something was taken out."""
+
+from functools import cached_property
+from typing import Any
+
+from spoofscope.errors import ConfigError
+from spoofscope.layout import Scoring
+from spoofscope.options.declared import chosen
+from spoofscope.options.masking import MaskingOptions
+from spoofscope.plan.attribution import Attribution
+from spoofscope.plan.augmentation import Augmentation
+from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
+from spoofscope.plan.materials import Material, material
+from spoofscope.plan.modules import component_modules, mask_modules
+from spoofscope.plan.scoring import Scores, words_of
+from spoofscope.plan.shards import of_all, of_shard
+from spoofscope.plan.training import Training
+from spoofscope.study import Config, Study, kind_of
+
+NO_MASKING = "no recordings are masked (section `masking`)"
+
+_SEGMENTED = ("phones", "phone_classes", "word_boundaries")
+
+
+def _needs_segments(entry: Config) -> bool:
+    """Whether a mask asks where something is."""
+    if entry["type"] == "silence":
+        return entry.get("by", "segments") == "segments"
+    return entry["type"] in _SEGMENTED and not entry.get("as_published", False)
+
+
+def _needs_centroid(entry: Config) -> bool:
+    return entry.get("replacement") == "centroid"
+
+
+class Masking(Stage):
+    """The section `masking`."""
+
+    @staticmethod
+    def check(study: Study) -> None:
+        """Which detectors hear masked recordings, of which trials, and whether masks fit them."""
+        section = study.config.get("masking", {})
+        masks = section.get("masks", {})
+        for i, trials in enumerate(section.get("trials", [])):
+            where = f"masking.trials[{i}]"
+            for name in section["detectors"]:
+                study.references.entry(name, "detectors", "masking.detectors")
+                study.references.check_scored(trials, where, name)
+            for mask, entry in masks.items():
+                if _needs_segments(entry) and not study.has_segments(trials["corpus"]):
+                    hint = "; `by: level` needs none" if entry["type"] == "silence" else ""
+                    raise ConfigError(
+                        f"masking.masks.{mask}: it asks where phones, words or silences are, and "
+                        f"{trials['corpus']!r} has no segments (key `segments` of the corpus)"
+                        f"{hint}"
+                    )
+        for i, name in enumerate(section.get("detectors", [])):
+            _check_detector(study, name, f"masking.detectors[{i}]")
+        if section.get("threshold", {}).get("split") == "eval":
+            raise ConfigError(
+                "masking.threshold.split: a threshold is not chosen on eval, where systems are "
+                "judged"
+            )
+
+    def __init__(
+        self,
+        context: Context,
+        data: Augmentation,
+        training: Training,
+        scoring: Scores,
+        attribution: Attribution,
+    ) -> None:
+        super().__init__(context)
+        self._data = data
+        self._training = training
+        self._scoring = scoring
+        self._attribution = attribution
+
+    @property
+    def section(self) -> Config:
+        """The section, with all its defaults; empty where the study has none."""
+        section: Config = self.study.config.get("masking", {})
+        return section
+
+    @cached_property
+    def masked(self) -> list[Scoring]:
+        """Every detector, with its first seed, and the trials that it hears masked."""
+        runs = [self.study.run_of(name) for name in self.section.get("detectors", [])]
+        return [
+            Scoring(run.id, run.seeds[0], entry["corpus"], entry["split"])
+            for run in runs
+            for entry in self.section["trials"]
+        ]
+
+    def _masking(self, run: str, seed: int, corpus: str, split: str) -> Work:
+        masks = self.section["masks"]
+        entries = masks.values()
+        segmented = any(map(_needs_segments, entries))
+        centred = any(map(_needs_centroid, entries))
+        return Work(
+            inputs={
+                "backbone": self._training.backbone(run),
+                "centroid": self._attribution.centroid_of(run, seed) if centred else [],
+                "detector": self._training.folder(run, seed),
+                "manifest": self._data.manifest(corpus),
+                "scores": self._scoring.of(Scoring(run, seed, corpus, split)),
+                "segments": self._data.segments(corpus) if segmented else [],
+            },
+            settings={
+                "run": run,
+                "folder": self.layout.detector(run, seed),
+                "split": split,
+                "masks": masks,
+                "options": chosen(self.section, MaskingOptions),
+                "seed": self.study.seed,
+            },
+            modules=[*component_modules(self.study.run(run).settings), *mask_modules(masks)],
+        )
+
+    @rule(absent=NO_MASKING, when=lambda self: self.masked)
+    def score_masked_shard(self, run: str, seed: int, corpus: str, split: str, shard: str) -> Work:
+        """Score one shard of the masked utterances."""
+        output = self.layout.masked(Scoring(run, seed, corpus, split))
+        return of_shard(self, self._masking(run, seed, corpus, split), output, shard)
+
+    @rule(absent=NO_MASKING, when=lambda self: self.masked)
+    def score_masked(self, run: str, seed: int, corpus: str, split: str) -> Work:
+        """Score masked utterances."""
+        return of_all(
+            self,
+            self._masking(run, seed, corpus, split),
+            self.layout.masked(Scoring(run, seed, corpus, split)),
+            [split],
+            lambda shard: self.score_masked_shard(run, seed, corpus, split, shard),
+        )
+
+    def of(self, scoring: Scoring) -> Product:
+        """The scores of masked utterances."""
+        run, seed, corpus, split = scoring
+        job = self.score_masked(run, int(seed), corpus, split)
+        return job.product(self.layout.masked(scoring))
+
+    def _threshold(self, scoring: Scoring) -> dict[str, Any]:
+        """What knows the threshold of a detector."""
+        chosen_on = self.section.get("threshold")
+        if chosen_on is None:
+            return {"detector": self._scoring.threshold(*scoring.owner)}
+        corpus, split = chosen_on["corpus"], chosen_on["split"]
+        return {
+            "dev_scores": self._scoring.of(scoring._replace(corpus=corpus, split=split)),
+            "dev_manifest": self._data.manifest(corpus),
+            "dev_split": split,
+        }
+
+    @cached_property
+    def about(self) -> dict[str, str | list[str]]:
+        """What captions say about masking."""
+        return {
+            "Trials": words_of((s.corpus, s.split) for s in self.masked),
+            "Masks": list(self.section["masks"]),
+            "Utterances per attack": str(self.section["per_attack"]),
+            "Random masks per mask": str(self.section["controls"]),
+            "Resampled by": self._scoring.resampled_by,
+        }
+
+    @material(absent=NO_MASKING, when=lambda self: self.masked)
+    def masked_scores(self) -> Material:
+        """The scores of masked utterances."""
+        masked = [
+            {
+                "name": self.study.run(scoring.system).detector,
+                "seed": scoring.seed,
+                "corpus": scoring.corpus,
+                "split": scoring.split,
+                "scores": self.of(scoring),
+                "manifest": self._data.manifest(scoring.corpus),
+                **self._threshold(scoring),
+            }
+            for scoring in self.masked
+        ]
+        return Material(
+            {
+                "masked": masked,
+                "masks": self.section["masks"],
+                **self._scoring.bootstrap(),
+                "resamples": self.section["resamples"],
+            },
+            self.about,
+        )
+
+    @target(absent=NO_MASKING)
+    def masking(self) -> list[Product]:
+        """Scores of recordings from which something was taken out."""
+        return [self.of(scoring) for scoring in self.masked]
+
+
+def _check_detector(study: Study, name: str, where: str) -> None:
+    """There is something that can hear a masked recording, and decide."""
+    entry = study.references.entry(name, "detectors", where)
+    kind = kind_of(entry)
+    if kind == "external_scores":
+        raise ConfigError(f"{where}: of {name!r} there are only scores, nothing to mask for")
+    section = study.config["masking"]
+    if "threshold" in section:
+        study.references.check_scored(section["threshold"], "masking.threshold", name)
+    for mask, options in section["masks"].items():
+        if _needs_centroid(options) and kind == "pretrained" and "reference" not in entry:
+            raise ConfigError(
+                f"masking.masks.{mask}: the replacement 'centroid' is the mean of bona fide "
+                f"training data, and the study has trained none of {name!r}; name a corpus for it "
+                f"in detectors.{name}.reference, or choose another replacement"
+            )

@@ -1,0 +1,202 @@
+"""The report's part on causal masking, in sentences."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from spoofscope.metrics.paired import ALPHA
+from spoofscope.names import NONE
+from spoofscope.report.audits import listed
+from spoofscope.report.first import Point
+from spoofscope.summaries.masking import read_masking
+
+_RATES = {"bonafide_rejected": "bona fide rejected", "spoof_accepted": "spoof accepted"}
+
+CORRECTIONS = {
+    "silence": (
+        "as published, frames that a CTC recogniser calls blank count as silence, and most frames "
+        "of speech are blank, too; corrected, silent frames are masked"
+    ),
+    "phones": (
+        "as published, the loudest quarter of the frames counts as phones; corrected, the frames "
+        "of phones are masked"
+    ),
+    "word_boundaries": (
+        "as published, frames beside a blank of a CTC recogniser count as word boundaries, which "
+        "are the middles of characters; corrected, the begins and ends of words are masked"
+    ),
+    "band": (
+        "as published in the code, the band is 600-1200 Hz; corrected, it is that of the text, "
+        "1000-1600 Hz, or those of the study file, each against other bands of its width"
+    ),
+    "gain": "the form is the same, and its random masks are what the correction adds",
+    "compressor": (
+        "as published, every sample is compressed by itself, which distorts the waveform; "
+        "corrected, the gain follows the level with attack and release"
+    ),
+}
+"""What the correction of every published mask is, by its type."""
+
+
+def masking_section(table: str | None) -> list[dict[str, Any]]:
+    """For each detector and set its sentences and its doubts; none without masks.
+
+    Args:
+        table: the table `masking`.
+
+    Returns:
+        name, corpus, split, sentences, published (sentences on the published forms) and doubts.
+
+    Raises:
+        TableError: the table is damaged.
+    """
+    if table is None:
+        return []
+    whole = read_masking(table)
+    tests = whole.filter(pl.col("p").is_not_null()).height
+    sections = []
+    sets = whole.select("name", "corpus", "split").unique(maintain_order=True)
+    for name, corpus, split in sets.rows():
+        rows = whole.filter(name=name, corpus=corpus, split=split)
+        strongest = rows.filter(
+            pl.col("strength") == pl.col("strength").max().over("mask"),
+            pl.col("metric").is_in(list(_RATES)),
+        )
+        own = strongest.filter(as_published="no")
+        sections.append(
+            {
+                "name": name,
+                "corpus": corpus,
+                "split": split,
+                "sentences": [_trials(rows, tests), *_conclusions(name, own)],
+                "published": list(_published(strongest)),
+                "doubts": list(_doubts(rows, f"{name} on {corpus}, {split}", tests)),
+            }
+        )
+    return sections
+
+
+def masking_points(sections: Sequence[Mapping[str, Any]]) -> list[Point]:
+    """The doubts of all sections, for the list at the top of the report."""
+    return [
+        Point(text, lambda row: False, "#masking")
+        for section in sections
+        for text in section["doubts"]
+    ]
+
+
+def _trials(rows: pl.DataFrame, tests: int) -> str:
+    row = rows.row(0, named=True)
+    clusters = "" if row["n_clusters"] is None else f", resampled by {row['n_clusters']} clusters"
+    return (
+        f"{row['n_bonafide']} bona fide and {row['n_spoof']} spoofed clips were masked{clusters}; "
+        f"the correction is for all {tests} tests of the study."
+    )
+
+
+def _doubts(rows: pl.DataFrame, place: str, tests: int) -> Iterable[str]:
+    smallest = rows["p_smallest"].drop_nulls()
+    reachable = (smallest < ALPHA).any()
+    if not reachable:
+        lowest: Any = smallest.min()
+        least = "there is no p value" if lowest is None else f"p is at least {lowest:.2g}"
+        yield (
+            f"Masking of {place}: no difference can be significant, because there are too few "
+            f"clips or speakers for {tests} tests; {least} after correction. The sizes of the "
+            "differences say what to look at in a larger study, and prove nothing."
+        )
+
+
+def _conclusions(name: str, rows: pl.DataFrame) -> Iterable[str]:
+    """What the detector is shown to hear, and what it is not."""
+    against = rows.filter(against="control")
+    if against.is_empty():
+        yield "There are no random masks, so nothing shows that it matters what was masked."
+        return
+    shown = against.filter(pl.col("p_holm") < ALPHA)
+    for row in shown.sort("difference", descending=True).iter_rows(named=True):
+        yield (
+            f"{name} hears what {_form(row)} masks: {_RATES[row['metric']]} is "
+            f"{_change(row)} beyond random masks of the same size{_interval(row)}, p = "
+            f"{row['p_holm']:.2g} after correction)."
+        )
+    known = {(row["mask"], row["variant"]) for row in shown.iter_rows(named=True)}
+    unmasked = rows.filter(pl.col("p_holm") < ALPHA, against="unmasked")
+    changed = [
+        _form(row)
+        for row in unmasked.unique(["mask", "variant"], maintain_order=True).iter_rows(named=True)
+        if (row["mask"], row["variant"]) not in known
+    ]
+    if changed:
+        yield (
+            f"{listed(changed)} {'changes' if len(changed) == 1 else 'change'} its decisions, and "
+            "no more is shown than that any mask of the size does so."
+        )
+    if not known:
+        largest = against.sort(pl.col("difference").abs(), descending=True).row(0, named=True)
+        yield (
+            f"No mask is shown to change the decisions of {name} more than random masks of the "
+            f"same size. The largest difference is that of {_form(largest)}: "
+            f"{_RATES[largest['metric']]} is {_change(largest)} beyond random "
+            f"masks{_interval(largest)}{_unproven(largest)})."
+        )
+
+
+def _unproven(row: Mapping[str, Any]) -> str:
+    """What a difference without significance means."""
+    if row["ci_low"] is not None and not row["ci_low"] <= 0 <= row["ci_high"]:
+        return f"; p = {row['p_holm']:.2g} after correction"
+    return "; an interval around 0 does not prove that it does not hear it"
+
+
+def _published(rows: pl.DataFrame) -> Iterable[str]:
+    """For every published form one sentence: what it is, and what the correction changes."""
+    published = rows.filter(as_published="yes")
+    for mask in published["mask"].unique(maintain_order=True):
+        of_mask = published.filter(mask=mask)
+        kind = of_mask["type"][0]
+        corrected = rows.filter(type=kind, as_published="no")
+        text = f"{mask}: {CORRECTIONS[kind]}. As published, {_changes(of_mask)}"
+        others = corrected.select("mask", "variant").unique(maintain_order=True).rows()
+        for name, variant in others:
+            own = corrected.filter(mask=name, variant=variant)
+            text += f"; by {_named(name, variant)}, {_changes(own)}"
+        yield f"{text}{'' if others else '; the study has no corrected form beside it'}."
+
+
+def _changes(rows: pl.DataFrame) -> str:
+    """What one form changes, and how much of it beyond its random masks."""
+    text = _both(rows, "unmasked")
+    if rows.filter(against="control").height:
+        text += f", of which {_both(rows, 'control')} beyond random masks"
+    return text
+
+
+def _both(rows: pl.DataFrame, against: str) -> str:
+    """The changes of both error rates of one form."""
+    changes = []
+    for metric, words in _RATES.items():
+        row = rows.filter(metric=metric, against=against).row(0, named=True)
+        changes.append(f"{words} {100 * row['difference']:+.1f}")
+    return " and ".join(changes) + " points"
+
+
+def _named(mask: str, variant: str) -> str:
+    return mask if variant == NONE else f"{mask} ({variant})"
+
+
+def _form(row: Mapping[str, Any]) -> str:
+    """A mask at its strength, in words."""
+    return f"{_named(row['mask'], row['variant'])} at {row['strength']:g} {row['unit']}"
+
+
+def _change(row: Mapping[str, Any]) -> str:
+    return f"{100 * row['difference']:+.1f} points"
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    """What begins the bracket behind a difference."""
+    if row["ci_low"] is None:
+        return " (no interval"
+    return f" ({100 * row['ci_low']:+.1f} to {100 * row['ci_high']:+.1f}"

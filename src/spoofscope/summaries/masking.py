@@ -1,0 +1,205 @@
+"""Causal masking: what masks do to error rates, and what random masks of the same size do."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from spoofscope.disagreements import threshold_at_eer
+from spoofscope.errors import SpoofscopeError
+from spoofscope.exhibits import Table
+from spoofscope.masking.tables import UNMASKED, read_masked
+from spoofscope.metrics.correlation import holm
+from spoofscope.metrics.limits import smallest_corrected, smallest_p
+from spoofscope.metrics.masked import SCHEMA, compare_masked
+from spoofscope.options.masks import MASKS
+from spoofscope.settings import stored_threshold
+from spoofscope.tables import read_manifest, read_scores, read_table, write_table
+
+TABLE = Table(
+    title="Causal masking",
+    shows="What masks do to error rates, against unmasked recordings and against random masks.",
+    caption=(
+        "One row per detector, mask, variant, strength, metric and reference. difference is the "
+        "metric with the mask, less that without it (against unmasked) or that with random masks "
+        "of the same size (against control). bonafide_rejected and spoof_accepted are at the "
+        "threshold that was chosen before masking. Intervals are 95 % intervals of the paired "
+        "differences. A p_holm below 0.05 is significant after Holm's correction over all tests of "
+        "this table; a larger one does not prove equality; if p_smallest is 0.05 or more, the test "
+        "cannot be significant. share: of the frames. energy and control_energy: of the masked "
+        "frames, or of the change of the waveform, over that of the clip. as_published: the form "
+        "of the publication, kept for comparison."
+    ),
+    needs="masked_scores",
+    place=64,
+)
+
+_KEYS = ("mask", "variant", "strength")
+_OPTIONAL = ("ci_low", "ci_high", "p", "p_holm", "p_smallest", "control_energy")
+_COLUMNS: dict[str, pl.DataType] = {
+    **dict.fromkeys(("name", "corpus", "split"), pl.String()),
+    "seed": pl.Int64(),
+    **dict.fromkeys(("mask", "type", "variant", "as_published", "unit"), pl.String()),
+    "strength": pl.Float64(),
+    **{name: kind for name, kind in SCHEMA.items() if name not in (*_OPTIONAL, "n_clusters")},
+    **dict.fromkeys(("share", "energy"), pl.Float64()),
+}
+
+
+def make(
+    masked: Sequence[Mapping[str, Any]],
+    masks: Mapping[str, Mapping[str, Any]],
+    outputs: Mapping[str, str],
+    *,
+    resamples: int,
+    bootstrap_seed: int,
+    cluster: str | None,
+) -> None:
+    """Write the table, see :func:`masking`."""
+    table = masking(masked, masks, resamples, bootstrap_seed, cluster)
+    write_table(outputs["table"], table)
+
+
+def masking(
+    masked: Sequence[Mapping[str, Any]],
+    masks: Mapping[str, Mapping[str, Any]],
+    resamples: int,
+    seed: int,
+    cluster: str | None,
+) -> pl.DataFrame:
+    """All differences, with Holm's correction over all tests.
+
+    Args:
+        masked: of every detector and set: name, seed, corpus, split, `scores` (the table of masked
+            scores), `manifest`, and what knows the threshold: `detector` or, where it is chosen on
+            other trials, their `dev_scores`, `dev_manifest` and `dev_split`.
+        masks: the section `masking.masks`.
+        resamples, seed, cluster: as in `metrics.masked.compare_masked`.
+
+    Returns:
+        The columns in the caption; a strength of 0 is not tested, and has no interval.
+
+    Raises:
+        TableError: a table is damaged, or does not fit its manifest.
+        SpoofscopeError: a detector has no threshold; as `compare_masked`.
+    """
+    table = pl.concat(_differences(entry, masks, resamples, seed, cluster) for entry in masked)
+    table = table.with_row_index("row")
+    tests = table.filter(pl.col("p").is_not_null())
+    floors = [max(smallest_p(n) or 1.0, 2 / (resamples + 1)) for n in tests["n_units"]]
+    corrected = tests.select(
+        "row",
+        pl.Series("p_holm", holm(tests["p"]) if tests.height else [], dtype=pl.Float64),
+        pl.Series("p_smallest", smallest_corrected(floors), dtype=pl.Float64),
+    )
+    joined = table.join(corrected, on="row", how="left", maintain_order="left")
+    first = [name for name in _COLUMNS if name not in ("share", "energy", *SCHEMA)]
+    order = [*first, *(name for name in SCHEMA if name != "p")]
+    order.insert(order.index("ci_high") + 1, "p")
+    order[order.index("p") + 1 : order.index("p") + 1] = ["p_holm", "p_smallest"]
+    return joined.select(*order, "share", "energy", "control_energy")
+
+
+def _differences(
+    entry: Mapping[str, Any],
+    masks: Mapping[str, Mapping[str, Any]],
+    resamples: int,
+    seed: int,
+    cluster: str | None,
+) -> pl.DataFrame:
+    """The tests of one detector on one set."""
+    scores = read_masked(entry["scores"]).sort("utt_id")
+    manifest = read_manifest(entry["manifest"]).filter(split=entry["split"])
+    unmasked = scores.filter(mask=UNMASKED)
+    trials = unmasked.select("utt_id").join(
+        manifest, on="utt_id", how="inner", maintain_order="left"
+    )
+    if trials.height < unmasked.height:
+        raise SpoofscopeError(
+            f"{entry['scores']}: an utterance is not in {entry['manifest']}; delete it, and the "
+            "next run makes it again"
+        )
+    forms = scores.filter(pl.col("mask") != UNMASKED).partition_by(
+        *_KEYS, as_dict=True, maintain_order=False
+    )
+    order = sorted(forms)
+    tested = compare_masked(
+        unmasked["score"].to_numpy(),
+        [
+            {
+                int(own["control"][0]): own["score"].to_numpy()
+                for own in forms[key].partition_by("control")
+            }
+            for key in order
+        ],
+        trials,
+        _threshold(entry),
+        resamples=resamples,
+        seed=seed,
+        cluster=cluster,
+    )
+    described = pl.DataFrame(
+        [
+            {
+                "number": number,
+                **dict(zip(_KEYS, key, strict=True)),
+                **_described(masks[str(key[0])]),
+                **_size(forms[key]),
+            }
+            for number, key in enumerate(order)
+        ]
+    )
+    changing = pl.col("strength") > 0
+    return (
+        tested.join(described, on="number", maintain_order="left")
+        .with_columns(
+            *(pl.lit(entry[key]).alias(key) for key in ("name", "corpus", "split")),
+            pl.lit(entry["seed"], dtype=pl.Int64).alias("seed"),
+            *(pl.when(changing).then(pl.col(name)) for name in ("ci_low", "ci_high", "p")),
+        )
+        .drop("number")
+    )
+
+
+def _described(entry: Mapping[str, Any]) -> dict[str, str]:
+    """What a mask is, from its entry."""
+    options = MASKS[entry["type"]].from_dict({k: v for k, v in entry.items() if k != "type"})
+    return {
+        "type": entry["type"],
+        "as_published": "yes" if options.is_published else "no",
+        "unit": options.unit,
+    }
+
+
+def _size(form: pl.DataFrame) -> dict[str, float | None]:
+    """How much is masked, on average, by a mask and by its controls."""
+    mask, controls = form.filter(control=0), form.filter(pl.col("control") > 0)
+    means = mask.select(pl.col("share", "energy").mean()).row(0, named=True)
+    mean: Any = controls["energy"].mean()
+    return {**means, "control_energy": mean}
+
+
+def _threshold(entry: Mapping[str, Any]) -> float:
+    """What a detector decides by, without masks."""
+    if "dev_scores" in entry:
+        dev = read_manifest(entry["dev_manifest"]).filter(split=entry["dev_split"])
+        return threshold_at_eer(read_scores(entry["dev_scores"]), dev, entry["dev_scores"])
+    threshold = stored_threshold(entry["detector"])
+    if threshold is None:
+        raise SpoofscopeError(
+            f"{entry['detector']} has no threshold, so what masks do to decisions is not known; "
+            "name scored trials to choose one on, key `masking.threshold`"
+        )
+    return threshold
+
+
+def read_masking(path: str) -> pl.DataFrame:
+    """The table of masking; an undefined value is null.
+
+    Raises:
+        TableError: as `tables.read_table`.
+    """
+    return read_table(path, _COLUMNS).with_columns(
+        *(pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64) for name in _OPTIONAL),
+        pl.col("n_clusters").cast(pl.String).replace("", None).cast(pl.Int64),
+    )

@@ -1,0 +1,550 @@
+"""Causal masking: what masks choose, their controls, exact nulls, and what is said about them."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+import yaml
+
+from detector_folders import write_detector
+from noise_and_tones import SAMPLE_RATE, write_corpus
+from spoofscope.augmentation.band import band_of
+from spoofscope.augmentation.compressor import reductions
+from spoofscope.augmentation.registry import build as build_effect
+from spoofscope.detector import Detector
+from spoofscope.errors import ConfigError, DetectorError, SpoofscopeError, TableError
+from spoofscope.figures.masking import draw
+from spoofscope.masking.base import Clip, Segment, build
+from spoofscope.masking.controls import moved_change, random_frames, random_shift, run_lengths
+from spoofscope.masking.scores import Masker, mask_utterances, replacement
+from spoofscope.masking.tables import COLUMNS, UNMASKED, read_masked, write_masked
+from spoofscope.metrics.correlation import holm
+from spoofscope.metrics.masked import compare_masked
+from spoofscope.metrics.rates import eer, error_rates, min_dcf
+from spoofscope.options import masks as options
+from spoofscope.options.effects.compressor import CompressorOptions
+from spoofscope.plan.study_plan import checked
+from spoofscope.report.masking import masking_points, masking_section
+from spoofscope.study import MINI
+from spoofscope.study.reading import read_config
+from spoofscope.summaries.masking import make, read_masking
+from spoofscope.tables import read_manifest, write_manifest, write_scores
+from spoofscope.windows import InputPolicy
+
+MASKS: dict[str, dict[str, Any]] = {
+    "silence": {"type": "silence", "by": "level", "strengths": [0, 0.5, 1]},
+    "phones": {"type": "phones", "replacement": "centroid"},
+    "loudness": {"type": "phones", "as_published": True},
+    "classes": {"type": "phone_classes", "classes": {"vowels": ["a"], "others": ["S1", "t"]}},
+    "borders": {"type": "word_boundaries"},
+    "loud": {"type": "loud_frames", "strengths": [0, 1]},
+    "band": {"type": "band", "strengths": [0, 20]},
+    "gain": {"type": "gain", "strengths": [0, 20]},
+    "compressor": {"type": "compressor", "strengths": [0, 1]},
+    "codec": {"type": "codec", "codecs": [{"name": "mulaw"}], "strengths": [0, 1, 2]},
+}
+
+
+def noise(n: int, seed: int = 0) -> np.ndarray:
+    return (0.1 * np.random.default_rng(seed).standard_normal(n)).astype(np.float32)
+
+
+def clip_of(x: np.ndarray, segments: list[Segment] | None = None) -> Clip:
+    return Clip(x, SAMPLE_RATE, segments or [], 1 + (x.size - 320) // 160, 0.01, 0.01)
+
+
+# --- effects -------------------------------------------------------------------------------------
+
+
+def test_the_static_compressor_has_the_published_values():
+    x = np.array([0.01, 0.1, 0.2, 0.5, 1.0, -0.5, 0.0], dtype=np.float32)
+    effect = build_effect("compressor", {"static": True}, {}, SAMPLE_RATE)
+    y, _ = effect.apply(x, np.random.default_rng(0))
+    assert y[:5] == pytest.approx([0.0316, 0.316, 0.376, 0.473, 0.562], abs=6e-4)
+    assert y[5] == -y[3]
+    assert y[6] == 0
+
+
+def test_the_compressor_follows_the_level_with_attack_and_release():
+    loud = np.concatenate([np.full(8000, 0.01), np.full(8000, 1.0), np.full(16000, 0.01)])
+    options = CompressorOptions(attack=0.01, release=0.1)
+    reduced = reductions(loud.astype(np.float32), SAMPLE_RATE, options)
+    # 20 dB above the threshold, at a ratio of 4: 15 dB in the end, and 1 - 1/e of them after 10 ms.
+    assert reduced[:7990] == pytest.approx(0, abs=1e-9)
+    assert reduced[15900] == pytest.approx(15, abs=1e-3)
+    assert reduced[8160] == pytest.approx(15 * (1 - np.exp(-1)), abs=1)
+    assert reduced[16000 + 1600] == pytest.approx(15 * np.exp(-1), abs=0.3)
+
+
+def test_a_band_is_scaled_as_by_pytorch():
+    x = noise(20011)
+    effect = build_effect("band", {"low": 600, "high": 1200, "gain": [-20, -20]}, {}, SAMPLE_RATE)
+    y, _ = effect.apply(x, np.random.default_rng(0))
+    window = torch.hann_window(1024)
+    spectrum = torch.stft(torch.from_numpy(x), 1024, 256, window=window, return_complex=True)
+    frequencies = torch.arange(513) * SAMPLE_RATE / 1024
+    spectrum[(frequencies >= 600) & (frequencies <= 1200)] *= 0.1
+    expected = torch.istft(spectrum, 1024, 256, window=window, length=x.size)
+    np.testing.assert_allclose(y, expected.numpy(), atol=1e-5)
+    assert band_of(x[:1], SAMPLE_RATE, 0, 8000) == pytest.approx(x[:1], abs=1e-6)
+
+
+# --- what is chosen ------------------------------------------------------------------------------
+
+
+def test_frames_of_segments_and_levels():
+    x = np.concatenate([noise(16000), 1e-5 * noise(8000), noise(8000)])
+    segments = [
+        Segment(0.0, 0.5, "phone", "A1"),
+        Segment(0.5, 1.0, "character", "s"),
+        Segment(1.0, 1.5, "silence", "pause"),
+        Segment(1.5, 2.0, "word", "as"),
+    ]
+    clip = clip_of(x, segments)
+
+    def seconds(entry: dict[str, Any], variant: str = "-") -> tuple[float, float, int]:
+        at = np.flatnonzero(build(entry).chosen(clip)[variant])
+        return 0.01 + 0.01 * at.min(), 0.01 + 0.01 * at.max(), at.size
+
+    assert seconds({"type": "silence"}) == pytest.approx((1.0, 1.49, 50))
+    assert seconds({"type": "silence", "by": "level"}) == pytest.approx((1.01, 1.49, 49))
+    assert seconds({"type": "phones"}) == pytest.approx((0.01, 0.99, 99))
+    assert seconds({"type": "phones", "labels": ["a"]}) == pytest.approx((0.01, 0.49, 49))
+    classes = {"type": "phone_classes", "classes": {"sibilants": ["S"], "vowels": ["a"]}}
+    assert seconds(classes, "sibilants") == pytest.approx((0.5, 0.99, 50))
+    edges = np.flatnonzero(build({"type": "word_boundaries"}).chosen(clip)["-"])
+    expected = [*np.arange(1.46, 1.535, 0.01), 1.96, 1.97, 1.98, 1.99]
+    assert 0.01 + 0.01 * edges == pytest.approx(expected)
+    loud = build({"type": "loud_frames", "loudest": 0.1}).chosen(clip)["-"]
+    assert loud.sum() == pytest.approx(0.1 * clip.n_frames, abs=1)
+    assert clip.energies()[loud].min() > clip.energies()[~loud].max()
+
+
+def test_phones_as_published_are_loud_blocks():
+    """The definition of the publication, worked out on its own."""
+    x = noise(32000) * np.linspace(0.1, 1, 32000, dtype=np.float32)
+    clip = Clip(x, SAMPLE_RATE, [], 99, 0.0125, 0.02)
+    blocks = np.square(x[: 99 * 320].astype(np.float64)).reshape(99, 320).sum(axis=1)
+    chosen = build({"type": "phones", "as_published": True}).chosen(clip)["-"]
+    np.testing.assert_array_equal(chosen, blocks > np.quantile(blocks, 0.75))
+
+
+def test_frames_are_replaced_by_neighbours_or_the_centroid():
+    values = torch.arange(12.0).reshape(1, 6, 2)
+    chosen = np.array([True, False, True, True, False, True])
+    replaced = replacement(values, chosen, None)
+    assert replaced[0, :, 0].tolist() == [2, 2, 5, 5, 8, 8]
+    centred = replacement(values, chosen, torch.full((1, 2), 7.0))
+    assert centred[0, :, 1].tolist() == [7, 3, 7, 7, 9, 7]
+    torch.testing.assert_close(replacement(values, np.ones(6, dtype=bool), None), values)
+
+
+def test_bands_side_by_side():
+    mask = build({"type": "band", "bands": [], "sweep": 4000})
+    assert list(mask.targets(16000)) == ["0-4000 Hz", "4000-8000 Hz"]
+    assert list(build({"type": "band"}).targets(16000)) == ["600-1200 Hz", "1000-1600 Hz"]
+
+
+# --- controls ------------------------------------------------------------------------------------
+
+
+def test_random_frames_are_as_many_in_as_many_runs():
+    rng = np.random.default_rng(3)
+    energies = rng.random(60)
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        chosen = rng.random(60) < rng.uniform(0.05, 0.95)
+        drawn = random_frames(chosen, energies, rng)
+        assert sorted(run_lengths(drawn)) == sorted(run_lengths(chosen))
+        assert drawn.sum() == chosen.sum()
+
+
+def test_random_frames_are_uniform_over_places_where_energy_does_not_matter():
+    chosen = np.array([True, True, False, False, False, False])
+    counts = np.zeros(6)
+    for seed in range(800):
+        counts += random_frames(chosen, np.zeros(6), np.random.default_rng(seed))
+    # Five places of a run of two.
+    assert counts / 800 == pytest.approx(np.array([1, 2, 2, 2, 2, 1]) / 5, abs=0.06)
+
+
+def test_the_control_that_is_nearest_in_energy_is_taken():
+    chosen = np.arange(200) < 20
+    energies = np.linspace(1, 100, 200)
+    energy = [
+        energies[random_frames(chosen, energies, np.random.default_rng(s))].sum() for s in range(50)
+    ]
+    assert np.mean(energy) < 0.5 * 20 * energies.mean()
+
+
+def test_a_random_band_has_the_width_and_lies_beside_the_mask():
+    mask = build({"type": "band"})
+    clip = clip_of(noise(16000))
+    for seed in range(50):
+        low, high = mask.random_target([600, 1200], clip, np.random.default_rng(seed))
+        assert high - low == pytest.approx(600)
+        assert (low >= 1200 and high <= 8000) or (high <= 600 and low >= 0)
+    assert mask.random_target([100, 7900], clip, np.random.default_rng(1)) is None
+
+
+def test_a_moved_change_has_the_same_energy_elsewhere():
+    x = noise(5000)
+    y = x.copy()
+    y[:100] = 0
+    shift = random_shift(x.size, np.random.default_rng(1))
+    z = moved_change(x, y, shift)
+    assert 500 <= shift < 4500
+    np.testing.assert_allclose(np.roll(z - x, -shift), y - x, atol=1e-7)
+
+
+# --- scores --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory) -> pl.DataFrame:
+    manifest = read_manifest(write_corpus(tmp_path_factory.mktemp("corpus"), {"eval": 8}))
+    return manifest.with_columns(score=pl.lit(0.0))
+
+
+def detector_of(**policy: Any) -> Detector:
+    torch.manual_seed(1)
+    detector = Detector(
+        {"type": "lfcc", "n_filters": 10, "n_coefficients": 8},
+        {"type": "mhfa", "heads": 2},
+        InputPolicy(**policy),
+    )
+    return detector.eval()
+
+
+def masker(detector: Detector, masks: dict[str, dict[str, Any]]) -> Masker:
+    centroid = torch.zeros(detector.frontend.n_channels, detector.frontend.dim)
+    built = {name: build(entry) for name, entry in masks.items()}
+    return Masker(detector, built, controls=2, batch_size=4, seed=1, centroid=centroid)
+
+
+def scored(rows: pl.DataFrame, detector: Detector) -> pl.DataFrame:
+    return rows.with_columns(score=pl.Series([detector.predict(p)["score"] for p in rows["path"]]))
+
+
+def segments_of(rows: pl.DataFrame) -> pl.DataFrame:
+    tiers = [("phone", "A"), ("phone", "s"), ("word", "as")]
+    table = [
+        (utt_id, 0.1 * i, 0.1 * i + 0.1, *tier)
+        for utt_id in rows["utt_id"]
+        for i, tier in enumerate(tiers)
+    ]
+    return pl.DataFrame(table, schema=["utt_id", *Segment._fields], orient="row")
+
+
+@pytest.mark.parametrize(
+    "policy", [{"length": 4000}, {"length": None}, {"length": 9000, "short": "zero"}]
+)
+def test_what_is_not_changed_has_the_very_score(rows, policy, tmp_path):
+    detector = detector_of(**policy)
+    done: dict[str, Any] = {}
+    whole = scored(rows, detector)
+    mask_utterances(masker(detector, MASKS), whole, segments_of(rows), done)
+    write_masked(tmp_path / "masked.tsv", rows["utt_id"].to_list(), done)
+    table = read_masked(tmp_path / "masked.tsv")
+    assert table.schema == COLUMNS
+    unmasked = table.filter(mask=UNMASKED).select("utt_id", unmasked="score")
+    assert unmasked["unmasked"].to_list() == pytest.approx(whole["score"].to_list(), abs=1e-4)
+    joined = table.filter(pl.col("mask") != UNMASKED).join(unmasked, on="utt_id")
+    none = joined.filter(strength=0.0)
+    assert set(none["mask"]) == {"silence", "loud", "band", "gain", "compressor", "codec"}
+    assert none["score"].equals(none["unmasked"].alias("score"))
+    # And what is changed, is.
+    changed = joined.filter(pl.col("strength") > 0, pl.col("share") > 0)
+    assert (changed["score"] != changed["unmasked"]).all()
+
+
+def test_gain_does_nothing_to_what_does_not_hear_levels(rows):
+    detector = detector_of(length=4000, normalize=True)
+    whole = scored(rows, detector)
+    done: dict[str, Any] = {}
+    mask_utterances(masker(detector, {"gain": {"type": "gain"}}), whole, None, done)
+    for result in done.values():
+        gain, *controls = (row[4] for row in result["masked"])
+        assert gain == pytest.approx(result["unmasked"], abs=1e-3)
+        assert all(control != result["unmasked"] for control in controls)
+
+
+def test_a_masked_waveform_has_the_score_of_its_recording(rows):
+    detector = detector_of(length=4000)
+    row = rows.row(1, named=True)
+    x = detector.policy.read(row["path"])
+    result = masker(detector, {"gain": {"type": "gain", "as_published": True}}).masked("u", x, [])
+    assert result["masked"][0][4] == pytest.approx(detector.score(0.1 * x, SAMPLE_RATE), abs=1e-5)
+
+
+def test_a_killed_job_goes_on_and_shards_join(rows, monkeypatch):
+    detector = detector_of(length=4000)
+    whole = scored(rows, detector)
+    some = {name: MASKS[name] for name in ("band", "loud", "codec")}
+    expected: dict[str, Any] = {}
+    mask_utterances(masker(detector, some), whole, None, expected)
+    done: dict[str, Any] = {}
+    for shard in (1, 0, 2):
+        mask_utterances(masker(detector, some), whole, None, done, (shard, 3))
+    assert done == expected
+    del done["eval3"]
+    mask_utterances(masker(detector, some), whole, None, done)
+    assert done == expected
+
+
+def test_scores_of_another_run_are_refused(rows):
+    detector = detector_of(length=4000)
+    others = scored(rows, detector).with_columns(pl.col("score") + 1)
+    with pytest.raises(DetectorError, match="'eval0': its score file says"):
+        mask_utterances(masker(detector, {"gain": {"type": "gain"}}), others, None, {})
+
+
+def test_a_table_that_lacks_a_score_is_refused(tmp_path):
+    rows = [("a", "gain", "-", 1.0, 0, 1.0, 1.0, 1.0), ("b", UNMASKED, "-", 0.0, 0, 1.0, 0.0, 0.0)]
+    path = tmp_path / "masked.tsv"
+    pl.DataFrame(rows, schema=COLUMNS, orient="row").write_csv(path, separator="\t")
+    with pytest.raises(TableError, match=r"1 scores under gain - 1\.0 0 of 2 utterances"):
+        read_masked(path)
+
+
+# --- numbers -------------------------------------------------------------------------------------
+
+
+def trials_of(n: int = 60) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "utt_id": [f"u{i:03d}" for i in range(n)],
+            "label": ["bonafide" if i % 2 else "spoof" for i in range(n)],
+            "speaker": [f"s{i // 4}" for i in range(n)],
+        }
+    )
+
+
+def test_differences_are_those_of_the_error_rates():
+    trials = trials_of()
+    rng = np.random.default_rng(5)
+    bonafide = (trials["label"] == "bonafide").to_numpy()
+    unmasked = rng.standard_normal(60) + 2 * bonafide
+    # The mask takes from bona fide clips what makes them sure; its controls do nothing.
+    mask = unmasked - 3 * bonafide
+    table = compare_masked(
+        unmasked,
+        [{0: mask, 1: unmasked, 2: unmasked}, {0: unmasked}],
+        trials,
+        1.0,
+        resamples=500,
+        seed=1,
+    )
+    first = table.filter(number=0)
+    for against in ("unmasked", "control"):
+        of = {row["metric"]: row for row in first.filter(against=against).iter_rows(named=True)}
+        for scores, key in ((mask, "value"), (unmasked, "reference")):
+            pair = scores[bonafide], scores[~bonafide]
+            rates = error_rates(*pair, 1.0)
+            assert of["bonafide_rejected"][key] == pytest.approx(rates.bonafide_rejected)
+            assert of["spoof_accepted"][key] == pytest.approx(rates.spoof_accepted)
+            assert of["eer"][key] == pytest.approx(eer(*pair).value)
+            assert of["min_dcf"][key] == pytest.approx(min_dcf(*pair))
+        rejected = of["bonafide_rejected"]
+        assert rejected["difference"] > 0.5
+        assert 0 < rejected["ci_low"] < rejected["difference"] < rejected["ci_high"] <= 1
+        # Fifteen speakers, and 500 resamples.
+        assert rejected["p"] == pytest.approx(2 / 501)
+        assert of["spoof_accepted"]["difference"] == 0
+        assert of["spoof_accepted"]["p"] == 1
+        assert rejected["n_clusters"] == rejected["n_units"] == 15
+    nothing = table.filter(number=1)
+    assert set(nothing["against"]) == {"unmasked"}
+    assert (nothing["difference"] == 0).all()
+    assert (nothing["p"] == 1).all()
+
+
+def test_a_random_effect_is_rarely_significant():
+    trials = trials_of(80)
+    bonafide = (trials["label"] == "bonafide").to_numpy()
+    p = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        base = rng.standard_normal(80) + bonafide
+        forms = {i: base + 0.5 * rng.standard_normal(80) for i in range(2)}
+        table = compare_masked(base, [forms], trials, 0.5, resamples=200, seed=seed)
+        p += table.filter(against="control", metric="bonafide_rejected")["p"].to_list()
+    assert np.mean(np.array(p) < 0.05) <= 0.1
+
+
+def write_made(folder: Path, effect: float, n: int = 120) -> dict[str, Any]:
+    """Scores under masks of which one matters, as a job writes them, and their manifest."""
+    rng = np.random.default_rng(2)
+    trials = trials_of(n).with_columns(
+        path=pl.col("utt_id"),
+        split=pl.lit("eval"),
+        attack=pl.when(pl.col("label") == "spoof").then(pl.lit("A")).otherwise(pl.lit("-")),
+        duration=pl.lit(1.0),
+        sample_rate=pl.lit(16000),
+    )
+    write_manifest(folder / "manifest.tsv", trials)
+    bonafide = (trials["label"] == "bonafide").to_numpy()
+    base = rng.standard_normal(n) + 3 * bonafide
+    done: dict[str, Any] = {}
+    for i, utt_id in enumerate(trials["utt_id"]):
+        rows = []
+        for name, strengths in (("band", (0.0, 10.0, 20.0)), ("gain", (0.0, 20.0))):
+            for strength in strengths:
+                change = effect * strength / 20 * bonafide[i] if name == "band" else 0.0
+                variant = "600-1200 Hz" if name == "band" else "-"
+                for control in range(3):
+                    score = base[i] - (0 if control else change)
+                    rows.append([name, variant, strength, control, score, 1.0, strength / 100])
+        done[utt_id] = {"unmasked": float(base[i]), "masked": rows}
+    write_masked(folder / "masked.tsv", trials["utt_id"].to_list(), done)
+    write_detector(folder / "detector", meta={"threshold": 1.5})
+    return {
+        "name": "ears",
+        "seed": 1,
+        "corpus": "made",
+        "split": "eval",
+        "scores": str(folder / "masked.tsv"),
+        "manifest": str(folder / "manifest.tsv"),
+        "detector": str(folder / "detector" / "detector.json"),
+    }
+
+
+MADE = {"band": {"type": "band"}, "gain": {"type": "gain", "as_published": True}}
+
+
+def table_of(folder: Path, entry: dict[str, Any], resamples: int = 4000) -> str:
+    path = str(folder / "masking.tsv")
+    settings = {"resamples": resamples, "bootstrap_seed": 1, "cluster": None}
+    make([entry], MADE, {"table": path}, **settings)
+    return path
+
+
+def test_the_table_corrects_for_all_tests(tmp_path):
+    table = read_masking(table_of(tmp_path, write_made(tmp_path, 4.0)))
+    tests = table.filter(pl.col("p").is_not_null())
+    # Three strengths above 0, two references, four metrics.
+    assert tests.height == 24
+    assert table.filter(strength=0.0)["p_holm"].is_null().all()
+    assert table.filter(strength=0.0)["difference"].to_list() == [0.0] * 16
+    np.testing.assert_allclose(tests["p_holm"], holm(tests["p"]))
+    assert (tests["p_smallest"] >= 24 * 2 / 4001).all()
+    significant = tests.filter(pl.col("p_holm") < 0.05)
+    assert set(significant["mask"]) == {"band"}
+    assert set(significant["metric"]) == {"bonafide_rejected", "eer", "min_dcf"}
+    assert table.filter(mask="gain")["as_published"].to_list() == ["yes"] * 16
+
+
+def test_the_report_concludes_from_the_numbers(tmp_path):
+    (section,) = masking_section(table_of(tmp_path, write_made(tmp_path, 4.0)))
+    text = " ".join(section["sentences"])
+    assert "60 bona fide and 60 spoofed clips were masked, resampled by 30 clusters" in text
+    assert "ears hears what band (600-1200 Hz) at 20 dB masks: bona fide rejected is +" in text
+    assert "beyond random masks of the same size (+" in text
+    assert section["doubts"] == []
+    (published,) = section["published"]
+    assert published.startswith("gain: the form is the same")
+    assert "bona fide rejected +0.0 and spoof accepted +0.0 points, of which" in published
+    assert published.endswith("the study has no corrected form beside it.")
+    (section,) = masking_section(table_of(tmp_path, write_made(tmp_path, 0.0)))
+    assert "No mask is shown to change the decisions of ears" in " ".join(section["sentences"])
+
+
+def test_few_clips_prove_nothing(tmp_path):
+    (section,) = masking_section(table_of(tmp_path, write_made(tmp_path, 4.0, n=24)))
+    (doubt,) = section["doubts"]
+    assert "no difference can be significant" in doubt
+    assert [point.text for point in masking_points([section])] == [doubt]
+
+
+def test_the_figure_shows_doses_and_responses(tmp_path):
+    outputs = {suffix: str(tmp_path / f"figure.{suffix}") for suffix in ("pdf", "png", "tsv")}
+    draw(table_of(tmp_path, write_made(tmp_path, 4.0)), outputs)
+    assert all(Path(path).stat().st_size for path in outputs.values())
+
+
+def test_a_threshold_is_needed_and_may_be_chosen_on_other_trials(tmp_path):
+    entry = write_made(tmp_path, 0.0)
+    write_detector(tmp_path / "detector", meta={"threshold": None})
+    with pytest.raises(SpoofscopeError, match=r"has no threshold.*`masking\.threshold`"):
+        table_of(tmp_path, entry, resamples=100)
+    unmasked = read_masked(entry["scores"]).filter(mask=UNMASKED).select("utt_id", "score")
+    write_scores(tmp_path / "scores.tsv", unmasked)
+    chosen = {"dev_manifest": entry["manifest"], "dev_split": "eval"}
+    chosen["dev_scores"] = str(tmp_path / "scores.tsv")
+    table = read_masking(table_of(tmp_path, {**entry, **chosen}, resamples=100))
+    values = table.filter(mask="gain", against="unmasked", strength=0.0)
+    rates = dict(values.select("metric", "value").iter_rows())
+    assert rates["bonafide_rejected"] == pytest.approx(rates["eer"], abs=0.02)
+
+
+def test_corrected_forms_stand_beside_the_published_ones(tmp_path):
+    masks = {"band": {"type": "gain"}, "gain": {"type": "gain", "as_published": True}}
+    path = str(tmp_path / "masking.tsv")
+    settings = {"resamples": 100, "bootstrap_seed": 1, "cluster": None}
+    make([write_made(tmp_path, 4.0)], masks, {"table": path}, **settings)
+    ((text,),) = (section["published"] for section in masking_section(path))
+    assert "; by band (600-1200 Hz), bona fide rejected +" in text
+    assert text.count("beyond random masks") == 2
+
+
+# --- study files ---------------------------------------------------------------------------------
+
+
+def study_with(**section: Any) -> dict[str, Any]:
+    config = read_config(MINI)
+    trials = [{"corpus": "mini", "split": "eval"}]
+    masks = {"gain": {"type": "gain"}}
+    config["masking"] = {"detectors": ["fbank_cnn"], "trials": trials, "masks": masks, **section}
+    return config
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"detectors": ["fbank"]}, r"masking\.detectors: .*'fbank_cnn'"),
+        ({"trials": [{"corpus": "mini", "split": "train"}]}, r"trials\[0\]: mini\.train is not"),
+        ({"masks": {"a": {"type": "bands"}}}, r"masks\.a\.type: .*did you mean 'band'"),
+        ({"masks": {"a": {"type": "band", "bands": [[9, 8]]}}}, r"a\.bands\[0\]: .*low < high"),
+        ({"masks": {"a": {"type": "band", "bands": []}}}, "no band; name some, or a `sweep`"),
+        (
+            {"masks": {"a": {"type": "band", "as_published": True, "sweep": 500}}},
+            "`as_published` has values of its own; leave out 'sweep'",
+        ),
+        ({"masks": {"a": {"type": "silence", "strengths": [2]}}}, r"masking\.masks\.a"),
+        ({"threshold": {"corpus": "mini", "split": "eval"}}, "a threshold is not chosen on eval"),
+    ],
+)
+def test_what_cannot_be_masked_is_refused(section, message):
+    with pytest.raises(ConfigError, match=message):
+        checked(study_with(**section))
+
+
+def test_the_example_of_the_page_is_a_study(tmp_path):
+    page = (Path(__file__).parents[1] / "docs/masking.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    section = yaml.safe_load(example)["masking"]
+    assert checked(study_with(**section)).config["masking"]["per_attack"] == 20
+    types = {entry["type"] for entry in section["masks"].values()}
+    assert types == set(options.MASKS)
+    for entry in section["masks"].values():
+        build(entry)
+    # Every type is in the tables of the page, and those with a published form in both.
+    for name, cls in options.MASKS.items():
+        rows = len(re.findall(rf"^\| `{name}` \|", page, re.MULTILINE))
+        published = issubclass(cls, options.PublishedOptions)
+        assert rows == (3 if name == "band" else 1 + published), name
+
+
+def test_phones_need_segments(tmp_path):
+    config = study_with(masks={"a": {"type": "silence"}})
+    config["corpora"]["own"] = {"type": "folder", "path": str(tmp_path)}
+    config["score"].append({"corpus": "own", "splits": ["eval"]})
+    config["masking"]["trials"] = [{"corpus": "own", "split": "eval"}]
+    with pytest.raises(ConfigError, match=r"masks\.a: .*'own' has no segments.*`by: level`"):
+        checked(config)
+    config["masking"]["masks"]["a"]["by"] = "level"
+    checked(config)

@@ -1,0 +1,38 @@
+"""Score one shard of the masked utterances."""
+
+from spoofscope.job import given, job
+
+with job(snakemake) as cfg:
+    import polars as pl
+    import torch
+
+    from spoofscope.masking.scores import mask_utterances, masker_of
+    from spoofscope.options.masking import MaskingOptions
+    from spoofscope.selection.utterances import select_utterances
+    from spoofscope.shards.journal import part
+    from spoofscope.shards.parts import parse_shard
+    from spoofscope.tables import read_manifest, read_scores, read_segments
+
+    torch.set_num_threads(snakemake.threads)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    options = MaskingOptions.from_dict(cfg["options"])
+    segments = snakemake.input.segments
+    manifest = read_manifest(snakemake.input.manifest).filter(pl.col("split") == cfg["split"])
+    scores = read_scores(snakemake.input.scores)
+    rows = select_utterances(manifest, scores, options.per_attack, cfg["seed"], balanced=True)
+    masker = masker_of(
+        cfg["folder"],
+        cfg["masks"],
+        options,
+        seed=cfg["seed"],
+        centroid=snakemake.input.centroid or None,
+        device=device,
+    )
+    with part(cfg["work"], [given(), device], snakemake.output[0]) as done:
+        mask_utterances(
+            masker,
+            rows,
+            read_segments(segments) if segments else None,
+            done,
+            shard=parse_shard(cfg["shard"]),
+        )
