@@ -28,5 +28,5 @@ with job(snakemake) as cfg:
     identity = network["settings_sha256"][:12]
     write_json(
         snakemake.output.calibration,
-        {level: {**found, "network": identity} for level, found in calibrations.items()},
+        {level: {**fitted, "network": identity} for level, fitted in calibrations.items()},
     )

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from spoofscope.audio import has_suffix
+from spoofscope.corpora.source_lists import SourceLists
 from spoofscope.errors import CorpusError
 from spoofscope.files import files_below, is_text, paths_below, shown
 from spoofscope.names import ALL, NONE, check_attack, check_condition
@@ -156,6 +157,28 @@ class Corpus(ABC):
         The root exists when this is called. Rows of splits that the study does not ask for may be
         left out, or given: they are dropped later.
         """
+
+    def list_files(self, name: str) -> list[Path]:
+        """The files of the lists of source verification of that name that are there.
+
+        Raises:
+            CorpusError: corpora of this type have no lists.
+        """
+        raise self._without_lists()
+
+    def source_lists(self, name: str) -> SourceLists:
+        """The lists of source verification of that name.
+
+        Raises:
+            CorpusError: the corpus has none; a list is missing or malformed.
+        """
+        raise self._without_lists()
+
+    def _without_lists(self) -> CorpusError:
+        return CorpusError(
+            f"{self.owner} has no lists of source verification; leave out `verification.lists`, "
+            "and trials are drawn"
+        )
 
     def audio_below(self, folder: Path) -> list[Path]:
         """What :func:`audio_files` finds, see :meth:`taken`."""

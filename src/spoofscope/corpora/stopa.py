@@ -3,9 +3,10 @@
 Firc et al., "STOPA: A Database of Systematic VariaTion Of DeePfake Audio for Open-Set Source
 Tracing and Attribution", Interspeech 2025. Files are called
 `LA_<T|D|E>_<attack>_<speaker>_<rest>.wav`: T (set EET) is to train extractors on, D (TEE) to enrol
-attacks, E are trials. Names, sets, and the acoustic model and vocoder of every attack were read in
-public code that uses the data, and not checked on a copy of them. The lists of which clips enrol an
-attack, and of the trials, are not read.
+attacks, E are trials. Lists say which clips of TEE enrol an attack (`AA01-co-100.txt`), and what
+the trials of that claim are (`AA01-co-100_trials.txt`). Names, sets, the acoustic model and vocoder
+of every attack and the form of the lists were read in public code that uses the data, and not
+checked on a copy of them.
 """
 
 import re
@@ -13,11 +14,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
+import polars as pl
+
 from spoofscope.corpora.base import Corpus, Problem, audio_paths
+from spoofscope.corpora.source_lists import TARGETS, SourceLists
 from spoofscope.errors import CorpusError
 from spoofscope.names import NONE
 from spoofscope.options.corpora.stopa import StopaOptions
 from spoofscope.recordings import portable_path
+from spoofscope.rows import check_columns, read_header
 
 _NAME = re.compile(r"LA_(?P<set>[TDE])_(?P<attack>AA[0-9]{2})_(?P<speaker>[^_]+)_.+")
 _SPLITS = {"T": "train", "D": "dev", "E": "eval"}
@@ -37,6 +42,15 @@ _PAIRS = {
     "AA12": ("am07", "vm06"),
     "AA13": ("am08", "vm03"),
 }
+
+
+# Columns of the lists of trials, by the level of a source that they judge.
+_JUDGED = {
+    "attack": "IsTargetATK",
+    "acoustic_model": "IsTargetAcousticModel",
+    "vocoder": "IsTargetVocoderModel",
+}
+_ANSWERS = dict(zip(("true", "false"), TARGETS, strict=True))
 
 
 class Stopa(Corpus):
@@ -78,6 +92,46 @@ class Stopa(Corpus):
                 "vocoder": vocoder,
             }
 
+    def list_files(self, name: str) -> list[Path]:
+        """`AA01-{name}.txt` and `AA01-{name}_trials.txt` of every attack that has them, anywhere
+        below the folder."""
+        pattern = re.compile(rf"AA[0-9]{{2}}-{re.escape(name)}(_trials)?\.txt")
+        return sorted(path for path in self.root.rglob("AA*.txt") if pattern.fullmatch(path.name))
+
+    def source_lists(self, name: str) -> SourceLists:
+        """Clips of TEE that enrol attacks, and the trials of these claims.
+
+        Raises:
+            CorpusError: there are no such lists, one is there twice, an attack has one list of two,
+                or a row names no clip of the corpus or of the right attack.
+            TableError: a list is malformed.
+        """
+        files = self.list_files(name)
+        names = [path.name for path in files]
+        attacks = {each.name.partition("-")[0] for each in files}
+        expected = sorted(
+            f"{attack}-{name}{end}.txt" for attack in attacks for end in ("", "_trials")
+        )
+        if not files or sorted(names) != expected:
+            raise CorpusError(
+                f"{self.root}: expected one list AA01-{name}.txt and one AA01-{name}_trials.txt of "
+                f"every enrolled attack ({self.owner}), found {', '.join(names) or 'none'}; name "
+                "others in `verification.lists`, such as co-100 or nc-all"
+            )
+        references: list[tuple[str, str]] = []
+        tests: list[tuple[str, ...]] = []
+        for path in files:
+            attack = path.name.partition("-")[0]
+            if path.stem.endswith("_trials"):
+                tests += [(attack, *row) for row in _trials(path)]
+            else:
+                references += [(attack, utt_id) for utt_id in _enrolled(path, attack)]
+        return SourceLists(
+            f"the lists {name} of {self.owner}",
+            pl.DataFrame(references, schema=["attack", "utt_id"], orient="row"),
+            pl.DataFrame(tests, schema=["claimed", "utt_id", *_JUDGED], orient="row"),
+        )
+
     def left_out(self) -> list[Problem]:
         """See `Corpus.left_out`; also audio with other names."""
         reason = "its name is none of the corpus, such as LA_E_AA01_p226_c1.wav"
@@ -87,3 +141,34 @@ class Stopa(Corpus):
             for path in sorted(others)
             if _NAME.fullmatch(path.stem) is None
         ]
+
+
+def _enrolled(path: Path, attack: str) -> Iterator[str]:
+    """The clips of a list of enrolment, whose second column has their names."""
+    table = read_header(path, " ")
+    for number, fields in table.rows:
+        utt_id = fields[1].removesuffix(".wav") if len(fields) > 1 else ""
+        match = _NAME.fullmatch(utt_id)
+        if match is None or match["attack"] != attack:
+            raise CorpusError(
+                f"{path}: line {number}: expected the name of a clip of {attack} in the second "
+                f"column, such as LA_D_{attack}_p226_c1.wav, got {utt_id!r}"
+            )
+        yield utt_id
+
+
+def _trials(path: Path) -> Iterator[tuple[str, ...]]:
+    """Clip and answers of every row of a list of trials."""
+    table = read_header(path, " ")
+    columns = ["FileName", *_JUDGED.values()]
+    check_columns(path, table.header, columns)
+    for number, record in table.records(columns):
+        answers = []
+        for column in _JUDGED.values():
+            if (text := record[column].lower()) not in _ANSWERS:
+                raise CorpusError(
+                    f"{path}: line {number}: column {column!r} must be True or False, not "
+                    f"{record[column]!r}"
+                )
+            answers.append(_ANSWERS[text])
+        yield record["FileName"].removesuffix(".wav"), *answers

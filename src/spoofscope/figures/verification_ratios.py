@@ -87,9 +87,9 @@ def draw(verified: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> N
 
 def _measured(entry: Mapping[str, Any], level: str) -> str:
     metrics = read_verification_metrics(entry["metrics"])
-    found = metrics.filter(level=level, claims="all", metric="eer").row(0, named=True)
-    claims = f"{found['n_claims']} claim{'' if found['n_claims'] == 1 else 's'}"
-    return f"{claims}, EER {percent(found['estimate'])} %"
+    eer = metrics.filter(level=level, claims="all", metric="eer").row(0, named=True)
+    claims = f"{eer['n_claims']} claim{'' if eer['n_claims'] == 1 else 's'}"
+    return f"{claims}, EER {percent(eer['estimate'])} %"
 
 
 def _draw(axes: Axes, trials: pl.DataFrame, handles: dict[str, Any]) -> list[dict[str, Any]]:

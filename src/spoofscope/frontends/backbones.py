@@ -529,9 +529,9 @@ def _checked(found: Any, family: str, name: str) -> dict[str, Any]:
         divisors.append("num_conv_pos_embedding_groups")
         n_convolutions = len(config.conv_dim)
         for key in ("conv_kernel", "conv_stride"):
-            found_size = len(getattr(config, key))
+            size = len(getattr(config, key))
             what = f"as long as conv_dim ({n_convolutions})"
-            _require(found_size == n_convolutions, name, key, what, getattr(config, key))
+            _require(size == n_convolutions, name, key, what, getattr(config, key))
     hidden = config.hidden_size
     for key in divisors:
         divisor = getattr(config, key)

@@ -21,6 +21,9 @@ class Verification(Options):
     """What a source is: an attack, or what attacks have in common."""
     enrol: Split = optional()
     """The split that references come from; default: that of the tests."""
+    lists: str = optional(minLength=1)
+    """Use the lists of references and trials that the corpus has, by their name, such as `co-100`
+    of STOPA; then `enrol` and `references` count for nothing. Default: trials are drawn."""
     references: Count = option(5)
     """Clips that a source is known by; sources with fewer make no claims."""
     targets: Count = option(100)

@@ -38,6 +38,11 @@ class Verification(Stage):
         for i, corpus in enumerate(section.get("corpora", [])):
             for split in _splits(section):
                 study.references.check_dataset(corpus, split, f"verification.corpora[{i}]")
+            if "lists" in section and corpus not in study.corpora:
+                raise ConfigError(
+                    f"verification.corpora[{i}]: {corpus!r} is a copy, and `lists` are of the "
+                    "corpus itself"
+                )
 
     def __init__(self, context: Context, data: Augmentation, tracing: Tracing) -> None:
         super().__init__(context)
@@ -54,13 +59,26 @@ class Verification(Stage):
     def list_source_trials(self, corpus: str, split: str) -> Work:
         """Draw references and tests of the sources in a split."""
         drawn = ("levels", "enrol", "references", "targets", "nontargets")
+        lists: list[Product] = []
+        outside: Config = {}
+        if "lists" in self.section:
+            from spoofscope.corpora.registry import build
+
+            entry, root = self.study.corpora[corpus], self.study.corpus_root(corpus)
+            files = build(entry, root, key=corpus).list_files(self.section["lists"])
+            lists = [Product(str(path)) for path in files]
+            outside = {
+                "lists": {"name": self.section["lists"], "files": self.outside.files(lists)},
+                "corpus": {"key": corpus, "entry": entry, "root": root},
+            }
         return Work(
-            inputs={"manifest": self._data.manifest(corpus)},
+            inputs={"manifest": self._data.manifest(corpus), "lists": lists},
             settings={
                 "split": split,
                 "families": self._tracing.families([corpus]),
                 "seed": self.study.seed,
                 **{name: self.section[name] for name in drawn if name in self.section},
+                **outside,
             },
         )
 

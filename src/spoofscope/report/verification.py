@@ -35,17 +35,16 @@ def verification_section(table: str | None) -> list[dict[str, Any]]:
     rows = rows.with_columns(pl.col(name).cast(pl.Int64) for name in _COUNTS)
     sections = []
     for corpus, split in rows.select("corpus", "split").unique(maintain_order=True).rows():
-        own = rows.filter(pl.col("n_claims") > 0, corpus=corpus, split=split)
-        levels = own["level"].unique(maintain_order=True)
+        of_set = rows.filter(pl.col("n_claims") > 0, corpus=corpus, split=split)
+        levels = of_set["level"].unique(maintain_order=True)
+        place = f"{corpus}, {split}"
         sections.append(
             {
                 "corpus": corpus,
                 "split": split,
-                "rows": list(own.iter_rows(named=True)),
-                "sentences": [text for level in levels for text in _sentences(own, level)],
-                "doubts": [
-                    text for level in levels for text in _doubts(own, level, f"{corpus}, {split}")
-                ],
+                "rows": list(of_set.iter_rows(named=True)),
+                "sentences": [text for level in levels for text in _sentences(of_set, level)],
+                "doubts": [text for level in levels for text in _doubts(of_set, level, place)],
             }
         )
     return sections

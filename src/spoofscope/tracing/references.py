@@ -66,7 +66,7 @@ def find_references(folders: Iterable[str | Path]) -> dict[str, list[str]]:
         ConfigError: a folder is missing or without recordings, or has them beside folders; two
             attacks have the same name.
     """
-    found: dict[str, list[str]] = {}
+    references: dict[str, list[str]] = {}
     for folder in map(Path, folders):
         if not folder.is_dir():
             raise ConfigError(f"{shown(str(folder))}: there is no such folder of references")
@@ -79,12 +79,14 @@ def find_references(folders: Iterable[str | Path]) -> dict[str, list[str]]:
                 f"{shown(str(folder))}: recordings lie beside folders of recordings; give each "
                 "attack a folder of its own"
             )
-        for own in [folder / name for name in nested] or [folder]:
-            name = own.resolve().name
-            if name in found:
-                raise ConfigError(f"{shown(str(own))}: references of {name!r} were already given")
-            found[name] = sorted(audio_paths(own))
-    return found
+        for inner_folder in [folder / name for name in nested] or [folder]:
+            name = inner_folder.resolve().name
+            if name in references:
+                raise ConfigError(
+                    f"{shown(str(inner_folder))}: references of {name!r} were already given"
+                )
+            references[name] = sorted(audio_paths(inner_folder))
+    return references
 
 
 def read_calibration(path: str | Path, tracer: LoadedTracer) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from spoofscope.corpora.source_lists import SourceLists
 from spoofscope.errors import TableError
 from spoofscope.identity import rng_of
 from spoofscope.names import NONE
@@ -123,6 +124,99 @@ def make_trials(
         )
     tables = (pl.concat(part).sort("level", "claim", "utt_id") for part in zip(*parts, strict=True))
     return SourceTrials(*tables)
+
+
+def listed_trials(
+    manifest: pl.DataFrame,
+    systems: pl.DataFrame,
+    split: str,
+    lists: SourceLists,
+    *,
+    levels: Sequence[str],
+    targets: int,
+    nontargets: int,
+    seed: int,
+) -> SourceTrials:
+    """Trials by the lists of a corpus: their references, and their tests of a split.
+
+    Sources that several enrolled attacks have, such as a vocoder, have the references of all of
+    them, and a clip is one test of them. A split without listed tests, such as dev, which a
+    calibration needs, has tests that are drawn as in :func:`make_trials`.
+
+    Args:
+        manifest, systems, split, levels, targets, nontargets, seed: see :func:`make_trials`.
+        lists: see `corpora.source_lists`.
+
+    Raises:
+        TableError: the lists do not judge a level; they name a clip that the manifest lacks; or
+            they say of a clip and a claim other than the attacks of the manifest do.
+    """
+    spoofs = manifest.filter(pl.col("label") == "spoof")
+    listed = pl.concat([lists.references["utt_id"], lists.tests["utt_id"]]).unique()
+    unknown = listed.filter(~listed.is_in(spoofs["utt_id"].implode())).sort()
+    if unknown.len():
+        raise TableError(
+            f"{lists.where}: {unknown.len()} of the clips are not in the manifest, the first is "
+            f"{unknown[0]!r}; the corpus is incomplete, or the lists are of another one"
+        )
+    of_split = lists.tests.filter(
+        pl.col("utt_id").is_in(spoofs.filter(pl.col("split") == split)["utt_id"].implode())
+    )
+    parts = []
+    for level in levels:
+        if level not in lists.tests.columns:
+            raise TableError(
+                f"{lists.where} do not judge the level {level!r}; name others in "
+                "`verification.levels`"
+            )
+        names = systems.select("attack", source=pl.col(level)).filter(pl.col("source") != NONE)
+        named = spoofs.sort("utt_id").join(names, on="attack", maintain_order="left")
+        references = lists.references.join(names, on="attack").select("utt_id", claim="source")
+        references = references.unique().sort("claim", "utt_id")
+        if of_split.is_empty():
+            clips = named.filter(pl.col("split") == split)
+            if "source_text" not in clips.columns:
+                clips = clips.with_columns(source_text=pl.lit(NONE))
+            texts = references.with_columns(source_text=pl.lit(NONE))
+            tests = _tests(clips, texts, level, targets, nontargets, seed)
+        else:
+            tests = _judged(of_split, named, names, level, lists.where)
+        parts.append(
+            [
+                table.select(pl.lit(level).alias("level"), *columns[1:])
+                for table, columns in (
+                    (references, [*REFERENCE_COLUMNS]),
+                    (tests, [*TEST_COLUMNS]),
+                )
+            ]
+        )
+    tables = (pl.concat(part).sort("level", "claim", "utt_id") for part in zip(*parts, strict=True))
+    return SourceTrials(*tables)
+
+
+def _judged(
+    tests: pl.DataFrame, named: pl.DataFrame, names: pl.DataFrame, level: str, where: str
+) -> pl.DataFrame:
+    """claim, utt_id and target of listed tests, compared with what the manifest says."""
+    claims = names.rename({"attack": "claimed", "source": "claim"})
+    judged = (
+        tests.join(claims, on="claimed")
+        .select("claim", "utt_id", target=pl.col(level))
+        .unique()
+        .join(named.select("utt_id", "source"), on="utt_id", how="left")
+        .sort("claim", "utt_id")
+    )
+    differ = judged.filter(
+        (pl.col("target") == TARGET[0]) != (pl.col("source") == pl.col("claim")).fill_null(False)
+    )
+    if differ.height:
+        clip = differ.row(0, named=True)
+        raise TableError(
+            f"{where}: level {level!r}: by the lists, {clip['utt_id']!r} is "
+            f"{'of' if clip['target'] == TARGET[0] else 'not of'} {clip['claim']!r}; by the "
+            f"attacks of the manifest it is of {clip['source'] or 'no known source'}"
+        )
+    return judged
 
 
 def _references(enrolled: pl.DataFrame, level: str, n: int, seed: int) -> pl.DataFrame:
