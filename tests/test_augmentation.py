@@ -200,6 +200,36 @@ def test_real_responses_draw_a_channel_and_leave_out_the_noises(sources):
     assert channels == {0, 1}
 
 
+# ---------------------------------------------------------------- copies of a published baseline
+
+
+@pytest.mark.parametrize(
+    ("copy", "n_voices"), [("reverb", 0), ("speech", 1), ("music", 2), ("noise", 3)]
+)
+def test_stacked_copies_are_those_of_the_released_baseline(sources, copy, n_voices):
+    x = 0.3 * speech(1.0)
+    effect = build("stacked", {"copy": copy}, sources, RATE)
+    y, used = effect.apply(x, np.random.default_rng(4))
+    # Its formulas: a response of energy 1, then voices with 1e-4 added to the mean squares.
+    h, _ = read(sources["rirs"] / used["room"])
+    expected = np.convolve(x, h / np.sqrt((h**2).sum()))[: x.size]
+    assert len(used["voices"]) == n_voices
+    for voice in used["voices"]:
+        assert voice["file"].startswith("speech/")
+        assert 13 <= voice["snr"] <= 20
+        noise, _ = read(sources["musan"] / voice["file"])
+        noise = noise[: x.size]
+        levels = [10 * np.log10((signal**2).mean() + 1e-4) for signal in (expected, noise)]
+        gain = np.sqrt(10 ** ((levels[0] - levels[1] - voice["snr"]) / 10))
+        expected = expected + gain * noise
+    np.testing.assert_allclose(y, expected, atol=1e-5)
+    assert abs(lag_of(y, x) - 70) <= 2  # the delay of the response stays
+    with pytest.raises(ConfigError, match="copy"):
+        build("stacked", {"copy": "babble"}, sources, RATE)
+    with pytest.raises(ConfigError, match=r"noise\.musan"):
+        build("stacked", {"copy": copy}, {"rirs": sources["rirs"]}, RATE)
+
+
 # ---------------------------------------------------------------- RawBoost
 
 
@@ -482,7 +512,7 @@ def test_registry_needs_no_torch():
     assert done.stdout.strip() == str(EFFECTS.available())
     assert EFFECTS.available() == [
         *("band", "codec", "compressor", "gain", "musan", "noise_filter"),
-        *("rawboost", "rir", "time_mask", "trim_silence"),
+        *("rawboost", "rir", "stacked", "time_mask", "trim_silence"),
     ]
 
 

@@ -146,6 +146,16 @@ def test_the_tracers():
     # Clean clips and four independent copies, of train alone.
     assert len(refd.settings["data"]) == 5
     assert [source["corpus"]["corpus"] for source in refd.settings["dev"]] == ["mlaad"]
+    # As published: stacked copies of all splits.
+    published = named["refd_as_published"]
+    assert published.settings["recipe"] == refd.settings["recipe"]
+    places = [(corpus, split) for corpus, split in loaded.traced_by(published.id)]
+    assert places[:3] == [("mlaad", "dev"), ("mlaad", "eval"), ("published_reverb", "dev")]
+    assert len(published.settings["data"]) == len(published.settings["dev"]) == 5
+    copies = {name: loaded.copies[name] for name in loaded.copies if name.startswith("published")}
+    assert {tuple(copy["splits"]) for copy in copies.values()} == {("train", "dev", "eval")}
+    steps = [loaded.config["chains"][copy["chain"]] for copy in copies.values()]
+    assert [step["copy"] for (step,) in steps] == ["reverb", "speech", "music", "noise"]
     ge2e = named["ge2e"]
     assert ge2e.settings["objective"] == {"type": "ge2e", "classes": 10, "clips": 4}
     (stage,) = resolve_recipe(ge2e.settings["recipe"]).stages

@@ -20,6 +20,7 @@ EFFECTS: "Registry[Callable[..., Effect]]" = Registry(
         "noise_filter": "spoofscope.augmentation.noise_filter:NoiseFilter",
         "rawboost": "spoofscope.augmentation.rawboost:RawBoost",
         "rir": "spoofscope.augmentation.rir:RoomResponse",
+        "stacked": "spoofscope.augmentation.stacked:Stacked",
         "time_mask": "spoofscope.augmentation.time_mask:TimeMask",
         "trim_silence": "spoofscope.augmentation.trim_silence:TrimSilence",
     },

@@ -76,9 +76,9 @@ def audio_files(folder: Path, key: str) -> list[Path]:
 
 
 def read_stretch(
-    path: Path, n_samples: int, sample_rate: int, rng: np.random.Generator
+    path: Path, n_samples: int, sample_rate: int, rng: np.random.Generator | None
 ) -> tuple[Samples, float]:
-    """A random stretch of a recording, channels averaged; no more than it is read from disk.
+    """A stretch of a recording, channels averaged; no more than it is read from disk.
 
     A recording that is shorter than the stretch is repeated from its start.
 
@@ -86,7 +86,7 @@ def read_stretch(
         path: any file that `audio` reads.
         n_samples: length of the stretch at `sample_rate`.
         sample_rate: Hz of the result.
-        rng: draws where the stretch starts.
+        rng: draws where the stretch starts; None takes the beginning.
 
     Returns:
         (n_samples,) float32, and the start of the stretch in the recording, in seconds.
@@ -97,7 +97,9 @@ def read_stretch(
     clip = Clip(path)
     rate, there = clip.rate, clip.n_samples or info(path).n_samples
     wanted = math.ceil(n_samples * rate / sample_rate)
-    start = int(rng.integers(0, there - wanted + 1)) if there > wanted else 0
+    start = 0
+    if rng is not None and there > wanted:
+        start = int(rng.integers(0, there - wanted + 1))
     mono = resample(mix(clip.stretch(start, min(wanted, there))), rate, sample_rate)
     return np.resize(mono, n_samples), start / rate
 

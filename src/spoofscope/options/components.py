@@ -47,6 +47,7 @@ from spoofscope.options.effects.musan import MusanOptions
 from spoofscope.options.effects.noise_filter import NoiseFilterOptions
 from spoofscope.options.effects.rawboost import RawBoostOptions
 from spoofscope.options.effects.rir import RoomResponseOptions
+from spoofscope.options.effects.stacked import StackedOptions
 from spoofscope.options.effects.time_mask import TimeMaskOptions
 from spoofscope.options.effects.trim_silence import TrimSilenceOptions
 from spoofscope.options.frontends.base import FrontEndOptions
@@ -115,6 +116,7 @@ EFFECTS: dict[str, type[EffectOptions]] = {
     "rawboost": RawBoostOptions,
     "codec": CodecOptions,
     "trim_silence": TrimSilenceOptions,
+    "stacked": StackedOptions,
     "time_mask": TimeMaskOptions,
     "noise_filter": NoiseFilterOptions,
     "band": BandOptions,

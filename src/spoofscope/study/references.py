@@ -115,11 +115,10 @@ class References:
     def chain(self, name: str, where: str) -> Config:
         """The steps of a chain with the identity of the noise that they use."""
         steps: list[Config] = self.entry(name, "chains", where)
-        needs = {"musan": "musan", "rir": "rirs"}
+        needs = {"musan": ["musan"], "rir": ["rirs"], "stacked": ["musan", "rirs"]}
         sources = {}
         for step in steps:
-            source = needs.get(step["effect"])
-            if source:
+            for source in needs.get(step["effect"], []):
                 noise = self._config["noise"]
                 if source not in noise:
                     raise ConfigError(
