@@ -64,7 +64,7 @@ ANALYSES = (
     "attribution",
     "masking",
 )
-SECTIONS = {"noise", "copy", "backbone", *DETECTORS, *TRAINING, *ANALYSES}
+SECTIONS = {"noise", "copy", "backbone", "tracer", *DETECTORS, *TRAINING, *ANALYSES}
 """Definitions with a table of their own; the keys of others stand below the key that has them."""
 
 
@@ -190,7 +190,9 @@ def reference() -> str:
         parts.append(f"## {title}\n")
         parts.append(f"{text}\n")
         for name in names:
-            heading = re.sub("^(aligner|backend|corpus|effect|frontend)_", "", name)
+            heading = re.sub(
+                "^(aligner|backend|corpus|detection|effect|frontend|objective|ood)_", "", name
+            )
             if len(names) > 1 or heading != title:
                 parts.append(f"### {heading}\n")
             if "description" in definitions[name]:
@@ -210,9 +212,18 @@ def reference() -> str:
         "[studies.md](studies.md).",
         *DETECTORS,
         *of("backend"),
+        *of("detection"),
         *TRAINING,
     )
     section("aligners", "Name to aligner, see [alignment.md](alignment.md).", *of("aligner"))
+    section(
+        "tracers",
+        "Name to tracer, see [tracing.md](tracing.md); `type` chooses its objective, and the "
+        "detectors of unknown attacks in `tracing.ood`.",
+        "tracer",
+        *of("objective"),
+        *of("ood"),
+    )
     section(
         "What follows",
         "Scoring, fusion, layers, fingerprints, source tracing, tandem costs, explanation, masks.",

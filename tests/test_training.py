@@ -1,5 +1,7 @@
+import copy
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,7 +27,11 @@ from spoofscope.features import FeatureReader, extract
 from spoofscope.frontends import registry
 from spoofscope.frontends.backbones import write_tiny_backbone
 from spoofscope.objectives.base import epoch_order
-from spoofscope.objectives.detection import Detection, detection_loss
+from spoofscope.objectives.detection import Detection, detection_loss, one_class_loss
+from spoofscope.options.objectives import OcSoftmax
+from spoofscope.plan.study_plan import checked
+from spoofscope.study import MINI
+from spoofscope.study.reading import read_config
 from spoofscope.training import loop
 from spoofscope.training.checkpoint import Checkpoints
 from spoofscope.training.data import (
@@ -760,3 +766,60 @@ def test_half_precision_trains_and_is_saved_in_single(
     assert {tensor.dtype for tensor in weights(tmp_path / "bf16").values()} == {torch.float32}
     losses = history(tmp_path / "bf16")["train_loss"].to_list()
     assert losses[-1] < 0.8 * losses[0]
+
+
+# --- one class ----------------------------------------------------------------------------------
+
+
+def test_one_class_loss_in_closed_form():
+    cosines, is_bonafide = [0.95, 0.1, 0.3, -0.5], [True, True, False, False]
+    excess = np.array([0.9 - 0.95, 0.9 - 0.1, 0.3 - 0.2, -0.5 - 0.2])
+    losses, weights = np.log1p(np.exp(20 * excess)), np.array([3.0, 3, 1, 1])
+    loss = one_class_loss(
+        torch.tensor(cosines),
+        torch.tensor(is_bonafide),
+        OcSoftmax(),
+        {"bonafide": 3.0, "spoof": 1.0},
+    )
+    assert float(loss) == pytest.approx((losses * weights).sum() / weights.sum(), rel=1e-5)
+    with pytest.raises(ConfigError, match="spoof_margin has to be below bonafide_margin"):
+        OcSoftmax(bonafide_margin=0.2, spoof_margin=0.2)
+
+
+def test_bona_fide_speech_is_pulled_to_the_prototype(manifest: Path, tmp_path: Path):
+    job = make_job(
+        manifest,
+        {"epochs": 30, "lr": 0.03, "batch_size": 12},
+        backend={"type": "cnn", "hidden": 8, "dropout": 0.0},
+        options={"objective": {"type": "oc_softmax"}},
+    )
+    train(job, tmp_path / "d", tmp_path / "w")
+    detector = Detector.load(tmp_path / "d")
+    rows = tables.read_manifest(manifest).filter(pl.col("split") == "dev")
+    cosines = {"bonafide": [], "spoof": []}
+    for path, label in rows.select("path", "label").iter_rows():
+        cosines[label].append(detector.predict(path)["score"])
+    assert np.mean(cosines["bonafide"]) > 0.85
+    assert np.mean(cosines["spoof"]) < 0.25
+    assert detector.calibration is not None
+    assert "the cosine to a prototype" in (tmp_path / "d/card.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"backend": {"type": "gmm"}}, "oc_softmax needs a back-end that is trained"),
+        ({"backend": {"type": "cnn", "n_outputs": 2}}, "oc_softmax has one output"),
+        ({"recipe": {"loss": "bce"}}, "recipe.loss: it is that of `objective`"),
+        ({"objective": {"type": "oc_softmax", "alpha": 0}}, "objective.alpha"),
+        ({"objective": {"type": "softmax"}}, "objective.type: 'softmax'"),
+    ],
+)
+def test_one_class_and_what_does_not_fit(change, message):
+    config = copy.deepcopy(read_config(MINI))
+    detector = config["detectors"]["fbank_cnn"]
+    detector["objective"] = change.get("objective", {"type": "oc_softmax"})
+    detector["backend"] = change.get("backend", detector["backend"])
+    detector["train"]["recipe"] |= change.get("recipe", {})
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        checked(config)

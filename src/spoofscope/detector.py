@@ -22,6 +22,8 @@ import torch
 from torch import Tensor
 
 from spoofscope.backends import registry as backends
+from spoofscope.backends.base import BackEnd
+from spoofscope.backends.prototype import Prototype
 from spoofscope.detector_folder import (
     CARD,
     WEIGHTS,
@@ -74,9 +76,12 @@ class Detector(Network):
         calibration: Mapping[str, Any] | None = None,
         aggregation: Aggregation | None = None,
     ) -> None:
-        super().__init__(
-            frontend_config, policy, lambda **axes: backends.build(backend_config, **axes)
-        )
+
+        def build(**axes: Any) -> BackEnd:
+            backend = backends.build(backend_config, **axes)
+            return backend if backend.outputs else Prototype(backend)
+
+        super().__init__(frontend_config, policy, build)
         self.aggregation = aggregation or Aggregation()
         if self.outputs != ("bonafide",) and set(self.outputs) != {"bonafide", "spoof"}:
             raise DetectorError(

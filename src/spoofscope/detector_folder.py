@@ -89,6 +89,12 @@ def backbone_entry(frontend_config: Mapping[str, Any]) -> dict[str, Any] | None:
     return {**entry, "sha256": hashlib.sha256(canonical_json(hashes).encode()).hexdigest()}
 
 
+def _score_of(backend: Mapping[str, Any]) -> str:
+    if backend.get("n_outputs") == 0:
+        return "the cosine to a prototype of bona fide speech (OC-softmax)"
+    return "a number without a unit"
+
+
 def card(settings: Mapping[str, Any]) -> str:
     """What `detector.json` says, in words."""
     policy, meta = settings["input"], settings["meta"]
@@ -100,7 +106,7 @@ def card(settings: Mapping[str, Any]) -> str:
         f"{settings['backend']['type']}",
         "",
         f"- Input: mono, {policy['sample_rate']} Hz, {window}; the score is {over_windows}.",
-        f"- Score: a number without a unit, {settings['polarity']}.",
+        f"- Score: {_score_of(settings['backend'])}, {settings['polarity']}.",
         f"- Logits: {', '.join(settings['outputs'])}.",
     ]
     backbone = settings["backbone"]

@@ -11,7 +11,8 @@ from spoofscope.options.declared import Options
 
 OUTPUTS: dict[int, tuple[str, ...]] = {0: (), 1: ("bonafide",), 2: ("spoof", "bonafide")}
 """Names of the logits for the option `n_outputs` of gradient-trained back-ends. With 0, which no
-study file has, a back-end ends with its read-out vector: a tracer has a head of its own."""
+study file has, a back-end ends with its read-out vector: what stands behind it is the head of a
+tracer, or a prototype of bona fide speech."""
 
 
 class BackEnd(nn.Module, ABC):
@@ -57,7 +58,7 @@ class BackEnd(nn.Module, ABC):
         """
         super().__init__()
         options = dict(config)
-        # Tracers have a head of their own; no study file asks for none.
+        # Tracers and prototypes stand behind a read-out vector; no study file asks for one.
         headless = issubclass(self.declared, LogitOptions) and options.get("n_outputs") == 0
         if headless:
             del options["n_outputs"]

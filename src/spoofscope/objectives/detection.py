@@ -15,6 +15,7 @@ from spoofscope.errors import ConfigError, TrainingError
 from spoofscope.inputs import Aggregation, Inputs, aggregate_windows
 from spoofscope.names import BONAFIDE, SPOOF
 from spoofscope.objectives.base import DevResult, Objective, Task, Values
+from spoofscope.options.objectives import DETECTION, OcSoftmax
 from spoofscope.selection.calibration import fit_calibration
 from spoofscope.selection.operating_points import eer, min_dcf
 from spoofscope.settings import DEFAULT_BAND
@@ -50,10 +51,37 @@ def detection_loss(
     return (losses * weight).sum() / (weight.sum() if total is None else total)
 
 
+def one_class_loss(
+    cosines: Tensor,
+    is_bonafide: Tensor,
+    options: OcSoftmax,
+    weights: Mapping[str, float],
+    total: float | None = None,
+) -> Tensor:
+    """OC-softmax (Zhang et al., IEEE Signal Processing Letters 2021), a scalar: the weighted mean
+    of softplus(alpha (m - s)) over bona fide clips and softplus(alpha (s - m)) over spoofs, with
+    the margin m of either.
+
+    Args:
+        cosines: (B,) s, of the read-out vectors to the prototype.
+        is_bonafide, weights, total: see :func:`detection_loss`.
+        options: margins and alpha.
+    """
+    excess = torch.where(
+        is_bonafide, options.bonafide_margin - cosines, cosines - options.spoof_margin
+    )
+    losses = nn.functional.softplus(options.alpha * excess)
+    weight = torch.where(is_bonafide, weights["bonafide"], weights["spoof"]).to(cosines.dtype)
+    return (losses * weight).sum() / (weight.sum() if total is None else total)
+
+
 class Detection(Objective):
-    """Bona fide or spoof: class 1 or 0, cross-entropy, EER and minDCF on development data.
+    """Bona fide or spoof: class 1 or 0, cross-entropy or OC-softmax, EER and minDCF on development
+    data.
 
     Options:
+        objective: None for cross-entropy, or the `type` of `options.objectives.DETECTION` and its
+            options.
         aggregate: how the scores of windows become that of a clip.
         abstain: the decision is inconclusive where the calibrated probability is within this of
             one half.
@@ -76,7 +104,11 @@ class Detection(Objective):
                         "are needed"
                     )
         aggregation = Aggregation.from_dict(task.options.get("aggregate", {}))
-        self.network = Detector(task.frontend, task.backend, task.policy, aggregation=aggregation)
+        self._one_class = _one_class_options(task.options.get("objective"))
+        backend = dict(task.backend)
+        if self._one_class is not None:
+            backend["n_outputs"] = 0
+        self.network = Detector(task.frontend, backend, task.policy, aggregation=aggregation)
         self.train, self.dev = task.train, task.dev
         self._band = task.options.get("abstain", DEFAULT_BAND)
         labels = task.train["label"]
@@ -99,6 +131,10 @@ class Detection(Objective):
     def check(self, recipe: Any) -> None:
         """Refuse a loss that does not fit the back-end's logits."""
         detector = self.network
+        if self._one_class is not None:
+            if recipe.loss is not None:
+                raise ConfigError("recipe: loss: it is that of `objective`; leave it out")
+            return
         needed = "bce" if len(detector.outputs) == 1 else "cross_entropy"
         if recipe.loss not in (None, needed):
             raise ConfigError(
@@ -113,10 +149,14 @@ class Detection(Objective):
         return dict(self.train.select("utt_id", column).iter_rows())
 
     def loss(self, output: Tensor, targets: Tensor, total: float) -> Tensor:
-        """Weighted cross-entropy, see :func:`detection_loss`."""
-        return detection_loss(
-            output, targets.bool(), self.network.outputs, self.class_weights, total
-        )
+        """Weighted cross-entropy, see :func:`detection_loss`, or :func:`one_class_loss`."""
+        return self._loss(output, targets.bool(), total)
+
+    def _loss(self, logits: Tensor, is_bonafide: Tensor, total: float | None = None) -> Tensor:
+        weights = self.class_weights
+        if self._one_class is None:
+            return detection_loss(logits, is_bonafide, self.network.outputs, weights, total)
+        return one_class_loss(logits[:, 0], is_bonafide, self._one_class, weights, total)
 
     def refit(self, inputs: Callable[[], Iterator[Inputs]], batch_size: int) -> None:
         """Nothing of a detector follows from its training clips but what is trained."""
@@ -130,12 +170,8 @@ class Detection(Objective):
     def dev_result(self, values: Values) -> DevResult:
         """Loss, EER and minDCF (ASVspoof 5) of the development set."""
         is_bonafide = (self.dev["label"] == BONAFIDE).to_numpy()
-        loss = detection_loss(
-            torch.from_numpy(values[:, :-1].astype(np.float32)),
-            torch.from_numpy(is_bonafide),
-            self.network.outputs,
-            self.class_weights,
-        )
+        logits = torch.from_numpy(values[:, :-1].astype(np.float32))
+        loss = self._loss(logits, torch.from_numpy(is_bonafide))
         bonafide, spoof = self._scores(values)
         measures = {
             "loss": float(loss),
@@ -172,3 +208,13 @@ class Detection(Objective):
     def write_into(self, folder: Path) -> None:
         """Write the detector's files, see `detector`."""
         self.network.write_into(folder)
+
+
+def _one_class_options(objective: Mapping[str, Any] | None) -> OcSoftmax | None:
+    if objective is None:
+        return None
+    values = dict(objective)
+    kind = values.pop("type", None)
+    if kind not in DETECTION:
+        raise ConfigError(f"objective: no {kind!r}; there are {', '.join(DETECTION)}")
+    return OcSoftmax.from_dict(values, "objective")

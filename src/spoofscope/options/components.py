@@ -58,7 +58,7 @@ from spoofscope.options.frontends.ssl import SSLOptions
 from spoofscope.options.frontends.stft import STFTOptions
 from spoofscope.options.frontends.wavelet_packets import WaveletPacketsOptions
 from spoofscope.options.masks import MASKS
-from spoofscope.options.objectives import OBJECTIVES
+from spoofscope.options.objectives import DETECTION, OBJECTIVES
 from spoofscope.options.ood import OOD
 
 CORPORA: dict[str, type[CorpusOptions]] = {
@@ -164,6 +164,7 @@ class Kind:
 
 KINDS = {
     "aligner": Kind("type", "Which aligner.", ALIGNERS),
+    "detection": Kind("type", "Which way of detection.", DETECTION),
     "objective": Kind("type", "Which way of tracing.", OBJECTIVES),
     "ood": Kind("type", "Which detector of unknown attacks.", OOD),
     "mask": Kind("type", "Which mask.", MASKS),

@@ -54,6 +54,8 @@ class Detector(Options):
     """A name of `frontends`."""
     backend: dict[str, Any] = required()
     """The back-end: its `type` and options."""
+    objective: dict[str, Any] = optional()
+    """What it is trained for instead of cross-entropy: its `type` and options."""
     input: Input = option(Input)
     """The input policy."""
     abstain: float = option(DEFAULT_BAND, minimum=0, exclusiveMaximum=0.5)

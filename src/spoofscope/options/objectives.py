@@ -1,8 +1,9 @@
-"""What tracers are trained for, and the options of each way."""
+"""What tracers and detectors are trained for, and the options of each way."""
 
 from dataclasses import dataclass
 from typing import Literal
 
+from spoofscope.errors import ConfigError
 from spoofscope.options.declared import Options, option
 
 SelectBy = Literal["loss", "error"]
@@ -92,6 +93,27 @@ class Nearest(TracingObjective):
 class Likelihoods(TracingObjective):
     """Every class has a Gaussian mixture, which the back-end `gmm` fits in one go."""
 
+
+@dataclass(frozen=True, kw_only=True)
+class OcSoftmax(Options):
+    """The cosine to one prototype of bona fide speech is pushed above a margin for bona fide
+    speech, and below another one for spoofs (one-class softmax)."""
+
+    bonafide_margin: float = option(0.9, minimum=-1, maximum=1)
+    """Bona fide clips are to have a higher cosine."""
+    spoof_margin: float = option(0.2, minimum=-1, maximum=1)
+    """Spoofs are to have a lower one."""
+    alpha: float = option(20.0, exclusiveMinimum=0)
+    """Scale of the cosine."""
+
+    def check(self, place: str) -> None:
+        """There is room between the margins."""
+        if self.spoof_margin >= self.bonafide_margin:
+            raise ConfigError(f"{place}: spoof_margin has to be below bonafide_margin")
+
+
+DETECTION: dict[str, type[Options]] = {"oc_softmax": OcSoftmax}
+"""The options of each way of detection but cross-entropy, by its name."""
 
 OBJECTIVES: dict[str, type[TracingObjective]] = {
     "cross_entropy": CrossEntropy,

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from spoofscope.errors import ConfigError
-from spoofscope.options.components import KINDS
+from spoofscope.options.backends.base import LogitOptions
+from spoofscope.options.components import BACK_ENDS, KINDS
 from spoofscope.options.declared import filled
 from spoofscope.options.training import Recipe
 from spoofscope.plan.augmentation import Augmentation
@@ -47,6 +48,24 @@ def _check_classes(study: Study, name: str) -> None:
             )
 
 
+def _check_objective(study: Study, name: str) -> None:
+    """A prototype stands behind a read-out vector, and has one output and a loss of its own."""
+    entry = study.entry_of(name)
+    if "objective" not in entry:
+        return
+    where, backend = f"detectors.{name}", entry["backend"]
+    kind = entry["objective"]["type"]
+    if not issubclass(BACK_ENDS[backend["type"]], LogitOptions):
+        raise ConfigError(
+            f"{where}.objective: {kind} needs a back-end that is trained by gradients, and "
+            f"{backend['type']} is not"
+        )
+    if "n_outputs" in backend:
+        raise ConfigError(f"{where}.backend.n_outputs: {kind} has one output; leave it out")
+    if "loss" in entry["train"].get("recipe", {}):
+        raise ConfigError(f"{where}.train.recipe.loss: it is that of `objective`; leave it out")
+
+
 def _spoofs_alone(entry: Config) -> bool:
     options: Any = KINDS["corpus"].options(entry, "")
     return bool(options.spoofs_alone)
@@ -68,6 +87,7 @@ class Training(Stage):
                     "have none"
                 )
             _check_classes(study, run.detector)
+            _check_objective(study, run.detector)
             frontend = study.entry_of(run.detector)["frontend"]
             _check_tuning(study, f"detectors.{run.detector}", frontend, run.settings["recipe"])
         for run in study.tracers.values():

@@ -425,6 +425,8 @@ class Study:
             settings["chain"] = {**chain, "seed": self.seed}
         if name in self.config["tracers"]:
             settings["objective"] = filled(entry, Tracer)["objective"]
+        elif "objective" in entry:
+            settings["objective"] = copy.deepcopy(entry["objective"])
         if "abstain" in entry:
             settings["abstain"] = entry["abstain"]
         if "aggregate" in entry:

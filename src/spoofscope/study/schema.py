@@ -191,6 +191,8 @@ def check_config(config: Mapping[str, Any]) -> None:
         if "backend" not in detector:
             continue
         dispatch(detector["backend"], "type", "backend", f"detectors.{name}.backend")
+        if "objective" in detector:
+            dispatch(detector["objective"], "type", "detection", f"detectors.{name}.objective")
     for name, tracer in config.get("tracers", {}).items():
         _check(tracer, definitions["tracer"], f"tracers.{name}")
         dispatch(tracer["backend"], "type", "backend", f"tracers.{name}.backend")
@@ -219,12 +221,12 @@ def check_components(config: Mapping[str, Any]) -> None:
         KINDS["frontend"].options(entry, f"frontends.{name}")
     for name, entry in config.get("aligners", {}).items():
         KINDS["aligner"].options(entry, f"aligners.{name}")
-    for section in ("detectors", "tracers"):
+    for section, objectives in (("detectors", "detection"), ("tracers", "objective")):
         for name, entry in config.get(section, {}).items():
             if "backend" in entry:
                 KINDS["backend"].options(entry["backend"], f"{section}.{name}.backend")
             if "objective" in entry:
-                KINDS["objective"].options(entry["objective"], f"{section}.{name}.objective")
+                KINDS[objectives].options(entry["objective"], f"{section}.{name}.objective")
     for name, steps in config.get("chains", {}).items():
         for i, step in enumerate(steps):
             KINDS["effect"].options(step, f"chains.{name}[{i}]")
