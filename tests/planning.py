@@ -93,7 +93,7 @@ def study_with_everything(folder: Path) -> Study:
         "true": {"type": "table", "trials": clips},
         "given": {"type": "table", "path": str(folder / "segments.tsv"), "trials": clips},
     }
-    config["tracing"] = {"corpora": ["mini"]}
+    config["tracing"] = {"corpora": ["mini"], "bonafide_by": "fbank_cnn"}
     config["tracers"] = {
         "names": {
             "frontend": "fbank",

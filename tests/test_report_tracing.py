@@ -5,8 +5,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from spoofscope.report.tracing import tracing_points, tracing_section
+from spoofscope.report.tracing import tracing_audits, tracing_points, tracing_section
 from spoofscope.summaries import tracing, tracing_attacks
+from spoofscope.tables import write_table
 from traced_clips import write_traced
 
 CLASSES = ("bonafide", *"ABCDEFGH")
@@ -62,4 +63,26 @@ def test_doubts_are_reasons_to_doubt(two, tmp_path):
 
 
 def test_a_study_without_tracers_has_no_section():
-    assert tracing_section(None, {}, [], "attack") == []
+    assert tracing_section({}, {}, [], "attack") == []
+
+
+def test_warnings_of_the_audit_are_sentences(tmp_path):
+    rows = [
+        ("attacks", "dev", "lacking", 2.0, "warn", "dev lacks 2 of 3 known attacks (a, b)"),
+        ("attacks", "train", "one clip", 1.0, "warn", "1 attack of one clip in train: a"),
+        ("families", "eval", "shared", 0.5, "warn", "1 of 2 clips of unknown attacks are of f"),
+        ("languages", "eval", "languages", 1.0, "ok", "en"),
+        ("texts", "train+eval", "text", 2.0, "warn", "the same texts (sentence) in both: s, t"),
+        ("misplaced", "eval", "x.csv", 9.0, "warn", "9 clips of a in a file for unknown attacks"),
+    ]
+    table = pl.DataFrame(rows, ("check", "split", "item", "value", "status", "note"), orient="row")
+    write_table(tmp_path / "a.tsv", table.with_columns(attack=pl.lit("-")))
+    (audit,) = tracing_audits({"made": str(tmp_path / "a.tsv")})
+    assert (audit["corpus"], audit["checks"]) == ("made", 6)
+    assert audit["findings"] == [
+        "Dev lacks 2 of 3 known attacks (a, b).",
+        "1 attack of one clip in train: a.",
+        "In eval, 1 of 2 clips of unknown attacks are of f.",
+        "2 texts are in train and in eval; the same texts (sentence) in both: s, t.",
+        "In eval, 9 clips of a in a file for unknown attacks.",
+    ]

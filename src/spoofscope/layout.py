@@ -274,6 +274,14 @@ class Layout:
         """How well it does."""
         return self._of_system("tracing_metrics", scoring)
 
+    def decisions(self, scoring: Scoring) -> str:
+        """What a detector and a tracer decide together."""
+        return self._of_system("decisions", scoring)
+
+    def decision_metrics(self, scoring: Scoring) -> str:
+        """How well they do."""
+        return self._of_system("decision_metrics", scoring)
+
     def source_references(self, corpus: str, split: str) -> str:
         """The references of source verification."""
         return f"{self.root}/verification/{corpus}.{split}.references.tsv"

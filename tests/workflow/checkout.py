@@ -88,6 +88,7 @@ WIDE_STUDY: dict[str, Any] = {
             "frontend": "fbank",
             "backend": {"type": "linear"},
             "input": {"length": 16000},
+            "trace": [{"corpus": "talkers", "splits": ["eval"]}],
             "train": {
                 "data": [{"corpus": "talkers"}],
                 "recipe": {"epochs": 1, "lr": 1.0e-2, "batch_size": 8},
@@ -99,6 +100,7 @@ WIDE_STUDY: dict[str, Any] = {
         "ood": {"msp": {"type": "msp"}},
         "decide_by": "msp",
         "threshold_by": "known",
+        "bonafide_by": "fbank_linear",
     },
     "verification": {"corpora": ["talkers"], "references": 2, "targets": 5, "nontargets": 5},
     "score": [{"corpus": "talkers", "splits": ["eval"]}],

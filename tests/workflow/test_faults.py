@@ -45,8 +45,8 @@ JOURNALS = [
 ]
 OTHERS = [
     *("manifest", "extract_features", "compute_metrics", "correlate_artefacts", "report"),
-    *("train_tracer", "fit_tracer", "trace_clips", "tracing_metrics"),
     *("list_source_trials", "verify_sources", "verification_metrics"),
+    *("train_tracer", "fit_tracer", "trace_clips", "tracing_metrics", "decide_clips"),
 ]
 RULES = [*MACHINERY, *JOURNALS, *OTHERS]
 

@@ -46,7 +46,7 @@ STAGES = {
     "metrics": {"compute_metrics"},
     "scores": {"gather_scores", "apply_fusion"},
     "systems": {"list_systems", "audit_tracing"},
-    "traces": {"trace_clips", "tracing_metrics"},
+    "traces": {"trace_clips", "tracing_metrics", "decide_clips"},
     "tracers": {"train_tracer", "fit_tracer"},
     "verification": {"list_source_trials", "verify_sources", "verification_metrics"},
     "tables": {name for name in DRAWN if name.startswith("table_")},

@@ -161,3 +161,25 @@ rule tracing_metrics:
         cfg=PLAN.tracing.tracing_metrics.params,
     script:
         "../scripts/tracing_metrics.py"
+
+
+rule decide_clips:
+    """Decide of every clip of a split: bona fide, a known attack, or an unknown one."""
+    input:
+        unpack(PLAN.tracing.decide_clips.inputs),
+    output:
+        decisions=LAYOUT.decisions(OF_TRACER),
+        metrics=LAYOUT.decision_metrics(OF_TRACER),
+    log:
+        f"{LOGS}/decide_clips/{{tracer}}/seed{{seed}}/{{corpus}}.{{split}}.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=growing(8000),
+        runtime=60,
+    params:
+        cfg=PLAN.tracing.decide_clips.params,
+    script:
+        "../scripts/decide_clips.py"

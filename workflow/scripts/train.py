@@ -12,7 +12,9 @@ with job(snakemake) as cfg:
 
     torch.set_num_threads(snakemake.threads)
     settings = cfg["settings"]
-    options = {key: settings[key] for key in ("aggregate", "abstain", "objective") if key in settings}
+    options = {
+        key: settings[key] for key in ("aggregate", "abstain", "objective") if key in settings
+    }
     device = "cuda" if torch.cuda.is_available() else "cpu"
     ordered = planned_job(cfg, Detection, options, device, FeatureReader)
     train_in_processes(ordered, cfg["folder"], cfg["work"])

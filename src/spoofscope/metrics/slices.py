@@ -90,7 +90,9 @@ class _Slice(NamedTuple):
     own: bool = True
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
+    """A rate, None where it cannot be said, its interval, and why one of them is missing."""
+
     estimate: float | None
     interval: Interval | None = None
     reason: str = ""
@@ -275,30 +277,32 @@ def _slices(table: pl.DataFrame, ambiguous: Collection[str]) -> Iterator[_Slice]
         yield _Slice("attack", attack, all_known, both(table["attack"] == attack)[1], own=False)
 
 
-def _closed(protocol: _Protocol, each: _Slice) -> dict[str, _Found]:
+def _closed(protocol: _Protocol, each: _Slice) -> dict[str, Found]:
     """Closed-set metrics of the known clips of a slice; none where these are not its own."""
     if not each.own:
         return {}
     if each.known.size == 0:
-        return {name: _Found(None, None, "no known clips") for name in CLOSED}
+        return {name: Found(None, None, "no known clips") for name in CLOSED}
     truth, said = protocol.truth[each.known], protocol.predicted[each.known]
     values = closed_set.closed_set(confusion_matrix(truth, said, protocol.n_known))
-    reason = protocol.why_not({"known": each.known})
-    if reason:
-        return {name: _Found(value, None, reason) for name, value in values._asdict().items()}
-    drawn = _resampled(protocol, each.known, truth, said, protocol.n_known, closed_set.closed_rates)
+    reason, draws = protocol.why_not({"known": each.known}), protocol.draws
+    if reason or draws is None:
+        return {name: Found(value, None, reason) for name, value in values._asdict().items()}
+    drawn = resampled_rates(
+        draws, each.known, truth, said, protocol.n_known, closed_set.closed_rates
+    )
     counted = Trials(protocol.units(each.known), each.known.size)
     return {
-        name: _found(value, of_metric, counted)
+        name: found_rate(value, of_metric, counted)
         for (name, value), of_metric in zip(values._asdict().items(), drawn, strict=True)
     }
 
 
-def _open(protocol: _Protocol, each: _Slice, scores: Floats, threshold: float) -> dict[str, _Found]:
+def _open(protocol: _Protocol, each: _Slice, scores: Floats, threshold: float) -> dict[str, Found]:
     """Open-set metrics of a slice and a detector."""
     for kind, rows in (("known", each.known), ("unknown", each.unknown)):
         if rows.size == 0:
-            return {name: _Found(None, None, f"no {kind} clips") for name in OPEN}
+            return {name: Found(None, None, f"no {kind} clips") for name in OPEN}
     known, unknown = scores[each.known], scores[each.unknown]
     correct = protocol.predicted[each.known] == protocol.truth[each.known]
     area = open_set.oscr(known, correct, unknown)
@@ -313,7 +317,7 @@ def _open(protocol: _Protocol, each: _Slice, scores: Floats, threshold: float) -
         values = measure(unknown, known, SCORED)
         known_values = {name: of_metric.value for name, of_metric in values.items()}
         return {
-            name: _Found(value, None, reason)
+            name: Found(value, None, reason)
             for name, value in (known_values | {"oscr": area} | at).items()
         }
     units = draws.units[each.unknown], draws.units[each.known]
@@ -324,14 +328,14 @@ def _open(protocol: _Protocol, each: _Slice, scores: Floats, threshold: float) -
     rarer = Trials(*(min(pair) for pair in zip(*counted.values(), strict=True)))
     found = {}
     for name, (value, interval, _) in measure(unknown, known, SCORED, units, draws).items():
-        found[name] = _Found(value, interval, "" if interval else _ALIKE)
-    found["oscr"] = _found(area, _resampled_oscr(protocol, each, scores, correct), rarer)
+        found[name] = Found(value, interval, "" if interval else _ALIKE)
+    found["oscr"] = found_rate(area, _resampled_oscr(protocol, each, scores, correct), rarer)
     true = np.where(protocol.known[rows], protocol.truth[rows], protocol.n_known)
     said = np.where(scores[rows] >= threshold, protocol.n_known, protocol.predicted[rows])
-    drawn = _resampled(protocol, rows, true, said, protocol.n_known + 1, _rates_of_both_kinds)
+    drawn = resampled_rates(draws, rows, true, said, protocol.n_known + 1, _rates_of_both_kinds)
     deciding = {"known_rejected": counted["known"], "unknown_accepted": counted["unknown"]}
     for (name, value), of_metric in zip(at.items(), drawn, strict=True):
-        found[name] = _found(value, of_metric, deciding.get(name, rarer))
+        found[name] = found_rate(value, of_metric, deciding.get(name, rarer))
     return found
 
 
@@ -346,20 +350,20 @@ def _rates_of_both_kinds(confusion: Floats, weights: Floats) -> tuple[Floats, ..
 _ALIKE = "no interval: all resamples are alike"
 
 
-def _found(value: float, resamples: Floats, counted: Trials) -> _Found:
+def found_rate(value: float, resamples: Floats, counted: Trials) -> Found:
     """A rate with 95 % of its resamples, widened to the limits."""
     drawn = resamples[np.isfinite(resamples)]
     if drawn.size == 0:
-        return _Found(value, None, _ALIKE)
+        return Found(value, None, _ALIKE)
     limits = rate_limits(value, drawn, counted)
     interval = hull(percentile_interval(drawn), Interval(value, value), limits)
     if interval.low == interval.high:
-        return _Found(value, None, _ALIKE)
-    return _Found(value, interval)
+        return Found(value, None, _ALIKE)
+    return Found(value, interval)
 
 
-def _resampled(
-    protocol: _Protocol,
+def resampled_rates(
+    draws: bootstrap.Draws,
     rows: Rows,
     truth: Ids,
     said: Ids,
@@ -370,9 +374,14 @@ def _resampled(
 
     Not a number where a resample has no clip of the rows. A class weighs as often as its units are
     drawn, over how many it has.
+
+    Args:
+        draws: the resamples.
+        rows: which of their trials are counted.
+        truth, said: class ids of these rows.
+        n_classes: how many there are.
+        rates: of confusion matrices and the weights of their classes.
     """
-    draws = protocol.draws
-    assert draws is not None
     units = draws.units[rows]
     n_units = draws.times.shape[1]
     ones = np.ones(rows.size, dtype=np.int64)

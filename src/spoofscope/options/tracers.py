@@ -52,6 +52,9 @@ class Tracing(Options):
     tracer."""
     decide_by: Name = option("energy")
     """The one of them whose decision counts."""
+    bonafide_by: Name = optional()
+    """A detector of the study: from its threshold on, a clip is bona fide whatever a tracer
+    answers (REFD). It has to be scored on all that is traced."""
     threshold_by: Literal["eer", "known"] = option("eer")
     """On dev: as many known clips are called unknown as unknown ones known; or a share of the known
     clips is accepted, which needs no unknown attack in dev."""

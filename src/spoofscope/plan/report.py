@@ -18,6 +18,7 @@ from spoofscope.plan.jobs import Context, Product, Stage, Work, rule
 from spoofscope.plan.materials import Material
 from spoofscope.plan.scoring import Scores
 from spoofscope.plan.tables import Tables
+from spoofscope.plan.tracing import Tracing
 from spoofscope.study import Config
 
 
@@ -34,6 +35,7 @@ class Report(Stage):
         disagreements: Disagreements,
         attribution: Attribution,
         fingerprints: Fingerprints,
+        tracing: Tracing,
         artefacts: Artefacts,
         tables: Tables,
         figures: Figures,
@@ -47,6 +49,7 @@ class Report(Stage):
         self._disagreements = disagreements
         self._attribution = attribution
         self._fingerprints = fingerprints
+        self._tracing = tracing
         self._artefacts = artefacts
         self._tables = tables
         self._figures = figures
@@ -78,14 +81,16 @@ class Report(Stage):
             for (run, seed), checks in zip(attribution.explained, attribution.checks, strict=True)
         ]
 
-    def _traced(self) -> dict[str, Product] | None:
-        """The tables about source tracing."""
+    def _traced(self) -> dict[str, Product]:
+        """The tables about source tracing; none without tracers."""
         if self._tables.known("tracing") is None:
-            return None
+            return {}
+        decisions = self._tables.known("tracing_decisions")
         return {
             "tracing": self._tables.of("tracing"),
             "pairs": self._tables.job("tracing").product(self.layout.table("tracing.pairs")),
             "attacks": self._tables.of("tracing_attacks"),
+            **({} if decisions is None else {"decisions": decisions}),
         }
 
     def _read(self) -> Material:
@@ -123,6 +128,7 @@ class Report(Stage):
                 "traced": self._traced(),
                 "verified": self._tables.known("verification"),
                 "masked": self._tables.known("masking"),
+                "tracing_audits": self._tracing.audits,
             }
         )
 

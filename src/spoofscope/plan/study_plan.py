@@ -134,7 +134,7 @@ class Plan:
         self.artefacts = Artefacts(context, data, scoring, self.attribution)
         self.layers = Layers(context, data, features, training, scoring)
         self.fingerprints = Fingerprints(context, data, training)
-        self.tracing = Tracing(context, data, features, training)
+        self.tracing = Tracing(context, data, features, training, scoring)
         self.verification = Verification(context, data, self.tracing)
         self.disagreements = Disagreements(context, data, scoring)
         self.comparisons = Comparisons(context, data, scoring)
@@ -152,6 +152,7 @@ class Plan:
             self.disagreements,
             self.attribution,
             self.fingerprints,
+            self.tracing,
             self.artefacts,
             self.tables,
             self.figures,

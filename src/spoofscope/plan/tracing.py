@@ -14,12 +14,15 @@ from spoofscope.plan.features import Features
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
 from spoofscope.plan.materials import Material, material
 from spoofscope.plan.modules import component_modules, corpus_modules, ood_modules
-from spoofscope.plan.scoring import names_of, words_of
+from spoofscope.plan.scoring import Scores, names_of, words_of
 from spoofscope.plan.training import Training
 from spoofscope.study import Config, Study
 
 NO_TRACING = "no attacks are traced (section `tracing`)"
 NO_TRACERS = "no tracer is trained (section `tracers`)"
+NO_DECISIONS = (
+    "no detector decides about bona fide speech beside a tracer (key `tracing.bonafide_by`)"
+)
 NO_SHOWN = (
     "no tracer traces an eval split, or there are more than a figure can show (name some, key "
     "`tracing.shown`)"
@@ -27,6 +30,20 @@ NO_SHOWN = (
 
 MOST_TRACED = 8
 """So many tracers, counted for each eval set, a figure shows with a panel each; no more."""
+
+
+def _check_bonafide_by(study: Study, name: str) -> None:
+    """A detector that has a threshold, and scores for all that is traced."""
+    where = "tracing.bonafide_by"
+    study.references.entry(name, "detectors", where)
+    if study.run_of(name).kind == "external_scores":
+        raise ConfigError(
+            f"{where}: of {name} there are only scores, and no threshold from development data; "
+            "name a detector that is trained here, or that has a folder"
+        )
+    for tracer in study.tracers:
+        for corpus, split in study.traced_by(tracer):
+            study.references.check_scored({"corpus": corpus, "split": split}, where, name)
 
 
 class Tracing(Stage):
@@ -62,14 +79,22 @@ class Tracing(Stage):
                     raise ConfigError(
                         f"{where}.train.recipe.{key}: a tracer's is part of its `objective`"
                     )
+        if "bonafide_by" in section:
+            _check_bonafide_by(study, section["bonafide_by"])
 
     def __init__(
-        self, context: Context, data: Augmentation, features: Features, training: Training
+        self,
+        context: Context,
+        data: Augmentation,
+        features: Features,
+        training: Training,
+        scoring: Scores,
     ) -> None:
         super().__init__(context)
         self._data = data
         self._features = features
         self._training = training
+        self._scoring = scoring
 
     @property
     def section(self) -> Config:
@@ -107,16 +132,24 @@ class Tracing(Stage):
             modules=corpus_modules(entry),
         )
 
+    @property
+    def audits(self) -> dict[str, Product]:
+        """The audit of every corpus whose attacks are traced."""
+        return {
+            corpus: self.audit_tracing(corpus).product(self.layout.tracing_audit(corpus, "tsv"))
+            for corpus in self.section.get("corpora", [])
+        }
+
     @target(absent=NO_TRACING)
     def systems(self) -> list[Product]:
         """The attacks of corpora, known and unknown, and what could mislead who traces them."""
         products = []
         for corpus in self.section.get("corpora", []):
-            listed, audited = self.list_systems(corpus), self.audit_tracing(corpus)
+            listed = self.list_systems(corpus)
             products += [
                 listed.product(self.layout.systems(corpus)),
                 listed.product(self.layout.label_assignment(corpus)),
-                audited.product(self.layout.tracing_audit(corpus, "tsv")),
+                self.audits[corpus],
             ]
         return products
 
@@ -271,6 +304,46 @@ class Tracing(Stage):
         path = self.layout.tracing_metrics(Scoring(tracer, seed, corpus, split))
         return self.tracing_metrics(tracer, seed, corpus, split).product(path)
 
+    @rule(absent=NO_DECISIONS, when=lambda self: self._decides)
+    def decide_clips(self, tracer: str, seed: int, corpus: str, split: str) -> Work:
+        """Decide of every clip of a split: bona fide, made by a known attack, or by an unknown
+        one.
+        """
+        run, first = self.study.first_of(self.section["bonafide_by"])
+        return Work(
+            inputs={
+                "tracer": self.folder(tracer, seed),
+                "outputs": self.outputs(tracer, seed, corpus, split),
+                "scores": self._scoring.of(Scoring(run, first, corpus, split)),
+                "detector": self._training.described(run, first),
+                "manifest": self._data.manifest(corpus),
+            },
+            settings={
+                "folder": self.layout.tracer(tracer, seed),
+                "split": split,
+                "unit": self.section["unit"],
+                "resamples": self.study.config["bootstrap"]["resamples"],
+                "seed": self.study.seed,
+            },
+            modules=ood_modules(self.section["ood"]),
+        )
+
+    @property
+    def _decides(self) -> bool:
+        """Whether a detector decides about bona fide speech, beside tracers."""
+        return "bonafide_by" in self.section and bool(self.study.tracers)
+
+    def _decided(self, tracer: str, seed: int, corpus: str, split: str) -> list[Product]:
+        """What is decided of the clips of a split, and how good that is."""
+        job, place = (
+            self.decide_clips(tracer, seed, corpus, split),
+            Scoring(tracer, seed, corpus, split),
+        )
+        return [
+            job.product(self.layout.decisions(place)),
+            job.product(self.layout.decision_metrics(place)),
+        ]
+
     @target(absent=NO_TRACERS)
     def tracers(self) -> list[Product]:
         """Every tracer, trained with every seed, with what tells unknown attacks."""
@@ -286,6 +359,7 @@ class Tracing(Stage):
             for path in (
                 self.traced(tracer, seed, corpus, split),
                 self.measured(tracer, seed, corpus, split),
+                *(self._decided(tracer, seed, corpus, split) if self._decides else ()),
             )
         ]
 
@@ -354,6 +428,19 @@ class Tracing(Stage):
             },
             self._about(self._measured),
         )
+
+    @material(absent=NO_DECISIONS, when=lambda self: self._decides)
+    def decided_metrics(self) -> Material:
+        """How good the decisions are that a detector and tracers make together."""
+        decided = [
+            {
+                **{key: entry[key] for key in ("id", "name", "kind", "seed", "corpus", "split")},
+                "metrics": self._decided(entry["id"], *_place(entry))[1],
+            }
+            for entry in self._traced
+        ]
+        given = {"decided": decided, "bonafide_by": self.section["bonafide_by"]}
+        return Material(given, self._about(decided))
 
     @material(absent=NO_TRACERS, when=lambda self: self.seeds)
     def traced_clips(self) -> Material:

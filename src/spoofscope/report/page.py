@@ -21,6 +21,7 @@ from spoofscope.report.disagreements import disagreement_sections
 from spoofscope.report.fingerprints import fingerprint_section
 from spoofscope.report.first import LOOKED_FOR, read_first
 from spoofscope.report.masking import masking_points, masking_section
+from spoofscope.report.tracing import tracing_audits as audited_tracing
 from spoofscope.report.tracing import tracing_points, tracing_section
 from spoofscope.report.verification import verification_section
 from spoofscope.summaries.comparisons import read_comparisons, within_reach
@@ -207,9 +208,10 @@ def build_page(
     artefacts: Sequence[Mapping[str, str]],
     disagreements: Sequence[Mapping[str, Any]],
     fingerprints: Mapping[str, Any],
-    traced: Mapping[str, str] | None,
     verified: str | None,
     masked: str | None,
+    traced: Mapping[str, str],
+    tracing_audits: Mapping[str, str],
 ) -> None:
     """Write the report.
 
@@ -235,6 +237,7 @@ def build_page(
         traced: see `report.tracing.tracing_section`.
         verified: see `report.verification.verification_section`.
         masked: see `report.masking.masking_section`.
+        tracing_audits: of every corpus whose attacks are traced.
     """
     rows = _headline(tables["headline"])
     trials = {name: read_manifest(path) for name, path in manifests.items()}
@@ -289,6 +292,7 @@ def build_page(
         traced=sections,
         verified=verifications,
         masked=of_masks,
+        tracing_audits=audited_tracing(tracing_audits),
         tandem=bool(config["tdcf"]),
         generators=generator_summary(tables["generator_matrix"])
         if tables["generator_matrix"]

@@ -8,7 +8,7 @@ import polars as pl
 from spoofscope.metrics.paired import ALPHA
 from spoofscope.metrics.slices import OVERALL, WITHOUT
 from spoofscope.names import NONE
-from spoofscope.report.audits import listed
+from spoofscope.report.audits import attention, listed, read_audit
 from spoofscope.report.first import Point
 from spoofscope.tables import read_table
 from spoofscope.tracing.systems import KNOWN
@@ -19,11 +19,11 @@ FEW_ATTACKS = 20
 _MOST_OF_ONE = 0.5
 """Share of the unknown clips above which an attack counts as deciding the rates."""
 
-_COUNTS = ("n_seeds", "n_known_attacks", "n_unknown_attacks", "n_known", "n_unknown")
+_COUNTS = ("n_classes", "n_seeds", "n_known_attacks", "n_unknown_attacks", "n_known", "n_unknown")
 
 
 def tracing_section(
-    tables: Mapping[str, str] | None,
+    tables: Mapping[str, str],
     manifests: Mapping[str, pl.DataFrame],
     ambiguous: Sequence[str],
     unit: str,
@@ -31,8 +31,9 @@ def tracing_section(
     """For each traced eval set its sentences, its rows and its doubts; none without tracers.
 
     Args:
-        tables: `tracing`, `pairs` and `attacks`: the tables `tracing`, `tracing.pairs` and
-            `tracing_attacks`.
+        tables: `tracing`, `pairs`, `attacks` and, where decisions are made, `decisions`: the
+            tables `tracing`, `tracing.pairs`, `tracing_attacks` and `tracing_decisions`; empty
+            without tracers.
         manifests: of every corpus.
         ambiguous, unit: of the section `tracing`.
 
@@ -43,11 +44,14 @@ def tracing_section(
     Raises:
         TableError: a table is damaged.
     """
-    if tables is None:
+    if not tables:
         return []
     whole = _read(tables["tracing"], ("name", "attacks"), ("decides",))
     pairs = _read(tables["pairs"], ("metric", "first", "second"), ())
     attacks = _read(tables["attacks"], ("name", "attack"), ("known", "family", "mistaken_for"))
+    decided = None
+    if "decisions" in tables:
+        decided = _read(tables["decisions"], ("name", "bonafide_by"), ())
     sections = []
     sets = whole.filter(split="eval").select("corpus", "split").unique(maintain_order=True)
     for corpus, split in sets.rows():
@@ -69,6 +73,7 @@ def tracing_section(
                     *_without(without),
                     *_best(rows, pairs.filter(**place)),
                     *_unknown(best, of_best),
+                    *(() if decided is None else _decided(decided.filter(**place))),
                 ],
                 "doubts": [
                     *_few(best, corpus, split, unit),
@@ -79,6 +84,38 @@ def tracing_section(
             }
         )
     return sections
+
+
+def tracing_audits(paths: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What the audits of source tracing warn of.
+
+    Args:
+        paths: of the audit of every corpus whose attacks are traced.
+
+    Returns:
+        corpus, checks (their number) and findings (sentences) of each.
+
+    Raises:
+        TableError: a table is damaged.
+    """
+    audits = []
+    for corpus, path in paths.items():
+        table = read_audit(path)
+        rows = attention(table)
+        findings = [_finding(row) for row in rows.iter_rows(named=True)]
+        audits.append({"corpus": corpus, "checks": table.height, "findings": findings})
+    return audits
+
+
+def _finding(row: Mapping[str, Any]) -> str:
+    note = row["note"]
+    if row["check"] == "texts":
+        first, second = row["split"].split("+")
+        texts = "1 text is" if row["value"] == 1 else f"{row['value']:.0f} texts are"
+        return f"{texts} in {first} and in {second}; {note}."
+    if row["check"] in ("families", "misplaced"):
+        return f"In {row['split']}, {note}."
+    return f"{note[:1].upper()}{note[1:]}."
 
 
 def tracing_points(sections: Sequence[Mapping[str, Any]]) -> list[Point]:
@@ -174,6 +211,26 @@ def _unknown(best: Mapping[str, Any], attacks: pl.DataFrame) -> Iterable[str]:
             f"The unknown attack that passes most often is {worst['attack']}: "
             f"{100 * (1 - worst['called_unknown']):.1f} % of its {worst['n']:.0f} clips, most of "
             f"them as {_speech(worst['mistaken_for'])}."
+        )
+
+
+def _decided(rows: pl.DataFrame) -> Iterable[str]:
+    """What the detector and the tracer with the highest mean F1 decide together."""
+    if rows.is_empty():
+        return
+    best = rows.sort("macro_f1", "name", descending=[True, False]).row(0, named=True)
+    yield (
+        f"Where {best['bonafide_by']} decides what is bona fide, and {best['name']} names the "
+        "attack of the other clips or calls it unknown, the mean F1 of the "
+        f"{best['n_classes']} classes is {_rate(best, 'macro_f1')}."
+    )
+    if best["bonafide_rejected"] is None:
+        yield "The set has no bona fide clip, so how many would be rejected is not known."
+    else:
+        yield (
+            f"{best['bonafide_by']} rejects {_rate(best, 'bonafide_rejected')} of the bona fide "
+            f"clips, and {_rate(best, 'spoof_accepted')} of the spoofs pass as bona fide, whatever "
+            "the tracer says of them."
         )
 
 

@@ -43,10 +43,20 @@ def over_seeds(
     Args:
         traced: the plan's entries, see `plan.tracing.Tracing.traced_metrics`.
     """
-    found: dict[tuple[str, str, str], list[tuple[Mapping[str, Any], pl.DataFrame]]] = {}
+    return {
+        key: [(entry, read_measures(entry["metrics"])) for entry in of_set]
+        for key, of_set in by_set(traced).items()
+    }
+
+
+def by_set(
+    traced: Sequence[Mapping[str, Any]],
+) -> dict[tuple[str, str, str], list[Mapping[str, Any]]]:
+    """(tracer, corpus, split) to the entry of every seed, evaluation sets first."""
+    found: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
     for entry in evaluation_first(traced):
         name, corpus, split = (entry[key] for key in _SET)
-        found.setdefault((name, corpus, split), []).append((entry, read_measures(entry["metrics"])))
+        found.setdefault((name, corpus, split), []).append(entry)
     return found
 
 
