@@ -90,6 +90,7 @@ class Report(Stage):
             "tracing": self._tables.of("tracing"),
             "pairs": self._tables.job("tracing").product(self.layout.table("tracing.pairs")),
             "attacks": self._tables.of("tracing_attacks"),
+            "references": self._tables.of("tracing_references"),
             **({} if decisions is None else {"decisions": decisions}),
         }
 

@@ -5,8 +5,10 @@ from typing import Any
 
 from spoofscope.errors import ConfigError
 from spoofscope.layout import Scoring
-from spoofscope.names import UNKNOWN
+from spoofscope.literature import references_of
+from spoofscope.names import NONE, UNKNOWN
 from spoofscope.options import nearest
+from spoofscope.options.components import KINDS
 from spoofscope.options.declared import filled
 from spoofscope.options.tracers import Tracer
 from spoofscope.plan.augmentation import Augmentation
@@ -391,6 +393,17 @@ class Tracing(Stage):
         ]
 
     @cached_property
+    def _decisions(self) -> list[Config]:
+        """What is decided with every tracer and seed about every split."""
+        return [
+            {
+                **{key: entry[key] for key in ("id", "name", "kind", "seed", "corpus", "split")},
+                "metrics": self._decided(entry["id"], *_place(entry))[1],
+            }
+            for entry in self._traced
+        ]
+
+    @cached_property
     def _shown(self) -> list[Config]:
         """What figures show: eval splits, and the first seed of each tracer; none if all are too
         many for a figure.
@@ -432,15 +445,31 @@ class Tracing(Stage):
     @material(absent=NO_DECISIONS, when=lambda self: self._decides)
     def decided_metrics(self) -> Material:
         """How good the decisions are that a detector and tracers make together."""
-        decided = [
+        given = {"decided": self._decisions, "bonafide_by": self.section["bonafide_by"]}
+        return Material(given, self._about(self._decisions))
+
+    @material(absent=NO_TRACERS, when=lambda self: self.seeds)
+    def traced_beside_others(self) -> Material:
+        """How well all tracers do, beside published numbers."""
+        corpora = {entry["corpus"] for entry in self._measured}
+        return Material(
             {
-                **{key: entry[key] for key in ("id", "name", "kind", "seed", "corpus", "split")},
-                "metrics": self._decided(entry["id"], *_place(entry))[1],
-            }
-            for entry in self._traced
-        ]
-        given = {"decided": decided, "bonafide_by": self.section["bonafide_by"]}
-        return Material(given, self._about(decided))
+                "traced": self._measured,
+                "decided": self._decisions if self._decides else [],
+                "protocols": {corpus: self._protocol(corpus) for corpus in sorted(corpora)},
+                # Facts are data, in no digest of code.
+                "references": [one._asdict() for one in references_of("tracing")],
+            },
+            self._about(self._measured),
+        )
+
+    def _protocol(self, corpus: str) -> str:
+        """What the data of a corpus are called among published numbers; "-" of copies."""
+        if corpus in self.study.copies:
+            return NONE
+        entry = self.study.corpora[corpus]
+        options: Any = KINDS["corpus"].options(entry, f"corpora.{corpus}")
+        return str(options.published_as) or str(entry["type"])
 
     @material(absent=NO_TRACERS, when=lambda self: self.seeds)
     def traced_clips(self) -> Material:

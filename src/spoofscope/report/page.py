@@ -21,8 +21,8 @@ from spoofscope.report.disagreements import disagreement_sections
 from spoofscope.report.fingerprints import fingerprint_section
 from spoofscope.report.first import LOOKED_FOR, read_first
 from spoofscope.report.masking import masking_points, masking_section
+from spoofscope.report.tracing import published_numbers, tracing_points, tracing_section
 from spoofscope.report.tracing import tracing_audits as audited_tracing
-from spoofscope.report.tracing import tracing_points, tracing_section
 from spoofscope.report.verification import verification_section
 from spoofscope.summaries.comparisons import read_comparisons, within_reach
 from spoofscope.summaries.generator_matrix import generator_summary
@@ -293,6 +293,7 @@ def build_page(
         verified=verifications,
         masked=of_masks,
         tracing_audits=audited_tracing(tracing_audits),
+        published=published_numbers(traced),
         tandem=bool(config["tdcf"]),
         generators=generator_summary(tables["generator_matrix"])
         if tables["generator_matrix"]

@@ -86,6 +86,36 @@ def tracing_section(
     return sections
 
 
+def published_numbers(tables: Mapping[str, str]) -> dict[str, Any] | None:
+    """The published numbers that the study can be compared with, and why not with others.
+
+    Args:
+        tables: `references`: the table `tracing_references`; empty without tracers.
+
+    Returns:
+        rows (of the table, with numbers) and others (reason to number of published values); None
+        without tracers.
+
+    Raises:
+        TableError: the table is damaged.
+    """
+    if not tables:
+        return None
+    texts = ("published", "system", "corpus", "split", "decides", "metric", "value", "source")
+    table = read_table(
+        tables["references"], dict.fromkeys((*texts, "tracer", "verdict", "why"), pl.String())
+    ).with_columns(
+        pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64)
+        for name in ("ours", "ours_low", "ours_high")
+    )
+    comparable = pl.col("verdict") != "not comparable"
+    others = table.filter(~comparable)["why"].value_counts(sort=True)
+    return {
+        "rows": list(table.filter(comparable).iter_rows(named=True)),
+        "others": list(others.iter_rows()),
+    }
+
+
 def tracing_audits(paths: Mapping[str, str]) -> list[dict[str, Any]]:
     """What the audits of source tracing warn of.
 

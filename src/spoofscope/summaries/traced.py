@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from spoofscope.metrics.decided import SCHEMA as DECIDED
 from spoofscope.metrics.slices import SCHEMA
 from spoofscope.tables import read_table
 from spoofscope.tracing.fitted import read_tracer
@@ -33,6 +34,16 @@ def read_measures(path: str | Path) -> pl.DataFrame:
     """Metrics of a traced split, see `metrics.slices`; absent estimates and intervals are null."""
     required = {name: kind for name, kind in SCHEMA.items() if name not in _OPTIONAL}
     return read_table(path, required, {name: SCHEMA[name] for name in _OPTIONAL})
+
+
+def read_decided(path: str) -> pl.DataFrame:
+    """Metrics of decisions, see `metrics.decided`; absent estimates and intervals are null."""
+    required = {name: kind for name, kind in DECIDED.items() if name not in _OPTIONAL}
+    return read_table(path, required).with_columns(
+        pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64)
+        for name in _OPTIONAL
+        if name != "reason"
+    )
 
 
 def over_seeds(

@@ -6,10 +6,10 @@ from typing import Any
 import polars as pl
 
 from spoofscope.exhibits import Table
-from spoofscope.metrics.decided import METRICS, SCHEMA
+from spoofscope.metrics.decided import METRICS
 from spoofscope.names import NONE
-from spoofscope.summaries.traced import by_set, summary
-from spoofscope.tables import read_table, write_table
+from spoofscope.summaries.traced import by_set, read_decided, summary
+from spoofscope.tables import write_table
 
 TABLE = Table(
     title="Bona fide speech, known and unknown attacks",
@@ -27,8 +27,6 @@ TABLE = Table(
     needs="decided_metrics",
     place=53,
 )
-
-_OPTIONAL = ("estimate", "low", "high")
 
 
 def make(
@@ -66,11 +64,3 @@ def decisions_table(decided: Sequence[Mapping[str, Any]], bonafide_by: str) -> p
             }
         )
     return pl.DataFrame(rows, infer_schema_length=None)
-
-
-def read_decided(path: str) -> pl.DataFrame:
-    """Metrics of decisions, see `metrics.decided`; absent estimates and intervals are null."""
-    required = {name: kind for name, kind in SCHEMA.items() if name not in (*_OPTIONAL, "reason")}
-    return read_table(path, required).with_columns(
-        pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64) for name in _OPTIONAL
-    )

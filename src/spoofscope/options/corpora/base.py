@@ -40,6 +40,11 @@ class CorpusOptions(Options):
     """The splits to use; null: all."""
 
     @property
+    def published_as(self) -> str:
+        """What the data are called in `literature.tsv`; "" where it is the type of the corpus."""
+        return ""
+
+    @property
     def spoofs_alone(self) -> bool:
         """Whether the corpus is known to have no bona fide speech before it is read."""
         return False

@@ -25,6 +25,11 @@ class MlaadOptions(DealtOptions):
     training are left out."""
 
     @property
+    def published_as(self) -> str:
+        """With the published lists it is the protocol of release 5."""
+        return "mlaad_v5" if self.protocol is not None and self.published_protocol else ""
+
+    @property
     def spoofs_alone(self) -> bool:
         """The lists have no line of bona fide speech; without them there may be a folder of it."""
         return self.protocol is not None

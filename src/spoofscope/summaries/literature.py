@@ -1,0 +1,36 @@
+"""Numbers of a study beside published ones, and whether they agree."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from spoofscope.literature import same_digits
+from spoofscope.names import NONE
+
+Verdict = Literal["identical", "equivalent", "differs", "not comparable"]
+VERDICTS: tuple[Verdict, ...] = ("identical", "equivalent", "differs", "not comparable")
+
+
+def verdict(
+    reference: Mapping[str, Any], value: float | None, low: float | None, high: float | None
+) -> tuple[Verdict, str]:
+    """How a number compares with a published one, and why it does not.
+
+    Identical: all published digits are the same. Equivalent: the 95 % interval holds the published
+    value. The published value's own interval is not known, so "differs" is no test of a difference.
+
+    Args:
+        reference: fields of `literature.Reference`.
+        value, low, high: of the study; None where there is none.
+
+    Returns:
+        The verdict, and the reason of "not comparable", else "-".
+    """
+    if reference["unlike"] != NONE:
+        return "not comparable", str(reference["unlike"])
+    if value is None:
+        return "not comparable", "the study has no such number"
+    if same_digits(value, reference["value"]):
+        return "identical", NONE
+    if low is None or high is None:
+        return "not comparable", "the number of the study has no interval"
+    return ("equivalent" if low <= float(reference["value"]) <= high else "differs"), NONE

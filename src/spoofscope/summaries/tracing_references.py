@@ -1,0 +1,166 @@
+"""Published numbers of source tracing beside those of the study."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from spoofscope.exhibits import Table
+from spoofscope.metrics.slices import CLOSED, OVERALL
+from spoofscope.names import NONE
+from spoofscope.summaries.literature import verdict
+from spoofscope.summaries.traced import by_set, over_seeds, read_decided, settings_of, summary
+from spoofscope.tables import write_table
+
+TABLE = Table(
+    title="Published numbers of source tracing",
+    shows="Published numbers of source tracing beside those of this study, and whether they agree.",
+    caption=(
+        "One row per published number and tracer that it can be compared with, and one for each "
+        "number without such a tracer, with the reason (column why). They are compared where "
+        "corpus, protocol and split are the same, and the detector of unknown attacks (column "
+        "decides) is of the same kind; the systems need not be the same. identical: all published "
+        "digits are the same. equivalent: the 95 % interval of the study holds the published "
+        "number. differs: it does not; that is no test, because the published number has an "
+        "uncertainty of its own. The value is the mean over seeds, the interval that of the first."
+    ),
+    needs="traced_beside_others",
+    place=58,
+)
+
+_DECISION = "decision"
+_OURS = ("value", "low", "high")
+_KEYS = ("name", "system", "corpus", "split", "decides", "metric", "value", "seeds", "source")
+
+
+def make(
+    traced: Sequence[Mapping[str, Any]],
+    decided: Sequence[Mapping[str, Any]],
+    protocols: Mapping[str, str],
+    references: Sequence[Mapping[str, Any]],
+    outputs: Mapping[str, str],
+) -> None:
+    """Write the table, see :func:`references_table`."""
+    write_table(outputs["table"], references_table(traced, decided, protocols, references))
+
+
+def references_table(
+    traced: Sequence[Mapping[str, Any]],
+    decided: Sequence[Mapping[str, Any]],
+    protocols: Mapping[str, str],
+    references: Sequence[Mapping[str, Any]],
+) -> pl.DataFrame:
+    """Every published number beside those of the study.
+
+    Args:
+        traced: see `summaries.tracing.tracing_table`.
+        decided: see `summaries.tracing_decisions.decisions_table`; none where nothing is decided.
+        protocols: traced corpus to what its data are called among the published numbers.
+        references: the published numbers, with the fields of `literature.Reference`.
+
+    Returns:
+        published, system, corpus, split, decides, metric, value, seeds, source, place; tracer,
+        ours, ours_low, ours_high, n_seeds of the study (null or "-" where there is none), verdict
+        and why.
+    """
+    values = [*_measured(traced), *_decided(decided)]
+    rows = []
+    for reference in references:
+        comparable = [] if reference["unlike"] != NONE else values
+        found = [
+            one
+            for one in comparable
+            if protocols[one["corpus"]] == reference["corpus"]
+            and one["split"] == reference["split"]
+            and one["metric"] == reference["metric"]
+            and (
+                one["decides"] == reference["decides"]
+                or (reference["decides"] == NONE and one["is_decisive"])
+            )
+        ]
+        given = {"published" if key == "name" else key: reference[key] for key in _KEYS}
+        given["place"] = reference["place"]
+        for one in found or [_nothing(reference, values, protocols)]:
+            said, why = verdict(reference, one["value"], one["low"], one["high"])
+            rows.append(
+                {
+                    **given,
+                    "tracer": one["tracer"],
+                    "ours": one["value"],
+                    "ours_low": one["low"],
+                    "ours_high": one["high"],
+                    "n_seeds": one["n_seeds"],
+                    "verdict": said,
+                    "why": one.get("why", why),
+                }
+            )
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _nothing(
+    reference: Mapping[str, Any],
+    values: Sequence[Mapping[str, Any]],
+    protocols: Mapping[str, str],
+) -> dict[str, Any]:
+    """What stands beside a published number that nothing of the study can be compared with."""
+    nothing = {"tracer": NONE, "n_seeds": None, **dict.fromkeys(_OURS)}
+    if reference["unlike"] != NONE:
+        return nothing
+    here = [one for one in values if protocols[one["corpus"]] == reference["corpus"]]
+    if not here:
+        why = f"it is of {reference['corpus']}, which this study does not trace"
+    elif reference["split"] not in {one["split"] for one in here}:
+        why = f"no tracer traces {reference['split']} of {reference['corpus']}"
+    elif reference["decides"] == _DECISION:
+        why = "no detector decides about bona fide speech (key `tracing.bonafide_by`)"
+    else:
+        why = f"no tracer has a detector of unknown attacks of type {reference['decides']}"
+    return {**nothing, "why": why}
+
+
+def _measured(traced: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Metrics over all attacks, of known ones and of every detector of unknown ones."""
+    for (name, corpus, split), of_set in over_seeds(traced).items():
+        settings = settings_of(of_set[0][0])
+        place = {"tracer": name, "corpus": corpus, "split": split, "n_seeds": len(of_set)}
+        whole = [table.filter(slice=OVERALL) for _, table in of_set]
+        detectors = {NONE: NONE} | {
+            detector: entry["settings"]["type"]
+            for detector, entry in settings["ood"].items()
+            if not entry["settings"].get("as_published", False)
+        }
+        for detector, kind in detectors.items():
+            rows = [table.filter(detector=detector) for table in whole]
+            decisive = detector in (NONE, settings["decide_by"])
+            for metric in rows[0]["metric"]:
+                yield {
+                    **place,
+                    "decides": kind,
+                    "is_decisive": decisive and (metric in CLOSED or detector != NONE),
+                    "metric": metric,
+                    **_value(rows, metric),
+                }
+
+
+def _decided(decided: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Metrics of decisions about bona fide speech, known and unknown attacks."""
+    for (name, corpus, split), of_set in by_set(decided).items():
+        tables = [read_decided(entry["metrics"]) for entry in of_set]
+        rows = [table.filter(pl.col("class") == NONE) for table in tables]
+        for metric in rows[0]["metric"]:
+            yield {
+                "tracer": name,
+                "corpus": corpus,
+                "split": split,
+                "n_seeds": len(of_set),
+                "decides": _DECISION,
+                "is_decisive": False,
+                "metric": metric,
+                **_value(rows, metric),
+            }
+
+
+def _value(rows: Sequence[pl.DataFrame], metric: str) -> dict[str, float | None]:
+    found = summary(rows, [metric])
+    ends = (metric, f"{metric}_low", f"{metric}_high")
+    return dict(zip(_OURS, (found[key] for key in ends), strict=True))

@@ -1,0 +1,101 @@
+"""Published numbers, and how those of a study compare with them."""
+
+import polars as pl
+import pytest
+
+from spoofscope.literature import Reference, references_of, same_digits
+from spoofscope.metrics.decided import METRICS
+from spoofscope.metrics.slices import CLOSED, OPEN
+from spoofscope.options.ood import OOD
+from spoofscope.report.tracing import published_numbers
+from spoofscope.summaries.literature import verdict
+from spoofscope.summaries.tracing_references import references_table
+from spoofscope.tables import write_table
+from traced_clips import write_traced
+
+REFERENCE = Reference(
+    *("tracing", "theirs", "a system", "mlaad_v5", "eval", "energy", "eer", "0.182", "-"),
+    *("a paper", "table 1", "-"),
+)
+
+
+def test_the_file_names_what_there_is():
+    references = references_of("tracing")
+    assert len(references) == len(set(references)) > 15
+    for one in references:
+        assert all(field.strip() == field != "" for field in one)
+        assert 0 <= float(one.value) <= 1
+        if one.unlike != "-":
+            continue
+        assert one.decides in (*OOD, "-", "decision")
+        assert one.metric in (METRICS if one.decides == "decision" else (*CLOSED, *OPEN))
+    assert references_of("no such section") == ()
+
+
+def test_the_numbers_that_everybody_cites():
+    values = {(one.name, one.metric, one.split): one.value for one in references_of("tracing")}
+    assert values["interspeech2025_baseline", "eer", "dev"] == "0.63"
+    assert values["xlsr_statistics", "accuracy", "eval"] == "0.989"
+    assert values["refd_add2023", "macro_f1", "eval"] == "0.8683"
+
+
+@pytest.mark.parametrize(
+    ("value", "published", "same"),
+    [(0.1816, "0.182", True), (0.1826, "0.182", False), (0.06, "0.060", True), (1.0, "1", True)],
+)
+def test_digits(value, published, same):
+    assert same_digits(value, published) is same
+
+
+@pytest.mark.parametrize(
+    ("change", "ours", "expected"),
+    [
+        ({}, (0.1816, None, None), ("identical", "-")),
+        ({}, (0.2, 0.17, 0.23), ("equivalent", "-")),
+        ({}, (0.2, 0.19, 0.23), ("differs", "-")),
+        ({}, (0.2, None, None), ("not comparable", "the number of the study has no interval")),
+        ({}, (None, None, None), ("not comparable", "the study has no such number")),
+        ({"unlike": "it is of dev"}, (0.182, 0.1, 0.2), ("not comparable", "it is of dev")),
+    ],
+)
+def test_verdicts(change, ours, expected):
+    assert verdict(REFERENCE._asdict() | change, *ours) == expected
+
+
+def test_numbers_stand_beside_published_ones(tmp_path):
+    clips = {"A": 30, "B": 20, "X": 25, "Y": 5}
+    traced = [write_traced(tmp_path, "t", ("A", "B"), clips, strength=1.5)]
+    given = [
+        REFERENCE,
+        REFERENCE._replace(decides="-", metric="accuracy", value="0.9"),
+        REFERENCE._replace(decides="knn"),
+        REFERENCE._replace(decides="-", metric="auroc"),
+        REFERENCE._replace(split="dev"),
+        REFERENCE._replace(corpus="stopa"),
+        REFERENCE._replace(decides="decision", metric="macro_f1"),
+        REFERENCE._replace(unlike="its sign is inverted"),
+    ]
+    references = [one._asdict() for one in given]
+    table = references_table(traced, [], {"made": "mlaad_v5"}, references)
+    assert table.height == len(given)
+    assert table["tracer"].to_list() == ["t", "t", "-", "t", *"----"]
+    assert table["why"].to_list() == [
+        *("-", "-", "no tracer has a detector of unknown attacks of type knn", "-"),
+        "no tracer traces dev of mlaad_v5",
+        "it is of stopa, which this study does not trace",
+        "no detector decides about bona fide speech (key `tracing.bonafide_by`)",
+        "its sign is inverted",
+    ]
+    first = table.row(0, named=True)
+    measured = pl.read_csv(traced[0]["metrics"], separator="\t").filter(
+        slice="overall", detector="energy", metric="eer"
+    )
+    assert first["ours"] == pytest.approx(measured["estimate"][0])
+    assert first["ours_low"] == pytest.approx(measured["low"][0])
+    # The inverted detector of the same type does not stand for it.
+    assert first["ours"] < 0.5
+    write_table(tmp_path / "t.tsv", table)
+    shown = published_numbers({"references": str(tmp_path / "t.tsv")})
+    assert len(shown["rows"]) == 3
+    assert sum(n for _, n in shown["others"]) == 5
+    assert published_numbers({}) is None
