@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 
+from planning import plan_of
 from spoofscope.corpora.families import families_of
 from spoofscope.errors import ConfigError, TableError
 from spoofscope.plan.study_plan import checked
@@ -10,6 +11,7 @@ from spoofscope.tracing.systems import (
     quadrants,
     read_label_assignment,
     read_systems,
+    renumbered,
     systems,
     write_label_assignment,
     write_systems,
@@ -111,6 +113,33 @@ def test_round_trips(tmp_path):
     assert read.equals(table.select("attack", "known", "global_id"))
 
 
+def test_the_numbers_of_a_given_list(tmp_path):
+    table = systems(manifest(*TOY))
+    lines = ["b|0|ID", "Z|1|ID", "a|2|ID", "x|3|OOD", "w|4|OOD", "y|5|OOD"]
+    (tmp_path / "l.txt").write_text("\n".join(lines))
+    given = read_label_assignment(tmp_path / "l.txt")
+    other = renumbered(table, given, "l.txt")
+    assert other["attack"].to_list() == ["b", "Z", "a", "x", "w", "y"]
+    assert other["known_id"].to_list() == [0, 1, 2, -1, -1, -1]
+    same = ["attack", "known", "n_train", "n_dev", "n_eval", "languages"]
+    assert other.sort("attack").select(same).equals(table.sort("attack").select(same))
+    write_systems(tmp_path / "s.tsv", other)
+    assert read_systems(tmp_path / "s.tsv").equals(other)
+    write_label_assignment(tmp_path / "again.txt", other)
+    assert read_label_assignment(tmp_path / "again.txt").equals(given)
+    for change, message in (
+        (given.filter(pl.col("attack") != "y"), r"l\.txt lacks the attack 'y'"),
+        (given.with_columns(attack=pl.lit("q")), r"lacks the attack 'Z'"),
+        (
+            pl.concat([given, given.tail(1).with_columns(attack=pl.lit("q"))]),
+            "has an attack that the corpus lacks, 'q'",
+        ),
+        (given.with_columns(known=pl.lit("yes")), "'y' is ID, and train has no spoof of it"),
+    ):
+        with pytest.raises(TableError, match=message):
+            renumbered(table, change, "l.txt")
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
@@ -173,3 +202,18 @@ def test_a_corpus_that_is_not_there():
     study = {"study": "s", "corpora": {"own": {"type": "folder", "path": "data"}}}
     with pytest.raises(ConfigError, match=r"tracing\.corpora\[0\]: 'owm' .*did you mean 'own'"):
         checked({**study, "tracing": {"corpora": ["owm"]}})
+    with pytest.raises(ConfigError, match=r"tracing\.numbers\.owm: .*did you mean 'own'"):
+        checked({**study, "tracing": {"corpora": ["own"], "numbers": {"owm": "l.txt"}}})
+
+
+def test_a_list_of_numbers_is_an_input_of_the_job():
+    corpora = {"own": {"type": "folder", "path": "data"}}
+    study = {"study": "s", "corpora": corpora}
+    plans = [
+        plan_of(checked({**study, "tracing": {"corpora": ["own"], **numbers}}))
+        for numbers in ({}, {"numbers": {"own": "l.txt"}})
+    ]
+    without, given = (plan.tracing.list_systems("own") for plan in plans)
+    assert "l.txt" in given.products
+    assert "l.txt" not in without.products
+    assert given.params != without.params

@@ -47,6 +47,9 @@ class Tracing(Options):
     corpora: tuple[str, ...] = required(minItems=1, uniqueItems=True)
     """Corpora whose attacks are traced; an attack is known when the train split has spoofs of
     it."""
+    numbers: dict[str, str] = option(dict)
+    """Corpus to a list with the numbers of its attacks, such as the label_assignment.txt of a
+    published tracer; without it they are numbered as docs/tracing.md says."""
     ood: dict[str, dict[str, Any]] = option(lambda: dict(_OOD), minProperties=1)
     """Name to detector of unknown attacks: its `type` and options; all are fitted to every
     tracer."""

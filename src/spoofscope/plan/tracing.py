@@ -57,6 +57,11 @@ class Tracing(Stage):
         section = study.config.get("tracing", {})
         for i, corpus in enumerate(section.get("corpora", [])):
             study.references.entry(corpus, "corpora", f"tracing.corpora[{i}]")
+        for corpus in section.get("numbers", {}):
+            where = f"tracing.numbers.{corpus}"
+            if corpus not in section["corpora"]:
+                hint = nearest(corpus, section["corpora"])
+                raise ConfigError(f"{where}: {corpus!r} is not in tracing.corpora; {hint}")
         if section and section["decide_by"] not in section["ood"]:
             name, hint = section["decide_by"], nearest(section["decide_by"], section["ood"])
             raise ConfigError(f"tracing.decide_by: {name!r} is not in tracing.ood; {hint}")
@@ -111,10 +116,17 @@ class Tracing(Stage):
         """List the attacks of a corpus."""
         from spoofscope.corpora.families import families_of
 
+        given = [self.section["numbers"][corpus]] if corpus in self.section["numbers"] else []
         return Work(
-            inputs={"manifest": self._data.manifest(corpus)},
-            # What the names of attacks say is data, in no digest of code.
-            settings={"families": families_of(self.study.corpora[corpus]["type"])},
+            inputs={
+                "manifest": self._data.manifest(corpus),
+                "numbers": [Product(path) for path in given],
+            },
+            settings={
+                # What the names of attacks say is data, in no digest of code.
+                "families": families_of(self.study.corpora[corpus]["type"]),
+                **({"files": self.outside.files(given)} if given else {}),
+            },
         )
 
     @rule(absent=NO_TRACING, when=lambda self: self.section)

@@ -252,6 +252,38 @@ def read_label_assignment(path: str | Path) -> pl.DataFrame:
     return table
 
 
+def renumbered(table: pl.DataFrame, given: pl.DataFrame, where: str) -> pl.DataFrame:
+    """A table of attacks with the numbers of a list, so that they are those of another tracer.
+
+    Args:
+        table: from :func:`systems`.
+        given: from :func:`read_label_assignment`; the same attacks.
+        where: the list, for messages.
+
+    Raises:
+        TableError: the list lacks an attack, has one more, or has a known one among the others.
+    """
+    here, there = (dict(one.select("attack", "known").iter_rows()) for one in (table, given))
+    for attack in sorted(here.keys() ^ there.keys()):
+        lacks = "lacks the attack" if attack in here else "has an attack that the corpus lacks,"
+        raise TableError(f"{where} {lacks} {attack!r}; it has to be of this corpus and protocol")
+    for attack, known in here.items():
+        if there[attack] != known:
+            kind, has = ("OOD", "spoofs") if known == KNOWN[0] else ("ID", "no spoof")
+            raise TableError(
+                f"{where}: the attack {attack!r} is {kind}, and train has {has} of it; the list "
+                "has to be of this corpus and protocol"
+            )
+    numbers = given.select("attack", pl.col("global_id").alias("number"))
+    number = pl.col("number")
+    known = pl.col("known") == KNOWN[0]
+    joined = table.join(numbers, on="attack", how="left").sort("number")
+    return joined.with_columns(
+        pl.when(known).then(number).otherwise(UNKNOWN_ID).alias("known_id"),
+        number.alias("global_id"),
+    ).select(list(SYSTEM_COLUMNS))
+
+
 def _assigned(path: Path) -> Iterator[tuple[str, str, int]]:
     for number, fields in rows(path, "|"):
         texts = [field.strip() for field in fields]
