@@ -25,7 +25,7 @@ TABLE = Table(
         "uncertainty of its own. The value is the mean over seeds, the interval that of the first."
     ),
     needs="traced_beside_others",
-    place=58,
+    place=57,
 )
 
 _DECISION = "decision"
