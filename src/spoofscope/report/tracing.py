@@ -102,12 +102,9 @@ def published_numbers(tables: Mapping[str, str]) -> dict[str, Any] | None:
     if not tables:
         return None
     texts = ("published", "system", "corpus", "split", "decides", "metric", "value", "source")
-    table = read_table(
-        tables["references"], dict.fromkeys((*texts, "tracer", "verdict", "why"), pl.String())
-    ).with_columns(
-        pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64)
-        for name in ("ours", "ours_low", "ours_high")
-    )
+    required = dict.fromkeys((*texts, "tracer", "verdict", "why"), pl.String())
+    numbers = dict.fromkeys(("ours", "ours_low", "ours_high"), pl.Float64())
+    table = read_table(tables["references"], required, numbers)
     comparable = pl.col("verdict") != "not comparable"
     others = table.filter(~comparable)["why"].value_counts(sort=True)
     return {

@@ -39,11 +39,7 @@ def read_measures(path: str | Path) -> pl.DataFrame:
 def read_decided(path: str) -> pl.DataFrame:
     """Metrics of decisions, see `metrics.decided`; absent estimates and intervals are null."""
     required = {name: kind for name, kind in DECIDED.items() if name not in _OPTIONAL}
-    return read_table(path, required).with_columns(
-        pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64)
-        for name in _OPTIONAL
-        if name != "reason"
-    )
+    return read_table(path, required, {name: DECIDED[name] for name in _OPTIONAL})
 
 
 def over_seeds(
