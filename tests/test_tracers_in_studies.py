@@ -18,7 +18,11 @@ def mini() -> dict[str, Any]:
 
 
 def without_tracers(config: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if key not in ("tracers", "tracing")}
+    return {
+        key: value
+        for key, value in config.items()
+        if key not in ("tracers", "tracing", "verification")
+    }
 
 
 def test_tracers_make_no_other_job_stale(mini):
