@@ -32,7 +32,7 @@ def mini(tmp_path_factory, worker_id) -> Checkout:
 
 def run_tiny(folder: Path) -> Checkout:
     made = checkout.clone(folder)
-    made.make("--configfile", made.write_study(TINY_STUDY), start=True)
+    made.make("--configfile", made.write_study(TINY_STUDY))
     return made
 
 
@@ -49,7 +49,7 @@ def tiny_copy(tiny, tmp_path) -> Checkout:
 
 def run_wide(folder: Path) -> Checkout:
     made = checkout.clone(folder)
-    made.make("--notemp", "--configfile", made.write_study(WIDE_STUDY), start=True)
+    made.make("--notemp", "--configfile", made.write_study(WIDE_STUDY))
     return made
 
 

@@ -3,7 +3,8 @@
 `Warm` starts this file as a program. The program imports Snakemake once. For every request it forks
 itself, and the child does what `python -m snakemake` does, with a folder, an environment and
 arguments of its own: one request knows nothing of another. The library is imported by the child,
-from the checkout whose Snakefile it reads.
+from the checkout whose Snakefile it reads. The scripts of its jobs are forks, too, see
+`warm_scripts`.
 """
 
 import functools
@@ -20,13 +21,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import warm_scripts
+
 
 class Warm:
     """A process that runs Snakemake for whoever asks, one request after the other."""
 
     def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="warm")
         self._process = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, __file__, self._folder.name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -88,6 +92,10 @@ def become_snakemake(request: Mapping[str, Any]) -> None:
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    os.environ[warm_scripts.SOCKET] = request["socket"]
+    os.environ[warm_scripts.PYTHON] = sys.executable
+    # Which Snakemake starts for every script.
+    sys.executable = request["client"]
     paths = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     # In place of the folder of this file.
     sys.path[:1] = [request["folder"], *paths]
@@ -95,8 +103,17 @@ def become_snakemake(request: Mapping[str, Any]) -> None:
     runpy.run_module("snakemake", run_name="__main__", alter_sys=True)
 
 
-def main() -> None:
+def main(folder: Path) -> None:
     """Answer requests, one a line, with an exit code on a line each."""
+    scripts = {
+        "socket": str(folder / "socket"),
+        "client": str(warm_scripts.write_client(folder)),
+    }
+    if os.fork() == 0:
+        # Nobody is to wait for an answer that this process keeps open.
+        os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+        os.dup2(0, 1)
+        warm_scripts.serve(scripts["socket"])
     # Not Polars: it starts threads, which a fork loses.
     for module in ("jsonschema", "snakemake.api", "snakemake.cli"):
         importlib.import_module(module)
@@ -108,11 +125,11 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             answers.close()
-            become_snakemake(json.loads(line))
+            become_snakemake(json.loads(line) | scripts)
         _, status = os.waitpid(child, 0)
         answers.write(f"{os.waitstatus_to_exitcode(status)}\n")
         answers.flush()
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]))
