@@ -5,12 +5,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from spoofscope.checkout import CHECKOUT
 from spoofscope.errors import ConfigError
 from spoofscope.identity import hash8
 from spoofscope.plan.jobs import Job, Product, Stage, Work, rule, target
 from spoofscope.plan.modules import corpus_modules
 from spoofscope.plan.shards import EVERY_SPLIT, of_all, of_shard
-from spoofscope.study import CHECKOUT, Config, Study
+from spoofscope.study import Config, Study
 
 # What `data_root` may not be in: what is under version control, and what the workflow writes.
 # fmt: off

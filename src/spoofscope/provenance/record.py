@@ -11,8 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from spoofscope.checkout import CHECKOUT
 from spoofscope.files import one_line, read_json, refusal, sha256_file
-from spoofscope.study import CHECKOUT
 
 LAUNCH = "SPOOFSCOPE_LAUNCH"
 """Environment variable with the path of the record of a run's start (`launch.record_launch`), for

@@ -2,10 +2,9 @@
 
 from spoofscope.study.references import References
 from spoofscope.study.resolved import MOST_SHOWN, Absent, Run, Study
-from spoofscope.study.schema import CHECKOUT, MINI, Config, kind_of
+from spoofscope.study.schema import MINI, Config, kind_of
 
 __all__ = [
-    "CHECKOUT",
     "MINI",
     "MOST_SHOWN",
     "Absent",

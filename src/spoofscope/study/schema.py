@@ -6,9 +6,9 @@ Imported while the workflow is parsed: jsonschema only where a study is checked.
 import functools
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
+from spoofscope.checkout import CHECKOUT
 from spoofscope.errors import ConfigError
 from spoofscope.options import nearest
 from spoofscope.options.backbones import Backbone
@@ -20,9 +20,6 @@ from spoofscope.options.tracers import Tracer
 from spoofscope.options.trials import NAME
 from spoofscope.presets import values_of
 from spoofscope.study.reading import path_text
-
-CHECKOUT = Path(__file__).resolve().parents[3]
-"""The folder of the workflow; of an installed package there is none."""
 
 MINI = CHECKOUT / "config" / "config.yaml"
 """The study file of the mini study."""
