@@ -88,9 +88,21 @@ def study_with_everything(folder: Path) -> Study:
     config["fusion"]["all"]["detectors"].append("external_scores")
     config["exports"]["calibrated"] = True
     clips = [{"corpus": "mini", "splits": ["eval"]}]
+    config["backbones"]["listener"] = {"family": "wav2vec2", "tiny": {}, "head": "ctc"}
+    listener = {"family": "wavlm", "folder": str(folder / "listener"), "head": "ctc"}
+    config["backbones"]["own_listener"] = listener
     config["aligners"] = {
         "pauses": {"type": "energy", "trials": clips},
         "true": {"type": "table", "trials": clips},
+        "listed": {"type": "textgrid", "path": str(folder / "grids"), "trials": clips},
+        "letters": {
+            "type": "ctc",
+            "backbone": "listener",
+            "silence": "pauses",
+            "transcript": "sentence",
+            "trials": clips,
+        },
+        "heard": {"type": "ctc", "backbone": "own_listener", "silence": "true", "trials": clips},
         "given": {"type": "table", "path": str(folder / "segments.tsv"), "trials": clips},
     }
     config["tracing"] = {"corpora": ["mini"], "bonafide_by": "fbank_cnn"}

@@ -1,16 +1,20 @@
 """Where phones or characters, words and silences are in clips."""
 
+import sys
+
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planning import plan_of
 from spoofscope import audio
 from spoofscope.alignment.align import align_clips, build, gathered
 from spoofscope.alignment.base import Given
 from spoofscope.alignment.pauses import runs, smoothed
 from spoofscope.errors import ConfigError, TableError
+from spoofscope.plan.study_plan import checked
 from spoofscope.tables import SEGMENT_COLUMNS, read_segments, write_segments, write_table
 
 RATE = 16000
@@ -164,3 +168,78 @@ def test_what_an_aligner_wrote_is_imported_as_it_is(tmp_path_factory, phones, wo
     segments, _ = aligned(CLIP, {"type": "table"}, table=path)
     assert list(segments.columns) == list(SEGMENT_COLUMNS)
     assert segments.rows() == [("a", *span) for span in spans]
+
+
+# --- in a study --------------------------------------------------------------------------------
+
+
+def study(**aligners) -> dict:
+    return {
+        "study": "s",
+        "corpora": {"own": {"type": "folder", "path": "data"}, "mini": {"type": "mini"}},
+        "backbones": {
+            "plain": {"family": "wavlm", "tiny": {}},
+            "listener": {"family": "wavlm", "tiny": {}, "head": "ctc"},
+        },
+        "aligners": aligners,
+    }
+
+
+TRIALS = [{"corpus": "own", "splits": ["eval"]}]
+CTC = {"type": "ctc", "backbone": "listener", "silence": "pauses", "trials": TRIALS}
+
+
+@pytest.mark.parametrize(
+    ("aligners", "message"),
+    [
+        (
+            {"a": {"type": "energi"}},
+            r"aligners\.a\.type: 'energi' .*; did you mean 'energy'",
+        ),
+        ({"a": {"type": "energy", "below": 1}}, r"aligners\.a: unknown key 'below'"),
+        (
+            {"a": {"type": "energy", "trials": [{"corpus": "owm", "splits": ["dev"]}]}},
+            r"aligners\.a\.trials\[0\]\.corpus: 'owm' .* did you mean 'own'",
+        ),
+        (
+            {"a": {"type": "table", "trials": TRIALS}},
+            r"aligners\.a\.trials\[0\]\.corpus: 'own' comes without segments; name a table",
+        ),
+        ({"a": CTC}, r"aligners\.a\.silence: 'pauses' is not in aligners"),
+        (
+            {"a": {**CTC, "backbone": "plain"}, "pauses": {"type": "energy"}},
+            r"aligners\.a\.backbone: 'plain' has no labels; give it `head: ctc`",
+        ),
+        (
+            {"a": {**CTC, "silence": "a"}},
+            r"aligners\.a\.silence: 'a' is of type ctc, too, whose blanks are no silences",
+        ),
+        (
+            {"a": CTC, "pauses": {"type": "table"}},
+            r"aligners\.a\.trials\[0\]\.corpus: 'own' comes without segments",
+        ),
+    ],
+)
+def test_aligners_that_are_refused(aligners, message):
+    with pytest.raises(ConfigError, match=message):
+        checked(study(**aligners))
+
+
+def test_a_recogniser_is_no_backbone_of_a_front_end():
+    config = study() | {"frontends": {"a": {"type": "ssl", "backbone": "listener"}}}
+    with pytest.raises(ConfigError, match=r"frontends\.a\.backbone: 'listener' is a recogniser"):
+        checked(config)
+
+
+def test_others_may_ask_for_clips_that_an_aligner_does_not_list():
+    plan = plan_of(checked(study(pauses={"type": "energy"}, letters=CTC)))
+    inputs = plan.alignment.align("letters", "own", "eval").work.inputs
+    assert inputs["table"] == plan.alignment.of("pauses", "own", "eval")
+    assert plan.alignment.sets == [("letters", "own", "eval")]
+    assert [path.rpartition("/")[2] for path in inputs["backbone"]][-1] == "vocab.json"
+
+
+def test_a_package_that_is_not_there(monkeypatch):
+    monkeypatch.setitem(sys.modules, "silero_vad", None)
+    with pytest.raises(ConfigError, match="pip install --no-deps"):
+        build({"type": "vad"}, Given())

@@ -16,11 +16,13 @@ SCRIPT = runpy.run_path(str(ROOT / "envs/make_environment.py"))
 
 
 def names_of(requirements: list[str]) -> list[str]:
-    return [requirement.split("==")[0] for requirement in requirements]
+    return [re.split("[=<>]", requirement)[0] for requirement in requirements]
 
 
 NEEDED = names_of(PROJECT["dependencies"])
 FOR_TESTS = names_of(PROJECT["optional-dependencies"]["test"])
+# Not locked: who wants them installs them beside the others.
+EXTRAS = names_of(PROJECT["optional-dependencies"]["vad"])
 
 
 def test_conda_environment_is_current():
@@ -40,7 +42,7 @@ def test_every_dependency_is_justified_and_no_other():
     rows = re.findall(r"^\| ([^|]+) \|", page, re.MULTILINE)[1:]
     documented = {name.strip().replace("\\", "") for row in rows for name in row.split(",")}
     types = {name for name in FOR_TESTS if name.startswith("types-")}
-    assert documented - {"types-*"} == {*NEEDED, *FOR_TESTS} - types
+    assert documented - {"types-*"} == {*NEEDED, *FOR_TESTS, *EXTRAS} - types
 
 
 def test_lock_names_no_index():
@@ -66,6 +68,8 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_used():
     imported -= {*sys.stdlib_module_names, "spoofscope"}
     providers = metadata.packages_distributions()
     used = {name.lower() for module in imported for name in providers.get(module, [module])}
+    used = {name.replace("_", "-") if name.replace("_", "-") in EXTRAS else name for name in used}
+    assert set(EXTRAS) <= used
     # Snakemake loads its plugin for Slurm, and pandas for its Paramspace; torch writes its logs
     # with tensorboard.
     loaded_by_others = {"snakemake-executor-plugin-slurm", "pandas", "tensorboard"}
@@ -73,4 +77,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_used():
     come_with_others = {
         *("fastapi", "starlette", "uvicorn", "markupsafe", "huggingface_hub", "threadpoolctl")
     }
-    assert used - come_with_others == {name.lower() for name in NEEDED} - loaded_by_others
+    assert (
+        used - come_with_others - set(EXTRAS)
+        == {name.lower() for name in NEEDED} - loaded_by_others
+    )

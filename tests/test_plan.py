@@ -173,6 +173,8 @@ NOTHING = {
     "figure_layer_probes": "(section `layers`, key `probes`)",
     "figure_layer_weights": "no detector has an SSL front-end",
     "align": "(section `aligners`)",
+    "read_textgrids": "(section `aligners`, type `textgrid`)",
+    "recogniser": "(section `aligners`, type `ctc`)",
     "alignments": "(section `aligners`)",
     "attributions": "(section `attribution`)",
     "figure_localisation": "(section `attribution`, and the key `segments`",

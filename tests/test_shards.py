@@ -320,7 +320,7 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Work]:
         ),
         "align": Work(
             {"aligner": {"type": "energy"}, "split": "eval"},
-            {"manifest": manifest, "table": []},
+            {"manifest": manifest, "table": [], "clips": [], "backbone": []},
             {"segments": "results/aligned.tsv", "clips": "results/aligned.clips.tsv"},
             kill_after=11,
             kill_shard_after=3,

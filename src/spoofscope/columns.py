@@ -11,7 +11,8 @@ _OF_COPIES = {"source_utt", "augmentation"}
 
 
 def check_columns(study: Study) -> None:
-    """Refuse columns in `conditions`, `bootstrap`, `generators`, `fingerprints` that no corpus has.
+    """Refuse columns that no corpus has, in all sections that name some: `conditions`, `bootstrap`,
+    `generators`, `aligners`, `fingerprints`.
 
     Where a corpus' columns are not known before its manifest is made, any of them may be its own.
 
@@ -32,6 +33,11 @@ def check_columns(study: Study) -> None:
     for i, entry in enumerate(study.config.get("generators", {}).get("trials", [])):
         if "match" in entry:
             _check(study, entry["match"], [entry["corpus"]], f"generators.trials[{i}].match")
+    for name, entry in study.config["aligners"].items():
+        if entry.get("transcript") is not None:
+            for trials in entry.get("trials", []):
+                where = f"aligners.{name}.transcript"
+                _check(study, entry["transcript"], [trials["corpus"]], where)
     fingerprints = study.config.get("fingerprints", {})
     for key in ("match", "group"):
         if fingerprints.get(key) is not None:

@@ -22,11 +22,11 @@ _IMPORT = "published weights: `spoofscope import`; a study: its detectors/NAME-H
 class Need:
     """One thing that a study reads and does not make.
 
-    kind: corpus, archive, noise, backbone, detector, scores or verifier (scores of speakers). name:
-    its name in the study file. place: the file or folder where it is looked for. source: where it
-    is had; "-" where only the user knows. fetched: whether the workflow downloads it; otherwise it
-    has to be put there. present: whether it is there. problem: why it cannot be used although
-    something is there.
+    kind: corpus, archive, noise, backbone, alignment, detector, scores or verifier (scores of
+    speakers). name: its name in the study file. place: the file or folder where it is looked for.
+    source: where it is had; "-" where only the user knows. fetched: whether the workflow downloads
+    it; otherwise it has to be put there. present: whether it is there. problem: why it cannot be
+    used although something is there.
     """
 
     kind: str
@@ -53,6 +53,11 @@ def needs(study: Study) -> list[Need]:
             if "path" in study.config["noise"].get(kind, {})
         ),
         *_backbones(study),
+        *(
+            _placed("alignment", name, entry["path"])
+            for name, entry in study.config["aligners"].items()
+            if "path" in entry
+        ),
         *_of_others(study),
     ]
 

@@ -51,17 +51,23 @@ def test_gpus_are_asked_for_where_they_are_used():
     """Snakemake silently ignores the resources of a rule that does not exist."""
     using = asking_for_gpus()
     assert len(using) > 3
-    joined = {name for name in using if f"{name}_shard" in using}
+    # Of aligners, recognisers alone run on one.
+    aligning = {"align", "align_shard"}
+    joined = {name for name in using if f"{name}_shard" in using} - aligning
     assert {name for name, asked in using.items() if asked == "gpu_unless_joined"} == joined
     assert len(joined) == 2
     # A training has as many threads as processes, and each process has a GPU.
     trainings = ("train", "train_tracer")
     special = dict.fromkeys(trainings, "threads")
     special |= dict.fromkeys(joined, "0 if input.parts else 1")
+    special["align_shard"] = "1 if input.backbone else 0"
+    special["align"] = "1 if input.backbone and not input.parts else 0"
     base = settings("profiles/slurm/profile.yaml")["set-resources"]
     assert base == {name: {"gpu": special.get(name, 1)} for name in using}
     special = dict.fromkeys(trainings, "f'gpu:{threads}'")
     special |= dict.fromkeys(joined, "None if input.parts else 'gpu:1'")
+    special["align_shard"] = "'gpu:1' if input.backbone else None"
+    special["align"] = "'gpu:1' if input.backbone and not input.parts else None"
     gres = settings("profiles/slurm/sites/gres.yaml")["set-resources"]
     assert gres == {name: {"gpu": 0, "gres": special.get(name, "gpu:1")} for name in using}
 

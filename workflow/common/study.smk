@@ -113,6 +113,8 @@ wildcard_constraints:
     probe=one_of(PLAN.layers.probes),
     disagreement=one_of(PLAN.disagreements.entries),
     aligner=one_of(PLAN.alignment.aligners),
+    recogniser=one_of(PLAN.alignment.recognisers),
+    textgrids=one_of(PLAN.alignment.textgrids),
     grid=one_of(STUDY.grids),
     # A point's label holds no more than a name does: small letters, digits and _.
     point=r"\w+~\w+(?:/\w+~\w+)*",

@@ -1,6 +1,53 @@
 # Where phones or characters, words and silences are in clips.
 
 
+def gpu_for_recogniser(wildcards, input):
+    """A GPU where a recogniser has to be run."""
+    return LOCAL_GPU if input.backbone else 0
+
+
+def gpu_for_whole_split(wildcards, input):
+    """The same; joining what other jobs have found needs none."""
+    return 0 if input.parts else gpu_for_recogniser(wildcards, input)
+
+
+rule recogniser:
+    """Put a recogniser on disk: from the model hub at a pinned revision, or a tiny random one."""
+    output:
+        model=LAYOUT.backbone_file("{recogniser}", "model.safetensors"),
+        config=LAYOUT.backbone_file("{recogniser}", "config.json"),
+        preprocessor=LAYOUT.backbone_file("{recogniser}", "preprocessor_config.json"),
+        vocabulary=LAYOUT.backbone_file("{recogniser}", "vocab.json"),
+    log:
+        f"{LOGS}/recogniser/{{recogniser}}.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=PLAN.alignment.recogniser.params,
+    script:
+        "../scripts/recogniser.py"
+
+
+rule read_textgrids:
+    """List the intervals of all TextGrids in a folder."""
+    output:
+        table=LAYOUT.textgrids("{textgrids}"),
+        recordings=LAYOUT.recordings("aligner.{textgrids}"),
+    log:
+        f"{LOGS}/read_textgrids/{{textgrids}}.log",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=growing(8000),
+        runtime=120,
+    params:
+        cfg=PLAN.alignment.read_textgrids.params,
+    script:
+        "../scripts/read_textgrids.py"
+
+
 rule align_shard:
     """Align the clips of one shard, if a split is cut into several."""
     input:
@@ -17,6 +64,7 @@ rule align_shard:
         ENVIRONMENT
     threads: 1
     resources:
+        gpu=gpu_for_recogniser,
         mem_mb=growing(8000),
         runtime=480,
     params:
@@ -38,6 +86,7 @@ rule align:
         ENVIRONMENT
     threads: 1
     resources:
+        gpu=gpu_for_whole_split,
         mem_mb=growing(8000),
         runtime=480,
     params:

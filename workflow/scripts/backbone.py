@@ -2,7 +2,7 @@
 
 import os
 
-# The one rule that may reach for the network.
+# One of the two rules that may reach for the network; the other is `recogniser`.
 os.environ["HF_HUB_OFFLINE"] = os.environ.get("HF_HUB_OFFLINE", "0")
 
 from spoofscope.job import job

@@ -6,19 +6,10 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from spoofscope.aligners import ALIGNERS
-from spoofscope.alignment.base import Aligned, Aligner, Clip, Given
+from spoofscope.alignment.base import CLIP_COLUMNS, Aligned, Aligner, Clip, Given
 from spoofscope.errors import TableError
 from spoofscope.shards.journal import Done, work_through
 from spoofscope.tables import SEGMENT_COLUMNS
-
-CLIP_COLUMNS: dict[str, pl.DataType] = {
-    "utt_id": pl.String(),
-    "source": pl.String(),
-    "confidence": pl.Float64(),
-    "in_silence": pl.Int64(),
-    "problem": pl.String(),
-}
-"""Of the table of aligned clips: the fields of :class:`base.Aligned` but for its spans."""
 
 # Times are written to the tenth of a millisecond, finer than any aligner hears.
 _DIGITS = 4
@@ -44,6 +35,15 @@ def build(config: Mapping[str, Any], given: Given) -> Aligner:
     member = ALIGNERS.member(options.pop("type", None))
     aligner: Aligner = member(member.options_type.from_dict(options), given)
     return aligner
+
+
+def device_for(backbone: Mapping[str, str]) -> str:
+    """Torch's name of where a recogniser runs; without one, torch is not asked."""
+    if not backbone:
+        return "cpu"
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def align_clips(rows: pl.DataFrame, aligner: Aligner, workers: int, done: Done) -> None:

@@ -1,12 +1,16 @@
 """What every aligner is, and what it says of a clip."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
+
+import polars as pl
 
 from spoofscope.names import NONE
 from spoofscope.options.aligners import AlignerOptions
+from spoofscope.tables import read_table
 
 
 class Span(NamedTuple):
@@ -46,6 +50,26 @@ class Aligned:
         }
 
 
+CLIP_COLUMNS: dict[str, pl.DataType] = {
+    "utt_id": pl.String(),
+    "source": pl.String(),
+    "confidence": pl.Float64(),
+    "in_silence": pl.Int64(),
+    "problem": pl.String(),
+}
+"""Of the table of aligned clips: the fields of :class:`Aligned` but for its spans."""
+
+
+def read_clips(path: str | Path) -> pl.DataFrame:
+    """Read how each clip was aligned: `CLIP_COLUMNS`; `confidence` is null where there is none.
+
+    Raises:
+        TableError: as `tables.read_table`.
+    """
+    needed = {name: kind for name, kind in CLIP_COLUMNS.items() if name != "confidence"}
+    return read_table(path, needed, {"confidence": pl.Float64()}).select(list(CLIP_COLUMNS))
+
+
 class Clip(NamedTuple):
     """A row of a manifest: its `utt_id`, `path`, `duration` (s) and other columns by name."""
 
@@ -59,10 +83,15 @@ class Clip(NamedTuple):
 class Given:
     """What aligners are given besides their options.
 
-    table: the segments that they import; None where they import none.
+    table: the segments that they import, or those of the aligner that says where silence is; None
+    where they need neither. clips: what that aligner says of each clip. backbone: `family` and
+    `folder` of the recogniser, if there is one. device: torch's name of where it runs.
     """
 
     table: str | None = None
+    clips: str | None = None
+    backbone: Mapping[str, str] = field(default_factory=dict)
+    device: str = "cpu"
 
 
 class Aligner(ABC):

@@ -1,6 +1,7 @@
 """Alignments of others: tables of segments, and TextGrids."""
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,19 +10,12 @@ import polars as pl
 from spoofscope.alignment.base import Aligned, Aligner, Clip, Given, Span
 from spoofscope.alignment.pauses import SILENCE, silences
 from spoofscope.errors import ConfigError, TableError
-from spoofscope.options.aligners import ImportedOptions, Segments
+from spoofscope.options.aligners import ImportedOptions, Segments, TextGrids
 from spoofscope.tables import read_table
+from spoofscope.textgrids import INTERVAL_COLUMNS
 
 FROM_FILE = "file"
 ABSENT = "not in the file"
-
-INTERVAL_COLUMNS: dict[str, pl.DataType] = {
-    "utt_id": pl.String(),
-    "start": pl.Float64(),
-    "end": pl.Float64(),
-    "tier": pl.String(),
-}
-"""Of a table of segments that somebody brings; its column `label` may be empty."""
 
 # Ends of clips that others rounded, or counted in frames of 10 ms.
 _BEYOND = 0.02
@@ -50,9 +44,8 @@ class ImportedAligner(Aligner):
         self._options = options
         self._path = Path(given.table)
         self._intervals: dict[str, list[_Interval]] = {}
-        table = read_table(self._path, INTERVAL_COLUMNS)
-        if "label" not in table.columns:
-            raise TableError(f"{self._path}: line 1: column 'label' is missing")
+        # Silence often has no label.
+        table = read_table(self._path, INTERVAL_COLUMNS, {"label": pl.String()})
         tiers = options.tiers
         present = table["tier"].unique(maintain_order=True).to_list()
         if not set(tiers) & set(present):
@@ -127,6 +120,37 @@ class TableAligner(ImportedAligner):
     """A table with the ids of utterances."""
 
     options_type = Segments
+
+
+class TextGridAligner(ImportedAligner):
+    """The intervals of a folder of TextGrids, in a table by `textgrids.list_textgrids`.
+
+    A file belongs to the clip whose id is its path in the folder, with `/` or with `-` between
+    folders, or its name alone.
+
+    Raises:
+        TableError: two files belong to one clip, when that is aligned.
+    """
+
+    options_type = TextGrids
+
+    def _of(self, clip: Clip) -> Sequence[_Interval] | None:
+        files = self._files.get(clip.utt_id, [])
+        if len(files) > 1:
+            raise TableError(
+                f"{self._path}: the TextGrids {files[0]!r} and {files[1]!r} both belong to the "
+                f"clip {clip.utt_id!r}; move one of them out of the folder"
+            )
+        return self._intervals[files[0]] if files else None
+
+    @cached_property
+    def _files(self) -> dict[str, list[str]]:
+        """Id of a clip to the files that would belong to it."""
+        files: dict[str, list[str]] = {}
+        for file in self._intervals:
+            for name in dict.fromkeys((file, file.replace("/", "-"), file.rpartition("/")[2])):
+                files.setdefault(name, []).append(file)
+        return files
 
 
 def _joined(spans: Iterable[Span]) -> list[tuple[float, float]]:

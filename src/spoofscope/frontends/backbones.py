@@ -11,7 +11,7 @@ workflow without any download.
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,12 +34,16 @@ _CLASSES = {
 _MODEL_TYPES = {"w2v_bert": "wav2vec2-bert"}
 _MEL = "w2v_bert"
 """The family that hears mel frames, see `mel_frames`."""
+# With the last layer of a recogniser, which was trained with CTC.
+_RECOGNISERS = {"wav2vec2": "Wav2Vec2ForCTC", "hubert": "HubertForCTC", "wavlm": "WavLMForCTC"}
 _PREPROCESSOR = "preprocessor_config.json"
+_VOCABULARY = "vocab.json"
 _SAMPLE_RATE = 16000
 FAMILIES = tuple(sorted(_CLASSES))
 
 # Parts of pre-training and recognition checkpoints that are not part of the encoder.
-_HEADS = ("quantizer.", "project_q.", "project_hid.", "lm_head.", "masked_spec_embed")
+_LAST_LAYER = "lm_head."
+_HEADS = ("quantizer.", "project_q.", "project_hid.", _LAST_LAYER, "masked_spec_embed")
 
 
 # XLS-R 2B, the largest that is published, has 2.2 thousand million.
@@ -120,6 +124,13 @@ _RULES: dict[str, _Rule] = {
 # Those of a family that have no meaning in the others.
 _OF_MEL = frozenset(list(_RULES)[list(_RULES).index("feature_projection_input_dim") :])
 _RATE = _whole(1000, 384_000)
+# What of it shapes the last layer of a recogniser; the blank of CTC is what pads texts.
+_LABEL_RULES: dict[str, _Rule] = {
+    "vocab_size": _whole(2, 100_000),
+    "pad_token_id": _whole(0, 99_999),
+}
+# The vocabulary of facebook/wav2vec2-base-960h.
+_TINY_VOCABULARY = ("<pad>", "<s>", "</s>", "<unk>", "|", *"ETAONIHSRDLUMWCFGYPBVK'XJQZ")
 
 
 @dataclass(frozen=True)
@@ -156,7 +167,8 @@ def fetch_backbone(entry: Mapping[str, Any], folder: str | Path, seed: int) -> N
     only: those are read here, and only here, with torch's `weights_only` unpickler.
 
     Args:
-        entry: `{family, hub, revision}` or `{family, tiny: {...}}`.
+        entry: `{family, hub, revision}` or `{family, tiny: {...}}`; with `head: ctc` it is a
+            recogniser, whose last layer and vocabulary stay.
         folder: where to write; an existing folder is replaced.
         seed: of the random weights of a tiny backbone.
 
@@ -167,27 +179,36 @@ def fetch_backbone(entry: Mapping[str, Any], folder: str | Path, seed: int) -> N
             `load_backbone`.
     """
     family = _family_of(entry)
+    if "head" in entry and family not in _RECOGNISERS:
+        names = ", ".join(map(repr, _RECOGNISERS))
+        raise ConfigError(f"backbone: recognisers are of family {names}, not {family!r}")
     sources = [key for key in ("hub", "tiny") if key in entry]
     if len(sources) != 1:
         raise ConfigError("backbone: give either hub and revision, or tiny")
     if "tiny" in entry:
-        check_keys(entry, ("family", "tiny"), "tiny backbone")
-        write_tiny_backbone(folder, family, entry["tiny"], seed)
+        check_keys(entry, ("family", "tiny", "head"), "tiny backbone")
+        write_tiny_backbone(folder, family, entry["tiny"], seed, "head" in entry)
         return
 
-    check_keys(entry, ("family", "hub", "revision"), "hub backbone")
+    check_keys(entry, ("family", "hub", "revision", "head"), "hub backbone")
     revision = entry.get("revision")
     if not isinstance(revision, str) or not re.fullmatch(r"[0-9a-f]{40}", revision):
         raise ConfigError(
             f"backbone {entry['hub']}: revision must be a full commit of 40 hexadecimal digits, "
             f"not {revision!r}; a branch or tag may change under the study"
         )
+    copied = [_PREPROCESSOR]
     snapshot = _snapshot(entry["hub"], revision)
     where = f"{entry['hub']} at {revision}"
-    model = _load(snapshot, family, _describe(snapshot, family, where), where)
+    if "head" in entry:
+        model = _recogniser(snapshot, family, where).network
+        copied.append(_VOCABULARY)
+    else:
+        model = _load(snapshot, family, _describe(snapshot, family, where), where)
     with atomic_folder(folder) as temporary:
         model.save_pretrained(temporary)
-        shutil.copyfile(snapshot / _PREPROCESSOR, temporary / _PREPROCESSOR)
+        for name in copied:
+            shutil.copyfile(snapshot / name, temporary / name)
 
 
 def _snapshot(hub: str, revision: str) -> Path:
@@ -195,7 +216,7 @@ def _snapshot(hub: str, revision: str) -> Path:
     from huggingface_hub import snapshot_download
 
     for weights in ("model*.safetensors", "pytorch_model*.bin"):
-        patterns = ["config.json", _PREPROCESSOR, weights, f"{weights}.index.json"]
+        patterns = ["config.json", _PREPROCESSOR, _VOCABULARY, weights, f"{weights}.index.json"]
         try:
             folder = Path(snapshot_download(hub, revision=revision, allow_patterns=patterns))
         except Exception as error:  # the hub's client and its HTTP library have their own
@@ -216,7 +237,11 @@ def _family_of(entry: Mapping[str, Any]) -> str:
 
 
 def write_tiny_backbone(
-    folder: str | Path, family: str, options: Mapping[str, Any], seed: int
+    folder: str | Path,
+    family: str,
+    options: Mapping[str, Any],
+    seed: int,
+    recogniser: bool = False,
 ) -> None:
     """Write a small random encoder, as a transformers folder, atomically.
 
@@ -231,6 +256,7 @@ def write_tiny_backbone(
             post-norm, as in base models; with "layer" it is pre-norm and its input normalised, as
             in large ones.
         seed: of the random weights.
+        recogniser: with a last layer and the vocabulary of facebook/wav2vec2-base-960h.
 
     Raises:
         ConfigError: an unknown family or option, or sizes that do not fit each other.
@@ -264,7 +290,9 @@ def write_tiny_backbone(
         )
         _write_random(folder, getattr(transformers, model_class), config, seed, _MEL_PREPROCESSOR)
         return
+    labels = {"vocab_size": len(_TINY_VOCABULARY), "pad_token_id": 0} if recogniser else {}
     config = getattr(transformers, config_class)(
+        **labels,
         hidden_size=hidden_size,
         num_hidden_layers=tiny.layers,
         num_attention_heads=heads,
@@ -286,7 +314,11 @@ def write_tiny_backbone(
         "return_attention_mask": norm == "layer",
         "sampling_rate": _SAMPLE_RATE,
     }
-    _write_random(folder, getattr(transformers, model_class), config, seed, preprocessor)
+    vocabulary = {label: place for place, label in enumerate(_TINY_VOCABULARY)}
+    if recogniser:
+        model_class = _RECOGNISERS[family]
+    network = getattr(transformers, model_class)
+    _write_random(folder, network, config, seed, preprocessor, vocabulary if recogniser else {})
 
 
 # That of the published w2v-BERT 2.0.
@@ -303,7 +335,12 @@ _MEL_PREPROCESSOR = {
 
 
 def _write_random(
-    folder: str | Path, model_class: Any, config: Any, seed: int, preprocessor: Mapping[str, Any]
+    folder: str | Path,
+    model_class: Any,
+    config: Any,
+    seed: int,
+    preprocessor: Mapping[str, Any],
+    vocabulary: Mapping[str, int] | None = None,
 ) -> None:
     import torch
 
@@ -311,11 +348,14 @@ def _write_random(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = model_class(config)
-    if hasattr(model, "feature_extractor"):
-        _start_as_filter_bank([layer.conv for layer in model.feature_extractor.conv_layers])
+    encoder = model.base_model
+    if hasattr(encoder, "feature_extractor"):
+        _start_as_filter_bank([layer.conv for layer in encoder.feature_extractor.conv_layers])
     with atomic_folder(folder) as temporary:
         model.save_pretrained(temporary)
         write_json(temporary / _PREPROCESSOR, preprocessor)
+        if vocabulary:
+            write_json(temporary / _VOCABULARY, vocabulary)
 
 
 def _start_as_filter_bank(convolutions: list[Any]) -> None:
@@ -405,6 +445,57 @@ def load_backbone(source: Mapping[str, Any]) -> Any:
     return _load(folder, family, _describe(folder, family, str(folder)), str(folder))
 
 
+@dataclass(frozen=True)
+class Recogniser:
+    """A network that gives the probability of every label in every frame, trained with CTC.
+
+    Attributes:
+        network: of transformers, in evaluation mode.
+        description: of its encoder.
+        vocabulary: label to its place in the network's output.
+        blank: the place of CTC's blank, which stands for no label.
+    """
+
+    network: Any
+    description: Description
+    vocabulary: dict[str, int]
+    blank: int
+
+
+def load_recogniser(source: Mapping[str, Any]) -> Recogniser:
+    """Load an encoder with its last layer and its vocabulary, as strictly as `load_backbone`.
+
+    Args:
+        source: `{family, folder}`, as for :func:`describe_backbone`.
+
+    Raises:
+        ConfigError: the source is malformed.
+        DetectorError: as `load_backbone`; also without a last layer, or with a vocabulary that does
+            not fit it.
+    """
+    folder = _folder_of(source)
+    return _recogniser(folder, _family_of(source), str(folder))
+
+
+def _recogniser(folder: Path, family: str, where: str) -> Recogniser:
+    name = f"the recogniser {where}"
+    description = _describe(folder, family, where, _RULES | _LABEL_RULES)
+    labels = _read(folder / "config.json", where)
+    for key in _LABEL_RULES:
+        _require(key in labels, name, key, "there, as it is in recognisers", labels.get(key))
+    size, blank = labels["vocab_size"], labels["pad_token_id"]
+    vocabulary = _read(folder / _VOCABULARY, where)
+    places = sorted(place for place in vocabulary.values() if _is_whole(place, 0, size - 1))
+    # Words that somebody added to the vocabulary alone have no place in the last layer.
+    if len(set(places)) < len(vocabulary) or blank >= size:
+        raise DetectorError(
+            f"{name}: {_VOCABULARY} has {len(vocabulary)} labels, whose places are not all "
+            f"different ones of the {size} that config.json says the network has"
+        )
+    network = _load(folder, family, description, where, _RECOGNISERS[family], _LAST_LAYER)
+    return Recogniser(network, description, vocabulary, blank)
+
+
 def keep_layers(model: Any, n_layers: int) -> None:
     """Delete all transformer layers of an encoder but the lowest `n_layers`, in place.
 
@@ -430,8 +521,10 @@ def _folder_of(source: Mapping[str, str]) -> Path:
     return folder
 
 
-def _describe(folder: Path, family: str, where: str) -> Description:
-    settings = _settings(folder, family, where)
+def _describe(
+    folder: Path, family: str, where: str, rules: Mapping[str, _Rule] = _RULES
+) -> Description:
+    settings = _settings(folder, family, where, rules)
     name = f"the backbone {where}: {_PREPROCESSOR}"
     found = _read(folder / _PREPROCESSOR, where)
     # Those of transformers, for which a missing key stands.
@@ -488,9 +581,11 @@ def _read(path: Path, where: str) -> dict[str, Any]:
     return found
 
 
-def _settings(folder: Path, family: str, where: str) -> dict[str, Any]:
+def _settings(
+    folder: Path, family: str, where: str, rules: Mapping[str, _Rule] = _RULES
+) -> dict[str, Any]:
     """What of config.json shapes the encoder, checked."""
-    return _checked(_read(folder / "config.json", where), family, f"the backbone {where}")
+    return _checked(_read(folder / "config.json", where), family, f"the backbone {where}", rules)
 
 
 def _require(holds: bool, name: str, key: str, what: str, found: Any) -> None:
@@ -498,7 +593,9 @@ def _require(holds: bool, name: str, key: str, what: str, found: Any) -> None:
         raise DetectorError(f"{name}: {key} must be {what}, not {repr(found)[:80]}")
 
 
-def _checked(found: Any, family: str, name: str) -> dict[str, Any]:
+def _checked(
+    found: Any, family: str, name: str, rules: Mapping[str, _Rule] = _RULES
+) -> dict[str, Any]:
     """The entries of a configuration that are used, each of the right type and of a possible size.
 
     Raises:
@@ -512,10 +609,10 @@ def _checked(found: Any, family: str, name: str) -> dict[str, Any]:
         )
     hears_mel = family == _MEL
     settings = {
-        key: found[key] for key in _RULES if key in found and (key not in _OF_MEL or hears_mel)
+        key: found[key] for key in rules if key in found and (key not in _OF_MEL or hears_mel)
     }
     for key, value in settings.items():
-        holds, what = _RULES[key]
+        holds, what = rules[key]
         _require(holds(value), name, key, what, value)
     # Not yet one of transformers, which has errors of its own.
     config = SimpleNamespace(**{**_config_class(family)().to_dict(), **settings})
@@ -579,12 +676,25 @@ def _random(family: str, description: Description) -> Any:
 
 def _without_mask(model: Any) -> Any:
     # SpecAugment's replacement vector is never used: neither train nor store it.
-    if hasattr(model, "masked_spec_embed"):
-        del model.masked_spec_embed
+    if hasattr(model.base_model, "masked_spec_embed"):
+        del model.base_model.masked_spec_embed
     return model
 
 
-def _load(folder: Path, family: str, description: Description, where: str) -> Any:
+def _load(
+    folder: Path,
+    family: str,
+    description: Description,
+    where: str,
+    model_class: str = "",
+    needed: str = "",
+) -> Any:
+    """Load a network.
+
+    Args:
+        model_class: of transformers; by default that of the bare encoder.
+        needed: begins the names of what is no part of the encoder, and has to be there.
+    """
     import transformers
 
     if (folder / "adapter_config.json").exists():
@@ -602,9 +712,8 @@ def _load(folder: Path, family: str, description: Description, where: str) -> An
             f"configuration describes {n_parameters} parameters; they do not belong together, or "
             "the weights are cut"
         )
-    _, model_class = _CLASSES[family]
     try:
-        model, report = getattr(transformers, model_class).from_pretrained(
+        model, report = getattr(transformers, model_class or _CLASSES[family][1]).from_pretrained(
             folder,
             config=description.config,
             dtype="float32",
@@ -614,13 +723,18 @@ def _load(folder: Path, family: str, description: Description, where: str) -> An
         )
     except Exception as error:  # damaged weights make transformers raise anything
         raise DetectorError(f"the backbone {where} cannot be loaded: {one_line(error)}") from error
-    _check_loading(report, where)
+    _check_loading(report, where, tuple(head for head in _HEADS if head != needed), family)
     return _without_mask(model).eval()
 
 
-def _check_loading(report: Mapping[str, Any], where: str) -> None:
-    missing = sorted(key for key in report["missing_keys"] if not key.startswith(_HEADS))
-    unexpected = sorted(key for key in report["unexpected_keys"] if not key.startswith(_HEADS))
+def _check_loading(
+    report: Mapping[str, Any], where: str, ignored: tuple[str, ...], family: str
+) -> None:
+    def counted(keys: Iterable[str]) -> list[str]:
+        # Inside of a recogniser the encoder has the name of its family.
+        return sorted(k for k in keys if not k.removeprefix(f"{family}.").startswith(ignored))
+
+    missing, unexpected = counted(report["missing_keys"]), counted(report["unexpected_keys"])
     problems = [
         f"{len(keys)} {kind} ({', '.join(map(str, keys[:5]))})"
         for kind, keys in (

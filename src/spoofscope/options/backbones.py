@@ -43,3 +43,6 @@ class Backbone(Options):
     """Local folder in the form of save_pretrained."""
     tiny: TinyBackbone = optional()
     """Write a small random model of that family, for tests and demonstrations."""
+    head: Literal["ctc"] = optional()
+    """Keep the last layer and the vocabulary of a recogniser that was trained with CTC, for
+    aligners; front-ends take backbones without it."""

@@ -11,7 +11,12 @@ from spoofscope.plan.jobs import Context, OutsideFiles, Product, Stage, Work, ru
 from spoofscope.plan.shards import of_all, of_shard
 from spoofscope.study import Config, Study
 
+FILES = ("config.json", "model.safetensors", "preprocessor_config.json", "vocab.json")
+"""What a recogniser is loaded from."""
+
 NO_ALIGNERS = "no clips are aligned (section `aligners`)"
+NO_TEXTGRIDS = "no TextGrids are read (section `aligners`, type `textgrid`)"
+NO_RECOGNISERS = "no recogniser is used (section `aligners`, type `ctc`)"
 
 
 def _check_segments(study: Study, corpus: str, where: str) -> None:
@@ -21,6 +26,26 @@ def _check_segments(study: Study, corpus: str, where: str) -> None:
             f"{where}: {corpus!r} comes without segments; name a table in the key `path` of the "
             "aligner, or in `segments` of the corpus"
         )
+
+
+def _check_recogniser(study: Study, name: str, entry: Config) -> None:
+    """What an aligner of type ctc names is a recogniser, and another aligner."""
+    where = f"aligners.{name}"
+    backbone = study.references.entry(entry["backbone"], "backbones", f"{where}.backbone")
+    if "head" not in backbone:
+        raise ConfigError(
+            f"{where}.backbone: {entry['backbone']!r} has no labels; give it `head: ctc`, if it is "
+            "a recogniser that was trained with CTC"
+        )
+    silence = study.references.entry(entry["silence"], "aligners", f"{where}.silence")
+    if silence["type"] == "ctc":
+        raise ConfigError(
+            f"{where}.silence: {entry['silence']!r} is of type ctc, too, whose blanks are no "
+            "silences; name one of type energy, vad, table or textgrid"
+        )
+    for i, trials in enumerate(entry.get("trials", [])):
+        if silence["type"] == "table" and "path" not in silence:
+            _check_segments(study, trials["corpus"], f"{where}.trials[{i}].corpus")
 
 
 class Alignment(Stage):
@@ -36,6 +61,8 @@ class Alignment(Stage):
             if entry["type"] == "table" and "path" not in entry:
                 for i, each in enumerate(trials):
                     _check_segments(study, each["corpus"], f"{where}.trials[{i}].corpus")
+            if entry["type"] == "ctc":
+                _check_recogniser(study, name, entry)
 
     def __init__(self, context: Context, data: Augmentation) -> None:
         super().__init__(context)
@@ -49,24 +76,93 @@ class Alignment(Stage):
             for name, entry in self.study.config["aligners"].items()
         }
 
-    def _table(self, aligner: str, corpus: str) -> Product | list[Product]:
-        """The table that an aligner imports; none where it finds segments itself."""
+    @cached_property
+    def recognisers(self) -> dict[str, Config]:
+        """Id of every recogniser that a job puts on disk, to what determines it."""
+        return {
+            self.study.backbone_id(name): self.study.backbone_source(name)
+            for name, entry in self.study.config["backbones"].items()
+            if "head" in entry and "folder" not in entry
+        }
+
+    @rule(absent=NO_RECOGNISERS, when=lambda self: self.recognisers)
+    def recogniser(self, recogniser: str) -> Work:
+        """Put a recogniser on disk."""
+        return Work(settings={"entry": self.recognisers[recogniser]})
+
+    def _recogniser(self, entry: Config) -> list[Product]:
+        """The files that an aligner's recogniser is loaded from; none where it has none."""
+        if entry["type"] != "ctc":
+            return []
+        paths = [f"{self.study.backbone_folder(entry['backbone'])}/{name}" for name in FILES]
+        if "folder" in self.study.config["backbones"][entry["backbone"]]:
+            outside = OutsideFiles(self.outside, paths)
+            return [Product(path, outside) for path in paths]
+        job = self.recogniser(self.study.backbone_id(entry["backbone"]))
+        return [job.product(path) for path in paths]
+
+    @cached_property
+    def textgrids(self) -> dict[str, str]:
+        """Name of every aligner that reads TextGrids, to their folder."""
+        return {
+            name: entry["path"]
+            for name, entry in self.aligners.items()
+            if entry["type"] == "textgrid"
+        }
+
+    @rule(absent=NO_TEXTGRIDS, when=lambda self: self.textgrids)
+    def read_textgrids(self, textgrids: str) -> Work:
+        """Read the TextGrids of a folder."""
+        folder = self.textgrids[textgrids]
+
+        def find() -> list[str]:
+            from spoofscope.textgrids import found_in
+
+            return found_in(folder)
+
+        recordings = self.outside.folder(
+            f"aligner {textgrids}",
+            folder,
+            self.layout.recordings(f"aligner.{textgrids}"),
+            self.layout.textgrids(textgrids),
+            find,
+        )
+        return Work(settings={"folder": folder, "recordings": recordings})
+
+    def _table(self, aligner: str, corpus: str, split: str) -> Product | list[Product]:
+        """The table that an aligner imports, or that says where silence is; none where it needs
+        none.
+        """
         entry = self.aligners[aligner]
+        if entry["type"] == "ctc":
+            return self.of(entry["silence"], corpus, split)
+        if entry["type"] == "textgrid":
+            return self.read_textgrids(aligner).product(self.layout.textgrids(aligner))
         if entry["type"] != "table":
             return []
         if "path" in entry:
             return Product(entry["path"], OutsideFiles(self.outside, [entry["path"]]))
         return self._data.segments(corpus)
 
+    def _source(self, entry: Config) -> Config:
+        """What a recogniser is loaded with."""
+        name = entry["backbone"]
+        family = self.study.config["backbones"][name]["family"]
+        return {"family": family, "folder": self.study.backbone_folder(name)}
+
     def _aligning(self, aligner: str, corpus: str, split: str) -> Work:
         entry = self.aligners[aligner]
         options = {key: value for key, value in entry.items() if key != "trials"}
+        recognises = entry["type"] == "ctc"
+        backbone = {"backbone": self._source(entry)} if recognises else {}
         return Work(
             inputs={
+                "backbone": self._recogniser(entry),
                 "manifest": self._data.manifest(corpus),
-                "table": self._table(aligner, corpus),
+                "table": self._table(aligner, corpus, split),
+                "clips": self.clips(entry["silence"], corpus, split) if recognises else [],
             },
-            settings={"aligner": options, "split": split},
+            settings={"aligner": options, "split": split, **backbone},
             modules=[REGISTERED.module_of(entry["type"])],
         )
 

@@ -19,11 +19,11 @@ class Features(Stage):
 
     @cached_property
     def backbones(self) -> dict[str, Config]:
-        """Id of every backbone that a job puts on disk, to what determines it."""
+        """Id of every backbone of front-ends that a job puts on disk, to what determines it."""
         return {
             self.study.backbone_id(name): self.study.backbone_source(name)
             for name, entry in self.study.config["backbones"].items()
-            if "folder" not in entry
+            if "folder" not in entry and "head" not in entry
         }
 
     @cached_property

@@ -426,7 +426,8 @@ class _Crate:
             used.append(self._corpus(parameters["corpus"], parameters["settings"]))
         if record["rule"] == "download":
             used.append(self._download(parameters["archive"]))
-        if record["rule"] == "backbone" and (published := self._backbone(parameters["entry"])):
+        fetching = record["rule"] in ("backbone", "recogniser")
+        if fetching and (published := self._backbone(parameters["entry"])):
             used.append(published)
         git = record["git"]
         changes = " with uncommitted changes" if git["dirty"] else ""

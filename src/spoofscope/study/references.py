@@ -145,7 +145,12 @@ class References:
             self.chain(entry["chain"], f"augmented.{name}.chain")
         for name, entry in self._config["frontends"].items():
             if "backbone" in entry:
-                self.entry(entry["backbone"], "backbones", f"frontends.{name}.backbone")
+                where = f"frontends.{name}.backbone"
+                if "head" in self.entry(entry["backbone"], "backbones", where):
+                    raise ConfigError(
+                        f"{where}: {entry['backbone']!r} is a recogniser for aligners; front-ends "
+                        "take the same backbone without the key `head`"
+                    )
         for name, entry in self.detectors.items():
             if kind_of(entry) == "detector":
                 self._check_training(entry, f"detectors.{name}")
@@ -170,6 +175,11 @@ class References:
                 raise ConfigError(
                     f"{where}: one of hub, folder and tiny has to be given, found "
                     f"{' and '.join(given) or 'none'}"
+                )
+            if "head" in entry and entry["family"] == "w2v_bert":
+                raise ConfigError(
+                    f"{where}.head: aligners take no recognisers of the family w2v_bert, only those "
+                    "that hear waveforms"
                 )
             if given == ["hub"] and "revision" not in entry:
                 raise ConfigError(
