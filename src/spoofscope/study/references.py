@@ -178,8 +178,8 @@ class References:
                 )
             if "head" in entry and entry["family"] == "w2v_bert":
                 raise ConfigError(
-                    f"{where}.head: aligners take no recognisers of the family w2v_bert, only those "
-                    "that hear waveforms"
+                    f"{where}.head: aligners take no recognisers of the family w2v_bert, only "
+                    "those that hear waveforms"
                 )
             if given == ["hub"] and "revision" not in entry:
                 raise ConfigError(
