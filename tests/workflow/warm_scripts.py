@@ -54,6 +54,8 @@ def serve(path: str) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     # As `spoofscope.job` sets it before the package is imported.
     os.environ["HF_HUB_OFFLINE"] = "1"
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = "1"
     for package in _PACKAGES:
         importlib.import_module(package)
     assert len(os.listdir("/proc/self/task")) == 1, "a package has started a thread"
