@@ -15,6 +15,7 @@ FRONT_ENDS: "Registry[Callable[[dict[str, Any]], FrontEnd]]" = Registry(
         "lfcc": "spoofscope.frontends.lfcc:LFCC",
         "mfcc": "spoofscope.frontends.mfcc:MFCC",
         "raw": "spoofscope.frontends.raw:SincBank",
+        "resemblyzer": "spoofscope.frontends.resemblyzer:Resemblyzer",
         "ssl": "spoofscope.frontends.ssl:SSLFrontEnd",
         "stft": "spoofscope.frontends.stft:STFT",
         "wavelet_packets": "spoofscope.frontends.wavelet_packets:WaveletPackets",

@@ -54,6 +54,7 @@ from spoofscope.options.frontends.base import FrontEndOptions
 from spoofscope.options.frontends.cepstra import CepstralOptions
 from spoofscope.options.frontends.fbank import FilterBankOptions
 from spoofscope.options.frontends.raw import RawOptions
+from spoofscope.options.frontends.resemblyzer import ResemblyzerOptions
 from spoofscope.options.frontends.ssl import SSLOptions
 from spoofscope.options.frontends.stft import STFTOptions
 from spoofscope.options.frontends.wavelet_packets import WaveletPacketsOptions
@@ -90,6 +91,7 @@ FRONT_ENDS: dict[str, type[FrontEndOptions]] = {
     "stft": STFTOptions,
     "wavelet_packets": WaveletPacketsOptions,
     "raw": RawOptions,
+    "resemblyzer": ResemblyzerOptions,
 }
 
 BACK_ENDS: dict[str, type[Options]] = {
