@@ -33,7 +33,7 @@ FIGURE = Figure(
 _WIDTH, _ROW = 3.5, 1.55
 _STYLES = dict(zip(KNOWN, ("-", (0, (3, 1.5))), strict=True))
 _COLOURS = dict(zip(TARGET, (BONAFIDE, SPOOF), strict=True))
-_WORDS = dict(zip(TARGET, ("claimed source", "another one"), strict=True))
+_WORDS = dict(zip(TARGET, ("right claim", "wrong claim"), strict=True))
 _MOST_POINTS = 500
 
 
@@ -80,7 +80,13 @@ def draw(verified: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> N
         if place + columns >= len(panels):
             axes.set_xlabel("log likelihood ratio", fontsize=7)
     figure.legend(
-        list(handles.values()), list(handles), loc="outside lower center", ncols=2, fontsize=7
+        list(handles.values()),
+        list(handles),
+        loc="outside lower center",
+        ncols=2,
+        fontsize=7,
+        handlelength=1.6,
+        columnspacing=1.2,
     )
     save(figure, outputs, pl.DataFrame(rows))
 
@@ -116,7 +122,7 @@ def _draw(axes: Axes, trials: pl.DataFrame, handles: dict[str, Any]) -> list[dic
                 linewidth=1.2,
             )
             kind = "known" if known == KNOWN[0] else "unknown"
-            handles.setdefault(f"{_WORDS[target]}, {kind} claim", line)
+            handles.setdefault(f"{_WORDS[target]}, {kind} source", line)
             kept = np.unique(np.linspace(0, values.size - 1, _MOST_POINTS).round().astype(int))
             points += [
                 {
