@@ -12,6 +12,7 @@ import yaml
 
 from detector_folders import write_detector
 from noise_and_tones import SAMPLE_RATE, write_corpus
+from planning import plan_of
 from spoofscope.augmentation.band import band_of
 from spoofscope.augmentation.compressor import reductions
 from spoofscope.augmentation.registry import build as build_effect
@@ -539,12 +540,31 @@ def test_the_example_of_the_page_is_a_study(tmp_path):
         assert rows == (3 if name == "band" else 1 + published), name
 
 
+def test_segments_are_those_of_the_aligner():
+    config = study_with(masks={"a": {"type": "phones"}})
+    for aligner, end in (({}, "segments/mini.tsv"), ({"aligner": "own"}, "own/mini.eval.tsv")):
+        config["aligners"]["own"] = {"type": "table"}
+        plan = plan_of(checked({**config, "masking": {**config["masking"], **aligner}}))
+        (scoring,) = plan.masking.masked
+        job = plan.masking.of(scoring).maker
+        assert str(job.work.inputs["segments"]).endswith(end)
+
+
 def test_phones_need_segments(tmp_path):
     config = study_with(masks={"a": {"type": "silence"}})
     config["corpora"]["own"] = {"type": "folder", "path": str(tmp_path)}
     config["score"].append({"corpus": "own", "splits": ["eval"]})
     config["masking"]["trials"] = [{"corpus": "own", "split": "eval"}]
-    with pytest.raises(ConfigError, match=r"masks\.a: .*'own' has no segments.*`by: level`"):
+    with pytest.raises(ConfigError, match=r"masks\.a: .* in 'own'.*`masking\.aligner`.*level`"):
         checked(config)
+    config["masking"]["aligner"] = "pause"
+    with pytest.raises(ConfigError, match=r"masking\.aligner: .*did you mean 'pauses'"):
+        checked(config)
+    config["masking"]["aligner"] = "pauses"
+    checked(config)
+    config["masking"]["masks"]["b"] = {"type": "phones"}
+    with pytest.raises(ConfigError, match=r"masks\.b: .*'pauses' of type energy finds silences"):
+        checked(config)
+    del config["masking"]["masks"]["b"], config["masking"]["aligner"]
     config["masking"]["masks"]["a"]["by"] = "level"
     checked(config)

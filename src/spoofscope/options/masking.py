@@ -31,6 +31,9 @@ class Masking(MaskingOptions):
     """Scored trials."""
     masks: dict[str, _Entry] = required(minProperties=1, propertyNames={"$ref": "#/$defs/name"})
     """Name to mask, see masking.md."""
+    aligner: str = optional()
+    """A name of `aligners`, which says where phones, words and silences are; default: the segments
+    that come with the corpus."""
     threshold: Trials = optional()
     """Scored trials at whose equal error rate the detectors decide; default: the threshold that
     each keeps from its own development data."""

@@ -5,8 +5,10 @@ from typing import Any
 
 from spoofscope.errors import ConfigError
 from spoofscope.layout import Scoring
+from spoofscope.options import nearest
 from spoofscope.options.declared import chosen
 from spoofscope.options.masking import MaskingOptions
+from spoofscope.plan.alignment import Alignment
 from spoofscope.plan.attribution import Attribution
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
@@ -18,6 +20,9 @@ from spoofscope.plan.training import Training
 from spoofscope.study import Config, Study, kind_of
 
 NO_MASKING = "no recordings are masked (section `masking`)"
+
+# Types of aligners that find no phones or words.
+_SILENCES_ONLY = ("energy", "vad")
 
 _SEGMENTED = ("phones", "phone_classes", "word_boundaries")
 
@@ -47,13 +52,8 @@ class Masking(Stage):
                 study.references.entry(name, "detectors", "masking.detectors")
                 study.references.check_scored(trials, where, name)
             for mask, entry in masks.items():
-                if _needs_segments(entry) and not study.has_segments(trials["corpus"]):
-                    hint = "; `by: level` needs none" if entry["type"] == "silence" else ""
-                    raise ConfigError(
-                        f"masking.masks.{mask}: it asks where phones, words or silences are, and "
-                        f"{trials['corpus']!r} has no segments (key `segments` of the corpus)"
-                        f"{hint}"
-                    )
+                if _needs_segments(entry):
+                    _check_segments(study, mask, entry, trials["corpus"])
         for i, name in enumerate(section.get("detectors", [])):
             _check_detector(study, name, f"masking.detectors[{i}]")
         if section.get("threshold", {}).get("split") == "eval":
@@ -69,12 +69,14 @@ class Masking(Stage):
         training: Training,
         scoring: Scores,
         attribution: Attribution,
+        alignment: Alignment,
     ) -> None:
         super().__init__(context)
         self._data = data
         self._training = training
         self._scoring = scoring
         self._attribution = attribution
+        self._alignment = alignment
 
     @property
     def section(self) -> Config:
@@ -92,11 +94,17 @@ class Masking(Stage):
             for entry in self.section["trials"]
         ]
 
+    def _segments(self, corpus: str, split: str) -> Product | list[Product]:
+        """Where phones, words and silences are, where a mask asks for it."""
+        if not any(map(_needs_segments, self.section["masks"].values())):
+            return []
+        if "aligner" in self.section:
+            return self._alignment.of(self.section["aligner"], corpus, split)
+        return self._data.segments(corpus)
+
     def _masking(self, run: str, seed: int, corpus: str, split: str) -> Work:
         masks = self.section["masks"]
-        entries = masks.values()
-        segmented = any(map(_needs_segments, entries))
-        centred = any(map(_needs_centroid, entries))
+        centred = any(map(_needs_centroid, masks.values()))
         return Work(
             inputs={
                 "backbone": self._training.backbone(run),
@@ -104,7 +112,7 @@ class Masking(Stage):
                 "detector": self._training.folder(run, seed),
                 "manifest": self._data.manifest(corpus),
                 "scores": self._scoring.of(Scoring(run, seed, corpus, split)),
-                "segments": self._data.segments(corpus) if segmented else [],
+                "segments": self._segments(corpus, split),
             },
             settings={
                 "run": run,
@@ -192,6 +200,28 @@ class Masking(Stage):
     def masking(self) -> list[Product]:
         """Scores of recordings from which something was taken out."""
         return [self.of(scoring) for scoring in self.masked]
+
+
+def _check_segments(study: Study, mask: str, entry: Config, corpus: str) -> None:
+    """Something says where phones, words or silences are."""
+    where = f"masking.masks.{mask}"
+    name = study.config["masking"].get("aligner")
+    if name is None:
+        if not study.has_segments(corpus):
+            hint = ", or `by: level`" if entry["type"] == "silence" else ""
+            raise ConfigError(
+                f"{where}: nothing says where phones, words or silences are in {corpus!r}; name an "
+                f"aligner (key `masking.aligner`), or `segments` of the corpus{hint}"
+            )
+        return
+    aligners = study.config["aligners"]
+    if name not in aligners:
+        raise ConfigError(f"masking.aligner: no aligner {name!r}; {nearest(name, aligners)}")
+    if entry["type"] != "silence" and aligners[name]["type"] in _SILENCES_ONLY:
+        raise ConfigError(
+            f"{where}: it asks where phones or words are, and the aligner {name!r} of type "
+            f"{aligners[name]['type']} finds silences alone"
+        )
 
 
 def _check_detector(study: Study, name: str, where: str) -> None:

@@ -130,7 +130,7 @@ class Plan:
         self.training = training = Training(context, data, features)
         self.scoring = scoring = Scores(context, data, features, training)
         self.attribution = Attribution(context, data, features, training, scoring)
-        self.masking = Masking(context, data, training, scoring, self.attribution)
+        self.masking = Masking(context, data, training, scoring, self.attribution, self.alignment)
         self.artefacts = Artefacts(context, data, scoring, self.attribution)
         self.layers = Layers(context, data, features, training, scoring)
         self.fingerprints = Fingerprints(context, data, training)
