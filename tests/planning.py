@@ -117,7 +117,11 @@ def study_with_everything(folder: Path) -> Study:
     config["masking"] = {
         "detectors": ["fbank_cnn"],
         "trials": [{"corpus": "mini", "split": "eval"}],
-        "masks": {"phones": {"type": "phones", "replacement": "centroid"}},
+        "masks": {
+            "phones": {"type": "phones", "replacement": "centroid"},
+            "blanks": {"type": "silence", "as_published": True},
+        },
+        "aligner": "letters",
         "threshold": {"corpus": "mini", "split": "dev"},
     }
     config["tdcf"] = [

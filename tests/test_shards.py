@@ -349,7 +349,7 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Work]:
                 "masks": {"gain": {"type": "gain"}, "loud": {"type": "loud_frames"}},
                 "options": {"per_attack": 2, "controls": 1},
             },
-            {"manifest": manifest, "centroid": [], "segments": [], **explained},
+            {"manifest": manifest, "centroid": [], "recogniser": [], "segments": [], **explained},
             {"scores": "results/masked.tsv"},
             kill_after=4,
             kill_shard_after=1,

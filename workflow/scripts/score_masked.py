@@ -28,6 +28,7 @@ with job(snakemake) as cfg:
         options,
         seed=cfg["seed"],
         centroid=snakemake.input.centroid or None,
+        recogniser=cfg.get("recogniser"),
         device=device,
     )
     with resumed(cfg["work"], [given(), device], parts) as done:

@@ -26,6 +26,7 @@ with job(snakemake) as cfg:
         options,
         seed=cfg["seed"],
         centroid=snakemake.input.centroid or None,
+        recogniser=cfg.get("recogniser"),
         device=device,
     )
     with part(cfg["work"], [given(), device], snakemake.output[0]) as done:

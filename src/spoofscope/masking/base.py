@@ -37,6 +37,7 @@ class Clip:
         segments: known ones; empty where none are.
         n_frames: on the time axis of the clip.
         first_centre, hop: seconds; frame i is centred at first_centre + i * hop.
+        heard: (n_frames,) what a recogniser hears in each, see `heard`; None where no mask asks.
     """
 
     samples: Samples
@@ -45,6 +46,13 @@ class Clip:
     n_frames: int
     first_centre: float
     hop: float
+    heard: npt.NDArray[np.str_] | None = None
+
+    @property
+    def centres(self) -> Floats:
+        """Of the frames, (n_frames,), in seconds."""
+        centres: Floats = self.first_centre + self.hop * np.arange(self.n_frames, dtype=np.float64)
+        return centres
 
     def energies(self, offset: float | None = None) -> Floats:
         """Energy of the samples of each frame, (n_frames,): a hop around its centre.
@@ -65,8 +73,7 @@ class Clip:
 
     def between(self, start: float, end: float) -> Frames:
         """Frames whose centre is at or after `start` and before `end` (s)."""
-        centres = self.first_centre + self.hop * np.arange(self.n_frames)
-        return (centres >= start) & (centres < end)
+        return (self.centres >= start) & (self.centres < end)
 
     def of_tier(self, tiers: Sequence[str]) -> list[Segment]:
         """Its segments of some tiers."""

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from spoofscope.masking.base import Clip, Floats, FrameMask, Frames, Segment
+from spoofscope.masking.heard import BLANK, DELIMITER, Labels
 from spoofscope.names import NONE
 from spoofscope.options.masks import (
     FrameOptions,
@@ -37,8 +38,16 @@ def _loudest(energies: Floats, share: float) -> Frames:
     return loudest
 
 
+def _heard(clip: Clip) -> Labels:
+    """What a recogniser hears; the plan gives one to masks that ask."""
+    assert clip.heard is not None
+    return clip.heard
+
+
 class Silence(FrameMask):
-    """Segments of silence, or frames far below the level of the clip."""
+    """Segments of silence, or frames far below the level of the clip. As published: frames that a
+    recogniser calls blank, which most frames of speech are, too.
+    """
 
     name: ClassVar[str] = "silence"
     declared: ClassVar[type[FrameOptions]] = SilenceOptions
@@ -46,6 +55,8 @@ class Silence(FrameMask):
 
     def chosen(self, clip: Clip) -> dict[str, Frames]:
         """The silent frames."""
+        if self.is_published:
+            return {NONE: _heard(clip) == BLANK}
         if self.options.by == "segments":
             return {NONE: _within(clip, clip.of_tier(["silence"]))}
         levels = 10 * np.log10(clip.energies() + _LEAST_ENERGY)
@@ -99,7 +110,9 @@ def label_of(label: str) -> str:
 
 
 class WordBoundaries(FrameMask):
-    """Frames around the begin and the end of every word."""
+    """Frames around the begin and the end of every word. As published: frames in which a recogniser
+    hears the delimiter of words, and those of labels beside a blank; the clip is a circle.
+    """
 
     name: ClassVar[str] = "word_boundaries"
     declared: ClassVar[type[FrameOptions]] = WordBoundariesOptions
@@ -107,6 +120,10 @@ class WordBoundaries(FrameMask):
 
     def chosen(self, clip: Clip) -> dict[str, Frames]:
         """The frames within half of `seconds` of a boundary."""
+        if self.is_published:
+            blank = _heard(clip) == BLANK
+            beside = ~blank & (np.roll(blank, 1) | np.roll(blank, -1))
+            return {NONE: beside | (_heard(clip) == DELIMITER)}
         half = self.options.seconds / 2
         frames: Frames = np.zeros(clip.n_frames, dtype=bool)
         for word in clip.of_tier(["word"]):

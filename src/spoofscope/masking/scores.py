@@ -1,9 +1,10 @@
 """Scores of masked utterances: of every mask, every strength and every control."""
 
+import dataclasses
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from spoofscope.audio import Samples
 from spoofscope.augmentation.registry import build as build_effect
 from spoofscope.baselines import read_centroid
 from spoofscope.detector import Detector
-from spoofscope.errors import DetectorError
+from spoofscope.errors import DetectorError, TableError
 from spoofscope.frames import frame_indices
 from spoofscope.identity import rng_of
 from spoofscope.inputs import Inputs, aggregate_windows
@@ -32,6 +33,8 @@ from spoofscope.masking.base import (
     build,
 )
 from spoofscope.masking.controls import moved_change, random_frames, random_shift
+from spoofscope.masking.heard import Listener
+from spoofscope.names import BONAFIDE
 from spoofscope.options.masking import MaskingOptions
 from spoofscope.shards.journal import Done
 from spoofscope.shards.parts import shard_slice
@@ -69,6 +72,9 @@ class Masker:
         batch_size: windows that the detector sees at once.
         seed: of the controls.
         centroid: (C, D) mean bona fide features, where a mask replaces by it.
+        listener: the recogniser, where a mask asks what it hears.
+        profiles: (C, D) means of the frames of a mask's variant in bona fide utterances, where a
+            mask replaces by them, see :func:`profiles_of`.
     """
 
     detector: Detector
@@ -77,6 +83,8 @@ class Masker:
     batch_size: int
     seed: int
     centroid: Tensor | None = None
+    listener: Listener | None = None
+    profiles: Mapping[tuple[str, str], Tensor] = field(default_factory=dict)
 
     def masked(self, utt_id: str, samples: Samples, segments: Sequence[Segment]) -> dict[str, Any]:
         """The score of an utterance, and those of all its masked forms.
@@ -94,21 +102,11 @@ class Masker:
         Raises:
             DetectorError: a logit is not finite.
         """
-        policy = self.detector.policy
         with torch.inference_mode():
-            windows = policy.windows(samples)
+            windows = self.detector.policy.windows(samples)
             features = self._features(windows)
             unmasked = self._aggregated(self._logits(features, utt_id))
-            counts = [values.shape[1] for values in features]
-            places = frame_indices(self.detector.frontend, policy, windows, counts)
-            clip = Clip(
-                samples,
-                policy.sample_rate,
-                segments,
-                max(1, 1 + max(int(own.max()) for own in places)),
-                self.detector.frontend.first_centre_seconds,
-                self.detector.frontend.hop_seconds,
-            )
+            clip, places = self._clip(samples, segments, windows, features)
             scores = {
                 **self._of_waveforms(utt_id, clip, windows),
                 **self._of_frames(utt_id, clip, features, places),
@@ -118,6 +116,57 @@ class Masker:
             for masked, score in sorted(scores.items(), key=lambda item: item[0])
         ]
         return {"unmasked": unmasked, "masked": rows}
+
+    def _clip(
+        self,
+        samples: Samples,
+        segments: Sequence[Segment],
+        windows: Windows,
+        features: Sequence[Tensor],
+    ) -> tuple[Clip, list[npt.NDArray[np.int64]]]:
+        """The utterance with its time axis, and where the frames of each window are on it."""
+        frontend, policy = self.detector.frontend, self.detector.policy
+        counts = [values.shape[1] for values in features]
+        places = frame_indices(frontend, policy, windows, counts)
+        clip = Clip(
+            samples,
+            policy.sample_rate,
+            segments,
+            max(1, 1 + max(int(own.max()) for own in places)),
+            frontend.first_centre_seconds,
+            frontend.hop_seconds,
+        )
+        if self.listener is not None:
+            heard = self.listener.labels(samples, policy.sample_rate, clip.centres)
+            clip = dataclasses.replace(clip, heard=heard)
+        return clip, places
+
+    def chosen(
+        self, samples: Samples, segments: Sequence[Segment]
+    ) -> dict[tuple[str, str], Tensor]:
+        """Features (C, n, D) of the frames that masks with a profile choose, all windows joined."""
+        with torch.inference_mode():
+            windows = self.detector.policy.windows(samples)
+            features = self._features(windows)
+            clip, places = self._clip(samples, segments, windows, features)
+            return {
+                (name, variant): torch.cat(
+                    [
+                        values[:, (at >= 0) & frames[at]]
+                        for values, at in zip(features, places, strict=True)
+                    ],
+                    dim=1,
+                )
+                for name, mask in self.masks.items()
+                if isinstance(mask, FrameMask) and mask.options.replacement == "profile"
+                for variant, frames in mask.chosen(clip).items()
+            }
+
+    def _vector(self, name: str, variant: str, mask: FrameMask) -> Tensor | None:
+        """What all frames of a mask are replaced by; None where it is their neighbours."""
+        if mask.options.replacement == "profile":
+            return self.profiles[name, variant]
+        return self.centroid if mask.options.replacement == "centroid" else None
 
     def _rng(self, utt_id: str, masked: tuple[str, str], number: int) -> np.random.Generator:
         """Of one control; the same for all strengths, and for all detectors."""
@@ -203,7 +252,6 @@ class Masker:
         for name, mask in self.masks.items():
             if not isinstance(mask, FrameMask):
                 continue
-            centroid = self.centroid if mask.options.replacement == "centroid" else None
             for variant, chosen in mask.chosen(clip).items():
                 rngs = [self._rng(utt_id, (name, variant), i + 1) for i in range(self.controls)]
                 controls = [random_frames(chosen, energies, rng) for rng in rngs]
@@ -211,7 +259,7 @@ class Masker:
                     # Appended zeros are at no frame of the clip, and stay.
                     own = [(at >= 0) & frames[at] for at in places]
                     others = [
-                        replacement(values, of_window, centroid)
+                        replacement(values, of_window, self._vector(name, variant, mask))
                         for values, of_window in zip(features, own, strict=True)
                     ]
                     share = float(frames.mean())
@@ -264,13 +312,13 @@ class Masker:
         return aggregate_windows(scores, self.detector.aggregation)
 
 
-def replacement(values: Tensor, chosen: Frames, centroid: Tensor | None) -> Tensor:
+def replacement(values: Tensor, chosen: Frames, vector: Tensor | None) -> Tensor:
     """What is put in the place of chosen frames.
 
     Args:
         values: (C, N, D) features of a window.
         chosen: (N,) the frames.
-        centroid: (C, D) for all of them; None takes the mean of the nearest frames before and after
+        vector: (C, D) for all of them; None takes the mean of the nearest frames before and after
             that are not chosen, at the ends of the window the only one. Where all frames are chosen
             there is none, and the window stays as it is.
 
@@ -279,8 +327,8 @@ def replacement(values: Tensor, chosen: Frames, centroid: Tensor | None) -> Tens
     """
     replaced = values.clone()
     at = np.flatnonzero(chosen)
-    if centroid is not None:
-        replaced[:, at] = centroid.to(values)[:, None]
+    if vector is not None:
+        replaced[:, at] = vector.to(values)[:, None]
         return replaced
     kept = np.flatnonzero(~chosen)
     if at.size and kept.size:
@@ -331,13 +379,62 @@ def mask_utterances(
     if segments is not None:
         for utt_id, *segment in segments.select("utt_id", *Segment._fields).iter_rows():
             known.setdefault(utt_id, []).append(Segment(*segment))
+    if left.is_empty():
+        return
     masker.detector.eval()
+    masker = dataclasses.replace(masker, profiles=profiles_of(masker, rows, known))
     for number, (row, samples) in enumerate(_decoded(left, masker.detector), start=1):
         result = masker.masked(row["utt_id"], samples, known.get(row["utt_id"], []))
         _check_score(row["utt_id"], result["unmasked"], row["score"])
         done[row["utt_id"]] = result
         if number % 10 == 0 or number == left.height:
             _LOGGER.info("masked %d of %d utterances", number, left.height)
+
+
+PROFILED = 48
+"""Bona fide utterances behind a profile; the publication had about as many."""
+
+
+def profiles_of(
+    masker: Masker, rows: pl.DataFrame, segments: Mapping[str, Sequence[Segment]]
+) -> dict[tuple[str, str], Tensor]:
+    """Mean features (C, D) of the frames that masks choose in bona fide utterances.
+
+    Args:
+        masker: what chooses.
+        rows: all rows, whatever the shard; :data:`PROFILED` bona fide ones, spread over them, are
+            heard.
+        segments: of utterances by id.
+
+    Returns:
+        By mask and variant; of masks whose replacement is `profile`.
+
+    Raises:
+        TableError: a mask chooses no frame of them.
+    """
+    wanted = [
+        name
+        for name, mask in masker.masks.items()
+        if isinstance(mask, FrameMask) and mask.options.replacement == "profile"
+    ]
+    if not wanted:
+        return {}
+    sums: dict[tuple[str, str], Tensor] = {}
+    counts: dict[tuple[str, str], int] = {}
+    bonafide = rows.filter(pl.col("label") == BONAFIDE)
+    # Rows are sorted, so neighbours are of one speaker.
+    heard = bonafide.gather_every(max(1, bonafide.height // PROFILED)).head(PROFILED)
+    for row, samples in _decoded(heard, masker.detector):
+        for key, values in masker.chosen(samples, segments.get(row["utt_id"], [])).items():
+            sums[key] = sums.get(key, 0) + values.double().sum(dim=1)
+            counts[key] = counts.get(key, 0) + values.shape[1]
+    for name, variant in sums:
+        if not counts[name, variant]:
+            raise TableError(
+                f"mask {name!r}: no frame of {heard.height} bona fide utterances is chosen, so "
+                "there is no profile; take another `replacement`"
+            )
+    return {key: (total / counts[key]).float() for key, total in sums.items()}
 
 
 def _decoded(rows: pl.DataFrame, detector: Detector) -> Iterator[tuple[dict[str, Any], Samples]]:
@@ -366,6 +463,7 @@ def masker_of(
     *,
     seed: int,
     centroid: str | Path | None = None,
+    recogniser: Mapping[str, Any] | None = None,
     device: str = "cpu",
 ) -> Masker:
     """The detector in a folder with the masks of the section `masking.masks`.
@@ -376,6 +474,7 @@ def masker_of(
         options: how many controls, and windows at once.
         seed: of the controls.
         centroid: see `baselines.write_centroid`; where a mask replaces by it.
+        recogniser: see `backbones.load_recogniser`; where a mask asks what it hears.
         device: "cpu" or "cuda".
 
     Raises:
@@ -389,4 +488,5 @@ def masker_of(
         options.batch_size,
         seed,
         None if centroid is None else read_centroid(centroid),
+        None if recogniser is None else Listener(recogniser, device),
     )

@@ -89,9 +89,9 @@ class FrameOptions(MaskOptions):
 
     strengths: tuple[_Share, ...] = option((1.0,), minItems=1, uniqueItems=True)
     """How far frames are drawn to their replacement; 1 replaces them, 0 changes nothing."""
-    replacement: Literal["neighbour_mean", "centroid"] = option("neighbour_mean")
-    """The mean of the nearest frames before and after that stay, or mean bona fide features of the
-    training data."""
+    replacement: Literal["neighbour_mean", "centroid", "profile"] = option("neighbour_mean")
+    """The mean of the nearest frames before and after that stay; mean bona fide features of the
+    training data; or the mean of such frames in 48 bona fide utterances of the trials."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,8 +122,10 @@ class LoudFramesOptions(FrameOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SilenceOptions(FrameOptions):
+class SilenceOptions(FrameOptions, PublishedOptions):
     """Silent frames."""
+
+    published: ClassVar[Mapping[str, Any]] = {"strengths": (0.9,), "replacement": "profile"}
 
     by: Literal["segments", "level"] = option("segments")
     """Segments of the tier silence, or frames far below the level of the clip."""
@@ -132,8 +134,10 @@ class SilenceOptions(FrameOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WordBoundariesOptions(FrameOptions):
+class WordBoundariesOptions(FrameOptions, PublishedOptions):
     """Where words begin and end."""
+
+    published: ClassVar[Mapping[str, Any]] = {"strengths": (1.0,)}
 
     seconds: float = option(0.08, exclusiveMinimum=0)
     """Around each begin and end of a word."""

@@ -150,6 +150,13 @@ class Alignment(Stage):
         family = self.study.config["backbones"][name]["family"]
         return {"family": family, "folder": self.study.backbone_folder(name)}
 
+    def recogniser_of(self, aligner: str) -> tuple[list[Product], Config]:
+        """The files that the recogniser of an aligner of type ctc is loaded from, and what it is
+        loaded with.
+        """
+        entry = self.aligners[aligner]
+        return self._recogniser(entry), self._source(entry)
+
     def _aligning(self, aligner: str, corpus: str, split: str) -> Work:
         entry = self.aligners[aligner]
         options = {key: value for key, value in entry.items() if key != "trials"}

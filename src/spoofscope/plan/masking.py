@@ -24,14 +24,24 @@ NO_MASKING = "no recordings are masked (section `masking`)"
 # Types of aligners that find no phones or words.
 _SILENCES_ONLY = ("energy", "vad")
 
+# Whose published forms ask what a recogniser hears.
+_HEARD = ("silence", "word_boundaries")
+
 _SEGMENTED = ("phones", "phone_classes", "word_boundaries")
 
 
 def _needs_segments(entry: Config) -> bool:
     """Whether a mask asks where something is."""
+    if entry.get("as_published", False):
+        return False
     if entry["type"] == "silence":
         return entry.get("by", "segments") == "segments"
-    return entry["type"] in _SEGMENTED and not entry.get("as_published", False)
+    return entry["type"] in _SEGMENTED
+
+
+def _needs_recogniser(entry: Config) -> bool:
+    """Whether a published mask asks what a recogniser hears."""
+    return entry["type"] in _HEARD and entry.get("as_published", False)
 
 
 def _needs_centroid(entry: Config) -> bool:
@@ -54,6 +64,8 @@ class Masking(Stage):
             for mask, entry in masks.items():
                 if _needs_segments(entry):
                     _check_segments(study, mask, entry, trials["corpus"])
+                if _needs_recogniser(entry):
+                    _check_recogniser(study, mask)
         for i, name in enumerate(section.get("detectors", [])):
             _check_detector(study, name, f"masking.detectors[{i}]")
         if section.get("threshold", {}).get("split") == "eval":
@@ -105,12 +117,18 @@ class Masking(Stage):
     def _masking(self, run: str, seed: int, corpus: str, split: str) -> Work:
         masks = self.section["masks"]
         centred = any(map(_needs_centroid, masks.values()))
+        files: list[Product] = []
+        heard: Config = {}
+        if any(map(_needs_recogniser, masks.values())):
+            files, source = self._alignment.recogniser_of(self.section["aligner"])
+            heard = {"recogniser": source}
         return Work(
             inputs={
                 "backbone": self._training.backbone(run),
                 "centroid": self._attribution.centroid_of(run, seed) if centred else [],
                 "detector": self._training.folder(run, seed),
                 "manifest": self._data.manifest(corpus),
+                "recogniser": files,
                 "scores": self._scoring.of(Scoring(run, seed, corpus, split)),
                 "segments": self._segments(corpus, split),
             },
@@ -121,6 +139,7 @@ class Masking(Stage):
                 "masks": masks,
                 "options": chosen(self.section, MaskingOptions),
                 "seed": self.study.seed,
+                **heard,
             },
             modules=[*component_modules(self.study.run(run).settings), *mask_modules(masks)],
         )
@@ -221,6 +240,16 @@ def _check_segments(study: Study, mask: str, entry: Config, corpus: str) -> None
         raise ConfigError(
             f"{where}: it asks where phones or words are, and the aligner {name!r} of type "
             f"{aligners[name]['type']} finds silences alone"
+        )
+
+
+def _check_recogniser(study: Study, mask: str) -> None:
+    """The published mask has a recogniser."""
+    name = study.config["masking"].get("aligner")
+    if name is None or study.config["aligners"].get(name, {}).get("type") != "ctc":
+        raise ConfigError(
+            f"masking.masks.{mask}: as published, it asks what a recogniser hears; name an aligner "
+            "of type ctc (key `masking.aligner`)"
         )
 
 
