@@ -83,7 +83,7 @@ def test_dry_run(study: str, empty: Checkout, record_property: Callable[[str, ob
         == jobs["manifest"]
     )
     fetched = re.findall(r"^backbone \w+: to be downloaded by the workflow", text, re.MULTILINE)
-    assert len(fetched) == jobs.get("backbone", 0)
+    assert len(fetched) == jobs.get("backbone", 0) + jobs.get("recogniser", 0)
     assert not (empty.folder / "results").exists()
 
 
