@@ -1,3 +1,4 @@
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,14 @@ from hypothesis import strategies as st
 from noise_and_tones import write_corpus
 from spoofscope import audio, tables
 from spoofscope.errors import AudioError, ConfigError, DetectorError, TableError
-from spoofscope.features import FeatureReader, extract
+from spoofscope.features import FeatureReader, bytes_of_windows, extract
 from spoofscope.frontends import registry
 from spoofscope.frontends.backbones import write_tiny_backbone
 from spoofscope.inputs import check_features, policy_of
+from spoofscope.plan.study_plan import checked
 from spoofscope.shards.parts import shard_rows
+from spoofscope.study import MINI
+from spoofscope.study.reading import read_config
 from spoofscope.windows import InputPolicy
 
 # Networks this small are slower with several threads than with one.
@@ -123,14 +127,59 @@ def test_several_shards_read_as_one_and_bytes_repeat(tmp_path: Path, rows: pl.Da
 
 def test_half_precision_halves_the_file(tmp_path: Path, rows: pl.DataFrame) -> None:
     frontend, policy = registry.build({"type": "lfcc"}), InputPolicy(length=8000)
+    halved = registry.build({"type": "lfcc", "precision": "half"})
     extract(frontend, policy, rows, tmp_path / "full.safetensors")
-    extract(frontend, policy, rows, tmp_path / "half.safetensors", dtype="float16")
+    extract(halved, policy, rows, tmp_path / "half.safetensors")
     full, half = tmp_path / "full.safetensors", tmp_path / "half.safetensors"
     data_bytes = FeatureReader([full])[rows["utt_id"][0]][0].nbytes
     assert full.stat().st_size - half.stat().st_size > data_bytes
     a, b = (FeatureReader([path])[rows["utt_id"][0]][0] for path in (full, half))
     np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
     assert b.dtype == np.float32
+    # Either is read by a detector of the other: the front-end is the same.
+    assert FeatureReader([half]).settings == FeatureReader([full]).settings
+    n_bytes = bytes_of_windows(halved, policy, rows["duration"].to_list())
+    assert 0 < half.stat().st_size - n_bytes < 20_000
+    assert bytes_of_windows(frontend, policy, rows["duration"].to_list()) == 2 * n_bytes
+
+
+@given(
+    n=st.integers(1, 3000),
+    length=st.one_of(st.none(), st.integers(400, 900)),
+    hop=st.one_of(st.none(), st.integers(1, 400)),
+    tail=st.sampled_from(["drop", "align"]),
+    long=st.sampled_from(["crop", "window"]),
+)
+def test_windows_are_as_many_and_as_long_as_is_said(n, length, hop, tail, long):
+    hop = hop if length else None
+    policy = InputPolicy(length=length, hop=hop, tail=tail, long=long, min_samples=400)
+    windows = policy.windows(np.ones(n, dtype=np.float32))
+    assert [value.size for value in windows.values] == policy.window_lengths(n)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"type": "lfcc", "cache": "none"}, "cache: none keeps none"),
+        ({"type": "ssl", "fine_tune": "all", "backbone": "tiny_wavlm"}, "fine_tune: all keeps"),
+    ],
+)
+def test_what_is_not_kept_has_no_precision(entry, message):
+    config = copy.deepcopy(read_config(MINI))
+    config["frontends"]["other"] = {**entry, "precision": "half"}
+    with pytest.raises(ConfigError, match=rf"frontends\.other: precision is .*{message}"):
+        checked(config)
+
+
+def test_precision_and_states_are_in_the_ids_of_features_and_detectors():
+    ids = set()
+    for change in ({}, {"precision": "half"}, {"states": "last"}):
+        config = copy.deepcopy(read_config(MINI))
+        config["frontends"]["wavlm"] |= change
+        study = checked(config)
+        run = study.run_of("wavlm_mhfa").id
+        ids |= {run, study.features_id(run)}
+    assert len(ids) == 6
 
 
 def test_features_of_other_settings_are_refused(tmp_path: Path, rows: pl.DataFrame) -> None:

@@ -1,5 +1,6 @@
 """What a study reads and does not make: where it belongs, whether it is there, where it is had."""
 
+import copy
 import json
 import os
 import subprocess
@@ -13,7 +14,8 @@ import yaml
 from detector_folders import write_detector
 from spoofscope.corpora import registry
 from spoofscope.errors import ConfigError
-from spoofscope.needs import Need, as_text, missing, needs
+from spoofscope.frontends import registry as registry_of_frontends
+from spoofscope.needs import Need, as_text, features_as_text, kept_features, missing, needs
 from spoofscope.plan.study_plan import checked
 
 SHA = "0" * 64
@@ -52,6 +54,31 @@ STUDY: dict[str, Any] = {
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_the_disc_that_kept_features_need(here: Path) -> None:
+    study = copy.deepcopy(STUDY)
+    study["corpora"]["own"] = {"type": "mlaad", "path": "d", "protocol": "lists.zip"}
+    study["corpora"]["real"] = {"type": "folder", "path": "data/real"}
+    entry = study["detectors"]["lfcc"]
+    entry["input"] = {"length": 64000}
+    entry["train"] = {"data": [{"corpus": "own"}, {"corpus": "real"}]}
+    (found,) = kept_features(checked(study))
+    # 398 frames of 60 values in 4 bytes for every published line of train, dev and eval.
+    frames = registry_of_frontends.build({"type": "lfcc"}).n_frames(64000)
+    assert found.n_bytes == (11_100 + 12_000 + 33_900) * frames * 60 * 4
+    assert found.at_least
+    assert found.unknown == (("real", "dev"), ("real", "train"))
+    study["frontends"]["lfcc"]["precision"] = "half"
+    (halved,) = kept_features(checked(study))
+    assert 2 * halved.n_bytes == found.n_bytes
+    text = features_as_text([found])
+    assert "at least 3.43 GB" in text
+    assert "without real.dev, real.train: how many clips" in text
+    study["frontends"]["lfcc"] = {"type": "ssl", "backbone": "hub"}
+    (unknown,) = kept_features(checked(study))
+    assert unknown.n_bytes is None
+    assert "of unknown size" in features_as_text([unknown])
 
 
 def test_everything_that_is_not_made_is_listed(here: Path) -> None:

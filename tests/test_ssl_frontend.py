@@ -65,6 +65,17 @@ def noise(rows: int, samples: int) -> torch.Tensor:
     return 0.1 * torch.randn(rows, samples, generator=torch.Generator().manual_seed(3))
 
 
+def test_the_last_state_alone(build: Build) -> None:
+    x, lengths = noise(2, 8000), torch.tensor([8000, 6000])
+    stack = build(n_layers=3).raw(x, lengths)
+    last = build(n_layers=3, states="last")
+    assert (last.n_channels, last.dim) == (1, stack.values.shape[-1])
+    torch.testing.assert_close(last.raw(x, lengths).values, stack.values[:, -1:], rtol=0, atol=0)
+    assert last.config["states"] == "last"
+    tuned = build(n_layers=3, states="last", fine_tune="top", top_layers=1)
+    assert tuned(x, lengths).values.shape == last.raw(x, lengths).values.shape
+
+
 @pytest.mark.parametrize(("family", "norm"), VARIANTS)
 def test_deleting_upper_layers_changes_no_bit_of_the_others(
     build: Build, folders: dict[tuple[str, str], Path], family: str, norm: str

@@ -14,9 +14,9 @@ they are read, so one cache serves every training.
 
 import json
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,8 +45,8 @@ _INDEX_COLUMNS: dict[str, pl.DataType] = {
 _HEADER_BYTES = 1 << 14
 
 _DTYPES: dict[str, tuple[str, type[np.floating[Any]]]] = {
-    "float32": ("F32", np.float32),
-    "float16": ("F16", np.float16),
+    "single": ("F32", np.float32),
+    "half": ("F16", np.float16),
 }
 
 
@@ -89,13 +89,28 @@ def _write_header(
     stream.write(struct.pack("<Q", _HEADER_BYTES) + header.ljust(_HEADER_BYTES))
 
 
+def bytes_of_windows(frontend: FrontEnd, policy: InputPolicy, durations: Sequence[float]) -> int:
+    """How much disc the kept features of clips need.
+
+    Args:
+        frontend, policy: as of :func:`extract`.
+        durations: of the clips, seconds.
+    """
+    n_frames = sum(
+        frontend.n_frames(length)
+        for seconds in durations
+        for length in policy.window_lengths(round(seconds * policy.sample_rate))
+    )
+    size = np.dtype(_DTYPES[frontend.options.precision][1]).itemsize
+    return n_frames * frontend.n_channels * frontend.dim * size
+
+
 def extract(
     frontend: FrontEnd,
     policy: InputPolicy,
     rows: pl.DataFrame,
     shard: str | Path,
     batch_size: int = 8,
-    dtype: Literal["float32", "float16"] = "float32",
     device: str = "cpu",
 ) -> None:
     """Run a frozen front-end over every window of every row and write a shard and its index.
@@ -103,13 +118,12 @@ def extract(
     Memory holds one batch at a time, whatever the size of the corpus.
 
     Args:
-        frontend: it is moved to `device` and put into evaluation mode.
+        frontend: it is moved to `device` and put into evaluation mode. Its option `precision` is
+            that of the stored values.
         policy: the detector's input policy; the front-end's own normalisation is added.
         rows: a manifest, or a part of one.
         shard: the `.safetensors` file; the index is written beside it as `.tsv`.
         batch_size: windows at once, all of one length.
-        dtype: of the stored values. float16 halves the disk space and changes scores by about
-            0.1 %.
         device: "cpu" or "cuda".
 
     Raises:
@@ -126,7 +140,7 @@ def extract(
     shard = Path(shard)
     policy = policy_of(frontend, policy)
     frontend.to(device).eval()
-    tag, numpy_type = _DTYPES[dtype]
+    tag, numpy_type = _DTYPES[frontend.options.precision]
     index: list[tuple[Any, ...]] = []
     offset = 0
     with atomic_path(shard) as temporary, open(temporary, "wb") as stream:

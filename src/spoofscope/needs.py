@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spoofscope.errors import bounded
+from spoofscope.errors import SpoofscopeError, bounded
 from spoofscope.files import one_line, shown
 from spoofscope.study import Study
 
@@ -65,6 +65,101 @@ def needs(study: Study) -> list[Need]:
 def missing(study: Study) -> list[Need]:
     """What has to be fetched or put in place before all of a study can be made."""
     return [need for need in needs(study) if not need.present]
+
+
+@dataclass(frozen=True)
+class KeptFeatures:
+    """How much disc the kept output of a front-end needs.
+
+    features: its id. n_bytes: None where it cannot be said, see `problem`. at_least: whether only
+    the number of clips is known, and not their durations. sets: (corpus, split) of the clips.
+    unknown: those whose number of clips is not known, which `n_bytes` leaves out.
+    """
+
+    features: str
+    n_bytes: int | None
+    at_least: bool
+    sets: tuple[tuple[str, str], ...]
+    unknown: tuple[tuple[str, str], ...] = ()
+    problem: str = ""
+
+
+def kept_features(study: Study) -> list[KeptFeatures]:
+    """The disc that kept output of frozen front-ends needs, by the manifests that are there, or by
+    the published numbers of clips.
+    """
+    from spoofscope.features import bytes_of_windows
+    from spoofscope.frontends.registry import build
+    from spoofscope.inputs import policy_of
+    from spoofscope.windows import InputPolicy
+
+    found = []
+    for features, sets in _kept_sets(study).items():
+        settings = study.features(features)
+        durations = {pair: _durations(study, *pair) for pair in sets}
+        known = {pair: clips for pair, clips in durations.items() if clips is not None}
+        unknown = tuple(pair for pair in sets if pair not in known)
+        at_least = any(0.0 in clips for clips in known.values())
+        try:
+            frontend = build(settings["frontend"])
+            policy = policy_of(frontend, InputPolicy.from_dict(settings["input"]))
+        except SpoofscopeError as error:
+            # Its size is in the configuration of a backbone that is still to be downloaded.
+            found.append(KeptFeatures(features, None, False, sets, (), str(error)))
+            continue
+        n_bytes = bytes_of_windows(frontend, policy, [s for clips in known.values() for s in clips])
+        found.append(KeptFeatures(features, n_bytes, at_least, sets, unknown))
+    return found
+
+
+def _kept_sets(study: Study) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Id of kept features to the sets of clips."""
+    found: dict[str, dict[tuple[str, str], None]] = {}
+    for run in [*study.runs, *study.tracers]:
+        if not study.is_cached(run):
+            continue
+        name = study.run(run).detector
+        pairs = [(source["corpus"], "dev") for source in study.dev_sources(name)]
+        if study.trains_on_features(run):
+            pairs += [(source["corpus"], "train") for source in study.train_sources(name)]
+        pairs += study.traced_by(run) if run in study.tracers else study.scored_by(run)
+        found.setdefault(study.features_id(run), {}).update(dict.fromkeys(pairs))
+    return {features: tuple(sorted(pairs)) for features, pairs in found.items()}
+
+
+def _durations(study: Study, corpus: str, split: str) -> list[float] | None:
+    """Seconds of the clips of a split; 0 where only their number is known, None where nothing."""
+    from spoofscope.corpora.registry import build
+    from spoofscope.tables import read_manifest
+
+    path = Path(study.layout.manifest(corpus))
+    if path.is_file():
+        return list(read_manifest(path).filter(split=split)["duration"])
+    original = study.copies[corpus]["corpus"] if corpus in study.copies else corpus
+    entry = study.corpora[original]
+    options = {key: value for key, value in entry.items() if key != "archives"}
+    counts = build(options, study.corpus_root(original), key=original).published_counts() or {}
+    n = sum(count for (of_split, _), count in counts.items() if of_split == split)
+    return [0.0] * n if n else None
+
+
+def features_as_text(found: Sequence[KeptFeatures]) -> str:
+    """One paragraph per front-end and input: how much disc, and of which clips."""
+    lines = []
+    for one in found:
+        size = "of unknown size"
+        if one.n_bytes is not None:
+            size = f"{'at least ' if one.at_least or one.unknown else ''}{one.n_bytes / 1e9:.3g} GB"
+        lines.append(f"kept features {one.features}: {size} of disc")
+        lines.append(f"    {', '.join('.'.join(pair) for pair in one.sets)}")
+        if one.unknown:
+            sets = ", ".join(".".join(pair) for pair in one.unknown)
+            lines.append(f"    without {sets}: how many clips these have is not known yet")
+        if one.at_least:
+            lines.append("    a window per clip: how long the clips are is not known yet")
+        if one.problem:
+            lines.append(f"    {one_line(one.problem)}")
+    return "\n".join(lines)
 
 
 def as_text(found: Sequence[Need]) -> str:

@@ -129,6 +129,16 @@ class InputPolicy(Input):
         # What remains is no window, even where resampling rounds its length up to that of one.
         yield from not_empty(resample_sinc(kept, source_rate, self.sample_rate)[: self.length - 1])
 
+    def window_lengths(self, n_samples: int) -> list[int]:
+        """The length of every window of a clip of `n_samples` samples at `sample_rate`."""
+        length, hop = self.length, self.hop or self.length
+        if length is None or hop is None:
+            return [max(n_samples, self.min_samples)]
+        if self.long == "crop" or n_samples < length:
+            return [length]
+        count, rest = divmod(n_samples - length, hop)
+        return [length] * (count + 1 + (self.tail == "align" and rest > 0))
+
     def windows(self, samples: Samples) -> Windows:
         """Cut one clip, already at `sample_rate`, into windows.
 

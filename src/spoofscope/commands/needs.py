@@ -23,6 +23,9 @@ def add(commands: Subcommands) -> None:
         help="study file, as for snakemake",
     )
     parser.add_argument("--json", action="store_true", help="a JSON list instead of text")
+    parser.add_argument(
+        "--disc", action="store_true", help="also how much disc kept features need; not in JSON"
+    )
     parser.set_defaults(run=run)
 
 
@@ -30,11 +33,14 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; the return value is the exit code."""
     from dataclasses import asdict
 
-    from spoofscope.needs import as_text, needs
+    from spoofscope.needs import as_text, features_as_text, kept_features, needs
     from spoofscope.plan.study_plan import load_study
 
-    needed = needs(load_study(*options.configfile, absent_detectors=True))
+    study = load_study(*options.configfile, absent_detectors=True)
+    needed = needs(study)
     print(
         json.dumps([asdict(need) for need in needed], indent=2) if options.json else as_text(needed)
     )
+    if options.disc and not options.json:
+        print(features_as_text(kept_features(study)))
     return 1 if any(not need.present and not need.fetched for need in needed) else 0

@@ -65,8 +65,8 @@ class FrontEnd(nn.Module, ABC):
         super().__init__()
         self.options = self.declared.from_dict(config, f"front-end {self.name}")
         self.config = self.options.to_dict()
-        # Whether its output is kept is no part of a front-end.
-        del self.config["cache"]
+        # Whether and how its output is kept is no part of a front-end.
+        del self.config["cache"], self.config["precision"]
 
     @abstractmethod
     def raw(self, waveform: Tensor, lengths: Tensor) -> Features:

@@ -71,9 +71,10 @@ class SSLFrontEnd(FrontEnd):
         settings = backbone.config
         if final_norm and not backbone.pre_norm:
             raise ConfigError(f"{owner}: final_norm is for pre-norm backbones; this one has none")
-        n_layers = self._kept_layers(owner, int(settings.num_hidden_layers))
+        self._n_layers = n_layers = self._kept_layers(owner, int(settings.num_hidden_layers))
         self.hop, self.receptive_field = backbone.hop, backbone.receptive_field
-        self.n_channels = n_layers + int(self.options.embedding)
+        is_stack = self.options.states == "all"
+        self.n_channels = n_layers + int(self.options.embedding) if is_stack else 1
         self.dim = int(settings.hidden_size)
         self.hop_seconds = self.hop / self.sample_rate
         self.first_centre_seconds = self.receptive_field / 2 / self.sample_rate
@@ -112,8 +113,7 @@ class SSLFrontEnd(FrontEnd):
         if trained is not None:
             return trained
         if not self._frozen_model:
-            n_layers = self.n_channels - int(self.options.embedding)
-            self._frozen_model.append(self._load(n_layers).requires_grad_(False).eval())
+            self._frozen_model.append(self._load(self._n_layers).requires_grad_(False).eval())
         return self._frozen_model[0]
 
     def unfreeze(self) -> None:
@@ -181,4 +181,4 @@ class SSLFrontEnd(FrontEnd):
         states = output.hidden_states if self.options.embedding else output.hidden_states[1:]
         if self.options.final_norm:
             states = (*states[:-1], output.last_hidden_state)
-        return torch.stack(states, dim=1)
+        return torch.stack(states[-self.n_channels :], dim=1)

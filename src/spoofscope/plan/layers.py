@@ -255,7 +255,7 @@ class Layers(Stage):
 
     @staticmethod
     def _untuned(frontend: Config) -> Config:
-        dropped = {"cache"}
+        dropped = {"cache", "precision", "states"}
         if frontend.get("fine_tune", EncoderOptions.fine_tune) != EncoderOptions.fine_tune:
             dropped |= {"fine_tune", "top_layers"}
         return {key: value for key, value in frontend.items() if key not in dropped}

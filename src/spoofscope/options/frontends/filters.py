@@ -20,6 +20,7 @@ class FilterOptions(SpectralOptions):
 
     def check(self, place: str) -> None:
         """The edges lie, in their order, below half the sample rate."""
+        super().check(place)
         nyquist = self.sample_rate / 2
         f_max = nyquist if self.f_max is None else self.f_max
         if not self.f_min < f_max <= nyquist:

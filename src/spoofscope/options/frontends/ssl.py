@@ -16,6 +16,9 @@ class EncoderOptions(FrontEndOptions):
     """Keep this many transformer layers; those above are deleted."""
     embedding: bool = option(True)
     """Whether the input of the first layer is in the stack."""
+    states: Literal["all", "last"] = option("all")
+    """Hand all hidden states to the back-end, or the uppermost alone, which needs a fraction of the
+    disc where the output is kept."""
     fine_tune: Literal["none", "all", "top"] = option("none")
     """Train nothing of the backbone, everything, or its uppermost layers."""
     top_layers: int | None = option(None, minimum=1)
@@ -27,7 +30,13 @@ class EncoderOptions(FrontEndOptions):
     preprocessor says."""
 
     def check(self, place: str) -> None:
-        """A number of layers is trained where that is asked for."""
+        """A number of layers is trained where that is asked for; trained ones keep no output."""
+        super().check(place)
+        if self.precision == "half" and self.fine_tune != "none":
+            raise ConfigError(
+                f"{place}: precision is that of kept output, and fine_tune: {self.fine_tune} keeps "
+                "none"
+            )
         if (self.fine_tune == "top") != (self.top_layers is not None):
             raise ConfigError(f"{place}: top_layers goes with fine_tune: top, and only with it")
 

@@ -33,6 +33,7 @@ class WaveletPacketsOptions(SpectralOptions):
 
     def check(self, place: str) -> None:
         """Signs have a channel of their own only beside logarithms, and no band of their own."""
+        super().check(place)
         if self.sign_channel and not self.log_scale:
             raise ConfigError(
                 f"{place}: sign_channel needs log_scale; plain coefficients have signs already"
