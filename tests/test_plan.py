@@ -173,6 +173,7 @@ NOTHING = {
     "figure_layer_probes": "(section `layers`, key `probes`)",
     "figure_layer_weights": "no detector has an SSL front-end",
     "align": "(section `aligners`)",
+    "table_alignment": "(section `aligners`)",
     "read_textgrids": "(section `aligners`, type `textgrid`)",
     "recogniser": "(section `aligners`, type `ctc`)",
     "alignments": "(section `aligners`)",

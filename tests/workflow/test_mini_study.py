@@ -99,6 +99,26 @@ def test_audit_finds_only_what_was_planted(mini):
     assert audit.height > 50
 
 
+def test_silences_are_found_where_they_were_planted(mini):
+    found = table(mini, "alignments/pauses/mini.eval.tsv")
+    clips = table(mini, "alignments/pauses/mini.eval.clips.tsv")["utt_id"]
+    planted = table(mini, "segments/mini.tsv").filter(
+        pl.col("utt_id").is_in(clips.implode()), tier="silence"
+    )
+    pairs = planted.join(found, on="utt_id", suffix="_found").with_columns(
+        pl.col(edge).cast(pl.Float64) for edge in ("start", "end", "start_found", "end_found")
+    )
+    overlap = pl.min_horizontal("end", "end_found") - pl.max_horizontal("start", "start_found")
+    pairs = pairs.filter(overlap > 0)
+    assert pairs.unique(["utt_id", "start"]).height > 0.9 * planted.height
+    assert pairs.unique(["utt_id", "start_found"]).height > 0.98 * found.height
+    late = (pairs["end_found"] - pairs["end"]).filter(pairs["label"] != "trailing").abs()
+    assert late.median() < 0.03
+    # Level says nothing about the class, as everything that was not planted.
+    areas = table(mini, "tables/alignment.tsv").filter(attack="pooled")["auc"].cast(pl.Float64)
+    assert ((areas - 0.5).abs() < 0.1).all()
+
+
 def test_command_line_agrees_with_metrics(mini):
     """Two ways to the same numbers: the rule, and `spoofscope metrics` on its score file."""
     metrics = table(mini, "metrics/*/seed*/mini.eval.tsv")

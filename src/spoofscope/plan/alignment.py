@@ -8,6 +8,8 @@ from spoofscope.options.aligners import ALIGNERS
 from spoofscope.options.declared import filled
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.jobs import Context, OutsideFiles, Product, Stage, Work, rule, target
+from spoofscope.plan.materials import Material, material
+from spoofscope.plan.scoring import Scores, words_of
 from spoofscope.plan.shards import of_all, of_shard
 from spoofscope.study import Config, Study
 
@@ -64,9 +66,10 @@ class Alignment(Stage):
             if entry["type"] == "ctc":
                 _check_recogniser(study, name, entry)
 
-    def __init__(self, context: Context, data: Augmentation) -> None:
+    def __init__(self, context: Context, data: Augmentation, scoring: Scores) -> None:
         super().__init__(context)
         self._data = data
+        self._scoring = scoring
 
     @cached_property
     def aligners(self) -> dict[str, Config]:
@@ -209,6 +212,28 @@ class Alignment(Stage):
             for trials in entry.get("trials", [])
             for split in trials["splits"]
         ]
+
+    @material(absent=NO_ALIGNERS, when=lambda self: self.sets)
+    def aligned_sets(self) -> Material:
+        """The segments of all aligned sets."""
+        aligned = [
+            {
+                "aligner": aligner,
+                "corpus": corpus,
+                "split": split,
+                "segments": self.of(aligner, corpus, split),
+                "clips": self.clips(aligner, corpus, split),
+                "manifest": self._data.manifest(corpus),
+            }
+            for aligner, corpus, split in self.sets
+        ]
+        return Material(
+            {"aligned": aligned, **self._scoring.bootstrap()},
+            {
+                "Aligners": list(dict.fromkeys(aligner for aligner, *_ in self.sets)),
+                "Clips of": words_of((corpus, split) for _, corpus, split in self.sets),
+            },
+        )
 
     @target(absent=NO_ALIGNERS)
     def alignments(self) -> list[Product]:

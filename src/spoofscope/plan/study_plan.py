@@ -125,10 +125,10 @@ class Plan:
         self.code = context.code
         self.corpora = Corpora(context)
         self.augmentation = data = Augmentation(context, self.corpora)
-        self.alignment = Alignment(context, data)
         self.features = features = Features(context, data)
         self.training = training = Training(context, data, features)
         self.scoring = scoring = Scores(context, data, features, training)
+        self.alignment = Alignment(context, data, scoring)
         self.attribution = Attribution(context, data, features, training, scoring)
         self.masking = Masking(context, data, training, scoring, self.attribution, self.alignment)
         self.artefacts = Artefacts(context, data, scoring, self.attribution)
