@@ -243,3 +243,14 @@ def test_a_package_that_is_not_there(monkeypatch):
     monkeypatch.setitem(sys.modules, "silero_vad", None)
     with pytest.raises(ConfigError, match="pip install --no-deps"):
         build({"type": "vad"}, Given())
+
+
+def test_figures_draw_the_aligner_with_labels():
+    trials = {"trials": TRIALS}
+    aligners = {"pauses": {"type": "energy", **trials}, "words": {"type": "table", "path": "x"}}
+    plan = plan_of(checked(study(**aligners)))
+    assert plan.alignment.drawn("own", "eval") == plan.alignment.of("pauses", "own", "eval")
+    assert plan.alignment.drawn("own", "dev") == []
+    aligners["words"] |= trials
+    plan = plan_of(checked(study(**aligners)))
+    assert plan.alignment.drawn("own", "eval") == plan.alignment.of("words", "own", "eval")

@@ -4,6 +4,8 @@ import polars as pl
 import pytest
 
 from spoofscope.alignment.base import CLIP_COLUMNS
+from spoofscope.figures.attribution_examples import draw_tiers
+from spoofscope.figures.style import new_figure
 from spoofscope.metrics.rates import auc
 from spoofscope.summaries.alignment import alignment_table, clip_measures
 from spoofscope.tables import SEGMENT_COLUMNS, write_manifest, write_segments, write_table
@@ -108,3 +110,23 @@ def test_the_table(tmp_path):
     assert row["auc"] == pytest.approx(
         auc(pl.Series(genuine).to_numpy(), pl.Series(spoofs).to_numpy())
     )
+
+
+def test_tiers_are_drawn_under_attributions():
+    axes = new_figure(3, 2).add_subplot()
+    axes.set_ylim(-1, 1)
+    rows = [
+        ("a", 0.0, 0.2, "silence", "leading"),
+        ("a", 0.2, 0.3, "phone", "p"),
+        ("a", 0.3, 0.5, "phone", "q"),
+        ("a", 0.2, 0.5, "word", "pq"),
+    ]
+    draw_tiers(axes, pl.DataFrame(rows, schema=SEGMENT_COLUMNS, orient="row"))
+    (band,) = axes.patches
+    assert (band.get_x(), band.get_width()) == pytest.approx((0.0, 0.2))
+    phones, words = (
+        {tuple(map(tuple, line.round(6).tolist())) for line in lines.get_segments()}
+        for lines in axes.collections
+    )
+    assert phones == {((x, -1), (x, -0.88)) for x in (0.2, 0.3, 0.5)}
+    assert words == {((x, -1), (x, -0.68)) for x in (0.2, 0.5)}

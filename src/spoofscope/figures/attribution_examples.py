@@ -23,7 +23,10 @@ FIGURE = Figure(
     caption=(
         "Integrated Gradients over waveform and spectrogram, for one clip per attack and one bona "
         "fide clip: the clip with the median score of the first detector. Orange is evidence for "
-        "spoof, blue is evidence for bona fide; grey bars mark segments with known artefacts."
+        "spoof, blue is evidence for bona fide; dark bars at the top mark segments with known "
+        "artefacts. Where an aligner has aligned these clips (section aligners), light bands are "
+        "silences, and ticks at the bottom are edges of phones or characters; long ticks are edges "
+        "of words."
     ),
     needs="explanations",
     place=210,
@@ -148,10 +151,23 @@ def _overlay(axes: Axes, explanation: Explanation, top: float) -> None:
         )
 
 
+def draw_tiers(axes: Axes, tiers: pl.DataFrame) -> None:
+    """Silences as bands, edges of phones or characters and of words as ticks."""
+    for start, end in tiers.filter(tier="silence").select("start", "end").iter_rows():
+        axes.axvspan(start, end, color="#dfe5ea", linewidth=0, zorder=0)
+    for names, height in ((("phone", "character"), 0.06), (("word",), 0.16)):
+        of_tier = tiers.filter(pl.col("tier").is_in(names))
+        edges = np.unique(of_tier.select("start", "end").to_numpy())
+        low = axes.get_ylim()[0]
+        top = low + height * (axes.get_ylim()[1] - low)
+        axes.vlines(edges, low, top, color="#333333", linewidth=0.5, zorder=3)
+
+
 def draw(
     explained: Sequence[Mapping[str, Any]],
     manifest: str,
     segments: str,
+    alignment: str | Sequence[str],
     outputs: Mapping[str, str],
 ) -> None:
     """Draw one row per clip and one column per detector: waveform above, spectrogram below.
@@ -164,11 +180,13 @@ def draw(
         explained: run, seed, detector (its name) and `attributions`, a file of each.
         manifest: of the explained corpus.
         segments: of the explained corpus; the tier `artefact` is drawn.
+        alignment: segments of the explained split by an aligner; empty where none has aligned it.
         outputs: `pdf`, `png`, `tsv`.
     """
     files = [Attributions(entry["attributions"]) for entry in explained]
     rows = read_manifest(manifest)
     known = read_segments(segments).filter(pl.col("tier") == "artefact")
+    aligned = read_segments(str(alignment)) if alignment else None
     examples = _examples(files, rows)
     figure = new_figure(3.4 * len(files) + 0.8, 1.55 * len(examples) + 0.6)
     grid = figure.add_gridspec(
@@ -184,6 +202,8 @@ def draw(
             upper = figure.add_subplot(grid[2 * i, j])
             lower = figure.add_subplot(grid[2 * i + 1, j])
             draw_waveform(upper, samples, rate, explanation)
+            if aligned is not None:
+                draw_tiers(upper, aligned.filter(utt_id=utt_id))
             for segment in known_segments.iter_rows(named=True):
                 upper.axvspan(
                     segment["start"],

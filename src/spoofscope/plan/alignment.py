@@ -213,6 +213,14 @@ class Alignment(Stage):
             for split in trials["splits"]
         ]
 
+    def drawn(self, corpus: str, split: str) -> Product | list[Product]:
+        """The segments for figures of these clips: of an aligner that lists them, the first that
+        has labels if there is one; none where no aligner lists them.
+        """
+        names = [name for name, *clips in self.sets if clips == [corpus, split]]
+        names.sort(key=lambda name: self.aligners[name]["type"] in ("energy", "vad"))
+        return self.of(names[0], corpus, split) if names else []
+
     @material(absent=NO_ALIGNERS, when=lambda self: self.sets)
     def aligned_sets(self) -> Material:
         """The segments of all aligned sets."""

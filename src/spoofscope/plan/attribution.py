@@ -6,6 +6,7 @@ from spoofscope.errors import ConfigError
 from spoofscope.layout import Scoring
 from spoofscope.options.attribution import AverageOptions, ExplainOptions
 from spoofscope.options.declared import chosen
+from spoofscope.plan.alignment import Alignment
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.features import Features
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
@@ -102,8 +103,10 @@ class Attribution(Stage):
         features: Features,
         training: Training,
         scoring: Scores,
+        alignment: Alignment,
     ) -> None:
         super().__init__(context)
+        self._alignment = alignment
         self._data = data
         self._features = features
         self._training = training
@@ -351,6 +354,7 @@ class Attribution(Stage):
                 ],
                 "manifest": self._data.manifest(corpus),
                 "segments": self._data.segments(corpus),
+                "alignment": self._alignment.drawn(corpus, self.options["split"]),
             },
             {**self._about, "The path starts at the baseline": self.options["baseline"]},
         )

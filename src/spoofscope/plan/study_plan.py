@@ -129,7 +129,7 @@ class Plan:
         self.training = training = Training(context, data, features)
         self.scoring = scoring = Scores(context, data, features, training)
         self.alignment = Alignment(context, data, scoring)
-        self.attribution = Attribution(context, data, features, training, scoring)
+        self.attribution = Attribution(context, data, features, training, scoring, self.alignment)
         self.masking = Masking(context, data, training, scoring, self.attribution, self.alignment)
         self.artefacts = Artefacts(context, data, scoring, self.attribution)
         self.layers = Layers(context, data, features, training, scoring)
