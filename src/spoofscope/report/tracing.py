@@ -255,9 +255,8 @@ def _decided(rows: pl.DataFrame) -> Iterable[str]:
         yield "The set has no bona fide clip, so how many would be rejected is not known."
     else:
         yield (
-            f"{best['bonafide_by']} rejects {_rate(best, 'bonafide_rejected')} of the bona fide "
-            f"clips, and {_rate(best, 'spoof_accepted')} of the spoofs pass as bona fide, whatever "
-            "the tracer says of them."
+            f"Together they reject {_rate(best, 'bonafide_rejected')} of the bona fide clips, and "
+            f"{_rate(best, 'spoof_accepted')} of the spoofs pass as bona fide."
         )
 
 
