@@ -19,10 +19,11 @@ TABLE = Table(
         "One row per tracer and traced set. A clip is bona fide where the score of the detector "
         "(column bonafide_by) reaches its threshold from dev; of the others, the tracer names the "
         "attack or calls it unknown. macro_f1 is the mean F1 of the classes that occur: bona fide "
-        "speech, each known attack, and unknown. bonafide_rejected and spoof_accepted are "
-        "errors of both together: a tracer that knows bona fide speech may answer so, too. Each has the mean over seeds of the tracer, the standard deviation "
-        "(columns _sd) and the 95 % interval of the first seed (columns _low and _high), for which "
-        "whole attacks and whole speakers of bona fide clips (or texts) are drawn again."
+        "speech, each known attack, and unknown. bonafide_rejected and spoof_accepted are errors "
+        "of both together: a tracer that knows bona fide speech may answer so, too. Each has the "
+        "mean over seeds of the tracer, the standard deviation (columns _sd) and the 95 % interval "
+        "of the first seed (columns _low and _high), for which whole attacks and whole speakers of "
+        "bona fide clips (or texts) are drawn again."
     ),
     needs="decided_metrics",
     place=53,
