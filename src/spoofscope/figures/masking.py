@@ -53,7 +53,7 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
     rows = math.ceil(len(masks) / _PER_ROW)
     columns = min(_PER_ROW, len(masks))
     width = 3.5 if columns == 1 else 7.2
-    figure = new_figure(width, len(blocks) * (1.75 * rows + 0.25) + 0.35)
+    figure = new_figure(width, len(blocks) * (1.5 * rows + 0.25) + 0.35)
     halves = figure.subfigures(len(blocks), 1, squeeze=False)[:, 0]
     for half, (name, corpus, split) in zip(halves, blocks, strict=True):
         of_block = shown.filter(name=name, corpus=corpus, split=split)
@@ -94,13 +94,15 @@ def _panel(axes: Axes, rows: pl.DataFrame) -> None:
         _curves(axes, placed, [], [centres[name] for name in order], "x")
         axes.set_xlabel(f"centre, kHz, at {strongest['strength'][0]:g} {first['unit']}")
     else:
+        if first["type"] == "band":
+            variants.sort(key=_centre)
         numbers = {name: float(i) for i, name in enumerate(variants)}
         places = strongest["variant"].replace_strict(numbers, return_dtype=pl.Float64)
         placed = strongest.with_columns(places.alias("x")).sort("x")
         _curves(axes, placed, [], list(numbers.values()), "x", joined=False)
         axes.set_xticks(range(len(variants)), variants, rotation=40, ha="right")
         axes.set_xlim(-0.5, len(variants) - 0.5)
-        axes.set_xlabel(f"at {strongest['strength'][0]:g} {first['unit']}")
+        axes.set_xlabel(f"at strength {strongest['strength'][0]:g}, {first['unit']}")
 
 
 def _curves(
@@ -121,7 +123,7 @@ def _curves(
         line = "-" if joined else "none"
         x = np.array([*origin, *(mask[column] + side * apart)])
         y = 100 * np.array([0.0] * len(origin) + mask["difference"].to_list())
-        axes.plot(x, y, line, color=colour, marker="o", markersize=3, linewidth=1.1)
+        axes.plot(x, y, linestyle=line, color=colour, marker="o", markersize=3, linewidth=1.1)
         for at, low, high in zip(x[len(origin) :], mask["ci_low"], mask["ci_high"], strict=True):
             if low is not None:
                 axes.plot([at, at], [100 * low, 100 * high], color=colour, linewidth=0.8)
@@ -131,7 +133,7 @@ def _curves(
             axes.plot(
                 x,
                 np.concatenate([np.zeros(len(origin)), change]),
-                "--" if joined else "none",
+                linestyle="--" if joined else "none",
                 color=colour,
                 marker="o",
                 markersize=3.4,

@@ -110,9 +110,16 @@ def _doubts(rows: pl.DataFrame, place: str, tests: int) -> Iterable[str]:
 
 def _conclusions(name: str, rows: pl.DataFrame) -> Iterable[str]:
     """What the detector is shown to hear, and what it is not."""
+    # Below two units there is no p, whatever changes.
+    untested = rows.filter(pl.col("p").is_null(), pl.col("n_units") > 1)
+    idle = untested.unique(["mask", "variant"], maintain_order=True)
+    if idle.height:
+        names = [_named(row["mask"], row["variant"]) for row in idle.iter_rows(named=True)]
+        yield f"Nothing is masked by {listed(names)}: every score is as it was."
+    rows = rows.filter(pl.col("p").is_not_null())
     against = rows.filter(against="control")
     if against.is_empty():
-        yield "There are no random masks, so nothing shows that it matters what was masked."
+        yield "No mask can be held against random masks, so nothing shows what is heard."
         return
     shown = against.filter(pl.col("p_holm") < ALPHA)
     for row in shown.sort("difference", descending=True).iter_rows(named=True):
@@ -158,11 +165,21 @@ def _published(rows: pl.DataFrame) -> Iterable[str]:
         kind = of_mask["type"][0]
         corrected = rows.filter(type=kind, as_published="no")
         text = f"{mask}: {CORRECTIONS[kind]}. As published, {_changes(of_mask)}"
-        others = corrected.select("mask", "variant").unique(maintain_order=True).rows()
-        for name, variant in others:
-            own = corrected.filter(mask=name, variant=variant)
-            text += f"; by {_named(name, variant)}, {_changes(own)}"
+        others = corrected["mask"].unique(maintain_order=True).to_list()
+        for name in others:
+            own = corrected.filter(mask=name)
+            variant, count = _strongest(own)
+            many = f", the strongest of {count}" if count > 1 else ""
+            changes = _changes(own.filter(variant=variant))
+            text += f"; by {_named(name, variant)}{many}, {changes}"
         yield f"{text}{'' if others else '; the study has no corrected form beside it'}."
+
+
+def _strongest(rows: pl.DataFrame) -> tuple[str, int]:
+    """The variant of a mask that changes a rate most, and how many variants there are."""
+    unmasked = rows.filter(against="unmasked")
+    largest = unmasked.sort(pl.col("difference").abs(), descending=True, maintain_order=True)
+    return largest["variant"][0], rows["variant"].n_unique()
 
 
 def _changes(rows: pl.DataFrame) -> str:

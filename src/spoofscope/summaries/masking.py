@@ -77,7 +77,8 @@ def masking(
         resamples, seed, cluster: as in `metrics.masked.compare_masked`.
 
     Returns:
-        The columns in the caption; a strength of 0 is not tested, and has no interval.
+        The columns in the caption. What leaves every score as it was, such as a strength of 0, is
+        not tested, and has no interval.
 
     Raises:
         TableError: a table is damaged, or does not fit its manifest.
@@ -127,8 +128,8 @@ def _differences(
         unmasked["score"].to_numpy(),
         [
             {
-                int(own["control"][0]): own["score"].to_numpy()
-                for own in forms[key].partition_by("control")
+                number: _scores_of(forms[key], number).to_numpy()
+                for number in forms[key]["control"].unique().to_list()
             }
             for key in order
         ],
@@ -145,11 +146,12 @@ def _differences(
                 **dict(zip(_KEYS, key, strict=True)),
                 **_described(masks[str(key[0])]),
                 **_size(forms[key]),
+                "changes": not _scores_of(forms[key], 0).equals(unmasked["score"]),
             }
             for number, key in enumerate(order)
         ]
     )
-    changing = pl.col("strength") > 0
+    changing = pl.col("changes")
     return (
         tested.join(described, on="number", maintain_order="left")
         .with_columns(
@@ -157,8 +159,13 @@ def _differences(
             pl.lit(entry["seed"], dtype=pl.Int64).alias("seed"),
             *(pl.when(changing).then(pl.col(name)) for name in ("ci_low", "ci_high", "p")),
         )
-        .drop("number")
+        .drop("number", "changes")
     )
+
+
+def _scores_of(form: pl.DataFrame, control: int) -> pl.Series:
+    """Of a mask, 0, or one of its controls, in the order of the utterances."""
+    return form.filter(control=control)["score"]
 
 
 def _described(entry: Mapping[str, Any]) -> dict[str, str]:
