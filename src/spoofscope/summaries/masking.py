@@ -206,7 +206,5 @@ def read_masking(path: str) -> pl.DataFrame:
     Raises:
         TableError: as `tables.read_table`.
     """
-    return read_table(path, _COLUMNS).with_columns(
-        *(pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64) for name in _OPTIONAL),
-        pl.col("n_clusters").cast(pl.String).replace("", None).cast(pl.Int64),
-    )
+    optional = {**dict.fromkeys(_OPTIONAL, pl.Float64()), "n_clusters": pl.Int64()}
+    return read_table(path, _COLUMNS, optional)
