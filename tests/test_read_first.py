@@ -131,21 +131,12 @@ def test_significance_out_of_reach(p, n):
         assert f"2 generators, p is at least {p:.2g}" in points[0].text
 
 
-def test_explanations_that_are_not_shown_to_be_faithful():
-    def checks(deletion, insertion):
-        rows = [("deletion_gain", *deletion), ("insertion_gain", *insertion), ("other", -1, -2, 0)]
-        keys = ("metric", "value", "ci_low", "ci_high")
-        return [dict(zip(keys, row, strict=True)) for row in rows]
-
-    good = {"run": "good-1", "checks": checks((0.4, 0.3, 0.5), (0.4, 0.3, 0.5))}
-    bad = {"run": "bad-2", "checks": checks((0.4, 0.3, 0.5), (-0.35, -0.77, 0.09))}
-    few = {"run": "few-3", "checks": checks((-0.4, None, None), (0.1, None, None))}
-    assert found(explained=[good, few]) == []
-    (point,) = found(explained=[good, bad, few])
-    assert point.text.endswith(
-        "bad-2 (deletion +0.40, +0.30 to +0.50, insertion -0.35, -0.77 to +0.09)."
-    )
-    assert point.link == "#faithful"
+def test_explanations_that_do_not_pass_their_controls():
+    verdicts = ("passes", "fails", "undecided")
+    explained = [{"controls": verdict, "conclusion": f"It {verdict}."} for verdict in verdicts]
+    points = found(explained=explained)
+    assert [point.text for point in points] == ["It fails.", "It undecided."]
+    assert points[0].link == "#faithful"
 
 
 def test_intervals_from_few_or_unknown_speakers():

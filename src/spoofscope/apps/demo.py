@@ -25,6 +25,7 @@ from spoofscope.apps.gate import Gate, is_file_below
 from spoofscope.apps.own_folder import end_on_signals, own_folder
 from spoofscope.attribution.explain import explain_windows
 from spoofscope.attribution.store import Explanation
+from spoofscope.attribution.verdicts import Check, read_checks
 from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, ConfigError, SpoofscopeError
 from spoofscope.judging import Failure, Judgement
@@ -105,12 +106,20 @@ class Judge:
         uploads: the folder of files to judge; other files are refused.
         downloads: the folder of tables to download.
         tracer: a tracer's folder, or None.
+        study: the results of a study, whose checks of explanations are those of the detector if it
+            is one of the study's; or None.
     """
 
     def __init__(
-        self, folder: str | Path, uploads: Path, downloads: Path, tracer: str | Path | None = None
+        self,
+        folder: str | Path,
+        uploads: Path,
+        downloads: Path,
+        tracer: str | Path | None = None,
+        study: str | Path | None = None,
     ) -> None:
         self.detector = Detector.load(folder)
+        self._checks = _checks_of(Path(folder), study)
         self.tracer = None if tracer is None else load_tracer(tracer)
         self._uploads = uploads
         self._downloads = downloads
@@ -137,10 +146,10 @@ class Judge:
                 judgement = self._judged(path)
                 verdict = views.verdict(judgement)
                 timeline = views.timeline(judgement, self._window_seconds(), self._band())
-                picture = self._picture(path, judgement, explain)
+                picture, explanation = self._picture(path, judgement, explain)
         except SpoofscopeError as error:
             return views.problem(_without_folders(str(error), path)), "", "", None
-        return verdict, timeline, picture, dict(judgement)
+        return verdict, timeline, picture, {**judgement, "explanation": explanation}
 
     def several(self, paths: Sequence[str] | None, visitor: str) -> tuple[str, str | None]:
         """A table of several files as HTML, and the TSV file to download."""
@@ -237,13 +246,17 @@ class Judge:
             edges.append((llr - calibration["offset"]) / calibration["scale"])
         return edges[0], edges[1]
 
-    def _picture(self, path: str, judgement: Judgement, explain: bool) -> str:
+    def _picture(
+        self, path: str, judgement: Judgement, explain: bool
+    ) -> tuple[str, dict[str, Any] | None]:
+        """The picture as HTML, and how far its explanation can be trusted; None without one."""
         rate, duration = self.detector.policy.sample_rate, judgement["duration_s"]
-        explanation, note = None, ""
+        explanation, note, trust = None, "", None
         if explain:
             try:
                 explanation, seconds = self._explanation(path)
-                note = views.explanation_note(explanation, seconds, judgement)
+                note = views.explanation_note(explanation, seconds, judgement, self._checks)
+                trust = views.explanation_numbers(explanation, self._checks)
             except Stopped:
                 raise
             except SpoofscopeError as error:
@@ -253,7 +266,7 @@ class Judge:
         samples = audio.resample(stored, stored_rate, rate)
         if not explain:
             note = "" if seconds >= duration else f"The first {seconds:g} s are shown."
-        return views.clip(samples, rate, explanation, note)
+        return views.clip(samples, rate, explanation, note), trust
 
     def _explanation(self, path: str) -> tuple[Explanation, float]:
         """The first windows' explanation, and how many seconds of the clip they are."""
@@ -273,6 +286,16 @@ class Judge:
         )
         explanation = explain_windows(self.detector, windows, _OPTIONS)
         return explanation, max(w.start + w.valid for w in first) / policy.sample_rate
+
+
+def _checks_of(detector: Path, study: str | Path | None) -> list[Check] | None:
+    """How a study has checked the explanations of a detector of its own; None if it has not."""
+    folder = detector.resolve()
+    if study is None or Path(study).resolve() != folder.parent.parent.parent:
+        return None
+    run, seed = folder.parent.name, folder.name
+    tables = sorted(Path(study).glob(f"attributions/{run}/{seed}/*.checks.tsv"))
+    return read_checks(str(tables[0])) if tables else None
 
 
 def _without_folders(message: str, path: str) -> str:
@@ -426,7 +449,7 @@ def serve(
         uploads.mkdir()
         downloads.mkdir()
         os.environ["GRADIO_TEMP_DIR"] = str(uploads)
-        judge = Judge(detector, uploads, downloads, tracer)
+        judge = Judge(detector, uploads, downloads, tracer, study)
         app = application(build(judge, detector, study), host, uploads, downloads)
         chosen = listener.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host

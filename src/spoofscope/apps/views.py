@@ -10,6 +10,7 @@ import wave
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,6 +20,7 @@ from matplotlib.figure import Figure
 
 from spoofscope import exhibits
 from spoofscope.attribution.store import Explanation
+from spoofscope.attribution.verdicts import Check, conclusion, of_controls
 from spoofscope.errors import ConfigError
 from spoofscope.figures.attribution_examples import draw_spectrogram, draw_waveform
 from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure
@@ -242,8 +244,36 @@ def clip(
     return f'<div class="shown">{picture}<p>{escape(note)}</p></div>'
 
 
-def explanation_note(explanation: Explanation, shown_seconds: float, judgement: Judgement) -> str:
-    """The remark about an explanation: its content, the explained part, and its exactness."""
+def explanation_numbers(explanation: Explanation, checks: Sequence[Check] | None) -> dict[str, Any]:
+    """How far an explanation can be trusted, as JSON.
+
+    Args:
+        explanation: of a recording.
+        checks: of the explanations of this detector; None where there are none.
+    """
+    return {
+        "controls": "unchecked" if checks is None else of_controls(checks),
+        "checks": None if checks is None else [check._asdict() for check in checks],
+        "baseline": explanation.settings.baseline,
+        "converged": explanation.converged,
+        "relative_error": explanation.relative_error,
+        "steps": explanation.steps,
+    }
+
+
+def explanation_note(
+    explanation: Explanation,
+    shown_seconds: float,
+    judgement: Judgement,
+    checks: Sequence[Check] | None,
+) -> str:
+    """The remark about an explanation: whether those of the detector pass their controls, its
+    content, the explained part, and its exactness."""
+    trust = "Whether the explanations of this detector pass their controls is not known."
+    if checks is not None:
+        trust = conclusion("this detector", checks)
+        if of_controls(checks) == "fails":
+            trust = f"Do not rely on this picture. {trust}"
     duration = judgement["duration_s"]
     tolerance = f"{100 * explanation.settings.tolerance:g} %"
     exact = (
@@ -260,9 +290,9 @@ def explanation_note(explanation: Explanation, shown_seconds: float, judgement: 
         else ""
     )
     return (
-        "Integrated Gradients against a baseline of silence: orange speaks for spoof, blue for "
-        f"bona fide. {exact} (all together by {100 * explanation.relative_error:.1f} %, with up to "
-        f"{explanation.steps} steps).{part}{unjudged}"
+        f"{trust} Integrated Gradients against a baseline of silence: orange speaks for spoof, "
+        f"blue for bona fide. {exact} (all together by {100 * explanation.relative_error:.1f} %, "
+        f"with up to {explanation.steps} steps).{part}{unjudged}"
     )
 
 

@@ -385,6 +385,23 @@ class _Result(TypedDict):
     checks: dict[str, Any]
 
 
+def compared_with_randomised(rows: pl.DataFrame, count: int, seed: int) -> set[str]:
+    """Utterances whose maps are compared with those of a randomised back-end.
+
+    Args:
+        rows: utt_id and speaker; their order decides nothing.
+        count: how many; all where there are fewer. They are drawn evenly over speakers, because
+            an interval over speakers needs many.
+        seed: decides which.
+    """
+    ordered = rows.sort("utt_id")
+    drawn = rng_of("compared with randomised", seed).permutation(ordered.height)
+    shuffled = ordered[drawn.tolist()].select(
+        "utt_id", pl.int_range(pl.len()).over("speaker").alias("turn")
+    )
+    return set(shuffled.sort("turn", maintain_order=True)["utt_id"].head(count))
+
+
 def explain_utterances(
     detector: Detector,
     rows: pl.DataFrame,
@@ -403,7 +420,7 @@ def explain_utterances(
         options: what to do.
         done: the explanations of utterances that are finished; the others are added.
         shard: which of the rows are explained here, see `shards.parts.shard_slice`. Those that are
-            compared with a randomised back-end are spread over all rows.
+            compared with a randomised back-end are chosen from all rows.
         centroid: (C, D), where the baseline is `centroid`.
         seed: of all random choices: noise baseline, control masks, randomised back-end.
 
@@ -417,8 +434,7 @@ def explain_utterances(
         return
     detector.eval()
     explainer = _Explainer(detector, options, centroid, seed)
-    spread = np.linspace(0, rows.height - 1, min(options.randomised, rows.height)).astype(int)
-    of_randomised = set(rows["utt_id"][spread.tolist()])
+    of_randomised = compared_with_randomised(rows, options.randomised, seed)
     randomised = randomised_backend(detector.backend, seed) if of_randomised else None
     with recurrent_safe(detector.backend):
         inputs = decoded_windows(left, detector.policy)

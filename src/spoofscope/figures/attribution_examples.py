@@ -13,6 +13,7 @@ from scipy.signal import stft
 
 from spoofscope import audio
 from spoofscope.attribution.store import Attributions, Explanation
+from spoofscope.attribution.verdicts import MARKS, of_controls, read_checks, wrapped_note
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure, save
 from spoofscope.tables import read_manifest, read_segments
@@ -26,7 +27,8 @@ FIGURE = Figure(
         "spoof, blue is evidence for bona fide; dark bars at the top mark segments with known "
         "artefacts. Where an aligner has aligned these clips (section aligners), light bands are "
         "silences, and ticks at the bottom are edges of phones or characters; long ticks are edges "
-        "of words."
+        "of words. A mark behind a detector's name says that its explanations fail their controls "
+        "(†), or that it is undecided whether they pass them (‡)."
     ),
     needs="explanations",
     place=210,
@@ -177,7 +179,7 @@ def draw(
     axis; for the others it is a strip over time.
 
     Args:
-        explained: run, seed, detector (its name) and `attributions`, a file of each.
+        explained: run, seed, detector (its name), `attributions` and `checks`, a file of each.
         manifest: of the explained corpus.
         segments: of the explained corpus; the tier `artefact` is drawn.
         alignment: segments of the explained split by an aligner; empty where none has aligned it.
@@ -188,7 +190,12 @@ def draw(
     known = read_segments(segments).filter(pl.col("tier") == "artefact")
     aligned = read_segments(str(alignment)) if alignment else None
     examples = _examples(files, rows)
+    standings = {
+        entry["detector"]: of_controls(read_checks(entry["checks"])) for entry in explained
+    }
     figure = new_figure(3.4 * len(files) + 0.8, 1.55 * len(examples) + 0.6)
+    if doubts := wrapped_note(standings, figure.get_figwidth()):
+        figure.suptitle(doubts, fontsize=7, x=0.01, ha="left")
     grid = figure.add_gridspec(
         2 * len(examples), len(files), height_ratios=[1, 1.25] * len(examples)
     )
@@ -215,8 +222,9 @@ def draw(
                 )
             draw_spectrogram(lower, samples, rate, explanation)
             what = "bona fide" if row["label"] == "bonafide" else row["attack"]
+            standing = standings[entry["detector"]]
             upper.set_title(
-                f"{entry['detector']}: {what}, score {explanation.score:+.2f}"
+                f"{entry['detector']}{MARKS[standing]}: {what}, score {explanation.score:+.2f}"
                 f"{'' if explanation.converged else ' (not converged)'}",
                 loc="left",
                 fontsize=7.5,
@@ -234,6 +242,7 @@ def draw(
                     pl.lit(entry["seed"]).alias("seed"),
                     pl.lit(utt_id).alias("utt_id"),
                     pl.lit(row["attack"]).alias("attack"),
+                    pl.lit(standing).alias("controls"),
                     pl.all(),
                 )
             )

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 
 from spoofscope.attribution.mean_store import Floats, MeanAttribution, MeanSettings, read_means
+from spoofscope.attribution.verdicts import Standing, of_controls, read_checks, wrapped_note
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import BONAFIDE, SPOOF, line_style, new_figure, save
 
@@ -19,7 +20,9 @@ FIGURE = Figure(
         "blue is evidence for bona fide, orange for spoof. The three maps of a detector have one "
         "colour range, symmetric about zero, up to the largest magnitude in any of them (beside "
         "the colour bar); values are not scaled. The curves below are sums over time, with a band "
-        "of one standard error over windows; the number of windows is in brackets."
+        "of one standard error over windows; the number of windows is in brackets. A line below a "
+        "detector's name says where explanations of its single clips do not pass their controls, "
+        "or were not held against any."
     ),
     needs="mean_attributions",
     place=230,
@@ -35,7 +38,12 @@ _CURVES = {
 _LEGEND_ROWS = 13
 
 
-def draw(detectors: Sequence[str], maps: Sequence[str], outputs: Mapping[str, str]) -> None:
+def draw(
+    detectors: Sequence[str],
+    maps: Sequence[str],
+    checks: Sequence[str | None],
+    outputs: Mapping[str, str],
+) -> None:
     """Draw for each detector three maps over time and frequency, and below a curve per group.
 
     Blue is evidence for bona fide, orange for spoof. The three maps of a detector have one colour
@@ -45,6 +53,7 @@ def draw(detectors: Sequence[str], maps: Sequence[str], outputs: Mapping[str, st
     Args:
         detectors: name of the detector of each file.
         maps: files of `attribution.mean_store`.
+        checks: of each detector's explanations of clips; None where it has none.
         outputs: `pdf`, `png`, `tsv`.
     """
     contents = [read_means(path) for path in maps]
@@ -52,8 +61,13 @@ def draw(detectors: Sequence[str], maps: Sequence[str], outputs: Mapping[str, st
     figure = new_figure(6.6 + beside_maps, 4.4 * len(maps) + 0.1)
     parts = figure.subfigures(len(maps), 1, squeeze=False)[:, 0]
     numbers = []
-    for part, name, (settings, means) in zip(parts, detectors, contents, strict=True):
-        part.suptitle(f"{name}: attribution of the {_what(settings)}", fontsize=9)
+    for part, name, checked, (settings, means) in zip(
+        parts, detectors, checks, contents, strict=True
+    ):
+        standing: Standing = "unchecked" if checked is None else of_controls(read_checks(checked))
+        doubts = wrapped_note({name: standing}, figure.get_figwidth())
+        title = f"{name}: attribution of the {_what(settings)}"
+        part.suptitle(f"{title}\n{doubts}" if doubts else title, fontsize=9)
         grid = part.add_gridspec(2, 4, height_ratios=[1.2, 1], width_ratios=[2, 2, 2, beside_maps])
         classes = [mean for mean in means if mean.group in _CLASSES]
         signed = [_for_bonafide(settings, mean.attribution) for mean in classes]
@@ -79,7 +93,9 @@ def draw(detectors: Sequence[str], maps: Sequence[str], outputs: Mapping[str, st
         handles, names = curves.get_legend_handles_labels()
         columns = -(-len(names) // _LEGEND_ROWS)
         beside.legend(handles, names, loc="center left", ncols=columns, borderaxespad=0)
-        numbers.append(_numbers(name, settings, means))
+        numbers.append(
+            _numbers(name, settings, means).with_columns(pl.lit(standing).alias("controls"))
+        )
     save(figure, outputs, pl.concat(numbers))
 
 

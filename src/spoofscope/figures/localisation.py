@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
+from spoofscope.attribution.verdicts import MARKS, of_controls, read_checks, wrapped_note
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import COLOURS, legend_below, new_figure, save
 from spoofscope.names import ALL
@@ -17,7 +18,9 @@ FIGURE = Figure(
         "Area under the ROC curve of frame-wise evidence for spoof against the segments of known "
         "artefacts; 0.5 is chance. In the pointing game a clip counts if its strongest evidence "
         "lies in such a segment; the dotted line is the share of frames in such segments. Attacks "
-        "whose artefact covers the whole clip are left out, because it cannot be localised."
+        "whose artefact covers the whole clip are left out, because it cannot be localised. A mark "
+        "behind a detector's name says that its explanations fail their controls (†), or that it "
+        "is undecided whether they pass them (‡)."
     ),
     needs="found_segments",
     place=220,
@@ -39,14 +42,20 @@ def draw(localised: Sequence[Mapping[str, str]], outputs: Mapping[str, str]) -> 
     AUCs; for the pointing game it is the share of frames in artefacts, drawn as a tick per bar.
 
     Args:
-        localised: run, detector (its name) and `table`, the summary of its localisation.
+        localised: run, detector (its name), `table`, the summary of its localisation, and `checks`
+            of its explanations.
         outputs: `pdf`, `png`, `tsv`.
     """
-    names = {entry["run"]: entry["detector"] for entry in localised}
-    tables = []
+    standings = {
+        entry["detector"]: of_controls(read_checks(entry["checks"])) for entry in localised
+    }
+    names, tables = {}, []
     for entry in localised:
+        standing = standings[entry["detector"]]
+        names[entry["run"]] = f"{entry['detector']}{MARKS[standing]}"
         table = read_table(entry["table"], _COLUMNS, _WITH_INTERVAL)
-        tables.append(table.select(pl.lit(entry["run"]).alias("run"), pl.all()))
+        told = (pl.lit(entry["run"]).alias("run"), pl.lit(standing).alias("controls"))
+        tables.append(table.select(*told, pl.all()))
     table = pl.concat(tables)
     local = table.filter((pl.col("n") > 0) & pl.col("value").is_not_null())
     runs = table["run"].unique(maintain_order=True).to_list()
@@ -88,6 +97,9 @@ def draw(localised: Sequence[Mapping[str, str]], outputs: Mapping[str, str]) -> 
         legend_below(figure, handles, shown)
     else:
         figure.suptitle("no utterance with a local artefact was explained")
+    doubts = wrapped_note(standings, figure.get_figwidth())
+    if groups and doubts:
+        figure.suptitle(doubts, fontsize=7, x=0.01, ha="left")
     save(figure, outputs, table)
 
 

@@ -86,9 +86,9 @@ class ExplainOptions(PathOptions):
     """What occlusion replaces at once."""
     controls: int = option(2, minimum=1, maximum=100_000)
     """Random masks per deletion and insertion mask."""
-    randomised: int = option(3, minimum=0)
-    """Utterances, spread over the list, whose map is compared with that of a randomised
-    back-end."""
+    randomised: int = option(20, minimum=0)
+    """Utterances, of as many speakers as possible, whose map is compared with that of a randomised
+    back-end. From fewer than eight nothing follows."""
 
 
 @dataclass(frozen=True, kw_only=True)

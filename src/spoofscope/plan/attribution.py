@@ -337,6 +337,27 @@ class Attribution(Stage):
             "Clips of": f"{self.options['corpus']} ({self.options['split']})",
         }
 
+    def _checks_of(self, run: str, seed: int) -> Product | None:
+        """How faithful the explanations of a detector are; None if it is not explained."""
+        return dict(zip(self.explained, self.checks, strict=True)).get((run, seed))
+
+    @material(absent=NO_ATTRIBUTION, when=lambda self: self.explained)
+    def checked_explanations(self) -> Material:
+        """How faithful the explanations of every detector are."""
+        checked = [
+            {
+                "name": self.study.run(run).detector,
+                "seed": seed,
+                "corpus": self.options["corpus"],
+                "split": self.options["split"],
+                "checks": checks,
+            }
+            for (run, seed), checks in zip(self.explained, self.checks, strict=True)
+        ]
+        return Material(
+            {"checked": checked}, {**self._about, "Resampled by": self._scoring.resampled_by}
+        )
+
     @material(absent=NO_ATTRIBUTION, when=lambda self: self.explained)
     def explanations(self) -> Material:
         """What was explained of each detector, of the same clips."""
@@ -349,6 +370,7 @@ class Attribution(Stage):
                         "seed": seed,
                         "detector": self.study.run(run).detector,
                         "attributions": self.of(run, seed, "safetensors"),
+                        "checks": self._checks_of(run, seed),
                     }
                     for run, seed in self.explained
                 ],
@@ -363,10 +385,20 @@ class Attribution(Stage):
     def found_segments(self) -> Material:
         """How well the attribution of each detector finds known segments."""
         localised = [
-            {"run": run, "detector": self.study.run(run).detector, "table": table}
-            for (run, _), table in zip(self.explained, self.localisations, strict=True)
+            {
+                "run": run,
+                "detector": self.study.run(run).detector,
+                "table": table,
+                "checks": self._checks_of(run, seed),
+            }
+            for (run, seed), table in zip(self.explained, self.localisations, strict=True)
         ]
         return Material({"localised": localised}, self._about)
+
+    @cached_property
+    def checks_of_averaged(self) -> list[Product | None]:
+        """How faithful the explanations of the detectors are whose attributions are averaged."""
+        return [self._checks_of(s.system, int(s.seed)) for s in self.averaged]
 
     @material(absent=NO_AVERAGES, when=lambda self: self.averaged)
     def mean_attributions(self) -> Material:
@@ -375,7 +407,11 @@ class Attribution(Stage):
         of = {"bonafide": "bona fide"}.get(averages["target"], averages["target"])
         names = [self.study.run(s.system).detector for s in self.averaged]
         return Material(
-            {"detectors": names, "maps": self.averages("safetensors")},
+            {
+                "detectors": names,
+                "maps": self.averages("safetensors"),
+                "checks": self.checks_of_averaged,
+            },
             {
                 "Detectors": names,
                 "Windows of": words_of((s.corpus, s.split) for s in self.averaged),

@@ -74,6 +74,7 @@ class Report(Stage):
         return [
             {
                 "run": run,
+                "detector": self.study.run(run).detector,
                 "summary": attribution.of(run, seed, "summary.tsv"),
                 "checks": checks,
                 "localisation": localisations.get((run, seed)),
@@ -116,7 +117,14 @@ class Report(Stage):
                 "grids": [{"name": grid, "table": self._tables.of("grid", grid)} for grid in grids],
                 "figures": self._figures.described,
                 "explained": self._explained(),
-                "averages": [{"run": s.system, "summary": path} for s, path in averages],
+                "averages": [
+                    {
+                        "run": s.system,
+                        "detector": self.study.run(s.system).detector,
+                        "summary": path,
+                    }
+                    for s, path in averages
+                ],
                 "artefacts": [
                     {"trials": f"{corpus}.{split}", "rates": path}
                     for (corpus, split), path in rates

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from spoofscope.attribution.checks import GAINS
 from spoofscope.metrics.paired import ALPHA
 from spoofscope.metrics.tables import (
     ONE_BY_ONE,
@@ -31,7 +30,7 @@ LOOKED_FOR = (
     f"operating points from fewer than {LEAST_DEV} development trials of a class, detectors whose "
     "development and evaluation differ strongly, findings of the corpus audits, detectors that are "
     "no better than chance, differences and fingerprints that cannot become significant, "
-    "explanations that are not shown to be faithful, source tracing that rests on few attacks, on "
+    "explanations that do not pass their controls, source tracing that rests on few attacks, on "
     "shared texts or on chance, intervals "
     f"from fewer than {FEW_SPEAKERS} speakers or from unknown speakers, and caveats of the study"
 )
@@ -72,7 +71,8 @@ def read_first(
         audits: of every corpus, as `report.audits.read_audit` reads them.
         comparisons: as `summaries.comparisons.read_comparisons` reads them.
         agreement: of fingerprints, see `report.fingerprints.fingerprint_section`.
-        explained: per explained run its `run` and `checks`, rows of `attribution.checks`.
+        explained: per explained run its `controls`, the verdict on all of them, and its
+            `conclusion`, a sentence; see `attribution.verdicts`.
         cluster: the column by which the study resamples, see `metrics.tables.resampled_by`.
     """
     return [
@@ -219,28 +219,9 @@ def _unreachable(
 
 
 def _unfaithful(explained: Sequence[Mapping[str, Any]]) -> Iterable[Point]:
-    runs = []
     for each in explained:
-        gains = [row for row in each["checks"] if row["metric"] in GAINS]
-        if any(row["ci_low"] is not None and row["ci_low"] <= 0 for row in gains):
-            shown = ", ".join(
-                f"{GAINS[row['metric']]} {row['value']:+.2f}"
-                + (
-                    ""
-                    if row["ci_low"] is None
-                    else f", {row['ci_low']:+.2f} to {row['ci_high']:+.2f}"
-                )
-                for row in gains
-            )
-            runs.append(f"{each['run']} ({shown})")
-    if runs:
-        yield Point(
-            "The explanations of these runs are not shown to be faithful, because their frames of "
-            f"most evidence are not shown to change the score more than other frames: "
-            f"{listed(runs)}.",
-            lambda row: False,
-            "#faithful",
-        )
+        if each["controls"] != "passes":
+            yield Point(each["conclusion"], lambda row: False, "#faithful")
 
 
 def _few_speakers(

@@ -9,7 +9,15 @@ from typing import Any
 import jinja2
 import polars as pl
 
-from spoofscope.attribution.checks import GAINS
+from spoofscope.attribution.verdicts import (
+    RULES,
+    TITLES,
+    Standing,
+    conclusion,
+    note,
+    of_controls,
+    read_checks,
+)
 from spoofscope.files import write_text
 from spoofscope.names import ALL, POOLED
 from spoofscope.options.declared import filled
@@ -143,7 +151,6 @@ _CHECKED: dict[str, pl.DataType] = {
     "n": pl.Int64(),
 }
 _WITH_INTERVAL = dict.fromkeys(("value", "ci_low", "ci_high"), pl.Float64())
-_FAITHFUL = (*GAINS, "gradient_spearman", "occlusion_spearman", "randomised_spearman")
 
 
 def _localised(path: str) -> dict[str, Any] | None:
@@ -155,12 +162,6 @@ def _localised(path: str) -> dict[str, Any] | None:
     if rows.is_empty():
         return None
     return rows.row(0, named=True)
-
-
-def _checks(path: str) -> list[dict[str, Any]]:
-    """Rows of the checks over all clips, in the order of :data:`_FAITHFUL`."""
-    rows = read_table(path, _CHECKED, _WITH_INTERVAL).filter(pl.col("attack") == ALL)
-    return [rows.row(by_predicate=pl.col("metric") == name, named=True) for name in _FAITHFUL]
 
 
 def _explained(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -175,16 +176,20 @@ def _explained(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         table = read_table(entry["summary"], required)
         failed = table.filter(pl.col("converged") != "true")
         localisation = entry["localisation"]
+        checks = read_checks(entry["checks"])
         rows.append(
             {
                 "run": entry["run"],
+                "detector": entry["detector"],
                 "clips": table.height,
                 "median": table["relative_error"].median(),
                 "worst": table["relative_error"].max(),
                 "steps": table["steps"].max(),
                 "failed": failed["utt_id"].to_list(),
                 "localised": None if localisation is None else _localised(localisation),
-                "checks": _checks(entry["checks"]),
+                "checks": checks,
+                "controls": of_controls(checks),
+                "conclusion": conclusion(entry["detector"], checks),
             }
         )
     return rows
@@ -228,9 +233,9 @@ def build_page(
         grids: name of every grid, and its table.
         figures: in order: name, title, caption, section, target (with which `snakemake` makes it
             again) and image (a PNG; None if the page only links to it).
-        explained: run, summary, checks and localisation (None without known artefacts) of every
-            explained detector.
-        averages: run and summary of every detector whose attributions are averaged.
+        explained: run, detector, summary, checks and localisation (None without known artefacts)
+            of every explained detector.
+        averages: run, detector and summary of every detector whose attributions are averaged.
         artefacts: trials (`{corpus}.{split}`), and the table of rates of their measures.
         disagreements: see `report.disagreements.disagreement_sections`.
         fingerprints: `parts` and `nearest`, see `report.fingerprints.fingerprint_section`.
@@ -263,6 +268,7 @@ def build_page(
     points += tracing_points([*sections, *verifications])
     of_masks = masking_section(masked)
     points += masking_points(of_masks)
+    doubts = _doubts_by_figure(explanations, averages)
     for row in rows:
         row["points"] = [i for i, point in enumerate(points, start=1) if point.concerns(row)]
     environment = jinja2.Environment(
@@ -282,9 +288,10 @@ def build_page(
         detectors=_detectors(runs, systems),
         systems=systems,
         corpora=_corpora(config, trials, audited),
-        figures=[_figure(figure, compared) for figure in figures],
+        figures=[_figure(figure, compared, doubts) for figure in figures],
         grids={grid["name"]: _chosen(grid["table"]) for grid in grids},
         attributions=explanations,
+        rules=_rules(),
         artefacts=_artefacts(artefacts),
         averages=averaged_runs(averages),
         disagreements=disagreement_sections(disagreements),
@@ -313,12 +320,32 @@ def _headline(path: str | None) -> list[dict[str, Any]]:
     return list(read_table(path, texts, rest=pl.Float64()).iter_rows(named=True))
 
 
-def _figure(figure: Mapping[str, Any], compared: pl.DataFrame | None) -> dict[str, Any]:
+def _rules() -> list[tuple[str, list[str]]]:
+    """Every rule of verdicts, and the checks that it is for."""
+    rules: dict[str, list[str]] = {}
+    for check, rule in RULES.items():
+        rules.setdefault(rule, []).append(TITLES[check])
+    return list(rules.items())
+
+
+def _doubts_by_figure(
+    explanations: Sequence[Mapping[str, Any]], averages: Sequence[Mapping[str, Any]]
+) -> dict[str, str]:
+    """What is to be said below figures that show explanations, by the figure's name."""
+    standings: dict[str, Standing] = {each["detector"]: each["controls"] for each in explanations}
+    averaged = {each["detector"]: standings.get(each["detector"], "unchecked") for each in averages}
+    shown = dict.fromkeys(("attribution_examples", "localisation"), note(standings))
+    return {**shown, "attribution_mean": note(averaged)}
+
+
+def _figure(
+    figure: Mapping[str, Any], compared: pl.DataFrame | None, doubts: Mapping[str, str]
+) -> dict[str, Any]:
     """A figure with its picture and its caption, which includes facts about this study."""
     image = figure["image"]
-    more = (
-        _out_of_reach(compared) if figure["name"] == "comparisons" and compared is not None else []
-    )
+    more = [doubts[figure["name"]]] if doubts.get(figure["name"]) else []
+    if figure["name"] == "comparisons" and compared is not None:
+        more += _out_of_reach(compared)
     return {
         **figure,
         "caption": " ".join([figure["caption"], *more]),

@@ -1,0 +1,102 @@
+"""Checks of the explanations of each detector against their controls."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from spoofscope.attribution.verdicts import AGREEMENTS, LARGEST_RANDOMISED, MARKS, RANDOMISED
+from spoofscope.exhibits import Figure
+from spoofscope.figures.style import COLOURS, legend_below, new_figure, save
+from spoofscope.summaries.faithfulness import faithfulness
+
+FIGURE = Figure(
+    title="Are the explanations faithful?",
+    shows="Checks of each detector's explanations against their controls, with intervals.",
+    caption=(
+        "Left: the change of the score by the frames with the most evidence, beyond that by as "
+        "many other frames, as a share of the larger of the two; at 0 the explanation chooses "
+        "frames no better than chance. Right: rank correlation of the maps with those of other "
+        "methods, and with that of a network of shuffled weights, which must stay below the dotted "
+        "line. Bars are 95 % intervals; the numbers of clips are beside them. Filled markers pass, "
+        "open markers are undecided, crosses fail; a mark behind a name says that one of the "
+        "controls (deletion, insertion, shuffled weights) fails (†) or is undecided (‡)."
+    ),
+    needs="checked_explanations",
+    place=205,
+)
+
+_LOOKS = {
+    "deletion_gain": ("deletion", COLOURS[0], "o"),
+    "insertion_gain": ("insertion", COLOURS[2], "s"),
+    "gradient_spearman": ("gradient × input", COLOURS[4], "o"),
+    "occlusion_spearman": ("occlusion", COLOURS[3], "s"),
+    RANDOMISED: ("shuffled weights", COLOURS[1], "D"),
+}
+_LEFT = ("deletion_gain", "insertion_gain")
+_RIGHT = (*AGREEMENTS, RANDOMISED)
+
+
+def draw(checked: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
+    """Draw a row per detector: gains against random frames at the left, agreements at the right.
+
+    Args:
+        checked: see `summaries.faithfulness.faithfulness`.
+        outputs: `pdf`, `png`, `tsv`.
+    """
+    table = faithfulness(checked)
+    detectors = table.select("name", "controls").unique("name", maintain_order=True).rows()
+    figure = new_figure(7.2, 0.62 * len(detectors) + 1.2)
+    left, right = figure.subplots(1, 2, sharey=True)
+    for axes, checks in ((left, _LEFT), (right, _RIGHT)):
+        for row, (name, _) in enumerate(detectors):
+            for i, check in enumerate(checks):
+                y = row + 0.26 * (i - (len(checks) - 1) / 2)
+                _mark(axes, y, table.filter(name=name, check=check).row(0, named=True))
+        axes.axvline(0, color="#222222", linewidth=0.8)
+        axes.grid(visible=False, axis="y")
+    right.axvline(LARGEST_RANDOMISED, color=_LOOKS[RANDOMISED][1], linestyle=":", linewidth=1)
+    left.set_xlabel("change beyond random frames (share)")
+    right.set_xlabel("rank correlation of maps")
+    # Numbers of clips stand at the right of the values.
+    right.set_xlim(min(-0.1, right.get_xlim()[0]), 1.25)
+    low, high = left.get_xlim()
+    left.set_xlim(low, high + 0.15 * (high - low))
+    labels = [f"{name}{MARKS[controls]}" for name, controls in detectors]
+    left.set_yticks(range(len(detectors)), labels)
+    left.set_ylim(len(detectors) - 0.5, -0.5)
+    handles = [
+        Line2D([], [], color=colour, marker=marker, markersize=4, label=label)
+        for label, colour, marker in _LOOKS.values()
+    ]
+    legend_below(figure, handles, [str(handle.get_label()) for handle in handles])
+    save(figure, outputs, table)
+
+
+def _mark(axes: Axes, y: float, row: Mapping[str, Any]) -> None:
+    """One check at a height; nothing where it was not computed."""
+    if row["value"] is None or row["scale"] == 0:
+        return
+    _, colour, marker = _LOOKS[row["check"]]
+    value = row["value"] / row["scale"]
+    end = value
+    if row["ci_low"] is not None:
+        end = row["ci_high"] / row["scale"]
+        axes.plot([row["ci_low"] / row["scale"], end], [y, y], color=colour, linewidth=1.2)
+    shapes: dict[str, dict[str, Any]] = {
+        "passes": {"marker": marker, "markerfacecolor": colour},
+        "undecided": {"marker": marker, "markerfacecolor": "white"},
+        "fails": {"marker": "X", "markerfacecolor": colour, "markersize": 6},
+    }
+    look = {"markersize": 4, "color": colour, **shapes[row["verdict"]]}
+    axes.plot([value], [y], linestyle="none", **look)
+    axes.annotate(
+        f"n = {row['n']}",
+        (max(end, value), y),
+        xytext=(5, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=7,
+        color="#444444",
+    )

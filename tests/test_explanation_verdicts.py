@@ -1,0 +1,176 @@
+"""Verdicts on explanations: by which rules, and wherever explanations are shown."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from spoofscope.apps.views import explanation_note, explanation_numbers
+from spoofscope.attribution.checks import CHECKS, check_means
+from spoofscope.attribution.explain import compared_with_randomised
+from spoofscope.attribution.store import Explanation, Settings
+from spoofscope.attribution.verdicts import (
+    conclusion,
+    judged,
+    note,
+    of_controls,
+    read_checks,
+)
+from spoofscope.figures import faithfulness as figure
+from spoofscope.quality import DISQUALIFYING
+from spoofscope.summaries import faithfulness as summary
+from spoofscope.tables import write_table
+
+
+@pytest.mark.parametrize(
+    ("check", "low", "high", "scale", "verdict"),
+    [
+        ("deletion_gain", 0.1, 9.0, 5.0, "passes"),
+        ("deletion_gain", -0.1, 9.0, 5.0, "undecided"),
+        # Random frames would do as much: with many clips the interval is narrow around 0.
+        ("insertion_gain", -0.3, 0.49, 5.0, "fails"),
+        ("insertion_gain", -0.3, 0.51, 5.0, "undecided"),
+        ("insertion_gain", -3.0, -1.0, 5.0, "fails"),
+        ("insertion_gain", None, None, 5.0, "undecided"),
+        ("occlusion_spearman", 0.01, 0.05, 1.0, "passes"),
+        ("occlusion_spearman", -0.2, 0.09, 1.0, "fails"),
+        ("randomised_spearman", 0.1, 0.49, 1.0, "passes"),
+        ("randomised_spearman", 0.4, 0.6, 1.0, "undecided"),
+        ("randomised_spearman", 0.51, 0.7, 1.0, "fails"),
+    ],
+)
+def test_rules(check, low, high, scale, verdict):
+    assert judged(check, low, high, scale) == verdict
+
+
+def checks_of(folder: Path, name: str, n: int = 40, **means: float | None) -> str:
+    """A table of checks over n clips of as many speakers, near the given means."""
+    usual = {
+        **{"deletion": 2.0, "deletion_control": 0.5, "insertion": 3.0, "insertion_control": 1.0},
+        **{"gradient_spearman": 0.9, "occlusion_spearman": 0.8, "randomised_spearman": 0.1},
+    }
+    rng = np.random.default_rng(1)
+    ids = [f"u{i}" for i in range(n)]
+    columns = {
+        check: [None] * n if mean is None else list(mean + 0.05 * rng.normal(0, 1, n))
+        for check, mean in {**usual, **means}.items()
+    }
+    assert set(columns) == set(CHECKS)
+    label, attack = ["spoof"] * n, ["A"] * n
+    table = pl.DataFrame({"utt_id": ids, "label": label, "attack": attack, **columns})
+    trials = table.select("utt_id", speaker=pl.col("utt_id"))
+    path = folder / f"{name}.checks.tsv"
+    write_table(path, check_means(table, trials, resamples=200, seed=1))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> dict[str, str]:
+    """Tables of checks that pass, fail by random frames, fail by shuffled weights, and are few."""
+    folder = tmp_path_factory.mktemp("checks")
+    return {
+        "good": checks_of(folder, "good"),
+        "blind": checks_of(folder, "blind", insertion=1.0),
+        "fixed": checks_of(folder, "fixed", randomised_spearman=0.65),
+        "few": checks_of(folder, "few", n=5),
+        "never": checks_of(folder, "never", randomised_spearman=None),
+    }
+
+
+def test_the_worst_control_decides_and_the_sentence_says_why(made):
+    checks = {name: read_checks(path) for name, path in made.items()}
+    assert {name: of_controls(each) for name, each in checks.items()} == {
+        **{"good": "passes", "blind": "fails", "fixed": "fails"},
+        **{"few": "undecided", "never": "undecided"},
+    }
+    good = {check.check: check for check in checks["good"]}
+    assert good["deletion_gain"].value == pytest.approx(1.5, abs=0.05)
+    assert good["deletion_gain"].scale == pytest.approx(2.0, abs=0.05)
+    assert good["deletion_gain"].clusters == good["deletion_gain"].n == 40
+    said = {name: conclusion(name, each) for name, each in checks.items()}
+    assert said["good"].startswith("The explanations of good pass their controls: deletion beyond")
+    assert "The explanations of blind fail their controls" in said["blind"]
+    assert "insertion beyond random frames" in said["blind"]
+    assert "agreement with shuffled weights +0.6" in said["fixed"]
+    assert said["few"].startswith("It is undecided whether the explanations of few pass")
+    assert said["few"].count("is undecided (5 clips, no interval)") == 3
+    assert "agreement with shuffled weights was not computed" in said["never"]
+
+
+def test_a_method_that_differs_is_no_control(tmp_path):
+    checks = read_checks(checks_of(tmp_path, "other", gradient_spearman=-0.5))
+    verdicts = {check.check: check.verdict for check in checks}
+    assert verdicts["gradient_spearman"] == "fails"
+    assert of_controls(checks) == "passes"
+    # All maps of a linear detector are alike, so that there is no interval.
+    table = pl.read_csv(tmp_path / "other.checks.tsv", separator="\t")
+    alike = pl.col("metric") == "gradient_spearman"
+    exact = table.with_columns(
+        pl.when(alike).then(1.0).otherwise("value").alias("value"),
+        *(pl.when(~alike).then(name).alias(name) for name in ("ci_low", "ci_high")),
+    )
+    write_table(tmp_path / "exact.tsv", exact)
+    assert read_checks(str(tmp_path / "exact.tsv"))[2].verdict == "passes"
+
+
+def test_only_what_does_not_pass_is_marked():
+    assert note({"a": "passes"}) == ""
+    assert note({"a": "fails", "b": "passes", "c": "fails", "d": "unchecked"}) == (
+        "† Explanations of a, c fail their controls: do not rely on them. "
+        "§ Explanations of d were not held against controls."
+    )
+
+
+def entries(made: dict[str, str]) -> list[dict]:
+    of = {"seed": 1, "corpus": "mini", "split": "eval"}
+    return [{"name": name, "checks": path, **of} for name, path in made.items()]
+
+
+def test_table_and_figure(made, tmp_path):
+    summary.make(entries(made), {"table": str(tmp_path / "t.tsv")})
+    table = pl.read_csv(tmp_path / "t.tsv", separator="\t")
+    assert table.height == 5 * len(made)
+    row = table.row(by_predicate=(pl.col("name") == "fixed") & (pl.col("check") == "deletion_gain"))
+    assert (row[-3], row[-1]) == ("passes", "fails")
+    assert "fails if it lies above" in table.filter(check="randomised_spearman")["rule"][0]
+    outputs = {suffix: str(tmp_path / f"f.{suffix}") for suffix in ("pdf", "png", "tsv")}
+    figure.draw(entries(made), outputs)
+    width, _ = struct.unpack(">II", Path(outputs["png"]).read_bytes()[16:24])
+    assert width / 200 == pytest.approx(7.2)
+    assert pl.read_csv(outputs["tsv"], separator="\t")["verdict"].to_list() == (
+        table["verdict"].to_list()
+    )
+
+
+def test_the_demo_says_whether_its_explanations_can_be_relied_upon(made):
+    settings = Settings("bonafide", "silence", "band", 1, 16000, 0.01, 0.0, 1, (0.1,), 0.05)
+    explanation = Explanation(
+        *("u", "-", "-", 1.0, 0.0, 0.0, 0.0, 16, True, 0.0),
+        map=np.zeros((1, 3), dtype=np.float32),
+        coverage=np.ones(3, dtype=np.int64),
+        maskings={},
+        settings=settings,
+    )
+    judgement = {"duration_s": 1.0, "flags": dict.fromkeys(DISQUALIFYING, False)}
+    checks = read_checks(made["blind"])
+    text = explanation_note(explanation, 1.0, judgement, checks)
+    assert text.startswith("Do not rely on this picture. The explanations of this detector fail")
+    assert "controls is not known" in explanation_note(explanation, 1.0, judgement, None)
+    numbers = explanation_numbers(explanation, checks)
+    assert (numbers["controls"], numbers["checks"][1]["verdict"]) == ("fails", "fails")
+    assert explanation_numbers(explanation, None)["controls"] == "unchecked"
+
+
+def test_what_is_compared_with_shuffled_weights_is_spread_over_speakers():
+    rows = pl.DataFrame(
+        {"utt_id": [f"u{i:02}" for i in range(60)], "speaker": [f"s{i % 10}" for i in range(60)]}
+    )
+    chosen = compared_with_randomised(rows, 20, 1)
+    counts = rows.filter(pl.col("utt_id").is_in(chosen)).group_by("speaker").len()
+    assert counts["len"].to_list() == [2] * 10
+    assert compared_with_randomised(rows.reverse(), 20, 1) == chosen
+    assert compared_with_randomised(rows, 20, 2) != chosen
+    assert compared_with_randomised(rows, 0, 1) == set()
+    assert len(compared_with_randomised(rows, 100, 1)) == 60
