@@ -1,10 +1,13 @@
 """Where phones or characters, words and silences are in clips."""
 
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,9 +17,11 @@ from spoofscope.alignment.align import align_clips, build, gathered
 from spoofscope.alignment.base import Given
 from spoofscope.alignment.pauses import runs, smoothed
 from spoofscope.errors import ConfigError, TableError
+from spoofscope.needs import needs
 from spoofscope.plan.study_plan import checked
 from spoofscope.tables import SEGMENT_COLUMNS, read_segments, write_segments, write_table
 
+ROOT = Path(__file__).resolve().parents[1]
 RATE = 16000
 
 
@@ -229,6 +234,17 @@ def test_a_recogniser_is_no_backbone_of_a_front_end():
     config = study() | {"frontends": {"a": {"type": "ssl", "backbone": "listener"}}}
     with pytest.raises(ConfigError, match=r"frontends\.a\.backbone: 'listener' is a recogniser"):
         checked(config)
+
+
+def test_the_examples_of_the_page_are_studies():
+    page = (ROOT / "docs/alignment.md").read_text(encoding="utf-8")
+    blocks = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    assert len(blocks) == 2
+    for block in blocks:
+        plan = plan_of(checked({"study": "s", "corpora": {"mini": {"type": "mini"}}, **block}))
+        assert plan.lacking("alignments") is None
+    assert list(plan.alignment.recognisers)[0].startswith("listener-")
+    assert [need.kind for need in needs(plan.study)] == ["corpus", "backbone"]
 
 
 def test_others_may_ask_for_clips_that_an_aligner_does_not_list():

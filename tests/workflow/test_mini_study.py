@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
-from checkout import Checkout
+from checkout import ROOT, Checkout
 
 from spoofscope.files import sha256_file
 from spoofscope.selection.operating_points import eer
@@ -114,6 +114,9 @@ def test_silences_are_found_where_they_were_planted(mini):
     assert pairs.unique(["utt_id", "start_found"]).height > 0.98 * found.height
     late = (pairs["end_found"] - pairs["end"]).filter(pairs["label"] != "trailing").abs()
     assert late.median() < 0.03
+    page = (ROOT / "docs/alignment.md").read_text(encoding="utf-8")
+    head = (mini.folder / "results/mini/alignments/pauses/mini.eval.tsv").read_text().split("\n")
+    assert "\n".join(["$ head -4 results/mini/alignments/pauses/mini.eval.tsv", *head[:4]]) in page
     # Level says nothing about the class, as everything that was not planted.
     areas = table(mini, "tables/alignment.tsv").filter(attack="pooled")["auc"].cast(pl.Float64)
     assert ((areas - 0.5).abs() < 0.1).all()
