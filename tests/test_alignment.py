@@ -243,7 +243,7 @@ def test_the_examples_of_the_page_are_studies():
     for block in blocks:
         plan = plan_of(checked({"study": "s", "corpora": {"mini": {"type": "mini"}}, **block}))
         assert plan.lacking("alignments") is None
-    assert list(plan.alignment.recognisers)[0].startswith("listener-")
+    assert next(iter(plan.alignment.recognisers)).startswith("listener-")
     assert [need.kind for need in needs(plan.study)] == ["corpus", "backbone"]
 
 
