@@ -345,3 +345,19 @@ def test_no_absolute_path_in_results(mini):
     for path in (mini.folder / "results").rglob("*"):
         if path.suffix in (".tsv", ".json", ".html", ".md") and path.is_file():
             assert here not in path.read_text(), path
+
+
+def test_masks_of_a_cue_change_decisions_beyond_random_masks(mini):
+    """A detector that was trained on spoofs without high frequencies hears that they are gone."""
+    masks = table(mini, "tables/masking.tsv").filter(
+        name="fbank_cnn", mask="high_band", strength="30.0", metric="bonafide_rejected"
+    )
+    assert masks["against"].to_list() == ["unmasked", "control"]
+    for row in masks.iter_rows(named=True):
+        assert float(row["difference"]) > 0.5, row
+        assert float(row["ci_low"]) > 0.2, row
+    report = (mini.folder / "results/mini/report/index.html").read_text(encoding="utf-8")
+    section = report[report.index('<h2 id="masking">') :]
+    assert "bona fide rejected is +" in section
+    assert "no difference can be significant" in section
+    assert "as published" in section.lower()

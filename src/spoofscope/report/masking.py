@@ -88,9 +88,10 @@ def masking_points(sections: Sequence[Mapping[str, Any]]) -> list[Point]:
 
 def _trials(rows: pl.DataFrame, tests: int) -> str:
     row = rows.row(0, named=True)
-    clusters = "" if row["n_clusters"] is None else f", resampled by {row['n_clusters']} clusters"
+    n = row["n_clusters"]
+    clusters = "" if n is None else f" of {n} speakers (or other resampled units)"
     return (
-        f"{row['n_bonafide']} bona fide and {row['n_spoof']} spoofed clips were masked{clusters}; "
+        f"{row['n_bonafide']} bona fide and {row['n_spoof']} spoofed clips{clusters} were masked; "
         f"the correction is for all {tests} tests of the study."
     )
 
