@@ -1,16 +1,6 @@
 # Where phones or characters, words and silences are in clips.
 
 
-def gpu_for_recogniser(wildcards, input):
-    """A GPU where a recogniser has to be run."""
-    return LOCAL_GPU if input.backbone else 0
-
-
-def gpu_for_whole_split(wildcards, input):
-    """The same; joining what other jobs have found needs none."""
-    return 0 if input.parts else gpu_for_recogniser(wildcards, input)
-
-
 rule recogniser:
     """Put a recogniser on disk: from the model hub at a pinned revision, or a tiny random one."""
     output:
@@ -64,7 +54,8 @@ rule align_shard:
         ENVIRONMENT
     threads: 1
     resources:
-        gpu=gpu_for_recogniser,
+        # A recogniser is run on a GPU.
+        gpu=lambda wildcards, input: LOCAL_GPU if input.backbone else 0,
         mem_mb=growing(8000),
         runtime=480,
     params:
@@ -86,7 +77,10 @@ rule align:
         ENVIRONMENT
     threads: 1
     resources:
-        gpu=gpu_for_whole_split,
+        # Joining what other jobs made needs none.
+        gpu=lambda wildcards, input: (
+            LOCAL_GPU if input.backbone and not input.parts else 0
+        ),
         mem_mb=growing(8000),
         runtime=480,
     params:
