@@ -117,7 +117,8 @@ def test_training_prediction_scoring_and_explanation_agree(corpus, trained, tmp_
     assert detector.meta["threshold"] == pytest.approx(eer(bonafide, spoof).threshold, abs=1e-4)
     files = tmp_path / "a.safetensors", tmp_path / "r.tsv", tmp_path / "e.tsv"
     options = ExplainOptions(baseline="zeros", controls=2, randomised=0)
-    rows = rows.with_columns(score=pl.Series(scores)).head(2)
+    sample = pl.lit("per_attack").alias("chosen_by")
+    rows = rows.with_columns(sample, score=pl.Series(scores)).head(2)
     explain(detector, rows, *files, options, seed=1)
     columns = dict.fromkeys(("score", "relative_error"), pl.Float64())
     explained = tables.read_table(files[2], columns)

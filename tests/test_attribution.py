@@ -394,7 +394,7 @@ def ssl_detector(tmp_path_factory: pytest.TempPathFactory) -> Detector:
 
 def scored(detector: Detector, rows: pl.DataFrame) -> pl.DataFrame:
     scores = [detector.predict(path)["score"] for path in rows["path"]]
-    return rows.with_columns(score=pl.Series(scores))
+    return rows.with_columns(score=pl.Series(scores), chosen_by=pl.lit("per_attack"))
 
 
 def run_explain(

@@ -19,6 +19,7 @@ def explained(n: int = 24) -> tuple[pl.DataFrame, pl.DataFrame]:
             "utt_id": [f"u{i}" for i in range(n)],
             "label": [kinds[i % 3][0] for i in range(n)],
             "attack": [kinds[i % 3][1] for i in range(n)],
+            "chosen_by": "per_attack",
             **numbers,
         }
     ).with_columns(
@@ -50,6 +51,11 @@ def test_means_over_groups_and_their_intervals():
     assert clips["clusters"] is None
     assert clips["ci_low"] < clips["value"] < clips["ci_high"]
     assert check_means(table, trials, resamples=0, seed=1)["ci_low"].null_count() == found.height
+    # What was chosen by its score is left out, unless it is in the sample, too.
+    reasons = ["per_attack+near_wrong", *["per_attack"] * 21, "near_wrong", "listed"]
+    some = table.with_columns(chosen_by=pl.Series(reasons))
+    of_sample = check_means(some, trials, resamples=0, seed=1).row(0, named=True)
+    assert of_sample["n"] == 22
 
 
 def test_utterances_that_are_no_trials_are_named():

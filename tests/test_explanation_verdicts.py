@@ -59,7 +59,8 @@ def checks_of(folder: Path, name: str, n: int = 40, **means: float | None) -> st
     }
     assert set(columns) == set(CHECKS)
     label, attack = ["spoof"] * n, ["A"] * n
-    table = pl.DataFrame({"utt_id": ids, "label": label, "attack": attack, **columns})
+    of = {"utt_id": ids, "label": label, "attack": attack, "chosen_by": ["per_attack"] * n}
+    table = pl.DataFrame({**of, **columns})
     trials = table.select("utt_id", speaker=pl.col("utt_id"))
     path = folder / f"{name}.checks.tsv"
     write_table(path, check_means(table, trials, resamples=200, seed=1))

@@ -205,7 +205,8 @@ def test_an_imported_detector_is_scored_explained_and_fused(
     options = ExplainOptions(
         baseline="zeros", steps=2, max_steps=2, block_seconds=0.1, controls=1, randomised=0
     )
-    explained = manifest.join(scores, on="utt_id")[:1]
+    sample = pl.lit("per_attack").alias("chosen_by")
+    explained = manifest.join(scores, on="utt_id").with_columns(sample)[:1]
     summary = tmp_path / "summary.tsv"
     explain(
         detector,

@@ -332,7 +332,7 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Work]:
                 "split": "eval",
                 "options": {"per_attack": 2, **options},
             },
-            {"manifest": manifest, "centroid": [], **explained},
+            {"manifest": manifest, "centroid": [], "utterances": [], **explained},
             {
                 "attributions": "results/explained.safetensors",
                 "regions": "results/explained.regions.tsv",

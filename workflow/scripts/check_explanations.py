@@ -8,7 +8,7 @@ with job(snakemake) as cfg:
     from spoofscope.attribution.checks import CHECKS, check_means
     from spoofscope.tables import read_manifest, read_table, write_table
 
-    texts = dict.fromkeys(("utt_id", "label", "attack"), pl.String())
+    texts = dict.fromkeys(("utt_id", "label", "attack", "chosen_by"), pl.String())
     checks = dict.fromkeys(CHECKS, pl.Float64())
     summary = read_table(snakemake.input.summary, texts, checks)
     means = check_means(

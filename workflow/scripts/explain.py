@@ -10,7 +10,7 @@ with job(snakemake) as cfg:
     from spoofscope.baselines import read_centroid
     from spoofscope.detector import Detector
     from spoofscope.options.attribution import ExplainOptions
-    from spoofscope.selection.utterances import select_utterances
+    from spoofscope.selection.utterances import utterances_to_explain
     from spoofscope.shards.journal import resumed
     from spoofscope.tables import read_manifest, read_scores
 
@@ -21,11 +21,12 @@ with job(snakemake) as cfg:
     options = ExplainOptions.from_dict(cfg["options"])
     manifest = read_manifest(snakemake.input.manifest).filter(pl.col("split") == cfg["split"])
     scores = read_scores(snakemake.input.scores)
+    listed = snakemake.input.utterances or None
     centroid = snakemake.input.centroid
     with resumed(cfg["work"], [given(), device], parts) as done:
         explain(
             Detector.load(cfg["folder"], device),
-            select_utterances(manifest, scores, options.per_attack, cfg["seed"]),
+            utterances_to_explain(manifest, scores, options, cfg["seed"], listed),
             snakemake.output.attributions,
             snakemake.output.regions,
             snakemake.output.summary,

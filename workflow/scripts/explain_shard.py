@@ -10,7 +10,7 @@ with job(snakemake) as cfg:
     from spoofscope.baselines import read_centroid
     from spoofscope.detector import Detector
     from spoofscope.options.attribution import ExplainOptions
-    from spoofscope.selection.utterances import select_utterances
+    from spoofscope.selection.utterances import utterances_to_explain
     from spoofscope.shards.journal import part
     from spoofscope.shards.parts import parse_shard
     from spoofscope.tables import read_manifest, read_scores
@@ -20,7 +20,8 @@ with job(snakemake) as cfg:
     options = ExplainOptions.from_dict(cfg["options"])
     manifest = read_manifest(snakemake.input.manifest).filter(pl.col("split") == cfg["split"])
     scores = read_scores(snakemake.input.scores)
-    rows = select_utterances(manifest, scores, options.per_attack, cfg["seed"])
+    listed = snakemake.input.utterances or None
+    rows = utterances_to_explain(manifest, scores, options, cfg["seed"], listed)
     centroid = snakemake.input.centroid
     with part(cfg["work"], [given(), device], snakemake.output[0]) as done:
         explain_utterances(

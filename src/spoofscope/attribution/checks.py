@@ -13,6 +13,7 @@ from spoofscope.metrics.correlation import mean_interval
 from spoofscope.metrics.tables import clusters_of_explained
 from spoofscope.names import ALL, BONAFIDE
 from spoofscope.options import check_resamples
+from spoofscope.selection.utterances import sampled
 
 GAINS = {"deletion_gain": "deletion", "insertion_gain": "insertion"}
 """Checks less their controls: means above 0 where explanations are faithful."""
@@ -43,11 +44,14 @@ def check_means(
     seed: int,
     cluster: str | None = None,
 ) -> pl.DataFrame:
-    """Means of the checks over utterances: all, bona fide, and those of each attack.
+    """Means of the checks over the random sample: all, bona fide, and those of each attack.
+
+    Utterances that were chosen by their score or by name say nothing about others, and are left
+    out.
 
     Args:
-        summary: utt_id, label, attack and `CHECKS` of every explained utterance, null where it has
-            none.
+        summary: utt_id, label, attack, chosen_by and `CHECKS` of every explained utterance, null
+            where it has none.
         trials: utt_id and the cluster column of its utterances.
         resamples: 0 makes no intervals.
         seed: of the bootstrap.
@@ -63,7 +67,7 @@ def check_means(
         TableError: an utterance is no trial; as `metrics.tables.resampled_by`.
     """
     check_resamples(resamples, "bootstrap.resamples")
-    table = summary.with_columns(
+    table = sampled(summary).with_columns(
         pl.when(pl.col("label") == BONAFIDE)
         .then(pl.lit(BONAFIDE))
         .otherwise("attack")

@@ -48,6 +48,7 @@ from spoofscope.identity import rng_of
 from spoofscope.inputs import decoded_windows
 from spoofscope.metrics.correlation import spearman
 from spoofscope.options.attribution import TARGETS, ExplainOptions
+from spoofscope.selection.utterances import sampled
 from spoofscope.shards.journal import Done
 from spoofscope.shards.parts import shard_slice
 from spoofscope.tables import write_table
@@ -64,6 +65,7 @@ _SUMMARY: dict[str, pl.DataType] = {
     "utt_id": pl.String(),
     "label": pl.String(),
     "attack": pl.String(),
+    "chosen_by": pl.String(),
     "score": pl.Float64(),
     "baseline_score": pl.Float64(),
     "delta": pl.Float64(),
@@ -416,7 +418,8 @@ def explain_utterances(
 
     Args:
         detector: on the device where it shall run; it is put into evaluation mode.
-        rows: manifest rows with the column `score`, see :func:`select_utterances`.
+        rows: manifest rows with the columns `score` and `chosen_by`, see
+            `selection.utterances.utterances_to_explain`.
         options: what to do.
         done: the explanations of utterances that are finished; the others are added.
         shard: which of the rows are explained here, see `shards.parts.shard_slice`. Those that are
@@ -434,7 +437,7 @@ def explain_utterances(
         return
     detector.eval()
     explainer = _Explainer(detector, options, centroid, seed)
-    of_randomised = compared_with_randomised(rows, options.randomised, seed)
+    of_randomised = compared_with_randomised(sampled(rows), options.randomised, seed)
     randomised = randomised_backend(detector.backend, seed) if of_randomised else None
     with recurrent_safe(detector.backend):
         inputs = decoded_windows(left, detector.policy)
@@ -484,19 +487,20 @@ def explain(
     * `regions`: of the smoothed curve: utt_id, evidence (bonafide or spoof), rank (1 = strongest
       peak), start and end (s), mean_attribution (score per frame, positive = for that class),
       share (of all evidence for that class);
-    * `summary`: one row per utterance: score, baseline score and completeness; n_windows, n_frames,
-      outside; Spearman correlation of the frame curve with gradient x input and, in blocks, with
-      occlusion; means of the deletion and insertion curves and of their controls (of the score; see
-      `faithfulness.MaskingCurves`), where a faithful attribution is above its control; Spearman
-      correlation of the map with that of a randomised back-end (empty where not asked for). A
-      correlation with a constant is empty, too.
+    * `summary`: one row per utterance: why it was chosen; score, baseline score and completeness;
+      n_windows, n_frames, outside; Spearman correlation of the frame curve with gradient x input
+      and, in blocks, with occlusion; means of the deletion and insertion curves and of their
+      controls (of the score; see `faithfulness.MaskingCurves`), where a faithful attribution is
+      above its control; Spearman correlation of the map with that of a randomised back-end (empty
+      where not asked for). A correlation with a constant is empty, too.
 
     Utterances whose completeness error stays above the tolerance are explained all the same, marked
     in the summary, and named in the log.
 
     Args:
         detector: on the device where it shall run; it is put into evaluation mode.
-        rows: manifest rows with the column `score`, see :func:`select_utterances`.
+        rows: manifest rows with the columns `score` and `chosen_by`, see
+            `selection.utterances.utterances_to_explain`.
         attributions: safetensors file to write.
         regions: table to write.
         summary: table to write.
@@ -517,7 +521,7 @@ def explain(
     explanations: list[Explanation] = []
     summary_rows: list[dict[str, Any]] = []
     region_rows: list[_RegionRow] = []
-    for utt_id, duration in rows.select("utt_id", "duration").iter_rows():
+    for utt_id, duration, chosen_by in rows.select("utt_id", "duration", "chosen_by").iter_rows():
         result: _Result = done[utt_id]
         explanation = Explanation(
             **result["scalars"],
@@ -532,6 +536,7 @@ def explain(
             {
                 **result["scalars"],
                 **result["checks"],
+                "chosen_by": chosen_by,
                 "n_frames": explanation.map.shape[1],
                 **{name: float(curve.mean()) for name, curve in explanation.maskings.items()},
             }

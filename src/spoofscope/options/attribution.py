@@ -9,6 +9,7 @@ from spoofscope.options.trials import Split
 
 Target = Literal["bonafide", "spoof"]
 Baseline = Literal["centroid", "zeros", "silence", "noise"]
+Selection = Literal["confident_right", "confident_wrong", "near_right", "near_wrong"]
 Explained = Literal["probability", "score"]
 TARGETS: tuple[Target, ...] = get_args(Target)
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
@@ -72,7 +73,15 @@ class ExplainOptions(PathOptions):
     place: InitVar[str] = "attribution"
 
     per_attack: int = option(4, minimum=1)
-    """Utterances per attack, and of bona fide."""
+    """Utterances per attack, and of bona fide: a random sample. The checks of explanations are
+    means over this sample."""
+    select: tuple[Selection, ...] = option((), uniqueItems=True)
+    """Rules by which more utterances are explained, by each detector's own score: those farthest
+    from its threshold on the right or the wrong side, or nearest to it on either side."""
+    per_rule: int = option(4, minimum=1)
+    """Utterances of each class by every rule of `select`."""
+    utterances: str | tuple[str, ...] = option((), uniqueItems=True)
+    """More utterances to explain, by name: a list, or a text file with one in each line."""
     baseline: Baseline = option("centroid")
     """Where the path starts: mean bona fide features of the training data, zeros, or the features
     of digital silence or white noise."""

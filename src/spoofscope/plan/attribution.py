@@ -9,7 +9,7 @@ from spoofscope.options.declared import chosen
 from spoofscope.plan.alignment import Alignment
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.features import Features
-from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
+from spoofscope.plan.jobs import Context, OutsideFiles, Product, Stage, Work, rule, target
 from spoofscope.plan.materials import Material, material
 from spoofscope.plan.modules import component_modules
 from spoofscope.plan.scoring import Scores, words_of
@@ -174,6 +174,14 @@ class Attribution(Stage):
         path = self.layout.attributions(run, seed, "centroid.safetensors")
         return self.centroid(run, seed).product(path)
 
+    @cached_property
+    def _listed(self) -> Product | list[Product]:
+        """The file that lists utterances to explain; none where the study file lists them."""
+        listed = self.options["utterances"]
+        if not isinstance(listed, str):
+            return []
+        return Product(listed, OutsideFiles(self.outside, [listed]))
+
     def _explaining(self, run: str, seed: int, corpus: str) -> Work:
         return Work(
             inputs={
@@ -182,6 +190,7 @@ class Attribution(Stage):
                 "detector": self._training.folder(run, seed),
                 "manifest": self._data.manifest(corpus),
                 "scores": self._scoring.of(Scoring(run, seed, corpus, self.options["split"])),
+                "utterances": self._listed,
             },
             settings={
                 "run": run,

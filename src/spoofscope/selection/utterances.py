@@ -1,10 +1,22 @@
 """Which utterances are explained, or masked."""
 
+from pathlib import Path
+
 import polars as pl
 
-from spoofscope.errors import TableError
+from spoofscope.errors import SpoofscopeError, TableError
 from spoofscope.identity import rng_of
 from spoofscope.names import BONAFIDE
+from spoofscope.options.attribution import ExplainOptions, Selection
+from spoofscope.rows import lines
+from spoofscope.selection.operating_points import eer
+
+PER_ATTACK = "per_attack"
+LISTED = "listed"
+"""Why an utterance was chosen, besides rules."""
+
+# That many unknown names say what is wrong.
+_NAMED = 5
 
 
 def select_utterances(
@@ -30,12 +42,7 @@ def select_utterances(
     Raises:
         TableError: a scored utterance is not in the manifest.
     """
-    missing = scores.filter(~pl.col("utt_id").is_in(manifest["utt_id"].implode()))["utt_id"]
-    if missing.len():
-        raise TableError(
-            f"{missing.len()} scored utterances are not in the manifest, such as {missing[0]!r}"
-        )
-    scored = manifest.join(scores, on="utt_id").sort("attack", "utt_id")
+    scored = _scored(manifest, scores)
     chosen: list[str] = []
     counts = scored.filter(pl.col("label") != BONAFIDE).group_by("attack").len()["len"]
     n_spoof = int(counts.clip(0, per_attack).sum())
@@ -45,3 +52,116 @@ def select_utterances(
         size = n_spoof if balanced and label == BONAFIDE else per_attack
         chosen += [ids[i] for i in rng.permutation(len(ids))[:size]]
     return scored.filter(pl.col("utt_id").is_in(chosen))
+
+
+def _scored(manifest: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
+    """Manifest rows of all scored utterances with their score, sorted by attack and utt_id."""
+    missing = scores.filter(~pl.col("utt_id").is_in(manifest["utt_id"].implode()))["utt_id"]
+    if missing.len():
+        raise TableError(
+            f"{missing.len()} scored utterances are not in the manifest, such as {missing[0]!r}"
+        )
+    return manifest.join(scores, on="utt_id").sort("attack", "utt_id")
+
+
+def utterances_by_rule(
+    scored: pl.DataFrame, rule: Selection, per_class: int, seed: int
+) -> list[str]:
+    """Utterances of each class that a detector judges in a certain way.
+
+    The threshold is the one at equal error rate of these utterances; a score at or above it is
+    accepted as bona fide. `confident_right` and `confident_wrong` are those farthest from it on the
+    right and on the wrong side, `near_right` and `near_wrong` those nearest to it.
+
+    Args:
+        scored: utt_id, label and score of both classes.
+        rule: which.
+        per_class: how many of bona fide and of spoof, or all where there are fewer.
+        seed: decides among equal scores; the order of the rows does not.
+
+    Raises:
+        SpoofscopeError: one class is missing.
+    """
+    ordered = scored.sort("utt_id")
+    is_bonafide = pl.col("label") == BONAFIDE
+    classes = (ordered.filter(is_bonafide)["score"], ordered.filter(~is_bonafide)["score"])
+    try:
+        threshold = eer(*classes).threshold
+    except SpoofscopeError as error:
+        raise TableError(f"utterances cannot be chosen by {rule}: {error}") from error
+    confident, right = rule.startswith("confident"), rule.endswith("right")
+    drawn = rng_of("utterances by rule", seed, rule).permutation(ordered.height)
+    judged = ordered[drawn.tolist()].filter(
+        ((pl.col("score") >= threshold) == is_bonafide) == pl.lit(right)
+    )
+    nearest = judged.sort(
+        (pl.col("score") - threshold).abs(), descending=confident, maintain_order=True
+    )
+    return nearest.group_by("label", maintain_order=True).head(per_class)["utt_id"].to_list()
+
+
+def listed_utterances(path: str | Path) -> list[str]:
+    """The names in a text file, one a line; empty lines are left out.
+
+    Raises:
+        TableError: as `rows.lines`, or there is no name in it.
+    """
+    names = [text.strip() for _, text in lines(Path(path)) if text.strip()]
+    if not names:
+        raise TableError(f"{path}: no utterances are listed; write the name of one in each line")
+    return names
+
+
+def utterances_to_explain(
+    manifest: pl.DataFrame,
+    scores: pl.DataFrame,
+    options: ExplainOptions,
+    seed: int,
+    listed: str | Path | None = None,
+) -> pl.DataFrame:
+    """A random sample of each attack, and what is chosen by rules and by name beside it.
+
+    Args:
+        manifest: may hold more utterances than were scored.
+        scores: utt_id and score.
+        options: `per_attack`, `select`, `per_rule` and `utterances`.
+        seed: decides the choice; the order of the rows does not.
+        listed: the file of names, where `options.utterances` is one.
+
+    Returns:
+        Manifest rows with the columns `score` and `chosen_by` (such as `per_attack+near_wrong`),
+        sorted by attack and utt_id.
+
+    Raises:
+        TableError: a listed utterance was not scored; as the functions above.
+    """
+    scored = _scored(manifest, scores)
+    known = set(scored["utt_id"])
+    names = options.utterances if listed is None else listed_utterances(listed)
+    unknown = [name for name in dict.fromkeys(names) if name not in known]
+    if unknown:
+        more = "" if len(unknown) <= _NAMED else f" and {len(unknown) - _NAMED} more"
+        raise TableError(
+            f"attribution.utterances: {', '.join(map(repr, unknown[:_NAMED]))}{more} "
+            f"{'is' if len(unknown) == 1 else 'are'} not among the {scored.height} scored "
+            "utterances of the split that is explained"
+        )
+    reasons: dict[str, list[str]] = {}
+    for name in select_utterances(manifest, scores, options.per_attack, seed)["utt_id"]:
+        reasons.setdefault(name, []).append(PER_ATTACK)
+    for rule in options.select:
+        for name in utterances_by_rule(scored, rule, options.per_rule, seed):
+            reasons.setdefault(name, []).append(rule)
+    for name in dict.fromkeys(names):
+        reasons.setdefault(name, []).append(LISTED)
+    chosen_by = pl.DataFrame(
+        [(name, "+".join(why)) for name, why in reasons.items()],
+        schema={"utt_id": pl.String(), "chosen_by": pl.String()},
+        orient="row",
+    )
+    return scored.join(chosen_by, on="utt_id", maintain_order="left")
+
+
+def sampled(rows: pl.DataFrame) -> pl.DataFrame:
+    """Those of some rows that belong to the random sample, by their column `chosen_by`."""
+    return rows.filter(pl.col("chosen_by").str.split("+").list.contains(PER_ATTACK))
