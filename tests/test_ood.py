@@ -219,6 +219,20 @@ def test_vim_is_finite_for_vectors_of_160_dimensions(options):
     assert detector.arrays()["rest"].shape[1] >= 1
 
 
+@pytest.mark.parametrize("options", [{}, {"unit_length": False, "shrinkage": 0.0}])
+def test_mahalanobis_is_the_least_of_the_distances_to_all_means(options):
+    data = toy()
+    arrays = build({"type": "mahalanobis", **options}).fit(data.train, data.classes).arrays()
+    # Far from the origin, sums of squares have no digits left for the distance to a mean.
+    shifted = {**arrays, "means": arrays["means"] + 1e4}
+    shifted["centre"] = arrays["centre"] - 1e4 * np.linalg.solve(arrays["whitening"].T, np.ones(12))
+    detector = restore({"type": "mahalanobis", **options}, shifted)
+    vectors = unit(data.dev) if not options else data.dev.vectors.astype(np.float64)
+    away = (vectors - arrays["centre"]) @ arrays["whitening"]
+    plain = ((away[:, None] - arrays["means"]) ** 2).sum(axis=2).min(axis=1)
+    assert np.allclose(detector.ood_scores(data.dev), plain, rtol=1e-6)
+
+
 def test_vim_measures_what_the_main_directions_lack():
     base_vectors = np.array([[10, 0, 1], [-10, 0, -1], [10, 0, -1], [-10, 0, 1]])
     train = outputs(base_vectors, np.full((4, 2), 3.0))

@@ -113,8 +113,10 @@ def _shrunk(residuals: Floats, shrinkage: float | None) -> Floats:
 def _distances(block: Outputs, fitted: Fitted, unit_length: bool) -> Floats:
     """Squared distance to the nearest mean, (n,)."""
     values = (_values(block.vectors, unit_length) - fitted["centre"]) @ fitted["whitening"]
-    nearest = np.full(len(values), np.inf)
-    for mean in fitted["means"]:
-        away = values - mean
-        np.minimum(nearest, np.einsum("nd,nd->n", away, away), out=nearest)
-    return nearest
+    means = fitted["means"]
+    # |v - m|^2 = |v|^2 + |m|^2 - 2 v.m finds the nearest mean by one product. Its distance is that
+    # of the difference: the sum would lose the digits of a small one.
+    nearest = np.argmin(np.einsum("kd,kd->k", means, means) - 2 * (values @ means.T), axis=1)
+    away = values - means[nearest]
+    distances: Floats = np.einsum("nd,nd->n", away, away)
+    return distances
