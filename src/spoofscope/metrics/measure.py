@@ -26,6 +26,8 @@ from spoofscope.metrics.limits import (
 from spoofscope.metrics.rates import C_FA, C_MISS, P_SPOOF, Floats
 from spoofscope.selection.operating_points import normalised_cost
 
+_ROUNDING = 1e-12
+
 
 class Cost(NamedTuple):
     """A metric that is floor + miss P_miss + fa P_fa at a threshold.
@@ -325,8 +327,10 @@ def _interval(
         interval = hull(interval, far, _bits_limits(value, sample))
         if metric is METRICS["min_cllr"]:
             interval = within(interval, 0.0, 1.0)
-    # Costs in bits of scores near the largest number are beyond it.
-    if interval.low == interval.high or not math.isfinite(interval.high):
+    # Resamples of trials that all cost the same differ by rounding. Costs in bits of scores near
+    # the largest number are beyond it.
+    alike = math.isclose(interval.low, interval.high, rel_tol=_ROUNDING)
+    if alike or not math.isfinite(interval.high):
         return None
     return interval
 
