@@ -83,6 +83,11 @@ def test_few_development_clips_support_no_probability(tmp_path):
     assert trace["decision"] == "A"
     assert {c["probability"] for c in trace["ranked"]} == {None}
     assert any("18 clips of known attacks; fewer than 20" in note for note in trace["notes"])
+    # No attack is named on less evidence than with more development clips.
+    flat = changed(tracer, temperature=1e6)
+    trace = trace_recording(flat, (sound("A", 201), 16000))
+    assert (trace["decision"], trace["family"]) == ("inconclusive", None)
+    assert trace["reasons"] == ["no class has a probability of one half"]
 
 
 def test_an_unknown_attack_is_none_of_the_known_ones(tracer):

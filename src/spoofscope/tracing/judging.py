@@ -266,7 +266,7 @@ def trace_recording(
         decision = fitted.classes[order[0]]
         if ood[fitted.decide_by]["unknown"]:
             decision = UNKNOWN
-        elif tracer.supports_probabilities and shares[order[0]] < _HALF:
+        elif shares[order[0]] < _HALF:
             decision = INCONCLUSIVE
             reasons = ["no class has a probability of one half"]
         if decision in (UNKNOWN, INCONCLUSIVE):
