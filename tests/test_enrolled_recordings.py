@@ -15,7 +15,12 @@ from spoofscope.errors import AudioError, ConfigError, DetectorError, TableError
 from spoofscope.files import read_json, write_json
 from spoofscope.tracing.enrolment import read_enrolment
 from spoofscope.tracing.judging import LoadedTracer, load_tracer, trace_recording
-from spoofscope.tracing.references import enrol_recordings, find_references, read_calibration
+from spoofscope.tracing.references import (
+    enrol_recordings,
+    enrolled_sources,
+    find_references,
+    read_calibration,
+)
 
 torch.set_num_threads(1)
 
@@ -114,6 +119,8 @@ def test_references_that_cannot_be_used_are_refused(tracer, clips, tmp_path):
     audio.write(clips.parent / "beside.wav", sound("X", 1), 16000)
     with pytest.raises(ConfigError, match="recordings lie beside folders of recordings"):
         find_references([clips.parent])
+    with pytest.raises(ConfigError, match=r"beside\.wav: this is a recording; put the references"):
+        enrolled_sources(tracer, [clips.parent / "beside.wav"], None)
     (clips.parent / "beside.wav").unlink()
     for name in ("A", "unknown"):
         with pytest.raises(TableError, match="is an answer that this tracer gives already"):

@@ -77,7 +77,8 @@ def test_what_cannot_be_measured_is_said():
     ]
     notes = found("train a en s", "train a en t", "dev a en u", "eval a en v")
     assert [row[4] for row in told(notes, check="attacks", status="warn")] == [
-        "dev has no unknown attack: no threshold can be chosen there",
+        "dev has no unknown attack: thresholds can only be chosen by its known ones "
+        "(threshold_by: known)",
         "eval has no unknown attack: no error of refusing can be measured",
     ]
     notes = found("eval a en s", "eval b en t")

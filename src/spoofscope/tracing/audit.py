@@ -94,7 +94,8 @@ def _attacks(systems: pl.DataFrame) -> Iterator[Row]:
             yield "attacks", split, NONE, "lacking", float(len(lacking)), "warn", note
         if (here["known"] == "yes").all():
             note = {
-                "dev": "dev has no unknown attack: no threshold can be chosen there",
+                "dev": "dev has no unknown attack: thresholds can only be chosen by its known ones "
+                "(threshold_by: known)",
                 "eval": "eval has no unknown attack: no error of refusing can be measured",
             }[split]
             yield "attacks", split, NONE, "unknown", 0.0, "warn", note

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from spoofscope.audio import has_suffix
 from spoofscope.corpora.base import audio_paths
 from spoofscope.errors import AudioError, ConfigError, DetectorError, TableError
 from spoofscope.files import read_json, shown
@@ -129,7 +130,7 @@ def enrolled_sources(
     """What a command is shown: one file of enrolled sources, or folders of recordings.
 
     Raises:
-        ConfigError: a file beside other things, or with a calibration; and as
+        ConfigError: a file beside other things, with a calibration, or that is a recording; and as
             :func:`find_references`.
         SpoofscopeError: as the functions of this module and `enrolment.read_enrolment`.
     """
@@ -137,6 +138,11 @@ def enrolled_sources(
     if not files:
         given = None if calibration is None else read_calibration(calibration, tracer)
         return enrol_recordings(tracer, find_references(paths), given)
+    if has_suffix(str(files[0])):
+        raise ConfigError(
+            f"{shown(str(files[0]))}: this is a recording; put the references of an attack, one or "
+            "more, into a folder with its name, and give that folder"
+        )
     if len(paths) > 1:
         raise ConfigError(
             f"{shown(str(files[0]))}: a file of enrolled sources stands alone; give that file, or "
