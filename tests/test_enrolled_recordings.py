@@ -27,7 +27,7 @@ torch.set_num_threads(1)
 # As a study fits it: cosines near 1 support the claim.
 CALIBRATION = {
     **{"scale": 40.0, "offset": -36.0, "prior": 0.5, "lower": -3.0, "upper": 3.0},
-    **{"n_bonafide": 40, "n_spoof": 40, "n_claims": 6},
+    **{"n_bonafide": 40, "n_spoof": 40, "n_claims": 6, "n_references": 3.0},
 }
 
 
@@ -78,6 +78,14 @@ def test_without_a_calibration_cosines_decide_nothing(tracer, clips):
     assert trace["decision"] == "unknown"
     assert trace["enrolled"][0]["llr"] is None
     assert any("no calibration" in note for note in trace["notes"])
+    for n_references, ratio in (
+        (5.0, "fewer references are too low"),
+        (2.0, "more references are too high"),
+    ):
+        calibrated = {**CALIBRATION, "n_references": n_references}
+        enrolled = enrol_recordings(tracer, find_references([clips]), calibrated)
+        trace = trace_recording(tracer, (sound("X", 300), 16000), enrolment=enrolled)
+        assert trace["notes"][-1] == f"ratios with {ratio}: new system"
     unlikely = enrol_recordings(tracer, find_references([clips]), {**CALIBRATION, "offset": -60.0})
     trace = trace_recording(tracer, (sound("X", 300), 16000), enrolment=unlikely)
     assert trace["decision"] == "unknown"
@@ -95,7 +103,8 @@ def test_the_command_enrols_folders_and_keeps_them(folder, clips, tracer, tmp_pa
     assert "clip.wav: made by new system, enrolled by 3 references" in text
     assert "enrolled new system: cosine " in text
     assert "log likelihood ratio +" in text
-    assert "calibrated on 6 sources of dev" in text
+    assert "calibrated on 6 sources of dev, with 3 references of each" in text
+    assert "references are too" not in text
     (row,) = csv.DictReader(table.open())
     assert (row["decision"], row["enrolled"]) == ("new system", "new system")
     assert float(row["llr_enrolled"]) > 0
@@ -139,6 +148,9 @@ def test_calibrations_of_others_are_refused(tracer, clips, tmp_path):
         read_calibration(file, tracer)
     write_json(file, {"vocoder": {**CALIBRATION, "network": tracer.network.identity}})
     with pytest.raises(TableError, match="has no level 'attack'"):
+        read_calibration(file, tracer)
+    write_json(file, {"attack": {"network": tracer.network.identity, "scale": 1.0}})
+    with pytest.raises(TableError, match="the level 'attack' has no key 'offset'"):
         read_calibration(file, tracer)
     write_json(file, {"scale": 1.0})
     with pytest.raises(TableError, match="is no calibration of source verification"):

@@ -265,7 +265,7 @@ def test_sources_at_right_angles_are_told_apart_without_error(tmp_path):
     found, calibrations = scored(0.0, levels=["attack", "vocoder"])
     bounds = calibrations["attack"]
     assert found["llr"].is_between(bounds["lower"], bounds["upper"]).any()
-    assert bounds["n_claims"] == 6
+    assert (bounds["n_claims"], bounds["n_references"]) == (6, 3)
     table = verification_metrics(found, resamples=100)
     eer = row(table, "eer")
     assert (eer["estimate"], eer["low"]) == (0, 0)
@@ -392,10 +392,10 @@ def test_without_trials_of_dev_there_are_no_ratios():
     with pytest.raises(TableError, match="dev has no trials"):
         verify(nothing, evaluated, vectors, known, 0.5)
     with pytest.raises(TableError, match="dev has no trials"):
-        calibrate(nothing.tests, np.empty(0), 0.5)
+        calibrate(nothing, np.empty(0), 0.5)
     one_kind = dev.tests.filter(target="yes", level="attack")
     with pytest.raises(TableError, match="dev has no tests of another source"):
-        calibrate(one_kind, np.ones(one_kind.height), 0.5)
+        calibrate(dev._replace(tests=one_kind), np.ones(one_kind.height), 0.5)
     found = scored(0.2)[0]
     with pytest.raises(TableError, match="no scored trials"):
         verification_metrics(found.clear())

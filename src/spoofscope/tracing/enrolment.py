@@ -21,7 +21,9 @@ from spoofscope.tracing.trials import LEVELS
 from spoofscope.tracing.verification import Vectors
 
 _FORMAT = 1
-_CALIBRATION = tuple(Calibration.__annotations__)
+
+CALIBRATION_KEYS = (*Calibration.__annotations__, "n_claims", "n_references")
+"""Of a calibration of cosines, see `verification.calibrate`."""
 
 RANKED_COLUMNS: dict[str, pl.DataType] = {
     "utt_id": pl.String(),
@@ -130,7 +132,7 @@ def read_enrolment(path: str | Path) -> Enrolment:
         if means.ndim != 2 or not np.isfinite(means).all():
             raise ValueError("vectors of different sizes, or numbers that are not finite")
         calibration = content["calibration"]
-        if calibration is not None and not all(key in calibration for key in _CALIBRATION):
+        if calibration is not None and not all(key in calibration for key in CALIBRATION_KEYS):
             raise ValueError("a calibration without some of its keys")
         return Enrolment(
             content["level"],

@@ -393,8 +393,19 @@ def _enrolment_notes(enrolment: Enrolment | None) -> list[str]:
             "the enrolled sources have no calibration, so their cosines are listed and decide "
             "nothing"
         ]
-    n = enrolment.calibration["n_claims"]
-    return [f"likelihood ratios of enrolled sources were calibrated on {n} sources of dev"]
+    n, usual = (enrolment.calibration[key] for key in ("n_claims", "n_references"))
+    notes = [
+        f"likelihood ratios of enrolled sources were calibrated on {n} sources of dev, with "
+        f"{usual:g} references of each"
+    ]
+    # The mean of more vectors is nearer to every clip of the source.
+    counts = list(zip(enrolment.sources, enrolment.references, strict=True))
+    fewer = [name for name, count in counts if count < usual]
+    more = [name for name, count in counts if count > usual]
+    for amount, names, ratio in (("fewer", fewer, "low"), ("more", more, "high")):
+        if names:
+            notes.append(f"ratios with {amount} references are too {ratio}: {', '.join(names)}")
+    return notes
 
 
 def _nearest(tracer: LoadedTracer, outputs: Outputs, count: int) -> list[Neighbour]:

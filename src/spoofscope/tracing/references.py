@@ -11,7 +11,7 @@ from spoofscope.files import read_json, shown
 from spoofscope.judging import Recording
 from spoofscope.names import BONAFIDE, UNKNOWN
 from spoofscope.options import nearest
-from spoofscope.tracing.enrolment import Enrolment, enrol, read_enrolment
+from spoofscope.tracing.enrolment import CALIBRATION_KEYS, Enrolment, enrol, read_enrolment
 from spoofscope.tracing.judging import INCONCLUSIVE, LoadedTracer, heard_outputs
 from spoofscope.tracing.verification import unit_vectors
 
@@ -99,7 +99,7 @@ def read_calibration(path: str | Path, tracer: LoadedTracer) -> dict[str, Any]:
 
     Raises:
         SpoofscopeError: the file is missing or is no JSON.
-        TableError: it is no such file, or has not this level.
+        TableError: it is no such file, has not this level, or lacks a key.
         DetectorError: it is of another tracer.
     """
     content = read_json(path)
@@ -120,6 +120,12 @@ def read_calibration(path: str | Path, tracer: LoadedTracer) -> dict[str, Any]:
         raise DetectorError(
             f"{shown(str(path))} was fitted to cosines of the tracer {calibration['network']}, and "
             f"this is {tracer.network.identity}; name the calibration of this one"
+        )
+    lacking = [key for key in CALIBRATION_KEYS if key not in calibration]
+    if lacking:
+        raise TableError(
+            f"{shown(str(path))}: the level 'attack' has no key {lacking[0]!r}; make the file anew "
+            "with the target `verification`"
         )
     return calibration
 

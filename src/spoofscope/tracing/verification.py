@@ -35,7 +35,8 @@ _LOGGER = logging.getLogger(__name__)
 
 Calibrations = dict[str, dict[str, Any]]
 """By level: as `selection.calibration.Calibration`, where bona fide stands for targets and spoof
-for tests of other sources; and n_claims, of how many claims these are."""
+for tests of other sources; n_claims, of how many claims these are; and n_references, the median
+number of references of a claim."""
 
 SCORE_COLUMNS: dict[str, pl.DataType] = {
     **TEST_COLUMNS,
@@ -175,7 +176,7 @@ def verify(
             f"level {level!r}: dev has no trials, which likelihood ratios are calibrated on; make "
             "some, or leave this level out"
         )
-    calibrations = calibrate(dev.tests, cosines(dev, vectors), prior)
+    calibrations = calibrate(dev, cosines(dev, vectors), prior)
     pairs = evaluated.tests.select("level", "claim").iter_rows()
     tests = evaluated.tests.with_columns(
         pl.Series("known", [KNOWN[pair not in known] for pair in pairs]),
@@ -189,25 +190,25 @@ def verify(
     return scored.select(list(SCORE_COLUMNS)), calibrations
 
 
-def calibrate(tests: pl.DataFrame, scores: Floats, prior: float) -> Calibrations:
+def calibrate(dev: SourceTrials, scores: Floats, prior: float) -> Calibrations:
     """Fit a calibration for each level.
 
     Where targets of dev score no higher than other tests, cosines are no evidence: every ratio is 1
     then, and a warning says so.
 
     Args:
-        tests: of dev, columns `trials.TEST_COLUMNS`.
-        scores: their cosines (n,).
+        dev: trials of dev.
+        scores: cosines of the tests (n,).
         prior: of the claimed source, in (0, 1).
 
     Raises:
         TableError: a level has tests of one kind alone, or none at all.
         SpoofscopeError: as `selection.calibration.fit_calibration`.
     """
-    if tests.is_empty():
+    if dev.tests.is_empty():
         raise TableError("dev has no trials, which likelihood ratios are calibrated on")
     calibrations: Calibrations = {}
-    table = tests.with_columns(pl.Series("cosine", scores)).sort("level", "claim", "utt_id")
+    table = dev.tests.with_columns(pl.Series("cosine", scores)).sort("level", "claim", "utt_id")
     for (level,), of_level in table.group_by("level", maintain_order=True):
         is_target = (of_level["target"] == TARGET[0]).to_numpy()
         own = of_level["cosine"].to_numpy()
@@ -227,8 +228,19 @@ def calibrate(tests: pl.DataFrame, scores: Floats, prior: float) -> Calibrations
             sizes = {"n_bonafide": target.size, "n_spoof": other.size}
             nothing = dict.fromkeys(("scale", "offset", "lower", "upper"), 0.0)
             fitted = {**nothing, "prior": prior, **sizes}
-        calibrations[str(level)] = {**fitted, "n_claims": of_level["claim"].n_unique()}
+        calibrations[str(level)] = {
+            **fitted,
+            "n_claims": of_level["claim"].n_unique(),
+            "n_references": _references_of_a_claim(dev, str(level)),
+        }
     return calibrations
+
+
+def _references_of_a_claim(trials: SourceTrials, level: str) -> float:
+    """The median number, of the claims of a level that have tests."""
+    tested = trials.tests.filter(level=level).select("claim").unique()
+    counts = trials.references.filter(level=level).join(tested, on="claim").group_by("claim").len()
+    return float(np.median(counts["len"].to_numpy()))
 
 
 def verification_metrics(scored: pl.DataFrame, resamples: int = 0, seed: int = 1) -> pl.DataFrame:
