@@ -109,11 +109,14 @@ def main(folder: Path) -> None:
         "socket": str(folder / "socket"),
         "client": str(warm_scripts.write_client(folder)),
     }
+    # Whoever asks before the server has its packages waits for it.
+    listener = warm_scripts.listen(scripts["socket"])
     if os.fork() == 0:
         # Nobody is to wait for an answer that this process keeps open.
         os.dup2(os.open(os.devnull, os.O_RDWR), 0)
         os.dup2(0, 1)
-        warm_scripts.serve(scripts["socket"])
+        warm_scripts.serve(listener)
+    listener.close()
     # Not Polars: it starts threads, which a fork loses.
     for module in ("jsonschema", "snakemake.api", "snakemake.cli"):
         importlib.import_module(module)

@@ -49,7 +49,15 @@ def write_client(folder: Path) -> Path:
     return client
 
 
-def serve(path: str) -> None:
+def listen(path: str) -> socket.socket:
+    """Where the server is asked."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(64)
+    return listener
+
+
+def serve(listener: socket.socket) -> None:
     """Run scripts for whoever asks, until the process that started this one ends."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     # As `spoofscope.job` sets it before the package is imported.
@@ -61,9 +69,6 @@ def serve(path: str) -> None:
     assert len(os.listdir("/proc/self/task")) == 1, "a package has started a thread"
     gc.collect()
     gc.freeze()
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
-    listener.listen(64)
     poll = select.poll()
     poll.register(listener, select.POLLIN)
     clients: dict[int, tuple[int, socket.socket]] = {}
