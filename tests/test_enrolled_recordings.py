@@ -86,6 +86,13 @@ def test_without_a_calibration_cosines_decide_nothing(tracer, clips):
         enrolled = enrol_recordings(tracer, find_references([clips]), calibrated)
         trace = trace_recording(tracer, (sound("X", 300), 16000), enrolment=enrolled)
         assert trace["notes"][-1] == f"ratios with {ratio}: new system"
+    # Dev supports ratios so near to 1 that they say nothing.
+    for upper, decision in ((0.40, "unknown"), (0.41, "new system")):
+        bounded = {**CALIBRATION, "lower": -upper, "upper": upper}
+        enrolled = enrol_recordings(tracer, find_references([clips]), bounded)
+        trace = trace_recording(tracer, (sound("X", 300), 16000), enrolment=enrolled)
+        assert trace["enrolled"][0]["llr"] == upper
+        assert trace["decision"] == decision
     unlikely = enrol_recordings(tracer, find_references([clips]), {**CALIBRATION, "offset": -60.0})
     trace = trace_recording(tracer, (sound("X", 300), 16000), enrolment=unlikely)
     assert trace["decision"] == "unknown"

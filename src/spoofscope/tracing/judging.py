@@ -16,8 +16,8 @@ from spoofscope.files import sha256_file
 from spoofscope.judging import Failure, Heard, Recording, hear
 from spoofscope.names import BONAFIDE, NONE, UNKNOWN
 from spoofscope.ood.base import Outputs, class_means, unit_rows
-from spoofscope.selection.calibration import probability_text
-from spoofscope.settings import NETWORK_FILE, SETTINGS_FILE, TRACER_FILE
+from spoofscope.selection.calibration import posterior, probability_text
+from spoofscope.settings import DEFAULT_BAND, NETWORK_FILE, SETTINGS_FILE, TRACER_FILE
 from spoofscope.tracer import Tracer
 from spoofscope.tracing.enrolment import Enrolment, rank
 from spoofscope.tracing.fitted import FittedTracer, read_tracer
@@ -242,8 +242,9 @@ def trace_recording(
         shown: at most so many classes, training clips and enrolled sources are listed.
         enrolment: sources that the tracer was shown and not trained on, see
             `references.enrol_recordings`. The answer is one of them where its likelihood ratio is
-            above 1, and either no known class is named or the recording is more like its
-            references than like the training clips of any class.
+            at least 1.5, a probability of 0.6 at equal odds as a detector needs it, and either no
+            known class is named or the recording is more like its references than like the
+            training clips of any class.
 
     Raises:
         AudioError: the recording cannot be read, or is too long; a file is named.
@@ -275,7 +276,7 @@ def trace_recording(
         if enrolment is not None:
             enrolled = _enrolled(tracer, outputs, enrolment)
             first = enrolled[0]
-            if first["llr"] is not None and first["llr"] > 0:
+            if first["llr"] is not None and posterior(first["llr"], _HALF) >= _HALF + DEFAULT_BAND:
                 open_answer = decision in (UNKNOWN, INCONCLUSIVE)
                 if open_answer or first["cosine"] > _likest_class(fitted, outputs):
                     decision, reasons, family = first["name"], [], None
