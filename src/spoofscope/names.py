@@ -19,6 +19,9 @@ SPOOF = "spoof"
 UNKNOWN = "unknown"
 """The answer of a tracer where no attack that it knows made a clip."""
 
+INCONCLUSIVE = "inconclusive"
+"""The decision about a clip about which nothing is decided."""
+
 ALL = "all"
 POOLED = "pooled"
 MACRO = "(macro average)"
@@ -31,7 +34,7 @@ ALL_GENERATORS = "all generators"
 ALL_SPOOFS = "all spoofs"
 
 RESERVED = (
-    *(NONE, BONAFIDE, SPOOF, ALL, POOLED),
+    *(NONE, BONAFIDE, SPOOF, INCONCLUSIVE, ALL, POOLED),
     *(MACRO, MEAN_OF_UNSEEN, MEAN_OF_ALL, SELECTION, ALL_GENERATORS, ALL_SPOOFS),
     # Columns of the table of nearest fingerprints, whose further columns are called like attacks.
     *("utt_id", "source", "nearest"),

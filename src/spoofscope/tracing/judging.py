@@ -14,7 +14,7 @@ from spoofscope import __version__
 from spoofscope.errors import DetectorError, SpoofscopeError
 from spoofscope.files import sha256_file
 from spoofscope.judging import Failure, Heard, Recording, hear
-from spoofscope.names import BONAFIDE, NONE, UNKNOWN
+from spoofscope.names import BONAFIDE, INCONCLUSIVE, NONE, UNKNOWN
 from spoofscope.ood.base import Outputs, class_means, unit_rows
 from spoofscope.selection.calibration import posterior, probability_text
 from spoofscope.settings import DEFAULT_BAND, NETWORK_FILE, SETTINGS_FILE, TRACER_FILE
@@ -30,7 +30,6 @@ FEWEST_CLIPS = 20
 """With fewer development clips of known attacks, a tracer gives no probabilities: the temperature
 is fitted to these clips."""
 
-INCONCLUSIVE = "inconclusive"
 SPOOFS_ALONE = (
     "this tracer was trained on spoofs alone: it cannot tell bona fide speech, and may name an "
     "attack for it"

@@ -9,10 +9,10 @@ from spoofscope.corpora.base import audio_paths
 from spoofscope.errors import AudioError, ConfigError, DetectorError, TableError
 from spoofscope.files import read_json, shown
 from spoofscope.judging import Recording
-from spoofscope.names import BONAFIDE, UNKNOWN
+from spoofscope.names import BONAFIDE, INCONCLUSIVE, UNKNOWN
 from spoofscope.options import nearest
 from spoofscope.tracing.enrolment import CALIBRATION_KEYS, Enrolment, enrol, read_enrolment
-from spoofscope.tracing.judging import INCONCLUSIVE, LoadedTracer, heard_outputs
+from spoofscope.tracing.judging import LoadedTracer, heard_outputs
 from spoofscope.tracing.verification import unit_vectors
 
 _RESERVED = (BONAFIDE, UNKNOWN, INCONCLUSIVE)
