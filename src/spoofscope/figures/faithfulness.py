@@ -34,6 +34,7 @@ _LOOKS = {
     "occlusion_spearman": ("occlusion", COLOURS[3], "s"),
     RANDOMISED: ("shuffled weights", COLOURS[1], "D"),
 }
+_VERDICTS = {"passes": "passes", "undecided": "undecided (‡)", "fails": "fails (†)"}
 _LEFT = ("deletion_gain", "insertion_gain")
 _RIGHT = (*AGREEMENTS, RANDOMISED)
 
@@ -70,8 +71,23 @@ def draw(checked: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> No
         Line2D([], [], color=colour, marker=marker, markersize=4, label=label)
         for label, colour, marker in _LOOKS.values()
     ]
+    grey = "#444444"
+    handles += [
+        Line2D([], [], linestyle="none", label=label, **_look(verdict, grey, "o"))
+        for verdict, label in _VERDICTS.items()
+    ]
     legend_below(figure, handles, [str(handle.get_label()) for handle in handles])
     save(figure, outputs, table)
+
+
+def _look(verdict: str, colour: str, marker: str) -> dict[str, Any]:
+    """The marker of a check with a verdict."""
+    shapes: dict[str, dict[str, Any]] = {
+        "passes": {"marker": marker, "markerfacecolor": colour},
+        "undecided": {"marker": marker, "markerfacecolor": "white"},
+        "fails": {"marker": "X", "markerfacecolor": colour, "markersize": 6},
+    }
+    return {"markersize": 4, "color": colour, **shapes[verdict]}
 
 
 def _mark(axes: Axes, y: float, row: Mapping[str, Any]) -> None:
@@ -84,13 +100,7 @@ def _mark(axes: Axes, y: float, row: Mapping[str, Any]) -> None:
     if row["ci_low"] is not None:
         end = row["ci_high"] / row["scale"]
         axes.plot([row["ci_low"] / row["scale"], end], [y, y], color=colour, linewidth=1.2)
-    shapes: dict[str, dict[str, Any]] = {
-        "passes": {"marker": marker, "markerfacecolor": colour},
-        "undecided": {"marker": marker, "markerfacecolor": "white"},
-        "fails": {"marker": "X", "markerfacecolor": colour, "markersize": 6},
-    }
-    look = {"markersize": 4, "color": colour, **shapes[row["verdict"]]}
-    axes.plot([value], [y], linestyle="none", **look)
+    axes.plot([value], [y], linestyle="none", **_look(row["verdict"], colour, marker))
     axes.annotate(
         f"n = {row['n']}",
         (max(end, value), y),
