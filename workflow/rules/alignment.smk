@@ -78,9 +78,7 @@ rule align:
     threads: 1
     resources:
         # Joining what other jobs made needs none.
-        gpu=lambda wildcards, input: (
-            LOCAL_GPU if input.backbone and not input.parts else 0
-        ),
+        gpu=lambda w, input: LOCAL_GPU if input.backbone and not input.parts else 0,
         mem_mb=growing(8000),
         runtime=480,
     params:
