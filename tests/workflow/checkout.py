@@ -292,5 +292,5 @@ def clone(folder: Path) -> Checkout:
 def run_mini(folder: Path) -> Checkout:
     """The mini study from nothing."""
     checkout = clone(folder)
-    checkout.make("all", timeout=3000, start=True)
+    checkout.make("all", timeout=3000)
     return checkout
