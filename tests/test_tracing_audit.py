@@ -77,9 +77,10 @@ def test_what_cannot_be_measured_is_said():
     ]
     notes = found("train a en s", "train a en t", "dev a en u", "eval a en v")
     assert [row[4] for row in told(notes, check="attacks", status="warn")] == [
-        "dev has no unknown attack: thresholds can only be chosen by its known ones "
-        "(threshold_by: known)",
-        "eval has no unknown attack: no error of refusing can be measured",
+        "dev has no attack that train lacks: a tracer of all attacks of train has to choose its "
+        "thresholds by known ones (threshold_by: known)",
+        "eval has no attack that train lacks: for a tracer of all attacks of train, no error of "
+        "refusing can be measured",
     ]
     notes = found("eval a en s", "eval b en t")
     assert [row[4].partition(":")[0] for row in told(notes, check="attacks", status="warn")] == [

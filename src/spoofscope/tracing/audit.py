@@ -94,9 +94,10 @@ def _attacks(systems: pl.DataFrame) -> Iterator[Row]:
             yield "attacks", split, NONE, "lacking", float(len(lacking)), "warn", note
         if (here["known"] == "yes").all():
             note = {
-                "dev": "dev has no unknown attack: thresholds can only be chosen by its known ones "
-                "(threshold_by: known)",
-                "eval": "eval has no unknown attack: no error of refusing can be measured",
+                "dev": "dev has no attack that train lacks: a tracer of all attacks of train has "
+                "to choose its thresholds by known ones (threshold_by: known)",
+                "eval": "eval has no attack that train lacks: for a tracer of all attacks of "
+                "train, no error of refusing can be measured",
             }[split]
             yield "attacks", split, NONE, "unknown", 0.0, "warn", note
 
