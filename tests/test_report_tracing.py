@@ -1,10 +1,12 @@
 """What the report says about source tracing."""
 
+import re
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from spoofscope import report
 from spoofscope.report.tracing import tracing_audits, tracing_points, tracing_section
 from spoofscope.summaries import tracing, tracing_attacks
 from spoofscope.tables import write_table
@@ -86,3 +88,20 @@ def test_warnings_of_the_audit_are_sentences(tmp_path):
         "2 texts are in train and in eval; the same texts (sentence) in both: s, t.",
         "In eval, 9 clips of a in a file for unknown attacks.",
     ]
+
+
+def test_templates_ask_for_optional_keys_of_the_study_with_get():
+    """What a study may leave out is undefined in a template, and ends the page with an error."""
+    templates = sorted((Path(report.__file__).parents[1] / "templates").glob("*.j2"))
+    assert len(templates) > 1
+    conditions = [
+        condition
+        for path in templates
+        for condition in re.findall(
+            r"{%-? (?:el)?if (config\.[^%]*)%}", path.read_text(encoding="utf-8")
+        )
+    ]
+    assert len(conditions) > 4
+    # Every study has a name.
+    asked = [text for text in conditions if not text.startswith("config.study ")]
+    assert [text for text in asked if ".get(" not in text] == []
