@@ -1,7 +1,5 @@
 """A band that is made louder or softer."""
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,12 +17,6 @@ class Band(Effect):
     name: ClassVar[str] = "band"
     declared = BandOptions
     options: BandOptions
-
-    def __init__(
-        self, options: Mapping[str, Any], sources: Mapping[str, Path], sample_rate: int
-    ) -> None:
-        super().__init__(options, sources, sample_rate)
-        self._sample_rate = sample_rate
 
     def apply(self, x: Samples, rng: np.random.Generator) -> tuple[Samples, dict[str, Any]]:
         """Scale the band of (n,) samples.

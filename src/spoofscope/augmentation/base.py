@@ -30,11 +30,11 @@ class Effect(ABC):
     # False where the result is shorter: then segments of the source are none of the result.
     keeps_time: ClassVar[bool] = True
 
-    @abstractmethod
     def __init__(
         self, options: Mapping[str, Any], sources: Mapping[str, Path], sample_rate: int
     ) -> None:
         self.options = self.declared.from_dict(options, f"effect {self.name}")
+        self._sample_rate = sample_rate
 
     @abstractmethod
     def apply(self, x: Samples, rng: np.random.Generator) -> tuple[Samples, dict[str, Any]]:

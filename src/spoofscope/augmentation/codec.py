@@ -272,7 +272,6 @@ class CodecRoundTrip(Effect):
     ) -> None:
         super().__init__(options, sources, sample_rate)
         self._settings = [Setting.from_options(choice) for choice in self.options.codecs]
-        self._sample_rate = sample_rate
         for setting in self._settings:
             _delay(setting)  # a setting that the codec refuses shows now, not hours later
 

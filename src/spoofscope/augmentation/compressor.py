@@ -1,8 +1,6 @@
 """Compression of the dynamic range."""
 
 import math
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,12 +20,6 @@ class Compressor(Effect):
     name: ClassVar[str] = "compressor"
     declared = CompressorOptions
     options: CompressorOptions
-
-    def __init__(
-        self, options: Mapping[str, Any], sources: Mapping[str, Path], sample_rate: int
-    ) -> None:
-        super().__init__(options, sources, sample_rate)
-        self._sample_rate = sample_rate
 
     def apply(self, x: Samples, rng: np.random.Generator) -> tuple[Samples, dict[str, Any]]:
         """Compress (n,) samples.

@@ -1,7 +1,5 @@
 """Another level."""
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,11 +15,6 @@ class Gain(Effect):
     name: ClassVar[str] = "gain"
     declared = GainOptions
     options: GainOptions
-
-    def __init__(
-        self, options: Mapping[str, Any], sources: Mapping[str, Path], sample_rate: int
-    ) -> None:
-        super().__init__(options, sources, sample_rate)
 
     def apply(self, x: Samples, rng: np.random.Generator) -> tuple[Samples, dict[str, Any]]:
         """Scale (n,) samples.

@@ -42,7 +42,6 @@ class Musan(Effect):
         self._voices = self.options.voices
         self._folder = source_folder(sources, "musan", "musan", self.name)
         self._files = {key: audio_files(self._folder / key, "musan") for key in self._snr}
-        self._sample_rate = sample_rate
 
     def apply(self, x: Samples, rng: np.random.Generator) -> tuple[Samples, dict[str, Any]]:
         """Add noise to (n,) samples; a silent clip, which has no SNR, is left as it is.

@@ -4,8 +4,6 @@ Kinds and ranges are the defaults of the transforms of audiomentations 0.43, whi
 ASVspoof 5 challenge were trained with. Filters run forwards and backwards, so nothing is delayed.
 """
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -43,12 +41,6 @@ class NoiseFilter(Effect):
     name: ClassVar[str] = "noise_filter"
     declared = NoiseFilterOptions
     options: NoiseFilterOptions
-
-    def __init__(
-        self, options: Mapping[str, Any], sources: Mapping[str, Path], sample_rate: int
-    ) -> None:
-        super().__init__(options, sources, sample_rate)
-        self._sample_rate = sample_rate
 
     def apply(self, x: Samples, rng: np.random.Generator) -> tuple[Samples, dict[str, Any]]:
         """Disturb (n,) samples.

@@ -149,7 +149,6 @@ class RawBoost(Effect):
     ) -> None:
         super().__init__(options, sources, sample_rate)
         _check_rate(self.options, sample_rate)
-        self._sample_rate = sample_rate
 
     def apply(self, x: Samples, rng: np.random.Generator) -> tuple[Samples, dict[str, Any]]:
         """Boost (n,) samples.

@@ -36,7 +36,6 @@ class RoomResponse(Effect):
         super().__init__(options, sources, sample_rate)
         self._folder = source_folder(sources, "rirs", "RIRS_NOISES", self.name)
         self._files = {room: self._list(room) for room in self.options.rooms}
-        self._sample_rate = sample_rate
 
     def _list(self, room: str) -> list[Path]:
         if room != "real":

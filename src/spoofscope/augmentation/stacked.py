@@ -50,7 +50,6 @@ class Stacked(Effect):
         self._responses = audio_files(self._rirs / "simulated_rirs", "rirs")
         self._musan = source_folder(sources, "musan", "musan", self.name)
         self._speech = audio_files(self._musan / "speech", "musan")
-        self._sample_rate = sample_rate
 
     def apply(self, x: Samples, rng: np.random.Generator) -> tuple[Samples, dict[str, Any]]:
         """Make the copy of (n,) samples.

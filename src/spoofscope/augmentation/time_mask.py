@@ -23,7 +23,6 @@ class TimeMask(Effect):
     ) -> None:
         super().__init__(options, sources, sample_rate)
         self._share = self.options.share
-        self._sample_rate = sample_rate
 
     def apply(self, x: Samples, rng: np.random.Generator) -> tuple[Samples, dict[str, Any]]:
         """Mask (n,) samples.

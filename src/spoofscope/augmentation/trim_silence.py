@@ -1,7 +1,5 @@
 """What comes before the speech is cut off."""
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,12 +25,6 @@ class TrimSilence(Effect):
     declared = TrimSilenceOptions
     options: TrimSilenceOptions
     keeps_time: ClassVar[bool] = False
-
-    def __init__(
-        self, options: Mapping[str, Any], sources: Mapping[str, Path], sample_rate: int
-    ) -> None:
-        super().__init__(options, sources, sample_rate)
-        self._sample_rate = sample_rate
 
     def apply(self, x: Samples, rng: np.random.Generator) -> tuple[Samples, dict[str, Any]]:
         """Trim (n,) samples.
