@@ -408,10 +408,12 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
             of_trace = [origin, origin_numbers]
             tracing = trace_one.click(trace, traced, of_trace, api_name="trace")
             stop_trace.click(stop, None, origin, cancels=tracing, **at_once)
-            traced.change(lambda: ("", None), None, of_trace, api_visibility="private")
+            traced.change(None, None, of_trace, js="() => ['', null]", api_visibility="private")
         page.unload(leave)
-        # What is on the page belongs to the recording that is chosen, not to the one before.
-        recording.change(lambda: ("", "", "", None), None, shown, api_visibility="private")
+        # What is on the page belongs to the recording that is chosen, not to the one before. The
+        # browser clears it by itself: a busy server would do it after the next answer.
+        clear = "() => ['', '', '', null]"
+        recording.change(None, None, shown, js=clear, api_visibility="private")
     page.queue(default_concurrency_limit=_VISITORS_AT_ONCE)
     # What `launch` would say; before that, Gradio takes any path for one of the page's own.
     page.has_launched = True
