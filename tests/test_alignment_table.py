@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from spoofscope.alignment.base import CLIP_COLUMNS
-from spoofscope.figures.attribution_examples import draw_tiers
+from spoofscope.figures.clips import draw_tiers
 from spoofscope.figures.style import new_figure
 from spoofscope.metrics.rates import auc
 from spoofscope.summaries.alignment import alignment_table, clip_measures
@@ -128,5 +128,5 @@ def test_tiers_are_drawn_under_attributions():
         {tuple(map(tuple, line.round(6).tolist())) for line in lines.get_segments()}
         for lines in axes.collections
     )
-    assert phones == {((x, -1), (x, -0.88)) for x in (0.2, 0.3, 0.5)}
-    assert words == {((x, -1), (x, -0.68)) for x in (0.2, 0.5)}
+    assert phones == {((x, -1), (x, -0.8)) for x in (0.2, 0.3, 0.5)}
+    assert words == {((x, -1), (x, -0.56)) for x in (0.2, 0.5)}

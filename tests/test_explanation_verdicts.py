@@ -146,7 +146,9 @@ def test_table_and_figure(made, tmp_path):
 
 
 def test_the_demo_says_whether_its_explanations_can_be_relied_upon(made):
-    settings = Settings("bonafide", "silence", "band", 1, 16000, 0.01, 0.0, 1, (0.1,), 0.05)
+    settings = Settings(
+        "bonafide", "silence", "band", 1, (0.0, 8000.0), 16000, 0.01, 0.0, 1, (0.1,), 0.05
+    )
     explanation = Explanation(
         *("u", "-", "-", 1.0, 0.0, 0.0, 0.0, 16, True, 0.0),
         map=np.zeros((1, 3), dtype=np.float32),

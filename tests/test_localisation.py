@@ -26,6 +26,7 @@ SETTINGS = Settings(
     baseline="zeros",
     row_axis="layer",
     n_rows=2,
+    band_edges=(),
     sample_rate=16000,
     hop_seconds=0.02,
     first_centre_seconds=0.0125,

@@ -22,7 +22,7 @@ from spoofscope import exhibits
 from spoofscope.attribution.store import Explanation
 from spoofscope.attribution.verdicts import Check, conclusion, of_controls
 from spoofscope.errors import ConfigError
-from spoofscope.figures.attribution_examples import draw_spectrogram, draw_waveform
+from spoofscope.figures.clips import draw_spectrogram, draw_waveform
 from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure
 from spoofscope.judging import Failure, Judgement, as_cell, calibrated_cells
 from spoofscope.quality import DISQUALIFYING, FLAGS

@@ -164,6 +164,7 @@ def _settings(detector: Detector, options: ExplainOptions) -> Settings:
         baseline=options.baseline,
         row_axis=axis,
         n_rows=n_rows,
+        band_edges=tuple(frontend.band_edges() or ()),
         sample_rate=detector.policy.sample_rate,
         hop_seconds=frontend.hop_seconds,
         first_centre_seconds=frontend.first_centre_seconds,

@@ -21,7 +21,7 @@ from spoofscope.files import atomic_path
 from spoofscope.identity import canonical_json
 
 _KEY = "spoofscope"
-_FORMAT = 1
+_FORMAT = 2
 
 MASKINGS = ("deletion", "deletion_control", "insertion", "insertion_control")
 
@@ -35,6 +35,8 @@ class Settings:
         baseline: what the attributions are relative to.
         row_axis: what the rows of a map are: "layer", "cepstrum" or "band".
         n_rows: how many rows a map has.
+        band_edges: row k reaches from value k to k + 1, in Hz, (n_rows + 1,); empty where rows are
+            no bands.
         sample_rate: Hz of the audio that was explained.
         hop_seconds, first_centre_seconds: frame i is centred at
             first_centre_seconds + i * hop_seconds.
@@ -47,6 +49,7 @@ class Settings:
     baseline: str
     row_axis: str
     n_rows: int
+    band_edges: tuple[float, ...]
     sample_rate: int
     hop_seconds: float
     first_centre_seconds: float
@@ -163,7 +166,8 @@ class Attributions:
             if content["format"] != _FORMAT:
                 raise DetectorError(f"{path} has format {content['format']}, not {_FORMAT}")
             shared = content["settings"]
-            self.settings = Settings(**{**shared, "fractions": tuple(shared["fractions"])})
+            tuples = {key: tuple(shared[key]) for key in ("band_edges", "fractions")}
+            self.settings = Settings(**{**shared, **tuples})
             self._scalars = {entry["utt_id"]: entry for entry in content["utterances"]}
         except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
             raise DetectorError(f"{path} holds no attributions, or is damaged: {error}") from error

@@ -1,32 +1,48 @@
-"""Attribution over waveform and spectrogram, one clip per attack."""
+"""The evidence that several detectors see in the same clips, over their spectrograms."""
 
+import math
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, Normalize
-from scipy.ndimage import uniform_filter1d
-from scipy.signal import stft
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from scipy.stats import spearmanr
 
 from spoofscope import audio
 from spoofscope.attribution.store import Attributions, Explanation
 from spoofscope.attribution.verdicts import MARKS, of_controls, read_checks, wrapped_note
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure, save
+from spoofscope.figures.clips import (
+    EDGE,
+    EVIDENCE,
+    SILENCE,
+    draw_spectrogram,
+    draw_tiers,
+    evidence_curve,
+    frame_edges,
+)
+from spoofscope.figures.style import new_figure, save
 from spoofscope.tables import read_manifest, read_segments
 
 FIGURE = Figure(
     title="Attribution in example clips",
-    shows="Attribution over waveform and spectrogram, for one utterance per attack.",
+    shows="The evidence of all detectors in the same clips, over their spectrograms.",
     caption=(
-        "Integrated Gradients over waveform and spectrogram, for one clip per attack and one bona "
-        "fide clip: the clip with the median score of the first detector. Orange is evidence for "
-        "spoof, blue is evidence for bona fide; dark bars at the top mark segments with known "
-        "artefacts. Where an aligner has aligned these clips (section aligners), light bands are "
-        "silences, and ticks at the bottom are edges of phones or characters; long ticks are edges "
+        "Spectrograms of one bona fide clip and of one clip per attack, as many as a page holds: "
+        "of each the clip with the median score of the first detector. A row below is a detector: "
+        "the evidence of its Integrated Gradients, summed over layers or bands. Orange is evidence "
+        "for spoof, blue for bona fide; every row is scaled to its own largest magnitude, so "
+        "colours compare places in a clip, and neither clips nor detectors. At the right stand the "
+        "scores; * marks an explanation that is not complete. The number behind a clip is the mean "
+        "rank correlation of the evidence of two detectors. Dark bars at the top mark segments "
+        "with known artefacts. Where an aligner has aligned these clips (section aligners), light "
+        "bars at the bottom are silences, and ticks are edges of phones or characters, long ticks "
         "of words. A mark behind a detector's name says that its explanations fail their controls "
         "(†), or that it is undecided whether they pass them (‡)."
     ),
@@ -34,135 +50,50 @@ FIGURE = Figure(
     place=210,
 )
 
-_EVIDENCE = LinearSegmentedColormap.from_list("evidence", [BONAFIDE, "#f2f2f2", SPOOF])
-_ROWS = 10
+_KNOWN = "#222222"
+_COLUMNS = 2
+# Inches: of a page, of the keys below the panels, of a spectrogram with its title and axis, of the
+# evidence of a detector.
+_PAGE, _KEYS, _SPECTROGRAM, _STRIP = 9.2, 0.9, 1.05, 0.15
 
 
-def _examples(files: Sequence[Attributions], manifest: pl.DataFrame) -> list[str]:
-    """One clip per attack and one bona fide clip, explained for every detector.
+def median_clips(files: Sequence[Attributions], known: pl.DataFrame, most: int) -> list[str]:
+    """One bona fide clip and one clip per attack, explained for every detector.
 
     It is the median clip by the first detector's score, so neither the best nor the worst case
     represents an attack.
+
+    Args:
+        files: explanations, of a detector each.
+        known: manifest rows; other clips are left out.
+        most: clips at most; attacks are left out from the end of the alphabet.
     """
-    common = [
-        explanation
-        for explanation in files[0]
-        if all(explanation.utt_id in file.utt_ids for file in files)
-    ]
+    ids = set(known["utt_id"]).intersection(*(file.utt_ids for file in files))
+    groups: dict[tuple[bool, str], list[Explanation]] = {}
+    for explanation in files[0]:
+        if explanation.utt_id in ids:
+            of_group = (explanation.label != "bonafide", explanation.attack)
+            groups.setdefault(of_group, []).append(explanation)
     chosen = []
-    for attack in sorted({explanation.attack for explanation in common}):
-        of_group = sorted(
-            (explanation for explanation in common if explanation.attack == attack),
-            key=lambda explanation: (explanation.score, explanation.utt_id),
-        )
-        chosen.append(of_group[len(of_group) // 2].utt_id)
-    known = set(manifest["utt_id"])
-    return [utt_id for utt_id in chosen if utt_id in known][:_ROWS]
+    for _, clips in sorted(groups.items()):
+        clips.sort(key=lambda explanation: (explanation.score, explanation.utt_id))
+        chosen.append(clips[len(clips) // 2].utt_id)
+    return chosen[:most]
 
 
-def _curve(explanation: Explanation) -> npt.NDArray[np.float64]:
-    """Smoothed evidence for spoof per frame, scaled to a largest magnitude of 1."""
-    evidence = np.where(explanation.seen, explanation.evidence("spoof"), 0.0)
-    smoothed = uniform_filter1d(evidence, explanation.settings.smoothing_frames, mode="nearest")
-    peak = float(np.max(np.abs(smoothed)))
-    return smoothed / peak if peak > 0 else smoothed
+def agreement(explanations: Sequence[Explanation]) -> float | None:
+    """Mean rank correlation of the smoothed evidence of two detectors in a clip, over all pairs.
 
-
-def draw_waveform(
-    axes: Axes, samples: npt.NDArray[np.float32], rate: int, explanation: Explanation | None
-) -> None:
-    """Draw samples (n,) at `rate` Hz, with the evidence of each frame if there is evidence."""
-    time = np.arange(samples.size) / rate
-    scale = float(np.max(np.abs(samples))) or 1.0
-    step = max(1, samples.size // 6000)
-    axes.plot(time[::step], samples[::step] / scale, color="#9aa4ae", linewidth=0.4, zorder=1)
-    if explanation is not None:
-        curve = _curve(explanation)
-        for side, colour in ((np.maximum(curve, 0), SPOOF), (np.minimum(curve, 0), BONAFIDE)):
-            axes.fill_between(
-                explanation.times, 0, side, color=colour, alpha=0.75, linewidth=0, zorder=2
-            )
-    axes.set_xlim(0, samples.size / rate)
-    axes.set_ylim(-1.05, 1.18)
-    axes.set_yticks([])
-    axes.grid(visible=False)
-    axes.tick_params(labelbottom=False)
-
-
-def draw_spectrogram(
-    axes: Axes, samples: npt.NDArray[np.float32], rate: int, explanation: Explanation | None
-) -> None:
-    """Draw the spectrogram of samples (n,) at `rate` Hz, under the evidence if there is evidence.
-
-    For band features the evidence has a frequency axis, for others it is a strip over time.
+    Evidence is compared at the frames of the detector with the fewest. None with one detector, or
+    where the evidence of one is the same everywhere.
     """
-    frequencies, times, spectrum = stft(
-        samples, rate, nperseg=400, noverlap=240, nfft=512, boundary=None, padded=False
-    )
-    level = 20 * np.log10(np.abs(spectrum) + 1e-6)
-    top = float(level.max())
-    extent = (0.0, samples.size / rate, 0.0, float(frequencies[-1]) / 1000)
-    axes.imshow(
-        level,
-        origin="lower",
-        aspect="auto",
-        cmap="gray_r",
-        norm=Normalize(top - 75, top),
-        extent=(times[0], times[-1], extent[2], extent[3]),
-    )
-    if explanation is not None:
-        _overlay(axes, explanation, extent[3])
-    axes.set_xlim(*extent[:2])
-    axes.set_ylim(*extent[2:])
-    axes.grid(visible=False)
-
-
-def _overlay(axes: Axes, explanation: Explanation, top: float) -> None:
-    """Evidence over a spectrogram that reaches up to `top` kHz."""
-    settings = explanation.settings
-    hop, first = settings.hop_seconds, settings.first_centre_seconds
-    if settings.row_axis == "band":
-        # Rows are frequency bands here, so the attribution has a place in the picture.
-        values = -explanation.map if settings.target == "bonafide" else explanation.map
-        smoothed = uniform_filter1d(
-            np.where(explanation.seen, values, 0.0), settings.smoothing_frames, axis=1
-        )
-        smoothed = uniform_filter1d(smoothed, 5, axis=0)
-        peak = float(np.quantile(np.abs(smoothed), 0.998)) or 1.0
-        overlay = smoothed / peak
-        axes.imshow(
-            overlay,
-            origin="lower",
-            aspect="auto",
-            cmap=_EVIDENCE,
-            norm=Normalize(-1, 1),
-            alpha=np.clip(np.abs(overlay), 0, 1) ** 0.6,
-            extent=(first - hop / 2, first + hop * (overlay.shape[1] - 0.5), 0.0, top),
-        )
-    else:
-        curve = _curve(explanation)
-        strip = curve[None, :]
-        axes.imshow(
-            strip,
-            aspect="auto",
-            cmap=_EVIDENCE,
-            norm=Normalize(-1, 1),
-            alpha=np.clip(np.abs(strip), 0, 1) * 0.75,
-            extent=(first - hop / 2, first + hop * (curve.size - 0.5), 0.0, top),
-            interpolation="nearest",
-        )
-
-
-def draw_tiers(axes: Axes, tiers: pl.DataFrame) -> None:
-    """Silences as bands, edges of phones or characters and of words as ticks."""
-    for start, end in tiers.filter(tier="silence").select("start", "end").iter_rows():
-        axes.axvspan(start, end, color="#dfe5ea", linewidth=0, zorder=0)
-    for names, height in ((("phone", "character"), 0.06), (("word",), 0.16)):
-        of_tier = tiers.filter(pl.col("tier").is_in(names))
-        edges = np.unique(of_tier.select("start", "end").to_numpy())
-        low = axes.get_ylim()[0]
-        top = low + height * (axes.get_ylim()[1] - low)
-        axes.vlines(edges, low, top, color="#333333", linewidth=0.5, zorder=3)
+    if len(explanations) < 2:
+        return None
+    times = min((e.times[e.seen] for e in explanations), key=len)
+    curves = [np.interp(times, e.times, evidence_curve(e)) for e in explanations]
+    if len(times) < 3 or any(np.ptp(curve) == 0 for curve in curves):
+        return None
+    return float(np.mean([spearmanr(a, b).statistic for a, b in combinations(curves, 2)]))
 
 
 def draw(
@@ -172,11 +103,7 @@ def draw(
     alignment: str | Sequence[str],
     outputs: Mapping[str, str],
 ) -> None:
-    """Draw one row per clip and one column per detector: waveform above, spectrogram below.
-
-    Curves are smoothed and each scaled to its own largest magnitude, so colours compare places in
-    one clip, not clips or detectors. For detectors on band features the overlay has a frequency
-    axis; for the others it is a strip over time.
+    """Draw the spectrogram of each clip, and below it the evidence of every detector.
 
     Args:
         explained: run, seed, detector (its name), `attributions` and `checks`, a file of each.
@@ -186,64 +113,113 @@ def draw(
         outputs: `pdf`, `png`, `tsv`.
     """
     files = [Attributions(entry["attributions"]) for entry in explained]
-    rows = read_manifest(manifest)
+    manifest_rows = read_manifest(manifest)
     known = read_segments(segments).filter(pl.col("tier") == "artefact")
     aligned = read_segments(str(alignment)) if alignment else None
-    examples = _examples(files, rows)
     standings = {
         entry["detector"]: of_controls(read_checks(entry["checks"])) for entry in explained
     }
-    figure = new_figure(3.4 * len(files) + 0.8, 1.55 * len(examples) + 0.6)
+    names = [f"{entry['detector']}{MARKS[standings[entry['detector']]]}" for entry in explained]
+    height = _SPECTROGRAM + _STRIP * len(files)
+    rows = max(1, math.floor((_PAGE - _KEYS) / height))
+    examples = median_clips(files, manifest_rows, _COLUMNS * rows)
+    rows = -(-len(examples) // _COLUMNS)
+    figure = new_figure(7.2, rows * height + _KEYS)
     if doubts := wrapped_note(standings, figure.get_figwidth()):
         figure.suptitle(doubts, fontsize=7, x=0.01, ha="left")
-    grid = figure.add_gridspec(
-        2 * len(examples), len(files), height_ratios=[1, 1.25] * len(examples)
-    )
-    numbers = []
+    grid = figure.add_gridspec(rows, _COLUMNS)
+    numbers, panels = [], []
     for i, utt_id in enumerate(examples):
-        row = rows.row(by_predicate=pl.col("utt_id") == utt_id, named=True)
-        known_segments = known.filter(pl.col("utt_id") == utt_id)
-        for j, (file, entry) in enumerate(zip(files, explained, strict=True)):
-            explanation = file[utt_id]
-            samples, rate = audio.read(row["path"], file.settings.sample_rate)
-            upper = figure.add_subplot(grid[2 * i, j])
-            lower = figure.add_subplot(grid[2 * i + 1, j])
-            draw_waveform(upper, samples, rate, explanation)
-            if aligned is not None:
-                draw_tiers(upper, aligned.filter(utt_id=utt_id))
-            for segment in known_segments.iter_rows(named=True):
-                upper.axvspan(
-                    segment["start"],
-                    segment["end"],
-                    ymin=0.94,
-                    ymax=1.0,
-                    color="#333333",
-                    linewidth=0,
-                )
-            draw_spectrogram(lower, samples, rate, explanation)
-            what = "bona fide" if row["label"] == "bonafide" else row["attack"]
-            standing = standings[entry["detector"]]
-            upper.set_title(
-                f"{entry['detector']}{MARKS[standing]}: {what}, score {explanation.score:+.2f}"
-                f"{'' if explanation.converged else ' (not converged)'}",
-                loc="left",
-                fontsize=7.5,
+        clip = manifest_rows.row(by_predicate=pl.col("utt_id") == utt_id, named=True)
+        explanations = [file[utt_id] for file in files]
+        cell = grid[i // _COLUMNS, i % _COLUMNS].subgridspec(
+            2, 1, height_ratios=[0.55, _STRIP * len(files)], hspace=0.03
+        )
+        upper, lower = figure.add_subplot(cell[0]), figure.add_subplot(cell[1])
+        panels += [upper, lower]
+        samples, rate = audio.read(clip["path"], files[0].settings.sample_rate)
+        draw_spectrogram(upper, samples, rate, None)
+        for start, end in known.filter(utt_id=utt_id).select("start", "end").iter_rows():
+            upper.axvspan(start, end, ymin=0.9, ymax=1.0, color=_KNOWN, linewidth=0)
+        if aligned is not None:
+            draw_tiers(upper, aligned.filter(utt_id=utt_id))
+        together = agreement(explanations)
+        what = "bona fide" if clip["label"] == "bonafide" else clip["attack"]
+        upper.set_title(
+            what if together is None else f"{what} (detectors agree: {together:+.2f})",
+            loc="left",
+            fontsize=8,
+        )
+        upper.set_ylabel("kHz")
+        upper.tick_params(labelbottom=False)
+        _strips(lower, explanations, samples.size / rate)
+        lower.set_yticks(range(len(files)), names if i % _COLUMNS == 0 else [""] * len(files))
+        if i + _COLUMNS >= len(examples):
+            lower.set_xlabel("seconds")
+        numbers += [
+            pl.DataFrame(
+                {"time": explanation.times, "spoof_evidence": evidence_curve(explanation)}
+            ).select(
+                pl.lit(entry["run"]).alias("run"),
+                pl.lit(entry["seed"]).alias("seed"),
+                pl.lit(utt_id).alias("utt_id"),
+                pl.lit(clip["attack"]).alias("attack"),
+                pl.lit(standings[entry["detector"]]).alias("controls"),
+                pl.all(),
             )
-            if j == 0:
-                lower.set_ylabel("kHz")
-            else:
-                lower.tick_params(labelleft=False)
-            if i == len(examples) - 1:
-                lower.set_xlabel("seconds")
-            curve = _curve(explanation)
-            numbers.append(
-                pl.DataFrame({"time": explanation.times, "spoof_evidence": curve}).select(
-                    pl.lit(entry["run"]).alias("run"),
-                    pl.lit(entry["seed"]).alias("seed"),
-                    pl.lit(utt_id).alias("utt_id"),
-                    pl.lit(row["attack"]).alias("attack"),
-                    pl.lit(standing).alias("controls"),
-                    pl.all(),
-                )
-            )
+            for entry, explanation in zip(explained, explanations, strict=True)
+        ]
+    colours = figure.colorbar(
+        ScalarMappable(Normalize(-1, 1), EVIDENCE),
+        ax=panels,
+        location="bottom",
+        aspect=50,
+        shrink=0.5,
+        pad=0.02,
+    )
+    colours.set_ticks([-1, 0, 1], labels=["bona fide", "evidence, as a share of its row", "spoof"])
+    colours.ax.tick_params(length=0)
+    figure.legend(handles=_keys(aligned is not None), loc="outside lower center", ncols=4)
     save(figure, outputs, pl.concat(numbers))
+
+
+def _strips(axes: Axes, explanations: Sequence[Explanation], seconds: float) -> None:
+    """The evidence of each detector as a strip over time, and its score at the right."""
+    for row, explanation in enumerate(explanations):
+        axes.pcolormesh(
+            frame_edges(explanation),
+            np.array([row - 0.42, row + 0.42]),
+            evidence_curve(explanation)[None, :],
+            cmap=EVIDENCE,
+            norm=Normalize(-1, 1),
+            rasterized=True,
+        )
+        axes.annotate(
+            f"{explanation.score:+.1f}{'' if explanation.converged else '*'}",
+            (seconds, row),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7,
+            annotation_clip=False,
+        )
+    axes.set_xlim(0, seconds)
+    axes.set_ylim(len(explanations) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+
+
+def _keys(aligned: bool) -> list[Patch | Line2D]:
+    keys: list[Patch | Line2D] = [
+        Patch(facecolor=_KNOWN, label="known artefact"),
+        Line2D([], [], linestyle="none", marker="$+1$", color="black", label="score of the clip"),
+    ]
+    if aligned:
+        keys += [
+            Patch(facecolor=SILENCE, label="silence"),
+            Line2D(
+                [], [], linestyle="none", marker="|", color=EDGE, label="edge of a phone or word"
+            ),
+        ]
+    return keys

@@ -1,0 +1,83 @@
+"""Evidence upon a clip: at its time and at its frequency, and agreement of detectors."""
+
+import numpy as np
+import pytest
+from matplotlib.collections import QuadMesh
+
+from spoofscope.attribution.store import MASKINGS, Explanation, Settings
+from spoofscope.figures.attribution_examples import agreement
+from spoofscope.figures.clips import draw_spectrogram, evidence_curve
+from spoofscope.figures.style import new_figure
+
+
+def settings(edges=(), *, rows=1, hop=0.01):
+    return Settings(
+        target="bonafide",
+        baseline="zeros",
+        row_axis="band" if edges else "layer",
+        n_rows=rows,
+        band_edges=tuple(edges),
+        sample_rate=16000,
+        hop_seconds=hop,
+        first_centre_seconds=0.0,
+        smoothing_frames=1,
+        fractions=(0.5,),
+        tolerance=0.05,
+    )
+
+
+def explanation(values, edges=(), hop=0.01):
+    values = np.atleast_2d(np.asarray(values, np.float32))
+    return Explanation(
+        utt_id="a",
+        label="spoof",
+        attack="A",
+        score=0.0,
+        baseline_score=0.0,
+        delta=0.0,
+        relative_error=0.0,
+        steps=1,
+        converged=True,
+        outside=0.0,
+        map=values,
+        coverage=np.ones(values.shape[1], np.int64),
+        maskings={name: np.zeros(1) for name in MASKINGS},
+        settings=settings(edges, rows=len(values), hop=hop),
+    )
+
+
+def test_evidence_in_a_band_is_drawn_at_its_frequencies():
+    # Filters of a mel scale are narrow below and wide above; a tenth of them is no tenth of 8 kHz.
+    edges = [0, 100, 250, 500, 900, 1500, 2300, 3500, 5200, 8000]
+    values = np.zeros((9, 20))
+    values[7] = -1.0
+    axes = new_figure(3, 2).add_subplot()
+    samples = np.random.default_rng(0).standard_normal(3200).astype(np.float32)
+    draw_spectrogram(axes, samples, 16000, explanation(values, edges))
+    (mesh,) = (artist for artist in axes.collections if isinstance(artist, QuadMesh))
+    heights = mesh.get_coordinates()[:, 0, 1]
+    assert heights.tolist() == pytest.approx([edge / 1000 for edge in edges])
+    opacity = np.asarray(mesh.get_array())[..., 3]
+    # Smoothed over five bands.
+    assert opacity[5:, 10] == pytest.approx(1.0)
+    assert (opacity[:5] == 0).all()
+
+
+def test_detectors_agree_by_the_ranks_of_their_evidence():
+    rising, falling = np.arange(20.0), -np.arange(20.0)
+    assert agreement([explanation(rising)]) is None
+    assert agreement([explanation(rising), explanation(rising**2)]) == pytest.approx(1.0)
+    assert agreement([explanation(rising), explanation(falling)]) == pytest.approx(-1.0)
+    assert agreement(
+        [explanation(rising), explanation(falling), explanation(rising)]
+    ) == pytest.approx(-1 / 3)
+    # Of another frame rate: compared at the same times.
+    assert agreement(
+        [explanation(rising), explanation(2 * rising[:10], hop=0.02)]
+    ) == pytest.approx(1)
+    assert agreement([explanation(rising), explanation(np.ones(20))]) is None
+
+
+def test_the_curve_of_evidence_is_of_spoof_and_ends_at_one():
+    curve = evidence_curve(explanation([1.0, -2.0, 0.5]))
+    assert curve == pytest.approx([-0.5, 1.0, -0.25])
