@@ -125,7 +125,7 @@ def test_only_what_does_not_pass_is_marked():
 
 
 def entries(made: dict[str, str]) -> list[dict]:
-    of = {"seed": 1, "corpus": "mini", "split": "eval"}
+    of = {"seed": 1, "corpus": "mini", "split": "eval", "method": "integrated_gradients"}
     return [{"name": name, "checks": path, **of} for name, path in made.items()]
 
 

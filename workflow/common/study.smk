@@ -98,6 +98,8 @@ def one_of(names):
 
 wildcard_constraints:
     corpus=one_of([*STUDY.corpora, *STUDY.copies]),
+    # A corpus, or a corpus and a method of attribution.
+    explained=one_of(PLAN.attribution.explanation_names),
     run=one_of(STUDY.runs),
     tracer=one_of(STUDY.tracers),
     pretrained=one_of(PLAN.training.pretrained),

@@ -1,4 +1,4 @@
-# Integrated Gradients: baseline, attribution, localisation against known segments.
+# Attribution by several methods: baseline, maps, localisation against known segments.
 
 
 rule centroid:
@@ -23,20 +23,20 @@ rule centroid:
 
 
 rule explain_shard:
-    """Compute Integrated Gradients of one shard of the clips, if a split is cut into several."""
+    """Attribute the scores of one shard of the clips, if a split is cut into several."""
     input:
         unpack(PLAN.attribution.explain_shard.inputs),
     output:
         temp(
             LAYOUT.shard(
-                LAYOUT.attributions("{run}", "{seed}", "{corpus}.safetensors"),
+                LAYOUT.attributions("{run}", "{seed}", "{explained}.safetensors"),
                 "{shard}",
             )
         ),
     log:
-        f"{LOGS}/explain_shard/{{run}}/seed{{seed}}/{{corpus}}-{{shard}}.log",
+        f"{LOGS}/explain_shard/{{run}}/seed{{seed}}/{{explained}}-{{shard}}.log",
     benchmark:
-        LAYOUT.benchmark("explain_shard", "{run}/seed{seed}/{corpus}-{shard}")
+        LAYOUT.benchmark("explain_shard", "{run}/seed{seed}/{explained}-{shard}")
     conda:
         ENVIRONMENT
     threads: 1
@@ -51,17 +51,17 @@ rule explain_shard:
 
 
 rule explain:
-    """Compute Integrated Gradients of the scores, with the completeness error of each clip."""
+    """Attribute the scores by a method, with the completeness error of each clip."""
     input:
         unpack(PLAN.attribution.explain.inputs),
     output:
-        attributions=LAYOUT.attributions("{run}", "{seed}", "{corpus}.safetensors"),
-        regions=LAYOUT.attributions("{run}", "{seed}", "{corpus}.regions.tsv"),
-        summary=LAYOUT.attributions("{run}", "{seed}", "{corpus}.summary.tsv"),
+        attributions=LAYOUT.attributions("{run}", "{seed}", "{explained}.safetensors"),
+        regions=LAYOUT.attributions("{run}", "{seed}", "{explained}.regions.tsv"),
+        summary=LAYOUT.attributions("{run}", "{seed}", "{explained}.summary.tsv"),
     log:
-        f"{LOGS}/explain/{{run}}/seed{{seed}}/{{corpus}}.log",
+        f"{LOGS}/explain/{{run}}/seed{{seed}}/{{explained}}.log",
     benchmark:
-        LAYOUT.benchmark("explain", "{run}/seed{seed}/{corpus}")
+        LAYOUT.benchmark("explain", "{run}/seed{seed}/{explained}")
     conda:
         ENVIRONMENT
     threads: 1
@@ -80,12 +80,12 @@ rule localise:
     input:
         unpack(PLAN.attribution.localise.inputs),
     output:
-        summary=LAYOUT.attributions("{run}", "{seed}", "{corpus}.localisation.tsv"),
+        summary=LAYOUT.attributions("{run}", "{seed}", "{explained}.localisation.tsv"),
         utterances=LAYOUT.attributions(
-            "{run}", "{seed}", "{corpus}.localisation.utterances.tsv"
+            "{run}", "{seed}", "{explained}.localisation.utterances.tsv"
         ),
     log:
-        f"{LOGS}/localise/{{run}}/seed{{seed}}/{{corpus}}.log",
+        f"{LOGS}/localise/{{run}}/seed{{seed}}/{{explained}}.log",
     localrule: True
     conda:
         ENVIRONMENT
@@ -100,9 +100,9 @@ rule check_explanations:
     input:
         unpack(PLAN.attribution.check_explanations.inputs),
     output:
-        LAYOUT.attributions("{run}", "{seed}", "{corpus}.checks.tsv"),
+        LAYOUT.attributions("{run}", "{seed}", "{explained}.checks.tsv"),
     log:
-        f"{LOGS}/check_explanations/{{run}}/seed{{seed}}/{{corpus}}.log",
+        f"{LOGS}/check_explanations/{{run}}/seed{{seed}}/{{explained}}.log",
     localrule: True
     conda:
         ENVIRONMENT

@@ -1,4 +1,4 @@
-"""Integrated Gradients of the scores of selected utterances."""
+"""Attribution by a method of the scores of selected utterances."""
 
 from spoofscope.job import given, job
 
@@ -31,6 +31,7 @@ with job(snakemake) as cfg:
             snakemake.output.regions,
             snakemake.output.summary,
             options,
+            method=cfg["method"],
             centroid=read_centroid(centroid) if centroid else None,
             seed=cfg["seed"],
             done=done,

@@ -1,4 +1,4 @@
-"""Integrated Gradients of the scores of one shard of the selected utterances."""
+"""Attribution by a method of the scores of one shard of the selected utterances."""
 
 from spoofscope.job import given, job
 
@@ -29,6 +29,7 @@ with job(snakemake) as cfg:
             rows,
             options,
             done,
+            method=cfg["method"],
             shard=parse_shard(cfg["shard"]),
             centroid=read_centroid(centroid) if centroid else None,
             seed=cfg["seed"],

@@ -23,10 +23,10 @@ from spoofscope.attribution.faithfulness import (
 from spoofscope.attribution.integrated import (
     SMALLEST_DIFFERENCE,
     Attribution,
-    integrated_gradients,
     recurrent_safe,
     score_function,
 )
+from spoofscope.attribution.methods import ONE_ROW, Windowed
 from spoofscope.attribution.regions import odd_frames, smooth, top_regions
 from spoofscope.attribution.store import (
     MASKINGS,
@@ -35,6 +35,7 @@ from spoofscope.attribution.store import (
     Settings,
     write_attributions,
 )
+from spoofscope.attribution_methods import ADDS_UP, ATTRIBUTION_METHODS
 from spoofscope.backends.base import BackEnd
 from spoofscope.baselines import (
     baseline_features,
@@ -47,7 +48,7 @@ from spoofscope.frontends.base import FrontEnd
 from spoofscope.identity import rng_of
 from spoofscope.inputs import decoded_windows
 from spoofscope.metrics.correlation import spearman
-from spoofscope.options.attribution import TARGETS, ExplainOptions
+from spoofscope.options.attribution import PATH_INTEGRAL, TARGETS, ExplainOptions
 from spoofscope.selection.utterances import sampled
 from spoofscope.shards.journal import Done
 from spoofscope.shards.parts import shard_slice
@@ -109,8 +110,10 @@ def reduce_map(frontend: FrontEnd, values: Tensor) -> Floats:
     return doubles.sum(dim=0).T.numpy()
 
 
-def row_axis(frontend: FrontEnd) -> tuple[str, int]:
+def row_axis(frontend: FrontEnd, method: str) -> tuple[str, int]:
     """What the rows of :func:`reduce_map` are, and how many there are."""
+    if method in ONE_ROW:
+        return "all", 1
     if frontend.dim_axis == "embedding":
         return frontend.channel_axis, frontend.n_channels
     return frontend.dim_axis, frontend.dim
@@ -156,8 +159,8 @@ def _weighted(values: Sequence[float], weights: Floats) -> float:
     return math.fsum(np.asarray(values) * weights)
 
 
-def _settings(detector: Detector, options: ExplainOptions) -> Settings:
-    axis, n_rows = row_axis(detector.frontend)
+def _settings(detector: Detector, options: ExplainOptions, method: str) -> Settings:
+    axis, n_rows = row_axis(detector.frontend, method)
     frontend = detector.frontend
     return Settings(
         target=options.target,
@@ -171,20 +174,28 @@ def _settings(detector: Detector, options: ExplainOptions) -> Settings:
         smoothing_frames=odd_frames(options.smoothing_seconds, frontend.hop_seconds),
         fractions=FRACTIONS,
         tolerance=options.tolerance,
+        method=method,
     )
 
 
 class _Explainer:
-    """One detector with options, ready to explain windows."""
+    """One detector with options, ready to explain windows by a method."""
 
     def __init__(
-        self, detector: Detector, options: ExplainOptions, centroid: Tensor | None, seed: int
+        self,
+        detector: Detector,
+        options: ExplainOptions,
+        method: str,
+        centroid: Tensor | None,
+        seed: int,
     ) -> None:
         self.detector, self.options = detector, options
         self.centroid, self.seed = centroid, seed
+        self.method = method
+        self._attribute = ATTRIBUTION_METHODS.member(method)
         self.function = score_function(detector, options.target)
         self.sign = 1.0 if options.target == "bonafide" else -1.0
-        self.settings = _settings(detector, options)
+        self.settings = _settings(detector, options, method)
         self.block = max(1, round(options.block_seconds / detector.frontend.hop_seconds))
 
     def inputs(self, utt_id: str, windows: Windows) -> tuple[list[Tensor], list[Tensor]]:
@@ -201,25 +212,15 @@ class _Explainer:
         return features, baselines
 
     def attribute(
-        self, features: Sequence[Tensor], baselines: Sequence[Tensor], max_steps: int
+        self, features: Sequence[Tensor], baselines: Sequence[Tensor], options: ExplainOptions
     ) -> list[Attribution]:
-        options = self.options
-        return [
-            integrated_gradients(
-                self.function,
-                x,
-                b,
-                steps=options.steps,
-                max_steps=max_steps,
-                tolerance=options.tolerance,
-                internal_batch=options.internal_batch,
-            )
-            for x, b in zip(features, baselines, strict=True)
-        ]
+        windows = Windowed(self.detector, self.function, features, baselines, options, self.block)
+        attributions: list[Attribution] = self._attribute(windows)
+        return attributions
 
     def attributed(self, row: Mapping[str, Any], windows: Windows) -> _Attributed:
         features, baselines = self.inputs(row["utt_id"], windows)
-        attributions = self.attribute(features, baselines, self.options.max_steps)
+        attributions = self.attribute(features, baselines, self.options)
         maps = [reduce_map(self.detector.frontend, item.values) for item in attributions]
         weights = self._weights([item.output for item in attributions])
         total, coverage, outside = self._stitched(windows, maps, weights)
@@ -268,7 +269,9 @@ class _Explainer:
         baselines: Sequence[Tensor],
         maps: Sequence[Floats],
     ) -> tuple[float | None, float | None]:
-        """Spearman of IG with gradient x input (frames) and with occlusion (blocks of frames)."""
+        """Spearman of the method with gradient x input (frames) and with occlusion (blocks of
+        frames); None where it is the method itself.
+        """
         frames, gradients, blocks, occlusions = [], [], [], []
         for x, b, values in zip(features, baselines, maps, strict=True):
             curve = values.sum(axis=0)
@@ -281,8 +284,12 @@ class _Explainer:
                 occlusion(self.function, x, b, self.block, self.options.internal_batch)
             )
         return (
-            spearman(np.concatenate(frames), np.concatenate(gradients)),
-            spearman(np.concatenate(blocks), np.concatenate(occlusions)),
+            None
+            if self.method == "gradient_x_input"
+            else spearman(np.concatenate(frames), np.concatenate(gradients)),
+            None
+            if self.method == "occlusion_time"
+            else spearman(np.concatenate(blocks), np.concatenate(occlusions)),
         )
 
     def _maskings(
@@ -323,7 +330,8 @@ class _Explainer:
         self.detector.backend = backend
         try:
             # Completeness matters little for a rank correlation: one attempt is enough.
-            attributions = self.attribute(features, baselines, max_steps=self.options.steps)
+            one_attempt = replace(self.options, max_steps=self.options.steps)
+            attributions = self.attribute(features, baselines, one_attempt)
         finally:
             self.detector.backend = trained
         maps = [reduce_map(self.detector.frontend, item.values) for item in attributions]
@@ -361,7 +369,7 @@ def _check_score(explanation: Explanation, scored: float) -> None:
 
 
 def explain_windows(detector: Detector, windows: Windows, options: ExplainOptions) -> Explanation:
-    """The attribution map of windows of one clip, without the checks of :func:`explain_utterances`.
+    """Integrated Gradients of windows of one clip, without checks of :func:`explain_utterances`.
 
     Args:
         detector: it is put into evaluation mode.
@@ -372,7 +380,7 @@ def explain_windows(detector: Detector, windows: Windows, options: ExplainOption
         DetectorError: an attribution is not finite.
     """
     detector.eval()
-    explainer = _Explainer(detector, options, None, seed=0)
+    explainer = _Explainer(detector, options, PATH_INTEGRAL, None, seed=0)
     with recurrent_safe(detector.backend):
         row = {"utt_id": "-", "label": "-", "attack": "-"}
         return explainer.attributed(row, windows).explanation
@@ -411,6 +419,7 @@ def explain_utterances(
     options: ExplainOptions,
     done: Done,
     *,
+    method: str = PATH_INTEGRAL,
     shard: tuple[int, int] = (0, 1),
     centroid: Tensor | None = None,
     seed: int,
@@ -423,6 +432,7 @@ def explain_utterances(
             `selection.utterances.utterances_to_explain`.
         options: what to do.
         done: the explanations of utterances that are finished; the others are added.
+        method: of attribution, see `attribution_methods`.
         shard: which of the rows are explained here, see `shards.parts.shard_slice`. Those that are
             compared with a randomised back-end are chosen from all rows.
         centroid: (C, D), where the baseline is `centroid`.
@@ -437,7 +447,7 @@ def explain_utterances(
     if left.is_empty():
         return
     detector.eval()
-    explainer = _Explainer(detector, options, centroid, seed)
+    explainer = _Explainer(detector, options, method, centroid, seed)
     of_randomised = compared_with_randomised(sampled(rows), options.randomised, seed)
     randomised = randomised_backend(detector.backend, seed) if of_randomised else None
     with recurrent_safe(detector.backend):
@@ -476,6 +486,7 @@ def explain(
     summary: str | Path,
     options: ExplainOptions,
     *,
+    method: str = PATH_INTEGRAL,
     centroid: Tensor | None = None,
     seed: int,
     done: Done | None = None,
@@ -495,8 +506,8 @@ def explain(
       above its control; Spearman correlation of the map with that of a randomised back-end (empty
       where not asked for). A correlation with a constant is empty, too.
 
-    Utterances whose completeness error stays above the tolerance are explained all the same, marked
-    in the summary, and named in the log.
+    Utterances whose completeness error stays above the tolerance are explained all the same, and
+    marked in the summary; where the method is one that adds up, they are named in the log.
 
     Args:
         detector: on the device where it shall run; it is put into evaluation mode.
@@ -506,6 +517,7 @@ def explain(
         regions: table to write.
         summary: table to write.
         options: what to do.
+        method: of attribution, see `attribution_methods`.
         centroid: (C, D), where the baseline is `centroid`.
         seed: of all random choices: noise baseline, control masks, randomised back-end.
         done: the explanations of utterances that are finished; the others are added.
@@ -517,8 +529,8 @@ def explain(
     if rows.is_empty():
         raise TableError("no utterances to explain")
     done = {} if done is None else done
-    explain_utterances(detector, rows, options, done, centroid=centroid, seed=seed)
-    settings = _settings(detector, options)
+    explain_utterances(detector, rows, options, done, method=method, centroid=centroid, seed=seed)
+    settings = _settings(detector, options, method)
     explanations: list[Explanation] = []
     summary_rows: list[dict[str, Any]] = []
     region_rows: list[_RegionRow] = []
@@ -543,7 +555,7 @@ def explain(
             }
         )
     failed = [item.utt_id for item in explanations if not item.converged]
-    if failed:
+    if failed and method in ADDS_UP:
         logger.warning(
             "completeness error not below %g for %d of %d utterances: %s",
             options.tolerance,

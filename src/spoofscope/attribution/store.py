@@ -19,6 +19,7 @@ import safetensors.numpy
 from spoofscope.errors import DetectorError
 from spoofscope.files import atomic_path
 from spoofscope.identity import canonical_json
+from spoofscope.options.attribution import PATH_INTEGRAL
 
 _KEY = "spoofscope"
 _FORMAT = 2
@@ -33,7 +34,8 @@ class Settings:
     Attributes:
         target: positive values are evidence for this class.
         baseline: what the attributions are relative to.
-        row_axis: what the rows of a map are: "layer", "cepstrum" or "band".
+        row_axis: what the rows of a map are: "layer", "cepstrum" or "band"; "all" where the method
+            has one value per frame.
         n_rows: how many rows a map has.
         band_edges: row k reaches from value k to k + 1, in Hz, (n_rows + 1,); empty where rows are
             no bands.
@@ -43,6 +45,8 @@ class Settings:
         smoothing_frames: odd width of the moving average behind the regions.
         fractions: shares of masked frames, the axis of the masking curves.
         tolerance: relative completeness error that counts as converged.
+        method: of attribution, see `attribution_methods`; files of before have none, and are of
+            Integrated Gradients.
     """
 
     target: Literal["bonafide", "spoof"]
@@ -56,6 +60,7 @@ class Settings:
     smoothing_frames: int
     fractions: tuple[float, ...]
     tolerance: float
+    method: str = PATH_INTEGRAL
 
 
 @dataclass(frozen=True)

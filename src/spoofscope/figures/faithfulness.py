@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from spoofscope.attribution.verdicts import AGREEMENTS, LARGEST_RANDOMISED, MARKS, RANDOMISED
+from spoofscope.attribution_methods import named
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import COLOURS, legend_below, new_figure, save
 from spoofscope.summaries.faithfulness import faithfulness
@@ -40,21 +41,22 @@ _RIGHT = (*AGREEMENTS, RANDOMISED)
 
 
 def draw(checked: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
-    """Draw a row per detector: gains against random frames at the left, agreements at the right.
+    """Draw a row per detector and method: gains at the left, agreements at the right.
 
     Args:
         checked: see `summaries.faithfulness.faithfulness`.
         outputs: `pdf`, `png`, `tsv`.
     """
     table = faithfulness(checked)
-    detectors = table.select("name", "controls").unique("name", maintain_order=True).rows()
-    figure = new_figure(7.2, 0.62 * len(detectors) + 1.2)
+    rows = table.select("name", "method", "controls").unique(maintain_order=True).rows()
+    figure = new_figure(7.2, 0.62 * len(rows) + 1.2)
     left, right = figure.subplots(1, 2, sharey=True)
     for axes, checks in ((left, _LEFT), (right, _RIGHT)):
-        for row, (name, _) in enumerate(detectors):
+        for row, (name, method, _) in enumerate(rows):
             for i, check in enumerate(checks):
                 y = row + 0.26 * (i - (len(checks) - 1) / 2)
-                _mark(axes, y, table.filter(name=name, check=check).row(0, named=True))
+                of = table.filter(name=name, method=method, check=check)
+                _mark(axes, y, of.row(0, named=True))
         axes.axvline(0, color="#222222", linewidth=0.8)
         axes.grid(visible=False, axis="y")
     right.axvline(LARGEST_RANDOMISED, color=_LOOKS[RANDOMISED][1], linestyle=":", linewidth=1)
@@ -64,9 +66,13 @@ def draw(checked: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> No
     right.set_xlim(min(-0.1, right.get_xlim()[0]), 1.25)
     low, high = left.get_xlim()
     left.set_xlim(low, high + 0.15 * (high - low))
-    labels = [f"{name}{MARKS[controls]}" for name, controls in detectors]
-    left.set_yticks(range(len(detectors)), labels)
-    left.set_ylim(len(detectors) - 0.5, -0.5)
+    methods = table["method"].to_list()
+    labels = [
+        f"{named(name, method, methods)}{MARKS[controls]}".replace(", ", "\n")
+        for name, method, controls in rows
+    ]
+    left.set_yticks(range(len(rows)), labels)
+    left.set_ylim(len(rows) - 0.5, -0.5)
     handles = [
         Line2D([], [], color=colour, marker=marker, markersize=4, label=label)
         for label, colour, marker in _LOOKS.values()

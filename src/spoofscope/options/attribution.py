@@ -11,8 +11,12 @@ Target = Literal["bonafide", "spoof"]
 Baseline = Literal["centroid", "zeros", "silence", "noise"]
 Selection = Literal["confident_right", "confident_wrong", "near_right", "near_wrong"]
 Explained = Literal["probability", "score"]
+Method = Literal["integrated_gradients", "gradient_x_input", "occlusion_time"]
 TARGETS: tuple[Target, ...] = get_args(Target)
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
+METHODS: tuple[Method, ...] = get_args(Method)
+PATH_INTEGRAL: Method = "integrated_gradients"
+"""The method whose files bear no method in their names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +72,7 @@ class Averages(AverageOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainOptions(PathOptions):
-    """Integrated Gradients of the scores of chosen utterances."""
+    """Attribution of the scores of chosen utterances."""
 
     place: InitVar[str] = "attribution"
 
@@ -102,7 +106,7 @@ class ExplainOptions(PathOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class Attribution(ExplainOptions):
-    """Integrated Gradients of the scores."""
+    """What in a clip moves its score, by Integrated Gradients and other methods."""
 
     detectors: tuple[str, ...] = required(minItems=1, uniqueItems=True)
     """Names of `detectors`; of each the first seed."""
@@ -110,5 +114,9 @@ class Attribution(ExplainOptions):
     """A scored corpus."""
     split: Split = required()
     """One of its scored splits."""
+    methods: tuple[Method, ...] = option((PATH_INTEGRAL,), minItems=1, uniqueItems=True)
+    """Methods that explain the scores, side by side. Figures of maps show the first."""
+    method_detectors: dict[str, tuple[str, ...]] = option(dict)
+    """Of methods that not all detectors are explained by: the names of those that are."""
     averages: Averages = optional()
     """Means over many windows, by frequency and time, for detectors on bands."""

@@ -1,10 +1,12 @@
-"""Integrated Gradients: baseline, attribution, localisation, and means over many windows."""
+"""Attribution by several methods: baseline, maps, localisation, and means over many windows."""
 
 from functools import cached_property
 
+from spoofscope.attribution_methods import ATTRIBUTION_METHODS
 from spoofscope.errors import ConfigError
 from spoofscope.layout import Scoring
-from spoofscope.options.attribution import AverageOptions, ExplainOptions
+from spoofscope.options import nearest
+from spoofscope.options.attribution import PATH_INTEGRAL, AverageOptions, ExplainOptions
 from spoofscope.options.declared import chosen
 from spoofscope.plan.alignment import Alignment
 from spoofscope.plan.augmentation import Augmentation
@@ -72,6 +74,38 @@ def _check_averaged(study: Study, name: str, where: str) -> None:
         )
 
 
+def _check_methods(options: Config) -> None:
+    """Every detector has a method, and every list of detectors a method."""
+    for method, detectors in options["method_detectors"].items():
+        where = f"attribution.method_detectors.{method}"
+        if method not in options["methods"]:
+            raise ConfigError(
+                f"{where}: not among attribution.methods; {nearest(method, options['methods'])}"
+            )
+        for i, name in enumerate(detectors):
+            if name not in options["detectors"]:
+                raise ConfigError(
+                    f"{where}[{i}]: {name!r} is not among attribution.detectors; "
+                    f"{nearest(name, options['detectors'])}"
+                )
+    for name in options["detectors"]:
+        if not _methods_of(options, name):
+            raise ConfigError(
+                f"attribution.detectors: no method explains {name!r}; add it to "
+                "attribution.method_detectors, or name a method for all detectors"
+            )
+
+
+def _explained_name(corpus: str, method: str) -> str:
+    return corpus if method == PATH_INTEGRAL else f"{corpus}.{method}"
+
+
+def _methods_of(options: Config, name: str) -> list[str]:
+    """The methods by which a detector is explained."""
+    of = options["method_detectors"]
+    return [method for method in options["methods"] if name in of.get(method, [name])]
+
+
 class Attribution(Stage):
     """What in a clip speaks for which class."""
 
@@ -85,6 +119,7 @@ class Attribution(Stage):
             study.references.check_scored(options, "attribution", name)
         if options:
             ExplainOptions.from_dict(chosen(options, ExplainOptions))
+            _check_methods(options)
         averages = averages_of(study)
         if averages is None:
             return
@@ -123,6 +158,24 @@ class Attribution(Stage):
         """(run, seed) of every detector that is explained, each with its first seed."""
         runs = [self.study.run_of(name) for name in self.options.get("detectors", [])]
         return [(run.id, run.seeds[0]) for run in runs]
+
+    def methods(self, run: str) -> list[str]:
+        """The methods by which a detector is explained; figures of maps show the first."""
+        return _methods_of(self.options, self.study.run(run).detector)
+
+    @cached_property
+    def maps(self) -> list[tuple[str, int, str]]:
+        """(run, seed, method) of everything that is explained, detector by detector."""
+        return [(run, seed, method) for run, seed in self.explained for method in self.methods(run)]
+
+    @cached_property
+    def explanation_names(self) -> dict[str, tuple[str, str]]:
+        """Corpus and method behind the names of files of explanations: `{corpus}` where the method
+        is Integrated Gradients, `{corpus}.{method}` of others.
+        """
+        corpora = [*self.study.corpora, *self.study.copies]
+        methods = self.options.get("methods", [])
+        return {_explained_name(c, m): (c, m) for c in corpora for m in (PATH_INTEGRAL, *methods)}
 
     @cached_property
     def localised(self) -> bool:
@@ -182,7 +235,8 @@ class Attribution(Stage):
             return []
         return Product(listed, OutsideFiles(self.outside, [listed]))
 
-    def _explaining(self, run: str, seed: int, corpus: str) -> Work:
+    def _explaining(self, run: str, seed: int, explained: str) -> Work:
+        corpus, method = self.explanation_names[explained]
         return Work(
             inputs={
                 "backbone": self._training.backbone(run),
@@ -196,46 +250,57 @@ class Attribution(Stage):
                 "run": run,
                 "folder": self.layout.detector(run, seed),
                 "split": self.options["split"],
+                "method": method,
                 "options": chosen(self.options, ExplainOptions),
                 "seed": self.study.seed,
             },
-            modules=component_modules(self.study.run(run).settings),
+            modules=[
+                *component_modules(self.study.run(run).settings),
+                ATTRIBUTION_METHODS.module_of(method),
+            ],
         )
 
     @rule(absent=NO_ATTRIBUTION, when=lambda self: self.explained)
-    def explain_shard(self, run: str, seed: int, corpus: str, shard: str) -> Work:
-        """Attribute the scores of one shard of the selected utterances."""
-        output = self.layout.attributions(run, seed, f"{corpus}.safetensors")
-        return of_shard(self, self._explaining(run, seed, corpus), output, shard)
+    def explain_shard(self, run: str, seed: int, explained: str, shard: str) -> Work:
+        """Attribute the scores of one shard of the selected utterances by a method."""
+        output = self.layout.attributions(run, seed, f"{explained}.safetensors")
+        return of_shard(self, self._explaining(run, seed, explained), output, shard)
 
     @rule(absent=NO_ATTRIBUTION, when=lambda self: self.explained)
-    def explain(self, run: str, seed: int, corpus: str) -> Work:
-        """Attribute scores to features."""
+    def explain(self, run: str, seed: int, explained: str) -> Work:
+        """Attribute scores to features by a method."""
         return of_all(
             self,
-            self._explaining(run, seed, corpus),
-            self.layout.attributions(run, seed, f"{corpus}.safetensors"),
+            self._explaining(run, seed, explained),
+            self.layout.attributions(run, seed, f"{explained}.safetensors"),
             [self.options["split"]],
-            lambda shard: self.explain_shard(run, seed, corpus, shard),
+            lambda shard: self.explain_shard(run, seed, explained, shard),
         )
 
-    def of(self, run: str, seed: int, part: str) -> Product:
-        """What was explained of a detector: `safetensors`, `regions.tsv` or `summary.tsv`."""
-        corpus = self.options["corpus"]
-        path = self.layout.attributions(run, seed, f"{corpus}.{part}")
-        return self.explain(run, seed, corpus).product(path)
+    def of(self, run: str, seed: int, part: str, method: str | None = None) -> Product:
+        """What was explained of a detector: `safetensors`, `regions.tsv` or `summary.tsv`.
+
+        Args:
+            run, seed: of the detector.
+            part: which file.
+            method: one of its methods; by default the first.
+        """
+        name = _explained_name(self.options["corpus"], method or self.methods(run)[0])
+        path = self.layout.attributions(run, seed, f"{name}.{part}")
+        return self.explain(run, seed, name).product(path)
 
     def files(self, part: str) -> list[Product]:
-        """What was explained of all detectors."""
-        return [self.of(run, seed, part) for run, seed in self.explained]
+        """What was explained of all detectors, by all of their methods."""
+        return [self.of(run, seed, part, method) for run, seed, method in self.maps]
 
     @rule()
-    def localise(self, run: str, seed: int, corpus: str) -> Work:
+    def localise(self, run: str, seed: int, explained: str) -> Work:
         """Compare attributions with known segments."""
-        path = self.layout.attributions(run, seed, f"{corpus}.safetensors")
+        corpus, _ = self.explanation_names[explained]
+        path = self.layout.attributions(run, seed, f"{explained}.safetensors")
         return Work(
             inputs={
-                "attributions": self.explain(run, seed, corpus).product(path),
+                "attributions": self.explain(run, seed, explained).product(path),
                 "manifest": self._data.manifest(corpus),
                 "segments": self._data.segments(corpus),
             },
@@ -243,39 +308,38 @@ class Attribution(Stage):
         )
 
     @rule(absent=NO_ATTRIBUTION, when=lambda self: self.explained)
-    def check_explanations(self, run: str, seed: int, corpus: str) -> Work:
+    def check_explanations(self, run: str, seed: int, explained: str) -> Work:
         """Average the checks of explanations over clips."""
-        path = self.layout.attributions(run, seed, f"{corpus}.summary.tsv")
+        path = self.layout.attributions(run, seed, f"{explained}.summary.tsv")
         return Work(
             inputs={
-                "manifest": self._data.manifest(corpus),
-                "summary": self.explain(run, seed, corpus).product(path),
+                "manifest": self._data.manifest(self.explanation_names[explained][0]),
+                "summary": self.explain(run, seed, explained).product(path),
             },
             settings={"run": run, **self._scoring.bootstrap()},
         )
 
     @cached_property
     def checks(self) -> list[Product]:
-        """How faithful the explanations of every detector are."""
-        return [
-            self.check_explanations(run, seed, self.options["corpus"]).product(
-                self.layout.attributions(run, seed, f"{self.options['corpus']}.checks.tsv")
-            )
-            for run, seed in self.explained
-        ]
+        """How faithful the explanations of every detector are, by each of its methods."""
+        products = []
+        for run, seed, method in self.maps:
+            name = _explained_name(self.options["corpus"], method)
+            path = self.layout.attributions(run, seed, f"{name}.checks.tsv")
+            products.append(self.check_explanations(run, seed, name).product(path))
+        return products
 
     @cached_property
     def localisations(self) -> list[Product]:
-        """How well attributions find known segments; none where none are known."""
+        """How well attributions find known segments, by each method; none where none are known."""
         if not self.localised:
             return []
-        corpus = self.options["corpus"]
-        return [
-            self.localise(run, seed, corpus).product(
-                self.layout.attributions(run, seed, f"{corpus}.localisation.tsv")
-            )
-            for run, seed in self.explained
-        ]
+        products = []
+        for run, seed, method in self.maps:
+            name = _explained_name(self.options["corpus"], method)
+            path = self.layout.attributions(run, seed, f"{name}.localisation.tsv")
+            products.append(self.localise(run, seed, name).product(path))
+        return products
 
     def _averaging(self, run: str, seed: int, corpus: str, split: str) -> Work:
         averages = self.options["averages"]
@@ -347,8 +411,13 @@ class Attribution(Stage):
         }
 
     def _checks_of(self, run: str, seed: int) -> Product | None:
-        """How faithful the explanations of a detector are; None if it is not explained."""
-        return dict(zip(self.explained, self.checks, strict=True)).get((run, seed))
+        """How faithful the explanations of a detector are by its first method; None if it is not
+        explained.
+        """
+        first: dict[tuple[str, int], Product] = {}
+        for (owner, number, _), checks in zip(self.maps, self.checks, strict=True):
+            first.setdefault((owner, number), checks)
+        return first.get((run, seed))
 
     @material(absent=NO_ATTRIBUTION, when=lambda self: self.explained)
     def checked_explanations(self) -> Material:
@@ -359,9 +428,10 @@ class Attribution(Stage):
                 "seed": seed,
                 "corpus": self.options["corpus"],
                 "split": self.options["split"],
+                "method": method,
                 "checks": checks,
             }
-            for (run, seed), checks in zip(self.explained, self.checks, strict=True)
+            for (run, seed, method), checks in zip(self.maps, self.checks, strict=True)
         ]
         return Material(
             {"checked": checked}, {**self._about, "Resampled by": self._scoring.resampled_by}
@@ -400,7 +470,8 @@ class Attribution(Stage):
                 "table": table,
                 "checks": self._checks_of(run, seed),
             }
-            for (run, seed), table in zip(self.explained, self.localisations, strict=True)
+            for (run, seed, method), table in zip(self.maps, self.localisations, strict=True)
+            if method == self.methods(run)[0]
         ]
         return Material({"localised": localised}, self._about)
 

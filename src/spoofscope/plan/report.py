@@ -70,16 +70,21 @@ class Report(Stage):
     def _explained(self) -> list[Config]:
         """The tables about the explanations of every detector."""
         attribution = self._attribution
-        localisations = dict(zip(attribution.explained, attribution.localisations, strict=False))
+        maps = attribution.maps
+        localisations = dict(zip(maps, attribution.localisations, strict=False))
         return [
             {
                 "run": run,
                 "detector": self.study.run(run).detector,
-                "summary": attribution.of(run, seed, "summary.tsv"),
+                "method": method,
+                "first": method == attribution.methods(run)[0],
+                "summary": attribution.of(run, seed, "summary.tsv", method),
                 "checks": checks,
-                "localisation": localisations.get((run, seed)),
+                "localisation": localisations.get((run, seed, method)),
             }
-            for (run, seed), checks in zip(attribution.explained, attribution.checks, strict=True)
+            for (run, seed, method), checks in zip(
+                attribution.maps, attribution.checks, strict=True
+            )
         ]
 
     def _traced(self) -> dict[str, Product]:

@@ -18,6 +18,7 @@ from spoofscope.attribution.verdicts import (
     of_controls,
     read_checks,
 )
+from spoofscope.attribution_methods import ADDS_UP, METHOD_TITLES, named
 from spoofscope.files import write_text
 from spoofscope.names import ALL, POOLED
 from spoofscope.options.declared import filled
@@ -172,15 +173,20 @@ def _explained(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         "converged": pl.String(),
     }
     rows = []
+    methods = [entry["method"] for entry in entries]
     for entry in entries:
         table = read_table(entry["summary"], required)
         failed = table.filter(pl.col("converged") != "true")
         localisation = entry["localisation"]
         checks = read_checks(entry["checks"])
+        method = entry["method"]
         rows.append(
             {
                 "run": entry["run"],
                 "detector": entry["detector"],
+                "first": entry["first"],
+                "method": METHOD_TITLES[method] if len(set(methods)) > 1 else None,
+                "adds_up": method in ADDS_UP,
                 "clips": table.height,
                 "median": table["relative_error"].median(),
                 "worst": table["relative_error"].max(),
@@ -189,7 +195,7 @@ def _explained(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "localised": None if localisation is None else _localised(localisation),
                 "checks": checks,
                 "controls": of_controls(checks),
-                "conclusion": conclusion(entry["detector"], checks),
+                "conclusion": conclusion(named(entry["detector"], method, methods), checks),
             }
         )
     return rows
@@ -233,8 +239,8 @@ def build_page(
         grids: name of every grid, and its table.
         figures: in order: name, title, caption, section, target (with which `snakemake` makes it
             again) and image (a PNG; None if the page only links to it).
-        explained: run, detector, summary, checks and localisation (None without known artefacts)
-            of every explained detector.
+        explained: run, detector, method, whether it is the detector's first, summary, checks and
+            localisation (None without known artefacts) of all explanations.
         averages: run, detector and summary of every detector whose attributions are averaged.
         artefacts: trials (`{corpus}.{split}`), and the table of rates of their measures.
         disagreements: see `report.disagreements.disagreement_sections`.
@@ -332,7 +338,9 @@ def _doubts_by_figure(
     explanations: Sequence[Mapping[str, Any]], averages: Sequence[Mapping[str, Any]]
 ) -> dict[str, str]:
     """What is to be said below figures that show explanations, by the figure's name."""
-    standings: dict[str, Standing] = {each["detector"]: each["controls"] for each in explanations}
+    standings: dict[str, Standing] = {
+        each["detector"]: each["controls"] for each in explanations if each["first"]
+    }
     averaged = {each["detector"]: standings.get(each["detector"], "unchecked") for each in averages}
     shown = dict.fromkeys(("attribution_examples", "localisation"), note(standings))
     return {**shown, "attribution_mean": note(averaged)}

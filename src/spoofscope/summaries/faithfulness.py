@@ -13,13 +13,14 @@ TABLE = Table(
     title="Faithfulness of explanations",
     shows="Whether the explanations of every detector pass their controls, with intervals.",
     caption=(
-        "One row per detector and check: the mean over explained clips with its 95 % interval, "
-        "over speakers where they are known. deletion_gain and insertion_gain: the change of the "
-        "score by the frames with the most evidence, less that by as many other frames; scale: the "
-        "larger of the two. gradient_spearman and occlusion_spearman: agreement with other "
-        "methods. randomised_spearman: agreement with a network of shuffled weights. verdict, by "
-        "the column rule: passes, fails, or undecided (more clips would decide). controls: fails "
-        "where deletion, insertion or randomised weights fail, passes where all three pass."
+        "One row per detector, method of attribution and check: the mean over explained clips with "
+        "its 95 % interval, over speakers where they are known. deletion_gain and insertion_gain: "
+        "the change of the score by the frames with the most evidence, less that by as many other "
+        "frames; scale: the larger of the two. gradient_spearman and occlusion_spearman: agreement "
+        "with other methods. randomised_spearman: agreement with a network of shuffled weights. "
+        "verdict, by the column rule: passes, fails, or undecided (more clips would decide). "
+        "controls: fails where deletion, insertion or randomised weights fail, passes where all "
+        "three pass."
     ),
     needs="checked_explanations",
     place=63,
@@ -30,6 +31,7 @@ _SCHEMA: dict[str, pl.DataType] = {
     "seed": pl.Int64(),
     "corpus": pl.String(),
     "split": pl.String(),
+    "method": pl.String(),
     "check": pl.String(),
     **dict.fromkeys(("value", "ci_low", "ci_high", "scale"), pl.Float64()),
     **dict.fromkeys(("n", "clusters"), pl.Int64()),
@@ -46,14 +48,15 @@ def faithfulness(checked: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """All checks of all detectors, with their verdicts (`attribution.verdicts`).
 
     Args:
-        checked: of every detector: name, seed, corpus, split and `checks`, the table of its means.
+        checked: of every detector and method: name, seed, corpus, split, method and `checks`, the
+            table of its means.
 
     Raises:
         TableError: a table is damaged.
     """
     rows: list[dict[str, Any]] = []
     for entry in checked:
-        of = {key: entry[key] for key in ("name", "seed", "corpus", "split")}
+        of = {key: entry[key] for key in ("name", "seed", "corpus", "split", "method")}
         checks = read_checks(entry["checks"])
         controls = of_controls(checks)
         rows += [
