@@ -4,46 +4,10 @@ import numpy as np
 import pytest
 from matplotlib.collections import QuadMesh
 
-from spoofscope.attribution.store import MASKINGS, Explanation, Settings
+from explanations import explanation
 from spoofscope.figures.attribution_examples import agreement
 from spoofscope.figures.clips import draw_spectrogram, evidence_curve
 from spoofscope.figures.style import new_figure
-
-
-def settings(edges=(), *, rows=1, hop=0.01):
-    return Settings(
-        target="bonafide",
-        baseline="zeros",
-        row_axis="band" if edges else "layer",
-        n_rows=rows,
-        band_edges=tuple(edges),
-        sample_rate=16000,
-        hop_seconds=hop,
-        first_centre_seconds=0.0,
-        smoothing_frames=1,
-        fractions=(0.5,),
-        tolerance=0.05,
-    )
-
-
-def explanation(values, edges=(), hop=0.01):
-    values = np.atleast_2d(np.asarray(values, np.float32))
-    return Explanation(
-        utt_id="a",
-        label="spoof",
-        attack="A",
-        score=0.0,
-        baseline_score=0.0,
-        delta=0.0,
-        relative_error=0.0,
-        steps=1,
-        converged=True,
-        outside=0.0,
-        map=values,
-        coverage=np.ones(values.shape[1], np.int64),
-        maskings={name: np.zeros(1) for name in MASKINGS},
-        settings=settings(edges, rows=len(values), hop=hop),
-    )
 
 
 def test_evidence_in_a_band_is_drawn_at_its_frequencies():

@@ -39,9 +39,9 @@ FIGURE = Figure(
         "the evidence of its Integrated Gradients, summed over layers or bands. Orange is evidence "
         "for spoof, blue for bona fide; every row is scaled to its own largest magnitude, so "
         "colours compare places in a clip, and neither clips nor detectors. At the right stand the "
-        "scores; * marks an explanation that is not complete. The number behind a clip is the mean "
-        "rank correlation of the evidence of two detectors. Dark bars at the top mark segments "
-        "with known artefacts. Where an aligner has aligned these clips (section aligners), light "
+        "scores; * marks an explanation that is not complete. ρ is the mean rank correlation of "
+        "the evidence of two detectors. Dark bars at the top mark segments with known artefacts. "
+        "Where an aligner has aligned these clips (section aligners), light "
         "bars at the bottom are silences, and ticks are edges of phones or characters, long ticks "
         "of words. A mark behind a detector's name says that its explanations fail their controls "
         "(†), or that it is undecided whether they pass them (‡)."
@@ -52,9 +52,9 @@ FIGURE = Figure(
 
 _KNOWN = "#222222"
 _COLUMNS = 2
-# Inches: of a page, of the keys below the panels, of a spectrogram with its title and axis, of the
-# evidence of a detector.
-_PAGE, _KEYS, _SPECTROGRAM, _STRIP = 9.2, 0.9, 1.05, 0.15
+# Inches: of a page, of the keys below the panels, of the colours among them, of a spectrogram with
+# its title and axis, of the evidence of a detector.
+_PAGE, _KEYS, _KEY, _SPECTROGRAM, _STRIP = 9.2, 0.8, 0.1, 1.05, 0.16
 
 
 def median_clips(files: Sequence[Attributions], known: pl.DataFrame, most: int) -> list[str]:
@@ -127,16 +127,15 @@ def draw(
     figure = new_figure(7.2, rows * height + _KEYS)
     if doubts := wrapped_note(standings, figure.get_figwidth()):
         figure.suptitle(doubts, fontsize=7, x=0.01, ha="left")
-    grid = figure.add_gridspec(rows, _COLUMNS)
-    numbers, panels = [], []
+    grid = figure.add_gridspec(rows + 1, _COLUMNS, height_ratios=[*[height] * rows, _KEY])
+    numbers = []
     for i, utt_id in enumerate(examples):
         clip = manifest_rows.row(by_predicate=pl.col("utt_id") == utt_id, named=True)
         explanations = [file[utt_id] for file in files]
         cell = grid[i // _COLUMNS, i % _COLUMNS].subgridspec(
-            2, 1, height_ratios=[0.55, _STRIP * len(files)], hspace=0.03
+            2, 1, height_ratios=[0.5, _STRIP * len(files)], hspace=0.02
         )
         upper, lower = figure.add_subplot(cell[0]), figure.add_subplot(cell[1])
-        panels += [upper, lower]
         samples, rate = audio.read(clip["path"], files[0].settings.sample_rate)
         draw_spectrogram(upper, samples, rate, None)
         for start, end in known.filter(utt_id=utt_id).select("start", "end").iter_rows():
@@ -145,8 +144,9 @@ def draw(
             draw_tiers(upper, aligned.filter(utt_id=utt_id))
         together = agreement(explanations)
         what = "bona fide" if clip["label"] == "bonafide" else clip["attack"]
+        correlated = "" if together is None else f" (ρ = {together:.2f})".replace("-", "−")
         upper.set_title(
-            what if together is None else f"{what} (detectors agree: {together:+.2f})",
+            what + correlated,
             loc="left",
             fontsize=8,
         )
@@ -169,16 +169,15 @@ def draw(
             )
             for entry, explanation in zip(explained, explanations, strict=True)
         ]
-    colours = figure.colorbar(
+    place = figure.add_subplot(grid[rows, :])
+    place.set_axis_off()
+    bar = figure.colorbar(
         ScalarMappable(Normalize(-1, 1), EVIDENCE),
-        ax=panels,
-        location="bottom",
-        aspect=50,
-        shrink=0.5,
-        pad=0.02,
+        cax=place.inset_axes((0.3, 0.0, 0.4, 1.0)),
+        orientation="horizontal",
     )
-    colours.set_ticks([-1, 0, 1], labels=["bona fide", "evidence, as a share of its row", "spoof"])
-    colours.ax.tick_params(length=0)
+    bar.set_ticks([-1, 0, 1], labels=["bona fide", "evidence (share of row's largest)", "spoof"])
+    bar.ax.tick_params(length=0)
     figure.legend(handles=_keys(aligned is not None), loc="outside lower center", ncols=4)
     save(figure, outputs, pl.concat(numbers))
 
@@ -195,7 +194,7 @@ def _strips(axes: Axes, explanations: Sequence[Explanation], seconds: float) -> 
             rasterized=True,
         )
         axes.annotate(
-            f"{explanation.score:+.1f}{'' if explanation.converged else '*'}",
+            f"{explanation.score:+.1f}{'' if explanation.converged else '*'}".replace("-", "−"),
             (seconds, row),
             xytext=(3, 0),
             textcoords="offset points",
@@ -213,7 +212,6 @@ def _strips(axes: Axes, explanations: Sequence[Explanation], seconds: float) -> 
 def _keys(aligned: bool) -> list[Patch | Line2D]:
     keys: list[Patch | Line2D] = [
         Patch(facecolor=_KNOWN, label="known artefact"),
-        Line2D([], [], linestyle="none", marker="$+1$", color="black", label="score of the clip"),
     ]
     if aligned:
         keys += [

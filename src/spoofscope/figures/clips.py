@@ -112,7 +112,7 @@ def _overlay(axes: Axes, explanation: Explanation, top: float) -> None:
 def draw_tiers(axes: Axes, tiers: pl.DataFrame) -> None:
     """Silences as bars at the bottom; edges of phones or characters and of words as ticks."""
     for start, end in tiers.filter(tier="silence").select("start", "end").iter_rows():
-        axes.axvspan(start, end, ymax=0.08, color=SILENCE, linewidth=0, zorder=2)
+        axes.axvspan(start, end, ymax=0.06, color=SILENCE, linewidth=0, zorder=2)
     for names, height in ((("phone", "character"), 0.1), (("word",), 0.22)):
         of_tier = tiers.filter(pl.col("tier").is_in(names))
         edges = np.unique(of_tier.select("start", "end").to_numpy())

@@ -16,6 +16,7 @@ from spoofscope.options.masks import (
     SilenceOptions,
     WordBoundariesOptions,
 )
+from spoofscope.phones import bare_phone
 
 PHONES = ("phone", "character")
 """Tiers of what words are made of."""
@@ -77,11 +78,15 @@ class Phones(FrameMask):
         if self.is_published:
             return {NONE: _loudest(clip.energies(offset=0.0), _PUBLISHED_LOUDEST)}
         labels = self.options.labels
-        wanted = None if labels is None else {label_of(label) for label in labels}
+        wanted = None if labels is None else {bare_phone(label) for label in labels}
         return {
             NONE: _within(
                 clip,
-                (s for s in clip.of_tier(PHONES) if wanted is None or label_of(s.label) in wanted),
+                (
+                    s
+                    for s in clip.of_tier(PHONES)
+                    if wanted is None or bare_phone(s.label) in wanted
+                ),
             )
         }
 
@@ -98,15 +103,10 @@ class PhoneClasses(FrameMask):
         phones = clip.of_tier(PHONES)
         return {
             name: _within(
-                clip, [s for s in phones if label_of(s.label) in {label_of(x) for x in labels}]
+                clip, [s for s in phones if bare_phone(s.label) in {bare_phone(x) for x in labels}]
             )
             for name, labels in self.options.classes.items()
         }
-
-
-def label_of(label: str) -> str:
-    """A phone without capitals and without the digit of its stress."""
-    return label.lower().rstrip("0123456789") or label.lower()
 
 
 class WordBoundaries(FrameMask):

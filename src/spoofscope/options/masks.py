@@ -8,24 +8,13 @@ from spoofscope.errors import ConfigError
 from spoofscope.options.declared import Options, option, required
 from spoofscope.options.effects.codec import CodecChoice
 from spoofscope.options.effects.compressor import CompressorSettings
+from spoofscope.phones import ARPABET
 
 _Share = Annotated[float, {"minimum": 0, "maximum": 1}]
 _Decibels = Annotated[float, {"minimum": 0, "maximum": 120}]
 _Passes = Annotated[int, {"minimum": 0, "maximum": 100}]
 _Hertz = Annotated[float, {"minimum": 0}]
 _Band = Annotated[tuple[_Hertz, _Hertz], {"minItems": 2, "maxItems": 2}]
-
-ARPABET: Mapping[str, tuple[str, ...]] = {
-    "vowels": (
-        *("aa", "ae", "ah", "ao", "aw", "ax", "ay", "eh", "er", "ey"),
-        *("ih", "iy", "ow", "oy", "uh", "uw"),
-    ),
-    "plosives": ("b", "d", "g", "k", "p", "t"),
-    "fricatives": ("ch", "dh", "f", "hh", "jh", "s", "sh", "th", "v", "z", "zh"),
-    "nasals": ("m", "n", "ng"),
-    "approximants": ("l", "r", "w", "y"),
-}
-"""Classes of the phones of American English."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -404,7 +404,8 @@ class Attribution(Stage):
     # --- what figures are made of ----------------------------------------------------------
 
     @cached_property
-    def _about(self) -> dict[str, str | list[str]]:
+    def about(self) -> dict[str, str | list[str]]:
+        """What captions say of the explained detectors and clips."""
         return {
             "Detectors": [self.study.run(run).detector for run, _ in self.explained],
             "Clips of": f"{self.options['corpus']} ({self.options['split']})",
@@ -434,7 +435,7 @@ class Attribution(Stage):
             for (run, seed, method), checks in zip(self.maps, self.checks, strict=True)
         ]
         return Material(
-            {"checked": checked}, {**self._about, "Resampled by": self._scoring.resampled_by}
+            {"checked": checked}, {**self.about, "Resampled by": self._scoring.resampled_by}
         )
 
     @material(absent=NO_ATTRIBUTION, when=lambda self: self.explained)
@@ -457,7 +458,33 @@ class Attribution(Stage):
                 "segments": self._data.segments(corpus),
                 "alignment": self._alignment.drawn(corpus, self.options["split"]),
             },
-            {**self._about, "The path starts at the baseline": self.options["baseline"]},
+            {**self.about, "The path starts at the baseline": self.options["baseline"]},
+        )
+
+    @material(absent=NO_ATTRIBUTION, when=lambda self: self.explained)
+    def grouped_explanations(self) -> Material:
+        """What was explained of each detector, for means over classes, conditions and sounds."""
+        corpus, split = self.options["corpus"], self.options["split"]
+        explained = [
+            {
+                "name": self.study.run(run).detector,
+                "seed": seed,
+                "corpus": corpus,
+                "split": split,
+                "attributions": self.of(run, seed, "safetensors"),
+                "summary": self.of(run, seed, "summary.tsv"),
+            }
+            for run, seed in self.explained
+        ]
+        return Material(
+            {
+                "explained": explained,
+                "manifest": self._data.manifest(corpus),
+                "alignment": self._alignment.drawn(corpus, split),
+                "conditions": self._scoring.conditions,
+                **self._scoring.bootstrap(),
+            },
+            {**self.about, "Resampled by": self._scoring.resampled_by},
         )
 
     @material(absent=NO_SEGMENTS, when=lambda self: self.localised)
@@ -473,7 +500,7 @@ class Attribution(Stage):
             for (run, seed, method), table in zip(self.maps, self.localisations, strict=True)
             if method == self.methods(run)[0]
         ]
-        return Material({"localised": localised}, self._about)
+        return Material({"localised": localised}, self.about)
 
     @cached_property
     def checks_of_averaged(self) -> list[Product | None]:

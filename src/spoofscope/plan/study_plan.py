@@ -141,7 +141,9 @@ class Plan:
         self.generators = Generators(context, data, scoring)
         self.grids = Grids(context, training, scoring)
         offers = offers_of(self._own_stages())
-        self.tables = Tables(context, self.comparisons, self.generators, self.masking, offers)
+        self.tables = Tables(
+            context, self.attribution, self.comparisons, self.generators, self.masking, offers
+        )
         self.figures = Figures(context, self.grids, self.tables, offers | offers_of([self.tables]))
         self.report = Report(
             context,

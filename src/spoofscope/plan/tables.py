@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from spoofscope import exhibits
+from spoofscope.plan.attribution import NO_ATTRIBUTION, Attribution
 from spoofscope.plan.comparisons import NO_COMPARISONS, Comparisons
 from spoofscope.plan.exhibits import Exhibits, file_name
 from spoofscope.plan.generators import NO_GENERATORS, Generators
@@ -18,12 +19,14 @@ class Tables(Exhibits[exhibits.Table]):
     def __init__(
         self,
         context: Context,
+        attribution: Attribution,
         comparisons: Comparisons,
         generators: Generators,
         masking: Masking,
         offers: Mapping[str, Offer],
     ) -> None:
         super().__init__(context, "table", "summaries", exhibits.tables(), offers)
+        self._attribution = attribution
         self._comparisons = comparisons
         self._generators = generators
         self._masking = masking
@@ -50,6 +53,13 @@ class Tables(Exhibits[exhibits.Table]):
     def table_of_generators(self) -> Material:
         """Detectors against generators, where there are no more than a figure can show."""
         return Material({"table": self.of("generator_matrix")}, self._generators.about)
+
+    @material(absent=NO_ATTRIBUTION, when=lambda self: self._attribution.explained)
+    def tables_of_attribution_groups(self) -> Material:
+        """Mean evidence of groups of clips and frames: over rows of maps, and of each row."""
+        name = "attribution_groups"
+        rows = self.job(name).product(self.layout.table(f"{name}.rows"))
+        return Material({"table": self.of(name), "rows": rows}, self._attribution.about)
 
     @material(absent=NO_MASKING, when=lambda self: self._masking.masked)
     def table_of_masking(self) -> Material:

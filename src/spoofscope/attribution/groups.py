@@ -1,0 +1,130 @@
+"""How much evidence there is on average: in a class, attack or condition, and in kinds of sound.
+
+NumPy only.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from spoofscope.attribution.store import Explanation
+from spoofscope.phones import ARPABET, bare_phone
+
+Floats = npt.NDArray[np.float64]
+
+SILENCE, SPEECH, OTHER_PHONES, UNALIGNED = "silence", "speech", "other phones", "unaligned"
+"""Kinds of sound beside the classes of phones. speech: what is no silence, where an aligner finds
+only silences. other phones: labels outside the classes. unaligned: neither silence nor phone."""
+
+SOUNDS = (SILENCE, SPEECH, *ARPABET, OTHER_PHONES, UNALIGNED)
+"""All kinds of sound, in the order of tables and figures."""
+
+_CLASSES = {phone: name for name, phones in ARPABET.items() for phone in phones}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The evidence in some frames of one clip.
+
+    Attributes:
+        rows: for spoof, summed over the frames: what each row of the map adds to the score, (rows,)
+            in units of the score. Rows are layers, cepstra or bands.
+        magnitude_share: magnitude of the frames' evidence, over that of all frames of the clip; in
+            [0, 1]. NaN where the clip has no evidence at all.
+        time_share: the frames, over all frames that a window covers; in (0, 1].
+    """
+
+    rows: Floats
+    magnitude_share: float
+    time_share: float
+
+    @property
+    def contribution(self) -> float:
+        """For spoof, summed over the rows, in units of the score."""
+        return float(self.rows.sum())
+
+    @property
+    def density(self) -> float:
+        """Share of the magnitude over share of the time: 1 where evidence is spread evenly."""
+        return self.magnitude_share / self.time_share
+
+
+def sounds_of(times: Floats, segments: pl.DataFrame, phones: bool) -> npt.NDArray[np.str_]:
+    """The kind of sound of each frame.
+
+    Args:
+        times: centres of frames in seconds, (frames,).
+        segments: tier, start, end and label of a clip's aligned segments. The tier `phone` stands
+            over `silence`, because a recogniser's phones may reach into a pause.
+        phones: whether the aligner finds phones.
+
+    Returns:
+        (frames,), values of `SOUNDS`.
+    """
+    kinds = np.full(times.size, UNALIGNED if phones else SPEECH, dtype="<U16")
+    for tier in ("silence", "phone"):
+        of_tier = segments.filter(tier=tier).select("start", "end", "label")
+        for start, end, label in of_tier.iter_rows():
+            kind = SILENCE if tier == "silence" else _CLASSES.get(bare_phone(label), OTHER_PHONES)
+            kinds[(times >= start) & (times < end)] = kind
+    return kinds
+
+
+def evidence_in(explanation: Explanation, frames: npt.NDArray[np.bool_]) -> Evidence | None:
+    """The evidence in some frames; None if no window covers any of them.
+
+    Args:
+        explanation: of a clip.
+        frames: which frames, (frames,).
+    """
+    seen = explanation.seen
+    inside = frames & seen
+    if not inside.any():
+        return None
+    values = explanation.map.astype(np.float64)
+    values = -values if explanation.settings.target == "bonafide" else values
+    magnitudes = np.abs(values.sum(axis=0))
+    total = float(magnitudes[seen].sum())
+    return Evidence(
+        rows=values[:, inside].sum(axis=1),
+        magnitude_share=float(magnitudes[inside].sum()) / total if total else float("nan"),
+        time_share=float(inside.sum()) / float(seen.sum()),
+    )
+
+
+def by_sound(
+    explanations: Iterable[Explanation], segments: pl.DataFrame
+) -> dict[str, dict[str, Evidence]]:
+    """The evidence in each kind of sound.
+
+    Args:
+        explanations: of clips.
+        segments: utt_id, tier, start, end and label of the segments of an aligner.
+
+    Returns:
+        Kind of sound, in the order of `SOUNDS`, to utt_id to evidence; clips without any frame of a
+        kind are not there. Clips without segments are left out.
+    """
+    phones = bool((segments["tier"] == "phone").any())
+    of_clips: Mapping[str, pl.DataFrame] = {
+        str(name): part for (name,), part in segments.group_by("utt_id", maintain_order=True)
+    }
+    kinds: dict[str, dict[str, Evidence]] = {}
+    for explanation in explanations:
+        if explanation.utt_id not in of_clips:
+            continue
+        sounds = sounds_of(explanation.times, of_clips[explanation.utt_id], phones)
+        for kind in SOUNDS:
+            evidence = evidence_in(explanation, sounds == kind)
+            if evidence is not None:
+                kinds.setdefault(kind, {})[explanation.utt_id] = evidence
+    return {kind: kinds[kind] for kind in SOUNDS if kind in kinds}
+
+
+def mean_rows(evidence: Sequence[Evidence]) -> Floats:
+    """Mean over clips of what each row adds to the score, (rows,)."""
+    mean: Floats = np.mean([e.rows for e in evidence], axis=0)
+    return mean
