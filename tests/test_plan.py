@@ -156,6 +156,9 @@ def test_everything_ends_in_the_research_object(plan, jobs):
 NOTHING = {
     "figure_artefact_correlations": "(section `artefacts`)",
     "figure_attribution_examples": "(section `attribution`)",
+    "figure_attribution_groups": "(section `attribution`)",
+    "figure_attribution_maps": "(section `attribution`)",
+    "table_attribution_groups": "(section `attribution`)",
     "figure_faithfulness": "(section `attribution`)",
     "table_faithfulness": "(section `attribution`)",
     "figure_attribution_mean": "(section `attribution`, key `averages`)",
@@ -233,7 +236,7 @@ def test_figures_stand_in_the_order_of_the_report(plan):
         "train_test_matrix",
     ]
     assert names[-1] == "grid_wider_n"
-    assert len(names) == len(set(names)) == 30
+    assert len(names) == len(set(names)) == 32
 
 
 def test_an_unknown_point_of_a_grid(plan):

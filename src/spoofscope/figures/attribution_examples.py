@@ -26,6 +26,7 @@ from spoofscope.figures.clips import (
     draw_tiers,
     evidence_curve,
     frame_edges,
+    median_clips,
 )
 from spoofscope.figures.style import new_figure, save
 from spoofscope.tables import read_manifest, read_segments
@@ -36,12 +37,12 @@ FIGURE = Figure(
     caption=(
         "Spectrograms of one bona fide clip and of one clip per attack, as many as a page holds: "
         "of each the clip with the median score of the first detector. A row below is a detector: "
-        "the evidence of its Integrated Gradients, summed over layers or bands. Orange is evidence "
-        "for spoof, blue for bona fide; every row is scaled to its own largest magnitude, so "
-        "colours compare places in a clip, and neither clips nor detectors. At the right stand the "
-        "scores; * marks an explanation that is not complete. ρ is the mean rank correlation of "
-        "the evidence of two detectors. Dark bars at the top mark segments with known artefacts. "
-        "Where an aligner has aligned these clips (section aligners), light "
+        "its evidence by its first method of attribution, summed over layers or bands. Orange is "
+        "evidence for spoof, blue for bona fide; every row is scaled to its own largest magnitude, "
+        "so colours compare places in a clip, and neither clips nor detectors. At the right are "
+        "the scores; * marks an explanation that is not complete. ρ is the mean rank correlation "
+        "of the evidence of two detectors. Dark bars at the top mark segments with known "
+        "artefacts. Where an aligner has aligned these clips (section aligners), light "
         "bars at the bottom are silences, and ticks are edges of phones or characters, long ticks "
         "of words. A mark behind a detector's name says that its explanations fail their controls "
         "(†), or that it is undecided whether they pass them (‡)."
@@ -55,30 +56,6 @@ _COLUMNS = 2
 # Inches: of a page, of the keys below the panels, of the colours among them, of a spectrogram with
 # its title and axis, of the evidence of a detector.
 _PAGE, _KEYS, _KEY, _SPECTROGRAM, _STRIP = 9.2, 0.8, 0.1, 1.05, 0.16
-
-
-def median_clips(files: Sequence[Attributions], known: pl.DataFrame, most: int) -> list[str]:
-    """One bona fide clip and one clip per attack, explained for every detector.
-
-    It is the median clip by the first detector's score, so neither the best nor the worst case
-    represents an attack.
-
-    Args:
-        files: explanations, of a detector each.
-        known: manifest rows; other clips are left out.
-        most: clips at most; attacks are left out from the end of the alphabet.
-    """
-    ids = set(known["utt_id"]).intersection(*(file.utt_ids for file in files))
-    groups: dict[tuple[bool, str], list[Explanation]] = {}
-    for explanation in files[0]:
-        if explanation.utt_id in ids:
-            of_group = (explanation.label != "bonafide", explanation.attack)
-            groups.setdefault(of_group, []).append(explanation)
-    chosen = []
-    for _, clips in sorted(groups.items()):
-        clips.sort(key=lambda explanation: (explanation.score, explanation.utt_id))
-        chosen.append(clips[len(clips) // 2].utt_id)
-    return chosen[:most]
 
 
 def agreement(explanations: Sequence[Explanation]) -> float | None:

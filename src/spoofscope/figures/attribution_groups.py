@@ -32,7 +32,12 @@ FIGURE = Figure(
 _COLUMNS = 3
 _GROUP = 0.14
 _MOST_GROUPS = 54
-_AXES = {"layer": "hidden state", "cepstrum": "cepstrum", "band": "frequency (kHz)"}
+_AXES = {
+    "layer": "hidden state",
+    "cepstrum": "cepstrum",
+    "band": "frequency (kHz)",
+    "all": "all rows",
+}
 _CLASSES = {"bonafide": "bona fide", "spoof": "spoof"}
 _KEYS = ("kind", "group", "label")
 _TEXTS = dict.fromkeys(("name", *_KEYS), pl.String())
@@ -99,6 +104,8 @@ def _map(axes: Axes, by_row: pl.DataFrame, groups: list[tuple[str, str, str, int
         of_group = by_row.filter(kind=kind, group=group, label=label)
         values[i, of_group["row"].to_numpy()] = of_group["contribution"].to_numpy()
     first = by_row.filter(kind=groups[0][0], group=groups[0][1], label=groups[0][2]).sort("row")
+    if first["axis"][0] == "all":
+        axes.set_xticks([])
     edges = np.arange(n_rows + 1.0) - 0.5
     if first["low_hz"].null_count() == 0:
         edges = np.array([*first["low_hz"], first["high_hz"][-1]]) / 1000

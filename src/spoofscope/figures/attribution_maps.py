@@ -11,8 +11,7 @@ from matplotlib.colors import Normalize
 from spoofscope.attribution.store import Attributions, Explanation
 from spoofscope.attribution.verdicts import MARKS, of_controls, read_checks, wrapped_note
 from spoofscope.exhibits import Figure
-from spoofscope.figures.attribution_examples import median_clips
-from spoofscope.figures.clips import EVIDENCE, draw_tiers, frame_edges, smoothed_map
+from spoofscope.figures.clips import EVIDENCE, draw_tiers, frame_edges, median_clips, smoothed_map
 from spoofscope.figures.style import new_figure, save, shortened
 from spoofscope.tables import read_manifest, read_segments
 
@@ -37,7 +36,7 @@ FIGURE = Figure(
 
 _KNOWN = "#222222"
 _MOST = 7
-_AXES = {"layer": "hidden state", "cepstrum": "cepstrum", "band": "kHz"}
+_AXES = {"layer": "hidden state", "cepstrum": "cepstrum", "band": "kHz", "all": ""}
 
 
 def draw(
@@ -139,6 +138,8 @@ def _map(axes: Axes, explanation: Explanation, values: Any, largest: float) -> A
         norm=Normalize(-largest, largest),
         rasterized=True,
     )
+    if settings.row_axis == "all":
+        axes.set_yticks([])
     axes.set_xlim(0, explanation.times[-1] + settings.hop_seconds / 2)
     axes.grid(visible=False)
     return image

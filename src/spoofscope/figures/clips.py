@@ -1,5 +1,7 @@
 """Drawings of one clip: its waveform, its spectrogram, and the evidence upon them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -8,7 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import stft
 
-from spoofscope.attribution.store import Explanation
+from spoofscope.attribution.store import Attributions, Explanation
 from spoofscope.figures.style import BONAFIDE, SPOOF
 
 EVIDENCE = LinearSegmentedColormap.from_list("evidence", [BONAFIDE, "#f2f2f2", SPOOF])
@@ -17,6 +19,30 @@ EVIDENCE = LinearSegmentedColormap.from_list("evidence", [BONAFIDE, "#f2f2f2", S
 SILENCE = "#9fd3c7"
 EDGE = "#00766a"
 """Colours of silences, and of edges of phones and words."""
+
+
+def median_clips(files: Sequence[Attributions], known: pl.DataFrame, most: int) -> list[str]:
+    """One bona fide clip and one clip per attack, explained for every detector.
+
+    It is the median clip by the first detector's score, so neither the best nor the worst case
+    represents an attack.
+
+    Args:
+        files: explanations, of a detector each.
+        known: manifest rows; other clips are left out.
+        most: clips at most; attacks are left out from the end of the alphabet.
+    """
+    ids = set(known["utt_id"]).intersection(*(file.utt_ids for file in files))
+    groups: dict[tuple[bool, str], list[Explanation]] = {}
+    for explanation in files[0]:
+        if explanation.utt_id in ids:
+            of_group = (explanation.label != "bonafide", explanation.attack)
+            groups.setdefault(of_group, []).append(explanation)
+    chosen = []
+    for _, clips in sorted(groups.items()):
+        clips.sort(key=lambda explanation: (explanation.score, explanation.utt_id))
+        chosen.append(clips[len(clips) // 2].utt_id)
+    return chosen[:most]
 
 
 def evidence_curve(explanation: Explanation) -> npt.NDArray[np.float64]:

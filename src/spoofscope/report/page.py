@@ -334,6 +334,10 @@ def _rules() -> list[tuple[str, list[str]]]:
     return list(rules.items())
 
 
+_EXPLAINING = ("attribution_examples", "attribution_groups", "attribution_maps", "localisation")
+"""Figures of explanations of single clips."""
+
+
 def _doubts_by_figure(
     explanations: Sequence[Mapping[str, Any]], averages: Sequence[Mapping[str, Any]]
 ) -> dict[str, str]:
@@ -342,7 +346,7 @@ def _doubts_by_figure(
         each["detector"]: each["controls"] for each in explanations if each["first"]
     }
     averaged = {each["detector"]: standings.get(each["detector"], "unchecked") for each in averages}
-    shown = dict.fromkeys(("attribution_examples", "localisation"), note(standings))
+    shown = dict.fromkeys(_EXPLAINING, note(standings))
     return {**shown, "attribution_mean": note(averaged)}
 
 

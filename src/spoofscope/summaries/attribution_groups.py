@@ -31,7 +31,7 @@ TABLE = Table(
         "has the contribution of each layer, cepstrum or band."
     ),
     needs="grouped_explanations",
-    place=63,
+    place=66,
     more=("rows",),
 )
 
