@@ -32,7 +32,10 @@ def traced(tmp_path_factory) -> list[dict]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
-    ["tracing_confusion", "ood_histograms", "ood_curves", "embedding_map", "tracing_attacks"],
+    [
+        *("tracing_confusion", "ood_histograms", "ood_curves", "embedding_map"),
+        *("tracing_attacks", "tracing_slices"),
+    ],
 )
 def test_a_figure_fits_on_a_page(traced, name, tmp_path):
     outputs = {suffix: str(tmp_path / f"{name}.{suffix}") for suffix in ("pdf", "png", "tsv")}

@@ -12,6 +12,7 @@ from spoofscope.metrics.paired_tracing import compare_tracers
 from spoofscope.summaries.tracing import tracing_pairs, tracing_table
 from spoofscope.summaries.tracing_attacks import attacks_of
 from spoofscope.summaries.tracing_detectors import detectors_table
+from spoofscope.summaries.tracing_slices import tracing_slices
 from spoofscope.tracing.traces import read_traces
 from traced_clips import write_traced
 
@@ -58,6 +59,23 @@ def test_the_inverted_sign_is_the_mirror(traced):
     # An EER above 50 % stands beside what the right sign would give.
     assert rows["inverted"]["eer_inverted"] == pytest.approx(rows["energy"]["eer"])
     assert rows["inverted"]["auroc_inverted"] == pytest.approx(rows["energy"]["auroc"])
+
+
+def test_every_language_has_a_row_of_its_own_clips(traced):
+    table = tracing_slices(traced).filter(name="sure", slice="language")
+    assert table["value"].to_list() == ["de", "en"]
+    german, english = table.rows(named=True)
+    clips = [read_traces(entry["traces"]).filter(language="de") for entry in traced[:2]]
+    kinds = [[part.filter(known=word)["ood_energy"] for word in ("yes", "no")] for part in clips]
+    assert (german["n_known"], german["n_unknown"]) == tuple(map(len, kinds[0]))
+    assert german["auroc"] == pytest.approx(np.mean([auroc(*both) for both in kinds]))
+    right = [
+        part.filter(known="yes").select((pl.col("predicted") == pl.col("known_id")).mean()).item()
+        for part in clips
+    ]
+    assert german["accuracy"] == pytest.approx(np.mean(right))
+    assert german["accuracy_low"] <= right[0] <= german["accuracy_high"]
+    assert german["n_known"] + english["n_known"] == 70
 
 
 def test_what_an_attack_is_taken_for():

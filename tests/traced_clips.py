@@ -56,7 +56,9 @@ def write_traced(
         ids = [f"{part}{i}" for i in range(len(attacks))]
         labels = ["bonafide" if attack == "bonafide" else "spoof" for attack in attacks]
         names = ["-" if attack == "bonafide" else attack for attack in attacks]
+        languages = ["en" if i % 3 else "de" for i in range(len(attacks))]
         columns = {"utt_id": ids, "path": ids, "label": labels, "attack": names}
+        columns["language"] = languages
         return pl.DataFrame(columns).with_columns(split=pl.lit(part))
 
     def both(part: str, attacks: Sequence[str]) -> tuple[pl.DataFrame, Outputs]:

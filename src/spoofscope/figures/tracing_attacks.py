@@ -20,8 +20,8 @@ FIGURE = Figure(
     caption=(
         "Left: share of the clips of a known attack whose likeliest attack is the right one. "
         "Right: share of the clips of an unknown attack that are called unknown, at the threshold "
-        "chosen on dev. Lines are exact binomial 95 % intervals of single clips, the numbers of "
-        "clips are in brackets."
+        "chosen on dev. Lines are exact binomial 95 % intervals of single clips, so they are too "
+        "narrow where clips of an attack are alike. The numbers of clips are in brackets."
     ),
     needs="shown_traces",
     place=179,
