@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 
@@ -73,7 +72,7 @@ def _draw(axes: Axes, table: pl.DataFrame, metric: str, names: Sequence[str]) ->
     for i, name in enumerate(names):
         drawn = table.filter(pl.col("name") == name, pl.col(metric).is_not_null())
         shift = (i - (len(names) - 1) / 2) * 0.7 / len(names)
-        style = {"color": COLOURS[i % len(COLOURS)]}
+        style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)]}
         for row in drawn.iter_rows(named=True):
             y = keys.index((row["slice"], row["value"])) + shift
             if row[f"{metric}_low"] is not None:
@@ -97,6 +96,7 @@ def _draw(axes: Axes, table: pl.DataFrame, metric: str, names: Sequence[str]) ->
     axes.set_yticks(range(len(keys)), labels, fontsize=7 if len(keys) <= 40 else 5)
     axes.set_ylim(len(keys) - 0.4, -0.6)
     axes.set_xlim(-2, 102)
-    for i in np.flatnonzero([a[0] != b[0] for a, b in itertools.pairwise(keys)]):
-        axes.axhline(i + 0.5, color="#222222", linewidth=0.6)
+    for place, (one, other) in enumerate(itertools.pairwise(keys)):
+        if one[0] != other[0]:
+            axes.axhline(place + 0.5, color="#222222", linewidth=0.6)
     return handles
