@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from spoofscope import __version__
 from spoofscope.commands import (
     audit,
+    compare,
     demo,
     export_scores,
     import_scores,
@@ -29,7 +30,7 @@ from spoofscope.errors import SpoofscopeError
 from spoofscope.files import one_line, refusal
 
 _COMMANDS = (
-    *(metrics, predict, trace, import_weights, import_scores, export_scores),
+    *(metrics, compare, predict, trace, import_weights, import_scores, export_scores),
     *(demo, audit, needs, provenance),
 )
 """In the order of `spoofscope --help`."""

@@ -28,6 +28,36 @@ def count(text: str) -> int:
 count.__name__ = "whole number, 0 or more"
 
 
+def add_bootstrap(parser: argparse.ArgumentParser, resamples: int, least: str = "") -> None:
+    """Add how intervals are made. resamples: the default; least: words behind the smallest."""
+    parser.add_argument(
+        "--bootstrap",
+        type=count,
+        default=resamples,
+        metavar="N",
+        help=f"resamples behind the 95 %% intervals, at least 100{least} (default: {resamples})",
+    )
+    parser.add_argument(
+        "--cluster",
+        metavar="COLUMN",
+        help="column of the trials whose values are resampled as wholes; none for single trials "
+        "(default: speaker, where at least two are known)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="K", help="of the bootstrap (default: 1)"
+    )
+
+
+def aligned(rows: list[list[str]]) -> str:
+    """Rows of cells as lines with columns of equal width."""
+    rows = [[shown(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
 def trials_of(options: argparse.Namespace) -> "pl.DataFrame | None":
     """The trials of `--manifest` and `--split`, None without a manifest."""
     import polars as pl

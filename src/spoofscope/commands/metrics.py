@@ -4,9 +4,8 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from spoofscope.commands.arguments import Subcommands, count
+from spoofscope.commands.arguments import Subcommands, add_bootstrap, aligned
 from spoofscope.errors import ConfigError
-from spoofscope.files import shown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,22 +29,7 @@ def add(commands: Subcommands) -> None:
         help="utt_id, label, conditions",
     )
     parser.add_argument("--by", metavar="COLUMN", help="also per level of this column")
-    parser.add_argument(
-        "--bootstrap",
-        type=count,
-        default=1000,
-        metavar="N",
-        help="resamples behind the 95 %% intervals, at least 100; 0 for none (default: 1000)",
-    )
-    parser.add_argument(
-        "--cluster",
-        metavar="COLUMN",
-        help="column of the trials whose values are resampled as wholes; none for single trials "
-        "(default: speaker, where at least two are known)",
-    )
-    parser.add_argument(
-        "--seed", type=int, default=1, metavar="K", help="of the bootstrap (default: 1)"
-    )
+    add_bootstrap(parser, 1000, "; 0 for none")
     asv = parser.add_mutually_exclusive_group()
     asv.add_argument(
         "--asv-scores",
@@ -144,13 +128,4 @@ def _as_text(table: "pl.DataFrame") -> str:
     titles += [title for name, title in TANDEM_METRICS.items() if (table["metric"] == name).any()]
     for title in titles:
         header += [title, "95 % interval"] if intervals else [title]
-    return _aligned([header, *rows.values()])
-
-
-def _aligned(rows: list[list[str]]) -> str:
-    rows = [[shown(cell) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
+    return aligned([header, *rows.values()])
