@@ -20,6 +20,7 @@ from spoofscope.commands import (
     export_scores,
     import_scores,
     import_weights,
+    init,
     metrics,
     needs,
     predict,
@@ -30,7 +31,7 @@ from spoofscope.errors import SpoofscopeError
 from spoofscope.files import one_line, refusal
 
 _COMMANDS = (
-    *(metrics, compare, predict, trace, import_weights, import_scores, export_scores),
+    *(init, metrics, compare, predict, trace, import_weights, import_scores, export_scores),
     *(demo, audit, needs, provenance),
 )
 """In the order of `spoofscope --help`."""

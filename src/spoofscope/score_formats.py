@@ -39,7 +39,7 @@ _TABLES: dict[str, tuple[str, dict[str, str]]] = {
 FORMATS = (*_LINES, *_TABLES)
 EXPORTS = ("asvspoof5", "asvspoof2019", "asvspoof2021")
 
-_WORDS = {
+LABEL_WORDS = {
     "bonafide": "bonafide",
     "bona-fide": "bonafide",
     "genuine": "bonafide",
@@ -48,6 +48,8 @@ _WORDS = {
     "spoof": "spoof",
     "fake": "spoof",
 }
+"""What words for the classes mean."""
+
 _AUDIO = re.compile(r"\.(wav|flac|mp3|ogg|oga|opus|m4a|mp4|aac|wma|aif|aiff|webm|amr)$", re.I)
 
 
@@ -211,11 +213,11 @@ def _score(path: Path, row: _Row) -> float:
 def _label(path: Path, row: _Row) -> str | None:
     if row.label is None:
         return None
-    label = _WORDS.get(row.label.lower())
+    label = LABEL_WORDS.get(row.label.lower())
     if label is None:
         raise TableError(
             f"{path}: line {row.line}: {row.label!r} is no label; known are "
-            f"{', '.join(_WORDS)} (a number would not say which class it stands for)"
+            f"{', '.join(LABEL_WORDS)} (a number would not say which class it stands for)"
         )
     return label
 
