@@ -1,25 +1,36 @@
 """Localisation of attributions against known segments, in closed form and against scikit-learn."""
 
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from spoofscope.attribution.localisation import (
+    COVERAGE,
+    LARGEST,
     METRICS,
-    expected_iou,
-    iou_at_coverage,
+    Place,
+    area_under_curve,
+    average_precision,
+    iou_of_largest,
+    is_above_chance,
     localise,
+    measured,
     pointing_game,
+    positive_bands,
     positive_frames,
+    read_localisation,
+    shifted,
     summarise,
 )
 from spoofscope.attribution.store import MASKINGS, Explanation, Settings
 from spoofscope.errors import TableError
-from spoofscope.tables import SEGMENT_COLUMNS
+from spoofscope.tables import BAND_COLUMNS, SEGMENT_COLUMNS, write_table
 
 SETTINGS = Settings(
     target="bonafide",
@@ -65,7 +76,23 @@ def segments(*rows: tuple[str, float, float, str]) -> pl.DataFrame:
 
 def test_a_frame_is_positive_when_its_centre_is_in_a_segment():
     times = np.array([0.0, 0.1, 0.2, 0.3])
-    assert positive_frames(times, [(0.1, 0.2), (0.25, 9.0)]).tolist() == [False, True, False, True]
+    places = [Place(0.1, 0.2), Place(0.25, 9.0)]
+    assert positive_frames(times, places).tolist() == [False, True, False, True]
+
+
+def test_a_band_is_positive_when_it_overlaps_that_of_a_segment():
+    edges = [0.0, 100.0, 200.0, 300.0, 400.0]
+    # A band that ends where another begins does not overlap it.
+    assert positive_bands(edges, [Place(0, 1, 150.0, 200.0)]).tolist() == [
+        False,
+        True,
+        False,
+        False,
+    ]
+    assert positive_bands(edges, [Place(0, 1, 199.0, 301.0)]).tolist() == [False, True, True, True]
+    assert positive_bands(edges, [Place(0, 1, 350.0, 9000.0)]).tolist() == [False] * 3 + [True]
+    assert positive_bands(edges, [Place(0, 1)]).all()
+    assert not positive_bands(edges, []).any()
 
 
 @given(
@@ -84,7 +111,7 @@ def test_iou_with_ties_is_the_mean_over_all_orders_of_the_tied_frames(frames):
         chosen = order[np.argsort(-values[order], kind="stable")][:count]
         hits.append(positive[chosen].sum())
     # The expected hits are exact; the mean over 400 random orders is within its own noise of them.
-    got = iou_at_coverage(values, positive)
+    got = float(iou_of_largest(values, positive, count))
     expected_hits = 2 * count * got / (1 + got)
     assert expected_hits == pytest.approx(np.mean(hits), abs=5 * np.std(hits) / 20 + 1e-9)
 
@@ -92,14 +119,55 @@ def test_iou_with_ties_is_the_mean_over_all_orders_of_the_tied_frames(frames):
 def test_perfect_opposite_and_constant_evidence():
     positive = np.array([False, True, True, False, False])
     best, worst = positive.astype(float), 1.0 - positive
-    assert iou_at_coverage(best, positive) == 1.0
-    assert iou_at_coverage(worst, positive) == 0.0
+    assert iou_of_largest(best, positive, 2) == 1.0
+    assert iou_of_largest(worst, positive, 2) == 0.0
     # 2 of 5 frames, each chosen with probability 2/5: 0.8 expected hits.
-    assert iou_at_coverage(np.zeros(5), positive) == pytest.approx(0.8 / 3.2)
-    assert expected_iou(0.8, 2, 2) == pytest.approx(0.8 / 3.2)
+    assert iou_of_largest(np.zeros(5), positive, 2) == pytest.approx(0.8 / 3.2)
+    # One frame of two, and all of five.
+    assert iou_of_largest(best, positive, 1) == pytest.approx(1 / 2)
+    assert iou_of_largest(best, positive, 5) == pytest.approx(2 / 5)
+    assert area_under_curve(best, positive) == 1.0
+    assert area_under_curve(worst, positive) == 0.0
+    assert area_under_curve(np.zeros(5), positive) == 0.5
+    assert average_precision(best, positive) == 1.0
+    # Both positives at once, after all others: 2 of 5.
+    assert average_precision(worst, positive) == pytest.approx(2 / 5)
     assert pointing_game(best, positive) == 1.0
     assert pointing_game(worst, positive) == 0.0
     assert pointing_game(np.zeros(5), positive) == pytest.approx(0.4)
+
+
+_FRAMES = st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=30).filter(
+    lambda frames: len({inside for _, inside in frames}) == 2
+)
+
+
+@given(_FRAMES)
+def test_auc_and_average_precision_are_those_of_scikit_learn(frames):
+    values = np.array([value for value, _ in frames], dtype=float)
+    positive = np.array([inside for _, inside in frames])
+    assert area_under_curve(values, positive) == pytest.approx(roc_auc_score(positive, values))
+    assert average_precision(values, positive) == pytest.approx(
+        average_precision_score(positive, values)
+    )
+
+
+@given(_FRAMES)
+def test_by_chance_the_auc_is_a_half_and_the_pointing_game_the_share_of_positive_frames(frames):
+    values = np.array([value for value, _ in frames], dtype=float)
+    positive = np.array([inside for _, inside in frames])
+    rows = shifted(positive)
+    found = measured(values, rows)
+    assert set(found) == set(METRICS)
+    assert found["auc_evidence"].mean() == pytest.approx(0.5)
+    assert found["auc_magnitude"].mean() == pytest.approx(0.5)
+    assert found["pointing"].mean() == pytest.approx(positive.mean())
+    # Row by row, each is the metric of one shift.
+    for shift, row in enumerate(rows):
+        assert row.tolist() == np.roll(positive, shift).tolist()
+        alone = measured(values, row)
+        for name in METRICS:
+            assert found[name][shift] == pytest.approx(float(alone[name]))
 
 
 def test_a_detector_that_hears_the_planted_artefact_is_told_from_one_that_does_not():
@@ -118,12 +186,12 @@ def test_a_detector_that_hears_the_planted_artefact_is_told_from_one_that_does_n
     assert hit["coverage"] == 0.2
 
 
-def test_the_frame_auc_agrees_with_scikit_learn_under_ties():
+def test_the_auc_of_a_clip_agrees_with_scikit_learn_under_ties():
     rng = np.random.default_rng(6)
     curve = np.round(rng.standard_normal(80), 1)
     item = explanation("u", curve)
     table = localise([item], segments(("u", 0.3, 0.7, "artefact"), ("u", 1.0, 1.1, "artefact")))
-    truth = positive_frames(item.times, [(0.3, 0.7), (1.0, 1.1)])
+    truth = positive_frames(item.times, [Place(0.3, 0.7), Place(1.0, 1.1)])
     assert table["auc_evidence"][0] == pytest.approx(roc_auc_score(truth, item.evidence("spoof")))
     assert table["auc_magnitude"][0] == pytest.approx(
         roc_auc_score(truth, np.abs(item.evidence("spoof")))
@@ -180,7 +248,16 @@ def summarised(values: list[float], speakers: list[str] | None = None, seed: int
     """The pointing game's row over all attacks, of utterances with these values."""
     ids = [f"u{i}" for i in range(len(values))]
     rows = pl.DataFrame(
-        {"utt_id": ids, "attack": "A", "status": "local", **dict.fromkeys(METRICS, values)},
+        {
+            "utt_id": ids,
+            "attack": "A",
+            "method": "m",
+            "axis": "time",
+            "status": "local",
+            **dict.fromkeys((*METRICS, COVERAGE), values),
+            **dict.fromkeys((f"{name}_chance" for name in METRICS), 0.25),
+            **dict.fromkeys((f"{name}_variance" for name in METRICS), 0.09),
+        },
         strict=False,
     )
     trials = pl.DataFrame({"utt_id": ids})
@@ -223,15 +300,101 @@ def test_random_evidence_is_at_chance():
     items = [explanation(f"u{i}", rng.standard_normal(60)) for i in range(300)]
     table = segments(*((f"u{i}", 0.3, 0.6, "artefact") for i in range(300)))
     trials = pl.DataFrame({"utt_id": [f"u{i}" for i in range(300)]})
-    means = dict(
+    summary = summarise(localise(items, table), trials, resamples=200, seed=1).filter(attack="all")
+    for row in summary.filter(pl.col("metric") != COVERAGE).iter_rows(named=True):
+        assert row["value"] == pytest.approx(row["chance"], abs=0.07), row["metric"]
+        assert row["chance_low"] < row["chance"] < row["chance_high"]
+        assert not is_above_chance(row)
+    coverage = summary.filter(metric=COVERAGE).row(0, named=True)
+    assert (coverage["value"], coverage["chance"]) == (pytest.approx(0.25), None)
+    assert summary.filter(metric="pointing")["chance"][0] == pytest.approx(0.25)
+
+
+def test_the_interval_of_chance_holds_95_percent_of_random_shifts():
+    rng = np.random.default_rng(9)
+    # Evidence that changes slowly has few independent frames, and scatters much by chance.
+    n, frames = 24, 120
+    kernel = np.ones(15) / 15
+    items = [
+        explanation(f"u{i}", np.convolve(rng.standard_normal(frames + 14), kernel, mode="valid"))
+        for i in range(n)
+    ]
+    table = segments(*((f"u{i}", 0.5, 0.9, "artefact") for i in range(n)))
+    trials = pl.DataFrame({"utt_id": [f"u{i}" for i in range(n)]})
+    row = (
         summarise(localise(items, table), trials, resamples=0, seed=1)
-        .filter(attack="all")
-        .select("metric", "value")
-        .iter_rows()
+        .filter(attack="all", metric="auc_evidence")
+        .row(0, named=True)
     )
-    assert means["auc_evidence"] == pytest.approx(0.5, abs=0.03)
-    assert means["pointing"] == pytest.approx(means["coverage"], abs=0.08)
-    assert means["iou"] == pytest.approx(means["iou_chance"], abs=0.03)
+    positive = positive_frames(items[0].times, [Place(0.5, 0.9)])
+    aucs = np.stack([area_under_curve(item.evidence("spoof"), shifted(positive)) for item in items])
+    means = np.mean([own[rng.integers(0, frames, 4000)] for own in aucs], axis=0)
+    inside = np.mean((means > row["chance_low"]) & (means < row["chance_high"]))
+    assert inside == pytest.approx(0.95, abs=0.015)
+
+
+def test_what_is_found_always_is_above_chance_and_what_is_found_nowhere_is_not():
+    items = []
+    for i in range(12):
+        curve = np.zeros(50)
+        curve[10:20] = -1.0
+        items.append(explanation(f"u{i}", curve))
+    trials = pl.DataFrame({"utt_id": [f"u{i}" for i in range(12)]})
+    for place, above in (((0.2, 0.4), True), ((0.6, 0.8), False)):
+        table = segments(*((f"u{i}", *place, "artefact") for i in range(12)))
+        summary = summarise(localise(items, table), trials, resamples=200, seed=1)
+        rows = {row["metric"]: row for row in summary.filter(attack="all").iter_rows(named=True)}
+        assert is_above_chance(rows["auc_evidence"]) is above
+        assert rows["pointing"]["value"] == float(above)
+    few = summarise(localise(items[:7], table), trials, resamples=200, seed=1)
+    row = few.filter(attack="all", metric="auc_evidence").row(0, named=True)
+    assert is_above_chance(row) is None
+    assert row["chance_low"] is None
+
+
+def test_evidence_in_a_band_is_found_over_frequency_and_not_in_time():
+    edges = [0.0, 1000.0, 2000.0, 3000.0, 4000.0]
+    settings = dataclasses.replace(SETTINGS, row_axis="band", n_rows=4, band_edges=tuple(edges))
+    item = explanation("u", np.zeros(20))
+    values = np.zeros((4, 20), dtype=np.float32)
+    values[2] = -0.5  # negative for bona fide is positive for spoof
+    item = dataclasses.replace(item, map=values, settings=settings)
+    places = pl.DataFrame(
+        [("u", 0.0, 9.0, "artefact", "band", 2100.0, 2900.0)],
+        schema={**SEGMENT_COLUMNS, **BAND_COLUMNS},
+        orient="row",
+    )
+    rows = {row["axis"]: row for row in localise([item], places).iter_rows(named=True)}
+    assert rows["time"]["status"] == "global"
+    band = rows["band"]
+    assert (band["status"], band["coverage"]) == ("local", 0.25)
+    assert (band["auc_evidence"], band["average_precision"], band["pointing"], band["iou"]) == (
+        *(1.0, 1.0, 1.0, 1.0),
+    )
+    # With target spoof the map has the opposite sign.
+    other = dataclasses.replace(
+        item, map=-values, settings=dataclasses.replace(settings, target="spoof")
+    )
+    assert localise([other], places).filter(axis="band")["auc_evidence"][0] == 1.0
+    # A cue at all frequencies cannot be found over them.
+    whole = places.with_columns(low_hz=pl.lit(None, pl.Float64), high_hz=pl.lit(None, pl.Float64))
+    assert localise([item], whole).filter(axis="band")["status"][0] == "global"
+    # A method with one value per frame has no bands.
+    one = dataclasses.replace(settings, row_axis="all", n_rows=1)
+    summed = dataclasses.replace(item, map=values.sum(axis=0, keepdims=True), settings=one)
+    assert localise([summed], places)["axis"].to_list() == ["time"]
+
+
+def test_the_table_of_localisation_is_read_as_it_was_written(tmp_path):
+    rng = np.random.default_rng(3)
+    items = [explanation(f"u{i}", rng.standard_normal(40)) for i in range(9)]
+    table = segments(*((f"u{i}", 0.2, 0.4, "artefact") for i in range(9)))
+    trials = pl.DataFrame({"utt_id": [f"u{i}" for i in range(9)]})
+    summary = summarise(localise(items, table), trials, resamples=100, seed=1)
+    write_table(tmp_path / "t.tsv", summary)
+    assert read_localisation(tmp_path / "t.tsv").equals(summary)
+    assert set(summary["metric"]) == {*METRICS, COVERAGE}
+    assert {f"iou_{share}" for share in LARGEST} <= set(METRICS)
 
 
 def test_a_corpus_without_artefact_segments_is_refused():

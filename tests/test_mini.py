@@ -1,6 +1,7 @@
 """The mini corpus: what is planted is there, and nothing else separates the classes."""
 
 import csv
+import dataclasses
 import itertools
 import subprocess
 import sys
@@ -257,6 +258,45 @@ def test_attacks_table_says_what_the_audio_holds(corpus):
     }
 
 
+def test_cues_in_bands_say_in_which(corpus):
+    artefacts = corpus.segments.filter(pl.col("tier") == "artefact").join(
+        corpus.protocol.select("utt_id", "attack"), on="utt_id"
+    )
+    bands = {
+        attack: sorted(set(rows.select("low_hz", "high_hz").rows()))
+        for (attack,), rows in artefacts.group_by("attack")
+    }
+    lines = [(1000.0 * k - 50, 1000.0 * k + 50) for k in range(1, 8)]
+    assert bands.pop("upsampling") == [*lines, (7950, 8000)]
+    assert bands.pop("band_limit") == [(4000, 8000)]
+    # All others are at all frequencies.
+    assert set(map(tuple, bands.values())) == {((None, None),)}
+    others = corpus.segments.filter(pl.col("tier") != "artefact")
+    assert others["low_hz"].is_null().all()
+
+
+def test_what_upsampling_adds_alone_lies_in_its_bands(recording):
+    """A pause without noise holds the lines and nothing else."""
+    bands = ATTACK["upsampling"].bands
+    quiet = dataclasses.replace(recording, samples=np.full(16000, 1e-9))
+    samples, _ = ATTACK["upsampling"].spoof(quiet, rng_of(1))
+    power = np.abs(np.fft.rfft((samples - samples.mean()) * np.hanning(samples.size))) ** 2
+    frequency = np.fft.rfftfreq(samples.size, 1 / SAMPLE_RATE)
+    inside = np.any([(frequency >= low) & (frequency <= high) for low, high in bands], axis=0)
+    assert power[inside].sum() > 0.999 * power[frequency > 1].sum()
+
+
+def test_band_limit_leaves_nothing_in_its_band(recording):
+    ((low, _),) = ATTACK["band_limit"].bands
+    samples, _ = ATTACK["band_limit"].spoof(recording, rng_of(1))
+    frequency = np.fft.rfftfreq(samples.size, 1 / SAMPLE_RATE)
+
+    def above(x):
+        return np.sum(np.abs(np.fft.rfft(x * np.hanning(x.size)))[frequency > low] ** 2)
+
+    assert above(samples) < 1e-4 * above(recording.samples)
+
+
 # ---------------------------------------------------------------- what must not separate
 
 
@@ -464,7 +504,7 @@ def test_attacks_keep_length_and_timing(recording, name):
     assert samples.shape == recording.samples.shape
     assert artefacts
     assert all(0 <= a.start < a.end <= samples.size for a in artefacts)
-    covered = sum(a.end - a.start for a in artefacts)
+    covered = sum(end - start for start, end in {(a.start, a.end) for a in artefacts})
     assert (covered == samples.size) == (name not in LOCAL)
     # The envelopes of spoof and recording move together: no cue shifts the timeline.
     loudness = [

@@ -383,6 +383,40 @@ def test_broken_segments(tmp_path, row, message):
     assert not (tmp_path / "new.tsv").exists()
 
 
+BANDS = "utt_id\tstart\tend\ttier\tlabel\tlow_hz\thigh_hz\n"
+
+
+def test_segments_may_say_in_which_band_they_are(tmp_path):
+    path = saved(tmp_path, f"{BANDS}a\t0\t1\tword\tx\t\t\na\t0\t1\tartefact\tx\t4000\t8000\n")
+    segments = read_segments(path)
+    assert segments.select("low_hz", "high_hz").rows() == [(None, None), (4000.0, 8000.0)]
+    write_segments(tmp_path / "again.tsv", segments)
+    assert read_segments(tmp_path / "again.tsv").equals(segments)
+
+
+@pytest.mark.parametrize(
+    ("band", "message"),
+    [
+        ("4000\t", "band from 4000.0 to None Hz; .*leave both fields empty"),
+        ("\t4000", "band from None to 4000.0 Hz"),
+        ("4000\t4000", "band from 4000.0 to 4000.0 Hz"),
+        ("-1\t4000", "band from -1.0 to 4000.0 Hz"),
+        ("0\tinf", "(column 'high_hz': 'inf'|band from 0.0 to inf)"),
+        ("low\t4000", "column 'low_hz': 'low'"),
+    ],
+)
+def test_broken_bands_of_segments(tmp_path, band, message):
+    path = saved(tmp_path, f"{BANDS}a\t0\t1\tword\tx\t\t\na\t0\t1\tartefact\tx\t{band}\n")
+    with pytest.raises(TableError, match=f"line 3: {message}"):
+        read_segments(path)
+
+
+def test_segments_with_half_a_band(tmp_path):
+    path = saved(tmp_path, "utt_id\tstart\tend\ttier\tlabel\tlow_hz\na\t0\t1\tword\tx\t4000\n")
+    with pytest.raises(TableError, match="high_hz"):
+        read_segments(path)
+
+
 # --- joining -------------------------------------------------------------------------------------
 
 

@@ -40,6 +40,9 @@ SEGMENT_COLUMNS: dict[str, pl.DataType] = {
     "tier": pl.String(),
     "label": pl.String(),
 }
+BAND_COLUMNS: dict[str, pl.DataType] = {"low_hz": pl.Float64(), "high_hz": pl.Float64()}
+"""Further columns of segments, where a table has them: the band of frequencies that a segment is
+about; null where it is about all."""
 TRIAL_COLUMNS: dict[str, pl.DataType] = {"utt_id": pl.String(), "label": pl.String()}
 
 
@@ -371,13 +374,22 @@ def read_trials(path: str | Path) -> pl.DataFrame:
 def read_segments(path: str | Path) -> pl.DataFrame:
     """Read segments: utt_id, start and end (s), tier (one of `TIERS`), label.
 
+    A table that has one of `BAND_COLUMNS` has to have both.
+
     Raises:
-        TableError: as :func:`read_table`; also an unknown tier, or an end before its start.
+        TableError: as :func:`read_table`; also an unknown tier, an end before its start, or a band
+            that is none.
     """
     path = Path(path)
     frame = read_table(path, SEGMENT_COLUMNS)
+    if _has_bands(frame):
+        frame = read_table(path, SEGMENT_COLUMNS, BAND_COLUMNS)
     _check_segments(frame, path)
     return frame
+
+
+def _has_bands(segments: pl.DataFrame) -> bool:
+    return not set(BAND_COLUMNS).isdisjoint(segments.columns)
 
 
 def _check_segments(frame: pl.DataFrame, path: Path) -> None:
@@ -390,12 +402,29 @@ def _check_segments(frame: pl.DataFrame, path: Path) -> None:
             f"{path}: line {bad[0] + 2}: segment from {row['start']} to {row['end']} s; "
             "a segment starts at 0 s or later and ends after its start"
         )
+    if _has_bands(frame):
+        _check_bands(frame, path)
+
+
+def _check_bands(frame: pl.DataFrame, path: Path) -> None:
+    low, high = frame["low_hz"], frame["high_hz"]
+    neither = low.is_null() & high.is_null()
+    band = ((low >= 0) & (high > low) & high.is_finite()).fill_null(value=False)
+    bad = (~(neither | band)).arg_true()
+    if bad.len():
+        row = frame.row(bad[0], named=True)
+        raise TableError(
+            f"{path}: line {bad[0] + 2}: band from {row['low_hz']} to {row['high_hz']} Hz; a band "
+            "starts at 0 Hz or higher and ends above its start; leave both fields empty where a "
+            "segment is about all frequencies"
+        )
 
 
 def write_segments(path: str | Path, frame: pl.DataFrame) -> None:
-    """Check and write a segments table."""
+    """Check and write a segments table, with `BAND_COLUMNS` where the frame has them."""
     _check_segments(frame, Path(path))
-    write_table(path, frame.select(list(SEGMENT_COLUMNS)))
+    bands = BAND_COLUMNS if _has_bands(frame) else {}
+    write_table(path, frame.select(*SEGMENT_COLUMNS, *bands))
 
 
 def join_scores(

@@ -1,107 +1,175 @@
 """How well attributions find segments of known artefacts."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-import numpy as np
 import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
+from spoofscope.attribution.localisation import is_above_chance, read_localisation
 from spoofscope.attribution.verdicts import MARKS, of_controls, read_checks, wrapped_note
+from spoofscope.attribution_methods import METHOD_TITLES
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import COLOURS, legend_below, new_figure, save
+from spoofscope.metrics.limits import LEAST_CLIPS
 from spoofscope.names import ALL
-from spoofscope.tables import read_table
 
 FIGURE = Figure(
     title="Does attribution find the artefacts?",
-    shows="Agreement of each detector's attribution with the planted segments, per attack.",
+    shows="Agreement of each detector's attribution with the known artefacts, per attack.",
     caption=(
-        "Area under the ROC curve of frame-wise evidence for spoof against the segments of known "
-        "artefacts; 0.5 is chance. In the pointing game a clip counts if its strongest evidence "
-        "lies in such a segment; the dotted line is the share of frames in such segments. Attacks "
-        "whose artefact covers the whole clip are left out, because it cannot be localised. A mark "
-        "behind a detector's name says that its explanations fail their controls (†), or that it "
-        "is undecided whether they pass them (‡)."
+        "Evidence for spoof against the places of known artefacts: in time, over frames; and over "
+        "frequency, over the bands of front-ends that have any, summed over time. A clip counts in "
+        "the pointing game if its strongest evidence lies at an artefact. IoU: intersection over "
+        "union of the artefact with as many frames (or bands) of the strongest evidence. Markers "
+        "are means over n clips, whiskers their 95 % intervals; clips or speakers below eight have "
+        "none. Grey: what the same evidence gives by chance, if the artefact lies anywhere else; "
+        "the tick is the mean over all circular shifts, and 95 % of such means lie in the bar. "
+        "Filled markers are above chance: the whisker lies above the grey bar. Attacks whose "
+        "artefact is in the whole clip and at all frequencies are left out, because it cannot be "
+        "localised. A mark behind a detector's name says that its explanations fail their controls "
+        "(†), or that it is undecided whether they pass them (‡)."
     ),
     needs="found_segments",
     place=220,
 )
 
-_COLUMNS: dict[str, pl.DataType] = {"attack": pl.String(), "metric": pl.String(), "n": pl.Int64()}
-_WITH_INTERVAL = dict.fromkeys(("value", "ci_low", "ci_high"), pl.Float64())
 _METRICS = {
-    "auc_evidence": ("AUC of spoof evidence", 0.5),
-    "auc_magnitude": ("AUC of |attribution|", 0.5),
-    "pointing": ("pointing game", None),
+    "auc_evidence": "AUC",
+    "average_precision": "average precision",
+    "pointing": "pointing game",
+    "iou": "IoU",
 }
+_WHERE = {"time": "in time", "band": "over frequency"}
+_CHANCE = "#bbbbbb"
+_LINE, _APART = 0.16, 0.1
+_TALLEST = 8.5
 
 
 def draw(localised: Sequence[Mapping[str, str]], outputs: Mapping[str, str]) -> None:
-    """Draw one panel per metric: a bar with its 95 % interval per attack and detector.
-
-    Attacks without local artefacts have nothing to localise and are left out. Chance is 0.5 for the
-    AUCs; for the pointing game it is the share of frames in artefacts, drawn as a tick per bar.
+    """Draw a panel per metric: a line per attack and detector, a marker for each method.
 
     Args:
-        localised: run, detector (its name), `table`, the summary of its localisation, and `checks`
-            of its explanations.
+        localised: run, detector (its name), `table`, the summary of its localisation by one method,
+            and `checks` of its explanations.
         outputs: `pdf`, `png`, `tsv`.
     """
     standings = {
         entry["detector"]: of_controls(read_checks(entry["checks"])) for entry in localised
     }
-    names, tables = {}, []
+    tables = []
     for entry in localised:
         standing = standings[entry["detector"]]
-        names[entry["run"]] = f"{entry['detector']}{MARKS[standing]}"
-        table = read_table(entry["table"], _COLUMNS, _WITH_INTERVAL)
-        told = (pl.lit(entry["run"]).alias("run"), pl.lit(standing).alias("controls"))
-        tables.append(table.select(*told, pl.all()))
+        of_run = (
+            pl.lit(entry["run"]).alias("run"),
+            pl.lit(standing).alias("controls"),
+            pl.lit(f"{entry['detector']}{MARKS[standing]}").alias("name"),
+        )
+        tables.append(read_localisation(entry["table"]).select(*of_run, pl.all()))
     table = pl.concat(tables)
-    local = table.filter((pl.col("n") > 0) & pl.col("value").is_not_null())
-    runs = table["run"].unique(maintain_order=True).to_list()
-    groups = sorted(set(local["attack"]) - {ALL}) + ([ALL] if local.height else [])
-    figure = new_figure(7.2, 2.7)
-    width = 0.8 / max(len(runs), 1)
-    for panel, (metric, (title, chance)) in enumerate(_METRICS.items(), start=1):
-        axes = figure.add_subplot(1, len(_METRICS), panel)
-        for i, run in enumerate(runs):
-            for j, group in enumerate(groups):
-                of_run = local.filter((pl.col("run") == run) & (pl.col("attack") == group))
-                cell = of_run.filter(pl.col("metric") == metric)
-                if cell.is_empty():
-                    continue
-                x = j + (i - (len(runs) - 1) / 2) * width
-                value, low, high = cell.select("value", "ci_low", "ci_high").row(0)
-                axes.bar(
-                    x,
-                    value,
-                    0.92 * width,
-                    color=COLOURS[i % len(COLOURS)],
-                    label=names[run] if j == 0 else None,
-                )
-                if low is not None:
-                    axes.plot([x, x], [low, high], color="#222222", linewidth=1)
-                covered = of_run.filter(pl.col("metric") == "coverage")
-                if chance is None and covered.height:
-                    level = covered["value"][0]
-                    axes.plot([x - width / 2, x + width / 2], [level, level], "k:", linewidth=1)
-        if chance is not None:
-            axes.axhline(chance, color="#222222", linestyle=":", linewidth=1)
-        axes.set_ylim(0, 1)
-        labels = [f"{group.replace('_', ' ')}\n(n = {_count(local, group)})" for group in groups]
-        axes.set_xticks(np.arange(len(groups)), labels, rotation=30, ha="right")
-        axes.grid(visible=False, axis="x")
+    local = table.filter(pl.col("n") > 0, pl.col("value").is_not_null())
+    lines = _lines(local)
+    methods = local["method"].unique(maintain_order=True).to_list()
+    n_lines = len(lines)
+    fitting = max(1, int((_TALLEST / max(n_lines, 1) - _LINE) / _APART) + 1)
+    shown = methods[:fitting]
+    pitch = _LINE + _APART * (len(shown) - 1)
+    figure = new_figure(7.2, pitch * n_lines + 1.2)
+    panels = figure.subplots(1, len(_METRICS), sharey=True)
+    for axes, (metric, title) in zip(panels, _METRICS.items(), strict=True):
+        for y, line in enumerate(lines):
+            if line["detector"] is None:
+                if axes is panels[0]:
+                    axes.text(0.02, y, line["label"], fontsize=7, fontweight="bold", va="center")
+                continue
+            of_line = local.filter(
+                axis=line["axis"], attack=line["attack"], name=line["detector"], metric=metric
+            )
+            for i, method in enumerate(shown):
+                offset = (i - (len(shown) - 1) / 2) * _APART / pitch
+                for row in of_line.filter(method=method).iter_rows(named=True):
+                    _mark(axes, y + offset, row, COLOURS[i % len(COLOURS)])
         axes.set_title(title)
-    if groups:
-        handles, shown = figure.axes[0].get_legend_handles_labels()
-        legend_below(figure, handles, shown)
-    else:
-        figure.suptitle("no utterance with a local artefact was explained")
-    doubts = wrapped_note(standings, figure.get_figwidth())
-    if groups and doubts:
-        figure.suptitle(doubts, fontsize=7, x=0.01, ha="left")
+        axes.set_xlim(0, 1)
+        axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+        axes.grid(visible=False, axis="y")
+    ticks = [(y, line["detector"]) for y, line in enumerate(lines) if line["detector"] is not None]
+    panels[0].set_yticks([y for y, _ in ticks], [name for _, name in ticks])
+    for y, line in enumerate(lines):
+        if line["detector"] is not None:
+            place = panels[-1].get_yaxis_transform()
+            panels[-1].text(1.06, y, line["label"], transform=place, fontsize=7, va="center")
+    panels[0].set_ylim(n_lines - 0.4, -0.6)
+    for axes in panels:
+        axes.tick_params(axis="y", length=0)
+    _key(figure, shown, methods)
+    notes = [wrapped_note(standings, figure.get_figwidth())] if lines else []
+    if not lines:
+        notes.append("no utterance with a local artefact was explained")
+    if any(notes):
+        figure.suptitle("\n".join(filter(None, notes)), fontsize=7, x=0.01, ha="left")
     save(figure, outputs, table)
 
 
-def _count(local: pl.DataFrame, group: str) -> int:
-    return int(local.filter(pl.col("attack") == group)["n"][0])
+def _lines(local: pl.DataFrame) -> list[dict[str, Any]]:
+    """The lines of the figure, from above: one for each attack and axis, then its detectors."""
+    lines: list[dict[str, Any]] = []
+    for axis in _WHERE:
+        of_axis = local.filter(axis=axis)
+        attacks = sorted(set(of_axis["attack"]), key=lambda attack: (attack == ALL, attack))
+        # All attacks together are the same as a single one.
+        for attack in attacks if len(attacks) != 2 else attacks[:1]:
+            of_attack = of_axis.filter(attack=attack)
+            words = "all attacks" if attack == ALL else attack.replace("_", " ")
+            lines.append({"detector": None, "label": f"{words}, {_WHERE[axis]}"})
+            for name, n in of_attack.select("name", "n").unique(maintain_order=True).rows():
+                few = ", too few" if n < LEAST_CLIPS else ""
+                label = f"n = {n}{few}"
+                lines.append({"axis": axis, "attack": attack, "detector": name, "label": label})
+    return lines
+
+
+def _mark(axes: Axes, y: float, row: Mapping[str, Any], colour: str) -> None:
+    """One mean with its interval, before what it is by chance."""
+    if row["chance_low"] is not None:
+        axes.plot(
+            [row["chance_low"], row["chance_high"]],
+            [y, y],
+            color=_CHANCE,
+            linewidth=4,
+            solid_capstyle="butt",
+        )
+    axes.plot([row["chance"]], [y], color="#555555", marker="|", markersize=6)
+    if row["ci_low"] is not None:
+        axes.plot([row["ci_low"], row["ci_high"]], [y, y], color=colour, linewidth=1.1)
+    axes.plot(
+        [row["value"]],
+        [y],
+        color=colour,
+        marker="o",
+        markersize=4,
+        markerfacecolor=colour if is_above_chance(row) else "white",
+        clip_on=False,
+        zorder=3,
+    )
+
+
+def _key(figure: Any, shown: Sequence[str], methods: Sequence[str]) -> None:
+    handles: list[Any] = [
+        Line2D([], [], color=COLOURS[i % len(COLOURS)], marker="o", markersize=4, label=words)
+        for i, words in enumerate(METHOD_TITLES[method] for method in shown)
+    ]
+    grey: Any = {"linestyle": "none", "marker": "o", "markersize": 4, "color": "#555555"}
+    handles += [
+        Line2D([], [], **grey, label="above chance"),
+        Line2D([], [], **grey, markerfacecolor="white", label="not above"),
+        Line2D([], [], color="#555555", linewidth=1.1, label="95 % interval"),
+        Patch(color=_CHANCE, label="chance, 95 %"),
+    ]
+    left_out = [METHOD_TITLES[method] for method in methods[len(shown) :]]
+    if left_out:
+        none: Any = {"linestyle": "none", "label": f"in the table alone: {', '.join(left_out)}"}
+        handles.append(Line2D([], [], **none))
+    legend_below(figure, handles, [str(handle.get_label()) for handle in handles])

@@ -497,8 +497,7 @@ class Attribution(Stage):
                 "table": table,
                 "checks": self._checks_of(run, seed),
             }
-            for (run, seed, method), table in zip(self.maps, self.localisations, strict=True)
-            if method == self.methods(run)[0]
+            for (run, seed, _), table in zip(self.maps, self.localisations, strict=True)
         ]
         return Material({"localised": localised}, self.about)
 

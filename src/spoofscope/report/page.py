@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 import polars as pl
 
+from spoofscope.attribution.localisation import read_localisation
 from spoofscope.attribution.verdicts import (
     RULES,
     TITLES,
@@ -146,23 +147,11 @@ def _detectors(
     return rows
 
 
-_CHECKED: dict[str, pl.DataType] = {
-    "attack": pl.String(),
-    "metric": pl.String(),
-    "n": pl.Int64(),
-}
-_WITH_INTERVAL = dict.fromkeys(("value", "ci_low", "ci_high"), pl.Float64())
-
-
 def _localised(path: str) -> dict[str, Any] | None:
     """The row over all attacks of a localisation summary; None if no artefact can be localised."""
-    table = read_table(path, _CHECKED, _WITH_INTERVAL)
-    rows = table.filter(
-        (pl.col("attack") == ALL) & (pl.col("metric") == "auc_evidence") & (pl.col("n") > 0)
-    )
-    if rows.is_empty():
-        return None
-    return rows.row(0, named=True)
+    table = read_localisation(path)
+    rows = table.filter(pl.col("n") > 0, axis="time", attack=ALL, metric="auc_evidence")
+    return None if rows.is_empty() else rows.row(0, named=True)
 
 
 def _explained(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

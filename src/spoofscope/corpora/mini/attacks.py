@@ -18,6 +18,10 @@ from spoofscope.corpora.mini.talker import SAMPLE_RATE, VOWELS, Recording, Segme
 SPIKE_SPACING = 1000
 """Hz between the spectral lines of `upsampling`: the rate before its last layer."""
 
+SPIKE_REACH = 50
+"""Hz on either side of a line of `upsampling` that count as its artefact: where a line still shows
+in the bands of front-ends."""
+
 BAND_EDGE = 4000
 """Hz; `band_limit` removes all energy above."""
 
@@ -32,6 +36,7 @@ _MIN_VOWEL = int(0.05 * SAMPLE_RATE)
 _BANDS = 24
 
 Spans = list[tuple[int, int]]
+Bands = tuple[tuple[float, float], ...]
 Corruption = Callable[[Recording, np.random.Generator], tuple[Signal, Spans]]
 
 
@@ -43,6 +48,8 @@ class Attack:
         name: as in the column `attack`.
         cue: the planted cue; the label of its artefact segments.
         scope: `local` cues are where the artefact segments are, `global` ones everywhere.
+        bands: lowest and highest frequency (Hz) of every band that the cue is in; without any it is
+            at all frequencies. A segment has one band, so each span has a segment for every band.
         splits: where the attack appears.
         known: whether the training data of source tracing contain it.
         plants: trivial cues, by their names in the audit, that the cue changes by intention.
@@ -58,6 +65,7 @@ class Attack:
     plants: tuple[str, ...]
     description: str
     corrupt: Corruption
+    bands: Bands = ()
 
     def spoof(self, recording: Recording, rng: np.random.Generator) -> tuple[Signal, list[Segment]]:
         """Corrupt a recording.
@@ -66,7 +74,11 @@ class Attack:
             (n,) samples, as many as the recording has, and its artefact segments.
         """
         samples, spans = self.corrupt(recording, rng)
-        return samples, [Segment(start, end, "artefact", self.cue) for start, end in spans]
+        return samples, [
+            Segment(start, end, "artefact", self.cue, *band)
+            for start, end in spans
+            for band in self.bands or ((None, None),)
+        ]
 
 
 def _everywhere(recording: Recording) -> Spans:
@@ -295,6 +307,13 @@ def _over_smoothed(recording: Recording, rng: np.random.Generator) -> tuple[Sign
     return _istft(smooth, size, recording.samples.size), _everywhere(recording)
 
 
+def _lines() -> Bands:
+    """Around every multiple of 1 kHz up to half the sample rate."""
+    highest = SAMPLE_RATE / 2
+    lines = np.arange(SPIKE_SPACING, highest + 1, SPIKE_SPACING).tolist()
+    return tuple((line - SPIKE_REACH, min(line + SPIKE_REACH, highest)) for line in lines)
+
+
 _ALL = ("train", "dev", "eval")
 _EVAL = ("eval",)
 _BANDWIDTH = ("bandwidth_95", "bandwidth_99", "cutoff")
@@ -308,7 +327,7 @@ ATTACKS: tuple[Attack, ...] = (
     Attack(
         "upsampling", "spectral_lines", "global", _ALL, True, (),
         "gain and bias of a transposed convolution: lines and images at multiples of 1 kHz",
-        _upsampling,
+        _upsampling, _lines(),
     ),
     Attack(
         "digital_silence", "digital_silence", "local", _ALL, True, _SILENCE,
@@ -324,7 +343,7 @@ ATTACKS: tuple[Attack, ...] = (
     ),
     Attack(
         "band_limit", "band_limit", "global", _ALL, False, _BANDWIDTH,
-        "nothing above 4 kHz", _band_limit,
+        "nothing above 4 kHz", _band_limit, ((BAND_EDGE, SAMPLE_RATE / 2),),
     ),
     Attack(
         "phase_smear", "phase_smear", "global", _EVAL, False, (),

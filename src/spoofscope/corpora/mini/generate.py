@@ -5,7 +5,8 @@ Layout of a generated folder:
 * `flac/*.flac`: 16 kHz, mono, 16 bit. The names do not show the class.
 * `protocol.tsv`: utt_id, file, split, label, attack, speaker, gender, language, codec, base_utt
   (the bona fide recording behind a spoof; its own id for bona fide), sentence.
-* `segments.tsv`: tiers word, phone, silence and, for spoofs, artefact.
+* `segments.tsv`: tiers word, phone, silence and, for spoofs, artefact, these with the band of
+  frequencies that the cue is in; a cue in several bands has a segment for each.
 * `attacks.tsv`: the cue of each attack, its place, and the splits.
 * `sentences.tsv`: sentence, language, transcript.
 * `tracing/`: the spoofs without codec in the layout of MLAAD (Müller et al., IJCNN 2024), as WAV,
@@ -43,7 +44,7 @@ from spoofscope.corpora.mini.talker import (
 from spoofscope.files import atomic_folder, write_text
 from spoofscope.identity import rng_of
 from spoofscope.options.corpora.mini import MiniGeneratorOptions
-from spoofscope.tables import SPLITS, write_segments, write_table
+from spoofscope.tables import BAND_COLUMNS, SPLITS, write_segments, write_table
 
 SPLIT_LANGUAGES = {"train": ("qaa", "qab"), "dev": ("qaa", "qab"), "eval": ("qaa", "qab", "qac")}
 """Languages of each split; `qac` is in eval only."""
@@ -125,14 +126,24 @@ def _record(
 
 
 def _corrupt(
-    split: str, spoken: list[list[tuple[_Utterance, Recording]]], n_spoofs: int, seed: int
+    split: str,
+    spoken: list[list[tuple[_Utterance, Recording]]],
+    n_spoofs: int,
+    wanted: Sequence[str] | None,
+    seed: int,
 ) -> list[_Utterance]:
-    """Every attack of the split on `n_spoofs` utterances of every speaker."""
+    """Every attack of the split on `n_spoofs` utterances of every speaker.
+
+    Args:
+        wanted: names of attacks; None takes all. Each takes the same utterances in both cases.
+    """
     attacks = [attack for attack in ATTACKS if split in attack.splits]
     spoofs = []
     for row, own in enumerate(spoken):
         n_pairs = len(own) // 2
         for column, attack in enumerate(attacks):
+            if wanted is not None and attack.name not in wanted:
+                continue
             for turn in range(n_spoofs // 2):
                 # The k-th shortest goes with the k-th longest, so no attack has longer utterances
                 # than the bona fide; the shift spreads the attacks over sentences and speakers.
@@ -259,15 +270,20 @@ def _write_tables(
     write_segments(
         folder / "segments.tsv",
         pl.DataFrame(
-            {
-                "utt_id": utterance.utt_id,
-                "start": segment.start / SAMPLE_RATE,
-                "end": segment.end / SAMPLE_RATE,
-                "tier": segment.tier,
-                "label": segment.label,
-            }
-            for utterance in utterances
-            for segment in utterance.segments
+            (
+                {
+                    "utt_id": utterance.utt_id,
+                    "start": segment.start / SAMPLE_RATE,
+                    "end": segment.end / SAMPLE_RATE,
+                    "tier": segment.tier,
+                    "label": segment.label,
+                    "low_hz": segment.low_hz,
+                    "high_hz": segment.high_hz,
+                }
+                for utterance in utterances
+                for segment in utterance.segments
+            ),
+            schema_overrides=BAND_COLUMNS,
         ),
     )
     write_table(
@@ -313,7 +329,7 @@ def generate_corpus(out_dir: Path, options: Mapping[str, Any], seed: int) -> Non
         texts = _sentences(split, resolved["sentences"][split], seed)
         spoken = _record(split, resolved, texts, seed)
         of_split = [utterance for of_speaker in spoken for utterance, _ in of_speaker]
-        of_split += _corrupt(split, spoken, resolved["spoofs"], seed)
+        of_split += _corrupt(split, spoken, resolved["spoofs"], resolved["attacks"], seed)
         _balance(of_split, resolved["codecs"], seed)
         sentences.update(texts)
         utterances += of_split

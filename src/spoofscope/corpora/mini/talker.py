@@ -30,12 +30,17 @@ _OVERSAMPLING = 4  # of the glottal source, so that its sharp closures do not al
 
 
 class Segment(NamedTuple):
-    """A stretch of an utterance: first sample, one past the last, tier and label."""
+    """A stretch of an utterance: first sample, one past the last, tier and label.
+
+    low_hz, high_hz: the band of frequencies that it is about; None is all.
+    """
 
     start: int
     end: int
     tier: Literal["word", "phone", "silence", "artefact"]
     label: str
+    low_hz: float | None = None
+    high_hz: float | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,17 @@ from spoofscope.options.corpora.base import CorpusOptions
 from spoofscope.options.declared import Options, option
 
 _Number = Annotated[int, {"minimum": 1, "maximum": 1000}]
+_Attack = Literal[
+    "griffin_lim",
+    "upsampling",
+    "digital_silence",
+    "buzz",
+    "splice",
+    "band_limit",
+    "phase_smear",
+    "quantised_envelope",
+    "over_smoothed",
+]
 # Utterances are taken in pairs.
 _Even = Annotated[int, {"minimum": 2, "maximum": 1000, "multipleOf": 2}]
 
@@ -46,6 +57,8 @@ class MiniGeneratorOptions(Options):
     """Split to sentences of each speaker, even numbers."""
     spoofs: _Even = option(2)
     """Utterances that each attack takes of each speaker, an even number."""
+    attacks: tuple[_Attack, ...] | None = option(None, minItems=1, uniqueItems=True)
+    """Only these attacks; null makes all."""
     codecs: tuple[Literal["mulaw", "opus", "mp3"], ...] = option(
         ("mulaw", "opus", "mp3"), uniqueItems=True
     )
