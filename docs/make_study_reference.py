@@ -63,6 +63,8 @@ ANALYSES = (
     "tandem",
     "attribution",
     "masking",
+    "shortcuts",
+    "cue",
 )
 SECTIONS = {"noise", "copy", "backbone", "tracer", *DETECTORS, *TRAINING, *ANALYSES}
 """Definitions with a table of their own; the keys of others stand below the key that has them."""
@@ -226,7 +228,8 @@ def reference() -> str:
     )
     section(
         "What follows",
-        "Scoring, fusion, layers, fingerprints, source tracing, tandem costs, explanation, masks.",
+        "Scoring, fusion, layers, fingerprints, source tracing, tandem costs, explanation, masks, "
+        "shortcuts.",
         *ANALYSES,
     )
     section("Masks", "Name to mask; `type` chooses it, see masking.md.", *of("mask"))

@@ -124,6 +124,13 @@ def study_with_everything(folder: Path) -> Study:
         "aligner": "letters",
         "threshold": {"corpus": "mini", "split": "dev"},
     }
+    config["chains"]["dull"] = [{"effect": "band", "low": 4000, "high": 8000, "gain": [-60, -60]}]
+    config["shortcuts"] = {
+        "detectors": ["fbank_cnn"],
+        "trials": [{"corpus": "mini", "split": "eval"}],
+        "cues": {"band": {"of": "spoof", "put": "dull", "put_control": "field"}},
+        "threshold": {"corpus": "mini", "split": "dev"},
+    }
     config["tdcf"] = [
         {
             "corpus": "mini",

@@ -24,7 +24,7 @@ FOR_TESTS = names_of(PROJECT["optional-dependencies"]["test"])
 # Not locked: who wants them installs them beside the others.
 EXTRAS = [
     name
-    for extra in ("vad", "resemblyzer")
+    for extra in ("vad", "resemblyzer", "watermark")
     for name in names_of(PROJECT["optional-dependencies"][extra])
 ]
 
@@ -73,8 +73,8 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_used():
     providers = metadata.packages_distributions()
     used = {name.lower() for module in imported for name in providers.get(module, [module])}
     used = {name.replace("_", "-") if name.replace("_", "-") in EXTRAS else name for name in used}
-    # Of resemblyzer a file is read, and no module.
-    assert set(EXTRAS) - used == {"resemblyzer"}
+    # Of these a file is read, and no module.
+    assert set(EXTRAS) - used == {"resemblyzer", "resemble-perth"}
     # Snakemake loads its plugin for Slurm, and pandas for its Paramspace; torch writes its logs
     # with tensorboard.
     loaded_by_others = {"snakemake-executor-plugin-slurm", "pandas", "tensorboard"}

@@ -25,7 +25,7 @@ from spoofscope.errors import AudioError, ConfigError, DetectorError, Spoofscope
 from spoofscope.figures.masking import draw
 from spoofscope.frontends.backbones import write_tiny_backbone
 from spoofscope.masking.base import Clip, Segment, build
-from spoofscope.masking.controls import moved_change, random_frames, random_shift, run_lengths
+from spoofscope.masking.controls import moved_change, random_frames, run_lengths
 from spoofscope.masking.heard import Listener
 from spoofscope.masking.scores import Masker, mask_utterances, profiles_of, replacement
 from spoofscope.masking.tables import COLUMNS, UNMASKED, read_masked, write_masked
@@ -36,6 +36,7 @@ from spoofscope.options import masks as options
 from spoofscope.options.effects.compressor import CompressorOptions
 from spoofscope.plan.study_plan import checked
 from spoofscope.report.masking import masking_points, masking_section
+from spoofscope.rescoring import random_shift
 from spoofscope.study import MINI
 from spoofscope.study.reading import read_config
 from spoofscope.summaries.masking import make, read_masking

@@ -354,6 +354,21 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Work]:
             kill_after=4,
             kill_shard_after=1,
         ),
+        "score_cues": Work(
+            {
+                "folder": f"{folder}/lfcc",
+                "seed": 1,
+                "split": "eval",
+                "cues": {"level": {"of": "spoof", "put": "soft"}},
+                "chains": {"soft": {"steps": [{"effect": "level", "level": [-40, -40]}]}},
+                "noise": {},
+                "options": {"per_attack": 2},
+            },
+            {"manifest": manifest, "noise": [], **explained},
+            {"scores": "results/cues.tsv"},
+            kill_after=4,
+            kill_shard_after=1,
+        ),
         "average_attributions": Work(
             {
                 "folder": f"{folder}/fbank",
@@ -424,7 +439,10 @@ def undisturbed(scripts, works, tmp_path_factory) -> Callable[[str], tuple[list[
 # Detectors are slow to load, and slower to explain; the others are much like those above.
 SLOW = [
     pytest.param(rule, marks=pytest.mark.slow)
-    for rule in ("align", "audit_corpus", "explain", "score_masked", "average_attributions")
+    for rule in (
+        *("align", "audit_corpus", "explain", "score_masked", "score_cues"),
+        "average_attributions",
+    )
 ]
 
 

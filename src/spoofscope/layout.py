@@ -187,6 +187,10 @@ class Layout:
         """What a detector says of masked utterances."""
         return self._of_system("masking", scoring)
 
+    def audited(self, scoring: Scoring) -> str:
+        """What a detector says of utterances whose cues have changed sides."""
+        return self._of_system("shortcuts", scoring)
+
     def measures(self, corpus: str, split: str) -> str:
         """Signal measures of every utterance."""
         return f"{self.root}/artefacts/{corpus}.{split}.measures.tsv"

@@ -55,7 +55,8 @@ WIDE_STUDY: dict[str, Any] = {
     "scatter_shards": {"eval": 2},
     "noise": {"musan": {"generate": "mini"}},
     "chains": {
-        "street": [{"effect": "musan", "probability": 0.8, "categories": {"noise": [5, 15]}}]
+        "street": [{"effect": "musan", "probability": 0.8, "categories": {"noise": [5, 15]}}],
+        "soft": [{"effect": "level", "level": [-40, -40]}],
     },
     "augmented": {"noisy": {"corpus": "talkers", "chain": "street", "splits": ["train"]}},
     "backbones": {"tiny_wavlm": {"family": "wavlm", "tiny": {}}},
@@ -127,6 +128,13 @@ WIDE_STUDY: dict[str, Any] = {
             "silence": {"type": "silence", "replacement": "centroid"},
             "gain": {"type": "gain"},
         },
+    },
+    "shortcuts": {
+        "detectors": ["wavlm_linear"],
+        "trials": [{"corpus": "talkers", "split": "eval"}],
+        "per_attack": 1,
+        "resamples": 100,
+        "cues": {"level": {"of": "spoof", "put": "soft"}},
     },
     "artefacts": {"trials": [{"corpus": "talkers", "split": "eval"}], "permutations": 100},
     "fingerprints": {

@@ -40,6 +40,7 @@ JOURNALS = [
     *("audit_corpus_shard", "audit_corpus", "measure_artefacts"),
     *("explain_shard", "explain", "average_attributions_shard", "average_attributions"),
     *("score_masked_shard", "score_masked"),
+    *("score_cues_shard", "score_cues"),
     *("measure_fingerprints_shard", "measure_fingerprints", "embed_clips"),
     *("align_shard", "align"),
 ]

@@ -45,6 +45,7 @@ STAGES = {
     "masking": {"score_masked"},
     "metrics": {"compute_metrics"},
     "scores": {"gather_scores", "apply_fusion"},
+    "shortcuts": {"score_cues"},
     "systems": {"list_systems", "audit_tracing"},
     "traces": {"trace_clips", "tracing_metrics", "decide_clips"},
     "tracers": {"train_tracer", "fit_tracer"},

@@ -12,7 +12,13 @@ with job(snakemake) as cfg:
     from spoofscope.errors import CorpusError
     from spoofscope.files import sha256_file
     from spoofscope.identity import hash8
-    from spoofscope.tables import read_manifest, read_segments, write_manifest, write_segments
+    from spoofscope.tables import (
+        LABELS,
+        read_manifest,
+        read_segments,
+        write_manifest,
+        write_segments,
+    )
 
     identity = cfg["identity"]
     sources = {kind: Path(folder) for kind, folder in cfg["noise"].items()}
@@ -35,6 +41,7 @@ with job(snakemake) as cfg:
         workers=snakemake.threads,
         segments=read_segments(snakemake.input.segments),
         made_by=hash8([cfg["code"], cfg["noise"], noise]),
+        classes=identity.get("classes", LABELS),
     )
     write_manifest(snakemake.output.manifest, copies)
     write_segments(snakemake.output.segments, segments)

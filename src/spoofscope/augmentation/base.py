@@ -27,7 +27,7 @@ class Effect(ABC):
     name: ClassVar[str]
     declared: ClassVar[type[EffectOptions]] = EffectOptions
     options: EffectOptions
-    # False where the result is shorter: then segments of the source are none of the result.
+    # False where the length changes: then segments of the source are none of the result.
     keeps_time: ClassVar[bool] = True
 
     def __init__(
@@ -45,7 +45,7 @@ class Effect(ABC):
             rng: where every random choice comes from.
 
         Returns:
-            (n,) float32 that is aligned with `x` but may exceed [-1, 1] (shorter only where
+            (n,) float32 that is aligned with `x` but may exceed [-1, 1] (another length only where
             `keeps_time` is false), and the parameters that were drawn, as plain values for JSON.
         """
 

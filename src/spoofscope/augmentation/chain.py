@@ -68,9 +68,9 @@ class Chain:
             rng: see :func:`utterance_rng`.
 
         Returns:
-            (n,) float32 in [-1, 1], shorter only where the chain does not keep time, and for every
-            step that was taken a dict with `effect`, the parameters that were drawn and, where the
-            peak was scaled, `gain` (linear).
+            (n,) float32 in [-1, 1], of another length only where the chain does not keep time, and
+            for every step that was taken a dict with `effect`, the parameters that were drawn and,
+            where the peak was scaled, `gain` (linear).
 
         Raises:
             AudioError: `x` is not one channel of at least one finite sample, or a noise file is

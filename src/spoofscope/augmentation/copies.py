@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from spoofscope.errors import AudioError, ConfigError, TableError
 from spoofscope.files import atomic_path, file_stem, sha256_file
 from spoofscope.identity import canonical_json, hash8
 from spoofscope.recordings import portable_path
+from spoofscope.tables import LABELS
 
 _NEW_COLUMNS = ("source_utt", "augmentation")
 
@@ -38,6 +40,7 @@ def make_copies(
     workers: int = 1,
     segments: pl.DataFrame | None = None,
     made_by: str = "",
+    classes: Sequence[str] = LABELS,
 ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     """Write an augmented copy of every utterance of a manifest.
 
@@ -56,6 +59,8 @@ def make_copies(
         segments: time labels of the sources, which stay valid.
         made_by: digest of what the arguments do not show: the code and the content of the noise.
             A copy that another one made is made again.
+        classes: labels of the utterances that go through the chain; copies of others are the same
+            signal, at the rate of the chain.
 
     Returns:
         The manifest of the copies in the order of the sources: all source columns, with new
@@ -72,8 +77,8 @@ def make_copies(
         raise ConfigError(f"copies {name}: workers must be 1 or more, got {workers}")
     if segments is not None and not segments.is_empty() and not chain.keeps_time:
         raise ConfigError(
-            f"copies {name}: the corpus has segments, and the chain has an effect that cuts clips "
-            "shorter (trim_silence); augment on the fly, or leave that effect out"
+            f"copies {name}: the corpus has segments, and the chain has an effect that changes "
+            "their length, such as trim_silence; augment on the fly, or leave that effect out"
         )
     if manifest.is_empty():
         raise TableError(f"copies {name}: the manifest has no utterances")
@@ -91,9 +96,10 @@ def make_copies(
     sources = manifest["utt_id"].to_list()
     ids = [f"{name}-{utt_id}" for utt_id in sources]
     paths = [out_dir / f"{file_stem(utt_id)}.flac" for utt_id in ids]
+    changed = manifest["label"].is_in(list(classes)).to_list()
     one = partial(_make_copy, chain=chain, name=name, seed=seed, made_by=made_by)
     with ThreadPoolExecutor(workers) as pool:
-        copies = list(pool.map(one, sources, manifest["path"].to_list(), paths))
+        copies = list(pool.map(one, sources, manifest["path"].to_list(), paths, changed))
 
     rate = chain.sample_rate
     copied = manifest.with_columns(
@@ -115,9 +121,17 @@ def make_copies(
 
 
 def _make_copy(
-    utt_id: str, source: str, path: Path, *, chain: Chain, name: str, seed: int, made_by: str
+    utt_id: str,
+    source: str,
+    path: Path,
+    changed: bool,
+    *,
+    chain: Chain,
+    name: str,
+    seed: int,
+    made_by: str,
 ) -> _Copy:
-    recipe = [chain.steps, chain.sample_rate, seed, name, utt_id, made_by]
+    recipe = [chain.steps if changed else [], chain.sample_rate, seed, name, utt_id, made_by]
     if not Path(source).is_file():
         raise AudioError(f"{source}: no such audio file")
     key = hash8([*recipe, sha256_file(source)])
@@ -125,7 +139,7 @@ def _make_copy(
     if finished is not None:
         return finished
     x, _ = read(source, chain.sample_rate)
-    y, applied = chain(x, utterance_rng(seed, 0, f"{name}-{utt_id}"))
+    y, applied = chain(x, utterance_rng(seed, 0, f"{name}-{utt_id}")) if changed else (x, [])
     pcm = np.round(np.clip(y.astype(np.float64) * 32768.0, -32768, 32767)).astype(np.int16)
     content = _encoded(pcm, chain.sample_rate, key, applied)
     with atomic_path(path) as temporary:

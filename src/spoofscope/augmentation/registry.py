@@ -15,7 +15,11 @@ EFFECTS: "Registry[Callable[..., Effect]]" = Registry(
         "band": "spoofscope.augmentation.band:Band",
         "codec": "spoofscope.augmentation.codec:CodecRoundTrip",
         "compressor": "spoofscope.augmentation.compressor:Compressor",
+        "dc": "spoofscope.augmentation.dc:Dc",
         "gain": "spoofscope.augmentation.gain:Gain",
+        "leading_silence": "spoofscope.augmentation.leading_silence:LeadingSilence",
+        "length": "spoofscope.augmentation.length:Length",
+        "level": "spoofscope.augmentation.level:Level",
         "musan": "spoofscope.augmentation.musan:Musan",
         "noise_filter": "spoofscope.augmentation.noise_filter:NoiseFilter",
         "rawboost": "spoofscope.augmentation.rawboost:RawBoost",
@@ -23,6 +27,7 @@ EFFECTS: "Registry[Callable[..., Effect]]" = Registry(
         "stacked": "spoofscope.augmentation.stacked:Stacked",
         "time_mask": "spoofscope.augmentation.time_mask:TimeMask",
         "trim_silence": "spoofscope.augmentation.trim_silence:TrimSilence",
+        "watermark": "spoofscope.augmentation.watermark:Watermark",
     },
 )
 

@@ -9,8 +9,6 @@ from spoofscope.masking.base import Floats, Frames
 CANDIDATES = 16
 """Random masks of the same size, of which the one is taken that is nearest in energy."""
 
-_LEAST_SHIFT = 0.1
-
 
 def random_frames(chosen: Frames, energies: Floats, rng: np.random.Generator) -> Frames:
     """Frames in as many runs of the same lengths, in random order at random places.
@@ -48,12 +46,6 @@ def _placed(runs: npt.NDArray[np.int64], n: int, rng: np.random.Generator) -> Fr
     for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
         frames[start : start + length] = True
     return frames
-
-
-def random_shift(n: int, rng: np.random.Generator) -> int:
-    """By how many of n samples a change is moved: a random tenth to nine tenths of them."""
-    least = max(1, round(_LEAST_SHIFT * n))
-    return int(rng.integers(least, max(least + 1, n - least)))
 
 
 def moved_change(x: Samples, y: Samples, shift: int) -> Samples:

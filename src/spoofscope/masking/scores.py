@@ -3,7 +3,6 @@
 import dataclasses
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,18 +31,16 @@ from spoofscope.masking.base import (
     WaveformMask,
     build,
 )
-from spoofscope.masking.controls import moved_change, random_frames, random_shift
+from spoofscope.masking.controls import moved_change, random_frames
 from spoofscope.masking.heard import Listener
 from spoofscope.names import BONAFIDE
 from spoofscope.options.masking import MaskingOptions
+from spoofscope.rescoring import check_score, decoded, random_shift
 from spoofscope.shards.journal import Done
 from spoofscope.shards.parts import shard_slice
 from spoofscope.windows import Windows
 
 _LOGGER = logging.getLogger(__name__)
-
-# Half-precision features and other devices move a score by about 0.1 %; more is another score.
-_SAME_SCORE = 0.01
 
 
 class _Masked(NamedTuple):
@@ -383,9 +380,9 @@ def mask_utterances(
         return
     masker.detector.eval()
     masker = dataclasses.replace(masker, profiles=profiles_of(masker, rows, known))
-    for number, (row, samples) in enumerate(_decoded(left, masker.detector), start=1):
+    for number, (row, samples) in enumerate(decoded(left, masker.detector.policy), start=1):
         result = masker.masked(row["utt_id"], samples, known.get(row["utt_id"], []))
-        _check_score(row["utt_id"], result["unmasked"], row["score"])
+        check_score(row["utt_id"], result["unmasked"], row["score"])
         done[row["utt_id"]] = result
         if number % 10 == 0 or number == left.height:
             _LOGGER.info("masked %d of %d utterances", number, left.height)
@@ -424,7 +421,7 @@ def profiles_of(
     bonafide = rows.filter(pl.col("label") == BONAFIDE)
     # Rows are sorted, so neighbours are of one speaker.
     heard = bonafide.gather_every(max(1, bonafide.height // PROFILED)).head(PROFILED)
-    for row, samples in _decoded(heard, masker.detector):
+    for row, samples in decoded(heard, masker.detector.policy):
         for key, values in masker.chosen(samples, segments.get(row["utt_id"], [])).items():
             sums[key] = sums.get(key, 0) + values.double().sum(dim=1)
             counts[key] = counts.get(key, 0) + values.shape[1]
@@ -435,25 +432,6 @@ def profiles_of(
                 "there is no profile; take another `replacement`"
             )
     return {key: (total / counts[key]).float() for key, total in sums.items()}
-
-
-def _decoded(rows: pl.DataFrame, detector: Detector) -> Iterator[tuple[dict[str, Any], Samples]]:
-    """Rows with their samples; the next clip is decoded while the caller works on this one."""
-    left = list(rows.iter_rows(named=True))
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        ahead = [pool.submit(detector.policy.read, row["path"]) for row in left[:1]]
-        for i, row in enumerate(left):
-            samples = ahead.pop().result()
-            ahead = [pool.submit(detector.policy.read, r["path"]) for r in left[i + 1 : i + 2]]
-            yield row, samples
-
-
-def _check_score(utt_id: str, score: float, scored: float) -> None:
-    if abs(score - scored) > _SAME_SCORE * max(1.0, abs(scored)):
-        raise DetectorError(
-            f"utterance {utt_id!r}: its score file says {scored:.6g}, the unmasked score is "
-            f"{score:.6g}; are detector, audio and scores of one run?"
-        )
 
 
 def masker_of(

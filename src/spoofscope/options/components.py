@@ -42,7 +42,11 @@ from spoofscope.options.effects.band import BandOptions
 from spoofscope.options.effects.base import EffectOptions
 from spoofscope.options.effects.codec import CodecOptions
 from spoofscope.options.effects.compressor import CompressorOptions
+from spoofscope.options.effects.dc import DcOptions
 from spoofscope.options.effects.gain import GainOptions
+from spoofscope.options.effects.leading_silence import LeadingSilenceOptions
+from spoofscope.options.effects.length import LengthOptions
+from spoofscope.options.effects.level import LevelOptions
 from spoofscope.options.effects.musan import MusanOptions
 from spoofscope.options.effects.noise_filter import NoiseFilterOptions
 from spoofscope.options.effects.rawboost import RawBoostOptions
@@ -50,6 +54,7 @@ from spoofscope.options.effects.rir import RoomResponseOptions
 from spoofscope.options.effects.stacked import StackedOptions
 from spoofscope.options.effects.time_mask import TimeMaskOptions
 from spoofscope.options.effects.trim_silence import TrimSilenceOptions
+from spoofscope.options.effects.watermark import WatermarkOptions
 from spoofscope.options.frontends.base import FrontEndOptions
 from spoofscope.options.frontends.cepstra import CepstralOptions
 from spoofscope.options.frontends.fbank import FilterBankOptions
@@ -124,6 +129,11 @@ EFFECTS: dict[str, type[EffectOptions]] = {
     "band": BandOptions,
     "gain": GainOptions,
     "compressor": CompressorOptions,
+    "level": LevelOptions,
+    "dc": DcOptions,
+    "leading_silence": LeadingSilenceOptions,
+    "length": LengthOptions,
+    "watermark": WatermarkOptions,
 }
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from spoofscope.options.declared import Options, option, optional, required
 from spoofscope.options.input import Input
 from spoofscope.options.training import Recipe
-from spoofscope.options.trials import Scored, Source, Split
+from spoofscope.options.trials import Label, Scored, Source, Split
 from spoofscope.settings import DEFAULT_BAND
 
 ScoreFormat = Literal[
@@ -42,6 +42,8 @@ class Train(Options):
     """Dev splits for model selection and calibration; default: the corpora of `data`."""
     chain: str = optional()
     """Augmentation on the fly: a name of `chains`."""
+    chain_classes: tuple[Label, ...] = optional(minItems=1, uniqueItems=True)
+    """Only clips of these classes go through the chain; default: both."""
     recipe: Recipe = option(Recipe)
     """How to train; not for gmm, which is fitted once."""
 

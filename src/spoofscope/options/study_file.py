@@ -20,8 +20,9 @@ from spoofscope.options.scores import (
     Reliability,
     Tandem,
 )
+from spoofscope.options.shortcuts import Shortcuts
 from spoofscope.options.tracers import Tracing
-from spoofscope.options.trials import Name, Scored, Split
+from spoofscope.options.trials import Label, Name, Scored, Split
 from spoofscope.options.verification import Verification
 
 _NAMES = {"$ref": "#/$defs/name"}
@@ -90,6 +91,9 @@ class Copy(Options):
     """Hz of the copies."""
     splits: tuple[Split, ...] = required(minItems=1, uniqueItems=True)
     """The splits to copy."""
+    classes: tuple[Label, ...] = optional(minItems=1, uniqueItems=True)
+    """Only clips of these classes go through the chain, others are copied as they are, which plants
+    a cue; default: both."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +169,9 @@ class StudyFile(Options):
     """Which scores are explained, and how."""
     masking: Masking = optional()
     """Causal masking: what is taken out of recordings, and which scores change; see masking.md."""
+    shortcuts: Shortcuts = optional()
+    """Counterfactual audit: suspected cues change sides, and decisions follow or not; see
+    shortcuts.md."""
     figures: Figures = optional()
     """What figures show that have a curve, a row or a panel per system; without it all systems, and
     no such figures where these are more than 48 with their seeds."""

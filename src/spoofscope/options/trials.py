@@ -18,6 +18,8 @@ Name = Annotated[str, {"$ref": "#/$defs/name"}]
 
 Split = Literal["train", "dev", "eval"]
 
+Label = Literal["bonafide", "spoof"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trials(Options):

@@ -1,7 +1,6 @@
 """Causal masking: scores of recordings from which something was taken out."""
 
 from functools import cached_property
-from typing import Any
 
 from spoofscope.errors import ConfigError
 from spoofscope.layout import Scoring
@@ -167,18 +166,6 @@ class Masking(Stage):
         job = self.score_masked(run, int(seed), corpus, split)
         return job.product(self.layout.masked(scoring))
 
-    def _threshold(self, scoring: Scoring) -> dict[str, Any]:
-        """What knows the threshold of a detector."""
-        chosen_on = self.section.get("threshold")
-        if chosen_on is None:
-            return {"detector": self._scoring.threshold(*scoring.owner)}
-        corpus, split = chosen_on["corpus"], chosen_on["split"]
-        return {
-            "dev_scores": self._scoring.of(scoring._replace(corpus=corpus, split=split)),
-            "dev_manifest": self._data.manifest(corpus),
-            "dev_split": split,
-        }
-
     @cached_property
     def about(self) -> dict[str, str | list[str]]:
         """What captions say about masking."""
@@ -201,7 +188,7 @@ class Masking(Stage):
                 "split": scoring.split,
                 "scores": self.of(scoring),
                 "manifest": self._data.manifest(scoring.corpus),
-                **self._threshold(scoring),
+                **self._scoring.fixed_threshold(scoring, self.section.get("threshold")),
             }
             for scoring in self.masked
         ]

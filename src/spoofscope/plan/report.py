@@ -142,6 +142,7 @@ class Report(Stage):
                 "traced": self._traced(),
                 "verified": self._tables.known("verification"),
                 "masked": self._tables.known("masking"),
+                "shortcuts": self._tables.known("shortcuts"),
                 "tracing_audits": self._tracing.audits,
             }
         )

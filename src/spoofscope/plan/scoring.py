@@ -208,6 +208,23 @@ class Scores(Stage):
             return None
         return self._training.described(system, int(seed))
 
+    def fixed_threshold(self, scoring: Scoring, chosen_on: Config | None) -> dict[str, Any]:
+        """What knows the threshold that a detector had before its recordings were changed.
+
+        Args:
+            scoring: the detector, and its trials.
+            chosen_on: other trials, at whose equal error rate it decides; None takes the threshold
+                that it keeps.
+        """
+        if chosen_on is None:
+            return {"detector": self.threshold(*scoring.owner)}
+        corpus, split = chosen_on["corpus"], chosen_on["split"]
+        return {
+            "dev_scores": self.of(scoring._replace(corpus=corpus, split=split)),
+            "dev_manifest": self._data.manifest(corpus),
+            "dev_split": split,
+        }
+
     def bootstrap(self) -> dict[str, Any]:
         """How the intervals of every table are made; `cluster: null` is as `none`, and no key is
         the default, which is told from the trials.

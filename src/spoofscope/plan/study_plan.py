@@ -25,6 +25,7 @@ from spoofscope.plan.masking import Masking
 from spoofscope.plan.materials import offers_of
 from spoofscope.plan.report import Report
 from spoofscope.plan.scoring import Scores
+from spoofscope.plan.shortcuts import Shortcuts
 from spoofscope.plan.tables import Tables
 from spoofscope.plan.tracing import Tracing
 from spoofscope.plan.training import Training
@@ -41,6 +42,7 @@ STAGES: tuple[type[Stage], ...] = (
     Scores,
     Attribution,
     Masking,
+    Shortcuts,
     Artefacts,
     Layers,
     Fingerprints,
@@ -131,6 +133,7 @@ class Plan:
         self.alignment = Alignment(context, data, scoring)
         self.attribution = Attribution(context, data, features, training, scoring, self.alignment)
         self.masking = Masking(context, data, training, scoring, self.attribution, self.alignment)
+        self.shortcuts = Shortcuts(context, data, training, scoring)
         self.artefacts = Artefacts(context, data, scoring, self.attribution)
         self.layers = Layers(context, data, features, training, scoring)
         self.fingerprints = Fingerprints(context, data, training)
@@ -142,7 +145,13 @@ class Plan:
         self.grids = Grids(context, training, scoring)
         offers = offers_of(self._own_stages())
         self.tables = Tables(
-            context, self.attribution, self.comparisons, self.generators, self.masking, offers
+            context,
+            self.attribution,
+            self.comparisons,
+            self.generators,
+            self.masking,
+            self.shortcuts,
+            offers,
         )
         self.figures = Figures(context, self.grids, self.tables, offers | offers_of([self.tables]))
         self.report = Report(

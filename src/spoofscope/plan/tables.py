@@ -11,6 +11,7 @@ from spoofscope.plan.grids import NO_GRIDS
 from spoofscope.plan.jobs import Context, Product, target
 from spoofscope.plan.masking import NO_MASKING, Masking
 from spoofscope.plan.materials import Material, Offer, material
+from spoofscope.plan.shortcuts import NO_SHORTCUTS, Shortcuts
 
 
 class Tables(Exhibits[exhibits.Table]):
@@ -23,6 +24,7 @@ class Tables(Exhibits[exhibits.Table]):
         comparisons: Comparisons,
         generators: Generators,
         masking: Masking,
+        shortcuts: Shortcuts,
         offers: Mapping[str, Offer],
     ) -> None:
         super().__init__(context, "table", "summaries", exhibits.tables(), offers)
@@ -30,6 +32,7 @@ class Tables(Exhibits[exhibits.Table]):
         self._comparisons = comparisons
         self._generators = generators
         self._masking = masking
+        self._shortcuts = shortcuts
 
     def of(self, name: str, *values: str) -> Product:
         """A table."""
@@ -65,6 +68,11 @@ class Tables(Exhibits[exhibits.Table]):
     def table_of_masking(self) -> Material:
         """What masks do to error rates."""
         return Material({"table": self.of("masking")}, self._masking.about)
+
+    @material(absent=NO_SHORTCUTS, when=lambda self: self._shortcuts.audited)
+    def table_of_shortcuts(self) -> Material:
+        """Whether decisions follow suspected cues."""
+        return Material({"table": self.of("shortcuts")}, self._shortcuts.about)
 
     @material(absent=NO_GRIDS, over=lambda self: self.study.grids)
     def table_of_grid(self, grid: str) -> Material:

@@ -31,6 +31,7 @@ from spoofscope.report.disagreements import disagreement_sections
 from spoofscope.report.fingerprints import fingerprint_section
 from spoofscope.report.first import LOOKED_FOR, read_first
 from spoofscope.report.masking import masking_points, masking_section
+from spoofscope.report.shortcuts import shortcut_points, shortcut_section
 from spoofscope.report.tracing import published_numbers, tracing_points, tracing_section
 from spoofscope.report.tracing import tracing_audits as audited_tracing
 from spoofscope.report.verification import verification_section
@@ -210,6 +211,7 @@ def build_page(
     fingerprints: Mapping[str, Any],
     verified: str | None,
     masked: str | None,
+    shortcuts: str | None,
     traced: Mapping[str, str],
     tracing_audits: Mapping[str, str],
 ) -> None:
@@ -237,6 +239,7 @@ def build_page(
         traced: see `report.tracing.tracing_section`.
         verified: see `report.verification.verification_section`.
         masked: see `report.masking.masking_section`.
+        shortcuts: see `report.shortcuts.shortcut_section`.
         tracing_audits: of every corpus whose attacks are traced.
     """
     rows = _headline(tables["headline"])
@@ -263,6 +266,8 @@ def build_page(
     points += tracing_points([*sections, *verifications])
     of_masks = masking_section(masked)
     points += masking_points(of_masks)
+    of_cues = shortcut_section(shortcuts)
+    points += shortcut_points(of_cues)
     doubts = _doubts_by_figure(explanations, averages)
     for row in rows:
         row["points"] = [i for i, point in enumerate(points, start=1) if point.concerns(row)]
@@ -294,6 +299,7 @@ def build_page(
         traced=sections,
         verified=verifications,
         masked=of_masks,
+        shortcuts=of_cues,
         tracing_audits=audited_tracing(tracing_audits),
         published=published_numbers(traced),
         tandem=bool(config["tdcf"]),

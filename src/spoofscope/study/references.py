@@ -203,6 +203,11 @@ class References:
             self.check_dataset(source["corpus"], "dev", f"{where}.train.dev")
         if "chain" in train:
             self.chain(train["chain"], f"{where}.train.chain")
+        elif "chain_classes" in train:
+            raise ConfigError(
+                f"{where}.train.chain_classes: there is no chain that these classes could go "
+                "through; name one (key `chain`)"
+            )
 
     def _check_scored_sets(self) -> None:
         """What is scored exists, and every detector is scored on something."""

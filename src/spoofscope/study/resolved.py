@@ -176,6 +176,7 @@ class Study:
                 "splits": entry["splits"],
                 "sample_rate": entry["sample_rate"],
                 "seed": self.seed,
+                **({"classes": entry["classes"]} if "classes" in entry else {}),
             }
         entry = self.corpora[name]
         identity = {"corpus": name, **without_location(entry)}
@@ -423,6 +424,8 @@ class Study:
         if "chain" in train:
             chain = self.references.chain(train["chain"], f"{section}.{name}.train.chain")
             settings["chain"] = {**chain, "seed": self.seed}
+            if "chain_classes" in train:
+                settings["chain"]["classes"] = train["chain_classes"]
         if name in self.config["tracers"]:
             settings["objective"] = filled(entry, Tracer)["objective"]
         elif "objective" in entry:

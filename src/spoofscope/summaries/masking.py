@@ -5,7 +5,6 @@ from typing import Any
 
 import polars as pl
 
-from spoofscope.disagreements import threshold_at_eer
 from spoofscope.errors import SpoofscopeError
 from spoofscope.exhibits import Table
 from spoofscope.masking.tables import UNMASKED, read_masked
@@ -13,8 +12,8 @@ from spoofscope.metrics.correlation import holm
 from spoofscope.metrics.limits import smallest_corrected, smallest_p
 from spoofscope.metrics.masked import SCHEMA, compare_masked
 from spoofscope.options.masks import MASKS
-from spoofscope.settings import stored_threshold
-from spoofscope.tables import read_manifest, read_scores, read_table, write_table
+from spoofscope.summaries.thresholds import fixed_threshold
+from spoofscope.tables import read_manifest, read_table, write_table
 
 TABLE = Table(
     title="Causal masking",
@@ -134,7 +133,7 @@ def _differences(
             for key in order
         ],
         trials,
-        _threshold(entry),
+        fixed_threshold(entry, "masking"),
         resamples=resamples,
         seed=seed,
         cluster=cluster,
@@ -184,20 +183,6 @@ def _size(form: pl.DataFrame) -> dict[str, float | None]:
     means = mask.select(pl.col("share", "energy").mean()).row(0, named=True)
     mean: Any = controls["energy"].mean()
     return {**means, "control_energy": mean}
-
-
-def _threshold(entry: Mapping[str, Any]) -> float:
-    """What a detector decides by, without masks."""
-    if "dev_scores" in entry:
-        dev = read_manifest(entry["dev_manifest"]).filter(split=entry["dev_split"])
-        return threshold_at_eer(read_scores(entry["dev_scores"]), dev, entry["dev_scores"])
-    threshold = stored_threshold(entry["detector"])
-    if threshold is None:
-        raise SpoofscopeError(
-            f"{entry['detector']} has no threshold, so what masks do to decisions is not known; "
-            "name scored trials to choose one on, key `masking.threshold`"
-        )
-    return threshold
 
 
 def read_masking(path: str) -> pl.DataFrame:

@@ -220,11 +220,13 @@ def collate(items: list[Item]) -> Batch:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """On-the-fly augmentation: the steps of a chain, its noise folders and its seed."""
+    """On-the-fly augmentation: the steps of a chain, its noise folders, its seed, and the classes
+    whose clips go through it."""
 
     steps: Sequence[Mapping[str, Any]]
     sources: Mapping[str, Path]
     seed: int
+    classes: tuple[str, ...] = LABELS
 
 
 class TrainingItems(Dataset[Item]):
@@ -254,6 +256,7 @@ class TrainingItems(Dataset[Item]):
         if augmentation is not None:
             self._chain = Chain(augmentation.steps, augmentation.sources, policy.sample_rate)
             self._chain_seed = augmentation.seed
+            self._changed = rows["label"].is_in(augmentation.classes).to_list()
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -269,7 +272,7 @@ class TrainingItems(Dataset[Item]):
         clip = self._clips.get(utt_id)
         if clip is None:
             clip = self._policy.read(self._paths[index])
-        if self._chain is not None:
+        if self._chain is not None and self._changed[index]:
             clip, _ = self._chain(clip, utterance_rng(self._chain_seed, self.epoch, utt_id))
         window = training_window(clip, self._policy, self._crop, rng)
         return Item(window, self._targets[index], utt_id)

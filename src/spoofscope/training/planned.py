@@ -6,6 +6,7 @@ from typing import Any
 
 from spoofscope.inputs import FeatureSource
 from spoofscope.objectives.base import Objective
+from spoofscope.tables import LABELS
 from spoofscope.training.data import Augmentation, Source
 from spoofscope.training.loop import TrainingJob
 from spoofscope.training.recipe import resolve_recipe
@@ -32,7 +33,10 @@ def planned_job(
     augmentation = None
     if "chain" in settings:
         folders = {kind: Path(folder) for kind, folder in cfg["noise"].items()}
-        augmentation = Augmentation(settings["chain"]["steps"], folders, settings["chain"]["seed"])
+        chain = settings["chain"]
+        augmentation = Augmentation(
+            chain["steps"], folders, chain["seed"], tuple(chain.get("classes", LABELS))
+        )
     return TrainingJob(
         objective=objective,
         frontend=settings["frontend"],

@@ -1,0 +1,1 @@
+"""Counterfactual audit of shortcuts: cues change sides, and scores are computed again."""
