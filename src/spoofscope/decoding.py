@@ -99,11 +99,11 @@ def recording(path: Path, *, check: bool) -> Recording:
                 "cannot be decoded: its content is of no kind of audio that is read (WAV, FLAC, "
                 "MP3, Ogg, Opus, M4A, WebM and others); fetch the file again, or convert it to WAV"
             )
-        found = _RECORDINGS.get(kind, _framed)(path, source, kind, check)
-    _check_header(found.rate, found.channels)
-    if found.n_samples == 0:
+        recording = _RECORDINGS.get(kind, _framed)(path, source, kind, check)
+    _check_header(recording.rate, recording.channels)
+    if recording.n_samples == 0:
         raise AudioError("the file holds no samples")
-    return found
+    return recording
 
 
 def _check_header(rate: int, channels: int) -> None:
@@ -190,12 +190,12 @@ def _part(path: Path, start: int, n_samples: int) -> npt.NDArray[np.float32]:
             file.seek(start)
         except soundfile.SoundFileError as error:
             raise AudioError(f"damaged: {_reason(error)}; fetch the file again") from error
-        found = _samples(file, n_samples, "float32")
-    if found.shape[0] != n_samples:
+        samples = _samples(file, n_samples, "float32")
+    if samples.shape[0] != n_samples:
         raise AudioError(
             f"truncated: {n_samples} samples from {start} on are not there; fetch the file again"
         )
-    return found
+    return samples
 
 
 def _counted(file: soundfile.SoundFile, size: int, expected: int) -> Blocks:
@@ -245,13 +245,13 @@ def _flac(path: Path, source: Source, kind: str, check: bool) -> Recording:
             wide = info.bits > 16
             while known is None or done < known:
                 left = _UNKNOWN_SAMPLES if known is None else known - done
-                found = _samples(file, min(size, left), "int32" if wide else "int16")
-                if not found.size:
+                samples = _samples(file, min(size, left), "int32" if wide else "int16")
+                if not samples.size:
                     break
-                done += found.shape[0]
+                done += samples.shape[0]
                 if info.md5 is not None:
-                    digest.update(_as_in_flac(found, info.bits))
-                yield found.astype(np.float32) / np.float32(2**31 if wide else 2**15)
+                    digest.update(_as_in_flac(samples, info.bits))
+                yield samples.astype(np.float32) / np.float32(2**31 if wide else 2**15)
         _check_flac(info, done, digest.digest())
 
     try:
@@ -418,10 +418,10 @@ def _sndfile_agrees(part: Callable[[], _Part], first: mpeg.Frame, total: int) ->
     """Whether libsndfile, which is faster but believes headers, sees the frames that are there."""
     try:
         with _in_part(part()) as file:
-            found = file.samplerate, file.channels, file.frames
+            seen = file.samplerate, file.channels, file.frames
     except soundfile.SoundFileError:
         return False
-    return found == (first.rate, first.channels, total)
+    return seen == (first.rate, first.channels, total)
 
 
 def _mpeg_frames(source: Source, segment: mpeg.Segment) -> Blocks:
@@ -598,11 +598,11 @@ def _ffmpeg_frames(
                             "its sample rate or its channels change in the middle; convert it to "
                             "WAV"
                         )
-                    found = _values(frame)
+                    values = _values(frame)
                     if flac_info is not None:
-                        digest.update(_as_in_flac(found, flac_info.bits))
-                    done += found.shape[0]
-                    yield _as_floats(found)
+                        digest.update(_as_in_flac(values, flac_info.bits))
+                    done += values.shape[0]
+                    yield _as_floats(values)
     except (av.FFmpegError, ValueError, IndexError) as error:
         raise AudioError(f"cannot be decoded: {why}{_reason(error)}") from error
     if packets is not None and taken != packets:

@@ -58,7 +58,7 @@ class Sound(NamedTuple):
 class _Form(NamedTuple):
     """The form of chunks in a format.
 
-    order: of bytes. name, width: bytes of a chunk's name and length. own: bytes that the length
+    order: of bytes. name, width: bytes of a chunk's name and length. counted: bytes that the length
     counts besides the content. align: chunks begin at its multiples. first: place of the first
     chunk.
     """
@@ -66,7 +66,7 @@ class _Form(NamedTuple):
     order: str
     name: int
     width: int
-    own: int
+    counted: int
     align: int
     first: int
 
@@ -90,7 +90,7 @@ def _chunks(source: Source, form: _Form) -> Iterator[_Chunk]:
         text = source.at(place, head)
         kind = {4: "I", 8: "Q"}[form.width]
         (length,) = struct.unpack(form.order + kind, text[form.name :])
-        length -= form.own
+        length -= form.counted
         if length < 0:
             raise AudioError(f"damaged: its header gives a chunk at byte {place} no length")
         yield _Chunk(text[:4], place + head, length)
@@ -163,7 +163,7 @@ def _length(chunk: _Chunk, length: int, form: _Form) -> tuple[int, bytes]:
     """The place of a chunk's length, and the bytes of another length for this place."""
     kind = form.order + ("I" if form.width == 4 else "Q")
     most = (1 << 8 * form.width) - 1
-    return chunk.start - form.width, struct.pack(kind, min(length + form.own, most))
+    return chunk.start - form.width, struct.pack(kind, min(length + form.counted, most))
 
 
 def _end_of_samples(source: Source, start: int, form: _Form) -> int:

@@ -69,8 +69,8 @@ class Crc16:
             low, high = self._lane_later
             lanes = np.frombuffer(data, np.uint8, n_lanes * _LANE).reshape(n_lanes, _LANE)
             left = np.bitwise_xor.reduce(self._places[np.arange(_LANE), lanes], axis=1)
-            for own in left.tolist():
-                value = low[value & 0xFF] ^ high[value >> 8] ^ own
+            for lane in left.tolist():
+                value = low[value & 0xFF] ^ high[value >> 8] ^ lane
         for byte in data[n_lanes * _LANE :]:
             value = self.after(value, byte)
         return value

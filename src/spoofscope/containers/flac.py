@@ -100,10 +100,10 @@ def _end(source: Source, first: int, info: StreamInfo, block: int, largest: int 
         tail = source.at(start, source.size - start)
         place = len(tail)
         while (place := tail.rfind(b"\xff", 0, place)) >= 0:
-            found = frame(tail[place : place + _LARGEST_HEADER], block)
-            if found is None:
+            header = frame(tail[place : place + _LARGEST_HEADER], block)
+            if header is None:
                 continue
-            begins, samples = found
+            begins, samples = header
             more = begins + samples - info.n_samples
             if info.n_samples and more == 0:
                 if largest is not None and len(tail) - place <= largest:

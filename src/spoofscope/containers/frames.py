@@ -98,25 +98,25 @@ def ac3(source: Source) -> int:
 
 def wavpack(source: Source) -> tuple[int, int]:
     """Number of samples of a WavPack file by its blocks, and the end of the blocks."""
-    found = 0
+    n_samples = 0
 
     def size_at(place: int) -> int:
-        nonlocal found
+        nonlocal n_samples
         head = source.at(place, 32)
         if len(head) < 32 or head[:4] != b"wvpk":
             return 0
         if int.from_bytes(head[24:28], "little") & 0x800:
-            found += int.from_bytes(head[20:24], "little")
+            n_samples += int.from_bytes(head[20:24], "little")
         return int.from_bytes(head[4:8], "little") + 8
 
     _, end = _followed(source, 0, size_at)
     total = int.from_bytes(source.at(12, 4), "little")
-    if total not in (found, 0xFFFFFFFF):
+    if total not in (n_samples, 0xFFFFFFFF):
         raise AudioError(
-            f"truncated or damaged: its header promises {total} samples, its blocks hold {found}; "
-            "fetch the file again"
+            f"truncated or damaged: its header promises {total} samples, its blocks hold "
+            f"{n_samples}; fetch the file again"
         )
-    return found, end
+    return n_samples, end
 
 
 def true_audio(source: Source) -> int:

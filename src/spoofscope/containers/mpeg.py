@@ -148,17 +148,17 @@ def segments(source: Source, *, check: bool) -> list[Segment]:
         AudioError: frames are cut, missing or followed by other data, or their rate or channels
             change.
     """
-    found: list[Segment] = []
+    segments: list[Segment] = []
     places: list[int] = []
     tag: _Tag | None = None
     begin = 0
-    for place, own in _frames(source):
-        if own is not None:
-            found += _closed(source, begin, tag, places, check)
-            tag, places, begin = own, [], place
+    for place, next_tag in _frames(source):
+        if next_tag is not None:
+            segments += _closed(source, begin, tag, places, check)
+            tag, places, begin = next_tag, [], place
         else:
             places.append(place)
-    return found + _closed(source, begin, tag, places, check)
+    return segments + _closed(source, begin, tag, places, check)
 
 
 def frames(source: Source, segment: Segment) -> Iterator[bytes]:
@@ -267,10 +267,10 @@ def _closed(
             )
     if not places:
         return []
-    own, others = places, []
+    tagged, others = places, []
     if tag is not None and tag.frames is not None and 0 < tag.frames < n:
-        own, others = places[: tag.frames], places[tag.frames :]
-    first = _segment(source, own, tag, own[0] if tag is None else begin)
+        tagged, others = places[: tag.frames], places[tag.frames :]
+    first = _segment(source, tagged, tag, tagged[0] if tag is None else begin)
     if check and first.checksum not in (None, _checksum(source, first.start, first.end)):
         raise AudioError(
             "damaged, or edited after it was encoded: its frames have another checksum than its "

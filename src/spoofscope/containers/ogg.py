@@ -90,14 +90,14 @@ def links(source: Source) -> list[Link]:
         AudioError: a page is damaged, missing or cut, there is no end, or other data than pages
             follow.
     """
-    found: list[Link] = []
+    links: list[Link] = []
     opened: dict[int, int] = {}
     start, end = 0, 0
     audio: _Stream | None = None
     for page in _pages(source):
         if page.flags & 2:
             if not opened and end:
-                found.append(_link(start, end, audio))
+                links.append(_link(start, end, audio))
                 start, audio = page.start, None
             name = next((name for mark, name in CODECS.items() if page.body.startswith(mark)), None)
             if audio is not None and name is not None:
@@ -117,7 +117,7 @@ def links(source: Source) -> list[Link]:
         end = page.end
     if opened:
         raise AudioError("truncated: the page that ends it is missing; fetch the file again")
-    return [*found, _link(start, end, audio)]
+    return [*links, _link(start, end, audio)]
 
 
 def _link(start: int, end: int, audio: _Stream | None) -> Link:

@@ -125,14 +125,14 @@ def _vorbis_modes(setup: bytes, sizes: tuple[int, ...]) -> tuple[int, ...]:
     """
     bits = int.from_bytes(setup, "little")
     end = bits.bit_length() - 1
-    found = 0
+    n_modes = 0
     for count in range(1, 65):
         place = end - _MODE_BITS * count
         if place < 6 or bits >> place + 1 & (1 << 32) - 1 or bits >> place + 33 & 0xFF > 63:
             break
         if bits >> place - 6 & 63 == count - 1:
-            found = count
-    if not found:
+            n_modes = count
+    if not n_modes:
         raise AudioError("damaged: its setup header has no modes; fetch the file again")
-    first = end - _MODE_BITS * found
-    return tuple(sizes[bits >> first + _MODE_BITS * number & 1] for number in range(found))
+    first = end - _MODE_BITS * n_modes
+    return tuple(sizes[bits >> first + _MODE_BITS * number & 1] for number in range(n_modes))

@@ -129,7 +129,7 @@ class Masker:
             samples,
             policy.sample_rate,
             segments,
-            max(1, 1 + max(int(own.max()) for own in places)),
+            max(1, 1 + max(int(frames.max()) for frames in places)),
             frontend.first_centre_seconds,
             frontend.hop_seconds,
         )
@@ -254,10 +254,10 @@ class Masker:
                 controls = [random_frames(chosen, energies, rng) for rng in rngs]
                 for control, frames in enumerate([chosen, *controls]):
                     # Appended zeros are at no frame of the clip, and stay.
-                    own = [(at >= 0) & frames[at] for at in places]
+                    in_windows = [(at >= 0) & frames[at] for at in places]
                     others = [
                         replacement(values, of_window, self._vector(name, variant, mask))
-                        for values, of_window in zip(features, own, strict=True)
+                        for values, of_window in zip(features, in_windows, strict=True)
                     ]
                     share = float(frames.mean())
                     energy = clip.share_of_energy(float(energies[frames].sum()))
@@ -278,7 +278,9 @@ class Masker:
         if not waiting:
             return {}
         logits = np.split(self._logits(values, utt_id), len(waiting))
-        return {masked: self._aggregated(own) for masked, own in zip(waiting, logits, strict=True)}
+        return {
+            masked: self._aggregated(of_one) for masked, of_one in zip(waiting, logits, strict=True)
+        }
 
     # --- the detector ----------------------------------------------------------------------
 
@@ -289,7 +291,7 @@ class Masker:
             batch = torch.from_numpy(windows.values[start : start + self.batch_size])
             lengths = torch.full((len(batch),), batch.shape[1], device=self.detector.device)
             values, frames = self.detector.frontend(batch.to(self.detector.device), lengths)
-            features += [own[:, : int(n)] for own, n in zip(values, frames, strict=True)]
+            features += [window[:, : int(n)] for window, n in zip(values, frames, strict=True)]
         return features
 
     def _logits(self, features: Sequence[Tensor], utt_id: str) -> Logits:
