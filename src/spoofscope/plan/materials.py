@@ -28,12 +28,15 @@ class Material:
         products: dict[Product, None] = {}
 
         def visit(value: Any) -> None:
-            if isinstance(value, Product):
-                products[value] = None
+            if isinstance(value, str):
+                if isinstance(value, Product):
+                    products[value] = None
+            elif value is None or isinstance(value, int | float):
+                pass  # Most are; the questions below take longer.
             elif isinstance(value, Mapping):
                 for inner in value.values():
                     visit(inner)
-            elif isinstance(value, Sequence) and not isinstance(value, str):
+            elif isinstance(value, Sequence):
                 for inner in value:
                     visit(inner)
 
