@@ -14,7 +14,7 @@ setup:
 	@sha256sum --check --status .venv/complete 2>/dev/null || sh envs/setup.sh
 
 demo: setup
-	@.venv/bin/snakemake --profile profiles/local all
+	@.venv/bin/spoofscope run all
 	@echo "The report: $(CURDIR)/results/mini/report/index.html"
 
 check: setup

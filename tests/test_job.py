@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from spoofscope.files import LOGS_ARE_SHOWN
 from spoofscope.job import job, sidecar_path
 
 
@@ -144,6 +145,15 @@ def test_a_log_that_cannot_be_written_is_said(capsys):
     assert ended.value.code == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "the log cannot be written: logs" in line
+
+
+def test_a_job_whose_progress_is_shown_writes_into_its_log_alone(capsys, monkeypatch):
+    make("a/one")
+    assert "done in" in capsys.readouterr().err
+    monkeypatch.setenv(LOGS_ARE_SHOWN, "1")
+    make("a/two")
+    assert capsys.readouterr().err == ""
+    assert "done in" in Path("job.log").read_text()
 
 
 def test_what_killed_processes_left_is_deleted(folder):

@@ -25,13 +25,14 @@ from spoofscope.commands import (
     needs,
     predict,
     provenance,
+    run,
     trace,
 )
 from spoofscope.errors import SpoofscopeError
 from spoofscope.files import one_line, refusal
 
 _COMMANDS = (
-    *(init, metrics, compare, predict, trace, import_weights, import_scores, export_scores),
+    *(init, run, metrics, compare, predict, trace, import_weights, import_scores, export_scores),
     *(demo, audit, needs, provenance),
 )
 """In the order of `spoofscope --help`."""

@@ -17,6 +17,9 @@ import psutil
 
 from spoofscope.errors import SpoofscopeError, bounded
 
+LOGS_ARE_SHOWN = "SPOOFSCOPE_LOGS_ARE_SHOWN"
+"""Set in the environment of jobs whose progress is shown: they write into their logs alone."""
+
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """Numbers of the system's errors that mean a full disk."""
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from spoofscope.errors import ProvenanceError, SpoofscopeError
-from spoofscope.files import FULL, printable, refusal, remove_leftovers
+from spoofscope.files import FULL, LOGS_ARE_SHOWN, printable, refusal, remove_leftovers
 from spoofscope.launch import check_code, end_with_main_process, lock_folder
 from spoofscope.locks import claim
 from spoofscope.provenance.record import code_sources, file_record, git_state, package_versions
@@ -73,7 +73,9 @@ class _Printable(logging.Formatter):
 
 
 def _configure_logging(log: Path | None) -> None:
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    handlers: list[logging.Handler] = []
+    if log is None or LOGS_ARE_SHOWN not in os.environ:
+        handlers.append(logging.StreamHandler(sys.stderr))
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(log, mode="w", encoding="utf-8"))

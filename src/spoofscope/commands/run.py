@@ -1,0 +1,61 @@
+"""`spoofscope run`: make what a study asks for, and show how far it is."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from spoofscope.commands.arguments import Subcommands
+from spoofscope.errors import ConfigError
+from spoofscope.files import shown
+
+_STUDIES = (".yaml", ".yml")
+
+
+def add(commands: Subcommands) -> None:
+    """Add the command with its options."""
+    parser = commands.add_parser(
+        "run",
+        help="make the results of a study",
+        description="Runs Snakemake with a profile, and shows a line per finished job, how much of "
+        "the work is done and how long the rest takes. Everything else is in the log file that is "
+        "named at the end. A run that was stopped goes on where it was.",
+    )
+    parser.add_argument(
+        "what",
+        nargs="*",
+        metavar="STUDY_OR_TARGET",
+        help="study files (.yaml; default: the mini study), and targets (default: all)",
+    )
+    parser.add_argument(
+        "--profile",
+        default="local",
+        metavar="NAME",
+        help="local, slurm or a folder (default: local)",
+    )
+    parser.add_argument("--cores", metavar="N", help="how many cores jobs may use together")
+    parser.add_argument("-n", "--dry-run", action="store_true", help="only show what would be done")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Become Snakemake; returns only where that cannot be."""
+    if not Path("workflow/Snakefile").is_file():
+        raise ConfigError(
+            "there is no workflow/Snakefile here; change to the folder of your checkout first"
+        )
+    # A result may be a target, and none of them ends like a study file.
+    studies = [word for word in options.what if word.endswith(_STUDIES)]
+    targets = [word for word in options.what if word not in studies] or ["all"]
+    for study in studies:
+        if not Path(study).is_file():
+            raise ConfigError(f"{shown(study)}: there is no such study file")
+    profile = Path("profiles") / options.profile
+    arguments = [*targets, "--profile", str(profile if profile.is_dir() else options.profile)]
+    arguments += ["--logger", "spoofscope"]
+    arguments += ["--configfile", *studies] if studies else []
+    arguments += ["--cores", options.cores] if options.cores else []
+    arguments += ["--dry-run"] if options.dry_run else []
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "snakemake", *arguments])
+    raise AssertionError("execv does not return")
