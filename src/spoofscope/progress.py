@@ -229,7 +229,8 @@ class LogHandler(LogHandlerBase):
         if event == LogEvent.RUN_INFO:
             counts = {rule: n for rule, n in fields["stats"].items() if rule != "total"}
             self._pace.plan(counts)
-            self._say(f"{self._pace.total} jobs to do; Ctrl-C stops, and the next run goes on")
+            jobs = "1 job" if self._pace.total == 1 else f"{self._pace.total} jobs"
+            self._say(f"{jobs} to do; Ctrl-C stops, and the next run goes on")
         elif event == LogEvent.JOB_INFO:
             log = fields["log"][0] if fields["log"] else ""
             words = words_of(fields["rule_name"], fields["wildcards"] or {})
