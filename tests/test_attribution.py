@@ -16,7 +16,8 @@ from torch import Tensor
 
 from noise_and_tones import write_corpus
 from spoofscope import tables
-from spoofscope.attribution.explain import explain, reduce_map
+from spoofscope.attribution.domains import reduce_map
+from spoofscope.attribution.explain import explain
 from spoofscope.attribution.faithfulness import (
     FRACTIONS,
     gradient_times_input,
@@ -24,7 +25,14 @@ from spoofscope.attribution.faithfulness import (
     occlusion,
     randomised_backend,
 )
-from spoofscope.attribution.integrated import integrated_gradients, score_function
+from spoofscope.attribution.integrated import (
+    Attribution,
+    Passes,
+    clenshaw_curtis,
+    integrated_gradients,
+    point_counts,
+    score_function,
+)
 from spoofscope.attribution.regions import odd_frames, smooth, top_regions
 from spoofscope.attribution.store import MASKINGS, Attributions
 from spoofscope.backends import registry as backends
@@ -68,13 +76,20 @@ def backend_function(
 # --- Integrated Gradients ------------------------------------------------------------------------
 
 
+def of_one(
+    function: Callable[[Tensor], Tensor], x: Tensor, b: Tensor, **options: Any
+) -> Attribution:
+    (attribution,) = integrated_gradients(function, [x], [b], **options)
+    return attribution
+
+
 def test_polynomials_have_their_closed_form():
     x, b = normal(2, 3, 4, seed=1), normal(2, 3, 4, seed=2)
 
     def cubes(values: Tensor) -> Tensor:
         return (values**3).sum(dim=(1, 2, 3))
 
-    got = integrated_gradients(cubes, x, b)
+    got = of_one(cubes, x, b)
     # The integral of 3 (b + a (x - b))^2 over a, times (x - b), is x^3 - b^3.
     torch.testing.assert_close(got.values, x**3 - b**3, atol=1e-5, rtol=1e-4)
     assert got.converged
@@ -83,7 +98,7 @@ def test_polynomials_have_their_closed_form():
     def product(values: Tensor) -> Tensor:
         return values[:, 0, 0, 0] * values[:, 0, 0, 1]
 
-    got = integrated_gradients(product, x, torch.zeros_like(x))
+    got = of_one(product, x, torch.zeros_like(x))
     # The product is shared in equal parts; what it does not use gets nothing.
     half = x[0, 0, 0] * x[0, 0, 1] / 2
     expected = torch.zeros_like(x)
@@ -94,7 +109,7 @@ def test_polynomials_have_their_closed_form():
 def test_a_linear_back_end_is_attributed_exactly_with_one_step():
     function = backend_function({"type": "linear"}, n_channels=3, dim=5, n_frames=7)
     x, b = normal(3, 7, 5, seed=1), normal(3, 7, 5, seed=2)
-    got = integrated_gradients(function, x, b, steps=1)
+    got = of_one(function, x, b, steps=1)
     torch.testing.assert_close(got.values, gradient_times_input(function, x, b))
     assert got.relative_error < 1e-4
     assert got.steps == 1
@@ -103,7 +118,7 @@ def test_a_linear_back_end_is_attributed_exactly_with_one_step():
 def test_mhfa_is_complete_to_a_percent_with_fifty_steps_and_as_by_captum():
     function = backend_function({"type": "mhfa", "heads": 8}, n_channels=4, dim=24, n_frames=60)
     x, b = 2 * normal(4, 60, 24, seed=1), normal(4, 1, 24, seed=2).expand(4, 60, 24)
-    got = integrated_gradients(function, x, b, steps=50, max_steps=50, tolerance=0.01)
+    got = of_one(function, x, b, steps=50, max_steps=50, tolerance=0.01)
     assert got.converged
     direct = IntegratedGradients(function).attribute(x[None], baselines=b[None], n_steps=50)
     torch.testing.assert_close(got.values, direct[0].float(), atol=1e-6, rtol=1e-4)
@@ -128,7 +143,7 @@ def test_layer_first_features_are_no_attribution_of_aasist(monkeypatch):
     def function(values: Tensor) -> Tensor:
         return aasist(values, torch.full((values.shape[0],), values.shape[2]))[:, 0]
 
-    got = integrated_gradients(function, x, b, steps=50, max_steps=50, tolerance=0.05)
+    got = of_one(function, x, b, steps=50, max_steps=50, tolerance=0.05)
     difference = got.output - got.baseline_output
     assert abs(difference) > 1e-3
     assert got.converged
@@ -142,19 +157,91 @@ def test_layer_first_features_are_no_attribution_of_aasist(monkeypatch):
     assert abs(float(wrong.sum()) - difference) > 0.9 * abs(difference)
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 16, 31, 50])
+def test_the_rule_is_exact_for_polynomials_as_its_degree_promises(n):
+    nodes, weights = clenshaw_curtis(n)
+    assert nodes.size == weights.size == n
+    for degree in range(n):
+        assert weights @ nodes**degree == pytest.approx(1 / (degree + 1), abs=1e-12)
+    following = clenshaw_curtis(max(3, 2 * n - 1))[0]
+    # All points are among those of the next attempt, where `_Path` expects them.
+    places = np.array([1]) if n == 1 else 2 * np.arange(n)
+    assert following[places] == pytest.approx(nodes, abs=1e-15)
+
+
+def test_no_point_is_computed_twice():
+    calls: list[Tensor] = []
+
+    def steep(values: Tensor) -> Tensor:
+        if values.requires_grad:
+            calls.append(values.detach()[:, 0, 0, 0].clone())
+        return torch.sigmoid(60 * (values[:, 0, 0, 0] - 0.503))
+
+    x, b = torch.ones(1, 1, 1), torch.zeros(1, 1, 1)
+    got = of_one(steep, x, b, steps=9, max_steps=100, tolerance=1e-9, passes=Passes(points=4))
+    assert point_counts(9, 100) == [9, 17, 33, 65]
+    points = torch.cat(calls)
+    assert max(len(part) for part in calls) == 4
+    assert len(points) == len(points.unique()) == got.steps
+    # The sums that were carried on are those of one attempt with all points.
+    direct = of_one(steep, x, b, steps=got.steps, max_steps=got.steps, tolerance=1e-9)
+    torch.testing.assert_close(got.values, direct.values)
+
+
+@pytest.mark.parametrize("passes", [Passes(points=3), Passes(points=1000), Passes(values=1)])
+def test_windows_in_one_call_are_as_each_alone(passes):
+    function = backend_function({"type": "mhfa", "heads": 8}, n_channels=4, dim=24, n_frames=None)
+    shapes = [(4, 20, 24), (4, 31, 24), (4, 20, 24), (4, 20, 24)]
+    inputs = [(1 + i) * normal(*shape, seed=i) for i, shape in enumerate(shapes)]
+    baselines = [normal(*shape, seed=9) for shape in shapes]
+    # So few points that windows need different numbers of attempts.
+    options: dict[str, Any] = {"steps": 2, "max_steps": 60, "tolerance": 1e-3}
+    together = integrated_gradients(function, inputs, baselines, passes=passes, **options)
+    again = integrated_gradients(function, inputs, baselines, passes=passes, **options)
+    assert len({attribution.steps for attribution in together}) > 1
+    for got, same, x, b in zip(together, again, inputs, baselines, strict=True):
+        alone = of_one(function, x, b, **options)
+        assert got.steps == alone.steps
+        torch.testing.assert_close(got.values, alone.values, atol=1e-5, rtol=1e-4)
+        assert torch.equal(got.values, same.values)
+
+
+def test_graded_points_give_the_same_integral():
+    x, b = normal(2, 3, 4, seed=1), torch.zeros(2, 3, 4)
+
+    def near_nothing(values: Tensor) -> Tensor:
+        level = values.square().sum(dim=(1, 2, 3))
+        return values[:, 0, 0, 0] / (level + 1e-4).sqrt()
+
+    plain = of_one(near_nothing, x, b, steps=4001, max_steps=4001)
+    graded = of_one(near_nothing, x, b, steps=65, max_steps=65, grading=4)
+    torch.testing.assert_close(graded.values, plain.values, atol=1e-3, rtol=1e-2)
+    assert graded.relative_error < 1e-3
+    few = of_one(near_nothing, x, b, steps=65, max_steps=65)
+    assert few.relative_error > 10 * graded.relative_error
+
+
+def test_a_pass_has_no_more_values_than_it_may():
+    values = torch.zeros(2, 10, 5)
+    assert Passes(16, 1000).size(values) == 10
+    assert Passes(16, 10**6).size(values) == 16
+    assert Passes(16, 1000, values_per_input=5.0).size(values) == 2
+    # A single input goes through, however large.
+    assert Passes(16, 10).size(values) == 1
+
+
 def test_steps_adapt_until_completeness_holds():
     x, b = torch.ones(1, 1, 2), torch.zeros(1, 1, 2)
 
     def steep(values: Tensor) -> Tensor:
         return torch.sigmoid(60 * (values[:, 0, 0, 0] - 0.503))
 
-    few = integrated_gradients(steep, x, b, steps=10, max_steps=10, tolerance=0.01)
+    few = of_one(steep, x, b, steps=10, max_steps=10, tolerance=0.01)
     assert (few.converged, few.steps) == (False, 10)
-    enough = integrated_gradients(steep, x, b, steps=10, max_steps=5000, tolerance=0.01)
+    enough = of_one(steep, x, b, steps=10, max_steps=5000, tolerance=0.01)
     assert enough.converged
     assert enough.relative_error < 0.01
-    assert 10 < enough.steps <= 5000
-    assert enough.steps % 10 == 0
+    assert enough.steps in (19, 37, 73, 145, 289, 577, 1153, 2305, 4609)
 
 
 def test_a_function_that_jumps_is_reported_and_does_not_take_all_steps():
@@ -163,19 +250,19 @@ def test_a_function_that_jumps_is_reported_and_does_not_take_all_steps():
     def jump(values: Tensor) -> Tensor:
         return values[:, 0, 0, 0] + (values[:, 0, 0, 1] > 0.5).float()
 
-    got = integrated_gradients(jump, x, b, steps=10, max_steps=10_000, tolerance=0.01)
+    got = of_one(jump, x, b, steps=10, max_steps=10_000, tolerance=0.01)
     assert not got.converged
     assert got.delta == pytest.approx(-1.0, abs=1e-5)
     assert got.relative_error == pytest.approx(0.5, abs=1e-5)
-    assert got.steps == 20
+    assert got.steps == 19
 
 
 def test_shapes_and_infinities_are_refused():
     function = backend_function({"type": "linear"}, n_channels=1, dim=2, n_frames=3)
     with pytest.raises(DetectorError, match="channels, frames, dimensions"):
-        integrated_gradients(function, torch.zeros(1, 3, 2), torch.zeros(1, 2))
+        of_one(function, torch.zeros(1, 3, 2), torch.zeros(1, 2))
     with pytest.raises(DetectorError, match="NaN"):
-        integrated_gradients(
+        of_one(
             lambda values: values.sum(dim=(1, 2, 3)).sqrt(),
             torch.ones(1, 3, 2),
             -torch.ones(1, 3, 2),
@@ -211,7 +298,7 @@ def test_every_other_back_end_can_be_explained(backend, dim, scale):
         logits = built(values, torch.full((values.shape[0],), values.shape[2]))
         return logits[:, built.outputs.index("bonafide")]
 
-    got = integrated_gradients(function, x, b, tolerance=0.05, max_steps=100)
+    got = of_one(function, x, b, tolerance=0.05, max_steps=100)
     assert got.converged
     assert abs(got.output - got.baseline_output) > 1e-3
 

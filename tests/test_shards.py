@@ -330,9 +330,11 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Work]:
                 "folder": f"{folder}/lfcc",
                 "seed": 1,
                 "split": "eval",
-                "options": {"per_attack": 2, **options},
+                "method": "integrated_gradients",
+                # Three batches that are worked on together.
+                "options": {"per_attack": 6, **options},
             },
-            {"manifest": manifest, "centroid": [], "utterances": [], **explained},
+            {"manifest": manifest, "centroid": [], "features": [], "utterances": [], **explained},
             {
                 "attributions": "results/explained.safetensors",
                 "regions": "results/explained.regions.tsv",

@@ -132,12 +132,36 @@ def baseline_features(
             )
         column = centroid.to(detector.device)[:, None]
         return [column.expand_as(values).contiguous() for values in features]
-    if kind == "silence":
-        return window_features(detector, list(np.zeros_like(windows)))
+    return window_features(detector, list(baseline_waveforms(kind, windows, seed_parts)))
+
+
+def baseline_waveforms(
+    kind: Baseline, windows: npt.NDArray[np.float32], seed_parts: tuple[int | str, ...]
+) -> npt.NDArray[np.float32]:
+    """The baseline of each window of one clip as a waveform (n, n_samples); see
+    :func:`baseline_features`. The zeros are silence.
+
+    Raises:
+        ConfigError: no such baseline, or the centroid, which is no waveform.
+    """
+    if kind in ("zeros", "silence"):
+        return np.zeros_like(windows)
     if kind == "noise":
         rng = rng_of("attribution noise baseline", *seed_parts)
-        noise = rng.standard_normal(windows.shape)
-        level = np.sqrt(np.mean(np.square(windows, dtype=np.float64), axis=1, keepdims=True))
-        noise *= level / np.sqrt(np.mean(noise**2, axis=1, keepdims=True))
-        return window_features(detector, list(noise.astype(np.float32)))
+        return noise_like(windows, rng)
+    if kind == "centroid":
+        raise ConfigError(
+            "attribution: the baseline 'centroid' is a mean of features and no waveform; with "
+            "`wrt: waveform`, choose silence or noise"
+        )
     raise ConfigError(f"attribution: baseline must be one of {', '.join(BASELINES)}, not {kind!r}")
+
+
+def noise_like(
+    windows: npt.NDArray[np.float32], rng: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """White Gaussian noise that is as loud as each window (n, n_samples)."""
+    noise = rng.standard_normal(windows.shape)
+    level = np.sqrt(np.mean(np.square(windows, dtype=np.float64), axis=1, keepdims=True))
+    noise *= level / np.sqrt(np.mean(noise**2, axis=1, keepdims=True))
+    return noise.astype(np.float32)

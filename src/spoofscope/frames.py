@@ -1,16 +1,25 @@
 """Where the frames of windows lie on the time axis of their clip."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from spoofscope.frontends.base import FrontEnd
 from spoofscope.windows import InputPolicy, Windows
 
 
+class Spaced(Protocol):
+    """What has frames on the time axis, such as a front-end: frame i of a waveform is centred at
+    first_centre_seconds + i * hop_seconds.
+    """
+
+    hop_seconds: float
+    first_centre_seconds: float
+
+
 def frame_indices(
-    frontend: FrontEnd, policy: InputPolicy, windows: Windows, n_frames: Sequence[int]
+    frontend: Spaced, policy: InputPolicy, windows: Windows, n_frames: Sequence[int]
 ) -> list[npt.NDArray[np.int64]]:
     """Where the frames of each window lie on the time axis of the clip.
 

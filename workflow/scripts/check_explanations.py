@@ -9,7 +9,7 @@ with job(snakemake) as cfg:
     from spoofscope.tables import read_manifest, read_table, write_table
 
     texts = dict.fromkeys(("utt_id", "label", "attack", "chosen_by"), pl.String())
-    checks = dict.fromkeys(CHECKS, pl.Float64())
+    checks = dict.fromkeys((*CHECKS, *cfg["asked"]), pl.Float64())
     summary = read_table(snakemake.input.summary, texts, checks)
     means = check_means(
         summary,
@@ -17,5 +17,6 @@ with job(snakemake) as cfg:
         resamples=cfg["resamples"],
         seed=cfg["bootstrap_seed"],
         cluster=cfg["cluster"],
+        asked=cfg["asked"],
     )
     write_table(snakemake.output[0], means)

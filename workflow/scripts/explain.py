@@ -3,12 +3,15 @@
 from spoofscope.job import given, job
 
 with job(snakemake) as cfg:
+    from pathlib import Path
+
     import polars as pl
     import torch
 
     from spoofscope.attribution.explain import explain
     from spoofscope.baselines import read_centroid
     from spoofscope.detector import Detector
+    from spoofscope.features import FeatureReader
     from spoofscope.options.attribution import ExplainOptions
     from spoofscope.selection.utterances import utterances_to_explain
     from spoofscope.shards.journal import resumed
@@ -23,6 +26,7 @@ with job(snakemake) as cfg:
     scores = read_scores(snakemake.input.scores)
     listed = snakemake.input.utterances or None
     centroid = snakemake.input.centroid
+    shards = [path for path in snakemake.input.features or [] if Path(path).suffix != ".tsv"]
     with resumed(cfg["work"], [given(), device], parts) as done:
         explain(
             Detector.load(cfg["folder"], device),
@@ -32,6 +36,7 @@ with job(snakemake) as cfg:
             snakemake.output.summary,
             options,
             method=cfg["method"],
+            features=FeatureReader(shards) if shards else None,
             centroid=read_centroid(centroid) if centroid else None,
             seed=cfg["seed"],
             done=done,

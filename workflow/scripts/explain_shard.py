@@ -3,12 +3,15 @@
 from spoofscope.job import given, job
 
 with job(snakemake) as cfg:
+    from pathlib import Path
+
     import polars as pl
     import torch
 
     from spoofscope.attribution.explain import explain_utterances
     from spoofscope.baselines import read_centroid
     from spoofscope.detector import Detector
+    from spoofscope.features import FeatureReader
     from spoofscope.options.attribution import ExplainOptions
     from spoofscope.selection.utterances import utterances_to_explain
     from spoofscope.shards.journal import part
@@ -23,6 +26,7 @@ with job(snakemake) as cfg:
     listed = snakemake.input.utterances or None
     rows = utterances_to_explain(manifest, scores, options, cfg["seed"], listed)
     centroid = snakemake.input.centroid
+    shards = [path for path in snakemake.input.features or [] if Path(path).suffix != ".tsv"]
     with part(cfg["work"], [given(), device], snakemake.output[0]) as done:
         explain_utterances(
             Detector.load(cfg["folder"], device),
@@ -30,6 +34,7 @@ with job(snakemake) as cfg:
             options,
             done,
             method=cfg["method"],
+            features=FeatureReader(shards) if shards else None,
             shard=parse_shard(cfg["shard"]),
             centroid=read_centroid(centroid) if centroid else None,
             seed=cfg["seed"],

@@ -17,11 +17,12 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from spoofscope.attribution.explain import reduce_map
+from spoofscope.attribution.domains import reduce_map
 from spoofscope.attribution.integrated import (
     SMALLEST_DIFFERENCE,
     Attribution,
     Function,
+    Passes,
     integrated_gradients,
     recurrent_safe,
     score_function,
@@ -254,17 +255,17 @@ class _Averager:
             seed_parts=(),
         )
         probability = options.function == "probability"
-        for values, baseline in zip(features, baselines, strict=True):
-            result = integrated_gradients(
-                self.function,
-                values,
-                baseline,
-                steps=options.steps,
-                max_steps=options.max_steps,
-                tolerance=options.tolerance,
-                internal_batch=options.internal_batch,
-                smallest_difference=SMALLEST_PROBABILITY if probability else SMALLEST_DIFFERENCE,
-            )
+        attributions = integrated_gradients(
+            self.function,
+            features,
+            baselines,
+            steps=options.steps,
+            max_steps=options.max_steps,
+            tolerance=options.tolerance,
+            passes=Passes(options.internal_batch, options.largest_pass),
+            smallest_difference=SMALLEST_PROBABILITY if probability else SMALLEST_DIFFERENCE,
+        )
+        for values, result in zip(features, attributions, strict=True):
             scalars = result._asdict()
             del scalars["values"]
             # Of magnitude and sign, the image is the magnitude.
@@ -303,7 +304,7 @@ def explain_chosen(
     ordered = ordered.filter([utt_id not in done for utt_id in ordered["utt_id"]])
     detector.eval()
     averager = _Averager(detector, options, centroid)
-    with recurrent_safe(detector.backend):
+    with recurrent_safe(detector):
         clips = decoded_windows(ordered, detector.policy)
         for number, (utt_id, windows) in enumerate(clips, start=1):
             places = [k for k in chosen[utt_id] if k < len(windows.starts)]

@@ -4,6 +4,7 @@ Each explained utterance has its own checks (see `attribution.faithfulness`); he
 NumPy only.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -43,6 +44,7 @@ def check_means(
     resamples: int,
     seed: int,
     cluster: str | None = None,
+    asked: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Means of the checks over the random sample: all, bona fide, and those of each attack.
 
@@ -56,10 +58,11 @@ def check_means(
         resamples: 0 makes no intervals.
         seed: of the bootstrap.
         cluster: column whose values are resampled as wholes, see `metrics.tables.resampled_by`.
+        asked: more checks of the summary, see `attribution_methods.asked_checks`.
 
     Returns:
-        attack (`all`, `bonafide` or the name of one), metric (of `GAINS` and `CHECKS`; masking in
-        units of the score), value, ci_low and ci_high (95 % percentile bootstrap, see
+        attack (`all`, `bonafide` or the name of one), metric (of `GAINS`, `CHECKS` and `asked`;
+        masking in units of the score), value, ci_low and ci_high (95 % percentile bootstrap, see
         `metrics.correlation.mean_interval`; null under 8 utterances, or 8 speakers where these are
         drawn), n (utterances behind the value) and clusters (null where utterances are drawn).
 
@@ -81,7 +84,7 @@ def check_means(
     rows: list[dict[str, Any]] = []
     for attack in groups:
         part = table if attack == ALL else table.filter(pl.col("attack") == attack)
-        for metric in (*GAINS, *CHECKS):
+        for metric in (*GAINS, *CHECKS, *asked):
             known = part.drop_nulls(metric)
             clusters = None if drawn is None else known[_CLUSTER]
             row: dict[str, Any] = {

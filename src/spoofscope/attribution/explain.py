@@ -2,8 +2,9 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 import polars as pl
 from torch import Tensor
 
+from spoofscope.attribution.domains import DOMAINS, Cached, Domain
 from spoofscope.attribution.faithfulness import (
     FRACTIONS,
     block_edges,
@@ -23,10 +25,11 @@ from spoofscope.attribution.faithfulness import (
 from spoofscope.attribution.integrated import (
     SMALLEST_DIFFERENCE,
     Attribution,
+    Function,
+    Passes,
     recurrent_safe,
-    score_function,
 )
-from spoofscope.attribution.methods import ONE_ROW, Windowed
+from spoofscope.attribution.methods import Windowed
 from spoofscope.attribution.regions import odd_frames, smooth, top_regions
 from spoofscope.attribution.store import (
     MASKINGS,
@@ -35,20 +38,24 @@ from spoofscope.attribution.store import (
     Settings,
     write_attributions,
 )
-from spoofscope.attribution_methods import ADDS_UP, ATTRIBUTION_METHODS
-from spoofscope.backends.base import BackEnd
-from spoofscope.baselines import (
-    baseline_features,
-    window_features,
+from spoofscope.attribution_methods import (
+    ADDS_UP,
+    ATTRIBUTION_METHODS,
+    BASELINE_CHECKS,
+    NOISE_CHECK,
+    ONE_ROW,
+    WITHOUT_BASELINE,
+    asked_checks,
 )
+from spoofscope.backends.base import BackEnd
+from spoofscope.baselines import noise_like
 from spoofscope.detector import Detector
 from spoofscope.errors import DetectorError, TableError
 from spoofscope.frames import frame_indices
-from spoofscope.frontends.base import FrontEnd
 from spoofscope.identity import rng_of
-from spoofscope.inputs import decoded_windows
+from spoofscope.inputs import FeatureSource, check_features, decoded_windows
 from spoofscope.metrics.correlation import spearman
-from spoofscope.options.attribution import PATH_INTEGRAL, TARGETS, ExplainOptions
+from spoofscope.options.attribution import PATH_INTEGRAL, TARGETS, Baseline, ExplainOptions
 from spoofscope.selection.utterances import sampled
 from spoofscope.shards.journal import Done
 from spoofscope.shards.parts import shard_slice
@@ -61,6 +68,13 @@ Floats = npt.NDArray[np.float64]
 
 # Half-precision features and other devices move a score by about 0.1 %; more is another score.
 _SAME_SCORE = 0.01
+
+# Utterances that are worked on together. A batch of them is always the same, whatever of it was
+# finished before a kill, and in whatever shard it is, so that float rounding is the same, too.
+_TOGETHER = 4
+
+# What is held of each feature value: input, baselines, and the sums of several attempts.
+_HELD = 4
 
 _SUMMARY: dict[str, pl.DataType] = {
     "utt_id": pl.String(),
@@ -98,32 +112,27 @@ _REGIONS: dict[str, pl.DataType] = {
 _RegionRow = tuple[str, str, int, float, float, float, float]
 
 
-def reduce_map(frontend: FrontEnd, values: Tensor) -> Floats:
-    """Attribution (C, N, D) to a map (rows, frames): layers, or bands and cepstral coefficients.
+class Clip(NamedTuple):
+    """A clip to explain.
 
-    The embedding dimensions of an SSL model have no meaning of their own and are summed; so are the
-    channels (magnitude and sign) of spectral front-ends.
+    Attributes:
+        row: of the manifest.
+        windows: as the input policy cuts them.
+        features: cached raw features of each window; None where there are none.
     """
-    doubles = values.double().cpu()
-    if frontend.dim_axis == "embedding":
-        return doubles.sum(dim=2).numpy()
-    return doubles.sum(dim=0).T.numpy()
 
-
-def row_axis(frontend: FrontEnd, method: str) -> tuple[str, int]:
-    """What the rows of :func:`reduce_map` are, and how many there are."""
-    if method in ONE_ROW:
-        return "all", 1
-    if frontend.dim_axis == "embedding":
-        return frontend.channel_axis, frontend.n_channels
-    return frontend.dim_axis, frontend.dim
+    row: Mapping[str, Any]
+    windows: Windows
+    features: Cached | None = None
 
 
 class _Attributed(NamedTuple):
     """An explanation without masking curves, and of each window what it was made from."""
 
     explanation: Explanation
-    features: list[Tensor]
+    clip: Clip
+    function: Function
+    inputs: list[Tensor]
     baselines: list[Tensor]
     maps: list[Floats]
     weights: Floats
@@ -132,9 +141,7 @@ class _Attributed(NamedTuple):
 @dataclass(frozen=True)
 class _Checked:
     explanation: Explanation
-    n_windows: int
-    gradient_spearman: float | None
-    occlusion_spearman: float | None
+    checks: dict[str, Any]
 
 
 def _stitch(
@@ -159,22 +166,22 @@ def _weighted(values: Sequence[float], weights: Floats) -> float:
     return math.fsum(np.asarray(values) * weights)
 
 
-def _settings(detector: Detector, options: ExplainOptions, method: str) -> Settings:
-    axis, n_rows = row_axis(detector.frontend, method)
-    frontend = detector.frontend
+def _settings(domain: Domain, options: ExplainOptions, method: str) -> Settings:
+    axis, n_rows = ("all", 1) if method in ONE_ROW else domain.rows()
     return Settings(
         target=options.target,
         baseline=options.baseline,
         row_axis=axis,
         n_rows=n_rows,
-        band_edges=tuple(frontend.band_edges() or ()),
-        sample_rate=detector.policy.sample_rate,
-        hop_seconds=frontend.hop_seconds,
-        first_centre_seconds=frontend.first_centre_seconds,
-        smoothing_frames=odd_frames(options.smoothing_seconds, frontend.hop_seconds),
+        band_edges=() if axis == "all" else tuple(domain.detector.frontend.band_edges() or ()),
+        sample_rate=domain.detector.policy.sample_rate,
+        hop_seconds=domain.hop_seconds,
+        first_centre_seconds=domain.first_centre_seconds,
+        smoothing_frames=odd_frames(options.smoothing_seconds, domain.hop_seconds),
         fractions=FRACTIONS,
         tolerance=options.tolerance,
         method=method,
+        wrt=options.wrt,
     )
 
 
@@ -193,37 +200,84 @@ class _Explainer:
         self.centroid, self.seed = centroid, seed
         self.method = method
         self._attribute = ATTRIBUTION_METHODS.member(method)
-        self.function = score_function(detector, options.target)
+        self.domain = DOMAINS[options.wrt](detector, options.target)
         self.sign = 1.0 if options.target == "bonafide" else -1.0
-        self.settings = _settings(detector, options, method)
-        self.block = max(1, round(options.block_seconds / detector.frontend.hop_seconds))
+        self.settings = _settings(self.domain, options, method)
+        self.block = max(1, round(options.block_seconds / self.domain.hop_seconds))
 
-    def inputs(self, utt_id: str, windows: Windows) -> tuple[list[Tensor], list[Tensor]]:
-        """Features and baseline of each window."""
-        features = window_features(self.detector, list(windows.values))
-        baselines = baseline_features(
-            self.options.baseline,
-            self.detector,
-            windows.values,
-            features,
-            centroid=self.centroid,
-            seed_parts=(self.seed, utt_id),
+    def windowed(self, clips: Sequence[Clip], baseline: Baseline) -> Windowed:
+        """What the windows of clips are attributed from; windows are all of one length.
+
+        Args:
+            clips: in their order, with all of their windows.
+            baseline: the first of the baselines.
+        """
+        options = self.options
+        kinds = (baseline, *(kind for kind in options.other_baselines if kind != baseline))
+        n_samples = clips[0].windows.values.shape[1]
+        inputs: list[Tensor] = []
+        sets: list[list[Tensor]] = [[] for _ in kinds]
+        for clip in clips:
+            own = self.domain.inputs(clip.windows.values, clip.features)
+            inputs += own
+            for kind, baselines in zip(kinds, sets, strict=True):
+                parts = (self.seed, clip.row["utt_id"])
+                baselines += self.domain.baselines(
+                    kind, clip.windows.values, own, self.centroid, parts
+                )
+        return Windowed(
+            detector=self.detector,
+            function=self.domain.function(n_samples),
+            target=options.target,
+            waveforms=[values for clip in clips for values in clip.windows.values],
+            inputs=inputs,
+            baseline_sets=sets,
+            seeds=[
+                (self.seed, clip.row["utt_id"], number)
+                for clip in clips
+                for number in range(len(clip.windows.values))
+            ],
+            options=options,
+            block=self.block,
+            grading=self.domain.grading(baseline),
+            passes=Passes(
+                options.internal_batch,
+                options.largest_pass,
+                self.domain.values_per_input(n_samples),
+            ),
         )
-        return features, baselines
 
-    def attribute(
-        self, features: Sequence[Tensor], baselines: Sequence[Tensor], options: ExplainOptions
-    ) -> list[Attribution]:
-        windows = Windowed(self.detector, self.function, features, baselines, options, self.block)
-        attributions: list[Attribution] = self._attribute(windows)
-        return attributions
+    def attributed(self, clips: Sequence[Clip]) -> list[_Attributed]:
+        """Explanations of clips whose windows have one length."""
+        windowed = self.windowed(clips, self.options.baseline)
+        attributions: list[Attribution] = self._attribute(windowed)
+        results, first = [], 0
+        for clip in clips:
+            last = first + len(clip.windows.values)
+            results.append(
+                self._of_clip(
+                    clip,
+                    windowed.function,
+                    windowed.inputs[first:last],
+                    windowed.baselines[first:last],
+                    attributions[first:last],
+                )
+            )
+            first = last
+        return results
 
-    def attributed(self, row: Mapping[str, Any], windows: Windows) -> _Attributed:
-        features, baselines = self.inputs(row["utt_id"], windows)
-        attributions = self.attribute(features, baselines, self.options)
-        maps = [reduce_map(self.detector.frontend, item.values) for item in attributions]
+    def _of_clip(
+        self,
+        clip: Clip,
+        function: Function,
+        inputs: Sequence[Tensor],
+        baselines: Sequence[Tensor],
+        attributions: Sequence[Attribution],
+    ) -> _Attributed:
+        row = clip.row
+        maps = [self._reduced(item.values) for item in attributions]
         weights = self._weights([item.output for item in attributions])
-        total, coverage, outside = self._stitched(windows, maps, weights)
+        total, coverage, outside = self._stitched(clip.windows, maps, weights)
         output = _weighted([item.output for item in attributions], weights)
         baseline_output = _weighted([item.baseline_output for item in attributions], weights)
         delta = float(total.sum()) + outside - (output - baseline_output)
@@ -244,13 +298,83 @@ class _Explainer:
             maskings={},
             settings=self.settings,
         )
-        return _Attributed(explanation, features, baselines, maps, weights)
+        return _Attributed(
+            explanation, clip, function, list(inputs), list(baselines), maps, weights
+        )
 
-    def explain(self, row: Mapping[str, Any], windows: Windows) -> _Checked:
-        explanation, features, baselines, maps, weights = self.attributed(row, windows)
-        maskings = self._maskings(row["utt_id"], features, baselines, maps, weights)
-        gradient, occluded = self._cross_checks(features, baselines, maps)
-        return _Checked(replace(explanation, maskings=maskings), len(maps), gradient, occluded)
+    def explain(self, clips: Sequence[Clip], of_randomised: Container[str]) -> list[_Checked]:
+        """Explanations of clips with all checks; windows are all of one length.
+
+        Args:
+            clips: what to explain.
+            of_randomised: utterances whose maps are compared with those of a randomised back-end.
+        """
+        attributed = self.attributed(clips)
+        compared = self._compared(clips, [item.explanation for item in attributed])
+        results = []
+        for item, comparisons in zip(attributed, compared, strict=True):
+            utt_id = item.explanation.utt_id
+            gradient, occluded = self._cross_checks(item)
+            against_random = None
+            if utt_id in of_randomised:
+                against_random = self._against_randomised(item)
+            results.append(
+                _Checked(
+                    replace(item.explanation, maskings=self._maskings(item)),
+                    {
+                        "n_windows": len(item.maps),
+                        "gradient_spearman": gradient,
+                        "occlusion_spearman": occluded,
+                        "randomised_spearman": against_random,
+                        **comparisons,
+                    },
+                )
+            )
+        return results
+
+    @cached_property
+    def _one_attempt(self) -> ExplainOptions:
+        """Completeness matters little for a rank correlation."""
+        return replace(self.options, max_steps=self.options.steps)
+
+    def _compared(
+        self, clips: Sequence[Clip], explanations: Sequence[Explanation]
+    ) -> list[dict[str, float | None]]:
+        """Spearman of each map with those by other baselines, and with that of the noisy clip."""
+        results: list[dict[str, float | None]] = [{} for _ in clips]
+        others: dict[str, tuple[Sequence[Clip], Baseline]] = {}
+        if self.method not in WITHOUT_BASELINE:
+            for kind in self.options.other_baselines:
+                others[BASELINE_CHECKS[kind]] = (clips, kind)
+        if self.options.noise_snr_db is not None:
+            noisy = [self._noisy(clip, self.options.noise_snr_db) for clip in clips]
+            others[NOISE_CHECK] = (noisy, self.options.baseline)
+        for check, (changed, kind) in others.items():
+            windowed = replace(self.windowed(changed, kind), options=self._one_attempt)
+            attributions = self._attribute(windowed)
+            for result, clip, explanation in zip(results, changed, explanations, strict=True):
+                own = attributions[: len(clip.windows.values)]
+                attributions = attributions[len(own) :]
+                other = self._map(clip, own)
+                result[check] = spearman(explanation.map.ravel(), other.ravel())
+        return results
+
+    def _noisy(self, clip: Clip, snr_db: float) -> Clip:
+        """The clip with white noise; it has no cached features."""
+        values = clip.windows.values
+        rng = rng_of("inaudible noise", self.seed, clip.row["utt_id"])
+        noise = noise_like(values, rng) * np.float32(10 ** (-snr_db / 20))
+        return Clip(clip.row, clip.windows._replace(values=values + noise))
+
+    def _map(self, clip: Clip, attributions: Sequence[Attribution]) -> Floats:
+        maps = [self._reduced(item.values) for item in attributions]
+        weights = self._weights([item.output for item in attributions])
+        return self._stitched(clip.windows, maps, weights)[0]
+
+    def _reduced(self, values: Tensor) -> Floats:
+        if self.method in ONE_ROW:
+            return values.double().cpu().sum(dim=(0, 2))[None].numpy()
+        return self.domain.reduced(values)
 
     def _weights(self, outputs: Sequence[float]) -> Floats:
         """What each window counts in the clip's score; the path to the baseline keeps it."""
@@ -260,28 +384,23 @@ class _Explainer:
         self, windows: Windows, maps: Sequence[Floats], weights: Floats
     ) -> tuple[Floats, npt.NDArray[np.int64], float]:
         counts = [values.shape[1] for values in maps]
-        indices = frame_indices(self.detector.frontend, self.detector.policy, windows, counts)
+        indices = frame_indices(self.domain, self.detector.policy, windows, counts)
         return _stitch(maps, indices, weights)
 
-    def _cross_checks(
-        self,
-        features: Sequence[Tensor],
-        baselines: Sequence[Tensor],
-        maps: Sequence[Floats],
-    ) -> tuple[float | None, float | None]:
+    def _cross_checks(self, item: _Attributed) -> tuple[float | None, float | None]:
         """Spearman of the method with gradient x input (frames) and with occlusion (blocks of
         frames); None where it is the method itself.
         """
         frames, gradients, blocks, occlusions = [], [], [], []
-        for x, b, values in zip(features, baselines, maps, strict=True):
+        for x, b, values in zip(item.inputs, item.baselines, item.maps, strict=True):
             curve = values.sum(axis=0)
             frames.append(curve)
-            gradient = gradient_times_input(self.function, x, b)
-            gradients.append(reduce_map(self.detector.frontend, gradient).sum(axis=0))
+            gradient = gradient_times_input(item.function, x, b)
+            gradients.append(self.domain.reduced(gradient).sum(axis=0))
             edges = block_edges(curve.size, self.block)
             blocks.append(np.array([curve[start:end].sum() for start, end in edges]))
             occlusions.append(
-                occlusion(self.function, x, b, self.block, self.options.internal_batch)
+                occlusion(item.function, x, b, self.block, self.options.internal_batch)
             )
         return (
             None
@@ -292,18 +411,13 @@ class _Explainer:
             else spearman(np.concatenate(blocks), np.concatenate(occlusions)),
         )
 
-    def _maskings(
-        self,
-        utt_id: str,
-        features: Sequence[Tensor],
-        baselines: Sequence[Tensor],
-        maps: Sequence[Floats],
-        weights: Floats,
-    ) -> dict[str, Floats]:
+    def _maskings(self, item: _Attributed) -> dict[str, Floats]:
         """Masking curves, averaged over windows with the weights of the score."""
+        utt_id = item.explanation.utt_id
+        windows = zip(item.inputs, item.baselines, item.maps, strict=True)
         curves = [
             masking_curves(
-                self.function,
+                item.function,
                 x,
                 b,
                 values.sum(axis=0),
@@ -311,35 +425,36 @@ class _Explainer:
                 rng=rng_of("masking controls", self.seed, utt_id, number),
                 internal_batch=self.options.internal_batch,
             )
-            for number, (x, b, values) in enumerate(zip(features, baselines, maps, strict=True))
+            for number, (x, b, values) in enumerate(windows)
         ]
         return {
-            name: np.average([getattr(curve, name) for curve in curves], axis=0, weights=weights)
+            name: np.average(
+                [getattr(curve, name) for curve in curves], axis=0, weights=item.weights
+            )
             for name in MASKINGS
         }
 
-    def randomised_spearman(
-        self, explanation: Explanation, windows: Windows, backend: BackEnd
-    ) -> float | None:
-        """Spearman of an explanation's map with that of another back-end, by absolute value.
+    @cached_property
+    def _randomised(self) -> BackEnd:
+        return randomised_backend(self.detector.backend, self.seed)
+
+    def _against_randomised(self, item: _Attributed) -> float | None:
+        """Spearman of an explanation's map with that of a back-end with shuffled weights, by
+        absolute value.
 
         Layers that neither back-end looks at are left out: their zeros agree whatever it learned.
         """
         trained = self.detector.backend
-        features, baselines = self.inputs(explanation.utt_id, windows)
-        self.detector.backend = backend
+        windowed = replace(
+            self.windowed([item.clip], self.options.baseline), options=self._one_attempt
+        )
+        self.detector.backend = self._randomised
         try:
-            # Completeness matters little for a rank correlation: one attempt is enough.
-            one_attempt = replace(self.options, max_steps=self.options.steps)
-            attributions = self.attribute(features, baselines, one_attempt)
+            attributions = self._attribute(windowed)
         finally:
             self.detector.backend = trained
-        maps = [reduce_map(self.detector.frontend, item.values) for item in attributions]
-        weights = self._weights([item.output for item in attributions])
-        magnitude, other_magnitude = (
-            np.abs(explanation.map),
-            np.abs(self._stitched(windows, maps, weights)[0]),
-        )
+        magnitude = np.abs(item.explanation.map)
+        other_magnitude = np.abs(self._map(item.clip, attributions))
         rows = (magnitude > 0).any(axis=1) | (other_magnitude > 0).any(axis=1)
         return spearman(magnitude[rows].ravel(), other_magnitude[rows].ravel())
 
@@ -360,11 +475,11 @@ def _region_rows(explanation: Explanation, duration: float, count: int) -> list[
     return rows
 
 
-def _check_score(explanation: Explanation, scored: float) -> None:
-    if abs(explanation.score - scored) > _SAME_SCORE * max(1.0, abs(scored)):
+def _check_score(utt_id: str, explained: float, scored: float) -> None:
+    if abs(explained - scored) > _SAME_SCORE * max(1.0, abs(scored)):
         raise DetectorError(
-            f"utterance {explanation.utt_id!r}: its score file says {scored:.6g}, the logit to "
-            f"explain is {explanation.score:.6g}; are detector, audio and scores of one run?"
+            f"utterance {utt_id!r}: its score file says {scored:.6g}, the logit to explain is "
+            f"{explained:.6g}; are detector, audio and scores of one run?"
         )
 
 
@@ -381,9 +496,9 @@ def explain_windows(detector: Detector, windows: Windows, options: ExplainOption
     """
     detector.eval()
     explainer = _Explainer(detector, options, PATH_INTEGRAL, None, seed=0)
-    with recurrent_safe(detector.backend):
-        row = {"utt_id": "-", "label": "-", "attack": "-"}
-        return explainer.attributed(row, windows).explanation
+    with recurrent_safe(detector):
+        clip = Clip({"utt_id": "-", "label": "-", "attack": "-"}, windows)
+        return explainer.attributed([clip])[0].explanation
 
 
 class _Result(TypedDict):
@@ -420,6 +535,7 @@ def explain_utterances(
     done: Done,
     *,
     method: str = PATH_INTEGRAL,
+    features: FeatureSource | None = None,
     shard: tuple[int, int] = (0, 1),
     centroid: Tensor | None = None,
     seed: int,
@@ -433,8 +549,9 @@ def explain_utterances(
         options: what to do.
         done: the explanations of utterances that are finished; the others are added.
         method: of attribution, see `attribution_methods`.
-        shard: which of the rows are explained here, see `shards.parts.shard_slice`. Those that are
-            compared with a randomised back-end are chosen from all rows.
+        features: cached raw features of the utterances; None computes them.
+        shard: which batches of rows are explained here, see `shards.parts.shard_slice`. Those that
+            are compared with a randomised back-end are chosen from all rows.
         centroid: (C, D), where the baseline is `centroid`.
         seed: of all random choices: noise baseline, control masks, randomised back-end.
 
@@ -442,40 +559,68 @@ def explain_utterances(
         AudioError: a file cannot be read.
         DetectorError: a logit differs from the score file, or an attribution is not finite.
     """
-    left = rows[shard_slice(rows["duration"].to_list(), *shard)]
-    left = left.filter([utt_id not in done for utt_id in left["utt_id"]])
-    if left.is_empty():
+    batches = list(rows.iter_slices(_TOGETHER))
+    durations = [float(batch["duration"].sum()) for batch in batches]
+    batches = batches[shard_slice(durations, *shard)]
+    n_rows = sum(batch.height for batch in batches)
+    batches = [batch for batch in batches if not all(utt_id in done for utt_id in batch["utt_id"])]
+    if not batches:
         return
     detector.eval()
+    if features is not None:
+        check_features(features, detector.frontend, detector.policy)
     explainer = _Explainer(detector, options, method, centroid, seed)
     of_randomised = compared_with_randomised(sampled(rows), options.randomised, seed)
-    randomised = randomised_backend(detector.backend, seed) if of_randomised else None
-    with recurrent_safe(detector.backend):
-        inputs = decoded_windows(left, detector.policy)
-        for number, (row, (utt_id, windows)) in enumerate(
-            zip(left.iter_rows(named=True), inputs, strict=True), start=1
-        ):
-            checked = explainer.explain(row, windows)
-            explanation = checked.explanation
-            _check_score(explanation, row["score"])
-            against_random = None
-            if randomised is not None and utt_id in of_randomised:
-                against_random = explainer.randomised_spearman(explanation, windows, randomised)
-            result: _Result = {
-                "scalars": {name: getattr(explanation, name) for name in SCALARS},
-                "map": explanation.map,
-                "coverage": explanation.coverage,
-                "maskings": explanation.maskings,
-                "checks": {
-                    "n_windows": checked.n_windows,
-                    "gradient_spearman": checked.gradient_spearman,
-                    "occlusion_spearman": checked.occlusion_spearman,
-                    "randomised_spearman": against_random,
-                },
-            }
-            done[utt_id] = result
-            if number % 10 == 0 or number == left.height:
-                logger.info("explained %d of %d utterances", number, left.height)
+    decoded = decoded_windows(pl.concat(batches), detector.policy)
+    n_explained = n_rows - sum(batch.height for batch in batches)
+    with recurrent_safe(detector):
+        for batch in batches:
+            clips = [
+                Clip(row, next(decoded)[1], None if features is None else features[row["utt_id"]])
+                for row in batch.iter_rows(named=True)
+            ]
+            results: dict[str, _Result] = {}
+            for group in _groups(clips, explainer):
+                for checked in explainer.explain(group, of_randomised):
+                    results[checked.explanation.utt_id] = _result(checked)
+            for clip in clips:
+                result = results[clip.row["utt_id"]]
+                _check_score(clip.row["utt_id"], result["scalars"]["score"], clip.row["score"])
+                # Of a batch that a kill has cut, some are there already.
+                if clip.row["utt_id"] not in done:
+                    done[clip.row["utt_id"]] = result
+            n_explained += batch.height
+            logger.info("explained %d of %d utterances", n_explained, n_rows)
+
+
+def _groups(clips: Sequence[Clip], explainer: _Explainer) -> Iterator[list[Clip]]:
+    """Clips that are explained together: of one length of windows, and not too large together."""
+    by_length: dict[int, list[Clip]] = {}
+    for clip in clips:
+        by_length.setdefault(clip.windows.values.shape[1], []).append(clip)
+    for n_samples, members in by_length.items():
+        per_window = explainer.domain.values_per_input(n_samples) * n_samples
+        group: list[Clip] = []
+        held = 0.0
+        for clip in members:
+            values = per_window * len(clip.windows.values)
+            if group and held + values > explainer.options.largest_pass / _HELD:
+                yield group
+                group, held = [], 0.0
+            group.append(clip)
+            held += values
+        yield group
+
+
+def _result(checked: _Checked) -> _Result:
+    explanation = checked.explanation
+    return {
+        "scalars": {name: getattr(explanation, name) for name in SCALARS},
+        "map": explanation.map,
+        "coverage": explanation.coverage,
+        "maskings": explanation.maskings,
+        "checks": checked.checks,
+    }
 
 
 def explain(
@@ -487,6 +632,7 @@ def explain(
     options: ExplainOptions,
     *,
     method: str = PATH_INTEGRAL,
+    features: FeatureSource | None = None,
     centroid: Tensor | None = None,
     seed: int,
     done: Done | None = None,
@@ -504,7 +650,8 @@ def explain(
       and, in blocks, with occlusion; means of the deletion and insertion curves and of their
       controls (of the score; see `faithfulness.MaskingCurves`), where a faithful attribution is
       above its control; Spearman correlation of the map with that of a randomised back-end (empty
-      where not asked for). A correlation with a constant is empty, too.
+      where not asked for); where asked for, with maps by other baselines, and with that of the
+      clip with noise. A correlation with a constant is empty, too.
 
     Utterances whose completeness error stays above the tolerance are explained all the same, and
     marked in the summary; where the method is one that adds up, they are named in the log.
@@ -518,6 +665,7 @@ def explain(
         summary: table to write.
         options: what to do.
         method: of attribution, see `attribution_methods`.
+        features: cached raw features of the utterances; None computes them.
         centroid: (C, D), where the baseline is `centroid`.
         seed: of all random choices: noise baseline, control masks, randomised back-end.
         done: the explanations of utterances that are finished; the others are added.
@@ -529,8 +677,17 @@ def explain(
     if rows.is_empty():
         raise TableError("no utterances to explain")
     done = {} if done is None else done
-    explain_utterances(detector, rows, options, done, method=method, centroid=centroid, seed=seed)
-    settings = _settings(detector, options, method)
+    explain_utterances(
+        detector,
+        rows,
+        options,
+        done,
+        method=method,
+        features=features,
+        centroid=centroid,
+        seed=seed,
+    )
+    settings = _settings(DOMAINS[options.wrt](detector, options.target), options, method)
     explanations: list[Explanation] = []
     summary_rows: list[dict[str, Any]] = []
     region_rows: list[_RegionRow] = []
@@ -565,4 +722,6 @@ def explain(
         )
     write_attributions(attributions, settings, explanations)
     write_table(regions, pl.DataFrame(region_rows, schema=_REGIONS, orient="row"))
-    write_table(summary, pl.DataFrame(summary_rows, schema=_SUMMARY))
+    asked = asked_checks(options.other_baselines, options.noise_snr_db, method)
+    columns = _SUMMARY | dict.fromkeys(asked, pl.Float64())
+    write_table(summary, pl.DataFrame(summary_rows, schema=columns))

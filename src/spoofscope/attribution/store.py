@@ -35,7 +35,7 @@ class Settings:
         target: positive values are evidence for this class.
         baseline: what the attributions are relative to.
         row_axis: what the rows of a map are: "layer", "cepstrum" or "band"; "all" where the method
-            has one value per frame.
+            has one value per frame, as have all where samples are explained.
         n_rows: how many rows a map has.
         band_edges: row k reaches from value k to k + 1, in Hz, (n_rows + 1,); empty where rows are
             no bands.
@@ -47,6 +47,7 @@ class Settings:
         tolerance: relative completeness error that counts as converged.
         method: of attribution, see `attribution_methods`; files of before have none, and are of
             Integrated Gradients.
+        wrt: what scores are attributed to, the features of frames or blocks of samples.
     """
 
     target: Literal["bonafide", "spoof"]
@@ -61,6 +62,7 @@ class Settings:
     fractions: tuple[float, ...]
     tolerance: float
     method: str = PATH_INTEGRAL
+    wrt: Literal["features", "waveform"] = "features"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Whether the explanations of a detector pass their controls, by rules that are written down here.
 
-Deletion and insertion are held against masks of the same size elsewhere, and a map against that of
-a back-end with shuffled weights (see `attribution.faithfulness`). Agreement with other methods has
+Deletion and insertion are held against masks of the same size elsewhere, a map against that of a
+back-end with shuffled weights (see `attribution.faithfulness`), and, where a study asks for it,
+against that of the same clip with inaudible noise. Agreement with other methods has
 a verdict, too, but is no control: methods that are all right may differ. NumPy only.
 """
 
@@ -12,6 +13,7 @@ from typing import Literal, NamedTuple
 import polars as pl
 
 from spoofscope.attribution.checks import GAINS
+from spoofscope.attribution_methods import BASELINE_CHECKS, NOISE_CHECK
 from spoofscope.names import ALL
 from spoofscope.tables import read_table
 
@@ -19,9 +21,11 @@ Verdict = Literal["passes", "fails", "undecided"]
 Standing = Literal["passes", "fails", "undecided", "unchecked"]
 
 RANDOMISED = "randomised_spearman"
-CONTROLS = (*GAINS, RANDOMISED)
-AGREEMENTS = ("gradient_spearman", "occlusion_spearman")
-JUDGED = (*GAINS, *AGREEMENTS, RANDOMISED)
+CONTROLS = (*GAINS, RANDOMISED, NOISE_CHECK)
+AGREEMENTS = ("gradient_spearman", "occlusion_spearman", *BASELINE_CHECKS.values())
+ASKED = (*BASELINE_CHECKS.values(), NOISE_CHECK)
+"""Checks that are made only where a study asks for them."""
+JUDGED = (*GAINS, "gradient_spearman", "occlusion_spearman", RANDOMISED, *ASKED)
 """What has a verdict, in the order of tables and figures."""
 
 NEGLIGIBLE = 0.1
@@ -35,6 +39,10 @@ LARGEST_RANDOMISED = 0.5
 good explanations either, because both maps are zero where features and baseline are alike. At 0.5 a
 quarter of the variance of ranks is there without anything learned."""
 
+LEAST_STABLE = 0.7
+"""Least agreement with the map of the same clip with noise that nobody hears. At 0.7 half of the
+variance of ranks is there in both."""
+
 RULES = {
     **dict.fromkeys(
         GAINS,
@@ -45,6 +53,7 @@ RULES = {
         AGREEMENTS, f"passes if the interval lies above 0; fails if it ends below {NEGLIGIBLE:g}"
     ),
     RANDOMISED: f"passes if the interval lies below {LARGEST_RANDOMISED:g}; fails if it lies above",
+    NOISE_CHECK: f"passes if the interval lies above {LEAST_STABLE:g}; fails if it lies below",
 }
 """Of every check in :data:`JUDGED`; all others are undecided, as are checks without interval."""
 
@@ -54,7 +63,26 @@ TITLES = {
     "gradient_spearman": "agreement with gradient × input",
     "occlusion_spearman": "agreement with occlusion",
     RANDOMISED: "agreement with shuffled weights",
+    "centroid_baseline_spearman": "agreement with the baseline of mean features",
+    "zeros_baseline_spearman": "agreement with the baseline of zeros",
+    "silence_baseline_spearman": "agreement with the baseline of silence",
+    "noise_baseline_spearman": "agreement with the baseline of noise",
+    NOISE_CHECK: "agreement under inaudible noise",
 }
+
+SHORT_TITLES = {
+    "deletion_gain": "Deletion",
+    "insertion_gain": "Insertion",
+    "gradient_spearman": "Gradient × input",
+    "occlusion_spearman": "Occlusion",
+    RANDOMISED: "Shuffled weights",
+    "centroid_baseline_spearman": "Mean baseline",
+    "zeros_baseline_spearman": "Zeros baseline",
+    "silence_baseline_spearman": "Silence baseline",
+    "noise_baseline_spearman": "Noise baseline",
+    NOISE_CHECK: "Inaudible noise",
+}
+"""As columns of the report."""
 
 _ALIKE = 1 - 1e-9
 
@@ -90,13 +118,16 @@ def judged(check: str, low: float | None, high: float | None, scale: float) -> V
         return "undecided"
     if check == RANDOMISED:
         passes, fails = high < LARGEST_RANDOMISED, low > LARGEST_RANDOMISED
+    elif check == NOISE_CHECK:
+        passes, fails = low > LEAST_STABLE, high < LEAST_STABLE
     else:
         passes, fails = low > 0, high < NEGLIGIBLE * scale
     return "passes" if passes else "fails" if fails else "undecided"
 
 
 def read_checks(path: str) -> list[Check]:
-    """The checks in :data:`JUDGED` with their verdicts, from a table of `checks.check_means`.
+    """The checks in :data:`JUDGED` with their verdicts, from a table of `checks.check_means`; of
+    :data:`ASKED` those that the table has.
 
     Raises:
         TableError: as `tables.read_table`.
@@ -114,6 +145,8 @@ def read_checks(path: str) -> list[Check]:
     rows = {row["metric"]: row for row in table.iter_rows(named=True)}
     found = []
     for name in JUDGED:
+        if name in ASKED and name not in rows:
+            continue
         row, scale = rows[name], 1.0
         if name in GAINS:
             changes = (rows[GAINS[name]]["value"], rows[f"{GAINS[name]}_control"]["value"])
@@ -121,7 +154,8 @@ def read_checks(path: str) -> list[Check]:
         value, low, high = row["value"], row["ci_low"], row["ci_high"]
         verdict = judged(name, low, high, scale)
         # A mean of 1 has no interval, and needs none: all clips have the largest correlation.
-        if name in AGREEMENTS and value is not None and value > _ALIKE:
+        alike = value is not None and value > _ALIKE
+        if alike and name in (*AGREEMENTS, NOISE_CHECK):
             verdict = "passes"
         found.append(Check(name, value, low, high, scale, row["n"], row["clusters"], verdict))
     return found
@@ -143,7 +177,9 @@ def conclusion(name: str, checks: Sequence[Check]) -> str:
         "undecided": f"It is undecided whether the explanations of {name} pass their controls",
     }
     parts = "; ".join(_part(check) for check in checks if check.check in CONTROLS)
-    return f"{begins[of_controls(checks)]}: {parts}."
+    others = [_part(check) for check in checks if check.check in BASELINE_CHECKS.values()]
+    compared = f" Relative to other baselines: {'; '.join(others)}." if others else ""
+    return f"{begins[of_controls(checks)]}: {parts}.{compared}"
 
 
 def _part(check: Check) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from spoofscope.attribution.verdicts import AGREEMENTS, LARGEST_RANDOMISED, MARKS, RANDOMISED
-from spoofscope.attribution_methods import named
+from spoofscope.attribution.verdicts import LARGEST_RANDOMISED, LEAST_STABLE, MARKS, RANDOMISED
+from spoofscope.attribution_methods import NOISE_CHECK, named
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import COLOURS, legend_below, new_figure, save
 from spoofscope.summaries.faithfulness import faithfulness
@@ -19,10 +19,12 @@ FIGURE = Figure(
         "Left: the change of the score by the frames with the most evidence, beyond that by as "
         "many other frames, as a share of the larger of the two; at 0 the explanation chooses "
         "frames no better than chance. Right: rank correlation of the maps with those of other "
-        "methods, and with that of a network of shuffled weights, which must stay below the dotted "
-        "line. Bars are 95 % intervals; the numbers of clips are beside them. Filled markers pass, "
-        "open markers are undecided, crosses fail; a mark behind a name says that one of the "
-        "controls (deletion, insertion, shuffled weights) fails (†) or is undecided (‡)."
+        "methods and, where the study asks for it, by other baselines and of the same clips with "
+        "inaudible noise (which must stay above the dotted line of its colour); and with that of "
+        "a network of shuffled weights, which must stay below its dotted line. Bars are 95 % "
+        "intervals; the numbers of clips are beside them. Filled markers pass, open markers are "
+        "undecided, crosses fail; a mark behind a name says that one of the controls (deletion, "
+        "insertion, shuffled weights, inaudible noise) fails (†) or is undecided (‡)."
     ),
     needs="checked_explanations",
     place=205,
@@ -34,10 +36,14 @@ _LOOKS = {
     "gradient_spearman": ("gradient × input", COLOURS[4], "o"),
     "occlusion_spearman": ("occlusion", COLOURS[3], "s"),
     RANDOMISED: ("shuffled weights", COLOURS[1], "D"),
+    "centroid_baseline_spearman": ("baseline: mean features", COLOURS[5], "^"),
+    "zeros_baseline_spearman": ("baseline: zeros", COLOURS[5], "v"),
+    "silence_baseline_spearman": ("baseline: silence", COLOURS[5], "<"),
+    "noise_baseline_spearman": ("baseline: noise", COLOURS[5], ">"),
+    NOISE_CHECK: ("inaudible noise", COLOURS[6], "P"),
 }
 _VERDICTS = {"passes": "passes", "undecided": "undecided (‡)", "fails": "fails (†)"}
 _LEFT = ("deletion_gain", "insertion_gain")
-_RIGHT = (*AGREEMENTS, RANDOMISED)
 
 
 def draw(checked: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
@@ -49,17 +55,22 @@ def draw(checked: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> No
     """
     table = faithfulness(checked)
     rows = table.select("name", "method", "controls").unique(maintain_order=True).rows()
-    figure = new_figure(7.2, 0.62 * len(rows) + 1.2)
+    made = set(table["check"])
+    agreements = [check for check in _LOOKS if check in made and check not in _LEFT]
+    height = max(0.62, 0.2 * len(agreements))
+    figure = new_figure(7.2, height * len(rows) + 1.2)
     left, right = figure.subplots(1, 2, sharey=True)
-    for axes, checks in ((left, _LEFT), (right, _RIGHT)):
+    for axes, checks in ((left, _LEFT), (right, agreements)):
         for row, (name, method, _) in enumerate(rows):
             for i, check in enumerate(checks):
-                y = row + 0.26 * (i - (len(checks) - 1) / 2)
-                of = table.filter(name=name, method=method, check=check)
-                _mark(axes, y, of.row(0, named=True))
+                y = row + 0.78 / max(3, len(checks)) * (i - (len(checks) - 1) / 2)
+                for entry in table.filter(name=name, method=method, check=check).to_dicts():
+                    _mark(axes, y, entry)
         axes.axvline(0, color="#222222", linewidth=0.8)
         axes.grid(visible=False, axis="y")
     right.axvline(LARGEST_RANDOMISED, color=_LOOKS[RANDOMISED][1], linestyle=":", linewidth=1)
+    if NOISE_CHECK in made:
+        right.axvline(LEAST_STABLE, color=_LOOKS[NOISE_CHECK][1], linestyle=":", linewidth=1)
     left.set_xlabel("change beyond random frames (share)")
     right.set_xlabel("rank correlation of maps")
     # Numbers of clips stand at the right of the values.
@@ -75,7 +86,7 @@ def draw(checked: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> No
     left.set_ylim(len(rows) - 0.5, -0.5)
     handles = [
         Line2D([], [], color=colour, marker=marker, markersize=4, label=label)
-        for label, colour, marker in _LOOKS.values()
+        for label, colour, marker in (_LOOKS[check] for check in _LOOKS if check in made)
     ]
     grey = "#444444"
     handles += [

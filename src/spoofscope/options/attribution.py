@@ -11,7 +11,15 @@ Target = Literal["bonafide", "spoof"]
 Baseline = Literal["centroid", "zeros", "silence", "noise"]
 Selection = Literal["confident_right", "confident_wrong", "near_right", "near_wrong"]
 Explained = Literal["probability", "score"]
-Method = Literal["integrated_gradients", "gradient_x_input", "occlusion_time"]
+Wrt = Literal["features", "waveform"]
+Method = Literal[
+    "integrated_gradients",
+    "gradient_x_input",
+    "gradient_shap",
+    "occlusion_time",
+    "occlusion_band",
+    "attention_relevance",
+]
 TARGETS: tuple[Target, ...] = get_args(Target)
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -26,11 +34,15 @@ class PathOptions(Options):
     steps: int = option(50, minimum=1, maximum=100_000)
     """Points on the path to begin with."""
     max_steps: int = option(400, minimum=1, maximum=100_000)
-    """Points are doubled up to this where completeness is not reached."""
+    """Points are doubled up to this where completeness is not reached: n become 2 n - 1, because
+    those that were computed are used again."""
     tolerance: float = option(0.05, exclusiveMinimum=0)
     """Relative completeness error that is accepted."""
     target: Target = option("bonafide")
     """Positive attribution is evidence for this class."""
+    largest_pass: int = option(2**26, minimum=1)
+    """Feature values that are computed on at once, over all clips, windows and points. It bounds
+    the memory; only a single point may have more."""
 
     def check(self, place: str) -> None:
         """Points are doubled, so there are no fewer at the end."""
@@ -89,8 +101,16 @@ class ExplainOptions(PathOptions):
     baseline: Baseline = option("centroid")
     """Where the path starts: mean bona fide features of the training data, zeros, or the features
     of digital silence or white noise."""
+    other_baselines: tuple[Baseline, ...] = option((), uniqueItems=True)
+    """More baselines. A check compares the map relative to each with that relative to `baseline`;
+    gradient_shap draws from all of them."""
+    wrt: Wrt = option("features")
+    """What scores are attributed to: the features that the back-end sees, or samples."""
+    noise_snr_db: float | None = option(None)
+    """Signal-to-noise ratio of inaudible noise, such as 60. With it, a control compares maps with
+    those of the same clips with noise; without, there is no such control."""
     internal_batch: int = option(16, minimum=1, maximum=65536)
-    """Points of the path computed at once."""
+    """Points computed at once, over all clips, windows and points of a path."""
     smoothing_seconds: float = option(0.1, exclusiveMinimum=0)
     """Moving average behind the regions; the nearest odd number of frames."""
     regions: int = option(3, minimum=0)
@@ -102,6 +122,24 @@ class ExplainOptions(PathOptions):
     randomised: int = option(20, minimum=0)
     """Utterances, of as many speakers as possible, whose map is compared with that of a randomised
     back-end. From fewer than eight nothing follows."""
+
+    def check(self, place: str) -> None:
+        """As of paths; and baselines differ, and are waveforms where samples are explained."""
+        super().check(place)
+        if self.baseline in self.other_baselines:
+            raise ConfigError(
+                f"{place}: other_baselines holds {self.baseline!r}, which is the baseline itself"
+            )
+        if self.wrt == "waveform" and "centroid" in (self.baseline, *self.other_baselines):
+            raise ConfigError(
+                f"{place}: the baseline 'centroid' is a mean of features and no waveform; with "
+                "wrt: waveform, choose silence or noise"
+            )
+        if self.wrt == "waveform" and {"zeros", "silence"} <= {
+            self.baseline,
+            *self.other_baselines,
+        }:
+            raise ConfigError(f"{place}: zeros and silence are the same waveform; name one of them")
 
 
 @dataclass(frozen=True, kw_only=True)

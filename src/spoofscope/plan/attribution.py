@@ -2,7 +2,13 @@
 
 from functools import cached_property
 
-from spoofscope.attribution_methods import ATTRIBUTION_METHODS
+from spoofscope.attribution_methods import (
+    ATTRIBUTION_METHODS,
+    NEED_ATTENTION,
+    NEED_BANDS,
+    OF_FEATURES,
+    asked_checks,
+)
 from spoofscope.errors import ConfigError
 from spoofscope.layout import Scoring
 from spoofscope.options import nearest
@@ -96,8 +102,34 @@ def _check_methods(options: Config) -> None:
             )
 
 
+def _from_centroid(options: Config) -> bool:
+    """Whether some map is relative to mean features of the training data."""
+    return "centroid" in (options["baseline"], *options["other_baselines"])
+
+
 def _explained_name(corpus: str, method: str) -> str:
     return corpus if method == PATH_INTEGRAL else f"{corpus}.{method}"
+
+
+def _check_able(study: Study, name: str, options: Config) -> None:
+    """A detector has what its methods look at."""
+    frontend = study.run_of(name).settings["frontend"].get("type")
+    for method in _methods_of(options, name):
+        where = f"attribution.methods: {method}"
+        others = f"list the detectors that it explains in attribution.method_detectors.{method}"
+        if method in OF_FEATURES and options["wrt"] == "waveform":
+            raise ConfigError(f"{where} explains features only, not samples (wrt: waveform)")
+        # Of a detector that is not there yet nothing is known.
+        if frontend is None:
+            continue
+        if method in NEED_BANDS and frontend not in _WITH_BANDS:
+            raise ConfigError(
+                f"{where}: the front-end of {name!r}, {frontend}, has no frequency axis; {others}"
+            )
+        if method in NEED_ATTENTION and frontend != "ssl":
+            raise ConfigError(
+                f"{where}: the front-end of {name!r}, {frontend}, has no attention; {others}"
+            )
 
 
 def _methods_of(options: Config, name: str) -> list[str]:
@@ -115,11 +147,14 @@ class Attribution(Stage):
         options = study.config.get("attribution", {})
         for i, name in enumerate(options.get("detectors", [])):
             where = f"attribution.detectors[{i}]"
-            _check_explained(study, name, where, options["baseline"])
+            for baseline in (options["baseline"], *options["other_baselines"]):
+                _check_explained(study, name, where, baseline)
             study.references.check_scored(options, "attribution", name)
         if options:
             ExplainOptions.from_dict(chosen(options, ExplainOptions))
             _check_methods(options)
+            for name in options["detectors"]:
+                _check_able(study, name, options)
         averages = averages_of(study)
         if averages is None:
             return
@@ -237,19 +272,24 @@ class Attribution(Stage):
 
     def _explaining(self, run: str, seed: int, explained: str) -> Work:
         corpus, method = self.explanation_names[explained]
+        split = self.options["split"]
+        features: list[Product] = []
+        if self.options["wrt"] == "features" and self.study.is_cached(run):
+            features = self._features.shards(self.study.features_id(run), corpus, split)
         return Work(
             inputs={
                 "backbone": self._training.backbone(run),
-                "centroid": self._baseline(run, seed, self.options["baseline"]),
+                "centroid": self.centroid_of(run, seed) if _from_centroid(self.options) else [],
                 "detector": self._training.folder(run, seed),
+                "features": features,
                 "manifest": self._data.manifest(corpus),
-                "scores": self._scoring.of(Scoring(run, seed, corpus, self.options["split"])),
+                "scores": self._scoring.of(Scoring(run, seed, corpus, split)),
                 "utterances": self._listed,
             },
             settings={
                 "run": run,
                 "folder": self.layout.detector(run, seed),
-                "split": self.options["split"],
+                "split": split,
                 "method": method,
                 "options": chosen(self.options, ExplainOptions),
                 "seed": self.study.seed,
@@ -311,12 +351,14 @@ class Attribution(Stage):
     def check_explanations(self, run: str, seed: int, explained: str) -> Work:
         """Average the checks of explanations over clips."""
         path = self.layout.attributions(run, seed, f"{explained}.summary.tsv")
+        corpus, method = self.explanation_names[explained]
+        asked = asked_checks(self.options["other_baselines"], self.options["noise_snr_db"], method)
         return Work(
             inputs={
-                "manifest": self._data.manifest(self.explanation_names[explained][0]),
+                "manifest": self._data.manifest(corpus),
                 "summary": self.explain(run, seed, explained).product(path),
             },
-            settings={"run": run, **self._scoring.bootstrap()},
+            settings={"run": run, "asked": asked, **self._scoring.bootstrap()},
         )
 
     @cached_property

@@ -11,7 +11,9 @@ import polars as pl
 
 from spoofscope.attribution.localisation import read_localisation
 from spoofscope.attribution.verdicts import (
+    JUDGED,
     RULES,
+    SHORT_TITLES,
     TITLES,
     Standing,
     conclusion,
@@ -183,7 +185,7 @@ def _explained(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "steps": table["steps"].max(),
                 "failed": failed["utt_id"].to_list(),
                 "localised": None if localisation is None else _localised(localisation),
-                "checks": checks,
+                "by_check": {check.check: check for check in checks},
                 "controls": of_controls(checks),
                 "conclusion": conclusion(named(entry["detector"], method, methods), checks),
             }
@@ -291,7 +293,8 @@ def build_page(
         figures=[_figure(figure, compared, doubts) for figure in figures],
         grids={grid["name"]: _chosen(grid["table"]) for grid in grids},
         attributions=explanations,
-        rules=_rules(),
+        rules=_rules(explanations),
+        judged=[(check, SHORT_TITLES[check]) for check in _made(explanations)],
         artefacts=_artefacts(artefacts),
         averages=averaged_runs(averages),
         disagreements=disagreement_sections(disagreements),
@@ -321,11 +324,16 @@ def _headline(path: str | None) -> list[dict[str, Any]]:
     return list(read_table(path, texts, rest=pl.Float64()).iter_rows(named=True))
 
 
-def _rules() -> list[tuple[str, list[str]]]:
+def _made(explanations: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The checks that were made of some explanations, in the order of verdicts."""
+    return [check for check in JUDGED if any(check in each["by_check"] for each in explanations)]
+
+
+def _rules(explanations: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
     """Every rule of verdicts, and the checks that it is for."""
     rules: dict[str, list[str]] = {}
-    for check, rule in RULES.items():
-        rules.setdefault(rule, []).append(TITLES[check])
+    for check in _made(explanations):
+        rules.setdefault(RULES[check], []).append(TITLES[check])
     return list(rules.items())
 
 

@@ -17,10 +17,11 @@ TABLE = Table(
         "its 95 % interval, over speakers where they are known. deletion_gain and insertion_gain: "
         "the change of the score by the frames with the most evidence, less that by as many other "
         "frames; scale: the larger of the two. gradient_spearman and occlusion_spearman: agreement "
-        "with other methods. randomised_spearman: agreement with a network of shuffled weights. "
+        "with other methods; *_baseline_spearman: by other baselines; noise_spearman: under "
+        "inaudible noise. randomised_spearman: agreement with a network of shuffled weights. "
         "verdict, by the column rule: passes, fails, or undecided (more clips would decide). "
-        "controls: fails where deletion, insertion or randomised weights fail, passes where all "
-        "three pass."
+        "controls: fails where deletion, insertion, randomised weights or noise fail, passes where "
+        "all that were made pass."
     ),
     needs="checked_explanations",
     place=63,
