@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -184,6 +184,23 @@ class Checkout:
         types = {"MYPY_CACHE_DIR": str(ROOT / ".mypy_cache")}
         return {**os.environ, **types, "PYTHONPATH": str(self.folder / "src")}
 
+    def run(
+        self, command: Sequence[str], timeout: float, start: bool, **streams: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command of Python in the copy, with the copy's library.
+
+        Args:
+            start: in processes that are started for it, as a user's are; otherwise in forks of one
+                that has imported the packages already.
+        """
+        environment = self.environment()
+        if not start:
+            command = [str(warm().client), *command[1:]]
+            environment |= warm().variables
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, text=True, timeout=timeout, **streams
+        )
+
     def snakemake(
         self,
         *arguments: str,
@@ -191,24 +208,10 @@ class Checkout:
         timeout: float = 600,
         start: bool = False,
     ) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake in the copy, with the copy's library; never raises for its exit code.
-
-        Args:
-            start: in a process that is started for it, as a user's is; otherwise in a fork of one
-                that has imported Snakemake already.
-        """
+        """Run Snakemake in the copy; never raises for its exit code."""
         command = self.command(*arguments, profile=profile)
-        if not start:
-            return warm().run(command[3:], self.folder, self.environment(), timeout)
-        return subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=timeout,
-        )
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return self.run(command, timeout, start, **streams)
 
     def make(self, *arguments: str, timeout: float = 600, start: bool = False) -> str:
         """Run Snakemake, which has to succeed; returns what it printed."""
@@ -224,14 +227,8 @@ class Checkout:
 
     def spoofscope(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the command line in the copy."""
-        return subprocess.run(
-            [sys.executable, "-m", "spoofscope.cli", *arguments],
-            cwd=self.folder,
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        command = [sys.executable, "-m", "spoofscope.cli", *arguments]
+        return self.run(command, timeout=120, start=False, capture_output=True)
 
     def plan(self, *arguments: str, profile: str = "profiles/local") -> list[Job]:
         """The jobs of a dry run, without targets."""

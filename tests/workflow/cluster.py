@@ -129,10 +129,15 @@ def output(study: Checkout) -> str:
     return (study.folder / "snakemake.out").read_text()
 
 
-def make(study: Checkout, *more: str, timeout: float = 900) -> str:
-    """Run Snakemake on the cluster, which has to succeed; returns what it printed."""
+def make(study: Checkout, *more: str, timeout: float = 900, start: bool = True) -> str:
+    """Run Snakemake on the cluster, which has to succeed; returns what it printed.
+
+    Args:
+        start: in processes that are started for it, as a user's are, here and on the nodes;
+            otherwise in forks of some that have imported Snakemake and the packages of scripts.
+    """
     done = study.snakemake(
-        *arguments(), *more, profile="profiles/slurm", timeout=timeout, start=True
+        *arguments(), *more, profile="profiles/slurm", timeout=timeout, start=start
     )
     assert done.returncode == 0, done.stdout[-6000:]
     return done.stdout
