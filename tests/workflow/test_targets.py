@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,10 @@ import pytest
 import yaml
 from checkout import ROOT, TINY_STUDY, Checkout
 
+from planning import jobs_of, plan_of
 from spoofscope import exhibits
+from spoofscope.plan.study_plan import Plan, load_study
+from spoofscope.study import MINI
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -218,11 +222,16 @@ def test_none_needs_a_node_of_a_cluster():
 # --- stages ------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    """The mini study's."""
+    return plan_of(load_study(MINI))
+
+
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_is_what_it_says(bare, stage):
-    jobs = bare.plan(stage)
-    made = {path for job in jobs for path in job.outputs}
-    planned = {job.rule for job in jobs}
+def test_a_stage_is_what_it_says(plan, stage):
+    made = plan.targets[stage].products
+    planned = {rule for rule, _ in jobs_of(made)}
     assert STAGES[stage] <= planned
     folder = {"detectors": "detectors", "features": "features"}.get(stage, stage)
     assert any(path.startswith(f"results/mini/{folder}/") for path in made)
@@ -230,6 +239,13 @@ def test_a_stage_is_what_it_says(bare, stage):
     without = ("alignments", "audits", "features", "fingerprints", "manifests", "systems")
     without += ("tracers", "verification")
     assert ("train" in planned) == (stage not in without)
+
+
+@pytest.mark.parametrize("stage", ["disagreements", "traces"])
+def test_snakemake_plans_the_jobs_of_a_stage(bare, plan, stage):
+    """What is asked of the plan above, Snakemake finds by way of the rules."""
+    jobs = jobs_of(plan.targets[stage].products)
+    assert Counter(job.rule for job in bare.plan(stage)) == Counter(rule for rule, _ in jobs)
 
 
 def test_stages_of_a_finished_study_have_nothing_to_do(study):
