@@ -565,6 +565,7 @@ def path_of(rows: pl.DataFrame, utt_id: str) -> str:
     return rows.filter(utt_id=utt_id)["path"][0]
 
 
+@pytest.mark.slow
 def test_the_same_files_come_out_twice_and_spoof_is_the_negative(corpus, tmp_path):
     detector = lfcc_detector(InputPolicy(length=8000))
     rows = scored(detector, corpus.filter(split="eval").head(3))

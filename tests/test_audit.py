@@ -126,6 +126,7 @@ def test_one_click_does_not_make_speech_silent() -> None:
 values = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=40).map(np.array)
 
 
+@pytest.mark.slow
 @given(values, values)
 def test_auc_agrees_with_scikit_learn_and_mann_whitney(a: np.ndarray, b: np.ndarray) -> None:
     labels = np.concatenate([np.ones(a.size), np.zeros(b.size)])

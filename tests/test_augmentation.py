@@ -500,6 +500,7 @@ def test_the_folder_above_the_archives_will_do(sources):
         build(effect, {}, {"musan": above, "rirs": above}, RATE)
 
 
+@pytest.mark.slow
 def test_registry_needs_no_torch():
     code = (
         "import sys; from spoofscope.augmentation import chain, copies; "
@@ -751,6 +752,7 @@ copies.make_copies(manifest, chain, Path(sys.argv[2]), "noisy", 7, workers=2)
 """
 
 
+@pytest.mark.slow
 def test_copies_resume_after_a_kill(corpus, tmp_path):
     manifest, _ = corpus
     chain = Chain([{"effect": "rawboost", "algorithm": 5}], {}, RATE)

@@ -899,6 +899,7 @@ def test_asvspoof5(tmp_path: Path, inside: str) -> None:
 
 # Letters that Python takes for line ends or white space are letters; a NUL and a lone carriage
 # return are refused.
+@pytest.mark.slow
 @given(
     st.text(
         st.characters(codec="utf-8", exclude_categories=["Cs"], exclude_characters="\0\r"),

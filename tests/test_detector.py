@@ -152,6 +152,7 @@ def test_channels_that_cancel_are_told(tmp_path):
     assert lfcc_detector().predict((clip, 16000))["flags"]["one_channel"] is None
 
 
+@pytest.mark.slow
 def test_long_clips_are_judged_block_by_block(tmp_path: Path, backbone: dict[str, str]) -> None:
     """Beyond one minute, and with a policy that needs mean and variance of the whole clip."""
     frontend = {"type": "ssl", "backbone": backbone, "n_layers": 1}

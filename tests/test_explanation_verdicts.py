@@ -129,6 +129,7 @@ def entries(made: dict[str, str]) -> list[dict]:
     return [{"name": name, "checks": path, **of} for name, path in made.items()]
 
 
+@pytest.mark.slow
 def test_table_and_figure(made, tmp_path):
     summary.make(entries(made), {"table": str(tmp_path / "t.tsv")})
     table = pl.read_csv(tmp_path / "t.tsv", separator="\t")

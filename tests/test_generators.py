@@ -276,6 +276,7 @@ def test_the_table_and_its_means(study, tmp_path):
     assert summary[2]["hardest"] is None
 
 
+@pytest.mark.slow
 def test_the_figure_shows_what_was_seen(study, tmp_path):
     path = str(tmp_path / "matrix.tsv")
     write_table(path, generators.over_trainings(generator_table(*study)))

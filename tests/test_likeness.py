@@ -224,6 +224,7 @@ def test_damaged_descriptions_are_refused(likeness, change, message):
         Likeness.from_arrays(arrays, RATE)
 
 
+@pytest.mark.slow
 def test_other_speakers_pass_and_other_sounds_do_not_through_codecs_too():
     """The talker of the mini corpus; six speakers are known, two are not."""
     rng = np.random.default_rng(0)

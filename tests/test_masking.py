@@ -363,6 +363,7 @@ def test_a_masked_waveform_has_the_score_of_its_recording(rows):
     assert result["masked"][0][4] == pytest.approx(detector.score(0.1 * x, SAMPLE_RATE), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_killed_job_goes_on_and_shards_join(rows, monkeypatch):
     detector = detector_of(length=4000)
     whole = scored(rows, detector)

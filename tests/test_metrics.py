@@ -347,6 +347,7 @@ def test_bootstrap_against_the_direct_loop(name):
     assert fast.std() == pytest.approx(direct.std(), rel=0.15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clustered", [False, True])
 def test_cells_and_groups_leave_the_intervals_as_they_are(monkeypatch, clustered):
     bonafide, spoof = gaussian(6000, 9000, 2.0)

@@ -593,6 +593,7 @@ def test_tracing_has_its_own_view_of_the_corpus(corpus):
 # ---------------------------------------------------------------- noises and rooms
 
 
+@pytest.mark.slow
 def test_noise_folders_have_the_real_layouts_and_are_reproducible(tmp_path):
     for name in ("a", "b"):
         generate_musan(tmp_path / name / "m", seed=2)

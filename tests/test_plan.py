@@ -83,16 +83,15 @@ def test_a_file_from_outside_decides_the_job_that_reads_it(study):
             assert job.params != after[key].params, key
 
 
+@pytest.mark.slow
 def test_an_edited_script_decides_all_that_follows_and_nothing_else(study, plan, jobs):
     """Of every rule: the jobs whose parameters change are those that one of its jobs is before."""
+    rules_behind = {key: {each.rule for each in behind(job)} for key, job in jobs.items()}
     for edited in plan.rules:
         after = jobs_of(plan_of(study, edited=edited).everything_kept())
         assert after.keys() == jobs.keys()
         stale = {key for key, job in jobs.items() if job.params != after[key].params}
-        follow = {
-            key for key, job in jobs.items() if any(each.rule == edited for each in behind(job))
-        }
-        assert stale == follow, edited
+        assert stale == {key for key, rules in rules_behind.items() if edited in rules}, edited
 
 
 def test_recordings_are_compared_and_not_inherited(study):

@@ -116,6 +116,7 @@ def test_the_layout_is_the_released_one() -> None:
         assert size == sum(v.numel() for k, v in state.items() if not k.endswith(statistics))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "samples"),
     [("clovaai-aasist", 18000), ("clovaai-aasist-l", 18000), ("asvspoof5-aasist", 2400)],
@@ -171,6 +172,7 @@ def test_the_folder_says_where_it_comes_from(light: Path, weights: dict[str, Pat
     assert sha256_file(source) in (light / "card.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "samples", "rate", "n_frames"),
     [

@@ -100,6 +100,7 @@ def test_measures_do_not_depend_on_the_blocks(block):
     assert measured(clip, block=block) == pytest.approx(measured(clip))
 
 
+@pytest.mark.slow
 def test_training_keeps_what_is_needed_to_abstain(tmp_path):
     manifest = write_corpus(tmp_path, {"train": 40, "dev": 40}, samples=(9000, 20000))
     job = TrainingJob(

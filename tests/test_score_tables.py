@@ -213,6 +213,7 @@ def test_a_level_of_one_speaker_has_no_interval_and_says_so(root, tmp_path, monk
     assert [label.split("\n")[0] for label in said] == ["(macro average)", "opus"]
 
 
+@pytest.mark.slow
 def test_reliability_figure(root, tmp_path):
     calibrations = {
         "one": calibration_of(1.0, 0.5, n=10**9),

@@ -448,6 +448,7 @@ SLOW = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["score", "measure_artefacts", "measure_fingerprints", *SLOW])
 def test_killed_in_the_middle_it_goes_on(rule, scripts, works, undisturbed, tmp_path):
     work = whole(works[rule])

@@ -226,6 +226,7 @@ def test_audio_is_kept_in_memory_only_where_it_fits(manifest: Path) -> None:
 # --- batch norms -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_batch_norms_are_estimated_again_without_the_noise_of_dropout(
     manifest: Path, tmp_path: Path
 ) -> None:
@@ -285,6 +286,7 @@ def test_loss_is_the_weighted_cross_entropy_of_torch() -> None:
 # --- training ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "backend",
     [{"type": "linear"}, LINEAR, {"type": "gmm", "components": 2}],
@@ -310,6 +312,7 @@ def test_detector_learns_what_the_classes_differ_in(
     assert not list((tmp_path / "w").glob("*.pt")) + list((tmp_path / "w").glob("*.safetensors"))
 
 
+@pytest.mark.slow
 def test_same_job_gives_the_same_bytes_and_another_seed_does_not(
     tmp_path: Path, manifest: Path
 ) -> None:
@@ -335,6 +338,7 @@ def test_workers_and_memory_change_nothing(tmp_path: Path, manifest: Path) -> No
         assert model.read_bytes() == (tmp_path / "a" / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_cached_features_train_the_same_detector(tmp_path: Path, manifest: Path) -> None:
     rows = tables.read_manifest(manifest)
     extract(registry.build(LFCC), POLICY, rows, tmp_path / "f.safetensors")
@@ -361,6 +365,7 @@ def test_cached_features_train_the_same_detector(tmp_path: Path, manifest: Path)
         )
 
 
+@pytest.mark.slow
 def test_accumulated_batches_are_one_large_batch(tmp_path: Path, manifest: Path) -> None:
     # Batches of 2 have one class or both: the weights must be normalised over the step.
     weighted = {"class_weights": {"bonafide": 4.9, "spoof": 0.56}}
@@ -413,6 +418,7 @@ def test_whole_clips_of_different_lengths_train(tmp_path: Path, manifest: Path) 
 # --- stages ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_stage_starts_from_the_best_epoch_of_the_one_before(tmp_path: Path, manifest: Path) -> None:
     # A learning rate that overshoots: the best epoch of the first stage is not its last.
     stages = [{"epochs": 5, "lr": 10.0}, {"epochs": 1, "lr": 1e-30}]
@@ -427,6 +433,7 @@ def test_stage_starts_from_the_best_epoch_of_the_one_before(tmp_path: Path, mani
     assert losses[5] == min(losses[:5]) != losses[4]
 
 
+@pytest.mark.slow
 def test_stage_starts_with_the_bytes_of_that_epoch_and_a_fresh_optimiser(
     tmp_path: Path, manifest: Path
 ) -> None:
@@ -456,6 +463,7 @@ def test_patience_ends_a_stage(tmp_path: Path, manifest: Path) -> None:
     assert history(tmp_path / "d").height == 3
 
 
+@pytest.mark.slow
 def test_frozen_stage_leaves_the_front_end_alone(tmp_path: Path, manifest: Path) -> None:
     write_tiny_backbone(tmp_path / "b", "wavlm", {"hidden_size": 16, "layers": 1}, 1)
     backbone = {"family": "wavlm", "folder": str(tmp_path / "b")}
@@ -512,6 +520,7 @@ def test_hidden_blocks_are_of_all_channels_and_only_in_training() -> None:
     assert torch.equal(seen[2], values)
 
 
+@pytest.mark.slow
 def test_masks_repeat_and_are_no_part_of_the_detector(tmp_path: Path, manifest: Path) -> None:
     train(make_job(manifest), tmp_path / "plain", tmp_path / "w0")
     masks = {"spec_augment": {"time_share": 0.5, "band_share": 0.5}}
@@ -526,6 +535,7 @@ def test_masks_repeat_and_are_no_part_of_the_detector(tmp_path: Path, manifest: 
     assert detector.meta["dev_eer"] == min(history(tmp_path / "a")["dev_eer"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", presets.available())
 def test_every_preset_trains_what_it_says(tmp_path: Path, manifest: Path, preset: str) -> None:
     options = {"hidden_size": 16, "layers": 3, "intermediate_size": 16, "conv_dim": 8}
@@ -640,6 +650,7 @@ class Killed(BaseException):
     pass
 
 
+@pytest.mark.slow
 def test_interrupted_after_any_checkpoint_it_ends_the_same(
     tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -667,6 +678,7 @@ def test_interrupted_after_any_checkpoint_it_ends_the_same(
     assert same_files(tmp_path / "whole", tmp_path / "resumed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"seed": 7}, {"code": "other"}])
 def test_resume_file_of_another_training_is_not_used(
     tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
@@ -786,6 +798,7 @@ def test_one_class_loss_in_closed_form():
         OcSoftmax(bonafide_margin=0.2, spoof_margin=0.2)
 
 
+@pytest.mark.slow
 def test_bona_fide_speech_is_pulled_to_the_prototype(manifest: Path, tmp_path: Path):
     job = make_job(
         manifest,

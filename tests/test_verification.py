@@ -299,6 +299,7 @@ def test_vectors_of_noise_say_nothing():
                 assert of_metric["reason"] == "no interval: all resamples are alike"
 
 
+@pytest.mark.slow
 def test_cosines_that_are_no_evidence_on_dev_give_ratios_of_one(caplog):
     table = manifest()
     dev, evaluated = trials_of(table)

@@ -251,6 +251,7 @@ def test_too_short_clip(wavelet):
         packets(noise(shortest - 1), wavelet, 8)
 
 
+@pytest.mark.slow
 def test_gradients_reach_the_waveform():
     x = noise(61, rows=2, dtype=torch.float64).requires_grad_()
     for boundary in BOUNDARIES:

@@ -444,6 +444,7 @@ WEIGHTS: dict[str, tuple[Maker, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", WEIGHTS)
 def test_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
     monkeypatch.chdir(tmp_path)

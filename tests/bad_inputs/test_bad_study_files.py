@@ -172,7 +172,7 @@ VALUES = [
     ("corpora.talkers.options", {"sentences": {"dev": 4}, "spoofs": 6}, "corpora.talkers.options.sentences.dev: 4 is less than `spoofs`, 6"),
     # sizes that would never end
     ("scatter_shards", {"eval": 10**7}, "scatter_shards.eval: "),
-    ("detectors.a.seeds", list(range(10**5)), "detectors.a.seeds: "),
+    ("detectors.a.seeds", list(range(101)), "detectors.a.seeds: "),
     ("bootstrap.resamples", 10**12, "bootstrap.resamples: "),
     ("frontends.packets", {"type": "wavelet_packets", "level": 60}, "frontends.packets.level: 60"),
     ("frontends.wavlm.n_layers", 10**9, "frontends.wavlm.n_layers: "),
@@ -573,6 +573,7 @@ def _places(value: Any, where: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [*([where] if where else []), *(p for k, v in inner for p in _places(v, (*where, k)))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_any_value_anywhere_is_taken_or_refused(seed):
     """Many values at random places of the mini study's file: never a traceback."""
