@@ -17,7 +17,7 @@ import pytest
 import soundfile
 
 from spoofscope import audio
-from spoofscope.commands import metrics
+from spoofscope.commands.arguments import aligned
 from spoofscope.containers import flac, ogg
 from spoofscope.containers.crc16 import crc16_of_flac, crc16_of_mpeg
 from spoofscope.corpora.audit import audit
@@ -880,7 +880,7 @@ def test_what_is_no_file_is_refused(tmp_path):
 
 def test_the_table_of_predict_has_a_line_per_file():
     names = [os.fsdecode(name) for name in NAMES]
-    lines = metrics._aligned([["file", "score"], *([name, "1"] for name in names)]).splitlines()
+    lines = aligned([["file", "score"], *([name, "1"] for name in names)]).splitlines()
     assert len(lines) == 1 + len(names)
     assert all(line.isprintable() for line in lines)
 
