@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from captum.attr import IntegratedGradients
+from captum.attr import GradientShap, IntegratedGradients
+from torch import Tensor
 
 from noise_and_tones import write_corpus
 from planning import jobs_of, plan_of, study_with_everything
@@ -16,7 +17,8 @@ from spoofscope.attribution.attention import _rolled_out, captured_attention
 from spoofscope.attribution.checks import check_means
 from spoofscope.attribution.domains import DOMAINS
 from spoofscope.attribution.explain import explain, explain_utterances
-from spoofscope.attribution.integrated import integrated_gradients
+from spoofscope.attribution.integrated import Passes, integrated_gradients
+from spoofscope.attribution.methods import Windowed
 from spoofscope.attribution.store import Attributions
 from spoofscope.attribution.verdicts import conclusion, judged, read_checks
 from spoofscope.attribution_methods import ATTRIBUTION_METHODS, METHOD_TITLES, named
@@ -96,6 +98,10 @@ def test_all_methods_agree_on_a_linear_detector(method, corpus, tmp_path):
     own = {"gradient_x_input": "gradient_spearman", "occlusion_time": "occlusion_spearman"}
     for check in own.values():
         assert summary[check].is_null().all() == (check == own[method])
+    means = check_means(summary, rows, resamples=0, seed=1)
+    write_table(tmp_path / "checks.tsv", means)
+    judged_checks = {check.check for check in read_checks(str(tmp_path / "checks.tsv"), method)}
+    assert set(own.values()) - judged_checks == {own[method]}
 
 
 def test_occlusion_has_one_row_and_its_frames_share_the_value_of_their_block(corpus, tmp_path):
@@ -150,6 +156,35 @@ def test_gradient_shap_is_seeded_and_tends_to_the_mean_of_path_integrals(corpus,
         assert item.map == pytest.approx(mean, abs=0.15 * scale)
         assert item.relative_error < 0.1
     assert summary["noise_baseline_spearman"].is_not_null().all()
+
+
+def test_gradient_shap_is_as_captums(corpus):
+    x = torch.randn(1, 6, 3, generator=torch.Generator().manual_seed(1))
+    sets = [[torch.zeros_like(x)], [torch.full_like(x, 0.5)]]
+
+    def cubes(values: Tensor) -> Tensor:
+        return (values**3).sum(dim=(1, 2, 3))
+
+    windowed = Windowed(
+        detector=detector_of(LFCC, "linear"),
+        function=cubes,
+        target="bonafide",
+        waveforms=[],
+        inputs=[x],
+        baseline_sets=sets,
+        seeds=[(1, "u", 0)],
+        options=ExplainOptions(steps=20_000, max_steps=20_000),
+        block=1,
+        grading=1,
+        passes=Passes(points=1000),
+    )
+    (own,) = ATTRIBUTION_METHODS.member("gradient_shap")(windowed)
+    torch.manual_seed(1)
+    theirs = GradientShap(cubes).attribute(
+        x[None], baselines=torch.stack([of_kind[0] for of_kind in sets]), n_samples=20_000
+    )[0]
+    scale = float(theirs.abs().max())
+    torch.testing.assert_close(own.values, theirs, atol=0.03 * scale, rtol=0.03)
 
 
 # --- attention -----------------------------------------------------------------------------------

@@ -47,6 +47,12 @@ NEED_ATTENTION = ("attention_relevance",)
 OF_FEATURES = ("occlusion_band", "attention_relevance")
 """Methods that attribute to features only, not to samples."""
 
+OWN_CHECK: Mapping[str, str] = {
+    "gradient_x_input": "gradient_spearman",
+    "occlusion_time": "occlusion_spearman",
+}
+"""The check that would compare a method with itself, and is not made."""
+
 BASELINE_CHECKS: Mapping[str, str] = {kind: f"{kind}_baseline_spearman" for kind in BASELINES}
 """Of another baseline: the agreement of maps relative to it with those that are shown."""
 

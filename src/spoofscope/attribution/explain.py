@@ -44,6 +44,7 @@ from spoofscope.attribution_methods import (
     BASELINE_CHECKS,
     NOISE_CHECK,
     ONE_ROW,
+    OWN_CHECK,
     WITHOUT_BASELINE,
     asked_checks,
 )
@@ -404,10 +405,10 @@ class _Explainer:
             )
         return (
             None
-            if self.method == "gradient_x_input"
+            if OWN_CHECK.get(self.method) == "gradient_spearman"
             else spearman(np.concatenate(frames), np.concatenate(gradients)),
             None
-            if self.method == "occlusion_time"
+            if OWN_CHECK.get(self.method) == "occlusion_spearman"
             else spearman(np.concatenate(blocks), np.concatenate(occlusions)),
         )
 

@@ -13,8 +13,9 @@ from typing import Literal, NamedTuple
 import polars as pl
 
 from spoofscope.attribution.checks import GAINS
-from spoofscope.attribution_methods import BASELINE_CHECKS, NOISE_CHECK
+from spoofscope.attribution_methods import BASELINE_CHECKS, NOISE_CHECK, OWN_CHECK
 from spoofscope.names import ALL
+from spoofscope.options.attribution import PATH_INTEGRAL
 from spoofscope.tables import read_table
 
 Verdict = Literal["passes", "fails", "undecided"]
@@ -125,9 +126,13 @@ def judged(check: str, low: float | None, high: float | None, scale: float) -> V
     return "passes" if passes else "fails" if fails else "undecided"
 
 
-def read_checks(path: str) -> list[Check]:
+def read_checks(path: str, method: str = PATH_INTEGRAL) -> list[Check]:
     """The checks in :data:`JUDGED` with their verdicts, from a table of `checks.check_means`; of
-    :data:`ASKED` those that the table has.
+    :data:`ASKED` those that the table has, and none of a method with itself.
+
+    Args:
+        path: of the table.
+        method: of the explanations that were checked.
 
     Raises:
         TableError: as `tables.read_table`.
@@ -145,7 +150,7 @@ def read_checks(path: str) -> list[Check]:
     rows = {row["metric"]: row for row in table.iter_rows(named=True)}
     found = []
     for name in JUDGED:
-        if name in ASKED and name not in rows:
+        if (name in ASKED and name not in rows) or name == OWN_CHECK.get(method):
             continue
         row, scale = rows[name], 1.0
         if name in GAINS:

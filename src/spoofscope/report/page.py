@@ -170,8 +170,8 @@ def _explained(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         table = read_table(entry["summary"], required)
         failed = table.filter(pl.col("converged") != "true")
         localisation = entry["localisation"]
-        checks = read_checks(entry["checks"])
         method = entry["method"]
+        checks = read_checks(entry["checks"], method)
         rows.append(
             {
                 "run": entry["run"],

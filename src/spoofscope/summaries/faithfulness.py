@@ -58,7 +58,7 @@ def faithfulness(checked: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     rows: list[dict[str, Any]] = []
     for entry in checked:
         of = {key: entry[key] for key in ("name", "seed", "corpus", "split", "method")}
-        checks = read_checks(entry["checks"])
+        checks = read_checks(entry["checks"], entry["method"])
         controls = of_controls(checks)
         rows += [
             {**of, **check._asdict(), "rule": RULES[check.check], "controls": controls}
