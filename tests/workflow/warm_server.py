@@ -63,9 +63,13 @@ def serve(listener: socket.socket) -> None:
         os.environ[variable] = "1"
     # The allocator of Polars.
     os.environ["_RJEM_MALLOC_CONF"] = "background_thread:false"
+    # No library yet, of whichever checkout: its logger is a plugin that Snakemake imports.
+    paths = list(sys.path)
+    sys.path[:] = [path for path in paths if not os.path.isdir(os.path.join(path, "spoofscope"))]
     _import(_PACKAGES)
     # It finds and imports the plugins.
     sys.modules["snakemake.cli"].get_argument_parser()
+    sys.path[:] = paths
     assert "spoofscope" not in sys.modules
     threads = set(os.listdir("/proc/self/task")) - {str(os.getpid())}
     names = [_read(f"/proc/self/task/{thread}/comm").strip() for thread in threads]
@@ -334,7 +338,8 @@ def ask() -> int:
     """Let the server run a script or a module, and end as that does."""
     client, *arguments = sys.argv
     script = len(arguments) == 1 and "/.snakemake/scripts/" in arguments[0]
-    if not (script or (arguments[:1] == ["-m"] and arguments[1] in _MODULES)):
+    module = arguments[:1] == ["-m"] and arguments[1] in _MODULES and "--logger" not in arguments
+    if not (script or module):
         python = os.environ[PYTHON]
         os.execv(python, [python, *arguments])
     environment = dict(os.environ)
