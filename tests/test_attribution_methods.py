@@ -190,7 +190,7 @@ def test_gradient_shap_is_as_captums(corpus):
 # --- attention -----------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=["wavlm", "wav2vec2", "hubert"])
+@pytest.fixture(scope="module", params=["wavlm", "wav2vec2", "hubert", "w2v_bert"])
 def ssl_detector(request, tmp_path_factory: pytest.TempPathFactory) -> Detector:
     folder = tmp_path_factory.mktemp("backbone") / "tiny"
     write_tiny_backbone(folder, request.param, {"hidden_size": 16, "layers": 2}, seed=1)
@@ -256,6 +256,7 @@ FRONT_ENDS = [
     {"type": "mfcc"},
     {"type": "fbank", "normalise": "none"},
     {"type": "stft", "normalise": "none"},
+    {"type": "wavelet_packets", "wavelet": "sym5", "level": 6, "normalise": "none"},
     {"type": "raw"},
 ]
 
