@@ -120,6 +120,7 @@ def study_with_everything(folder: Path) -> Study:
         "masks": {
             "phones": {"type": "phones", "replacement": "centroid"},
             "blanks": {"type": "silence", "as_published": True},
+            "cue": {"type": "artefact"},
         },
         "aligner": "letters",
         "threshold": {"corpus": "mini", "split": "dev"},

@@ -23,7 +23,6 @@ from spoofscope.attribution.faithfulness import (
     gradient_times_input,
     masking_curves,
     occlusion,
-    randomised_backend,
 )
 from spoofscope.attribution.integrated import (
     Attribution,
@@ -50,6 +49,7 @@ from spoofscope.features import FeatureReader, extract
 from spoofscope.frames import frame_indices
 from spoofscope.frontends.backbones import write_tiny_backbone
 from spoofscope.options.attribution import ExplainOptions
+from spoofscope.randomised import randomised_backend
 from spoofscope.selection.utterances import select_utterances
 from spoofscope.windows import InputPolicy
 

@@ -14,7 +14,6 @@ from spoofscope.attribution.localisation import (
     COVERAGE,
     LARGEST,
     METRICS,
-    Place,
     area_under_curve,
     average_precision,
     iou_of_largest,
@@ -22,14 +21,13 @@ from spoofscope.attribution.localisation import (
     localise,
     measured,
     pointing_game,
-    positive_bands,
-    positive_frames,
     read_localisation,
     shifted,
     summarise,
 )
 from spoofscope.attribution.store import MASKINGS, Explanation, Settings
 from spoofscope.errors import TableError
+from spoofscope.places import Place, positive_bands, positive_frames
 from spoofscope.tables import BAND_COLUMNS, SEGMENT_COLUMNS, write_table
 
 SETTINGS = Settings(

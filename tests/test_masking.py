@@ -319,7 +319,7 @@ def segments_of(rows: pl.DataFrame) -> pl.DataFrame:
         for utt_id in rows["utt_id"]
         for i, tier in enumerate(tiers)
     ]
-    return pl.DataFrame(table, schema=["utt_id", *Segment._fields], orient="row")
+    return pl.DataFrame(table, schema=["utt_id", *Segment._fields[:4]], orient="row")
 
 
 @pytest.mark.parametrize(
@@ -387,10 +387,13 @@ def test_scores_of_another_run_are_refused(rows):
 
 
 def test_a_table_that_lacks_a_score_is_refused(tmp_path):
-    rows = [("a", "gain", "-", 1.0, 0, 1.0, 1.0, 1.0), ("b", UNMASKED, "-", 0.0, 0, 1.0, 0.0, 0.0)]
+    rows = [
+        ("a", 0, "gain", "-", 1.0, 0, 1.0, 1.0, 1.0),
+        ("b", 0, UNMASKED, "-", 0.0, 0, 1.0, 0.0, 0.0),
+    ]
     path = tmp_path / "masked.tsv"
     pl.DataFrame(rows, schema=COLUMNS, orient="row").write_csv(path, separator="\t")
-    with pytest.raises(TableError, match=r"1 scores under gain - 1\.0 0 of 2 utterances"):
+    with pytest.raises(TableError, match=r"1 scores under 0 gain - 1\.0 0 of 2 utterances"):
         read_masked(path)
 
 
@@ -482,7 +485,7 @@ def write_made(folder: Path, effect: float, n: int = 120) -> dict[str, Any]:
                 for control in range(3):
                     score = base[i] - (0 if control else change)
                     rows.append([name, variant, strength, control, score, 1.0, strength / 100])
-        done[utt_id] = {"unmasked": float(base[i]), "masked": rows}
+        done[utt_id] = {"unmasked": float(base[i]), "masked": rows, "copies": []}
     write_masked(folder / "masked.tsv", trials["utt_id"].to_list(), done)
     write_detector(folder / "detector", meta={"threshold": 1.5})
     return {

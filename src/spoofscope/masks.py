@@ -7,6 +7,7 @@ from spoofscope.registry import Registry
 MASKS: Registry[Any] = Registry(
     "mask",
     {
+        "artefact": "spoofscope.masking.artefacts:Artefact",
         "band": "spoofscope.masking.waveforms:BandMask",
         "codec": "spoofscope.masking.waveforms:CodecMask",
         "compressor": "spoofscope.masking.waveforms:CompressorMask",

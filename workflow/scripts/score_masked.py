@@ -7,18 +7,19 @@ with job(snakemake) as cfg:
     import torch
 
     from spoofscope.masking.scores import mask_utterances, masker_of
+    from spoofscope.masking.segments import segments_of
     from spoofscope.masking.tables import write_masked
     from spoofscope.options.masking import MaskingOptions
     from spoofscope.selection.utterances import select_utterances
     from spoofscope.shards.journal import resumed
-    from spoofscope.tables import read_manifest, read_scores, read_segments
+    from spoofscope.tables import read_manifest, read_scores
 
     torch.set_num_threads(snakemake.threads)
     parts = snakemake.input.parts
     # A job that joins parts has asked for no GPU.
     device = "cuda" if torch.cuda.is_available() and not parts else "cpu"
     options = MaskingOptions.from_dict(cfg["options"])
-    segments = snakemake.input.segments
+    segments = segments_of(snakemake.input.segments, snakemake.input.artefacts)
     manifest = read_manifest(snakemake.input.manifest).filter(pl.col("split") == cfg["split"])
     scores = read_scores(snakemake.input.scores)
     rows = select_utterances(manifest, scores, options.per_attack, cfg["seed"], balanced=True)
@@ -35,7 +36,7 @@ with job(snakemake) as cfg:
         mask_utterances(
             masker,
             rows,
-            read_segments(segments) if segments else None,
+            segments,
             done,
         )
         write_masked(snakemake.output[0], rows["utt_id"].to_list(), done)

@@ -20,7 +20,6 @@ from spoofscope.attribution.faithfulness import (
     gradient_times_input,
     masking_curves,
     occlusion,
-    randomised_backend,
 )
 from spoofscope.attribution.integrated import (
     SMALLEST_DIFFERENCE,
@@ -57,6 +56,7 @@ from spoofscope.identity import rng_of
 from spoofscope.inputs import FeatureSource, check_features, decoded_windows
 from spoofscope.metrics.correlation import spearman
 from spoofscope.options.attribution import PATH_INTEGRAL, TARGETS, Baseline, ExplainOptions
+from spoofscope.randomised import randomised_backend
 from spoofscope.selection.utterances import sampled
 from spoofscope.shards.journal import Done
 from spoofscope.shards.parts import shard_slice

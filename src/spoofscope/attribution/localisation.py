@@ -12,7 +12,7 @@ how slowly the evidence changes, and breaks only that one lies at the other. Num
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from spoofscope.metrics.limits import LEAST_CLIPS, QUANTILE
 from spoofscope.metrics.tables import clusters_of_explained
 from spoofscope.names import ALL
 from spoofscope.options import check_resamples
+from spoofscope.places import EVERYWHERE, Place, positive_bands, positive_frames
 from spoofscope.tables import read_table
 
 Floats = npt.NDArray[np.float64]
@@ -44,8 +45,6 @@ METRICS = (
 COVERAGE = "coverage"
 """Share of the frames (or bands) that are positive; it has no chance."""
 
-# A global artefact may miss a frame at the end of a clip, where its segment's times were rounded.
-_GLOBAL = 0.95
 
 _CLUSTER = "cluster of the bootstrap"
 _PER_UTTERANCE: dict[str, pl.DataType] = {
@@ -59,39 +58,6 @@ _SUMMARY: dict[str, pl.DataType] = {
     **dict.fromkeys(("chance", "chance_low", "chance_high"), pl.Float64()),
     **dict.fromkeys(("n", "clusters", "n_global", "n_without"), pl.Int64()),
 }
-
-
-class Place(NamedTuple):
-    """Where an artefact is: start and end (s), and a band (Hz), None where it is at all."""
-
-    start: float
-    end: float
-    low_hz: float | None = None
-    high_hz: float | None = None
-
-
-def positive_frames(times: Floats, places: Iterable[Place]) -> Mask:
-    """Which frames, by their centres (n,) in seconds, lie in a segment [start, end)."""
-    inside = np.zeros(times.size, dtype=bool)
-    for place in places:
-        inside |= (times >= place.start) & (times < place.end)
-    return inside
-
-
-def positive_bands(edges: npt.ArrayLike, places: Iterable[Place]) -> Mask:
-    """Which bands overlap the band of a segment.
-
-    Args:
-        edges: (bands + 1,) Hz, ascending: band k reaches from value k to k + 1.
-        places: one without a band overlaps all.
-    """
-    limits = np.asarray(edges, dtype=np.float64)
-    inside = np.zeros(limits.size - 1, dtype=bool)
-    for place in places:
-        low = -np.inf if place.low_hz is None else place.low_hz
-        high = np.inf if place.high_hz is None else place.high_hz
-        inside |= (limits[:-1] < high) & (limits[1:] > low)
-    return inside
 
 
 # --- metrics: of values (n,) and positive frames (..., n), equally many in every row -------------
@@ -240,7 +206,7 @@ def _compared(
         "method": explanation.settings.method,
         "axis": axis,
     }
-    if coverage == 0 or coverage > _GLOBAL:
+    if coverage == 0 or coverage > EVERYWHERE:
         return {**row, "status": "global" if coverage else "none"}
     row.update(status="local", coverage=coverage)
     for name, values in measured(evidence, shifted(positive)).items():

@@ -19,12 +19,16 @@ Floats = npt.NDArray[np.float64]
 
 
 class Segment(NamedTuple):
-    """A stretch of an utterance: start and end (s), tier and label."""
+    """A stretch of an utterance: start and end (s), tier and label, and the band (Hz) that it is
+    about, None where it is about all frequencies.
+    """
 
     start: float
     end: float
     tier: str
     label: str
+    low_hz: float | None = None
+    high_hz: float | None = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Clip:
         n_frames: on the time axis of the clip.
         first_centre, hop: seconds; frame i is centred at first_centre + i * hop.
         heard: (n_frames,) what a recogniser hears in each, see `heard`; None where no mask asks.
+        band_edges: of the features, see `FrontEnd.band_edges`; None where they have no bands.
     """
 
     samples: Samples
@@ -47,6 +52,7 @@ class Clip:
     first_centre: float
     hop: float
     heard: npt.NDArray[np.str_] | None = None
+    band_edges: Sequence[float] | None = None
 
     @property
     def centres(self) -> Floats:

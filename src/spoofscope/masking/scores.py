@@ -15,13 +15,15 @@ from torch import Tensor
 
 from spoofscope.audio import Samples
 from spoofscope.augmentation.registry import build as build_effect
+from spoofscope.backends.base import BackEnd
 from spoofscope.baselines import read_centroid
 from spoofscope.detector import Detector
 from spoofscope.errors import DetectorError, TableError
 from spoofscope.frames import frame_indices
-from spoofscope.identity import rng_of
+from spoofscope.identity import rng_of, seed_of
 from spoofscope.inputs import Inputs, aggregate_windows
 from spoofscope.judging import Logits, logits_of_clips
+from spoofscope.masking.artefacts import TIER, Artefact
 from spoofscope.masking.base import (
     Clip,
     FrameMask,
@@ -33,8 +35,9 @@ from spoofscope.masking.base import (
 )
 from spoofscope.masking.controls import moved_change, random_frames
 from spoofscope.masking.heard import Listener
-from spoofscope.names import BONAFIDE
+from spoofscope.names import BONAFIDE, NONE
 from spoofscope.options.masking import MaskingOptions
+from spoofscope.randomised import randomised_backend
 from spoofscope.rescoring import check_score, decoded, random_shift
 from spoofscope.shards.journal import Done
 from spoofscope.shards.parts import shard_slice
@@ -72,6 +75,7 @@ class Masker:
         listener: the recogniser, where a mask asks what it hears.
         profiles: (C, D) means of the frames of a mask's variant in bona fide utterances, where a
             mask replaces by them, see :func:`profiles_of`.
+        copies: back-ends with shuffled weights that hear the same masks.
     """
 
     detector: Detector
@@ -82,6 +86,7 @@ class Masker:
     centroid: Tensor | None = None
     listener: Listener | None = None
     profiles: Mapping[tuple[str, str], Tensor] = field(default_factory=dict)
+    copies: Sequence[BackEnd] = ()
 
     def masked(self, utt_id: str, samples: Samples, segments: Sequence[Segment]) -> dict[str, Any]:
         """The score of an utterance, and those of all its masked forms.
@@ -94,7 +99,8 @@ class Masker:
             segments: of the utterance.
 
         Returns:
-            unmasked: the score. masked: the rows of `tables.COLUMNS` without `utt_id`.
+            unmasked: the score. masked: the rows of `tables.COLUMNS` without `utt_id` and
+            `weights`. copies: the same two of every copy with shuffled weights.
 
         Raises:
             DetectorError: a logit is not finite.
@@ -102,12 +108,32 @@ class Masker:
         with torch.inference_mode():
             windows = self.detector.policy.windows(samples)
             features = self._features(windows)
-            unmasked = self._aggregated(self._logits(features, utt_id))
             clip, places = self._clip(samples, segments, windows, features)
-            scores = {
-                **self._of_waveforms(utt_id, clip, windows),
-                **self._of_frames(utt_id, clip, features, places),
-            }
+            own = self._all_scores(utt_id, clip, windows, features, places)
+            copies = []
+            trained = self.detector.backend
+            try:
+                for copy in self.copies:
+                    self.detector.backend = copy
+                    copies.append(self._all_scores(utt_id, clip, windows, features, places))
+            finally:
+                self.detector.backend = trained
+        return {**own, "copies": copies}
+
+    def _all_scores(
+        self,
+        utt_id: str,
+        clip: Clip,
+        windows: Windows,
+        features: Sequence[Tensor],
+        places: Sequence[npt.NDArray[np.int64]],
+    ) -> dict[str, Any]:
+        """The score without and with every mask, by the back-end that the detector has now."""
+        unmasked = self._aggregated(self._logits(features, utt_id))
+        scores = {
+            **self._of_waveforms(utt_id, clip, windows),
+            **self._of_frames(utt_id, clip, features, places),
+        }
         rows = [
             [*masked[:4], unmasked if score is None else score, *masked[4:]]
             for masked, score in sorted(scores.items(), key=lambda item: item[0])
@@ -132,6 +158,7 @@ class Masker:
             max(1, 1 + max(int(frames.max()) for frames in places)),
             frontend.first_centre_seconds,
             frontend.hop_seconds,
+            band_edges=frontend.band_edges(),
         )
         if self.listener is not None:
             heard = self.listener.labels(samples, policy.sample_rate, clip.centres)
@@ -247,6 +274,8 @@ class Masker:
         """Every mask and control of the features, (C, N, D) of each window."""
         energies = clip.energies()
         for name, mask in self.masks.items():
+            if isinstance(mask, Artefact):
+                yield from self._without_artefacts(utt_id, name, mask, clip, features, places)
             if not isinstance(mask, FrameMask):
                 continue
             for variant, chosen in mask.chosen(clip).items():
@@ -270,6 +299,36 @@ class Masker:
                                 for values, other in zip(features, others, strict=True)
                             ],
                         )
+
+    def _without_artefacts(
+        self,
+        utt_id: str,
+        name: str,
+        mask: Artefact,
+        clip: Clip,
+        features: Sequence[Tensor],
+        places: Sequence[npt.NDArray[np.int64]],
+    ) -> Iterator[tuple[_Masked, list[Tensor]]]:
+        """Features whose cells at artefacts, or as many others, are mean bona fide features."""
+        assert self.centroid is not None
+        cells = mask.cells(clip)
+        rngs = [self._rng(utt_id, (name, NONE), i + 1) for i in range(self.controls)]
+        controls = [mask.random_cells(cells, clip, rng) for rng in rngs]
+        for control, chosen in enumerate([cells, *controls]):
+            # Appended zeros are at no frame of the clip, and stay.
+            own = [torch.from_numpy((at >= 0)[:, None] & chosen[at]) for at in places]
+            share = float(chosen.mean())
+            energy = clip.share_of_energy(mask.energy(chosen, clip))
+            for strength in mask.options.strengths:
+                replaced = [
+                    torch.where(
+                        at.to(values.device)[None],
+                        torch.lerp(values, self.centroid.to(values)[:, None], strength),
+                        values,
+                    )
+                    for values, at in zip(features, own, strict=True)
+                ]
+                yield _Masked(name, NONE, strength, control, share, energy), replaced
 
     def _judged(
         self, waiting: Sequence[_Masked], values: Sequence[Tensor], utt_id: str
@@ -371,13 +430,16 @@ def mask_utterances(
     Raises:
         AudioError: a file cannot be read.
         DetectorError: a score differs from the score file, or a logit is not finite.
+        TableError: artefacts are masked, and no segment says where one is.
     """
     left = rows[shard_slice(rows["duration"].to_list(), *shard)]
     left = left.filter([utt_id not in done for utt_id in left["utt_id"]])
     known: dict[str, list[Segment]] = {}
     if segments is not None:
-        for utt_id, *segment in segments.select("utt_id", *Segment._fields).iter_rows():
+        fields = [name for name in Segment._fields if name in segments.columns]
+        for utt_id, *segment in segments.select("utt_id", *fields).iter_rows():
             known.setdefault(utt_id, []).append(Segment(*segment))
+    _check_artefacts(masker, rows, known)
     if left.is_empty():
         return
     masker.detector.eval()
@@ -388,6 +450,18 @@ def mask_utterances(
         done[row["utt_id"]] = result
         if number % 10 == 0 or number == left.height:
             _LOGGER.info("masked %d of %d utterances", number, left.height)
+
+
+def _check_artefacts(
+    masker: Masker, rows: pl.DataFrame, known: Mapping[str, Sequence[Segment]]
+) -> None:
+    names = [name for name, mask in masker.masks.items() if isinstance(mask, Artefact)]
+    placed = (any(s.tier == TIER for s in known.get(utt_id, [])) for utt_id in rows["utt_id"])
+    if names and not any(placed):
+        raise TableError(
+            f"mask {names[0]!r}: no masked utterance has a segment of the tier {TIER!r}; artefacts "
+            "can only be masked on a corpus that says where they are"
+        )
 
 
 PROFILED = 48
@@ -461,12 +535,17 @@ def masker_of(
         ConfigError: no such mask, or an option that it does not have.
         DetectorError: the detector, or the centroid, cannot be loaded.
     """
+    detector = Detector.load(folder, device)
     return Masker(
-        Detector.load(folder, device),
+        detector,
         {name: build(entry) for name, entry in masks.items()},
         options.controls,
         options.batch_size,
         seed,
         None if centroid is None else read_centroid(centroid),
         None if recogniser is None else Listener(recogniser, device),
+        copies=[
+            randomised_backend(detector.backend, seed_of("masked copy", seed, number))
+            for number in range(options.randomised)
+        ],
     )

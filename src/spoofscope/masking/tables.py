@@ -16,6 +16,7 @@ UNMASKED = "(unmasked)"
 
 COLUMNS: dict[str, pl.DataType] = {
     "utt_id": pl.String(),
+    "weights": pl.Int64(),
     "mask": pl.String(),
     "variant": pl.String(),
     "strength": pl.Float64(),
@@ -24,9 +25,10 @@ COLUMNS: dict[str, pl.DataType] = {
     "share": pl.Float64(),
     "energy": pl.Float64(),
 }
-"""mask: its name. variant: of the mask, such as a band. control: 0 is the mask itself, 1, 2, ...
-random ones of its size. share: of the frames that are masked; 1 where the whole waveform is.
-energy: of these frames, or of the change of the waveform, over that of the clip."""
+"""weights: 0 are those of the detector, 1, 2, ... shuffled ones. mask: its name. variant: of the
+mask, such as a band. control: 0 is the mask itself, 1, 2, ... random ones of its size. share: of
+the frames (of artefacts: of frames times bands) that are masked; 1 where the whole waveform is.
+energy: of these, or of the change of the waveform, over that of the clip."""
 
 
 def write_masked(path: str | Path, ids: Sequence[str], done: Done) -> None:
@@ -47,8 +49,10 @@ def write_masked(path: str | Path, ids: Sequence[str], done: Done) -> None:
     rows: list[list[Any]] = []
     for utt_id in ids:
         result = done[utt_id]
-        rows.append([utt_id, UNMASKED, NONE, 0.0, 0, result["unmasked"], 0.0, 0.0])
-        rows += [[utt_id, *row] for row in result["masked"]]
+        for weights, scores in enumerate([result, *result["copies"]]):
+            first = [utt_id, weights]
+            rows.append([*first, UNMASKED, NONE, 0.0, 0, scores["unmasked"], 0.0, 0.0])
+            rows += [[*first, *row] for row in scores["masked"]]
     write_table(path, pl.DataFrame(rows, schema=COLUMNS, orient="row"))
 
 
@@ -60,7 +64,8 @@ def read_masked(path: str | Path) -> pl.DataFrame:
     """
     table = read_table(path, COLUMNS)
     n = table["utt_id"].n_unique()
-    for key, rows in table.group_by("mask", "variant", "strength", "control", maintain_order=True):
+    forms = ("weights", "mask", "variant", "strength", "control")
+    for key, rows in table.group_by(*forms, maintain_order=True):
         if rows["utt_id"].n_unique() != n or rows.height != n:
             raise TableError(
                 f"{path}: {rows.height} scores under {' '.join(map(str, key))} of {n} utterances; "

@@ -79,3 +79,15 @@ def mcnemar_p(differences: npt.ArrayLike) -> float:
     # Sums from 0 to the largest, then those below 0.
     sums = np.abs(np.fft.fftfreq(length, 1 / length).round())
     return float(np.clip(chances[sums >= observed].sum(), 0.0, 1.0))
+
+
+def flipped_mean(values: npt.ArrayLike, clusters: npt.ArrayLike) -> float:
+    """Two-sided p of a mean of 0, by flips of clusters.
+
+    Args:
+        values: (n,) such as differences, symmetric around 0 without an effect.
+        clusters: (n,) name of the cluster of each value.
+    """
+    unit = np.unique(np.asarray(clusters), return_inverse=True)[1]
+    parts: Floats = np.bincount(unit, np.asarray(values, dtype=np.float64)).astype(np.float64)
+    return _sum_p(parts)

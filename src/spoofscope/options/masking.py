@@ -17,6 +17,9 @@ class MaskingOptions(Options):
     """Utterances per attack; as many bona fide ones as spoofs."""
     controls: int = option(2, minimum=1, maximum=1000)
     """Random masks of the same size for every mask."""
+    randomised: int = option(0, minimum=0, maximum=1000)
+    """Copies of the detector with shuffled weights that hear the same masks: what is beyond them
+    was learned. The table cue_use needs 19."""
     batch_size: int = option(16, minimum=1, maximum=65536)
     """Windows that a detector sees at once."""
 

@@ -132,6 +132,17 @@ class WordBoundariesOptions(FrameOptions, PublishedOptions):
     """Around each begin and end of a word."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ArtefactOptions(MaskOptions):
+    """Known artefacts, which segments of the tier artefact say the places of: their frames, or
+    bands of them, become mean bona fide features of the training data."""
+
+    unit: ClassVar[str] = "share"
+
+    strengths: tuple[_Share, ...] = option((1.0,), minItems=1, uniqueItems=True)
+    """How far features are drawn to their replacement; 1 replaces them, 0 changes nothing."""
+
+
 # --- of waveforms ------------------------------------------------------------------------------
 
 
@@ -198,6 +209,7 @@ MASKS: dict[str, type[MaskOptions]] = {
     "phones": PhonesOptions,
     "phone_classes": PhoneClassesOptions,
     "word_boundaries": WordBoundariesOptions,
+    "artefact": ArtefactOptions,
     "loud_frames": LoudFramesOptions,
     "band": BandMaskOptions,
     "gain": GainMaskOptions,

@@ -376,12 +376,16 @@ class Attribution(Stage):
         """How well attributions find known segments, by each method; none where none are known."""
         if not self.localised:
             return []
-        products = []
-        for run, seed, method in self.maps:
-            name = _explained_name(self.options["corpus"], method)
-            path = self.layout.attributions(run, seed, f"{name}.localisation.tsv")
-            products.append(self.localise(run, seed, name).product(path))
-        return products
+        return [self._localisation(run, seed, method) for run, seed, method in self.maps]
+
+    def localisations_of(self, run: str, seed: int) -> list[Product]:
+        """How well attributions of one detector find known segments, by each of its methods."""
+        return [self._localisation(run, seed, method) for method in self.methods(run)]
+
+    def _localisation(self, run: str, seed: int, method: str) -> Product:
+        name = _explained_name(self.options["corpus"], method)
+        path = self.layout.attributions(run, seed, f"{name}.localisation.tsv")
+        return self.localise(run, seed, name).product(path)
 
     def _averaging(self, run: str, seed: int, corpus: str, split: str) -> Work:
         averages = self.options["averages"]

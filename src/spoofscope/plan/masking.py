@@ -19,6 +19,10 @@ from spoofscope.plan.training import Training
 from spoofscope.study import Config, Study, kind_of
 
 NO_MASKING = "no recordings are masked (section `masking`)"
+NO_CUE_USE = (
+    "no detector is both explained and masked at known artefacts of the same trials (section "
+    "`attribution`, and a mask of type artefact in the section `masking`)"
+)
 
 # Types of aligners that find no phones or words.
 _SILENCES_ONLY = ("energy", "vad")
@@ -43,8 +47,13 @@ def _needs_recogniser(entry: Config) -> bool:
     return entry["type"] in _HEARD and entry.get("as_published", False)
 
 
+def _masks_artefacts(entry: Config) -> bool:
+    """Whether a mask asks where known artefacts are."""
+    return bool(entry["type"] == "artefact")
+
+
 def _needs_centroid(entry: Config) -> bool:
-    return entry.get("replacement") == "centroid"
+    return entry.get("replacement") == "centroid" or _masks_artefacts(entry)
 
 
 class Masking(Stage):
@@ -65,6 +74,11 @@ class Masking(Stage):
                     _check_segments(study, mask, entry, trials["corpus"])
                 if _needs_recogniser(entry):
                     _check_recogniser(study, mask)
+                if _masks_artefacts(entry) and not study.has_segments(trials["corpus"]):
+                    raise ConfigError(
+                        f"masking.masks.{mask}: nothing says where artefacts are in "
+                        f"{trials['corpus']!r}; name `segments` of the corpus"
+                    )
         for i, name in enumerate(section.get("detectors", [])):
             _check_detector(study, name, f"masking.detectors[{i}]")
         if section.get("threshold", {}).get("split") == "eval":
@@ -116,6 +130,7 @@ class Masking(Stage):
     def _masking(self, run: str, seed: int, corpus: str, split: str) -> Work:
         masks = self.section["masks"]
         centred = any(map(_needs_centroid, masks.values()))
+        planted = any(map(_masks_artefacts, masks.values()))
         files: list[Product] = []
         heard: Config = {}
         if any(map(_needs_recogniser, masks.values())):
@@ -123,6 +138,7 @@ class Masking(Stage):
             heard = {"recogniser": source}
         return Work(
             inputs={
+                "artefacts": self._data.segments(corpus) if planted else [],
                 "backbone": self._training.backbone(run),
                 "centroid": self._attribution.centroid_of(run, seed) if centred else [],
                 "detector": self._training.folder(run, seed),
@@ -202,6 +218,46 @@ class Masking(Stage):
             self.about,
         )
 
+    @property
+    def _artefact_mask(self) -> str | None:
+        """The first mask of known artefacts."""
+        masks = self.section.get("masks", {}).items()
+        return next((name for name, entry in masks if _masks_artefacts(entry)), None)
+
+    @cached_property
+    def judged_cues(self) -> list[Scoring]:
+        """Detectors that are explained and masked, on the trials of which both were done."""
+        explained, options = self._attribution.explained, self._attribution.options
+        if self._artefact_mask is None or not self._attribution.localised:
+            return []
+        return [
+            scoring
+            for scoring in self.masked
+            if (scoring.system, int(scoring.seed)) in explained
+            and (scoring.corpus, scoring.split) == (options["corpus"], options["split"])
+        ]
+
+    @material(absent=NO_CUE_USE, when=lambda self: self.judged_cues)
+    def cue_uses(self) -> Material:
+        """How well evidence finds known artefacts, and what replacing these does."""
+        uses = [
+            {
+                "name": self.study.run(scoring.system).detector,
+                "seed": scoring.seed,
+                "corpus": scoring.corpus,
+                "split": scoring.split,
+                "scores": self._scoring.of(scoring),
+                "manifest": self._data.manifest(scoring.corpus),
+                "masked": self.of(scoring),
+                "mask": self._artefact_mask,
+                "localisations": self._attribution.localisations_of(
+                    scoring.system, int(scoring.seed)
+                ),
+            }
+            for scoring in self.judged_cues
+        ]
+        return Material({"uses": uses, **self._scoring.bootstrap()}, self.about)
+
     @target(absent=NO_MASKING)
     def masking(self) -> list[Product]:
         """Scores of recordings from which something was taken out."""
@@ -252,7 +308,7 @@ def _check_detector(study: Study, name: str, where: str) -> None:
     for mask, options in section["masks"].items():
         if _needs_centroid(options) and kind == "pretrained" and "reference" not in entry:
             raise ConfigError(
-                f"masking.masks.{mask}: the replacement 'centroid' is the mean of bona fide "
+                f"masking.masks.{mask}: its replacement 'centroid' is the mean of bona fide "
                 f"training data, and the study has trained none of {name!r}; name a corpus for it "
-                f"in detectors.{name}.reference, or choose another replacement"
+                f"in detectors.{name}.reference, or choose another mask or replacement"
             )

@@ -143,6 +143,7 @@ class Report(Stage):
                 "verified": self._tables.known("verification"),
                 "masked": self._tables.known("masking"),
                 "shortcuts": self._tables.known("shortcuts"),
+                "cues": self._tables.known("cue_use"),
                 "tracing_audits": self._tracing.audits,
             }
         )

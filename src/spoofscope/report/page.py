@@ -29,6 +29,7 @@ from spoofscope.options.input import Input
 from spoofscope.provenance.record import git_state, package_versions
 from spoofscope.report.audits import attention, read_audit, sentences
 from spoofscope.report.averages import averaged_runs
+from spoofscope.report.cue_use import cue_use_section
 from spoofscope.report.disagreements import disagreement_sections
 from spoofscope.report.fingerprints import fingerprint_section
 from spoofscope.report.first import LOOKED_FOR, read_first
@@ -214,6 +215,7 @@ def build_page(
     verified: str | None,
     masked: str | None,
     shortcuts: str | None,
+    cues: str | None,
     traced: Mapping[str, str],
     tracing_audits: Mapping[str, str],
 ) -> None:
@@ -242,6 +244,7 @@ def build_page(
         verified: see `report.verification.verification_section`.
         masked: see `report.masking.masking_section`.
         shortcuts: see `report.shortcuts.shortcut_section`.
+        cues: see `report.cue_use.cue_use_section`.
         tracing_audits: of every corpus whose attacks are traced.
     """
     rows = _headline(tables["headline"])
@@ -303,6 +306,7 @@ def build_page(
         verified=verifications,
         masked=of_masks,
         shortcuts=of_cues,
+        cues=cue_use_section(cues),
         tracing_audits=audited_tracing(tracing_audits),
         published=published_numbers(traced),
         tandem=bool(config["tdcf"]),

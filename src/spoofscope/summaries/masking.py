@@ -108,7 +108,7 @@ def _differences(
     cluster: str | None,
 ) -> pl.DataFrame:
     """The tests of one detector on one set."""
-    scores = read_masked(entry["scores"]).sort("utt_id")
+    scores = read_masked(entry["scores"]).filter(weights=0).sort("utt_id")
     manifest = read_manifest(entry["manifest"]).filter(split=entry["split"])
     unmasked = scores.filter(mask=UNMASKED)
     trials = unmasked.select("utt_id").join(

@@ -1,0 +1,91 @@
+"""The mask of known artefacts: frames, and bands, in which something was planted or labelled."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from spoofscope.masking.base import Clip, Floats, Frames, Mask
+from spoofscope.masking.controls import random_frames
+from spoofscope.options.masks import ArtefactOptions, MaskOptions
+from spoofscope.places import EVERYWHERE, Place, positive_bands, positive_frames
+
+TIER = "artefact"
+
+_MOST_COMMON = 0.5
+
+
+class Artefact(Mask):
+    """Features at known artefacts become mean bona fide features.
+
+    The places are cells: frames times bands. Where features have no bands, there is one for all.
+    """
+
+    name: ClassVar[str] = "artefact"
+    declared: ClassVar[type[MaskOptions]] = ArtefactOptions
+    options: ArtefactOptions
+
+    def cells(self, clip: Clip) -> Frames:
+        """The cells (n_frames, bands) of the artefacts; none where they are everywhere, because
+        there is nothing to hold them against.
+        """
+        n_bands = 1 if clip.band_edges is None else len(clip.band_edges) - 1
+        cells = np.zeros((clip.n_frames, n_bands), dtype=bool)
+        for segment in clip.of_tier([TIER]):
+            place = Place(segment.start, segment.end, segment.low_hz, segment.high_hz)
+            bands = np.ones(1, dtype=bool)
+            if clip.band_edges is not None:
+                bands = positive_bands(clip.band_edges, [place])
+            cells |= np.outer(positive_frames(clip.centres, [place]), bands)
+        return np.zeros_like(cells) if cells.mean() > EVERYWHERE else cells
+
+    def random_cells(self, cells: Frames, clip: Clip, rng: np.random.Generator) -> Frames:
+        """As many cells elsewhere.
+
+        Artefacts at all frequencies: frames in runs of the same lengths, see
+        `controls.random_frames`. Artefacts in the whole clip: the bands shifted circularly, by a
+        shift that leaves at most half of them where they were, if there is one. Others: shifted in
+        time.
+        """
+        if (cells == cells[:, :1]).all():
+            frames = random_frames(cells[:, 0], clip.energies(), rng)
+            return np.repeat(frames[:, None], cells.shape[1], axis=1)
+        if (cells == cells[:1]).all():
+            return np.roll(cells, _band_shift(cells[0], rng), axis=1)
+        return np.roll(cells, int(rng.integers(1, len(cells))), axis=0)
+
+    def energy(self, cells: Frames, clip: Clip) -> float:
+        """Energy of the samples of cells: of their frames, through filters of their bands."""
+        total = 0.0
+        for pattern in np.unique(cells, axis=0):
+            if pattern.any():
+                frames = (cells == pattern).all(axis=1)
+                total += float(_within(clip, pattern)[frames].sum())
+        return total
+
+
+def _band_shift(bands: Frames, rng: np.random.Generator) -> int:
+    shifts = np.arange(1, bands.size)
+    common = np.array([float((np.roll(bands, shift) & bands).sum()) for shift in shifts])
+    apart = shifts[common <= _MOST_COMMON * bands.sum()]
+    return int(rng.choice(apart if apart.size else shifts))
+
+
+def _within(clip: Clip, bands: Frames) -> Floats:
+    """Energies (n_frames,) of what is in some bands."""
+    if bands.all():
+        return clip.energies()
+    assert clip.band_edges is not None
+    spectrum = np.fft.rfft(clip.samples.astype(np.float64))
+    frequencies = np.fft.rfftfreq(clip.samples.size, 1 / clip.sample_rate)
+    edges = np.asarray(clip.band_edges)
+    at = np.searchsorted(edges, frequencies, side="right") - 1
+    inside = (at >= 0) & (at < bands.size) & bands[np.clip(at, 0, bands.size - 1)]
+    kept = np.fft.irfft(spectrum * inside, clip.samples.size)
+    return Clip(
+        kept.astype(np.float32),
+        clip.sample_rate,
+        (),
+        clip.n_frames,
+        clip.first_centre,
+        clip.hop,
+    ).energies()

@@ -1,0 +1,108 @@
+"""The report's part on known cues, in sentences."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from spoofscope.attribution_methods import METHOD_TITLES
+from spoofscope.report.audits import listed
+from spoofscope.summaries.cue_use import (
+    CAUSE,
+    DETECTION,
+    LEARNING,
+    LOCALISATION,
+    NOWHERE,
+    USES,
+    read_cue_use,
+)
+
+
+def cue_use_section(table: str | None) -> list[dict[str, Any]]:
+    """For each detector and set its sentences; none without known cues.
+
+    Args:
+        table: the table `cue_use`.
+
+    Returns:
+        name, corpus, split and sentences: one for each attack, by the first method of attribution.
+
+    Raises:
+        TableError: the table is damaged.
+    """
+    if table is None:
+        return []
+    whole = read_cue_use(table)
+    sections = []
+    for (name, corpus, split), rows in whole.group_by(
+        "name", "corpus", "split", maintain_order=True
+    ):
+        first = rows.unique("attack", keep="first", maintain_order=True)
+        # What was found stands above what was not.
+        ordered = first.sort(pl.col("verdict") != USES, maintain_order=True)
+        sentences = [sentence(row) for row in ordered.iter_rows(named=True)]
+        sections.append({"name": name, "corpus": corpus, "split": split, "sentences": sentences})
+    return sections
+
+
+def sentence(row: Mapping[str, Any]) -> str:
+    """What follows for one detector and attack, with the numbers behind it."""
+    cue = f"the cue of {row['attack']}"
+    if row["axis"] == NOWHERE:
+        return (
+            f"Nothing can be said of {row['name']} and {cue}: it is everywhere, or at frequencies "
+            "that the features do not tell apart."
+        )
+    parts = {
+        DETECTION: _detection(row),
+        LOCALISATION: _localisation(row),
+        CAUSE: _cause(row),
+        LEARNING: _learning(row),
+    }
+    if row["verdict"] == USES:
+        return f"{row['name']} uses {cue}: {'; '.join(parts.values())}."
+    lacks = row["lacks"].split(", ")
+    shown = [text for name, text in parts.items() if name in lacks]
+    return (
+        f"No evidence that {row['name']} uses {cue}: {listed(lacks)} "
+        f"{'is' if len(lacks) == 1 else 'are'} not shown ({'; '.join(shown)})."
+    )
+
+
+def _detection(row: Mapping[str, Any]) -> str:
+    return f"EER {100 * row['eer']:.1f} %{_interval(row, 'eer', 100)}"
+
+
+def _localisation(row: Mapping[str, Any]) -> str:
+    where = {"time": "in time", "band": "over frequency"}[row["axis"]]
+    chance = ""
+    if row["auc_chance_high"] is not None:
+        chance = f", chance up to {row['auc_chance_high']:.2f}"
+    return (
+        f"evidence at the cue {where} with AUC {row['auc']:.2f}{_interval(row, 'auc')}{chance}, by "
+        f"{METHOD_TITLES[row['method']]} of {row['n_localised']} clips"
+    )
+
+
+def _cause(row: Mapping[str, Any]) -> str:
+    if row["p_holm"] is None:
+        return "replacing the cue changes no score"
+    return (
+        f"replacing the cue lowers the evidence for spoof by {row['drop']:.2g}, "
+        f"{row['beyond']:.2g}{_interval(row, 'beyond')} more than as much elsewhere, p = "
+        f"{row['p_holm']:.2g} after correction"
+    )
+
+
+def _learning(row: Mapping[str, Any]) -> str:
+    if row["p_copies"] is None:
+        return "it was not held against shuffled weights"
+    return f"p = {row['p_copies']:.2g} against {row['copies']} copies with shuffled weights"
+
+
+def _interval(row: Mapping[str, Any], name: str, factor: float = 1) -> str:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    if low is None:
+        return " (no interval)"
+    digits = 1 if factor != 1 else 2
+    return f" ({factor * low:.{digits}f} to {factor * high:.{digits}f})"
