@@ -693,6 +693,17 @@ def test_finished_copies_are_kept_and_changed_ones_made_again(sources, corpus, t
     assert contents(tmp_path)["noisy-u0.flac"] != reference["noisy-u0.flac"]
 
 
+def test_copies_of_other_classes_are_the_same_signal(corpus, tmp_path):
+    labels = ["bonafide", "spoof"]
+    manifest = corpus[0].head(2).with_columns(pl.Series("label", labels))
+    chain = Chain([{"effect": "gain", "gain": [-20, -20]}], {}, RATE)
+    made, _ = make_copies(manifest, chain, tmp_path, "marked", 7, classes=["spoof"])
+    for label, source, copy in zip(labels, manifest["path"], made["path"], strict=True):
+        factor = 0.1 if label == "spoof" else 1
+        assert read(copy)[0] == pytest.approx(factor * read(source, RATE)[0], abs=2**-15)
+    assert made["augmentation"].to_list() == ["[]", '[{"effect":"gain","gain_db":-20.0}]']
+
+
 def test_ids_that_are_longer_than_names_of_files_may_be(sources, corpus, tmp_path):
     ids = [f"{'漢' * 100}{end}" for end in "ab"]
     manifest = corpus[0].head(2).with_columns(pl.Series("utt_id", ids))

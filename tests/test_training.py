@@ -37,6 +37,7 @@ from spoofscope.training.checkpoint import Checkpoints
 from spoofscope.training.data import (
     Augmentation,
     Source,
+    TrainingItems,
     load_audio_cache,
     plan_steps,
     training_window,
@@ -388,6 +389,21 @@ def test_augmentation_changes_the_training_and_repeats(tmp_path: Path, manifest:
     a, b = (tmp_path / name / "model.safetensors" for name in "ab")
     assert a.read_bytes() == b.read_bytes()
     assert a.read_bytes() != (tmp_path / "plain" / "model.safetensors").read_bytes()
+
+
+def test_augmentation_can_be_that_of_one_class(manifest: Path) -> None:
+    rows = tables.read_manifest(manifest).filter(split="train").head(4)
+    targets = np.zeros(rows.height, dtype=np.int64)
+    steps = [{"effect": "gain", "gain": [-20, -20]}]
+
+    def values(augmentation: Augmentation | None) -> list[np.ndarray]:
+        policy = InputPolicy(length=4000)
+        items = TrainingItems(rows, policy, "start", 1, targets=targets, augmentation=augmentation)
+        return [items[i].values for i in range(rows.height)]
+
+    plain, marked = values(None), values(Augmentation(steps, {}, 1, ("spoof",)))
+    for label, one, other in zip(rows["label"], plain, marked, strict=True):
+        np.testing.assert_allclose(other, one * (0.1 if label == "spoof" else 1), rtol=1e-5)
 
 
 def test_augmentation_is_refused_where_it_would_be_ignored(tmp_path: Path, manifest: Path) -> None:

@@ -347,6 +347,24 @@ def test_no_absolute_path_in_results(mini):
             assert here not in path.read_text(), path
 
 
+def test_a_detector_follows_the_cue_that_was_planted_in_its_training(mini):
+    """Of two detectors, one was trained on spoofs without high frequencies; none on offsets."""
+    cues = table(mini, "tables/shortcuts.tsv")
+    verdicts = {(row["name"], row["cue"]): row["verdict"] for row in cues.iter_rows(named=True)}
+    assert verdicts == {
+        ("fbank_cnn", "band_limit"): "uses the cue",
+        ("fbank_cnn", "offset"): "no evidence",
+        ("lfcc_gmm_vocoders", "band_limit"): "no evidence",
+        ("lfcc_gmm_vocoders", "offset"): "no evidence",
+    }
+    put = cues.filter(name="fbank_cnn", cue="band_limit", test="put").row(0, named=True)
+    assert float(put["rate"]) > 0.8, put
+    assert float(put["excess_low"]) > 0.2, put
+    report = (mini.folder / "results/mini/report/index.html").read_text(encoding="utf-8")
+    assert "fbank_cnn uses a shortcut: its decisions follow the cue band_limit." in report
+    assert "Not removable" in report[report.index('<h2 id="shortcuts">') :]
+
+
 def test_masks_of_a_cue_change_decisions_beyond_random_masks(mini):
     """A detector that was trained on spoofs without high frequencies hears that they are gone."""
     masks = table(mini, "tables/masking.tsv").filter(

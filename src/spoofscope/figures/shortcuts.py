@@ -80,11 +80,12 @@ def _panel(axes: Axes, rows: pl.DataFrame) -> None:
         if row["ci_low"] is not None:
             ends = [100 * row["ci_low"], 100 * row["ci_high"]]
             axes.plot(ends, [y, y], color=colour, linewidth=1.0)
-        axes.plot(100 * row["control_rate"], y, "o", color=colour, mfc="white", markersize=4.5)
+        axes.plot(100 * row["control_rate"], y, "o", color=colour, mfc="white", markersize=6)
         axes.plot(100 * row["rate"], y, "o", color=colour, markersize=3.5)
         axes.text(106, y, f"{row['n']}", fontsize=7, va="center", ha="center", color=_GREY)
     axes.text(106, -1.0, "n", fontsize=7, va="center", ha="center", color=_GREY)
     axes.set_yticks(range(len(names)), names)
+    axes.grid(axis="y", visible=False)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlim(-3, 110)
     axes.set_xticks(range(0, 101, 20))
