@@ -336,6 +336,20 @@ def test_all_four_criteria_are_needed(tmp_path, changes, lacks):
     assert row["lacks"] == (", ".join(lacks) or "-")
 
 
+def test_less_harm_than_elsewhere_is_no_drop(tmp_path):
+    entry = entry_of(tmp_path)
+    table = pl.read_csv(tmp_path / "masked.tsv", separator="\t", schema_overrides=COLUMNS)
+    # Whatever is replaced sounds like a spoof, the cue a little less.
+    harmed = pl.col("label_is_spoof") & (pl.col("mask") == "cue")
+    table = table.with_columns(label_is_spoof=pl.col("utt_id").str.starts_with("s"))
+    table = table.with_columns(score=pl.when(harmed).then(pl.col("score") - 9).otherwise("score"))
+    write_table(tmp_path / "masked.tsv", table.select(list(COLUMNS)))
+    (row,) = cue_use([entry], 500, 1, None).iter_rows(named=True)
+    assert row["drop"] == pytest.approx(-7.0)
+    assert row["beyond"] == pytest.approx(1.5)
+    assert row["lacks"] == CAUSE
+
+
 def test_few_speakers_are_never_enough(tmp_path):
     entry = entry_of(tmp_path)
     first = pl.col("speaker") == "S0"

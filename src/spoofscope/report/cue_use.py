@@ -88,8 +88,8 @@ def _cause(row: Mapping[str, Any]) -> str:
     if row["p_holm"] is None:
         return "replacing the cue changes no score"
     return (
-        f"replacing the cue lowers the evidence for spoof by {row['drop']:.2g}, "
-        f"{row['beyond']:.2g}{_interval(row, 'beyond')} more than as much elsewhere, p = "
+        f"replacing the cue changes the evidence for spoof by {-row['drop']:+.2g}, that is "
+        f"{row['beyond']:+.2g}{_interval(row, 'beyond')} of a drop beyond as much elsewhere, p = "
         f"{row['p_holm']:.2g} after correction"
     )
 

@@ -32,7 +32,7 @@ TABLE = Table(
         "attacks. p_copies: share of copies of the detector with shuffled weights, itself counted "
         "as one, whose drop beyond control is as large, each in standard deviations of its own "
         "bona fide scores. uses the planted cue: the interval of the EER lies below 50 %, that of "
-        "the AUC above chance, the drop beyond control is positive with p_holm below 0.05, and "
+        "the AUC above chance, drop and beyond are positive with p_holm below 0.05, and "
         "p_copies is at most 0.05. Otherwise: no evidence, which does not prove that the cue is "
         "not used; lacks says which of the four is missing."
     ),
@@ -141,7 +141,10 @@ def lacking(row: Mapping[str, Any]) -> list[str]:
         LOCALISATION: is_above_chance(
             {"ci_low": row["auc_low"], "chance_high": row["auc_chance_high"]}
         ),
-        CAUSE: row["p_holm"] is not None and row["p_holm"] < ALPHA and row["beyond"] > 0,
+        # Where the replacement itself sounds like a spoof, less harm than elsewhere is no drop.
+        CAUSE: row["p_holm"] is not None
+        and row["p_holm"] < ALPHA
+        and min(row["drop"], row["beyond"]) > 0,
         LEARNING: row["p_copies"] is not None and row["p_copies"] <= ALPHA,
     }
     return [name for name, is_met in met.items() if not is_met]
