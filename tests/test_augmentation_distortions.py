@@ -64,6 +64,7 @@ def test_copies_with_segments_refuse_to_be_cut(tmp_path):
         {
             "utt_id": ["a"],
             "path": [str(tmp_path / "a.wav")],
+            "label": ["spoof"],
             "duration": [3.0],
             "sample_rate": [RATE],
         }

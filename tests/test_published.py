@@ -234,8 +234,8 @@ def test_integrated_gradients_reach_the_bands_that_are_heard(light: Path) -> Non
     features = window_features(detector, [clip(3000)])[0]
     function = score_function(detector, "bonafide")
     found = integrated_gradients(
-        function, features, torch.zeros_like(features), steps=8, max_steps=8
-    )
+        function, [features], [torch.zeros_like(features)], steps=8, max_steps=8
+    )[0]
     assert found.values.shape == (1, 957, 23)
     assert bool(found.values.any(dim=1).all())  # every band
 

@@ -145,7 +145,7 @@ def test_detectors_that_cannot_decide(mini, tmp_path):
     with pytest.raises(ConfigError, match=r"tracing\.bonafide_by: 'all' is not in detectors"):
         checked(config)
     config["tracing"]["bonafide_by"] = name = "lfcc_gmm_vocoders"
-    del config["generators"]
+    del config["generators"], config["shortcuts"]
     config["detectors"][name]["score"] = [{"corpus": "mini", "splits": ["dev"]}]
     with pytest.raises(ConfigError, match=rf"bonafide_by: mini\.eval is not scored by {name}"):
         checked(config)

@@ -15,6 +15,9 @@ from warm import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 
+# Tables that the mini study has no use for: it has no grid, and no mask of known artefacts.
+NOT_IN_MINI = {"grid", "cue_use"}
+
 # A study of seconds: four talkers, one detector.
 TINY_STUDY: dict[str, Any] = {
     "study": "tiny",

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 import yaml
-from checkout import TINY_STUDY, Checkout
+from checkout import NOT_IN_MINI, TINY_STUDY, Checkout
 from playwright.sync_api import sync_playwright
 
 from spoofscope import exhibits
@@ -15,7 +15,7 @@ from spoofscope import exhibits
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 # The mini study has no grid, and no two of its detectors differ in depth alone.
-TABLES = {*exhibits.tables()} - {"grid"}
+TABLES = {*exhibits.tables()} - NOT_IN_MINI
 FIGURES = {*exhibits.figures()} - {"grid", "layer_depth"}
 
 

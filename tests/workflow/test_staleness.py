@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 import yaml
-from checkout import Checkout, Job
+from checkout import NOT_IN_MINI, Checkout, Job
 
 from planning import plan_of
 from spoofscope import exhibits
@@ -130,7 +130,7 @@ def test_script(study):
         assert rules(study.plan()) == {"table_headline", *PAGES}
     with appended(study, "workflow/scripts/table.py", "\nANOTHER = 1\n"):
         made = changed(study.plan())
-    assert made == {f"table_{name}" for name in exhibits.tables() if name != "grid"}
+    assert made == {f"table_{name}" for name in exhibits.tables() if name not in NOT_IN_MINI}
 
 
 def test_template(study):

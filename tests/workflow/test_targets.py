@@ -15,7 +15,7 @@ from typing import Any
 import checkout
 import pytest
 import yaml
-from checkout import ROOT, TINY_STUDY, Checkout
+from checkout import NOT_IN_MINI, ROOT, TINY_STUDY, Checkout
 
 from planning import jobs_of, plan_of
 from spoofscope import exhibits
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 # Those of grids have a wildcard, and are no targets by name.
 ALL_DRAWN = sorted(
     [f"figure_{name}" for name in exhibits.figures() if name != "grid"]
-    + [f"table_{name}" for name in exhibits.tables() if name != "grid"]
+    + [f"table_{name}" for name in exhibits.tables() if name not in NOT_IN_MINI]
 )
 # No two detectors of the mini study differ in depth alone; those of test_layer_study.py do.
 DRAWN = [name for name in ALL_DRAWN if name != "figure_layer_depth"]

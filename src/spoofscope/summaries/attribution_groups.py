@@ -31,7 +31,7 @@ TABLE = Table(
         "has the contribution of each layer, cepstrum or band."
     ),
     needs="grouped_explanations",
-    place=66,
+    place=67,
     more=("rows",),
 )
 
