@@ -28,7 +28,7 @@ FIGURE = Figure(
 )
 
 _QUADRANTS = {
-    f"language_{language}_attack_{attack}": f"{language} language, {attack} attack"
+    f"language_{language}_attack_{attack}": f"{language} lang., {attack} att."
     for language in ("seen", "unseen")
     for attack in ("seen", "unseen")
 }
