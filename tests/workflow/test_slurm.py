@@ -73,6 +73,8 @@ def contents(study: Checkout) -> dict[str, bytes]:
         str(path.relative_to(results)): path.read_bytes()
         for path in results.rglob("*")
         if path.is_file()
+        # A PDF has the roundings of its layout, which its picture and its numbers have not.
+        and path.suffix != ".pdf"
         and path.relative_to(results).parts[0] not in ("benchmarks", "work", "provenance")
         and "shards" not in path.parts
         and not path.name.endswith(".origin.json")

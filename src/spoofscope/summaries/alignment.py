@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from spoofscope.alignment.base import read_clips
@@ -135,12 +136,15 @@ def _means(measures: pl.DataFrame, manifest: pl.DataFrame) -> pl.DataFrame:
     """Means of every measure over bona fide clips, and over the spoofs of every attack."""
     labelled = manifest.select("utt_id", "attack").join(measures, on="utt_id")
     long = labelled.unpivot(index=["utt_id", "attack"], variable_name="measure", value_name="value")
-    genuine = (
-        long.filter(attack=NONE)
-        .group_by("measure")
-        .agg(pl.col("value").mean().alias("mean_bonafide"))
-    )
+    genuine = _group_means(long.filter(attack=NONE), ["measure"], "mean_bonafide")
     spoofed = long.filter(pl.col("attack") != NONE)
     every = pl.concat([spoofed.with_columns(pl.lit(POOLED).alias("attack")), spoofed])
-    means = every.group_by("measure", "attack").agg(pl.col("value").mean().alias("mean_spoof"))
-    return means.join(genuine, on="measure")
+    return _group_means(every, ["measure", "attack"], "mean_spoof").join(genuine, on="measure")
+
+
+def _group_means(long: pl.DataFrame, by: list[str], name: str) -> pl.DataFrame:
+    """Means of `value` per group. Those of Polars are rounded as its threads share the rows."""
+    groups = long.group_by(by, maintain_order=True).agg("value")
+    known = [values.drop_nulls().to_numpy() for values in groups["value"]]
+    means = [float(np.mean(values)) if values.size else None for values in known]
+    return groups.drop("value").with_columns(pl.Series(name, means, pl.Float64()))
