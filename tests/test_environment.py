@@ -75,9 +75,8 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_used():
     used = {name.replace("_", "-") if name.replace("_", "-") in EXTRAS else name for name in used}
     # Of these a file is read, and no module.
     assert set(EXTRAS) - used == {"resemblyzer", "resemble-perth"}
-    # Snakemake loads its plugin for Slurm, and pandas for its Paramspace; torch writes its logs
-    # with tensorboard.
-    loaded_by_others = {"snakemake-executor-plugin-slurm", "pandas", "tensorboard"}
+    # Snakemake loads its plugin for Slurm; torch writes its logs with tensorboard.
+    loaded_by_others = {"snakemake-executor-plugin-slurm", "tensorboard"}
     # Parts of gradio's page, of Jinja2, of transformers and of scikit-learn.
     come_with_others = {
         *("fastapi", "starlette", "uvicorn", "markupsafe", "huggingface_hub", "threadpoolctl")

@@ -178,6 +178,14 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
             signal.signal(number, handler)
 
 
+def _output_record(path: str) -> dict[str, Any]:
+    """The file; of a table also the types of its columns, which its text does not say."""
+    from spoofscope.tables import written_columns
+
+    columns = written_columns(path) if path.endswith(".tsv") else None
+    return {**file_record(path, always=True), **({"columns": columns} if columns else {})}
+
+
 def _write_sidecar(
     snakemake: Any, inputs: list[dict[str, Any]], started: datetime.datetime, seconds: float
 ) -> None:
@@ -191,7 +199,7 @@ def _write_sidecar(
             "code": parameters["code"],
             "sources": code_sources(parameters["code"]),
             "inputs": inputs,
-            "outputs": [file_record(str(path), always=True) for path in snakemake.output],
+            "outputs": [_output_record(str(path)) for path in snakemake.output],
             **_notes,
             "git": git_state(),
             "packages": package_versions(),

@@ -188,6 +188,29 @@ def write_table(path: str | Path, frame: pl.DataFrame) -> None:
         for row in frame.iter_rows():
             fields = ("" if value is None else _text(value) for value in row)
             stream.write("\t".join(fields) + "\n")
+    _written[str(path)] = {name: _kind(frame[name].dtype) for name in frame.columns}
+
+
+def written_columns(path: str) -> dict[str, str] | None:
+    """Column to type of a table that this process wrote; None if it wrote none there.
+
+    Returns:
+        `string`, `number`, `integer` or `boolean` of every column. The text of a table does not say
+        this: a column of speakers may hold digits alone.
+    """
+    return _written.get(path)
+
+
+_written: dict[str, dict[str, str]] = {}
+
+
+def _kind(dtype: pl.DataType) -> str:
+    if dtype == pl.Boolean:
+        return "boolean"
+    if dtype.is_integer():
+        return "integer"
+    # A column without any value is one of numbers that are not defined.
+    return "number" if dtype.is_float() or dtype == pl.Null else "string"
 
 
 def _text(value: object) -> str:
