@@ -17,6 +17,7 @@ from spoofscope.commands import (
     audit,
     compare,
     demo,
+    explain,
     export_scores,
     import_scores,
     import_weights,
@@ -32,7 +33,18 @@ from spoofscope.errors import SpoofscopeError
 from spoofscope.files import one_line, refusal
 
 _COMMANDS = (
-    *(init, run, metrics, compare, predict, trace, import_weights, import_scores, export_scores),
+    *(
+        init,
+        run,
+        metrics,
+        compare,
+        predict,
+        explain,
+        trace,
+        import_weights,
+        import_scores,
+        export_scores,
+    ),
     *(demo, audit, needs, provenance),
 )
 """In the order of `spoofscope --help`."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from spoofscope.attribution.domains import DOMAINS, Cached, Domain
 from spoofscope.attribution.faithfulness import (
     FRACTIONS,
+    MaskingCurves,
     block_edges,
     gradient_times_input,
     masking_curves,
@@ -127,8 +128,11 @@ class Clip(NamedTuple):
     features: Cached | None = None
 
 
-class _Attributed(NamedTuple):
-    """An explanation without masking curves, and of each window what it was made from."""
+class Attributed(NamedTuple):
+    """An explanation without masking curves, and of each window what it was made from.
+
+    weights: what each window counts in the clip's score.
+    """
 
     explanation: Explanation
     clip: Clip
@@ -186,7 +190,7 @@ def _settings(domain: Domain, options: ExplainOptions, method: str) -> Settings:
     )
 
 
-class _Explainer:
+class Explainer:
     """One detector with options, ready to explain windows by a method."""
 
     def __init__(
@@ -248,7 +252,7 @@ class _Explainer:
             ),
         )
 
-    def attributed(self, clips: Sequence[Clip]) -> list[_Attributed]:
+    def attributed(self, clips: Sequence[Clip]) -> list[Attributed]:
         """Explanations of clips whose windows have one length."""
         windowed = self.windowed(clips, self.options.baseline)
         attributions: list[Attribution] = self._attribute(windowed)
@@ -274,7 +278,7 @@ class _Explainer:
         inputs: Sequence[Tensor],
         baselines: Sequence[Tensor],
         attributions: Sequence[Attribution],
-    ) -> _Attributed:
+    ) -> Attributed:
         row = clip.row
         maps = [self._reduced(item.values) for item in attributions]
         weights = self._weights([item.output for item in attributions])
@@ -299,9 +303,7 @@ class _Explainer:
             maskings={},
             settings=self.settings,
         )
-        return _Attributed(
-            explanation, clip, function, list(inputs), list(baselines), maps, weights
-        )
+        return Attributed(explanation, clip, function, list(inputs), list(baselines), maps, weights)
 
     def explain(self, clips: Sequence[Clip], of_randomised: Container[str]) -> list[_Checked]:
         """Explanations of clips with all checks; windows are all of one length.
@@ -318,7 +320,7 @@ class _Explainer:
             gradient, occluded = self._cross_checks(item)
             against_random = None
             if utt_id in of_randomised:
-                against_random = self._against_randomised(item)
+                against_random = self.against(item, self._randomised)
             results.append(
                 _Checked(
                     replace(item.explanation, maskings=self._maskings(item)),
@@ -388,7 +390,7 @@ class _Explainer:
         indices = frame_indices(self.domain, self.detector.policy, windows, counts)
         return _stitch(maps, indices, weights)
 
-    def _cross_checks(self, item: _Attributed) -> tuple[float | None, float | None]:
+    def _cross_checks(self, item: Attributed) -> tuple[float | None, float | None]:
         """Spearman of the method with gradient x input (frames) and with occlusion (blocks of
         frames); None where it is the method itself.
         """
@@ -412,11 +414,11 @@ class _Explainer:
             else spearman(np.concatenate(blocks), np.concatenate(occlusions)),
         )
 
-    def _maskings(self, item: _Attributed) -> dict[str, Floats]:
-        """Masking curves, averaged over windows with the weights of the score."""
+    def curves(self, item: Attributed) -> list[MaskingCurves]:
+        """Masking curves of each window."""
         utt_id = item.explanation.utt_id
         windows = zip(item.inputs, item.baselines, item.maps, strict=True)
-        curves = [
+        return [
             masking_curves(
                 item.function,
                 x,
@@ -428,6 +430,10 @@ class _Explainer:
             )
             for number, (x, b, values) in enumerate(windows)
         ]
+
+    def _maskings(self, item: Attributed) -> dict[str, Floats]:
+        """Masking curves, averaged over windows with the weights of the score."""
+        curves = self.curves(item)
         return {
             name: np.average(
                 [getattr(curve, name) for curve in curves], axis=0, weights=item.weights
@@ -439,7 +445,7 @@ class _Explainer:
     def _randomised(self) -> BackEnd:
         return randomised_backend(self.detector.backend, self.seed)
 
-    def _against_randomised(self, item: _Attributed) -> float | None:
+    def against(self, item: Attributed, randomised: BackEnd) -> float | None:
         """Spearman of an explanation's map with that of a back-end with shuffled weights, by
         absolute value.
 
@@ -449,7 +455,7 @@ class _Explainer:
         windowed = replace(
             self.windowed([item.clip], self.options.baseline), options=self._one_attempt
         )
-        self.detector.backend = self._randomised
+        self.detector.backend = randomised
         try:
             attributions = self._attribute(windowed)
         finally:
@@ -496,7 +502,7 @@ def explain_windows(detector: Detector, windows: Windows, options: ExplainOption
         DetectorError: an attribution is not finite.
     """
     detector.eval()
-    explainer = _Explainer(detector, options, PATH_INTEGRAL, None, seed=0)
+    explainer = Explainer(detector, options, PATH_INTEGRAL, None, seed=0)
     with recurrent_safe(detector):
         clip = Clip({"utt_id": "-", "label": "-", "attack": "-"}, windows)
         return explainer.attributed([clip])[0].explanation
@@ -570,7 +576,7 @@ def explain_utterances(
     detector.eval()
     if features is not None:
         check_features(features, detector.frontend, detector.policy)
-    explainer = _Explainer(detector, options, method, centroid, seed)
+    explainer = Explainer(detector, options, method, centroid, seed)
     of_randomised = compared_with_randomised(sampled(rows), options.randomised, seed)
     decoded = decoded_windows(pl.concat(batches), detector.policy)
     n_explained = n_rows - sum(batch.height for batch in batches)
@@ -594,7 +600,7 @@ def explain_utterances(
             logger.info("explained %d of %d utterances", n_explained, n_rows)
 
 
-def _groups(clips: Sequence[Clip], explainer: _Explainer) -> Iterator[list[Clip]]:
+def _groups(clips: Sequence[Clip], explainer: Explainer) -> Iterator[list[Clip]]:
     """Clips that are explained together: of one length of windows, and not too large together."""
     by_length: dict[int, list[Clip]] = {}
     for clip in clips:

@@ -60,17 +60,28 @@ def occlusion(
 
 
 class MaskingCurves(NamedTuple):
-    """What masking by attribution does to F, each (len(FRACTIONS),) float64, in units of the score.
+    """What masking by attribution does to F, in units of the score, float64.
 
-    deletion: how far F moves towards its value at the baseline when the frames with the most
-    evidence against that are replaced by the baseline. insertion: how far F moves away from it when
-    these frames are put into the baseline. The controls mask as many frames elsewhere.
+    deletion (len(FRACTIONS),): how far F moves towards its value at the baseline when the frames
+    with the most evidence against that are replaced by the baseline. insertion (len(FRACTIONS),):
+    how far F moves away from it when these frames are put into the baseline. deletion_draws and
+    insertion_draws (len(FRACTIONS), controls): the same of masks of as many frames elsewhere.
     """
 
     deletion: Floats
-    deletion_control: Floats
+    deletion_draws: Floats
     insertion: Floats
-    insertion_control: Floats
+    insertion_draws: Floats
+
+    @property
+    def deletion_control(self) -> Floats:
+        """Means over the masks elsewhere, (len(FRACTIONS),)."""
+        return self.deletion_draws.mean(axis=1)
+
+    @property
+    def insertion_control(self) -> Floats:
+        """The same of insertion."""
+        return self.insertion_draws.mean(axis=1)
 
 
 def masking_curves(
@@ -94,7 +105,7 @@ def masking_curves(
         features: (C, N, D).
         baseline: (C, N, D).
         attribution: (N,), contribution of each frame to F(x) - F(b).
-        controls: random shifts to average over.
+        controls: random shifts.
         rng: where they come from.
         internal_batch: masks that go through the function at once.
     """
@@ -122,7 +133,7 @@ def masking_curves(
     insertion = towards * (outputs(features, baseline) - at_baseline)
     return MaskingCurves(
         deletion[:, 0],
-        deletion[:, 1:].mean(axis=1),
+        deletion[:, 1:],
         insertion[:, 0],
-        insertion[:, 1:].mean(axis=1),
+        insertion[:, 1:],
     )

@@ -22,6 +22,8 @@ Method = Literal[
 ]
 TARGETS: tuple[Target, ...] = get_args(Target)
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
+BASELINES_OF_DETECTORS: tuple[Baseline, ...] = ("silence", "zeros", "noise")
+"""Those that need no training data."""
 METHODS: tuple[Method, ...] = get_args(Method)
 PATH_INTEGRAL: Method = "integrated_gradients"
 """The method whose files bear no method in their names."""

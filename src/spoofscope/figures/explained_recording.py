@@ -1,0 +1,46 @@
+"""The figure of `spoofscope explain`: a recording with what speaks for which class upon it."""
+
+import textwrap
+from collections.abc import Mapping
+
+import polars as pl
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+
+from spoofscope.attribution.explained_recording import ExplainedRecording, conclusion
+from spoofscope.attribution_methods import METHOD_TITLES, WITHOUT_BASELINE
+from spoofscope.figures.clips import EVIDENCE, draw_spectrogram, draw_waveform, evidence_curve
+from spoofscope.figures.style import new_figure, save
+
+_WIDTH, _HEIGHT, _LINE = 7.2, 3.6, 0.14
+
+
+def draw_recording(explained: ExplainedRecording, name: str, outputs: Mapping[str, str]) -> None:
+    """Draw waveform and spectrogram with the evidence, and say below whether to rely on it.
+
+    Args:
+        explained: the recording.
+        name: of the recording, for the title.
+        outputs: `pdf`, `png`, `tsv` (the drawn curve).
+    """
+    explanation, judgement = explained.explanation, explained.judgement
+    settings = explanation.settings
+    rate = settings.sample_rate
+    relative = "" if settings.method in WITHOUT_BASELINE else f", relative to {settings.baseline}"
+    said = textwrap.wrap(
+        f"{METHOD_TITLES[settings.method]}{relative}. {conclusion(explained)}", int(_WIDTH / 0.055)
+    )
+    figure = new_figure(_WIDTH, _HEIGHT + _LINE * len(said))
+    upper, lower = figure.subplots(2, 1, height_ratios=[1, 1.4])
+    draw_waveform(upper, explained.samples, rate, explanation)
+    draw_spectrogram(lower, explained.samples, rate, explanation)
+    score = f"{judgement['score']:+.3f}".replace("-", "−")
+    upper.set_title(f"{name}\n{judgement['decision']}, score {score}", loc="left", fontsize=8)
+    lower.set_xlabel("seconds")
+    lower.set_ylabel("kHz")
+    bar = figure.colorbar(ScalarMappable(Normalize(-1, 1), EVIDENCE), ax=[upper, lower], aspect=40)
+    bar.set_ticks([-1, 0, 1], labels=["bona fide", "0", "spoof"])
+    bar.set_label("evidence (share of the largest)")
+    figure.supxlabel("\n".join(said), fontsize=7, x=0.01, ha="left")
+    curve = pl.DataFrame({"time": explanation.times, "spoof_evidence": evidence_curve(explanation)})
+    save(figure, outputs, curve.with_columns(pl.lit(explained.verdict).alias("controls")))
