@@ -15,11 +15,13 @@ from typing import Any, NamedTuple, Protocol, TypedDict, final
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 from torch import Tensor
 
 from spoofscope import __version__, audio, likeness, quality
 from spoofscope.audio import Samples
 from spoofscope.errors import AudioError
+from spoofscope.files import shown
 from spoofscope.inputs import Aggregation, Inputs, aggregate_windows
 from spoofscope.selection.calibration import posterior, probability_text, supported_text
 from spoofscope.windows import InputPolicy, Window
@@ -351,3 +353,31 @@ def as_cell(text: str) -> str:
     except ValueError:
         return f"./{line}" if line.startswith(_FORMULAS) else line
     return line
+
+
+COLUMNS = (
+    *("file", "decision", "reasons", "score", "llr", "log10_llr", "p_bonafide", "duration_s"),
+    *("n_windows", "flags", "error"),
+)
+"""Of a table of judgements; all text."""
+
+
+def as_table(results: Sequence[Judgement | Failure]) -> pl.DataFrame:
+    """One row per file with the columns :data:`COLUMNS`; an inapplicable field is empty."""
+    rows = []
+    for result in results:
+        row = dict.fromkeys(COLUMNS, "")
+        row["file"] = shown(str(result["path"]))
+        if "error" in result:
+            row["error"] = result["error"]
+        else:
+            row["decision"] = result["decision"]
+            row["score"] = f"{result['score']:.6f}"
+            row.update(calibrated_cells(result, ""))
+            row["duration_s"] = f"{result['duration_s']:.3f}"
+            row["n_windows"] = str(result["n_windows"])
+            row["flags"] = ",".join(name for name, flag in result["flags"].items() if flag)
+            row["reasons"] = "; ".join(result["reasons"])
+        # A tab or a line break would make two cells or two rows of one.
+        rows.append({key: as_cell(value) for key, value in row.items()})
+    return pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String))

@@ -24,7 +24,7 @@ from spoofscope.attribution.verdicts import Check, conclusion, of_controls
 from spoofscope.errors import ConfigError
 from spoofscope.figures.clips import draw_spectrogram, draw_waveform
 from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure
-from spoofscope.judging import Failure, Judgement, as_cell, calibrated_cells
+from spoofscope.judging import Failure, Judgement, as_cell, as_table
 from spoofscope.quality import DISQUALIFYING, FLAGS
 from spoofscope.selection.calibration import probability_text, supported_text
 from spoofscope.tables import read_table
@@ -49,20 +49,6 @@ CSS = """
 .shown pre { white-space: pre-wrap; }
 .shown { overflow-x: auto; }
 """
-
-_COLUMNS = (
-    "file",
-    "decision",
-    "reasons",
-    "score",
-    "llr",
-    "log10_llr",
-    "p_bonafide",
-    "duration_s",
-    "n_windows",
-    "flags",
-    "error",
-)
 
 
 def problem(message: str) -> str:
@@ -297,24 +283,10 @@ def explanation_note(
 
 
 def batch_table(results: Sequence[Judgement | Failure]) -> pl.DataFrame:
-    """One row per file, for people and as TSV; an inapplicable field is empty."""
-    rows = []
-    for result in results:
-        row = dict.fromkeys(_COLUMNS, "")
-        row["file"] = Path(str(result["path"])).name
-        if "error" in result:
-            row["error"] = " ".join(result["error"].split())
-        else:
-            row["decision"] = result["decision"]
-            row["score"] = f"{result['score']:.6f}"
-            row.update(calibrated_cells(result, ""))
-            row["duration_s"] = f"{result['duration_s']:.3f}"
-            row["n_windows"] = str(result["n_windows"])
-            row["flags"] = ",".join(name for name, flag in result["flags"].items() if flag)
-            row["reasons"] = "; ".join(result["reasons"])
-        # A tab or a line break in a file's name would make two cells or two rows of one.
-        rows.append({key: as_cell(value) for key, value in row.items()})
-    return pl.DataFrame(rows, schema=dict.fromkeys(_COLUMNS, pl.String))
+    """One row per file, for people and as TSV; visitors know their files by names alone."""
+    table = as_table(results)
+    names = [as_cell(Path(str(result["path"])).name) for result in results]
+    return table.with_columns(pl.Series("file", names, pl.String))
 
 
 def as_html(table: pl.DataFrame) -> str:

@@ -4,11 +4,12 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from spoofscope.errors import ConfigError
-from spoofscope.files import one_line, shown
+from spoofscope.files import one_line, paths_below, shown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -81,6 +82,51 @@ def check_output(out: str, source: str) -> None:
     """Refuse an output that is the input, which would be lost."""
     if os.path.exists(out) and os.path.samefile(out, source):
         raise ConfigError(f"{shown(out)}: this is the file that is read; name another one")
+
+
+def recordings_of(paths: Iterable[str]) -> list[str]:
+    """Files as they are named, and of folders all recordings below them, by name.
+
+    A recording that is named twice, such as by its folder as well, is there once.
+
+    Raises:
+        ConfigError: there is no recording below a folder.
+    """
+    from spoofscope.audio import has_suffix
+
+    found: dict[str, None] = {}
+    for path in paths:
+        if not os.path.isdir(path):
+            found[path] = None
+            continue
+        below = sorted(file for file in paths_below(path) if has_suffix(file))
+        if not below:
+            raise ConfigError(
+                f"{shown(path)}: there is no recording below this folder; they are found by "
+                "suffixes such as .wav and .flac, others are judged if you name the files"
+            )
+        found.update(dict.fromkeys(map(os.path.normpath, below)))
+    return list(found)
+
+
+def check_new_file(out: str, sources: Iterable[str]) -> None:
+    """Refuse a file to write that is one of the sources, or is in no folder, before any work.
+
+    Raises:
+        ConfigError: it is.
+    """
+    for source in sources:
+        if os.path.exists(source):
+            check_output(out, source)
+    if not Path(out).resolve().parent.is_dir():
+        raise ConfigError(f"{shown(out)}: its folder does not exist; make it first")
+
+
+def kept_in(kept: list[Result], results: Iterable[Result]) -> Iterator[Result]:
+    """The results as they come; each is kept, too."""
+    for result in results:
+        kept.append(result)
+        yield result
 
 
 def print_each(

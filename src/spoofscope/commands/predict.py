@@ -1,14 +1,27 @@
 """`spoofscope predict`: judge recordings."""
 
 import argparse
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from spoofscope.commands.arguments import Subcommands, print_each
-from spoofscope.files import shown
+from spoofscope.commands.arguments import (
+    Subcommands,
+    check_new_file,
+    kept_in,
+    print_each,
+    recordings_of,
+)
+from spoofscope.errors import ConfigError
+from spoofscope.files import atomic_path, shown
 
 if TYPE_CHECKING:
     from spoofscope.judging import Failure, Judgement
+
+Result: TypeAlias = "Judgement | Failure"
 
 _PREDICTED = ("decision", "score", "LLR", "log10", "p(bona fide)", "seconds", "flags", "because")
 # Rows come one by one, so the widths are those of what is usual.
@@ -20,31 +33,110 @@ def add(commands: Subcommands) -> None:
     parser = commands.add_parser(
         "predict",
         help="judge recordings",
-        description="Score, probability and decision of a detector for each recording.",
+        description="Score, probability and decision of a detector for each recording. Of a folder "
+        "all recordings below it are judged, in the order of their names.",
     )
     parser.add_argument("--detector", required=True, metavar="DIR", help="a detector's folder")
-    parser.add_argument("files", nargs="+", metavar="FILE", help="recordings")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE_OR_FOLDER", help="recordings, or folders of them"
+    )
     parser.add_argument("--json", action="store_true", help="a JSON list instead of a table")
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="write a file in place of the table: .csv or .tsv, a row each, or .json",
+    )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; the return value is the exit code."""
+    files = recordings_of(options.files)
+    if options.out is None:
+        return _print(options.detector, files, options.json)
+    if options.json:
+        raise ConfigError("--json prints a list; with --out, name a file that ends in .json")
+    write = _WRITERS.get(Path(options.out).suffix.lower())
+    if write is None:
+        raise ConfigError(
+            f"{shown(options.out)}: the kind of the file follows from its name, which must end in "
+            ".csv, .tsv or .json"
+        )
+    check_new_file(options.out, files)
+    from spoofscope.detector import predict_files
+
+    # Refuses a name that cannot be written before hours of work.
+    with atomic_path(options.out) as temporary:
+        kept: list[Result] = []
+        results = _counted(predict_files(options.detector, files), len(files))
+        code = print_each(kept_in(kept, results), False, lambda _: None)
+        write(temporary, kept)
+    failed = sum("error" in result for result in kept)
+    not_judged = f", of which {failed} could not be judged" if failed else ""
+    recordings = "1 recording" if len(kept) == 1 else f"{len(kept)} recordings"
+    print(f"{shown(options.out)}: {recordings}{not_judged}")
+    return code
+
+
+def _counted(results: Iterator[Result], total: int) -> Iterator[Result]:
+    """The results as they come; a terminal shows how many there are, and how long the rest takes.
+
+    Its line is taken away before each of them is handed on, so that another may be printed.
+    """
+    from spoofscope.progress import duration
+
+    if not sys.stderr.isatty():
+        yield from results
+        return
+    started = time.monotonic()
+    for number, result in enumerate(results, start=1):
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+        yield result
+        left = (time.monotonic() - started) / number * (total - number)
+        if number < total:
+            sys.stderr.write(f"\r{number} of {total}, {duration(left)} left")
+            sys.stderr.flush()
+
+
+def _write_table(path: Path, results: Sequence[Result]) -> None:
+    import polars as pl
+
+    from spoofscope.judging import as_table
+
+    # A quoted nothing would be a text to some readers, and its column no numbers.
+    table = as_table(results).with_columns(pl.all().replace("", None))
+    table.write_csv(path, separator="," if path.suffix.lower() == ".csv" else "\t")
+
+
+def _write_json(path: Path, results: Sequence[Result]) -> None:
+    path.write_text(
+        "[" + ",\n".join(json.dumps(result, allow_nan=False) for result in results) + "]\n",
+        encoding="utf-8",
+    )
+
+
+_WRITERS: dict[str, Callable[[Path, Sequence[Any]], None]] = {
+    **{".csv": _write_table, ".tsv": _write_table, ".json": _write_json}
+}
+
+
+def _print(detector: str, files: Sequence[str], as_json: bool) -> int:
     from spoofscope.detector import predict_files
     from spoofscope.judging import calibrated_cells
 
-    results = predict_files(options.detector, options.files)
-    width = max(len(shown(name)) for name in ("file", *options.files))
+    results = predict_files(detector, files)
+    width = max(len(shown(name)) for name in ("file", *files))
 
     def row(file: str, cells: Sequence[str]) -> None:
         columns = zip(cells, _WIDTHS, strict=True)
         line = "  ".join([file.ljust(width), *(cell.ljust(size) for cell, size in columns)])
         print(line.rstrip(), flush=True)
 
-    if not options.json:
+    if not as_json:
         row("file", _PREDICTED)
 
-    def print_one(result: "Judgement | Failure") -> None:
+    def print_one(result: Result) -> None:
         file = shown(str(result["path"]))
         if "error" in result:
             row(file, ["-"] * len(_PREDICTED))
@@ -62,4 +154,4 @@ def run(options: argparse.Namespace) -> int:
             ],
         )
 
-    return print_each(results, options.json, print_one)
+    return print_each(results, as_json, print_one)

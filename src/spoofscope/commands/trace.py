@@ -1,11 +1,17 @@
 """`spoofscope trace`: which attack made a recording."""
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spoofscope.commands.arguments import Subcommands, check_output, count, print_each
+from spoofscope.commands.arguments import (
+    Subcommands,
+    check_new_file,
+    count,
+    kept_in,
+    print_each,
+    recordings_of,
+)
 from spoofscope.errors import ConfigError
 from spoofscope.files import atomic_path, printable, shown
 
@@ -23,7 +29,7 @@ def add(commands: Subcommands) -> None:
         "the training clips that are most alike.",
     )
     parser.add_argument("--tracer", required=True, metavar="DIR", help="a tracer's folder")
-    parser.add_argument("files", nargs="+", metavar="FILE", help="recordings")
+    parser.add_argument("files", nargs="+", metavar="FILE_OR_FOLDER", help="recordings")
     parser.add_argument("--json", action="store_true", help="a JSON list instead of text")
     parser.add_argument(
         "--top",
@@ -57,17 +63,14 @@ def run(options: argparse.Namespace) -> int:
     from spoofscope.tracing.judging import SHOWN, load_tracer, trace_files
     from spoofscope.tracing.references import enrolled_sources
 
+    files = recordings_of(options.files)
     if options.enrol is None:
         for name in ("calibration", "write_enrolled"):
             if getattr(options, name) is not None:
                 option = name.replace("_", "-")
                 raise ConfigError(f"--{option} is for enrolled attacks; add --enrol")
     if options.out is not None:
-        for file in options.files:
-            if Path(file).exists():
-                check_output(options.out, file)
-        if not Path(options.out).resolve().parent.is_dir():
-            raise ConfigError(f"{shown(options.out)}: its folder does not exist; make it first")
+        check_new_file(options.out, files)
     listed = SHOWN if options.top is None else options.top
     tracer = load_tracer(options.tracer)
     enrolment = None
@@ -75,23 +78,15 @@ def run(options: argparse.Namespace) -> int:
         enrolment = enrolled_sources(tracer, options.enrol, options.calibration)
         if options.write_enrolled is not None:
             write_enrolment(options.write_enrolled, enrolment)
-    results = trace_files(tracer, options.files, listed, enrolment)
+    results = trace_files(tracer, files, listed, enrolment)
     if options.out is None:
         return print_each(results, options.json, _print_one)
     # Refuses a name that cannot be written before hours of work.
     with atomic_path(options.out) as temporary:
         kept: list[Trace | Failure] = []
-        code = print_each(_kept_in(kept, results), options.json, _print_one)
+        code = print_each(kept_in(kept, results), options.json, _print_one)
         _write(temporary, kept)
     return code
-
-
-def _kept_in(
-    kept: "list[Trace | Failure]", results: "Iterator[Trace | Failure]"
-) -> "Iterator[Trace | Failure]":
-    for result in results:
-        kept.append(result)
-        yield result
 
 
 def _print_one(result: "Trace | Failure") -> None:
