@@ -47,10 +47,14 @@ class Figure(Exhibit):
 class Table(Exhibit):
     """A table: a module of `summaries/` with a function `make`.
 
-    more: names of further tables that it writes, `{name}.{more}.tsv`.
+    more: names of further tables that it writes, `{name}.{more}.tsv`. printed: the columns that
+    LaTeX shows of it, as far as they are there; by default all. interval_of: the column that
+    `ci_low` and `ci_high` belong to; by default the one before them.
     """
 
     more: tuple[str, ...] = ()
+    printed: tuple[str, ...] = ()
+    interval_of: str = ""
 
 
 E = TypeVar("E", bound=Exhibit)

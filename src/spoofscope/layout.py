@@ -313,6 +313,10 @@ class Layout:
         """A table."""
         return f"{self.root}/tables/{name}.tsv"
 
+    def printed_table(self, name: str, suffix: str) -> str:
+        """A table as papers print it: `tex`, or `csv` for spreadsheets."""
+        return f"{self.root}/tables/{name}.{suffix}"
+
     def report(self) -> str:
         """The page about the whole study."""
         return f"{self.root}/report/index.html"

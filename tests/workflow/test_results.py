@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import matplotlib as mpl
@@ -50,6 +51,23 @@ def test_every_table_is_read_with_its_types_and_written_alike(study, tmp_path):
         write_table(tmp_path / "again.tsv", pl.DataFrame(columns, infer_schema_length=None))
         assert (tmp_path / "again.tsv").read_bytes() == (study.folder / path).read_bytes(), path
     assert recorded > len(paths) / 3
+
+
+def test_every_table_has_a_form_for_papers_and_spreadsheets(study):
+    """In LaTeX every row has the cells of the header; CSV has the rows and columns of the table."""
+    page = (study.folder / "report/index.html").read_text(encoding="utf-8")
+    for name in study.tables:
+        table = study.table(name)
+        rounded = pd.read_csv(study.folder / f"tables/{name}.csv", dtype=str)
+        assert list(rounded) == list(table)
+        assert len(rounded) == len(table)
+        tex = (study.folder / f"tables/{name}.tex").read_text(encoding="utf-8")
+        _, _, body = tex.partition("\\toprule\n")
+        cells = [re.split(r"(?<!\\)&", line) for line in body.splitlines() if line[-2:] == "\\\\"]
+        assert len(cells) == len(table) + 1, name
+        assert len({len(row) for row in cells}) == 1, name
+        for suffix in ("tsv", "csv", "tex"):
+            assert f'href="../tables/{name}.{suffix}"' in page
 
 
 def test_scores_come_with_their_trials(study):

@@ -16,6 +16,7 @@ from spoofscope.needs import as_text, missing
 from spoofscope.outside import Outside
 from spoofscope.plan.jobs import Code, Context
 from spoofscope.plan.study_plan import Plan
+from spoofscope.plan.tables import PRINTED
 from spoofscope.snakemake_inside import (
     configured_by_options,
     explain,
@@ -157,7 +158,15 @@ def table_files(name, more):
         category="Tables",
         labels={"table": name},
     )
-    return {"table": table, **{part: LAYOUT.table(f"{name}.{part}") for part in more}}
+    tables = {"table": table, **{part: LAYOUT.table(f"{name}.{part}") for part in more}}
+    printed = {
+        f"{part}_{suffix}": LAYOUT.printed_table(
+            name if part == "table" else f"{name}.{part}", suffix
+        )
+        for part in tables
+        for suffix in PRINTED
+    }
+    return {**tables, **printed}
 
 
 # Printed before any job starts, also by dry runs, which do not need these data.

@@ -96,6 +96,26 @@ class Copy(Options):
     a cue; default: both."""
 
 
+# One line that a figure has room for.
+_Shown = Annotated[str, {"pattern": r"\S(.*\S)?", "maxLength": 60, "title": "a name in one line"}]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names(Options):
+    """What figures, printed tables and the report call what the study file names."""
+
+    systems: dict[str, _Shown] = option(dict)
+    """Detector, fusion or tracer to its name for people."""
+    corpora: dict[str, _Shown] = option(dict)
+    """Corpus or augmented copy to its name for people."""
+    attacks: dict[str, _Shown] = option(dict)
+    """Attack to its name for people."""
+    conditions: dict[str, _Shown] = option(dict)
+    """Condition, a column of manifests, to its name for people."""
+    levels: dict[str, dict[str, _Shown]] = option(dict)
+    """Condition to the names of its levels for people."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StudyFile(Options):
     """A study."""
@@ -106,6 +126,9 @@ class StudyFile(Options):
     """Heading of the report; default: the name of the study."""
     description: str = optional()
     """What the study asks, in a few sentences for the report."""
+    names: Names = option(Names)
+    """What figures, printed tables and the report call systems, corpora, attacks and conditions;
+    scores, metrics and tables for machines keep the names of the study file."""
     caveats: tuple[str, ...] = option(list)
     """Sentences that the report prints beside the numbers."""
     authors: tuple[Author, ...] = option(list)

@@ -8,6 +8,7 @@ from spoofscope.exhibits import Exhibit
 from spoofscope.options import nearest
 from spoofscope.plan.jobs import Context, Job, Rule, Stage, Work
 from spoofscope.plan.materials import Offer
+from spoofscope.study import Config
 
 E = TypeVar("E", bound=Exhibit)
 
@@ -49,7 +50,7 @@ class Exhibits(Stage, Generic[E]):
             self._offers[name] = offers[record.needs]
             self._rules[f"{kind}_{name}"] = self._rule(name, record, offers[record.needs])
 
-    def _rule(self, name: str, record: Exhibit, offer: Offer) -> Rule[...]:
+    def _rule(self, name: str, record: E, offer: Offer) -> Rule[...]:
         def work(stage: Stage, *values: str) -> Work:
             material = offer(*values)
             return Work(
@@ -59,6 +60,8 @@ class Exhibits(Stage, Generic[E]):
                     "title": record.title,
                     "caption": record.caption,
                     "about": material.about,
+                    "names": self.study.config["names"],
+                    **self.more_settings(record),
                     "given": material.given,
                 },
                 modules=[f"spoofscope.{self._room}.{name}"],
@@ -72,6 +75,10 @@ class Exhibits(Stage, Generic[E]):
             offer.absent,
             lambda stage: offer.values,
         )
+
+    def more_settings(self, record: E) -> Config:
+        """What its script is told besides."""
+        return {}
 
     def rules(self) -> dict[str, Rule[...]]:
         """Its rules by name, in the order of the report."""

@@ -120,6 +120,7 @@ class Report(Stage):
                     for name in ("headline", "comparisons", "breakdowns", "generator_matrix")
                 },
                 "grids": [{"name": grid, "table": self._tables.of("grid", grid)} for grid in grids],
+                "listed": self._tables.described,
                 "figures": self._figures.described,
                 "explained": self._explained(),
                 "averages": [

@@ -1,6 +1,7 @@
 """Which tables a study has."""
 
 from collections.abc import Mapping
+from functools import cached_property
 
 from spoofscope import exhibits
 from spoofscope.plan.attribution import NO_ATTRIBUTION, Attribution
@@ -12,6 +13,10 @@ from spoofscope.plan.jobs import Context, Product, target
 from spoofscope.plan.masking import NO_MASKING, Masking
 from spoofscope.plan.materials import Material, Offer, material
 from spoofscope.plan.shortcuts import NO_SHORTCUTS, Shortcuts
+from spoofscope.study import Config
+
+PRINTED = ("tex", "csv")
+"""The forms in which papers and spreadsheets take a table."""
 
 
 class Tables(Exhibits[exhibits.Table]):
@@ -45,7 +50,31 @@ class Tables(Exhibits[exhibits.Table]):
     @target()
     def tables(self) -> list[Product]:
         """Every table of the study."""
-        return [job.product(self.layout.table(file)) for _, file, job in self.jobs()]
+        return [
+            job.product(path)
+            for name, file, job in self.jobs()
+            for part in (file, *(f"{file}.{more}" for more in self.records[name].more))
+            for path in (
+                self.layout.table(part),
+                *(self.layout.printed_table(part, suffix) for suffix in PRINTED),
+            )
+        ]
+
+    @cached_property
+    def described(self) -> list[Config]:
+        """What the report says of all tables of the study."""
+        return [
+            {
+                "name": file,
+                "title": self.records[name].title,
+                "more_names": [f"{file}.{more}" for more in self.records[name].more],
+            }
+            for name, file, _ in self.jobs()
+        ]
+
+    def more_settings(self, record: exhibits.Table) -> Config:
+        """How LaTeX and CSV show it."""
+        return {"print": {"columns": list(record.printed), "interval_of": record.interval_of}}
 
     @material(absent=NO_COMPARISONS, when=lambda self: self._comparisons.compared)
     def table_of_comparisons(self) -> Material:

@@ -206,6 +206,7 @@ def build_page(
     audits: Mapping[str, str],
     tables: Mapping[str, str | None],
     grids: Sequence[Mapping[str, str]],
+    listed: Sequence[Mapping[str, Any]],
     figures: Sequence[Mapping[str, Any]],
     explained: Sequence[Mapping[str, Any]],
     averages: Sequence[Mapping[str, str]],
@@ -232,6 +233,7 @@ def build_page(
         tables: `headline`, `comparisons`, `breakdowns` and `generator_matrix`, each None if the
             study lacks it.
         grids: name of every grid, and its table.
+        listed: of every table name, title and `more_names`, the names of its further parts.
         figures: in order: name, title, caption, section, target (with which `snakemake` makes it
             again) and image (a PNG; None if the page only links to it).
         explained: run, detector, method, whether it is the detector's first, summary, checks and
@@ -292,6 +294,7 @@ def build_page(
         looked_for=LOOKED_FOR,
         detectors=_detectors(runs, systems),
         systems=systems,
+        listed=listed,
         corpora=_corpora(config, trials, audited),
         figures=[_figure(figure, compared, doubts) for figure in figures],
         grids={grid["name"]: _chosen(grid["table"]) for grid in grids},

@@ -5,8 +5,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from spoofscope.errors import ConfigError
+from spoofscope.names import reserved
 from spoofscope.options import nearest
 from spoofscope.study.schema import Config, kind_of, schema
+
+_KINDS_OF_NAMES = {"systems": "detector, fusion or tracer", "corpora": "corpus or augmented copy"}
 
 
 class References:
@@ -165,6 +168,39 @@ class References:
                 self.entry(detector, "detectors", f"fusion.{name}.detectors[{i}]")
             if name in self.detectors:
                 raise ConfigError(f"fusion.{name}: a detector has the same name")
+        self._check_names()
+
+    def _check_names(self) -> None:
+        """Names for people stand for something, and for one thing only."""
+        names: Config = self._config["names"]
+        there = {"systems": {**self.systems, **self.tracers}, "corpora": self.datasets}
+        for kind, entries in there.items():
+            for name in names[kind]:
+                if name not in entries:
+                    raise ConfigError(
+                        f"names.{kind}.{name}: there is no such {_KINDS_OF_NAMES[kind]}; "
+                        f"{nearest(name, entries)}"
+                    )
+        if "attack" in names["levels"]:
+            raise ConfigError("names.levels.attack: write the names of attacks in names.attacks")
+        kinds = {kind: names[kind] for kind in ("systems", "corpora", "attacks", "conditions")}
+        kinds |= {f"levels.{condition}": each for condition, each in names["levels"].items()}
+        for kind, shown in kinds.items():
+            for name, text in shown.items():
+                if (word := reserved(text)) is not None:
+                    raise ConfigError(
+                        f"names.{kind}.{name}: {text!r} cannot be a name, because {word!r} has a "
+                        "meaning of its own in tables and figures"
+                    )
+                others = {
+                    other: shown.get(other, other) for other in {**there.get(kind, {}), **shown}
+                }
+                twins = [other for other, its in others.items() if its == text and other != name]
+                if twins:
+                    raise ConfigError(
+                        f"names.{kind}.{name}: {twins[0]!r} is shown as {text!r}, too; two that "
+                        "differ need names that do"
+                    )
 
     def _check_backbones(self) -> None:
         revision = schema()["$defs"]["backbone"]["properties"]["revision"]

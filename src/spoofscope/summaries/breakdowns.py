@@ -21,6 +21,19 @@ TABLE = Table(
     ),
     needs="metrics_by_condition",
     place=40,
+    printed=(
+        "name",
+        "seed",
+        "corpus",
+        "split",
+        "condition",
+        "n_levels",
+        "macro_eer",
+        "worst_level",
+        "worst_eer",
+        "worst_n_bonafide",
+        "worst_n_spoof",
+    ),
 )
 
 _LOGGER = logging.getLogger(__name__)

@@ -23,6 +23,17 @@ TABLE = Table(
     ),
     needs="compared_scores",
     place=30,
+    printed=(
+        "corpus",
+        "split",
+        "first",
+        "second",
+        "metric",
+        "value_first",
+        "value_second",
+        "difference",
+        "p_holm",
+    ),
 )
 
 # Empty if there are too few trials or clusters for an interval and a p.

@@ -29,6 +29,19 @@ TABLE = Table(
     ),
     needs="all_metrics",
     place=20,
+    printed=(
+        "name",
+        "corpus",
+        "split",
+        "eer",
+        "min_dcf",
+        "act_dcf_calibrated",
+        "cllr_calibrated",
+        "min_tdcf",
+        "auc",
+        "n_bonafide",
+        "n_spoof",
+    ),
 )
 
 METRICS = (

@@ -18,6 +18,7 @@ TABLE = Table(
     ),
     needs="run_settings",
     place=10,
+    printed=("run", "detector", "seeds", "source", "frontend", "backend"),
 )
 
 

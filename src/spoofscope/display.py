@@ -1,0 +1,87 @@
+"""Names for people: what figures, printed tables and the report call what a study file names.
+
+Files and tables for machines keep the names of the study file. Standard library only.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from spoofscope.names import ALL, BONAFIDE, POOLED
+
+ATTACK = "attack"
+
+_SYSTEMS = ("name", "system", "detector", "tracer", "first", "second", "right", "wrong")
+_ATTACKS = (ATTACK, "generator", "known", "answer")
+_LEVELS = ("level", "worst_level")
+
+
+class DisplayNames:
+    """What section `names` of a study file says; a name that it does not have stays as it is.
+
+    Args:
+        names: the section: `systems`, `corpora`, `attacks`, `conditions`, each name to name for
+            people; `levels`, condition to the same of its levels.
+    """
+
+    def __init__(self, names: Mapping[str, Mapping[str, Any]]) -> None:
+        self._names = names
+
+    def _of(self, kind: str, name: str) -> str:
+        return str(self._names.get(kind, {}).get(name, name))
+
+    def system(self, name: str) -> str:
+        """Of a detector, fusion or tracer."""
+        return self._of("systems", name)
+
+    def corpus(self, name: str) -> str:
+        """Of a corpus or an augmented copy."""
+        return self._of("corpora", name)
+
+    def attack(self, name: str) -> str:
+        """Of an attack; "bona fide" of what is none."""
+        return "bona fide" if name == BONAFIDE else self._of("attacks", name)
+
+    def condition(self, name: str) -> str:
+        """Of a condition; one of several columns has the name of each."""
+        whole = self._of("conditions", name)
+        if whole != name or "+" not in name:
+            return whole
+        return " + ".join(self._of("conditions", part) for part in name.split("+"))
+
+    def level(self, condition: str, level: str) -> str:
+        """Of a level of a condition, which is an attack where the condition is `attack`."""
+        if condition == POOLED:
+            return ALL
+        if condition == ATTACK:
+            return self.attack(level)
+        whole = str(self._names.get("levels", {}).get(condition, {}).get(level, level))
+        columns, parts = condition.split("+"), level.split("+")
+        if whole != level or len(columns) < 2 or len(parts) != len(columns):
+            return whole
+        return " + ".join(map(self.level, columns, parts))
+
+    def trials(self, corpus: str, split: str) -> str:
+        """Of a split of a corpus."""
+        return f"{self.corpus(corpus)}, {split}"
+
+    def of_column(self, column: str, value: str, row: Mapping[str, Any]) -> str:
+        """Of a value in a table, by what its column holds.
+
+        Args:
+            column: name of the column.
+            value: the text in it.
+            row: all values of that row, of which a level needs its condition.
+        """
+        if column in _SYSTEMS:
+            return self.system(value)
+        if column == "corpus":
+            return self.corpus(value)
+        if column in _ATTACKS:
+            return self.attack(value)
+        if column == "condition":
+            return self.condition(value)
+        if column in _LEVELS and "condition" in row:
+            return self.level(str(row["condition"]), value)
+        if column == "group" and "kind" in row:
+            return self.level(str(row["kind"]), value)
+        return value

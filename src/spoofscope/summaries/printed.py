@@ -1,0 +1,272 @@
+"""Tables as papers print them: LaTeX with booktabs, and CSV for spreadsheets.
+
+Numbers have the digits that their intervals support: the half-width of the interval has two
+significant digits, and the number as many decimals. Where there is no interval, a number has as
+many decimals as the smallest count of trials in its row has digits, because it moves in steps of
+one trial; and three significant digits where there is no count either.
+"""
+
+import csv
+import io
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from spoofscope.display import DisplayNames
+from spoofscope.files import write_text
+from spoofscope.metrics.measure import METRICS
+from spoofscope.names import NONE
+from spoofscope.tables import read_table
+
+LONG = 45
+"""Rows from which a table is a longtable, which goes on over pages."""
+
+_MOST_DECIMALS = 12
+_ENDS = ("_low", "_high")
+
+PERCENT = frozenset(
+    ("eer", "hter", "bonafide_rejected", "spoof_accepted", "macro_eer", "worst_eer")
+)
+"""Columns of shares that LaTeX shows as per cent, as papers do."""
+
+HEADINGS = {
+    **{name: metric.title for name, metric in METRICS.items()},
+    **{"act_dcf_calibrated": "actDCF, calibrated", "cllr_calibrated": "Cllr, calibrated"},
+    **{"hter": "HTER", "min_tdcf": "min t-DCF", "act_tdcf_calibrated": "t-DCF, calibrated"},
+    **{"macro_eer": "Mean EER", "worst_eer": "Highest EER", "worst_level": "Level with it"},
+    **{"name": "System", "n_bonafide": "Bona fide", "n_spoof": "Spoofs", "n_seeds": "Seeds"},
+    **{"p_holm": "p (Holm)", "auroc": "AUROC", "fpr95": "FPR95"},
+}
+"""What columns and metrics are called in print; others by their names without underscores."""
+
+
+def write_printed(
+    tsv: str,
+    tex: str,
+    csv_path: str,
+    *,
+    title: str,
+    caption: str,
+    columns: Sequence[str],
+    interval_of: str,
+    names: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Write what a paper prints of a table, beside it.
+
+    Args:
+        tsv: the table.
+        tex, csv_path: the files that are written.
+        title, caption: of its record.
+        columns: those that LaTeX shows, if they are there; by default all. CSV has all.
+        interval_of: the column that `ci_low` and `ci_high` belong to; by default the one before.
+        names: section `names` of the study file.
+    """
+    table = typed(tsv)
+    people = DisplayNames(names)
+    rows = [_named(*each, people) for each in rounded_rows(table, interval_of)]
+    write_text(csv_path, _csv(table.columns, rows))
+    in_percent = [_named(*each, people) for each in rounded_rows(table, interval_of, PERCENT)]
+    pairs = intervals(table.columns, interval_of)
+    ends = {end for pair in pairs.values() for end in pair}
+    spreads = {f"{column}_sd" for column in pairs}
+    kept = [column for column in columns if column in table.columns] or [
+        column for column in table.columns if column not in ends | spreads
+    ]
+    name = Path(tsv).name.removesuffix(".tsv")
+    write_text(tex, _latex(name, title, caption, kept, _numbers(table), pairs, in_percent))
+
+
+def typed(tsv: str) -> pl.DataFrame:
+    """A table whose columns are numbers where every field is one or empty, and texts otherwise."""
+    texts = read_table(tsv, {}, rest=pl.String())
+    columns = []
+    for name in texts.columns:
+        filled = texts[name].replace("", None)
+        numbers = filled.cast(pl.Float64, strict=False)
+        is_number = name not in _NAMES and filled.drop_nulls().len() == numbers.drop_nulls().len()
+        whole = is_number and filled.drop_nulls().str.contains(r"^-?\d+$").all()
+        columns.append((filled.cast(pl.Int64) if whole else numbers) if is_number else texts[name])
+    return pl.DataFrame(columns)
+
+
+# Columns that hold names, which may be digits alone.
+_NAMES = (
+    *("name", "corpus", "split", "condition", "level", "worst_level", "attack", "group", "utt_id"),
+    *("speaker", "run", "seeds", "small_levels", "without_eer", "without_interval"),
+)
+
+
+def _numbers(table: pl.DataFrame) -> set[str]:
+    return {name for name in table.columns if table[name].dtype.is_numeric()}
+
+
+def intervals(columns: Sequence[str], interval_of: str = "") -> dict[str, tuple[str, str]]:
+    """Column of a number to the columns of the ends of its interval.
+
+    Those of `eer` are `eer_low` and `eer_high`. Ends of another name belong to `interval_of`, or to
+    the column before them.
+    """
+    pairs = {}
+    for i, low in enumerate(columns):
+        stem = low.removesuffix("_low")
+        high = f"{stem}_high"
+        if stem == low or high not in columns or i == 0:
+            continue
+        if stem in columns:
+            pairs[stem] = (low, high)
+        else:
+            pairs[interval_of if stem == "ci" and interval_of else columns[i - 1]] = (low, high)
+    return pairs
+
+
+def rounded_rows(
+    table: pl.DataFrame, interval_of: str = "", percent: Collection[str] = ()
+) -> list[tuple[dict[str, Any], dict[str, str]]]:
+    """Every row with its values and, by column, its texts, numbers rounded as the module says.
+
+    Args:
+        table: with typed columns.
+        interval_of: see :func:`write_printed`.
+        percent: columns of shares that are written as per cent, with their intervals.
+    """
+    pairs = intervals(table.columns, interval_of)
+    owners = {end: column for column, ends in pairs.items() for end in ends}
+    owners |= {f"{column}_sd": column for column in pairs if f"{column}_sd" in table.columns}
+    owners |= {column: column for column in pairs}
+    counts = [name for name in table.columns if name == "n" or name.startswith("n_")]
+    rows = []
+    for row in table.iter_rows(named=True):
+        trials = [row[name] for name in counts if isinstance(row[name], int) and row[name] > 0]
+        texts = {}
+        for column, value in row.items():
+            if isinstance(value, float):
+                ends = pairs.get(owners.get(column, ""))
+                low, high = (row[ends[0]], row[ends[1]]) if ends else (None, None)
+                places = 2 if owners.get(column, column) in percent else 0
+                texts[column] = _rounded(column, value, low, high, trials, places)
+            else:
+                texts[column] = "" if value is None else str(value)
+        rows.append((row, texts))
+    return rows
+
+
+def _rounded(
+    column: str,
+    value: float,
+    low: float | None,
+    high: float | None,
+    trials: Sequence[int],
+    places: int,
+) -> str:
+    """A number with the decimal point moved to the right by so many places."""
+    if not math.isfinite(value):
+        return ""
+    moved = value * 10**places
+    if re.fullmatch("p|p_.*", column):
+        return f"{value:.2g}"
+    if low is not None and high is not None and high > low:
+        return fixed(moved, decimals_of(10**places * (high - low) / 2))
+    if trials and abs(value) <= 1:
+        return fixed(moved, max(0, max(1, math.ceil(math.log10(min(trials)))) - places))
+    return f"{moved:.3g}" if abs(moved) < 1000 else f"{moved:.0f}"
+
+
+def decimals_of(half_width: float) -> int:
+    """Decimals with which a half-width has two significant digits; none below zero."""
+    return min(max(1 - math.floor(math.log10(half_width)), 0), _MOST_DECIMALS)
+
+
+def fixed(value: float, decimals: int) -> str:
+    """A number with so many decimals; zero has no sign."""
+    text = f"{value:.{decimals}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def _named(row: Mapping[str, Any], texts: Mapping[str, str], names: DisplayNames) -> dict[str, str]:
+    """The texts of a row with the names for people."""
+    return {
+        column: text
+        if not isinstance(row[column], str) or text == NONE
+        else HEADINGS.get(text, text)
+        if column == "metric"
+        else names.of_column(column, text, row)
+        for column, text in texts.items()
+    }
+
+
+def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([row[column] for column in columns] for row in rows)
+    return stream.getvalue()
+
+
+# --- LaTeX ---------------------------------------------------------------------------------------
+
+
+def _latex(
+    name: str,
+    title: str,
+    caption: str,
+    columns: Sequence[str],
+    numbers: set[str],
+    pairs: Mapping[str, tuple[str, str]],
+    rows: Sequence[Mapping[str, str]],
+) -> str:
+    header = " & ".join(escaped(heading(column)) for column in columns)
+    body = [" & ".join(_cell(column, row, pairs) for column in columns) for row in rows]
+    shape = "".join("r" if column in numbers else "l" for column in columns)
+    label = f"\\label{{tab:{name.replace('_', '-').replace('.', '-')}}}"
+    brackets = " Brackets hold 95 % intervals." if pairs.keys() & set(columns) else ""
+    about = f"\\caption{{{escaped(title)}. {escaped(caption + brackets)}}}"
+    packages = "booktabs" if len(rows) < LONG else "booktabs,longtable"
+    lines = [f"% \\usepackage{{{packages}}}; letters beyond ASCII need LuaLaTeX or XeLaTeX."]
+    if len(rows) < LONG:
+        lines += ["\\begin{table}", "\\centering", about, label]
+        lines += [f"\\begin{{tabular}}{{{shape}}}", "\\toprule", f"{header} \\\\", "\\midrule"]
+        lines += [f"{row} \\\\" for row in body]
+        lines += ["\\bottomrule", "\\end{tabular}", "\\end{table}"]
+    else:
+        lines += [f"\\begin{{longtable}}{{{shape}}}", f"{about}{label} \\\\", "\\toprule"]
+        lines += [f"{header} \\\\", "\\midrule", "\\endhead", "\\bottomrule", "\\endfoot"]
+        lines += [f"{row} \\\\" for row in body]
+        lines += ["\\end{longtable}"]
+    return "\n".join(lines) + "\n"
+
+
+def heading(column: str) -> str:
+    """What a column is called in print."""
+    words = column.replace("_", " ")
+    text = HEADINGS.get(column, words[:1].upper() + words[1:])
+    return f"{text} (%)" if column in PERCENT else text
+
+
+def _cell(column: str, row: Mapping[str, str], pairs: Mapping[str, tuple[str, str]]) -> str:
+    text = escaped(row[column])
+    if not text or column not in pairs:
+        return text
+    low, high = (escaped(row[end]) for end in pairs[column])
+    spread = row.get(f"{column}_sd")
+    text += f" $\\pm$ {escaped(spread)}" if spread else ""
+    return f"{text} {{[{low}, {high}]}}" if low and high else text
+
+
+_ESCAPES = {
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    **{"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}"},
+    **{"<": "\\textless{}", ">": "\\textgreater{}", "|": "\\textbar{}"},
+    **{"±": "$\\pm$", "×": "$\\times$", "−": "$-$", "–": "--", "…": "\\ldots{}", "[": "{[}"},
+    "]": "{]}",
+}
+_NEGATIVE = re.compile(r"-[0-9.]+(e[-+]?[0-9]+)?")
+
+
+def escaped(text: str) -> str:
+    """A text for LaTeX, in which all of its letters stand for themselves."""
+    plain = "".join(_ESCAPES.get(letter, letter) for letter in text)
+    return f"$-${plain[1:]}" if _NEGATIVE.fullmatch(text) else plain
