@@ -8,6 +8,7 @@ on stderr.
 import argparse
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -29,8 +30,10 @@ from spoofscope.commands import (
     run,
     trace,
 )
+from spoofscope.commands.arguments import Subcommands
 from spoofscope.errors import SpoofscopeError
 from spoofscope.files import one_line, refusal
+from spoofscope.options import nearest
 
 _COMMANDS = (
     *(
@@ -56,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Names may have letters that the terminal's encoding lacks.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(arguments)
+    options = _parsed(sys.argv[1:] if arguments is None else arguments)
     try:
         code: int = options.run(options)
         sys.stdout.flush()
@@ -78,13 +81,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of a command; ends with the nearest word where one is mistyped."""
+    parser, commands = _parser()
+    word = next(iter(arguments), "-")
+    if not word.startswith("-") and word not in commands.choices:
+        parser.error(f"{word!r} is no command; {nearest(word, commands.choices)}")
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        command = commands.choices[options.command]
+        mistyped = [word.partition("=")[0] for word in unknown if word.startswith("--")]
+        known = re.findall(r"--[a-z-]+", command.format_help())
+        hints = "".join(f"; {nearest(word, known)}" for word in mistyped)
+        command.error(f"unrecognized arguments: {' '.join(unknown)}{hints}")
+    return options
+
+
+def _parser() -> tuple[argparse.ArgumentParser, Subcommands]:
     parser = argparse.ArgumentParser(prog="spoofscope", description="Speech-deepfake research.")
     parser.add_argument("--version", action="version", version=f"spoofscope {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in _COMMANDS:
         command.add(commands)
-    return parser
+    return parser, commands
 
 
 if __name__ == "__main__":

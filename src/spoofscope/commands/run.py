@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 
 from spoofscope.commands.arguments import Subcommands
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     targets = [word for word in options.what if word not in studies] or ["all"]
     for study in studies:
         if not Path(study).is_file():
-            raise ConfigError(f"{shown(study)}: there is no such study file")
+            raise ConfigError(f"{shown(study)}: there is no such study file{_hint(study)}")
     profile = Path("profiles") / options.profile
     arguments = [*targets, "--profile", str(profile if profile.is_dir() else options.profile)]
     arguments += ["--logger", "spoofscope"]
@@ -59,3 +60,16 @@ def run(options: argparse.Namespace) -> int:
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", *arguments])
     raise AssertionError("execv does not return")
+
+
+def _hint(study: str) -> str:
+    """The study file of the nearest name: here, beside where it should be, or among ours."""
+    places = {Path(), Path(study).parent, Path("config"), Path("config/studies")}
+    files = {
+        str(path) for place in places for suffix in _STUDIES for path in place.glob(f"*{suffix}")
+    }
+    # Whoever mistypes a folder has the name right, and the other way round.
+    close = get_close_matches(study, files, n=1) or [
+        file for file in sorted(files) if Path(file).stem == Path(study).stem
+    ]
+    return f"; did you mean {close[0]!r}?" if close else ""
