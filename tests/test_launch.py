@@ -50,7 +50,7 @@ def start(folder: Path) -> Path:
     for script, files in (("a.py", []), ("b.py", ["page.html.j2"])):
         arguments = (script, (), folder, "pkg", files)
         code[code_digest(*arguments)] = code_closure(*arguments)
-    return launch.record_launch(STUDY, code, [folder / "Snakefile"])
+    return launch.record_launch("s", STUDY, code, [folder / "Snakefile"])
 
 
 def test_unchanged_code_and_another_docstring_pass(project):
@@ -104,7 +104,7 @@ import sys
 from pathlib import Path
 from spoofscope import launch
 try:
-    launch.one_run_at_a_time(sys.argv[1:])
+    launch.one_run_at_a_time(sys.argv[1], sys.argv[2:])
 except Exception as error:
     sys.exit(str(error))
 """
@@ -121,7 +121,7 @@ def test_two_checkouts_on_one_folder_share_a_lock(project, tmp_path_factory):
     first = subprocess.Popen(
         [
             *(sys.executable, "-c", SECOND + "print('held', flush=True); input()"),
-            *("results/mini", str(shared / "corpora")),
+            *("mini", "results/mini", str(shared / "corpora")),
         ],
         cwd=project,
         stdin=subprocess.PIPE,
@@ -132,7 +132,10 @@ def test_two_checkouts_on_one_folder_share_a_lock(project, tmp_path_factory):
 
     def tried(*places: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-c", SECOND, *places], cwd=second, capture_output=True, text=True
+            [sys.executable, "-c", SECOND, "mini", *places],
+            cwd=second,
+            capture_output=True,
+            text=True,
         )
         return done.stderr
 
@@ -149,10 +152,35 @@ def test_two_checkouts_on_one_folder_share_a_lock(project, tmp_path_factory):
     assert [path for path in shared.rglob("*") if path.is_file()] == []
 
 
+HOLD = SECOND + "print('held', flush=True); input()"
+
+
+def test_another_study_may_run_here(project):
+    first = subprocess.Popen(
+        [sys.executable, "-c", HOLD, "mini", "results/mini"],
+        cwd=project,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert first.stdout.readline() == "held\n"
+
+    def tried(*arguments: str) -> str:
+        command = [sys.executable, "-c", SECOND, *arguments]
+        return subprocess.run(command, cwd=project, capture_output=True, text=True).stderr
+
+    assert tried("other", "results/other") == ""
+    told = tried("mini", "results/elsewhere")
+    assert told.startswith(f"another run of the study mini goes on in {project}: process ")
+    assert tried("other", "results/mini").startswith("another run of the workflow writes to ")
+    first.communicate("\n")
+    assert tried("mini", "results/mini") == ""
+
+
 def test_claims_of_one_output_meet_wherever_jobs_were_started(project, tmp_path_factory):
     shared = tmp_path_factory.mktemp("disk")
     (project / "results").symlink_to(shared)
-    launch.record_launch(STUDY, {}, [], places=["results/mini"])
+    launch.record_launch("s", STUDY, {}, [], places=["results/mini"])
     expected = shared / "mini/.spoofscope"
     assert launch.lock_folder("results/mini/tables/a.tsv") == expected
     assert launch.lock_folder(shared / "mini/tables/a.tsv") == expected
@@ -162,10 +190,12 @@ def test_claims_of_one_output_meet_wherever_jobs_were_started(project, tmp_path_
 def test_a_new_launch_replaces_the_record_of_the_old(project, monkeypatch):
     start(project)
     old = os.environ[launch.LAUNCH]
-    launch.record_launch({**STUDY, "seed": 2}, {}, [])
-    assert len(list(launch.FOLDER.glob("*.json"))) == 2
+    launch.record_launch("s", {**STUDY, "seed": 2}, {}, [])
+    launch.record_launch("other", STUDY, {}, [])
+    for study in ("s", "other"):
+        assert len(list((launch.FOLDER / "runs" / study).glob("*.json"))) == 2
     monkeypatch.setenv(launch.LAUNCH, old)
-    with pytest.raises(ConfigError, match="another run was started"):
+    with pytest.raises(ConfigError, match="another run of the study was started"):
         launch.check_code("0" * 12)
 
 
@@ -181,7 +211,7 @@ def test_without_a_record_nothing_is_compared(project, monkeypatch):
 MAIN = """
 import subprocess, sys
 from spoofscope import launch
-launch.record_launch({}, {}, [])
+launch.record_launch("s", {}, {}, [])
 job = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdout=sys.stdout)
 job.wait()
 """
@@ -233,6 +263,38 @@ def test_leftover_jobs_of_this_folder_are_cancelled(project, monkeypatch):
     launch.cancel_leftover_jobs("spoofscope")
     assert (project / "cancelled").read_text() == "7\n"
     assert (project / "queue").read_text().splitlines() == others
+    launch.cancel_leftover_jobs("spoofscope")
+    assert (project / "cancelled").read_text() == "7\n"
+
+
+def test_jobs_of_another_study_that_runs_are_left_alone(project, monkeypatch):
+    """Until its run has ended, however it ends."""
+    programs = project / "bin"
+    programs.mkdir()
+    for name in ("squeue", "scancel"):
+        (programs / name).write_text(SLURM)
+        (programs / name).chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    (project / "queue").write_text(f"7|spoofscope_{UUID}|{project}\n")
+    code = f"""
+from spoofscope import launch
+launch.one_run_at_a_time("other")
+launch.record_launch("other", {{}}, {{}}, [], slurm_run="spoofscope_{UUID}")
+print("held", flush=True)
+input()
+"""
+    other = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=project,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert other.stdout.readline() == "held\n"
+    launch.cancel_leftover_jobs("spoofscope")
+    assert not (project / "cancelled").exists()
+    other.kill()
+    other.wait()
     launch.cancel_leftover_jobs("spoofscope")
     assert (project / "cancelled").read_text() == "7\n"
 

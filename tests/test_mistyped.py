@@ -1,4 +1,4 @@
-"""Mistyped commands, options and study files get the nearest; those of targets are in workflow/test_targets.py."""
+"""Mistyped commands, options and study files get the nearest. Targets: workflow/test_targets.py."""
 
 import pytest
 

@@ -1,6 +1,8 @@
 """Sidecars become Snakemake's records, where these are missing."""
 
 import json
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -136,3 +138,47 @@ def test_thousands_of_damaged_sidecars_are_a_few_lines(
     assert len(messages) == 6
     assert all("its job is made again" in message for message in messages[:5])
     assert messages[5] == "and 35 more sidecars are damaged"
+
+
+def test_what_another_run_writes_just_now_stays(study: Path) -> None:
+    """Snakemake writes records and marks in place, and takes marks away."""
+    restore_records(sidecars_below(study, skipped=["work"]))
+    records = FilePersistence(nolock=True)
+    records._mark_incomplete("x", "7")
+    record = Path(records._record_path(records._metadata_path, str(study / "a")))
+    mark = Path(records._record_path(records._incomplete_path, "x"))
+    whole = {path: path.read_text() for path in (record, mark)}
+    places = {path: path.stat().st_ino for path in whole}
+
+    def write() -> None:
+        time.sleep(0.4)
+        for path, text in whole.items():
+            path.write_text(text)
+
+    for path in whole:
+        path.write_text("")
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert restore_records(sidecars_below(study, skipped=["work"])) == 0
+    writer.join()
+    for path, text in whole.items():
+        assert path.read_text() == text
+        assert path.stat().st_ino == places[path]
+
+
+def test_a_mark_that_is_taken_away_meanwhile_does_not_come_back(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = FilePersistence(nolock=True)
+    records._mark_incomplete("x", None)
+    mark = Path(records._record_path(records._incomplete_path, "x"))
+    read = Path.read_bytes
+
+    def read_after_its_end(path: Path) -> bytes:
+        if path == mark:
+            mark.unlink()
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_after_its_end)
+    restore_records(sidecars_below(study, skipped=["work"]))
+    assert not mark.exists()

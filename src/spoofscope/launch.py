@@ -22,10 +22,10 @@ from typing import Any
 
 import psutil
 
-from spoofscope.errors import ConfigError, ProvenanceError
+from spoofscope.errors import ConfigError, ProvenanceError, SpoofscopeError
 from spoofscope.files import printable, read_json, write_json
 from spoofscope.identity import hash8, planned_digests, source_digests
-from spoofscope.locks import FOLDER, SHARED, forget_claims, keep_lock
+from spoofscope.locks import FOLDER, LOCK, SHARED, forget_claims, is_held, keep_lock
 from spoofscope.provenance.record import LAUNCH
 from spoofscope.provenance.sidecars import read_sidecar
 
@@ -98,21 +98,33 @@ def check_command_line(arguments: Sequence[str]) -> None:
         )
 
 
-def one_run_at_a_time(places: Iterable[str | Path] = (), folder: Path = FOLDER) -> None:
-    """Hold the working directory, and folders written to, until this process ends, however it ends.
+def _folder_of(study: str, folder: Path) -> Path:
+    """Where the lock and the records of the runs of a study lie."""
+    return folder / "runs" / study
+
+
+def one_run_at_a_time(study: str, places: Iterable[str | Path] = (), folder: Path = FOLDER) -> None:
+    """Hold a study here, and folders written to, until this process ends, however it ends.
+
+    Runs of other studies may go on beside it.
 
     Args:
-        places: the folders, which other checkouts may use as well, through links or by their path.
-        folder: where the lock of the working directory lies.
+        study: its name.
+        places: the folders, which other checkouts may use as well, through links or by their path,
+            as may other studies: two of them cannot make corpora in one `data_root` at once.
+        folder: where locks of the working directory lie.
 
     Raises:
         SpoofscopeError: another run of the workflow holds one of them.
     """
-    keep_lock(folder / "run.lock", f"another run of the workflow goes on in {Path.cwd()}")
+    keep_lock(
+        _folder_of(study, folder) / LOCK,
+        f"another run of the study {study} goes on in {Path.cwd()}",
+    )
     forget_claims(folder)
     for place in sorted({os.path.realpath(place) for place in places}):
         locks = Path(place) / SHARED
-        keep_lock(locks / "run.lock", f"another run of the workflow writes to {place}")
+        keep_lock(locks / LOCK, f"another run of the workflow writes to {place}")
         forget_claims(locks)
 
 
@@ -126,20 +138,24 @@ def lock_folder(output: str | Path) -> Path:
 
 
 def record_launch(
+    name: str,
     study: Mapping[str, Any],
     code: Mapping[str, Sequence[Path]],
     rules: Iterable[Path],
     places: Iterable[str | Path] = (),
+    slurm_run: str | None = None,
     folder: Path = FOLDER,
 ) -> Path:
     """Write down what the run is started with, and tell its jobs where.
 
     Args:
+        name: of the study.
         study: the study file as it was written.
         code: code digests of all jobs to run, each with the source files behind it.
         rules: Snakefile and rule files, which cluster jobs read again.
         places: as for :func:`one_run_at_a_time`.
-        folder: where the records lie; those of former runs are deleted.
+        slurm_run: what the Slurm jobs of this run are called; None where it has none.
+        folder: where the records lie; those of former runs of the study are deleted.
 
     Returns:
         a file with the study, for the configuration of cluster jobs.
@@ -149,15 +165,16 @@ def record_launch(
     record = {
         "main": {"host": platform.node(), "pid": main.pid, "started": main.create_time()},
         "study": hash8(study),
+        "slurm_run": slurm_run,
         "places": sorted({os.path.realpath(place) for place in places}),
         "code": {digest: [str(path) for path in paths] for digest, paths in code.items()},
         "files": {str(path): planned_digests(path) for path in files},
         "rules": {str(path): planned_digests(path) for path in rules},
     }
-    name = hash8(record)
-    former = [*folder.glob("launch-*.json"), *folder.glob("study-*.json")]
-    study_file = (folder / f"study-{name}.json").absolute()
-    launch_file = (folder / f"launch-{name}.json").absolute()
+    digits, own = hash8(record), _folder_of(name, folder)
+    former = [*own.glob("launch-*.json"), *own.glob("study-*.json")]
+    study_file = (own / f"study-{digits}.json").absolute()
+    launch_file = (own / f"launch-{digits}.json").absolute()
     write_json(study_file, dict(study))
     write_json(launch_file, record)
     for path in former:
@@ -173,7 +190,7 @@ def _record() -> dict[str, Any] | None:
     if not Path(path).exists():
         raise ConfigError(
             f"{path}: the record of the run that this job belongs to is gone, because another run "
-            "was started here; the job is not needed any more"
+            "of the study was started here; the job is not needed any more"
         )
     record: dict[str, Any] = read_json(path)
     return record
@@ -285,31 +302,51 @@ def _slurm(*command: str) -> str:
     return done.stdout
 
 
-def _leftover_jobs(prefix: str | None) -> list[str]:
+def _living_runs(folder: Path) -> set[str]:
+    """What the Slurm jobs of the runs are called that go on here, of other studies."""
+    names = set()
+    for lock in folder.glob(f"runs/*/{LOCK}"):
+        if not is_held(lock):
+            continue
+        # A run without a record has not submitted any job yet.
+        for path in lock.parent.glob("launch-*.json"):
+            try:
+                names.add(read_json(path)["slurm_run"])
+            except (SpoofscopeError, KeyError):
+                # Another run of that study has just begun, and deletes what a former one left.
+                continue
+    return names
+
+
+def _leftover_jobs(prefix: str | None, folder: Path) -> list[str]:
+    living = _living_runs(folder)
     # The executor names all jobs of a run [prefix_]uuid.
     start = f"{re.escape(prefix)}_" if prefix else ""
     name_pattern = re.compile(start + "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
     here = os.path.realpath(Path.cwd())
     found = []
     for line in _slurm("squeue", "-u", getpass.getuser(), "-h", "-o", "%i|%j|%Z").splitlines():
-        job, name, folder = line.split("|", 2)
-        if name_pattern.fullmatch(name) and os.path.realpath(folder) == here:
+        job, name, place = line.split("|", 2)
+        left = name_pattern.fullmatch(name) and name not in living
+        if left and os.path.realpath(place) == here:
             found.append(job)
     return found
 
 
-def cancel_leftover_jobs(prefix: str | None) -> None:
-    """Cancel the Slurm jobs that a killed run left in this folder, and wait until they are gone.
+def cancel_leftover_jobs(prefix: str | None, folder: Path = FOLDER) -> None:
+    """Cancel the Slurm jobs that killed runs left in this folder, and wait until they are gone.
 
-    Call it with the folder's lock held and before any job is submitted.
+    Jobs of runs that go on are left alone. Call it with the study's lock held and before any job is
+    submitted.
 
     Args:
         prefix: what the profile puts before the names of jobs.
+        folder: as for :func:`one_run_at_a_time`.
 
     Raises:
         ConfigError: Slurm does not answer, or jobs do not end.
     """
-    jobs = _leftover_jobs(prefix)
+    jobs = _leftover_jobs(prefix, folder)
     if not jobs:
         return
     _logger.warning("cancelling jobs that a former run left: %s", " ".join(jobs))
@@ -322,5 +359,5 @@ def cancel_leftover_jobs(prefix: str | None) -> None:
                 "again when they are gone"
             )
         time.sleep(1)
-        jobs = _leftover_jobs(prefix)
+        jobs = _leftover_jobs(prefix, folder)
     _logger.warning("they are gone")

@@ -27,6 +27,9 @@ FOLDER = Path(".snakemake/spoofscope")
 SHARED = ".spoofscope"
 """The folder of locks in a folder that runs may share: of results, or of corpora."""
 
+LOCK = "run.lock"
+"""The file that a run holds, in a folder of locks."""
+
 _logger = logging.getLogger("spoofscope.locks")
 
 # Locks that are held until the process ends; closing the file would give them back.
@@ -117,6 +120,21 @@ def lock_if_free(path: Path) -> int | None:
         SpoofscopeError: the file system has no locks.
     """
     return _open_locked(path, wait=False)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds this lock; this one, or another."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def forget_claims(folder: Path = FOLDER) -> None:

@@ -10,7 +10,8 @@ import datetime
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ _NEEDED = ("rule", "parameters", "inputs", "outputs", "started", "seconds")
 # No job has this parameter, so the one that made the file is planned.
 # So many damaged sidecars are named; a damaged disk has thousands.
 _NAMED = 5
+# Nothing that takes longer than this is still being written.
+_WRITTEN_SECONDS = 2.0
 _DAMAGED = "unknown: the sidecar is damaged"
 
 
@@ -109,12 +112,7 @@ def _drop_unreadable(metadata: Path, incomplete: Path) -> None:
     """Delete what a full disk or a power cut has left of Snakemake's records."""
     dropped = 0
     for path in _files(metadata):
-        try:
-            record = json.loads(path.read_bytes())
-            if not record:
-                raise ValueError("it is empty")
-            Records.check(record)
-        except (OSError, ValueError, RecursionError):
+        if _settled(path, Records.check) is False:
             path.unlink(missing_ok=True)
             dropped += 1
     if dropped:
@@ -124,13 +122,39 @@ def _drop_unreadable(metadata: Path, incomplete: Path) -> None:
     for path in _files(incomplete):
         # That there is a mark says that the job was not finished; its content names its job on a
         # cluster.
-        try:
-            marked = isinstance(json.loads(path.read_bytes()), dict)
-        except (OSError, ValueError, RecursionError):
-            marked = False
-        if not marked and path.name != "migration_underway":
+        if path.name != "migration_underway" and _settled(path, _check_mark) is False:
             path.unlink(missing_ok=True)
             path.write_text('{"external_jobid": null}')
+
+
+def _check_mark(mark: Any) -> None:
+    if not isinstance(mark, dict):
+        raise ValueError("it is no mark")
+
+
+def _settled(path: Path, check: Callable[[Any], object]) -> bool | None:
+    """Whether a file can be read; None where it is gone.
+
+    Snakemake writes these files in place. One that a run of another study writes just now is read
+    again, until it is whole or has been left as it is.
+    """
+    while True:
+        try:
+            content = json.loads(path.read_bytes())
+            if not content:
+                raise ValueError("it is empty")
+            check(content)
+            return True
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RecursionError):
+            try:
+                age = time.time() - path.stat().st_mtime
+            except FileNotFoundError:
+                return None
+            if not 0 <= age < _WRITTEN_SECONDS:
+                return False
+            time.sleep(_WRITTEN_SECONDS / 20)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -130,6 +130,13 @@ def slurm_prefix(workflow: Any) -> tuple[bool, str | None]:
     return True, workflow.executor_settings.jobname_prefix
 
 
+def slurm_run(workflow: Any) -> str | None:
+    """What the Slurm jobs of this run are called; None where it has none."""
+    if workflow.executor_plugin.name != "slurm":
+        return None
+    return str(workflow.scheduler._executor.run_uuid)
+
+
 def give_cluster_jobs(workflow: Any, configfile: Path) -> None:
     """Let jobs on a cluster read this configuration file in place of those of the run.
 

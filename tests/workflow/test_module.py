@@ -70,7 +70,7 @@ def test_jobs_use_the_library_of_the_clone(caller):
 
 
 def test_the_handler_records_what_the_run_was_started_with(caller):
-    (record,) = (caller.folder / ".snakemake/spoofscope").glob("study-*.json")
+    (record,) = caller.folder.glob(".snakemake/spoofscope/runs/*/study-*.json")
     study = yaml.safe_load((caller.folder / "config.yaml").read_text())["spoofscope"]
     assert json.loads(record.read_text()) == study
 

@@ -77,7 +77,7 @@ def test_a_killed_run(slow_study, tmp_path):
         # Held meanwhile, so that it does not end too early.
         script.suspend()
         text = slow_study.refuse("--configfile", "study.yaml")
-        assert f"another run of the workflow goes on in {slow_study.folder}" in text
+        assert f"another run of the study tiny goes on in {slow_study.folder}" in text
         assert f"process {process.pid} on " in text
         process.kill()
         script.resume()
@@ -91,6 +91,28 @@ def test_a_killed_run(slow_study, tmp_path):
     assert "resuming from" in text
     folder = Path(weights).parent
     assert contents(slow_study.folder / folder) == contents(undisturbed.folder / folder)
+
+
+def test_two_studies_at_once(slow_study, tmp_path):
+    """Each makes what it makes alone. They share the corpora, which are there."""
+    alone = slow_study.copy(tmp_path / "alone")
+    for study in (slow_study, alone):
+        study.write_study({**TINY_STUDY, "study": "second"}, "second.yaml")
+    second = ("--configfile", "second.yaml", "--", "table_headline")
+    first = ("--configfile", "study.yaml", "--", "table_headline")
+    alone.make(*second)
+    alone.make(*first)
+
+    with training(slow_study, "table_headline") as process:
+        assert "another run of the study tiny" in slow_study.refuse(*first)
+        slow_study.make(*second)
+        assert process.poll() is None
+        text = process.stdout.read()
+        assert process.wait(120) == 0, text
+    for name, command in (("tiny", first), ("second", second)):
+        table = f"results/{name}/tables/headline.tsv"
+        assert (slow_study.folder / table).read_bytes() == (alone.folder / table).read_bytes()
+        assert slow_study.plan(*command) == []
 
 
 def test_dry_runs_leave_no_trace(slow_study):

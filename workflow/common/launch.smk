@@ -8,6 +8,7 @@ from spoofscope.snakemake_inside import (
     outputs_to_make,
     quote_interpreter,
     slurm_prefix,
+    slurm_run,
 )
 
 RULES = [
@@ -54,7 +55,7 @@ onerror:
 
 onstart:
     try:
-        launch.one_run_at_a_time(places())
+        launch.one_run_at_a_time(STUDY.name, places())
         on_slurm, prefix = slurm_prefix(workflow)
         if on_slurm:
             launch.cancel_leftover_jobs(prefix)
@@ -63,7 +64,12 @@ onstart:
         raise WorkflowError(str(error)) from None
     fix_parameters(workflow, STUDY)
     recorded = launch.record_launch(
-        STUDY.written, PLAN.code.sources, RULES, places()
+        STUDY.name,
+        STUDY.written,
+        PLAN.code.sources,
+        RULES,
+        places(),
+        slurm_run(workflow),
     )
     # A module's study is a part of its caller's configuration, and its jobs refuse another one.
     if not IS_MODULE:
