@@ -77,9 +77,9 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_used():
     assert set(EXTRAS) - used == {"resemblyzer", "resemble-perth"}
     # Snakemake loads its plugin for Slurm; torch writes its logs with tensorboard.
     loaded_by_others = {"snakemake-executor-plugin-slurm", "tensorboard"}
-    # Parts of gradio's page, of Jinja2, of transformers and of scikit-learn.
+    # Parts of FastAPI, of Jinja2, of transformers and of scikit-learn.
     come_with_others = {
-        *("fastapi", "starlette", "uvicorn", "markupsafe", "huggingface_hub", "threadpoolctl")
+        *("starlette", "pydantic", "markupsafe", "huggingface_hub", "threadpoolctl")
     }
     assert (
         used - come_with_others - set(EXTRAS)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import sysconfig
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 import soundfile
 import torch
 
+from annotation_packs import make_pack
 from spoofscope.detector import Detector
 from spoofscope.windows import InputPolicy
 
@@ -141,15 +144,30 @@ def test_study_files_are_checked(installed: Installed) -> None:
     assert "checkout" in told
 
 
-def test_the_page_is_served(installed: Installed, detector: str) -> None:
-    process: Any = installed.start("demo", "--detector", detector, "--port", "0")
+@contextmanager
+def served(process: Any) -> Iterator[str]:
+    """The address of a page."""
     try:
         for line in process.stdout:
             found = re.search(r"http://127\.0\.0\.1:\d+", line)
             if found:
                 break
-        with urllib.request.urlopen(found.group(), timeout=60) as answer:
-            assert "spoofscope" in answer.read().decode()
+        yield found.group()
     finally:
         process.terminate()
         process.communicate(timeout=60)
+
+
+def test_the_page_is_served(installed: Installed, detector: str) -> None:
+    process = installed.start("demo", "--detector", detector, "--port", "0")
+    with served(process) as url, urllib.request.urlopen(url, timeout=60) as answer:
+        assert "spoofscope" in answer.read().decode()
+
+
+def test_clips_are_labelled(installed: Installed) -> None:
+    make_pack(installed.folder / "pack")
+    with served(installed.start("label", "pack", "--port", "0")) as url:
+        for path in ("/", "/page/label.js", "/page/wavesurfer/spectrogram.esm.js", "/api/study"):
+            with urllib.request.urlopen(f"{url}{path}", timeout=60) as answer:
+                assert answer.read()
+    assert (installed.folder / "pack/labels.sqlite").is_file()

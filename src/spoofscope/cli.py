@@ -23,6 +23,7 @@ from spoofscope.commands import (
     import_scores,
     import_weights,
     init,
+    label,
     metrics,
     needs,
     predict,
@@ -48,7 +49,7 @@ _COMMANDS = (
         import_scores,
         export_scores,
     ),
-    *(demo, audit, needs, provenance),
+    *(demo, label, audit, needs, provenance),
 )
 """In the order of `spoofscope --help`."""
 

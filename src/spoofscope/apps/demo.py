@@ -8,8 +8,6 @@ deletes at the end; the next start deletes the folder of a killed process.
 import itertools
 import math
 import os
-import signal
-import socket
 import threading
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
@@ -23,6 +21,7 @@ from spoofscope import audio
 from spoofscope.apps import views
 from spoofscope.apps.gate import Gate, is_file_below
 from spoofscope.apps.own_folder import end_on_signals, own_folder
+from spoofscope.apps.serving import address, allowed_hosts, listen, run
 from spoofscope.attribution.explain import explain_windows
 from spoofscope.attribution.store import Explanation
 from spoofscope.attribution.verdicts import Check, read_checks
@@ -45,7 +44,6 @@ _SHOWN_SECONDS = 30.0
 # Further requests wait in a queue. The ones in work take turns.
 _VISITORS_AT_ONCE = 8
 _KEPT_SECONDS = 3600
-_GOODBYE_SECONDS = 5
 _EXPLAINED_WINDOWS = 8
 # Training clips are parts of the page, 320 kB each.
 _PLAYED_SECONDS, _PLAYED_RATE = 10.0, 16000
@@ -56,8 +54,6 @@ _NOTHING_CHOSEN = (
     "Upload a recording or record one first. A file whose name has no ending such as .wav can be "
     "judged in the tab Several files."
 )
-
-_LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 class Stopped(SpoofscopeError):
@@ -444,7 +440,7 @@ def serve(
     end_on_signals()
     with (
         suppress(KeyboardInterrupt),
-        closing(_listen(host, port)) as listener,
+        closing(listen(host, port)) as listener,
         own_folder() as folder,
     ):
         uploads, downloads = folder / "uploads", folder / "downloads"
@@ -453,25 +449,8 @@ def serve(
         os.environ["GRADIO_TEMP_DIR"] = str(uploads)
         judge = Judge(detector, uploads, downloads, tracer, study)
         app = application(build(judge, detector, study), host, uploads, downloads)
-        chosen = listener.getsockname()[1]
-        shown = f"[{host}]" if ":" in host else host
-        print(f"spoofscope demo: http://{shown}:{chosen} (end with Ctrl+C)", flush=True)
-        _run(app, listener)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        # A visitor who opens the address as soon as it is printed waits, and is not refused.
-        listener.listen()
-    except (OSError, OverflowError) as error:
-        raise ConfigError(
-            f"cannot listen on {host}, port {port}: {error}; choose another with --port"
-        ) from error
-    return listener
+        print(f"spoofscope demo: {address(host, listener)} (end with Ctrl+C)", flush=True)
+        run(app, listener)
 
 
 def _inputs(page: Any) -> dict[int, list[str]]:
@@ -497,9 +476,7 @@ def application(page: Any, host: str, uploads: Path, downloads: Path) -> Any:
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Gate, uploads=uploads, downloads=downloads, inputs=_inputs(page))
-    if host in _LOCAL:
-        # Otherwise any web page could reach this one through a name that resolves to this machine.
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*_LOCAL, "[::1]"])
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts(host))
     plain = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
     return gr.mount_gradio_app(
         app,
@@ -515,16 +492,3 @@ def application(page: Any, host: str, uploads: Path, downloads: Path) -> Any:
         theme=plain,
         css=views.CSS,
     )
-
-
-def _run(app: Any, listener: socket.socket) -> None:
-    import uvicorn
-
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=_GOODBYE_SECONDS
-    )
-    server = uvicorn.Server(config)
-    if signal.getsignal(signal.SIGHUP) is signal.default_int_handler:
-        signal.signal(signal.SIGHUP, server.handle_exit)
-    # The server hands on SIGTERM, which is an interrupt here.
-    server.run(sockets=[listener])

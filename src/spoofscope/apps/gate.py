@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from spoofscope.apps.refusals import Refused, body_length, check_origin
 from spoofscope.files import one_line
 
 _LOGGER = logging.getLogger(__name__)
@@ -59,19 +59,6 @@ def is_file_below(path: str, folder: Path) -> bool:
     except (OSError, RuntimeError, ValueError):
         # The path does not exist, is a circular link, is too long, or holds a NUL.
         return False
-
-
-class _Refused(Exception):
-    """A refused request.
-
-    Args:
-        status: of HTTP.
-        reason: one line.
-    """
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
 
 
 class Gate:
@@ -129,7 +116,7 @@ class Gate:
 
         try:
             await self._pass(scope, receive, send_protected)
-        except _Refused as refusal:
+        except Refused as refusal:
             answer = PlainTextResponse(f"{refusal}\n", refusal.status)
             await answer(scope, receive, send_protected)
         except ClientDisconnect:
@@ -153,44 +140,44 @@ class Gate:
             await self._app(scope, receive, send)
             return
         if method != "POST" or path not in _WRITE:
-            raise _Refused(404, "not found")
+            raise Refused(404, "not found")
         headers = Headers(scope=scope)
-        _check_origin(headers)
-        length = _length(headers)
+        check_origin(headers)
+        length = body_length(headers)
         if path == _UPLOAD:
             with self._room_for(length):
                 await self._app(scope, receive, send)
             return
         if length > _LARGEST_QUESTION:
-            raise _Refused(413, "the request is too large")
+            raise Refused(413, "the request is too large")
         question = await _question(receive)
         for name in _paths_in(question):
             if not isinstance(name, str) or not is_file_below(name, self._uploads):
-                raise _Refused(403, "no file that this page has received")
+                raise Refused(403, "no file that this page has received")
         if path == _JOIN:
             question = self._asked(question)
         try:
             body = json.dumps(question, allow_nan=False).encode()
         except ValueError as error:
-            raise _Refused(400, "numbers have to be finite") from error
+            raise Refused(400, "numbers have to be finite") from error
         # Written anew, so that what was checked is what Gradio reads.
         await self._app(scope, _again(body, receive), send)
 
     def _asked(self, question: Any) -> dict[str, Any]:
         """A question to a function of the page, of nothing but what the page itself would ask."""
         if not isinstance(question, dict):
-            raise _Refused(400, "a question is an object")
+            raise Refused(400, "a question is an object")
         number, session, data = (question.get(k) for k in ("fn_index", "session_hash", "data"))
         trigger = question.get("trigger_id")
         if type(number) is not int or number not in self._inputs:
-            raise _Refused(400, "fn_index: no function of this page")
+            raise Refused(400, "fn_index: no function of this page")
         if not isinstance(session, str) or not _SESSION.fullmatch(session):
-            raise _Refused(400, "session_hash: up to 64 letters and digits")
+            raise Refused(400, "session_hash: up to 64 letters and digits")
         if trigger is not None and type(trigger) is not int:
-            raise _Refused(400, "trigger_id: a whole number")
+            raise Refused(400, "trigger_id: a whole number")
         kinds = self._inputs[number]
         if not isinstance(data, list) or len(data) != len(kinds):
-            raise _Refused(400, f"data: a list of {len(kinds)}")
+            raise Refused(400, f"data: a list of {len(kinds)}")
         return {
             "data": [_value(kind, value) for kind, value in zip(kinds, data, strict=True)],
             "fn_index": number,
@@ -203,15 +190,15 @@ class Gate:
         if path.startswith(_FILE):
             name = path.removeprefix(_FILE)
             if not any(is_file_below(name, place) for place in (self._uploads, self._downloads)):
-                raise _Refused(403, "no file of this page")
+                raise Refused(403, "no file of this page")
         elif not _READ.fullmatch(path) or ".." in path.split("/"):
-            raise _Refused(404, "not found")
+            raise Refused(404, "not found")
 
     @contextmanager
     def _room_for(self, length: int) -> Iterator[None]:
         with self._lock:
             if self._stored() + sum(self._arriving) + length > self._largest_uploads:
-                raise _Refused(
+                raise Refused(
                     413,
                     f"all uploads together are limited to {self._largest_uploads >> 20} MB; "
                     "uploads are deleted after an hour: try again later, or end the page and start "
@@ -249,20 +236,20 @@ def _value(kind: str, value: Any) -> Any:
     """
     if kind == "checkbox":
         if not isinstance(value, bool):
-            raise _Refused(400, "data: true or false")
+            raise Refused(400, "data: true or false")
         return value
     if value is None:
         return None
     if kind == "file":
         if not isinstance(value, list):
-            raise _Refused(400, "data: a list of files")
+            raise Refused(400, "data: a list of files")
         return [_file(each) for each in value]
     return _file(value)
 
 
 def _file(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or not isinstance(value.get("path"), str):
-        raise _Refused(400, "data: a file that this page has received")
+        raise Refused(400, "data: a file that this page has received")
     return {"path": value["path"], "meta": {"_type": "gradio.FileData"}}
 
 
@@ -277,42 +264,20 @@ def _one_line(scope: Scope, error: BaseException) -> str:
     return one_line(f"{scope['method']} {path}: {type(error).__name__}{where}: {reason}")
 
 
-def _check_origin(headers: Mapping[str, str]) -> None:
-    """Refuse requests that another site's page sends through a visitor's browser.
-
-    Browsers always name the origin of a request. Other programs do not, but they do not act for
-    another user either.
-    """
-    origin = headers.get("origin") or headers.get("referer")
-    try:
-        foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
-    except ValueError:
-        foreign = True
-    if foreign or headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        raise _Refused(403, "this page takes nothing from other pages")
-
-
-def _length(headers: Mapping[str, str]) -> int:
-    length = headers.get("content-length", "")
-    if not length.isascii() or not length.isdigit():
-        raise _Refused(411, "the request has to say how long it is")
-    return int(length)
-
-
 async def _question(receive: Receive) -> Any:
     # The server hands on no more than the length that the request gives.
     body = b""
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            raise _Refused(400, "the request broke off")
+            raise Refused(400, "the request broke off")
         body += message.get("body", b"")
         if not message.get("more_body", False):
             break
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise _Refused(400, "the request is no JSON") from error
+        raise Refused(400, "the request is no JSON") from error
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

@@ -36,6 +36,7 @@ _SCORE = "score: "
 _COLUMNS: dict[str, pl.DataType] = {
     **dict.fromkeys(("key", "utt_id"), pl.String()),
     "duration": pl.Float64(),
+    "sample_rate": pl.Int64(),
     **dict.fromkeys(("audio", "sha256"), pl.String()),
 }
 
@@ -70,6 +71,7 @@ class PackedClip:
         key: its name in the pack, 12 hexadecimal digits.
         utt_id: its name in the corpus.
         duration: in seconds, of the audio in the pack.
+        sample_rate: in Hz, of the same.
         about: what is hidden from blind annotators, such as label, attack and codec.
         scores: of the detectors, by their names.
     """
@@ -77,6 +79,7 @@ class PackedClip:
     key: str
     utt_id: str
     duration: float
+    sample_rate: int
     about: Mapping[str, str]
     scores: Mapping[str, float]
 
@@ -130,6 +133,7 @@ def write_pack(
                     "key": key,
                     "utt_id": row["utt_id"],
                     "duration": samples.size / rate,
+                    "sample_rate": rate,
                     "audio": str(folder / AUDIO / f"{key}.wav"),
                     "sha256": sha256_file(temporary / f"{key}.wav"),
                     **hidden,
@@ -218,6 +222,7 @@ class Pack:
                 key=row["key"],
                 utt_id=row["utt_id"],
                 duration=row["duration"],
+                sample_rate=row["sample_rate"],
                 about={
                     name.removeprefix(_ABOUT): value
                     for name, value in row.items()
