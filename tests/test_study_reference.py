@@ -16,8 +16,8 @@ from spoofscope.study import MINI
 from spoofscope.study.reading import read_config
 
 ROOT = Path(__file__).resolve().parents[1]
-SCHEMA: dict[str, Any] = yaml.safe_load(
-    (ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8")
+SCHEMA: dict[str, Any] = yaml.load(
+    (ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader
 )
 DEFINITIONS = SCHEMA["$defs"]
 
