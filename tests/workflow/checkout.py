@@ -163,6 +163,15 @@ WIDE_STUDY: dict[str, Any] = {
 }
 
 
+# Of the wide study: what a cluster is given, what belongs to that, a figure and a table. All others
+# are drawn beside Snakemake, and by the mini study.
+WIDE_TARGETS = [
+    *("alignments", "artefacts", "attributions", "audits", "detectors", "features", "fingerprints"),
+    *("layers", "masking", "metrics", "shortcuts", "traces", "tracers", "verification"),
+    *("figure_det_curves", "table_headline"),
+]
+
+
 @dataclass(frozen=True)
 class Job:
     """One job of a dry run."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import checkout
 import pytest
-from checkout import TINY_STUDY, WIDE_STUDY, Checkout
+from checkout import TINY_STUDY, WIDE_STUDY, WIDE_TARGETS, Checkout
 
 
 def made_once(
@@ -50,7 +50,7 @@ def tiny_copy(tiny, tmp_path) -> Checkout:
 
 def run_wide(folder: Path) -> Checkout:
     made = checkout.clone(folder)
-    made.make("--notemp", "--configfile", made.write_study(WIDE_STUDY))
+    made.make(*WIDE_TARGETS, "--notemp", "--configfile", made.write_study(WIDE_STUDY))
     return made
 
 

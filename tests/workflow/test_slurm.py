@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import checkout
 import cluster
 import pytest
-from checkout import WIDE_STUDY, Checkout
+from checkout import WIDE_STUDY, WIDE_TARGETS, Checkout
 from cluster import jobs_of, slurm
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -61,7 +61,8 @@ def from_cluster(tmp_path_factory, slurm_cluster) -> Checkout:
     study = checkout.clone(tmp_path_factory.mktemp("cluster") / "checkout")
     started = time.monotonic()
     # What starts cold is shown by the study of `test_sites`.
-    cluster.make(study, "--configfile", study.write_study(WIDE_STUDY), timeout=3000, start=False)
+    targets = (*WIDE_TARGETS, "--configfile", study.write_study(WIDE_STUDY))
+    cluster.make(study, *targets, timeout=3000, start=False)
     print(f"\nthe study on the cluster: {time.monotonic() - started:.0f} s")
     return study
 
@@ -108,7 +109,7 @@ def test_what_is_asked_for(from_cluster):
 
 @pytest.mark.parametrize("profile", ["profiles/local", "profiles/slurm"])
 def test_what_a_cluster_made_is_fresh(from_cluster, profile):
-    assert from_cluster.plan("--configfile", "study.yaml", profile=profile) == []
+    assert from_cluster.plan(*WIDE_TARGETS, "--configfile", "study.yaml", profile=profile) == []
 
 
 def test_sites(tiny_copy):
