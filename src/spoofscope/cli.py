@@ -17,6 +17,7 @@ from spoofscope import __version__
 from spoofscope.commands import (
     audit,
     compare,
+    completion,
     demo,
     explain,
     export_scores,
@@ -49,7 +50,7 @@ _COMMANDS = (
         import_scores,
         export_scores,
     ),
-    *(demo, label, audit, needs, provenance),
+    *(demo, label, audit, needs, provenance, completion),
 )
 """In the order of `spoofscope --help`."""
 
@@ -85,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     """The options of a command; ends with the nearest word where one is mistyped."""
     parser, commands = _parser()
+    completion.complete(parser)
     word = next(iter(arguments), "-")
     if not word.startswith("-") and word not in commands.choices:
         parser.error(f"{word!r} is no command; {nearest(word, commands.choices)}")

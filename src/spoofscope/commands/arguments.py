@@ -18,6 +18,16 @@ Subcommands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Result = TypeVar("Result", bound=Mapping[str, Any])
 
 
+def completed_by(action: argparse.Action, words: Callable[..., Iterable[str]]) -> None:
+    """Let shells complete an argument by these words; argcomplete picks those that fit.
+
+    Args:
+        action: the argument.
+        words: is called by keyword, with the `prefix` that is there and what the parser knows.
+    """
+    action.completer = words  # type: ignore[attr-defined]
+
+
 def count(text: str) -> int:
     """A whole number, 0 or more."""
     value = int(text)

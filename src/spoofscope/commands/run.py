@@ -5,8 +5,9 @@ import os
 import sys
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
-from spoofscope.commands.arguments import Subcommands
+from spoofscope.commands.arguments import Subcommands, completed_by
 from spoofscope.errors import ConfigError
 from spoofscope.files import shown
 
@@ -22,18 +23,20 @@ def add(commands: Subcommands) -> None:
         "the work is done and how long the rest takes. Everything else is in the log file that is "
         "named at the end. A run that was stopped goes on where it was.",
     )
-    parser.add_argument(
+    what = parser.add_argument(
         "what",
         nargs="*",
         metavar="STUDY_OR_TARGET",
         help="study files (.yaml; default: the mini study), and targets (default: all)",
     )
-    parser.add_argument(
+    completed_by(what, _studies_and_targets)
+    profile = parser.add_argument(
         "--profile",
         default="local",
         metavar="NAME",
         help="local, slurm or a folder (default: local)",
     )
+    completed_by(profile, lambda **_: [path.name for path in Path("profiles").glob("*/")])
     parser.add_argument("--cores", metavar="N", help="how many cores jobs may use together")
     parser.add_argument("-n", "--dry-run", action="store_true", help="only show what would be done")
     parser.set_defaults(run=run)
@@ -73,3 +76,14 @@ def _hint(study: str) -> str:
         file for file in sorted(files) if Path(file).stem == Path(study).stem
     ]
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _studies_and_targets(prefix: str, **_: Any) -> list[str]:
+    """What may follow: study files and folders to look for them in, targets, and results."""
+    from argcomplete.completers import FilesCompleter
+
+    from spoofscope.plan.study_plan import target_names
+
+    # Below results any file may be a target.
+    suffixes = () if prefix.startswith(("results/", "resources/")) else _STUDIES
+    return [*FilesCompleter(suffixes)(prefix), *target_names()]

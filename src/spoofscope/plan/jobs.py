@@ -169,13 +169,14 @@ class Stage:
             if isinstance(declared, _RuleOf)
         }
 
+    @classmethod
+    def target_names(cls) -> list[str]:
+        """Names of the targets of every study, in the order of the class."""
+        return [name for name, declared in vars(cls).items() if isinstance(declared, _TargetOf)]
+
     def targets(self) -> "dict[str, Target]":
         """Its targets by name, in the order of its class."""
-        return {
-            name: getattr(self, name)
-            for name, declared in vars(type(self)).items()
-            if isinstance(declared, _TargetOf)
-        }
+        return {name: getattr(self, name) for name in self.target_names()}
 
     def refusal(self, absent: str) -> str:
         """The sentence for somebody who asks for what the study has nothing for."""

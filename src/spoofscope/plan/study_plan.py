@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from spoofscope import exhibits
 from spoofscope.errors import ConfigError
 from spoofscope.plan.alignment import Alignment
 from spoofscope.plan.artefacts import Artefacts
@@ -56,6 +57,18 @@ STAGES: tuple[type[Stage], ...] = (
     Figures,
     Report,
 )
+
+
+def target_names() -> list[str]:
+    """What can be asked for by name, whatever the study has."""
+    drawn = [name for name in exhibits.figures() if name != "grid"]
+    tables = [name for name in exhibits.tables() if name != "grid"]
+    return [
+        *("all", "report", "provenance"),
+        *(name for stage in STAGES for name in stage.target_names()),
+        *(f"figure_{name}" for name in drawn),
+        *(f"table_{name}" for name in tables),
+    ]
 
 
 def check(study: Study) -> None:
