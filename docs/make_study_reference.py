@@ -62,6 +62,7 @@ ANALYSES = (
     "verification",
     "tandem",
     "attribution",
+    "annotation",
     "masking",
     "shortcuts",
     "cue",
@@ -228,8 +229,8 @@ def reference() -> str:
     )
     section(
         "What follows",
-        "Scoring, fusion, layers, fingerprints, source tracing, tandem costs, explanation, masks, "
-        "shortcuts.",
+        "Scoring, fusion, layers, fingerprints, source tracing, tandem costs, explanation, labels, "
+        "masks, shortcuts.",
         *ANALYSES,
     )
     section("Masks", "Name to mask; `type` chooses it, see masking.md.", *of("mask"))

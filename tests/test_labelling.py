@@ -11,11 +11,14 @@ import threading
 from xml.etree import ElementTree
 
 import numpy as np
+import polars as pl
 import pytest
 
-from annotation_packs import DETECTORS, make_pack
+from annotation_packs import DETECTORS, clip, make_pack
+from explanations import explanation, settings
 from spoofscope import audio
 from spoofscope.errors import ConfigError, SpoofscopeError, TableError
+from spoofscope.labelling.collect import chosen, collect
 from spoofscope.labelling.pack import CLIPS, CONTENT, Pack
 from spoofscope.labelling.questions import (
     NO_DETECTOR,
@@ -29,6 +32,9 @@ from spoofscope.labelling.questions import (
 from spoofscope.labelling.store import Conflict, Store, StoreFullError, newest
 from spoofscope.labelling.tables import read_answers, write_answers
 from spoofscope.labelling.transfer import export, import_answers
+from spoofscope.plan.study_plan import checked
+from spoofscope.study import MINI
+from spoofscope.study.reading import read_config
 
 REGION = {"start": 0.1, "end": 0.25, "cue": None}
 
@@ -314,6 +320,82 @@ def test_what_is_no_pack(pack, tmp_path):
     (pack.folder / CONTENT).write_text('{"format": 1}')
     with pytest.raises(SpoofscopeError, match=r"pack\.json is damaged"):
         Pack(pack.folder)
+
+
+def explanations(utt_ids, **changes):
+    """Of one detector, as `attribution.store` reads them."""
+
+    class Explanations(dict):
+        utt_ids = property(list)
+        settings = settings()
+
+    made = {u: explanation([1.0, -2.0, 3.0, 4.0], utt_id=u, score=0.5, **changes) for u in utt_ids}
+    return Explanations(made)
+
+
+def of_study(tmp_path, n=6):
+    rows = []
+    for i in range(n):
+        path = tmp_path / f"own{i}.wav"
+        audio.write(path, np.full(1600, 0.25), 16000)
+        rows.append(clip(path, f"U{i}", *(("bonafide", "-") if i < 3 else ("spoof", f"A{i}")))[0])
+    return pl.DataFrame(rows)
+
+
+def test_the_pack_of_a_study_has_the_clips_that_all_detectors_explain(tmp_path, caplog):
+    manifest = of_study(tmp_path)
+    unseen = np.array([1, 1, 0, 1])
+    detectors = [
+        {
+            **{"name": name, "run": f"{name}-0", "seed": 1, "threshold": 0.0},
+            "attributions": explanations(utt_ids, coverage=unseen),
+        }
+        for name, utt_ids in (("a", ["U1", "U0", "U4"]), ("b", ["U4", "U1", "U5"]))
+    ]
+    about = {"study": "s", "corpus": "c", "split": "eval"}
+    collect(tmp_path / "pack", about, manifest, detectors, None, 1)
+    pack = Pack(tmp_path / "pack")
+    assert {clip.utt_id for clip in pack.clips.values()} == {"U1", "U4"}
+    assert "2 clips are not explained by all detectors" in caplog.text
+    found = pack.of_utterance("U4")
+    assert (found.duration, found.sample_rate, found.scores) == (0.1, 16000, {"a": 0.5, "b": 0.5})
+    # For spoof, though the study explains bona fide.
+    np.testing.assert_array_equal(pack.evidence(found.key, "b"), [-1, 2, np.nan, -4])
+    detectors[0]["attributions"] = explanations(["U2"])
+    with pytest.raises(SpoofscopeError, match="no clip is explained by all of a, b"):
+        collect(tmp_path / "none", about, manifest, detectors, None, 1)
+    with pytest.raises(TableError, match="the explained clip 'U4' is not in the manifest"):
+        collect(tmp_path / "none", about, manifest.head(2), detectors[1:], None, 1)
+    assert not (tmp_path / "none").exists()
+
+
+def test_clips_are_chosen_evenly_over_attacks():
+    attacks = ["-"] * 40 + ["A"] * 20 + ["B"] * 2
+    rows = pl.DataFrame({"utt_id": [f"U{i:02}" for i in range(62)], "attack": attacks})
+    counts = dict(chosen(rows, 12, seed=1).group_by("attack").len().iter_rows())
+    assert counts == {"-": 5, "A": 5, "B": 2}
+    again = chosen(rows.sample(fraction=1, shuffle=True, seed=3), 12, seed=1)
+    assert again.equals(chosen(rows, 12, seed=1))
+    assert not again.equals(chosen(rows, 12, seed=2))
+    assert chosen(rows, None, seed=1).height == chosen(rows, 99, seed=1).height == 62
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({}, "annotation: people label explained clips, and nothing is explained"),
+        (
+            {"attribution": {"detectors": ["fbank_cnn"], "corpus": "mini", "split": "eval"}},
+            r"annotation\.detectors\[0\]: 'fbank_cmm' is not among .* did you mean 'fbank_cnn'",
+        ),
+    ],
+)
+def test_a_study_without_explanations_has_nothing_to_label(sections, message):
+    study = read_config(MINI)
+    del study["attribution"], study["masking"]
+    study["annotation"] = {"detectors": ["fbank_cmm"]}
+    with pytest.raises(ConfigError, match=message):
+        checked({**study, **sections})
 
 
 # --- formats -------------------------------------------------------------------------------------

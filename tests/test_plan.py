@@ -182,6 +182,8 @@ NOTHING = {
     "read_textgrids": "(section `aligners`, type `textgrid`)",
     "recogniser": "(section `aligners`, type `ctc`)",
     "alignments": "(section `aligners`)",
+    "annotation": "(section `annotation`)",
+    "annotation_pack": "(section `annotation`)",
     "attributions": "(section `attribution`)",
     "figure_localisation": "(section `attribution`, and the key `segments`",
     "figure_det_curves": "no system is scored on an eval split",

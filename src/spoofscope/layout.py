@@ -183,6 +183,14 @@ class Layout:
         """What was explained of a detector; `part` begins with a corpus, or is the baseline's."""
         return f"{self.root}/attributions/{run}/seed{seed}/{part}"
 
+    def annotation(self) -> str:
+        """The folder that annotators get."""
+        return f"{self.root}/annotation"
+
+    def annotation_file(self, name: str) -> str:
+        """A file of it."""
+        return f"{self.annotation()}/{name}"
+
     def masked(self, scoring: Scoring) -> str:
         """What a detector says of masked utterances."""
         return self._of_system("masking", scoring)

@@ -121,6 +121,7 @@ WIDE_STUDY: dict[str, Any] = {
         "baseline": "centroid",
         "averages": {"detectors": ["fbank_linear"], "windows_per_class": 2, "steps": 8},
     },
+    "annotation": {"clips": 2},
     "masking": {
         "detectors": ["wavlm_linear"],
         "trials": [{"corpus": "talkers", "split": "eval"}],

@@ -4,12 +4,15 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import yaml
 from checkout import ROOT, Checkout
 
+from spoofscope.attribution.store import Attributions
 from spoofscope.files import sha256_file
+from spoofscope.labelling.pack import Pack
 from spoofscope.selection.operating_points import eer
 from spoofscope.tables import read_manifest
 
@@ -363,6 +366,21 @@ def test_a_detector_follows_the_cue_that_was_planted_in_its_training(mini):
     report = (mini.folder / "results/mini/report/index.html").read_text(encoding="utf-8")
     assert "fbank_cnn uses a shortcut: its decisions follow the cue band_limit." in report
     assert "Not removable" in report[report.index('<h2 id="shortcuts">') :]
+
+
+def test_clips_are_packed_for_annotators(mini):
+    pack = Pack(mini.folder / "results/mini/annotation")
+    assert pack.names == ["fbank_cnn", "wavlm_mhfa", "hubert_linear"]
+    assert len(pack.clips) == 12
+    assert len({clip.about["attack"] for clip in pack.clips.values()}) > 5
+    for detector in pack.detectors:
+        folder = mini.folder / f"results/mini/attributions/{detector.run}/seed{detector.seed}"
+        attributions = Attributions(folder / "mini.safetensors")
+        for key, clip in pack.clips.items():
+            explanation = attributions[clip.utt_id]
+            evidence = np.nan_to_num(pack.evidence(key, detector.name))
+            assert evidence.sum() == pytest.approx(explanation.evidence("spoof").sum(), abs=1e-3)
+            assert clip.scores[detector.name] == explanation.score
 
 
 def test_masks_of_a_cue_change_decisions_beyond_random_masks(mini):

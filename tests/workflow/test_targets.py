@@ -34,6 +34,7 @@ DRAWN = [name for name in ALL_DRAWN if name != "figure_layer_depth"]
 
 # Of the mini study: a stage, and rules that make what belongs to it.
 STAGES = {
+    "annotation": {"annotation_pack"},
     "alignments": {"align"},
     "artefacts": {"rate_artefacts", "correlate_artefacts"},
     "attributions": {"explain", "check_explanations", "localise", "average_attributions"},

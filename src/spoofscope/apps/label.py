@@ -35,10 +35,7 @@ from spoofscope.labelling.questions import (
     checked_name,
     lacking,
 )
-from spoofscope.labelling.store import Conflict, Store, StoreFullError
-
-LABELS = "labels.sqlite"
-"""The file of answers in the folder of a pack."""
+from spoofscope.labelling.store import LABELS, Conflict, Store, StoreFullError
 
 LARGEST_BODY = 1 << 18
 """Bytes of a request: a hundred regions, or the longest comment, are a tenth of it."""

@@ -179,7 +179,7 @@ class Pack:
         if not (self.folder / CONTENT).is_file():
             raise SpoofscopeError(
                 f"{self.folder}: no pack of clips; {CONTENT} is missing. The target "
-                "`annotation_pack` of a study with the section `annotation` makes one"
+                "`annotation` of a study with the section `annotation` makes one"
             )
         content = read_json(self.folder / CONTENT)
         try:

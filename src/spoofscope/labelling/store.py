@@ -19,6 +19,11 @@ from spoofscope.errors import SpoofscopeError
 from spoofscope.files import shown
 from spoofscope.labelling.questions import DONE, NO_DETECTOR, SKIPPED
 
+LABELS = "labels.sqlite"
+"""The file of answers in the folder of a pack."""
+LABEL_FILES = (LABELS, f"{LABELS}-wal", f"{LABELS}-shm")
+"""The same with the files that SQLite keeps beside it."""
+
 # "spla" in ASCII.
 _APPLICATION = 0x73706C61
 _VERSION = 1

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from spoofscope.options.annotation import Annotation
 from spoofscope.options.attribution import Attribution
 from spoofscope.options.declared import Options, option, optional, required
 from spoofscope.options.fingerprints import Fingerprints
@@ -190,6 +191,8 @@ class StudyFile(Options):
     alignment.md."""
     attribution: Attribution = optional()
     """Which scores are explained, and how."""
+    annotation: Annotation = optional()
+    """Explained clips that people label, and what they have said; see labelling.md."""
     masking: Masking = optional()
     """Causal masking: what is taken out of recordings, and which scores change; see masking.md."""
     shortcuts: Shortcuts = optional()

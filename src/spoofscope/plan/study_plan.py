@@ -9,6 +9,7 @@ from typing import Any
 from spoofscope import exhibits
 from spoofscope.errors import ConfigError
 from spoofscope.plan.alignment import Alignment
+from spoofscope.plan.annotation import Annotation
 from spoofscope.plan.artefacts import Artefacts
 from spoofscope.plan.attribution import Attribution
 from spoofscope.plan.augmentation import Augmentation
@@ -42,6 +43,7 @@ STAGES: tuple[type[Stage], ...] = (
     Training,
     Scores,
     Attribution,
+    Annotation,
     Masking,
     Shortcuts,
     Artefacts,
@@ -145,6 +147,7 @@ class Plan:
         self.scoring = scoring = Scores(context, data, features, training)
         self.alignment = Alignment(context, data, scoring)
         self.attribution = Attribution(context, data, features, training, scoring, self.alignment)
+        self.annotation = Annotation(context, data, scoring, self.attribution)
         self.masking = Masking(context, data, training, scoring, self.attribution, self.alignment)
         self.shortcuts = Shortcuts(context, data, training, scoring)
         self.artefacts = Artefacts(context, data, scoring, self.attribution)

@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 
 from spoofscope.errors import ProvenanceError, TableError
+from spoofscope.labelling.store import LABEL_FILES
 from spoofscope.locks import SHARED
 from spoofscope.provenance.plan import Job, Plan, ask
 from spoofscope.provenance.record import package_versions
@@ -59,6 +60,7 @@ _NOT_SETTINGS = ("code", "upstream")
 # Rules that write audio besides their outputs, and the column of the first output that lists it;
 # the column `sha256` is of that audio.
 _LISTING = {
+    "annotation_pack": "audio",
     "augment": "path",
     "find_disagreements": "audio",
     "fingerprint_audio": "path",
@@ -409,6 +411,9 @@ class _Auditor:
         for job in self.plan.jobs:
             if job.rule in _LISTING:
                 known.update(self._listed(job))
+            if job.rule == "annotation_pack":
+                # People write them; a study reads what is exported.
+                known.update(f"{job.parameters['folder']}/{name}" for name in LABEL_FILES)
 
         def unreadable(error: OSError) -> None:
             explanation = f"this folder cannot be looked into: {error.strerror}"
