@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from spoofscope.figures.det_curves import draw
-from spoofscope.tables import write_manifest, write_scores
+from spoofscope.summaries.inputs import METRIC_COLUMNS
+from spoofscope.tables import write_manifest, write_scores, write_table
 
 SCORED = [
     {
@@ -44,17 +45,25 @@ def legend(tmp_path, monkeypatch) -> list[str]:
     ):
         scores = trials.select("utt_id", score=pl.Series(values))
         write_scores(f"{name}.tsv", scores)
+    metrics = [
+        (entry["id"], 1, "c", "eval", "pooled", "pooled", "eer", rate, low, 0.2, 40, 40)
+        for entry, rate, low in zip(SCORED, (0.15, 0.0, 1.0), (0.1, 0.0, None), strict=True)
+    ]
+    write_table("m.tsv", pl.DataFrame(metrics, schema=METRIC_COLUMNS, orient="row"))
     figures = []
     monkeypatch.setattr(plt, "close", figures.append)
-    draw(SCORED, {s: f"d.{s}" for s in ("pdf", "png", "tsv")})
-    legend = figures[0].axes[0].get_legend()
+    draw(SCORED, ["m.tsv"], {s: f"d.{s}" for s in ("pdf", "png", "tsv")})
+    (legend,) = figures[0].subfigs[0].legends
+    stars = [line for line in figures[0].axes[0].lines if line.get_marker() == "*"]
+    # A curve without errors has its star below at the left, one of errors above at the right.
+    assert [line.get_xdata()[0] < 0.5 for line in stars] == [True, False]
     return [legend.get_title().get_text(), *(text.get_text() for text in legend.get_texts())]
 
 
-def test_a_curve_that_cannot_be_seen_says_why(legend):
-    title, usual, perfect, inverted = legend
-    assert title == "EER (*: the curve is beyond the axes)"
-    assert usual.startswith("usual: ")
-    assert usual.endswith(" %")
-    assert perfect == "perfect: 0.00 %*"
-    assert inverted == "inverted: 100.0 %*"
+def test_a_curve_that_cannot_be_seen_has_a_star(legend):
+    assert legend == [
+        "EER [95 % interval]",
+        "usual: 15.0 % [10.0, 20.0]",
+        "perfect: 0.00 % [0.00, 20.0]",
+        "inverted: 100.0 %",
+    ]

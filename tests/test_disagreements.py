@@ -213,7 +213,10 @@ def test_corners_of_the_figure_hold_what_lies_there(tmp_path, monkeypatch):
     outputs = {suffix: f"d.{suffix}" for suffix in ("pdf", "png", "tsv")}
     draw([{**entry, **systems}], outputs)
     (axes,) = drawn_figures[0].axes
-    texts = {text.get_position(): text.get_text() for text in axes.texts}
+    corners = [(text.xy, text.get_text()) for text in axes.texts]
+    # Above and right of its threshold, a system accepts.
+    assert ((1, 1), "both: bona fide") in corners
+    assert ((1, 0), "only →: bona fide") in corners
     for label, name in (("bonafide", "bona fide"), ("spoof", "spoof")):
         own = judged.filter(pl.col("label") == label)
         for right in (False, True):
@@ -221,8 +224,8 @@ def test_corners_of_the_figure_hold_what_lies_there(tmp_path, monkeypatch):
                 there = ((own["score_right"] >= 0) == right) & ((own["score_wrong"] >= 10) == above)
                 corner = [
                     text
-                    for (x, y), text in texts.items()
-                    if (x > 0.5) == right and (y > 0.5) == above and text.endswith(f" {name}")
+                    for place, text in corners
+                    if place == (right, above) and text.endswith(f" {name}") and text[0].isdigit()
                 ]
                 assert corner == [f"{int(there.sum())} {name}"]
     assert pl.read_csv("d.tsv", separator="\t").height == rows.height

@@ -15,7 +15,7 @@ def test_evidence_in_a_band_is_drawn_at_its_frequencies():
     edges = [0, 100, 250, 500, 900, 1500, 2300, 3500, 5200, 8000]
     values = np.zeros((9, 20))
     values[4] = -1.0
-    axes = new_figure(3, 2).add_subplot()
+    axes = new_figure(3.5, 2).add_subplot()
     samples = np.random.default_rng(0).standard_normal(3200).astype(np.float32)
     draw_spectrogram(axes, samples, 16000, explanation(values, edges))
     (mesh,) = (artist for artist in axes.collections if isinstance(artist, QuadMesh))

@@ -78,7 +78,7 @@ def test_long_names_are_cut_in_the_middle_and_stay_different():
 
 
 def test_ticks_of_a_logarithmic_axis_are_text():
-    figure = style.new_figure(3, 3)
+    figure = style.new_figure(3.5, 3)
     axes = figure.add_subplot()
     axes.plot([1, 2], [2e-3, 5e1])
     style.log_scale(axes)
@@ -89,7 +89,7 @@ def test_ticks_of_a_logarithmic_axis_are_text():
 
 
 def test_fonts_are_those_that_have_the_characters(caplog):
-    figure = style.new_figure(3, 3)
+    figure = style.new_figure(3.5, 3)
     figure.text(0, 0, "система système")
     assert style.fonts_for(figure) == ["DejaVu Sans"]
     assert not caplog.records

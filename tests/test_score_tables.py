@@ -17,7 +17,7 @@ from spoofscope.errors import ConfigError
 from spoofscope.figures import comparisons as comparisons_figure
 from spoofscope.figures import eer_by_condition
 from spoofscope.figures import reliability as reliability_figure
-from spoofscope.figures.style import legend_below, new_figure
+from spoofscope.figures.style import COLUMN, PAGE, legend_below, new_figure
 from spoofscope.metrics.paired import compare
 from spoofscope.metrics.reliability import reliability
 from spoofscope.metrics.tables import evaluate
@@ -121,7 +121,7 @@ def test_comparisons_per_set(root, tmp_path):
     assert plotted["difference"].to_list() == table["difference"].to_list()
 
 
-@pytest.mark.parametrize("width", [3.0, 9.0])
+@pytest.mark.parametrize("width", [COLUMN, PAGE])
 def test_a_legend_is_no_wider_than_its_figure(width):
     figure = new_figure(width, 3.0)
     axes = figure.add_subplot()

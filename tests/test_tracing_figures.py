@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from spoofscope.figures.embedding_map import projected
-from spoofscope.figures.traced import PAGE, WIDTH, counted_names, short_names
+from spoofscope.figures.style import PAGE, TALLEST
+from spoofscope.figures.traced import counted_names, short_names
 from spoofscope.figures.tracing_confusion import answer_counts
 from spoofscope.tracing.traces import read_traces
 from traced_clips import write_traced
@@ -41,8 +42,8 @@ def test_a_figure_fits_on_a_page(traced, name, tmp_path):
     outputs = {suffix: str(tmp_path / f"{name}.{suffix}") for suffix in ("pdf", "png", "tsv")}
     import_module(f"spoofscope.figures.{name}").draw(traced=traced, outputs=outputs)
     width, height = struct.unpack(">II", Path(outputs["png"]).read_bytes()[16:24])
-    assert width / 200 <= WIDTH + 0.01
-    assert height / 200 <= PAGE + 0.01
+    assert width / 200 <= PAGE + 0.01
+    assert height / 200 <= TALLEST + 0.01
     assert pl.read_csv(outputs["tsv"], separator="\t").height
 
 

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from spoofscope.figures import verification_ratios
+from spoofscope.figures.style import PAGE
 from spoofscope.report.tracing import tracing_points
 from spoofscope.report.verification import verification_section
 from spoofscope.summaries import verification
@@ -52,7 +53,7 @@ def test_the_curves_are_shares_of_trials(entries, tmp_path):
     outputs = {suffix: str(tmp_path / f"f.{suffix}") for suffix in ("pdf", "png", "tsv")}
     verification_ratios.draw(entries[:2], outputs)
     width, _ = struct.unpack(">II", Path(outputs["png"]).read_bytes()[16:24])
-    assert width / 200 <= 3.51
+    assert width / 200 == PAGE
     curves = pl.read_csv(outputs["tsv"], separator="\t")
     trials = pl.read_csv(entries[1]["scores"], separator="\t")
     given = {"level": "attack", "known": "no", "target": "yes"}

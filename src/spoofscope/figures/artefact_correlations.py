@@ -5,10 +5,19 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import new_figure, save, system_labels
+from spoofscope.figures.style import (
+    EVIDENCE,
+    LONGEST_NAME,
+    PAGE,
+    new_figure,
+    pages,
+    save,
+    system_labels,
+)
 from spoofscope.names import BONAFIDE, POOLED, SPOOF
 from spoofscope.tables import read_table
 
@@ -42,6 +51,9 @@ _NUMBERS = dict.fromkeys(
 )
 _GROUPS = (POOLED, BONAFIDE, SPOOF)
 _LEVEL = 0.05
+# Most columns of a map; inches of a row, and of the colours' key with the titles.
+_ACROSS = 9
+_ROW, _FOOT = 0.155, 0.85
 
 
 def draw(
@@ -78,51 +90,80 @@ def draw(
     ]
     if (table["kind"] == "attribution").any():
         panels.append(("evidence for bona fide, frames", "attribution", "signed", "pooled"))
-    score = table.filter(pl.col("kind") == "score")["measure"].unique(maintain_order=True).to_list()
-    frame = table.filter(pl.col("kind") == "attribution")["measure"]
-    heights = [len(score)] * 3 + ([frame.n_unique()] if len(panels) > 3 else [])
-    figure = new_figure(
-        2.2 + 3 * (0.6 + 0.33 * len(columns)), 1.5 + 0.17 * (len(score) + sum(heights[3:]) + 4)
+    # So many columns as fit beside each other; the others follow below.
+    starts = range(0, len(columns), _ACROSS)
+    blocks = []
+    for start in starts:
+        some = columns[start : start + _ACROSS]
+        for kind in ("score", "attribution"):
+            of_kind = [panel for panel in panels if panel[1] == kind]
+            shown = [c for c in some if kind == "score" or _has(table.filter(kind=kind), c)]
+            if of_kind and shown:
+                blocks.append((of_kind, shown))
+    measures = {
+        kind: table.filter(kind=kind)["measure"].unique(maintain_order=True).to_list()
+        for kind in ("score", "attribution")
+    }
+    longest = max(len(head) for head in heads)
+    names = 0.045 * min(longest, LONGEST_NAME) + 0.35
+    heights = [_ROW * len(measures[of_kind[0][1]]) + names for of_kind, _ in blocks]
+    figures = []
+    for page in pages(heights, _FOOT):
+        of_page = [heights[i] for i in page]
+        figure = new_figure(PAGE, sum(of_page) + _FOOT)
+        figures.append(figure)
+        grid = figure.add_gridspec(len(page), len(_GROUPS), height_ratios=of_page)
+        image: Any = None
+        for line, i in enumerate(page):
+            of_kind, shown = blocks[i]
+            words = [heads[columns.index(c)] for c in shown]
+            for j, (title, kind, part, group) in enumerate(of_kind):
+                axes = figure.add_subplot(grid[line, j])
+                of_panel = table.filter(kind=kind, part=part, group=group)
+                image = _map(axes, of_panel, measures[kind], shown)
+                axes.set_xticks(range(len(shown)), words, rotation=60, ha="right")
+                if j:
+                    axes.set_yticklabels([])
+                axes.set_title(title, fontsize=8)
+        figure.colorbar(
+            image,
+            ax=figure.axes,
+            location="bottom",
+            label="Spearman's ρ   (*: p < 0.05 after correction; grey: undefined)",
+            aspect=40,
+            fraction=0.05,
+        )
+        least = table["p_smallest"].min()
+        if least is not None and float(str(least)) >= _LEVEL:
+            figure.suptitle(
+                f"none can be significant: after correction p is at least {float(str(least)):.2g}",
+                fontsize=8,
+            )
+    save(figures, outputs, table)
+
+
+def _map(
+    axes: Axes,
+    of_panel: pl.DataFrame,
+    measures: Sequence[str],
+    shown: Sequence[tuple[str, str, int]],
+) -> Any:
+    """Measures by detectors; the image."""
+    values = np.full((len(measures), len(shown)), np.nan)
+    for row in of_panel.iter_rows(named=True):
+        place = (row["trials"], row["run"], row["seed"])
+        if place not in shown or row["rho"] is None:
+            continue
+        x, y = shown.index(place), measures.index(row["measure"])
+        values[y, x] = row["rho"]
+        if row["p_holm"] is not None and row["p_holm"] < _LEVEL:
+            axes.text(x, y + 0.12, "*", ha="center", va="center", fontsize=8)
+    axes.set_facecolor("#dddddd")
+    axes.set_yticks(range(len(measures)), [name.replace("_", " ") for name in measures])
+    axes.grid(visible=False)
+    return axes.imshow(
+        values, cmap=EVIDENCE, norm=Normalize(-1, 1), aspect="auto", interpolation="none"
     )
-    grid = figure.add_gridspec(
-        2 if len(panels) > 3 else 1, 3, height_ratios=[len(score), *heights[3:]]
-    )
-    least = table["p_smallest"].min()
-    if least is not None and float(str(least)) >= _LEVEL:
-        figure.suptitle(
-            f"none can be significant: after correction p is at least {float(str(least)):.2g}",
-            fontsize=8,
-        )
-    image = None
-    for i, (title, kind, part, group) in enumerate(panels):
-        axes = figure.add_subplot(grid[i // 3, i % 3])
-        of_panel = table.filter(
-            (pl.col("kind") == kind) & (pl.col("part") == part) & (pl.col("group") == group)
-        )
-        measures = of_panel["measure"].unique(maintain_order=True).to_list()
-        shown = [c for c in columns if kind == "score" or _has(of_panel, c)]
-        values = np.full((len(measures), len(shown)), np.nan)
-        for row in of_panel.iter_rows(named=True):
-            place = (row["trials"], row["run"], row["seed"])
-            x, y = shown.index(place), measures.index(row["measure"])
-            if row["rho"] is not None:
-                values[y, x] = row["rho"]
-                if row["p_holm"] is not None and row["p_holm"] < _LEVEL:
-                    axes.text(x, y + 0.12, "*", ha="center", va="center", fontsize=8)
-        image = axes.imshow(
-            values, cmap="RdBu", norm=Normalize(-1, 1), aspect="auto", interpolation="none"
-        )
-        axes.set_facecolor("#dddddd")
-        heads_shown = [heads[columns.index(c)] for c in shown]
-        axes.set_xticks(range(len(shown)), heads_shown, rotation=60, ha="right")
-        first = i % 3 == 0
-        names = [name.replace("_", " ") for name in measures]
-        axes.set_yticks(range(len(measures)), names if first else [""] * len(names))
-        axes.grid(visible=False)
-        axes.set_title(title, fontsize=8)
-    if image is not None:
-        figure.colorbar(image, ax=figure.axes, label="Spearman's ρ", shrink=0.5, pad=0.01)
-    save(figure, outputs, table)
 
 
 def _has(rows: pl.DataFrame, column: tuple[str, str, int]) -> bool:

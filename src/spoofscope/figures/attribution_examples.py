@@ -28,7 +28,7 @@ from spoofscope.figures.clips import (
     frame_edges,
     median_clips,
 )
-from spoofscope.figures.style import new_figure, save
+from spoofscope.figures.style import PAGE, TALLEST, new_figure, save
 from spoofscope.tables import read_manifest, read_segments
 
 FIGURE = Figure(
@@ -97,11 +97,14 @@ def draw(
         entry["detector"]: of_controls(read_checks(entry["checks"])) for entry in explained
     }
     names = [f"{entry['detector']}{MARKS[standings[entry['detector']]]}" for entry in explained]
+    # As many detectors as a page holds below one spectrogram; the others are in the table.
+    most = math.floor((TALLEST - _KEYS - _SPECTROGRAM) / _STRIP)
+    explained, files, names = explained[:most], files[:most], names[:most]
     height = _SPECTROGRAM + _STRIP * len(files)
     rows = max(1, math.floor((_PAGE - _KEYS) / height))
     examples = median_clips(files, manifest_rows, _COLUMNS * rows)
     rows = -(-len(examples) // _COLUMNS)
-    figure = new_figure(7.2, rows * height + _KEYS)
+    figure = new_figure(PAGE, rows * height + _KEYS)
     if doubts := wrapped_note(standings, figure.get_figwidth()):
         figure.suptitle(doubts, fontsize=7, x=0.01, ha="left")
     grid = figure.add_gridspec(rows + 1, _COLUMNS, height_ratios=[*[height] * rows, _KEY])

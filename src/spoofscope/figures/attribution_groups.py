@@ -9,7 +9,7 @@ from matplotlib.colors import Normalize
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.clips import EVIDENCE
-from spoofscope.figures.style import new_figure, save, shortened
+from spoofscope.figures.style import PAGE, new_figure, pages, save, shortened
 from spoofscope.tables import read_table
 
 FIGURE = Figure(
@@ -62,20 +62,25 @@ def draw(table: str, rows: str, outputs: Mapping[str, str]) -> None:
         sums.group_by(_KEYS, maintain_order=True).agg(pl.col("n").min()).head(_MOST_GROUPS).rows()
     )
     names = sums["name"].unique(maintain_order=True).to_list()
-    lines = -(-len(names) // _COLUMNS)
-    figure = new_figure(7.2, lines * (_GROUP * len(groups) + 0.95))
-    grid = figure.add_gridspec(lines, min(len(names), _COLUMNS))
-    for i, name in enumerate(names):
-        cell = grid[i // _COLUMNS, i % _COLUMNS].subgridspec(1, 2, width_ratios=[2, 1], wspace=0.04)
-        left, right = figure.add_subplot(cell[0]), figure.add_subplot(cell[1])
-        _map(left, by_row.filter(name=name), groups)
-        _sums(right, sums.filter(name=name), groups)
-        largest = float(np.abs(by_row.filter(name=name)["contribution"].to_numpy()).max())
-        left.set_title(f"{shortened(name, 24)} (±{largest:.2g})", loc="left", fontsize=8)
-        labels = [_label(*group) for group in groups]
-        left.set_yticks(range(len(groups)), labels if i % _COLUMNS == 0 else [""] * len(groups))
+    lines = [names[i : i + _COLUMNS] for i in range(0, len(names), _COLUMNS)]
+    height = _GROUP * len(groups) + 0.95
+    labels = [_label(*group) for group in groups]
+    figures = []
+    for page in pages([height] * len(lines)):
+        figure = new_figure(PAGE, height * len(page))
+        figures.append(figure)
+        grid = figure.add_gridspec(len(page), min(len(names), _COLUMNS))
+        for row, i in enumerate(page):
+            for column, name in enumerate(lines[i]):
+                cell = grid[row, column].subgridspec(1, 2, width_ratios=[2, 1], wspace=0.04)
+                left, right = figure.add_subplot(cell[0]), figure.add_subplot(cell[1])
+                _map(left, by_row.filter(name=name), groups)
+                _sums(right, sums.filter(name=name), groups)
+                largest = float(np.abs(by_row.filter(name=name)["contribution"].to_numpy()).max())
+                left.set_title(f"{shortened(name, 24)} (±{largest:.2g})", loc="left", fontsize=8)
+                left.set_yticks(range(len(groups)), [""] * len(groups) if column else labels)
     save(
-        figure,
+        figures,
         outputs,
         by_row.join(
             pl.DataFrame(groups, schema=[*_KEYS, "n"], orient="row"),

@@ -12,7 +12,7 @@ from spoofscope.attribution.store import Attributions, Explanation
 from spoofscope.attribution.verdicts import MARKS, of_controls, read_checks, wrapped_note
 from spoofscope.exhibits import Figure
 from spoofscope.figures.clips import EVIDENCE, draw_tiers, frame_edges, median_clips, smoothed_map
-from spoofscope.figures.style import new_figure, save, shortened
+from spoofscope.figures.style import PAGE, new_figure, save, shortened
 from spoofscope.tables import read_manifest, read_segments
 
 FIGURE = Figure(
@@ -58,7 +58,7 @@ def draw(
     standings = {
         entry["detector"]: of_controls(read_checks(entry["checks"])) for entry in explained[:_MOST]
     }
-    figure = new_figure(7.2, 1.15 * len(standings) + 0.6)
+    figure = new_figure(PAGE, 1.15 * len(standings) + 0.6)
     if doubts := wrapped_note(standings, figure.get_figwidth()):
         figure.suptitle(doubts, fontsize=7, x=0.01, ha="left")
     panels = figure.subplots(len(standings), len(clips), squeeze=False)

@@ -1,16 +1,27 @@
 """Mean attribution over many windows, by frequency and time."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import Normalize
+from matplotlib.figure import SubFigure
 
 from spoofscope.attribution.mean_store import Floats, MeanAttribution, MeanSettings, read_means
 from spoofscope.attribution.verdicts import Standing, of_controls, read_checks, wrapped_note
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import BONAFIDE, SPOOF, line_style, new_figure, save
+from spoofscope.figures.style import (
+    BONAFIDE,
+    EVIDENCE,
+    PAGE,
+    SPOOF,
+    line_style,
+    new_figure,
+    pages,
+    save,
+)
 
 FIGURE = Figure(
     title="Frequencies that the detectors use",
@@ -18,9 +29,10 @@ FIGURE = Figure(
     caption=(
         "Integrated Gradients, averaged over windows that were drawn evenly over the attacks; "
         "blue is evidence for bona fide, orange for spoof. The three maps of a detector have one "
-        "colour range, symmetric about zero, up to the largest magnitude in any of them (beside "
-        "the colour bar); values are not scaled. The curves below are sums over time, with a band "
-        "of one standard error over windows; the number of windows is in brackets. A line below a "
+        "colour range, symmetric about zero, up to the magnitude that 99 % of their cells do not "
+        "exceed; the largest stands beside the colour bar. The curves below are sums over time, "
+        "with a band of one standard error over windows; the number of windows is in brackets. "
+        "Attacks of fewer than 5 windows have no curve. A line below a "
         "detector's name says where explanations of its single clips do not pass their controls, "
         "or were not held against any."
     ),
@@ -28,14 +40,18 @@ FIGURE = Figure(
     place=230,
 )
 
-_COLOURS = LinearSegmentedColormap.from_list("evidence", [SPOOF, "#ffffff", BONAFIDE])
 _CLASSES = {"bonafide": "bona fide", "spoof": "spoof", "both": "both"}
 _CURVES = {
     "bonafide": {"color": BONAFIDE, "linestyle": "-"},
     "spoof": {"color": SPOOF, "linestyle": "-"},
 }
-# Rows of a legend beside the curves.
-_LEGEND_ROWS = 13
+# Inches of a detector, and of what stands beside its maps.
+_HEIGHT, _BESIDE = 4.3, 1.5
+_FEW = 5
+"""Windows of an attack; the mean of fewer is hardly one."""
+_SHOWN = 0.99
+"""Share of the cells within the range of colours; one band would make the others white."""
+_MOST_CURVES = 16
 
 
 def draw(
@@ -47,8 +63,8 @@ def draw(
     """Draw for each detector three maps over time and frequency, and below a curve per group.
 
     Blue is evidence for bona fide, orange for spoof. The three maps of a detector have one colour
-    range, symmetric about zero, up to the largest magnitude in any of them; nothing is scaled.
-    The curves are sums over time, with a band of one standard error over windows to either side.
+    range, symmetric about zero, up to the magnitude that 99 % of their cells do not exceed. The
+    curves are sums over time, with a band of one standard error over windows to either side.
 
     Args:
         detectors: name of the detector of each file.
@@ -57,53 +73,55 @@ def draw(
         outputs: `pdf`, `png`, `tsv`.
     """
     contents = [read_means(path) for path in maps]
-    beside_maps = max(_legend_inches(means) for _, means in contents)
-    figure = new_figure(6.6 + beside_maps, 4.4 * len(maps) + 0.1)
-    parts = figure.subfigures(len(maps), 1, squeeze=False)[:, 0]
+    figures = []
     numbers = []
-    for part, name, checked, (settings, means) in zip(
-        parts, detectors, checks, contents, strict=True
-    ):
-        standing: Standing = "unchecked" if checked is None else of_controls(read_checks(checked))
-        doubts = wrapped_note({name: standing}, figure.get_figwidth())
-        title = f"{name}: attribution of the {_what(settings)}"
-        part.suptitle(f"{title}\n{doubts}" if doubts else title, fontsize=9)
-        grid = part.add_gridspec(2, 4, height_ratios=[1.2, 1], width_ratios=[2, 2, 2, beside_maps])
-        classes = [mean for mean in means if mean.group in _CLASSES]
-        signed = [_for_bonafide(settings, mean.attribution) for mean in classes]
-        largest = max(float(np.abs(values).max()) for values in signed) or 1.0
-        for column, (mean, values) in enumerate(zip(classes, signed, strict=True)):
-            axes = part.add_subplot(grid[0, column])
-            image = _map(axes, settings, values, largest)
-            count = f"{mean.n_windows} window{'s' if mean.n_windows != 1 else ''}"
-            axes.set_title(f"{_CLASSES[mean.group]} ({count})", fontsize=8)
-            if column == 0:
-                axes.set_ylabel("frequency (kHz)")
-            else:
-                axes.tick_params(labelleft=False)
-        beside = part.add_subplot(grid[0, 3])
-        beside.set_axis_off()
-        bar = part.colorbar(image, cax=beside.inset_axes((0.0, 0.0, 0.12 / beside_maps, 1.0)))
-        bar.set_label(f"spoof ← mean → bona fide\n(largest magnitude {largest:.2g})", fontsize=7)
-        bar.formatter.set_powerlimits((-2, 2))
-        curves = part.add_subplot(grid[1, :3])
-        _curves(curves, settings, means)
-        beside = part.add_subplot(grid[1, 3])
-        beside.set_axis_off()
-        handles, names = curves.get_legend_handles_labels()
-        columns = -(-len(names) // _LEGEND_ROWS)
-        beside.legend(handles, names, loc="center left", ncols=columns, borderaxespad=0)
-        numbers.append(
-            _numbers(name, settings, means).with_columns(pl.lit(standing).alias("controls"))
-        )
-    save(figure, outputs, pl.concat(numbers))
+    for page in pages([_HEIGHT] * len(maps)):
+        figure = new_figure(PAGE, _HEIGHT * len(page))
+        figures.append(figure)
+        parts = figure.subfigures(len(page), 1, squeeze=False)[:, 0]
+        for part, i in zip(parts, page, strict=True):
+            settings, means = contents[i]
+            checked = checks[i]
+            standing: Standing = (
+                "unchecked" if checked is None else of_controls(read_checks(checked))
+            )
+            doubts = wrapped_note({detectors[i]: standing}, PAGE)
+            title = f"{detectors[i]}: attribution of the {_what(settings)}"
+            part.suptitle(f"{title}\n{doubts}" if doubts else title, fontsize=8)
+            _detector(part, settings, means)
+            listed = _numbers(detectors[i], settings, means)
+            numbers.append(listed.with_columns(pl.lit(standing).alias("controls")))
+    save(figures, outputs, pl.concat(numbers))
 
 
-def _legend_inches(means: Sequence[MeanAttribution]) -> float:
-    """About how wide the legend is; narrower, long names would squeeze the maps."""
-    # Everything but "both" has a curve.
-    columns = -(-(len(means) - 1) // _LEGEND_ROWS)
-    return columns * (0.055 * max(len(mean.attack) for mean in means) + 0.8)
+def _detector(part: SubFigure, settings: MeanSettings, means: Sequence[MeanAttribution]) -> None:
+    """Three maps of a detector, and below them the curves."""
+    grid = part.add_gridspec(2, 4, height_ratios=[1.2, 1], width_ratios=[2, 2, 2, _BESIDE])
+    classes = [mean for mean in means if mean.group in _CLASSES]
+    signed = [_for_bonafide(settings, mean.attribution) for mean in classes]
+    sizes = np.abs(np.concatenate([values.ravel() for values in signed]))
+    largest = float(sizes.max()) or 1.0
+    reach = float(np.quantile(sizes, _SHOWN)) or largest
+    image: Any = None
+    for column, (mean, values) in enumerate(zip(classes, signed, strict=True)):
+        axes = part.add_subplot(grid[0, column])
+        image = _map(axes, settings, values, reach)
+        count = f"{mean.n_windows} window{'s' if mean.n_windows != 1 else ''}"
+        axes.set_title(f"{_CLASSES[mean.group]} ({count})", fontsize=8)
+        if column == 0:
+            axes.set_ylabel("frequency (kHz)")
+        else:
+            axes.tick_params(labelleft=False)
+    beside = part.add_subplot(grid[0, 3])
+    beside.set_axis_off()
+    bar = part.colorbar(image, cax=beside.inset_axes((0.0, 0.0, 0.08, 1.0)), extend="both")
+    bar.set_label(f"spoof ← mean → bona fide\n(largest magnitude {largest:.2g})", fontsize=7)
+    bar.ax.ticklabel_format(axis="y", scilimits=(-2, 2))
+    curves = part.add_subplot(grid[1, :3])
+    _curves(curves, settings, means)
+    beside = part.add_subplot(grid[1, 3])
+    beside.set_axis_off()
+    beside.legend(*curves.get_legend_handles_labels(), loc="center left", borderaxespad=0)
 
 
 def _what(settings: MeanSettings) -> str:
@@ -125,7 +143,7 @@ def _map(axes: Axes, settings: MeanSettings, values: Floats, largest: float) -> 
         times,
         np.array(settings.band_edges) / 1000,
         values,
-        cmap=_COLOURS,
+        cmap=EVIDENCE,
         norm=Normalize(-largest, largest),
         rasterized=True,
     )
@@ -143,11 +161,12 @@ def _curves(axes: Axes, settings: MeanSettings, means: Sequence[MeanAttribution]
     for mean in means:
         if mean.group == "both":
             continue
+        if mean.group == "attack" and (mean.n_windows < _FEW or attacks == _MOST_CURVES):
+            continue
         curve = _for_bonafide(settings, mean.frequency)
         if mean.group == "attack":
             label = mean.attack
-            # Blue and orange are the classes.
-            style = {**line_style(attacks + 2), "linewidth": 0.8, "zorder": 2}
+            style = {**line_style(attacks), "linewidth": 0.8, "zorder": 2}
             attacks += 1
         else:
             label = _CLASSES[mean.group]

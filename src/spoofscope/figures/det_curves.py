@@ -5,12 +5,25 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from scipy.special import ndtri
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import line_style, new_figure, percent, save, system_labels
-from spoofscope.metrics.rates import det_curve, eer
-from spoofscope.summaries.inputs import read_scored, sets_of
+from spoofscope.figures.style import (
+    COLUMN,
+    PAGE,
+    between,
+    line_style,
+    new_figure,
+    pages,
+    percent,
+    save,
+    system_labels,
+)
+from spoofscope.metrics.rates import Floats, det_curve
+from spoofscope.names import POOLED
+from spoofscope.summaries.inputs import read_metrics, read_scored, sets_of
 
 FIGURE = Figure(
     title="Detection error trade-off",
@@ -18,80 +31,128 @@ FIGURE = Figure(
     caption=(
         "The curves show the share of rejected bona fide clips against the share of accepted "
         "spoofs, for all thresholds; both axes are normal-deviate. Lower left is better; the "
-        "diagonal marks equal error rates. A curve that lies beyond the axes (0.08 to 90 %), "
-        "because it has almost no errors or almost only errors, has a star in the legend."
+        "diagonal marks equal error rates. The legend has the equal error rate with its 95 % "
+        "interval. A star in a corner stands for a curve that lies beyond the axes (0.08 to "
+        "90 %), because it has almost no errors (lower left) or almost only errors (upper right)."
     ),
     needs="shown_scores",
     place=110,
 )
 
-_TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
+_TICKS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 _LIMITS = (0.0008, 0.9)
 # More points than pixels only make the PDF heavy.
 _POINTS = 1500
+# Inches of the square with its labels, and of a line of the legend below it.
+_SQUARE, _LINE = 3.45, 0.145
 
 
-def draw(scored: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
+def draw(
+    scored: Sequence[Mapping[str, Any]], metrics: Sequence[str], outputs: Mapping[str, str]
+) -> None:
     """Draw one panel per (corpus, split), with one curve per system, on normal-deviate axes.
 
     Args:
         scored: of every score file the id, seed, name and kind of its system, corpus, split,
             `scores` (the file) and `manifest`.
+        metrics: metrics tables of the same score files.
         outputs: `pdf`, `png`, `tsv`.
     """
     labels = system_labels(scored)
     # A system has the same colour in all panels.
     styles = {system: line_style(i) for i, system in enumerate(labels)}
-    sets = sets_of(scored)
-    figure = new_figure(3.9 * len(sets), 4.1)
+    rates = {
+        (row["system"], row["seed"], row["corpus"], row["split"]): row
+        for row in read_metrics(metrics)
+        .filter(metric="eer", condition=POOLED)
+        .iter_rows(named=True)
+    }
+    sets = list(sets_of(scored).items())
+    columns = 1 if len(sets) == 1 else 2
+    lines = [sets[i : i + columns] for i in range(0, len(sets), columns)]
+    heights = [_SQUARE + _LINE * max(len(of_set) for _, of_set in line) for line in lines]
+    figures = []
     rows: list[pl.DataFrame] = []
-    for panel, ((corpus, split), of_set) in enumerate(sets.items(), start=1):
-        axes = figure.add_subplot(1, len(sets), panel)
-        unseen = False
-        for entry in of_set:
-            system, seed = entry["id"], entry["seed"]
-            trials = read_scored(entry["scores"], entry["manifest"], split)
-            bonafide = trials.filter(pl.col("label") == "bonafide")["score"].to_numpy()
-            spoof = trials.filter(pl.col("label") == "spoof")["score"].to_numpy()
-            if not (bonafide.size and spoof.size):
-                continue
-            curve = det_curve(bonafide, spoof)
-            keep = np.unique(
-                np.linspace(0, curve.p_fa.size - 1, min(_POINTS, curve.p_fa.size)).astype(int)
-            )
-            p_fa, p_miss = curve.p_fa[keep], curve.p_miss[keep]
-            value = eer(bonafide, spoof).value
-            # A curve without errors, or with errors only, lies outside of the axes.
-            inside = (np.minimum(p_fa, p_miss) >= _LIMITS[0]) & (
-                np.maximum(p_fa, p_miss) <= _LIMITS[1]
-            )
-            mark = "" if inside.any() else "*"
-            unseen = unseen or bool(mark)
-            axes.plot(
-                ndtri(np.clip(p_fa, _LIMITS[0] / 10, 1 - 1e-6)),
-                ndtri(np.clip(p_miss, _LIMITS[0] / 10, 1 - 1e-6)),
-                label=f"{labels[system, seed]}: {percent(value)} %{mark}",
-                **styles[system, seed],
-            )
-            rows.append(
-                pl.DataFrame({"p_fa": p_fa, "p_miss": p_miss}).select(
-                    pl.lit(corpus).alias("corpus"),
-                    pl.lit(split).alias("split"),
-                    pl.lit(system).alias("system"),
-                    pl.lit(seed).alias("seed"),
-                    pl.col("p_fa").alias("spoof_accepted"),
-                    pl.col("p_miss").alias("bonafide_rejected"),
+    for page in pages(heights):
+        of_page = [heights[i] for i in page]
+        figure = new_figure(COLUMN if columns == 1 else PAGE, sum(of_page))
+        figures.append(figure)
+        parts = figure.subfigures(len(page), columns, squeeze=False, height_ratios=of_page)
+        for place, i in enumerate(page):
+            for part, ((corpus, split), of_set) in zip(parts[place], lines[i], strict=False):
+                axes = part.add_subplot()
+                handles: list[Line2D] = []
+                for entry in of_set:
+                    system = entry["id"], entry["seed"]
+                    rate = rates[*system, corpus, split]
+                    if rate["value"] is None:
+                        continue
+                    curve = _curve(entry)
+                    text = f"{labels[system]}: {percent(rate['value'])} %{between(rate)}"
+                    handles.append(_plot(axes, curve, text, styles[system], len(handles)))
+                    rows.append(_numbers(entry, curve))
+                _dress(axes, f"{corpus}, {split}")
+                part.legend(
+                    handles=handles,
+                    loc="outside lower center",
+                    title="EER [95 % interval]",
+                    title_fontsize=7,
+                    labelspacing=0.25,
                 )
-            )
-        axes.axline((0, 0), slope=1, color="#bbbbbb", linewidth=0.8, zorder=0)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_ticks(ndtri(np.array(_TICKS)), [f"{100 * tick:g}" for tick in _TICKS])
-        axes.set_xlim(*ndtri(np.array(_LIMITS)))
-        axes.set_ylim(*ndtri(np.array(_LIMITS)))
-        axes.set_aspect("equal")
-        axes.set_xlabel("spoof accepted (%)")
-        axes.set_ylabel("bona fide rejected (%)")
-        axes.set_title(f"{corpus}, {split}")
-        title = "EER (*: the curve is beyond the axes)" if unseen else "EER"
-        axes.legend(title=title, title_fontsize=7, loc="lower left")
-    save(figure, outputs, pl.concat(rows))
+    save(figures, outputs, pl.concat(rows))
+
+
+def _curve(entry: Mapping[str, Any]) -> tuple[Floats, Floats]:
+    """Accepted spoofs and rejected bona fide clips at up to `_POINTS` thresholds."""
+    trials = read_scored(entry["scores"], entry["manifest"], entry["split"])
+    bonafide, spoof = (
+        trials.filter(pl.col("label") == label)["score"].to_numpy()
+        for label in ("bonafide", "spoof")
+    )
+    curve = det_curve(bonafide, spoof)
+    shown = np.linspace(0, curve.p_fa.size - 1, min(_POINTS, curve.p_fa.size)).astype(int)
+    keep = np.unique(shown)
+    return curve.p_fa[keep], curve.p_miss[keep]
+
+
+def _plot(
+    axes: Axes, curve: tuple[Floats, Floats], text: str, style: Mapping[str, Any], place: int
+) -> Line2D:
+    """The curve, or a star where none of it lies within the axes; its entry in the legend."""
+    p_fa, p_miss = curve
+    inside = (np.minimum(p_fa, p_miss) >= _LIMITS[0]) & (np.maximum(p_fa, p_miss) <= _LIMITS[1])
+    x, y = (ndtri(np.clip(rates, _LIMITS[0] / 10, 1 - 1e-6)) for rates in curve)
+    axes.plot(x, y, **style)
+    star: dict[str, Any] = {}
+    if not inside.any():
+        star = {"marker": "*", "markersize": 6}
+        is_good = bool((p_fa + p_miss).min() < 1)
+        # Stars of several systems stand beside each other.
+        along = 0.04 + 0.05 * place
+        at = (along, 0.03) if is_good else (1 - along, 0.97)
+        colour = style["color"]
+        axes.plot(*at, "*", color=colour, markersize=6, transform=axes.transAxes, clip_on=False)
+    return Line2D([], [], label=text, **style, **star)
+
+
+def _dress(axes: Axes, title: str) -> None:
+    axes.axline((0, 0), slope=1, color="#bbbbbb", linewidth=0.8, zorder=0)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_ticks(ndtri(np.array(_TICKS)), [f"{100 * tick:g}" for tick in _TICKS])
+    axes.set_xlim(*ndtri(np.array(_LIMITS)))
+    axes.set_ylim(*ndtri(np.array(_LIMITS)))
+    axes.set_aspect("equal")
+    axes.set_xlabel("spoof accepted (%)")
+    axes.set_ylabel("bona fide rejected (%)")
+    axes.set_title(title)
+
+
+def _numbers(entry: Mapping[str, Any], curve: tuple[Floats, Floats]) -> pl.DataFrame:
+    p_fa, p_miss = curve
+    return pl.DataFrame({"spoof_accepted": p_fa, "bonafide_rejected": p_miss}).select(
+        pl.lit(entry["corpus"]).alias("corpus"),
+        pl.lit(entry["split"]).alias("split"),
+        pl.lit(entry["id"]).alias("system"),
+        pl.lit(entry["seed"]).alias("seed"),
+        pl.all(),
+    )

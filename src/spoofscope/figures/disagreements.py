@@ -4,13 +4,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
 from spoofscope.disagreements import NO_AUDIO
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure, save
+from spoofscope.figures.style import (
+    BONAFIDE,
+    COLUMN,
+    PAGE,
+    SPOOF,
+    legend_below,
+    new_figure,
+    pages,
+    save,
+)
 from spoofscope.identity import rng_of
 from spoofscope.summaries.disagreements import read_counts
 from spoofscope.summaries.inputs import read_scored
@@ -21,8 +31,10 @@ FIGURE = Figure(
     shows="Scores of two systems against each other, with the exported clips.",
     caption=(
         "Scores of the system that has to be right over scores of the system that has to be "
-        "wrong; dashed lines are their thresholds, chosen on development data. The corners give "
-        "the number of clips of each class; they count all clips, even if only some are drawn. "
+        "wrong; dashed lines are their thresholds, chosen on development data: right of it and "
+        "above it clips are accepted as bona fide. Each corner names what both decide there, and "
+        "gives the number of clips of each class, with those that are not drawn. Clips far beyond "
+        "nine tenths of the others stand at the edge. "
         "Rings with numbers mark the clips that were exported as audio, a random sample, evenly "
         "over the attacks and bona fide. McNemar's exact test asks whether the two systems err "
         "equally often; clips of a speaker count as one if speakers are known."
@@ -31,7 +43,9 @@ FIGURE = Figure(
     place=180,
 )
 
-_COLUMNS = 3
+_COLUMNS = 2
+# Inches of a panel, and of the legend.
+_HEIGHT, _LEGEND = 3.2, 0.35
 _LOOKS = {"bonafide": ("bona fide", BONAFIDE, "o"), "spoof": ("spoof", SPOOF, "^")}
 
 MOST_POINTS = 1500
@@ -51,18 +65,22 @@ def draw(entries: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> No
         outputs: `pdf`, `png`, `tsv`.
     """
     columns = min(_COLUMNS, len(entries))
-    rows = -(-len(entries) // columns)
-    figure = new_figure(3.3 * columns, 3.35 * rows + 0.3)
+    lines = [entries[i : i + columns] for i in range(0, len(entries), columns)]
+    figures = []
     numbers = []
-    for place, entry in enumerate(entries):
-        axes = figure.add_subplot(rows, columns, place + 1)
-        points = _points(entry)
-        counts = read_counts(entry["counts"])
-        _panel(axes, entry, points, counts)
-        numbers.append(points.select(pl.lit(entry["name"]).alias("name"), pl.all()))
-    handles, names = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=3)
-    save(figure, outputs, pl.concat(numbers))
+    for page in pages([_HEIGHT] * len(lines), _LEGEND):
+        figure = new_figure(COLUMN if columns == 1 else PAGE, _HEIGHT * len(page) + _LEGEND)
+        figures.append(figure)
+        panels = figure.subplots(len(page), columns, squeeze=False)
+        for of_line, i in zip(panels, page, strict=True):
+            for axes in of_line[len(lines[i]) :]:
+                axes.set_axis_off()
+            for axes, entry in zip(of_line, lines[i], strict=False):
+                points = _points(entry)
+                _panel(axes, entry, points, read_counts(entry["counts"]))
+                numbers.append(points.select(pl.lit(entry["name"]).alias("name"), pl.all()))
+        legend_below(figure, *panels[0, 0].get_legend_handles_labels())
+    save(figures, outputs, pl.concat(numbers))
 
 
 def _points(entry: Mapping[str, Any]) -> pl.DataFrame:
@@ -95,8 +113,21 @@ def _points(entry: Mapping[str, Any]) -> pl.DataFrame:
 def _panel(
     axes: Axes, entry: Mapping[str, Any], points: pl.DataFrame, counts: Mapping[str, Any]
 ) -> None:
+    across, up = counts["all"]["threshold_right"], counts["all"]["threshold_wrong"]
+    limits = [
+        _limits(points[column].to_numpy(), threshold)
+        for column, threshold in (("score_right", across), ("score_wrong", up))
+    ]
+    # What lies far outside stands at the edge.
+    margin = [0.02 * (high - low) for low, high in limits]
+    shown = points.with_columns(
+        pl.col(column).clip(low + around, high - around)
+        for column, (low, high), around in zip(
+            ("score_right", "score_wrong"), limits, margin, strict=True
+        )
+    )
     for label, (name, colour, marker) in _LOOKS.items():
-        of_label = points.filter(pl.col("label") == label)
+        of_label = shown.filter(pl.col("label") == label)
         axes.scatter(
             of_label["score_right"].to_numpy(),
             of_label["score_wrong"].to_numpy(),
@@ -108,7 +139,7 @@ def _panel(
             label=name,
             rasterized=True,
         )
-    exported = points.filter(pl.col("exported").is_not_null())
+    exported = shown.filter(pl.col("exported").is_not_null())
     axes.scatter(
         exported["score_right"].to_numpy(),
         exported["score_wrong"].to_numpy(),
@@ -118,6 +149,7 @@ def _panel(
         linewidths=0.8,
         label="exported as audio",
     )
+    halo = [withStroke(linewidth=1.6, foreground="white")]
     for row in exported.iter_rows(named=True):
         axes.annotate(
             str(row["exported"]),
@@ -125,40 +157,58 @@ def _panel(
             xytext=(4, 4),
             textcoords="offset points",
             fontsize=6.5,
-            path_effects=[withStroke(linewidth=1.6, foreground="white")],
+            path_effects=halo,
         )
-    axes.axvline(counts["all"]["threshold_right"], color="black", linestyle="--", linewidth=0.8)
-    axes.axhline(counts["all"]["threshold_wrong"], color="black", linestyle="--", linewidth=0.8)
-    # Room for the counts in the corners.
-    axes.margins(0.14)
+    axes.axvline(across, color="black", linestyle="--", linewidth=0.8)
+    axes.axhline(up, color="black", linestyle="--", linewidth=0.8)
+    axes.set_xlim(*limits[0])
+    axes.set_ylim(*limits[1])
+    axes.grid(visible=False)
     _write_counts(axes, counts)
     right, wrong = entry["right"][2], entry["wrong"][2]
-    axes.set_title(f"{entry['corpus']}, {entry['split']}; McNemar {_p(counts)}", fontsize=7.5)
-    axes.set_xlabel(f"score of {right}")
+    axes.set_title(f"{entry['corpus']}, {entry['split']}\nMcNemar {_p(counts)}", fontsize=8, pad=22)
+    axes.set_xlabel(f"score of {right}", labelpad=22)
     axes.set_ylabel(f"score of {wrong}")
 
 
+def _limits(scores: npt.NDArray[np.float64], threshold: float) -> tuple[float, float]:
+    """Of an axis: the threshold and all scores, but for those far beyond nine tenths of them."""
+    low, high = np.quantile(scores, [0.05, 0.95])
+    reach = 0.5 * (high - low)
+    first = min(threshold, max(float(scores.min()), float(low - reach)))
+    last = max(threshold, min(float(scores.max()), float(high + reach)))
+    around = 0.08 * (last - first) or 1.0
+    return first - around, last + around
+
+
 def _write_counts(axes: Axes, counts: Mapping[str, Any]) -> None:
-    """Number of clips of a class in each corner: left and below are the decisions for spoof."""
+    """What both systems decide in each corner, and how many clips of each class it holds.
+
+    It stands outside of the axes, above and below them, where it hides no point.
+    """
     # The name of a corner, by whether the first and the second system accept.
     fields = {
         "bonafide": ["both_wrong", "only_right", "only_wrong", "both_right"],
         "spoof": ["both_right", "only_wrong", "only_right", "both_wrong"],
     }
-    corners = [(0, 0), (1, 0), (0, 1), (1, 1)]
-    for i, (x, y) in enumerate(corners):
+    words = ["both: spoof", "only →: bona fide", "only ↑: bona fide", "both: bona fide"]
+    for i, (x, y) in enumerate([(0, 0), (1, 0), (0, 1), (1, 1)]):
         present = [label for label in LABELS if label in counts]
-        for line, label in enumerate(present):
-            below = line if y else len(present) - 1 - line
-            axes.text(
-                0.98 if x else 0.02,
-                (0.985 - 0.05 * below) if y else (0.015 + 0.05 * below),
-                f"{counts[label][fields[label][i]]} {_LOOKS[label][0]}",
-                color=_LOOKS[label][1],
+        for line, label in enumerate([None, *present]):
+            number = None if label is None else counts[label][fields[label][i]]
+            text = words[i] if label is None else f"{number} {_LOOKS[label][0]}"
+            below = len(present) - line if y else line
+            axes.annotate(
+                text,
+                (x, y),
+                (0, 2 + 8 * below if y else -16 - 8 * below),
+                xycoords="axes fraction",
+                textcoords="offset points",
+                color="black" if label is None else _LOOKS[label][1],
                 fontsize=6.5,
                 ha="right" if x else "left",
-                va="top" if y else "bottom",
-                transform=axes.transAxes,
+                va="bottom" if y else "top",
+                annotation_clip=False,
             )
 
 

@@ -1,13 +1,23 @@
 """EER per condition, with intervals."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 from matplotlib.axes import Axes
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import COLOURS, legend_below, new_figure, save, system_labels
+from spoofscope.figures.style import (
+    COLOURS,
+    COLUMN,
+    PAGE,
+    TALLEST,
+    legend_below,
+    new_figure,
+    pages,
+    save,
+    system_labels,
+)
 from spoofscope.names import ALL, POOLED
 from spoofscope.summaries.inputs import read_metrics
 
@@ -17,15 +27,27 @@ FIGURE = Figure(
     caption=(
         "Equal error rate with its 95 % bootstrap interval. An attack is compared with all bona "
         "fide clips; for other conditions both classes are of that level. The numbers of bona "
-        "fide + spoofed clips are in brackets. A level has no interval if a class has fewer than "
-        "two speakers (or clips, if these are resampled); a macro average over such a level has "
-        "none either. Overlapping intervals do not prove equality."
+        "fide and of spoofed clips are in brackets. A level has no interval if a class has fewer "
+        "than two speakers (or clips, if these are resampled); a macro average over such a level "
+        "has none either. Overlapping intervals do not prove equality."
     ),
     needs="shown_metrics",
     place=130,
 )
 
 _MARKERS = "osD^vP*X<>"
+# Inches: of a system at a level, between levels, around a panel, and of axis and legend of a page.
+_SYSTEM, _LEVEL, _PANEL, _AROUND = 0.085, 0.2, 0.5, 1.1
+
+
+class _Panel(NamedTuple):
+    """Some levels of a condition, and the inches that they need."""
+
+    corpus: str
+    split: str
+    condition: str
+    levels: list[str]
+    height: float
 
 
 def draw(
@@ -44,38 +66,61 @@ def draw(
     table = read_metrics(metrics).filter(
         (pl.col("metric") == "eer") & pl.col("value").is_not_null()
     )
-    panels = (
+    panels = _panels(table, len(labels))
+    worst = max(
+        [value for value in (table["ci_high"].max(), table["value"].max()) if value is not None]
+    )
+    highest = max(55.0, min(100.0, 105 * float(str(worst))))
+    figures = []
+    for columns in _pages([panel.height for panel in panels]):
+        height = max(sum(panels[i].height for i in column) for column in columns) + _AROUND
+        figure = new_figure(PAGE if len(columns) == 2 else COLUMN, min(TALLEST, height))
+        figures.append(figure)
+        handles: dict[str, Any] = {}
+        halves = figure.subfigures(1, len(columns), squeeze=False)[0]
+        for half, column in zip(halves, columns, strict=True):
+            grid = half.add_gridspec(
+                len(column), 1, height_ratios=[panels[i].height for i in column]
+            )
+            for place, i in enumerate(column):
+                axes = half.add_subplot(grid[place])
+                _draw_panel(axes, table, panels[i], labels)
+                shown, names = axes.get_legend_handles_labels()
+                handles = {**dict(zip(names, shown, strict=True)), **handles}
+                axes.set_xlim(0, highest)
+            axes.set_xlabel("EER (%), 95 % interval\n(in brackets: bona fide + spoofed clips)")
+        # Systems may be scored on other sets than those of the first panel.
+        order = [label for label in labels.values() if label in handles]
+        legend_below(figure, [handles[label] for label in order], order)
+    save(figures, outputs, table.drop("metric"))
+
+
+def _panels(table: pl.DataFrame, n_systems: int) -> list[_Panel]:
+    """Every condition of every set, in parts that are no higher than a page."""
+    line = max(_SYSTEM * n_systems + 0.12, _LEVEL)
+    most = max(1, int((TALLEST - _AROUND - _PANEL) / line))
+    conditions = (
         table.select("corpus", "split", "condition")
         .unique(maintain_order=True)
         .sort("corpus", "split", pl.col("condition") != POOLED, "condition", maintain_order=True)
     )
-    levels = [
-        sorted(_rows(table, panel)["level"].unique().to_list())
-        for panel in panels.iter_rows(named=True)
-    ]
-    spread = 0.085 * len(labels) + 0.12
-    heights = [spread * len(names) + 0.5 for names in levels]
-    columns = _two_columns(heights)
-    figure = new_figure(7.4, max(sum(heights[i] for i in column) for column in columns) + 0.9)
-    halves = figure.subfigures(1, len(columns), squeeze=False)[0]
-    worst = max(
-        [value for value in (table["ci_high"].max(), table["value"].max()) if value is not None]
-    )
-    handles: dict[str, Any] = {}
-    for half, column in zip(halves, columns, strict=True):
-        grid = half.add_gridspec(len(column), 1, height_ratios=[heights[i] for i in column])
-        for place, i in enumerate(column):
-            axes = half.add_subplot(grid[place])
-            _panel(axes, table, panels.row(i, named=True), levels[i], labels)
-            shown, names = axes.get_legend_handles_labels()
-            handles = {**dict(zip(names, shown, strict=True)), **handles}
-            axes.set_xlim(0, max(55.0, min(100.0, 105 * float(str(worst)))))
-        axes.set_xlabel("EER (%), 95 % bootstrap interval")
-    # Systems may be scored on other sets than those of the first panel.
-    order = [label for label in labels.values() if label in handles]
-    shown = [handles[label] for label in order]
-    legend_below(figure, shown, order)
-    save(figure, outputs, table.drop("metric"))
+    panels = []
+    for place in conditions.iter_rows():
+        levels = sorted(_rows(table, place)["level"].unique().to_list())
+        for start in range(0, len(levels), most):
+            some = levels[start : start + most]
+            corpus, split, condition = place
+            height = line * len(some) + _PANEL
+            panels.append(_Panel(corpus, split, condition, some, height))
+    return panels
+
+
+def _pages(heights: Sequence[float]) -> list[list[list[int]]]:
+    """Of every page its columns, and of each column its panels."""
+    columns = pages(heights, _AROUND)
+    if len(columns) <= 2:
+        return [_two_columns(heights)]
+    return [columns[i : i + 2] for i in range(0, len(columns), 2)]
 
 
 def _two_columns(heights: Sequence[float]) -> list[list[int]]:
@@ -86,18 +131,15 @@ def _two_columns(heights: Sequence[float]) -> list[list[int]]:
     return [list(range(cut)), list(range(cut, len(heights)))]
 
 
-def _panel(
-    axes: Axes,
-    table: pl.DataFrame,
-    panel: Mapping[str, str],
-    names: Sequence[str],
-    labels: Mapping[tuple[str, int], str],
+def _draw_panel(
+    axes: Axes, table: pl.DataFrame, panel: _Panel, labels: Mapping[tuple[str, int], str]
 ) -> None:
-    rows = _rows(table, panel)
+    rows = _rows(table, panel[:3])
+    names = panel.levels
     for j, (system, seed) in enumerate(labels):
         of_system = rows.filter((pl.col("system") == system) & (pl.col("seed") == seed))
         offset = (j - (len(labels) - 1) / 2) * 0.8 / max(len(labels), 1)
-        for row in of_system.iter_rows(named=True):
+        for row in of_system.filter(pl.col("level").is_in(names)).iter_rows(named=True):
             y = names.index(row["level"]) + offset
             colour = COLOURS[j % len(COLOURS)]
             if row["ci_low"] is not None:
@@ -109,6 +151,9 @@ def _panel(
                 color=colour,
                 markersize=3.2,
                 linestyle="none",
+                # A marker at 0 % is whole.
+                clip_on=False,
+                zorder=3,
                 label=labels[system, seed],
             )
     for boundary in range(len(names) - 1):
@@ -116,16 +161,13 @@ def _panel(
     axes.grid(visible=False, axis="y")
     axes.set_yticks(range(len(names)), [_level_label(rows, name) for name in names])
     axes.set_ylim(len(names) - 0.45, -0.55)
-    axes.set_title(f"{panel['corpus']}, {panel['split']}: {panel['condition']}", loc="left")
+    axes.set_title(f"{panel.corpus}, {panel.split}: {panel.condition}", loc="left")
     axes.axvline(50, color="#999999", linewidth=0.8, linestyle=":")
 
 
-def _rows(table: pl.DataFrame, panel: Mapping[str, str]) -> pl.DataFrame:
-    return table.filter(
-        (pl.col("corpus") == panel["corpus"])
-        & (pl.col("split") == panel["split"])
-        & (pl.col("condition") == panel["condition"])
-    )
+def _rows(table: pl.DataFrame, place: Sequence[Any]) -> pl.DataFrame:
+    corpus, split, condition = place
+    return table.filter(corpus=corpus, split=split, condition=condition)
 
 
 def _level_label(rows: pl.DataFrame, level: str) -> str:

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import polars as pl
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import COLOURS, legend_below, new_figure, save
-from spoofscope.figures.traced import WIDTH, attacks_in, panel_title, short_names
+from spoofscope.figures.style import COLOURS, legend_below, panel_pages, save
+from spoofscope.figures.traced import attacks_in, panel_title, short_names
 from spoofscope.tracing.outputs import read_outputs
 from spoofscope.tracing.traces import read_traces
 
@@ -43,12 +43,9 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
     """
     maps = [mapped(entry) for entry in traced]
     marks = _marks(maps)
-    columns = min(2, len(traced))
-    lines = -(-len(traced) // columns)
-    figure = new_figure(WIDTH if columns == 2 else 4.6, min(2.7 * lines, 8.4) + 0.9)
+    figures, panels = panel_pages(len(traced), 2, 2.8, 1.0)
     handles: dict[str, Any] = {}
-    for place, (entry, table) in enumerate(zip(traced, maps, strict=True), start=1):
-        axes = figure.add_subplot(lines, columns, place)
+    for axes, entry, table in zip(panels, traced, maps, strict=True):
         for attack, (label, style) in marks.items():
             own = table.filter(attack=attack)
             handle = axes.scatter(own["x"], own["y"], s=9, alpha=0.75, **style)
@@ -61,8 +58,9 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
         axes.set_ylabel(labels[1], fontsize=6.5)
         axes.set_xticks([])
         axes.set_yticks([])
-    legend_below(figure, list(handles.values()), list(handles))
-    save(figure, outputs, pl.concat(maps))
+    for figure in figures:
+        legend_below(figure, list(handles.values()), list(handles))
+    save(figures, outputs, pl.concat(maps))
 
 
 def mapped(entry: Mapping[str, Any]) -> pl.DataFrame:

@@ -1,15 +1,17 @@
 """Checks of the explanations of each detector against their controls."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as PlotFigure
 from matplotlib.lines import Line2D
 
 from spoofscope.attribution.verdicts import LARGEST_RANDOMISED, LEAST_STABLE, MARKS, RANDOMISED
 from spoofscope.attribution_methods import NOISE_CHECK, named
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import COLOURS, legend_below, new_figure, save
+from spoofscope.figures.style import COLOURS, PAGE, legend_below, new_figure, pages, save
 from spoofscope.summaries.faithfulness import faithfulness
 
 FIGURE = Figure(
@@ -44,6 +46,8 @@ _LOOKS = {
 }
 _VERDICTS = {"passes": "passes", "undecided": "undecided (‡)", "fails": "fails (†)"}
 _LEFT = ("deletion_gain", "insertion_gain")
+_AROUND = 1.2
+"""Inches of axes and legend."""
 
 
 def draw(checked: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
@@ -58,7 +62,22 @@ def draw(checked: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> No
     made = set(table["check"])
     agreements = [check for check in _LOOKS if check in made and check not in _LEFT]
     height = max(0.62, 0.2 * len(agreements))
-    figure = new_figure(7.2, height * len(rows) + 1.2)
+    figures = [
+        _page(table, [rows[i] for i in page], made, agreements, height)
+        for page in pages([height] * len(rows), _AROUND)
+    ]
+    save(figures, outputs, table)
+
+
+def _page(
+    table: pl.DataFrame,
+    rows: Sequence[tuple[Any, ...]],
+    made: Collection[str],
+    agreements: Sequence[str],
+    height: float,
+) -> PlotFigure:
+    """Some detectors and methods, each `height` inches high."""
+    figure = new_figure(PAGE, height * len(rows) + _AROUND)
     left, right = figure.subplots(1, 2, sharey=True)
     for axes, checks in ((left, _LEFT), (right, agreements)):
         for row, (name, method, _) in enumerate(rows):
@@ -94,7 +113,7 @@ def draw(checked: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> No
         for verdict, label in _VERDICTS.items()
     ]
     legend_below(figure, handles, [str(handle.get_label()) for handle in handles])
-    save(figure, outputs, table)
+    return figure
 
 
 def _look(verdict: str, colour: str, marker: str) -> dict[str, Any]:

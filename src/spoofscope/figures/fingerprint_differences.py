@@ -1,5 +1,6 @@
 """Differences of fingerprints from bona fide speech, and their agreement over disjoint halves."""
 
+import math
 from collections.abc import Mapping
 
 import polars as pl
@@ -15,13 +16,13 @@ FIGURE = Figure(
     title="Differences from bona fide speech",
     shows="Differences of mean spectra from bona fide speech, with the agreement of clip halves.",
     caption=(
-        "Natural logarithm of the mean magnitudes of bona fide speech less that of a generator; a "
+        "Mean magnitudes of bona fide speech over those of a generator, in dB; a "
         "value below zero means that the generator has more energy. Orange: wavelet packets; "
         "grey: root of the mean power in frames of 256 samples. The first panel shows all "
         "generators together, with equal weights. The titles give the correlation of the "
         "differences from disjoint halves of the clips, the share of permutations of the labels "
         "that reach this correlation, corrected for the number of generators, and the lower bound "
-        "of this share. Every panel has its own scale."
+        "of this share."
     ),
     needs="stable_spectra",
     place=420,
@@ -29,6 +30,8 @@ FIGURE = Figure(
 )
 
 _ENERGY = "#444444"
+_DECIBELS = 20 / math.log(10)
+"""Of magnitudes that differ by a factor of e."""
 _STABILITY: dict[str, pl.DataType] = {
     "structure": pl.String(),
     "generator": pl.String(),
@@ -64,7 +67,8 @@ def draw(fingerprints: str, stability: str, outputs: Mapping[str, str]) -> None:
     names = [ALL_GENERATORS, *read.sources[1:]]
     if len(names) == 2:
         names = names[1:]
-    figure, axes = panels(len(names), 1.75)
+    figures, axes = panels(len(names), 1.95)
+    lowest = highest = 0.0
     tables = []
     for panel, name in zip(axes, names, strict=True):
         for kind, colour, label in (
@@ -75,6 +79,7 @@ def draw(fingerprints: str, stability: str, outputs: Mapping[str, str]) -> None:
                 values = read.average_difference(kind)
             else:
                 values = read.differences(kind)[read.sources.index(name) - 1]
+            values = _DECIBELS * values
             frequencies = read.frequencies(kind)
             # At 0 Hz there is no sound, and a microphone's offset would set the scale.
             shown = points(frequencies[frequencies > 0], values[frequencies > 0])
@@ -88,6 +93,10 @@ def draw(fingerprints: str, stability: str, outputs: Mapping[str, str]) -> None:
         panel.set_xlim(0, read.sample_rate / 2000)
         subtitle = agreement.get(name, f"mean of {len(names) - 1}")
         panel.set_title(f"{name}\n{subtitle}", fontsize=8)
-    figure.supylabel("ln bona fide − ln generator", fontsize=8)
-    name_lines(figure, axes)
-    save(figure, outputs, pl.concat(tables))
+        lowest, highest = min(lowest, *panel.get_ylim()), max(highest, *panel.get_ylim())
+    for panel in axes:
+        panel.set_ylim(lowest, highest)
+    for figure in figures:
+        figure.supylabel("bona fide over generator (dB)", fontsize=8)
+    name_lines(figures)
+    save(figures, outputs, pl.concat(tables))

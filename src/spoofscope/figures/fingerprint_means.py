@@ -34,16 +34,17 @@ def draw(fingerprints: str, outputs: Mapping[str, str]) -> None:
     read = read_fingerprints(fingerprints)
     frequencies = read.frequencies("packets")
     generated, real = read.magnitudes("packets")
-    figure, axes = panels(len(read.sources) - 1, 1.6)
+    figures, axes = panels(len(read.sources) - 1, 1.6)
     tables = []
     for i, panel in enumerate(axes, start=1):
         source = read.sources[i]
-        for values, colour, label in (
-            (real, BONAFIDE, "bona fide"),
-            (generated, SPOOF, "generator"),
+        # Bona fide above: where both are the same, the dashes let the generator be seen.
+        for values, colour, label, line in (
+            (generated, SPOOF, "generator", "-"),
+            (real, BONAFIDE, "bona fide", "--"),
         ):
             shown = points(frequencies, values[i])
-            plot(panel, shown, colour, label)
+            plot(panel, shown, colour, label, line)
             name = "bonafide" if colour == BONAFIDE else source
             tables.append(
                 shown.select(pl.lit(source).alias("generator"), pl.lit(name).alias("of"), pl.all())
@@ -53,5 +54,5 @@ def draw(fingerprints: str, outputs: Mapping[str, str]) -> None:
         panel.set_xlim(0, read.sample_rate / 2000)
         if (i - 1) % PER_ROW == 0:
             panel.set_ylabel("mean |coefficient|")
-    name_lines(figure, axes)
-    save(figure, outputs, pl.concat(tables))
+    name_lines(figures)
+    save(figures, outputs, pl.concat(tables))

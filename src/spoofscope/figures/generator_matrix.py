@@ -1,7 +1,7 @@
 """EERs of detectors by the generators of their training data and by the tested generators."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import new_figure, percent, save
+from spoofscope.figures.style import ERRORS, PAGE, legend_below, new_figure, pages, save
 from spoofscope.metrics.generators import (
     DEV_ONLY,
     LEFT_OUT,
@@ -46,9 +46,12 @@ _LABELS = {
     DEV_ONLY: "in its development data alone",
     LEFT_OUT: "left out of its training",
 }
-# Inches of a cell, the share of one that is between groups, and letters of a label.
-_WIDTH, _HEIGHT, _GAP = 0.44, 0.38, 0.22
+# Most columns and rows of a block; columns that a narrower one has room for, too.
+_MOST, _MOST_ROWS, _FEWEST = 10, 17, 5
+# Inches of a row, around a block, and of the legend; the share of a cell that is between groups.
+_HEIGHT, _AROUND, _LEGEND, _GAP = 0.4, 1.2, 0.35, 0.22
 _LONGEST = 30
+"""Letters of a label."""
 
 
 class _Column(NamedTuple):
@@ -76,25 +79,79 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
     several = len({(column.corpus, column.split) for column in columns}) > 1
     names = rates.select("family", "name").unique(maintain_order=True)
     families = names.group_by("family", maintain_order=True).agg("name")["name"].to_list()
-    rows = [name for family in families for name in family]
-    across, down = _places(map(len, groups)), _places(map(len, families))
-    width, height = across[-1] + 1, down[-1] + 1
     shown = rates.join(
         pl.DataFrame(columns, schema=_Column._fields, orient="row"), on=_Column._fields, how="semi"
     )
-    figure = new_figure(2.9 + _WIDTH * width, 1.5 + _HEIGHT * max(height, 3))
-    axes = figure.add_subplot()
+    blocks = [
+        (across, down) for down in _parts(families, _MOST_ROWS) for across in _parts(groups, _MOST)
+    ]
+    heights = [_HEIGHT * max(_places(map(len, down))[-1] + 1, 3) + _AROUND for _, down in blocks]
+    figures = []
+    for page in pages(heights, _LEGEND):
+        of_page = [heights[i] for i in page]
+        figure = new_figure(PAGE, sum(of_page) + _LEGEND)
+        figures.append(figure)
+        panels = figure.subplots(len(page), 1, squeeze=False, height_ratios=of_page)[:, 0]
+        image: Any = None
+        for axes, i in zip(panels, page, strict=True):
+            image = _block(axes, rates, *blocks[i], several)
+        panels[-1].set_xlabel("tested on (generator against bona fide)")
+        figure.supylabel("detector, trained on", fontsize=8)
+        label = "EER (%)"
+        figure.colorbar(image, ax=list(panels), label=label, extend="max", pad=0.01, aspect=14)
+        known = [name for name in _FRAMES if (shown["relation"] == name).any()]
+        handles = [
+            Rectangle((0, 0), 1, 1, fill=False, label=_LABELS[name], **_FRAMES[name])
+            for name in known
+        ]
+        if handles:
+            legend_below(figure, handles, [_LABELS[name] for name in known])
+    save(figures, outputs, shown.select(*_TEXTS, *_COUNTS, *_NUMBERS))
+
+
+T = TypeVar("T")
+
+
+def _parts(groups: Sequence[Sequence[T]], most: int) -> list[list[list[T]]]:
+    """Groups in parts of at most `most` members, longer groups in several parts."""
+    parts: list[list[list[T]]] = []
+    left = 0
+    for group in groups:
+        for start in range(0, len(group), most):
+            some = list(group[start : start + most])
+            if len(some) > left:
+                parts.append([])
+                left = most
+            parts[-1].append(some)
+            left -= len(some)
+    return parts
+
+
+def _block(
+    axes: Axes,
+    rates: pl.DataFrame,
+    groups: Sequence[Sequence[_Column]],
+    families: Sequence[Sequence[str]],
+    several: bool,
+) -> Any:
+    """Some groups of columns and rows; the image."""
+    columns = [column for group in groups for column in group]
+    rows = [name for family in families for name in family]
+    across, down = _places(map(len, groups)), _places(map(len, families))
+    width, height = max(across[-1] + 1, _FEWEST), down[-1] + 1
     # A place for every cell; the gaps between groups are columns and rows without values.
     edges = [sorted({*places, *(place + 1 for place in places)}) for places in (across, down)]
     values = np.full((len(edges[1]) - 1, len(edges[0]) - 1), np.nan)
-    for row in shown.iter_rows(named=True):
-        left = across[columns.index(_Column(row["corpus"], row["split"], row["generator"]))]
-        top = down[rows.index(row["name"])]
+    for row in rates.filter(pl.col("name").is_in(rows)).iter_rows(named=True):
+        column = _Column(row["corpus"], row["split"], row["generator"])
+        if column not in columns:
+            continue
+        left, top = across[columns.index(column)], down[rows.index(row["name"])]
         if row["eer"] is not None:
             values[edges[1].index(top), edges[0].index(left)] = 100 * row["eer"]
         _write(axes, left, top, row)
     image = axes.pcolormesh(
-        *edges, values, cmap="cividis_r", norm=Normalize(0, 50), edgecolors="white", linewidth=0.5
+        *edges, values, cmap=ERRORS, norm=Normalize(0, 50), edgecolors="white", linewidth=0.5
     )
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
@@ -104,7 +161,6 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
     axes.set_yticks(
         [top + 0.5 for top in down],
         [f"{name}\n{_training(rates.filter(pl.col('name') == name))}" for name in rows],
-        fontsize=6.5,
     )
     axes.set_xticks(
         [left + 0.5 for left in across],
@@ -118,17 +174,7 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
             first, last = across[columns.index(group[0])], across[columns.index(group[-1])]
             where = f"{group[0].corpus}, {group[0].split}"
             axes.text((first + last + 1) / 2, -0.2, where, ha="center", fontsize=7)
-    axes.set_ylabel("detector, trained on")
-    axes.set_xlabel("tested on (generator against bona fide)")
-    figure.colorbar(image, ax=axes, label="EER (%)", extend="max", pad=0.01, aspect=14)
-    known = [name for name in _FRAMES if (shown["relation"] == name).any()]
-    if known:
-        handles = [
-            Rectangle((0, 0), 1, 1, fill=False, label=_LABELS[name], **_FRAMES[name])
-            for name in known
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=3)
-    save(figure, outputs, shown.select(*_TEXTS, *_COUNTS, *_NUMBERS))
+    return image
 
 
 def _columns(table: pl.DataFrame) -> list[list[_Column]]:
@@ -173,7 +219,7 @@ def _write(axes: Axes, left: float, top: float, row: Mapping[str, Any]) -> None:
     axes.text(
         left + 0.5,
         top + 0.5 - 0.12 * len(below),
-        "-" if value is None else percent(value),
+        "-" if value is None else f"{100 * value:.1f}",
         ha="center",
         va="center",
         fontsize=7,
@@ -182,7 +228,7 @@ def _write(axes: Axes, left: float, top: float, row: Mapping[str, Any]) -> None:
     )
     for i, text in enumerate(below):
         y = top + 0.78 - 0.24 * (len(below) - 1) / 2 + 0.24 * i
-        axes.text(left + 0.5, y, text, ha="center", va="center", fontsize=5, color=colour)
+        axes.text(left + 0.5, y, text, ha="center", va="center", fontsize=6, color=colour)
     if row["relation"] in _FRAMES:
         inset = 0.06
         axes.add_patch(

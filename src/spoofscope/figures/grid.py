@@ -10,7 +10,17 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import COLOURS, new_figure, percent, save
+from spoofscope.figures.style import (
+    COLOURS,
+    COLUMN,
+    ERRORS,
+    PAGE,
+    new_figure,
+    pages,
+    panel_pages,
+    percent,
+    save,
+)
 from spoofscope.summaries.grid import axis_column
 from spoofscope.tables import read_table
 
@@ -33,6 +43,12 @@ FIGURE = Figure(
 _SPREAD = ("eer", "eer_sd", "eer_min", "eer_max")
 _NUMBERS = (*_SPREAD, *(f"dev_{name}" for name in _SPREAD))
 _BEST = "#D55E00"
+# Points that fit beside each other; columns of a map that stands beside another one.
+_MOST_POINTS, _NARROW = 30, 6
+# Inches of a row of a map, and around it; most rows of one.
+_ROW, _AROUND, _MOST_ROWS = 0.26, 0.85, 30
+_MOST_NUMBERS = 14
+"""Columns of a map whose cells have room for numbers."""
 
 
 def draw(table: str, axes: Sequence[tuple[str, Sequence[str]]], outputs: Mapping[str, str]) -> None:
@@ -94,15 +110,14 @@ def _curves(
     labels: Sequence[str],
     outputs: Mapping[str, str],
 ) -> None:
-    columns = min(len(panels), 3)
-    rows = -(-len(panels) // columns)
+    columns = min(len(panels), max(1, _MOST_POINTS // len(labels)), 3)
     # Side by side there is room for about so many letters.
-    turned = len(" ".join(labels)) > 26
+    turned = len(" ".join(labels)) > 75 // columns
     height = 2.1 + (0.05 * max(map(len, labels)) if turned else 0)
-    figure = new_figure(columns * max(2.4, 0.22 * len(labels) + 0.9) + 0.2, rows * height + 0.3)
-    for i, (title, points) in enumerate(panels.items(), start=1):
-        shared = figure.axes[0] if figure.axes else None
-        axes = figure.add_subplot(rows, columns, i, sharey=shared)
+    narrow = len(panels) == 1 and len(labels) <= _MOST_POINTS // 2
+    figures, drawn = panel_pages(len(panels), columns, height, width=None if narrow else PAGE)
+    highest = 0.0
+    for axes, (title, points) in zip(drawn, panels.items(), strict=True):
         known = points.filter(pl.col("eer").is_not_null())
         for row in known.iter_rows(named=True):
             x = labels.index(row[axis_column(axis)])
@@ -116,12 +131,12 @@ def _curves(
         axes.set_xticks(range(len(labels)), labels, rotation=90 if turned else 0)
         axes.grid(visible=False, axis="x")
         axes.set_title(title)
-        if (i - 1) % columns == 0:
-            axes.set_ylabel("EER (%)")
-        if i > len(panels) - columns:
-            axes.set_xlabel(axis)
-    figure.axes[0].set_ylim(bottom=0)
-    save(figure, outputs, _numbers(panels, [axis]))
+        axes.set_ylabel("EER (%)")
+        axes.set_xlabel(axis)
+        highest = max(highest, axes.get_ylim()[1])
+    for axes in drawn:
+        axes.set_ylim(0, highest)
+    save(figures, outputs, _numbers(panels, [axis]))
 
 
 def _maps(
@@ -140,33 +155,41 @@ def _maps(
         ]
         grids.append((title, points, rows))
     # Wide panels stand one below the other.
-    columns = 1 if len(axes[across]) > 8 else min(len(panels), 3)
-    lines = [grids[i : i + columns] for i in range(0, len(grids), columns)]
-    heights = [max(len(rows) for _, _, rows in line) for line in lines]
-    longest = max(len(" ".join(labels)) for _, _, rows in grids for labels in rows)
-    width = columns * (0.42 * len(axes[across]) + 0.3) + 0.065 * longest * columns + 1.2
-    height = sum(0.26 * rows + 0.85 for rows in heights)
-    figure = new_figure(max(width, 3.6), height)
-    layout = figure.add_gridspec(len(lines), columns, height_ratios=[h + 1.5 for h in heights])
+    columns = 1 if len(axes[across]) > _NARROW else min(len(panels), 2)
+    parts = [
+        (title, points, rows[start : start + _MOST_ROWS])
+        for title, points, rows in grids
+        for start in range(0, len(rows), _MOST_ROWS)
+    ]
+    lines = [parts[i : i + columns] for i in range(0, len(parts), columns)]
+    heights = [_ROW * max(len(rows) for _, _, rows in line) + _AROUND for line in lines]
     # Over 50 % is worse than chance, and has the last colour.
     highest = max(
         [0.01, *(v for _, points, _ in grids for v in points["eer"].to_list() if v is not None)]
     )
     scale = (0.0, min(50.0, 100 * highest))
-    image: Any = None
-    for i, line in enumerate(lines):
-        for j, (title, points, rows) in enumerate(line):
-            panel = figure.add_subplot(layout[i, j])
-            image = _heat_map(panel, points, rows, (down, across), axes[across], scale)
-            panel.set_title(title)
-            panel.set_xlabel(across)
-            if j == 0:
-                panel.set_ylabel(", ".join(down))
-    extend = "max" if 100 * highest > 50 else "neither"
-    figure.colorbar(
-        image, ax=figure.axes, label="EER (%)", pad=0.01, extend=extend, shrink=min(1, 4 / height)
-    )
-    save(figure, outputs, _numbers(panels, axes))
+    narrow = len(parts) == 1 and len(axes[across]) <= _NARROW
+    figures = []
+    for page in pages(heights):
+        of_page = [heights[i] for i in page]
+        figure = new_figure(COLUMN if narrow else PAGE, sum(of_page))
+        figures.append(figure)
+        layout = figure.add_gridspec(len(page), columns, height_ratios=of_page)
+        image: Any = None
+        for row, i in enumerate(page):
+            for column, (title, points, rows) in enumerate(lines[i]):
+                panel = figure.add_subplot(layout[row, column])
+                image = _heat_map(panel, points, rows, (down, across), axes[across], scale)
+                panel.set_title(title)
+                panel.set_xlabel(across)
+                if column == 0:
+                    panel.set_ylabel(", ".join(down))
+        extend = "max" if 100 * highest > 50 else "neither"
+        shrink = min(1.0, 4 / sum(of_page))
+        figure.colorbar(
+            image, ax=figure.axes, label="EER (%)", pad=0.01, extend=extend, shrink=shrink
+        )
+    save(figures, outputs, _numbers(panels, axes))
 
 
 def _heat_map(
@@ -186,6 +209,11 @@ def _heat_map(
             continue
         values[i, j] = 100 * point["eer"]
         dark = (values[i, j] - scale[0]) > 0.5 * (scale[1] - scale[0])
+        if point["best"] == "yes":
+            box = Rectangle((j - 0.46, i - 0.44), 0.92, 0.88, fill=False, edgecolor=_BEST, lw=1.6)
+            panel.add_patch(box)
+        if len(columns) > _MOST_NUMBERS:
+            continue
         panel.text(
             j,
             i,
@@ -195,11 +223,8 @@ def _heat_map(
             fontsize=6,
             color="white" if dark else "black",
         )
-        if point["best"] == "yes":
-            box = Rectangle((j - 0.46, i - 0.44), 0.92, 0.88, fill=False, edgecolor=_BEST, lw=1.6)
-            panel.add_patch(box)
     image = panel.imshow(
-        values, cmap="cividis_r", vmin=scale[0], vmax=scale[1], aspect="auto", interpolation="none"
+        values, cmap=ERRORS, vmin=scale[0], vmax=scale[1], aspect="auto", interpolation="none"
     )
     panel.set_yticks(range(len(rows)), [" ".join(labels) for labels in rows])
     turned = max(map(len, columns)) > 4

@@ -9,7 +9,15 @@ from matplotlib.axes import Axes
 
 from spoofscope.errors import DetectorError
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import legend_below, line_style, new_figure, save
+from spoofscope.figures.style import (
+    COLUMN,
+    PAGE,
+    legend_below,
+    line_style,
+    new_figure,
+    pages,
+    save,
+)
 from spoofscope.files import read_json
 from spoofscope.layers.depth import MEAN_OF, depth_table
 from spoofscope.summaries.inputs import read_metrics
@@ -30,7 +38,8 @@ FIGURE = Figure(
     section="layer",
 )
 
-_PER_ROW = 3
+# Inches of a line of panels; of one whose panels have a legend each; and of a shared legend.
+_HEIGHT, _TALL, _LEGEND = 2.4, 3.6, 0.6
 # More curves than this have their names in each panel, and a panel's colours are its own.
 _SHARED_LEGEND = 12
 
@@ -63,32 +72,39 @@ def draw(
         .unique(maintain_order=True)
         .sort(pl.col("corpus").str.starts_with(MEAN_OF), "corpus", "split")
     )
-    columns = min(panels.height, _PER_ROW)
-    rows = -(-panels.height // columns)
     shared = len(curves) <= _SHARED_LEGEND
-    size = (2.6, 2.3) if shared else (3.4, 3.6)
-    figure = new_figure(size[0] * columns + 0.4, size[1] * rows + 0.5)
-    handles: dict[str, Any] = {}
-    for number, (corpus, split) in enumerate(panels.rows(), start=1):
-        axes = figure.add_subplot(rows, columns, number)
-        of_set = table.filter((pl.col("corpus") == corpus) & (pl.col("split") == split))
-        names = [name for name in curves if (of_set["curve"] == name).any()]
-        for i, name in enumerate(names):
-            # Curves side by side where they share a depth.
-            shift = min(0.12, 0.8 / len(names)) * (i - (len(names) - 1) / 2)
-            style = line_style(list(curves).index(name) if shared else i)
-            handles[name] = _curve(axes, of_set.filter(pl.col("curve") == name), shift, style)
-        axes.set_xticks(sorted(of_set["n_layers"].unique().to_list()))
-        axes.set_ylim(bottom=0)
-        axes.set_title(textwrap.fill(f"{corpus}, {split}", 36 if shared else 46))
-        if (number - 1) % columns == 0:
-            axes.set_ylabel("EER (%)")
-        axes.set_xlabel("transformer layers kept")
-        if not shared:
-            axes.legend([handles[name] for name in names], names, fontsize=5, labelspacing=0.2)
-    if shared:
-        legend_below(figure, list(handles.values()), list(handles))
-    save(figure, outputs, table)
+    columns = 1 if panels.height == 1 else 2
+    height = _HEIGHT if shared else _TALL
+    lines = [panels.rows()[i : i + columns] for i in range(0, panels.height, columns)]
+    figures = []
+    for page in pages([height] * len(lines), _LEGEND):
+        figure = new_figure(COLUMN if columns == 1 else PAGE, height * len(page) + _LEGEND)
+        figures.append(figure)
+        handles: dict[str, Any] = {}
+        drawn = figure.subplots(len(page), columns, squeeze=False)
+        for of_line, line in zip(drawn, page, strict=True):
+            for axes in of_line[len(lines[line]) :]:
+                axes.set_axis_off()
+            of_line[0].set_ylabel("EER (%)")
+            for axes, (corpus, split) in zip(of_line, lines[line], strict=False):
+                of_set = table.filter((pl.col("corpus") == corpus) & (pl.col("split") == split))
+                names = [name for name in curves if (of_set["curve"] == name).any()]
+                for i, name in enumerate(names):
+                    # Curves side by side where they share a depth.
+                    shift = min(0.12, 0.8 / len(names)) * (i - (len(names) - 1) / 2)
+                    style = line_style(list(curves).index(name) if shared else i)
+                    of_curve = of_set.filter(pl.col("curve") == name)
+                    handles[name] = _curve(axes, of_curve, shift, style)
+                axes.set_xticks(sorted(of_set["n_layers"].unique().to_list()))
+                axes.set_ylim(bottom=0)
+                axes.set_title(textwrap.fill(f"{corpus}, {split}", 44))
+                axes.set_xlabel("transformer layers kept")
+                if not shared:
+                    of_panel = [handles[name] for name in names]
+                    axes.legend(of_panel, names, fontsize=6, labelspacing=0.2)
+        if shared:
+            legend_below(figure, list(handles.values()), list(handles))
+    save(figures, outputs, table)
 
 
 def _curve(axes: Axes, part: pl.DataFrame, shift: float, style: Mapping[str, Any]) -> Any:

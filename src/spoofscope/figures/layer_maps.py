@@ -37,7 +37,7 @@ def heat_map(
         values, cmap=colours, norm=Normalize(*scale), aspect="auto", interpolation="none"
     )
     axes.set_facecolor("#dddddd")
-    axes.set_yticks(range(len(rows)), rows, fontsize=6.5)
+    axes.set_yticks(range(len(rows)), rows, fontsize=7)
     every = 1 + len(layers) // 26
     axes.set_xticks(range(0, len(layers), every), [str(layer) for layer in layers[::every]])
     axes.set_xlabel("hidden state (0 = input of layer 1)")

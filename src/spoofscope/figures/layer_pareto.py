@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import legend_below, line_style, new_figure, save
+from spoofscope.figures.style import PAGE, legend_below, line_style, new_figure, pages, save
 from spoofscope.layers.depth import pareto_table
 from spoofscope.summaries.inputs import read_metrics
 from spoofscope.tables import read_table
@@ -16,8 +18,8 @@ FIGURE = Figure(
     shows="EER against measured parameters, latency and memory of SSL detectors.",
     caption=(
         "Equal error rate (mean over training seeds, bars are their standard deviation) over "
-        "measured parameters, latency of a forward pass and peak memory; numbers beside points "
-        "are numbers of transformer layers. Filled points, joined by the line, are not dominated: "
+        "measured parameters, latency of a forward pass and peak memory, with the number of "
+        "transformer layers. Filled points, joined by the line, are not dominated: "
         "no other detector is better in error rate or cost and at least as good in the other. "
         "Each detector was measured in its own process on the same machine, which the figure "
         "names. Times and memory differ slightly between measurements."
@@ -48,6 +50,8 @@ _MEASURES: dict[str, tuple[str, float]] = {
     "peak_memory_mb": ("peak memory (MB)", 1.0),
 }
 _MARKERS = "os^Dv<>Ph*"
+# Inches of a line of panels, and of what is around all.
+_HEIGHT, _AROUND = 2.1, 0.75
 # In a panel with more detectors than this, only those on the front have a number.
 _LABELLED = 8
 
@@ -76,56 +80,71 @@ def draw(
     groups = list(dict.fromkeys(group_of.get(run, run) for run in measured["run"]))
     names = dict(measured.select("run", "detector").rows())
     sets = table.select("corpus", "split").unique(maintain_order=True).sort("corpus", "split")
-    figure = new_figure(2.5 * len(_MEASURES) + 0.4, 2.3 * sets.height + 0.9)
-    handles: dict[str, Any] = {}
-    for i, (corpus, split) in enumerate(sets.rows()):
-        of_set = table.filter((pl.col("corpus") == corpus) & (pl.col("split") == split))
-        for j, (measure, (title, divisor)) in enumerate(_MEASURES.items()):
-            axes = figure.add_subplot(sets.height, len(_MEASURES), i * len(_MEASURES) + j + 1)
-            front = of_set.filter(pl.col(f"{measure}_front")).sort(measure)
-            axes.plot(
-                (front[measure] / divisor).to_list(),
-                (100 * front["eer"]).to_list(),
-                color="#333333",
-                linewidth=0.9,
-                zorder=1,
-            )
-            for row in of_set.iter_rows(named=True):
-                group = group_of.get(row["run"], row["run"])
-                index = groups.index(group)
-                colour = line_style(index)["color"]
-                x, y = row[measure] / divisor, 100 * row["eer"]
-                handles.setdefault(
-                    names.get(group, group),
-                    axes.errorbar(
-                        x,
-                        y,
-                        yerr=100 * (row["eer_sd"] or 0.0),
-                        marker=_MARKERS[index % len(_MARKERS)],
-                        markersize=4.5,
-                        markerfacecolor=colour if row[f"{measure}_front"] else "white",
-                        color=colour,
-                        linestyle="none",
-                        elinewidth=0.7,
-                    ),
-                )
-                if row[f"{measure}_front"] or of_set.height <= _LABELLED:
-                    axes.annotate(
-                        str(row["n_layers"]),
-                        (x, y),
-                        xytext=(-3, -9),
-                        textcoords="offset points",
-                        fontsize=6,
+    figures = []
+    for page in pages([_HEIGHT] * sets.height, _AROUND):
+        figure = new_figure(PAGE, _HEIGHT * len(page) + _AROUND)
+        figures.append(figure)
+        handles: dict[str, Any] = {}
+        panels = figure.subplots(len(page), len(_MEASURES), squeeze=False, sharey="row")
+        for of_line, i in zip(panels, page, strict=True):
+            corpus, split = sets.row(i)
+            of_set = table.filter((pl.col("corpus") == corpus) & (pl.col("split") == split))
+            of_line[0].set_ylabel(f"EER (%)\n{corpus}, {split}")
+            for axes, measure in zip(of_line, _MEASURES, strict=True):
+                for row in of_set.iter_rows(named=True):
+                    group = group_of.get(row["run"], row["run"])
+                    index = groups.index(group)
+                    handles[names.get(group, group)] = Line2D(
+                        [], [], **_look(index), markersize=4.5, linestyle="none"
                     )
-            # From 0, and with room for the markers at the other end.
-            axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
-            axes.set_xlim(0, 1.05 * axes.get_xlim()[1])
-            axes.set_xlabel(title)
-            if j == 0:
-                axes.set_ylabel(f"EER (%)\n{corpus}, {split}")
-    legend_below(figure, list(handles.values()), list(handles))
-    figure.suptitle(_conditions(measured), fontsize=7)
-    save(figure, outputs, table)
+                    _point(axes, row, measure, index, of_set.height <= _LABELLED)
+                _front(axes, of_set, measure)
+        for title, face in (("not dominated", "#333333"), ("dominated", "white")):
+            handles[title] = Line2D(
+                [], [], color="#333333", marker="o", markerfacecolor=face, markersize=4.5, ls="none"
+            )
+        legend_below(figure, list(handles.values()), list(handles))
+        figure.suptitle(_conditions(measured), fontsize=7)
+    save(figures, outputs, table)
+
+
+def _look(index: int) -> dict[str, Any]:
+    return {
+        "color": line_style(index)["color"],
+        "marker": _MARKERS[index % len(_MARKERS)],
+    }
+
+
+def _point(axes: Axes, row: Mapping[str, Any], measure: str, index: int, named: bool) -> None:
+    """One detector, with the spread over its seeds, and the number of its layers."""
+    look = _look(index)
+    at = row[measure] / _MEASURES[measure][1], 100 * row["eer"]
+    on_front = row[f"{measure}_front"]
+    axes.errorbar(
+        *at,
+        yerr=100 * (row["eer_sd"] or 0.0),
+        **look,
+        markersize=4.5,
+        markerfacecolor=look["color"] if on_front else "white",
+        linestyle="none",
+        elinewidth=0.7,
+    )
+    if on_front or named:
+        n = row["n_layers"]
+        text = f"{n} layer{'s' if n != 1 else ''}"
+        axes.annotate(text, at, (0, 6), textcoords="offset points", fontsize=6, ha="center")
+
+
+def _front(axes: Axes, of_set: pl.DataFrame, measure: str) -> None:
+    """The line through what is not dominated, and limits with room for markers and words."""
+    title, divisor = _MEASURES[measure]
+    front = of_set.filter(pl.col(f"{measure}_front")).sort(measure)
+    x, y = (front[measure] / divisor).to_list(), (100 * front["eer"]).to_list()
+    axes.plot(x, y, color="#333333", linewidth=0.9, zorder=1)
+    axes.margins(0.18, 0.2)
+    axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    axes.locator_params(axis="x", nbins=5)
+    axes.set_xlabel(title)
 
 
 def _conditions(measured: pl.DataFrame) -> str:

@@ -1,13 +1,17 @@
 """Heat map of linear probes: EER per layer, for every level of every condition."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.layer_maps import CELL, heat_map
-from spoofscope.figures.style import new_figure, save
+from spoofscope.figures.layer_maps import heat_map
+from spoofscope.figures.style import COLUMN, ERRORS, PAGE, new_figure, pages, save
 from spoofscope.names import ALL, POOLED
 from spoofscope.summaries.layers import read_probes
 
@@ -16,7 +20,8 @@ FIGURE = Figure(
     shows="EER of linear probes per layer and condition, as a heat map.",
     caption=(
         "Equal error rate of linear probes per layer; the colour scale is fixed, from 0 to 50 %. "
-        "A dot marks the lowest rate of a row. An attack is compared with all bona fide clips; "
+        "Frames mark the lowest rate of a row, which stands beside it with its layers; no frame "
+        "means that all layers are equal. An attack is compared with all bona fide clips; "
         "for other conditions both classes are of that level. The numbers of bona fide + spoofed "
         "clips are in brackets."
     ),
@@ -25,12 +30,17 @@ FIGURE = Figure(
     section="layer",
 )
 
+# Inches of a row, around a block of rows, and of the colours' key.
+_ROW, _AROUND, _FOOT = 0.17, 0.45, 0.75
+_MOST_ROWS = 40
+_FEW_LAYERS = 8
+
 
 def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:
     """Draw a row per probe, test set and level, a column per hidden state.
 
-    The colour scale is fixed, from 0 to 50 % EER. The layer with the lowest EER of a row has a dot;
-    several layers have it if they are equal, and none has it if all are equal.
+    The colour scale is fixed, from 0 to 50 % EER. The layer with the lowest EER of a row has a
+    frame; several layers have it if they are equal, and none has it if all are equal.
 
     Args:
         probes: tables of probes.
@@ -48,37 +58,62 @@ def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:
     place = {key: i for i, key in enumerate(rows.select(keys).rows())}
     for row in table.iter_rows(named=True):
         values[place[tuple(row[key] for key in keys)], states.index(row["layer"])] = row["eer"]
-    several = rows.select("corpus", "split").n_unique() > 1
-    labels = [_label(row, several) for row in rows.iter_rows(named=True)]
-    figure = new_figure(
-        0.055 * max(map(len, labels)) + max(CELL * len(states), 1.6) + 1.0,
-        0.9 + CELL * max(rows.height, 8),
-    )
-    axes = figure.add_subplot()
-    image = heat_map(axes, 100 * values, labels, states, (0.0, 50.0), "cividis_r")
-    for i, best in enumerate(np.nanmin(values, axis=1)):
-        lowest = np.flatnonzero(values[i] == best)
-        if lowest.size == np.isfinite(values[i]).sum():
-            continue
-        colour = "white" if best > 0.25 else "black"
-        axes.plot(lowest, np.full(lowest.size, i), ".", color=colour, markersize=3)
-    for boundary in _boundaries(rows):
-        axes.axhline(boundary - 0.5, color="white", linewidth=2)
-    # As long as about 16 rows.
-    shrink = min(1.0, 16 / rows.height)
-    figure.colorbar(
-        image, ax=axes, label="EER (%)", extend="max", pad=0.02, shrink=shrink, aspect=14
-    )
-    save(figure, outputs, table)
+    blocks = []
+    for (probe, corpus, split), of_block in rows.with_row_index("place").group_by(
+        "probe", "corpus", "split", maintain_order=True
+    ):
+        for start in range(0, of_block.height, _MOST_ROWS):
+            blocks.append((f"{probe} on {corpus}, {split}", of_block.slice(start, _MOST_ROWS)))
+    heights = [_ROW * of_block.height + _AROUND for _, of_block in blocks]
+    width = COLUMN if len(states) <= _FEW_LAYERS else PAGE
+    figures = []
+    for page in pages(heights, _FOOT):
+        of_page = [heights[i] for i in page]
+        figure = new_figure(width, sum(of_page) + _FOOT)
+        figures.append(figure)
+        panels = figure.subplots(len(page), 1, squeeze=False, height_ratios=of_page)[:, 0]
+        image: Any = None
+        for axes, i in zip(panels, page, strict=True):
+            title, of_block = blocks[i]
+            of_rows = values[of_block["place"].to_numpy()]
+            labels = [_label(row) for row in of_block.iter_rows(named=True)]
+            image = heat_map(axes, 100 * of_rows, labels, states, (0.0, 50.0), ERRORS)
+            axes.set_title(title, fontsize=8, loc="left")
+            axes.set_xlabel("")
+            _mark_lowest(axes, of_rows, states)
+        panels[-1].set_xlabel("hidden state (0 = input of layer 1)")
+        figure.colorbar(
+            image, ax=list(panels), label="EER (%)", extend="max", location="bottom", aspect=30
+        )
+    save(figures, outputs, table)
 
 
-def _label(row: Mapping[str, object], several: bool) -> str:
-    where = f"{row['corpus']}, {row['split']}: " if several else ""
+def _mark_lowest(axes: Axes, values: npt.NDArray[np.float64], states: Sequence[int]) -> None:
+    """A frame around the lowest rates of each row, and the rate with its layer beside the row."""
+    for i, row in enumerate(values):
+        best = float(np.nanmin(row))
+        lowest = np.flatnonzero(row == best)
+        text = f"{100 * best:.1f} %"
+        if lowest.size < np.isfinite(row).sum():
+            for j in lowest:
+                corner = (j - 0.44, i - 0.42)
+                axes.add_patch(
+                    Rectangle(corner, 0.88, 0.84, fill=False, edgecolor="#D55E00", lw=1.2)
+                )
+            text += f" at {', '.join(str(states[j]) for j in lowest[:2])}"
+            text += ", …" if lowest.size > 2 else ""
+        axes.annotate(
+            text,
+            (1.0, i),
+            (4, 0),
+            xycoords=axes.get_yaxis_transform(),
+            textcoords="offset points",
+            fontsize=6.5,
+            va="center",
+            annotation_clip=False,
+        )
+
+
+def _label(row: Mapping[str, object]) -> str:
     level = ALL if row["condition"] == POOLED else f"{row['condition']} {row['level']}"
-    return f"{row['probe']}, {where}{level} ({row['n_bonafide']} + {row['n_spoof']})"
-
-
-def _boundaries(rows: pl.DataFrame) -> list[int]:
-    """Rows at which another probe or test set begins."""
-    sets = rows.select("probe", "corpus", "split").rows()
-    return [i for i in range(1, len(sets)) if sets[i] != sets[i - 1]]
+    return f"{level} ({row['n_bonafide']} + {row['n_spoof']})"

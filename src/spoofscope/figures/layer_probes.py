@@ -3,9 +3,18 @@
 from collections.abc import Mapping, Sequence
 
 import polars as pl
+from matplotlib.axes import Axes
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import legend_below, line_style, new_figure, save
+from spoofscope.figures.style import (
+    COLUMN,
+    PAGE,
+    legend_below,
+    line_style,
+    new_figure,
+    pages,
+    save,
+)
 from spoofscope.names import POOLED
 from spoofscope.summaries.layers import read_probes
 
@@ -24,7 +33,8 @@ FIGURE = Figure(
     section="layer",
 )
 
-_PER_ROW = 3
+_HEIGHT, _LEGEND = 2.3, 0.45
+"""Inches of a line of panels, and of the legend."""
 
 
 def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:
@@ -37,46 +47,49 @@ def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:
     table = read_probes(probes).filter(pl.col("condition") == POOLED)
     panels = table.select("corpus", "split").unique().sort("corpus", "split")
     names = table["probe"].unique(maintain_order=True).to_list()
-    columns = min(panels.height, _PER_ROW)
-    rows = -(-panels.height // columns)
-    deepest = table["layer"].n_unique()
-    figure = new_figure(max(2.6, 0.9 + 0.12 * deepest) * columns + 0.4, 2.3 * rows + 0.5)
-    for number, (corpus, split) in enumerate(panels.rows(), start=1):
-        axes = figure.add_subplot(rows, columns, number)
-        of_set = table.filter((pl.col("corpus") == corpus) & (pl.col("split") == split))
-        for i, name in enumerate(names):
-            line = of_set.filter(pl.col("probe") == name).sort("layer")
-            if line.is_empty():
-                continue
-            x = line["layer"].to_list()
-            axes.plot(
+    columns = 1 if panels.height == 1 else 2
+    lines = [panels.rows()[i : i + columns] for i in range(0, panels.height, columns)]
+    figures = []
+    for page in pages([_HEIGHT] * len(lines), _LEGEND):
+        figure = new_figure(COLUMN if columns == 1 else PAGE, _HEIGHT * len(page) + _LEGEND)
+        figures.append(figure)
+        drawn = figure.subplots(len(page), columns, squeeze=False)
+        for of_line, i in zip(drawn, page, strict=True):
+            for axes in of_line[len(lines[i]) :]:
+                axes.set_axis_off()
+            for axes, (corpus, split) in zip(of_line, lines[i], strict=False):
+                _panel(axes, table.filter(corpus=corpus, split=split), names)
+                axes.set_title(f"{corpus}, {split}")
+        handles = {
+            label: handle
+            for axes in figure.axes
+            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        legend_below(figure, list(handles.values()), list(handles))
+    save(figures, outputs, table)
+
+
+def _panel(axes: Axes, of_set: pl.DataFrame, names: Sequence[str]) -> None:
+    for i, name in enumerate(names):
+        line = of_set.filter(pl.col("probe") == name).sort("layer")
+        if line.is_empty():
+            continue
+        x = line["layer"].to_list()
+        style = line_style(i)
+        y = (100 * line["eer"]).to_list()
+        axes.plot(x, y, marker="o", markersize=3, label=name, **style)
+        if line["ci_low"].null_count() == 0:
+            axes.fill_between(
                 x,
-                (100 * line["eer"]).to_list(),
-                marker="o",
-                markersize=3,
-                label=name,
-                **line_style(i),
+                (100 * line["ci_low"]).to_list(),
+                (100 * line["ci_high"]).to_list(),
+                color=style["color"],
+                alpha=0.15,
+                linewidth=0,
             )
-            if line["ci_low"].null_count() == 0:
-                axes.fill_between(
-                    x,
-                    (100 * line["ci_low"]).to_list(),
-                    (100 * line["ci_high"]).to_list(),
-                    color=line_style(i)["color"],
-                    alpha=0.15,
-                    linewidth=0,
-                )
-        shown = sorted(of_set["layer"].unique().to_list())
-        axes.set_xticks(shown[:: 1 + len(shown) // 14])
-        axes.axhline(50, color="#999999", linewidth=0.8, linestyle=":")
-        axes.set_ylim(bottom=0)
-        axes.set_title(f"{corpus}, {split}")
-        axes.set_xlabel("hidden state (0 = input of layer 1)")
-        axes.set_ylabel("EER (%)")
-    handles = {
-        label: handle
-        for axes in figure.axes
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    legend_below(figure, list(handles.values()), list(handles))
-    save(figure, outputs, table)
+    shown = sorted(of_set["layer"].unique().to_list())
+    axes.set_xticks(shown[:: 1 + len(shown) // 14])
+    axes.axhline(50, color="#999999", linewidth=0.8, linestyle=":")
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("hidden state (0 = input of layer 1)")
+    axes.set_ylabel("EER (%)")

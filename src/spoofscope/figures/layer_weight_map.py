@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.layer_maps import CELL, heat_map
-from spoofscope.figures.style import new_figure, save
+from spoofscope.figures.layer_maps import heat_map
+from spoofscope.figures.style import AMOUNTS, PAGE, new_figure, pages, save
 from spoofscope.summaries.layers import read_weights
 
 FIGURE = Figure(
@@ -30,6 +30,9 @@ FIGURE = Figure(
 # The colours reach at least to twice the uniform weight and to half of it, so that smaller
 # differences look small.
 _SMALLEST_SCALE = 1.0
+# Inches of a row, around a map, and of the colours' key.
+_ROW, _AROUND, _FOOT = 0.3, 0.45, 0.75
+_MOST_ROWS = 24
 
 
 def over_seeds(weights: pl.DataFrame) -> pl.DataFrame:
@@ -75,28 +78,43 @@ def draw(
         [_SMALLEST_SCALE, *(float(np.nanmax(np.abs(grid))) for grid in grids if grid.size)]
     )
     labels = [_label(described[run], mix, _seeds(table, run)) for run, mix in rows]
-    widest = max([0, *(len(line) for label in labels for line in label.split("\n"))])
-    width = max(CELL * len(states), 1.6)
-    figure = new_figure(
-        0.06 * widest + max(len(maps), 1) * (width + 0.15) + 1.0,
-        1.1 + 0.3 * max(len(rows), 2) if rows else 0.4,
-    )
-    image = None
-    for panel, (grid, (_, title)) in enumerate(zip(grids, maps, strict=True), start=1):
-        axes = figure.add_subplot(1, len(maps), panel)
-        shown = labels if panel == 1 else [""] * len(labels)
-        image = heat_map(axes, grid, shown, states, (-largest, largest), "RdBu_r")
-        axes.set_title(title)
-    if image is not None:
-        figure.colorbar(image, ax=figure.axes, label="log₂ (weight × layers)", pad=0.01)
-    else:
-        figure.suptitle("no detector mixes layers")
+    figures = []
+    if not maps:
+        figures.append(new_figure(PAGE, 0.5))
+        figures[0].suptitle("no detector mixes layers")
+    starts = range(0, len(labels), _MOST_ROWS)
+    blocks = [
+        (title, grid, start)
+        for grid, (_, title) in zip(grids, maps, strict=True)
+        for start in starts
+    ]
+    heights = [_ROW * len(labels[start : start + _MOST_ROWS]) + _AROUND for _, _, start in blocks]
+    for page in pages(heights, _FOOT):
+        of_page = [heights[i] for i in page]
+        figure = new_figure(PAGE, sum(of_page) + _FOOT)
+        figures.append(figure)
+        panels = figure.subplots(len(page), 1, squeeze=False, height_ratios=of_page)[:, 0]
+        image: Any = None
+        for axes, i in zip(panels, page, strict=True):
+            title, grid, start = blocks[i]
+            some = slice(start, start + _MOST_ROWS)
+            image = heat_map(axes, grid[some], labels[some], states, (-largest, largest), AMOUNTS)
+            axes.set_title(title, fontsize=8, loc="left")
+            axes.set_xlabel("")
+        panels[-1].set_xlabel("hidden state (0 = input of layer 1)")
+        figure.colorbar(
+            image,
+            ax=list(panels),
+            label="log₂ (weight × layers): 0 is the uniform mix, 1 twice as much",
+            location="bottom",
+            aspect=40,
+        )
     named = pl.DataFrame(
         [(run, described[run]["name"], _corpora(described[run])) for run in described],
         schema=["run", "detector", "trained_on"],
         orient="row",
     )
-    save(figure, outputs, named.join(table, on="run", maintain_order="right", how="right"))
+    save(figures, outputs, named.join(table, on="run", maintain_order="right", how="right"))
 
 
 def _relative(

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
+from matplotlib.axes import Axes
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import COLOURS, new_figure, save, system_labels
+from spoofscope.figures.style import COLOURS, PAGE, new_figure, pages, save, system_labels
 from spoofscope.summaries.layers import read_weights
 
 FIGURE = Figure(
@@ -14,7 +15,7 @@ FIGURE = Figure(
     shows="Learned weights of the SSL layers, per detector and seed.",
     caption=(
         "Softmax weight of each hidden state of the backbone. The dotted line is the uniform mix "
-        "from which training starts; 'eff.' is the effective number of layers, the exponential of "
+        "from which training starts; the effective number of layers is the exponential of "
         "the weights' entropy. If the layers are normed before the mix, the dashed line is the "
         "weight times the learned gain of that norm, scaled to sum 1; this is the real "
         "contribution of a layer. There is one line per mix and seed; a detector that reads a "
@@ -26,8 +27,9 @@ FIGURE = Figure(
     section="layer",
 )
 
-_PER_ROW = 4
-_PANELS = 24
+_PER_ROW = 3
+_HEIGHT = 2.5
+"""Inches of a line of panels."""
 
 
 def draw(
@@ -37,8 +39,7 @@ def draw(
 
     If the layers are normed with a learned gain before the mix, a dashed line of the same colour is
     the weight times that gain, scaled to sum 1. The dotted line is the uniform mix, where training
-    starts. Detectors that read a single layer have no weights and no panel. At most the first 24
-    detectors are drawn; the table and the heat map have all.
+    starts. Detectors that read a single layer have no weights and no panel.
 
     Args:
         systems: id, seed and name of every system.
@@ -49,49 +50,66 @@ def draw(
     labels = system_labels(systems)
     table = read_weights(layers)
     mixing = table["run"].unique(maintain_order=True).to_list()
-    runs = mixing[:_PANELS]
-    columns = min(max(len(runs), 1), _PER_ROW)
-    n_rows = -(-len(runs) // columns)
-    figure = new_figure(2.5 * columns + 0.4, 2.6 * n_rows if runs else 0.4)
-    for panel, run in enumerate(runs, start=1):
-        axes = figure.add_subplot(n_rows, columns, panel)
-        of_run = table.filter(pl.col("run") == run)
-        for i, key in enumerate(of_run.select("seed", "mix").unique(maintain_order=True).rows()):
-            seed, mix = key
-            line = of_run.filter((pl.col("seed") == seed) & (pl.col("mix") == mix)).sort("layer")
-            seeded = labels[run, seed] != names[run]
-            colour = COLOURS[i % len(COLOURS)]
+    if not mixing:
+        figure = new_figure(PAGE, 0.5)
+        figure.suptitle("no detector mixes layers")
+        save(figure, outputs, table)
+        return
+    lines = [mixing[i : i + _PER_ROW] for i in range(0, len(mixing), _PER_ROW)]
+    figures = []
+    for page in pages([_HEIGHT] * len(lines)):
+        figure = new_figure(PAGE, _HEIGHT * len(page))
+        figures.append(figure)
+        panels = figure.subplots(len(page), _PER_ROW, squeeze=False)
+        for of_line, i in zip(panels, page, strict=True):
+            for axes in of_line[len(lines[i]) :]:
+                axes.set_axis_off()
+            of_line[0].set_ylabel("softmax weight")
+            for axes, run in zip(of_line, lines[i], strict=False):
+                seeds = {
+                    seed: labels[run, seed] != names[run]
+                    for seed in table.filter(pl.col("run") == run)["seed"].unique().to_list()
+                }
+                _panel(axes, table.filter(pl.col("run") == run), seeds)
+                axes.set_title(names[run], fontsize=8)
+    save(figures, outputs, table)
+
+
+def _panel(axes: Axes, of_run: pl.DataFrame, seeds: Mapping[int, bool]) -> None:
+    """One detector: a line per seed and mix; `seeds`: which have to be named."""
+    for i, key in enumerate(of_run.select("seed", "mix").unique(maintain_order=True).rows()):
+        seed, mix = key
+        line = of_run.filter((pl.col("seed") == seed) & (pl.col("mix") == mix)).sort("layer")
+        colour = COLOURS[i % len(COLOURS)]
+        axes.plot(
+            line["layer"].to_list(),
+            line["weight"].to_list(),
+            marker="o",
+            markersize=3,
+            color=colour,
+            label=f"{mix}{f', seed {seed}' if seeds[seed] else ''}: "
+            f"{line['effective_layers'][0]:.2f} layers",
+        )
+        if (line["corrected"] != line["weight"]).any():
             axes.plot(
                 line["layer"].to_list(),
-                line["weight"].to_list(),
-                marker="o",
-                markersize=3,
+                line["corrected"].to_list(),
+                linestyle="--",
                 color=colour,
-                label=f"{mix}{f', seed {seed}' if seeded else ''}: "
-                f"{line['effective_layers'][0]:.2f} eff.",
+                label=f"times gain: {line['corrected_effective_layers'][0]:.2f} layers",
             )
-            if (line["corrected"] != line["weight"]).any():
-                axes.plot(
-                    line["layer"].to_list(),
-                    line["corrected"].to_list(),
-                    linestyle="--",
-                    color=colour,
-                    label=f"times gain: {line['corrected_effective_layers'][0]:.2f} eff.",
-                )
-        count = of_run["layer"].n_unique()
-        axes.axhline(1 / count, color="#888888", linestyle=":", linewidth=0.9)
-        shown = sorted(of_run["layer"].unique().to_list())
-        axes.set_xticks(shown[:: 1 + len(shown) // 14])
-        largest = of_run.select(pl.max_horizontal("weight", "corrected").max()).item()
-        # Room for the legend above the curves.
-        entries = len(axes.get_legend_handles_labels()[1])
-        axes.set_ylim(0, (1.1 + 0.1 * entries) * largest)
-        axes.set_xlabel("hidden state (0 = input of layer 1)")
-        axes.set_ylabel("softmax weight")
-        axes.set_title(names[run])
-        axes.legend(loc="upper center", fontsize=6, labelspacing=0.2)
-    if not runs:
-        figure.suptitle("no detector mixes layers")
-    elif len(runs) < len(mixing):
-        figure.suptitle(f"the first {len(runs)} of {len(mixing)} detectors")
-    save(figure, outputs, table)
+    axes.axhline(1 / of_run["layer"].n_unique(), color="#888888", linestyle=":", linewidth=0.9)
+    shown = sorted(of_run["layer"].unique().to_list())
+    axes.set_xticks(shown[:: 1 + len(shown) // 10])
+    largest = of_run.select(pl.max_horizontal("weight", "corrected").max()).item()
+    # Room for the legend above the curves.
+    entries = len(axes.get_legend_handles_labels()[1]) + 1
+    axes.set_ylim(0, (1.1 + 0.11 * entries) * largest)
+    axes.set_xlabel("hidden state (0 = input of layer 1)")
+    axes.legend(
+        loc="upper center",
+        fontsize=6.5,
+        labelspacing=0.2,
+        title="effective number of layers",
+        title_fontsize=6.5,
+    )

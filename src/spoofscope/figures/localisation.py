@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as PlotFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
@@ -12,7 +13,7 @@ from spoofscope.attribution.localisation import is_above_chance, read_localisati
 from spoofscope.attribution.verdicts import MARKS, of_controls, read_checks, wrapped_note
 from spoofscope.attribution_methods import METHOD_TITLES
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import COLOURS, legend_below, new_figure, save
+from spoofscope.figures.style import COLOURS, PAGE, legend_below, new_figure, pages, save
 from spoofscope.metrics.limits import LEAST_CLIPS
 from spoofscope.names import ALL
 
@@ -45,7 +46,9 @@ _METRICS = {
 _WHERE = {"time": "in time", "band": "over frequency"}
 _CHANCE = "#bbbbbb"
 _LINE, _APART = 0.16, 0.1
-_TALLEST = 8.5
+_TALLEST = 8.0
+_AROUND = 1.2
+_NOTHING = "no utterance with a local artefact was explained"
 
 
 def draw(localised: Sequence[Mapping[str, str]], outputs: Mapping[str, str]) -> None:
@@ -72,11 +75,26 @@ def draw(localised: Sequence[Mapping[str, str]], outputs: Mapping[str, str]) -> 
     local = table.filter(pl.col("n") > 0, pl.col("value").is_not_null())
     lines = _lines(local)
     methods = local["method"].unique(maintain_order=True).to_list()
-    n_lines = len(lines)
-    fitting = max(1, int((_TALLEST / max(n_lines, 1) - _LINE) / _APART) + 1)
+    fitting = max(1, int((_TALLEST / max(len(lines), 1) - _LINE) / _APART) + 1)
     shown = methods[:fitting]
     pitch = _LINE + _APART * (len(shown) - 1)
-    figure = new_figure(7.2, pitch * n_lines + 1.2)
+    figures = [
+        _page(local, [lines[i] for i in page], shown, pitch)
+        for page in pages([pitch] * len(lines), _AROUND)
+    ] or [new_figure(PAGE, _AROUND)]
+    note = wrapped_note(standings, PAGE) if lines else _NOTHING
+    for figure in figures:
+        _key(figure, shown, methods)
+        if note:
+            figure.suptitle(note, fontsize=7, x=0.01, ha="left")
+    save(figures, outputs, table)
+
+
+def _page(
+    local: pl.DataFrame, lines: Sequence[Mapping[str, Any]], shown: Sequence[str], pitch: float
+) -> PlotFigure:
+    """Some lines, each `pitch` inches high."""
+    figure = new_figure(PAGE, pitch * len(lines) + _AROUND)
     panels = figure.subplots(1, len(_METRICS), sharey=True)
     for axes, (metric, title) in zip(panels, _METRICS.items(), strict=True):
         for y, line in enumerate(lines):
@@ -101,16 +119,10 @@ def draw(localised: Sequence[Mapping[str, str]], outputs: Mapping[str, str]) -> 
         if line["detector"] is not None:
             place = panels[-1].get_yaxis_transform()
             panels[-1].text(1.06, y, line["label"], transform=place, fontsize=7, va="center")
-    panels[0].set_ylim(n_lines - 0.4, -0.6)
+    panels[0].set_ylim(len(lines) - 0.4, -0.6)
     for axes in panels:
         axes.tick_params(axis="y", length=0)
-    _key(figure, shown, methods)
-    notes = [wrapped_note(standings, figure.get_figwidth())] if lines else []
-    if not lines:
-        notes.append("no utterance with a local artefact was explained")
-    if any(notes):
-        figure.suptitle("\n".join(filter(None, notes)), fontsize=7, x=0.01, ha="left")
-    save(figure, outputs, table)
+    return figure
 
 
 def _lines(local: pl.DataFrame) -> list[dict[str, Any]]:

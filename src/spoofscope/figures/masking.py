@@ -11,7 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import BONAFIDE, SPOOF, legend_below, new_figure, save
+from spoofscope.figures.style import (
+    BONAFIDE,
+    COLUMN,
+    PAGE,
+    SPOOF,
+    legend_below,
+    new_figure,
+    pages,
+    save,
+)
 from spoofscope.summaries.masking import read_masking
 
 FIGURE = Figure(
@@ -32,6 +41,8 @@ FIGURE = Figure(
 )
 
 _PER_ROW = 4
+_AROUND = 0.35
+"""Inches of the legend."""
 _RATES = {
     "bonafide_rejected": ("bona fide rejected", BONAFIDE, -1),
     "spoof_accepted": ("spoof accepted", SPOOF, 1),
@@ -52,19 +63,28 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
     masks = shown["mask"].unique(maintain_order=True).to_list()
     rows = math.ceil(len(masks) / _PER_ROW)
     columns = min(_PER_ROW, len(masks))
-    width = 3.5 if columns == 1 else 7.2
-    figure = new_figure(width, len(blocks) * (1.5 * rows + 0.25) + 0.35)
-    halves = figure.subfigures(len(blocks), 1, squeeze=False)[:, 0]
-    for half, (name, corpus, split) in zip(halves, blocks, strict=True):
-        of_block = shown.filter(name=name, corpus=corpus, split=split)
-        half.suptitle(f"{name} on {corpus}, {split}", fontsize=8, x=0.01, ha="left")
-        panels = half.subplots(rows, columns, squeeze=False, sharey=True).ravel()
-        for axes, mask in zip(panels, masks, strict=False):
-            _panel(axes, of_block.filter(mask=mask))
-        for axes in panels[len(masks) :]:
-            axes.set_axis_off()
-        for axes in panels[: len(masks) : columns]:
-            axes.set_ylabel("change, points")
+    heights = [1.5 * rows + 0.25] * len(blocks)
+    figures = []
+    for page in pages(heights, _AROUND):
+        figure = new_figure(COLUMN if columns == 1 else PAGE, heights[0] * len(page) + _AROUND)
+        figures.append(figure)
+        halves = figure.subfigures(len(page), 1, squeeze=False)[:, 0]
+        for half, i in zip(halves, page, strict=True):
+            name, corpus, split = blocks[i]
+            of_block = shown.filter(name=name, corpus=corpus, split=split)
+            half.suptitle(f"{name} on {corpus}, {split}", fontsize=8, x=0.01, ha="left")
+            panels = half.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+            for axes, mask in zip(panels, masks, strict=False):
+                _panel(axes, of_block.filter(mask=mask))
+            for axes in panels[len(masks) :]:
+                axes.set_axis_off()
+            for axes in panels[: len(masks) : columns]:
+                axes.set_ylabel("change, points")
+        _legend(figure)
+    save(figures, outputs, shown)
+
+
+def _legend(figure: Any) -> None:
     handles = [
         Line2D([], [], color=colour, marker="o", markersize=3, label=words)
         for words, colour, _ in _RATES.values()
@@ -72,7 +92,6 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
     random: Any = {"color": "#555555", "linestyle": "--", "marker": "o", "markerfacecolor": "white"}
     handles.append(Line2D([], [], markersize=3, label="random masks", **random))
     legend_below(figure, handles, [str(handle.get_label()) for handle in handles])
-    save(figure, outputs, shown)
 
 
 def _panel(axes: Axes, rows: pl.DataFrame) -> None:

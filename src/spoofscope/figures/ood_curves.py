@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import line_style, new_figure, save, shortened
-from spoofscope.figures.traced import WIDTH, panel_title
+from spoofscope.figures.style import line_style, panel_pages, save, shortened
+from spoofscope.figures.traced import panel_title
 from spoofscope.metrics.slices import OVERALL, SCORE
 from spoofscope.selection.operating_points import det_curve
 from spoofscope.summaries.traced import read_measures, settings_of
@@ -49,14 +49,9 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
         traced: as in `tracing_confusion.draw`, and the file metrics.
         outputs: `pdf`, `png`, `tsv`.
     """
-    columns = min(2, len(traced))
-    lines = -(-len(traced) // columns)
-    figure = new_figure(WIDTH * columns / 2, 2.25 * lines)
-    panels = figure.subplots(lines, columns, squeeze=False).ravel()
+    figures, panels = panel_pages(len(traced), 2, 2.25)
     rows = []
-    for axes in panels[len(traced) :]:
-        axes.set_visible(False)
-    for axes, entry in zip(panels, traced, strict=False):
+    for axes, entry in zip(panels, traced, strict=True):
         settings = settings_of(entry)
         clips = read_traces(entry["traces"])
         known, unknown = (clips.filter(known=word) for word in KNOWN)
@@ -97,10 +92,8 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
         axes.set_xlabel("known called unknown", fontsize=7)
         axes.set_ylabel("unknown found", fontsize=7)
         if known.height and unknown.height:
-            axes.legend(
-                loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=5.5, handlelength=1.4
-            )
-    save(figure, outputs, pl.DataFrame(rows, schema=_COLUMNS))
+            axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=6, handlelength=1.4)
+    save(figures, outputs, pl.DataFrame(rows, schema=_COLUMNS))
 
 
 _MOST_POINTS = 500

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure, save
-from spoofscope.figures.traced import WIDTH, panel_title
+from spoofscope.figures.style import BONAFIDE, SPOOF, legend_below, panel_pages, save
+from spoofscope.figures.traced import panel_title
 from spoofscope.metrics.slices import SCORE
 from spoofscope.summaries.traced import settings_of
 from spoofscope.tracing.systems import KNOWN
@@ -33,16 +33,13 @@ _BINS, _COLUMNS = 40, 3
 
 def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
     """Draw one panel per tracer and set; arguments as in `tracing_confusion.draw`."""
-    columns = min(_COLUMNS, len(traced))
-    lines = -(-len(traced) // columns)
-    figure = new_figure(WIDTH * max(columns, 2) / _COLUMNS, 2.1 * lines + 0.2)
+    figures, panels = panel_pages(len(traced), _COLUMNS, 2.1, 0.3)
     rows = []
-    for place, entry in enumerate(traced, start=1):
+    for axes, entry in zip(panels, traced, strict=True):
         settings = settings_of(entry)
         decides = settings["decide_by"]
         threshold = settings["ood"][decides]["threshold"]
         clips = read_traces(entry["traces"])
-        axes = figure.add_subplot(lines, columns, place)
         both = clips[SCORE + decides].to_numpy()
         low, high = np.quantile(np.append(both, threshold), [0.002, 0.998])
         edges = np.linspace(low, high, _BINS + 1) if high > low else np.array([low, low + 1])
@@ -78,8 +75,7 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
         axes.set_yticks([])
         axes.locator_params(axis="x", nbins=4)
         axes.grid(visible=False)
-        if place == 1:
-            axes.set_ylabel("density", fontsize=7)
-            handles = axes.get_legend_handles_labels()
-    figure.legend(*handles, loc="outside lower center", ncols=3)
-    save(figure, outputs, pl.DataFrame(rows))
+        axes.set_ylabel("density", fontsize=7)
+    for figure in figures:
+        legend_below(figure, *figure.axes[0].get_legend_handles_labels())
+    save(figures, outputs, pl.DataFrame(rows))

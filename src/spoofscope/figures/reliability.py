@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from spoofscope.errors import SpoofscopeError
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import COLOURS, new_figure, save
+from spoofscope.figures.style import COLOURS, PAGE, legend_below, new_figure, pages, save
 from spoofscope.metrics.bootstrap import Draws
 from spoofscope.metrics.reliability import reliability
 from spoofscope.metrics.tables import draw as draw_trials
@@ -31,16 +31,21 @@ FIGURE = Figure(
         "the set supports. ECE is the mean distance from the diagonal over bins of equal width, "
         "with its 95 % interval below it; the ECE of a few clips is too large even if all "
         "probabilities are right. Larger dots stand for more clips, bars are 95 % intervals (at "
-        "least the exact binomial ones), and the histogram below each diagram counts the clips "
-        "per probability."
+        "least the exact binomial ones), a bin of fewer than 5 clips has an open dot and no part "
+        "in the line, and the histogram below each diagram counts the clips per probability. The "
+        "remark says what calibration does to the ECE."
     ),
     needs="probabilities",
     place=170,
 )
 
 _COLUMNS = 4
+# Inches of a diagram with its histogram, and of the legend.
+_HEIGHT, _LEGEND = 3.0, 0.35
 # Colour, marker, and on which side the calibration error stands.
 _LOOKS = {"raw": (COLOURS[1], "o", "left"), "calibrated": (COLOURS[0], "s", "right")}
+_FEW = 5
+"""Clips of a bin; fewer say next to nothing about its frequency."""
 
 
 def draw(
@@ -80,36 +85,72 @@ def draw(
                 panels.append((corpus, split, entry, trials.sort("utt_id")))
     if not panels:
         raise SpoofscopeError("reliability: no eval set has bona fide and spoofed trials")
-    columns = min(_COLUMNS, len(panels))
-    n_rows = -(-len(panels) // columns)
-    figure = new_figure(2.35 * columns, 3.25 * n_rows + 0.4)
-    grid = figure.add_gridspec(n_rows, columns)
+    figures = []
     tables: list[pl.DataFrame] = []
-    shown: dict[str, Any] = {}
-    for place, (corpus, split, system, trials) in enumerate(panels):
-        row, column = divmod(place, columns)
-        parts = grid[row, column].subgridspec(2, 1, height_ratios=[3.2, 1])
-        upper, lower = figure.add_subplot(parts[0]), figure.add_subplot(parts[1])
-        draws = draw_trials(trials, resamples, bootstrap_seed, cluster) if resamples else None
-        calibration = stored_calibration(system["detector"]) if system["detector"] else None
-        for kind, ratios in _ratios(system, trials, calibration).items():
-            table = _measured(ratios, prior, bins, trials, draws)
-            shown[kind] = _curve(upper, table, kind)
-            lower.stairs(*_steps(table), color=_LOOKS[kind][0], linewidth=1)
-            where = {"corpus": corpus, "split": split, "name": system["name"], "scores": kind}
-            tables.append(table.select(*(pl.lit(v).alias(k) for k, v in where.items()), pl.all()))
-        upper.set_title(f"{system['name']}\n{corpus}, {split}", pad=16 if draws is None else 26)
-        lower.set_xlim(-0.02, 1.02)
-        lower.set_ylim(bottom=0)
-        if not column:
-            upper.set_ylabel("observed")
-            lower.set_ylabel("clips")
-        if row == n_rows - 1 or place + columns >= len(panels):
-            lower.set_xlabel("predicted p(bona fide)")
-    kinds = [kind for kind in _LOOKS if kind in shown]
-    handles = [shown[kind] for kind in kinds]
-    figure.legend(handles, kinds, loc="outside lower center", ncols=2)
-    save(figure, outputs, pl.concat(tables))
+    lines = [panels[i : i + _COLUMNS] for i in range(0, len(panels), _COLUMNS)]
+    for page in pages([_HEIGHT] * len(lines), _LEGEND):
+        figure = new_figure(PAGE, _HEIGHT * len(page) + _LEGEND)
+        figures.append(figure)
+        shown: dict[str, Any] = {}
+        grid = figure.add_gridspec(len(page), _COLUMNS)
+        for row, i in enumerate(page):
+            for column, (corpus, split, system, trials) in enumerate(lines[i]):
+                parts = grid[row, column].subgridspec(2, 1, height_ratios=[3.2, 1])
+                both = figure.add_subplot(parts[0]), figure.add_subplot(parts[1])
+                draws = None
+                if resamples:
+                    draws = draw_trials(trials, resamples, bootstrap_seed, cluster)
+                measured = _all_measured(system, trials, draws, prior, bins)
+                shown |= _panel(both, measured)
+                title = f"{system['name']}\n{corpus}, {split}{_remark(measured)}"
+                both[0].set_title(title, fontsize=8, pad=16 if draws is None else 26)
+                if not column:
+                    both[0].set_ylabel("share of bona fide")
+                    both[1].set_ylabel("clips")
+                for kind, table in measured.items():
+                    where = {"corpus": corpus, "split": split, "name": system["name"]}
+                    named = {**where, "scores": kind}
+                    tables.append(
+                        table.select(*(pl.lit(v).alias(k) for k, v in named.items()), pl.all())
+                    )
+        figure.supxlabel("predicted probability of bona fide", fontsize=8)
+        kinds = [kind for kind in _LOOKS if kind in shown]
+        legend_below(figure, [shown[kind] for kind in kinds], kinds)
+    save(figures, outputs, pl.concat(tables))
+
+
+def _all_measured(
+    system: Mapping[str, Any], trials: pl.DataFrame, draws: Draws | None, prior: float, bins: int
+) -> dict[str, pl.DataFrame]:
+    """The bins of the raw and of the calibrated probabilities, where there are such."""
+    calibration = stored_calibration(system["detector"]) if system["detector"] else None
+    return {
+        kind: _measured(ratios, prior, bins, trials, draws)
+        for kind, ratios in _ratios(system, trials, calibration).items()
+    }
+
+
+def _panel(both: tuple[Axes, Axes], measured: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
+    """The diagram, with the counts below it; the line of each kind."""
+    upper, lower = both
+    shown = {}
+    for kind, table in measured.items():
+        shown[kind] = _curve(upper, table, kind)
+        lower.stairs(*_steps(table), color=_LOOKS[kind][0], linewidth=1)
+    lower.set_xlim(-0.02, 1.02)
+    lower.set_ylim(bottom=0)
+    return shown
+
+
+def _remark(measured: Mapping[str, pl.DataFrame]) -> str:
+    """What calibration does to the calibration error, where both are known."""
+    if len(measured) < 2:
+        return ""
+    errors = {kind: float(table["ece"][0]) for kind, table in measured.items()}
+    change = 100 * (errors["calibrated"] - errors["raw"])
+    if abs(change) < 0.05:
+        return "\ncalibration: as before"
+    return f"\ncalibration: {abs(change):.1f} points {'better' if change < 0 else 'worse'}"
 
 
 _Ratios = tuple[Any, Any]
@@ -151,13 +192,24 @@ def _curve(axes: Axes, table: pl.DataFrame, kind: str) -> Any:
     colour, marker, side = _LOOKS[kind]
     axes.axline((0, 0), slope=1, color="#bbbbbb", linewidth=0.8, zorder=0)
     predicted, observed = table["predicted"].to_numpy(), table["observed"].to_numpy()
-    (line,) = axes.plot(predicted, observed, color=colour, linewidth=0.9)
+    many = (table["n_bonafide"] + table["n_spoof"]).to_numpy() >= _FEW
+    (line,) = axes.plot(predicted[many], observed[many], color=colour, linewidth=0.9)
     for x, low, high in zip(predicted, table["ci_low"], table["ci_high"], strict=True):
         if low is not None:
             axes.plot([x, x], [low, high], color=colour, linewidth=0.6, alpha=0.7)
     # A bin of few clips is a small dot: it says little.
     sizes = 3 + 90 * table["mass"].to_numpy()
-    axes.scatter(predicted, observed, s=sizes, color=colour, marker=marker, zorder=3)
+    for some, face in ((many, colour), (~many, "white")):
+        axes.scatter(
+            predicted[some],
+            observed[some],
+            s=sizes[some],
+            facecolors=face,
+            edgecolors=colour,
+            linewidths=0.7,
+            marker=marker,
+            zorder=3,
+        )
     axes.text(
         0.0 if side == "left" else 1.0,
         1.02,

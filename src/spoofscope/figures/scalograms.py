@@ -8,7 +8,7 @@ from matplotlib.colors import Normalize
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import new_figure, save
+from spoofscope.figures.style import PAGE, new_figure, save
 from spoofscope.fingerprints.scalogram import (
     centre_frequencies,
     one_clip_each,
@@ -69,7 +69,7 @@ def draw(
     top = 5 * np.ceil(levels.max() / 5)
     columns = 2 if len(levels) <= 10 else 3 if len(levels) <= 15 else 4
     rows = -(-len(levels) // columns)
-    figure = new_figure(7.2, 1.55 * rows + 0.5)
+    figure = new_figure(PAGE, 1.55 * rows + 0.5)
     axes = []
     for i, (level, source) in enumerate(zip(levels, chosen["source"], strict=True)):
         panel = figure.add_subplot(rows, columns, i + 1)

@@ -5,10 +5,23 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure, percent, save, system_labels
-from spoofscope.metrics.rates import eer
+from spoofscope.figures.style import (
+    BONAFIDE,
+    PAGE,
+    SPOOF,
+    legend_below,
+    new_figure,
+    pages,
+    percent,
+    save,
+    system_labels,
+)
+from spoofscope.metrics.rates import Floats, eer
 from spoofscope.settings import stored_threshold
 from spoofscope.summaries.inputs import read_scored, sets_of
 
@@ -16,20 +29,25 @@ FIGURE = Figure(
     title="Scores",
     shows="Score distributions of bona fide and spoof, with the decision threshold chosen on dev.",
     caption=(
-        "Distribution of the scores of bona fide clips and of spoofs; a higher score means more "
-        "bona fide. The dashed line is the threshold at the equal error rate of the development "
-        "set. Clips on its wrong side are the errors of a user who fixes the threshold "
-        "beforehand."
+        "Distribution of the scores of bona fide clips and of spoofs: the share of the clips of "
+        "each class in every bin. A higher score means more bona fide. The outermost bins also "
+        "hold what lies beyond them. The dashed line is the threshold at the equal error rate of "
+        "the development set. Clips on its wrong side are the errors of a user who fixes the "
+        "threshold beforehand."
     ),
     needs="shown_decisions",
     place=120,
 )
 
 _BINS = 40
+_COLUMNS = 4
+# Inches of a line of panels, of a heading, and of the legend.
+_HEIGHT, _LEGEND = 1.45, 0.45
+_LOOKS = {"bonafide": ("bona fide", BONAFIDE), "spoof": ("spoof", SPOOF)}
 
 
 def draw(scored: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
-    """Draw one panel per system and (corpus, split): densities of both classes.
+    """Draw one panel per system and (corpus, split): shares of both classes.
 
     The dashed line is the threshold that was chosen on dev; the share of each class on its wrong
     side is the error rate of a user of that threshold.
@@ -40,55 +58,75 @@ def draw(scored: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
         outputs: `pdf`, `png`, `tsv`.
     """
     labels = system_labels(scored)
-    sets = sets_of(scored)
-    columns = min(4, max(map(len, sets.values())))
-    above = [0, *np.cumsum([-(-len(of_set) // columns) for of_set in sets.values()]).tolist()]
-    figure = new_figure(2.3 * columns, 1.75 * above[-1] + 0.3)
+    lines = [
+        (place, of_set[i : i + _COLUMNS])
+        for place, of_set in sets_of(scored).items()
+        for i in range(0, len(of_set), _COLUMNS)
+    ]
+    figures = []
     rows: list[pl.DataFrame] = []
-    for block, ((corpus, split), of_set) in enumerate(sets.items()):
-        for i, entry in enumerate(of_set):
-            system, seed = entry["id"], entry["seed"]
-            axes = figure.add_subplot(above[-1], columns, above[block] * columns + i + 1)
-            trials = read_scored(entry["scores"], entry["manifest"], split)
-            low, high = np.quantile(trials["score"].to_numpy(), [0.002, 0.998])
-            edges = np.linspace(low, high, _BINS + 1) if high > low else np.array([low, low + 1])
-            by_class = {}
-            for label, colour in (("bonafide", BONAFIDE), ("spoof", SPOOF)):
-                scores = trials.filter(pl.col("label") == label)["score"].to_numpy()
-                by_class[label] = scores
-                if not scores.size:
-                    continue
-                # Outliers are counted in the outermost bins rather than dropped.
-                counts, _ = np.histogram(np.clip(scores, edges[0], edges[-1]), bins=edges)
-                density = counts / counts.sum() / np.diff(edges)
-                axes.stairs(density, edges, fill=True, color=colour, alpha=0.35)
-                name = "bona fide" if label == "bonafide" else label
-                axes.stairs(density, edges, color=colour, linewidth=1.0, label=name)
-                rows.append(
-                    pl.DataFrame(
-                        {"bin_low": edges[:-1], "bin_high": edges[1:], "count": counts}
-                    ).select(
-                        pl.lit(corpus).alias("corpus"),
-                        pl.lit(split).alias("split"),
-                        pl.lit(system).alias("system"),
-                        pl.lit(seed).alias("seed"),
-                        pl.lit(label).alias("label"),
-                        pl.all(),
-                    )
-                )
-            title = labels[system, seed]
-            if all(scores.size for scores in by_class.values()):
-                value = eer(by_class["bonafide"], by_class["spoof"]).value
-                title += f"\nEER {percent(value)} %"
-            threshold = stored_threshold(entry["detector"]) if entry["detector"] else None
-            if threshold is not None and edges[0] <= threshold <= edges[-1]:
-                axes.axvline(threshold, color="black", linestyle="--", linewidth=0.9)
-            axes.set_title(title, fontsize=7.5)
-            axes.set_yticks([])
-            axes.locator_params(axis="x", nbins=5)
-            axes.grid(visible=False)
-            axes.set_xlabel("score (higher = more bona fide)", fontsize=6.5)
-            if i == 0:
-                axes.legend()
-                axes.set_ylabel(f"density\n{corpus}, {split}")
-    save(figure, outputs, pl.concat(rows))
+    for page in pages([_HEIGHT] * len(lines), _LEGEND):
+        figure = new_figure(PAGE, _HEIGHT * len(page) + _LEGEND)
+        figures.append(figure)
+        panels = figure.subplots(len(page), _COLUMNS, squeeze=False)
+        for of_line, i in zip(panels, page, strict=True):
+            (corpus, split), entries = lines[i]
+            for axes in of_line[len(entries) :]:
+                axes.set_axis_off()
+            for axes, entry in zip(of_line, entries, strict=False):
+                rows.append(_panel(axes, entry, labels[entry["id"], entry["seed"]]))
+            of_line[0].set_ylabel(f"{corpus}, {split}\nclips (%)")
+        figure.supxlabel("score (higher = more bona fide)", fontsize=8)
+        handles: list[Any] = [
+            Patch(facecolor=colour, alpha=0.5, label=name) for name, colour in _LOOKS.values()
+        ]
+        threshold = "threshold, chosen on dev"
+        handles.append(Line2D([], [], color="black", linestyle="--", lw=0.9, label=threshold))
+        legend_below(figure, handles, [str(handle.get_label()) for handle in handles])
+    save(figures, outputs, pl.concat(rows))
+
+
+def _panel(axes: Axes, entry: Mapping[str, Any], label: str) -> pl.DataFrame:
+    """Both classes of a score file; the counts of the bins."""
+    trials = read_scored(entry["scores"], entry["manifest"], entry["split"])
+    scores = {name: trials.filter(pl.col("label") == name)["score"].to_numpy() for name in _LOOKS}
+    edges = _edges(trials["score"].to_numpy())
+    rows = []
+    for name, (_, colour) in _LOOKS.items():
+        if not scores[name].size:
+            continue
+        # Outliers are counted in the outermost bins rather than dropped.
+        counts, _ = np.histogram(np.clip(scores[name], edges[0], edges[-1]), bins=edges)
+        share = 100 * counts / counts.sum()
+        axes.stairs(share, edges, fill=True, color=colour, alpha=0.35)
+        axes.stairs(share, edges, color=colour, linewidth=1.0)
+        rows.append(
+            pl.DataFrame({"bin_low": edges[:-1], "bin_high": edges[1:], "count": counts}).select(
+                pl.lit(entry["corpus"]).alias("corpus"),
+                pl.lit(entry["split"]).alias("split"),
+                pl.lit(entry["id"]).alias("system"),
+                pl.lit(entry["seed"]).alias("seed"),
+                pl.lit(name).alias("label"),
+                pl.all(),
+            )
+        )
+    if all(values.size for values in scores.values()):
+        label += f"\nEER {percent(eer(scores['bonafide'], scores['spoof']).value)} %"
+    threshold = stored_threshold(entry["detector"]) if entry["detector"] else None
+    if threshold is not None and edges[0] <= threshold <= edges[-1]:
+        axes.axvline(threshold, color="black", linestyle="--", linewidth=0.9)
+    axes.set_title(label, fontsize=8)
+    axes.set_ylim(bottom=0)
+    axes.locator_params(axis="x", nbins=4)
+    axes.locator_params(axis="y", nbins=3)
+    axes.grid(visible=False)
+    return pl.concat(rows)
+
+
+def _edges(scores: Floats) -> Floats:
+    """Edges of the bins: all scores, but for those far beyond nine tenths of them."""
+    low, high = np.quantile(scores, [0.05, 0.95])
+    reach = 0.5 * (high - low)
+    first, last = max(scores.min(), low - reach), min(scores.max(), high + reach)
+    edges: Floats = np.linspace(first, last if last > first else first + 1, _BINS + 1)
+    return edges

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import BONAFIDE, SPOOF, legend_below, new_figure, save
+from spoofscope.figures.style import BONAFIDE, PAGE, SPOOF, legend_below, new_figure, pages, save
 from spoofscope.shortcuts.tables import PUT
 from spoofscope.summaries.shortcuts import NO_EVIDENCE, TOO_FEW, USES, read_shortcuts
 
@@ -29,6 +29,8 @@ FIGURE = Figure(
 )
 
 _GREY = "#555555"
+_AROUND = 0.75
+"""Inches of axis and legend."""
 _VERDICTS = {USES: "uses the cue", NO_EVIDENCE: "no evidence", TOO_FEW: "too few"}
 
 
@@ -42,20 +44,25 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
     shown = read_shortcuts(table)
     blocks = shown.select("name", "corpus", "split").unique(maintain_order=True).rows()
     n_lines = 2 * shown["cue"].n_unique()
-    figure = new_figure(7.2, len(blocks) * (0.21 * n_lines + 0.32) + 0.75)
-    panels = figure.subplots(len(blocks), 1, squeeze=False, sharex=True)[:, 0]
-    for axes, (name, corpus, split) in zip(panels, blocks, strict=True):
-        axes.set_title(f"{name} on {corpus}, {split}", fontsize=8, loc="left")
-        _panel(axes, shown.filter(name=name, corpus=corpus, split=split))
-    panels[-1].set_xlabel("decisions that change, %")
-    dots: Any = {"linestyle": "none", "marker": "o", "markersize": 3.5}
-    handles = [
-        Line2D([], [], color=BONAFIDE, label="bona fide rejected", **dots),
-        Line2D([], [], color=SPOOF, label="spoof accepted", **dots),
-        Line2D([], [], color=_GREY, markerfacecolor="white", label="control: no cue", **dots),
-    ]
-    legend_below(figure, handles, [str(handle.get_label()) for handle in handles])
-    save(figure, outputs, shown)
+    heights = [0.21 * n_lines + 0.32] * len(blocks)
+    figures = []
+    for page in pages(heights, _AROUND):
+        figure = new_figure(PAGE, heights[0] * len(page) + _AROUND)
+        figures.append(figure)
+        panels = figure.subplots(len(page), 1, squeeze=False, sharex=True)[:, 0]
+        for axes, i in zip(panels, page, strict=True):
+            name, corpus, split = blocks[i]
+            axes.set_title(f"{name} on {corpus}, {split}", fontsize=8, loc="left")
+            _panel(axes, shown.filter(name=name, corpus=corpus, split=split))
+        panels[-1].set_xlabel("decisions that change, %")
+        dots: Any = {"linestyle": "none", "marker": "o", "markersize": 3.5}
+        handles = [
+            Line2D([], [], color=BONAFIDE, label="bona fide rejected", **dots),
+            Line2D([], [], color=SPOOF, label="spoof accepted", **dots),
+            Line2D([], [], color=_GREY, markerfacecolor="white", label="control: no cue", **dots),
+        ]
+        legend_below(figure, handles, [str(handle.get_label()) for handle in handles])
+    save(figures, outputs, shown)
 
 
 def _panel(axes: Axes, rows: pl.DataFrame) -> None:

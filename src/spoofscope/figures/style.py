@@ -6,15 +6,21 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 
 mpl.use("Agg")
 
 import matplotlib.pyplot as plt
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.ft2font import FT2Font
@@ -27,22 +33,41 @@ from spoofscope.tables import write_table
 
 _logger = logging.getLogger("spoofscope.figures")
 
-# Okabe and Ito's palette: distinguishable with the common colour-vision deficiencies, and in print.
+# After Okabe and Ito, and Tol: distinguishable with the common colour-vision deficiencies, and in
+# print. Blue and orange are kept for what they mean.
 COLOURS = (
-    "#0072B2",
-    "#D55E00",
     "#009E73",
     "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
     "#000000",
     "#999933",
     "#882255",
     "#777777",
+    "#332288",
+    "#E69F00",
+    "#44AA99",
+    "#56B4E9",
 )
+"""Of systems, methods, and other things that are neither bona fide nor spoof."""
+
 LINES = ("-", "--", "-.", ":")
 BONAFIDE = "#0072B2"
 SPOOF = "#D55E00"
+"""The two colours that mean something: blue is bona fide or better, orange spoof or worse."""
+
+EVIDENCE = LinearSegmentedColormap.from_list("evidence", [SPOOF, "#ffffff", BONAFIDE])
+"""For numbers of which one sign speaks for spoof and the other for bona fide."""
+
+ERRORS = "cividis_r"
+"""For error rates; darker is worse."""
+
+AMOUNTS = "PRGn_r"
+"""For numbers around a middle of which neither side is better."""
+
+COLUMN, PAGE = 3.5, 7.2
+"""Inches: the widths of figures, of a column and of a page of a paper."""
+
+TALLEST = 9.2
+"""Inches: no figure, and no page of one, is higher, so that a caption fits below it."""
 
 _SETTINGS: Any = {
     "font.family": "sans-serif",
@@ -71,9 +96,66 @@ _SETTINGS: Any = {
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure in the house style; `width` and `height` in inches."""
+    """An empty figure in the house style.
+
+    Args:
+        width: `COLUMN` or `PAGE`, so that its letters have their size in print.
+        height: inches, at most `TALLEST`; what needs more has several pages, see :func:`pages`.
+
+    Raises:
+        ValueError: another width, or a greater height.
+    """
+    if width not in (COLUMN, PAGE) or not 0 < height <= TALLEST:
+        raise ValueError(f"no figure of a paper is {width:g} x {height:g} inches")
     mpl.rcParams.update(_SETTINGS)
     return plt.figure(figsize=(width, height), layout="constrained")
+
+
+def pages(heights: Sequence[float], around: float = 0.0) -> list[list[int]]:
+    """Lines of panels, in order, dealt out to pages that are no higher than `TALLEST`.
+
+    Args:
+        heights: of each line, in inches; none is as high as a page.
+        around: what each page needs besides, for a legend.
+
+    Returns:
+        The indices of the lines of every page.
+    """
+    dealt: list[list[int]] = []
+    left = 0.0
+    for i, height in enumerate(heights):
+        if not dealt or height > left:
+            dealt.append([])
+            left = TALLEST - around
+        dealt[-1].append(i)
+        left -= height
+    return dealt
+
+
+def panel_pages(
+    n: int, columns: int, height: float, around: float = 0.0, width: float | None = None
+) -> tuple[list[Figure], list[Axes]]:
+    """Equal panels in lines, on as many pages as they need.
+
+    Args:
+        n: of panels. columns: of them beside each other.
+        height: inches of a line. around: inches that each page needs besides.
+        width: `COLUMN` or `PAGE`; by default `COLUMN` where panels stand in a single column.
+
+    Returns:
+        The pages, and the panels in order.
+    """
+    width = width or (COLUMN if min(n, columns) == 1 else PAGE)
+    lines = [range(i, min(i + columns, n)) for i in range(0, n, columns)]
+    figures: list[Figure] = []
+    panels: list[Axes] = []
+    for page in pages([height] * len(lines), around):
+        figure = new_figure(width, height * len(page) + around)
+        figures.append(figure)
+        grid = figure.add_gridspec(len(page), min(n, columns))
+        for row, i in enumerate(page):
+            panels += [figure.add_subplot(grid[row, column]) for column in range(len(lines[i]))]
+    return figures, panels
 
 
 def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
@@ -89,6 +171,9 @@ def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) 
 LONGEST_NAME = 36
 """Most characters of a name in a figure, wide ones counting twice; the table beside the figure has
 the whole name."""
+
+# Inches of axes that can be read.
+_LEAST_WIDTH, _LEAST_HEIGHT = 0.6, 0.35
 
 # Fonts of symbols, and one whose every character is a box.
 _NO_TEXT = re.compile(
@@ -119,9 +204,8 @@ def _width(text: str) -> int:
     return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
 
 
-def _distinct(labels: Sequence[str]) -> list[str]:
+def _distinct(labels: Sequence[str], limit: int = LONGEST_NAME) -> list[str]:
     """The labels, shortened only so far that different labels stay different."""
-    limit = LONGEST_NAME
     while len({shortened(label, limit) for label in labels}) < len(set(labels)):
         limit += 8
     return [shortened(label, limit) for label in labels]
@@ -131,9 +215,7 @@ def fit_names(figure: Figure) -> None:
     """Shorten names that are too long to be drawn, and make room if they leave none for axes."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
-            labels = [text.get_text() for text in axis.get_ticklabels()]
-            if _distinct(labels) != labels:
-                axis.set_ticks(axis.get_ticklocs(), labels=_distinct(labels))
+            _shorten_ticks(axis, LONGEST_NAME)
     for legend in figure.findobj(Legend):
         texts = legend.get_texts()
         for text, short in zip(texts, _distinct([t.get_text() for t in texts]), strict=True):
@@ -146,35 +228,31 @@ def fit_names(figure: Figure) -> None:
 
 
 def _make_room(figure: Figure) -> None:
-    """Enlarge a figure with long labels until its axes can be read beside them."""
+    """Shorten long labels of ticks, and make the figure higher, until axes can be read."""
     axes = [panel for panel in figure.axes if panel.get_label() != "<colorbar>"]
-    labels = [
-        [text.get_text() for text in axis.get_ticklabels()]
-        for panel in axes
-        for axis in (panel.xaxis, panel.yaxis)
-    ]
-    lines = [line for axis_labels in labels for text in axis_labels for line in text.split("\n")]
-    if max(map(_width, lines), default=0) < 24:
-        return
-    for _ in range(12):
+    for limit in (LONGEST_NAME, 30, 25, 21, 17, 14):
         with warnings.catch_warnings():
             # Warnings about missing characters and about axes without room; both are handled here.
             warnings.simplefilter("ignore")
             figure.draw_without_rendering()
-        width, height = figure.get_size_inches()
         boxes = [panel.get_window_extent() for panel in axes]
-        # Inches that the labels of ticks need beside each other.
-        wide = all(
-            box.width / figure.dpi >= max(1.8, 0.3 * len(panel.get_xticklabels()))
-            for box, panel in zip(boxes, axes, strict=True)
-        )
-        high = all(
-            box.height / figure.dpi >= max(0.4, 0.27 * len(panel.get_yticklabels()))
-            for box, panel in zip(boxes, axes, strict=True)
-        )
+        wide = all(box.width / figure.dpi >= _LEAST_WIDTH for box in boxes)
+        high = all(box.height / figure.dpi >= _LEAST_HEIGHT for box in boxes)
         if wide and high:
             return
-        figure.set_size_inches(width + (0 if wide else 0.8), height + (0 if high else 0.5))
+        if not high:
+            width, height = figure.get_size_inches()
+            figure.set_size_inches(width, min(TALLEST, height + 0.5))
+        for panel in axes:
+            _shorten_ticks(panel.yaxis if high else panel.xaxis, limit)
+            _shorten_ticks(panel.xaxis if high else panel.yaxis, limit)
+
+
+def _shorten_ticks(axis: Axis, limit: int) -> None:
+    labels = [text.get_text() for text in axis.get_ticklabels()]
+    short = _distinct(labels, limit)
+    if short != labels:
+        axis.set_ticks(axis.get_ticklocs(), labels=short)
 
 
 def _part_titles(figure: Figure) -> None:
@@ -258,30 +336,52 @@ def log_scale(axes: Axes) -> None:
 _SUPERSCRIPT = str.maketrans("-−0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def save(figure: Figure, outputs: Mapping[str, str], numbers: pl.DataFrame) -> None:
+def save(
+    drawn: Figure | Sequence[Figure], outputs: Mapping[str, str], numbers: pl.DataFrame
+) -> None:
     """Write a figure as PDF and PNG, and its plotted numbers as TSV.
 
     Args:
-        figure: the figure to save; it is closed afterwards.
+        drawn: the figure, or its pages: in the PDF they are pages, in the PNG they stand one below
+            the other. They are closed afterwards.
         outputs: `pdf`, `png` and `tsv` to file names.
         numbers: the plotted numbers.
     """
-    fit_names(figure)
-    # Dates and version strings would make two runs with equal numbers differ.
-    for suffix, undated in (
-        ("pdf", ("CreationDate", "Producer", "Creator")),
-        ("png", ("Software",)),
-    ):
-        with (
-            atomic_path(outputs[suffix]) as temporary,
-            mpl.rc_context({"font.sans-serif": fonts_for(figure)}),
-            warnings.catch_warnings(),
-        ):
-            # `fonts_for` already warns once about a character that no font has.
-            warnings.filterwarnings("ignore", "Glyph .* missing from")
-            figure.savefig(temporary, format=suffix, metadata=dict.fromkeys(undated))
-    plt.close(figure)
+    sheets = [drawn] if isinstance(drawn, Figure) else list(drawn)
+    for sheet in sheets:
+        fit_names(sheet)
+    families = list(dict.fromkeys(name for sheet in sheets for name in fonts_for(sheet)))
+    with mpl.rc_context({"font.sans-serif": families}), warnings.catch_warnings():
+        # `fonts_for` already warns once about a character that no font has.
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        with atomic_path(outputs["pdf"]) as temporary:
+            _write_pdf(sheets, temporary)
+        with atomic_path(outputs["png"]) as temporary:
+            _write_png(sheets, temporary)
+    for sheet in sheets:
+        plt.close(sheet)
     write_table(outputs["tsv"], numbers)
+
+
+# Dates and version strings would make two runs with equal numbers differ.
+_UNDATED = dict.fromkeys(("CreationDate", "Producer", "Creator"))
+
+
+def _write_pdf(sheets: Sequence[Figure], path: Path) -> None:
+    with PdfPages(path, metadata=dict(_UNDATED)) as pdf:
+        for sheet in sheets:
+            pdf.savefig(sheet)
+
+
+def _write_png(sheets: Sequence[Figure], path: Path) -> None:
+    images = []
+    for sheet in sheets:
+        with BytesIO() as content:
+            sheet.savefig(content, format="png")
+            content.seek(0)
+            images.append(plt.imread(content))
+    # The pages of a figure are equally wide.
+    plt.imsave(path, np.concatenate(images), format="png", metadata={"Software": None})
 
 
 def system_labels(systems: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], str]:
@@ -302,13 +402,24 @@ def system_labels(systems: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int],
 
 
 def line_style(index: int) -> dict[str, Any]:
-    """Colour and dash of the index-th curve; repeats after all combinations."""
+    """Colour and dash of the index-th curve; neighbours differ in both, all 40 in one of them."""
     return {
         "color": COLOURS[index % len(COLOURS)],
-        "linestyle": LINES[index // len(COLOURS) % len(LINES)],
+        "linestyle": LINES[(index + index // len(COLOURS)) % len(LINES)],
     }
 
 
 def percent(value: float) -> str:
     """A rate in [0, 1] as per cent, with as many digits as it deserves."""
     return f"{100 * value:.2f}" if value < 0.1 else f"{100 * value:.1f}"
+
+
+def between(row: Mapping[str, Any]) -> str:
+    """The 95 % interval of a rate in [0, 1] for a legend, in per cent; empty where none is.
+
+    Args:
+        row: with `ci_low` and `ci_high`.
+    """
+    if row["ci_low"] is None:
+        return ""
+    return f" [{percent(row['ci_low'])}, {percent(row['ci_high'])}]"

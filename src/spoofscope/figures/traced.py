@@ -9,9 +9,6 @@ from spoofscope.figures.style import shortened
 from spoofscope.names import BONAFIDE
 from spoofscope.tracing.systems import KNOWN
 
-WIDTH, PAGE = 7.2, 9.7
-"""Inches of a page."""
-
 _LONGEST = 22
 
 

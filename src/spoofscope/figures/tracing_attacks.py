@@ -8,8 +8,8 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import COLOURS, legend_below, new_figure, save
-from spoofscope.figures.traced import PAGE, WIDTH, counted_names
+from spoofscope.figures.style import COLOURS, PAGE, TALLEST, legend_below, new_figure, save
+from spoofscope.figures.traced import counted_names
 from spoofscope.summaries.tracing_attacks import attacks_of
 from spoofscope.tracing.systems import KNOWN
 from spoofscope.tracing.traces import read_traces
@@ -58,7 +58,7 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
     ]
     # Inches of a row, as many as there are to be read, less where a page has too many.
     heights = [(0.1 + 0.1 * len(names)) * n + 0.8 for n in rows]
-    figure = new_figure(WIDTH, min(PAGE, max(1.8, sum(heights) + 0.3)))
+    figure = new_figure(PAGE, min(TALLEST, max(1.8, sum(heights) + 0.3)))
     panels = figure.subplots(len(sets), 2, squeeze=False, height_ratios=heights)
     handles: dict[str, Any] = {}
     for line, (corpus, split) in zip(panels, sets, strict=True):

@@ -10,10 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure, save
+from spoofscope.figures.style import BONAFIDE, PAGE, SPOOF, TALLEST, new_figure, save
 from spoofscope.figures.traced import (
-    PAGE,
-    WIDTH,
     attacks_in,
     counted_names,
     panel_title,
@@ -51,8 +49,8 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
     """
     read = [(e, read_traces(e["traces"]), settings_of(e)["classes"]) for e in traced]
     heights = [_ROW * sum(map(len, attacks_in(clips))) + _AROUND for _, clips, _ in read]
-    fit = max(1, sum(total <= PAGE for total in np.cumsum(heights)))
-    figure = new_figure(WIDTH, min(PAGE, sum(heights[:fit])))
+    fit = max(1, sum(total <= TALLEST for total in np.cumsum(heights)))
+    figure = new_figure(PAGE, min(TALLEST, sum(heights[:fit])))
     panels = figure.subplots(fit, 1, squeeze=False, height_ratios=heights[:fit])[:, 0]
     parts = []
     for axes, (entry, clips, classes) in zip(panels, read[:fit], strict=True):

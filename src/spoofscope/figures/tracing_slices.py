@@ -8,8 +8,8 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import COLOURS, legend_below, new_figure, save
-from spoofscope.figures.traced import PAGE, WIDTH, short_names
+from spoofscope.figures.style import COLOURS, PAGE, TALLEST, legend_below, new_figure, save
+from spoofscope.figures.traced import short_names
 from spoofscope.summaries.tracing_slices import tracing_slices
 
 FIGURE = Figure(
@@ -48,7 +48,7 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
     sets = table.select("corpus", "split").unique(maintain_order=True).rows()
     rows = [table.filter(corpus=c, split=s).select("slice", "value").n_unique() for c, s in sets]
     heights = [(0.1 + 0.08 * len(names)) * n + 0.8 for n in rows]
-    figure = new_figure(WIDTH, min(PAGE, max(1.8, sum(heights) + 0.3)))
+    figure = new_figure(PAGE, min(TALLEST, max(1.8, sum(heights) + 0.3)))
     handles: dict[str, Any] = {}
     if sets:
         panels = figure.subplots(len(sets), 2, squeeze=False, sharey="row", height_ratios=heights)

@@ -4,11 +4,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
+from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import new_figure, percent, save, system_labels
+from spoofscope.figures.style import (
+    ERRORS,
+    PAGE,
+    new_figure,
+    pages,
+    save,
+    shortened,
+    system_labels,
+)
 from spoofscope.names import MACRO, POOLED
 from spoofscope.summaries.inputs import read_metrics
 
@@ -17,12 +27,20 @@ FIGURE = Figure(
     shows="EER of every detector, by its training data, on every attack.",
     caption=(
         "Equal error rate (%) of every detector against every attack, with the 95 % interval "
-        "below it. Values above 50 % are correct: the detector ranks that attack as more bona "
-        "fide than real speech."
+        "below it; n: spoofed clips of the attack. Values above 50 % are correct: the detector "
+        "ranks that attack as more bona fide than real speech. A detector is named with its "
+        "training data."
     ),
     needs="shown_metrics",
     place=140,
 )
+
+# Most columns and rows of a block, and inches of a row and of what is around a block.
+_ACROSS, _DOWN = 10, 18
+_ROW, _AROUND = 0.36, 1.35
+_LONGEST = 34
+
+_Column = tuple[str, str, str, str]
 
 
 def draw(
@@ -32,7 +50,7 @@ def draw(
 
     A cell is the EER of that attack's trials against all bona fide trials of the set; the
     column "pooled" takes all spoofs together. EERs above 50 % are shown as they are. Below each
-    stands its 95 % interval.
+    stands its 95 % interval. Many columns or rows are drawn in blocks below each other.
     Arguments as in `eer_by_condition.draw`.
     """
     labels = system_labels(systems)
@@ -47,62 +65,90 @@ def draw(
         & pl.col("condition").is_in([POOLED, "attack"])
         & (pl.col("level") != MACRO)
     )
-    columns = (
+    columns: list[_Column] = (
         table.select("corpus", "split", "condition", "level")
         .unique()
         .sort("corpus", "split", pl.col("condition") != POOLED, "level")
         .rows()
     )
-    values = np.full((len(labels), len(columns)), np.nan)
-    intervals: dict[tuple[int, int], str] = {}
-    for row in table.iter_rows(named=True):
-        key = (row["corpus"], row["split"], row["condition"], row["level"])
-        if row["value"] is not None:
-            place = list(labels).index((row["system"], row["seed"])), columns.index(key)
-            values[place] = row["value"]
-            if row["ci_low"] is not None:
-                intervals[place] = f"{100 * row['ci_low']:.0f}–{100 * row['ci_high']:.0f}"
-    figure = new_figure(2.6 + 0.62 * len(columns), 1.5 + 0.36 * len(labels))
-    axes = figure.add_subplot()
-    image = axes.imshow(
-        100 * values, cmap="cividis_r", norm=Normalize(0, 50), aspect="auto", interpolation="none"
+    cells = {
+        (
+            (row["system"], row["seed"]),
+            (row["corpus"], row["split"], row["condition"], row["level"]),
+        ): row
+        for row in table.iter_rows(named=True)
+    }
+    names = {key: f"{label}\n{shortened(trained[key], _LONGEST)}" for key, label in labels.items()}
+    blocks = [
+        (list(names)[top : top + _DOWN], columns[left : left + _ACROSS])
+        for top in range(0, len(names), _DOWN)
+        for left in range(0, len(columns), _ACROSS)
+    ]
+    heights = [_ROW * len(down) + _AROUND for down, _ in blocks]
+    several = len({(corpus, split) for corpus, split, _, _ in columns}) > 1
+    figures = []
+    for page in pages(heights):
+        of_page = [heights[i] for i in page]
+        figure = new_figure(PAGE, sum(of_page))
+        figures.append(figure)
+        panels = figure.subplots(len(page), 1, squeeze=False, height_ratios=of_page)[:, 0]
+        image: Any = None
+        for axes, i in zip(panels, page, strict=True):
+            down, across = blocks[i]
+            image = _block(axes, [[cells.get((row, column)) for column in across] for row in down])
+            axes.set_yticks(range(len(down)), [names[row] for row in down], fontsize=7)
+            counts = [_count(table, column) for column in across]
+            texts = [
+                (f"{corpus}: " if several else "")
+                + (POOLED if condition == POOLED else level)
+                + f"\n(n = {count})"
+                for (corpus, _, condition, level), count in zip(across, counts, strict=True)
+            ]
+            axes.set_xticks(range(len(across)), texts, rotation=35, ha="right")
+            axes.set_xlim(-0.5, max(len(across), 4) - 0.5)
+        panels[-1].set_xlabel("tested on (attack against all bona fide)")
+        figure.supylabel("detector and training data", fontsize=8)
+        figure.colorbar(image, ax=list(panels), label="EER (%)", extend="max", pad=0.01)
+    numbers = (
+        "system",
+        "seed",
+        "corpus",
+        "split",
+        "condition",
+        "level",
+        "value",
+        "ci_low",
+        "ci_high",
+    )
+    save(figures, outputs, table.select(numbers))
+
+
+def _block(axes: Axes, rows: Sequence[Sequence[Mapping[str, Any] | None]]) -> Any:
+    """Cells with their numbers; the image."""
+    values: npt.NDArray[np.float64] = np.array(
+        [
+            [np.nan if cell is None or cell["value"] is None else cell["value"] for cell in row]
+            for row in rows
+        ]
     )
     for (i, j), value in np.ndenumerate(values):
-        text = "-" if np.isnan(value) else percent(value)
+        cell = rows[i][j]
         dark = not np.isnan(value) and value > 0.25
         colour = "white" if dark else "black"
-        interval = intervals.get((i, j))
-        y = i if interval is None else i - 0.13
-        axes.text(j, y, text, ha="center", va="center", fontsize=7, color=colour)
-        if interval is not None:
-            axes.text(j, i + 0.27, interval, ha="center", va="center", fontsize=5, color=colour)
-    axes.set_yticks(
-        range(len(labels)),
-        [f"{label}\n{_shorten(trained[key])}" for key, label in labels.items()],
-        fontsize=6.5,
-    )
-    several = len({(corpus, split) for corpus, split, _, _ in columns}) > 1
-    axes.set_xticks(
-        range(len(columns)),
-        [
-            (f"{corpus}: " if several else "") + (POOLED if condition == POOLED else level)
-            for corpus, _, condition, level in columns
-        ],
-        rotation=35,
-        ha="right",
-    )
+        text = "-" if np.isnan(value) else f"{100 * value:.1f}"
+        has_interval = cell is not None and cell["ci_low"] is not None
+        y = i - 0.15 if has_interval else i
+        axes.text(j, y, text, ha="center", va="center", fontsize=7.5, color=colour)
+        if cell is not None and has_interval:
+            interval = f"{100 * cell['ci_low']:.0f}–{100 * cell['ci_high']:.0f}"
+            axes.text(j, i + 0.25, interval, ha="center", va="center", fontsize=6, color=colour)
     axes.grid(visible=False)
-    axes.set_xlabel("tested on (attack against all bona fide)")
-    axes.set_ylabel("detector and training data")
-    figure.colorbar(image, ax=axes, label="EER (%)", extend="max", pad=0.01)
-    save(
-        figure,
-        outputs,
-        table.select(
-            "system", "seed", "corpus", "split", "condition", "level", "value", "ci_low", "ci_high"
-        ),
+    return axes.imshow(
+        100 * values, cmap=ERRORS, norm=Normalize(0, 50), aspect="auto", interpolation="none"
     )
 
 
-def _shorten(text: str, limit: int = 34) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+def _count(table: pl.DataFrame, column: _Column) -> int:
+    corpus, split, condition, level = column
+    of_column = table.filter(corpus=corpus, split=split, condition=condition, level=level)
+    return int(of_column["n_spoof"][0])

@@ -8,7 +8,15 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure, percent, save, shortened
+from spoofscope.figures.style import (
+    BONAFIDE,
+    SPOOF,
+    legend_below,
+    panel_pages,
+    percent,
+    save,
+    shortened,
+)
 from spoofscope.tracing.systems import KNOWN
 from spoofscope.tracing.trials import TARGET
 from spoofscope.tracing.verification import read_scored_trials, read_verification_metrics
@@ -30,7 +38,7 @@ FIGURE = Figure(
     section="tracing",
 )
 
-_WIDTH, _ROW = 3.5, 1.55
+_COLUMNS, _ROW = 4, 1.75
 _STYLES = dict(zip(KNOWN, ("-", (0, (3, 1.5))), strict=True))
 _COLOURS = dict(zip(TARGET, (BONAFIDE, SPOOF), strict=True))
 _WORDS = dict(zip(TARGET, ("right claim", "wrong claim"), strict=True))
@@ -53,15 +61,11 @@ def draw(verified: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> N
             "level", maintain_order=True
         )
     ]
-    columns = min(2, len(panels))
-    lines = -(-len(panels) // columns)
-    figure = new_figure(_WIDTH, _ROW * lines + 0.55)
-    drawn = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
-    for axes in drawn[len(panels) :]:
-        axes.set_visible(False)
+    columns = min(_COLUMNS, len(panels))
+    figures, drawn = panel_pages(len(panels), _COLUMNS, _ROW, 0.55)
     rows: list[dict[str, Any]] = []
     handles: dict[str, Any] = {}
-    for place, (axes, (entry, level, trials)) in enumerate(zip(drawn, panels, strict=False)):
+    for place, (axes, (entry, level, trials)) in enumerate(zip(drawn, panels, strict=True)):
         curves = _draw(axes, trials, handles)
         rows += [
             {
@@ -79,16 +83,9 @@ def draw(verified: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> N
             axes.set_ylabel("share of trials (%)", fontsize=7)
         if place + columns >= len(panels):
             axes.set_xlabel("log likelihood ratio", fontsize=7)
-    figure.legend(
-        list(handles.values()),
-        list(handles),
-        loc="outside lower center",
-        ncols=2,
-        fontsize=7,
-        handlelength=1.6,
-        columnspacing=1.2,
-    )
-    save(figure, outputs, pl.DataFrame(rows))
+    for figure in figures:
+        legend_below(figure, list(handles.values()), list(handles))
+    save(figures, outputs, pl.DataFrame(rows))
 
 
 def _measured(entry: Mapping[str, Any], level: str) -> str:

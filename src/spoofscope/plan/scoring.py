@@ -394,12 +394,16 @@ class Scores(Stage):
 
     @material(absent=NO_SHOWN, when=lambda self: self.shown_scorings)
     def shown_scores(self) -> Material:
-        """The eval scores of the systems that figures show."""
-        return Material({"scored": self.scored(self.shown_scorings)}, self._about_shown)
+        """The eval scores of the systems that figures show, and their error rates."""
+        metrics = self.metrics_of(self.shown_scorings)
+        return Material(
+            {"scored": self.scored(self.shown_scorings), "metrics": metrics},
+            {**self._about_shown, "Resampled by": self.resampled_by},
+        )
 
     @material(absent=NO_SHOWN, when=lambda self: self.shown_scorings)
     def shown_decisions(self) -> Material:
-        """These scores, and the thresholds of the systems."""
+        """The scores, and the thresholds of the systems."""
         scored = self.scored(self.shown_scorings, thresholds=True)
         return Material({"scored": scored}, self._about_shown)
 
