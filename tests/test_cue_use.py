@@ -19,7 +19,14 @@ from spoofscope.errors import ConfigError, TableError
 from spoofscope.masking.artefacts import Artefact
 from spoofscope.masking.base import Clip, Segment, build
 from spoofscope.masking.controls import run_lengths
-from spoofscope.masking.scores import Masker, mask_utterances, masker_of
+from spoofscope.masking.scores import (
+    Masker,
+    mask_utterances,
+    masker_of,
+    refilled,
+    replaced_within,
+    replacement,
+)
 from spoofscope.masking.segments import segments_of
 from spoofscope.masking.tables import COLUMNS, UNMASKED, read_masked, write_masked
 from spoofscope.metrics.flips import flipped_mean
@@ -138,7 +145,7 @@ def network(seed: int) -> Detector:
     ).eval()
 
 
-def test_cells_become_the_centroid_and_copies_hear_the_same():
+def test_cells_become_their_neighbours_and_copies_hear_the_same():
     detector = network(1)
     x = (0.1 * np.random.default_rng(2).standard_normal(8000)).astype(np.float32)
     centroid = torch.full((1, 20), 3.0)
@@ -156,7 +163,10 @@ def test_cells_become_the_centroid_and_copies_hear_the_same():
     times = 0.025 * np.arange(values.shape[1])
     edges = np.array(detector.frontend.band_edges())
     replaced = values.clone()
-    replaced[:, torch.from_numpy((times >= 0.1) & (times < 0.2))] = 3.0
+    inside = np.flatnonzero((times >= 0.1) & (times < 0.2))
+    around = values[:, inside[0] - 1] + values[:, inside[-1] + 1]
+    # Every frame gets the mean of the nearest that stay.
+    replaced[:, inside] = around[:, None] / 2
     replaced[:, :, torch.from_numpy((edges[:-1] < 8000) & (edges[1:] > 4000))] = 3.0
 
     def score(backend: Any) -> float:
@@ -393,6 +403,36 @@ def test_a_cue_without_a_place_says_nothing(tmp_path):
     assert (row["axis"], row["verdict"]) == (NOWHERE, NO_EVIDENCE)
     ((text,),) = [section["sentences"] for section in cue_use_section(str(tmp_path / "t.tsv"))]
     assert text.startswith("Nothing can be said of ears and the cue of A")
+
+
+def test_cells_get_what_is_nearest_in_time_or_among_the_bands():
+    values = torch.arange(24.0).reshape(1, 4, 6) ** 2
+    vector = torch.full((1, 6), -1.0)
+    cells = np.zeros((4, 6), dtype=bool)
+    cells[1:3, 0] = True
+    cells[0, 1] = True
+    cells[:, 3] = cells[:, 5] = True
+    filled = refilled(values, cells, vector)[0]
+    expected = values[0].clone()
+    expected[1:3, 0] = (values[0, 0, 0] + values[0, 3, 0]) / 2
+    # At the ends there is one neighbour in time alone, and none above the last band.
+    expected[0, 1] = values[0, 1, 1]
+    expected[:, 3] = (values[0, :, 2] + values[0, :, 4]) / 2
+    expected[:, 5] = -1.0
+    assert torch.equal(filled, expected)
+    assert torch.equal(refilled(values, np.zeros((4, 1), dtype=bool), vector), values)
+    assert torch.equal(refilled(values, np.ones((4, 1), dtype=bool), vector)[0, 0], vector[0])
+
+
+def test_appended_zeros_are_no_neighbours():
+    values = torch.tensor([1.0, 2.0, 3.0, 99.0, 99.0]).reshape(1, 5, 1)
+    places = np.array([0, 1, 2, -1, -1])
+    last = np.array([False, False, True])
+    filled = replaced_within(values, places, last, replacement, None)
+    assert filled.flatten().tolist() == [1.0, 2.0, 2.0, 99.0, 99.0]
+    cells = np.ones((3, 1), dtype=bool)
+    filled = replaced_within(values, places, cells, refilled, torch.full((1, 1), 7.0))
+    assert filled.flatten().tolist() == [7.0, 7.0, 7.0, 99.0, 99.0]
 
 
 # --- weights that learned nothing ----------------------------------------------------------------

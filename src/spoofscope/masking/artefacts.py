@@ -15,7 +15,7 @@ _MOST_COMMON = 0.5
 
 
 class Artefact(Mask):
-    """Features at known artefacts become mean bona fide features.
+    """Features at known artefacts become what stands nearest to them, see `scores.refilled`.
 
     The places are cells: frames times bands. Where features have no bands, there is one for all.
     """

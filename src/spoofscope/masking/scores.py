@@ -2,10 +2,10 @@
 
 import dataclasses
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -282,11 +282,10 @@ class Masker:
                 rngs = [self._rng(utt_id, (name, variant), i + 1) for i in range(self.controls)]
                 controls = [random_frames(chosen, energies, rng) for rng in rngs]
                 for control, frames in enumerate([chosen, *controls]):
-                    # Appended zeros are at no frame of the clip, and stay.
-                    in_windows = [(at >= 0) & frames[at] for at in places]
+                    vector = self._vector(name, variant, mask)
                     others = [
-                        replacement(values, of_window, self._vector(name, variant, mask))
-                        for values, of_window in zip(features, in_windows, strict=True)
+                        replaced_within(values, at, frames, replacement, vector)
+                        for values, at in zip(features, places, strict=True)
                     ]
                     share = float(frames.mean())
                     energy = clip.share_of_energy(float(energies[frames].sum()))
@@ -309,24 +308,22 @@ class Masker:
         features: Sequence[Tensor],
         places: Sequence[npt.NDArray[np.int64]],
     ) -> Iterator[tuple[_Masked, list[Tensor]]]:
-        """Features whose cells at artefacts, or as many others, are mean bona fide features."""
+        """Features with cells at artefacts, or as many others, replaced, see :func:`refilled`."""
         assert self.centroid is not None
         cells = mask.cells(clip)
         rngs = [self._rng(utt_id, (name, NONE), i + 1) for i in range(self.controls)]
         controls = [mask.random_cells(cells, clip, rng) for rng in rngs]
         for control, chosen in enumerate([cells, *controls]):
-            # Appended zeros are at no frame of the clip, and stay.
-            own = [torch.from_numpy((at >= 0)[:, None] & chosen[at]) for at in places]
             share = float(chosen.mean())
             energy = clip.share_of_energy(mask.energy(chosen, clip))
+            others = [
+                replaced_within(values, at, chosen, refilled, self.centroid)
+                for values, at in zip(features, places, strict=True)
+            ]
             for strength in mask.options.strengths:
                 replaced = [
-                    torch.where(
-                        at.to(values.device)[None],
-                        torch.lerp(values, self.centroid.to(values)[:, None], strength),
-                        values,
-                    )
-                    for values, at in zip(features, own, strict=True)
+                    torch.lerp(values, other, strength)
+                    for values, other in zip(features, others, strict=True)
                 ]
                 yield _Masked(name, NONE, strength, control, share, energy), replaced
 
@@ -370,6 +367,34 @@ class Masker:
         return aggregate_windows(scores, self.detector.aggregation)
 
 
+V = TypeVar("V", Tensor, Tensor | None)
+
+
+def replaced_within(
+    values: Tensor,
+    places: npt.NDArray[np.int64],
+    chosen: Frames,
+    replace: Callable[[Tensor, Frames, V], Tensor],
+    vector: V,
+) -> Tensor:
+    """What is put in the place of frames or cells of a clip in one of its windows.
+
+    Args:
+        values: (C, N, D) features of the window.
+        places: (N,) where its frames are in the clip; below 0 those of appended zeros, which stay,
+            and are no neighbours.
+        chosen: frames (n_frames,), or cells (n_frames, bands), of the clip.
+        replace: :func:`replacement` or :func:`refilled`. vector: of it.
+
+    Returns:
+        (C, N, D).
+    """
+    of_clip = np.flatnonzero(places >= 0)
+    others = values.clone()
+    others[:, of_clip] = replace(values[:, of_clip], chosen[places[of_clip]], vector)
+    return others
+
+
 def replacement(values: Tensor, chosen: Frames, vector: Tensor | None) -> Tensor:
     """What is put in the place of chosen frames.
 
@@ -396,6 +421,42 @@ def replacement(values: Tensor, chosen: Frames, vector: Tensor | None) -> Tensor
         left, right = np.where(after == 0, right, left), np.where(after == kept.size, left, right)
         replaced[:, at] = (values[:, left] + values[:, right]) / 2
     return replaced
+
+
+def refilled(values: Tensor, cells: Frames, vector: Tensor) -> Tensor:
+    """What is put in the place of chosen cells: what stands nearest to them and stays.
+
+    A band that is chosen in some frames gets the mean of the nearest frames of the same band before
+    and after, as in :func:`replacement`. A band that is chosen in all frames gets the mean of the
+    nearest bands below and above; at the end of the spectrum, where there is one of them alone, it
+    gets the vector: a cut-off band would otherwise become a copy of the last one that is left.
+
+    Args:
+        values: (C, N, D) features of a window.
+        cells: (N, D), or (N, 1) for all bands alike.
+        vector: (C, D) mean bona fide features.
+
+    Returns:
+        (C, N, D) with other cells as they were.
+    """
+    chosen = np.broadcast_to(cells, (values.shape[1], values.shape[2]))
+    refilled_values = values.clone()
+    throughout = chosen.all(axis=0)
+    patterns, of_band = np.unique(chosen[:, ~throughout], axis=1, return_inverse=True)
+    local = np.flatnonzero(~throughout)
+    for i, frames in enumerate(patterns.T):
+        bands = local[of_band.ravel() == i]
+        refilled_values[:, :, bands] = replacement(values[:, :, bands], frames, None)
+    if throughout.any():
+        stays = np.flatnonzero(~throughout)
+        for band in np.flatnonzero(throughout):
+            after = int(np.searchsorted(stays, band))
+            if 0 < after < stays.size:
+                below, above = values[:, :, stays[after - 1]], values[:, :, stays[after]]
+                refilled_values[:, :, band] = (below + above) / 2
+            else:
+                refilled_values[:, :, band] = vector.to(values)[:, None, band]
+    return refilled_values
 
 
 def _through(x: Samples, steps: Sequence[Mapping[str, Any]], sample_rate: int) -> Samples:

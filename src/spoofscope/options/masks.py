@@ -135,7 +135,8 @@ class WordBoundariesOptions(FrameOptions, PublishedOptions):
 @dataclass(frozen=True, kw_only=True)
 class ArtefactOptions(MaskOptions):
     """Known artefacts, which segments of the tier artefact say the places of: their frames, or
-    bands of them, become mean bona fide features of the training data."""
+    bands of them, become the mean of the nearest that stay; bands at the end of the spectrum, and
+    whole clips, become mean bona fide features of the training data."""
 
     unit: ClassVar[str] = "share"
 
