@@ -113,7 +113,7 @@ def test_the_table(tmp_path):
 
 
 def test_tiers_are_drawn_under_attributions():
-    axes = new_figure(3, 2).add_subplot()
+    axes = new_figure(3.5, 2).add_subplot()
     axes.set_ylim(-1, 1)
     rows = [
         ("a", 0.0, 0.2, "silence", "leading"),

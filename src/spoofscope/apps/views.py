@@ -23,7 +23,7 @@ from spoofscope.attribution.store import Explanation
 from spoofscope.attribution.verdicts import Check, conclusion, of_controls
 from spoofscope.errors import ConfigError
 from spoofscope.figures.clips import draw_spectrogram, draw_waveform
-from spoofscope.figures.style import BONAFIDE, SPOOF, new_figure
+from spoofscope.figures.style import BONAFIDE, PAGE, SPOOF, new_figure
 from spoofscope.judging import Failure, Judgement, as_cell, as_table
 from spoofscope.quality import DISQUALIFYING, FLAGS
 from spoofscope.selection.calibration import probability_text, supported_text
@@ -185,7 +185,7 @@ def timeline(
     duration = judgement["duration_s"]
     ends = np.full(len(starts), duration) if window_seconds is None else starts + window_seconds
     ends = np.minimum(ends, duration)
-    figure = new_figure(7.5, 1.9)
+    figure = new_figure(PAGE, 1.9)
     axes = figure.add_subplot()
     middle = 0.0 if band is None else (band[0] + band[1]) / 2
     is_judged = not _disqualified(judgement)
@@ -220,7 +220,7 @@ def clip(
         explanation: evidence per frame, or None.
         note: remark about the explanation.
     """
-    figure = new_figure(7.5, 3.4)
+    figure = new_figure(PAGE, 3.4)
     upper, lower = figure.subplots(2, 1, height_ratios=[1, 1.4])
     draw_waveform(upper, samples, rate, explanation)
     draw_spectrogram(lower, samples, rate, explanation)

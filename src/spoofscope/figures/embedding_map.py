@@ -33,6 +33,9 @@ _MOST_CLIPS, _MOST_CROSSES = 2000, 12
 _FILLED, _CROSSES = "os^vDPX<>ph*", "x+"
 _TOGETHER = "unknown attacks"
 
+_LINE = 0.15
+"""Inches of an attack in the legend."""
+
 
 def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
     """Draw one panel per tracer and set.
@@ -43,7 +46,9 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
     """
     maps = [mapped(entry) for entry in traced]
     marks = _marks(maps)
-    figures, panels = panel_pages(len(traced), 2, 2.8, 1.0)
+    figures, panels = panel_pages(
+        len(traced), 2, 2.8, 0.3 + _LINE * len(marks) / min(2, len(traced))
+    )
     handles: dict[str, Any] = {}
     for axes, entry, table in zip(panels, traced, maps, strict=True):
         for attack, (label, style) in marks.items():

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 
 import polars as pl
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.spectra import name_lines, panels, plot, points
@@ -22,7 +23,8 @@ FIGURE = Figure(
         "generators together, with equal weights. The titles give the correlation of the "
         "differences from disjoint halves of the clips, the share of permutations of the labels "
         "that reach this correlation, corrected for the number of generators, and the lower bound "
-        "of this share."
+        "of this share. Between -1 and 1 dB the axis is linear, beyond it logarithmic; it is the "
+        "same in all panels."
     ),
     needs="stable_spectra",
     place=420,
@@ -68,7 +70,7 @@ def draw(fingerprints: str, stability: str, outputs: Mapping[str, str]) -> None:
     if len(names) == 2:
         names = names[1:]
     figures, axes = panels(len(names), 1.95)
-    lowest = highest = 0.0
+    lowest, highest = -1.5, 1.5
     tables = []
     for panel, name in zip(axes, names, strict=True):
         for kind, colour, label in (
@@ -93,6 +95,10 @@ def draw(fingerprints: str, stability: str, outputs: Mapping[str, str]) -> None:
         panel.set_xlim(0, read.sample_rate / 2000)
         subtitle = agreement.get(name, f"mean of {len(names) - 1}")
         panel.set_title(f"{name}\n{subtitle}", fontsize=8)
+        panel.set_yscale("symlog", linthresh=1, linscale=0.7)
+        panel.yaxis.set_major_locator(FixedLocator([-100, -10, -1, 0, 1, 10, 100]))
+        panel.yaxis.set_major_formatter("{x:g}")
+        panel.yaxis.set_minor_locator(NullLocator())
         lowest, highest = min(lowest, *panel.get_ylim()), max(highest, *panel.get_ylim())
     for panel in axes:
         panel.set_ylim(lowest, highest)

@@ -104,6 +104,9 @@ def draw(
                 shown |= _panel(both, measured)
                 title = f"{system['name']}\n{corpus}, {split}{_remark(measured)}"
                 both[0].set_title(title, fontsize=8, pad=16 if draws is None else 26)
+                below = row + 1 < len(page) and column < len(lines[page[row + 1]])
+                if not below:
+                    both[1].set_xlabel("predicted p(bona fide)")
                 if not column:
                     both[0].set_ylabel("share of bona fide")
                     both[1].set_ylabel("clips")
@@ -113,7 +116,6 @@ def draw(
                     tables.append(
                         table.select(*(pl.lit(v).alias(k) for k, v in named.items()), pl.all())
                     )
-        figure.supxlabel("predicted probability of bona fide", fontsize=8)
         kinds = [kind for kind in _LOOKS if kind in shown]
         legend_below(figure, [shown[kind] for kind in kinds], kinds)
     save(figures, outputs, pl.concat(tables))

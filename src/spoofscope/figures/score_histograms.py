@@ -14,6 +14,7 @@ from spoofscope.figures.style import (
     BONAFIDE,
     PAGE,
     SPOOF,
+    label_below,
     legend_below,
     new_figure,
     pages,
@@ -76,7 +77,7 @@ def draw(scored: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
             for axes, entry in zip(of_line, entries, strict=False):
                 rows.append(_panel(axes, entry, labels[entry["id"], entry["seed"]]))
             of_line[0].set_ylabel(f"{corpus}, {split}\nclips (%)")
-        figure.supxlabel("score (higher = more bona fide)", fontsize=8)
+        label_below(figure, "score (higher = more bona fide)")
         handles: list[Any] = [
             Patch(facecolor=colour, alpha=0.5, label=name) for name, colour in _LOOKS.values()
         ]

@@ -5,7 +5,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spoofscope.figures.style import legend_below, panel_pages
+from spoofscope.figures.style import label_below, legend_below, panel_pages
 from spoofscope.fingerprints.spectra import Floats
 
 MOST_POINTS = 512
@@ -40,7 +40,7 @@ def panels(n: int, height: float) -> tuple[list[Figure], list[Axes]]:
     """Pages with n panels of a height (inches), three in a row, all with an axis of frequency."""
     figures, drawn = panel_pages(n, PER_ROW, height, _AROUND)
     for figure in figures:
-        figure.supxlabel("frequency (kHz)", fontsize=8)
+        label_below(figure, "frequency (kHz)")
     return figures, drawn
 
 

@@ -158,6 +158,22 @@ def panel_pages(
     return figures, panels
 
 
+def label_below(figure: Figure, text: str) -> None:
+    """A label of the x axis below the lowest panel of every column.
+
+    One for the whole figure would stand where `legend_below` puts the legend.
+    """
+    lowest: dict[int, tuple[int, Axes]] = {}
+    for axes in figure.axes:
+        place = axes.get_subplotspec()
+        if place is not None and axes.axison:
+            column, row = place.colspan.start, place.rowspan.start
+            if row >= lowest.get(column, (-1,))[0]:
+                lowest[column] = row, axes
+    for _, axes in lowest.values():
+        axes.set_xlabel(text)
+
+
 def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
     """A legend below all axes, in as many columns as the longest label allows."""
     # Inches of a character in the legend's size, and of a handle with the space around it.
