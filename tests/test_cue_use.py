@@ -16,6 +16,8 @@ from spoofscope.attribution.store import Attributions
 from spoofscope.baselines import window_features, write_centroid
 from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError, TableError
+from spoofscope.figures import style
+from spoofscope.figures.cue_use import draw
 from spoofscope.masking.artefacts import Artefact
 from spoofscope.masking.base import Clip, Segment, build
 from spoofscope.masking.controls import run_lengths
@@ -387,6 +389,18 @@ def test_the_table_is_corrected_over_detectors_and_read_as_written(tmp_path):
     assert text.startswith("one uses the cue of A: EER 0.0 %")
     assert "by Integrated Gradients of 24 clips" in text
     assert "19 copies with shuffled weights" in text
+    outputs = {suffix: str(tmp_path / f"f.{suffix}") for suffix in ("pdf", "png", "tsv")}
+    frames = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(style.plt, "close", frames.append)
+        draw(str(tmp_path / "t.tsv"), outputs)
+    (axes,) = frames[0].axes
+    # Four filled markers and a frame for each detector, and its rates.
+    assert len(axes.lines) == 4 * 3
+    assert {line.get_markerfacecolor() for line in axes.lines} == {"#333333"}
+    assert len(axes.patches) == 3
+    assert [text.get_text() for text in axes.texts] == [f"0 %, {table['auc'][0]:.2f}"] * 3
+    assert pl.read_csv(outputs["tsv"], separator="\t").height == 3
     make([entry_of(tmp_path, found=False)], {"table": str(tmp_path / "t.tsv")}, resamples=500,
          bootstrap_seed=1, cluster=None)  # fmt: skip
     ((text,),) = [section["sentences"] for section in cue_use_section(str(tmp_path / "t.tsv"))]

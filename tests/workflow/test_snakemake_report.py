@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 # The mini study has no grid, and no two of its detectors differ in depth alone.
 TABLES = {*exhibits.tables()} - NOT_IN_MINI
-FIGURES = {*exhibits.figures()} - {"grid", "layer_depth"}
+FIGURES = {*exhibits.figures()} - NOT_IN_MINI - {"layer_depth"}
 
 
 def embedded(page: str, name: str):

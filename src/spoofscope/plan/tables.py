@@ -10,7 +10,7 @@ from spoofscope.plan.exhibits import Exhibits, file_name
 from spoofscope.plan.generators import NO_GENERATORS, Generators
 from spoofscope.plan.grids import NO_GRIDS
 from spoofscope.plan.jobs import Context, Product, target
-from spoofscope.plan.masking import NO_MASKING, Masking
+from spoofscope.plan.masking import NO_CUE_USE, NO_MASKING, Masking
 from spoofscope.plan.materials import Material, Offer, material
 from spoofscope.plan.shortcuts import NO_SHORTCUTS, Shortcuts
 from spoofscope.study import Config
@@ -97,6 +97,11 @@ class Tables(Exhibits[exhibits.Table]):
     def table_of_masking(self) -> Material:
         """What masks do to error rates."""
         return Material({"table": self.of("masking")}, self._masking.about)
+
+    @material(absent=NO_CUE_USE, when=lambda self: self._masking.judged_cues)
+    def table_of_cue_use(self) -> Material:
+        """Whether detectors use known artefacts."""
+        return Material({"table": self.of("cue_use")}, self._masking.about)
 
     @material(absent=NO_SHORTCUTS, when=lambda self: self._shortcuts.audited)
     def table_of_shortcuts(self) -> Material:
