@@ -10,7 +10,8 @@ import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from spoofscope.files import LOGS_ARE_SHOWN
-from spoofscope.progress import LogHandler, Pace, duration, earlier_seconds, epoch_of, words_of
+from spoofscope.pace import Pace, duration, earlier_seconds, epoch_of, words_of
+from spoofscope.progress import LogHandler
 
 
 class Clock:

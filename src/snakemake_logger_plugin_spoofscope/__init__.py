@@ -5,8 +5,21 @@ for: it would otherwise be that of the environment, in place of the checkout's.
 """
 
 import logging
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.settings import LogHandlerSettingsBase
+
+
+@dataclass
+class LogHandlerSettings(LogHandlerSettingsBase):
+    """The options of `--logger spoofscope`."""
+
+    page: Path | None = field(
+        default=None,
+        metadata={"help": "HTML file that shows the run as it is", "type": Path},
+    )
 
 
 class LogHandler(LogHandlerBase):

@@ -27,6 +27,7 @@ from spoofscope.commands import (
     label,
     metrics,
     needs,
+    page,
     predict,
     provenance,
     run,
@@ -41,6 +42,7 @@ _COMMANDS = (
     *(
         init,
         run,
+        page,
         metrics,
         compare,
         predict,

@@ -11,185 +11,19 @@ import re
 import shutil
 import sys
 import threading
-import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, TextIO
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from spoofscope.files import LOGS_ARE_SHOWN, one_line
+from spoofscope.pace import Pace, duration, earlier_seconds, epoch_of, words_of
+from spoofscope.run_page import RunPage, tail_of
 
-SECONDS = {
-    **{"train": 60.0, "train_tracer": 40.0, "explain": 60.0, "average_attributions": 30.0},
-    **{"score_masked": 60.0, "score": 10.0, "generate_corpus": 20.0, "correlate_artefacts": 15.0},
-}
-"""What a job of a rule takes where nothing is known yet, from the mini study; others take 4 s."""
-
-_OTHERS = 4.0
-_EPOCH = re.compile(r"(?:stage (\d+), )?epoch (\d+) of (\d+)")
 _RED, _PLAIN = "\x1b[31m", "\x1b[0m"
-_TAIL_LINES = 15
 _EVERY = 1.0
-# No time left is told before so much of a run is done, or so many seconds have passed.
-_LEAST_SHARE, _LEAST_SECONDS = 0.02, 20.0
-
-
-class Job(NamedTuple):
-    """A job that runs. words: its rule and what of; log: its log file, "" without one."""
-
-    rule: str
-    words: str
-    log: str
-    since: float
-
-
-class Pace:
-    """How much of a run is done, and how long the rest takes.
-
-    A job counts by what jobs of its rule took: in this run, in earlier ones (their benchmarks), or
-    what is typical.
-
-    Args:
-        earlier: rule to seconds of earlier jobs.
-        clock: seconds.
-    """
-
-    def __init__(
-        self, earlier: Mapping[str, float], clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._earlier = dict(earlier)
-        self._clock = clock
-        self._took: defaultdict[str, list[float]] = defaultdict(list)
-        self.waiting: Counter[str] = Counter()
-        self.running: dict[int, Job] = {}
-        self.done = 0
-        self.started = clock()
-
-    @property
-    def total(self) -> int:
-        """How many jobs the run has."""
-        return self.done + len(self.running) + self.waiting.total()
-
-    def plan(self, counts: Mapping[str, int]) -> None:
-        """Learn how many jobs of each rule are to be done."""
-        self.waiting = Counter(counts)
-        self.started = self._clock()
-
-    def start(self, number: int, rule: str, words: str, log: str) -> None:
-        """A job begins."""
-        self.waiting -= Counter({rule: 1})
-        self.running[number] = Job(rule, words, log, self._clock())
-
-    def leave_out(self, rule: str) -> None:
-        """A job that makes nothing, and so only names a target."""
-        self.waiting -= Counter({rule: 1})
-
-    def finish(self, number: int) -> tuple[Job, float] | None:
-        """A job is done: which, and its seconds; None if it was none that counts."""
-        job = self.running.pop(number, None)
-        if job is None:
-            return None
-        seconds = self._clock() - job.since
-        self._took[job.rule].append(seconds)
-        self.done += 1
-        return job, seconds
-
-    def fail(self, number: int) -> Job | None:
-        """A job has failed: which; None if it was none that counts."""
-        return self.running.pop(number, None)
-
-    def expected(self, rule: str) -> float:
-        """Seconds that a job of a rule takes."""
-        took = self._took[rule]
-        if took:
-            return sum(took) / len(took)
-        return self._earlier.get(rule, SECONDS.get(rule, _OTHERS))
-
-    def _work(self) -> tuple[float, float]:
-        """Seconds of jobs that are done, and that are left."""
-        now = self._clock()
-        done = sum(sum(took) for took in self._took.values())
-        left = sum(n * self.expected(rule) for rule, n in self.waiting.items())
-        for job in self.running.values():
-            spent = now - job.since
-            done += spent
-            # One that takes longer than expected is half done.
-            left += max(self.expected(job.rule) - spent, spent)
-        return done, left
-
-    @property
-    def share(self) -> float:
-        """How much of the work is done, in [0, 1]."""
-        done, left = self._work()
-        return done / (done + left) if left else 1.0
-
-    @property
-    def seconds_left(self) -> float | None:
-        """How long the rest takes at the pace so far; None where it is too early to say."""
-        done, left = self._work()
-        passed = self._clock() - self.started
-        early = passed < _LEAST_SECONDS and self.share < 0.5
-        if early or self.share < _LEAST_SHARE or not done:
-            return None
-        # Jobs beside each other do more than a second of work in a second.
-        return left * passed / done
-
-
-def words_of(rule: str, wildcards: Mapping[str, Any]) -> str:
-    """A job in words: its rule, and of what, without the hash of a run."""
-    parts = [rule.replace("_", " ")]
-    for name, value in wildcards.items():
-        text = str(value)
-        if name in ("run", "system"):
-            text = re.sub(r"-[0-9a-f]{8}$", "", text)
-        elif name == "seed":
-            text = f"seed {text}"
-        parts.append(text)
-    return " ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """A duration for people: 12 s, 3 min, 1 h 20 min."""
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
-def earlier_seconds(results: Path) -> dict[str, float]:
-    """Rule to mean seconds of its jobs, by the benchmarks of all studies below a folder."""
-    seconds: defaultdict[str, list[float]] = defaultdict(list)
-    for folder in results.glob("*/benchmarks/*"):
-        for path in folder.rglob("*.tsv"):
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-            try:
-                took = float(lines[1].split("\t")[0])
-            except (IndexError, ValueError):
-                # Of a job that was killed: it says nothing about others.
-                continue
-            seconds[folder.name].append(took)
-    return {rule: sum(took) / len(took) for rule, took in seconds.items()}
-
-
-def epoch_of(log: str) -> str:
-    """How far a training is, by the end of its log: "epoch 3 of 10"; "" where it says nothing."""
-    try:
-        with open(log, "rb") as stream:
-            stream.seek(0, 2)
-            stream.seek(max(0, stream.tell() - 2000))
-            text = stream.read().decode("utf-8", errors="replace")
-    except OSError:
-        return ""
-    matches = _EPOCH.findall(text)
-    if not matches:
-        return ""
-    stage, epoch, of = matches[-1]
-    return f"epoch {epoch} of {of}" + (f" of stage {stage}" if stage not in ("", "1") else "")
 
 
 class LogHandler(LogHandlerBase):
@@ -204,9 +38,13 @@ class LogHandler(LogHandlerBase):
         self._lock = threading.Lock()
         self._drawn = False
         self._ended = threading.Event()
+        self._page: RunPage | None = None
         if self.common_settings.dryrun:
             return
         os.environ[LOGS_ARE_SHOWN] = "1"
+        settings: Any = self.settings
+        if settings is not None and settings.page is not None:
+            self._page = RunPage(settings.page, self._say)
         if self._terminal:
             threading.Thread(target=self._draw_on, daemon=True).start()
 
@@ -229,16 +67,22 @@ class LogHandler(LogHandlerBase):
         if event == LogEvent.RUN_INFO:
             counts = {rule: n for rule, n in fields["stats"].items() if rule != "total"}
             self._pace.plan(counts)
+            self._note("plan", counts=counts)
             jobs = "1 job" if self._pace.total == 1 else f"{self._pace.total} jobs"
             self._say(f"{jobs} to do; Ctrl-C stops, and the next run goes on")
         elif event == LogEvent.JOB_INFO:
             log = fields["log"][0] if fields["log"] else ""
             words = words_of(fields["rule_name"], fields["wildcards"] or {})
             if fields["output"]:
-                self._pace.start(fields["jobid"], fields["rule_name"], words, log)
+                rule, output = fields["rule_name"], str(fields["output"][0])
+                self._pace.start(fields["jobid"], rule, words, log)
+                parts = {"rule": rule, "words": words, "log": str(log), "output": output}
+                self._note("start", job=fields["jobid"], **parts)
             else:
                 self._pace.leave_out(fields["rule_name"])
+                self._note("leave out", rule=fields["rule_name"])
         elif event == LogEvent.JOB_FINISHED:
+            self._note("finish", job=fields["job_id"])
             if finished := self._pace.finish(fields["job_id"]):
                 job, seconds = finished
                 self._say(f"{self._counts()}  {job.words}, {duration(seconds)}")
@@ -246,8 +90,10 @@ class LogHandler(LogHandlerBase):
             self._failed(fields)
         elif event is None and record.levelno >= logging.WARNING:
             self._say(record.getMessage())
+            self._note("note", text=record.getMessage())
         elif event == LogEvent.ERROR:
             self._say(self._red(record.getMessage()))
+            self._note("note", text=record.getMessage())
         elif event is None and re.match(r"Complete log|Nothing to be done", record.getMessage()):
             self._say(record.getMessage())
 
@@ -255,14 +101,18 @@ class LogHandler(LogHandlerBase):
         job = self._pace.fail(fields["jobid"])
         words = job.words if job else fields["rule_name"]
         self._say(self._red(f"failed: {words}"))
-        for log in fields["log"]:
-            path = Path(str(log).split(" ")[0])
-            if not path.is_file():
-                continue
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-            for line in lines[-_TAIL_LINES:]:
+        paths = [Path(str(log).split(" ")[0]) for log in fields["log"]]
+        tails = {str(path): tail_of(path) for path in paths if path.is_file()}
+        for path, lines in tails.items():
+            for line in lines:
                 self._say(f"    {line}")
             self._say(f"  the whole log: {path}")
+        ends = [line for lines in tails.values() for line in lines]
+        self._note("fail", job=fields["jobid"], words=words, tail=ends, logs=list(tails))
+
+    def _note(self, what: str, **parts: Any) -> None:
+        if self._page is not None:
+            self._page.record(what, **parts)
 
     def _red(self, text: str) -> str:
         return f"{_RED}{text}{_PLAIN}" if self._colours else text
@@ -303,8 +153,11 @@ class LogHandler(LogHandlerBase):
         self._drawn = True
 
     def close(self) -> None:
-        """End the line of the terminal."""
+        """End the line of the terminal, and the page."""
         self._ended.set()
+        if self._page is not None:
+            self._page.close()
+            self._page = None
         if self._drawn:
             self._stream.write("\r\x1b[K")
             self._stream.flush()

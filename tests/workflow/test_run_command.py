@@ -57,3 +57,20 @@ def test_a_dry_run_and_refusals(tiny_copy, tmp_path):
     code, lines = run(tiny_copy, "table_headline", folder=tmp_path)
     assert code == 2
     assert "there is no workflow/Snakefile here" in lines[0]
+
+
+def test_a_page(tiny_copy):
+    """What the plugin is told of real jobs is on the page, and makes it again."""
+    for name in ("headline", "runs"):
+        (tiny_copy.folder / f"results/tiny/tables/{name}.tsv").unlink()
+    code, lines = run(tiny_copy, "study.yaml", "table_headline", "table_runs", "--page")
+    assert code == 0
+    assert "page: logs/tiny/run.html" in lines
+    page = tiny_copy.folder / "logs/tiny/run.html"
+    text = page.read_text()
+    assert "The run is finished" in text
+    assert "2 of 2 jobs, 100 % of the work" in text
+    assert "<td>table headline</td>" in text
+    done = tiny_copy.spoofscope("page", "study.yaml")
+    assert (done.returncode, done.stdout) == (0, "logs/tiny/run.html: finished\n")
+    assert page.read_text() == text

@@ -83,7 +83,7 @@ def _counted(results: Iterator[Result], total: int) -> Iterator[Result]:
 
     Its line is taken away before each of them is handed on, so that another may be printed.
     """
-    from spoofscope.progress import duration
+    from spoofscope.pace import duration
 
     if not sys.stderr.isatty():
         yield from results

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 from spoofscope.commands.arguments import Subcommands, completed_by
 from spoofscope.errors import ConfigError
 from spoofscope.files import shown
+from spoofscope.study import MINI
 
-_STUDIES = (".yaml", ".yml")
+STUDIES = (".yaml", ".yml")
+"""How the names of study files end."""
 
 
 def add(commands: Subcommands) -> None:
@@ -39,6 +42,9 @@ def add(commands: Subcommands) -> None:
     completed_by(profile, lambda **_: [path.name for path in Path("profiles").glob("*/")])
     parser.add_argument("--cores", metavar="N", help="how many cores jobs may use together")
     parser.add_argument("-n", "--dry-run", action="store_true", help="only show what would be done")
+    parser.add_argument(
+        "--page", action="store_true", help="also show the run in logs/STUDY/run.html, one file"
+    )
     parser.set_defaults(run=run)
 
 
@@ -49,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
             "there is no workflow/Snakefile here; change to the folder of your checkout first"
         )
     # A result may be a target, and none of them ends like a study file.
-    studies = [word for word in options.what if word.endswith(_STUDIES)]
+    studies = [word for word in options.what if word.endswith(STUDIES)]
     targets = [word for word in options.what if word not in studies] or ["all"]
     for study in studies:
         if not Path(study).is_file():
@@ -57,6 +63,12 @@ def run(options: argparse.Namespace) -> int:
     profile = Path("profiles") / options.profile
     arguments = [*targets, "--profile", str(profile if profile.is_dir() else options.profile)]
     arguments += ["--logger", "spoofscope"]
+    if options.page:
+        from spoofscope.run_page import page_of
+
+        page = page_of(study_name(studies))
+        print(f"page: {page}")
+        arguments += ["--logger-spoofscope-page", str(page)]
     arguments += ["--configfile", *studies] if studies else []
     arguments += ["--cores", options.cores] if options.cores else []
     arguments += ["--dry-run"] if options.dry_run else []
@@ -65,11 +77,22 @@ def run(options: argparse.Namespace) -> int:
     raise AssertionError("execv does not return")
 
 
+def study_name(studies: Sequence[str]) -> str:
+    """The name of the study that these files make together; that of the mini study without any.
+
+    Raises:
+        ConfigError: a file cannot be read, or its name is none; the line is named.
+    """
+    from spoofscope.plan.study_plan import load_study
+
+    return load_study(*(studies or [str(MINI)]), absent_detectors=True).name
+
+
 def _hint(study: str) -> str:
     """The study file of the nearest name: here, beside where it should be, or among ours."""
     places = {Path(), Path(study).parent, Path("config"), Path("config/studies")}
     files = {
-        str(path) for place in places for suffix in _STUDIES for path in place.glob(f"*{suffix}")
+        str(path) for place in places for suffix in STUDIES for path in place.glob(f"*{suffix}")
     }
     # Whoever mistypes a folder has the name right, and the other way round.
     close = get_close_matches(study, files, n=1) or [
@@ -85,5 +108,5 @@ def _studies_and_targets(prefix: str, **_: Any) -> list[str]:
     from spoofscope.plan.study_plan import target_names
 
     # Below results any file may be a target.
-    suffixes = () if prefix.startswith(("results/", "resources/")) else _STUDIES
+    suffixes = () if prefix.startswith(("results/", "resources/")) else STUDIES
     return [*FilesCompleter(suffixes)(prefix), *target_names()]
