@@ -35,7 +35,7 @@ _MOST_GROUPS = 54
 _AXES = {
     "layer": "hidden state",
     "cepstrum": "cepstrum",
-    "band": "frequency (kHz)",
+    "band": "kHz",
     "all": "all rows",
 }
 _CLASSES = {"bonafide": "bona fide", "spoof": "spoof"}
@@ -146,7 +146,7 @@ def _sums(axes: Axes, sums: pl.DataFrame, groups: list[tuple[str, str, str, int]
     axes.set_ylim(len(groups) - 0.5, -0.5)
     axes.set_yticks([])
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("sum of rows")
+    axes.set_xlabel("sum")
     _separate(axes, groups)
 
 

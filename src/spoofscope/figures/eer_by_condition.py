@@ -72,13 +72,15 @@ def draw(
     )
     highest = max(55.0, min(100.0, 105 * float(str(worst))))
     figures = []
-    for columns in _pages([panel.height for panel in panels]):
+    sheets = _pages([panel.height for panel in panels])
+    width = PAGE if max(map(len, sheets)) == 2 else COLUMN
+    for columns in sheets:
         height = max(sum(panels[i].height for i in column) for column in columns) + _AROUND
-        figure = new_figure(PAGE if len(columns) == 2 else COLUMN, min(TALLEST, height))
+        figure = new_figure(width, min(TALLEST, height))
         figures.append(figure)
         handles: dict[str, Any] = {}
-        halves = figure.subfigures(1, len(columns), squeeze=False)[0]
-        for half, column in zip(halves, columns, strict=True):
+        halves = figure.subfigures(1, 2 if width == PAGE else 1, squeeze=False)[0]
+        for half, column in zip(halves, columns, strict=False):
             grid = half.add_gridspec(
                 len(column), 1, height_ratios=[panels[i].height for i in column]
             )

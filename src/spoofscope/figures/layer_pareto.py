@@ -142,7 +142,6 @@ def _front(axes: Axes, of_set: pl.DataFrame, measure: str) -> None:
     x, y = (front[measure] / divisor).to_list(), (100 * front["eer"]).to_list()
     axes.plot(x, y, color="#333333", linewidth=0.9, zorder=1)
     axes.margins(0.18, 0.2)
-    axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel(title)
 

@@ -188,6 +188,8 @@ LONGEST_NAME = 36
 """Most characters of a name in a figure, wide ones counting twice; the table beside the figure has
 the whole name."""
 
+# Names of fewer letters leave room for axes, however small these are.
+_LONG = 24
 # Inches of axes that can be read.
 _LEAST_WIDTH, _LEAST_HEIGHT = 0.6, 0.35
 
@@ -246,6 +248,15 @@ def fit_names(figure: Figure) -> None:
 def _make_room(figure: Figure) -> None:
     """Shorten long labels of ticks, and make the figure higher, until axes can be read."""
     axes = [panel for panel in figure.axes if panel.get_label() != "<colorbar>"]
+    labels = [
+        text.get_text()
+        for panel in axes
+        for axis in (panel.xaxis, panel.yaxis)
+        for text in axis.get_ticklabels()
+    ]
+    lines = [line for label in labels for line in label.split("\n")]
+    if max(map(_width, lines), default=0) < _LONG:
+        return
     for limit in (LONGEST_NAME, 30, 25, 21, 17, 14):
         with warnings.catch_warnings():
             # Warnings about missing characters and about axes without room; both are handled here.
