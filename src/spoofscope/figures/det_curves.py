@@ -19,6 +19,7 @@ from spoofscope.figures.style import (
     pages,
     percent,
     save,
+    shortened,
     system_labels,
 )
 from spoofscope.metrics.rates import Floats, det_curve
@@ -45,6 +46,8 @@ _LIMITS = (0.0008, 0.9)
 _POINTS = 1500
 # Inches of the square with its labels, and of a line of the legend below it.
 _SQUARE, _LINE = 3.45, 0.145
+_LONGEST = 28
+"""Letters of a name in the legend."""
 
 
 def draw(
@@ -88,7 +91,8 @@ def draw(
                     if rate["value"] is None:
                         continue
                     curve = _curve(entry)
-                    text = f"{labels[system]}: {percent(rate['value'])} %{between(rate)}"
+                    name = shortened(labels[system], _LONGEST)
+                    text = f"{name}: {percent(rate['value'])} %{between(rate)}"
                     handles.append(_plot(axes, curve, text, styles[system], len(handles)))
                     rows.append(_numbers(entry, curve))
                 _dress(axes, f"{corpus}, {split}")

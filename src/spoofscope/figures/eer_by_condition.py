@@ -81,9 +81,10 @@ def draw(
         handles: dict[str, Any] = {}
         halves = figure.subfigures(1, 2 if width == PAGE else 1, squeeze=False)[0]
         for half, column in zip(halves, columns, strict=False):
-            grid = half.add_gridspec(
-                len(column), 1, height_ratios=[panels[i].height for i in column]
-            )
+            used = [panels[i].height for i in column]
+            # The last line is what a column is shorter than the page.
+            rest = max(height - _AROUND - sum(used), 0.01)
+            grid = half.add_gridspec(len(column) + 1, 1, height_ratios=[*used, rest])
             for place, i in enumerate(column):
                 axes = half.add_subplot(grid[place])
                 _draw_panel(axes, table, panels[i], labels)
@@ -100,7 +101,8 @@ def draw(
 def _panels(table: pl.DataFrame, n_systems: int) -> list[_Panel]:
     """Every condition of every set, in parts that are no higher than a page."""
     line = max(_SYSTEM * n_systems + 0.12, _LEVEL)
-    most = max(1, int((TALLEST - _AROUND - _PANEL) / line))
+    # Parts of half a column fill columns better than whole ones.
+    most = max(1, int(((TALLEST - _AROUND) / 2 - _PANEL) / line))
     conditions = (
         table.select("corpus", "split", "condition")
         .unique(maintain_order=True)

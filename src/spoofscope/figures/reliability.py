@@ -33,7 +33,7 @@ FIGURE = Figure(
         "probabilities are right. Larger dots stand for more clips, bars are 95 % intervals (at "
         "least the exact binomial ones), a bin of fewer than 5 clips has an open dot and no part "
         "in the line, and the histogram below each diagram counts the clips per probability. The "
-        "remark says what calibration does to the ECE."
+        "remark says whether calibration lowers this ECE; intervals say how far to trust it."
     ),
     needs="probabilities",
     place=170,
@@ -149,10 +149,9 @@ def _remark(measured: Mapping[str, pl.DataFrame]) -> str:
     if len(measured) < 2:
         return ""
     errors = {kind: float(table["ece"][0]) for kind, table in measured.items()}
-    change = 100 * (errors["calibrated"] - errors["raw"])
-    if abs(change) < 0.05:
-        return "\ncalibration: as before"
-    return f"\ncalibration: {abs(change):.1f} points {'better' if change < 0 else 'worse'}"
+    if errors["calibrated"] == errors["raw"]:
+        return "\ncalibrated: ECE as raw"
+    return f"\ncalibrated: ECE {'lower' if errors['calibrated'] < errors['raw'] else 'higher'}"
 
 
 _Ratios = tuple[Any, Any]

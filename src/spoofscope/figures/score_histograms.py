@@ -77,12 +77,14 @@ def draw(scored: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
             for axes, entry in zip(of_line, entries, strict=False):
                 rows.append(_panel(axes, entry, labels[entry["id"], entry["seed"]]))
             of_line[0].set_ylabel(f"{corpus}, {split}\nclips (%)")
-        label_below(figure, "score (higher = more bona fide)")
+        label_below(figure, "score →")
         handles: list[Any] = [
             Patch(facecolor=colour, alpha=0.5, label=name) for name, colour in _LOOKS.values()
         ]
         threshold = "threshold, chosen on dev"
         handles.append(Line2D([], [], color="black", linestyle="--", lw=0.9, label=threshold))
+        none: Any = {"linestyle": "none", "label": "→ higher score: more bona fide"}
+        handles.append(Line2D([], [], **none))
         legend_below(figure, handles, [str(handle.get_label()) for handle in handles])
     save(figures, outputs, pl.concat(rows))
 

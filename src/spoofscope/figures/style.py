@@ -188,6 +188,9 @@ LONGEST_NAME = 36
 """Most characters of a name in a figure, wide ones counting twice; the table beside the figure has
 the whole name."""
 
+LONGEST_ENTRY = 52
+"""Most characters of an entry of a legend, a name with its numbers."""
+
 # Names of fewer letters leave room for axes, however small these are.
 _LONG = 24
 # Inches of axes that can be read.
@@ -236,7 +239,8 @@ def fit_names(figure: Figure) -> None:
             _shorten_ticks(axis, LONGEST_NAME)
     for legend in figure.findobj(Legend):
         texts = legend.get_texts()
-        for text, short in zip(texts, _distinct([t.get_text() for t in texts]), strict=True):
+        entries = _distinct([text.get_text() for text in texts], LONGEST_ENTRY)
+        for text, short in zip(texts, entries, strict=True):
             text.set_text(short)
     for text in figure.findobj(Text):
         words = text.get_text().split(" ")
