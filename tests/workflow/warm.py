@@ -13,12 +13,16 @@ import warm_server
 class Warm:
     """A server, and the program that asks it in place of Python.
 
+    Args:
+        refused: packages that cannot be imported in its forks.
+
     Attributes:
         client: the program.
         variables: of its environment.
+        process: the server.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *refused: str) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="warm")
         folder = Path(self._folder.name)
         self.client = folder / "python"
@@ -33,8 +37,8 @@ class Warm:
         listener.bind(str(path))
         listener.listen(64)
         number = str(listener.fileno())
-        subprocess.Popen(
-            [sys.executable, warm_server.__file__, "--serve", number],
+        self.process = subprocess.Popen(
+            [sys.executable, warm_server.__file__, "--serve", number, *refused],
             stdin=subprocess.DEVNULL,
             pass_fds=[listener.fileno()],
             process_group=0,

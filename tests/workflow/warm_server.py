@@ -1,9 +1,10 @@
 """Jobs and commands without the imports of torch, Snakemake and others, which take most of them.
 
-`FILE --serve DESCRIPTOR` is a server at a socket. It imports these packages once and forks itself
-for every request. Who asks is this file, too, started in place of Python: as `FILE SCRIPT` by
-Snakemake for the script of a job, as `FILE -m MODULE ...` by tests, and by Snakemake for a job on a
-cluster. It ends as the fork does. What is asked for otherwise, it leaves to Python.
+`FILE --serve DESCRIPTOR [PACKAGE ...]` is a server at a socket. It imports these packages once, but
+for those that are named, which nobody can import then. It forks itself for every request. Who asks
+is this file, too, started in place of Python: as `FILE SCRIPT` by Snakemake for the script of a
+job, as `FILE -m MODULE ...` by tests, and by Snakemake for a job on a cluster. It ends as the fork
+does. What is asked for otherwise, it leaves to Python.
 
 The library is imported from the checkout that PYTHONPATH names, by the fork. From the second
 request for the same files on, the server leaves this checkout's requests to a fork that has
@@ -16,6 +17,7 @@ import contextlib
 import ctypes
 import gc
 import importlib
+import importlib.machinery
 import json
 import os
 import runpy
@@ -25,7 +27,7 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 # Where the server listens, and which Python to start for other work.
@@ -54,9 +56,33 @@ _THREAD_OF_POLARS = "polars-ooc-clea"
 _MOST_LIBRARIES = 4
 
 
-def serve(listener: socket.socket) -> None:
-    """Run jobs for whoever asks, until the process that started this one ends."""
+class Refuse:
+    """Packages that cannot be imported. It is no harm to ask whether they are installed."""
+
+    def __init__(self, packages: Collection[str]) -> None:
+        self._packages = packages
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name.partition(".")[0] in self._packages:
+            return importlib.machinery.ModuleSpec(name, self)  # type: ignore[arg-type]
+        return None
+
+    def create_module(self, spec: Any) -> Any:
+        raise ImportError(f"{spec.name} is not needed here")
+
+    def exec_module(self, module: Any) -> None:
+        pass
+
+
+def serve(listener: socket.socket, refused: Collection[str] = ()) -> None:
+    """Run jobs for whoever asks, until the process that started this one ends.
+
+    Args:
+        refused: packages that nobody can import.
+    """
     _end_with_parent()
+    if refused:
+        sys.meta_path.insert(0, Refuse(refused))  # type: ignore[arg-type]
     # As `spoofscope.job` sets it before the package is imported.
     os.environ["HF_HUB_OFFLINE"] = "1"
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -66,7 +92,12 @@ def serve(listener: socket.socket) -> None:
     # No library yet, of whichever checkout: its logger is a plugin that Snakemake imports.
     paths = list(sys.path)
     sys.path[:] = [path for path in paths if not os.path.isdir(os.path.join(path, "spoofscope"))]
-    _import(_PACKAGES)
+    for package in _PACKAGES:
+        # Others than the refused ones may need these.
+        with contextlib.suppress(ImportError) if refused else contextlib.nullcontext():
+            importlib.import_module(package)
+    gc.collect()
+    gc.freeze()
     # It finds and imports the plugins.
     sys.modules["snakemake.cli"].get_argument_parser()
     sys.path[:] = paths
@@ -365,5 +396,5 @@ def ask() -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
-        serve(socket.socket(fileno=int(sys.argv[2])))
+        serve(socket.socket(fileno=int(sys.argv[2])), sys.argv[3:])
     sys.exit(ask())
