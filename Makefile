@@ -8,6 +8,8 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := demo
+# Most of what tests take are starts of Python, which may keep what it compiles.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: setup demo check test lint test-faults fast clean
 
 setup:
