@@ -1,6 +1,6 @@
 """Figures of source tracing: their numbers, and that they stay on a page."""
 
-import struct
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from spoofscope.figures.embedding_map import projected
-from spoofscope.figures.style import PAGE, TALLEST
+from spoofscope.figures.style import COLUMN, PAGE, TALLEST
 from spoofscope.figures.traced import counted_names, short_names
 from spoofscope.figures.tracing_confusion import answer_counts
 from spoofscope.tracing.traces import read_traces
@@ -41,9 +41,11 @@ def traced(tmp_path_factory) -> list[dict]:
 def test_a_figure_fits_on_a_page(traced, name, tmp_path):
     outputs = {suffix: str(tmp_path / f"{name}.{suffix}") for suffix in ("pdf", "png", "tsv")}
     import_module(f"spoofscope.figures.{name}").draw(traced=traced, outputs=outputs)
-    width, height = struct.unpack(">II", Path(outputs["png"]).read_bytes()[16:24])
-    assert width / 200 <= PAGE + 0.01
-    assert height / 200 <= TALLEST + 0.01
+    boxes = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", Path(outputs["pdf"]).read_bytes())
+    assert boxes
+    for width, height in boxes:
+        assert round(float(width) / 72, 3) in (COLUMN, PAGE)
+        assert float(height) / 72 <= TALLEST + 0.001
     assert pl.read_csv(outputs["tsv"], separator="\t").height
 
 

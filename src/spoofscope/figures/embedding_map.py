@@ -1,5 +1,6 @@
 """Where clips lie in what a tracer knows of them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import COLOURS, legend_below, panel_pages, save
+from spoofscope.figures.style import COLOURS, PAGE, legend_below, panel_pages, save
 from spoofscope.figures.traced import attacks_in, panel_title, short_names
 from spoofscope.tracing.outputs import read_outputs
 from spoofscope.tracing.traces import read_traces
@@ -33,8 +34,9 @@ _MOST_CLIPS, _MOST_CROSSES = 2000, 12
 _FILLED, _CROSSES = "os^vDPX<>ph*", "x+"
 _TOGETHER = "unknown attacks"
 
-_LINE = 0.15
-"""Inches of an attack in the legend."""
+# Inches of a line of the legend, and of a legend; attacks beside each other in a wide one, and most
+# attacks of a narrow figure.
+_LINE, _TALLEST_LEGEND, _BESIDE, _FEW = 0.15, 5.0, 3, 12
 
 
 def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
@@ -46,9 +48,10 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
     """
     maps = [mapped(entry) for entry in traced]
     marks = _marks(maps)
-    figures, panels = panel_pages(
-        len(traced), 2, 2.8, 0.3 + _LINE * len(marks) / min(2, len(traced))
-    )
+    wide = len(traced) > 1 or len(marks) > _FEW
+    beside = _BESIDE if wide else 1
+    legend = min(_LINE * math.ceil(len(marks) / beside) + 0.3, _TALLEST_LEGEND)
+    figures, panels = panel_pages(len(traced), 2, 2.8, legend, PAGE if wide else None)
     handles: dict[str, Any] = {}
     for axes, entry, table in zip(panels, traced, maps, strict=True):
         for attack, (label, style) in marks.items():
