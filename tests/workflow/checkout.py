@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -196,6 +197,24 @@ class Checkout:
         # A type check of a copy starts from what is known of the original, and takes a tenth.
         types = {"MYPY_CACHE_DIR": str(ROOT / ".mypy_cache")}
         return {**os.environ, **types, "PYTHONPATH": str(self.folder / "src")}
+
+    def with_environment(self) -> "Checkout":
+        """The same, with the environment under the name that the documentation uses.
+
+        Python starts there as in `run`, without `start`.
+        """
+        programs = self.folder / ".venv/bin"
+        programs.mkdir(parents=True)
+        modules = {"python": "", "snakemake": "-m snakemake", "spoofscope": "-m spoofscope.cli"}
+        for program in Path(sys.executable).parent.iterdir():
+            if program.name not in modules:
+                (programs / program.name).symlink_to(program)
+        for name, module in modules.items():
+            variables = shlex.join(f"{key}={value}" for key, value in warm().variables.items())
+            text = f'#!/bin/sh\n{variables} exec {warm().client} {module} "$@"\n'
+            (programs / name).write_text(text)
+            (programs / name).chmod(0o755)
+        return self
 
     def run(
         self, command: Sequence[str], timeout: float, start: bool, **streams: Any

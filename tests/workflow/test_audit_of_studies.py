@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -402,8 +401,7 @@ def test_session_of_the_page(mini, tmp_path):
     """The commands of docs/auditing.md, one after the other, print what the page shows."""
     page = (ROOT / "docs/auditing.md").read_text(encoding="utf-8")
     block = page.partition("```console\n")[2].partition("```")[0]
-    study = mini.copy(tmp_path / "checkout")
-    (study.folder / ".venv").symlink_to(sys.prefix)
+    study = mini.copy(tmp_path / "checkout").with_environment()
     steps = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
     assert len(steps) > 8
     for command, shown in steps:

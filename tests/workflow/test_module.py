@@ -9,7 +9,7 @@ import pytest
 import yaml
 from checkout import TINY_STUDY, Checkout
 from test_snakemake_report import embedded
-from test_worked_examples import blocks, follow, with_environment
+from test_worked_examples import blocks, follow
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -19,7 +19,7 @@ LOCAL = "../spoofscope/profiles/local"
 
 def clone_beside(folder: Path) -> Checkout:
     """A folder for a workflow, with a clone of the repository beside it."""
-    with_environment(checkout.clone(folder / "spoofscope"))
+    checkout.clone(folder / "spoofscope").with_environment()
     (folder / "paper").mkdir()
     return Checkout(folder / "paper")
 

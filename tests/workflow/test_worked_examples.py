@@ -8,9 +8,7 @@ run, and what they print (progress and messages aside) is compared with what the
 
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import checkout
@@ -108,12 +106,6 @@ def run(study: Checkout, block: Block) -> None:
         )
 
 
-def with_environment(study: Checkout) -> Checkout:
-    """The environment under the name that the pages use."""
-    (study.folder / ".venv").symlink_to(Path(sys.executable).parents[1])
-    return study
-
-
 def follow(study: Checkout, page: str) -> None:
     for block in blocks(page):
         if block.language == "console":
@@ -128,17 +120,17 @@ def test_every_page_is_followed():
 
 @pytest.mark.parametrize("page", FROM_NOTHING)
 def test_page_in_a_fresh_checkout(page, tmp_path):
-    follow(with_environment(checkout.clone(tmp_path / "checkout")), page)
+    follow(checkout.clone(tmp_path / "checkout").with_environment(), page)
 
 
 @pytest.mark.parametrize("page", AFTER_THE_DEMO)
 def test_page_after_the_demo(page, mini, tmp_path):
-    follow(with_environment(mini.copy(tmp_path / "checkout")), page)
+    follow(mini.copy(tmp_path / "checkout").with_environment(), page)
 
 
 def test_all_pages_together_leave_the_house_in_order(tmp_path):
     """What the pages add is formatted and typed as the rest; tests of the whole still hold."""
-    study = with_environment(checkout.clone(tmp_path / "checkout"))
+    study = checkout.clone(tmp_path / "checkout").with_environment()
     for page in PAGES:
         for block in blocks(page):
             if block.language != "console":
