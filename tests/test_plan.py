@@ -160,6 +160,7 @@ NOTHING = {
     "table_attribution_groups": "(section `attribution`)",
     "figure_faithfulness": "(section `attribution`)",
     "table_faithfulness": "(section `attribution`)",
+    "table_annotation": "(section `annotation`, key `labels`)",
     "table_cue_use": "a mask of type artefact in the section `masking`",
     "figure_attribution_mean": "(section `attribution`, key `averages`)",
     "figure_comparisons": "(section `comparisons`)",

@@ -16,8 +16,9 @@ from warm import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Tables that the mini study has no use for: it has no grid, and no mask of known artefacts.
-NOT_IN_MINI = {"grid", "cue_use"}
+# Tables that the mini study has no use for: it has no grid, no mask of known artefacts, and nobody
+# has labelled it.
+NOT_IN_MINI = {"grid", "cue_use", "annotation"}
 
 # A study of seconds: four talkers, one detector.
 TINY_STUDY: dict[str, Any] = {

@@ -4,13 +4,16 @@ from functools import cached_property
 
 from spoofscope.errors import ConfigError
 from spoofscope.options import nearest
+from spoofscope.plan.alignment import Alignment
 from spoofscope.plan.attribution import Attribution
 from spoofscope.plan.augmentation import Augmentation
-from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
+from spoofscope.plan.jobs import Context, OutsideFiles, Product, Stage, Work, rule, target
+from spoofscope.plan.materials import Material, material
 from spoofscope.plan.scoring import Scores
 from spoofscope.study import Config, Study
 
 NO_ANNOTATION = "no clips are labelled (section `annotation`)"
+NO_LABELS = "no labels are given (section `annotation`, key `labels`)"
 
 
 class Annotation(Stage):
@@ -35,12 +38,18 @@ class Annotation(Stage):
                 )
 
     def __init__(
-        self, context: Context, data: Augmentation, scoring: Scores, attribution: Attribution
+        self,
+        context: Context,
+        data: Augmentation,
+        scoring: Scores,
+        attribution: Attribution,
+        alignment: Alignment,
     ) -> None:
         super().__init__(context)
         self._data = data
         self._scoring = scoring
         self._attribution = attribution
+        self._alignment = alignment
 
     @cached_property
     def section(self) -> Config | None:
@@ -83,6 +92,39 @@ class Annotation(Stage):
                 "clips": self.section["clips"],
                 "folder": self.layout.annotation(),
                 "seed": self.study.seed,
+            },
+        )
+
+    @cached_property
+    def labels(self) -> list[Product]:
+        """The tables that people's answers were exported to."""
+        paths = [] if self.section is None else self.section["labels"]
+        return [Product(path, OutsideFiles(self.outside, [path])) for path in paths]
+
+    @material(absent=NO_LABELS, when=lambda self: self.labels)
+    def annotated(self) -> Material:
+        """What people say of the explained clips."""
+        options = self._attribution.options
+        corpus, split = options["corpus"], options["split"]
+        clips, *files = self.annotation.products
+        explained = [
+            {"name": name, "attributions": self._attribution.of(run, seed, "safetensors")}
+            for name, run, seed in self._shown
+        ]
+        return Material(
+            {
+                "pack": clips,
+                "files": files,
+                "labels": self.labels,
+                "manifest": self._data.manifest(corpus),
+                "alignment": self._alignment.drawn(corpus, split),
+                "explained": explained,
+                **self._scoring.bootstrap(),
+            },
+            {
+                "Detectors": [name for name, _, _ in self._shown],
+                "Clips of": f"{corpus} ({split})",
+                "Resampled by": self._scoring.resampled_by,
             },
         )
 

@@ -100,6 +100,17 @@ class Report(Stage):
             **({} if decisions is None else {"decisions": decisions}),
         }
 
+    def _labelled(self) -> dict[str, Product]:
+        """The tables of what people say; none without labels."""
+        if self._tables.known("annotation") is None:
+            return {}
+        job = self._tables.job("annotation")
+        parts = {part: f"annotation.{part}" for part in ("cues", "tests")}
+        return {
+            "measures": self._tables.of("annotation"),
+            **{part: job.product(self.layout.table(name)) for part, name in parts.items()},
+        }
+
     def _read(self) -> Material:
         """What the page is made of."""
         attribution, grids = self._attribution, self.study.grids
@@ -140,6 +151,7 @@ class Report(Stage):
                     "parts": self._fingerprints.read_parts,
                     "nearest": self._fingerprints.described_tests(),
                 },
+                "labelled": self._labelled(),
                 "traced": self._traced(),
                 "verified": self._tables.known("verification"),
                 "masked": self._tables.known("masking"),

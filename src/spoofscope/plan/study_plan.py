@@ -147,7 +147,7 @@ class Plan:
         self.scoring = scoring = Scores(context, data, features, training)
         self.alignment = Alignment(context, data, scoring)
         self.attribution = Attribution(context, data, features, training, scoring, self.alignment)
-        self.annotation = Annotation(context, data, scoring, self.attribution)
+        self.annotation = Annotation(context, data, scoring, self.attribution, self.alignment)
         self.masking = Masking(context, data, training, scoring, self.attribution, self.alignment)
         self.shortcuts = Shortcuts(context, data, training, scoring)
         self.artefacts = Artefacts(context, data, scoring, self.attribution)

@@ -27,6 +27,7 @@ from spoofscope.names import ALL, POOLED
 from spoofscope.options.declared import filled
 from spoofscope.options.input import Input
 from spoofscope.provenance.record import git_state, package_versions
+from spoofscope.report.annotation import annotation_section
 from spoofscope.report.audits import attention, read_audit, sentences
 from spoofscope.report.averages import averaged_runs
 from spoofscope.report.cue_use import cue_use_section
@@ -217,6 +218,7 @@ def build_page(
     masked: str | None,
     shortcuts: str | None,
     cues: str | None,
+    labelled: Mapping[str, str],
     traced: Mapping[str, str],
     tracing_audits: Mapping[str, str],
 ) -> None:
@@ -247,6 +249,7 @@ def build_page(
         masked: see `report.masking.masking_section`.
         shortcuts: see `report.shortcuts.shortcut_section`.
         cues: see `report.cue_use.cue_use_section`.
+        labelled: see `report.annotation.annotation_section`.
         tracing_audits: of every corpus whose attacks are traced.
     """
     rows = _headline(tables["headline"])
@@ -310,6 +313,7 @@ def build_page(
         masked=of_masks,
         shortcuts=of_cues,
         cues=cue_use_section(cues),
+        labelled=annotation_section(labelled),
         tracing_audits=audited_tracing(tracing_audits),
         published=published_numbers(traced),
         tandem=bool(config["tdcf"]),
