@@ -128,6 +128,42 @@ def test_bona_fide_speech_is_told_where_it_was_a_class(tmp_path, tracer):
 
 
 @pytest.mark.parametrize(
+    ("threshold", "decision", "answer"),
+    [
+        (-1e6, "bonafide", "bona fide, as the detector decides"),
+        (1e6, "A", "made by A"),
+        (None, "inconclusive", "inconclusive"),
+    ],
+)
+def test_a_detector_decides_first_whether_it_is_bona_fide(
+    folder, tmp_path, capsys, threshold, decision, answer
+):
+    detector = Detector({"type": "lfcc"}, {"type": "cnn"}, InputPolicy(length=8000))
+    detector.meta["threshold"] = threshold
+    detector.save(tmp_path / "detector")
+    file = tmp_path / "clip.wav"
+    audio.write(file, sound("A", 200), 16000)
+    told = ["--detector", str(tmp_path / "detector"), "--out", str(tmp_path / "x.csv"), "--json"]
+    assert main(["trace", "--tracer", str(folder), *told, str(file)]) == 0
+    (trace,) = json.loads(capsys.readouterr().out)
+    assert (trace["decision"], trace["answer"]) == (decision, answer)
+    judgement = Detector.load(tmp_path / "detector").predict(file)
+    assert trace["bonafide_by"] == {
+        key: judgement[key] for key in ("decision", "score", "log10_llr", "reasons", "detector")
+    }
+    assert trace["reasons"] == [f"the detector: {reason}" for reason in judgement["reasons"]]
+    # It tells what a tracer of spoofs alone cannot.
+    assert trace["notes"] == []
+    assert trace["ranked"][0]["name"] == "A"
+    with (tmp_path / "x.csv").open() as stream:
+        (row,) = csv.DictReader(stream)
+    assert row["detector"] == judgement["detector"]
+    assert float(row["detector_score"]) == pytest.approx(judgement["score"], rel=1e-5)
+    assert main(["trace", "--tracer", str(folder), *told[:2], str(file)]) == 0
+    assert f"the detector says {judgement['decision']}: score " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
     ("samples", "flag"),
     [(np.zeros(16000, np.float32), "silent"), (sound("A", 1, 0.3), "too_short")],
 )

@@ -29,6 +29,11 @@ def add(commands: Subcommands) -> None:
         "the training clips that are most alike.",
     )
     parser.add_argument("--tracer", required=True, metavar="DIR", help="a tracer's folder")
+    parser.add_argument(
+        "--detector",
+        metavar="DIR",
+        help="a detector's folder: it decides first whether a recording is bona fide",
+    )
     parser.add_argument("files", nargs="+", metavar="FILE_OR_FOLDER", help="recordings")
     parser.add_argument("--json", action="store_true", help="a JSON list instead of text")
     parser.add_argument(
@@ -78,7 +83,13 @@ def run(options: argparse.Namespace) -> int:
         enrolment = enrolled_sources(tracer, options.enrol, options.calibration)
         if options.write_enrolled is not None:
             write_enrolment(options.write_enrolled, enrolment)
-    results = trace_files(tracer, files, listed, enrolment)
+    detector = None
+    if options.detector is not None:
+        from spoofscope.detector import Detector
+
+        detector = Detector.load(options.detector)
+        detector.eval()
+    results = trace_files(tracer, files, listed, enrolment, detector)
     if options.out is None:
         return print_each(results, options.json, _print_one)
     # Refuses a name that cannot be written before hours of work.
@@ -98,6 +109,11 @@ def _print_one(result: "Trace | Failure") -> None:
     raised = [name for name, flag in result["flags"].items() if flag]
     lines = [f"{file}: {result['answer']}"]
     lines += [f"  because {reason}" for reason in result["reasons"]]
+    if result["bonafide_by"] is not None:
+        said = result["bonafide_by"]
+        ratio = said["log10_llr"]
+        text = "" if ratio is None else f", log10 likelihood ratio {ratio:+.2f}"
+        lines.append(f"  the detector says {said['decision']}: score {said['score']:.4g}{text}")
     if result["family"] is not None:
         lines.append(f"  family {result['family']['name']}: {result['family']['said']}")
     lines += [

@@ -13,8 +13,8 @@ import torch
 from spoofscope import __version__
 from spoofscope.errors import DetectorError, SpoofscopeError
 from spoofscope.files import sha256_file
-from spoofscope.judging import Failure, Heard, Recording, hear
-from spoofscope.names import BONAFIDE, INCONCLUSIVE, NONE, UNKNOWN
+from spoofscope.judging import Failure, Heard, Judge, Recording, hear, judge
+from spoofscope.names import BONAFIDE, INCONCLUSIVE, NONE, SPOOF, UNKNOWN
 from spoofscope.ood.base import Outputs, class_means, unit_rows
 from spoofscope.selection.calibration import posterior, probability_text
 from spoofscope.settings import DEFAULT_BAND, NETWORK_FILE, SETTINGS_FILE, TRACER_FILE
@@ -54,6 +54,9 @@ COLUMNS = (
     "duration_s",
     "sha256",
     "tracer",
+    "detector",
+    "detector_score",
+    "detector_log10_llr",
     "error",
 )
 """Of a table of traces: one row per recording."""
@@ -107,6 +110,17 @@ class OodScore(TypedDict):
 
 
 @final
+class FirstJudgement(TypedDict):
+    """What a detector says before the tracer; see `judging.Judgement`."""
+
+    decision: str
+    score: float
+    log10_llr: float | None
+    reasons: list[str]
+    detector: str | None
+
+
+@final
 class Trace(TypedDict):
     """What a tracer says about one recording; JSON-able.
 
@@ -116,8 +130,8 @@ class Trace(TypedDict):
     probability above one half, else None. ranked: the likeliest classes, the first of them first.
     ood: of every detector of unknown attacks. decided_by: the one that decides. nearest: the
     training clips that are most alike. enrolled: sources that the tracer was shown, the most alike
-    first. ranked, nearest and enrolled
-    are empty where the recording is none that can be judged. notes: what this
+    first. bonafide_by: what a detector said that was asked first, None without one. ranked, nearest
+    and enrolled are empty where the recording is none that can be judged. notes: what this
     tracer cannot tell, whatever the recording is. n_dev: development clips of known classes.
     flags, measures, duration_s, n_windows: see `judging.Judgement`. logits: of `classes`, means
     over windows. tracer: 12 digits that name weights, thresholds and training clips. spoofscope:
@@ -135,6 +149,7 @@ class Trace(TypedDict):
     decided_by: str
     nearest: list[Neighbour]
     enrolled: list[Enrolled]
+    bonafide_by: FirstJudgement | None
     notes: list[str]
     n_dev: int
     flags: dict[str, bool | None]
@@ -229,6 +244,7 @@ def trace_recording(
     shown: int = SHOWN,
     longest: float | None = None,
     enrolment: Enrolment | None = None,
+    detector: Judge | None = None,
 ) -> Trace:
     """Say which attack made a recording.
 
@@ -244,6 +260,8 @@ def trace_recording(
             at least 1.5, a probability of 0.6 at equal odds as a detector needs it, and either no
             known class is named or the recording is more like its references than like the
             training clips of any class.
+        detector: decides first, as `tracing.bonafide_by` of a study: where it says bona fide, no
+            attack is named, and where it does not decide, neither does the tracer.
 
     Raises:
         AudioError: the recording cannot be read, or is too long; a file is named.
@@ -280,6 +298,13 @@ def trace_recording(
                 if open_answer or first["cosine"] > _likest_class(fitted, outputs):
                     decision, reasons, family = first["name"], [], None
                     answer = f"made by {decision}, enrolled by {_references(first)}"
+    first_judgement = None if detector is None else _first_judgement(detector, recording, longest)
+    if first_judgement is not None and first_judgement["decision"] != SPOOF and not heard.reasons:
+        decision, family = first_judgement["decision"], None
+        answer = decision
+        reasons = [f"the detector: {reason}" for reason in first_judgement["reasons"]]
+        if decision == BONAFIDE:
+            answer, reasons = "bona fide, as the detector decides", []
     return {
         "path": heard.path,
         "sha256": None if heard.path is None else sha256_file(heard.path),
@@ -292,7 +317,12 @@ def trace_recording(
         "decided_by": fitted.decide_by,
         "nearest": nearest,
         "enrolled": enrolled[:shown],
-        "notes": [*tracer.notes, *_enrolment_notes(enrolment)],
+        "bonafide_by": first_judgement,
+        "notes": [
+            # A detector tells what such a tracer cannot.
+            *(note for note in tracer.notes if detector is None or note != SPOOFS_ALONE),
+            *_enrolment_notes(enrolment),
+        ],
         "n_dev": tracer.n_dev,
         "flags": heard.flags,
         "measures": heard.measures,
@@ -310,6 +340,7 @@ def trace_files(
     files: Iterable[str | Path],
     shown: int = SHOWN,
     enrolment: Enrolment | None = None,
+    detector: Judge | None = None,
 ) -> Iterator[Trace | Failure]:
     """Trace several recordings, one after the other; arguments as for :func:`trace_recording`.
 
@@ -319,9 +350,22 @@ def trace_files(
     """
     for path in files:
         try:
-            yield trace_recording(tracer, path, shown=shown, enrolment=enrolment)
+            yield trace_recording(tracer, path, shown=shown, enrolment=enrolment, detector=detector)
         except SpoofscopeError as error:
             yield {"path": str(path), "error": str(error)}
+
+
+def _first_judgement(
+    detector: Judge, recording: Recording, longest: float | None
+) -> FirstJudgement:
+    judgement = judge(detector, recording, longest)
+    return {
+        "decision": judgement["decision"],
+        "score": judgement["score"],
+        "log10_llr": judgement["log10_llr"],
+        "reasons": judgement["reasons"],
+        "detector": judgement["detector"],
+    }
 
 
 def heard_outputs(
@@ -464,6 +508,11 @@ def row_of(result: Trace | Failure) -> dict[str, Any]:
         "sha256": result["sha256"] or "",
         "tracer": result["tracer"],
     }
+    if result["bonafide_by"] is not None:
+        said = result["bonafide_by"]
+        row |= {"detector": said["detector"] or "", "detector_score": f"{said['score']:.6g}"}
+        if said["log10_llr"] is not None:
+            row["detector_log10_llr"] = f"{said['log10_llr']:.6g}"
     if result["family"] is not None:
         row |= {"family": result["family"]["name"], "p_family": result["family"]["said"]}
     if result["ranked"]:
