@@ -3,6 +3,7 @@
 import itertools
 from pathlib import Path
 
+import jinja2
 import numpy as np
 import polars as pl
 import pytest
@@ -20,6 +21,7 @@ from spoofscope.labelling.regions import chance_iou, iou, joined, share_inside
 from spoofscope.labelling.store import Answer
 from spoofscope.labelling.tables import write_answers
 from spoofscope.metrics.agreement import alpha, dependence, units_of
+from spoofscope.report import annotation
 from spoofscope.report.annotation import annotation_section
 from spoofscope.summaries.annotation import make, permuted_p, read_cues, read_measures, read_tests
 from spoofscope.tables import write_manifest, write_segments
@@ -390,6 +392,22 @@ def test_what_does_not_count(study):
         "1 answers are about explanations that are others now, or not in the pack; they do not "
         "count.",
     ]
+
+
+def test_the_part_of_the_report(study):
+    outputs = study.tables()
+    section = annotation_section(
+        {"measures": outputs["table"], "cues": outputs["cues"], "tests": outputs["tests"]}
+    )
+    template = (Path(annotation.__file__).parents[1] / "templates/report.html.j2").read_text()
+    start, end = (template.index(f"{{% if {name} %}}\n<h2") for name in ("labelled", "shortcuts"))
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    page = environment.from_string(template[start:end]).render(labelled=section)
+    assert "Of explanations of 12 clips there are 48 labels; annotators: 2." in page
+    assert "Cramer&#39;s V 1.00; p = " in page
+    assert "<td>one<td>24<td>silence 24<td>3.00 (2." in page
+    assert "; chance 0." in page
+    assert environment.from_string(template[start:end]).render(labelled=None).strip() == ""
 
 
 def test_tables_that_contradict_each_other(study):
