@@ -260,10 +260,10 @@ def test_leftover_jobs_of_this_folder_are_cancelled(project, monkeypatch):
         f"10|spoofscope_notes|{project}",
     ]
     (project / "queue").write_text("\n".join([f"7|spoofscope_{UUID}|{project}", *others]) + "\n")
-    launch.cancel_leftover_jobs("spoofscope")
+    launch.cancel_leftover_jobs("s", "spoofscope")
     assert (project / "cancelled").read_text() == "7\n"
     assert (project / "queue").read_text().splitlines() == others
-    launch.cancel_leftover_jobs("spoofscope")
+    launch.cancel_leftover_jobs("s", "spoofscope")
     assert (project / "cancelled").read_text() == "7\n"
 
 
@@ -291,18 +291,37 @@ input()
         text=True,
     )
     assert other.stdout.readline() == "held\n"
-    launch.cancel_leftover_jobs("spoofscope")
+    launch.cancel_leftover_jobs("s", "spoofscope")
     assert not (project / "cancelled").exists()
     other.kill()
     other.wait()
-    launch.cancel_leftover_jobs("spoofscope")
+    launch.cancel_leftover_jobs("s", "spoofscope")
+    assert (project / "cancelled").read_text() == "7\n"
+
+
+def test_jobs_of_the_former_run_of_the_study_are_cancelled(project, monkeypatch):
+    """The study's lock is held by the run that cancels them, and the record is the former one."""
+    programs = project / "bin"
+    programs.mkdir()
+    for name in ("squeue", "scancel"):
+        (programs / name).write_text(SLURM)
+        (programs / name).chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    (project / "queue").write_text(f"7|spoofscope_{UUID}|{project}\n")
+    launch.record_launch("s", STUDY, {}, [], slurm_run=f"spoofscope_{UUID}")
+    code = """
+from spoofscope import launch
+launch.one_run_at_a_time("s")
+launch.cancel_leftover_jobs("s", "spoofscope")
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=project, check=True)
     assert (project / "cancelled").read_text() == "7\n"
 
 
 def test_an_unreachable_cluster_is_an_error(project, monkeypatch):
     monkeypatch.setenv("PATH", str(project))
     with pytest.raises(ConfigError, match="squeue fails"):
-        launch.cancel_leftover_jobs("spoofscope")
+        launch.cancel_leftover_jobs("s", "spoofscope")
 
 
 def test_warnings_of_manifests_are_said_at_the_end(tmp_path):

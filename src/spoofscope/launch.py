@@ -302,11 +302,12 @@ def _slurm(*command: str) -> str:
     return done.stdout
 
 
-def _living_runs(folder: Path) -> set[str]:
+def _living_runs(study: str, folder: Path) -> set[str]:
     """What the Slurm jobs of the runs are called that go on here, of other studies."""
     names = set()
     for lock in folder.glob(f"runs/*/{LOCK}"):
-        if not is_held(lock):
+        # That of the study is held by this run; the records there are of a former one.
+        if lock.parent == _folder_of(study, folder) or not is_held(lock):
             continue
         # A run without a record has not submitted any job yet.
         for path in lock.parent.glob("launch-*.json"):
@@ -318,8 +319,8 @@ def _living_runs(folder: Path) -> set[str]:
     return names
 
 
-def _leftover_jobs(prefix: str | None, folder: Path) -> list[str]:
-    living = _living_runs(folder)
+def _leftover_jobs(study: str, prefix: str | None, folder: Path) -> list[str]:
+    living = _living_runs(study, folder)
     # The executor names all jobs of a run [prefix_]uuid.
     start = f"{re.escape(prefix)}_" if prefix else ""
     name_pattern = re.compile(start + "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -333,20 +334,21 @@ def _leftover_jobs(prefix: str | None, folder: Path) -> list[str]:
     return found
 
 
-def cancel_leftover_jobs(prefix: str | None, folder: Path = FOLDER) -> None:
+def cancel_leftover_jobs(study: str, prefix: str | None, folder: Path = FOLDER) -> None:
     """Cancel the Slurm jobs that killed runs left in this folder, and wait until they are gone.
 
     Jobs of runs that go on are left alone. Call it with the study's lock held and before any job is
     submitted.
 
     Args:
+        study: the name of this run's study.
         prefix: what the profile puts before the names of jobs.
         folder: as for :func:`one_run_at_a_time`.
 
     Raises:
         ConfigError: Slurm does not answer, or jobs do not end.
     """
-    jobs = _leftover_jobs(prefix, folder)
+    jobs = _leftover_jobs(study, prefix, folder)
     if not jobs:
         return
     _logger.warning("cancelling jobs that a former run left: %s", " ".join(jobs))
@@ -359,5 +361,5 @@ def cancel_leftover_jobs(prefix: str | None, folder: Path = FOLDER) -> None:
                 "again when they are gone"
             )
         time.sleep(1)
-        jobs = _leftover_jobs(prefix, folder)
+        jobs = _leftover_jobs(study, prefix, folder)
     _logger.warning("they are gone")

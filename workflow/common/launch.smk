@@ -58,7 +58,7 @@ onstart:
         launch.one_run_at_a_time(STUDY.name, places())
         on_slurm, prefix = slurm_prefix(workflow)
         if on_slurm:
-            launch.cancel_leftover_jobs(prefix)
+            launch.cancel_leftover_jobs(STUDY.name, prefix)
     except SpoofscopeError as error:
         # Of other exceptions Snakemake shows where in the code they come from.
         raise WorkflowError(str(error)) from None
