@@ -4,7 +4,7 @@
 # make test    run the whole test suite
 # make lint    the style and type checks alone
 # make test-faults   disturb every kind of rule in every way; a choice of that is part of `make test`
-# make clean   delete what the mini study made (not the environment)
+# make clean   delete what the mini study made (not the environment, not the labels of people)
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := demo
@@ -38,5 +38,8 @@ lint: setup
 	@.venv/bin/mypy
 	@.venv/bin/snakemake --lint
 
+# What people have labelled was not made by the study.
 clean:
-	@rm -rf results/mini logs/mini
+	@for folder in results/mini logs/mini; do \
+	    [ ! -d $$folder ] || find $$folder -depth ! -name 'labels.sqlite*' \( ! -type d -o -empty \) -delete; \
+	done

@@ -333,6 +333,23 @@ def test_a_closed_laptop_loses_nothing_and_counts_no_time(pack, visit):
     assert 1.5 < before < 20
 
 
+def test_a_browser_that_keeps_nothing(pack, visit):
+    with started(pack.folder) as server:
+        page = visit(server.url)
+        enter(page, "Ann")
+        page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full') } }")
+        page.context.set_offline(True)
+        page.locator("#general").fill("kept in the page")
+        expect(page.locator("#saved")).to_contain_text("do not close it")
+        radio(page, 0, "cue", "glitch").check()
+        page.context.set_offline(False)
+        saved(page)
+    assert {a.value for a in history_of(pack.folder / "labels.sqlite")} == {
+        "kept in the page",
+        "glitch",
+    }
+
+
 def test_time_that_was_slept_through_is_no_work(pack, visit):
     with started(pack.folder) as server:
         page = visit(server.url)

@@ -178,7 +178,7 @@ def test_a_file_of_something_else_stays_as_it_is(tmp_path):
         Store(path)
     assert path.read_bytes() == before
     (tmp_path / "text.sqlite").write_text("no database " * 100)
-    with pytest.raises(SpoofscopeError, match=r"text\.sqlite: file is not a database"):
+    with pytest.raises(SpoofscopeError, match=r"text\.sqlite: file is not a database; name"):
         Store(tmp_path / "text.sqlite")
     with pytest.raises(SpoofscopeError, match="answers cannot be kept here"):
         Store(tmp_path / "absent" / "labels.sqlite")

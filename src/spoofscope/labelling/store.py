@@ -29,6 +29,7 @@ _APPLICATION = 0x73706C61
 _VERSION = 1
 _BUSY_SECONDS = 30.0
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+_NO_PLACE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB)
 
 _SCHEMA = """
 CREATE TABLE annotators (
@@ -185,7 +186,8 @@ class Store:
                     f"{shown(self._path)}: the disk is full or fails; nothing was changed. Make "
                     "room and save again"
                 ) from error
-            raise SpoofscopeError(f"{shown(self._path)}: {error}") from error
+            way_out = "; name another file" if code in _NO_PLACE else ""
+            raise SpoofscopeError(f"{shown(self._path)}: {error}{way_out}") from error
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -53,14 +53,26 @@ function problem(text) {
 
 const shelf = () => `spoofscope:${study.pack}:${annotator}`;
 
+// Where the browser keeps nothing (some private windows, a full store), this page does.
+let kept = null;
+
 function waiting() {
-  return JSON.parse(localStorage.getItem(shelf()) || "{}");
+  return kept ?? JSON.parse(localStorage.getItem(shelf()) || "{}");
 }
 
 function shelve(pending) {
-  if (Object.keys(pending).length) localStorage.setItem(shelf(), JSON.stringify(pending));
-  else localStorage.removeItem(shelf());
+  try {
+    if (Object.keys(pending).length) localStorage.setItem(shelf(), JSON.stringify(pending));
+    else localStorage.removeItem(shelf());
+    kept = null;
+  } catch {
+    kept = pending;
+  }
 }
+
+addEventListener("beforeunload", (event) => {
+  if (kept && Object.keys(kept).length) event.preventDefault();
+});
 
 function known(key, explanation, field) {
   if (!clip || clip.key !== key) return null;
@@ -200,7 +212,7 @@ function note(trouble = "") {
   status.className = count ? "waiting" : "";
   if (!count) status.textContent = "Saved";
   else if (!trouble) status.textContent = "Saving…";
-  else status.textContent = `${count} not saved yet: ${trouble}. Kept in this browser, and sent again.`;
+  else status.textContent = `${count} not saved yet: ${trouble}. Kept in this ${kept ? "page alone: do not close it" : "browser"}, and sent again.`;
 }
 
 // --- time ---------------------------------------------------------------------------------------
