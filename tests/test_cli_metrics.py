@@ -46,6 +46,40 @@ def run(capsys, *arguments):
     return code, captured.out, captured.err
 
 
+def test_the_threshold_of_another_file(files, tmp_path, capsys):
+    scores, trials, numbers = files
+    rng = np.random.default_rng(5)
+    dev = {"bonafide": rng.normal(2, 1, 80), "spoof": rng.normal(0, 1, 90)}
+    rows = [(f"d{label}{i}", label, x) for label in dev for i, x in enumerate(dev[label])]
+    (tmp_path / "dev.tsv").write_text(
+        "\n".join(["utt_id\tscore", *(f"{u}\t{float(x)!r}" for u, _, x in rows)]) + "\n"
+    )
+    dev_trials = "\n".join(["utt_id\tlabel", *(f"{u}\t{label}" for u, label, _ in rows)]) + "\n"
+    (tmp_path / "dev_trials.tsv").write_text(dev_trials)
+    threshold = rates.eer(dev["bonafide"], dev["spoof"]).threshold
+    arguments = ("metrics", "--scores", scores, "--trials", trials, "--bootstrap", "0")
+    arguments += ("--threshold-from", str(tmp_path / "dev.tsv"))
+    given = ("--threshold-trials", str(tmp_path / "dev_trials.tsv"))
+    code, out, err = run(capsys, *arguments, *given, "--json")
+    assert (code, err) == (0, "")
+    result = json.loads(out)
+    assert result["threshold"] == threshold
+    spoof = np.concatenate([numbers["A1"], numbers["A2"]])
+    wanted = rates.error_rates(numbers["bonafide"], spoof, threshold)
+    for name in ("bonafide_rejected", "spoof_accepted", "hter"):
+        assert result["pooled"][name] == pytest.approx(getattr(wanted, name))
+    code, out, err = run(capsys, *arguments, *given)
+    assert out.startswith(f"threshold {threshold:.6g}, of the equal error rate of ")
+    assert "HTER" in out
+    # A file that is none of these trials is refused, as are trials without scores.
+    code, out, err = run(capsys, *arguments)
+    assert code == 2
+    assert "dev.tsv has 170 ids that are no trials" in err
+    code, _, err = run(capsys, *arguments[:-2], *given)
+    assert code == 2
+    assert "--threshold-from" in err
+
+
 def test_json(files, capsys):
     scores, trials, numbers = files
     arguments = ("metrics", "--scores", scores, "--trials", trials, "--by", "attack", "--json")

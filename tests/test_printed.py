@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from spoofscope.summaries.printed import decimals_of, escaped, intervals, write_printed
+from spoofscope.metrics.measure import METRICS
+from spoofscope.summaries.printed import HEADINGS, decimals_of, escaped, intervals, write_printed
 from spoofscope.tables import write_table
 
 NAMES = {
@@ -87,7 +88,7 @@ def test_names_are_those_for_people(tmp_path):
     tex, rows = printed(tmp_path, TABLE)
     assert [row["name"] for row in rows] == ["AASIST & co_1", "b", "AASIST & co_1"]
     assert {row["corpus"] for row in rows} == {"Corpus 100 %"}
-    assert [row["level"] for row in rows] == ["WaveNet", "MP3", "all"]
+    assert [row["level"] for row in rows] == ["WaveNet", "MP3", "pooled"]
     assert [row["condition"] for row in rows] == ["attack", "Codec", "pooled"]
     assert [row["metric"] for row in rows] == ["EER", "minDCF", "EER"]
     assert r"AASIST \& co\_1 &" in tex
@@ -112,6 +113,10 @@ def test_latex_is_a_booktabs_table_of_its_rows(tmp_path):
     assert tex.count("{") - tex.count("\\{") == tex.count("}") - tex.count("\\}")
     assert "\\label{tab:some}" in tex
     assert "\\caption{Some. A caption\\_. Brackets hold 95 \\% intervals.}" in tex
+
+
+def test_metrics_have_their_titles():
+    assert {name: metric.title for name, metric in METRICS.items()}.items() <= HEADINGS.items()
 
 
 def test_columns_for_latex_are_chosen(tmp_path):

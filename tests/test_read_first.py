@@ -5,6 +5,7 @@ import pytest
 
 from spoofscope.corpora.audit import AUDIT_COLUMNS
 from spoofscope.corpora.cues import CUES, WORDS, in_words
+from spoofscope.display import DisplayNames
 from spoofscope.metrics.paired import SCHEMA
 from spoofscope.report.audits import attention, read_audit, sentences, strongest_cue
 from spoofscope.report.first import LOOKED_FOR, Point, read_first
@@ -41,6 +42,7 @@ def found(**given) -> list[Point]:
         "manifests": {"c": manifest()},
         "dev": {"net": [{"corpus": "c", "split": "dev"}]},
         "audits": {"c": audit()},
+        "people": DisplayNames({}),
         "comparisons": None,
         "agreement": [],
         "explained": [],

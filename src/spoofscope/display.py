@@ -3,6 +3,7 @@
 Files and tables for machines keep the names of the study file. Standard library only.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,8 +12,10 @@ from spoofscope.names import ALL, BONAFIDE, POOLED
 ATTACK = "attack"
 
 _SYSTEMS = ("name", "system", "detector", "tracer", "first", "second", "right", "wrong")
-_ATTACKS = (ATTACK, "generator", "known", "answer")
+_ATTACKS = (ATTACK, "generator", "mistaken_for", "source", "nearest", "other")
 _LEVELS = ("level", "worst_level")
+# Several levels in a field.
+_LISTS = ("small_levels", "without_eer", "without_interval")
 
 
 class DisplayNames:
@@ -25,6 +28,9 @@ class DisplayNames:
 
     def __init__(self, names: Mapping[str, Mapping[str, Any]]) -> None:
         self._names = names
+
+    def __bool__(self) -> bool:
+        return any(self._names.values())
 
     def _of(self, kind: str, name: str) -> str:
         return str(self._names.get(kind, {}).get(name, name))
@@ -52,20 +58,33 @@ class DisplayNames:
         """Of a level of a condition, which is an attack where the condition is `attack`."""
         if condition == POOLED:
             return ALL
+        return self.attack(level) if condition == ATTACK else self._level(condition, level)
+
+    def _level(self, condition: str, level: str) -> str:
         if condition == ATTACK:
-            return self.attack(level)
+            return self._of("attacks", level)
         whole = str(self._names.get("levels", {}).get(condition, {}).get(level, level))
         columns, parts = condition.split("+"), level.split("+")
         if whole != level or len(columns) < 2 or len(parts) != len(columns):
             return whole
-        return " + ".join(map(self.level, columns, parts))
+        return " + ".join(map(self._level, columns, parts))
 
     def trials(self, corpus: str, split: str) -> str:
         """Of a split of a corpus."""
         return f"{self.corpus(corpus)}, {split}"
 
+    def trained_on(self, text: str) -> str:
+        """Of a corpus with some of its attacks, `corpus (attack, attack)`, or of a detector."""
+        found = re.fullmatch(r"(\S+) \((without )?(.*)\)", text)
+        if found is None:
+            return (
+                self.corpus(text) if text in self._names.get("corpora", {}) else self.system(text)
+            )
+        attacks = ", ".join(self.attack(name) for name in found[3].split(", "))
+        return f"{self.corpus(found[1])} ({found[2] or ''}{attacks})"
+
     def of_column(self, column: str, value: str, row: Mapping[str, Any]) -> str:
-        """Of a value in a table, by what its column holds.
+        """Of a value in a table, by what its column holds; words such as `pooled` stay.
 
         Args:
             column: name of the column.
@@ -77,11 +96,10 @@ class DisplayNames:
         if column == "corpus":
             return self.corpus(value)
         if column in _ATTACKS:
-            return self.attack(value)
+            return self._of("attacks", value)
         if column == "condition":
             return self.condition(value)
-        if column in _LEVELS and "condition" in row:
-            return self.level(str(row["condition"]), value)
-        if column == "group" and "kind" in row:
-            return self.level(str(row["kind"]), value)
-        return value
+        if column in _LISTS and value:
+            return ", ".join(self.of_column("level", level, row) for level in value.split(", "))
+        kind = row.get("condition" if column in _LEVELS else "kind" if column == "group" else "")
+        return value if kind in (None, POOLED) else self._level(str(kind), value)

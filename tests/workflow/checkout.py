@@ -16,9 +16,9 @@ from warm import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Tables that the mini study has no use for: it has no grid, no mask of known artefacts, and nobody
-# has labelled it.
-NOT_IN_MINI = {"grid", "cue_use", "annotation"}
+# Tables that the mini study has no use for: it has no grid, no mask of known artefacts, nobody has
+# labelled it, and nobody has published it.
+NOT_IN_MINI = {"grid", "cue_use", "annotation", "published"}
 
 # A study of seconds: four talkers, one detector.
 TINY_STUDY: dict[str, Any] = {

@@ -49,6 +49,17 @@ def add(commands: Subcommands) -> None:
         metavar="FORM",
         help="form of the t-DCF: 2019, or 2021 as for ASVspoof 5 (default: 2021)",
     )
+    parser.add_argument(
+        "--threshold-from",
+        metavar="TSV",
+        help="another score file (utt_id, score), such as that of development data: decide at the "
+        "threshold of its equal error rate, and give the error rates of these decisions, too",
+    )
+    parser.add_argument(
+        "--threshold-trials",
+        metavar="TSV",
+        help="trials of that file: utt_id, label (default: those of --trials)",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.set_defaults(run=run)
 
@@ -71,11 +82,44 @@ def run(options: argparse.Namespace) -> int:
         trials_name=options.trials,
     )
     check_resamples(options.bootstrap, "--bootstrap")
+    threshold = _threshold(options)
     table = evaluate(
-        joined, by, options.bootstrap, options.seed, options.cluster, tandem=_tandem(options)
+        joined,
+        by,
+        options.bootstrap,
+        options.seed,
+        options.cluster,
+        threshold=threshold,
+        tandem=_tandem(options),
     )
-    print(json.dumps(_metrics_json(table), allow_nan=False) if options.json else _as_text(table))
+    if threshold is not None and not options.json:
+        print(f"threshold {threshold:.6g}, of the equal error rate of {options.threshold_from}\n")
+    print(
+        json.dumps(_metrics_json(table, threshold), allow_nan=False)
+        if options.json
+        else _as_text(table)
+    )
     return 0
+
+
+def _threshold(options: argparse.Namespace) -> float | None:
+    """The threshold at the EER of another score file; None where none is asked for."""
+    from spoofscope.selection.operating_points import eer
+    from spoofscope.tables import LABELS, join_scores, read_scores, read_trials
+
+    if options.threshold_from is None:
+        if options.threshold_trials is not None:
+            raise ConfigError("--threshold-trials: name their scores, too, with --threshold-from")
+        return None
+    path = options.threshold_trials or options.trials
+    scores = read_scores(options.threshold_from)
+    trials = read_trials(path).drop("score", strict=False)
+    if options.threshold_trials is None:
+        # The list may also hold the trials of the scores that are judged.
+        trials = trials.filter(trials["utt_id"].is_in(scores["utt_id"].implode()))
+    joined = join_scores(scores, trials, scores_name=options.threshold_from, trials_name=path)
+    bonafide, spoof = (joined.filter(label=label)["score"].to_numpy() for label in LABELS)
+    return eer(bonafide, spoof).threshold
 
 
 def _tandem(options: argparse.Namespace) -> "Tandem | None":
@@ -91,7 +135,7 @@ def _tandem(options: argparse.Namespace) -> "Tandem | None":
     return None
 
 
-def _metrics_json(table: "pl.DataFrame") -> dict[str, Any]:
+def _metrics_json(table: "pl.DataFrame", threshold: float | None) -> dict[str, Any]:
     from spoofscope.names import MACRO, POOLED
 
     levels: dict[tuple[str, str], dict[str, Any]] = {}
@@ -107,11 +151,12 @@ def _metrics_json(table: "pl.DataFrame") -> dict[str, Any]:
         for (condition, level), metrics in levels.items()
         if condition != POOLED and level != MACRO
     }
-    return {"pooled": pooled, "by": by}
+    decided = {} if threshold is None else {"threshold": threshold}
+    return {"pooled": pooled, "by": by, **decided}
 
 
 def _as_text(table: "pl.DataFrame") -> str:
-    from spoofscope.metrics.measure import METRICS
+    from spoofscope.metrics.measure import METRICS, threshold_metrics
     from spoofscope.metrics.tables import TANDEM_METRICS
 
     intervals = table["ci_low"].is_not_null().any()
@@ -125,7 +170,9 @@ def _as_text(table: "pl.DataFrame") -> str:
             cells.append(f"{row['ci_low']:.4f} to {row['ci_high']:.4f}" if has_interval else "-")
     header = ["condition", "level", "bona fide", "spoof"]
     titles = [metric.title for metric in METRICS.values()]
-    titles += [title for name, title in TANDEM_METRICS.items() if (table["metric"] == name).any()]
+    more = {name: metric.title for name, metric in threshold_metrics(0.0).items()} | TANDEM_METRICS
+    there = table["metric"].unique(maintain_order=True).to_list()
+    titles += [more[name] for name in there if name not in METRICS]
     for title in titles:
         header += [title, "95 % interval"] if intervals else [title]
     return aligned([header, *rows.values()])

@@ -15,6 +15,7 @@ from spoofscope.figures.style import (
     PAGE,
     new_figure,
     pages,
+    people,
     save,
     system_labels,
 )
@@ -82,7 +83,8 @@ def draw(
     columns = table.select("trials", "run", "seed").unique(maintain_order=True).rows()
     several = len({trials for trials, _, _ in columns}) > 1
     heads = [
-        (f"{trials}: " if several else "") + labels[run, seed] for trials, run, seed in columns
+        (f"{_trials(trials)}: " if several else "") + labels[run, seed]
+        for trials, run, seed in columns
     ]
     panels = [
         (f"score, {'all trials' if group == 'pooled' else group}", "score", "score", group)
@@ -164,6 +166,11 @@ def _map(
     return axes.imshow(
         values, cmap=EVIDENCE, norm=Normalize(-1, 1), aspect="auto", interpolation="none"
     )
+
+
+def _trials(trials: str) -> str:
+    corpus, _, split = trials.rpartition(".")
+    return f"{people().corpus(corpus)}.{split}"
 
 
 def _has(rows: pl.DataFrame, column: tuple[str, str, int]) -> bool:

@@ -28,7 +28,7 @@ from spoofscope.figures.clips import (
     frame_edges,
     median_clips,
 )
-from spoofscope.figures.style import PAGE, TALLEST, new_figure, save
+from spoofscope.figures.style import PAGE, TALLEST, new_figure, people, save
 from spoofscope.tables import read_manifest, read_segments
 
 FIGURE = Figure(
@@ -96,7 +96,10 @@ def draw(
     standings = {
         entry["detector"]: of_controls(read_checks(entry["checks"])) for entry in explained
     }
-    names = [f"{entry['detector']}{MARKS[standings[entry['detector']]]}" for entry in explained]
+    names = [
+        f"{people().system(entry['detector'])}{MARKS[standings[entry['detector']]]}"
+        for entry in explained
+    ]
     # As many detectors as a page holds below one spectrogram; the others are in the table.
     most = math.floor((TALLEST - _KEYS - _SPECTROGRAM) / _STRIP)
     explained, files, names = explained[:most], files[:most], names[:most]
@@ -105,7 +108,8 @@ def draw(
     examples = median_clips(files, manifest_rows, _COLUMNS * rows)
     rows = -(-len(examples) // _COLUMNS)
     figure = new_figure(PAGE, rows * height + _KEYS)
-    if doubts := wrapped_note(standings, figure.get_figwidth()):
+    shown = {people().system(name): standing for name, standing in standings.items()}
+    if doubts := wrapped_note(shown, figure.get_figwidth()):
         figure.suptitle(doubts, fontsize=7, x=0.01, ha="left")
     grid = figure.add_gridspec(rows + 1, _COLUMNS, height_ratios=[*[height] * rows, _KEY])
     numbers = []
@@ -123,7 +127,7 @@ def draw(
         if aligned is not None:
             draw_tiers(upper, aligned.filter(utt_id=utt_id))
         together = agreement(explanations)
-        what = "bona fide" if clip["label"] == "bonafide" else clip["attack"]
+        what = people().attack(clip["attack"] if clip["label"] == "spoof" else clip["label"])
         correlated = "" if together is None else f" (ρ = {together:.2f})".replace("-", "−")
         upper.set_title(
             what + correlated,

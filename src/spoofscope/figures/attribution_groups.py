@@ -9,7 +9,7 @@ from matplotlib.colors import Normalize
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.clips import EVIDENCE
-from spoofscope.figures.style import PAGE, new_figure, pages, save, shortened
+from spoofscope.figures.style import PAGE, new_figure, pages, people, save, shortened
 from spoofscope.tables import read_table
 
 FIGURE = Figure(
@@ -77,7 +77,11 @@ def draw(table: str, rows: str, outputs: Mapping[str, str]) -> None:
                 _map(left, by_row.filter(name=name), groups)
                 _sums(right, sums.filter(name=name), groups)
                 largest = float(np.abs(by_row.filter(name=name)["contribution"].to_numpy()).max())
-                left.set_title(f"{shortened(name, 24)} (±{largest:.2g})", loc="left", fontsize=8)
+                left.set_title(
+                    f"{shortened(people().system(name), 24)} (±{largest:.2g})",
+                    loc="left",
+                    fontsize=8,
+                )
                 left.set_yticks(range(len(groups)), [""] * len(groups) if column else labels)
     save(
         figures,
@@ -95,9 +99,9 @@ def _label(kind: str, group: str, label: str, n: int) -> str:
     if kind == "class":
         name = of_class
     elif kind == "attack":
-        name = group
+        name = people().attack(group)
     else:
-        name = f"{group}, {of_class}"
+        name = f"{people().level(kind, group)}, {of_class}"
     return f"{name} ({n})"
 
 

@@ -12,7 +12,7 @@ from spoofscope.attribution.store import Attributions, Explanation
 from spoofscope.attribution.verdicts import MARKS, of_controls, read_checks, wrapped_note
 from spoofscope.exhibits import Figure
 from spoofscope.figures.clips import EVIDENCE, draw_tiers, frame_edges, median_clips, smoothed_map
-from spoofscope.figures.style import PAGE, new_figure, save, shortened
+from spoofscope.figures.style import PAGE, new_figure, people, save, shortened
 from spoofscope.tables import read_manifest, read_segments
 
 FIGURE = Figure(
@@ -59,7 +59,8 @@ def draw(
         entry["detector"]: of_controls(read_checks(entry["checks"])) for entry in explained[:_MOST]
     }
     figure = new_figure(PAGE, 1.15 * len(standings) + 0.6)
-    if doubts := wrapped_note(standings, figure.get_figwidth()):
+    shown = {people().system(name): standing for name, standing in standings.items()}
+    if doubts := wrapped_note(shown, figure.get_figwidth()):
         figure.suptitle(doubts, fontsize=7, x=0.01, ha="left")
     panels = figure.subplots(len(standings), len(clips), squeeze=False)
     numbers = []
@@ -77,7 +78,7 @@ def draw(
             if aligned is not None:
                 draw_tiers(axes, aligned.filter(utt_id=utt_id))
             clip = rows.row(by_predicate=pl.col("utt_id") == utt_id, named=True)
-            what = "bona fide" if clip["label"] == "bonafide" else clip["attack"]
+            what = people().attack(clip["attack"] if clip["label"] == "spoof" else clip["label"])
             axes.set_title(
                 f"{what}, score {file[utt_id].score:+.1f}".replace("-", "−"),
                 loc="left",
@@ -85,7 +86,7 @@ def draw(
             )
             if column == 0:
                 axes.set_ylabel(
-                    f"{shortened(name, 18)}{MARKS[standings[name]]}\n"
+                    f"{shortened(people().system(name), 18)}{MARKS[standings[name]]}\n"
                     f"{_AXES[file.settings.row_axis]}"
                 )
             else:

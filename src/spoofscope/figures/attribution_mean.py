@@ -20,6 +20,7 @@ from spoofscope.figures.style import (
     line_style,
     new_figure,
     pages,
+    people,
     save,
 )
 
@@ -85,8 +86,9 @@ def draw(
             standing: Standing = (
                 "unchecked" if checked is None else of_controls(read_checks(checked))
             )
-            doubts = wrapped_note({detectors[i]: standing}, PAGE)
-            title = f"{detectors[i]}: attribution of the {_what(settings)}"
+            name = people().system(detectors[i])
+            doubts = wrapped_note({name: standing}, PAGE)
+            title = f"{name}: attribution of the {_what(settings)}"
             part.suptitle(f"{title}\n{doubts}" if doubts else title, fontsize=8)
             _detector(part, settings, means)
             listed = _numbers(detectors[i], settings, means)
@@ -165,7 +167,7 @@ def _curves(axes: Axes, settings: MeanSettings, means: Sequence[MeanAttribution]
             continue
         curve = _for_bonafide(settings, mean.frequency)
         if mean.group == "attack":
-            label = mean.attack
+            label = people().attack(mean.attack)
             style = {**line_style(attacks), "linewidth": 0.8, "zorder": 2}
             attacks += 1
         else:

@@ -8,7 +8,16 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import BONAFIDE, PAGE, SPOOF, legend_below, new_figure, pages, save
+from spoofscope.figures.style import (
+    BONAFIDE,
+    PAGE,
+    SPOOF,
+    legend_below,
+    new_figure,
+    pages,
+    people,
+    save,
+)
 from spoofscope.metrics.paired import ALPHA, METRICS
 from spoofscope.summaries.comparisons import read_comparisons, within_reach
 
@@ -49,7 +58,7 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
     blocks = []
     for (corpus, split), of_set in compared.group_by("corpus", "split", maintain_order=True):
         pairs = of_set.select("first", "second").unique(maintain_order=True)
-        title = f"{corpus}, {split}"
+        title = people().trials(corpus, split)
         if (why := within_reach(of_set)) is not None:
             title += f": {why}"
         for start in range(0, pairs.height, _MOST_PAIRS):
@@ -69,7 +78,10 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
             panels = part.subplots(1, len(METRICS), sharey=True)
             for axes, metric in zip(panels, METRICS, strict=True):
                 _panel(axes, of_block.filter(metric=metric), metric)
-            panels[0].set_yticks(range(len(names)), [f"{a} − {b}" for a, b in names])
+            panels[0].set_yticks(
+                range(len(names)),
+                [f"{people().system(a)} − {people().system(b)}" for a, b in names],
+            )
             panels[0].set_ylim(len(names) - 0.4, -0.6)
         _legend(figure)
     save(figures, outputs, compared)

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import PAGE, legend_below, new_figure, pages, save
+from spoofscope.figures.style import PAGE, legend_below, new_figure, pages, people, save
 from spoofscope.summaries.cue_use import (
     CAUSE,
     DETECTION,
@@ -67,7 +67,9 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
         for left in range(0, len(attacks), _ACROSS):
             for top in range(0, len(lines), most):
                 some = attacks[left : left + _ACROSS]
-                blocks.append((f"{corpus}, {split}", of_set, lines[top : top + most], some))
+                blocks.append(
+                    (people().trials(corpus, split), of_set, lines[top : top + most], some)
+                )
     heights = [_LINE * len(lines) + _AROUND for _, _, lines, _ in blocks]
     figures = []
     for page in pages(heights, _LEGEND):
@@ -83,6 +85,11 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
     save(figures, outputs, uses)
 
 
+def _words(attack: str) -> str:
+    shown = people().attack(attack)
+    return attack.replace("_", " ") if shown == attack else shown
+
+
 def _block(
     axes: Axes, uses: pl.DataFrame, lines: Sequence[tuple[str, str]], attacks: Sequence[str]
 ) -> None:
@@ -94,8 +101,11 @@ def _block(
             )
             if of_cell.height:
                 _cell(axes, x, y, of_cell.row(0, named=True))
-    axes.set_xticks(range(len(attacks)), [attack.replace("_", " ") for attack in attacks])
-    labels = [f"{name}\n{method.replace('_', ' ')}" if several else name for name, method in lines]
+    axes.set_xticks(range(len(attacks)), [_words(attack) for attack in attacks])
+    labels = [
+        people().system(name) + (f"\n{method.replace('_', ' ')}" if several else "")
+        for name, method in lines
+    ]
     axes.set_yticks(range(len(lines)), labels)
     axes.set_xlim(-0.5, max(len(attacks), 4) - 0.5)
     axes.set_ylim(len(lines) - 0.5, -0.5)

@@ -17,6 +17,7 @@ from spoofscope.figures.style import (
     line_style,
     new_figure,
     pages,
+    people,
     percent,
     save,
     shortened,
@@ -95,7 +96,7 @@ def draw(
                     text = f"{name}: {percent(rate['value'])} %{between(rate)}"
                     handles.append(_plot(axes, curve, text, styles[system], len(handles)))
                     rows.append(_numbers(entry, curve))
-                _dress(axes, f"{corpus}, {split}")
+                _dress(axes, people().trials(corpus, split))
                 part.legend(
                     handles=handles,
                     loc="outside lower center",

@@ -19,6 +19,7 @@ from spoofscope.figures.style import (
     legend_below,
     new_figure,
     pages,
+    people,
     save,
 )
 from spoofscope.identity import rng_of
@@ -166,9 +167,10 @@ def _panel(
     axes.grid(visible=False)
     _write_counts(axes, counts)
     right, wrong = entry["right"][2], entry["wrong"][2]
-    axes.set_title(f"{entry['corpus']}, {entry['split']}\nMcNemar {_p(counts)}", fontsize=8, pad=22)
-    axes.set_xlabel(f"score of {right}", labelpad=22)
-    axes.set_ylabel(f"score of {wrong}")
+    trials = people().trials(entry["corpus"], entry["split"])
+    axes.set_title(f"{trials}\nMcNemar {_p(counts)}", fontsize=8, pad=22)
+    axes.set_xlabel(f"score of {people().system(right)}", labelpad=22)
+    axes.set_ylabel(f"score of {people().system(wrong)}")
 
 
 def _limits(scores: npt.NDArray[np.float64], threshold: float) -> tuple[float, float]:

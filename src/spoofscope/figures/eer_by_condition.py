@@ -15,10 +15,11 @@ from spoofscope.figures.style import (
     legend_below,
     new_figure,
     pages,
+    people,
     save,
     system_labels,
 )
-from spoofscope.names import ALL, POOLED
+from spoofscope.names import POOLED
 from spoofscope.summaries.inputs import read_metrics
 
 FIGURE = Figure(
@@ -165,7 +166,8 @@ def _draw_panel(
     axes.grid(visible=False, axis="y")
     axes.set_yticks(range(len(names)), [_level_label(rows, name) for name in names])
     axes.set_ylim(len(names) - 0.45, -0.55)
-    axes.set_title(f"{panel.corpus}, {panel.split}: {panel.condition}", loc="left")
+    trials = people().trials(panel.corpus, panel.split)
+    axes.set_title(f"{trials}: {people().condition(panel.condition)}", loc="left")
     axes.axvline(50, color="#999999", linewidth=0.8, linestyle=":")
 
 
@@ -177,7 +179,7 @@ def _rows(table: pl.DataFrame, place: Sequence[Any]) -> pl.DataFrame:
 def _level_label(rows: pl.DataFrame, level: str) -> str:
     row = rows.filter(pl.col("level") == level).row(0, named=True)
     # Of a condition that does not apply "-", as in the tables: "none" may be a level of its own.
-    name = ALL if row["condition"] == POOLED else level
+    name = people().level(row["condition"], level)
     return f"{name}\n({row['n_bonafide']} + {row['n_spoof']}){_without_interval(rows, level)}"
 
 

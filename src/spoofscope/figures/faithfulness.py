@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from spoofscope.attribution.verdicts import LARGEST_RANDOMISED, LEAST_STABLE, MARKS, RANDOMISED
 from spoofscope.attribution_methods import NOISE_CHECK, named
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import COLOURS, PAGE, legend_below, new_figure, pages, save
+from spoofscope.figures.style import COLOURS, PAGE, legend_below, new_figure, pages, people, save
 from spoofscope.summaries.faithfulness import faithfulness
 
 FIGURE = Figure(
@@ -98,7 +98,7 @@ def _page(
     left.set_xlim(low, high + 0.15 * (high - low))
     methods = table["method"].to_list()
     labels = [
-        f"{named(name, method, methods)}{MARKS[controls]}".replace(", ", "\n")
+        f"{named(people().system(name), method, methods)}{MARKS[controls]}".replace(", ", "\n")
         for name, method, controls in rows
     ]
     left.set_yticks(range(len(rows)), labels)

@@ -8,7 +8,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.spectra import name_lines, panels, plot, points
-from spoofscope.figures.style import SPOOF, save
+from spoofscope.figures.style import SPOOF, people, save
 from spoofscope.fingerprints.means import read_fingerprints
 from spoofscope.names import ALL_GENERATORS
 from spoofscope.tables import read_table
@@ -94,7 +94,7 @@ def draw(fingerprints: str, stability: str, outputs: Mapping[str, str]) -> None:
         panel.axhline(0, color="#777777", linewidth=0.6)
         panel.set_xlim(0, read.sample_rate / 2000)
         subtitle = agreement.get(name, f"mean of {len(names) - 1}")
-        panel.set_title(f"{name}\n{subtitle}", fontsize=8)
+        panel.set_title(f"{people().attack(name)}\n{subtitle}", fontsize=8)
         panel.set_yscale("symlog", linthresh=1, linscale=0.7)
         panel.yaxis.set_major_locator(FixedLocator([-100, -10, -1, 0, 1, 10, 100]))
         panel.yaxis.set_major_formatter("{x:g}")

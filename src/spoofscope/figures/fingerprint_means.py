@@ -6,7 +6,7 @@ import polars as pl
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.spectra import PER_ROW, name_lines, panels, plot, points
-from spoofscope.figures.style import BONAFIDE, SPOOF, log_scale, save
+from spoofscope.figures.style import BONAFIDE, SPOOF, log_scale, people, save
 from spoofscope.fingerprints.means import read_fingerprints
 
 FIGURE = Figure(
@@ -50,7 +50,7 @@ def draw(fingerprints: str, outputs: Mapping[str, str]) -> None:
                 shown.select(pl.lit(source).alias("generator"), pl.lit(name).alias("of"), pl.all())
             )
         log_scale(panel)
-        panel.set_title(f"{source} ({read.n_clips[i]} clips)")
+        panel.set_title(f"{people().attack(source)} ({read.n_clips[i]} clips)")
         panel.set_xlim(0, read.sample_rate / 2000)
         if (i - 1) % PER_ROW == 0:
             panel.set_ylabel("mean |coefficient|")

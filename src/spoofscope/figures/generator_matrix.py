@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import ERRORS, PAGE, legend_below, new_figure, pages, save
+from spoofscope.figures.style import ERRORS, PAGE, legend_below, new_figure, pages, people, save
 from spoofscope.metrics.generators import (
     DEV_ONLY,
     LEFT_OUT,
@@ -160,7 +160,10 @@ def _block(
     axes.tick_params(length=0)
     axes.set_yticks(
         [top + 0.5 for top in down],
-        [f"{name}\n{_training(rates.filter(pl.col('name') == name))}" for name in rows],
+        [
+            f"{people().system(name)}\n{_training(rates.filter(pl.col('name') == name))}"
+            for name in rows
+        ],
     )
     axes.set_xticks(
         [left + 0.5 for left in across],
@@ -172,7 +175,7 @@ def _block(
     if several:
         for group in (group for group in groups if len(group) > 1):
             first, last = across[columns.index(group[0])], across[columns.index(group[-1])]
-            where = f"{group[0].corpus}, {group[0].split}"
+            where = people().trials(group[0].corpus, group[0].split)
             axes.text((first + last + 1) / 2, -0.2, where, ha="center", fontsize=7)
     return image
 
@@ -246,15 +249,15 @@ def _write(axes: Axes, left: float, top: float, row: Mapping[str, Any]) -> None:
 
 def _training(of_detector: pl.DataFrame) -> str:
     """The training data of a detector, in few words."""
-    generators = of_detector["trained_on"][0].split(", ")
+    generators = [people().attack(name) for name in of_detector["trained_on"][0].split(", ")]
     if len(", ".join(generators)) <= _LONGEST:
         return ", ".join(generators)
     left_out = of_detector.filter(relation=LEFT_OUT)["generator"].unique().sort().to_list()
-    without = f", without {', '.join(left_out)}" if left_out else ""
+    without = f", without {', '.join(map(people().attack, left_out))}" if left_out else ""
     return f"{len(generators)} generators{without if len(without) <= _LONGEST else ''}"
 
 
 def _label(column: _Column, whose: bool) -> str:
     words = {POOLED: ALL_SPOOFS, MEAN_OF_UNSEEN: "mean of unseen", MEAN_OF_ALL: "mean of all"}
-    text = words.get(column.generator, column.generator)
-    return f"{column.corpus}: {text}" if whose else text
+    text = words.get(column.generator) or people().attack(column.generator)
+    return f"{people().corpus(column.corpus)}: {text}" if whose else text

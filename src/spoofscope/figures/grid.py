@@ -18,6 +18,7 @@ from spoofscope.figures.style import (
     new_figure,
     pages,
     panel_pages,
+    people,
     percent,
     save,
 )
@@ -91,7 +92,7 @@ def _panels(points: pl.DataFrame) -> dict[str, pl.DataFrame]:
     for corpus, split in (
         points.select("corpus", "split").unique(maintain_order=True).sort("corpus", "split").rows()
     ):
-        panels[f"{corpus}, {split}"] = points.filter(
+        panels[people().trials(corpus, split)] = points.filter(
             (pl.col("corpus") == corpus) & (pl.col("split") == split)
         )
     return panels

@@ -16,6 +16,7 @@ from spoofscope.figures.style import (
     line_style,
     new_figure,
     pages,
+    people,
     save,
 )
 from spoofscope.files import read_json
@@ -94,14 +95,15 @@ def draw(
                     shift = min(0.12, 0.8 / len(names)) * (i - (len(names) - 1) / 2)
                     style = line_style(list(curves).index(name) if shared else i)
                     of_curve = of_set.filter(pl.col("curve") == name)
-                    handles[name] = _curve(axes, of_curve, shift, style)
+                    handles[people().system(name)] = _curve(axes, of_curve, shift, style)
                 axes.set_xticks(sorted(of_set["n_layers"].unique().to_list()))
                 axes.set_ylim(bottom=0)
-                axes.set_title(textwrap.fill(f"{corpus}, {split}", 44))
+                axes.set_title(textwrap.fill(people().trials(corpus, split), 44))
                 axes.set_xlabel("transformer layers kept")
                 if not shared:
-                    of_panel = [handles[name] for name in names]
-                    axes.legend(of_panel, names, fontsize=6, labelspacing=0.2)
+                    shown = [people().system(name) for name in names]
+                    of_panel = [handles[name] for name in shown]
+                    axes.legend(of_panel, shown, fontsize=6, labelspacing=0.2)
         if shared:
             legend_below(figure, list(handles.values()), list(handles))
     save(figures, outputs, table)

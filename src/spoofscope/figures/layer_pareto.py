@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import PAGE, legend_below, line_style, new_figure, pages, save
+from spoofscope.figures.style import PAGE, legend_below, line_style, new_figure, pages, people, save
 from spoofscope.layers.depth import pareto_table
 from spoofscope.summaries.inputs import read_metrics
 from spoofscope.tables import read_table
@@ -89,12 +89,12 @@ def draw(
         for of_line, i in zip(panels, page, strict=True):
             corpus, split = sets.row(i)
             of_set = table.filter((pl.col("corpus") == corpus) & (pl.col("split") == split))
-            of_line[0].set_ylabel(f"EER (%)\n{corpus}, {split}")
+            of_line[0].set_ylabel(f"EER (%)\n{people().trials(corpus, split)}")
             for axes, measure in zip(of_line, _MEASURES, strict=True):
                 for row in of_set.iter_rows(named=True):
                     group = group_of.get(row["run"], row["run"])
                     index = groups.index(group)
-                    handles[names.get(group, group)] = Line2D(
+                    handles[people().system(names.get(group, group))] = Line2D(
                         [], [], **_look(index), markersize=4.5, linestyle="none"
                     )
                     _point(axes, row, measure, index, of_set.height <= _LABELLED)

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.layer_maps import heat_map
-from spoofscope.figures.style import COLUMN, ERRORS, PAGE, new_figure, pages, save
+from spoofscope.figures.style import COLUMN, ERRORS, PAGE, new_figure, pages, people, save
 from spoofscope.names import ALL, POOLED
 from spoofscope.summaries.layers import read_probes
 
@@ -63,7 +63,9 @@ def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:
         "probe", "corpus", "split", maintain_order=True
     ):
         for start in range(0, of_block.height, _MOST_ROWS):
-            blocks.append((f"{probe} on {corpus}, {split}", of_block.slice(start, _MOST_ROWS)))
+            blocks.append(
+                (f"{probe} on {people().trials(corpus, split)}", of_block.slice(start, _MOST_ROWS))
+            )
     heights = [_ROW * of_block.height + _AROUND for _, of_block in blocks]
     width = COLUMN if len(states) <= _FEW_LAYERS else PAGE
     figures = []
@@ -114,6 +116,10 @@ def _mark_lowest(axes: Axes, values: npt.NDArray[np.float64], states: Sequence[i
         )
 
 
-def _label(row: Mapping[str, object]) -> str:
-    level = ALL if row["condition"] == POOLED else f"{row['condition']} {row['level']}"
+def _level(condition: str, level: str) -> str:
+    return f"{people().condition(condition)} {people().level(condition, level)}"
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    level = ALL if row["condition"] == POOLED else _level(row["condition"], row["level"])
     return f"{level} ({row['n_bonafide']} + {row['n_spoof']})"

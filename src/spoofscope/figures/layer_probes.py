@@ -13,6 +13,7 @@ from spoofscope.figures.style import (
     line_style,
     new_figure,
     pages,
+    people,
     save,
 )
 from spoofscope.names import POOLED
@@ -59,7 +60,7 @@ def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:
                 axes.set_axis_off()
             for axes, (corpus, split) in zip(of_line, lines[i], strict=False):
                 _panel(axes, table.filter(corpus=corpus, split=split), names)
-                axes.set_title(f"{corpus}, {split}")
+                axes.set_title(people().trials(corpus, split))
         handles = {
             label: handle
             for axes in figure.axes

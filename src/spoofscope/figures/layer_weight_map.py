@@ -8,7 +8,7 @@ import polars as pl
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.layer_maps import heat_map
-from spoofscope.figures.style import AMOUNTS, PAGE, new_figure, pages, save
+from spoofscope.figures.style import AMOUNTS, PAGE, new_figure, pages, people, save
 from spoofscope.summaries.layers import read_weights
 
 FIGURE = Figure(
@@ -139,7 +139,7 @@ def _corpora(system: Mapping[str, Any]) -> str:
 
 
 def _label(system: Mapping[str, Any], mix: str, seeds: int) -> str:
-    corpora = _corpora(system)
+    corpora = ", ".join(map(people().trained_on, system["trained_on"]))
     short = corpora if len(corpora) <= 34 else f"{corpora[:33]}…"
     of_seeds = f", {seeds} seeds" if seeds > 1 else ""
-    return f"{system['name']}: {mix}{of_seeds}\n{short}"
+    return f"{people().system(system['name'])}: {mix}{of_seeds}\n{short}"

@@ -7,7 +7,7 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import COLOURS, PAGE, new_figure, pages, save, system_labels
+from spoofscope.figures.style import COLOURS, PAGE, new_figure, pages, people, save, system_labels
 from spoofscope.summaries.layers import read_weights
 
 FIGURE = Figure(
@@ -46,7 +46,7 @@ def draw(
         layers: tables of layer weights, see `summaries.layers.read_weights`.
         outputs: `pdf`, `png`, `tsv`.
     """
-    names = {system["id"]: system["name"] for system in systems}
+    names = {system["id"]: people().system(system["name"]) for system in systems}
     labels = system_labels(systems)
     table = read_weights(layers)
     mixing = table["run"].unique(maintain_order=True).to_list()

@@ -13,7 +13,7 @@ from spoofscope.attribution.localisation import is_above_chance, read_localisati
 from spoofscope.attribution.verdicts import MARKS, of_controls, read_checks, wrapped_note
 from spoofscope.attribution_methods import METHOD_TITLES
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import COLOURS, PAGE, legend_below, new_figure, pages, save
+from spoofscope.figures.style import COLOURS, PAGE, legend_below, new_figure, pages, people, save
 from spoofscope.metrics.limits import LEAST_CLIPS
 from spoofscope.names import ALL
 
@@ -82,7 +82,8 @@ def draw(localised: Sequence[Mapping[str, str]], outputs: Mapping[str, str]) -> 
         _page(local, [lines[i] for i in page], shown, pitch)
         for page in pages([pitch] * len(lines), _AROUND)
     ] or [new_figure(PAGE, _AROUND)]
-    note = wrapped_note(standings, PAGE) if lines else _NOTHING
+    by_name = {people().system(name): standing for name, standing in standings.items()}
+    note = wrapped_note(by_name, PAGE) if lines else _NOTHING
     for figure in figures:
         _key(figure, shown, methods)
         if note:
@@ -114,7 +115,7 @@ def _page(
         axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
         axes.grid(visible=False, axis="y")
     ticks = [(y, line["detector"]) for y, line in enumerate(lines) if line["detector"] is not None]
-    panels[0].set_yticks([y for y, _ in ticks], [name for _, name in ticks])
+    panels[0].set_yticks([y for y, _ in ticks], [_detector(name) for _, name in ticks])
     for y, line in enumerate(lines):
         if line["detector"] is not None:
             place = panels[-1].get_yaxis_transform()
@@ -123,6 +124,17 @@ def _page(
     for axes in panels:
         axes.tick_params(axis="y", length=0)
     return figure
+
+
+def _detector(name: str) -> str:
+    """The name for people of a detector that may have a mark behind it."""
+    mark = next((mark for mark in MARKS.values() if mark and name.endswith(mark)), "")
+    return people().system(name.removesuffix(mark)) + mark
+
+
+def _words(attack: str) -> str:
+    shown = people().attack(attack)
+    return attack.replace("_", " ") if shown == attack else shown
 
 
 def _lines(local: pl.DataFrame) -> list[dict[str, Any]]:
@@ -134,7 +146,7 @@ def _lines(local: pl.DataFrame) -> list[dict[str, Any]]:
         # All attacks together are the same as a single one.
         for attack in attacks if len(attacks) != 2 else attacks[:1]:
             of_attack = of_axis.filter(attack=attack)
-            words = "all attacks" if attack == ALL else attack.replace("_", " ")
+            words = "all attacks" if attack == ALL else _words(attack)
             lines.append({"detector": None, "label": f"{words}, {_WHERE[axis]}"})
             for name, n in of_attack.select("name", "n").unique(maintain_order=True).rows():
                 few = ", too few" if n < LEAST_CLIPS else ""

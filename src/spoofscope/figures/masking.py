@@ -19,6 +19,7 @@ from spoofscope.figures.style import (
     legend_below,
     new_figure,
     pages,
+    people,
     save,
 )
 from spoofscope.summaries.masking import read_masking
@@ -72,7 +73,12 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
         for half, i in zip(halves, page, strict=True):
             name, corpus, split = blocks[i]
             of_block = shown.filter(name=name, corpus=corpus, split=split)
-            half.suptitle(f"{name} on {corpus}, {split}", fontsize=8, x=0.01, ha="left")
+            half.suptitle(
+                f"{people().system(name)} on {people().trials(corpus, split)}",
+                fontsize=8,
+                x=0.01,
+                ha="left",
+            )
             panels = half.subplots(rows, columns, squeeze=False, sharey=True).ravel()
             for axes, mask in zip(panels, masks, strict=False):
                 _panel(axes, of_block.filter(mask=mask))

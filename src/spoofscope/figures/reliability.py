@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from spoofscope.errors import SpoofscopeError
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import COLOURS, PAGE, legend_below, new_figure, pages, save
+from spoofscope.figures.style import COLOURS, PAGE, legend_below, new_figure, pages, people, save
 from spoofscope.metrics.bootstrap import Draws
 from spoofscope.metrics.reliability import reliability
 from spoofscope.metrics.tables import draw as draw_trials
@@ -102,8 +102,10 @@ def draw(
                     draws = draw_trials(trials, resamples, bootstrap_seed, cluster)
                 measured = _all_measured(system, trials, draws, prior, bins)
                 shown |= _panel(both, measured)
-                title = f"{system['name']}\n{corpus}, {split}{_remark(measured)}"
-                both[0].set_title(title, fontsize=8, pad=16 if draws is None else 26)
+                title = f"{people().system(system['name'])}\n{people().trials(corpus, split)}"
+                both[0].set_title(
+                    title + _remark(measured), fontsize=8, pad=16 if draws is None else 26
+                )
                 below = row + 1 < len(page) and column < len(lines[page[row + 1]])
                 if not below:
                     both[1].set_xlabel("predicted p(bona fide)")

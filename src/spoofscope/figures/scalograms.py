@@ -8,7 +8,7 @@ from matplotlib.colors import Normalize
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import PAGE, new_figure, save
+from spoofscope.figures.style import PAGE, new_figure, people, save
 from spoofscope.fingerprints.scalogram import (
     centre_frequencies,
     one_clip_each,
@@ -16,7 +16,6 @@ from spoofscope.fingerprints.scalogram import (
     scalograms,
 )
 from spoofscope.fingerprints.spectra import Floats
-from spoofscope.names import BONAFIDE
 from spoofscope.tables import read_table
 
 FIGURE = Figure(
@@ -89,7 +88,7 @@ def draw(
         panel.yaxis.set_major_formatter("{x:g}")
         panel.yaxis.set_minor_locator(NullLocator())
         panel.grid(visible=False)
-        panel.set_title("bona fide" if source == BONAFIDE else source, loc="left", fontsize=8)
+        panel.set_title(people().attack(source), loc="left", fontsize=8)
         panel.tick_params(labelleft=i % columns == 0, labelbottom=i + columns >= len(levels))
         axes.append(panel)
     figure.supxlabel("seconds", fontsize=8)

@@ -18,6 +18,7 @@ from spoofscope.figures.style import (
     legend_below,
     new_figure,
     pages,
+    people,
     percent,
     save,
     system_labels,
@@ -76,7 +77,7 @@ def draw(scored: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
                 axes.set_axis_off()
             for axes, entry in zip(of_line, entries, strict=False):
                 rows.append(_panel(axes, entry, labels[entry["id"], entry["seed"]]))
-            of_line[0].set_ylabel(f"{corpus}, {split}\nclips (%)")
+            of_line[0].set_ylabel(f"{people().trials(corpus, split)}\nclips (%)")
         label_below(figure, "score →")
         handles: list[Any] = [
             Patch(facecolor=colour, alpha=0.5, label=name) for name, colour in _LOOKS.values()

@@ -8,7 +8,16 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import BONAFIDE, PAGE, SPOOF, legend_below, new_figure, pages, save
+from spoofscope.figures.style import (
+    BONAFIDE,
+    PAGE,
+    SPOOF,
+    legend_below,
+    new_figure,
+    pages,
+    people,
+    save,
+)
 from spoofscope.shortcuts.tables import PUT
 from spoofscope.summaries.shortcuts import NO_EVIDENCE, TOO_FEW, USES, read_shortcuts
 
@@ -52,7 +61,11 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
         panels = figure.subplots(len(page), 1, squeeze=False, sharex=True)[:, 0]
         for axes, i in zip(panels, page, strict=True):
             name, corpus, split = blocks[i]
-            axes.set_title(f"{name} on {corpus}, {split}", fontsize=8, loc="left")
+            axes.set_title(
+                f"{people().system(name)} on {people().trials(corpus, split)}",
+                fontsize=8,
+                loc="left",
+            )
             _panel(axes, shown.filter(name=name, corpus=corpus, split=split))
         panels[-1].set_xlabel("decisions that change, %")
         dots: Any = {"linestyle": "none", "marker": "o", "markersize": 3.5}

@@ -28,6 +28,7 @@ from matplotlib.legend import Legend
 from matplotlib.text import Text
 from matplotlib.ticker import LogFormatterSciNotation
 
+from spoofscope.display import DisplayNames
 from spoofscope.files import atomic_path
 from spoofscope.tables import write_table
 
@@ -415,6 +416,19 @@ def _write_png(sheets: Sequence[Figure], path: Path) -> None:
     plt.imsave(path, np.concatenate(images), format="png", metadata={"Software": None})
 
 
+_names: list[DisplayNames] = [DisplayNames({})]
+
+
+def use_names(names: Mapping[str, Mapping[str, Any]]) -> None:
+    """Let figures show the names of section `names` of a study file, until they get others."""
+    _names[:] = [DisplayNames(names)]
+
+
+def people() -> DisplayNames:
+    """What figures call systems, corpora, attacks and conditions."""
+    return _names[0]
+
+
 def system_labels(systems: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], str]:
     """Short label of every (id, seed): its name, with the seed where a detector has several.
 
@@ -425,7 +439,7 @@ def system_labels(systems: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int],
     for system in systems:
         seeds.setdefault(system["id"], set()).add(system["seed"])
     return {
-        (system["id"], system["seed"]): system["name"]
+        (system["id"], system["seed"]): people().system(system["name"])
         + (f" (seed {system['seed']})" if len(seeds[system["id"]]) > 1 else "")
         + (" (fusion)" if system["kind"] == "fusion" else "")
         for system in systems

@@ -5,8 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from spoofscope.figures.style import shortened
-from spoofscope.names import BONAFIDE
+from spoofscope.figures.style import people, shortened
 from spoofscope.tracing.systems import KNOWN
 
 _LONGEST = 22
@@ -16,7 +15,7 @@ def short_names(names: Sequence[str], longest: int = _LONGEST) -> list[str]:
     """Names of attacks that fit beside a panel, different ones still different."""
     found: list[str] = []
     for name in names:
-        short = shortened("bona fide" if name == BONAFIDE else name, longest)
+        short = shortened(people().attack(name), longest)
         same = sum(other == short or other.startswith(f"{short} #") for other in found)
         found.append(f"{short} #{same + 1}" if same else short)
     return found
@@ -40,5 +39,5 @@ def attacks_in(clips: pl.DataFrame) -> tuple[list[str], list[str]]:
 def panel_title(entry: Mapping[str, Any], traced: Sequence[Mapping[str, Any]]) -> str:
     """The tracer, and the set where there are several."""
     several = len({(one["corpus"], one["split"]) for one in traced}) > 1
-    where = f"\n{entry['corpus']}, {entry['split']}" if several else ""
-    return f"{entry['name']}{where}"
+    where = f"\n{people().trials(entry['corpus'], entry['split'])}" if several else ""
+    return f"{people().system(entry['name'])}{where}"

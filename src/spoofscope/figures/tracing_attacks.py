@@ -8,7 +8,7 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import COLOURS, PAGE, TALLEST, legend_below, new_figure, save
+from spoofscope.figures.style import COLOURS, PAGE, TALLEST, legend_below, new_figure, people, save
 from spoofscope.figures.traced import counted_names
 from spoofscope.summaries.tracing_attacks import attacks_of
 from spoofscope.tracing.systems import KNOWN
@@ -70,8 +70,8 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
             handles |= _draw(axes, of_panel, rate, names)
             axes.set_xlabel(label, fontsize=7)
             if len(sets) > 1:
-                axes.set_title(f"{corpus}, {split}", fontsize=7.5)
-    legend_below(figure, list(handles.values()), list(handles))
+                axes.set_title(people().trials(corpus, split), fontsize=7.5)
+    legend_below(figure, list(handles.values()), [people().system(name) for name in handles])
     save(figure, outputs, table)
 
 

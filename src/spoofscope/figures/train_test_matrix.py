@@ -15,6 +15,7 @@ from spoofscope.figures.style import (
     PAGE,
     new_figure,
     pages,
+    people,
     save,
     shortened,
     system_labels,
@@ -57,7 +58,7 @@ def draw(
     trained = {
         (system["id"], system["seed"]): f"of {len(system['trained_on'])} detectors"
         if system["kind"] == "fusion"
-        else ", ".join(system["trained_on"])
+        else ", ".join(map(people().trained_on, system["trained_on"]))
         for system in systems
     }
     table = read_metrics(metrics).filter(
@@ -99,8 +100,8 @@ def draw(
             axes.set_yticks(range(len(down)), [names[row] for row in down], fontsize=7)
             counts = [_count(table, column) for column in across]
             texts = [
-                (f"{corpus}: " if several else "")
-                + (POOLED if condition == POOLED else level)
+                (f"{people().corpus(corpus)}: " if several else "")
+                + (POOLED if condition == POOLED else people().attack(level))
                 + f"\n(n = {count})"
                 for (corpus, _, condition, level), count in zip(across, counts, strict=True)
             ]

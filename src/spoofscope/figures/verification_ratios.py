@@ -13,6 +13,7 @@ from spoofscope.figures.style import (
     SPOOF,
     legend_below,
     panel_pages,
+    people,
     percent,
     save,
     shortened,
@@ -75,8 +76,8 @@ def draw(verified: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> N
             }
             for curve in curves
         ]
-        name = shortened(entry["name"], 22)
-        where = f", {shortened(entry['corpus'], 12)}" if len(corpora) > 1 else ""
+        name = shortened(people().system(entry["name"]), 22)
+        where = f", {shortened(people().corpus(entry['corpus']), 12)}" if len(corpora) > 1 else ""
         axes.set_title(f"{name}{where}\n{level}: {_measured(entry, level)}", fontsize=7)
         axes.tick_params(labelsize=7)
         if place % columns == 0:

@@ -129,6 +129,53 @@ class Tandem(Options):
     """Priors and costs; default: those of the challenges."""
 
 
+Headline = Literal[
+    "eer",
+    "min_dcf",
+    "act_dcf",
+    "act_dcf_calibrated",
+    "cllr",
+    "cllr_calibrated",
+    "min_cllr",
+    "bonafide_rejected",
+    "spoof_accepted",
+    "hter",
+    "auc",
+    "min_tdcf",
+    "act_tdcf",
+    "act_tdcf_calibrated",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published(Options):
+    """A number that others published, beside which the report sets that of a system here."""
+
+    system: str = required()
+    """A name of `detectors` or `fusion`: the one that is like the published system."""
+    corpus: str = required()
+    """A corpus or an augmented copy."""
+    split: Split = required()
+    """One of its splits that the system is scored on."""
+    metric: Headline = required()
+    """What was measured."""
+    value: str = required(pattern=r"-?[0-9]+(\.[0-9]+)?", title="a quoted number")
+    """The published value with all of its digits, quoted: "4.10" has one more than "4.1"."""
+    unit: Literal["share", "percent"] = option("share")
+    """Of the value."""
+    seeds: int | None = optional(minimum=1)
+    """Trainings that the value is the mean of; null where it is not said."""
+    source: str = required()
+    """The paper, as it is cited."""
+    place: str = required()
+    """Table, figure or page in it."""
+    doi: str = optional(pattern=r"10\.[0-9]+/\S+", title="a DOI, such as 10.1000/182")
+    """Its DOI."""
+    unlike: str = optional()
+    """Why the two numbers cannot be compared, if they cannot: the report says so instead of a
+    verdict."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Exports(Options):
     """Scores in the submission format of ASVspoof 5."""

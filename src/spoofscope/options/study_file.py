@@ -18,6 +18,7 @@ from spoofscope.options.scores import (
     Figures,
     Fusion,
     Generators,
+    Published,
     Reliability,
     Tandem,
 )
@@ -173,6 +174,9 @@ class StudyFile(Options):
     """Name to score fusion."""
     comparisons: Comparisons = optional()
     """Which systems are compared in pairs on the eval sets, by paired bootstrap; see scores.md."""
+    published: tuple[Published, ...] = option(list)
+    """Numbers that others published, and the systems here that they are compared with; see
+    papers.md."""
     reliability: Reliability = optional()
     """Reliability diagrams and calibration errors of the probabilities on the eval sets; see
     scores.md."""

@@ -10,6 +10,8 @@ from spoofscope.plan.scoring import Scores, names_of, words_of
 from spoofscope.study import Config, Run, Study
 
 NO_SCORES = "no system is scored (sections `detectors` and `score`)"
+NO_PUBLISHED = "no published numbers are given (section `published`)"
+NO_EVAL_SCORES = "no system is scored on an eval split"
 NO_COMPARISONS = (
     "no systems are compared (section `comparisons`), or there are more than a figure can show "
     "(key `comparisons.systems`)"
@@ -32,6 +34,9 @@ class Comparisons(Stage):
         """Which systems are compared or exported, and which trials."""
         for section in ("comparisons", "exports"):
             study.references.check_systems(section)
+        for i, entry in enumerate(study.config["published"]):
+            study.references.check_system(entry["system"], f"published[{i}].system")
+            study.references.check_scored(entry, f"published[{i}]", entry["system"])
         for i, entry in enumerate(study.config.get("exports", {}).get("trials", [])):
             study.references.check_scored(entry, f"exports.trials[{i}]")
 
@@ -83,6 +88,38 @@ class Comparisons(Stage):
                 "Scored sets": words_of((s.corpus, s.split) for s in self.study.scorings()),
                 "Systems": names_of(self._scoring.systems),
             },
+        )
+
+    @material(absent=NO_PUBLISHED, when=lambda self: self.study.config["published"])
+    def metrics_beside_others(self) -> Material:
+        """Published numbers, and the error rates of the systems that are like theirs."""
+        numbers = self.study.config["published"]
+        owners = [self.study.first_of(one["system"])[0] for one in numbers]
+        sets = {
+            (id_, one["corpus"], one["split"]) for id_, one in zip(owners, numbers, strict=True)
+        }
+        scorings = [
+            scoring
+            for scoring in self.study.scorings()
+            if (scoring.system, scoring.corpus, scoring.split) in sets
+        ]
+        return Material(
+            {
+                "systems": [one for one in self._scoring.systems if one["id"] in owners],
+                "metrics": self._scoring.metrics_of(scorings),
+                "references": numbers,
+            }
+        )
+
+    @material(absent=NO_EVAL_SCORES, when=lambda self: self._scoring.eval_scorings)
+    def scores_of_eval_sets(self) -> Material:
+        """The scores of all systems on eval sets."""
+        return Material(
+            {
+                "scored": self._scoring.scored(self._scoring.eval_scorings),
+                **self._scoring.bootstrap(),
+            },
+            self.about,
         )
 
     @material(

@@ -124,11 +124,20 @@ class Report(Stage):
                 "runs": self._comparisons.described_runs(),
                 "dev": self._chosen_on(),
                 "cluster": self._scoring.bootstrap()["cluster"],
+                "weights": {
+                    self.study.runs[run].detector: self._scoring.weights(
+                        run, self.study.runs[run].seeds[0]
+                    )
+                    for run in self.study.runs_of("detector", "pretrained")
+                },
                 "manifests": {corpus: self._data.manifest(corpus) for corpus in corpora},
                 "audits": dict(zip(self.study.corpora, self._corpora.audits.products, strict=True)),
                 "tables": {
                     name: self._tables.known(name)
-                    for name in ("headline", "comparisons", "breakdowns", "generator_matrix")
+                    for name in (
+                        *("headline", "operating_points", "published", "comparisons"),
+                        *("breakdowns", "generator_matrix"),
+                    )
                 },
                 "grids": [{"name": grid, "table": self._tables.of("grid", grid)} for grid in grids],
                 "listed": self._tables.described,

@@ -208,6 +208,10 @@ class Scores(Stage):
             return None
         return self._training.described(system, int(seed))
 
+    def weights(self, run: str, seed: int) -> Product:
+        """The weights of a detector."""
+        return self._training.weights(run, seed)
+
     def fixed_threshold(self, scoring: Scoring, chosen_on: Config | None) -> dict[str, Any]:
         """What knows the threshold that a detector had before its recordings were changed.
 

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from spoofscope.disagreements import NO_AUDIO
+from spoofscope.display import DisplayNames
 from spoofscope.errors import AudioError
 from spoofscope.report.audio_player import SECONDS, Clip, audio_players
 from spoofscope.summaries.disagreements import read_counts
@@ -21,12 +22,15 @@ MOST_PLAYED = 10
 """Clips per list that the page plays; the page has to stay one file that can be sent."""
 
 
-def disagreement_sections(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def disagreement_sections(
+    entries: Sequence[Mapping[str, Any]], people: DisplayNames
+) -> list[dict[str, Any]]:
     """For each entry its counts, and players for its first exported clips.
 
     Args:
         entries: name, right and wrong (id, seed, name), corpus, split, list (of its clips) and
             counts (a table) of each.
+        people: names of attacks for people.
 
     Returns:
         The entries with `counts` (rows of the table), `listed` (number of clips), `exported`
@@ -41,7 +45,7 @@ def disagreement_sections(entries: Sequence[Mapping[str, Any]]) -> list[dict[str
         listed = read_table(entry["list"], _LISTED)
         exported = listed.filter(pl.col("audio") != NO_AUDIO)
         clips = [
-            Clip(row["audio"], _caption(i, row, entry))
+            Clip(row["audio"], _caption(i, row, entry, people))
             for i, row in enumerate(exported.head(MOST_PLAYED).iter_rows(named=True), start=1)
         ]
         try:
@@ -63,8 +67,10 @@ def disagreement_sections(entries: Sequence[Mapping[str, Any]]) -> list[dict[str
     return sections
 
 
-def _caption(number: int, row: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
-    what = "bona fide" if row["label"] == "bonafide" else row["attack"]
+def _caption(
+    number: int, row: Mapping[str, Any], entry: Mapping[str, Any], people: DisplayNames
+) -> str:
+    what = people.attack(row["attack"] if row["label"] == "spoof" else row["label"])
     judged = ", ".join(
         f"{entry[role][2]} {row[f'score_{role}']:+.3g} (threshold {row[f'threshold_{role}']:+.3g})"
         for role in ("right", "wrong")

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from spoofscope.display import DisplayNames
 from spoofscope.metrics.paired import ALPHA
 from spoofscope.metrics.tables import (
     ONE_BY_ONE,
@@ -55,6 +56,7 @@ def read_first(
     manifests: Mapping[str, pl.DataFrame],
     dev: Mapping[str, Sequence[Mapping[str, Any]]],
     audits: Mapping[str, pl.DataFrame],
+    people: DisplayNames,
     comparisons: pl.DataFrame | None,
     agreement: Sequence[Mapping[str, Any]],
     explained: Sequence[Mapping[str, Any]],
@@ -69,6 +71,7 @@ def read_first(
         dev: for every detector and fusion whose operating point this study chose, the sources of
             the choice: corpus, split and, if given, attacks and exclude_attacks.
         audits: of every corpus, as `report.audits.read_audit` reads them.
+        people: the names of corpora that other arguments have; audits have those of files.
         comparisons: as `summaries.comparisons.read_comparisons` reads them.
         agreement: of fingerprints, see `report.fingerprints.fingerprint_section`.
         explained: per explained run its `controls`, the verdict on all of them, and its
@@ -79,7 +82,7 @@ def read_first(
         *(Point(text, lambda row: False) for text in caveats),
         *_operating_points(dev, manifests),
         *_jumps(headline),
-        *_audited(audits),
+        *_audited(audits, people),
         *_chance(headline),
         *_unreachable(comparisons, agreement),
         *_unfaithful(explained),
@@ -138,10 +141,10 @@ def _jumps(headline: Sequence[Row]) -> Iterable[Point]:
             )
 
 
-def _audited(audits: Mapping[str, pl.DataFrame]) -> Iterable[Point]:
-    for corpus, audit in audits.items():
+def _audited(audits: Mapping[str, pl.DataFrame], people: DisplayNames) -> Iterable[Point]:
+    for name, audit in audits.items():
         findings = attention(audit)
-        link = f"../audits/{corpus}.html"
+        corpus, link = people.corpus(name), f"../audits/{name}.html"
         cue = strongest_cue(findings)
         if cue is not None:
             n = findings.filter(pl.col("check") == "cue").select("split", "item").n_unique()

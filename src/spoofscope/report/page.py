@@ -2,6 +2,7 @@
 
 import base64
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from spoofscope.attribution.verdicts import (
     read_checks,
 )
 from spoofscope.attribution_methods import ADDS_UP, METHOD_TITLES, named
+from spoofscope.display import DisplayNames
 from spoofscope.files import write_text
 from spoofscope.names import ALL, POOLED
 from spoofscope.options.declared import filled
@@ -35,13 +37,16 @@ from spoofscope.report.disagreements import disagreement_sections
 from spoofscope.report.fingerprints import fingerprint_section
 from spoofscope.report.first import LOOKED_FOR, read_first
 from spoofscope.report.masking import masking_points, masking_section
+from spoofscope.report.methods import methods
 from spoofscope.report.shortcuts import shortcut_points, shortcut_section
 from spoofscope.report.tracing import published_numbers, tracing_points, tracing_section
 from spoofscope.report.tracing import tracing_audits as audited_tracing
 from spoofscope.report.verification import verification_section
 from spoofscope.summaries.comparisons import read_comparisons, within_reach
 from spoofscope.summaries.generator_matrix import generator_summary
-from spoofscope.tables import read_manifest, read_table
+from spoofscope.summaries.operating_points import read_operating_points
+from spoofscope.summaries.published import read_published
+from spoofscope.tables import read_manifest, read_table, write_table
 
 
 def _percent(value: float | None) -> str:
@@ -52,6 +57,11 @@ def _percent(value: float | None) -> str:
 
 def _decimal(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
+
+
+def _beside(value: float | None, published: str) -> str:
+    """A number with the decimals of a published one, and one more."""
+    return "–" if value is None else f"{value:.{len(published.partition('.')[2]) + 1}f}"
 
 
 def _image(path: str) -> str:
@@ -65,7 +75,7 @@ def _width(path: str) -> int:
     return round(int.from_bytes(header[16:20], "big") * 0.62)
 
 
-def _counts(manifest: pl.DataFrame) -> list[dict[str, Any]]:
+def _counts(manifest: pl.DataFrame, people: DisplayNames) -> list[dict[str, Any]]:
     rows = []
     for split in ("train", "dev", "eval"):
         part = manifest.filter(pl.col("split") == split)
@@ -79,7 +89,7 @@ def _counts(manifest: pl.DataFrame) -> list[dict[str, Any]]:
                 "spoof": spoof.height,
                 "speakers": part.filter(pl.col("speaker") != "-")["speaker"].n_unique() or "–",
                 "hours": part["duration"].sum() / 3600,
-                "attacks": ", ".join(sorted(spoof["attack"].unique().to_list())),
+                "attacks": ", ".join(sorted(map(people.attack, spoof["attack"].unique()))),
             }
         )
     return rows
@@ -89,16 +99,17 @@ def _corpora(
     config: Mapping[str, Any],
     manifests: Mapping[str, pl.DataFrame],
     audits: Mapping[str, pl.DataFrame],
+    people: DisplayNames,
 ) -> list[dict[str, Any]]:
     corpora = []
     for name in [*config["corpora"], *config["augmented"]]:
         copy = config["augmented"].get(name)
         entry: dict[str, Any] = {
             "name": name,
-            "kind": f"augmented copy of {copy['corpus']} (chain {copy['chain']})"
+            "kind": f"augmented copy of {people.corpus(copy['corpus'])} (chain {copy['chain']})"
             if copy
             else config["corpora"][name]["type"],
-            "splits": _counts(manifests[name]),
+            "splits": _counts(manifests[name], people),
             "findings": [],
         }
         if name in audits:
@@ -203,6 +214,7 @@ def build_page(
     runs: Sequence[Mapping[str, Any]],
     dev: Mapping[str, Sequence[Mapping[str, Any]]],
     cluster: str | None,
+    weights: Mapping[str, str],
     manifests: Mapping[str, str],
     audits: Mapping[str, str],
     tables: Mapping[str, str | None],
@@ -230,10 +242,11 @@ def build_page(
         systems: id, seed, name, kind and trained_on of every system.
         runs: run, detector, source and settings of every run.
         dev, cluster: see `report.first.read_first`.
+        weights: name of a detector to the weights of its first seed, where it has any.
         manifests: of every corpus and copy.
         audits: of every corpus.
-        tables: `headline`, `comparisons`, `breakdowns` and `generator_matrix`, each None if the
-            study lacks it.
+        tables: `headline`, `operating_points`, `published`, `comparisons`, `breakdowns` and
+            `generator_matrix`, each None if the study lacks it.
         grids: name of every grid, and its table.
         listed: of every table name, title and `more_names`, the names of its further parts.
         figures: in order: name, title, caption, section, target (with which `snakemake` makes it
@@ -252,22 +265,148 @@ def build_page(
         labelled: see `report.annotation.annotation_section`.
         tracing_audits: of every corpus whose attacks are traced.
     """
+    people = DisplayNames(config["names"])
+    with tempfile.TemporaryDirectory() as folder:
+        displayed = Displayed(people, Path(folder))
+        page = _page(
+            people=people,
+            config=config,
+            systems=[
+                {
+                    **system,
+                    "name": people.system(system["name"]),
+                    "trained_on": [people.trained_on(text) for text in system["trained_on"]],
+                }
+                for system in systems
+            ],
+            runs=displayed.entries(runs),
+            dev={people.system(name): sources for name, sources in dev.items()},
+            cluster=cluster,
+            weights={people.system(name): path for name, path in weights.items()},
+            manifests=manifests,
+            audits={corpus: displayed.table(path) for corpus, path in audits.items()},
+            tables={name: path and displayed.table(path) for name, path in tables.items()},
+            grids=[{**grid, "table": displayed.table(grid["table"])} for grid in grids],
+            listed=listed,
+            figures=figures,
+            explained=displayed.entries(explained),
+            averages=displayed.entries(averages),
+            artefacts=artefacts,
+            disagreements=[
+                {
+                    **entry,
+                    **{role: [*entry[role][:2], people.system(entry[role][2])] for role in _ROLES},
+                }
+                for entry in disagreements
+            ],
+            fingerprints={
+                "parts": {k: displayed.table(path) for k, path in fingerprints["parts"].items()},
+                "nearest": [
+                    {**entry, "table": displayed.table(entry["table"])}
+                    for entry in displayed.entries(fingerprints["nearest"])
+                ],
+            },
+            verified=verified and displayed.table(verified),
+            masked=masked and displayed.table(masked),
+            shortcuts=shortcuts and displayed.table(shortcuts),
+            cues=cues and displayed.table(cues),
+            traced={part: displayed.table(path) for part, path in traced.items()},
+            tracing_audits=tracing_audits,
+            labelled={part: displayed.table(path) for part, path in labelled.items()},
+        )
+    write_text(output, page)
+
+
+_ROLES = ("right", "wrong")
+
+
+class Displayed:
+    """Inputs of the page with names for people in the place of those of the study file.
+
+    Args:
+        people: the names.
+        folder: for tables in which names are replaced.
+    """
+
+    def __init__(self, people: DisplayNames, folder: Path) -> None:
+        self._people = people
+        self._folder = folder
+
+    def table(self, path: str) -> str:
+        """The same table with these names, in a file of its own where there are any."""
+        if not self._people:
+            return path
+        texts = read_table(path, {})
+        rows = [
+            {column: self._people.of_column(column, text, row) for column, text in row.items()}
+            for row in texts.iter_rows(named=True)
+        ]
+        target = self._folder / f"{len(list(self._folder.iterdir()))}.tsv"
+        write_table(target, pl.DataFrame(rows, schema=texts.schema))
+        return str(target)
+
+    def entries(self, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The same entries of the plan, whose keys are called like columns."""
+        return [
+            {
+                key: self._people.of_column(key, value, entry) if isinstance(value, str) else value
+                for key, value in entry.items()
+            }
+            for entry in entries
+        ]
+
+
+def _page(
+    *,
+    people: DisplayNames,
+    config: Mapping[str, Any],
+    systems: Sequence[Mapping[str, Any]],
+    runs: Sequence[Mapping[str, Any]],
+    dev: Mapping[str, Sequence[Mapping[str, Any]]],
+    cluster: str | None,
+    weights: Mapping[str, str],
+    manifests: Mapping[str, str],
+    audits: Mapping[str, str],
+    tables: Mapping[str, str | None],
+    grids: Sequence[Mapping[str, str]],
+    listed: Sequence[Mapping[str, Any]],
+    figures: Sequence[Mapping[str, Any]],
+    explained: Sequence[Mapping[str, Any]],
+    averages: Sequence[Mapping[str, str]],
+    artefacts: Sequence[Mapping[str, str]],
+    disagreements: Sequence[Mapping[str, Any]],
+    fingerprints: Mapping[str, Any],
+    verified: str | None,
+    masked: str | None,
+    shortcuts: str | None,
+    cues: str | None,
+    traced: Mapping[str, str],
+    tracing_audits: Mapping[str, str],
+    labelled: Mapping[str, str],
+) -> str:
+    """The page, of inputs that have the names for people; see :func:`build_page`."""
+    detectors = _detectors(runs, systems)
+    git, packages = git_state(), package_versions()
     rows = _headline(tables["headline"])
     trials = {name: read_manifest(path) for name, path in manifests.items()}
+    # Sources of data have the names of the study file, tables those for people.
+    of_both = {**trials, **{people.corpus(name): table for name, table in trials.items()}}
     audited = {name: read_audit(path) for name, path in audits.items()}
     compared = read_comparisons(tables["comparisons"]) if tables["comparisons"] else None
     section = fingerprint_section(fingerprints["parts"], fingerprints["nearest"])
     explanations = _explained(explained)
     sections: list[dict[str, Any]] = []
     if tracing := config.get("tracing"):
-        sections = tracing_section(traced, trials, tracing["ambiguous"], tracing["unit"])
+        ambiguous = [people.attack(name) for name in tracing["ambiguous"]]
+        sections = tracing_section(traced, of_both, ambiguous, tracing["unit"])
     verifications = verification_section(verified)
     points = read_first(
         caveats=config["caveats"],
         headline=rows,
-        manifests=trials,
+        manifests=of_both,
         dev=dev,
         audits=audited,
+        people=people,
         comparisons=compared,
         agreement=(section or {}).get("agreement", []),
         explained=explanations,
@@ -281,6 +420,7 @@ def build_page(
     doubts = _doubts_by_figure(explanations, averages)
     for row in rows:
         row["points"] = [i for i, point in enumerate(points, start=1) if point.concerns(row)]
+    corpora = _corpora(config, trials, audited, people)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("spoofscope"),
         autoescape=True,
@@ -288,25 +428,48 @@ def build_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "decimal": _decimal}
-    page = environment.get_template("report.html.j2").render(
+    environment.filters |= {"percent": _percent, "decimal": _decimal, "fixed": _beside}
+    environment.filters |= {
+        "system": people.system,
+        "corpus": people.corpus,
+        "attack": people.attack,
+        "condition": people.condition,
+    }
+    return environment.get_template("report.html.j2").render(
         config=config,
         headline=rows,
         points=points,
         cluster=cluster,
         looked_for=LOOKED_FOR,
-        detectors=_detectors(runs, systems),
+        detectors=detectors,
         systems=systems,
         listed=listed,
-        corpora=_corpora(config, trials, audited),
+        corpora=corpora,
+        methods=methods(
+            corpora=[{**corpus, "name": people.corpus(corpus["name"])} for corpus in corpora],
+            detectors=detectors,
+            runs=runs,
+            weights=weights,
+            fusions={
+                people.system(name): {
+                    **entry,
+                    "detectors": [people.system(each) for each in entry["detectors"]],
+                    "fit": {**entry["fit"], "corpus": people.corpus(entry["fit"]["corpus"])},
+                }
+                for name, entry in config["fusion"].items()
+            },
+            bootstrap={**config["bootstrap"], "cluster": cluster},
+            packages=packages,
+            commit=git["commit"],
+        ),
         figures=[_figure(figure, compared, doubts) for figure in figures],
         grids={grid["name"]: _chosen(grid["table"]) for grid in grids},
         attributions=explanations,
         rules=_rules(explanations),
         judged=[(check, SHORT_TITLES[check]) for check in _made(explanations)],
-        artefacts=_artefacts(artefacts),
+        artefacts=_artefacts(artefacts, people),
         averages=averaged_runs(averages),
-        disagreements=disagreement_sections(disagreements),
+        disagreements=disagreement_sections(disagreements, people),
         fingerprints=section,
         traced=sections,
         verified=verifications,
@@ -316,15 +479,16 @@ def build_page(
         labelled=annotation_section(labelled),
         tracing_audits=audited_tracing(tracing_audits),
         published=published_numbers(traced),
+        beside_others=read_published(tables["published"]).to_dicts() if tables["published"] else [],
         tandem=bool(config["tdcf"]),
         generators=generator_summary(tables["generator_matrix"])
         if tables["generator_matrix"]
         else [],
+        operating_points=_operating_points(tables["operating_points"]),
         breakdowns=_breakdowns(tables["breakdowns"]) if tables["breakdowns"] else [],
-        git=git_state(),
-        packages=package_versions(),
+        git=git,
+        packages=packages,
     )
-    write_text(output, page)
 
 
 def _headline(path: str | None) -> list[dict[str, Any]]:
@@ -391,6 +555,26 @@ def _out_of_reach(compared: pl.DataFrame) -> list[str]:
 _TEXT_COLUMNS = ("name", "kind", "trained_on", "corpus", "split")
 
 
+_HELD = {"spoof_accepted": "spoofs accepted", "bonafide_rejected": "bona fide rejected"}
+
+
+def _operating_points(path: str | None) -> list[dict[str, Any]]:
+    """A row per system and set, with its `points`; none without scores."""
+    if path is None:
+        return []
+    table = read_operating_points(path)
+    keys = ("name", "seed", "corpus", "split")
+    return [
+        {
+            **dict(zip(keys, values, strict=True)),
+            "n_bonafide": rows["n_bonafide"][0],
+            "n_spoof": rows["n_spoof"][0],
+            "points": rows.with_columns(pl.col("held_error").replace_strict(_HELD)).to_dicts(),
+        }
+        for values, rows in table.group_by(keys, maintain_order=True)
+    ]
+
+
 def _breakdowns(path: str) -> list[dict[str, Any]]:
     """Macro average and worst level per condition; rates without a value are null."""
     rates = ("macro_eer", "macro_low", "macro_high", "worst_eer", "worst_low", "worst_high")
@@ -407,7 +591,7 @@ def _chosen(path: str) -> list[dict[str, Any]]:
     return list(table.filter(pl.col("best") == "yes").iter_rows(named=True))
 
 
-def _artefacts(entries: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+def _artefacts(entries: Sequence[Mapping[str, str]], people: DisplayNames) -> list[dict[str, Any]]:
     """The measures that alone separate the classes best, per set."""
     required: dict[str, pl.DataType] = {"measure": pl.String(), "attack": pl.String()}
     sets = []
@@ -419,7 +603,7 @@ def _artefacts(entries: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
         ).with_columns(strength=(pl.col("auc") - 0.5).abs())
         sets.append(
             {
-                "name": entry["trials"],
+                "name": people.trials(*entry["trials"].rsplit(".", 1)),
                 "rows": list(
                     pooled.sort("strength", descending=True).head(8).iter_rows(named=True)
                 ),

@@ -18,8 +18,7 @@ import polars as pl
 
 from spoofscope.display import DisplayNames
 from spoofscope.files import write_text
-from spoofscope.metrics.measure import METRICS
-from spoofscope.names import NONE
+from spoofscope.names import BONAFIDE, NONE
 from spoofscope.tables import read_table
 
 LONG = 45
@@ -34,14 +33,17 @@ PERCENT = frozenset(
 """Columns of shares that LaTeX shows as per cent, as papers do."""
 
 HEADINGS = {
-    **{name: metric.title for name, metric in METRICS.items()},
+    **{"eer": "EER", "min_dcf": "minDCF", "act_dcf": "actDCF", "auc": "AUC"},
+    **{"cllr": "Cllr", "min_cllr": "min Cllr"},
     **{"act_dcf_calibrated": "actDCF, calibrated", "cllr_calibrated": "Cllr, calibrated"},
-    **{"hter": "HTER", "min_tdcf": "min t-DCF", "act_tdcf_calibrated": "t-DCF, calibrated"},
+    **{"hter": "HTER", "act_tdcf_calibrated": "t-DCF, calibrated"},
     **{"macro_eer": "Mean EER", "worst_eer": "Highest EER", "worst_level": "Level with it"},
     **{"name": "System", "n_bonafide": "Bona fide", "n_spoof": "Spoofs", "n_seeds": "Seeds"},
+    **{"min_tdcf": "min t-DCF", "act_tdcf": "act t-DCF", "ours": "Here"},
     **{"p_holm": "p (Holm)", "auroc": "AUROC", "fpr95": "FPR95"},
 }
-"""What columns and metrics are called in print; others by their names without underscores."""
+"""What columns and metrics are called in print; others by their names without underscores. Metrics
+are not asked, so that an edit of one makes no table stale that has it not."""
 
 
 def write_printed(
@@ -96,7 +98,7 @@ def typed(tsv: str) -> pl.DataFrame:
 # Columns that hold names, which may be digits alone.
 _NAMES = (
     *("name", "corpus", "split", "condition", "level", "worst_level", "attack", "group", "utt_id"),
-    *("speaker", "run", "seeds", "small_levels", "without_eer", "without_interval"),
+    *("speaker", "run", "seeds", "published", "small_levels", "without_eer", "without_interval"),
 )
 
 
@@ -191,6 +193,8 @@ def _named(row: Mapping[str, Any], texts: Mapping[str, str], names: DisplayNames
     return {
         column: text
         if not isinstance(row[column], str) or text == NONE
+        else "bona fide"
+        if text == BONAFIDE
         else HEADINGS.get(text, text)
         if column == "metric"
         else names.of_column(column, text, row)

@@ -1,0 +1,95 @@
+"""The methods of a study, in sentences."""
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from spoofscope.errors import DetectorError
+from spoofscope.report.methods import methods, stored_numbers
+
+SPLIT = {"split": "eval", "bonafide": 7, "spoof": 30, "speakers": 4, "hours": 0.125}
+SHOWN = {
+    **{"name": "Net", "source": "trained", "frontend": "ssl (xlsr)", "backend": "mhfa"},
+    **{"input": "4 s windows", "trained_on": ["A corpus", "a copy"]},
+}
+RECIPE = {
+    "preset": {"name": "small", "values": {"optimizer": "adamw", "lr": 0.002, "epochs": 40}},
+    "lr": 0.00001,
+    "patience": None,
+    "spec_augment": {"time_masks": 0},
+}
+
+
+@pytest.fixture
+def weights(tmp_path) -> str:
+    tensors = {
+        "backend.linear.weight": np.zeros((3, 5), np.float32),
+        "backend.linear.bias": np.zeros(3, np.float32),
+        "frontend.mix": np.zeros(13, np.float32),
+        "reference.mean": np.zeros(1000, np.float32),
+    }
+    safetensors.numpy.save_file(tensors, tmp_path / "model.safetensors")
+    return str(tmp_path / "model.safetensors")
+
+
+def told(weights: dict, cluster: str | None = None, resamples: int = 1000) -> dict[str, str]:
+    paragraphs = methods(
+        corpora=[{"name": "A corpus", "splits": [SPLIT]}],
+        detectors=[SHOWN, {**SHOWN, "name": "Old", "source": "pretrained, from a/b"}],
+        runs=[{"seeds": [1, 2], "settings": {"recipe": RECIPE}}, {"seeds": [0], "settings": {}}],
+        weights=weights,
+        fusions={
+            "All": {
+                **{"detectors": ["Net", "Old"], "method": "logistic"},
+                "fit": {"corpus": "A corpus", "split": "dev"},
+            }
+        },
+        bootstrap={"resamples": resamples, "cluster": cluster},
+        packages={"spoofscope": "0.1.0", "python": "3.11.7", "torch": "2.11.0"},
+        commit="abc",
+    )
+    return {one.heading: one.text for one in paragraphs}
+
+
+def test_what_was_done_is_said(weights):
+    text = told({"Net": weights})
+    assert text["Data"] == (
+        "A corpus: eval has 7 bona fide and 30 spoofed clips (0.12 h, speakers: 4)."
+    )
+    assert text["Detectors"] == (
+        "Net has the front-end ssl (xlsr) and the back-end mhfa, hears 4 s windows, and was "
+        "trained on A corpus and a copy with seeds 1 and 2 (optimizer adamw, lr 1e-05, epochs "
+        "40). Its file holds 31 numbers of the network (frontend 13, backend 18). Old was not "
+        "trained here (pretrained, from a/b)."
+    )
+    assert text["Evaluation"].startswith(
+        "All fuses Net and Old (logistic), fitted on A corpus, dev. "
+    )
+    assert (
+        "a prior of spoofs of 0.05, a cost of 1 of rejecting bona fide and of 10"
+        in text["Evaluation"]
+    )
+    assert "1,000 bootstrap resamples of speakers where they are known" in text["Evaluation"]
+    assert text["Software"] == (
+        "All numbers were made by spoofscope 0.1.0 (commit abc), a workflow of Snakemake "
+        "(doi:10.1093/bioinformatics/bts480), with python 3.11.7 and torch 2.11.0."
+    )
+
+
+@pytest.mark.parametrize(
+    ("cluster", "resamples", "said"),
+    [
+        ("none", 500, "500 bootstrap resamples of single trials"),
+        ("session", 500, "500 bootstrap resamples of values of session"),
+        (None, 0, "No intervals were computed."),
+    ],
+)
+def test_what_is_resampled_is_said(cluster, resamples, said):
+    assert said in told({}, cluster, resamples)["Evaluation"]
+
+
+def test_damaged_weights_are_refused(tmp_path):
+    for content in (b"", b"x" * 100, (1 << 40).to_bytes(8, "little")):
+        (tmp_path / "model.safetensors").write_bytes(content)
+        with pytest.raises(DetectorError, match=r"model.safetensors holds no weights"):
+            stored_numbers(tmp_path / "model.safetensors")
