@@ -23,13 +23,13 @@ from spoofscope.apps.gate import Gate, is_file_below
 from spoofscope.apps.own_folder import end_on_signals, own_folder
 from spoofscope.apps.serving import address, allowed_hosts, listen, run
 from spoofscope.attribution.explain import explain_windows
-from spoofscope.attribution.store import Explanation
+from spoofscope.attribution.store import Attributions, Explanation
 from spoofscope.attribution.verdicts import Check, read_checks
 from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, ConfigError, SpoofscopeError
 from spoofscope.judging import Failure, Judgement
 from spoofscope.network import Network
-from spoofscope.options.attribution import ExplainOptions
+from spoofscope.options.attribution import PATH_INTEGRAL, ExplainOptions
 from spoofscope.tables import write_table
 from spoofscope.tracing.judging import Neighbour, load_tracer, trace_recording
 from spoofscope.windows import Windows
@@ -251,8 +251,9 @@ class Judge:
         if explain:
             try:
                 explanation, seconds = self._explanation(path)
-                note = views.explanation_note(explanation, seconds, judgement, self._checks)
-                trust = views.explanation_numbers(explanation, self._checks)
+                checks, baseline = self._checks or (None, None)
+                note = views.explanation_note(explanation, seconds, judgement, checks, baseline)
+                trust = views.explanation_numbers(explanation, checks, baseline)
             except Stopped:
                 raise
             except SpoofscopeError as error:
@@ -284,14 +285,20 @@ class Judge:
         return explanation, max(w.start + w.valid for w in first) / policy.sample_rate
 
 
-def _checks_of(detector: Path, study: str | Path | None) -> list[Check] | None:
-    """How a study has checked the explanations of a detector of its own; None if it has not."""
+def _checks_of(detector: Path, study: str | Path | None) -> tuple[list[Check], str] | None:
+    """How a study has checked Integrated Gradients of a detector of its own, and their baseline;
+    None if it has not.
+    """
     folder = detector.resolve()
     if study is None or Path(study).resolve() != folder.parent.parent.parent:
         return None
     run, seed = folder.parent.name, folder.name
-    tables = sorted(Path(study).glob(f"attributions/{run}/{seed}/*.checks.tsv"))
-    return read_checks(str(tables[0])) if tables else None
+    for table in sorted(Path(study).glob(f"attributions/{run}/{seed}/*.checks.tsv")):
+        explained = table.with_name(f"{table.name.removesuffix('.checks.tsv')}.safetensors")
+        settings = Attributions(explained).settings
+        if (settings.method, settings.wrt) == (PATH_INTEGRAL, _OPTIONS.wrt):
+            return read_checks(str(table)), settings.baseline
+    return None
 
 
 def _without_folders(message: str, path: str) -> str:

@@ -230,15 +230,19 @@ def clip(
     return f'<div class="shown">{picture}<p>{escape(note)}</p></div>'
 
 
-def explanation_numbers(explanation: Explanation, checks: Sequence[Check] | None) -> dict[str, Any]:
+def explanation_numbers(
+    explanation: Explanation, checks: Sequence[Check] | None, checked_baseline: str | None
+) -> dict[str, Any]:
     """How far an explanation can be trusted, as JSON.
 
     Args:
         explanation: of a recording.
         checks: of the explanations of this detector; None where there are none.
+        checked_baseline: that of the explanations that were checked.
     """
     return {
         "controls": "unchecked" if checks is None else of_controls(checks),
+        "checked_baseline": checked_baseline,
         "checks": None if checks is None else [check._asdict() for check in checks],
         "baseline": explanation.settings.baseline,
         "converged": explanation.converged,
@@ -252,14 +256,21 @@ def explanation_note(
     shown_seconds: float,
     judgement: Judgement,
     checks: Sequence[Check] | None,
+    checked_baseline: str | None,
 ) -> str:
     """The remark about an explanation: whether those of the detector pass their controls, its
-    content, the explained part, and its exactness."""
+    content, the explained part, and its exactness. The rest as for :func:`explanation_numbers`."""
     trust = "Whether the explanations of this detector pass their controls is not known."
     if checks is not None:
         trust = conclusion("this detector", checks)
         if of_controls(checks) == "fails":
             trust = f"Do not rely on this picture. {trust}"
+        baseline = explanation.settings.baseline
+        if checked_baseline != baseline:
+            trust += (
+                f" These controls are of explanations against the baseline {checked_baseline}; "
+                f"this one is against {baseline}."
+            )
     duration = judgement["duration_s"]
     tolerance = f"{100 * explanation.settings.tolerance:g} %"
     exact = (

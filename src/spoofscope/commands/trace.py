@@ -147,4 +147,6 @@ def _write(path: Path, results: "list[Trace | Failure]") -> None:
     from spoofscope.tracing.judging import COLUMNS, row_of
 
     rows = [{name: as_cell(text) for name, text in row_of(result).items()} for result in results]
-    pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String)).write_csv(path)
+    table = pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String))
+    # A quoted nothing would be a text to some readers, and its column no numbers.
+    table.with_columns(pl.all().replace("", None)).write_csv(path)
