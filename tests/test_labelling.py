@@ -14,12 +14,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from annotation_packs import DETECTORS, clip, make_pack
+from annotation_packs import DETECTORS, clip, detector, make_pack
 from explanations import explanation, settings
 from spoofscope import audio
-from spoofscope.errors import ConfigError, SpoofscopeError, TableError
+from spoofscope.errors import AudioError, ConfigError, SpoofscopeError, TableError
 from spoofscope.labelling.collect import chosen, collect
-from spoofscope.labelling.pack import CLIPS, CONTENT, Pack
+from spoofscope.labelling.pack import CLIPS, CONTENT, Pack, write_pack
 from spoofscope.labelling.questions import (
     NO_DETECTOR,
     OF_CLIP,
@@ -305,6 +305,42 @@ def test_another_pack_of_the_study_keeps_the_labels_in_its_folder(pack, tmp_path
     assert len(again.clips) == 2
     assert again.digest(again.of_utterance("U0").key, "first") == digest
     assert [a.value for a in Store(pack.folder / "labels.sqlite").history()] == ["noise"]
+
+
+def test_digests_change_with_what_an_explanation_looks_like(tmp_path):
+    curve = np.array([0.0, 1.0, -0.52, np.nan, 0.3], np.float32)
+    digests = {}
+    for name, values in {
+        "same": curve,
+        "other last digits": curve * np.float32(1 + 1e-6),
+        "louder": 3 * curve,
+        "other sign": -curve,
+        "other shape": curve[::-1],
+        "seen": np.nan_to_num(curve),
+        "nothing": 0 * np.nan_to_num(curve),
+        "never seen": curve * np.nan,
+    }.items():
+        row, scores, _ = clip(tmp_path / "clip.wav", "U0")
+        audio.write(row["path"], np.full(1600, 0.25), 16000)
+        found = [(row, scores, dict.fromkeys(DETECTORS, values))]
+        about = {"study": "s", "corpus": "c", "split": "eval"}
+        write_pack(tmp_path / name, about, 1, [detector(each) for each in DETECTORS], found)
+        made = Pack(tmp_path / name)
+        digests[name] = made.digest(made.of_utterance("U0").key, "first")
+    assert digests["same"] == digests["other last digits"] == digests["louder"]
+    assert len(set(digests.values())) == 6
+
+
+def test_a_pack_that_cannot_be_made_leaves_the_former_one(pack):
+    before = {path: path.read_bytes() for path in pack.folder.rglob("*") if path.is_file()}
+
+    def broken():
+        yield clip(pack.audio(next(iter(pack.clips))), "U7")
+        yield clip(pack.folder / "absent.wav", "U8")
+
+    with pytest.raises(AudioError, match=r"absent\.wav"):
+        write_pack(pack.folder, {}, 1, pack.detectors, broken())
+    assert before == {path: path.read_bytes() for path in pack.folder.rglob("*") if path.is_file()}
 
 
 def test_what_is_no_pack(pack, tmp_path):
