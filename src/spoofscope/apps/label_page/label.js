@@ -299,6 +299,7 @@ async function open(i) {
   clip = answered;
   worked = 0;
   active = 0;
+  cursor = null;
   began = null;
   // What is on its way is what the annotator has said last.
   for (const [name, entry] of Object.entries(waiting())) {
@@ -356,7 +357,11 @@ function load() {
   wave.on("timeupdate", showTime);
   wave.on("scroll", drawAll);
   wave.on("redraw", drawAll);
-  wave.on("play", () => { $("#play").firstChild.textContent = "Pause "; });
+  wave.on("interaction", () => { cursor = null; });
+  wave.on("play", () => {
+    cursor = null;
+    $("#play").firstChild.textContent = "Pause ";
+  });
   wave.on("pause", () => { $("#play").firstChild.textContent = "Play "; });
   regions.on("region-created", (region) => {
     if (region.id.startsWith("shown-")) return;
@@ -372,8 +377,20 @@ function load() {
   });
 }
 
+// Where the cursor was put. The player tells so later, and keys come in quick succession.
+let cursor = null;
+
+function now() {
+  return cursor ?? wave.getCurrentTime();
+}
+
+function seek(seconds) {
+  cursor = wave.isPlaying() ? null : Math.max(0, Math.min(clip.duration, seconds));
+  wave.setTime(cursor ?? Math.max(0, Math.min(clip.duration, seconds)));
+}
+
 function showTime() {
-  $("#time").textContent = `${(wave?.getCurrentTime() ?? 0).toFixed(2)} s of ${clip.duration.toFixed(2)} s`;
+  $("#time").textContent = `${(wave ? now() : 0).toFixed(2)} s of ${clip.duration.toFixed(2)} s`;
 }
 
 function showRegions() {
@@ -720,7 +737,7 @@ function drag(canvas, i) {
     };
     canvas.onpointerup = (up) => {
       canvas.onpointermove = canvas.onpointerup = null;
-      if (Math.abs(up.clientX - left) < 3) wave.setTime(Math.max(0, Math.min(clip.duration, from)));
+      if (Math.abs(up.clientX - left) < 3) seek(from);
       else addRegion(i, from, seconds(up));
       draw(i);
     };
@@ -753,10 +770,10 @@ const KEYS = {
   " ": () => wave.playPause(),
   e: () => focusBlock(active + 1),
   w: () => focusBlock(active - 1),
-  "[": () => { began = wave.getCurrentTime(); $("#marking").textContent = `region from ${began.toFixed(3)} s`; },
+  "[": () => { began = now(); $("#marking").textContent = `region from ${began.toFixed(3)} s`; },
   "]": () => {
     if (began === null) return problem("A region begins with [ or i, and ends with ] or o.");
-    addRegion(active, began, wave.getCurrentTime());
+    addRegion(active, began, now());
     began = null;
     $("#marking").textContent = "";
   },
@@ -793,8 +810,7 @@ addEventListener("keydown", (event) => {
   const arrow = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   if (arrow) {
     if (target.matches?.("input")) return;
-    const seconds = wave.getCurrentTime() + arrow * (event.shiftKey ? 0.1 : 1);
-    wave.setTime(Math.max(0, Math.min(clip.duration, seconds)));
+    seek(now() + arrow * (event.shiftKey ? 0.1 : 1));
     return event.preventDefault();
   }
   const digit = /^Digit([1-9])$/.exec(event.code)?.[1];
@@ -863,8 +879,8 @@ $("#category").onchange = () => {
   }
 };
 $("#play").onclick = () => wave.playPause();
-$("#back").onclick = () => wave.skip(-1);
-$("#forward").onclick = () => wave.skip(1);
+$("#back").onclick = () => seek(now() - 1);
+$("#forward").onclick = () => seek(now() + 1);
 $("#zoom").oninput = () => { if (wave.getDecodedData()) wave.zoom(Number($("#zoom").value)); };
 $("#done").onclick = () => setState("done");
 $("#skip").onclick = () => setState("skipped");
