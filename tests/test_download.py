@@ -1,26 +1,31 @@
 """Downloads from servers that misbehave, and archives that do."""
 
 import bz2
+import email.utils
 import gzip
 import hashlib
 import io
 import os
+import shutil
 import stat
 import tarfile
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from spoofscope.corpora.download import fetch, unpack, unpack_all
+from spoofscope.corpora.download import OFFLINE, fetch, file_name, unpack, unpack_all
 from spoofscope.errors import ConfigError, CorpusError
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+MD5 = hashlib.md5(CONTENT).hexdigest()
 
 
 class Server:
@@ -33,6 +38,8 @@ class Server:
         self.cut_after: int | None = None  # bytes per answer before the line breaks
         self.honour_range = True
         self.send_length = True
+        self.length_lie = 0  # bytes to add to the length that is sent
+        self.retry_after: str | None = None
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -40,7 +47,10 @@ class Server:
                 asked = self.headers.get("Range")
                 outer.ranges.append(asked)
                 if outer.status:
-                    self.send_error(outer.status.pop(0))
+                    self.send_response(outer.status.pop(0))
+                    if outer.retry_after is not None:
+                        self.send_header("Retry-After", outer.retry_after)
+                    self.end_headers()
                     return
                 start = 0
                 if asked and outer.honour_range:
@@ -55,7 +65,7 @@ class Server:
                     self.send_response(200)
                 body = outer.content[start:]
                 if outer.send_length:
-                    self.send_header("Content-Length", str(len(body)))
+                    self.send_header("Content-Length", str(len(body) + outer.length_lie))
                 self.end_headers()
                 if outer.cut_after is not None:
                     body = body[: outer.cut_after]
@@ -174,6 +184,50 @@ def test_busy_servers_are_asked_again_but_a_missing_file_is_not(
     assert len(server.ranges) == 4
 
 
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("asked", "waited"),
+    [
+        ("7", 7.0),
+        ("soon", 0.001),
+        ("-5", 0.001),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.001),
+        (None, 0.001),
+    ],
+)
+def test_a_server_that_says_when_is_left_alone_so_long(
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    asked: str | None,
+    waited: float,
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    server.status, server.retry_after = [status], asked
+    fetch(server.url, SHA256, tmp_path / "f", first_pause=0.001)
+    assert pauses == [waited]
+
+
+def test_a_time_of_day_to_come_back(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    server.status = [503]
+    server.retry_after = email.utils.formatdate(time.time() + 100, usegmt=True)
+    fetch(server.url, SHA256, tmp_path / "f", first_pause=0.001)
+    assert 90 < pauses[0] <= 100
+
+
+def test_a_server_that_wants_a_day_is_asked_tomorrow(server: Server, tmp_path: Path) -> None:
+    server.status, server.retry_after = [429], "86400"
+    with pytest.raises(CorpusError, match="asks to come back in 86400 s; run again then"):
+        fetch(server.url, SHA256, tmp_path / "f")
+    assert len(server.ranges) == 1
+
+
 def test_nobody_listens(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="gave up after 2 attempts"):
         fetch("http://127.0.0.1:9/x", SHA256, tmp_path / "f", attempts=2, first_pause=0.001)
@@ -184,12 +238,138 @@ def test_nobody_listens(tmp_path: Path) -> None:
     [
         ("file:///etc/passwd", SHA256, "only http and https"),
         ("http://127.0.0.1/x", "abc", "no SHA-256"),
+        ("http://127.0.0.1/x", "g" * 32, "no MD5"),
         ("http://127.0.0.1/x", "g" * 64, "no SHA-256"),
     ],
 )
 def test_bad_arguments(tmp_path: Path, url: str, sha256: str, match: str) -> None:
     with pytest.raises(ConfigError, match=match):
         fetch(url, sha256, tmp_path / "f")
+
+
+@pytest.mark.parametrize("size", [None, len(CONTENT)])
+def test_md5(server: Server, tmp_path: Path, size: int | None) -> None:
+    fetch(server.url, MD5.upper(), tmp_path / "f", size)
+    assert (tmp_path / "f").read_bytes() == CONTENT
+    fetch(server.url, MD5, tmp_path / "f")
+    assert len(server.ranges) == 1
+    server.content = CONTENT[:-1] + b"?"
+    with pytest.raises(CorpusError, match=f"has the MD5 [0-9a-f]{{32}}, expected {MD5}; it was"):
+        fetch(server.url, MD5, tmp_path / "g")
+    assert os.listdir(tmp_path) == ["f"]
+
+
+def test_the_size_is_checked_after_the_download(server: Server, tmp_path: Path) -> None:
+    # Its own length says nothing, and it ends early.
+    server.send_length, server.content = False, CONTENT[:1000]
+    with pytest.raises(CorpusError, match="the download has 1000 bytes, expected 300000; it was"):
+        fetch(server.url, SHA256, tmp_path / "f", len(CONTENT))
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_length_that_is_too_large(server: Server, tmp_path: Path) -> None:
+    server.length_lie = 10
+    with pytest.raises(CorpusError, match="server has 300010 bytes, expected 300000"):
+        fetch(server.url, SHA256, tmp_path / "f", len(CONTENT))
+    assert os.listdir(tmp_path) == []
+    # Where no size is known, the server is asked for the rest, has none, and the checksum decides.
+    fetch(server.url, SHA256, tmp_path / "f", first_pause=0.001)
+    assert server.ranges[1:] == [None, "bytes=300000-"]
+    assert (tmp_path / "f").read_bytes() == CONTENT
+
+
+def test_a_length_that_is_too_small_is_found_by_the_checksum(
+    server: Server, tmp_path: Path
+) -> None:
+    server.length_lie = -10
+    with pytest.raises(CorpusError, match="has the SHA-256"):
+        fetch(server.url, SHA256, tmp_path / "f")
+    assert os.listdir(tmp_path) == []
+
+
+def test_mirrors_are_asked_in_order(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.status = [404, 403]
+    fetch([f"{server.url}?1", f"{server.url}?2", server.url], SHA256, tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == CONTENT
+    assert capsys.readouterr().err.splitlines() == [
+        f"{server.url}?1: HTTP 404 Not Found; asking the next address",
+        f"{server.url}?2: HTTP 403 Forbidden; asking the next address",
+    ]
+
+
+def test_a_mirror_continues_what_another_began(server: Server, tmp_path: Path) -> None:
+    server.cut_after = 1000
+    first = f"{server.url}?1"
+    with pytest.raises(CorpusError, match="gave up after 1 attempts"):
+        fetch(first, SHA256, tmp_path / "f", attempts=1)
+    server.cut_after, server.status = None, [404]
+    fetch([first, server.url], SHA256, tmp_path / "f")
+    assert server.ranges == [None, "bytes=1000-", "bytes=1000-"]
+
+
+def test_when_all_mirrors_fail_each_says_why(server: Server, tmp_path: Path) -> None:
+    server.status = [404]
+    with pytest.raises(CorpusError, match=r"none of 2 addresses.*HTTP 404.*has the SHA-256"):
+        fetch([f"{server.url}?1", server.url], "0" * 64, tmp_path / "f")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_disc_without_room(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100_000))
+    with pytest.raises(CorpusError, match=r"needs 0\.0003 GB, and 0\.0001 GB are free; make room"):
+        fetch([server.url, f"{server.url}?2"], SHA256, tmp_path / "f")
+    # A mirror would not help.
+    assert len(server.ranges) == 1
+    monkeypatch.undo()
+    fetch(server.url, SHA256, tmp_path / "f")
+
+
+def test_offline_says_which_file_to_put_where(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(OFFLINE, "1")
+    target = tmp_path / f"{MD5}.archive"
+    with pytest.raises(CorpusError) as refused:
+        fetch(server.url, MD5, target, len(CONTENT))
+    placed = tmp_path / "corpus.tar"
+    assert f"fetch {server.url} elsewhere and put the file there as {placed} (" in str(
+        refused.value
+    )
+    assert f"(300000 bytes, MD5 {MD5})" in str(refused.value)
+    placed.write_bytes(CONTENT[:-1])
+    with pytest.raises(CorpusError, match="has 299999 bytes, expected 300000"):
+        fetch(server.url, MD5, target, len(CONTENT))
+    placed.write_bytes(bytes(len(CONTENT)))
+    with pytest.raises(CorpusError, match=r"corpus\.tar: it has the MD5 .*replace or remove it"):
+        fetch(server.url, MD5, target, len(CONTENT))
+    (tmp_path / "elsewhere").write_bytes(CONTENT)
+    placed.unlink()
+    placed.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CorpusError, match="it is a link or no file"):
+        fetch(server.url, MD5, target)
+    placed.unlink()
+    placed.write_bytes(CONTENT)
+    fetch(server.url, MD5, target, len(CONTENT))
+    assert sorted(os.listdir(tmp_path)) == [target.name, "elsewhere"]
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == []
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://x.org/files/a.tar.gz?download=1", "a.tar.gz"),
+        ("https://x.org/files/a%20b.zip/content", "a b.zip"),
+        ("https://x.org/api/bitstreams/1234/content", "download"),
+        ("https://x.org/..", "download"),
+    ],
+)
+def test_names_of_files(url: str, name: str) -> None:
+    assert file_name(url) == name
 
 
 # --- archives ------------------------------------------------------------------------------------

@@ -45,9 +45,9 @@ class Layout:
 
     # --- what studies share ----------------------------------------------------------------
 
-    def archive(self, sha256: str) -> str:
+    def archive(self, checksum: str) -> str:
         """A downloaded archive."""
-        return f"{self.data_root}/downloads/{sha256}.archive"
+        return f"{self.data_root}/downloads/{checksum}.archive"
 
     def unpacked(self, archives: str) -> str:
         """The folder of unpacked archives; `archives` is the digest of their entries."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from spoofscope.errors import SpoofscopeError, bounded
 from spoofscope.files import one_line, shown
 from spoofscope.study import Study
+from spoofscope.study.references import checksum_of
 
 _NOISE = {
     "musan": "https://www.openslr.org/17 (musan.tar.gz)",
@@ -195,7 +196,7 @@ def _corpora(study: Study) -> list[Need]:
             source = source_of(entry["type"]) or "-"
             found.append(_placed("corpus", name, study.corpus_root(name), source))
         for archive in entry.get("archives", []):
-            place = study.layout.archive(archive["sha256"])
+            place = study.layout.archive(checksum_of(archive))
             present = Path(place).is_file()
             found.append(Need("archive", name, place, archive["url"], True, present))
     return found

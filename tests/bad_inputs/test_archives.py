@@ -163,14 +163,15 @@ REFUSED: dict[str, tuple[Maker, str]] = {
     "tar ../outside": (tar(file("../outside")), "outside the destination"),
     "tar /outside": (tar(file("/outside")), "absolute path"),
     "tar a/../../outside": (tar(file("a/../../outside")), "outside the destination"),
-    "tar link out": (tar(link("l", ".."), file("l/outside")), "outside the destination"),
+    "tar link out": (tar(link("l", ".."), file("l/outside")), "is a link"),
     "tar chain of links": (
         tar(folder("d"), link("d/l", "."), link("d/l/m", "../.."), file("d/l/m/outside")),
-        "outside the destination",
+        "is a link",
     ),
-    "tar link to /etc": (tar(link("l", "/etc/passwd")), "link to an absolute path"),
-    "tar hard link": (tar(link("l", "/etc/passwd", tarfile.LNKTYPE)), "link to an absolute path"),
-    "tar hard link up": (tar(link("l", "../../a", tarfile.LNKTYPE)), "outside the destination"),
+    "tar link to /etc": (tar(link("l", "/etc/passwd")), "is a link"),
+    "tar hard link": (tar(link("l", "/etc/passwd", tarfile.LNKTYPE)), "is a link"),
+    "tar hard link up": (tar(link("l", "../../a", tarfile.LNKTYPE)), "is a link"),
+    "tar inner link": (tar(file("d/x"), link("l", "d")), "member 'l' is a link"),
     "tar character device": (special(tarfile.CHRTYPE), "special file"),
     "tar block device": (special(tarfile.BLKTYPE), "special file"),
     "tar fifo": (special(tarfile.FIFOTYPE), "special file"),
@@ -253,7 +254,6 @@ UNPACKED: dict[str, tuple[Maker, set[bytes]]] = {
         {b"b\xff.wav"},
     ),
     "tar line break": (tar(file("a\nb.wav")), {b"a\nb.wav"}),
-    "tar inner link": (tar(file("d/x"), link("l", "d")), {b"d", b"d/x", b"l", b"l/x"}),
     "zip device": (zipped(("l", stat.S_IFCHR | 0o777)), {b"l"}),
     "zip drive": (zipped(("C:\\outside", 0)), {b"C:", b"C:/outside"}),
     "zip line break": (zipped(("a\nb.wav", 0)), {b"a\nb.wav"}),
@@ -282,11 +282,6 @@ def test_strange_archives_that_are_whole(tmp_path: Path, case: str) -> None:
             assert os.stat(path).st_mode & 0o444 == 0o444
     assert found == expected
     assert left(tmp_path) == ["a.archive", "out"]
-
-
-def test_a_loop_of_links_is_no_file(tmp_path: Path) -> None:
-    tar(link("l", "l"))(tmp_path / "a.tar")
-    assert unpack(tmp_path / "a.tar", tmp_path / "out") == 0
 
 
 # --- addresses and servers -----------------------------------------------------------------------

@@ -2,13 +2,13 @@
 
 
 rule download:
-    """Fetch one archive of a corpus and check its SHA-256."""
+    """Fetch one archive of a corpus and check its checksum."""
     output:
-        LAYOUT.archive("{sha256}"),
+        LAYOUT.archive("{checksum}"),
     log:
-        f"{LOGS}/download/{{sha256}}.log",
+        f"{LOGS}/download/{{checksum}}.log",
     wildcard_constraints:
-        sha256="[0-9a-f]{64}",
+        checksum="[0-9a-f]{32}|[0-9a-f]{64}",
     localrule: True
     conda:
         ENVIRONMENT

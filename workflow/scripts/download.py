@@ -1,4 +1,4 @@
-"""Fetch one archive of a corpus and check its SHA-256."""
+"""Fetch one archive of a corpus and check its checksum."""
 
 from spoofscope.job import job
 
@@ -6,5 +6,13 @@ with job(snakemake) as cfg:
     from pathlib import Path
 
     from spoofscope.corpora.download import fetch
+    from spoofscope.study.references import checksum_of
 
-    fetch(cfg["archive"]["url"], cfg["archive"]["sha256"], Path(snakemake.output[0]))
+    archive = cfg["archive"]
+    fetch(
+        [archive["url"], *archive.get("mirrors", [])],
+        checksum_of(archive),
+        Path(snakemake.output[0]),
+        archive.get("size"),
+        name=archive.get("file"),
+    )

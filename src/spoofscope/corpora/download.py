@@ -1,6 +1,8 @@
 """Fetching archives so that a broken line costs nothing, and unpacking them safely."""
 
+import email.utils
 import errno
+import hashlib
 import http.client
 import os
 import shutil
@@ -16,12 +18,13 @@ import urllib.request
 import zipfile
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from spoofscope.errors import ConfigError, CorpusError
-from spoofscope.files import atomic_folder, sha256_file, shown
+from spoofscope.files import atomic_folder, shown
 
 _BLOCK = 1 << 20
 _TIMEOUT_SECONDS = 60
@@ -46,50 +49,170 @@ _OTHER_METHODS = {9: "Deflate64", 93: "Zstandard", 95: "XZ", 99: "AES encryption
 _NETWORK_ERRORS = (urllib.error.URLError, ConnectionError, TimeoutError, ssl.SSLError)
 
 
+OFFLINE = "SPOOFSCOPE_OFFLINE"
+"""Where this environment variable is set, nothing is downloaded."""
+
+_LONGEST_PAUSE_SECONDS = 3600.0
+# What a disc has to keep free beside a download.
+_SPARE_BYTES = 100 << 20
+_KINDS = {32: ("md5", "MD5"), 64: ("sha256", "SHA-256")}
+
+
 class _Interrupted(Exception):
-    """The transfer stopped early; what arrived is on disk."""
+    """The transfer stopped early; what arrived is on disk.
+
+    wait: seconds that the server asks to be left alone.
+    """
+
+    def __init__(self, message: str, wait: float = 0.0) -> None:
+        super().__init__(message)
+        self.wait = wait
 
 
 class _TooSlow(_Interrupted):
     """So little arrives that it is no transfer."""
 
 
+class _DiskFull(CorpusError):
+    """No other address helps."""
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """The checksum that a file has to have: 32 hexadecimal digits of MD5, or 64 of SHA-256.
+
+    MD5 tells damaged files and other versions, as data archives publish it; it is no protection
+    against files that somebody forged on purpose.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+
+    digits: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digits", self.digits.lower())
+        if len(self.digits) not in _KINDS or set(self.digits) - set("0123456789abcdef"):
+            raise ConfigError(
+                f"{self.digits!r} is no SHA-256 (64 hexadecimal digits) and no MD5 (32)"
+            )
+
+    @property
+    def kind(self) -> str:
+        """MD5 or SHA-256."""
+        return _KINDS[len(self.digits)][1]
+
+    def of(self, path: Path) -> str:
+        """This kind of checksum of a file."""
+        with open(path, "rb") as stream:
+            return hashlib.file_digest(stream, _KINDS[len(self.digits)][0]).hexdigest()
+
+
+def file_name(url: str) -> str:
+    """What a file is called at its source: the last part of the address that has a suffix."""
+    path = urllib.parse.unquote(urllib.parse.urlsplit(url).path)
+    names = [name for name in PurePosixPath(path).parts if "." in name.strip(".")]
+    return names[-1] if names else "download"
+
+
 def fetch(
-    url: str,
-    sha256: str,
+    urls: str | Sequence[str],
+    checksum: str,
     target: str | Path,
     size: int | None = None,
     *,
+    name: str | None = None,
     attempts: int = 6,
     first_pause: float = 1.0,
 ) -> None:
     """Download a file, or do nothing when it is there already.
 
-    What arrives goes to `<target>.part`, which a later attempt, or a later call, continues with a
-    Range request. The file gets its name only after its checksum was found right. A line with the
-    progress goes to standard error every few seconds.
+    A file that somebody put beside the target, under the name that it has at its source, is taken
+    instead. What arrives goes to `<target>.part`, which a later attempt, or a later call, continues
+    with a Range request. The file gets its name only after its size and its checksum were found
+    right. A line with the progress goes to standard error every few seconds.
 
     Args:
-        url: http or https.
-        sha256: 64 hexadecimal digits.
+        urls: http or https addresses of the same file: the next one is asked when one fails.
+        checksum: 64 hexadecimal digits of SHA-256, or 32 of MD5.
         target: the file to make; a file with another content is replaced.
         size: bytes, if known; lets a wrong file be refused before it is downloaded.
+        name: what the file is called at its source; by default the last name in the first address.
         attempts: how often to ask in a row without receiving anything before giving up.
-        first_pause: seconds before the second attempt; doubles with every further one.
+        first_pause: seconds before the second attempt; doubles with every further one. A server
+            that says `Retry-After` is left alone as long as it says, up to an hour.
 
     Raises:
-        ConfigError: no http(s) address that can be asked, or no SHA-256.
-        CorpusError: an HTTP error, a wrong size, or a wrong checksum (what was downloaded is
-            deleted then).
+        ConfigError: no http(s) address that can be asked, or no checksum.
+        CorpusError: an HTTP error, a wrong size, a wrong checksum (what was downloaded is deleted
+            then), a disc without room, or `SPOOFSCOPE_OFFLINE` is set and the file is not there.
     """
     target = Path(target)
-    _check_address(url)
-    if len(sha256) != 64 or set(sha256.lower()) - set("0123456789abcdef"):
-        raise ConfigError(f"{url}: {sha256!r} is no SHA-256 (64 hexadecimal digits)")
-    if target.is_file() and sha256_file(target) == sha256.lower():
+    urls = [urls] if isinstance(urls, str) else list(urls)
+    for url in urls:
+        _check_address(url)
+    try:
+        expected = Checksum(checksum)
+    except ConfigError as error:
+        raise ConfigError(f"{urls[0]}: {error}") from error
+    if target.is_file() and expected.of(target) == expected.digits:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
+    placed = target.with_name(file_name(urls[0]) if name is None else name)
+    if placed != target and placed.exists():
+        _check_placed(placed, expected, size)
+        placed.replace(target)
+        return
+    if os.environ.get(OFFLINE):
+        what = f"{size} bytes, " if size is not None else ""
+        raise CorpusError(
+            f"{OFFLINE} is set, so nothing is downloaded: fetch {urls[0]} elsewhere and put the "
+            f"file there as {placed} ({what}{expected.kind} {expected.digits})"
+        )
     part = target.with_name(f"{target.name}.part")
+    failures = []
+    for url in urls:
+        try:
+            _fetch_from(url, part, expected, size, attempts, first_pause)
+        except _DiskFull:
+            raise
+        except CorpusError as error:
+            failures.append(error)
+            if url != urls[-1]:
+                print(f"{error}; asking the next address", file=sys.stderr, flush=True)
+            continue
+        part.replace(target)
+        return
+    if len(failures) == 1:
+        raise failures[0]
+    raise CorpusError(
+        f"none of {len(failures)} addresses has the file: {'; '.join(map(str, failures))}"
+    ) from failures[-1]
+
+
+def _check_placed(placed: Path, expected: Checksum, size: int | None) -> None:
+    if placed.is_symlink() or not placed.is_file():
+        raise CorpusError(f"{placed}: it is a link or no file; put the file itself there")
+    found = placed.stat().st_size
+    if size is not None and found != size:
+        raise CorpusError(f"{placed}: it has {found} bytes, expected {size}; replace or remove it")
+    digest = expected.of(placed)
+    if digest != expected.digits:
+        raise CorpusError(
+            f"{placed}: it has the {expected.kind} {digest}, expected {expected.digits}; replace "
+            "or remove it"
+        )
+
+
+def _fetch_from(
+    url: str,
+    part: Path,
+    expected: Checksum,
+    size: int | None,
+    attempts: int,
+    first_pause: float,
+) -> None:
+    """Complete `part` from one address, and check it."""
     fruitless, pause = 0, first_pause
     while True:
         before = part.stat().st_size if part.exists() else 0
@@ -101,21 +224,53 @@ def fetch(
             if after > before and not isinstance(interruption, _TooSlow):
                 fruitless, pause = 0, first_pause
             fruitless += 1
+            if interruption.wait > _LONGEST_PAUSE_SECONDS:
+                raise CorpusError(
+                    f"{url}: {interruption}: the server asks to come back in "
+                    f"{interruption.wait:.0f} s; run again then, to go on after the {after} bytes "
+                    f"in {part}"
+                ) from interruption
             if fruitless >= attempts:
                 raise CorpusError(
                     f"{url}: gave up after {attempts} attempts: {interruption}; run again to go on "
                     f"after the {after} bytes in {part}"
                 ) from interruption
-            time.sleep(pause)
+            time.sleep(max(pause, interruption.wait))
             pause *= 2
-    digest = sha256_file(part)
-    if digest != sha256.lower():
+    found = part.stat().st_size
+    if size is not None and found != size:
+        part.unlink()
+        raise CorpusError(f"{url}: the download has {found} bytes, expected {size}; it was deleted")
+    digest = expected.of(part)
+    if digest != expected.digits:
         part.unlink()
         raise CorpusError(
-            f"{url}: the download has the SHA-256 {digest}, expected {sha256}; it was deleted. The "
-            "file has changed at its source, or the checksum in the study file is wrong"
+            f"{url}: the download has the {expected.kind} {digest}, expected {expected.digits}; it "
+            "was deleted. The file has changed at its source, or the checksum in the study file is "
+            "wrong"
         )
-    part.replace(target)
+
+
+def _retry_after(headers: Any) -> float:
+    """Seconds that a server asks to be left alone; 0 where it does not say, or not readably."""
+    value = str(headers.get("Retry-After", "")).strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:12])
+    try:
+        then = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return 0.0
+    return max(0.0, then.timestamp() - time.time())
+
+
+def _check_room(folder: Path, needed: int, what: str) -> None:
+    """There is room for so many more bytes."""
+    free = shutil.disk_usage(folder).free
+    if needed + _SPARE_BYTES > free:
+        raise _DiskFull(
+            f"{folder}: {what} needs {needed / 1e9:.3g} GB, and {free / 1e9:.3g} GB are free; make "
+            "room, or choose another data_root"
+        )
 
 
 def _check_address(url: str) -> None:
@@ -168,6 +323,9 @@ def _transfer(url: str, part: Path, size: int | None) -> None:
             if size is not None and total is not None and total != size:
                 part.unlink(missing_ok=True)
                 raise CorpusError(f"{url}: the server has {total} bytes, expected {size}")
+            whole = size if total is None else total
+            if whole is not None:
+                _check_room(part.parent, whole - have, f"the rest of {url}")
             with open(part, "ab" if have else "wb") as stream:
                 got = _copy(answer, stream, url, have, total, size)
     except urllib.error.HTTPError as error:
@@ -175,12 +333,14 @@ def _transfer(url: str, part: Path, size: int | None) -> None:
             # Nothing is left to send; the checksum decides whether that is so.
             return
         if error.code in _TRANSIENT:
-            raise _Interrupted(f"HTTP {error.code} {error.reason}") from error
+            raise _Interrupted(
+                f"HTTP {error.code} {error.reason}", _retry_after(error.headers)
+            ) from error
         raise CorpusError(f"{url}: HTTP {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
         # A full disk will not be emptier at the next attempt; the network may be back.
         if isinstance(error, OSError) and not isinstance(error, _NETWORK_ERRORS):
-            raise CorpusError(f"{part}: cannot be written: {error}") from error
+            raise _DiskFull(f"{part}: cannot be written: {error}") from error
         raise _Interrupted(str(error)) from error
     except ValueError as error:
         raise CorpusError(f"{url}: the server sends on to no address: {error}") from error
@@ -248,10 +408,13 @@ def unpack_all(archives: Sequence[Path], folder: str | Path) -> int:
     Raises:
         CorpusError: no archive, a damaged one, one that grows more than a hundredfold or is packed
             in a way that Python cannot read, or one with a member that would be written outside of
-            the folder (absolute, with "..", through a link) or is a device.
+            the folder (absolute, with ".."), is a link or a device; no room on the disc.
     """
     with atomic_folder(folder) as temporary:
         for archive in archives:
+            if archive.is_file():
+                # What is packed is hardly larger than what it is packed into.
+                _check_room(temporary, archive.stat().st_size, f"what is in {archive}")
             _unpack_into(archive, temporary)
         return sum(path.is_file() for path in temporary.rglob("*"))
 
@@ -261,11 +424,11 @@ class _Room:
 
     def __init__(self, archive: Path) -> None:
         self._archive = archive
-        self._left = max(_LARGEST_EXPANSION * archive.stat().st_size, _SMALLEST_LIMIT)
+        self.left = max(_LARGEST_EXPANSION * archive.stat().st_size, _SMALLEST_LIMIT)
 
     def take(self, size: int) -> None:
-        self._left -= size
-        if size < 0 or self._left < 0:
+        self.left -= size
+        if size < 0 or self.left < 0:
             raise CorpusError(
                 f"{self._archive}: refused: it would grow to more than {_LARGEST_EXPANSION} times "
                 "its size, as no corpus does; it is damaged, or made to fill disks"
@@ -365,6 +528,8 @@ def _extract_tar(archive: Path, folder: Path, room: _Room) -> None:
         # claims.
         if member.name.startswith("/"):
             raise tarfile.AbsolutePathError(member)
+        if member.issym() or member.islnk():
+            raise CorpusError(f"{archive}: refused: member {member.name!r} is a link")
         return tarfile.data_filter(member, place)
 
     opened = False
@@ -390,6 +555,9 @@ def _begins_as_tar(archive: Path) -> bool:
 
 
 def _extract_zip(zipped: zipfile.ZipFile, archive: Path, folder: Path, room: _Room) -> None:
+    size = sum(member.file_size for member in zipped.infolist())
+    if size <= room.left:
+        _check_room(folder, size, f"what is in {archive}")
     for member in zipped.infolist():
         path = PurePosixPath(member.filename.replace("\\", "/"))
         is_link = stat.S_ISLNK(member.external_attr >> 16)

@@ -12,6 +12,7 @@ from spoofscope.plan.jobs import Job, Product, Stage, Work, rule, target
 from spoofscope.plan.modules import corpus_modules
 from spoofscope.plan.shards import EVERY_SPLIT, of_all, of_shard
 from spoofscope.study import Config, Study
+from spoofscope.study.references import checksum_of, contents_of
 
 # What `data_root` may not be in: what is under version control, and what the workflow writes.
 # fmt: off
@@ -55,7 +56,7 @@ class Corpora(Stage):
     def archives(self) -> dict[str, list[Config]]:
         """Digest to the archives of every corpus that is downloaded."""
         return {
-            hash8(entry["archives"]): entry["archives"]
+            hash8(contents_of(entry["archives"])): entry["archives"]
             for entry in self.study.corpora.values()
             if "archives" in entry
         }
@@ -71,23 +72,27 @@ class Corpora(Stage):
         return {hash8(entry): entry for entry in settings}
 
     @rule()
-    def download(self, sha256: str) -> Work:
+    def download(self, checksum: str) -> Work:
         """Fetch one archive."""
         archives = [archive for entries in self.archives.values() for archive in entries]
         return Work(
-            settings={"archive": next(entry for entry in archives if entry["sha256"] == sha256)}
+            settings={
+                "archive": next(entry for entry in archives if checksum_of(entry) == checksum)
+            }
         )
 
     @rule()
     def unpack(self, archives: str) -> Work:
         """Unpack the archives of a corpus."""
         entries = self.archives[archives]
-        hashes = [entry["sha256"] for entry in entries]
         return Work(
             inputs={
-                "archives": [self.download(key).product(self.layout.archive(key)) for key in hashes]
+                "archives": [
+                    self.download(checksum).product(self.layout.archive(checksum))
+                    for checksum in map(checksum_of, entries)
+                ]
             },
-            settings={"archives": entries},
+            settings={"archives": contents_of(entries)},
         )
 
     @rule()
@@ -119,7 +124,7 @@ class Corpora(Stage):
         if entry["type"] == "mini":
             job = self.generate_corpus(hash8(self.study.generated(entry)))
         else:
-            job = self.unpack(hash8(entry["archives"]))
+            job = self.unpack(hash8(contents_of(entry["archives"])))
         return [job.product(path) for path in self.study.corpus_marker(corpus)]
 
     def _recordings(self, corpus: str) -> str:

@@ -354,9 +354,8 @@ class _Crate:
                 )
 
     def _download(self, archive: Mapping[str, str]) -> Entity:
-        return self.add(
-            archive["url"], "CreativeWork", name=archive["url"], sha256=archive["sha256"]
-        )
+        checksums = {kind: archive[kind] for kind in ("sha256", "md5") if kind in archive}
+        return self.add(archive["url"], "CreativeWork", name=archive["url"], **checksums)
 
     def _backbone(self, entry: Mapping[str, Any]) -> Entity | None:
         """A published backbone; a tiny random one is made from settings alone."""

@@ -1,7 +1,7 @@
 """What the names in a study file stand for; a name that stands for nothing is refused."""
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from spoofscope.errors import ConfigError
@@ -9,6 +9,7 @@ from spoofscope.names import reserved
 from spoofscope.options import nearest
 from spoofscope.study.schema import Config, kind_of, schema
 
+_OF_TRANSFER = ("file", "mirrors", "size")
 _KINDS_OF_NAMES = {"systems": "detector, fusion or tracer", "corpora": "corpus or augmented copy"}
 
 
@@ -268,4 +269,20 @@ def without_location(entry: Config) -> Config:
     """An entry of `corpora` or `noise` without where its data lie on this machine, which is no part
     of what they are.
     """
-    return {key: value for key, value in entry.items() if key not in ("path", "segments")}
+    kept = {key: value for key, value in entry.items() if key not in ("path", "segments")}
+    if "archives" in kept:
+        kept["archives"] = contents_of(kept["archives"])
+    return kept
+
+
+def contents_of(archives: Sequence[Config]) -> list[Config]:
+    """Archives without what changes nothing about their content, such as sizes and mirrors."""
+    return [
+        {key: value for key, value in archive.items() if key not in _OF_TRANSFER}
+        for archive in archives
+    ]
+
+
+def checksum_of(archive: Config) -> str:
+    """The checksum of an archive: 64 hexadecimal digits of SHA-256, or 32 of MD5."""
+    return str(archive["sha256"] if "sha256" in archive else archive["md5"])

@@ -27,7 +27,7 @@ from spoofscope.options.tracers import Tracer
 from spoofscope.presets import with_values
 from spoofscope.settings import TRACER_FILE, read_settings
 from spoofscope.study.reading import check_values, with_defaults
-from spoofscope.study.references import References, without_location
+from spoofscope.study.references import References, contents_of, without_location
 from spoofscope.study.schema import Config, check_components, check_config, check_preset, kind_of
 
 MOST_SHOWN = 48
@@ -192,7 +192,7 @@ class Study:
         if entry["type"] == "mini":
             return self.layout.generated_corpus(hash8(self.generated(entry)))
         if "archives" in entry:
-            folder = self.layout.unpacked(hash8(entry["archives"]))
+            folder = self.layout.unpacked(hash8(contents_of(entry["archives"])))
             return f"{folder}/{entry['subfolder']}" if "subfolder" in entry else folder
         return str(entry["path"])
 
@@ -202,7 +202,7 @@ class Study:
         if entry["type"] == "mini":
             return [self.layout.generated_file(hash8(self.generated(entry)), "protocol.tsv")]
         if "archives" in entry:
-            return [self.layout.unpacked_list(hash8(entry["archives"]))]
+            return [self.layout.unpacked_list(hash8(contents_of(entry["archives"])))]
         return []
 
     def has_segments(self, name: str) -> bool:

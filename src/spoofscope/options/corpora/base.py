@@ -14,8 +14,21 @@ class Archive(Options):
 
     url: str = required()
     """Where to download it."""
-    sha256: str = required(pattern="^[0-9a-f]{64}$")
-    """Checksum of the file."""
+    sha256: str = optional(pattern="^[0-9a-f]{64}$")
+    """SHA-256 of the file."""
+    md5: str = optional(pattern="^[0-9a-f]{32}$")
+    """MD5 of the file, where no SHA-256 is published."""
+    size: int = optional(minimum=1)
+    """Bytes; another file is refused before it is downloaded."""
+    file: str = optional(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")
+    """What the file is called; default: the last name in `url` that has a suffix."""
+    mirrors: tuple[str, ...] = optional(minItems=1)
+    """Other addresses of the same file, which are asked in this order when `url` fails."""
+
+    def check(self, place: str) -> None:
+        """There is one checksum."""
+        if len({"sha256", "md5"} & self.to_dict().keys()) != 1:
+            raise ConfigError(f"{place}: an archive needs one checksum: sha256 or md5")
 
 
 @dataclass(frozen=True, kw_only=True)
