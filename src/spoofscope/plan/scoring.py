@@ -43,6 +43,10 @@ def _check_fusion(study: Study, name: str, fit: Config) -> None:
         raise ConfigError(f"{where}.fit.split: a fusion is not fitted on eval, where it is judged")
 
 
+NO_TRAININGS = (
+    "no detector of those that figures show is trained in this study (see `detectors.NAME.train` "
+    "and `figures.systems`)"
+)
 NO_SHOWN = (
     "no system is scored on an eval split, or there are more than a figure can show (name some, "
     "key `figures.systems`)"
@@ -410,6 +414,24 @@ class Scores(Stage):
         """The scores, and the thresholds of the systems."""
         scored = self.scored(self.shown_scorings, thresholds=True)
         return Material({"scored": scored}, self._about_shown)
+
+    @material(absent=NO_TRAININGS, when=lambda self: self._shown_trained)
+    def shown_trainings(self) -> Material:
+        """The losses and error rates over the epochs of the detectors that figures show."""
+        trained = [
+            {
+                **{key: system[key] for key in ("id", "seed", "name", "kind")},
+                "history": self._training.train(system["id"], system["seed"]).product(
+                    self.layout.detector_file(system["id"], system["seed"], "history.tsv")
+                ),
+            }
+            for system in self._shown_trained
+        ]
+        return Material({"trained": trained}, {"Systems": names_of(self._shown_trained)})
+
+    @cached_property
+    def _shown_trained(self) -> list[Config]:
+        return [system for system in self.shown_systems if system["kind"] == "detector"]
 
     @material(absent=NO_SHOWN, when=lambda self: self.shown_scorings)
     def shown_metrics(self) -> Material:
