@@ -50,7 +50,7 @@ def opened(mini, browser):
         context.close()
 
 
-@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("name", PAGES)
 def test_page_is_whole(opened, tmp_path, name, width):
     page, messages, requests = opened(name, width)
@@ -106,3 +106,35 @@ def test_clips_can_be_played(opened):
     page.wait_for_function("[...document.querySelectorAll('audio')].every(a => a.readyState >= 1)")
     seconds = players.evaluate_all("players => players.map(player => player.duration)")
     assert all(0.1 < duration <= 4.01 for duration in seconds)
+
+
+def test_figures_open_in_full_size(opened):
+    page, messages, _ = opened("report", 390)
+    picture = page.locator("figure img").first
+    natural = picture.evaluate("image => image.naturalWidth")
+    assert picture.bounding_box()["width"] < natural
+    for open_it, close_it in (
+        (picture.click, page.locator("dialog.full").click),
+        (lambda: picture.press("Enter"), lambda: page.keyboard.press("Escape")),
+    ):
+        open_it()
+        assert page.locator("dialog.full img").bounding_box()["width"] == natural
+        close_it()
+        assert not page.locator("dialog.full").is_visible()
+    assert messages == []
+
+
+def test_a_click_on_a_heading_sorts_its_table(opened):
+    page, _, _ = opened("report", 1280)
+    head = page.locator("#headline th", has_text="EER %").first
+
+    def rates() -> list[float]:
+        cells = page.locator("#headline tbody tr td:nth-child(3) strong").all_inner_texts()
+        return [float(text) for text in cells]
+
+    before = rates()
+    head.click()
+    assert rates() == sorted(before)
+    assert head.get_attribute("aria-sort") == "ascending"
+    head.press("Enter")
+    assert rates() == sorted(before, reverse=True)
