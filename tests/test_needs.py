@@ -13,6 +13,7 @@ import yaml
 
 from detector_folders import write_detector
 from spoofscope.corpora import registry
+from spoofscope.distribution import Size
 from spoofscope.errors import ConfigError
 from spoofscope.frontends import registry as registry_of_frontends
 from spoofscope.needs import Need, as_text, features_as_text, kept_features, missing, needs
@@ -87,7 +88,8 @@ def test_everything_that_is_not_made_is_listed(here: Path) -> None:
     assert not any(need.present for need in found.values())
     assert {name for name, need in found.items() if need.fetched} == {"packed", "hub"}
     assert found["web"] == Need(
-        *("corpus", "web", "data/web", registry.source_of("in_the_wild"), False, False)
+        *("corpus", "web", "data/web", registry.source_of("in_the_wild"), False, False),
+        size=Size(8_200_000_000, rounded=True),
     )
     assert found["own"].source == "-"
     assert found["packed"].source == "https://x.org/a.zip"

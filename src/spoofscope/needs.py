@@ -2,19 +2,16 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from spoofscope.distribution import NO_SIZE, Distribution, Size, of_noise, of_reader, size_of
 from spoofscope.errors import SpoofscopeError, bounded
 from spoofscope.files import one_line, shown
 from spoofscope.study import Study
 from spoofscope.study.references import checksum_of
 
-_NOISE = {
-    "musan": "https://www.openslr.org/17 (musan.tar.gz)",
-    "rirs": "https://www.openslr.org/28 (rirs_noises.zip)",
-}
-
+_BITS_PER_SECOND = 100e6
 
 _IMPORT = "published weights: `spoofscope import`; a study: its detectors/NAME-HASH/seedN"
 
@@ -27,7 +24,7 @@ class Need:
     speakers). name: its name in the study file. place: the file or folder where it is looked for.
     source: where it is had; "-" where only the user knows. fetched: whether the workflow downloads
     it; otherwise it has to be put there. present: whether it is there. problem: why it cannot be
-    used although something is there.
+    used although something is there. size: of what is downloaded.
     """
 
     kind: str
@@ -37,6 +34,7 @@ class Need:
     fetched: bool
     present: bool
     problem: str = ""
+    size: Size = NO_SIZE
 
 
 def needs(study: Study) -> list[Need]:
@@ -49,8 +47,8 @@ def needs(study: Study) -> list[Need]:
     return [
         *_corpora(study),
         *(
-            _placed("noise", kind, study.noise_root(kind), source)
-            for kind, source in _NOISE.items()
+            _given_out("noise", kind, study.noise_root(kind), of_noise(kind))
+            for kind in ("musan", "rirs")
             if "path" in study.config["noise"].get(kind, {})
         ),
         *_backbones(study),
@@ -175,7 +173,28 @@ def as_text(found: Sequence[Need]) -> str:
             lines.append(f"    {one_line(need.problem)}")
         if not need.present and need.source != "-":
             lines.append(f"    from {one_line(need.source)}")
+        if not need.present and need.size.n_bytes:
+            lines.append(f"    {_amount([need])}")
+    for fetched, who in ((True, "by the workflow"), (False, "by you")):
+        absent = [need for need in found if need.fetched is fetched and not need.present]
+        if any(need.size.n_bytes for need in absent):
+            lines.append(f"to be downloaded {who}: {_amount(absent)}")
     return "\n".join(lines)
+
+
+def _amount(found: Sequence[Need]) -> str:
+    """How much, and how long that takes."""
+    size = sum((need.size for need in found), Size(0))
+    hours = size.n_bytes * 8 / _BITS_PER_SECOND / 3600
+    return f"{size}, {hours:.2g} hours at 100 Mbit/s"
+
+
+def _given_out(kind: str, name: str, place: str, given: Distribution | None) -> Need:
+    """Data that somebody has to put in place, as their authors give them out."""
+    if given is None:
+        return _placed(kind, name, place)
+    need = _placed(kind, name, place, given.obtain or "-")
+    return replace(need, size=given.size)
 
 
 def _placed(kind: str, name: str, place: str, source: str = "-") -> Need:
@@ -193,12 +212,14 @@ def _corpora(study: Study) -> list[Need]:
     found = []
     for name, entry in study.corpora.items():
         if "path" in entry:
-            source = source_of(entry["type"]) or "-"
-            found.append(_placed("corpus", name, study.corpus_root(name), source))
+            need = _given_out("corpus", name, study.corpus_root(name), of_reader(entry["type"]))
+            found.append(replace(need, source=source_of(entry["type"]) or "-"))
         for archive in entry.get("archives", []):
             place = study.layout.archive(checksum_of(archive))
             present = Path(place).is_file()
-            found.append(Need("archive", name, place, archive["url"], True, present))
+            need = Need("archive", name, place, archive["url"], True, present)
+            size = Size(archive["size"]) if "size" in archive else size_of(checksum_of(archive))
+            found.append(replace(need, size=size))
     return found
 
 

@@ -6,13 +6,15 @@ with job(snakemake) as cfg:
     from pathlib import Path
 
     from spoofscope.corpora.download import fetch
-    from spoofscope.study.references import checksum_of
+    from spoofscope.study.references import checksum_of, transfer_of
 
     archive = cfg["archive"]
+    # No parameter: another mirror makes no finished download stale.
+    transfer = transfer_of(checksum_of(archive), snakemake.config["corpora"])
     fetch(
-        [archive["url"], *archive.get("mirrors", [])],
+        [archive["url"], *transfer.get("mirrors", [])],
         checksum_of(archive),
         Path(snakemake.output[0]),
-        archive.get("size"),
-        name=archive.get("file"),
+        transfer.get("size"),
+        name=transfer.get("file"),
     )

@@ -76,8 +76,11 @@ class Corpora(Stage):
         """Fetch one archive."""
         archives = [archive for entries in self.archives.values() for archive in entries]
         return Work(
+            # With a mirror more it is still the same archive, and is not fetched again.
             settings={
-                "archive": next(entry for entry in archives if checksum_of(entry) == checksum)
+                "archive": next(
+                    entry for entry in contents_of(archives) if checksum_of(entry) == checksum
+                )
             }
         )
 
@@ -160,13 +163,20 @@ class Corpora(Stage):
             inputs={"labels": labels},
             settings={
                 "corpus": corpus,
-                "settings": entry,
+                "settings": self._settings(corpus),
                 "root": self.study.corpus_root(corpus),
                 "seed": self.study.seed,
                 **outside,
             },
             modules=corpus_modules(entry),
         )
+
+    def _settings(self, corpus: str) -> Config:
+        """A corpus' entry, without what is about the transfer of its archives."""
+        entry = self.study.corpora[corpus]
+        if "archives" not in entry:
+            return entry
+        return {**entry, "archives": contents_of(entry["archives"])}
 
     def _auditing(self, corpus: str) -> Work:
         entry = self.study.corpora[corpus]
@@ -178,7 +188,7 @@ class Corpora(Stage):
             },
             settings={
                 "corpus": corpus,
-                "settings": entry,
+                "settings": self._settings(corpus),
                 "root": self.study.corpus_root(corpus),
                 "seed": self.study.seed,
             },

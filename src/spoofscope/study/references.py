@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from spoofscope.distribution import verified_archives
 from spoofscope.errors import ConfigError
 from spoofscope.names import reserved
 from spoofscope.options import nearest
@@ -281,6 +282,25 @@ def contents_of(archives: Sequence[Config]) -> list[Config]:
         {key: value for key, value in archive.items() if key not in _OF_TRANSFER}
         for archive in archives
     ]
+
+
+def transfer_of(checksum: str, corpora: Mapping[str, Any]) -> Config:
+    """What helps to fetch an archive: `size`, `file` and `mirrors`, as far as they are known.
+
+    Args:
+        checksum: of the archive.
+        corpora: the section of the study file, as it is written.
+    """
+    written = [
+        archive
+        for entry in corpora.values()
+        if isinstance(entry.get("archives"), list)
+        for archive in entry["archives"]
+    ]
+    for archive in [*written, *verified_archives()]:
+        if checksum_of(archive) == checksum:
+            return {key: archive[key] for key in _OF_TRANSFER if key in archive}
+    return {}
 
 
 def checksum_of(archive: Config) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spoofscope.distribution import PUBLISHED, published_archives
 from spoofscope.errors import ConfigError, DetectorError
 from spoofscope.grids import expand, grids_of
 from spoofscope.identity import hash8
@@ -128,6 +129,10 @@ class Study:
         check_components(expanded)
         # The order of detectors counts, where results name them; that of the sections does not.
         self.config: Config = filled(expanded, StudyFile)
+        for name, entry in self.config["corpora"].items():
+            if entry.get("archives") == PUBLISHED:
+                place = f"corpora.{name}.archives"
+                entry["archives"] = published_archives(entry["type"], place)
         self.grids = grids_of(config)
         self.written: Config = {
             key: copy.deepcopy(config[key]) for key in self.config if key in config

@@ -37,8 +37,13 @@ class Location(Options):
 
     path: str = optional()
     """The folder that holds the corpus."""
-    archives: tuple[Archive, ...] = optional(minItems=1)
-    """Instead of `path`: archives to download and unpack."""
+    archives: tuple[Archive, ...] | str = optional(
+        minItems=1,
+        pattern="^published$",
+        title="a list of archives, or published",
+    )
+    """Instead of `path`: archives to download and unpack; `published`: those of
+    [corpora.md](corpora.md)."""
     subfolder: str = optional()
     """Where the corpus lies inside the unpacked archives."""
 

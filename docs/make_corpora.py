@@ -1,0 +1,132 @@
+"""Prints docs/corpora.md: where published corpora are had, from `distribution.yaml`.
+
+After a change there: `.venv/bin/python docs/make_corpora.py > docs/corpora.md`
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "src"))
+
+from spoofscope.corpora.download import OFFLINE  # noqa: E402
+from spoofscope.corpora.registry import source_of  # noqa: E402
+from spoofscope.distribution import Distribution, distributions  # noqa: E402
+
+PAGE = """\
+# Corpora, and where they are had
+
+`.venv/bin/python docs/make_corpora.py > docs/corpora.md` makes this page from
+`src/spoofscope/distribution.yaml`; a test compares the page with it. The readers of corpora are in
+[study_file.md](study_file.md), folders and splits in [full_studies.md](full_studies.md).
+
+**Verified** means that two places that do not depend on each other (the publisher, its repository,
+a package, somebody who computed it) give the same address and checksum. The table was written
+without asking the servers. What is not verified has no checksum here, or one that was seen once: a
+program does not fetch it by itself. Licences are as the sources say; "-" means that we do not know
+it. Read the licence before you use or share the data.
+
+## How the workflow downloads
+
+- `archives: published` in an entry of `corpora` stands for the parts below. It works for
+  {fetched}; for all others it is refused, and the message says
+  what a person has to do.
+- `archives` may list addresses of your own, each with a checksum, SHA-256 or MD5, and if you like
+  its `size`, `mirrors` and the name of the `file`.
+- `spoofscope needs --configfile STUDY.yaml` says how many gigabytes are missing, and how many hours
+  that takes at 100 Mbit/s. Every run says so before its first job, a dry run included.
+- A broken transfer continues where it ended. A server that says when to come back (`Retry-After`)
+  is left alone so long. Sizes are checked before and after, then the checksum. A disc without room
+  is said before anything is written. Archives that hold links are refused.
+- Where `{offline}` is set (`{offline}=1 snakemake ...`), no archive is
+  downloaded. The message names the file and its place: `resources/downloads/NAME`, with the name
+  that it has at its source. Such a file is checked like a download; it may also be put there when a
+  download is too slow. The hub's own `HF_HUB_OFFLINE=1` does the same for backbones.
+
+## Overview
+
+| data | what it is for | size | licence | who fetches it |
+|---|---|---|---|---|
+"""
+
+
+BACKBONES = """\
+## Backbones
+
+The rule `backbone` fetches encoders from the Hugging Face hub, at the commit that the study file
+gives, on the node that runs Snakemake. Sizes are in [full_studies.md](full_studies.md).
+
+| model | revision | in the studies |
+|---|---|---|
+"""
+
+
+def anchor(heading: str) -> str:
+    """What a link to a heading is called."""
+    return re.sub(r"[^a-z0-9_ -]", "", heading.lower()).replace(" ", "-")
+
+
+def row(one: Distribution) -> str:
+    """A line of the overview."""
+    who = "you" if one.hindrance or not one.readers else "the workflow"
+    title = f"[{one.title}](#{anchor(one.title)})"
+    return f"| {title} | {one.purpose} | {one.size} | {one.licence} | {who} |\n"
+
+
+def section(one: Distribution) -> str:
+    """A heading, what there is to say, and a table of parts."""
+    lines = [f"## {one.title}\n"]
+    sources = [source_of(reader) for reader in one.readers] + [one.obtain]
+    readers = ", ".join(f"`{reader}`" for reader in one.readers)
+    facts = {
+        "Reader": readers or ("`noise." + one.noise + "`" if one.noise else "`table` or `folder`"),
+        "From": "; ".join(filter(None, sources)),
+        "Licence": one.licence,
+        "Unpacks to": one.unpacks_to,
+        "A person has to": one.person,
+        "Wrong upstream": one.wrong,
+    }
+    lines += [f"- **{name}:** {text}" for name, text in facts.items() if text]
+    lines += ["", "| part | size in bytes | checksum | verified |", "|---|---|---|---|"]
+    for part in one.parts:
+        name = f"[{part.file}]({part.url})" if part.url else part.file
+        for mirror in part.mirrors:
+            name += f" ([mirror]({mirror}))"
+        size = f"{part.size:,}" if part.size else str(part.amount)
+        checksum = f"SHA-256 `{part.sha256}`" if part.sha256 else f"MD5 `{part.md5}`"
+        checksum = checksum if part.sha256 or part.md5 else "-"
+        lines.append(f"| {name} | {size} | {checksum} | {'yes' if part.verified else 'no'} |")
+    return "\n".join(lines) + "\n"
+
+
+def backbones() -> str:
+    """The encoders of the studies, at their pinned revisions."""
+    users: dict[tuple[str, str], list[str]] = {}
+    for study in sorted((ROOT / "config/studies").glob("*.yaml")):
+        for entry in (
+            yaml.safe_load(study.read_text(encoding="utf-8")).get("backbones", {}).values()
+        ):
+            if "hub" in entry:
+                users.setdefault((entry["hub"], entry["revision"]), []).append(study.stem)
+    lines = [BACKBONES]
+    for (hub, revision), studies in sorted(users.items()):
+        link = f"[{hub}](https://huggingface.co/{hub}/tree/{revision})"
+        names = ", ".join(dict.fromkeys(studies))
+        lines.append(f"| {link} | `{revision}` | {names} |\n")
+    return "".join(lines)
+
+
+def page() -> str:
+    """The whole page."""
+    fetched = [one.title for one in distributions() if one.readers and not one.hindrance]
+    head = PAGE.format(fetched=" and ".join(fetched), offline=OFFLINE)
+    overview = "".join(map(row, distributions()))
+    sections = "\n".join(map(section, distributions()))
+    return f"{head}{overview}\n{sections}\n{backbones()}"
+
+
+if __name__ == "__main__":
+    print(page(), end="")
