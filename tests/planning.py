@@ -62,6 +62,12 @@ def study_with_everything(folder: Path) -> Study:
         "archives": [{"url": "https://example.org/a.tar.gz", "sha256": "0" * 64}],
     }
     corpora["placed"] = {"type": "folder", "path": str(folder / "corpus")}
+    corpora["spoken"] = {
+        "type": "tts",
+        "human": "placed",
+        "sentence_file": str(folder / "sentences.txt"),
+        "engines": [{"engine": "flite", "voices": ["slt"]}],
+    }
     config["scatter_shards"] = {"dev": 2, "eval": 3}
     config["noise"]["musan"] = {"path": str(folder / "musan")}
     (folder / "backbone").mkdir()

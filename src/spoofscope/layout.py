@@ -65,6 +65,14 @@ class Layout:
         """A file of a generated corpus."""
         return f"{self.generated_corpus(generated)}/{name}"
 
+    def spoken_corpus(self, spoken: str) -> str:
+        """The folder of a corpus that synthesizers speak, by the digest of its settings."""
+        return f"{self.data_root}/tts/{spoken}"
+
+    def spoken_file(self, spoken: str, name: str) -> str:
+        """A file of a corpus that synthesizers speak."""
+        return f"{self.spoken_corpus(spoken)}/{name}"
+
     def generated_noise(self, noise: str) -> str:
         """The folder of generated noise; `noise` is `{digest}/{kind}`."""
         return f"{self.data_root}/mini_noise/{noise}"

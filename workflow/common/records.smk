@@ -10,6 +10,7 @@ if workflow.is_main_process:
             *(DATA / "downloads").glob("*.origin.json"),
             *(DATA / "unpacked").glob("*.origin.json"),
             *(DATA / "mini").glob("*/*.origin.json"),
+            *(DATA / "tts").glob("*/*.origin.json"),
             *(DATA / "mini_noise").glob("*/*.origin.json"),
             *(DATA / "backbones").glob("*/*.origin.json"),
         ]

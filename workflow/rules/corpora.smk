@@ -60,6 +60,30 @@ rule generate_corpus:
         "../scripts/generate_corpus.py"
 
 
+rule speak_corpus:
+    """Have synthesizers speak sentences beside human recordings, and level both."""
+    input:
+        unpack(PLAN.corpora.speak_corpus.inputs),
+    output:
+        protocol=LAYOUT.spoken_file("{spoken}", "protocol.tsv"),
+        segments=LAYOUT.spoken_file("{spoken}", "segments.tsv"),
+        attacks=LAYOUT.spoken_file("{spoken}", "attacks.tsv"),
+    log:
+        f"{LOGS}/speak_corpus/{{spoken}}.log",
+    wildcard_constraints:
+        spoken=one_of(PLAN.corpora.spoken),
+    conda:
+        ENVIRONMENT
+    threads: 2
+    resources:
+        mem_mb=growing(4000),
+        runtime=240,
+    params:
+        cfg=PLAN.corpora.speak_corpus.params,
+    script:
+        "../scripts/speak_corpus.py"
+
+
 rule manifest:
     """List every utterance of a corpus with its label, attack, split and conditions."""
     input:

@@ -31,6 +31,7 @@ CORPORA: "Registry[type[Corpus]]" = Registry(
         "scenefake": "spoofscope.corpora.scenefake:SceneFake",
         "stopa": "spoofscope.corpora.stopa:Stopa",
         "table": "spoofscope.corpora.table:TableCorpus",
+        "tts": "spoofscope.corpora.tts_corpus:TtsCorpus",
         "wavefake": "spoofscope.corpora.wavefake:WaveFake",
     },
 )

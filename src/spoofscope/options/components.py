@@ -36,6 +36,7 @@ from spoofscope.options.corpora.mini import MiniOptions
 from spoofscope.options.corpora.mlaad import MlaadOptions
 from spoofscope.options.corpora.stopa import StopaOptions
 from spoofscope.options.corpora.table import TableOptions
+from spoofscope.options.corpora.tts import TtsOptions
 from spoofscope.options.corpora.wavefake import WaveFakeOptions
 from spoofscope.options.declared import Options, Schema
 from spoofscope.options.effects.band import BandOptions
@@ -72,6 +73,7 @@ CORPORA: dict[str, type[CorpusOptions]] = {
     "folder": FolderOptions,
     "table": TableOptions,
     "wavefake": WaveFakeOptions,
+    "tts": TtsOptions,
     "add2023": ADD2023Options,
     "add2023_track3": StoredOptions,
     "asvspoof2019_la": StoredOptions,

@@ -71,6 +71,16 @@ class Corpora(Stage):
         ]
         return {hash8(entry): entry for entry in settings}
 
+    @cached_property
+    def spoken(self) -> dict[str, Config]:
+        """Digest to the settings of every corpus that synthesizers speak."""
+        settings = [
+            self.study.spoken(entry)
+            for entry in self.study.corpora.values()
+            if entry["type"] == "tts"
+        ]
+        return {hash8(entry): entry for entry in settings}
+
     @rule()
     def download(self, checksum: str) -> Work:
         """Fetch one archive."""
@@ -101,7 +111,42 @@ class Corpora(Stage):
     @rule()
     def generate_corpus(self, generated: str) -> Work:
         """Synthesise a corpus."""
-        # Clips that are others than the manifest has read are made again.
+        corpora = [
+            corpus
+            for corpus, entry in self.study.corpora.items()
+            if entry["type"] == "mini" and hash8(self.study.generated(entry)) == generated
+        ]
+        return Work(settings={**self.generated[generated], **self._made_again(corpora)})
+
+    @rule()
+    def speak_corpus(self, spoken: str) -> Work:
+        """Have synthesizers speak a corpus beside human recordings."""
+        corpora = [
+            corpus
+            for corpus, entry in self.study.corpora.items()
+            if entry["type"] == "tts" and hash8(self.study.spoken(entry)) == spoken
+        ]
+        options = self.spoken[spoken]["options"]
+        human = options["human"]
+        inputs = {"human": self.manifest(human).product(self.layout.manifest(human))}
+        outside: dict[str, Any] = {}
+        if "sentence_file" in options:
+            inputs["sentences"] = Product(options["sentence_file"])
+            outside["sentences"] = self.outside.files([options["sentence_file"]])
+        return Work(
+            inputs=inputs,
+            settings={
+                "corpus": corpora[0],
+                **self.spoken[spoken],
+                **outside,
+                **self._made_again(corpora),
+            },
+        )
+
+    def _made_again(self, corpora: list[str]) -> dict[str, str]:
+        """A setting that changes when clips are others than the manifest has read, which are made
+        again.
+        """
         texts = [
             self.outside.made(
                 f"corpus {corpus}",
@@ -109,12 +154,10 @@ class Corpora(Stage):
                 self.layout.manifest(corpus),
                 self.study.corpus_marker(corpus)[0],
             )
-            for corpus, entry in self.study.corpora.items()
-            if entry["type"] == "mini" and hash8(self.study.generated(entry)) == generated
+            for corpus in corpora
         ]
         changed = [text for text in texts if text is not None]
-        recordings = {"recordings": changed[-1]} if changed else {}
-        return Work(settings={**self.generated[generated], **recordings})
+        return {"recordings": changed[-1]} if changed else {}
 
     def _labels(self, corpus: str) -> list[Product]:
         """The files whose labels a manifest is made from, or that say that they are there."""
@@ -126,6 +169,8 @@ class Corpora(Stage):
         job: Job
         if entry["type"] == "mini":
             job = self.generate_corpus(hash8(self.study.generated(entry)))
+        elif entry["type"] == "tts":
+            job = self.speak_corpus(hash8(self.study.spoken(entry)))
         else:
             job = self.unpack(hash8(contents_of(entry["archives"])))
         return [job.product(path) for path in self.study.corpus_marker(corpus)]
@@ -155,7 +200,7 @@ class Corpora(Stage):
         labels = self._labels(corpus)
         outside: dict[str, Any] = {}
         # A generated corpus is what its job writes.
-        if entry["type"] != "mini":
+        if not self.study.is_generated(corpus):
             outside["recordings"] = self._recordings(corpus)
         if "path" in entry:
             outside["labels"] = self.outside.files(labels)

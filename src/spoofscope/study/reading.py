@@ -170,6 +170,7 @@ _PATHS = (
     "data_root",
     "corpora.*.path",
     "corpora.*.audio_root",
+    "corpora.*.sentence_file",
     "noise.*.path",
     "aligners.*.path",
     "backbones.*.folder",

@@ -145,6 +145,14 @@ class References:
         both = sorted(set(self.corpora) & set(self.copies))
         if both:
             raise ConfigError(f"augmented.{both[0]}: a corpus has the same name")
+        for name, entry in self.corpora.items():
+            if entry["type"] == "tts":
+                human = self.entry(entry["human"], "corpora", f"corpora.{name}.human")
+                if human["type"] == "tts":
+                    raise ConfigError(
+                        f"corpora.{name}.human: {entry['human']!r} is made by synthesizers itself; "
+                        "name a corpus of recordings"
+                    )
         for name, entry in self.copies.items():
             self.entry(entry["corpus"], "corpora", f"augmented.{name}.corpus")
             self.chain(entry["chain"], f"augmented.{name}.chain")

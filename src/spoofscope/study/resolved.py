@@ -37,6 +37,9 @@ MOST_SHOWN = 48
 # Types of corpora that come with the places of their artefacts.
 _WITH_SEGMENTS = ("half_truth", "mini", "partialspoof")
 
+# Types of corpora whose audio the workflow makes.
+_GENERATED = ("mini", "tts")
+
 # Run ids are hashes of settings whose keys had these names. With them, no detector is trained anew
 # for a word.
 _HASHED_AS = {"attack": "system", "attacks": "systems", "exclude_attacks": "exclude_systems"}
@@ -185,17 +188,36 @@ class Study:
             }
         entry = self.corpora[name]
         identity = {"corpus": name, **without_location(entry)}
-        return {**identity, "seed": self.seed} if entry["type"] == "mini" else identity
+        if entry["type"] == "tts":
+            identity["human"] = self.corpus_identity(entry["human"])
+        return {**identity, "seed": self.seed} if self.is_generated(name) else identity
+
+    def is_generated(self, corpus: str) -> bool:
+        """Whether the workflow itself makes the audio of a corpus."""
+        return self.corpora[corpus]["type"] in _GENERATED
 
     def generated(self, entry: Config) -> Config:
         """The parameters of a generated corpus: everything its files depend on."""
         return {"type": entry["type"], "options": entry.get("options", {}), "seed": self.seed}
+
+    def spoken(self, entry: Config) -> Config:
+        """The parameters of a corpus that synthesizers speak; its recordings are those of another
+        corpus.
+        """
+        reading = ("type", "splits", "on_bad_audio")
+        return {
+            "options": {key: value for key, value in entry.items() if key not in reading},
+            "human": self.corpus_identity(entry["human"]),
+            "seed": self.seed,
+        }
 
     def corpus_root(self, name: str) -> str:
         """The folder that holds a corpus."""
         entry = self.corpora[name]
         if entry["type"] == "mini":
             return self.layout.generated_corpus(hash8(self.generated(entry)))
+        if entry["type"] == "tts":
+            return self.layout.spoken_corpus(hash8(self.spoken(entry)))
         if "archives" in entry:
             folder = self.layout.unpacked(hash8(contents_of(entry["archives"])))
             return f"{folder}/{entry['subfolder']}" if "subfolder" in entry else folder
@@ -206,6 +228,8 @@ class Study:
         entry = self.corpora[name]
         if entry["type"] == "mini":
             return [self.layout.generated_file(hash8(self.generated(entry)), "protocol.tsv")]
+        if entry["type"] == "tts":
+            return [self.layout.spoken_file(hash8(self.spoken(entry)), "protocol.tsv")]
         if "archives" in entry:
             return [self.layout.unpacked_list(hash8(contents_of(entry["archives"])))]
         return []

@@ -1,0 +1,1 @@
+"""Human recordings beside speech of synthesizers: engines, levelling, and the corpus of both."""
