@@ -53,8 +53,6 @@ OFFLINE = "SPOOFSCOPE_OFFLINE"
 """Where this environment variable is set, nothing is downloaded."""
 
 _LONGEST_PAUSE_SECONDS = 3600.0
-# What a disc has to keep free beside a download.
-_SPARE_BYTES = 100 << 20
 _KINDS = {32: ("md5", "MD5"), 64: ("sha256", "SHA-256")}
 
 
@@ -266,10 +264,10 @@ def _retry_after(headers: Any) -> float:
 def _check_room(folder: Path, needed: int, what: str) -> None:
     """There is room for so many more bytes."""
     free = shutil.disk_usage(folder).free
-    if needed + _SPARE_BYTES > free:
+    if needed > free:
         raise _DiskFull(
-            f"{folder}: {what} needs {needed / 1e9:.3g} GB, and {free / 1e9:.3g} GB are free; make "
-            "room, or choose another data_root"
+            f"{folder}: the disk is full: {what} needs {needed / 1e9:.3g} GB, and "
+            f"{free / 1e9:.3g} GB are free; make room, or choose another data_root"
         )
 
 
