@@ -29,7 +29,6 @@ from test_needs import STUDY
 
 ROOT = Path(__file__).resolve().parents[1]
 ALL = [pytest.param(one, id=one.name) for one in distributions()]
-OF_NO_DATA = {"folder", "mini", "table"}
 
 
 @pytest.mark.parametrize("one", ALL)
@@ -58,7 +57,7 @@ def test_what_the_table_says(one: Distribution) -> None:
 def test_every_reader_of_published_data_is_there() -> None:
     readers = [reader for one in distributions() for reader in one.readers]
     assert len(readers) == len(set(readers))
-    assert set(readers) == set(CORPORA.available()) - OF_NO_DATA
+    assert set(readers) == set(filter(source_of, CORPORA.available()))
     for kind in ("musan", "rirs"):
         given = of_noise(kind)
         assert given is not None

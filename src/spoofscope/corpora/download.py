@@ -23,6 +23,7 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
+from spoofscope.corpora import split_zip
 from spoofscope.errors import ConfigError, CorpusError
 from spoofscope.files import atomic_folder, shown
 
@@ -396,8 +397,9 @@ def unpack_all(archives: Sequence[Path], folder: str | Path) -> int:
     The folder appears as a whole, or stays as it was.
 
     Args:
-        archives: their kind is found from the content, not from the name. Where two hold a file of
-            one name (a licence, a read-me), the later one is kept.
+        archives: their kind is found from the content, not from the name. The parts of a zip
+            archive that was cut (`.z01`, ..., `.zip`) stand in their order. Where two hold a file
+            of one name (a licence, a read-me), the later one is kept.
         folder: replaced if it exists.
 
     Returns:
@@ -409,20 +411,41 @@ def unpack_all(archives: Sequence[Path], folder: str | Path) -> int:
             the folder (absolute, with ".."), is a link or a device; no room on the disc.
     """
     with atomic_folder(folder) as temporary:
-        for archive in archives:
-            if archive.is_file():
-                # What is packed is hardly larger than what it is packed into.
-                _check_room(temporary, archive.stat().st_size, f"what is in {archive}")
-            _unpack_into(archive, temporary)
+        for parts in _whole_archives(archives):
+            _unpack_into(parts, temporary)
         return sum(path.is_file() for path in temporary.rglob("*"))
+
+
+def _whole_archives(archives: Sequence[Path]) -> list[list[Path]]:
+    """The archives, those that were cut with all of their parts, the last one last."""
+    whole: list[list[Path]] = []
+    for archive in archives:
+        if not archive.is_file():
+            raise CorpusError(f"{archive}: no such archive")
+        n_parts = split_zip.parts_before(archive)
+        before = whole[len(whole) - n_parts :] if n_parts else []
+        if n_parts > len(whole) or not all(len(one) == 1 for one in before):
+            raise CorpusError(
+                f"{archive}: it is part {n_parts + 1} of a zip archive; list all parts in their "
+                "order, that which ends in .zip last"
+            )
+        del whole[len(whole) - len(before) :]
+        whole.append([*(one[0] for one in before), archive])
+    for parts in whole:
+        if len(parts) == 1 and split_zip.is_part(parts[0]):
+            raise CorpusError(
+                f"{parts[0]}: it is the first part of a zip archive; list all parts in their "
+                "order, that which ends in .zip last"
+            )
+    return whole
 
 
 class _Room:
     """How much an archive may still grow."""
 
-    def __init__(self, archive: Path) -> None:
+    def __init__(self, archive: Path, n_bytes: int) -> None:
         self._archive = archive
-        self.left = max(_LARGEST_EXPANSION * archive.stat().st_size, _SMALLEST_LIMIT)
+        self.left = max(_LARGEST_EXPANSION * n_bytes, _SMALLEST_LIMIT)
 
     def take(self, size: int) -> None:
         self.left -= size
@@ -472,12 +495,16 @@ _EXTENSIONS = (
 )
 
 
-def _unpack_into(archive: Path, folder: Path) -> None:
-    if not archive.is_file():
-        raise CorpusError(f"{archive}: no such archive")
-    room = _Room(archive)
+def _unpack_into(parts: Sequence[Path], folder: Path) -> None:
+    archive, n_bytes = parts[-1], sum(part.stat().st_size for part in parts)
+    # What is packed is hardly larger than what it is packed into.
+    _check_room(folder, n_bytes, f"what is in {archive}")
+    room = _Room(archive, n_bytes)
     try:
-        if zipfile.is_zipfile(archive) and not _begins_as_tar(archive):
+        if len(parts) > 1:
+            with split_zip.open_parts(parts) as zipped:
+                _extract_zip(zipped, archive, folder, room)
+        elif zipfile.is_zipfile(archive) and not _begins_as_tar(archive):
             with zipfile.ZipFile(archive) as zipped:
                 _extract_zip(zipped, archive, folder, room)
         else:
