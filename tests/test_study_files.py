@@ -34,7 +34,7 @@ def settings(loaded: Study, detector: str) -> dict[str, Any]:
 
 def test_all_full_studies_are_looked_at():
     assert sorted(path.stem for path in STUDIES.glob("*.yaml")) == sorted(
-        [*FULL, "planted_truth", "wavefake_layout"]
+        [*FULL, "planted_truth", "real_tts", "wavefake_layout"]
     )
 
 

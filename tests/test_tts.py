@@ -104,6 +104,12 @@ def test_the_recordings_are_part_of_what_the_corpus_is() -> None:
     assert study(splits=["train", "dev", "eval"]).corpus_root("spoken") == one.corpus_root("spoken")
 
 
+def test_it_comes_with_phones_but_not_with_artefacts() -> None:
+    assert study().has_tiers("spoken")
+    assert not study().has_segments("spoken")
+    assert not study().has_tiers("people")
+
+
 # --- levelling ----------------------------------------------------------------------------------
 
 
@@ -457,6 +463,18 @@ def test_what_is_not_there(
 ) -> None:
     with pytest.raises(CorpusError, match=message):
         made(tmp_path / "corpus", people, **changes)
+    assert list(tmp_path.iterdir()) == []
+
+
+@needs["flite"]
+def test_no_recordings_no_speech_and_no_sentences(people: pl.DataFrame, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="people has no bona fide recordings"):
         made(tmp_path / "corpus", people.filter(label="spoof"))
+    with pytest.raises(CorpusError, match="nothing to speak in train, dev, eval"):
+        made(tmp_path / "corpus", people.with_columns(text=pl.lit("-")))
+    audio.write(tmp_path / "quiet.wav", np.zeros(16000), 16000)
+    quiet = people.with_columns(path=pl.lit(str(tmp_path / "quiet.wav")))
+    with pytest.raises(CorpusError, match="no recording of people has half a second of speech"):
+        made(tmp_path / "corpus", quiet)
+    (tmp_path / "quiet.wav").unlink()
     assert list(tmp_path.iterdir()) == []

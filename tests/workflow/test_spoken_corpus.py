@@ -1,6 +1,7 @@
 """A corpus that synthesizers speak beside human recordings: made, audited, kept fresh."""
 
 import copy
+import re
 import shutil
 from pathlib import Path
 
@@ -88,3 +89,15 @@ def test_a_voice_that_is_not_there(fresh: Checkout) -> None:
     text = fresh.refuse(TARGET, "--configfile", written(fresh, ["slt", "nobody"]))
     assert "flite has no voice 'nobody' on this machine; it has" in text
     assert "Traceback" not in text
+
+
+def test_the_study_of_synthesizers_can_be_planned(fresh: Checkout) -> None:
+    folder = fresh.folder / "resources/corpora/human"
+    folder.mkdir(parents=True)
+    (folder / "metadata.csv").write_text("path,speaker,label,text\na.wav,A,bonafide,Hello there\n")
+    text = fresh.make("-n", "--quiet", "rules", "--configfile", "config/studies/real_tts.yaml")
+    jobs = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE)}
+    # One corpus is spoken; two kinds of detector know one engine, the other, or both.
+    wanted = {"speak_corpus": 1, "manifest": 2, "train": 6, "train_tracer": 1, "explain": 2}
+    assert {rule: jobs.get(rule) for rule in wanted} == wanted
+    assert {"table_generator_matrix", "tracing_metrics", "table_attribution_groups"} <= set(jobs)

@@ -23,7 +23,7 @@ NO_RECOGNISERS = "no recogniser is used (section `aligners`, type `ctc`)"
 
 def _check_segments(study: Study, corpus: str, where: str) -> None:
     """A corpus brings the segments that an aligner without `path` takes."""
-    if not study.has_segments(corpus):
+    if not study.has_tiers(corpus):
         raise ConfigError(
             f"{where}: {corpus!r} comes without segments; name a table in the key `path` of the "
             "aligner, or in `segments` of the corpus"

@@ -37,6 +37,9 @@ MOST_SHOWN = 48
 # Types of corpora that come with the places of their artefacts.
 _WITH_SEGMENTS = ("half_truth", "mini", "partialspoof")
 
+# Types that come with phones, but not with artefacts.
+_WITH_PHONES = ("tts",)
+
 # Types of corpora whose audio the workflow makes.
 _GENERATED = ("mini", "tts")
 
@@ -240,6 +243,14 @@ class Study:
             return self.has_segments(self.copies[name]["corpus"])
         entry = self.corpora[name]
         return entry["type"] in _WITH_SEGMENTS or bool(entry.get("segments", False))
+
+    def has_tiers(self, name: str) -> bool:
+        """Whether a corpus, or the corpus behind a copy, comes with segments of any tier: its
+        artefacts, or its phones.
+        """
+        if name in self.copies:
+            return self.has_tiers(self.copies[name]["corpus"])
+        return self.corpora[name]["type"] in _WITH_PHONES or self.has_segments(name)
 
     def noise_root(self, kind: str) -> str:
         """The folder in MUSAN's (`musan`) or RIRS_NOISES' (`rirs`) layout."""

@@ -241,7 +241,8 @@ def generate_corpus(
 
     Raises:
         CorpusError: an engine or a voice that this machine does not have, or an engine that fails;
-            no bona fide recordings; a column or a file of sentences that is not there.
+            no bona fide recordings with speech; a column or a file of sentences that is not there;
+            no sentence that a voice could speak.
         AudioError: a recording that cannot be decoded.
     """
     owner = f"corpora.{key}"
@@ -265,6 +266,11 @@ def generate_corpus(
     with atomic_folder(out_dir) as folder:
         (folder / "spoken").mkdir()
         orders = _orders(options, sentences, folder / "spoken", seed)
+        if not orders:
+            raise CorpusError(
+                f"{owner}: nothing to speak in {', '.join(sentences)}: no sentences there, "
+                "or no voices (`splits` of `engines`)"
+            )
 
         def speak(order: tuple[_Clip, str]) -> _Clip:
             clip, text = order
@@ -276,6 +282,10 @@ def generate_corpus(
         found = in_threads(lambda clip: _with_speech(clip, rate), both, workers)
         clips = [clip for clip in found if clip is not None]
         _report_left_out([clip for clip, speech in zip(both, found, strict=True) if not speech])
+        if not any(clip.attack == "-" for clip in clips):
+            raise CorpusError(
+                f"{owner}.human: no recording of {options.human} has half a second of speech"
+            )
         cuts: list[_Cut] = []
         for split in SPLITS:
             cuts += _cuts([clip for clip in clips if clip.split == split], seed)
