@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -53,12 +54,23 @@ def build(kind: str, root: Path, **options: object) -> Corpus:
     return registry.build({"type": kind, **options}, root, key="mine")
 
 
+# Options that a reader cannot do without.
+NEEDED: dict[str, dict[str, Any]] = {
+    "table": {"file": "x.csv"},
+    "tts": {
+        "human": "own",
+        "engines": [{"engine": "flite", "voices": ["slt"]}],
+        "sentences": ["One.", "Two."],
+    },
+}
+
+
 # --- registry ------------------------------------------------------------------------------------
 
 
 def test_every_registered_corpus_can_be_imported_and_agrees_on_its_name() -> None:
     for name in registry.CORPORA.available():
-        options = {"file": "x.csv"} if name == "table" else {}
+        options = NEEDED.get(name, {})
         corpus = build(name, Path("nowhere"), **options)
         assert corpus.name == name
         assert type(corpus).__module__ == registry.CORPORA.module_of(name)
@@ -87,8 +99,10 @@ def test_bad_common_options(options: dict[str, object]) -> None:
 def test_reading_a_corpus_loads_no_heavy_package() -> None:
     code = (
         "import sys; from spoofscope.corpora import registry, audit, manifest, download\n"
-        "[registry.build({'type': t, 'file': 'x.csv'} if t == 'table' else {'type': t}, 'x', "
-        "key='k') for t in registry.CORPORA.available()]\n"
+        f"needed = {NEEDED!r}\n"
+        f"needed = {NEEDED!r}\n"
+        "[registry.build({'type': t, **needed.get(t, {})}, 'x', key='k') "
+        "for t in registry.CORPORA.available()]\n"
         "print([m for m in ('torch', 'pandas', 'sklearn', 'scipy', 'matplotlib') "
         "if m in sys.modules])"
     )
@@ -99,7 +113,7 @@ def test_reading_a_corpus_loads_no_heavy_package() -> None:
 @pytest.mark.parametrize("kind", [n for n in registry.CORPORA.available() if n != "table"])
 def test_missing_folder_names_it_and_the_key(kind: str, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"nowhere: no such folder.*corpora\.mine\.path"):
-        build(kind, tmp_path / "nowhere").trials()
+        build(kind, tmp_path / "nowhere", **NEEDED.get(kind, {})).trials()
 
 
 # --- folder --------------------------------------------------------------------------------------
