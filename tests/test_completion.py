@@ -81,5 +81,5 @@ def test_names_are_those_of_the_workflow():
     command = [sys.executable, "-m", "snakemake", "--list-target-rules"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     listed = [line.split()[0] for line in done.stdout.splitlines() if line[:1].isalpha()]
-    # It is a rule without wildcards, which makes a part of `layers`.
-    assert sorted({*target_names(), "layer_costs"}) == sorted(listed)
+    # They are rules without wildcards, which make parts of `layers` and `annotation`.
+    assert sorted({*target_names(), "annotation_pack", "layer_costs"}) == sorted(listed)

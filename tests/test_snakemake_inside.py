@@ -1,5 +1,6 @@
 """What reaches inside Snakemake still gets there: one question of each function to Snakemake."""
 
+import inspect
 import json
 import shlex
 import subprocess
@@ -200,19 +201,30 @@ def test_slurm_and_its_prefix():
     class Settings:
         jobname_prefix = "own"
 
+    class Executor:
+        run_uuid = "own_1f0c"
+
+    class Scheduler:
+        _executor = Executor()
+
     class Workflow:
         executor_plugin = Plugin()
         executor_settings = Settings()
+        scheduler = Scheduler()
 
     assert snakemake_inside.slurm_prefix(Workflow()) == (True, "own")
+    assert snakemake_inside.slurm_run(Workflow()) == "own_1f0c"
     Plugin.name = "local"
     assert snakemake_inside.slurm_prefix(Workflow()) == (False, None)
+    assert snakemake_inside.slurm_run(Workflow()) is None
 
 
 def test_slurm_settings_have_a_prefix():
     """The executor's settings name it so."""
     slurm = pytest.importorskip("snakemake_executor_plugin_slurm")
     assert hasattr(slurm.ExecutorSettings(), "jobname_prefix")
+    # And its executor the run.
+    assert "self.run_uuid = " in inspect.getsource(slurm.Executor)
 
 
 def test_every_touch_is_asked_for():
