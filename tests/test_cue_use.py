@@ -401,6 +401,19 @@ def test_the_table_is_corrected_over_detectors_and_read_as_written(tmp_path):
     assert len(axes.patches) == 3
     assert [text.get_text() for text in axes.texts] == [f"0 %, {table['auc'][0]:.2f}"] * 3
     assert pl.read_csv(outputs["tsv"], separator="\t").height == 3
+    # A second method that finds nothing, and one that finds what the first does not.
+    differs = table.filter(name="one").with_columns(
+        method=pl.lit("occlusion_time"), verdict=pl.lit(NO_EVIDENCE), lacks=pl.lit("localisation")
+    )
+    write_table(tmp_path / "t.tsv", pl.concat([table.filter(name="one"), differs]))
+    ((text,),) = [section["sentences"] for section in cue_use_section(str(tmp_path / "t.tsv"))]
+    assert text.startswith("one uses the cue of A")
+    assert "By another method it is not shown: evidence at the cue in time" in text
+    assert "by occlusion in time of 24 clips" in text.lower()
+    write_table(tmp_path / "t.tsv", pl.concat([differs, table.filter(name="one")]))
+    ((text,),) = [section["sentences"] for section in cue_use_section(str(tmp_path / "t.tsv"))]
+    assert text.startswith("No evidence that one uses the cue of A")
+    assert "By another method it is shown: evidence at the cue" in text
     make([entry_of(tmp_path, found=False)], {"table": str(tmp_path / "t.tsv")}, resamples=500,
          bootstrap_seed=1, cluster=None)  # fmt: skip
     ((text,),) = [section["sentences"] for section in cue_use_section(str(tmp_path / "t.tsv"))]

@@ -1,9 +1,7 @@
 """The report's part on known cues, in sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import polars as pl
 
 from spoofscope.attribution_methods import METHOD_TITLES
 from spoofscope.report.audits import listed
@@ -25,7 +23,8 @@ def cue_use_section(table: str | None) -> list[dict[str, Any]]:
         table: the table `cue_use`.
 
     Returns:
-        name, corpus, split and sentences: one for each attack, by the first method of attribution.
+        name, corpus, split and sentences: one for each attack, by the first method of attribution,
+        and what other methods find that it does not, or do not find.
 
     Raises:
         TableError: the table is damaged.
@@ -37,10 +36,15 @@ def cue_use_section(table: str | None) -> list[dict[str, Any]]:
     for (name, corpus, split), rows in whole.group_by(
         "name", "corpus", "split", maintain_order=True
     ):
-        first = rows.unique("attack", keep="first", maintain_order=True)
+        by_attack = [
+            of_attack.to_dicts() for _, of_attack in rows.group_by("attack", maintain_order=True)
+        ]
         # What was found stands above what was not.
-        ordered = first.sort(pl.col("verdict") != USES, maintain_order=True)
-        sentences = [sentence(row) for row in ordered.iter_rows(named=True)]
+        by_attack.sort(key=lambda methods: all(row["verdict"] != USES for row in methods))
+        sentences = [
+            " ".join([sentence(first), *_other_methods(first, others)])
+            for first, *others in by_attack
+        ]
         sections.append({"name": name, "corpus": corpus, "split": split, "sentences": sentences})
     return sections
 
@@ -67,6 +71,18 @@ def sentence(row: Mapping[str, Any]) -> str:
         f"No evidence that {row['name']} uses {cue}: {listed(lacks)} "
         f"{'is' if len(lacks) == 1 else 'are'} not shown ({'; '.join(shown)})."
     )
+
+
+def _other_methods(first: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Sentences about methods that find the cue where the first does not, and the reverse; they
+    differ in where they see evidence, and in nothing else.
+    """
+    return [
+        f"By another method {'it is shown' if row['verdict'] == USES else 'it is not shown'}: "
+        f"{_localisation(row)}."
+        for row in others
+        if row["verdict"] != first["verdict"]
+    ]
 
 
 def _detection(row: Mapping[str, Any]) -> str:
