@@ -246,14 +246,20 @@ esac
 """
 
 
-def test_leftover_jobs_of_this_folder_are_cancelled(project, monkeypatch):
-    """With stand-ins for Slurm's commands; tests/workflow does it on a cluster."""
+@pytest.fixture
+def slurm(project, monkeypatch) -> None:
+    """Stand-ins for Slurm's commands, which know the file `queue`."""
     programs = project / "bin"
     programs.mkdir()
     for name in ("squeue", "scancel"):
         (programs / name).write_text(SLURM)
         (programs / name).chmod(stat.S_IRWXU)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+
+
+@pytest.mark.usefixtures("slurm")
+def test_leftover_jobs_of_this_folder_are_cancelled(project):
+    """With stand-ins for Slurm's commands; tests/workflow does it on a cluster."""
     others = [
         f"8|spoofscope_{UUID}|/somewhere/else",
         f"9|another_{UUID}|{project}",
@@ -267,14 +273,9 @@ def test_leftover_jobs_of_this_folder_are_cancelled(project, monkeypatch):
     assert (project / "cancelled").read_text() == "7\n"
 
 
-def test_jobs_of_another_study_that_runs_are_left_alone(project, monkeypatch):
+@pytest.mark.usefixtures("slurm")
+def test_jobs_of_another_study_that_runs_are_left_alone(project):
     """Until its run has ended, however it ends."""
-    programs = project / "bin"
-    programs.mkdir()
-    for name in ("squeue", "scancel"):
-        (programs / name).write_text(SLURM)
-        (programs / name).chmod(stat.S_IRWXU)
-    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     (project / "queue").write_text(f"7|spoofscope_{UUID}|{project}\n")
     code = f"""
 from spoofscope import launch
@@ -299,14 +300,9 @@ input()
     assert (project / "cancelled").read_text() == "7\n"
 
 
-def test_jobs_of_the_former_run_of_the_study_are_cancelled(project, monkeypatch):
+@pytest.mark.usefixtures("slurm")
+def test_jobs_of_the_former_run_of_the_study_are_cancelled(project):
     """The study's lock is held by the run that cancels them, and the record is the former one."""
-    programs = project / "bin"
-    programs.mkdir()
-    for name in ("squeue", "scancel"):
-        (programs / name).write_text(SLURM)
-        (programs / name).chmod(stat.S_IRWXU)
-    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     (project / "queue").write_text(f"7|spoofscope_{UUID}|{project}\n")
     launch.record_launch("s", STUDY, {}, [], slurm_run=f"spoofscope_{UUID}")
     code = """

@@ -168,3 +168,16 @@ def print_each(
     if as_json:
         print("]")
     return 1 if failed else 0
+
+
+def add_address(parser: argparse.ArgumentParser, port: int) -> None:
+    """Add where a page is served: `--host` and `--port` with its default."""
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to listen on; the default is for this machine only, and there is no password",
+    )
+    parser.add_argument(
+        "--port", type=count, default=port, metavar="N", help=f"0: any free one (default: {port})"
+    )

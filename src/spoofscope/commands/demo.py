@@ -2,7 +2,7 @@
 
 import argparse
 
-from spoofscope.commands.arguments import Subcommands, count
+from spoofscope.commands.arguments import Subcommands, add_address
 
 
 def add(commands: Subcommands) -> None:
@@ -16,15 +16,7 @@ def add(commands: Subcommands) -> None:
     parser.add_argument("--detector", required=True, metavar="DIR", help="a detector's folder")
     parser.add_argument("--tracer", metavar="DIR", help="a tracer's folder, for the tab Trace")
     parser.add_argument("--study", metavar="DIR", help="results to show, such as results/mini")
-    parser.add_argument(
-        "--host",
-        default="127.0.0.1",
-        metavar="ADDRESS",
-        help="address to listen on; the default is for this machine only, and there is no password",
-    )
-    parser.add_argument(
-        "--port", type=count, default=7860, metavar="N", help="0: any free one (default: 7860)"
-    )
+    add_address(parser, port=7860)
     parser.set_defaults(run=run)
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from spoofscope.commands.arguments import Subcommands, count
+from spoofscope.commands.arguments import Subcommands, add_address
 from spoofscope.errors import ConfigError
 
 
@@ -35,15 +35,7 @@ def add(commands: Subcommands) -> None:
         metavar="FILE",
         help="add answers of such a file or folder and end",
     )
-    parser.add_argument(
-        "--host",
-        default="127.0.0.1",
-        metavar="ADDRESS",
-        help="address to listen on; the default is for this machine only, and there is no password",
-    )
-    parser.add_argument(
-        "--port", type=count, default=7861, metavar="N", help="0: any free one (default: 7861)"
-    )
+    add_address(parser, port=7861)
     parser.set_defaults(run=run)
 
 

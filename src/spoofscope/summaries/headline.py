@@ -1,7 +1,7 @@
 """The headline table: one row per detector and scored set."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import polars as pl
 
@@ -12,6 +12,7 @@ from spoofscope.metrics.tables import (
     over_seeds,
 )
 from spoofscope.names import POOLED
+from spoofscope.options.scores import Headline
 from spoofscope.summaries.inputs import read_metrics
 from spoofscope.tables import write_table
 
@@ -44,21 +45,9 @@ TABLE = Table(
     ),
 )
 
-METRICS = (
-    "eer",
-    "min_dcf",
-    "act_dcf",
-    "act_dcf_calibrated",
-    "cllr",
-    "cllr_calibrated",
-    "min_cllr",
-    "bonafide_rejected",
-    "spoof_accepted",
-    "hter",
-    "auc",
-)
-
 _TANDEM = (*TANDEM_METRICS, CALIBRATED_TANDEM_METRIC)
+METRICS = tuple(metric for metric in get_args(Headline) if metric not in _TANDEM)
+"""Those that need no speaker verifier, in the order of the columns."""
 
 
 def make(
