@@ -52,8 +52,11 @@ def test_a_dry_run_and_refusals(tiny_copy, tmp_path):
     code, lines = run(tiny_copy, "study.yaml", "-n")
     assert code == 0
     assert any("Nothing to be done" in line for line in lines)
-    code, lines = run(tiny_copy, "no_such_study.yaml")
-    assert (code, lines) == (2, ["spoofscope run: no_such_study.yaml: there is no such study file"])
+    code, lines = run(tiny_copy, "nothing_of_that_name.yaml")
+    assert (code, lines) == (
+        2,
+        ["spoofscope run: nothing_of_that_name.yaml: there is no such study file"],
+    )
     code, lines = run(tiny_copy, "table_headline", folder=tmp_path)
     assert code == 2
     assert "there is no workflow/Snakefile here" in lines[0]
