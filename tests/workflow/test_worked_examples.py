@@ -1,4 +1,4 @@
-"""The pages docs/adding_*.md, followed to the letter.
+"""The pages docs/adding_*.md and docs/how_do_i.md, followed to the letter.
 
 In order of the page: a block below a line that begins with a file's name in backticks and ends with
 a colon is written to that file, or, if it is a diff, applied to it. Commands of console blocks are
@@ -23,7 +23,7 @@ FROM_NOTHING = [
 ]
 AFTER_THE_DEMO = ["adding_a_figure.md", "adding_a_metric.md"]
 # Shown, but for the reader's own data.
-ONLY_SHOWN = {"yaml"}
+ONLY_SHOWN = {"yaml", "sh"}
 
 ORDER = """
 $ .venv/bin/python docs/make_study_reference.py
@@ -126,6 +126,13 @@ def test_page_in_a_fresh_checkout(page, tmp_path):
 @pytest.mark.parametrize("page", AFTER_THE_DEMO)
 def test_page_after_the_demo(page, mini, tmp_path):
     follow(mini.copy(tmp_path / "checkout").with_environment(), page)
+
+
+def test_answers_about_results(mini, tmp_path):
+    """Their commands only read what the demo has made."""
+    for entry in mini.folder.iterdir():
+        (tmp_path / entry.name).symlink_to(entry)
+    follow(Checkout(tmp_path).with_environment(), "how_do_i.md")
 
 
 def test_all_pages_together_leave_the_house_in_order(tmp_path):
