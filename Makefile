@@ -10,7 +10,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := demo
 # Most of what tests take are starts of Python, which may keep what it compiles.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: setup demo check test lint test-faults fast clean
+.PHONY: setup demo check test lint test-faults fast docs clean
 
 setup:
 	@sha256sum --check --status .venv/complete 2>/dev/null || sh envs/setup.sh
@@ -37,6 +37,13 @@ lint: setup
 	@.venv/bin/snakefmt --check Snakefile workflow
 	@.venv/bin/mypy
 	@.venv/bin/snakemake --lint
+
+# In an environment of its own: results depend on nothing that draws a site.
+docs: setup
+	@.venv/bin/uv venv --quiet --allow-existing .venv/docs
+	@.venv/bin/uv pip install --quiet --python .venv/docs/bin/python --group docs
+	@NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs build --strict --quiet
+	@echo "The site: $(CURDIR)/build/site/index.html"
 
 # What people have labelled was not made by the study.
 clean:

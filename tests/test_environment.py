@@ -11,7 +11,8 @@ from pathlib import Path
 from spoofscope.provenance.record import required_packages
 
 ROOT = Path(__file__).resolve().parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
 SCRIPT = runpy.run_path(str(ROOT / "envs/make_environment.py"))
 
 
@@ -27,6 +28,7 @@ EXTRAS = [
     for extra in ("vad", "resemblyzer", "watermark")
     for name in names_of(PROJECT["optional-dependencies"][extra])
 ]
+FOR_DOCS = names_of(PYPROJECT["dependency-groups"]["docs"])
 
 
 def test_conda_environment_is_current():
@@ -46,7 +48,12 @@ def test_every_dependency_is_justified_and_no_other():
     rows = re.findall(r"^\| ([^|]+) \|", page, re.MULTILINE)[1:]
     documented = {name.strip().replace("\\", "") for row in rows for name in row.split(",")}
     types = {name for name in FOR_TESTS if name.startswith("types-")}
-    assert documented - {"types-*"} == {*NEEDED, *FOR_TESTS, *EXTRAS} - types
+    assert documented - {"types-*"} == {*NEEDED, *FOR_TESTS, *EXTRAS, *FOR_DOCS} - types
+
+
+def test_what_builds_the_site_is_pinned_and_apart():
+    assert all("==" in one for one in PYPROJECT["dependency-groups"]["docs"])
+    assert not set(FOR_DOCS) & set(SCRIPT["locked"]("3.11"))
 
 
 def test_lock_names_no_index():
