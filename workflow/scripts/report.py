@@ -3,6 +3,6 @@
 from spoofscope.job import job
 
 with job(snakemake) as cfg:
-    from spoofscope.report.page import build_page
+    from spoofscope.report.page import Inputs, build_page
 
-    build_page(snakemake.output[0], **cfg["given"])
+    build_page(snakemake.output[0], Inputs(**cfg["given"]))

@@ -4,6 +4,7 @@ import base64
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -206,114 +207,68 @@ def _explained(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def build_page(
-    output: str,
-    *,
-    config: Mapping[str, Any],
-    systems: Sequence[Mapping[str, Any]],
-    runs: Sequence[Mapping[str, Any]],
-    dev: Mapping[str, Sequence[Mapping[str, Any]]],
-    cluster: str | None,
-    weights: Mapping[str, str],
-    manifests: Mapping[str, str],
-    audits: Mapping[str, str],
-    tables: Mapping[str, str | None],
-    grids: Sequence[Mapping[str, str]],
-    listed: Sequence[Mapping[str, Any]],
-    figures: Sequence[Mapping[str, Any]],
-    explained: Sequence[Mapping[str, Any]],
-    averages: Sequence[Mapping[str, str]],
-    artefacts: Sequence[Mapping[str, str]],
-    disagreements: Sequence[Mapping[str, Any]],
-    fingerprints: Mapping[str, Any],
-    verified: str | None,
-    masked: str | None,
-    shortcuts: str | None,
-    cues: str | None,
-    labelled: Mapping[str, str],
-    traced: Mapping[str, str],
-    tracing_audits: Mapping[str, str],
-) -> None:
-    """Write the report.
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What the page is made of: paths of tables, and facts of the plan."""
 
-    Args:
-        output: the page.
-        config: the study file.
-        systems: id, seed, name, kind and trained_on of every system.
-        runs: run, detector, source and settings of every run.
-        dev, cluster: see `report.first.read_first`.
-        weights: name of a detector to the weights of its first seed, where it has any.
-        manifests: of every corpus and copy.
-        audits: of every corpus.
-        tables: `headline`, `operating_points`, `published`, `comparisons`, `breakdowns` and
-            `generator_matrix`, each None if the study lacks it.
-        grids: name of every grid, and its table.
-        listed: of every table name, title and `more_names`, the names of its further parts.
-        figures: in order: name, title, caption, section, target (with which `snakemake` makes it
-            again) and image (a PNG; None if the page only links to it).
-        explained: run, detector, method, whether it is the detector's first, summary, checks and
-            localisation (None without known artefacts) of all explanations.
-        averages: run, detector and summary of every detector whose attributions are averaged.
-        artefacts: trials (`{corpus}.{split}`), and the table of rates of their measures.
-        disagreements: see `report.disagreements.disagreement_sections`.
-        fingerprints: `parts` and `nearest`, see `report.fingerprints.fingerprint_section`.
-        traced: see `report.tracing.tracing_section`.
-        verified: see `report.verification.verification_section`.
-        masked: see `report.masking.masking_section`.
-        shortcuts: see `report.shortcuts.shortcut_section`.
-        cues: see `report.cue_use.cue_use_section`.
-        labelled: see `report.annotation.annotation_section`.
-        tracing_audits: of every corpus whose attacks are traced.
-    """
-    people = DisplayNames(config["names"])
+    config: Mapping[str, Any]
+    """The study file."""
+    systems: Sequence[Mapping[str, Any]]
+    """id, seed, name, kind and trained_on of every system."""
+    runs: Sequence[Mapping[str, Any]]
+    """run, detector, source and settings of every run."""
+    dev: Mapping[str, Sequence[Mapping[str, Any]]]
+    """See `report.first.read_first`."""
+    cluster: str | None
+    """See `report.first.read_first`."""
+    weights: Mapping[str, str]
+    """Name of a detector to the weights of its first seed, where it has any."""
+    manifests: Mapping[str, str]
+    """Of every corpus and copy."""
+    audits: Mapping[str, str]
+    """Of every corpus."""
+    tables: Mapping[str, str | None]
+    """`headline`, `operating_points`, `published`, `comparisons`, `breakdowns` and
+    `generator_matrix`, each None if the study lacks it."""
+    grids: Sequence[Mapping[str, str]]
+    """Name of every grid, and its table."""
+    listed: Sequence[Mapping[str, Any]]
+    """Of every table name, title and `more_names`, the names of its further parts."""
+    figures: Sequence[Mapping[str, Any]]
+    """In order: name, title, caption, section, target (with which `snakemake` makes it again) and
+    image (a PNG; None if the page only links to it)."""
+    explained: Sequence[Mapping[str, Any]]
+    """run, detector, method, whether it is the detector's first, summary, checks and localisation
+    (None without known artefacts) of all explanations."""
+    averages: Sequence[Mapping[str, str]]
+    """run, detector and summary of every detector whose attributions are averaged."""
+    artefacts: Sequence[Mapping[str, str]]
+    """Trials (`{corpus}.{split}`), and the table of rates of their measures."""
+    disagreements: Sequence[Mapping[str, Any]]
+    """See `report.disagreements.disagreement_sections`."""
+    fingerprints: Mapping[str, Any]
+    """`parts` and `nearest`, see `report.fingerprints.fingerprint_section`."""
+    verified: str | None
+    """See `report.verification.verification_section`."""
+    masked: str | None
+    """See `report.masking.masking_section`."""
+    shortcuts: str | None
+    """See `report.shortcuts.shortcut_section`."""
+    cues: str | None
+    """See `report.cue_use.cue_use_section`."""
+    labelled: Mapping[str, str]
+    """See `report.annotation.annotation_section`."""
+    traced: Mapping[str, str]
+    """See `report.tracing.tracing_section`."""
+    tracing_audits: Mapping[str, str]
+    """Of every corpus whose attacks are traced."""
+
+
+def build_page(output: str, inputs: Inputs) -> None:
+    """Write the report to the file `output`."""
+    people = DisplayNames(inputs.config["names"])
     with tempfile.TemporaryDirectory() as folder:
-        displayed = Displayed(people, Path(folder))
-        page = _page(
-            people=people,
-            config=config,
-            systems=[
-                {
-                    **system,
-                    "name": people.system(system["name"]),
-                    "trained_on": [people.trained_on(text) for text in system["trained_on"]],
-                }
-                for system in systems
-            ],
-            runs=displayed.entries(runs),
-            dev={people.system(name): sources for name, sources in dev.items()},
-            cluster=cluster,
-            weights={people.system(name): path for name, path in weights.items()},
-            manifests=manifests,
-            audits={corpus: displayed.table(path) for corpus, path in audits.items()},
-            tables={name: path and displayed.table(path) for name, path in tables.items()},
-            grids=[{**grid, "table": displayed.table(grid["table"])} for grid in grids],
-            listed=listed,
-            figures=figures,
-            explained=displayed.entries(explained),
-            averages=displayed.entries(averages),
-            artefacts=artefacts,
-            disagreements=[
-                {
-                    **entry,
-                    **{role: [*entry[role][:2], people.system(entry[role][2])] for role in _ROLES},
-                }
-                for entry in disagreements
-            ],
-            fingerprints={
-                "parts": {k: displayed.table(path) for k, path in fingerprints["parts"].items()},
-                "nearest": [
-                    {**entry, "table": displayed.table(entry["table"])}
-                    for entry in displayed.entries(fingerprints["nearest"])
-                ],
-            },
-            verified=verified and displayed.table(verified),
-            masked=masked and displayed.table(masked),
-            shortcuts=shortcuts and displayed.table(shortcuts),
-            cues=cues and displayed.table(cues),
-            traced={part: displayed.table(path) for part, path in traced.items()},
-            tracing_audits=tracing_audits,
-            labelled={part: displayed.table(path) for part, path in labelled.items()},
-        )
+        page = _page(Displayed(people, Path(folder)).inputs(inputs), people)
     write_text(output, page)
 
 
@@ -355,69 +310,93 @@ class Displayed:
             for entry in entries
         ]
 
+    def inputs(self, inputs: Inputs) -> Inputs:
+        """All inputs with these names but those that the page looks up in the study file."""
+        people = self._people
 
-def _page(
-    *,
-    people: DisplayNames,
-    config: Mapping[str, Any],
-    systems: Sequence[Mapping[str, Any]],
-    runs: Sequence[Mapping[str, Any]],
-    dev: Mapping[str, Sequence[Mapping[str, Any]]],
-    cluster: str | None,
-    weights: Mapping[str, str],
-    manifests: Mapping[str, str],
-    audits: Mapping[str, str],
-    tables: Mapping[str, str | None],
-    grids: Sequence[Mapping[str, str]],
-    listed: Sequence[Mapping[str, Any]],
-    figures: Sequence[Mapping[str, Any]],
-    explained: Sequence[Mapping[str, Any]],
-    averages: Sequence[Mapping[str, str]],
-    artefacts: Sequence[Mapping[str, str]],
-    disagreements: Sequence[Mapping[str, Any]],
-    fingerprints: Mapping[str, Any],
-    verified: str | None,
-    masked: str | None,
-    shortcuts: str | None,
-    cues: str | None,
-    traced: Mapping[str, str],
-    tracing_audits: Mapping[str, str],
-    labelled: Mapping[str, str],
-) -> str:
-    """The page, of inputs that have the names for people; see :func:`build_page`."""
-    detectors = _detectors(runs, systems)
+        def tables(paths: Mapping[str, str]) -> dict[str, str]:
+            return {part: self.table(path) for part, path in paths.items()}
+
+        def table(path: str | None) -> str | None:
+            return None if path is None else self.table(path)
+
+        return replace(
+            inputs,
+            systems=[
+                {
+                    **system,
+                    "name": people.system(system["name"]),
+                    "trained_on": [people.trained_on(text) for text in system["trained_on"]],
+                }
+                for system in inputs.systems
+            ],
+            runs=self.entries(inputs.runs),
+            dev={people.system(name): sources for name, sources in inputs.dev.items()},
+            weights={people.system(name): path for name, path in inputs.weights.items()},
+            audits=tables(inputs.audits),
+            tables={name: table(path) for name, path in inputs.tables.items()},
+            grids=[{**grid, "table": self.table(grid["table"])} for grid in inputs.grids],
+            explained=self.entries(inputs.explained),
+            averages=self.entries(inputs.averages),
+            disagreements=[
+                {
+                    **entry,
+                    **{role: [*entry[role][:2], people.system(entry[role][2])] for role in _ROLES},
+                }
+                for entry in inputs.disagreements
+            ],
+            fingerprints={
+                "parts": tables(inputs.fingerprints["parts"]),
+                "nearest": [
+                    {**entry, "table": self.table(entry["table"])}
+                    for entry in self.entries(inputs.fingerprints["nearest"])
+                ],
+            },
+            verified=table(inputs.verified),
+            masked=table(inputs.masked),
+            shortcuts=table(inputs.shortcuts),
+            cues=table(inputs.cues),
+            traced=tables(inputs.traced),
+            labelled=tables(inputs.labelled),
+        )
+
+
+def _page(inputs: Inputs, people: DisplayNames) -> str:
+    """The page, of inputs that have the names for people."""
+    config, tables = inputs.config, inputs.tables
+    detectors = _detectors(inputs.runs, inputs.systems)
     git, packages = git_state(), package_versions()
     rows = _headline(tables["headline"])
-    trials = {name: read_manifest(path) for name, path in manifests.items()}
+    trials = {name: read_manifest(path) for name, path in inputs.manifests.items()}
     # Sources of data have the names of the study file, tables those for people.
     of_both = {**trials, **{people.corpus(name): table for name, table in trials.items()}}
-    audited = {name: read_audit(path) for name, path in audits.items()}
+    audited = {name: read_audit(path) for name, path in inputs.audits.items()}
     compared = read_comparisons(tables["comparisons"]) if tables["comparisons"] else None
-    section = fingerprint_section(fingerprints["parts"], fingerprints["nearest"])
-    explanations = _explained(explained)
+    section = fingerprint_section(inputs.fingerprints["parts"], inputs.fingerprints["nearest"])
+    explanations = _explained(inputs.explained)
     sections: list[dict[str, Any]] = []
     if tracing := config.get("tracing"):
         ambiguous = [people.attack(name) for name in tracing["ambiguous"]]
-        sections = tracing_section(traced, of_both, ambiguous, tracing["unit"])
-    verifications = verification_section(verified)
+        sections = tracing_section(inputs.traced, of_both, ambiguous, tracing["unit"])
+    verifications = verification_section(inputs.verified)
     points = read_first(
         caveats=config["caveats"],
         headline=rows,
         manifests=of_both,
-        dev=dev,
+        dev=inputs.dev,
         audits=audited,
         people=people,
         comparisons=compared,
         agreement=(section or {}).get("agreement", []),
         explained=explanations,
-        cluster=cluster,
+        cluster=inputs.cluster,
     )
     points += tracing_points([*sections, *verifications])
-    of_masks = masking_section(masked)
+    of_masks = masking_section(inputs.masked)
     points += masking_points(of_masks)
-    of_cues = shortcut_section(shortcuts)
+    of_cues = shortcut_section(inputs.shortcuts)
     points += shortcut_points(of_cues)
-    doubts = _doubts_by_figure(explanations, averages)
+    doubts = _doubts_by_figure(explanations, inputs.averages)
     for row in rows:
         row["points"] = [i for i, point in enumerate(points, start=1) if point.concerns(row)]
     corpora = _corpora(config, trials, audited, people)
@@ -439,17 +418,17 @@ def _page(
         config=config,
         headline=rows,
         points=points,
-        cluster=cluster,
+        cluster=inputs.cluster,
         looked_for=LOOKED_FOR,
         detectors=detectors,
-        systems=systems,
-        listed=listed,
+        systems=inputs.systems,
+        listed=inputs.listed,
         corpora=corpora,
         methods=methods(
             corpora=[{**corpus, "name": people.corpus(corpus["name"])} for corpus in corpora],
             detectors=detectors,
-            runs=runs,
-            weights=weights,
+            runs=inputs.runs,
+            weights=inputs.weights,
             fusions={
                 people.system(name): {
                     **entry,
@@ -458,27 +437,27 @@ def _page(
                 }
                 for name, entry in config["fusion"].items()
             },
-            bootstrap={**config["bootstrap"], "cluster": cluster},
+            bootstrap={**config["bootstrap"], "cluster": inputs.cluster},
             packages=packages,
             commit=git["commit"],
         ),
-        figures=[_figure(figure, compared, doubts) for figure in figures],
-        grids={grid["name"]: _chosen(grid["table"]) for grid in grids},
+        figures=[_figure(figure, compared, doubts) for figure in inputs.figures],
+        grids={grid["name"]: _chosen(grid["table"]) for grid in inputs.grids},
         attributions=explanations,
         rules=_rules(explanations),
         judged=[(check, SHORT_TITLES[check]) for check in _made(explanations)],
-        artefacts=_artefacts(artefacts, people),
-        averages=averaged_runs(averages),
-        disagreements=disagreement_sections(disagreements, people),
+        artefacts=_artefacts(inputs.artefacts, people),
+        averages=averaged_runs(inputs.averages),
+        disagreements=disagreement_sections(inputs.disagreements, people),
         fingerprints=section,
         traced=sections,
         verified=verifications,
         masked=of_masks,
         shortcuts=of_cues,
-        cues=cue_use_section(cues),
-        labelled=annotation_section(labelled),
-        tracing_audits=audited_tracing(tracing_audits),
-        published=published_numbers(traced),
+        cues=cue_use_section(inputs.cues),
+        labelled=annotation_section(inputs.labelled),
+        tracing_audits=audited_tracing(inputs.tracing_audits),
+        published=published_numbers(inputs.traced),
         beside_others=read_published(tables["published"]).to_dicts() if tables["published"] else [],
         tandem=bool(config["tdcf"]),
         generators=generator_summary(tables["generator_matrix"])
