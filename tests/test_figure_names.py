@@ -2,14 +2,17 @@
 
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import jinja2
 import polars as pl
 import pytest
 
 from spoofscope.figures import eer_by_condition, style, train_test_matrix
 from spoofscope.tables import read_table, write_table
 
+ROOT = Path(__file__).resolve().parents[1]
 FORMULAS = [r"$x_{\frac$", "a$b$c", "Ba$$in", "cost $5 to $9"]
 LONG = [f"tts_models_multilingual_multi-dataset_xtts_v1.1_{end * 60}" for end in "xy"]
 SCRIPTS = ["합성음성", "合成语音系统" * 8, "система" * 6, "نظام توليد الكلام" * 3, "\u202egnp"]
@@ -97,3 +100,23 @@ def test_fonts_are_those_that_have_the_characters(caplog):
     style.fonts_for(figure)
     assert "no installed font has" in caplog.text
     style.plt.close(figure)
+
+
+def test_captions_have_the_names_that_figures_have():
+    """The facts about a study below a figure of `snakemake --report`."""
+    # As Snakemake reads it.
+    rst = (ROOT / "workflow/report/exhibit.rst").read_text(encoding="utf-8")
+    template = jinja2.Environment(trim_blocks=True, lstrip_blocks=True).from_string(rst)
+    cfg = {
+        "title": "Errors",
+        "caption": "Of all.",
+        "about": {"Systems": ["cnn", "gmm"], "Sets": ["la (eval)", "df (dev)"], "Bins": "3"},
+        "names": {
+            **{"systems": {"cnn": "Net *2*"}, "corpora": {"la": "ASVspoof 2019"}},
+            **{"attacks": {}, "conditions": {}},
+        },
+    }
+    text = template.render(snakemake=SimpleNamespace(params=SimpleNamespace(cfg=cfg)))
+    assert "- Systems: Net \\*2\\*, ``gmm``\n" in text
+    assert "- Sets: ASVspoof 2019 (eval), ``df (dev)``\n" in text
+    assert "- Bins: ``3``\n" in text
