@@ -55,6 +55,12 @@ def test_everything_from_outside_is_known(name):
 def test_the_layerwise_grid():
     loaded = study("layerwise")
     assert len(loaded.run_seeds()) == 1260
+    # Of the whole encoders: 6, with 2 back-ends, on 10 test sets.
+    published = {(one["system"], one["corpus"]): one for one in loaded.config["published"]}
+    assert len(published) == len(loaded.config["published"]) == 120
+    assert published["wav2vec2_large_n24_ffn_la19", "df21"]["value"] == "4.14"
+    assert published["wavlm_small_n12_aasist_ctrsvdd", "ctrsvdd"]["value"] == "18.73"
+    assert sum("unlike" in one for one in published.values()) == 12 + 2 * 10 - 2
     assert {run.seeds for run in loaded.runs.values()} == {(42, 1, 1234)}
     points = Counter()
     for run in loaded.runs.values():
