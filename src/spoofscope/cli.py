@@ -32,6 +32,7 @@ from spoofscope.commands import (
     provenance,
     run,
     trace,
+    track,
 )
 from spoofscope.commands.arguments import Subcommands
 from spoofscope.errors import SpoofscopeError
@@ -52,7 +53,7 @@ _COMMANDS = (
         import_scores,
         export_scores,
     ),
-    *(demo, label, audit, needs, provenance, completion),
+    *(demo, label, audit, needs, provenance, track, completion),
 )
 """In the order of `spoofscope --help`."""
 

@@ -64,3 +64,7 @@ class TrainingError(SpoofscopeError):
 
 class ProvenanceError(SpoofscopeError):
     """A file's origin cannot be established."""
+
+
+class TrackerError(SpoofscopeError):
+    """A program that shows runs refuses what it is given."""
