@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics.pairwise import cosine_similarity
 
 from spoofscope.errors import ConfigError, DetectorError, TableError
+from spoofscope.metrics import rates
 from spoofscope.ood.base import Outputs
 from spoofscope.plan.study_plan import checked
 from spoofscope.tracing.enrolment import enrol, rank, read_enrolment, write_enrolment
@@ -22,6 +23,7 @@ from spoofscope.tracing.trials import (
     write_source_trials,
 )
 from spoofscope.tracing.verification import (
+    BY_TEST,
     calibrate,
     cosines,
     read_scored_trials,
@@ -78,15 +80,19 @@ def trials_of(table=None, **options):
 def scored(spread, table=None, **options):
     table = manifest() if table is None else table
     dev, evaluated = trials_of(table, **options)
-    return verify(dev, evaluated, toy(table, spread), known_of(table), 0.5)
+    return verify(dev, evaluated, toy(table, spread), known_of(table), attacks_of(table), 0.5)
 
 
 def known_of(table):
     return known_sources([systems(table)], KNOWN)
 
 
-def row(found, metric, claims="all", level="attack"):
-    return found.filter(metric=metric, claims=claims, level=level).row(0, named=True)
+def attacks_of(table):
+    return dict(table.select("utt_id", "attack").iter_rows())
+
+
+def row(found, metric, trials="all", level="attack"):
+    return found.filter(metric=metric, trials=trials, level=level).row(0, named=True)
 
 
 # --- trials --------------------------------------------------------------------------------------
@@ -273,12 +279,12 @@ def test_sources_at_right_angles_are_told_apart_without_error(tmp_path):
     assert eer["high"] == pytest.approx(1 - 0.025 ** (1 / 6))
     assert 0 < row(table, "cllr")["estimate"] < 0.2
     assert row(table, "min_cllr")["estimate"] == 0
-    assert row(table, "eer", "unknown")["n_claims"] == 2
-    assert row(table, "eer", "known")["n_claims"] == 4
-    assert row(table, "eer", "unknown")["high"] == pytest.approx(1 - 0.025 ** (1 / 2))
-    single = row(table, "eer", "unknown", "vocoder")
+    assert row(table, "eer", "unknown_claims")["n_claims"] == 2
+    assert row(table, "eer", "known_claims")["n_claims"] == 4
+    assert row(table, "eer", "unknown_claims")["high"] == pytest.approx(1 - 0.025 ** (1 / 2))
+    single = row(table, "eer", "unknown_claims", "vocoder")
     assert (single["estimate"], single["low"]) == (0, None)
-    assert single["reason"] == "no interval: all trials are of one unknown claim"
+    assert single["reason"] == "no interval: all trials in unknown claims are of one claim"
     write_scored_trials(tmp_path / "s.tsv", found)
     assert read_scored_trials(tmp_path / "s.tsv").equals(found)
     assert scored(0.0, levels=["attack", "vocoder"])[0].equals(found)
@@ -289,12 +295,12 @@ def test_vectors_of_noise_say_nothing():
     table = manifest(n=60, texts=30)
     found, _ = scored(1e6, table)
     measured = verification_metrics(found, resamples=200)
-    for claims in ("all", "known", "unknown"):
+    for trials in ("all", "known_claims", "unknown_claims"):
         for metric, truth in (("eer", 0.5), ("cllr", 1.0)):
-            of_metric = row(measured, metric, claims)
-            assert of_metric["estimate"] == pytest.approx(truth, abs=0.1), (metric, claims)
+            of_metric = row(measured, metric, trials)
+            assert of_metric["estimate"] == pytest.approx(truth, abs=0.1), (metric, trials)
             if of_metric["low"] is not None:
-                assert of_metric["low"] < truth < of_metric["high"] + 1e-9, (metric, claims)
+                assert of_metric["low"] < truth < of_metric["high"] + 1e-9, (metric, trials)
             else:
                 assert of_metric["reason"] == "no interval: all resamples are alike"
 
@@ -306,7 +312,8 @@ def test_cosines_that_are_no_evidence_on_dev_give_ratios_of_one(caplog):
     vectors = toy(table, 0.1)
     swapped = {"yes": "no", "no": "yes"}
     inverted = dev._replace(tests=dev.tests.with_columns(pl.col("target").replace(swapped)))
-    found, calibrations = verify(inverted, evaluated, vectors, known_of(table), 0.5)
+    known, attacks = known_of(table), attacks_of(table)
+    found, calibrations = verify(inverted, evaluated, vectors, known, attacks, 0.5)
     assert set(found["llr"]) == {0.0}
     assert "all likelihood ratios are 1" in caplog.text
     assert calibrations["attack"]["n_bonafide"] == (dev.tests["target"] == "no").sum()
@@ -363,10 +370,38 @@ def test_known_and_unknown_claims_where_there_are_none():
     found, _ = scored(0.2, table)
     for resamples, reason in ((0, "no interval: none was asked for"), (100, "")):
         measured = verification_metrics(found, resamples)
-        assert row(measured, "eer", "unknown")["estimate"] is None
-        assert row(measured, "eer", "unknown")["reason"] == "no unknown claims"
+        assert row(measured, "eer", "unknown_claims")["estimate"] is None
+        assert row(measured, "eer", "unknown_claims")["reason"] == "no trials in unknown claims"
         assert row(measured, "eer")["reason"] == reason
-        assert row(measured, "eer", "known")["estimate"] == row(measured, "eer")["estimate"]
+        assert row(measured, "eer", "known_claims")["estimate"] == row(measured, "eer")["estimate"]
+
+
+def test_tests_of_attacks_without_references_are_measured_as_stopas_baseline_does():
+    """Enrolled: all tests of enrolled attacks; unenrolled: all others, and every target."""
+    table = manifest(n=30, texts=20)
+    lone = [f"eval_{attack}_{i}" for attack in UNKNOWN for i in range(2, 30)]
+    table = table.filter(~pl.col("utt_id").is_in(lone))
+    found, _ = scored(0.5, table, targets=20, nontargets=60)
+    attack = found["utt_id"].str.split("_").list[1]
+    assert ((found["enrolled"] == "no") == attack.is_in(list(UNKNOWN))).all()
+    measured = verification_metrics(found, resamples=100)
+    target = found["target"] == "yes"
+    for part, of_part in (
+        ("enrolled_tests", ~attack.is_in(list(UNKNOWN))),
+        ("unenrolled_tests", attack.is_in(list(UNKNOWN)) | target),
+    ):
+        right, wrong = (found.filter(of_part & kind)["cosine"] for kind in (target, ~target))
+        of_metric = row(measured, "eer", part)
+        assert of_metric["estimate"] == rates.eer(right.to_numpy(), wrong.to_numpy()).value
+        assert (of_metric["n_target"], of_metric["n_nontarget"]) == (right.len(), wrong.len())
+        assert of_metric["low"] < of_metric["estimate"] < of_metric["high"]
+        assert row(measured, "cllr", part)["low"] is not None
+    counts = [row(measured, "eer", part)["n_nontarget"] for part in BY_TEST]
+    assert sum(counts) == row(measured, "eer")["n_nontarget"]
+    assert min(counts) > 0
+    dev, evaluated = trials_of(table)
+    with pytest.raises(TableError, match="the manifest has no 'eval_k0_"):
+        verify(dev, evaluated, toy(table), known_of(table), {}, 0.5)
 
 
 def test_calibration_and_evaluation_share_no_clips():
@@ -374,7 +409,7 @@ def test_calibration_and_evaluation_share_no_clips():
     check_disjoint(dev, evaluated)
     table = manifest()
     with pytest.raises(TableError, match="is a test of both; dev trials fit the calibration"):
-        verify(evaluated, evaluated, toy(), known_of(table), 0.5)
+        verify(evaluated, evaluated, toy(), known_of(table), attacks_of(table), 0.5)
     crossed = drawn(table, enrol="dev", seed=2)
     with pytest.raises(TableError, match="a test of dev and a reference of the other"):
         check_disjoint(dev, crossed)
@@ -388,10 +423,10 @@ def test_without_trials_of_dev_there_are_no_ratios():
     known, vectors = known_of(table), toy(table)
     partly = SourceTrials(*(each.filter(level="attack") for each in dev))
     with pytest.raises(TableError, match="level 'vocoder': dev has no trials"):
-        verify(partly, evaluated, vectors, known, 0.5)
+        verify(partly, evaluated, vectors, known, attacks_of(table), 0.5)
     nothing = SourceTrials(*(each.clear() for each in dev))
     with pytest.raises(TableError, match="dev has no trials"):
-        verify(nothing, evaluated, vectors, known, 0.5)
+        verify(nothing, evaluated, vectors, known, attacks_of(table), 0.5)
     with pytest.raises(TableError, match="dev has no trials"):
         calibrate(nothing, np.empty(0), 0.5)
     one_kind = dev.tests.filter(target="yes", level="attack")

@@ -12,13 +12,19 @@ from spoofscope.report.tracing import tracing_points
 from spoofscope.report.verification import verification_section
 from spoofscope.summaries import verification
 from spoofscope.tables import write_table
-from spoofscope.tracing.verification import verification_metrics, write_scored_trials
+from spoofscope.tracing.verification import (
+    BY_CLAIM,
+    BY_TEST,
+    verification_metrics,
+    write_scored_trials,
+)
 from test_verification import manifest, row, scored
 
 
 def verified(folder: Path, name: str, spread: float, seed: int = 1, **options) -> dict:
     """The plan's entry of one tracer, whose vectors are the more alike the smaller `spread` is."""
-    trials, _ = scored(spread, manifest(n=14), levels=["attack", "vocoder"], **options)
+    table = options.pop("table", manifest(n=14))
+    trials, _ = scored(spread, table, levels=["attack", "vocoder"], **options)
     place = folder / name / str(seed)
     place.mkdir(parents=True)
     write_scored_trials(place / "scores.tsv", trials)
@@ -37,15 +43,15 @@ def entries(tmp_path_factory) -> list[dict]:
 
 def test_a_row_is_the_mean_over_seeds_with_the_interval_of_the_first(entries):
     table = verification.verification_table(entries)
-    assert table["claims"].to_list() == ["all", "known", "unknown"] * 4
+    assert table["trials"].to_list() == ["all", *BY_CLAIM] * 4
     found = table.row(6, named=True)
     assert (found["name"], found["level"], found["n_seeds"]) == ("vague", "attack", 2)
     seeds = [pl.read_csv(entry["metrics"], separator="\t") for entry in entries[1:]]
     first, second = (row(each, "eer") for each in seeds)
     assert found["eer"] == pytest.approx((first["estimate"] + second["estimate"]) / 2)
     assert (found["eer_low"], found["eer_high"]) == (first["low"], first["high"])
-    single = table.filter(name="exact", level="vocoder", claims="unknown").row(0, named=True)
-    assert single["reason"] == "no interval: all trials are of one unknown claim"
+    single = table.filter(name="exact", level="vocoder", trials="unknown_claims").row(0, named=True)
+    assert single["reason"] == "no interval: all trials in unknown claims are of one claim"
     assert (single["eer"], single["eer_low"]) == (0, None)
 
 
@@ -80,6 +86,21 @@ def test_the_report_says_on_how_little_it_rests(entries, tmp_path):
     assert [point.text for point in tracing_points([section])] == section["doubts"]
     assert all(one["n_claims"] for one in section["rows"])
     assert verification_section(None) == []
+
+
+def test_the_report_tells_enrolled_attacks_from_others(tmp_path):
+    table = manifest(n=30, texts=20)
+    lone = [f"eval_{attack}_{i}" for attack in ("u0", "u1") for i in range(2, 30)]
+    table = table.filter(~pl.col("utt_id").is_in(lone))
+    path = str(tmp_path / "verification.tsv")
+    verification.make([verified(tmp_path, "some", 0.5, table=table)], {"table": path})
+    rows = pl.read_csv(path, separator="\t").filter(level="attack")
+    assert rows["trials"].to_list() == ["all", *BY_CLAIM, *BY_TEST]
+    (section,) = verification_section(path)
+    text, _ = [each for each in section["sentences"] if "tests of enrolled attacks" in each]
+    of_enrolled, of_others = (rows.filter(trials=part)["eer"][0] for part in BY_TEST)
+    assert f"is {100 * of_enrolled:.1f} % (" in text
+    assert f"and {100 * of_others:.1f} % (" in text
 
 
 def test_ratios_that_say_nothing_are_doubted(tmp_path):

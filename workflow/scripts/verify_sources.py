@@ -13,7 +13,9 @@ with job(snakemake) as cfg:
     from spoofscope.tracing.trials import known_sources, read_source_trials
     from spoofscope.tracing.verification import unit_vectors, verify, write_scored_trials
 
-    manifests = [read_manifest(path) for path in snakemake.input.manifests]
+    manifest = read_manifest(snakemake.input.manifest)
+    others = snakemake.input.get("others", [])
+    manifests = [manifest, *(read_manifest(path) for path in others)]
     # Corpora of real speech alone have no attacks.
     tables = [systems(each, cfg["families"]) for each in manifests if "spoof" in each["label"]]
     network = read_network(Path(cfg["network"]))
@@ -22,6 +24,7 @@ with job(snakemake) as cfg:
         read_source_trials(*snakemake.input.eval),
         unit_vectors(read_outputs(path) for path in snakemake.input.outputs),
         known_sources(tables, network["classes"]),
+        dict(manifest.select("utt_id", "attack").iter_rows()),
         cfg["prior"],
     )
     write_scored_trials(snakemake.output.scores, scored)

@@ -91,7 +91,7 @@ def draw(verified: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> N
 
 def _measured(entry: Mapping[str, Any], level: str) -> str:
     metrics = read_verification_metrics(entry["metrics"])
-    eer = metrics.filter(level=level, claims="all", metric="eer").row(0, named=True)
+    eer = metrics.filter(level=level, trials="all", metric="eer").row(0, named=True)
     claims = f"{eer['n_claims']} claim{'' if eer['n_claims'] == 1 else 's'}"
     return f"{claims}, EER {percent(eer['estimate'])} %"
 

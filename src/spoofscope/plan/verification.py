@@ -98,7 +98,8 @@ class Verification(Stage):
                 "eval": self._trials(corpus, JUDGED_ON),
                 "outputs": [self._tracing.outputs(tracer, seed, corpus, each) for each in splits],
                 "network": self._tracing.network(tracer, seed),
-                "manifests": [self._data.manifest(each) for each in corpora],
+                "manifest": self._data.manifest(corpus),
+                "others": [self._data.manifest(each) for each in corpora if each != corpus],
             },
             settings={
                 "network": self.layout.tracer_network(tracer, seed),

@@ -8,12 +8,12 @@ import polars as pl
 from spoofscope.names import ALL
 from spoofscope.report.audits import listed
 from spoofscope.tables import read_table
-from spoofscope.tracing.verification import CLAIMS
+from spoofscope.tracing.verification import BY_CLAIM, BY_TEST
 
 FEW_CLAIMS = 20
 """Claims below which an interval says more about these sources than about others."""
 
-_TEXTS = dict.fromkeys(("name", "corpus", "split", "level", "claims"), pl.String())
+_TEXTS = dict.fromkeys(("name", "corpus", "split", "level", "trials"), pl.String())
 _COUNTS = ("n_seeds", "n_claims", "n_target", "n_nontarget")
 
 
@@ -52,7 +52,7 @@ def verification_section(table: str | None) -> list[dict[str, Any]]:
 
 def _sentences(rows: pl.DataFrame, level: str) -> Iterable[str]:
     """What the best tracer makes of claims of a level."""
-    every = rows.filter(level=level, claims=ALL).sort("eer", nulls_last=True, maintain_order=True)
+    every = rows.filter(level=level, trials=ALL).sort("eer", nulls_last=True, maintain_order=True)
     best = every.row(0, named=True)
     source = _source(level)
     if best["eer"] is None:
@@ -64,21 +64,33 @@ def _sentences(rows: pl.DataFrame, level: str) -> Iterable[str]:
         f"{100 * best['eer']:.1f} %{_interval(best, 'eer', 100, ' %')}. Its likelihood ratios have "
         f"a Cllr of {best['cllr']:.2f}{_interval(best, 'cllr', 1, '')}, where 1 is no information."
     )
-    parts = []
-    for claims in CLAIMS[1:]:
-        of_kind = rows.filter(level=level, claims=claims, name=best["name"])
-        if of_kind.height and of_kind["eer"][0] is not None:
-            row = of_kind.row(0, named=True)
-            parts.append(
-                f"{100 * row['eer']:.1f} %{_interval(row, 'eer', 100, ' %')} over "
-                f"{_claims(row['n_claims'])} of {claims} sources"
-            )
-    if len(parts) == len(CLAIMS) - 1:
-        yield f"Its EER is {' and '.join(parts)}; unknown ones were in none of its training."
+    words = ("of known sources", "of unknown sources")
+    if (by_claim := _of_parts(rows, level, best["name"], BY_CLAIM, words)) is not None:
+        yield f"Its EER is {by_claim}; unknown ones were in none of its training."
+    words = ("with tests of enrolled attacks", "with tests of attacks without references")
+    if (by_test := _of_parts(rows, level, best["name"], BY_TEST, words)) is not None:
+        yield f"Its EER is {by_test}, where right claims are the same in both."
+
+
+def _of_parts(
+    rows: pl.DataFrame, level: str, name: str, parts: Iterable[str], words: Iterable[str]
+) -> str | None:
+    """The EER of two parts of the trials; None where one has none."""
+    texts = []
+    for part, word in zip(parts, words, strict=True):
+        of_part = rows.filter(level=level, trials=part, name=name)
+        if of_part.is_empty() or of_part["eer"][0] is None:
+            return None
+        row = of_part.row(0, named=True)
+        texts.append(
+            f"{100 * row['eer']:.1f} %{_interval(row, 'eer', 100, ' %')} over "
+            f"{_claims(row['n_claims'])} {word}"
+        )
+    return " and ".join(texts)
 
 
 def _doubts(rows: pl.DataFrame, level: str, where: str) -> Iterable[str]:
-    every = rows.filter(level=level, claims=ALL)
+    every = rows.filter(level=level, trials=ALL)
     n = every["n_claims"][0]
     source = _source(level)
     if n < FEW_CLAIMS:

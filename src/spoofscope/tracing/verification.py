@@ -41,13 +41,14 @@ number of references of a claim."""
 SCORE_COLUMNS: dict[str, pl.DataType] = {
     **TEST_COLUMNS,
     "known": pl.String(),
+    "enrolled": pl.String(),
     "cosine": pl.Float64(),
     "llr": pl.Float64(),
 }
 
 METRIC_COLUMNS: dict[str, pl.DataType] = {
     "level": pl.String(),
-    "claims": pl.String(),
+    "trials": pl.String(),
     "metric": pl.String(),
     "estimate": pl.Float64(),
     "low": pl.Float64(),
@@ -58,8 +59,11 @@ METRIC_COLUMNS: dict[str, pl.DataType] = {
     "reason": pl.String(),
 }
 
-CLAIMS = (ALL, "known", "unknown")
-"""Claims that are measured together: whether the tracer was trained on the claimed source."""
+BY_CLAIM = ("known_claims", "unknown_claims")
+"""Trials by whether the tracer was trained on the claimed source."""
+BY_TEST = ("enrolled_tests", "unenrolled_tests")
+"""Trials by whether a reference has the attack of the test. The latter are the tests of attacks
+without references, and all targets. STOPA's baseline calls them known and unknown."""
 
 _OF_COSINE = {name: METRICS[name] for name in ("eer", "min_cllr")}
 _OF_RATIO = {"cllr": METRICS["cllr"]}
@@ -149,6 +153,7 @@ def verify(
     evaluated: SourceTrials,
     vectors: Vectors,
     known: Collection[tuple[str, str]],
+    attacks: Mapping[str, str],
     prior: float,
 ) -> tuple[pl.DataFrame, Calibrations]:
     """Score trials, and calibrate the scores on those of dev.
@@ -159,15 +164,17 @@ def verify(
         vectors: of all clips of both.
         known: level and name of the sources that the tracer was trained on, see
             `trials.known_sources`.
+        attacks: utt_id to attack, of the references and tests of `evaluated`.
         prior: of the claimed source, at which the calibration is best.
 
     Returns:
-        The tests of `evaluated` with whether the claimed source is known (yes or no), cosine and
-        llr: columns `SCORE_COLUMNS`. And the calibrations.
+        The tests of `evaluated` with whether the claimed source is known and whether a reference of
+        the level has the attack of the test (yes or no), cosine and llr: columns `SCORE_COLUMNS`.
+        And the calibrations.
 
     Raises:
         TableError: as :func:`trials.check_disjoint`, :func:`cosines` and :func:`calibrate`; dev
-            lacks a level.
+            lacks a level; a clip has no attack.
         SpoofscopeError: dev cannot be calibrated.
     """
     check_disjoint(dev, evaluated)
@@ -180,6 +187,7 @@ def verify(
     pairs = evaluated.tests.select("level", "claim").iter_rows()
     tests = evaluated.tests.with_columns(
         pl.Series("known", [KNOWN[pair not in known] for pair in pairs]),
+        pl.Series("enrolled", _enrolled(evaluated, attacks)),
         pl.Series("cosine", cosines(evaluated, vectors)),
     ).sort("level", "claim", "utt_id")
     ratios = [
@@ -188,6 +196,21 @@ def verify(
     ]
     scored = tests.with_columns(pl.Series("llr", np.concatenate(ratios)))
     return scored.select(list(SCORE_COLUMNS)), calibrations
+
+
+def _enrolled(trials: SourceTrials, attacks: Mapping[str, str]) -> list[str]:
+    """Whether the attack of each test is one that a reference of its level has."""
+    for table in trials:
+        missing = table.filter(~pl.col("utt_id").is_in(list(attacks)))
+        if missing.height:
+            raise TableError(
+                f"the manifest has no {missing['utt_id'][0]!r}, which is in a trial; make the "
+                "trials of this manifest"
+            )
+    levels, utt_ids = trials.references["level"], trials.references["utt_id"]
+    enrolled = {(level, attacks[clip]) for level, clip in zip(levels, utt_ids, strict=True)}
+    tests = trials.tests.select("level", "utt_id").iter_rows()
+    return [KNOWN[(level, attacks[clip]) not in enrolled] for level, clip in tests]
 
 
 def calibrate(dev: SourceTrials, scores: Floats, prior: float) -> Calibrations:
@@ -244,11 +267,12 @@ def _references_of_a_claim(trials: SourceTrials, level: str) -> float:
 
 
 def verification_metrics(scored: pl.DataFrame, resamples: int = 0, seed: int = 1) -> pl.DataFrame:
-    """EER, Cllr and its minimum of every level: of all claims, and of known and unknown ones.
+    """EER, Cllr and its minimum of every level: of all trials, and of parts of them.
 
-    EER and minimum are of cosines, Cllr is of the calibrated ratios. Whole claims are drawn again
-    for the intervals, with all their tests, and no interval is narrower than their number allows
-    (`metrics.limits`).
+    The parts are those of :data:`BY_CLAIM` and, where tests are of attacks without references,
+    those of :data:`BY_TEST`. EER and minimum are of cosines, Cllr is of the calibrated ratios.
+    Whole claims are drawn again for the intervals, with all their tests, and no interval is
+    narrower than their number allows (`metrics.limits`).
 
     Args:
         scored: as :func:`verify` gives it.
@@ -276,24 +300,21 @@ def verification_metrics(scored: pl.DataFrame, resamples: int = 0, seed: int = 1
             is_target = (trials["target"] == TARGET[0]).to_numpy()
             rng = rng_of(seed, "bootstrap")
             draws = bootstrap.Draws(is_target, trials["claim"].to_numpy(), resamples, rng)
-        for claims in CLAIMS:
-            chosen = pl.Series([True]).new_from_index(0, trials.height)
-            if claims != ALL:
-                chosen = trials["known"] == KNOWN[claims != "known"]
+        for part, chosen in _parts(trials).items():
             own = trials.filter(chosen)
             counts = {
                 "n_claims": own["claim"].n_unique(),
                 "n_target": int((own["target"] == TARGET[0]).sum()),
                 "n_nontarget": int((own["target"] == TARGET[1]).sum()),
             }
-            why = _why_not(claims, counts, resamples)
+            why = _why_not(part, counts, resamples)
             units = None if draws is None else draws.units[chosen.to_numpy()]
             for metric, (estimate, interval, _) in _measured(own, draws, units).items():
                 given = estimate is not None and interval is None and not why
                 rows.append(
                     {
                         "level": level,
-                        "claims": claims,
+                        "trials": part,
                         "metric": metric,
                         "estimate": estimate,
                         "low": None if interval is None else interval.low,
@@ -305,17 +326,27 @@ def verification_metrics(scored: pl.DataFrame, resamples: int = 0, seed: int = 1
     return pl.DataFrame(rows, schema=METRIC_COLUMNS)
 
 
-def _why_not(claims: str, counts: Mapping[str, int], resamples: int) -> str:
+def _parts(trials: pl.DataFrame) -> dict[str, pl.Series]:
+    """Which trials of a level are in each part that is measured."""
+    known, enrolled = (trials[name] == KNOWN[0] for name in ("known", "enrolled"))
+    parts = dict(zip(BY_CLAIM, (known, ~known), strict=True))
+    if not enrolled.all():
+        of_others = ~enrolled | (trials["target"] == TARGET[0])
+        parts |= zip(BY_TEST, (enrolled, of_others), strict=True)
+    return {ALL: known | ~known, **parts}
+
+
+def _why_not(part: str, counts: Mapping[str, int], resamples: int) -> str:
     """Why there is no estimate, or no interval; empty where there are both."""
-    of = "" if claims == ALL else f"{claims} "
+    where = "" if part == ALL else f" in {part.replace('_', ' ')}"
     if not counts["n_claims"]:
-        return f"no {of}claims"
+        return f"no trials{where}"
     for kind in ("target", "nontarget"):
         if not counts[f"n_{kind}"]:
-            return f"no {kind} trials of {of}claims"
+            return f"no {kind} trials{where}"
     if not resamples:
         return "no interval: none was asked for"
-    return f"no interval: all trials are of one {of}claim" if counts["n_claims"] < 2 else ""
+    return f"no interval: all trials{where} are of one claim" if counts["n_claims"] < 2 else ""
 
 
 def _measured(
