@@ -9,7 +9,7 @@ import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.signal import butter, lfilter, sosfilt
+from scipy.signal import butter, fftconvolve, lfilter, sosfilt
 
 from spoofscope import audio
 from spoofscope.artefacts.correlations import (
@@ -27,6 +27,8 @@ from spoofscope.artefacts.measures import (
     read_measures,
     write_measures,
 )
+from spoofscope.artefacts.published import PUBLISHED, measure_as_published, published_eer
+from spoofscope.artefacts.room import hum
 from spoofscope.corpora import cues
 from spoofscope.errors import AudioError, SpoofscopeError, TableError
 from spoofscope.metrics.correlation import (
@@ -37,6 +39,7 @@ from spoofscope.metrics.correlation import (
     spearman,
     two_sided_p,
 )
+from spoofscope.metrics.rates import eer
 
 RATE = 16000
 
@@ -162,6 +165,86 @@ def test_jitter_grows_with_the_wobble_of_the_pitch():
     assert calm < 0.01 < rough
 
 
+def test_hum_stands_out_as_far_as_its_power():
+    rng = np.random.default_rng(11)
+    time = np.arange(40 * RATE) / RATE
+    noise = 0.01 * rng.standard_normal(time.size)
+    assert abs(hum(noise.astype(np.float32), RATE)) < 1
+    for mains in (50, 60):
+        tone = sum(0.002 * np.sin(2 * np.pi * k * mains * time) for k in (1, 2, 3, 4))
+        # A Hann window of n samples lifts a tone of amplitude a over white noise of variance v by
+        # n a^2 / (6 v); the quartile of exponentially distributed power is -log(0.75) of its mean.
+        expected = 10 * np.log10(8000 * 0.002**2 / (6 * 0.01**2) / -np.log(0.75))
+        assert hum((noise + tone).astype(np.float32), RATE) == pytest.approx(expected, abs=1.5)
+    # Tones beside the mains are none, and a short clip says nothing.
+    beside = 0.01 * np.sin(2 * np.pi * 75 * time)
+    assert abs(hum((noise + beside).astype(np.float32), RATE)) < 1
+    assert hum(noise[:7999].astype(np.float32), RATE) is None
+
+
+@pytest.mark.parametrize("seconds", [0.2, 0.4, 0.8])
+def test_reverberation_is_the_decay_that_was_convolved(seconds):
+    rng = np.random.default_rng(12)
+    # Bursts of noise, each followed by a pause; alone they end within a frame.
+    dry = rng.standard_normal((8, RATE // 2))
+    dry[:, 2400:] = 0
+    dry = dry.ravel()
+    time = np.arange(int(1.2 * seconds * RATE)) / RATE
+    room = rng.standard_normal(time.size) * 10 ** (-3 * time / seconds)
+    wet = fftconvolve(dry, room)[: dry.size]
+    assert measure(dry.astype(np.float32) / 10, RATE)["reverberation"] < 0.05
+    got = measure((wet / np.abs(wet).max()).astype(np.float32), RATE)["reverberation"]
+    assert got == pytest.approx(seconds, rel=0.1)
+
+
+def test_a_level_that_never_falls_has_no_decay():
+    noise = (0.1 * np.random.default_rng(4).standard_normal(RATE)).astype(np.float32)
+    assert measure(noise, RATE)["reverberation"] is None
+
+
+def test_the_measures_as_published():
+    rng = np.random.default_rng(13)
+    x = np.zeros(2 * RATE, dtype=np.float32)
+    # The detector of speech hears none in a voice of constant pitch.
+    x[RATE // 2 : 3 * RATE // 2] = voice(
+        120 * 2 ** (np.sin(6 * np.pi * np.arange(RATE) / RATE) / 2)
+    )
+    x += (1e-5 * rng.standard_normal(x.size)).astype(np.float32)
+    got = measure_as_published(x, RATE)
+    assert tuple(got) == PUBLISHED
+    # Frame i of the RMS is around sample 480 i.
+    padded = np.pad(x.astype(float), 240)
+    rms = [np.sqrt(np.mean(padded[i : i + 480] ** 2)) for i in range(0, x.size + 1, 480)]
+    assert got["published_rmse_mean"] == pytest.approx(np.mean(rms))
+    assert got["published_rmse_amplitude"] == pytest.approx(max(rms) - min(rms))
+    assert got["published_rms_first_100ms"] == pytest.approx(np.mean(rms[:3]))
+    lead, trail = got["published_leading_silence_s"], got["published_trailing_silence_s"]
+    assert (lead, trail) == (pytest.approx(0.5, abs=0.15), pytest.approx(0.5, abs=0.3))
+    assert got["published_speech_length_s"] == pytest.approx(2 - lead - trail)
+    frames = [i for i in range(66) if lead <= 0.03 * i and 0.03 * (i + 1) <= 2 - trail]
+    loud = sum(rms[i] > 0.05 for i in frames)
+    assert got["published_voiced_frames"] == loud
+    assert got["published_unvoiced_frames"] == len(frames) - loud
+    # A quieter copy has no "voiced" frame; by periodicity it has as many as before.
+    assert measure_as_published(0.1 * x, RATE)["published_voiced_frames"] == 0
+    assert measure(0.1 * x, RATE)["voiced_share"] == measure(x, RATE)["voiced_share"]
+    silence = measure_as_published(np.zeros(RATE, dtype=np.float32), RATE)
+    assert silence["published_leading_silence_s"] == silence["published_trailing_silence_s"] == 1
+    assert silence["published_speech_length_s"] == 0
+
+
+def test_the_published_eer_takes_ties_for_errors():
+    rng = np.random.default_rng(14)
+    assert published_eer(np.zeros(48), np.zeros(84)) == 1.0
+    assert eer(np.zeros(48), np.zeros(84)).value == 0.5
+    mostly = [np.where(rng.random(n) < 0.8, 0.0, rng.random(n)) for n in (4800, 8400)]
+    assert published_eer(*mostly) == pytest.approx(0.8, abs=0.03)
+    assert eer(*mostly).value == pytest.approx(0.5, abs=0.02)
+    # Without ties both are the same.
+    apart = rng.standard_normal(400) + 1, rng.standard_normal(300)
+    assert published_eer(*apart) == pytest.approx(eer(*apart).value, abs=0.005)
+
+
 def test_noise_has_no_pitch():
     noise = (0.1 * np.random.default_rng(4).standard_normal(RATE)).astype(np.float32)
     got = measure(noise, RATE)
@@ -247,6 +330,8 @@ def test_tables_of_measures_survive_the_disk_and_name_bad_files(tmp_path: Path):
     write_measures(tmp_path / "m.tsv", table)
     assert read_measures(tmp_path / "m.tsv").equals(table)
     assert table.columns == ["utt_id", *MEASURES]
+    published = measure_utterances(manifest, workers=1, as_published=True)
+    assert published.columns == ["utt_id", *MEASURES, *PUBLISHED]
 
     audio.write(tmp_path / "short.wav", np.zeros(100), RATE)
     short = pl.DataFrame({"utt_id": ["s"], "path": [str(tmp_path / "short.wav")]})
@@ -282,7 +367,7 @@ def test_separation_finds_the_measure_and_the_attack_that_plant_a_difference():
         gone=pl.Series([None] * (3 * n), dtype=pl.Float64),
     )
     got = {
-        (row["measure"], row["attack"]): row
+        (row["measure"], row["level"]): row
         for row in separation(measures, table, resamples=200, seed=1).iter_rows(named=True)
     }
     assert got["planted", "B"]["auc"] < 0.01
@@ -290,14 +375,14 @@ def test_separation_finds_the_measure_and_the_attack_that_plant_a_difference():
     assert got["planted", "B"]["eer"] < 0.02
     assert got["planted", "B"]["p_holm"] < 1e-6
     assert got["planted", "A"]["p_holm"] > 0.05
-    assert got["planted", "pooled"]["auc"] == pytest.approx(
+    assert got["planted", "-"]["auc"] == pytest.approx(
         (got["planted", "A"]["auc"] + got["planted", "B"]["auc"]) / 2
     )
     # No information is 0.5, ties or not.
-    assert (got["tied", "pooled"]["auc"], got["tied", "pooled"]["eer"]) == (0.5, 0.5)
-    assert (got["tied", "pooled"]["higher"], got["tied", "pooled"]["p"]) == ("-", 1.0)
-    assert got["mostly_zero", "pooled"]["eer"] == pytest.approx(0.5, abs=0.06)
-    assert got["mostly_zero", "pooled"]["ci_low"] < 0.5 < got["mostly_zero", "pooled"]["ci_high"]
+    assert (got["tied", "-"]["auc"], got["tied", "-"]["eer"]) == (0.5, 0.5)
+    assert (got["tied", "-"]["higher"], got["tied", "-"]["p"]) == ("-", 1.0)
+    assert got["mostly_zero", "-"]["eer"] == pytest.approx(0.5, abs=0.06)
+    assert got["mostly_zero", "-"]["ci_low"] < 0.5 < got["mostly_zero", "-"]["ci_high"]
     assert got["gone", "A"]["auc"] is None
     assert got["gone", "A"]["n_undefined"] == 2 * n
 
@@ -348,7 +433,7 @@ def test_clips_of_a_speaker_are_one_to_the_tests():
 
     def p(cluster, resamples=200):
         found = separation(measures, table, resamples=resamples, seed=1, cluster=cluster)
-        own = found.filter(attack="pooled").sort("measure")
+        own = found.filter(condition="pooled").sort("measure")
         return dict(zip(own["measure"], own.select("p", "n_clusters").rows(), strict=True))
 
     assert p("none")["voice"][0] < 0.01 < 0.05 < p(None)["voice"][0]

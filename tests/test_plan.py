@@ -154,6 +154,7 @@ def test_everything_ends_in_the_research_object(plan, jobs):
 
 NOTHING = {
     "figure_artefact_correlations": "(section `artefacts`)",
+    "figure_artefact_rates": "(section `artefacts`)",
     "figure_attribution_examples": "(section `attribution`)",
     "figure_attribution_groups": "(section `attribution`)",
     "figure_attribution_maps": "(section `attribution`)",
@@ -242,7 +243,7 @@ def test_figures_stand_in_the_order_of_the_report(plan):
         "train_test_matrix",
     ]
     assert names[-1] == "grid_wider_n"
-    assert len(names) == len(set(names)) == 37
+    assert len(names) == len(set(names)) == 38
 
 
 def test_an_unknown_point_of_a_grid(plan):

@@ -312,7 +312,7 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Work]:
             kill_shard_after=5,
         ),
         "measure_artefacts": Work(
-            {"split": "eval"},
+            {"split": "eval", "as_published": False},
             {"manifest": manifest},
             {"measures": "results/measures.tsv"},
             kill_after=11,

@@ -22,7 +22,7 @@ rule measure_artefacts_shard:
 
 
 rule measure_artefacts:
-    """Measure level, silence, bandwidth, pitch, spectrum and clicks of every utterance."""
+    """Measure level, silence, bandwidth, pitch, spectrum, clicks and room of every utterance."""
     input:
         unpack(PLAN.artefacts.measure_artefacts.inputs),
     output:
@@ -42,7 +42,7 @@ rule measure_artefacts:
 
 
 rule rate_artefacts:
-    """Rate how well each measure alone separates bona fide from spoof, pooled and per attack."""
+    """Rate how well each measure alone separates bona fide from spoof, pooled and per condition."""
     input:
         unpack(PLAN.artefacts.rate_artefacts.inputs),
     output:

@@ -1,4 +1,4 @@
-"""Measure level, silence, bandwidth, pitch, spectrum and clicks of every utterance."""
+"""Measure level, silence, bandwidth, pitch, spectrum, clicks and room of every utterance."""
 
 from spoofscope.job import given, job
 
@@ -11,5 +11,7 @@ with job(snakemake) as cfg:
 
     rows = read_manifest(snakemake.input.manifest).filter(pl.col("split") == cfg["split"])
     with resumed(cfg["work"], given(), snakemake.input.parts) as done:
-        measures = measure_utterances(rows, snakemake.threads, done)
+        measures = measure_utterances(
+            rows, snakemake.threads, done, as_published=cfg["as_published"]
+        )
         write_measures(snakemake.output[0], measures)

@@ -14,6 +14,7 @@ with job(snakemake) as cfg:
     table = separation(
         read_measures(snakemake.input.measures),
         trials,
+        cfg["conditions"],
         resamples=cfg["resamples"],
         seed=cfg["bootstrap_seed"],
         cluster=cfg["cluster"],

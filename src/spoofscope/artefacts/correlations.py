@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from spoofscope.artefacts.published import PREFIX, published_eer
 from spoofscope.errors import TableError
 from spoofscope.identity import rng_of
 from spoofscope.metrics.bootstrap import Draws
@@ -26,9 +27,10 @@ from spoofscope.metrics.flips import flipped_spearman
 from spoofscope.metrics.limits import LEAST_CLIPS, smallest_corrected, smallest_p
 from spoofscope.metrics.measure import METRICS, measure
 from spoofscope.metrics.rates import auc, eer
-from spoofscope.metrics.tables import clusters_of, draw, resampled_by
+from spoofscope.metrics.tables import NO_LEVEL, clusters_of, draw, resampled_by, split_levels
 from spoofscope.names import POOLED
 from spoofscope.options import check_resamples
+from spoofscope.tables import LABELS, read_table
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,13 +47,15 @@ _CLUSTER = "cluster of the bootstrap"
 
 _SEPARATION: dict[str, pl.DataType] = {
     "measure": pl.String(),
-    "attack": pl.String(),
+    "condition": pl.String(),
+    "level": pl.String(),
     "auc": pl.Float64(),
     "ci_low": pl.Float64(),
     "ci_high": pl.Float64(),
     "eer": pl.Float64(),
     "eer_low": pl.Float64(),
     "eer_high": pl.Float64(),
+    "eer_published": pl.Float64(),
     "higher": pl.String(),
     "p": pl.Float64(),
     "p_holm": pl.Float64(),
@@ -133,11 +137,10 @@ def _names(measures: pl.DataFrame) -> list[str]:
     return [name for name in measures.columns if name != "utt_id"]
 
 
-def _groups(table: pl.DataFrame, *, classes: bool) -> list[tuple[str, pl.DataFrame]]:
-    """All rows, the classes if asked for, and the spoofs of each attack, with their names."""
+def _groups(table: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+    """All rows, the classes, and the spoofs of each attack, with their names."""
     groups = [(POOLED, table)]
-    if classes:
-        groups += [(label, table.filter(label=label)) for label in ("bonafide", "spoof")]
+    groups += [(label, table.filter(label=label)) for label in ("bonafide", "spoof")]
     for attack in table.filter(label="spoof")["attack"].unique().sort():
         groups.append((attack, table.filter(label="spoof", attack=attack)))
     return groups
@@ -166,70 +169,102 @@ def _with_clusters(table: pl.DataFrame, trials: pl.DataFrame, column: str | None
 def separation(
     measures: pl.DataFrame,
     trials: pl.DataFrame,
+    conditions: Sequence[str] = ("attack",),
     *,
     resamples: int,
     seed: int,
     cluster: str | None = None,
 ) -> pl.DataFrame:
-    """How well each measure alone separates bona fide from spoof, pooled and per attack.
+    """How well each measure alone separates bona fide from spoof, pooled and per condition.
 
-    Columns: measure, attack (`pooled` or an attack, whose spoofs are set against all bona fide),
-    auc (probability that a bona fide value is above a spoof value, ties one half) with its 95 %
-    interval, eer (tie-aware, of the better polarity) with its, higher (the class with the higher
-    values; `-` at an auc of 0.5), p (two-sided, of the rank sum: by flips of whole clusters, see
-    `metrics.flips`, or Mann and Whitney's where clips are drawn) with its corrections and what
-    p_holm cannot be below (p_smallest), counts, and n_clusters (of the class with fewer; null where
-    clips are drawn). Null where a class has no defined value.
+    Columns: measure, condition and level (`pooled` and `-`; or the trials of a level, such as a
+    codec; an attack's spoofs are set against all bona fide: `metrics.tables.split_levels`), auc
+    (probability that a bona fide value is above a spoof value, ties one half) with its 95 %
+    interval, eer (tie-aware, of the better polarity) with its, eer_published (of measures as
+    published: `published.published_eer`), higher (the class with the higher values; `-` at an auc
+    of 0.5), p (two-sided, of the rank sum: by flips of whole clusters, see `metrics.flips`, or Mann
+    and Whitney's where clips are drawn) with its corrections and what p_holm cannot be below
+    (p_smallest), counts, and n_clusters (of the class with fewer; null where clips are drawn). Null
+    where a class has no defined value.
 
     Intervals are as in `metrics.measure`; there is none under 8 clips, or clusters, of a class. p
     is at least 2^(1 - n), n the clips, or clusters, of the class that has fewer; below two: null.
 
     Args:
         measures: utt_id and one column per measure, null where not defined.
-        trials: utt_id, label, attack and the cluster column.
+        trials: utt_id, label, the conditions and the cluster column.
+        conditions: columns of the trials, or several joined with `+`.
         resamples: behind the intervals; 0 makes none.
         seed: of the bootstrap.
         cluster: column whose values are resampled as wholes, see `metrics.tables.resampled_by`.
 
     Raises:
-        TableError: a trial has no measures.
+        TableError: a trial has no measures; a condition is no column, or empty in some row.
     """
     check_resamples(resamples, "bootstrap.resamples")
     trials = trials.sort("utt_id")
     column = resampled_by(trials, cluster)
+    groups = [(POOLED, NO_LEVEL, trials)]
+    for condition in conditions:
+        groups += [(condition, level, part) for level, part in split_levels(trials, condition)]
     table = _with_clusters(_labelled(measures, trials).with_row_index(_ROW), trials, column)
     draws = draw(trials, resamples, seed, cluster) if resamples else None
-    bonafide = table.filter(label="bonafide")
     rows: list[dict[str, Any]] = []
-    for name in _names(measures):
-        for attack, part in _groups(table, classes=False):
-            spoofed = part.filter(label="spoof")
-            classes = [each.drop_nulls(name) for each in (bonafide, spoofed)]
-            genuine, values = (each[name].to_numpy().astype(np.float64) for each in classes)
-            units = min(each[_CLUSTER].n_unique() for each in classes)
-            row: dict[str, Any] = {
-                "measure": name,
-                "attack": attack,
-                "p": None,
-                "units": units,
-                "n_clusters": None if column is None else units,
-                "n_bonafide": genuine.size,
-                "n_spoof": values.size,
-                "n_undefined": bonafide.height + spoofed.height - genuine.size - values.size,
-            }
-            if genuine.size and values.size:
-                area = auc(genuine, values)
-                sign = 1.0 if area >= 0.5 else -1.0
-                row.update(
-                    auc=area,
-                    eer=eer(sign * genuine, sign * values).value,
-                    higher="-" if area == 0.5 else ("bonafide" if area > 0.5 else "spoof"),
-                    p=_rank_sum_p(classes, name, column is not None),
-                )
-                if draws is not None and units >= LEAST_CLIPS:
-                    row |= _separation_intervals(classes, name, sign, draws)
-            rows.append(row)
+    for condition, level, of_level in groups:
+        part = table.join(of_level.select("utt_id"), on="utt_id", how="semi")
+        for name in _names(measures):
+            names = {"measure": name, "condition": condition, "level": level}
+            clustered = column is not None
+            rows.append({**names, **_separation_row(part, name, draws, clustered=clustered)})
+    order = {name: i for i, name in enumerate(_names(measures))}
+    rows.sort(key=lambda row: order[row["measure"]])
     return _corrected(rows, _SEPARATION)
+
+
+def read_separation(path: str) -> pl.DataFrame:
+    """The table of :func:`separation`; an undefined value is null.
+
+    Raises:
+        TableError: as `tables.read_table`.
+    """
+    optional = {
+        name: kind
+        for name, kind in _SEPARATION.items()
+        if kind == pl.Float64() or name == "n_clusters" or name == "higher"
+    }
+    required = {name: kind for name, kind in _SEPARATION.items() if name not in optional}
+    return read_table(path, required, optional).select(list(_SEPARATION))
+
+
+def _separation_row(
+    part: pl.DataFrame, name: str, draws: Draws | None, *, clustered: bool
+) -> dict[str, Any]:
+    """What :func:`separation` says about one measure of some trials."""
+    classes = [part.filter(label=label).drop_nulls(name) for label in LABELS]
+    genuine, values = (each[name].to_numpy().astype(np.float64) for each in classes)
+    units = min(each[_CLUSTER].n_unique() for each in classes)
+    row: dict[str, Any] = {
+        "p": None,
+        "units": units,
+        "n_clusters": units if clustered else None,
+        "n_bonafide": genuine.size,
+        "n_spoof": values.size,
+        "n_undefined": part.height - genuine.size - values.size,
+    }
+    if genuine.size and values.size:
+        area = auc(genuine, values)
+        sign = 1.0 if area >= 0.5 else -1.0
+        row.update(
+            auc=area,
+            eer=eer(sign * genuine, sign * values).value,
+            higher="-" if area == 0.5 else ("bonafide" if area > 0.5 else "spoof"),
+            p=_rank_sum_p(classes, name, clustered),
+        )
+        if name.startswith(PREFIX):
+            row["eer_published"] = published_eer(genuine, values)
+        if draws is not None and units >= LEAST_CLIPS:
+            row |= _separation_intervals(classes, name, sign, draws)
+    return row
 
 
 def _separation_intervals(
@@ -294,7 +329,7 @@ def score_correlations(
     column = resampled_by(trials, cluster)
     table = _with_clusters(table, trials, column)
     rows: list[dict[str, Any]] = []
-    for group, part in _groups(table, classes=True):
+    for group, part in _groups(table):
         # Measures with the same gaps share their permutations, which is many times faster.
         by_gaps: dict[bytes, list[str]] = {}
         for name in _names(measures):
@@ -428,7 +463,7 @@ def frame_correlations(
             resamples,
             seed,
         )
-        for group, table in _groups(utterances, classes=True)
+        for group, table in _groups(utterances)
         for (measure, part), members in table.group_by("measure", "part", maintain_order=True)
     ]
     groups = _corrected(grouped, _CORRELATION, 1 / (1 + max(resamples, _SHIFTS)))

@@ -11,6 +11,7 @@ from spoofscope.plan.scoring import Scores, words_of
 from spoofscope.plan.shards import of_all, of_shard
 from spoofscope.study import Study
 
+NO_MEASURES = "no trials are measured (section `artefacts`)"
 NO_ARTEFACTS = (
     "no trials are measured (section `artefacts`), or not for a system that figures show (key "
     "`figures.systems`)"
@@ -51,7 +52,11 @@ class Artefacts(Stage):
         ]
 
     def _measuring(self, corpus: str, split: str) -> Work:
-        return Work(inputs={"manifest": self._data.manifest(corpus)}, settings={"split": split})
+        as_published = self.study.config["artefacts"]["as_published"]
+        return Work(
+            inputs={"manifest": self._data.manifest(corpus)},
+            settings={"split": split, "as_published": as_published},
+        )
 
     @rule()
     def measure_artefacts_shard(self, corpus: str, split: str, shard: str) -> Work:
@@ -82,7 +87,12 @@ class Artefacts(Stage):
                 "manifest": self._data.manifest(corpus),
                 "measures": self._measures(corpus, split),
             },
-            settings={"corpus": corpus, "split": split, **self._scoring.bootstrap()},
+            settings={
+                "corpus": corpus,
+                "split": split,
+                "conditions": list(dict.fromkeys(["attack", *self._scoring.conditions])),
+                **self._scoring.bootstrap(),
+            },
         )
 
     def _attributions(self, scoring: Scoring) -> Product | list[Product]:
@@ -120,11 +130,23 @@ class Artefacts(Stage):
 
     @cached_property
     def rates(self) -> list[Product]:
-        """How well each measure alone separates the classes, per measured set."""
+        """How well each measure alone separates the classes, of every measured set."""
         return [
             self.rate_artefacts(*pair).product(self.layout.artefact_rates(*pair))
             for pair in self.sets
         ]
+
+    @material(absent=NO_MEASURES, when=lambda self: self.sets)
+    def rated_measures(self) -> Material:
+        """How well each measure alone separates the classes."""
+        rated = [
+            {"corpus": corpus, "split": split, "table": table}
+            for (corpus, split), table in zip(self.sets, self.rates, strict=True)
+        ]
+        return Material(
+            {"rated": rated},
+            {"Trials": words_of(self.sets), "Resampled by": self._scoring.resampled_by},
+        )
 
     @cached_property
     def _shown(self) -> list[Scoring]:
