@@ -1,6 +1,6 @@
 """How many steps per second tracers are trained with, against a plain PyTorch loop.
 
-    python benchmarks/tracing_training.py [--clips 1200] [--epochs 2]
+    python benchmarks/tracing_training.py [--clips 1200] [--epochs 2] [--only REFD]
 
 Both train the same back-end and head on the same kept features of noise: an AASIST head with
 RegMixup (REFD) and a projection with GE2E. Ours goes through `training.loop`: seeded order,
@@ -134,6 +134,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=1200)
     parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--only", choices=SETTINGS, help="one of the two trainings")
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:
@@ -144,7 +145,8 @@ def main() -> None:
             rows = read_manifest(manifest).filter(pl.col("split") == split)
             extract(frontends.build(FRONTEND), POLICY, rows, path)
             readers[split] = FeatureReader([path])
-        for name, setting in SETTINGS.items():
+        for name in [arguments.only] if arguments.only else SETTINGS:
+            setting = SETTINGS[name]
             steps = arguments.clips // setting["batch_size"] * arguments.epochs
             short = ours(name, manifest, readers, 1)
             mine = ours(name, manifest, readers, 1 + arguments.epochs) - short

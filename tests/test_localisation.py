@@ -150,6 +150,19 @@ def test_auc_and_average_precision_are_those_of_scikit_learn(frames):
     )
 
 
+def test_a_contrast_is_pointed_at_though_its_auc_lies_below_a_half():
+    """A line, spread over three bands, heard as the middle less its neighbours."""
+    spread = np.zeros(21)
+    spread[9:12] = 0.5, 1.0, 0.5
+    weights = np.zeros(21)
+    weights[9:12] = -1.0, 2.0, -1.0
+    found = measured(weights * spread, spread > 0)
+    assert found["pointing"] == 1
+    # One band above all 18 others, two below them.
+    assert found["auc_evidence"] == pytest.approx(1 / 3)
+    assert found["auc_magnitude"] == 1
+
+
 @given(_FRAMES)
 def test_by_chance_the_auc_is_a_half_and_the_pointing_game_the_share_of_positive_frames(frames):
     values = np.array([value for value, _ in frames], dtype=float)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from planning import plan_of
 from spoofscope.augmentation.chain import Chain, utterance_rng
 from spoofscope.backends import registry as backends
 from spoofscope.corpora import registry as corpora
@@ -151,6 +152,17 @@ def test_the_tracers():
     assert {(stage.optimizer, stage.weight_decay, stage.batch_size) for stage in stages} == {
         ("adam", 5e-4, 128)
     }
+    # 418,016 with 24 systems and features of size 768; the head is a linear layer.
+    for tracer in (refd, named["refd_as_published"]):
+        with torch.device("meta"):
+            readout = backends.build(
+                {**tracer.settings["backend"], "n_outputs": 0},
+                n_channels=1,
+                dim=768,
+                n_frames=None,
+            )
+        head = 24 * (readout.readout_dim + 1)
+        assert sum(p.numel() for p in readout.parameters()) + head == 418_016
     # Clean clips and four independent copies, of train alone.
     assert len(refd.settings["data"]) == 5
     assert [source["corpus"]["corpus"] for source in refd.settings["dev"]] == ["mlaad"]
@@ -172,6 +184,35 @@ def test_the_tracers():
     assert nearest["objective"] == {"type": "nearest", "k": 21}
     assert nearest["frontend"]["n_layers"] == 4
     assert nearest["frontend"]["backbone"]["family"] == "w2v_bert"
+
+
+def test_the_planted_truth():
+    """As the file and docs/explanations.md promise: each cue has a detector that knows it alone."""
+    loaded = study("planted_truth")
+    corpus = loaded.corpora["mini"]
+    attacks = set(corpus["options"]["attacks"])
+    by_training = {}
+    for run in loaded.runs.values():
+        (source,) = run.settings["data"]
+        rates = {stage.lr for stage in resolve_recipe(run.settings["recipe"]).stages}
+        if max(rates) < 1e-9:
+            assert "attacks" not in source, run.detector
+        by_training.setdefault(tuple(source.get("attacks", ())), []).append(run.detector)
+    untrained = by_training.pop(())
+    assert {attack for (attack,) in by_training} == attacks
+    assert len(attacks) == 5
+    assert sum(map(len, by_training.values())) == 6
+    assert sorted(untrained) == ["untrained_fbank", "untrained_packets"]
+    # 24 clips of 12 speakers per cue, and as few copies as give p = 0.05.
+    for section in ("attribution", "masking"):
+        assert loaded.config[section]["per_attack"] == 24
+    assert corpus["options"]["speakers"]["eval"] == 12
+    assert loaded.config["masking"]["randomised"] == 19
+    assert [mask["type"] for mask in loaded.config["masking"]["masks"].values()] == ["artefact"]
+    plan = plan_of(loaded)
+    assert {scoring.system for scoring in plan.masking.judged_cues} == set(loaded.runs)
+    for table in ("cue_use", "faithfulness", "masking", "attribution_groups"):
+        assert plan.tables.known(table) is not None, table
 
 
 WAVELETS = [
