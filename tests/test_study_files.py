@@ -178,8 +178,13 @@ def test_the_tracers():
     assert [step["copy"] for (step,) in steps] == ["reverb", "speech", "music", "noise"]
     ge2e = named["ge2e"]
     assert ge2e.settings["objective"] == {"type": "ge2e", "classes": 10, "clips": 4}
+    assert ge2e.settings["frontend"]["backbone"]["hub"] == "facebook/wav2vec2-base-960h"
     (stage,) = resolve_recipe(ge2e.settings["recipe"]).stages
     assert (stage.lr, stage.batch_size) == (1e-4, 40)
+    assert named["xlsr_statistics"].settings["objective"]["label_smoothing"] == 0.15
+    # 20 coefficients of windows of 30 ms.
+    lfcc = named["lfcc_gmm"].settings["frontend"]
+    assert (lfcc["n_coefficients"], lfcc["win"]) == (20, 0.03 * 16000)
     nearest = named["w2v_bert_nearest"].settings
     assert nearest["objective"] == {"type": "nearest", "k": 21}
     assert nearest["frontend"]["n_layers"] == 4
