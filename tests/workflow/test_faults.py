@@ -2,8 +2,9 @@
 
 Afterwards every file is what it is after a run that nothing disturbed, and none is left over.
 
-`make test` disturbs the rules with machinery of their own in all three ways and the others, which
-share theirs, in one way each. `make test-faults` disturbs every rule in every way.
+`make test` disturbs the rules with machinery of their own in all three ways. Of the others, which
+share theirs, every one gets damaged input, and some are killed or run out of disk. `make
+test-faults` disturbs every rule in every way.
 """
 
 import hashlib
@@ -173,15 +174,24 @@ def contents(study: Checkout) -> dict[str, bytes]:
     return found
 
 
+def recorded(study: Checkout) -> list[dict[str, Any]]:
+    """The records of all of its jobs."""
+    return [read_json(path) for path in sorted(study.folder.rglob("*.origin.json"))]
+
+
+def case_of(study: Checkout, undisturbed: Checkout, rule: str) -> Case:
+    """The rule's job that has most inputs."""
+    jobs = [job for job in recorded(undisturbed) if job["rule"] == rule]
+    (job, *_) = sorted(jobs, key=lambda job: -len(job["inputs"]))
+    return Case(study, undisturbed, rule, job)
+
+
 @pytest.fixture
 def case(request, tmp_path) -> Case:
     rule = request.param
     # The wide study is made without its report.
     undisturbed = request.getfixturevalue("tiny" if rule == "report" else "undisturbed")
-    jobs = [read_json(path) for path in sorted(undisturbed.folder.rglob("*.origin.json"))]
-    jobs = [job for job in jobs if job["rule"] == rule]
-    (job, *_) = sorted(jobs, key=lambda job: -len(job["inputs"]))
-    return Case(undisturbed.copy(tmp_path / "checkout"), undisturbed, rule, job)
+    return case_of(undisturbed.copy(tmp_path / "checkout"), undisturbed, rule)
 
 
 # --- kill ----------------------------------------------------------------------------------------
@@ -321,14 +331,16 @@ def damage(path: Path, truncate: bool) -> None:
         path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
 
 
-@each_rule(
-    always=[*MACHINERY, "compute_metrics", "measure_artefacts", "average_attributions"],
-    without=("download",),
-)
+def latest_input(job: dict[str, Any]) -> str:
+    """What is further upstream concerns many jobs, which all would be made again."""
+    latest: str = max(job["inputs"], key=lambda entry: entry["mtime_ns"])["path"]
+    return latest
+
+
+@each_rule(always=MACHINERY, without=("download",))
 def test_damaged_input(case):
     """What another job made is compared with what that job has recorded."""
-    # The latest: what is further upstream concerns many jobs, which all would be made again.
-    path = max(case.job["inputs"], key=lambda entry: entry["mtime_ns"])["path"]
+    path = latest_input(case.job)
     case.unmake()
     damage(case.study.folder / path, truncate=RULES.index(case.rule) % 2 == 0)
     text = case.study.refuse(*case.arguments)
@@ -336,6 +348,61 @@ def test_damaged_input(case):
     assert case.made() == []
     shutil.copy(case.undisturbed.folder / path, case.study.folder / path)
     case.repair()
+
+
+def waves(cases: list[Case]) -> list[list[Case]]:
+    """The cases in as few groups as a greedy choice needs, in each of which no job needs another
+    one of it, nor what is damaged for another one.
+    """
+    makers = {
+        entry["path"]: job for job in recorded(cases[0].undisturbed) for entry in job["outputs"]
+    }
+
+    def upstream(job: dict[str, Any]) -> set[str]:
+        paths: set[str] = set()
+        waiting = [entry["path"] for entry in job["inputs"]]
+        while waiting:
+            if (path := waiting.pop()) not in paths:
+                paths.add(path)
+                waiting += [entry["path"] for entry in makers.get(path, {"inputs": []})["inputs"]]
+        return paths
+
+    needs = {case.rule: upstream(case.job) for case in cases}
+    groups: list[list[Case]] = []
+
+    def disturbs(one: Case, other: Case) -> bool:
+        return not needs[other.rule].isdisjoint([*one.outputs, latest_input(one.job)])
+
+    for case in cases:
+        for group in groups:
+            if not any(disturbs(case, each) or disturbs(each, case) for each in group):
+                group.append(case)
+                break
+        else:
+            groups.append([case])
+    return groups
+
+
+def test_damaged_input_of_all_others(undisturbed, tmp_path):
+    """As above, for the rules without machinery of their own, many at once."""
+    study = undisturbed.copy(tmp_path / "checkout")
+    others = [rule for rule in RULES if rule not in (*MACHINERY, "report")]
+    cases = [case_of(study, undisturbed, rule) for rule in others]
+    for group in waves(cases):
+        outputs = [output for case in group for output in case.outputs]
+        arguments = ["--keep-going", "--notemp", "--configfile", "study.yaml", "--", *outputs]
+        damaged = {case.rule: latest_input(case.job) for case in group}
+        for case in group:
+            case.unmake()
+            damage(study.folder / damaged[case.rule], truncate=RULES.index(case.rule) % 2 == 0)
+        text = study.refuse(*arguments)
+        refused = {r for r, path in damaged.items() if f"{path} is not what its job wrote" in text}
+        assert refused == set(damaged)
+        assert [output for case in group for output in case.made()] == []
+        for path in damaged.values():
+            shutil.copy2(undisturbed.folder / path, study.folder / path)
+        study.make(*arguments)
+    cases[0].repair()
 
 
 @pytest.mark.parametrize("case", ["download"], indirect=True)
