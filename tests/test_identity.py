@@ -179,7 +179,9 @@ def test_the_wrapper_of_every_script_is_no_part_of_any_digest():
     assert scripts
     for script in scripts:
         text = script.read_text(encoding="utf-8")
-        assert re.search(r"from spoofscope\.job import (given, )?job\b", text), script.name
+        assert re.search(r"from spoofscope\.job import (given, |from_store, )?job\b", text), (
+            script.name
+        )
         closure = {path.name for path in code_closure(script)}
         assert script.name in closure
         assert "job.py" not in closure, script.name

@@ -21,6 +21,7 @@ from spoofscope.commands import (
     demo,
     explain,
     export_scores,
+    features,
     import_scores,
     import_weights,
     init,
@@ -53,7 +54,7 @@ _COMMANDS = (
         import_scores,
         export_scores,
     ),
-    *(demo, label, audit, needs, provenance, track, completion),
+    *(demo, label, audit, needs, features, provenance, track, completion),
 )
 """In the order of `spoofscope --help`."""
 

@@ -14,12 +14,21 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from spoofscope.errors import ProvenanceError, SpoofscopeError
-from spoofscope.files import FULL, LOGS_ARE_SHOWN, printable, refusal, remove_leftovers
+from spoofscope.feature_store import FeatureStore, Files, address_of
+from spoofscope.files import (
+    FULL,
+    LOGS_ARE_SHOWN,
+    printable,
+    refusal,
+    remove_leftovers,
+    sha256_file,
+)
+from spoofscope.identity import hash8
 from spoofscope.launch import check_code, end_with_main_process, lock_folder
 from spoofscope.locks import claim
 from spoofscope.provenance.record import code_sources, file_record, git_state, package_versions
@@ -27,6 +36,8 @@ from spoofscope.provenance.sidecars import Sidecars, sidecar_path, write_sidecar
 
 _notes: dict[str, Any] = {}
 _given: dict[str, Any] = {}
+# Types of the columns of tables that were taken and not written.
+_columns: dict[str, dict[str, str]] = {}
 
 
 def _device() -> str:
@@ -111,6 +122,67 @@ def given() -> dict[str, Any]:
     return dict(_given)
 
 
+def from_store(
+    snakemake: Any,
+    settings: Mapping[str, Any],
+    recordings: Sequence[tuple[str, str, str]],
+    make: Callable[[], None],
+) -> None:
+    """Take the features that are this job's outputs from the store of the study, or make them and
+    keep them there. A study without a store makes them.
+
+    This is here and not in a script because it decides no byte of them: an edit makes none stale.
+
+    Args:
+        snakemake: the job, with outputs `values` and `index` and the input `backbone`.
+        settings: front-end and input policy.
+        recordings: utt_id, path and SHA-256 of the content, in the order of the features.
+        make: writes both outputs.
+    """
+    place = snakemake.config.get("feature_store")
+    if place is None:
+        make()
+        return
+    parameters: dict[str, Any] = snakemake.params.cfg
+    about = {
+        "settings": settings,
+        "code": parameters["code"],
+        "packages": {k: v for k, v in package_versions().items() if k != "spoofscope"},
+        "backbone": [sha256_file(path) for path in snakemake.input.backbone],
+    }
+    clips = [[utt_id, Path(path).suffix, sha256] for utt_id, path, sha256 in recordings]
+    address = address_of({**about, "recordings": clips})
+    files = Files(Path(snakemake.output.values), Path(snakemake.output.index))
+    origin, store = hash8(parameters), FeatureStore(place)
+    logger = logging.getLogger("spoofscope")
+    # Whichever of the two rules runs it, it is the same job.
+    note(rule="extract_features")
+    with store.claimed(address):
+        record = store.take(address, files, origin)
+        if record is not None:
+            _columns[str(files.index)] = record["columns"]
+            note(store={"address": address, "made": record["made"]})
+            logger.info("taken from %s", store.root)
+            return
+        make()
+        # Others would take features for those of recordings that they are not of.
+        others = (path for _, path, sha256 in recordings if sha256_file(path) != sha256)
+        if (changed := next(others, None)) is not None:
+            logger.warning(
+                "%s is not the recording that the manifest lists; these features are not shared",
+                changed,
+            )
+            return
+        made = {
+            "device": _device(),
+            "host": platform.node(),
+            "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        }
+        columns = _output_record(str(files.index))["columns"]
+        store.put(address, files, origin, {**about, "columns": columns, "made": made})
+        note(store={"address": address, "made": made})
+
+
 @contextlib.contextmanager
 def job(snakemake: Any) -> Iterator[dict[str, Any]]:
     """Run a script's work and record where its outputs come from.
@@ -146,6 +218,7 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
     first = str(snakemake.output[0])
     _notes.clear()
     _given.clear()
+    _columns.clear()
     try:
         end_with_main_process()
         with claim(first, lock_folder(first)):
@@ -182,7 +255,7 @@ def _output_record(path: str) -> dict[str, Any]:
     """The file; of a table also the types of its columns, which its text does not say."""
     from spoofscope.tables import written_columns
 
-    columns = written_columns(path) if path.endswith(".tsv") else None
+    columns = (written_columns(path) or _columns.get(path)) if path.endswith(".tsv") else None
     return {**file_record(path, always=True), **({"columns": columns} if columns else {})}
 
 

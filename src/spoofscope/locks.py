@@ -146,6 +146,10 @@ def forget_claims(folder: Path = FOLDER) -> None:
             os.close(descriptor)
 
 
+def _claim_on(output: str | Path, folder: Path) -> Path:
+    return folder / "claims" / hashlib.sha256(str(output).encode()).hexdigest()[:16]
+
+
 @contextlib.contextmanager
 def claim(output: str | Path, folder: Path = FOLDER) -> Iterator[None]:
     """Make `output`, and what belongs to it, alone: wait until no other process does.
@@ -153,8 +157,7 @@ def claim(output: str | Path, folder: Path = FOLDER) -> Iterator[None]:
     A job of a run that was killed may still be at work, as may one on a node that a cluster has
     given up.
     """
-    name = hashlib.sha256(str(output).encode()).hexdigest()[:16]
-    path = folder / "claims" / name
+    path = _claim_on(output, folder)
     descriptor = _open_locked(path, wait=False)
     if descriptor is None:
         _logger.warning("%s is still being made by %s; waiting for its end", output, _holder(path))
@@ -166,3 +169,16 @@ def claim(output: str | Path, folder: Path = FOLDER) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def claim_if_free(output: str | Path, folder: Path = FOLDER) -> Iterator[bool]:
+    """:func:`claim`, without waiting; yields whether it was free, and does no more where not."""
+    path = _claim_on(output, folder)
+    descriptor = _open_locked(path, wait=False)
+    try:
+        yield descriptor is not None
+    finally:
+        if descriptor is not None:
+            path.unlink(missing_ok=True)
+            os.close(descriptor)

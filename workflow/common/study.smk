@@ -80,6 +80,9 @@ except ConfigError as error:
     study_refused(error)
 # Captions read the configuration.
 config["title"] = STUDY.config["title"]
+# So do jobs: were the folder a parameter, moving it would make all features stale.
+if PLAN.features.store is not None:
+    config["feature_store"] = str(PLAN.features.store.root)
 LAYOUT = STUDY.layout
 LOGS = placed(f"logs/{STUDY.name}")
 ENVIRONMENT = ROOT / "envs" / "environment.yaml"

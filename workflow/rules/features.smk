@@ -44,3 +44,37 @@ rule extract_features:
         cfg=PLAN.features.extract_features.params,
     script:
         "../scripts/extract_features.py"
+
+
+if PLAN.features.store is not None:
+
+    rule reuse_features:
+        """Take one shard of a split from the store that studies share."""
+        input:
+            # A job of a cluster does what the run has planned.
+            unpack(
+                PLAN.features.stored
+                if workflow.is_main_process
+                else PLAN.features.extract_features.inputs
+            ),
+        output:
+            values=LAYOUT.features(
+                "{features}", "{corpus}", "{split}", "{shard}", "safetensors"
+            ),
+            index=LAYOUT.features("{features}", "{corpus}", "{split}", "{shard}", "tsv"),
+        log:
+            f"{LOGS}/reuse_features/{{features}}/{{corpus}}.{{split}}-{{shard}}.log",
+        priority: 15
+        conda:
+            ENVIRONMENT
+        threads: 1
+        resources:
+            mem_mb=growing(16000),
+            runtime=240,
+        # The same job: whichever rule made the features, the other finds them fresh.
+        params:
+            cfg=PLAN.features.extract_features.params,
+        script:
+            "../scripts/extract_features.py"
+
+    ruleorder: reuse_features > extract_features

@@ -141,6 +141,9 @@ class StudyFile(Options):
     """Seeds everything but the trainings: generation, augmentation, bootstrap, selection."""
     data_root: str = option("resources")
     """Folder for downloads, generated corpora and backbones."""
+    feature_store: str = optional()
+    """Folder in which studies share the output of frozen front-ends, such as resources/features;
+    see training.md."""
     scatter_shards: Shards = option(Shards)
     """Into how many jobs the work on the utterances of a split is cut."""
     corpora: dict[str, _Entry] = required(propertyNames=_NAMES)

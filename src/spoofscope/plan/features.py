@@ -1,12 +1,16 @@
 """Backbones on disk, and the cached output of frozen front-ends."""
 
+import os
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
+from spoofscope.errors import ConfigError
+from spoofscope.feature_store import FeatureStore
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.jobs import Context, OutsideFiles, Product, Stage, Work, rule
 from spoofscope.plan.modules import component_modules
-from spoofscope.study import Config
+from spoofscope.study import Config, Study
 
 
 class Features(Stage):
@@ -16,6 +20,22 @@ class Features(Stage):
         super().__init__(context)
         self._data = data
         self._folders: dict[str, OutsideFiles] = {}
+
+    @staticmethod
+    def check(study: Study) -> None:
+        """The folder of features that studies share."""
+        place = study.config.get("feature_store")
+        if place is not None and (not place.strip() or set("{}\n\r\t") & set(place)):
+            raise ConfigError(
+                f"feature_store: {place!r} is blank, or holds braces, which stand for wildcards in "
+                "rules, a tab or a line break"
+            )
+
+    @cached_property
+    def store(self) -> FeatureStore | None:
+        """Where studies share features; None where this one does not."""
+        place = self.study.config.get("feature_store")
+        return None if place is None else FeatureStore(place)
 
     @cached_property
     def backbones(self) -> dict[str, Config]:
@@ -69,6 +89,22 @@ class Features(Stage):
             settings={"settings": settings, "shard": shard, "split": split},
             modules=component_modules(settings),
         )
+
+    def stored(self, wildcards: Mapping[str, str]) -> dict[str, str | list[str]]:
+        """Snakemake's inputs of the rule `reuse_features`: those of `extract_features`, where the
+        store is likely to have what that would make; else a file that is not there, so that
+        Snakemake takes the other rule.
+
+        Features that the study has had before are of `extract_features`: something about them has
+        changed if they are made again.
+        """
+        assert self.store is not None
+        job = self.extract_features.job(dict(wildcards.items()))
+        features, corpus, split, shard = job.values
+        values = self.layout.features(features, corpus, split, shard, "safetensors")
+        if os.path.lexists(values) or not self.store.expects(job.origin):
+            return {"manifest": self.store.plan_file(f"{job.origin}.none")}
+        return self.extract_features.inputs(wildcards)
 
     def shard(self, features: str, corpus: str, split: str, shard: str) -> list[Product]:
         """One shard of kept features: values and index."""

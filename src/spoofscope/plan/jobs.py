@@ -102,7 +102,11 @@ class OutsideFiles:
 
 
 def script_of(rule: str) -> str:
-    """The script of a rule, which has its name; all figures share one, and so do all tables."""
+    """The script of a rule, which has its name; all figures share one, and so do all tables. What
+    reuses features extracts them where it was mistaken.
+    """
+    if rule == "reuse_features":
+        return "extract_features"
     kind = rule.partition("_")[0]
     return kind if kind in ("figure", "table") else rule
 

@@ -168,6 +168,7 @@ _WRITTEN = ("seed", "data_root", "scatter_shards", "frontends", "detectors")
 # number. A ~ at the beginning is the home folder there, and nowhere else.
 _PATHS = (
     "data_root",
+    "feature_store",
     "corpora.*.path",
     "corpora.*.audio_root",
     "corpora.*.sentence_file",
