@@ -224,6 +224,7 @@ def test_a_variant_of_a_voice(tmp_path: Path) -> None:
 
 
 @needs["festival"]
+@pytest.mark.slow
 def test_voices_of_festival(tmp_path: Path) -> None:
     engine = engines.ENGINES["festival"]
     engine.version()
@@ -311,6 +312,7 @@ def corpus(people: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @needs["flite"]
+@pytest.mark.slow
 def test_trials(corpus: Path, people: pl.DataFrame) -> None:
     config = {"type": "tts", "text": "text", **SETTINGS}
     trials = registry.build(config, corpus, key="spoken").trials()
@@ -355,6 +357,7 @@ def test_a_sentence_is_spoken_in_one_split_whose_recordings_have_it(
 
 
 @needs["flite"]
+@pytest.mark.slow
 def test_groups_have_the_same_lengths_and_levels(corpus: Path) -> None:
     trials = registry.build({"type": "tts", "text": "text", **SETTINGS}, corpus, key="s").trials()
     for (split,), of_split in trials.group_by("split"):
@@ -374,6 +377,7 @@ def test_groups_have_the_same_lengths_and_levels(corpus: Path) -> None:
 
 
 @needs["flite"]
+@pytest.mark.slow
 def test_phones_are_those_of_the_engine(corpus: Path, tmp_path: Path) -> None:
     """A cut clip has a run of the engine's phones, each but the outer two of its full length."""
     trials = registry.build({"type": "tts", "text": "text", **SETTINGS}, corpus, key="s").trials()
@@ -411,11 +415,13 @@ def test_phones_are_those_of_the_engine(corpus: Path, tmp_path: Path) -> None:
 
 
 @needs["flite"]
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes(corpus: Path, people: pl.DataFrame, tmp_path) -> None:
     assert digests(made(tmp_path / "again", people)) == digests(corpus)
 
 
 @needs["flite"]
+@pytest.mark.slow
 def test_an_engine_that_fails_half_way_leaves_nothing(
     corpus: Path, people: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -435,6 +441,7 @@ def test_an_engine_that_fails_half_way_leaves_nothing(
 
 
 @needs["flite"]
+@pytest.mark.slow
 def test_sentences_of_a_list_and_of_a_file(people: pl.DataFrame, tmp_path: Path) -> None:
     shown = [*SENTENCES[:8], "ALL IN CAPITALS HERE"]
     listed = made(tmp_path / "listed", people, text=None, sentences=list(shown))
@@ -467,6 +474,7 @@ def test_what_is_not_there(
 
 
 @needs["flite"]
+@pytest.mark.slow
 def test_no_recordings_no_speech_and_no_sentences(people: pl.DataFrame, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="people has no bona fide recordings"):
         made(tmp_path / "corpus", people.filter(label="spoof"))

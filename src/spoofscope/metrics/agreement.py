@@ -48,16 +48,19 @@ def dependence(counts: npt.ArrayLike) -> Dependence | None:
     table = table[table.any(axis=1)][:, table.any(axis=0)]
     if min(table.shape) < 2:
         return None
-    statistic = chi_squared(table.astype(np.float64))
+    statistic = float(chi_squared(table.astype(np.float64)))
     dof = (table.shape[0] - 1) * (table.shape[1] - 1)
     v = float(np.sqrt(statistic / (table.sum() * (min(table.shape) - 1))))
     return Dependence(statistic, dof, float(chdtrc(dof, statistic)), min(v, 1.0))
 
 
-def chi_squared(table: Floats) -> float:
-    """Pearson's statistic of a table without empty rows and columns, (rows, columns)."""
-    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0, keepdims=True) / table.sum()
-    return float(((table - expected) ** 2 / expected).sum())
+def chi_squared(tables: Floats) -> Floats:
+    """Pearson's statistic of tables, (..., rows, columns); an empty row or column adds nothing."""
+    total = tables.sum(axis=(-2, -1), keepdims=True)
+    expected = tables.sum(axis=-1, keepdims=True) * tables.sum(axis=-2, keepdims=True) / total
+    parts = np.zeros_like(expected)
+    np.divide((tables - expected) ** 2, expected, out=parts, where=expected > 0)
+    return parts.sum(axis=(-2, -1))
 
 
 class Units(NamedTuple):
