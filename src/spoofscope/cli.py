@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from spoofscope import __version__
 from spoofscope.commands import (
     audit,
+    case,
     compare,
     completion,
     demo,
@@ -50,6 +51,7 @@ _COMMANDS = (
         predict,
         explain,
         trace,
+        case,
         import_weights,
         import_scores,
         export_scores,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import polars as pl
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 
 from spoofscope.attribution.explained_recording import ExplainedRecording, conclusion
 from spoofscope.attribution_methods import METHOD_TITLES, WITHOUT_BASELINE
@@ -23,13 +24,29 @@ def draw_recording(explained: ExplainedRecording, name: str, outputs: Mapping[st
         name: of the recording, for the title.
         outputs: `pdf`, `png`, `tsv` (the drawn curve).
     """
-    explanation, judgement = explained.explanation, explained.judgement
+    explanation = explained.explanation
     settings = explanation.settings
-    rate = settings.sample_rate
     relative = "" if settings.method in WITHOUT_BASELINE else f", relative to {settings.baseline}"
-    said = textwrap.wrap(
-        f"{METHOD_TITLES[settings.method]}{relative}. {conclusion(explained)}", int(_WIDTH / 0.055)
+    said = f"{METHOD_TITLES[settings.method]}{relative}. {conclusion(explained)}"
+    curve = pl.DataFrame({"time": explanation.times, "spoof_evidence": evidence_curve(explanation)})
+    save(
+        recording_figure(explained, name, said),
+        outputs,
+        curve.with_columns(pl.lit(explained.verdict).alias("controls")),
     )
+
+
+def recording_figure(explained: ExplainedRecording, name: str, below: str) -> Figure:
+    """Waveform and spectrogram with the evidence upon them.
+
+    Args:
+        explained: the recording.
+        name: of the recording, for the title.
+        below: a remark, wrapped; empty for none.
+    """
+    explanation, judgement = explained.explanation, explained.judgement
+    rate = explanation.settings.sample_rate
+    said = textwrap.wrap(below, int(_WIDTH / 0.055))
     figure = new_figure(_WIDTH, _HEIGHT + _LINE * len(said))
     upper, lower = figure.subplots(2, 1, height_ratios=[1, 1.4])
     draw_waveform(upper, explained.samples, rate, explanation)
@@ -41,6 +58,6 @@ def draw_recording(explained: ExplainedRecording, name: str, outputs: Mapping[st
     bar = figure.colorbar(ScalarMappable(Normalize(-1, 1), EVIDENCE), ax=[upper, lower], aspect=40)
     bar.set_ticks([-1, 0, 1], labels=["bona fide", "0", "spoof"])
     bar.set_label("evidence (share of the largest)")
-    figure.supxlabel("\n".join(said), fontsize=7, x=0.01, ha="left")
-    curve = pl.DataFrame({"time": explanation.times, "spoof_evidence": evidence_curve(explanation)})
-    save(figure, outputs, curve.with_columns(pl.lit(explained.verdict).alias("controls")))
+    if said:
+        figure.supxlabel("\n".join(said), fontsize=7, x=0.01, ha="left")
+    return figure

@@ -1,0 +1,1 @@
+"""Reports of single cases: one recording, one question, and what a detector can answer."""
