@@ -1,11 +1,17 @@
 """The methods of a study, in sentences."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import safetensors.numpy
 
+from spoofscope.citations import all_citations, behind
 from spoofscope.errors import DetectorError
-from spoofscope.report.methods import methods, stored_numbers
+from spoofscope.options.components import BACK_ENDS, CORPORA, EFFECTS
+from spoofscope.report.methods import Paragraph, methods, stored_numbers
+from spoofscope.report.written_methods import parts_of, write_methods
 
 SPLIT = {"split": "eval", "bonafide": 7, "spoof": 30, "speakers": 4, "hours": 0.125}
 SHOWN = {
@@ -47,6 +53,7 @@ def told(weights: dict, cluster: str | None = None, resamples: int = 1000) -> di
         bootstrap={"resamples": resamples, "cluster": cluster},
         packages={"spoofscope": "0.1.0", "python": "3.11.7", "torch": "2.11.0"},
         commit="abc",
+        parts={"Detectors": ["backend:mhfa", "backend:own"], "Software": ["software"]},
     )
     return {one.heading: one.text for one in paragraphs}
 
@@ -93,3 +100,51 @@ def test_damaged_weights_are_refused(tmp_path):
         (tmp_path / "model.safetensors").write_bytes(content)
         with pytest.raises(DetectorError, match=r"model.safetensors holds no weights"):
             stored_numbers(tmp_path / "model.safetensors")
+
+
+def test_papers_behind_a_study_are_cited(tmp_path):
+    config = {
+        "chains": {"street": [{"effect": "musan"}, {"effect": "gain"}]},
+        "corpora": {"la": {"type": "asvspoof2019_la"}, "own": {"type": "folder"}},
+        "backbones": {"xlsr": {"family": "wav2vec2", "hub": "facebook/wav2vec2-xls-r-300m"}},
+        "bootstrap": {"resamples": 0},
+    }
+    runs = [{"settings": {"backend": {"type": "aasist"}}}, {"settings": {}}]
+    parts = parts_of(config, runs)
+    keys = {heading: [one.key for one in behind(each)] for heading, each in parts.items()}
+    assert keys == {
+        "Data": ["wang2020asvspoof2019", "snyder2015musan"],
+        "Detectors": ["babu2022xlsr", "baevski2020wav2vec", "jung2022aasist"],
+        "Evaluation": [],
+        "Software": ["koester2012snakemake", "paszke2019pytorch"],
+    }
+    outputs = {end: str(tmp_path / f"methods.{end}") for end in ("md", "tex", "bib")}
+    data = Paragraph("Data", "3 % of A_1.", behind(parts["Data"]))
+    write_methods([data, Paragraph("Evaluation", "None.")], outputs)
+    written = {end: Path(path).read_text(encoding="utf-8") for end, path in outputs.items()}
+    assert written["md"] == (
+        "**Data.** 3 % of A_1. [@wang2020asvspoof2019; @snyder2015musan]\n\n**Evaluation.** None.\n"
+    )
+    assert written["tex"] == (
+        "\\paragraph{Data.} 3 \\% of A\\_1.~\\cite{wang2020asvspoof2019,snyder2015musan}\n\n"
+        "\\paragraph{Evaluation.} None.\n"
+    )
+    assert written["bib"].count("\n@") == 1
+    assert "  doi = {10.1016/j.csl.2020.101114},\n" in written["bib"]
+    assert "journal = {Computer Speech \\& Language}" in written["bib"]
+
+
+def test_every_paper_is_behind_a_part_that_studies_can_have():
+    """And has a DOI, and a key of its own."""
+    names = {
+        "corpus": set(CORPORA),
+        "backend": set(BACK_ENDS),
+        "effect": set(EFFECTS),
+        "backbone": {"wav2vec2", "hubert", "wavlm"},
+    }
+    assert len({one.key for one in all_citations()}) == len(all_citations())
+    for one in all_citations():
+        assert re.fullmatch(r"10\.[0-9]+/\S+", one.doi), one.key
+        for part in one.parts.split():
+            kind, _, name = part.partition(":")
+            assert part in ("intervals", "software") or kind == "hub" or name in names[kind], part

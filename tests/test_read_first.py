@@ -57,6 +57,14 @@ def test_nothing_is_found_where_nothing_is_wrong():
         assert word in LOOKED_FOR
 
 
+def test_names_for_attacks_that_no_corpus_has():
+    (point,) = found(people=DisplayNames({"attacks": {"A": "An attack", "hifigan_": "HiFi-GAN"}}))
+    assert point.text.startswith(
+        "The study file has names for people (names.attacks) of hifigan_, which no corpus has"
+    )
+    assert not point.concerns(row())
+
+
 def test_caveats_come_first():
     points = found(caveats=["Synthetic."], headline=[row(high=0.6)])
     assert points[0].text == "Synthetic."

@@ -4,7 +4,7 @@ Files and tables for machines keep the names of the study file. Standard library
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from spoofscope.names import ALL, BONAFIDE, POOLED
@@ -46,6 +46,10 @@ class DisplayNames:
     def attack(self, name: str) -> str:
         """Of an attack; "bona fide" of what is none."""
         return "bona fide" if name == BONAFIDE else self._of("attacks", name)
+
+    def attacks_without(self, known: Collection[str]) -> list[str]:
+        """The attacks that have a name for people and are none of these, such as mistyped ones."""
+        return sorted(set(self._names.get("attacks", {})) - set(known))
 
     def condition(self, name: str) -> str:
         """Of a condition; one of several columns has the name of each."""

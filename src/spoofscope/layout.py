@@ -337,6 +337,10 @@ class Layout:
         """The page about the whole study."""
         return f"{self.root}/report/index.html"
 
+    def methods(self, suffix: str) -> str:
+        """The methods in sentences: `md` or `tex`, and whom they cite, `bib`."""
+        return f"{self.root}/report/methods.{suffix}"
+
     def crate(self, name: str) -> str:
         """A file of the research object."""
         return f"{self.root}/{name}"

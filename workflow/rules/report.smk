@@ -47,12 +47,15 @@ rule report:
     input:
         unpack(PLAN.report.report.inputs),
     output:
-        report(
+        page=report(
             LAYOUT.report(),
             caption="../report/report.rst",
             category="Report",
             labels={"page": "the whole study"},
         ),
+        md=LAYOUT.methods("md"),
+        tex=LAYOUT.methods("tex"),
+        bib=LAYOUT.methods("bib"),
     log:
         f"{LOGS}/report.log",
     localrule: True

@@ -5,4 +5,4 @@ from spoofscope.job import job
 with job(snakemake) as cfg:
     from spoofscope.report.page import Inputs, build_page
 
-    build_page(snakemake.output[0], Inputs(**cfg["given"]))
+    build_page(dict(snakemake.output.items()), Inputs(**cfg["given"]))

@@ -33,7 +33,8 @@ LOOKED_FOR = (
     "no better than chance, differences and fingerprints that cannot become significant, "
     "explanations that do not pass their controls, source tracing that rests on few attacks, on "
     "shared texts or on chance, intervals "
-    f"from fewer than {FEW_SPEAKERS} speakers or from unknown speakers, and caveats of the study"
+    f"from fewer than {FEW_SPEAKERS} speakers or from unknown speakers, names for attacks that no "
+    "corpus has, and caveats of the study"
 )
 
 Row = Mapping[str, Any]
@@ -87,6 +88,7 @@ def read_first(
         *_unreachable(comparisons, agreement),
         *_unfaithful(explained),
         *_few_speakers(headline, manifests, cluster),
+        *_names_of_nothing(people, manifests),
     ]
 
 
@@ -262,6 +264,18 @@ def _few_speakers(
                 "they say little about others.",
                 concerns,
             )
+
+
+def _names_of_nothing(
+    people: DisplayNames, manifests: Mapping[str, pl.DataFrame]
+) -> Iterable[Point]:
+    known = {attack for table in manifests.values() for attack in table["attack"].unique()}
+    if unknown := people.attacks_without(known):
+        yield Point(
+            f"The study file has names for people (names.attacks) of {listed(unknown)}, which no "
+            "corpus has: a mistyped attack keeps the name of its corpus.",
+            lambda row: False,
+        )
 
 
 _CLASSES = {"bonafide": "bona fide speech", "spoof": "spoofed speech"}

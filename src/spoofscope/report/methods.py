@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from spoofscope.citations import Citation, behind
 from spoofscope.errors import DetectorError
 from spoofscope.metrics.rates import C_FA, C_MISS, P_SPOOF
 from spoofscope.report.audits import listed
@@ -17,10 +18,11 @@ _MOST_HEADER = 1 << 27
 
 
 class Paragraph(NamedTuple):
-    """A heading, and its text."""
+    """A heading, its text, and the papers behind what it speaks of."""
 
     heading: str
     text: str
+    cites: tuple[Citation, ...] = ()
 
 
 def methods(
@@ -33,6 +35,7 @@ def methods(
     bootstrap: Mapping[str, Any],
     packages: Mapping[str, str],
     commit: str | None,
+    parts: Mapping[str, Sequence[str]],
 ) -> list[Paragraph]:
     """The paragraphs: data, detectors, evaluation, software.
 
@@ -45,17 +48,19 @@ def methods(
         bootstrap: resamples, and cluster, see `metrics.tables.resampled_by`.
         packages: versions, by name.
         commit: of the code, where it is known.
+        parts: what each paragraph speaks of, by its heading, see `citations`.
 
     Raises:
         DetectorError: a file of weights is damaged.
     """
-    paragraphs = [Paragraph("Data", " ".join(_data(corpora)))]
+    texts = {"Data": " ".join(_data(corpora))}
     if detectors:
-        paragraphs += [
-            Paragraph("Detectors", " ".join([*_detectors(detectors, runs, weights)])),
-            Paragraph("Evaluation", " ".join(_evaluation(fusions, bootstrap))),
-        ]
-    return [*paragraphs, Paragraph("Software", _software(packages, commit))]
+        texts["Detectors"] = " ".join(_detectors(detectors, runs, weights))
+        texts["Evaluation"] = " ".join(_evaluation(fusions, bootstrap))
+    texts["Software"] = _software(packages, commit)
+    return [
+        Paragraph(heading, text, behind(parts.get(heading, ()))) for heading, text in texts.items()
+    ]
 
 
 def _data(corpora: Sequence[Mapping[str, Any]]) -> Iterator[str]:

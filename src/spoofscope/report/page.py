@@ -38,11 +38,12 @@ from spoofscope.report.disagreements import disagreement_sections
 from spoofscope.report.fingerprints import fingerprint_section
 from spoofscope.report.first import LOOKED_FOR, read_first
 from spoofscope.report.masking import masking_points, masking_section
-from spoofscope.report.methods import methods
+from spoofscope.report.methods import Paragraph, methods
 from spoofscope.report.shortcuts import shortcut_points, shortcut_section
 from spoofscope.report.tracing import published_numbers, tracing_points, tracing_section
 from spoofscope.report.tracing import tracing_audits as audited_tracing
 from spoofscope.report.verification import verification_section
+from spoofscope.report.written_methods import parts_of, write_methods
 from spoofscope.summaries.comparisons import read_comparisons, within_reach
 from spoofscope.summaries.generator_matrix import generator_summary
 from spoofscope.summaries.operating_points import read_operating_points
@@ -264,12 +265,18 @@ class Inputs:
     """Of every corpus whose attacks are traced."""
 
 
-def build_page(output: str, inputs: Inputs) -> None:
-    """Write the report to the file `output`."""
+def build_page(outputs: Mapping[str, str], inputs: Inputs) -> None:
+    """Write the report.
+
+    Args:
+        outputs: `page`, and the methods as `md`, `tex` and `bib`.
+        inputs: what it is made of.
+    """
     people = DisplayNames(inputs.config["names"])
     with tempfile.TemporaryDirectory() as folder:
-        page = _page(Displayed(people, Path(folder)).inputs(inputs), people)
-    write_text(output, page)
+        page, paragraphs = _page(Displayed(people, Path(folder)).inputs(inputs), people)
+    write_methods(paragraphs, outputs)
+    write_text(outputs["page"], page)
 
 
 _ROLES = ("right", "wrong")
@@ -361,8 +368,8 @@ class Displayed:
         )
 
 
-def _page(inputs: Inputs, people: DisplayNames) -> str:
-    """The page, of inputs that have the names for people."""
+def _page(inputs: Inputs, people: DisplayNames) -> tuple[str, list[Paragraph]]:
+    """The page, of inputs that have the names for people, and its methods."""
     config, tables = inputs.config, inputs.tables
     detectors = _detectors(inputs.runs, inputs.systems)
     git, packages = git_state(), package_versions()
@@ -400,6 +407,24 @@ def _page(inputs: Inputs, people: DisplayNames) -> str:
     for row in rows:
         row["points"] = [i for i, point in enumerate(points, start=1) if point.concerns(row)]
     corpora = _corpora(config, trials, audited, people)
+    paragraphs = methods(
+        corpora=[{**corpus, "name": people.corpus(corpus["name"])} for corpus in corpora],
+        detectors=detectors,
+        runs=inputs.runs,
+        weights=inputs.weights,
+        fusions={
+            people.system(name): {
+                **entry,
+                "detectors": [people.system(each) for each in entry["detectors"]],
+                "fit": {**entry["fit"], "corpus": people.corpus(entry["fit"]["corpus"])},
+            }
+            for name, entry in config["fusion"].items()
+        },
+        bootstrap={**config["bootstrap"], "cluster": inputs.cluster},
+        packages=packages,
+        commit=git["commit"],
+        parts=parts_of(config, inputs.runs),
+    )
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("spoofscope"),
         autoescape=True,
@@ -414,7 +439,7 @@ def _page(inputs: Inputs, people: DisplayNames) -> str:
         "attack": people.attack,
         "condition": people.condition,
     }
-    return environment.get_template("report.html.j2").render(
+    page = environment.get_template("report.html.j2").render(
         config=config,
         headline=rows,
         points=points,
@@ -424,23 +449,7 @@ def _page(inputs: Inputs, people: DisplayNames) -> str:
         systems=inputs.systems,
         listed=inputs.listed,
         corpora=corpora,
-        methods=methods(
-            corpora=[{**corpus, "name": people.corpus(corpus["name"])} for corpus in corpora],
-            detectors=detectors,
-            runs=inputs.runs,
-            weights=inputs.weights,
-            fusions={
-                people.system(name): {
-                    **entry,
-                    "detectors": [people.system(each) for each in entry["detectors"]],
-                    "fit": {**entry["fit"], "corpus": people.corpus(entry["fit"]["corpus"])},
-                }
-                for name, entry in config["fusion"].items()
-            },
-            bootstrap={**config["bootstrap"], "cluster": inputs.cluster},
-            packages=packages,
-            commit=git["commit"],
-        ),
+        methods=paragraphs,
         figures=[_figure(figure, compared, doubts) for figure in inputs.figures],
         grids={grid["name"]: _chosen(grid["table"]) for grid in inputs.grids},
         attributions=explanations,
@@ -468,6 +477,7 @@ def _page(inputs: Inputs, people: DisplayNames) -> str:
         git=git,
         packages=packages,
     )
+    return page, paragraphs
 
 
 def _headline(path: str | None) -> list[dict[str, Any]]:
