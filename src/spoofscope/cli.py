@@ -19,6 +19,7 @@ from spoofscope.commands import (
     case,
     compare,
     completion,
+    costs,
     demo,
     explain,
     export_scores,
@@ -56,7 +57,7 @@ _COMMANDS = (
         import_scores,
         export_scores,
     ),
-    *(demo, label, audit, needs, features, provenance, track, completion),
+    *(demo, label, audit, needs, features, provenance, costs, track, completion),
 )
 """In the order of `spoofscope --help`."""
 
