@@ -12,6 +12,7 @@ from calibrations import calibration_of
 from explanations import explanation
 from spoofscope import audio
 from spoofscope.attribution.explained_recording import MASKS, Controlled, controls_of, region_table
+from spoofscope.baselines import write_centroid
 from spoofscope.cli import main
 from spoofscope.detector import Detector
 from spoofscope.windows import InputPolicy
@@ -88,6 +89,28 @@ def test_the_same_bytes_again_and_a_second_clip(capsys, folder, tmp_path):
     assert code == 0
     assert {path.name: path.read_bytes() for path in (out / "b.wav").iterdir()} == first
     assert sorted(path.name for path in out.iterdir()) == ["a.wav", "b.wav"]
+
+
+def test_relative_to_the_centroid_of_a_study(capsys, folder, tmp_path):
+    """With a linear back-end the baseline's score is that of any number of its frames."""
+    detector = Detector.load(folder / "detector")
+    frames = detector.policy.windows(np.zeros(8000, np.float32)).values
+    features = detector.frontend(torch.from_numpy(frames), torch.tensor([8000]))
+    size = tuple(detector.frontend.normalise(features).values.shape[-1:])
+    write_centroid(tmp_path / "centroid.safetensors", torch.full((1, *size), 0.5))
+    arguments = ("--centroid", tmp_path / "centroid.safetensors", "--out", tmp_path / "out")
+    assert explain(capsys, folder, folder / "b.wav", *arguments)[0] == 0
+    told = json.loads((tmp_path / "out/b.wav/explanation.json").read_text())["explanation"]
+    assert told["baseline"] == "centroid"
+    mean = torch.full((1, 1, 7, *size), 0.5)
+    score = detector.score_tensor(detector.eval().backend_logits(mean, torch.tensor([7])))
+    assert told["baseline_score"] == pytest.approx(score.item(), abs=1e-4)
+    write_centroid(tmp_path / "other.safetensors", torch.zeros(2, 3))
+    code, _, err = explain(
+        capsys, folder, folder / "a.wav", "--centroid", tmp_path / "other.safetensors", "--out", "x"
+    )
+    assert code == 1
+    assert "the centroid is (2, 3), the detector's features (1," in err
 
 
 def test_bad_clips_do_not_stop_the_good_one(capsys, folder, tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from spoofscope import audio
 from spoofscope.attribution.explain import Clip, Explainer
@@ -46,23 +47,25 @@ def explain_with_controls(
     *,
     shuffles: int,
     seed: int,
+    centroid: Tensor | None = None,
 ) -> Controlled:
     """Explain the score of one clip by a method, and hold the explanation against controls.
 
     Args:
         detector: it is put into evaluation mode.
         windows: all of the clip's, as the input policy cuts them.
-        options: the baseline cannot be `centroid`.
+        options: what is explained relative to what, and how.
         method: of attribution, see `attribution_methods`.
         shuffles: back-ends with shuffled weights to compare with.
         seed: of all random choices.
+        centroid: (C, D), where the baseline is `centroid`, see `baselines.bonafide_centroid`.
 
     Raises:
         ConfigError: the detector cannot be explained by this method, or has no weights to shuffle.
-        DetectorError: an attribution is not finite.
+        DetectorError: an attribution is not finite, or the centroid is not of these features.
     """
     detector.eval()
-    explainer = Explainer(detector, options, method, None, seed)
+    explainer = Explainer(detector, options, method, centroid, seed)
     with recurrent_safe(detector):
         clip = Clip({"utt_id": "-", "label": "-", "attack": "-"}, windows)
         item = explainer.attributed([clip])[0]
@@ -91,6 +94,7 @@ def explain_recording(
     method: Method,
     baseline: Baseline,
     regions: int,
+    centroid: Tensor | None = None,
 ) -> ExplainedRecording:
     """Judge a recording as `Detector.predict` does, and explain the score of that judgement.
 
@@ -98,8 +102,9 @@ def explain_recording(
         detector: it is put into evaluation mode.
         path: the file.
         method: of attribution.
-        baseline: one that needs no training data, see `options.attribution`.
+        baseline: see `options.attribution`.
         regions: top regions per class.
+        centroid: (C, D), for the baseline `centroid`.
 
     Raises:
         AudioError: the file cannot be read, or is too long, too short or silent.
@@ -119,7 +124,7 @@ def explain_recording(
         np.array([piece.valid for piece in pieces]),
     )
     controlled = explain_with_controls(
-        detector, windows, options, method, shuffles=SHUFFLES, seed=_SEED
+        detector, windows, options, method, shuffles=SHUFFLES, seed=_SEED, centroid=centroid
     )
     explanation, scored = controlled.explanation, judgement["score"]
     if abs(explanation.score - scored) > _SAME_SCORE * max(1.0, abs(scored)):

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 from spoofscope.commands.arguments import Subcommands, print_each
 from spoofscope.errors import ConfigError, SpoofscopeError
 from spoofscope.files import atomic_folder, printable, shown, write_json
-from spoofscope.options.attribution import BASELINES_OF_DETECTORS, METHODS, PATH_INTEGRAL
+from spoofscope.options.attribution import (
+    BASELINES_OF_DETECTORS,
+    METHODS,
+    PATH_INTEGRAL,
+    Baseline,
+)
 
 if TYPE_CHECKING:
     from spoofscope.attribution.explained_recording import ExplainedRecording
@@ -38,11 +43,18 @@ def add(commands: Subcommands) -> None:
         default=PATH_INTEGRAL,
         help=f"of attribution (default: {PATH_INTEGRAL})",
     )
-    parser.add_argument(
+    relative = parser.add_mutually_exclusive_group()
+    relative.add_argument(
         "--baseline",
         choices=BASELINES_OF_DETECTORS,
         default="silence",
         help="what the explanation is relative to (default: silence)",
+    )
+    relative.add_argument(
+        "--centroid",
+        metavar="FILE",
+        help="explain relative to the mean of bona fide training data, as studies do: their file "
+        "attributions/RUN/seedN/centroid.safetensors",
     )
     parser.set_defaults(run=run)
 
@@ -50,14 +62,16 @@ def add(commands: Subcommands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command; the return value is the exit code."""
     folders = _folders(options.files, Path(options.out))
+    from spoofscope.baselines import read_centroid
     from spoofscope.detector import Detector
 
     detector = Detector.load(options.detector)
+    centroid = None if options.centroid is None else read_centroid(options.centroid)
 
     def explained() -> Iterator[dict[str, Any]]:
         for file in options.files:
             try:
-                yield _explain(detector, file, folders[file], options)
+                yield _explain(detector, file, folders[file], options, centroid)
             except SpoofscopeError as error:
                 yield {"path": file, "error": str(error)}
 
@@ -89,12 +103,17 @@ def _folders(files: list[str], out: Path) -> dict[str, Path]:
     return {file: out / Path(file).name for file in files}
 
 
-def _explain(detector: Any, file: str, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+def _explain(
+    detector: Any, file: str, folder: Path, options: argparse.Namespace, centroid: Any
+) -> dict[str, Any]:
     from spoofscope.attribution.explain_recording import explain_recording
     from spoofscope.attribution.explained_recording import conclusion
     from spoofscope.figures.explained_recording import draw_recording
 
-    explained = explain_recording(detector, file, options.method, options.baseline, regions=3)
+    baseline: Baseline = options.baseline if centroid is None else "centroid"
+    explained = explain_recording(
+        detector, file, options.method, baseline, regions=3, centroid=centroid
+    )
     with atomic_folder(folder) as temporary:
         _write(explained, temporary)
         outputs = {end: str(temporary / f"explanation.{end}") for end in ("pdf", "png", "tsv")}
