@@ -2,7 +2,10 @@
 
 import html.parser
 import math
+import os
 import re
+import signal as signals
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +19,18 @@ from sklearn.metrics import roc_auc_score
 from spoofscope import audio
 from spoofscope.corpora.audit import AUDIT_COLUMNS, STATUSES, audit, measure_manifest, write_audit
 from spoofscope.corpora.base import Problem
-from spoofscope.corpora.cues import CUES, auc, auc_interval, measure, silent_frames
+from spoofscope.corpora.cues import (
+    CUES,
+    _band_in,
+    _power_spectrum,
+    auc,
+    auc_interval,
+    measure,
+    percentile,
+    silent_frames,
+)
+from spoofscope.errors import SpoofscopeError
+from spoofscope.shards.journal import in_processes
 from spoofscope.tables import read_table
 
 RATE = 16000
@@ -104,6 +118,30 @@ def test_bandwidth_agrees_with_scipy_on_a_long_coloured_noise() -> None:
     power[[0, -1]] *= 2  # welch's one-sided density halves the ends
     share = np.cumsum(power) / power.sum()
     assert measure(x, RATE)["bandwidth_95"] == frequencies[np.argmax(share >= 0.95)]
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+@pytest.mark.parametrize("n", [1, 600, 16384, 40000])
+def test_single_precision_decides_as_double_does(n: int, rate: int) -> None:
+    unsure = 0
+    for seed in range(8):
+        x = signal.lfilter([1], [1, -0.12 * seed], noise(3.0, seed)[:n] * 10.0 ** -(seed % 4))
+        x = x.astype(np.float32) + np.float32(0.1 * seed)
+        single = _band_in("float32", x, rate)
+        unsure += single is None
+        assert single in (None, _band_in("float64", x, rate))
+        frequencies, power = _power_spectrum(x, rate)
+        share = np.cumsum(power) / power.sum() if power.sum() > 1e-12 else None
+        cues = measure(x, rate)
+        assert cues["bandwidth_95"] == (
+            0 if share is None else frequencies[np.argmax(share >= 0.95)]
+        )
+    assert unsure <= (8 if n == 1 else 2)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=60).map(np.array))
+def test_percentile_is_numpys(values: np.ndarray) -> None:
+    assert percentile(values, 0.95) == np.percentile(values, 95)
 
 
 def test_clipping_and_zeros() -> None:
@@ -373,9 +411,28 @@ def test_a_split_with_one_class(tmp_path: Path) -> None:
 
 
 def test_the_result_does_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
-    manifest = corpus(tmp_path, n=4)
-    one, many = (measure_manifest(manifest, workers)[0] for workers in (1, 4))
-    assert one.equals(many)
+    manifest = corpus(tmp_path, n=10)
+    Path(manifest["path"][0]).unlink()
+    one, many = (measure_manifest(manifest, workers) for workers in (1, 2))
+    assert one[0].equals(many[0])
+    assert one[1] == many[1] != []
+
+
+def test_a_process_that_is_killed_is_named_and_what_is_finished_stays() -> None:
+    done: dict[str, int] = {}
+    items = [(str(i), i) for i in range(200)]
+    with pytest.raises(SpoofscopeError, match="was killed, perhaps for want of memory"):
+        in_processes(items, dies_of_150, done, 2)
+    assert done == {str(i): i for i in range(len(done))}
+    in_processes(items, int, done, 2)
+    assert done == dict(items)
+
+
+def dies_of_150(value: int) -> int:
+    if value == 150:
+        time.sleep(0.2)
+        os.kill(os.getpid(), signals.SIGKILL)
+    return value
 
 
 class Page(html.parser.HTMLParser):

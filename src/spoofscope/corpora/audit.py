@@ -1,12 +1,14 @@
 """What a corpus would teach a detector besides deepfakes: counts, duplicates, leaks, trivial cues.
 
-Every file of the manifest is decoded once.
+Every file of the manifest is decoded once; only files that seem to be the same are read again, to
+compare their samples.
 """
 
 import hashlib
 import html
 import itertools
 import os
+import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +24,7 @@ from spoofscope.corpora.splitting import uneven
 from spoofscope.errors import AudioError
 from spoofscope.files import write_text
 from spoofscope.names import ALL
-from spoofscope.shards.journal import Done, work_through
+from spoofscope.shards.journal import Done, in_processes
 from spoofscope.tables import LABELS, SPLITS, write_table
 
 AUDIT_COLUMNS: dict[str, pl.DataType] = {
@@ -55,7 +57,7 @@ class Audit:
     not valid as they are, `warn` that they need a word in the paper, `planted` that a cue separates
     the classes because an attack of the corpus shows it on purpose.
 
-    `measures` has one row per decoded utterance: utt_id, the SHA-256 of its samples, every cue.
+    `measures` has one row per decoded utterance: utt_id, the CRC-32 of its samples, every cue.
     """
 
     rows: pl.DataFrame
@@ -69,31 +71,19 @@ class Audit:
 def measure_manifest(
     manifest: pl.DataFrame, workers: int | None = None, done: Done | None = None
 ) -> tuple[pl.DataFrame, list[Problem]]:
-    """Decode every file: utt_id, sha256 of its samples and rate, all cues; and what failed.
+    """Decode every file: utt_id, CRC-32 of its samples, all cues; and what failed.
 
     A file fails when it cannot be decoded, or has another length than the manifest says.
 
     Args:
         manifest: as `tables.read_manifest` gives it.
-        workers: threads; None takes one per core.
+        workers: processes; None takes one per core.
         done: what was found of utterances that are finished; the others are added.
     """
 
-    def inspect(item: tuple[str, float]) -> dict[str, str | float] | str:
-        path, duration = item
-        try:
-            samples, sample_rate = audio.read(path)
-        except AudioError as error:
-            return str(error)
-        seconds = samples.size / sample_rate
-        if abs(seconds - duration) > _LENGTH_TOLERANCE_SECONDS:
-            return f"{path}: lasts {seconds:.3f} s, the manifest says {duration:.3f} s"
-        digest = hashlib.sha256(f"{sample_rate}\0".encode() + samples.tobytes()).hexdigest()
-        return {"sha256": digest, **measure(samples, sample_rate)}
-
     done = {} if done is None else done
     items = zip(manifest["utt_id"], manifest.select("path", "duration").iter_rows(), strict=True)
-    work_through(items, inspect, done, workers or os.cpu_count() or 1)
+    in_processes(items, _inspect, done, workers or os.cpu_count() or 1)
     problems, measured = [], []
     for row in manifest.iter_rows(named=True):
         result = done[row["utt_id"]]
@@ -101,8 +91,21 @@ def measure_manifest(
             problems.append(Problem(row["utt_id"], row["path"], row["split"], row["label"], result))
         else:
             measured.append({"utt_id": row["utt_id"], **result})
-    schema = {"utt_id": pl.String(), "sha256": pl.String(), **dict.fromkeys(CUES, pl.Float64())}
+    schema = {"utt_id": pl.String(), "crc32": pl.Int64(), **dict.fromkeys(CUES, pl.Float64())}
     return pl.DataFrame(measured, schema=schema), problems
+
+
+def _inspect(item: tuple[str, float]) -> dict[str, float] | str:
+    """What is measured of a file, given its path and its duration in seconds; or what is wrong."""
+    path, duration = item
+    try:
+        samples, sample_rate = audio.read(path)
+    except AudioError as error:
+        return str(error)
+    seconds = samples.size / sample_rate
+    if abs(seconds - duration) > _LENGTH_TOLERANCE_SECONDS:
+        return f"{path}: lasts {seconds:.3f} s, the manifest says {duration:.3f} s"
+    return {"crc32": zlib.crc32(samples.data), **measure(samples, sample_rate)}
 
 
 def audit(
@@ -124,12 +127,11 @@ def audit(
         problems: files that `build_manifest` left out.
         published_counts: number of utterances by (split, label), or None.
         planted_cues: by attack, the cues that it shows on purpose.
-        workers: threads; None takes one per core.
+        workers: processes; None takes one per core.
         done: what was found of utterances that are finished, see :func:`measure_manifest`.
     """
     measures, undecodable = measure_manifest(manifest, workers, done)
-    # The manifest's hashes are of files, these are of samples.
-    joined = manifest.drop("sample_rate", "duration", "sha256", strict=False).join(
+    joined = manifest.drop("sample_rate", "duration", strict=False).join(
         measures, on="utt_id", how="inner", maintain_order="left"
     )
     rows = [
@@ -204,8 +206,10 @@ def _one_line(text: str) -> str:
 
 
 def _duplicates(joined: pl.DataFrame) -> Iterator[Row]:
+    alike = joined.filter(pl.struct("crc32", "duration", "sample_rate").is_duplicated())
     groups = (
-        joined.group_by("sha256", maintain_order=True)
+        alike.with_columns(samples=pl.Series(map(_sha256, alike["path"]), dtype=pl.String))
+        .group_by("samples", maintain_order=True)
         .agg("utt_id", "split", "label")
         .filter(pl.col("utt_id").list.len() > 1)
     )
@@ -221,6 +225,12 @@ def _duplicates(joined: pl.DataFrame) -> Iterator[Row]:
         yield "duplicates", split, "-", ids[0], float(len(ids)), status, f"{what}: {names}"
     if groups.is_empty():
         yield "duplicates", ALL, "-", "files", 0.0, "ok", "no two files have the same samples"
+
+
+def _sha256(path: str) -> str:
+    """Of the samples of a file and their rate. The manifest's hash is of the file."""
+    samples, sample_rate = audio.read(path)
+    return hashlib.sha256(f"{sample_rate}\0".encode() + samples.tobytes()).hexdigest()
 
 
 def _leakage(manifest: pl.DataFrame) -> Iterator[Row]:

@@ -2,11 +2,12 @@
 
 A corpus in which one of them does so lets a detector score well without hearing a deepfake; see
 Müller et al., "Speech is Silver, Silence is Golden: What do ASVspoof-trained Models Really Learn?",
-ASVspoof workshop 2021. NumPy only.
+ASVspoof workshop 2021.
 """
 
+import functools
 import math
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +55,12 @@ SILENCE_DB = 40.0
 _CUTOFF_DB = -60.0
 _FFT_SECONDS = 0.032
 _FLOOR = 1e-6
+_Precision = Literal["float32", "float64"]
+_FRAMES_AT_ONCE = 32
+# Rounding errors of single precision: of a bin at 60 dB below the strongest some 0.0003 of its
+# power, of a share of the whole power some 0.000002. These are several times as much.
+_UNSURE_POWER = 0.01
+_UNSURE_SHARE = 1e-5
 
 
 def frame_size(sample_rate: int) -> int:
@@ -75,34 +82,100 @@ def silent_frames(
         (frames,) bool. The reference is the 95th percentile of the frames' RMS, which a click or
         an outlier does not move; a clip without any signal is silent throughout.
     """
+    return _silent(np.square(samples, dtype=np.float64), sample_rate, below_db)
+
+
+def _silent(
+    squares: npt.NDArray[np.float64], sample_rate: int, below_db: float
+) -> npt.NDArray[np.bool_]:
     size = frame_size(sample_rate)
-    starts = np.arange(0, samples.size, size)
-    power = np.add.reduceat(np.square(samples, dtype=np.float64), starts)
-    rms = np.sqrt(power / np.minimum(size, samples.size - starts))
-    reference = float(np.percentile(rms, 95))
+    starts = np.arange(0, squares.size, size)
+    power = np.add.reduceat(squares, starts)
+    rms = np.sqrt(power / np.minimum(size, squares.size - starts))
+    reference = percentile(rms, 0.95)
     if reference <= _FLOOR:
         # Nothing but rounding errors in all but a few frames.
         return np.asarray(rms <= _FLOOR)
     return np.asarray(rms < reference * 10 ** (-below_db / 20))
 
 
+def percentile(values: npt.NDArray[np.float64], share: float) -> float:
+    """`np.quantile` of (n,) numbers, n >= 1, to the last bit, in a tenth of its time."""
+    place = (values.size - 1) * share
+    below = math.floor(place)
+    part = place - below
+    ranked = np.sort(values)
+    low, high = float(ranked[below]), float(ranked[min(below + 1, values.size - 1)])
+    return high - (high - low) * (1 - part) if part >= 0.5 else low + (high - low) * part
+
+
+class _Band(NamedTuple):
+    """`bandwidth_95`, `bandwidth_99` and `cutoff` of :func:`measure`, in Hz."""
+
+    bandwidth_95: float
+    bandwidth_99: float
+    cutoff: float
+
+
+def _band(samples: npt.NDArray[np.float32], sample_rate: int) -> _Band:
+    """Single precision is twice as fast, and is enough where no bin is near a threshold."""
+    band = _band_in("float32", samples, sample_rate)
+    return band or _band_in("float64", samples, sample_rate) or _Band(0.0, 0.0, 0.0)
+
+
+def _band_in(
+    precision: _Precision, samples: npt.NDArray[np.float32], sample_rate: int
+) -> _Band | None:
+    """None where rounding errors might decide, and of a clip without power."""
+    frequencies, power = _power_spectrum(samples, sample_rate, precision)
+    total = float(power.sum())
+    single = precision == "float32"
+    if total <= _FLOOR**2 * (2 if single else 1):
+        return None
+    share = np.cumsum(power) / total
+    strongest = float(power.max()) * 10 ** (_CUTOFF_DB / 10)
+    cutoff = int(np.flatnonzero(power >= strongest)[-1])
+    if single and (
+        float(np.abs(share - 0.95).min()) < _UNSURE_SHARE
+        or float(np.abs(share - 0.99).min()) < _UNSURE_SHARE
+        or power[cutoff] < strongest * (1 + _UNSURE_POWER)
+        or float(power[cutoff + 1 :].max(initial=0)) > strongest * (1 - _UNSURE_POWER)
+    ):
+        return None
+    places = [*np.searchsorted(share, (0.95, 0.99)), cutoff]
+    return _Band(*frequencies[places].tolist())
+
+
+@functools.lru_cache(maxsize=8)
+def _window(size: int, precision: _Precision) -> npt.NDArray[Any]:
+    return np.hanning(size).astype(precision)
+
+
 def _power_spectrum(
-    samples: npt.NDArray[np.float32], sample_rate: int
+    samples: npt.NDArray[np.float32],
+    sample_rate: int,
+    precision: _Precision = "float64",
 ) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.floating[Any]]]:
     """Frequencies (Hz) and long-term power, without DC: Hann windows of 32 ms, half overlapped."""
+    # It transforms several rows at once, which NumPy's does not.
+    from scipy.fft import rfft
+
     size = max(16, round(_FFT_SECONDS * sample_rate) // 2 * 2)
-    values = samples.astype(np.float64)
-    values -= values.mean()
+    # In single precision a large mean would leave more than rounding errors of the rest.
+    values = np.asarray(samples - samples.mean(dtype=np.float64), dtype=precision)
     if values.size < size:
         values = np.pad(values, (0, size - values.size))
     frames = np.lib.stride_tricks.sliding_window_view(values, size)[:: size // 2]
-    window = np.hanning(size)
-    power = np.zeros(size // 2 + 1)
-    # In blocks, so that an hour of audio needs no gigabytes.
-    for start in range(0, len(frames), 1024):
-        spectrum = np.fft.rfft(frames[start : start + 1024] * window, axis=1)
-        power += np.square(np.abs(spectrum)).sum(axis=0)
-    return np.arange(size // 2 + 1) * (sample_rate / size), power / len(frames)
+    window = _window(size, precision)
+    # Real and imaginary parts take turns.
+    power = np.zeros(2 * (size // 2 + 1))
+    # In blocks, which stay in the processor's cache, and so that an hour needs no gigabytes.
+    for start in range(0, len(frames), _FRAMES_AT_ONCE):
+        spectrum = rfft(frames[start : start + _FRAMES_AT_ONCE] * window, axis=1)
+        parts = spectrum.view(precision)
+        power += np.square(parts, out=parts).sum(axis=0)
+    frequencies = np.arange(size // 2 + 1) * (sample_rate / size)
+    return frequencies, power.reshape(-1, 2).sum(axis=1) / len(frames)
 
 
 def measure(samples: npt.NDArray[np.float32], sample_rate: int) -> dict[str, float]:
@@ -120,7 +193,8 @@ def measure(samples: npt.NDArray[np.float32], sample_rate: int) -> dict[str, flo
         samples: (n,) float32 in about [-1, 1], n >= 1.
         sample_rate: Hz.
     """
-    silent = silent_frames(samples, sample_rate)
+    squares = np.square(samples, dtype=np.float64)
+    silent = _silent(squares, sample_rate, SILENCE_DB)
     loud = np.flatnonzero(~silent)
     duration = samples.size / sample_rate
     leading = trailing = duration
@@ -128,19 +202,11 @@ def measure(samples: npt.NDArray[np.float32], sample_rate: int) -> dict[str, flo
         frame = frame_size(sample_rate)
         leading = loud[0] * frame / sample_rate
         trailing = max(0, samples.size - (loud[-1] + 1) * frame) / sample_rate
-    frequencies, power = _power_spectrum(samples, sample_rate)
-    total = float(power.sum())
-    if total > _FLOOR**2:
-        share = np.cumsum(power) / total
-        # The last share can round to just below one; argmax of "share >= x" is still defined.
-        bandwidth_95 = float(frequencies[np.argmax(share >= 0.95)])
-        bandwidth_99 = float(frequencies[np.argmax(share >= 0.99)])
-        strong = np.flatnonzero(power >= power.max() * 10 ** (_CUTOFF_DB / 10))
-        cutoff = float(frequencies[strong[-1]])
-    else:
-        bandwidth_95 = bandwidth_99 = cutoff = 0.0
-    absolute = np.abs(samples)
-    rms = math.sqrt(float(np.mean(np.square(samples, dtype=np.float64))))
+    band = _band(samples, sample_rate)
+    peak = max(float(samples.max()), -float(samples.min()))
+    # 16-bit audio reaches 32767 / 32768 at the top.
+    n_clipped = np.count_nonzero(np.abs(samples) >= 0.9999) if peak > 0.999 else 0
+    rms = math.sqrt(float(squares.mean()))
     return {
         "duration": duration,
         "sample_rate": float(sample_rate),
@@ -148,14 +214,11 @@ def measure(samples: npt.NDArray[np.float32], sample_rate: int) -> dict[str, flo
         "trailing_silence": float(trailing),
         "silence_ratio": float(silent.mean()),
         "level": 20 * math.log10(max(rms, _FLOOR)),
-        "peak": 20 * math.log10(max(float(absolute.max()), _FLOOR)),
+        "peak": 20 * math.log10(max(peak, _FLOOR)),
         "dc": abs(float(samples.mean(dtype=np.float64))),
-        "bandwidth_95": bandwidth_95,
-        "bandwidth_99": bandwidth_99,
-        "cutoff": cutoff,
-        # 16-bit audio reaches 32767 / 32768 at the top.
-        "clipping": float(np.mean(absolute >= 0.9999)),
-        "zeros": float(np.mean(samples == 0)),
+        **band._asdict(),
+        "clipping": n_clipped / samples.size,
+        "zeros": np.count_nonzero(samples == 0) / samples.size,
     }
 
 
