@@ -66,6 +66,7 @@ ANALYSES = (
     "masking",
     "shortcuts",
     "cue",
+    "robustness",
 )
 SECTIONS = {"noise", "copy", "backbone", "tracer", *DETECTORS, *TRAINING, *ANALYSES}
 """Definitions with a table of their own; the keys of others stand below the key that has them."""
@@ -230,7 +231,7 @@ def reference() -> str:
     section(
         "What follows",
         "Scoring, fusion, layers, fingerprints, source tracing, tandem costs, explanation, labels, "
-        "masks, shortcuts.",
+        "masks, shortcuts, laundering.",
         *ANALYSES,
     )
     section("Masks", "Name to mask; `type` chooses it, see masking.md.", *of("mask"))

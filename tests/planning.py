@@ -144,6 +144,7 @@ def study_with_everything(folder: Path) -> Study:
         "cues": {"band": {"of": "spoof", "put": "dull", "put_control": "field"}},
         "threshold": {"corpus": "mini", "split": "dev"},
     }
+    config["robustness"]["threshold"] = {"corpus": "mini", "split": "dev"}
     config["annotation"]["labels"] = [str(folder / "labels.tsv")]
     config["tdcf"] = [
         {

@@ -512,9 +512,9 @@ def test_registry_needs_no_torch():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(EFFECTS.available())
     assert EFFECTS.available() == [
-        *("band", "codec", "compressor", "dc", "gain", "leading_silence", "length", "level"),
-        *("musan", "noise_filter", "rawboost", "rir", "stacked", "time_mask", "trim_silence"),
-        "watermark",
+        *("band", "codec", "compressor", "dc", "enhance", "gain", "leading_silence", "length"),
+        *("level", "musan", "noise_filter", "rawboost", "resample", "rir", "speed", "stacked"),
+        *("time_mask", "trim_silence", "watermark"),
     ]
 
 

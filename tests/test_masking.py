@@ -597,7 +597,7 @@ def study_with(**section: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"detectors": ["fbank"]}, r"masking\.detectors: .*'fbank_cnn'"),
+        ({"detectors": ["fbank"]}, r"masking\.detectors\[0\]: .*'fbank_cnn'"),
         ({"trials": [{"corpus": "mini", "split": "train"}]}, r"trials\[0\]: mini\.train is not"),
         ({"masks": {"a": {"type": "bands"}}}, r"masks\.a\.type: .*did you mean 'band'"),
         ({"masks": {"a": {"type": "band", "bands": [[9, 8]]}}}, r"a\.bands\[0\]: .*low < high"),
@@ -642,7 +642,7 @@ def test_segments_are_those_of_the_aligner():
     for aligner, end in (({}, "segments/mini.tsv"), ({"aligner": "own"}, "own/mini.eval.tsv")):
         config["aligners"]["own"] = {"type": "table"}
         plan = plan_of(checked({**config, "masking": {**config["masking"], **aligner}}))
-        (scoring,) = plan.masking.masked
+        (scoring,) = plan.masking.heard
         job = plan.masking.of(scoring).maker
         assert str(job.work.inputs["segments"]).endswith(end)
 

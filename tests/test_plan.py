@@ -243,7 +243,7 @@ def test_figures_stand_in_the_order_of_the_report(plan):
         "train_test_matrix",
     ]
     assert names[-1] == "grid_wider_n"
-    assert len(names) == len(set(names)) == 38
+    assert len(names) == len(set(names)) == 39
 
 
 def test_an_unknown_point_of_a_grid(plan):

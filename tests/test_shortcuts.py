@@ -19,7 +19,6 @@ from spoofscope.augmentation.chain import Chain
 from spoofscope.augmentation.registry import build as build_effect
 from spoofscope.errors import ConfigError, SpoofscopeError, TableError
 from spoofscope.figures.shortcuts import draw
-from spoofscope.inputs import Aggregation
 from spoofscope.metrics.bootstrap import Draws
 from spoofscope.metrics.correlation import holm
 from spoofscope.metrics.counterfactual import Flips, flip_rates, shortcut_index, sign_p
@@ -33,7 +32,7 @@ from spoofscope.study import MINI
 from spoofscope.study.reading import read_config
 from spoofscope.summaries.shortcuts import make, read_shortcuts, verdict
 from spoofscope.tables import MANIFEST_COLUMNS, read_manifest, write_manifest
-from spoofscope.windows import InputPolicy
+from toy_detectors import Toy, level_db
 
 RATE = 16000
 CHAINS: dict[str, list[dict[str, Any]]] = {
@@ -218,30 +217,6 @@ def test_verdicts_are_no_surer_than_their_data():
 
 
 # --- toy detectors -------------------------------------------------------------------------------
-
-
-class Toy:
-    """A detector that says what a function says of its window."""
-
-    device = "cpu"
-    aggregation = Aggregation()
-    policy = InputPolicy(length=None)
-
-    def __init__(self, score: Callable[[np.ndarray], float]) -> None:
-        self._score = score
-
-    def eval(self) -> None:
-        """It is always ready."""
-
-    def logits(self, windows, batch_size, names=None):
-        return np.array([[self._score(window)] for window in windows], dtype=np.float32)
-
-    def scores_of(self, logits):
-        return logits[:, 0].astype(np.float64)
-
-
-def level_db(x: np.ndarray) -> float:
-    return float(10 * np.log10(power(x) + 1e-12))
 
 
 def at_random(x: np.ndarray) -> float:

@@ -436,6 +436,15 @@ def as_mono(waveform: Any) -> Samples:
     return result
 
 
+def _pcm(samples: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
+    return np.round(np.clip(samples * 32768.0, -32768, 32767)).astype(np.int16)
+
+
+def as_written(samples: Samples) -> Samples:
+    """What :func:`read` gives of (n,) samples in [-1, 1] that :func:`write` wrote: 16-bit PCM."""
+    return _pcm(samples.astype(np.float64)).astype(np.float32) / np.float32(32768)
+
+
 def write(path: str | Path, samples: npt.NDArray[Any], sample_rate: int) -> None:
     """Write mono 16-bit PCM, atomically; the suffix (.wav or .flac) chooses the container.
 
@@ -449,7 +458,7 @@ def write(path: str | Path, samples: npt.NDArray[Any], sample_rate: int) -> None
     peak = float(np.max(np.abs(values)))
     if not peak <= 1.0:
         raise AudioError(f"{path}: samples reach {peak:.3f}; scale them into [-1, 1] first")
-    pcm = np.round(np.clip(values * 32768.0, -32768, 32767)).astype(np.int16)
+    pcm = _pcm(values)
     with atomic_path(path) as temporary:
         try:
             soundfile.write(str(temporary), pcm, sample_rate, subtype="PCM_16")

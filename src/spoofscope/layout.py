@@ -207,6 +207,10 @@ class Layout:
         """What a detector says of utterances whose cues have changed sides."""
         return self._of_system("shortcuts", scoring)
 
+    def laundered(self, scoring: Scoring) -> str:
+        """What a detector says of laundered utterances."""
+        return self._of_system("robustness", scoring)
+
     def measures(self, corpus: str, split: str) -> str:
         """Signal measures of every utterance."""
         return f"{self.root}/artefacts/{corpus}.{split}.measures.tsv"

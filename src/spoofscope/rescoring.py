@@ -1,15 +1,23 @@
 """What stages share that change recordings and let a detector score them again."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
+import torch
 
 from spoofscope.audio import Samples
-from spoofscope.errors import DetectorError
+from spoofscope.augmentation.chain import Chain
+from spoofscope.detector import Detector
+from spoofscope.errors import ConfigError, DetectorError
+from spoofscope.inputs import Inputs, aggregate_windows
+from spoofscope.judging import logits_of_clips
 from spoofscope.windows import InputPolicy
+
+Form = TypeVar("Form", bound=Hashable)
 
 # Half-precision features and other devices move a score by about 0.1 %; more is another score.
 _SAME_SCORE = 0.01
@@ -34,6 +42,76 @@ def decoded(rows: pl.DataFrame, policy: InputPolicy) -> Iterator[tuple[dict[str,
             samples = ahead.pop().result()
             ahead = [pool.submit(policy.read, r["path"]) for r in left[i + 1 : i + 2]]
             yield row, samples
+
+
+def scores_of_forms(
+    detector: Detector,
+    utt_id: str,
+    samples: Samples,
+    forms: Iterable[tuple[Form, Samples]],
+    batch_size: int,
+) -> tuple[float, dict[Form, float]]:
+    """The score of an utterance, and those of all its changed forms.
+
+    A form whose windows are those of the utterance has the very score of the utterance.
+
+    Args:
+        detector: in evaluation mode.
+        utt_id: for messages.
+        samples: (n,) as the input policy reads a file.
+        forms: what a form is, and its samples (m,).
+        batch_size: windows that the detector sees at once.
+
+    Returns:
+        The score of the utterance, and the scores of the forms, in their order.
+
+    Raises:
+        DetectorError: a logit is not finite.
+    """
+    windows = detector.policy.windows(samples).values
+    scores: dict[Form, float | None] = {}
+    waiting: list[Form] = []
+
+    def inputs() -> Iterator[Inputs]:
+        yield utt_id, list(windows)
+        for form, changed in forms:
+            scores[form] = None
+            values = detector.policy.windows(changed).values
+            if not np.array_equal(values, windows):
+                waiting.append(form)
+                yield utt_id, list(values)
+
+    with torch.inference_mode():
+        judged = [
+            aggregate_windows(detector.scores_of(logits), detector.aggregation)
+            for _, logits in logits_of_clips(detector, inputs(), batch_size)
+        ]
+    own, *others = judged
+    scores.update(zip(waiting, others, strict=True))
+    return own, {form: own if score is None else score for form, score in scores.items()}
+
+
+def chains_of(
+    chains: Mapping[str, Mapping[str, Any]], noise: Mapping[str, str], sample_rate: int
+) -> dict[str, Chain]:
+    """Chains of the study file, ready to apply.
+
+    Args:
+        chains: by name, each with its `steps`.
+        noise: `musan` and `rirs` to folders, as far as a chain needs them.
+        sample_rate: Hz of the signals.
+
+    Raises:
+        ConfigError: an effect that cannot be used; the chain is named.
+    """
+    sources = {kind: Path(path) for kind, path in noise.items()}
+    built = {}
+    for name, chain in chains.items():
+        try:
+            built[name] = Chain(chain["steps"], sources, sample_rate)
+        except ConfigError as error:
+            raise ConfigError(f"chains.{name}: {error}") from error
+    return built
 
 
 def check_score(utt_id: str, score: float, scored: float) -> None:

@@ -142,6 +142,13 @@ WIDE_STUDY: dict[str, Any] = {
         "resamples": 100,
         "cues": {"level": {"of": "spoof", "put": "soft"}},
     },
+    "robustness": {
+        "detectors": ["wavlm_linear"],
+        "trials": [{"corpus": "talkers", "split": "eval"}],
+        "per_attack": 1,
+        "resamples": 100,
+        "changes": {"level": ["soft"]},
+    },
     "artefacts": {"trials": [{"corpus": "talkers", "split": "eval"}], "permutations": 100},
     "fingerprints": {
         "corpus": "talkers",
@@ -170,7 +177,16 @@ WIDE_STUDY: dict[str, Any] = {
 # are drawn beside Snakemake, and by the mini study.
 WIDE_TARGETS = [
     *("alignments", "artefacts", "attributions", "audits", "detectors", "features", "fingerprints"),
-    *("layers", "masking", "metrics", "shortcuts", "traces", "tracers", "verification"),
+    *(
+        "layers",
+        "masking",
+        "metrics",
+        "robustness",
+        "shortcuts",
+        "traces",
+        "tracers",
+        "verification",
+    ),
     *("figure_det_curves", "table_headline"),
 ]
 

@@ -42,6 +42,7 @@ JOURNALS = [
     *("explain_shard", "explain", "average_attributions_shard", "average_attributions"),
     *("score_masked_shard", "score_masked"),
     *("score_cues_shard", "score_cues"),
+    *("score_laundered_shard", "score_laundered"),
     *("measure_fingerprints_shard", "measure_fingerprints", "embed_clips"),
     *("align_shard", "align"),
 ]

@@ -32,7 +32,16 @@ STUDIES = {
     ),
     # 3 detectors on dev in 4 parts and eval in 16.
     "ig_detectors": Fixed(
-        3, {"train": 3, "score": 60, "apply_fusion": 2, "explain": 3, "score_masked": 3}, 6
+        3,
+        {
+            "train": 3,
+            "score": 60,
+            "apply_fusion": 2,
+            "explain": 3,
+            "score_masked": 3,
+            "score_laundered": 3,
+        },
+        6,
     ),
     # 2 detectors on dev, and on 5 test sets in 4 parts.
     "two_stage": Fixed(2, {"train": 2, "score": 42, "manifest": 5, "backbone": 1}, 12),

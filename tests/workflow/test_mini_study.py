@@ -368,6 +368,17 @@ def test_a_detector_follows_the_cue_that_was_planted_in_its_training(mini):
     assert "Not removable" in report[report.index('<h2 id="shortcuts">') :]
 
 
+def test_a_detector_of_high_frequencies_does_not_withstand_resampling(mini):
+    """It was trained on spoofs that lack them; at its threshold, nothing is bona fide any more."""
+    rates = table(mini, "tables/robustness.tsv").filter(name="fbank_cnn", chain="rate_8k")
+    at = dict(rates.select("metric", pl.col("value").cast(float)).iter_rows())
+    assert at["bonafide_rejected"] > 0.8, at
+    worst = table(mini, "tables/robustness.worst.tsv").filter(name="fbank_cnn")
+    assert worst["change"].to_list() == ["resampling"]
+    report = (mini.folder / "results/mini/report/index.html").read_text(encoding="utf-8")
+    assert "<b>fbank_cnn</b>: worst under resampling" in report
+
+
 def test_clips_are_packed_for_annotators(mini):
     pack = Pack(mini.folder / "results/mini/annotation")
     assert pack.names == ["fbank_cnn", "wavlm_mhfa", "hubert_linear"]

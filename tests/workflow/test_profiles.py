@@ -155,7 +155,13 @@ def test_who_joins_shards_asks_for_no_gpu(study):
         for config, joins in ((cut, True), (whole, False)):
             study.write_study(config)
             asking = {rule for rule, resources in asked(study, *sites).items() if gpu in resources}
-            for rule in ("explain", "score_masked", "score_cues", "average_attributions"):
+            for rule in (
+                "explain",
+                "score_masked",
+                "score_cues",
+                "score_laundered",
+                "average_attributions",
+            ):
                 assert (rule in asking, f"{rule}_shard" in asking) == (not joins, joins)
     study.write_study(TINY_STUDY)
 

@@ -41,6 +41,8 @@ SUBMITTED = {
     "score_masked": ("cpu", "1", "16000M", "8:00:00", "N/A"),
     "score_cues_shard": ("gpu", "1", "16000M", "8:00:00", "gres:gpu:1"),
     "score_cues": ("cpu", "1", "16000M", "8:00:00", "N/A"),
+    "score_laundered_shard": ("gpu", "1", "16000M", "8:00:00", "gres:gpu:1"),
+    "score_laundered": ("cpu", "1", "16000M", "8:00:00", "N/A"),
     "average_attributions_shard": ("gpu", "1", "16000M", "8:00:00", "gres:gpu:1"),
     "average_attributions": ("cpu", "1", "16000M", "8:00:00", "N/A"),
     "pool_layers": ("gpu", "1", "16000M", "4:00:00", "gres:gpu:1"),

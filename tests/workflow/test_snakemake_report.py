@@ -91,6 +91,7 @@ def test_captions_speak_of_this_study(study, shown):
         "figures/attribution_mean.png": ["probability of bona fide", "packets_dcnn", "zeros"],
         "figures/masking.png": ["mini", "eval", *config["masking"]["masks"], "speaker"],
         "figures/shortcuts.png": ["mini", "eval", *config["shortcuts"]["cues"], "speaker"],
+        "figures/robustness.png": ["mini", "eval", *config["robustness"]["changes"], "speaker"],
         "figures/disagreements.png": ["packets_dcnn", "lfcc_gmm", "mini", "eval"],
         "figures/layer_weights.png": ["wavlm_mhfa", "wav2vec2_aasist", *config["backbones"]],
         "figures/layer_weight_map.png": ["wavlm_mhfa", "wav2vec2_aasist"],

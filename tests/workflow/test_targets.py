@@ -51,6 +51,7 @@ STAGES = {
     "manifests": {"manifest", "augment"},
     "masking": {"score_masked"},
     "metrics": {"compute_metrics"},
+    "robustness": {"score_laundered"},
     "scores": {"gather_scores", "apply_fusion"},
     "shortcuts": {"score_cues"},
     "systems": {"list_systems", "audit_tracing"},

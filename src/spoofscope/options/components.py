@@ -44,6 +44,7 @@ from spoofscope.options.effects.base import EffectOptions
 from spoofscope.options.effects.codec import CodecOptions
 from spoofscope.options.effects.compressor import CompressorOptions
 from spoofscope.options.effects.dc import DcOptions
+from spoofscope.options.effects.enhance import EnhanceOptions
 from spoofscope.options.effects.gain import GainOptions
 from spoofscope.options.effects.leading_silence import LeadingSilenceOptions
 from spoofscope.options.effects.length import LengthOptions
@@ -51,7 +52,9 @@ from spoofscope.options.effects.level import LevelOptions
 from spoofscope.options.effects.musan import MusanOptions
 from spoofscope.options.effects.noise_filter import NoiseFilterOptions
 from spoofscope.options.effects.rawboost import RawBoostOptions
+from spoofscope.options.effects.resample import ResampleOptions
 from spoofscope.options.effects.rir import RoomResponseOptions
+from spoofscope.options.effects.speed import SpeedOptions
 from spoofscope.options.effects.stacked import StackedOptions
 from spoofscope.options.effects.time_mask import TimeMaskOptions
 from spoofscope.options.effects.trim_silence import TrimSilenceOptions
@@ -136,6 +139,9 @@ EFFECTS: dict[str, type[EffectOptions]] = {
     "leading_silence": LeadingSilenceOptions,
     "length": LengthOptions,
     "watermark": WatermarkOptions,
+    "resample": ResampleOptions,
+    "speed": SpeedOptions,
+    "enhance": EnhanceOptions,
 }
 
 

@@ -9,6 +9,7 @@ from spoofscope.options.declared import Options, option, optional, required
 from spoofscope.options.fingerprints import Fingerprints
 from spoofscope.options.layers import Layers
 from spoofscope.options.masking import Masking
+from spoofscope.options.robustness import Robustness
 from spoofscope.options.scores import (
     Artefacts,
     Bootstrap,
@@ -205,6 +206,8 @@ class StudyFile(Options):
     shortcuts: Shortcuts = optional()
     """Counterfactual audit: suspected cues change sides, and decisions follow or not; see
     shortcuts.md."""
+    robustness: Robustness = optional()
+    """Laundering: recordings go through chains, and the threshold stays; see robustness.md."""
     figures: Figures = optional()
     """What figures show that have a curve, a row or a panel per system; without it all systems, and
     no such figures where these are more than 48 with their seeds."""

@@ -10,10 +10,11 @@ from spoofscope.options.masking import MaskingOptions
 from spoofscope.plan.alignment import Alignment
 from spoofscope.plan.attribution import Attribution
 from spoofscope.plan.augmentation import Augmentation
-from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
+from spoofscope.plan.jobs import Context, Product, Work, rule, target
 from spoofscope.plan.materials import Material, material
-from spoofscope.plan.modules import component_modules, mask_modules
-from spoofscope.plan.scoring import Scores, words_of
+from spoofscope.plan.modules import mask_modules
+from spoofscope.plan.rescoring import Rescoring, check_heard
+from spoofscope.plan.scoring import Scores
 from spoofscope.plan.shards import of_all, of_shard
 from spoofscope.plan.training import Training
 from spoofscope.study import Config, Study, kind_of
@@ -56,19 +57,18 @@ def _needs_centroid(entry: Config) -> bool:
     return entry.get("replacement") == "centroid" or _masks_artefacts(entry)
 
 
-class Masking(Stage):
+class Masking(Rescoring):
     """The section `masking`."""
+
+    NAME = "masking"
 
     @staticmethod
     def check(study: Study) -> None:
         """Which detectors hear masked recordings, of which trials, and whether masks fit them."""
+        check_heard(study, "masking")
         section = study.config.get("masking", {})
         masks = section.get("masks", {})
-        for i, trials in enumerate(section.get("trials", [])):
-            where = f"masking.trials[{i}]"
-            for name in section["detectors"]:
-                study.references.entry(name, "detectors", "masking.detectors")
-                study.references.check_scored(trials, where, name)
+        for trials in section.get("trials", []):
             for mask, entry in masks.items():
                 if _needs_segments(entry):
                     _check_segments(study, mask, entry, trials["corpus"])
@@ -80,12 +80,7 @@ class Masking(Stage):
                         f"{trials['corpus']!r}; name `segments` of the corpus"
                     )
         for i, name in enumerate(section.get("detectors", [])):
-            _check_detector(study, name, f"masking.detectors[{i}]")
-        if section.get("threshold", {}).get("split") == "eval":
-            raise ConfigError(
-                "masking.threshold.split: a threshold is not chosen on eval, where systems are "
-                "judged"
-            )
+            _check_centroid(study, name, f"masking.detectors[{i}]")
 
     def __init__(
         self,
@@ -96,28 +91,9 @@ class Masking(Stage):
         attribution: Attribution,
         alignment: Alignment,
     ) -> None:
-        super().__init__(context)
-        self._data = data
-        self._training = training
-        self._scoring = scoring
+        super().__init__(context, data, training, scoring)
         self._attribution = attribution
         self._alignment = alignment
-
-    @property
-    def section(self) -> Config:
-        """The section, with all its defaults; empty where the study has none."""
-        section: Config = self.study.config.get("masking", {})
-        return section
-
-    @cached_property
-    def masked(self) -> list[Scoring]:
-        """Every detector, with its first seed, and the trials that it hears masked."""
-        runs = [self.study.run_of(name) for name in self.section.get("detectors", [])]
-        return [
-            Scoring(run.id, run.seeds[0], entry["corpus"], entry["split"])
-            for run in runs
-            for entry in self.section["trials"]
-        ]
 
     def _segments(self, corpus: str, split: str) -> Product | list[Product]:
         """Where phones, words and silences are, where a mask asks for it."""
@@ -127,7 +103,8 @@ class Masking(Stage):
             return self._alignment.of(self.section["aligner"], corpus, split)
         return self._data.segments(corpus)
 
-    def _masking(self, run: str, seed: int, corpus: str, split: str) -> Work:
+    def _masking(self, scoring: Scoring) -> Work:
+        run, seed, corpus, split = scoring
         masks = self.section["masks"]
         centred = any(map(_needs_centroid, masks.values()))
         planted = any(map(_masks_artefacts, masks.values()))
@@ -136,42 +113,32 @@ class Masking(Stage):
         if any(map(_needs_recogniser, masks.values())):
             files, source = self._alignment.recogniser_of(self.section["aligner"])
             heard = {"recogniser": source}
-        return Work(
-            inputs={
+        return self.work(
+            scoring,
+            {
                 "artefacts": self._data.segments(corpus) if planted else [],
-                "backbone": self._training.backbone(run),
-                "centroid": self._attribution.centroid_of(run, seed) if centred else [],
-                "detector": self._training.folder(run, seed),
-                "manifest": self._data.manifest(corpus),
+                "centroid": self._attribution.centroid_of(run, int(seed)) if centred else [],
                 "recogniser": files,
-                "scores": self._scoring.of(Scoring(run, seed, corpus, split)),
                 "segments": self._segments(corpus, split),
             },
-            settings={
-                "run": run,
-                "folder": self.layout.detector(run, seed),
-                "split": split,
-                "masks": masks,
-                "options": chosen(self.section, MaskingOptions),
-                "seed": self.study.seed,
-                **heard,
-            },
-            modules=[*component_modules(self.study.run(run).settings), *mask_modules(masks)],
+            {"masks": masks, "options": chosen(self.section, MaskingOptions), **heard},
+            mask_modules(masks),
         )
 
-    @rule(absent=NO_MASKING, when=lambda self: self.masked)
+    @rule(absent=NO_MASKING, when=lambda self: self.heard)
     def score_masked_shard(self, run: str, seed: int, corpus: str, split: str, shard: str) -> Work:
         """Score one shard of the masked utterances."""
-        output = self.layout.masked(Scoring(run, seed, corpus, split))
-        return of_shard(self, self._masking(run, seed, corpus, split), output, shard)
+        scoring = Scoring(run, seed, corpus, split)
+        return of_shard(self, self._masking(scoring), self.layout.masked(scoring), shard)
 
-    @rule(absent=NO_MASKING, when=lambda self: self.masked)
+    @rule(absent=NO_MASKING, when=lambda self: self.heard)
     def score_masked(self, run: str, seed: int, corpus: str, split: str) -> Work:
         """Score masked utterances."""
+        scoring = Scoring(run, seed, corpus, split)
         return of_all(
             self,
-            self._masking(run, seed, corpus, split),
-            self.layout.masked(Scoring(run, seed, corpus, split)),
+            self._masking(scoring),
+            self.layout.masked(scoring),
             [split],
             lambda shard: self.score_masked_shard(run, seed, corpus, split, shard),
         )
@@ -186,35 +153,16 @@ class Masking(Stage):
     def about(self) -> dict[str, str | list[str]]:
         """What captions say about masking."""
         return {
-            "Trials": words_of((s.corpus, s.split) for s in self.masked),
+            **self.about_trials,
             "Masks": list(self.section["masks"]),
-            "Utterances per attack": str(self.section["per_attack"]),
             "Random masks per mask": str(self.section["controls"]),
-            "Resampled by": self._scoring.resampled_by,
         }
 
-    @material(absent=NO_MASKING, when=lambda self: self.masked)
+    @material(absent=NO_MASKING, when=lambda self: self.heard)
     def masked_scores(self) -> Material:
         """The scores of masked utterances."""
-        masked = [
-            {
-                "name": self.study.run(scoring.system).detector,
-                "seed": scoring.seed,
-                "corpus": scoring.corpus,
-                "split": scoring.split,
-                "scores": self.of(scoring),
-                "manifest": self._data.manifest(scoring.corpus),
-                **self._scoring.fixed_threshold(scoring, self.section.get("threshold")),
-            }
-            for scoring in self.masked
-        ]
         return Material(
-            {
-                "masked": masked,
-                "masks": self.section["masks"],
-                **self._scoring.bootstrap(),
-                "resamples": self.section["resamples"],
-            },
+            {"masked": self.judged(self.of), "masks": self.section["masks"], **self.resampling},
             self.about,
         )
 
@@ -232,7 +180,7 @@ class Masking(Stage):
             return []
         return [
             scoring
-            for scoring in self.masked
+            for scoring in self.heard
             if (scoring.system, int(scoring.seed)) in explained
             and (scoring.corpus, scoring.split) == (options["corpus"], options["split"])
         ]
@@ -261,7 +209,7 @@ class Masking(Stage):
     @target(absent=NO_MASKING)
     def masking(self) -> list[Product]:
         """Scores of recordings from which something was taken out."""
-        return [self.of(scoring) for scoring in self.masked]
+        return [self.of(scoring) for scoring in self.heard]
 
 
 def _check_segments(study: Study, mask: str, entry: Config, corpus: str) -> None:
@@ -296,17 +244,13 @@ def _check_recogniser(study: Study, mask: str) -> None:
         )
 
 
-def _check_detector(study: Study, name: str, where: str) -> None:
-    """There is something that can hear a masked recording, and decide."""
+def _check_centroid(study: Study, name: str, where: str) -> None:
+    """There is a centroid for masks that replace by it."""
     entry = study.references.entry(name, "detectors", where)
-    kind = kind_of(entry)
-    if kind == "external_scores":
-        raise ConfigError(f"{where}: of {name!r} there are only scores, nothing to mask for")
-    section = study.config["masking"]
-    if "threshold" in section:
-        study.references.check_scored(section["threshold"], "masking.threshold", name)
-    for mask, options in section["masks"].items():
-        if _needs_centroid(options) and kind == "pretrained" and "reference" not in entry:
+    if kind_of(entry) != "pretrained" or "reference" in entry:
+        return
+    for mask, options in study.config["masking"]["masks"].items():
+        if _needs_centroid(options):
             raise ConfigError(
                 f"masking.masks.{mask}: its replacement 'centroid' is the mean of bona fide "
                 f"training data, and the study has trained none of {name!r}; name a corpus for it "

@@ -111,6 +111,12 @@ class Report(Stage):
             **{part: job.product(self.layout.table(name)) for part, name in parts.items()},
         }
 
+    def _worst_cases(self) -> Product | None:
+        """The worst case of every detector under laundering; None where nothing is laundered."""
+        if self._tables.known("robustness") is None:
+            return None
+        return self._tables.job("robustness").product(self.layout.table("robustness.worst"))
+
     def _read(self) -> Material:
         """What the page is made of."""
         attribution, grids = self._attribution, self.study.grids
@@ -165,6 +171,7 @@ class Report(Stage):
                 "verified": self._tables.known("verification"),
                 "masked": self._tables.known("masking"),
                 "shortcuts": self._tables.known("shortcuts"),
+                "robustness": self._worst_cases(),
                 "cues": self._tables.known("cue_use"),
                 "tracing_audits": self._tracing.audits,
             }

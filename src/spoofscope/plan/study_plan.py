@@ -26,6 +26,7 @@ from spoofscope.plan.layers import Layers
 from spoofscope.plan.masking import Masking
 from spoofscope.plan.materials import offers_of
 from spoofscope.plan.report import Report
+from spoofscope.plan.robustness import Robustness
 from spoofscope.plan.scoring import Scores
 from spoofscope.plan.shortcuts import Shortcuts
 from spoofscope.plan.tables import Tables
@@ -46,6 +47,7 @@ STAGES: tuple[type[Stage], ...] = (
     Annotation,
     Masking,
     Shortcuts,
+    Robustness,
     Artefacts,
     Layers,
     Fingerprints,
@@ -150,6 +152,7 @@ class Plan:
         self.annotation = Annotation(context, data, scoring, self.attribution, self.alignment)
         self.masking = Masking(context, data, training, scoring, self.attribution, self.alignment)
         self.shortcuts = Shortcuts(context, data, training, scoring)
+        self.robustness = Robustness(context, data, training, scoring)
         self.artefacts = Artefacts(context, data, scoring, self.attribution)
         self.layers = Layers(context, data, features, training, scoring)
         self.fingerprints = Fingerprints(context, data, training)
@@ -167,6 +170,7 @@ class Plan:
             self.generators,
             self.masking,
             self.shortcuts,
+            self.robustness,
             offers,
         )
         self.figures = Figures(context, self.grids, self.tables, offers | offers_of([self.tables]))

@@ -12,6 +12,7 @@ from spoofscope.plan.grids import NO_GRIDS
 from spoofscope.plan.jobs import Context, Product, target
 from spoofscope.plan.masking import NO_CUE_USE, NO_MASKING, Masking
 from spoofscope.plan.materials import Material, Offer, material
+from spoofscope.plan.robustness import NO_ROBUSTNESS, Robustness
 from spoofscope.plan.shortcuts import NO_SHORTCUTS, Shortcuts
 from spoofscope.study import Config
 
@@ -30,6 +31,7 @@ class Tables(Exhibits[exhibits.Table]):
         generators: Generators,
         masking: Masking,
         shortcuts: Shortcuts,
+        robustness: Robustness,
         offers: Mapping[str, Offer],
     ) -> None:
         super().__init__(context, "table", "summaries", exhibits.tables(), offers)
@@ -38,6 +40,7 @@ class Tables(Exhibits[exhibits.Table]):
         self._generators = generators
         self._masking = masking
         self._shortcuts = shortcuts
+        self._robustness = robustness
 
     def of(self, name: str, *values: str) -> Product:
         """A table."""
@@ -93,7 +96,7 @@ class Tables(Exhibits[exhibits.Table]):
         rows = self.job(name).product(self.layout.table(f"{name}.rows"))
         return Material({"table": self.of(name), "rows": rows}, self._attribution.about)
 
-    @material(absent=NO_MASKING, when=lambda self: self._masking.masked)
+    @material(absent=NO_MASKING, when=lambda self: self._masking.heard)
     def table_of_masking(self) -> Material:
         """What masks do to error rates."""
         return Material({"table": self.of("masking")}, self._masking.about)
@@ -103,10 +106,15 @@ class Tables(Exhibits[exhibits.Table]):
         """Whether detectors use known artefacts."""
         return Material({"table": self.of("cue_use")}, self._masking.about)
 
-    @material(absent=NO_SHORTCUTS, when=lambda self: self._shortcuts.audited)
+    @material(absent=NO_SHORTCUTS, when=lambda self: self._shortcuts.heard)
     def table_of_shortcuts(self) -> Material:
         """Whether decisions follow suspected cues."""
         return Material({"table": self.of("shortcuts")}, self._shortcuts.about)
+
+    @material(absent=NO_ROBUSTNESS, when=lambda self: self._robustness.heard)
+    def table_of_robustness(self) -> Material:
+        """Error rates of laundered recordings."""
+        return Material({"table": self.of("robustness")}, self._robustness.about)
 
     @material(absent=NO_GRIDS, over=lambda self: self.study.grids)
     def table_of_grid(self, grid: str) -> Material:

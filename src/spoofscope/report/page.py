@@ -39,6 +39,7 @@ from spoofscope.report.fingerprints import fingerprint_section
 from spoofscope.report.first import LOOKED_FOR, read_first
 from spoofscope.report.masking import masking_points, masking_section
 from spoofscope.report.methods import Paragraph, methods
+from spoofscope.report.robustness import robustness_points, robustness_section
 from spoofscope.report.shortcuts import shortcut_points, shortcut_section
 from spoofscope.report.tracing import published_numbers, tracing_points, tracing_section
 from spoofscope.report.tracing import tracing_audits as audited_tracing
@@ -255,6 +256,8 @@ class Inputs:
     """See `report.masking.masking_section`."""
     shortcuts: str | None
     """See `report.shortcuts.shortcut_section`."""
+    robustness: str | None
+    """See `report.robustness.robustness_section`."""
     cues: str | None
     """See `report.cue_use.cue_use_section`."""
     labelled: Mapping[str, str]
@@ -362,6 +365,7 @@ class Displayed:
             verified=table(inputs.verified),
             masked=table(inputs.masked),
             shortcuts=table(inputs.shortcuts),
+            robustness=table(inputs.robustness),
             cues=table(inputs.cues),
             traced=tables(inputs.traced),
             labelled=tables(inputs.labelled),
@@ -403,6 +407,8 @@ def _page(inputs: Inputs, people: DisplayNames) -> tuple[str, list[Paragraph]]:
     points += masking_points(of_masks)
     of_cues = shortcut_section(inputs.shortcuts)
     points += shortcut_points(of_cues)
+    of_laundering = robustness_section(inputs.robustness)
+    points += robustness_points(of_laundering)
     doubts = _doubts_by_figure(explanations, inputs.averages)
     for row in rows:
         row["points"] = [i for i, point in enumerate(points, start=1) if point.concerns(row)]
@@ -463,6 +469,7 @@ def _page(inputs: Inputs, people: DisplayNames) -> tuple[str, list[Paragraph]]:
         verified=verifications,
         masked=of_masks,
         shortcuts=of_cues,
+        robustness=of_laundering,
         cues=cue_use_section(inputs.cues),
         labelled=annotation_section(inputs.labelled),
         tracing_audits=audited_tracing(inputs.tracing_audits),

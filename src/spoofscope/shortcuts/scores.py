@@ -8,18 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-import torch
 
 from spoofscope.audio import Samples
 from spoofscope.augmentation.chain import Chain
 from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError
 from spoofscope.identity import rng_of
-from spoofscope.inputs import Inputs, aggregate_windows
-from spoofscope.judging import Logits, logits_of_clips
 from spoofscope.names import BONAFIDE
 from spoofscope.options.shortcuts import Cue, ShortcutOptions
-from spoofscope.rescoring import check_score, decoded
+from spoofscope.rescoring import chains_of, check_score, decoded, scores_of_forms
 from spoofscope.shards.journal import Done
 from spoofscope.shards.parts import shard_slice
 from spoofscope.shortcuts.controls import matched_control
@@ -78,33 +75,13 @@ class Auditor:
         Raises:
             DetectorError: a logit is not finite.
         """
-        windows = self.detector.policy.windows(samples).values
-        waiting: list[_Changed] = []
-        scores: dict[_Changed, float | None] = {}
-
-        def inputs() -> Iterator[Inputs]:
-            yield utt_id, list(windows)
-            for changed, y in self._changed(utt_id, label, attack, samples):
-                values = self.detector.policy.windows(y).values
-                if np.array_equal(values, windows):
-                    scores[changed] = None
-                else:
-                    waiting.append(changed)
-                    yield utt_id, list(values)
-
-        with torch.inference_mode():
-            heard = logits_of_clips(self.detector, inputs(), self.batch_size)
-            unchanged = self._score(next(heard)[1])
-            for _, logits in heard:
-                scores[waiting.pop(0)] = self._score(logits)
+        forms = self._changed(utt_id, label, attack, samples)
+        unchanged, scores = scores_of_forms(self.detector, utt_id, samples, forms, self.batch_size)
         rows = [
-            [*changed[:3], unchanged if score is None else score, *changed[3:]]
+            [*changed[:3], score, *changed[3:]]
             for changed, score in sorted(scores.items(), key=lambda item: item[0])
         ]
         return {"unchanged": unchanged, "changed": rows}
-
-    def _score(self, logits: Logits) -> float:
-        return aggregate_windows(self.detector.scores_of(logits), self.detector.aggregation)
 
     def _changed(
         self, utt_id: str, label: str, attack: str, x: Samples
@@ -220,13 +197,6 @@ def auditor_of(
         DetectorError: the detector cannot be loaded.
     """
     detector = Detector.load(folder, device)
-    sources = {kind: Path(path) for kind, path in noise.items()}
-    rate = detector.policy.sample_rate
-    built = {}
-    for name, chain in chains.items():
-        try:
-            built[name] = Chain(chain["steps"], sources, rate)
-        except ConfigError as error:
-            raise ConfigError(f"chains.{name}: {error}") from error
+    built = chains_of(chains, noise, detector.policy.sample_rate)
     made = {name: Cue.from_dict(cue, f"shortcuts.cues.{name}") for name, cue in cues.items()}
     return Auditor(detector, made, built, options.batch_size, seed)

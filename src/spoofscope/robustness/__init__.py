@@ -1,0 +1,1 @@
+"""Robustness: recordings of both classes are laundered, and scores are computed again."""
