@@ -589,13 +589,13 @@ def _chosen(path: str) -> list[dict[str, Any]]:
 
 def _artefacts(entries: Sequence[Mapping[str, str]], people: DisplayNames) -> list[dict[str, Any]]:
     """The measures that alone separate the classes best, per set."""
-    required: dict[str, pl.DataType] = {"measure": pl.String(), "attack": pl.String()}
+    required: dict[str, pl.DataType] = {"measure": pl.String(), "condition": pl.String()}
     sets = []
     for entry in entries:
         rates = ("auc", "ci_low", "ci_high", "eer", "eer_low", "eer_high")
         table = read_table(entry["rates"], required, dict.fromkeys(rates, pl.Float64()))
         pooled = table.filter(
-            (pl.col("attack") == POOLED) & pl.col("auc").is_not_null()
+            (pl.col("condition") == POOLED) & pl.col("auc").is_not_null()
         ).with_columns(strength=(pl.col("auc") - 0.5).abs())
         sets.append(
             {
