@@ -46,6 +46,28 @@ def run(capsys, *arguments):
     return code, captured.out, captured.err
 
 
+def test_trials_of_one_split(files, tmp_path, capsys):
+    """A manifest has the trials of all splits; the threshold may come from another of them."""
+    scores, trials, _ = files
+    header, *lines = Path(trials).read_text().splitlines()
+    dev = ["d1\tbonafide\t-\twav", "d2\tspoof\tA1\twav"]
+    table = [f"{header}\tsplit", *(f"{x}\teval" for x in lines), *(f"{x}\tdev" for x in dev)]
+    (tmp_path / "manifest.tsv").write_text("\n".join(table) + "\n")
+    (tmp_path / "dev.tsv").write_text("utt_id\tscore\nd1\t2.5\nd2\t1.5\n")
+    arguments = ("metrics", "--scores", scores, "--bootstrap", "0", "--json", "--trials")
+    _, whole, _ = run(capsys, *arguments, trials)
+    manifest = str(tmp_path / "manifest.tsv")
+    code, out, err = run(capsys, *arguments, manifest, "--split", "eval")
+    assert (code, err, out) == (0, "", whole)
+    from_dev = ("--threshold-from", str(tmp_path / "dev.tsv"))
+    code, out, err = run(capsys, *arguments, manifest, "--split", "eval", *from_dev)
+    assert (code, err) == (0, "")
+    assert 1.5 <= json.loads(out)["threshold"] <= 2.5
+    code, _, err = run(capsys, *arguments, manifest, "--split", "test")
+    assert code == 2
+    assert "there are no trials of the split 'test'" in err
+
+
 def test_the_threshold_of_another_file(files, tmp_path, capsys):
     scores, trials, numbers = files
     rng = np.random.default_rng(5)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from spoofscope.errors import ConfigError
+from spoofscope.errors import ConfigError, TableError
 from spoofscope.files import one_line, paths_below, shown
 
 if TYPE_CHECKING:
@@ -57,6 +57,26 @@ def add_bootstrap(parser: argparse.ArgumentParser, resamples: int, least: str = 
     parser.add_argument(
         "--seed", type=int, default=1, metavar="K", help="of the bootstrap (default: 1)"
     )
+
+
+def add_split(parser: argparse.ArgumentParser) -> None:
+    """Add the split of `--trials` that is judged."""
+    parser.add_argument("--split", metavar="NAME", help="of the trials, where they have several")
+
+
+def of_split(trials: "pl.DataFrame", options: argparse.Namespace) -> "pl.DataFrame":
+    """The trials of `--split`, all without it.
+
+    Raises:
+        TableError: there are none of that split.
+    """
+    import polars as pl
+
+    if options.split is None:
+        return trials
+    if "split" not in trials.columns or not (trials["split"] == options.split).any():
+        raise TableError(f"{options.trials}: there are no trials of the split {options.split!r}")
+    return trials.filter(pl.col("split") == options.split)
 
 
 def aligned(rows: list[list[str]]) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spoofscope.commands.arguments import Subcommands, add_bootstrap, aligned
-from spoofscope.errors import ConfigError, TableError
+from spoofscope.commands.arguments import Subcommands, add_bootstrap, add_split, aligned, of_split
+from spoofscope.errors import ConfigError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,7 +25,7 @@ def add(commands: Subcommands) -> None:
     )
     parser.add_argument("scores", nargs="+", metavar="SCORES", help="two or more: utt_id, score")
     parser.add_argument("--trials", required=True, metavar="TSV", help="utt_id, label")
-    parser.add_argument("--split", metavar="NAME", help="of the trials, where they have several")
+    add_split(parser)
     add_bootstrap(parser, 2000)
     parser.add_argument("--json", action="store_true", help="a JSON list instead of a table")
     parser.set_defaults(run=run)
@@ -36,12 +36,13 @@ def run(options: argparse.Namespace) -> int:
     from spoofscope.metrics.paired import compare
     from spoofscope.options import check_resamples
     from spoofscope.summaries.comparisons import within_reach
-    from spoofscope.tables import read_scores
+    from spoofscope.tables import read_scores, read_trials
 
     if options.bootstrap == 0:
         raise ConfigError("--bootstrap: a comparison needs resamples, at least 100")
     check_resamples(options.bootstrap, "--bootstrap")
-    trials = _trials(options)
+    # A list of trials may bring scores of its own.
+    trials = of_split(read_trials(options.trials), options).drop("score", strict=False)
     names = _names(options.scores)
     systems = {name: read_scores(path) for name, path in zip(names, options.scores, strict=True)}
     table = compare(systems, trials, options.bootstrap, options.seed, options.cluster)
@@ -53,20 +54,6 @@ def run(options: argparse.Namespace) -> int:
     if reason := within_reach(table.fill_nan(None)):
         print(reason)
     return 0
-
-
-def _trials(options: argparse.Namespace) -> "pl.DataFrame":
-    import polars as pl
-
-    from spoofscope.tables import read_trials
-
-    # A list of trials may bring scores of its own.
-    trials = read_trials(options.trials).drop("score", strict=False)
-    if options.split is None:
-        return trials
-    if "split" not in trials.columns or not (trials["split"] == options.split).any():
-        raise TableError(f"{options.trials}: there are no trials of the split {options.split!r}")
-    return trials.filter(pl.col("split") == options.split)
 
 
 def _names(paths: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from spoofscope.commands.arguments import Subcommands, add_bootstrap, aligned
+from spoofscope.commands.arguments import Subcommands, add_bootstrap, add_split, aligned, of_split
 from spoofscope.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def add(commands: Subcommands) -> None:
         metavar="TSV",
         help="utt_id, label, conditions",
     )
+    add_split(parser)
     parser.add_argument("--by", metavar="COLUMN", help="also per level of this column")
     add_bootstrap(parser, 1000, "; 0 for none")
     asv = parser.add_mutually_exclusive_group()
@@ -70,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     from spoofscope.options import check_resamples
     from spoofscope.tables import check_conditions, join_scores, read_scores, read_trials
 
-    trials = read_trials(options.trials)
+    trials = of_split(read_trials(options.trials), options)
     by = [] if options.by is None else [options.by]
     asked = {options.by, *(options.by or "").split("+")}
     check_conditions(trials, [name for name in trials.columns if name in asked], options.trials)

@@ -364,7 +364,7 @@ def permuted_p(counts: "np.ndarray[Any, Any]", observed: float, rng: np.random.G
         block = min(_BLOCK, _PERMUTATIONS - start)
         order = np.argsort(rng.random((block, clusters, detectors)), axis=2)
         tables = np.take_along_axis(counts[None], order[..., None], axis=2).sum(axis=1)
-        reached += np.count_nonzero(chi_squared(tables) >= least)
+        reached += int(np.count_nonzero(chi_squared(tables) >= least))
     return reached / (_PERMUTATIONS + 1)
 
 
