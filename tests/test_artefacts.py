@@ -32,13 +32,16 @@ from spoofscope.artefacts.room import hum
 from spoofscope.corpora import cues
 from spoofscope.errors import AudioError, SpoofscopeError, TableError
 from spoofscope.metrics.correlation import (
+    ENOUGH,
     circular_correlations,
     holm,
     mean_interval,
     permutation_spearman,
     spearman,
+    spearman_interval,
     two_sided_p,
 )
+from spoofscope.metrics.flips import flipped_spearman
 from spoofscope.metrics.rates import eer
 
 RATE = 16000
@@ -81,6 +84,73 @@ def test_the_permutation_p_is_that_of_all_permutations():
     ((rho, p),) = permutation_spearman(x[:, None], y, 20000, np.random.default_rng(0))
     assert rho == pytest.approx(observed)
     assert p == pytest.approx(exact, abs=4 * np.sqrt(exact / 20000))
+
+
+def test_a_permutation_test_ends_when_enough_were_as_far():
+    """Column by column it is the plain loop, ended after the fiftieth."""
+    rng = np.random.default_rng(16)
+    target = rng.standard_normal(30)
+    columns = np.stack([rng.standard_normal(30), rng.standard_normal(30) + target], axis=1)
+    got = permutation_spearman(columns, target, 800, np.random.default_rng(2))
+    again, ranks = np.random.default_rng(2), scipy.stats.rankdata(target)
+    observed = [scipy.stats.spearmanr(column, target).statistic for column in columns.T]
+    far = np.zeros((800, 2), dtype=bool)
+    for i in range(800):
+        again.shuffle(ranks)
+        null = [np.corrcoef(scipy.stats.rankdata(column), ranks)[0, 1] for column in columns.T]
+        far[i] = np.abs(null) >= np.abs(observed) - 1e-9
+    fiftieth = int(np.flatnonzero(far[:, 0])[ENOUGH - 1]) + 1
+    assert far[:, 1].sum() < ENOUGH < fiftieth < 800
+    assert got[0] == (pytest.approx(observed[0]), pytest.approx(ENOUGH / fiftieth))
+    assert got[1] == (pytest.approx(observed[1]), pytest.approx((1 + far[:, 1].sum()) / 801))
+
+
+def test_p_values_of_no_correlation_are_not_too_small():
+    rng = np.random.default_rng(17)
+    columns = rng.standard_normal((12, 2000))
+    p = [found[1] for found in permutation_spearman(columns, rng.standard_normal(12), 400, rng)]
+    for level in (0.01, 0.05, 0.2):
+        share = np.mean(np.array(p) <= level)
+        assert share <= level + 3 * np.sqrt(level / 2000)
+
+
+def test_strata_hide_what_differs_between_them():
+    rng = np.random.default_rng(18)
+    strata = np.repeat(["clean", "mp3", "opus"], [30, 50, 20])
+    of_stratum = np.repeat([0.0, 3.0, -2.0], [30, 50, 20])
+    x, y = rng.standard_normal((2, 100)) + of_stratum
+    planted = x + y
+    got = permutation_spearman(
+        np.stack([x, planted], axis=1), y, 2000, np.random.default_rng(1), strata
+    )
+    # By its definition: ranks within strata, on one scale, without their means.
+    a, b = (
+        np.concatenate(
+            [
+                (ranks := scipy.stats.rankdata(each[strata == s]) / (1 + sum(strata == s)))
+                - ranks.mean()
+                for s in ("clean", "mp3", "opus")
+            ]
+        )
+        for each in (x, y)
+    )
+    assert spearman(x, y) > 0.4
+    assert spearman(x, y, strata) == pytest.approx(np.corrcoef(a, b)[0, 1]) == got[0][0]
+    assert got[0][1] > 0.05
+    assert got[1][0] > 0.5
+    assert got[1][1] == pytest.approx(1 / 2001)
+    clusters = np.arange(100)
+    rho, p = flipped_spearman(x, y, clusters, strata)
+    assert (rho, p > 0.05) == (pytest.approx(got[0][0]), True)
+    assert flipped_spearman(planted, y, clusters, strata)[1] < 1e-6
+    low, high = spearman_interval(planted, y, 200, rng, None, strata)
+    z = 1.959964 * np.sqrt((1 + got[1][0] ** 2 / 2) / (100 - 2 - 3))
+    assert (low, high) == (
+        pytest.approx(np.tanh(np.arctanh(got[1][0]) - z)),
+        pytest.approx(np.tanh(np.arctanh(got[1][0]) + z)),
+    )
+    # Every clip a stratum of its own: nothing is left.
+    assert spearman(x, y, np.arange(100)) is None
 
 
 def test_the_shift_test_is_not_fooled_by_slow_series():
@@ -401,7 +471,10 @@ def test_score_correlations_tell_what_a_detector_listens_to_from_what_the_classe
     scores = table.select("utt_id").with_columns(score=pl.Series(score)).reverse()
     found = score_correlations(measures, table, scores, permutations=499, resamples=200, seed=1)
     got = {(row["measure"], row["group"]): row for row in found.iter_rows(named=True)}
-    assert list(dict.fromkeys(found["group"])) == ["pooled", "bonafide", "spoof", "A", "B"]
+    assert list(dict.fromkeys(found["group"])) == [
+        *("pooled", "bonafide", "spoof", "A", "B"),
+        "within",
+    ]
     assert got["differs", "pooled"]["rho"] > 0.5
     assert got["differs", "pooled"]["p_bh"] < 0.01
     assert abs(got["differs", "bonafide"]["rho"]) < 0.25
@@ -415,6 +488,45 @@ def test_score_correlations_tell_what_a_detector_listens_to_from_what_the_classe
     assert got["heard", "A"]["p"] == pytest.approx(1 / 500)
     again = score_correlations(measures, table, scores, permutations=499, resamples=200, seed=1)
     assert found.equals(again)
+
+
+def test_what_differs_between_codecs_only_is_not_within_strata():
+    n = 60
+    rng = np.random.default_rng(19)
+    table = trials(n).with_columns(
+        codec=pl.Series(["-", "mp3"] * (3 * n // 2)), take=pl.Series(["1", "1", "2"] * n)
+    )
+    heard = rng.standard_normal(3 * n)
+    of_codec = 2.0 * (table["codec"] == "mp3").to_numpy()
+    measures = table.select("utt_id").with_columns(
+        heard=pl.Series(heard), bandwidth=pl.Series(of_codec + rng.standard_normal(3 * n))
+    )
+    scores = table.select("utt_id").with_columns(score=pl.Series(heard + of_codec))
+
+    def p(conditions, cluster="none", **values):
+        found = score_correlations(
+            measures,
+            table.with_columns(**values),
+            scores,
+            conditions,
+            permutations=499,
+            resamples=200,
+            seed=1,
+            cluster=cluster,
+        )
+        rows = found.filter(group="within").iter_rows(named=True)
+        return {row["measure"]: row["p"] for row in rows}
+
+    # Strata of label and attack do not know the codec.
+    assert p([]) == pytest.approx({"heard": 1 / 500, "bandwidth": 1 / 500})
+    for conditions in (["codec"], ["codec+take"], ["attack", "codec"]):
+        found = p(conditions)
+        assert found["heard"] == pytest.approx(1 / 500)
+        assert found["bandwidth"] > 0.02
+    speaker = pl.Series([f"s{i // 6}" for i in range(3 * n)])
+    assert p(["codec"], "speaker", speaker=speaker)["heard"] < 1e-4
+    with pytest.raises(TableError, match="no column 'room'"):
+        p(["room"])
 
 
 def test_clips_of_a_speaker_are_one_to_the_tests():
@@ -470,11 +582,11 @@ def test_frame_correlations_find_the_part_that_follows_a_measure():
         evidence = np.where(level > 0, -spoof_side, bonafide_side)
         label, attack = ("bonafide", "-") if i % 2 else ("spoof", "A")
         measures = {"level": level, "other": other, "flat": np.ones(n)}
-        series.append(FrameSeries(f"u{i}", label, attack, evidence, measures))
+        series.append(FrameSeries(f"u{i}", label, attack, evidence, measures, 0.02))
     found = frame_correlations(series, resamples=500, seed=1)
     got = {
         (row["measure"], row["part"], row["group"]): row
-        for row in found.groups.iter_rows(named=True)
+        for row in found.groups.filter(kind="attribution").iter_rows(named=True)
     }
     assert got["level", "spoof_evidence", "pooled"]["rho"] > 0.7
     assert got["level", "spoof_evidence", "pooled"]["p_holm"] < 0.05
@@ -496,6 +608,42 @@ def test_frame_correlations_find_the_part_that_follows_a_measure():
     assert pooled["rho"] == pytest.approx(np.tanh(np.mean(z)))
     assert pooled["ci_low"] < pooled["rho"] < pooled["ci_high"]
     assert found.groups.equals(frame_correlations(series, resamples=500, seed=1).groups)
+
+
+def test_the_best_lag_is_the_one_that_was_planted():
+    rng = np.random.default_rng(15)
+    series = []
+    for i in range(16):
+        n = 150 + i
+        heard, *others = lfilter([1], [1, -0.8], rng.standard_normal((9, n)))
+        # The evidence falls five frames after the measure rises.
+        evidence = -np.roll(heard, 5) + 0.5 * rng.standard_normal(n)
+        measures = {"heard": heard, "flat": np.ones(n)}
+        measures |= {f"other {k}": other for k, other in enumerate(others)}
+        series.append(FrameSeries(f"u{i}", "bonafide", "-", evidence, measures, 0.02))
+    # Too short for lags of half a second.
+    short = np.arange(40.0)
+    series.append(
+        FrameSeries("short", "bonafide", "-", short, dict.fromkeys(measures, short), 0.02)
+    )
+    groups = frame_correlations(series, resamples=0, seed=1).groups
+    lagged = groups.filter(kind="best_lag", part="signed", group="pooled")
+    got = {row["measure"]: row for row in lagged.iter_rows(named=True)}
+    assert got["heard"]["lag"] == pytest.approx(0.1)
+    direct = [
+        scipy.stats.spearmanr(np.roll(item.measures["heard"], 5), item.evidence).statistic
+        for item in series[:16]
+    ]
+    assert got["heard"]["rho"] == pytest.approx(np.tanh(np.mean(np.arctanh(direct))))
+    assert got["heard"]["p"] == pytest.approx(1 / 1001)
+    assert (got["heard"]["n"], got["heard"]["n_undefined"]) == (16, 1)
+    # The best of 51 lags is no finding by itself.
+    assert 0.2 < np.median([got[f"other {k}"]["p"] for k in range(8)]) < 0.8
+    assert got["flat"]["lag"] is None
+    assert set(groups.filter(kind="attribution")["lag"]) == {0.0}
+    series[3] = series[3]._replace(hop=0.01)
+    with pytest.raises(TableError, match=r"'u3' are 0.01 s apart, those before 0.02 s"):
+        frame_correlations(series, resamples=0, seed=1)
 
 
 def test_no_utterance_is_refused():

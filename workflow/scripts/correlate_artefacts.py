@@ -22,6 +22,7 @@ with job(snakemake) as cfg:
             read_measures(snakemake.input.measures),
             trials,
             read_scores(snakemake.input.scores),
+            cfg["conditions"],
             permutations=cfg["permutations"],
             resamples=cfg["resamples"],
             seed=cfg["bootstrap_seed"],
@@ -47,6 +48,7 @@ with job(snakemake) as cfg:
                     explanation.attack,
                     explanation.evidence("bonafide")[seen],
                     measures,
+                    explanation.settings.hop_seconds,
                     clusters.get(explanation.utt_id),
                 )
 

@@ -40,9 +40,15 @@ part, and the magnitude of its negative part."""
 
 # Correlations of +-1 have no finite Fisher transform.
 _LARGEST = 1 - 1e-9
+# The best lag is at most so far from 0.
+_LAG_SECONDS = 0.5
 # Random shifts behind a p value, independent of the number of resamples of intervals.
 _SHIFTS = 1000
 _ROW = "row of the trials"
+_STRATUM = "stratum of the trials"
+
+WITHIN = "within"
+"""The group of all trials whose values are ranked within strata."""
 _CLUSTER = "cluster of the bootstrap"
 
 _SEPARATION: dict[str, pl.DataType] = {
@@ -71,6 +77,7 @@ _CORRELATION: dict[str, pl.DataType] = {
     "measure": pl.String(),
     "part": pl.String(),
     "group": pl.String(),
+    "lag": pl.Float64(),
     "rho": pl.Float64(),
     "ci_low": pl.Float64(),
     "ci_high": pl.Float64(),
@@ -289,6 +296,7 @@ def score_correlations(
     measures: pl.DataFrame,
     trials: pl.DataFrame,
     scores: pl.DataFrame,
+    conditions: Sequence[str] = (),
     *,
     permutations: int,
     resamples: int,
@@ -299,26 +307,31 @@ def score_correlations(
 
     Pooled over all trials, a measure correlates with the scores as soon as both differ between the
     classes. Only a correlation within a class or an attack shows that the detector uses the
-    measure, so the table has these groups, too.
+    measure, so the table has these groups, too. The group `within` sums this up: all trials, their
+    values ranked within strata of label, attack and all conditions, such as the codec, so that
+    nothing that differs between strata only can correlate.
 
-    Columns: kind (`score`), measure, part (`score`), group (`pooled`, `bonafide`, `spoof` or a
-    attack), rho, its 95 % interval (`metrics.correlation.spearman_interval`; none under 8 clips or
-    clusters), p (two-sided, by flips of whole clusters, see `metrics.flips`, or by permutation
-    where clips are drawn; at least 2^(1 - n) of n clips or clusters) with its corrections and what
-    p_holm cannot be below (p_smallest), n, n_clusters (null where clips are drawn) and n_undefined.
+    Columns: kind (`score`), measure, part (`score`), group (`pooled`, `within`, `bonafide`, `spoof`
+    or an attack), rho, its 95 % interval (`metrics.correlation.spearman_interval`; none under 8
+    clips or clusters), p (two-sided, by flips of whole clusters, see `metrics.flips`, or by
+    permutation where clips are drawn; at least 2^(1 - n) of n clips or clusters) with its
+    corrections and what p_holm cannot be below (p_smallest), n, n_clusters (null where clips are
+    drawn) and n_undefined. `lag` is null.
     Null where a correlation is not defined (a constant, or fewer than two values).
 
     Args:
         measures: utt_id and one column per measure, null where not defined.
         trials: utt_id, label, attack and the cluster column.
         scores: utt_id, score.
-        permutations: for the p values where clips are drawn.
+        conditions: columns of the trials, or several joined with `+`, that strata are made of.
+        permutations: at most so many for the p values where clips are drawn, see
+            `metrics.correlation.permutation_spearman`.
         resamples: behind the intervals; 0 makes none.
         seed: of both.
         cluster: column whose values are resampled as wholes, see `metrics.tables.resampled_by`.
 
     Raises:
-        TableError: a trial has no measures or no score.
+        TableError: a trial has no measures or no score; a condition is no column.
     """
     unscored = trials.filter(~pl.col("utt_id").is_in(scores["utt_id"].implode()))["utt_id"]
     if unscored.len():
@@ -327,9 +340,11 @@ def score_correlations(
         scores.select("utt_id", "score"), on="utt_id", how="left", maintain_order="left"
     )
     column = resampled_by(trials, cluster)
-    table = _with_clusters(table, trials, column)
+    table = _with_clusters(table, trials, column).join(
+        _strata(trials, conditions), on="utt_id", how="left", maintain_order="left"
+    )
     rows: list[dict[str, Any]] = []
-    for group, part in _groups(table):
+    for group, part in [*_groups(table), (WITHIN, table)]:
         # Measures with the same gaps share their permutations, which is many times faster.
         by_gaps: dict[bytes, list[str]] = {}
         for name in _names(measures):
@@ -340,15 +355,19 @@ def score_correlations(
             target = defined["score"].to_numpy()
             clusters = None if column is None else defined[_CLUSTER].to_numpy()
             units = defined[_CLUSTER].n_unique()
+            strata = defined[_STRATUM].to_numpy() if group == WITHIN else None
             if clusters is None:
                 results = permutation_spearman(
                     defined.select(names).to_numpy().astype(np.float64),
                     target,
                     permutations,
                     rng_of("measures against scores", seed, group, *names),
+                    strata,
                 )
             else:
-                results = [flipped_spearman(defined[name], target, clusters) for name in names]
+                results = [
+                    flipped_spearman(defined[name], target, clusters, strata) for name in names
+                ]
             for name, result in zip(names, results, strict=True):
                 row: dict[str, Any] = {
                     "units": units,
@@ -365,7 +384,7 @@ def score_correlations(
                     row.update(rho=result[0], p=result[1])
                     rng = rng_of("measures against scores, intervals", seed, group, name)
                     interval = spearman_interval(
-                        defined[name].to_numpy(), target, resamples, rng, clusters
+                        defined[name].to_numpy(), target, resamples, rng, clusters, strata
                     )
                     if interval is not None:
                         row.update(ci_low=interval.low, ci_high=interval.high)
@@ -373,11 +392,26 @@ def score_correlations(
     return _corrected(rows, _CORRELATION, 1 / (1 + permutations) if column is None else 0.0)
 
 
+def _strata(trials: pl.DataFrame, conditions: Sequence[str]) -> pl.DataFrame:
+    """utt_id, and which stratum of label, attack and conditions each trial is in."""
+    names = ["label", "attack"]
+    for condition in conditions:
+        names += [condition] if condition in trials.columns else condition.split("+")
+    names = list(dict.fromkeys(names))
+    for name in names:
+        if name not in trials.columns:
+            raise TableError(f"the trials have no column {name!r} to make strata of")
+    levels = trials.select(pl.concat_str(names, separator="\t")).to_series().to_numpy()
+    number = np.unique(levels, return_inverse=True)[1]
+    return trials.select("utt_id", pl.Series(_STRATUM, number))
+
+
 class FrameSeries(NamedTuple):
     """One utterance on its time axis.
 
     utt_id, label, attack: of the manifest. evidence: (n,) a detector's evidence for bona fide,
-    frame by frame. measures: name to (n,) frame measures. cluster: what is drawn as a whole, such
+    frame by frame. measures: name to (n,) frame measures. hop: seconds from one frame to the next,
+    the same for all utterances. cluster: what is drawn as a whole, such
     as its speaker; None where utterances are.
     """
 
@@ -386,6 +420,7 @@ class FrameSeries(NamedTuple):
     attack: str
     evidence: Floats
     measures: Mapping[str, Floats]
+    hop: float
     cluster: str | None = None
 
 
@@ -415,7 +450,12 @@ def frame_correlations(
       attack), rho (back-transformed mean of Fisher's z over utterances), its 95 % interval
       (bootstrap over utterances, or clusters; none under 8), p (the mean z against the same mean
       with every utterance shifted at random; at least 2^(1 - n) of n utterances or clusters) with
-      its corrections and p_smallest, n, n_clusters and n_undefined utterances.
+      its corrections and p_smallest, n, n_clusters and n_undefined utterances. `lag` is 0 here.
+      Rows of the kind `best_lag` follow: `lag` is how much later (s) the evidence is than the
+      measure where the mean z is farthest from 0, at most 0.5 s, with the rho there. p compares it
+      with the farthest one of utterances that were shifted at random, so the choice is accounted
+      for; an interval would not be, so there is none. Utterances of less than about 1 s do not
+      count. The ends of a clip meet, as with the shifts.
 
     Correlations are not defined, and null, where the evidence or the measure is constant.
 
@@ -432,7 +472,14 @@ def frame_correlations(
     rows: list[dict[str, Any]] = []
     nulls: list[Floats | None] = []
     clusters: list[str | None] = []
+    hop: float | None = None
     for item in series:
+        if hop is not None and not np.isclose(item.hop, hop):
+            raise TableError(
+                f"the frames of {item.utt_id!r} are {item.hop:g} s apart, those before {hop:g} s; "
+                "correlate the explanations of one detector"
+            )
+        hop = item.hop
         for part, evidence in _parts(item.evidence).items():
             for name, values in item.measures.items():
                 null = circular_correlations(values, evidence)
@@ -453,21 +500,71 @@ def frame_correlations(
                     None if null is None else np.arctanh(np.clip(null, -_LARGEST, _LARGEST))
                 )
                 clusters.append(item.cluster)
-    if not rows:
+    if not rows or hop is None:
         raise TableError("no explained utterance to correlate with frame measures")
     utterances = pl.DataFrame(rows, schema=_UTTERANCE).with_row_index("place")
-    grouped = [
-        _group_row(
-            {"kind": "attribution", "measure": measure, "part": part, "group": group},
-            [(nulls[i], clusters[i]) for i in members["place"]],
-            resamples,
-            seed,
-        )
-        for group, table in _groups(utterances)
-        for (measure, part), members in table.group_by("measure", "part", maintain_order=True)
+    grouped, lagged = [], []
+    for group, table in _groups(utterances):
+        for (name, part), of_part in table.group_by("measure", "part", maintain_order=True):
+            names = {"measure": name, "part": part, "group": group}
+            members = [(nulls[i], clusters[i]) for i in of_part["place"]]
+            grouped.append(_group_row(names, members, resamples, seed))
+            lagged.append(_lag_row(names, members, hop, max(resamples, _SHIFTS), seed))
+    finest = 1 / (1 + max(resamples, _SHIFTS))
+    groups = [_corrected(part, _CORRELATION, finest) for part in (grouped, lagged)]
+    return FrameCorrelations(utterances.drop("place"), pl.concat(groups))
+
+
+def _row_of(
+    kind: str,
+    names: dict[str, Any],
+    defined: Sequence[tuple[Floats, str | None]],
+    n_members: int,
+) -> dict[str, Any]:
+    """A row of the groups' table without a correlation."""
+    clusters = [cluster for _, cluster in defined if cluster is not None]
+    units = len(set(clusters)) if clusters else len(defined)
+    return {
+        "kind": kind,
+        **names,
+        "p": None,
+        "units": units,
+        "n": len(defined),
+        "n_clusters": units if clusters else None,
+        "n_undefined": n_members - len(defined),
+    }
+
+
+def _lag_row(
+    names: dict[str, Any],
+    members: list[tuple[Floats | None, str | None]],
+    hop: float,
+    shifts: int,
+    seed: int,
+) -> dict[str, Any]:
+    """The row of the best lag from Fisher's z of every shift of every utterance."""
+    farthest = int(_LAG_SECONDS / hop)
+    width = 2 * farthest + 1
+    defined = [
+        (null, cluster) for null, cluster in members if null is not None and null.size >= width
     ]
-    groups = _corrected(grouped, _CORRELATION, 1 / (1 + max(resamples, _SHIFTS)))
-    return FrameCorrelations(utterances.drop("place"), groups)
+    row = _row_of("best_lag", names, defined, len(members))
+    if not defined:
+        return row
+    rng = rng_of("lags of attributions", seed, names["group"], names["measure"], names["part"])
+    observed = np.zeros(width)
+    shifted = np.zeros((shifts, width))
+    for null, _ in defined:
+        # Row k: the lags around shift k, from those with later evidence to those with earlier.
+        around = null[(np.arange(null.size + 2 * farthest) - farthest) % null.size]
+        lags = np.lib.stride_tricks.sliding_window_view(around, width)
+        observed += lags[0]
+        shifted += lags[rng.integers(0, null.size, shifts)]
+    best = int(np.argmax(np.abs(observed)))
+    chance = np.abs(shifted).max(axis=1) / len(defined)
+    value = float(observed[best]) / len(defined)
+    row.update(lag=(farthest - best) * hop, rho=float(np.tanh(value)), p=two_sided_p(value, chance))
+    return row
 
 
 def _group_row(
@@ -479,15 +576,7 @@ def _group_row(
     """One row of the groups' table from Fisher's z of every shift of every utterance."""
     defined = [(null, cluster) for null, cluster in members if null is not None]
     clusters = [cluster for _, cluster in defined if cluster is not None]
-    units = len(set(clusters)) if clusters else len(defined)
-    row: dict[str, Any] = {
-        **names,
-        "p": None,
-        "units": units,
-        "n": len(defined),
-        "n_clusters": units if clusters else None,
-        "n_undefined": len(members) - len(defined),
-    }
+    row = {**_row_of("attribution", names, defined, len(members)), "lag": 0.0}
     if defined:
         parts = names["group"], names["measure"], names["part"]
         rng = rng_of("measures against attributions", seed, *parts)

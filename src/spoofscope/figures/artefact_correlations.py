@@ -8,6 +8,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
+from spoofscope.artefacts.correlations import WITHIN
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import (
     EVIDENCE,
@@ -26,8 +27,10 @@ FIGURE = Figure(
     title="Scores and signal measures",
     shows="Correlation of signal measures with detector scores, with corrected p values.",
     caption=(
-        "Spearman correlation of signal measures with detector scores, over all trials and within "
-        "each class. A difference between the classes cannot cause a correlation within a class. "
+        "Spearman correlation of signal measures with detector scores, over all trials, within "
+        "strata and within each class. What differs between the classes only cannot correlate "
+        "within a class; strata hold the class, the attack and every other condition of the study, "
+        "such as the codec, fixed. "
         "A star marks a correlation that stays significant (p < 0.05) after Holm's correction "
         "over all tests of a detector; grey means that the measure is constant. If speakers are "
         "known, the tests flip the signs of whole speakers. If no correlation can be significant, "
@@ -50,10 +53,11 @@ _COLUMNS: dict[str, pl.DataType] = {
 _NUMBERS = dict.fromkeys(
     ("rho", "ci_low", "ci_high", "p", "p_holm", "p_bh", "p_smallest"), pl.Float64()
 )
-_GROUPS = (POOLED, BONAFIDE, SPOOF)
+_GROUPS = (POOLED, WITHIN, BONAFIDE, SPOOF)
+_TITLES = {POOLED: "all trials", WITHIN: "within strata"}
 _LEVEL = 0.05
 # Most columns of a map; inches of a row, and of the colours' key with the titles.
-_ACROSS = 9
+_ACROSS = 8
 _ROW, _FOOT = 0.155, 0.85
 
 
@@ -62,12 +66,12 @@ def draw(
     correlated: Sequence[Mapping[str, str]],
     outputs: Mapping[str, str],
 ) -> None:
-    """Draw heat maps of Spearman's rho: measures by detectors, pooled and within each class.
+    """Draw heat maps of Spearman's rho: measures by detectors, pooled, within strata and classes.
 
-    If detectors were explained, a fourth map correlates frame-level measures with the evidence for
+    If detectors were explained, a fifth map correlates frame-level measures with the evidence for
     bona fide within utterances. A star marks a p value that stays below 0.05 after Holm's
     correction over all tests of its detector (if none can, the figure says so); the null
-    distribution of the fourth map is circular shifts.
+    distribution of the fifth map is circular shifts.
 
     Args:
         systems: id, seed and name of every system.
@@ -86,10 +90,7 @@ def draw(
         (f"{_trials(trials)}: " if several else "") + labels[run, seed]
         for trials, run, seed in columns
     ]
-    panels = [
-        (f"score, {'all trials' if group == 'pooled' else group}", "score", "score", group)
-        for group in _GROUPS
-    ]
+    panels = [(f"score, {_TITLES.get(group, group)}", "score", "score", group) for group in _GROUPS]
     if (table["kind"] == "attribution").any():
         panels.append(("evidence for bona fide, frames", "attribution", "signed", "pooled"))
     # So many columns as fit beside each other; the others follow below.

@@ -28,18 +28,23 @@ _ROUNDING = 1e-12
 
 
 def flipped_spearman(
-    x: npt.ArrayLike, y: npt.ArrayLike, clusters: npt.ArrayLike
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    clusters: npt.ArrayLike,
+    strata: npt.ArrayLike | None = None,
 ) -> tuple[float, float] | None:
     """Spearman's correlation of two series, and the two-sided p of its being 0.
 
     Args:
         x, y: (n,); where one is the label, the other's rank sum is tested.
         clusters: (n,) name of the cluster of each clip.
+        strata: (n,) names of strata that values are ranked within, see
+            `metrics.correlation.spearman`.
 
     Returns:
         (rho, p), or None where the correlation is not defined.
     """
-    a, b = standard_ranks(x), standard_ranks(y)
+    a, b = standard_ranks(x, strata), standard_ranks(y, strata)
     if a is None or b is None:
         return None
     unit = np.unique(np.asarray(clusters), return_inverse=True)[1]

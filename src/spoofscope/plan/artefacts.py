@@ -118,6 +118,7 @@ class Artefacts(Stage):
                 "run": run,
                 "run_seed": seed,
                 "split": split,
+                "conditions": self._scoring.conditions,
                 "permutations": self.study.config["artefacts"]["permutations"],
                 **self._scoring.bootstrap(),
             },
