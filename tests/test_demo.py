@@ -25,13 +25,14 @@ from spoofscope import audio
 from spoofscope.apps.views import batch_table, verdict
 from spoofscope.cli import main
 from spoofscope.detector import Detector
-from spoofscope.files import write_text
+from spoofscope.files import sha256_file, write_text
 from spoofscope.quality import FLAGS
 from spoofscope.selection.calibration import probability_text
 from spoofscope.windows import InputPolicy
 
 pytestmark = pytest.mark.slow
 
+ORIGIN = {"sha256": "ab" * 32, "time": "2026-01-01 00:00:00 UTC"}
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -148,7 +149,43 @@ def test_a_clip_is_judged(served, page, tmp_path):
         page.locator(picture).wait_for()
         assert page.locator(picture).evaluate("image => image.naturalWidth") > 500
     expect(page.locator("#picture")).to_contain_text("Integrated Gradients")
+    expect(verdict).to_contain_text(sha256_file(served.folder / "clip0.wav"))
+    expect(verdict).to_contain_text(f"detector {expected['detector']}, spoofscope")
+    windows = page.locator("#timeline .windows button")
+    expect(windows).to_have_count(expected["n_windows"])
+    windows.nth(1).click()
+    sound = page.locator("#timeline audio").evaluate_handle("sound => sound")
+    page.wait_for_function("sound => sound.paused && sound.currentTime >= 1", arg=sound)
+    # A window of half a second, that begins after half a second.
+    assert sound.evaluate("sound => sound.currentTime") == pytest.approx(1.0, abs=0.4)
     page.screenshot(path=tmp_path / "judged.png", full_page=True)
+
+
+def test_a_passage_is_explained(page):
+    page.locator("#start input").fill("0.6")
+    page.locator("#judge").click()
+    expect(page.locator("#picture")).to_contain_text("Only 0.50 to 1.25 s are explained")
+    page.locator("#start input").fill("9")
+    page.locator("#judge").click()
+    expect(page.locator("#verdict .problem")).to_contain_text("no passage of it begins at 9 s")
+    page.locator("#start input").fill("0")
+
+
+def test_a_case_report_is_downloaded(served, page, tmp_path):
+    page.get_by_text("Case report").click()
+    page.locator("#report").click()
+    expect(page.locator("#reported .problem")).to_contain_text("write what was asked")
+    page.locator("#question textarea").fill(HOSTILE)
+    page.locator("#report").click()
+    expect(page.locator("#reported .verdict")).to_contain_text("validation does not support")
+    for kind, begins in (("html", b"<!doctype html>"), ("pdf", b"%PDF")):
+        with page.expect_download() as download:
+            page.locator(f"#case-{kind}").click()
+        assert download.value.suggested_filename == f"case.{kind}"
+        content = Path(download.value.path()).read_bytes()
+        assert content.startswith(begins)
+        assert str(served.folder).encode() not in content
+        assert HOSTILE.encode() not in content
 
 
 def test_a_visitor_can_stop(page):
@@ -212,6 +249,12 @@ def test_several_files_become_a_table_to_download(served, page, tmp_path):
     table = pl.read_csv(download.value.path(), separator="\t")
     assert table["file"].to_list() == names
     assert table["error"].is_null().to_list() == [True, False, True]
+    assert table["sha256"].to_list() == [sha256_file(served.folder / name) for name in names]
+    expect(page.locator("#table tbody tr").nth(1)).to_contain_text("Not judged: text.txt")
+    with page.expect_download() as download:
+        page.locator("#download-json").click()
+    numbers = json.loads(Path(download.value.path()).read_text())
+    assert [entry["path"] for entry in numbers] == names
     detector = Detector.load(served.folder / "results/own/detectors/lfcc")
     for row in (0, 2):
         score = detector.predict(served.folder / names[row])["score"]
@@ -233,6 +276,11 @@ def test_files_of_others_are_shown_as_text(served, page, tmp_path):
 def test_an_attack_is_named_and_clips_like_it_can_be_played(served, page, tmp_path):
     page.get_by_role("tab", name="Trace").click()
     choose(page, served.folder / "attack.wav", "#traced")
+    # This tracer was trained on spoofs alone.
+    expect(page.locator("#detector-first input")).to_be_checked()
+    page.locator("#trace").click()
+    expect(page.locator("#origin .verdict")).to_contain_text("The detector was asked first")
+    page.locator("#detector-first input").uncheck()
     page.locator("#trace").click()
     origin = page.locator("#origin .verdict")
     expect(origin.locator("h2")).to_have_text("Made by B")
@@ -251,6 +299,20 @@ def test_an_attack_is_named_and_clips_like_it_can_be_played(served, page, tmp_pa
     page.locator("#trace").click()
     expect(origin.locator("h2")).to_have_text("Inconclusive")
     expect(origin.locator("audio")).to_have_count(0)
+
+
+def test_a_system_is_enrolled_by_references(served, page):
+    choose(page, served.folder / "clip0.wav", "#traced")
+    page.get_by_text("A system that the tracer does not know").click()
+    page.locator("#enrolled-name textarea").fill(f"new{HOSTILE}")
+    page.locator("#trace").click()
+    expect(page.locator("#origin .problem")).to_contain_text("give both, or neither")
+    page.locator("#references input[type=file]").set_input_files(served.folder / "clip1.wav")
+    expect(page.locator("#references")).to_contain_text(re.compile(r"clip1\s*\.wav.*⇣"))
+    page.locator("#trace").click()
+    origin = page.locator("#origin .verdict")
+    expect(origin).to_contain_text(f"new{HOSTILE} (1 reference): cosine")
+    expect(origin).to_contain_text("no likelihood ratio without --calibration")
 
 
 def status(url: str, host: str | None = None) -> int:
@@ -293,10 +355,10 @@ def test_a_page_that_cannot_be_served_is_refused(served, arguments, message, mon
     "name", ["=cmd|' C calc'!A0.wav", "+1.wav", "-rf.wav", "@x.wav", "\t=x.wav"]
 )
 def test_a_name_is_no_formula(name):
-    table = batch_table([{"path": f"/uploads/{name}", "error": f"{name}: no audio"}])
+    table = batch_table([{"path": f"/uploads/{name}", "error": f"{name}: no audio"}], [ORIGIN])
     assert table["file"][0] == f"./{name.strip()}"
     assert table["error"][0].startswith("./")
-    plain = batch_table([{"path": "a=b.wav", "error": "a=b.wav: no audio"}])
+    plain = batch_table([{"path": "a=b.wav", "error": "a=b.wav: no audio"}], [ORIGIN])
     assert plain.select("file", "error").row(0) == ("a=b.wav", "a=b.wav: no audio")
 
 
@@ -310,25 +372,25 @@ def test_a_name_is_no_formula(name):
     ],
 )
 def test_no_probability_is_shown_as_certain(llr, said):
-    shown = verdict(judgement(llr))
+    shown = verdict(judgement(llr), ORIGIN)
     assert f"<b>{said}</b>" in shown
     assert "48 bona fide and 48 spoof development clips support likelihood ratios" in shown
     assert f"{llr:+.2f}" in shown
     assert "0.000" not in shown
     assert "0.1 %" not in shown
-    cells = batch_table([judgement(llr)]).row(0, named=True)
+    cells = batch_table([judgement(llr)], [ORIGIN]).row(0, named=True)
     assert cells["p_bonafide"] == said
 
 
 def test_a_recording_of_another_kind_gets_its_reason_first():
     foreign = judgement(None) | {"reasons": [FLAGS["out_of_distribution"]]}
     foreign["flags"]["out_of_distribution"] = True
-    shown = verdict(foreign)
+    shown = verdict(foreign, ORIGIN)
     first = shown.index("unlike those of the training")
     assert shown.index("Inconclusive") < first < shown.index("Score")
     assert "No likelihood ratio" in shown
     assert "robability" not in shown
-    cells = batch_table([foreign]).row(0, named=True)
+    cells = batch_table([foreign], [ORIGIN]).row(0, named=True)
     assert (cells["llr"], cells["log10_llr"], cells["p_bonafide"]) == ("", "", "")
 
 
@@ -346,4 +408,6 @@ def judgement(llr):
         "duration_s": 1.0,
         "n_windows": 1,
         "window_scores": [0.0],
+        "detector": "0" * 12,
+        "spoofscope": "0.1.0",
     }

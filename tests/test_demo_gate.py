@@ -110,7 +110,7 @@ def file_data(path: Any, **more: Any) -> dict[str, Any]:
 
 def test_what_the_page_received_is_judged(page: Page) -> None:
     path = upload(page, clip())
-    assert ask(page, functions(page)["judge"], [file_data(path), False]).status_code == 200
+    assert ask(page, functions(page)["judge"], [file_data(path), False, 0]).status_code == 200
     told = answered(page)
     assert "score of each window" in told.lower()
     assert '"success":true' in told
@@ -127,7 +127,7 @@ def test_numbers_that_are_not_finite_are_refused(page: Page, number: str) -> Non
     assert answer.status_code == 400
 
 
-# What is asked of a function of two inputs, a recording and a check box, and may not be.
+# What is asked of a function of a recording, a check box and a number, and may not be.
 WRONG: list[Any] = [
     {},
     [],
@@ -136,18 +136,25 @@ WRONG: list[Any] = [
     {"data": None},
     *(
         {"data": data, "fn_index": 0, "session_hash": "s"}
-        for data in ([], [None], [1, 2, 3], [{"a": 1}, True], ["x", True], [None, {}], [[], True])
+        for data in (
+            *([], [None], [1, 2, 3], [{"a": 1}, True, 0], ["x", True, 0], [None, {}, 0]),
+            *([[], True, 0], [None, True], [None, True, "0"], [None, True, True]),
+        )
     ),
     *(
-        {"data": [None, True], "fn_index": number, "session_hash": "s"}
+        {"data": [None, True, 0], "fn_index": number, "session_hash": "s"}
         for number in (999, -1, "a", 10**30, 2.5, True, None)
     ),
     *(
-        {"data": [None, True], "fn_index": 0, "session_hash": session}
+        {"data": [None, True, 0], "fn_index": 0, "session_hash": session}
         for session in (None, {"a": 1}, "s" * 100_000, "\ud800", "a b")
     ),
-    {"data": [None, True], "fn_index": 0, "session_hash": "s", "trigger_id": "x"},
+    {"data": [None, True, 0], "fn_index": 0, "session_hash": "s", "trigger_id": "x"},
     *({"data": [value], "fn_index": 1, "session_hash": "s"} for value in (5, "x", {}, [[]], [5])),
+    *(
+        {"data": [None, text, ""], "fn_index": 2, "session_hash": "s"}
+        for text in (5, True, {}, ["x"], "x" * 1001)
+    ),
 ]
 
 
@@ -215,7 +222,8 @@ def test_no_function_takes_a_path_of_its_own(page: Page) -> None:
     for name, fn_index in functions(page).items():
         for way, value in ways.items():
             session = re.sub(r"\W", "", f"{name}{way}")
-            answer = ask(page, fn_index, [value, False], session)
+            more = {"judge": [False, 0], "report": ["why", ""]}.get(name, [])
+            answer = ask(page, fn_index, [value, *more], session)
             told = answer.text if answer.status_code != 200 else answered(page, session)
             case = f"{name}: {way}: {answer.status_code} {told}"
             assert SECRET not in told, case
@@ -224,7 +232,7 @@ def test_no_function_takes_a_path_of_its_own(page: Page) -> None:
                 or '"success":true' not in told
                 or (
                     # Some take no input at all.
-                    name not in ("judge", "judge_several")
+                    name not in ("judge", "judge_several", "report")
                 )
             ), case
     new = set(page.uploads.rglob("*")) - set(before)
@@ -327,12 +335,12 @@ def test_no_strange_file_in_the_folder_is_judged_or_served(page: Page, name: str
         path.symlink_to(page.secret)
     else:
         os.mkfifo(path)
-    assert ask(page, functions(page)["judge"], [file_data(str(path)), False]).status_code == 403
+    assert ask(page, functions(page)["judge"], [file_data(str(path)), False, 0]).status_code == 403
     assert page.client.get(f"/gradio_api/file={path}").status_code == 403
-    verdict = page.judge.one(str(path), False, "visitor")[0]
+    verdict = page.judge.one(str(path), False, 0, "visitor")[0]
     assert "is no file that this page has received" in verdict
     assert str(page.uploads) not in verdict
-    table, _ = page.judge.several([str(path), str(page.secret)], "visitor")
+    table, *_ = page.judge.several([str(path), str(page.secret)], "visitor")
     assert table.count("is no file that this page has received") == 2
     path.unlink()
 
@@ -456,12 +464,12 @@ def test_a_visitor_can_stop_and_nobody_waits_for_a_long_recording(
     long, short = upload(page, clip(300), "long.wav"), upload(page, clip(), "short.wav")
     results: list[str] = []
     work = threading.Thread(
-        target=lambda: results.append(page.judge.one(long, False, "patient visitor")[0])
+        target=lambda: results.append(page.judge.one(long, False, 0, "patient visitor")[0])
     )
     start = time.monotonic()
     work.start()
     time.sleep(0.3)
-    assert "verdict" in page.judge.one(short, False, "another visitor")[0]
+    assert "verdict" in page.judge.one(short, False, 0, "another visitor")[0]
     assert work.is_alive()
     page.judge.stop("another visitor")
     page.judge.stop("patient visitor")
@@ -482,8 +490,8 @@ def test_a_recording_that_explodes_is_refused_at_once(
     assert len(buffer.getvalue()) < 200_000
     path = upload(page, buffer.getvalue(), "bomb.flac")
     start = time.monotonic()
-    verdict, *_ = page.judge.one(path, True, "visitor")
-    table, _ = page.judge.several([path], "visitor")
+    verdict, *_ = page.judge.one(path, True, 0, "visitor")
+    table, *_ = page.judge.several([path], "visitor")
     assert time.monotonic() - start < 10
     for told in (verdict, table):
         assert "bomb.flac: longer than 600 s" in told
@@ -494,7 +502,7 @@ def test_a_batch_can_be_stopped(page: Page) -> None:
     backend = page.judge.detector.backend
     handle = backend.register_forward_pre_hook(lambda *_: page.judge.stop("visitor"))
     path = upload(page, clip(60))
-    table, file = page.judge.several([path] * 50, "visitor")
+    table, file, _ = page.judge.several([path] * 50, "visitor")
     handle.remove()
     assert "Stopped." in table
     assert file is None

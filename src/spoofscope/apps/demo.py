@@ -5,6 +5,7 @@ security policy forbids it to the browser). It keeps uploads in a folder of its 
 deletes at the end; the next start deletes the folder of a killed process.
 """
 
+import datetime
 import itertools
 import math
 import os
@@ -16,22 +17,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from spoofscope import audio
 from spoofscope.apps import views
-from spoofscope.apps.gate import Gate, is_file_below
+from spoofscope.apps.gate import LONGEST_TEXT, Gate, is_file_below
 from spoofscope.apps.own_folder import end_on_signals, own_folder
 from spoofscope.apps.serving import address, allowed_hosts, listen, run
 from spoofscope.attribution.explain import explain_windows
 from spoofscope.attribution.store import Attributions, Explanation
 from spoofscope.attribution.verdicts import Check, read_checks
+from spoofscope.cases.case import make_case
+from spoofscope.cases.content import in_short
+from spoofscope.cases.writing import HTML, PDF, time_text, write_case
 from spoofscope.detector import Detector
-from spoofscope.errors import AudioError, ConfigError, SpoofscopeError
+from spoofscope.errors import AudioError, ConfigError, SpoofscopeError, TableError
+from spoofscope.files import sha256_file, write_json
 from spoofscope.judging import Failure, Judgement
+from spoofscope.names import BONAFIDE
 from spoofscope.network import Network
 from spoofscope.options.attribution import PATH_INTEGRAL, ExplainOptions
 from spoofscope.tables import write_table
+from spoofscope.tracing.enrolment import Enrolment
 from spoofscope.tracing.judging import Neighbour, load_tracer, trace_recording
+from spoofscope.tracing.references import enrol_recordings, read_calibration
 from spoofscope.windows import Windows
 
 LARGEST_UPLOAD = "200mb"
@@ -104,6 +113,8 @@ class Judge:
         tracer: a tracer's folder, or None.
         study: the results of a study, whose checks of explanations are those of the detector if it
             is one of the study's; or None.
+        calibration: the file that turns cosines with enrolled attacks into likelihood ratios, see
+            `tracing.references.read_calibration`; or None.
     """
 
     def __init__(
@@ -113,10 +124,17 @@ class Judge:
         downloads: Path,
         tracer: str | Path | None = None,
         study: str | Path | None = None,
+        calibration: str | Path | None = None,
     ) -> None:
         self.detector = Detector.load(folder)
+        self._folder = Path(folder)
         self._checks = _checks_of(Path(folder), study)
         self.tracer = None if tracer is None else load_tracer(tracer)
+        self._calibration = None
+        if calibration is not None:
+            if self.tracer is None:
+                raise ConfigError("--calibration is of a tracer; add --tracer")
+            self._calibration = read_calibration(calibration, self.tracer)
         self._uploads = uploads
         self._downloads = downloads
         self._numbers = itertools.count(1)
@@ -132,45 +150,103 @@ class Judge:
                 part.register_forward_pre_hook(lambda *_: self._between_passes())
 
     def one(
-        self, path: str | None, explain: bool, visitor: str
+        self, path: str | None, explain: bool, start: float | None, visitor: str
     ) -> tuple[str, str, str, dict[str, Any] | None]:
-        """Verdict, timeline and picture of a recording as HTML, and the judgement as JSON."""
+        """Verdict, timeline and picture of a recording as HTML, and the judgement as JSON.
+
+        Args:
+            path: of the recording.
+            explain: whether to explain the passage.
+            start: where the passage that is shown begins, in seconds; None is the start.
+            visitor: who asks.
+        """
         if path is None:
             return views.problem(_NOTHING_CHOSEN), "", "", None
         try:
             with self._work(visitor), self._turns.turn():
                 judgement = self._judged(path)
-                verdict = views.verdict(judgement)
-                timeline = views.timeline(judgement, self._window_seconds(), self._band())
-                picture, explanation = self._picture(path, judgement, explain)
+                origin = _origin(path)
+                verdict = views.verdict(judgement, origin)
+                sound = views.wav(*self._passage(path, 0.0))
+                timeline = views.timeline(judgement, self._window_seconds(), self._band(), sound)
+                picture, explanation = self._picture(path, judgement, explain, start or 0.0)
         except SpoofscopeError as error:
             return views.problem(_without_folders(str(error), path)), "", "", None
-        return verdict, timeline, picture, {**judgement, "explanation": explanation}
+        return verdict, timeline, picture, {**judgement, **origin, "explanation": explanation}
 
-    def several(self, paths: Sequence[str] | None, visitor: str) -> tuple[str, str | None]:
-        """A table of several files as HTML, and the TSV file to download."""
+    def report(
+        self, path: str | None, question: str | None, condition: str | None, visitor: str
+    ) -> tuple[str, str | None, str | None]:
+        """The report of a case, see `cases`: its result as HTML, and its files HTML and PDF."""
+        if path is None:
+            return views.problem(_NOTHING_CHOSEN), None, None
+        made = datetime.datetime.now(datetime.UTC)
+        try:
+            with self._work(visitor), self._turns.turn():
+                self._check_upload(path)
+                case = make_case(
+                    self.detector,
+                    self._folder,
+                    path,
+                    question or "",
+                    conditions=(condition or "").split(),
+                    made=time_text(made),
+                )
+                folder = self._downloads / str(next(self._numbers))
+                folder.mkdir()
+                write_case(case, folder, made)
+        except SpoofscopeError as error:
+            return views.problem(_without_folders(str(error), path)), None, None
+        return views.report(in_short(case)), str(folder / HTML), str(folder / PDF)
+
+    def several(
+        self, paths: Sequence[str] | None, visitor: str
+    ) -> tuple[str, str | None, str | None]:
+        """A table of several files as HTML, and the files to download: TSV and JSON."""
         if not paths:
-            return views.problem("Choose some files first."), None
+            return views.problem("Choose some files first."), None, None
         results: list[Judgement | Failure] = []
+        origins: list[dict[str, str]] = []
         with self._work(visitor):
             for path in paths:
                 try:
                     with self._turns.turn():
                         results.append(self._judged(path))
+                        origins.append(_origin(path))
                 except Stopped as stopped:
-                    return views.problem(str(stopped)), None
+                    return views.problem(str(stopped)), None, None
                 except SpoofscopeError as error:
                     name = Path(path).name
                     results.append({"path": name, "error": _without_folders(str(error), path)})
-        table = views.batch_table(results)
+                    is_upload = is_file_below(path, self._uploads)
+                    origins.append(_origin(path) if is_upload else {"sha256": "", "time": ""})
+        table = views.batch_table(results, origins)
         # A folder per table: the file name is what the browser proposes to save it as.
         file = self._downloads / str(next(self._numbers)) / "judgements.tsv"
         file.parent.mkdir()
         write_table(file, table)
-        return views.as_html(table), str(file)
+        numbers = file.with_suffix(".json")
+        pairs = zip(results, origins, strict=True)
+        write_json(numbers, [{**result, **origin} for result, origin in pairs])
+        return views.batch_html(results), str(file), str(numbers)
 
-    def trace(self, path: str | None, visitor: str) -> tuple[str, dict[str, Any] | None]:
-        """Which attack made a recording, as HTML, and the trace as JSON."""
+    def trace(
+        self,
+        path: str | None,
+        detector_first: bool,
+        name: str | None,
+        references: Sequence[str] | None,
+        visitor: str,
+    ) -> tuple[str, dict[str, Any] | None]:
+        """Which attack made a recording, as HTML, and the trace as JSON.
+
+        Args:
+            path: of the recording.
+            detector_first: whether the detector decides first if it is bona fide.
+            name: of an attack that the tracer does not know, which `references` enrol.
+            references: recordings of that attack.
+            visitor: who asks.
+        """
         if self.tracer is None:
             return views.problem("Started without --tracer: there is nothing to trace by."), None
         if path is None:
@@ -178,15 +254,35 @@ class Judge:
         try:
             with self._work(visitor), self._turns.turn():
                 self._check_upload(path)
-                trace = trace_recording(self.tracer, path)
+                enrolment = self._enrolled(name, references)
+                trace = trace_recording(
+                    self.tracer,
+                    path,
+                    enrolment=enrolment,
+                    detector=self.detector if detector_first else None,
+                )
                 clips = [_player(clip) for clip in trace["nearest"]]
+                origin = _origin(path)
         except SpoofscopeError as error:
-            return views.problem(_without_folders(str(error), path)), None
+            return views.problem(_without_folders(str(error), path, *references or ())), None
         # Messages must not show where files lie on this machine.
         trace["path"] = Path(path).name
         for clip in trace["nearest"]:
             clip["path"] = None if clip["path"] is None else Path(clip["path"]).name
-        return views.origin(trace, clips), dict(trace)
+        return views.origin(trace, clips, origin), {**trace, **origin}
+
+    def _enrolled(self, name: str | None, references: Sequence[str] | None) -> Enrolment | None:
+        """The attack that a visitor enrols, or None."""
+        name = (name or "").strip()
+        if not references and not name:
+            return None
+        if self.tracer is None or not references or not name:
+            raise TableError(
+                "an attack is enrolled by its name and by recordings of it; give both, or neither"
+            )
+        for reference in references:
+            self._check_upload(reference)
+        return enrol_recordings(self.tracer, {name: list(references)}, self._calibration)
 
     def stop(self, visitor: str) -> None:
         """Cancel the visitor's request."""
@@ -242,34 +338,61 @@ class Judge:
             edges.append((llr - calibration["offset"]) / calibration["scale"])
         return edges[0], edges[1]
 
+    def _passage(self, path: str, start: float) -> tuple[npt.NDArray[np.float32], int]:
+        """Samples (n,) of the passage that is shown, n may be 0, and their rate in Hz."""
+        rate = self.detector.policy.sample_rate
+        parts = []
+        skipped = 0
+        for stored, stored_rate in audio.decode(path, _SHOWN_SECONDS, longest=LONGEST_SECONDS):
+            first = max(0, round(start * stored_rate) - skipped)
+            skipped += stored.size
+            parts.append(stored[first:])
+            if sum(part.size for part in parts) >= _SHOWN_SECONDS * stored_rate:
+                break
+        samples = np.concatenate(parts)[: round(_SHOWN_SECONDS * stored_rate)]
+        return audio.resample(samples, stored_rate, rate) if samples.size else samples, rate
+
     def _picture(
-        self, path: str, judgement: Judgement, explain: bool
+        self, path: str, judgement: Judgement, explain: bool, start: float
     ) -> tuple[str, dict[str, Any] | None]:
         """The picture as HTML, and how far its explanation can be trusted; None without one."""
-        rate, duration = self.detector.policy.sample_rate, judgement["duration_s"]
+        duration = judgement["duration_s"]
+        if not 0 <= start < duration:
+            raise ConfigError(
+                f"the recording lasts {duration:.2f} s, so no passage of it begins at {start:g} s"
+            )
         explanation, note, trust = None, "", None
         if explain:
             try:
-                explanation, seconds = self._explanation(path)
+                explanation, start, end = self._explanation(path, start)
                 checks, baseline = self._checks or (None, None)
-                note = views.explanation_note(explanation, seconds, judgement, checks, baseline)
-                trust = views.explanation_numbers(explanation, checks, baseline)
+                passage = (start, end)
+                note = views.explanation_note(explanation, passage, judgement, checks, baseline)
+                trust = {
+                    **views.explanation_numbers(explanation, checks, baseline),
+                    "from_s": start,
+                    "to_s": end,
+                }
             except Stopped:
                 raise
             except SpoofscopeError as error:
                 note = f"No explanation: {error}."
-        seconds = min(duration, _SHOWN_SECONDS)
-        stored, stored_rate = next(audio.decode(path, _SHOWN_SECONDS))
-        samples = audio.resample(stored, stored_rate, rate)
+        samples, rate = self._passage(path, start)
         if not explain:
-            note = "" if seconds >= duration else f"The first {seconds:g} s are shown."
-        return views.clip(samples, rate, explanation, note), trust
+            end = min(duration, start + _SHOWN_SECONDS)
+            whole = start == 0 and end >= duration
+            note = "" if whole else f"Shown are {start:.2f} to {end:.2f} s."
+        return views.clip(samples, rate, explanation, note, start), trust
 
-    def _explanation(self, path: str) -> tuple[Explanation, float]:
-        """The first windows' explanation, and how many seconds of the clip they are."""
+    def _explanation(self, path: str, start: float) -> tuple[Explanation, float, float]:
+        """The explanation of the windows from a time on, and from when to when they are, in
+        seconds; its times begin with them."""
         policy = self.detector.policy
-        first = list(itertools.islice(self.detector.windows(path), _EXPLAINED_WINDOWS))
-        limit = _SHOWN_SECONDS * policy.sample_rate
+        earliest = start * policy.sample_rate
+        later = (w for w in self.detector.windows(path) if w.start + w.valid > earliest)
+        first = list(itertools.islice(later, _EXPLAINED_WINDOWS))
+        offset = first[0].start
+        limit = offset + _SHOWN_SECONDS * policy.sample_rate
         if policy.length is None and first[0].valid > limit:
             raise ConfigError(
                 f"this detector takes whole recordings, and this one is longer than "
@@ -278,11 +401,12 @@ class Judge:
         first = [window for window in first if window.start + window.valid <= limit] or first[:1]
         windows = Windows(
             np.stack([window.values for window in first]),
-            np.array([window.start for window in first]),
+            np.array([window.start - offset for window in first]),
             np.array([window.valid for window in first]),
         )
         explanation = explain_windows(self.detector, windows, _OPTIONS)
-        return explanation, max(w.start + w.valid for w in first) / policy.sample_rate
+        end = max(w.start + w.valid for w in first)
+        return explanation, offset / policy.sample_rate, end / policy.sample_rate
 
 
 def _checks_of(detector: Path, study: str | Path | None) -> tuple[list[Check], str] | None:
@@ -301,8 +425,16 @@ def _checks_of(detector: Path, study: str | Path | None) -> tuple[list[Check], s
     return None
 
 
-def _without_folders(message: str, path: str) -> str:
-    return message.replace(path, Path(path).name)
+def _without_folders(message: str, *paths: str) -> str:
+    for path in paths:
+        message = message.replace(path, Path(path).name)
+    return message
+
+
+def _origin(path: str) -> dict[str, str]:
+    """What was judged, and when: SHA-256 and time."""
+    now = time_text(datetime.datetime.now(datetime.UTC))
+    return {"sha256": sha256_file(path), "time": str(now)}
 
 
 def _player(clip: Neighbour) -> bytes | None:
@@ -346,6 +478,9 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
             explain = gr.Checkbox(
                 value=True, label="Show which parts speak for which class (takes longer)"
             )
+            start = gr.Number(
+                value=0, minimum=0, label="Show the passage from this second on", elem_id="start"
+            )
             with gr.Row():
                 judge_one = gr.Button("Judge", variant="primary", elem_id="judge")
                 stop_one = gr.Button("Stop", elem_id="stop")
@@ -354,13 +489,39 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
             picture = gr.HTML(elem_id="picture")
             with gr.Accordion("All numbers", open=False):
                 numbers = gr.JSON(show_label=False)
+            with gr.Accordion("Case report", open=False, elem_id="case"):
+                question = gr.Textbox(
+                    label="What was asked", max_length=LONGEST_TEXT, elem_id="question"
+                )
+                condition = gr.Textbox(
+                    label="Validate on these trials alone, such as codec=opus (empty: on all)",
+                    max_length=LONGEST_TEXT,
+                    elem_id="condition",
+                )
+                with gr.Row():
+                    make_report = gr.Button("Make the report", elem_id="report")
+                    stop_report = gr.Button("Stop", elem_id="stop-report")
+                reported = gr.HTML(elem_id="reported")
+                with gr.Row():
+                    page_file = gr.DownloadButton(
+                        "Download as HTML", interactive=False, elem_id="case-html"
+                    )
+                    pdf_file = gr.DownloadButton(
+                        "Download as PDF", interactive=False, elem_id="case-pdf"
+                    )
         with gr.Tab("Several files"):
             files = gr.File(file_count="multiple", label="Recordings", elem_id="files")
             with gr.Row():
                 judge_all = gr.Button("Judge all", variant="primary", elem_id="judge-all")
                 stop_all = gr.Button("Stop", elem_id="stop-all")
             table = gr.HTML(elem_id="table")
-            download = gr.DownloadButton("Download as TSV", interactive=False, elem_id="download")
+            with gr.Row():
+                download = gr.DownloadButton(
+                    "Download as TSV", interactive=False, elem_id="download"
+                )
+                download_json = gr.DownloadButton(
+                    "Download as JSON", interactive=False, elem_id="download-json"
+                )
         if judge.tracer is not None:
             with gr.Tab("Trace"):
                 traced = gr.Audio(
@@ -371,6 +532,18 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
                     buttons=["download"],
                     elem_id="traced",
                 )
+                detector_first = gr.Checkbox(
+                    value=BONAFIDE not in judge.tracer.fitted.classes,
+                    label="The detector decides first whether the recording is bona fide",
+                    elem_id="detector-first",
+                )
+                with gr.Accordion("A system that the tracer does not know", open=False):
+                    name = gr.Textbox(
+                        label="Its name", max_length=LONGEST_TEXT, elem_id="enrolled-name"
+                    )
+                    references = gr.File(
+                        file_count="multiple", label="Recordings of it", elem_id="references"
+                    )
                 with gr.Row():
                     trace_one = gr.Button("Trace", variant="primary", elem_id="trace")
                     stop_trace = gr.Button("Stop", elem_id="stop-trace")
@@ -384,15 +557,31 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
 
         shown = [verdict, timeline, picture, numbers]
 
-        def one(path: str | None, explain: bool, request: gr.Request) -> Any:
-            return judge.one(path, explain, str(request.session_hash))
+        def one(path: str | None, explain: bool, start: float | None, request: gr.Request) -> Any:
+            return judge.one(path, explain, start, str(request.session_hash))
 
-        def several(paths: list[str] | None, request: gr.Request) -> tuple[str, Any]:
-            html, file = judge.several(paths, str(request.session_hash))
-            return html, gr.DownloadButton(value=file, interactive=file is not None)
+        def offered(file: str | None) -> Any:
+            return gr.DownloadButton(value=file, interactive=file is not None)
 
-        def trace(path: str | None, request: gr.Request) -> Any:
-            return judge.trace(path, str(request.session_hash))
+        def report(
+            path: str | None, question: str | None, condition: str | None, request: gr.Request
+        ) -> tuple[str, Any, Any]:
+            html, *made = judge.report(path, question, condition, str(request.session_hash))
+            return html, offered(made[0]), offered(made[1])
+
+        def several(paths: list[str] | None, request: gr.Request) -> tuple[str, Any, Any]:
+            html, *made = judge.several(paths, str(request.session_hash))
+            return html, offered(made[0]), offered(made[1])
+
+        def trace(
+            path: str | None,
+            detector_first: bool,
+            name: str | None,
+            references: list[str] | None,
+            request: gr.Request,
+        ) -> Any:
+            visitor = str(request.session_hash)
+            return judge.trace(path, detector_first, name, references, visitor)
 
         def leave(request: gr.Request) -> None:
             judge.stop(str(request.session_hash))
@@ -401,22 +590,31 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
             leave(request)
             return views.problem("Stopped.")
 
-        judging_one = judge_one.click(one, [recording, explain], shown, api_name="judge")
-        judging_all = judge_all.click(several, files, [table, download], api_name="judge_several")
+        judging_one = judge_one.click(one, [recording, explain, start], shown, api_name="judge")
+        of_several = [table, download, download_json]
+        judging_all = judge_all.click(several, files, of_several, api_name="judge_several")
+        reporting = make_report.click(
+            report,
+            [recording, question, condition],
+            [reported, page_file, pdf_file],
+            api_name="report",
+        )
         # Gradio drops the event, but does not end the thread that works on it.
         at_once: dict[str, Any] = {"concurrency_limit": None, "api_visibility": "private"}
         stop_one.click(stop, None, verdict, cancels=judging_one, **at_once)
         stop_all.click(stop, None, table, cancels=judging_all, **at_once)
+        stop_report.click(stop, None, reported, cancels=reporting, **at_once)
         if judge.tracer is not None:
             of_trace = [origin, origin_numbers]
-            tracing = trace_one.click(trace, traced, of_trace, api_name="trace")
+            asked = [traced, detector_first, name, references]
+            tracing = trace_one.click(trace, asked, of_trace, api_name="trace")
             stop_trace.click(stop, None, origin, cancels=tracing, **at_once)
             traced.change(None, None, of_trace, js="() => ['', null]", api_visibility="private")
         page.unload(leave)
         # What is on the page belongs to the recording that is chosen, not to the one before. The
         # browser clears it by itself: a busy server would do it after the next answer.
-        clear = "() => ['', '', '', null]"
-        recording.change(None, None, shown, js=clear, api_visibility="private")
+        clear = "() => ['', '', '', null, '']"
+        recording.change(None, None, [*shown, reported], js=clear, api_visibility="private")
     page.queue(default_concurrency_limit=_VISITORS_AT_ONCE)
     # What `launch` would say; before that, Gradio takes any path for one of the page's own.
     page.has_launched = True
@@ -429,6 +627,7 @@ def serve(
     host: str,
     port: int,
     tracer: str | Path | None = None,
+    calibration: str | Path | None = None,
 ) -> None:
     """Serve the page until the process is interrupted.
 
@@ -438,6 +637,7 @@ def serve(
         host: address to listen on. Anybody who reaches it may use the page: there is no password.
         port: 0 takes any that is free.
         tracer: a tracer's folder for the tab Trace, or None.
+        calibration: of cosines with enrolled attacks, or None.
 
     Raises:
         DetectorError: the detector or the tracer cannot be loaded.
@@ -454,7 +654,7 @@ def serve(
         uploads.mkdir()
         downloads.mkdir()
         os.environ["GRADIO_TEMP_DIR"] = str(uploads)
-        judge = Judge(detector, uploads, downloads, tracer, study)
+        judge = Judge(detector, uploads, downloads, tracer, study, calibration)
         app = application(build(judge, detector, study), host, uploads, downloads)
         print(f"spoofscope demo: {address(host, listener)} (end with Ctrl+C)", flush=True)
         run(app, listener)

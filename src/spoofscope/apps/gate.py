@@ -28,6 +28,9 @@ _LOGGER = logging.getLogger(__name__)
 LARGEST_UPLOADS = 1 << 30
 """Bytes of all uploads together, including unfinished uploads."""
 
+LONGEST_TEXT = 1000
+"""Characters of what a visitor writes into a field."""
+
 _LARGEST_QUESTION = 1 << 20
 
 _API = "/gradio_api"
@@ -240,6 +243,14 @@ def _value(kind: str, value: Any) -> Any:
         return value
     if value is None:
         return None
+    if kind == "textbox":
+        if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+            raise Refused(400, f"data: a text of at most {LONGEST_TEXT} characters")
+        return value
+    if kind == "number":
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise Refused(400, "data: a number")
+        return value
     if kind == "file":
         if not isinstance(value, list):
             raise Refused(400, "data: a list of files")

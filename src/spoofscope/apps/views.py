@@ -6,8 +6,9 @@ file has to be served.
 
 import base64
 import io
+import math
 import wave
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,22 +17,26 @@ import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from spoofscope import exhibits
 from spoofscope.attribution.store import Explanation
 from spoofscope.attribution.verdicts import Check, conclusion, of_controls
 from spoofscope.errors import ConfigError
-from spoofscope.figures.clips import draw_spectrogram, draw_waveform
+from spoofscope.figures.clips import EVIDENCE, draw_spectrogram, draw_waveform
 from spoofscope.figures.style import BONAFIDE, PAGE, SPOOF, new_figure
-from spoofscope.judging import Failure, Judgement, as_cell, as_table
+from spoofscope.judging import Failure, Judgement, as_cell, as_table, calibrated_cells
 from spoofscope.quality import DISQUALIFYING, FLAGS
 from spoofscope.selection.calibration import probability_text, supported_text
 from spoofscope.tables import read_table
-from spoofscope.tracing.judging import Neighbour, Trace
+from spoofscope.tracing.judging import Enrolled, Neighbour, Trace
 
 _NOT_JUDGED = "#777777"
 _SENTENCE = 40
+_WAV_HEADER = 44
 
 DECISIONS = {"bonafide": "Bona fide", "spoof": "Spoof", "inconclusive": "Inconclusive"}
 
@@ -45,9 +50,17 @@ CSS = """
 .shown th, .shown td { border: 1px solid #8886; padding: 0.25em 0.6em; text-align: left; }
 .shown td { overflow-wrap: break-word; }
 .shown td.text { min-width: 18em; }
+.batch td.text { min-width: 0; }
 .shown img { max-width: 100%; background: white; }
 .shown pre { white-space: pre-wrap; }
 .shown { overflow-x: auto; }
+.shown tr.marked td { background: #0072B222; font-weight: 600; }
+.shown td.failed { color: #b00020; overflow-wrap: anywhere; }
+.facts { font-size: 0.85em; overflow-wrap: anywhere; }
+.windows { position: relative; }
+.windows button { position: absolute; top: 12%; height: 66%; cursor: pointer; padding: 0;
+  background: transparent; border: 0; border-right: 1px dotted #8886; }
+.windows button:hover, .windows button:focus { background: #0002; }
 """
 
 
@@ -56,8 +69,29 @@ def problem(message: str) -> str:
     return f'<div class="problem" role="alert">{escape(" ".join(message.split()))}</div>'
 
 
-def verdict(judgement: Judgement) -> str:
-    """Decision, reasons, likelihood ratio and flags of one recording, as HTML."""
+def report(result: str) -> str:
+    """The result of a case report, as HTML."""
+    return (
+        f'<div class="verdict"><p>{escape(result)}</p><p>The report is ready to be downloaded.</p>'
+        "</div>"
+    )
+
+
+def _facts(name: str | None, origin: Mapping[str, str], by: str) -> str:
+    """What was judged, when and by what."""
+    return (
+        f'<p class="facts">{escape(name or "-")}, SHA-256 <code>{escape(origin["sha256"])}</code>, '
+        f"judged {escape(origin['time'])} by {escape(by)}.</p>"
+    )
+
+
+def verdict(judgement: Judgement, origin: Mapping[str, str]) -> str:
+    """Decision, reasons, likelihood ratio and flags of one recording, as HTML.
+
+    Args:
+        judgement: of the recording.
+        origin: its `sha256`, and the `time` of the judgement.
+    """
     lines = [f"<h2>{DECISIONS[judgement['decision']]}</h2>"]
     lines += [f"<p>Because {escape(reason)}.</p>" for reason in judgement["reasons"]]
     calibration, llr = judgement["calibration"], judgement["llr"]
@@ -79,19 +113,30 @@ def verdict(judgement: Judgement) -> str:
         f"{judgement['duration_s']:.2f} s in {judgement['n_windows']} window(s). "
         "What is said here compares a recording with the detector's data. It is no proof.</p>"
     )
+    by = f"detector {judgement['detector']}, spoofscope {judgement['spoofscope']}"
+    lines.append(_facts(judgement["path"], origin, by))
     return f'<div class="verdict {judgement["decision"]}">{"".join(lines)}</div>'
 
 
-def origin(trace: Trace, clips: Sequence[bytes | None]) -> str:
+def origin(trace: Trace, clips: Sequence[bytes | None], made: Mapping[str, str]) -> str:
     """Answer, ranked classes, and the nearest training clips of one recording, as HTML.
 
     Args:
         trace: of the recording.
         clips: WAV files of `trace["nearest"]`, None of those that are not there.
+        made: `sha256` of the recording, and the `time` of the trace.
     """
     answer = trace["answer"]
     lines = [f"<h2>{escape(answer[:1].upper() + answer[1:])}</h2>"]
     lines += [f"<p>Because {escape(reason)}.</p>" for reason in trace["reasons"]]
+    if trace["bonafide_by"] is not None:
+        first = trace["bonafide_by"]
+        ratio = first["log10_llr"]
+        ratio_text = "" if ratio is None else f", log10 likelihood ratio {ratio:+.2f}"
+        lines.append(
+            f"<p>The detector was asked first: {DECISIONS[first['decision']].lower()}, score "
+            f"{first['score']:+.3f}{ratio_text}.</p>"
+        )
     if trace["family"] is not None:
         name, said = trace["family"]["name"], trace["family"]["said"]
         lines.append(
@@ -112,6 +157,9 @@ def origin(trace: Trace, clips: Sequence[bytes | None]) -> str:
             f"<p>If one of these made it, the likeliest are ({trace['n_dev']} development clips "
             f"say no more):</p><ol>{items}</ol>"
         )
+    if trace["enrolled"]:
+        items = "".join(map(_enrolled, trace["enrolled"]))
+        lines.append(f"<p>Enrolled systems:</p><ul>{items}</ul>")
     if trace["nearest"]:
         players = "".join(map(_neighbour, trace["nearest"], clips))
         lines.append(f"<p>Training clips that are most alike:</p><ul>{players}</ul>")
@@ -119,7 +167,21 @@ def origin(trace: Trace, clips: Sequence[bytes | None]) -> str:
     lines.append(
         "<p>What is said here compares a recording with the tracer's data. It is no proof.</p>"
     )
+    by = f"tracer {trace['tracer']}, spoofscope {trace['spoofscope']}"
+    lines.append(_facts(trace["path"], made, by))
     return f'<div class="verdict">{"".join(lines)}</div>'
+
+
+def _enrolled(source: Enrolled) -> str:
+    n, llr = source["n_references"], source["llr"]
+    said = (
+        "no likelihood ratio without --calibration"
+        if llr is None
+        else f"log10 likelihood ratio {llr / math.log(10):+.2f}"
+    )
+    references = f"{n} reference{'' if n == 1 else 's'}"
+    text = f"{source['name']} ({references}): cosine {source['cosine']:.3f}, {said}"
+    return f"<li>{escape(text)}</li>"
 
 
 def _neighbour(clip: Neighbour, wav_file: bytes | None) -> str:
@@ -171,14 +233,18 @@ def _image(content: bytes, description: str) -> str:
 
 
 def timeline(
-    judgement: Judgement, window_seconds: float | None, band: tuple[float, float] | None
+    judgement: Judgement,
+    window_seconds: float | None,
+    band: tuple[float, float] | None,
+    sound: bytes,
 ) -> str:
-    """Score of every window over time, as a picture in HTML.
+    """Score of every window over time, as a picture in HTML; a click on a window plays it.
 
     Args:
         judgement: of the recording.
         window_seconds: length of a window; None if the whole clip is one window.
         band: between these scores the decision is inconclusive; None if there is no decision.
+        sound: WAV file of the start of the recording; windows behind its end are silent.
     """
     starts = np.array(judgement["window_starts_s"])
     scores = np.array(judgement["window_scores"])
@@ -202,7 +268,44 @@ def timeline(
     decided = "" if band is None else "; above the grey: bona fide, below: spoof"
     title = decided if is_judged else "; the recording is not judged"
     axes.set_title(f"Score of each window{title}", loc="left")
-    return f'<div class="shown">{_picture(figure, "Score of each window over time")}</div>'
+    picture = _picture(figure, "Score of each window over time")
+    # Where the axes are in the picture, once it is drawn.
+    place = axes.get_position()
+    seconds = (len(sound) - _WAV_HEADER) / 2 / _rate_of(sound)
+    buttons = "".join(
+        _window_button(start, end, score, place.x0 + place.width * start / duration, step)
+        for start, end, score, step in zip(
+            starts,
+            ends,
+            scores,
+            place.width * np.diff(np.append(starts, ends[-1])) / duration,
+            strict=True,
+        )
+        if start < seconds
+    )
+    return (
+        f'<div class="shown"><div class="windows">{picture}{buttons}'
+        f'<audio src="data:audio/wav;base64,{base64.b64encode(sound).decode()}" '
+        'ontimeupdate="if (this.currentTime >= this.dataset.end) this.pause()"></audio></div>'
+        "<p>Click a window to hear it.</p></div>"
+    )
+
+
+def _window_button(start: float, end: float, score: float, left: float, width: float) -> str:
+    said = f"Play {start:.2f} to {end:.2f} s, score {score:+.3f}"
+    play = (
+        "const sound = this.parentElement.querySelector('audio'); "
+        f"sound.dataset.end = {end:.4f}; sound.currentTime = {start:.4f}; sound.play()"
+    )
+    return (
+        f'<button title="{said}" aria-label="{said}" onclick="{play}" '
+        f'style="left: {100 * left:.3f}%; width: {100 * width:.3f}%"></button>'
+    )
+
+
+def _rate_of(sound: bytes) -> int:
+    with wave.open(io.BytesIO(sound)) as file:
+        return file.getframerate()
 
 
 def _disqualified(judgement: Judgement) -> bool:
@@ -210,7 +313,11 @@ def _disqualified(judgement: Judgement) -> bool:
 
 
 def clip(
-    samples: npt.NDArray[np.float32], rate: int, explanation: Explanation | None, note: str
+    samples: npt.NDArray[np.float32],
+    rate: int,
+    explanation: Explanation | None,
+    note: str,
+    start: float,
 ) -> str:
     """Waveform and spectrogram with the evidence upon them, as a picture in HTML.
 
@@ -219,13 +326,26 @@ def clip(
         rate: Hz.
         explanation: evidence per frame, or None.
         note: remark about the explanation.
+        start: where the shown part begins in the recording, in seconds.
     """
     figure = new_figure(PAGE, 3.4)
     upper, lower = figure.subplots(2, 1, height_ratios=[1, 1.4])
     draw_waveform(upper, samples, rate, explanation)
     draw_spectrogram(lower, samples, rate, explanation)
+    upper.set_ylabel("waveform")
     lower.set_xlabel("seconds")
     lower.set_ylabel("kHz")
+    if start:
+        first, last = lower.get_xlim()
+        ticks = MaxNLocator(nbins=9).tick_values(first + start, last + start)
+        ticks = ticks[(ticks >= first + start) & (ticks <= last + start)]
+        lower.set_xticks(ticks - start, [f"{tick:g}" for tick in ticks])
+    if explanation is not None:
+        key = figure.colorbar(
+            ScalarMappable(Normalize(-1, 1), EVIDENCE), ax=[upper, lower], aspect=40
+        )
+        key.set_ticks([-1, 0, 1], labels=["bona fide", "0", "spoof"])
+        key.set_label("evidence (share of the largest)")
     picture = _picture(figure, "Waveform and spectrogram")
     return f'<div class="shown">{picture}<p>{escape(note)}</p></div>'
 
@@ -253,13 +373,19 @@ def explanation_numbers(
 
 def explanation_note(
     explanation: Explanation,
-    shown_seconds: float,
+    passage: tuple[float, float],
     judgement: Judgement,
     checks: Sequence[Check] | None,
     checked_baseline: str | None,
 ) -> str:
     """The remark about an explanation: whether those of the detector pass their controls, its
-    content, the explained part, and its exactness. The rest as for :func:`explanation_numbers`."""
+    content, the explained part, and its exactness.
+
+    Args:
+        explanation, checks, checked_baseline: as for :func:`explanation_numbers`.
+        passage: from when to when it is, in seconds.
+        judgement: of the recording.
+    """
     trust = "Whether the explanations of this detector pass their controls is not known."
     if checks is not None:
         trust = conclusion("this detector", checks)
@@ -279,7 +405,9 @@ def explanation_note(
         else "Do not rely on this picture: in some windows they miss the score's difference from "
         f"silence by more than {tolerance}"
     )
-    part = "" if shown_seconds >= duration else f" Only the first {shown_seconds:.1f} s are shown."
+    start, end = passage
+    whole = start == 0 and end >= duration
+    part = "" if whole else f" Only {start:.2f} to {end:.2f} s are explained."
     unjudged = (
         " The recording is not judged, so the picture shows what moves the score, and not what "
         "the recording is."
@@ -293,17 +421,74 @@ def explanation_note(
     )
 
 
-def batch_table(results: Sequence[Judgement | Failure]) -> pl.DataFrame:
-    """One row per file, for people and as TSV; visitors know their files by names alone."""
+def batch_table(
+    results: Sequence[Judgement | Failure], origins: Sequence[Mapping[str, str]]
+) -> pl.DataFrame:
+    """One row per file, to download; visitors know their files by names alone.
+
+    Args:
+        results: of the files.
+        origins: `sha256` of each, and the `time` of the judgement.
+    """
     table = as_table(results)
     names = [as_cell(Path(str(result["path"])).name) for result in results]
-    return table.with_columns(pl.Series("file", names, pl.String))
+    by = [result.get("detector") or "" for result in results]
+    versions = [result.get("spoofscope", "") for result in results]
+    return table.with_columns(
+        pl.Series("file", names, pl.String),
+        pl.Series("sha256", [origin["sha256"] for origin in origins], pl.String),
+        pl.Series("time", [origin["time"] for origin in origins], pl.String),
+        pl.Series("detector", by, pl.String),
+        pl.Series("spoofscope", versions, pl.String),
+    )
 
 
-def as_html(table: pl.DataFrame) -> str:
-    """A table as HTML, every cell escaped."""
+def batch_html(results: Sequence[Judgement | Failure]) -> str:
+    """One row per file, for people; why a file was not judged stands in place of its numbers."""
+    rows = []
+    for result in results:
+        name = f"<td>{escape(as_cell(Path(str(result['path'])).name))}</td>"
+        if "error" in result:
+            why = escape(" ".join(result["error"].split()))
+            rows.append(
+                f'<tr>{name}<td class="failed" colspan="{len(_BATCH) - 1}">Not judged: {why}</td>'
+                "</tr>"
+            )
+            continue
+        cells = (
+            DECISIONS[result["decision"]],
+            f"{result['score']:+.3f}",
+            *calibrated_cells(result, "-").values(),
+            f"{result['duration_s']:.2f}",
+            ", ".join(flag.replace("_", " ") for flag, raised in result["flags"].items() if raised)
+            or "-",
+            "; ".join(result["reasons"]) or "-",
+        )
+        rows.append(f"<tr>{name}{''.join(map(_cell, cells))}</tr>")
+    head = "".join(f"<th>{title}</th>" for title in _BATCH)
+    return (
+        f'<div class="shown batch"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+_BATCH = (
+    *("file", "decision", "score", "LLR", "log10 LR", "p(bona fide)", "s", "flags", "because"),
+)
+
+
+def as_html(table: pl.DataFrame, marked: Collection[int] = ()) -> str:
+    """A table as HTML, every cell escaped.
+
+    Args:
+        table: the table.
+        marked: numbers of rows that stand out.
+    """
     head = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
-    body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in table.iter_rows())
+    body = "".join(
+        f"<tr{' class=marked' if place in marked else ''}>{''.join(map(_cell, row))}</tr>"
+        for place, row in enumerate(table.iter_rows())
+    )
     return (
         f'<div class="shown"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
@@ -322,7 +507,17 @@ def card(detector: str | Path) -> str:
     path = Path(detector) / "card.md"
     if not path.is_file():
         return problem("This detector has no model card.")
-    return f'<div class="shown"><pre>{escape(path.read_text(encoding="utf-8"))}</pre></div>'
+    parts: list[str] = []
+    # Paragraphs are parted by empty lines; a line that begins another item ends the one before.
+    for block in path.read_text(encoding="utf-8").split("\n\n"):
+        if block.startswith("# "):
+            parts.append(f"<h2>{escape(block[2:].strip())}</h2>")
+        elif block.startswith("- "):
+            items = f"\n{block}".split("\n- ")[1:]
+            parts.append(f"<ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>")
+        elif block.strip():
+            parts.append(f"<p>{escape(block)}</p>")
+    return f'<div class="shown">{"".join(parts)}</div>'
 
 
 # Column of headline.tsv to its heading here, and the factor and decimals that it is shown with.
@@ -372,7 +567,13 @@ def performance(study: str | Path | None, detector: str | Path) -> str:
         f"page is {'one of its own' if of_study else '<b>not</b> one of its detectors'}.</p>"
     ]
     if headline.is_file():
-        parts.append(as_html(_headline(headline)))
+        table = _headline(headline)
+        own = Path(detector).resolve().parent.name.rpartition("-")[0] if of_study else None
+        names = table["detector"].to_list() if "detector" in table.columns else []
+        marked = [place for place, name in enumerate(names) if name == own]
+        parts.append(as_html(table, marked))
+        if marked:
+            parts.append("<p>The marked rows are those of the detector of this page.</p>")
     for path in figures:
         record = known.get(path.stem)
         title, caption = path.stem.replace("_", " "), ""
