@@ -17,7 +17,7 @@ from scipy import signal, stats
 from sklearn.metrics import roc_auc_score
 
 from spoofscope import audio
-from spoofscope.corpora.audit import AUDIT_COLUMNS, STATUSES, audit, measure_manifest, write_audit
+from spoofscope.corpora.audit import AUDIT_COLUMNS, STATUSES, _log_ways, audit, measure_manifest
 from spoofscope.corpora.base import Problem
 from spoofscope.corpora.cues import (
     CUES,
@@ -30,6 +30,7 @@ from spoofscope.corpora.cues import (
     silent_frames,
 )
 from spoofscope.errors import SpoofscopeError
+from spoofscope.report.audit_page import write_audit
 from spoofscope.shards.journal import in_processes
 from spoofscope.tables import read_table
 
@@ -381,6 +382,36 @@ def test_duplicates_are_found_whatever_the_container(tmp_path: Path) -> None:
     assert rows[2]["note"] == "the same audio is bona fide and spoof: train03, train09"
 
 
+def test_a_condition_of_one_class_is_a_warning_unless_chance_explains_it(tmp_path: Path) -> None:
+    manifest = corpus(tmp_path).with_columns(
+        # All of "far" are spoofs, and two bona fide clips alone are "rare".
+        room=pl.when((pl.col("label") == "spoof") & pl.col("utt_id").str.ends_with("5"))
+        .then(pl.lit("far"))
+        .when(pl.col("utt_id").str.ends_with("00"))
+        .then(pl.lit("rare"))
+        .otherwise(pl.lit("near")),
+        vocoder=pl.when(pl.col("label") == "spoof").then(pl.lit("v")).otherwise(pl.lit("-")),
+    )
+    few = audit(manifest, [], None, workers=1)
+    assert found(few.rows, "balance") == []
+    assert set(few.levels["condition"]) == {"room", "type of file", "sample rate"}
+    many = pl.concat(
+        [manifest.with_columns(utt_id=pl.format("{}-{}", "utt_id", i)) for i in range(5)]
+    )
+    rows = found(audit(many, [], None, workers=2).rows, "balance")
+    assert [(row["split"], row["item"], row["value"]) for row in rows] == [
+        ("train", "room", 1.0),
+        ("eval", "room", 1.0),
+    ]
+    assert "clips of one class only: far (10 spoof)" in str(rows[0]["note"])
+
+
+def test_chance_of_one_class_is_hypergeometric() -> None:
+    for own, others, n in ((10, 5, 3), (96, 192, 4), (5, 5, 5)):
+        expected = stats.hypergeom.logpmf(n, own + others, own, n)
+        assert _log_ways(own, n) - _log_ways(own + others, n) == pytest.approx(expected)
+
+
 def test_speakers_and_sentences_in_two_splits(tmp_path: Path) -> None:
     manifest = corpus(tmp_path, n=4).with_columns(
         speaker=pl.when(pl.col("utt_id").is_in(["train00", "eval05"]))
@@ -406,7 +437,7 @@ def test_a_split_with_one_class(tmp_path: Path) -> None:
     assert (row["split"], row["status"]) == ("eval", "warn")
     assert set(result.rows.filter(pl.col("check") == "cue")["split"]) == {"train"}
     only = manifest.filter(pl.col("split") == "eval")
-    write_audit(audit(only, [], None), tmp_path / "a.tsv", tmp_path / "a.html", "eval only")
+    write_audit(audit(only, [], None), only, tmp_path / "a.tsv", tmp_path / "a.html", "eval only")
     assert "No split has both classes" in (tmp_path / "a.html").read_text()
 
 
@@ -452,7 +483,7 @@ def test_table_and_page(tmp_path: Path) -> None:
         attack=pl.when(pl.col("attack") == "S0").then(pl.lit(evil)).otherwise(pl.col("attack")),
     )
     result = audit(manifest, [], None, workers=2)
-    write_audit(result, tmp_path / "out/a.tsv", tmp_path / "out/a.html", evil)
+    write_audit(result, manifest, tmp_path / "out/a.tsv", tmp_path / "out/a.html", evil)
     table = read_table(
         tmp_path / "out/a.tsv",
         {name: dtype for name, dtype in AUDIT_COLUMNS.items() if name != "value"},
@@ -464,7 +495,15 @@ def test_table_and_page(tmp_path: Path) -> None:
     page.feed(text)
     tags = [tag for tag, _ in page.tags]
     assert "script" not in tags
-    assert not [a for _, attributes in page.tags for a in attributes if a in ("src", "href")]
+    links = [a[name] for _, a in page.tags for name in ("src", "href") if name in a]
+    # Players of the strongest cue, and of each class and split.
+    assert len(links) == 2 + 4
+    assert all(str(link).startswith("data:audio/flac;base64,") for link in links)
+    # A plot of AUCs per split, boxes of every cue that differs, a bar per level.
+    assert text.count("<circle ") == 2 * len(CUES)
+    assert "<svg" in text
+    assert "nan" not in text
+    assert text.count("<td class=bar>") == result.levels.height
     # One coloured cell per cue, split and column (all, the evil attack, S1).
     cells = [a for tag, a in page.tags if tag == "td" and "title" in a]
     assert len(cells) == len(CUES) * 2 * 3

@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from spoofscope.corpora.audit import write_findings
 from spoofscope.corpora.base import Misplaced
+from spoofscope.report.audit_page import write_findings
 from spoofscope.tables import read_table
 from spoofscope.tracing.audit import CHECKS, audit_tracing
 from spoofscope.tracing.systems import systems

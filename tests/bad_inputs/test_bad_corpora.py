@@ -13,10 +13,11 @@ import pytest
 import soundfile
 
 from spoofscope.corpora import registry
-from spoofscope.corpora.audit import audit, write_audit
+from spoofscope.corpora.audit import audit
 from spoofscope.corpora.manifest import build_manifest
 from spoofscope.errors import SpoofscopeError
 from spoofscope.names import RESERVED, RESERVED_COLUMNS
+from spoofscope.report.audit_page import write_audit
 from spoofscope.tables import read_manifest, write_manifest, write_segments
 
 
@@ -43,7 +44,7 @@ def rows_of(kind: str, root: Path, **options: object) -> dict[str, dict[str, str
         write_manifest(root / "made/manifest.tsv", manifest)
         manifest = read_manifest(root / "made/manifest.tsv")
         found = audit(manifest, problems, None, {}, workers=1)
-        write_audit(found, root / "made/audit.tsv", root / "made/audit.html", "own")
+        write_audit(found, manifest, root / "made/audit.tsv", root / "made/audit.html", "own")
         segments = corpus.segments()
         if segments is not None:
             write_segments(root / "made/segments.tsv", segments)

@@ -3,21 +3,23 @@
 from spoofscope.job import given, job
 
 with job(snakemake) as cfg:
-    from spoofscope.corpora.audit import audit, write_audit
+    from spoofscope.corpora.audit import audit
     from spoofscope.corpora.manifest import read_problems
     from spoofscope.corpora.registry import build
+    from spoofscope.report.audit_page import write_audit
     from spoofscope.shards.journal import resumed
     from spoofscope.tables import read_manifest
 
     settings = {key: value for key, value in cfg["settings"].items() if key != "options"}
     corpus = build(settings, cfg["root"], key=cfg["corpus"])
+    manifest = read_manifest(snakemake.input.manifest)
     with resumed(cfg["work"], given(), snakemake.input.parts) as done:
         result = audit(
-            read_manifest(snakemake.input.manifest),
+            manifest,
             read_problems(snakemake.input.problems),
             corpus.published_counts(),
             corpus.planted_cues(),
             workers=snakemake.threads,
             done=done,
         )
-        write_audit(result, snakemake.output.table, snakemake.output.page, cfg["corpus"])
+        write_audit(result, manifest, snakemake.output.table, snakemake.output.page, cfg["corpus"])

@@ -3,8 +3,8 @@
 from spoofscope.job import job
 
 with job(snakemake) as cfg:
-    from spoofscope.corpora.audit import write_findings
     from spoofscope.corpora.registry import build
+    from spoofscope.report.audit_page import write_findings
     from spoofscope.tables import read_manifest
     from spoofscope.tracing.audit import CHECKS, audit_tracing
     from spoofscope.tracing.systems import read_systems

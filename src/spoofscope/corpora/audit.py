@@ -5,13 +5,12 @@ compare their samples.
 """
 
 import hashlib
-import html
 import itertools
+import math
 import os
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
@@ -22,10 +21,9 @@ from spoofscope.corpora.base import Problem
 from spoofscope.corpora.cues import CUES, auc, auc_interval, in_words, measure
 from spoofscope.corpora.splitting import uneven
 from spoofscope.errors import AudioError
-from spoofscope.files import write_text
-from spoofscope.names import ALL
+from spoofscope.names import ALL, NONE
 from spoofscope.shards.journal import Done, in_processes
-from spoofscope.tables import LABELS, SPLITS, write_table
+from spoofscope.tables import LABELS, MANIFEST_COLUMNS, SPLITS
 
 AUDIT_COLUMNS: dict[str, pl.DataType] = {
     "check": pl.String(),
@@ -36,12 +34,28 @@ AUDIT_COLUMNS: dict[str, pl.DataType] = {
     "status": pl.String(),
     "note": pl.String(),
 }
+CUE_COLUMNS: dict[str, pl.DataType] = {
+    **dict.fromkeys(("split", "attack", "cue"), pl.String()),
+    **dict.fromkeys(("auc", "low", "high", "median_bonafide", "median_spoof"), pl.Float64()),
+    **dict.fromkeys(("n_bonafide", "n_spoof"), pl.Int64()),
+    "status": pl.String(),
+}
+LEVEL_COLUMNS: dict[str, pl.DataType] = {
+    **dict.fromkeys(("split", "condition", "level"), pl.String()),
+    **dict.fromkeys(("n_bonafide", "n_spoof"), pl.Int64()),
+}
 STATUSES = ("ok", "planted", "warn", "fail")
 
-_HARMLESS = (0.4, 0.6)
+HARMLESS = (0.4, 0.6)
+"""AUCs of cues that raise no alarm."""
+
 # Headers of compressed formats may count the encoder's padding.
 _LENGTH_TOLERANCE_SECONDS = 0.1
+# A condition with more levels is a name of some kind.
+_MOST_LEVELS = 50
 _GROUPS = {"speaker": "speaker", "base_utt": "sentence", "source_text": "text"}
+_NO_CONDITIONS = ("sha256", *_GROUPS)
+_TYPE, _RATE = "type of file", "sample rate"
 
 Row = tuple[str, str, str, str, float | None, str, str]
 
@@ -51,17 +65,24 @@ class Audit:
     """The findings about one corpus.
 
     `rows` has the columns of `AUDIT_COLUMNS`: check (counts, classes, few_trials,
-    attack_in_one_split, audio, duplicates, leakage, cue), split, attack ("all" or a name, "-" where
-    it does not apply), item (label, utterance or cue), value, status and a note in words. Status
-    `fail` means that results on this corpus are
-    not valid as they are, `warn` that they need a word in the paper, `planted` that a cue separates
-    the classes because an attack of the corpus shows it on purpose.
+    attack_in_one_split, audio, balance, duplicates, leakage, cue), split, attack ("all" or a name,
+    "-" where it does not apply), item (label, utterance, condition or cue), value, status and a
+    note in words. Status `fail` means that results on this corpus are not valid as they are,
+    `warn` that they need a word in the paper, `planted` that a cue separates the classes because an
+    attack of the corpus shows it on purpose.
 
     `measures` has one row per decoded utterance: utt_id, the CRC-32 of its samples, every cue.
+
+    `cues` has the columns of `CUE_COLUMNS`, a row per split, attack ("all" for all spoofs) and cue:
+    AUC with its interval, medians and numbers of clips.
+
+    `levels` has the columns of `LEVEL_COLUMNS`, a row per split, condition and level.
     """
 
     rows: pl.DataFrame
     measures: pl.DataFrame
+    cues: pl.DataFrame
+    levels: pl.DataFrame
 
     def count(self, status: str) -> int:
         """How many rows have this status."""
@@ -134,16 +155,19 @@ def audit(
     joined = manifest.drop("sample_rate", "duration", strict=False).join(
         measures, on="utt_id", how="inner", maintain_order="left"
     )
+    cues = _cues(joined, planted_cues or {})
+    levels = _levels(manifest)
     rows = [
         *_counts(manifest, problems, published_counts),
         *_classes(manifest),
         *_uneven(manifest),
         *_problems(problems, undecodable),
+        *_balance(levels),
         *_duplicates(joined),
         *_leakage(manifest),
-        *_cues(joined, planted_cues or {}),
+        *_separations(cues),
     ]
-    return Audit(pl.DataFrame(rows, schema=AUDIT_COLUMNS, orient="row"), measures)
+    return Audit(pl.DataFrame(rows, schema=AUDIT_COLUMNS, orient="row"), measures, cues, levels)
 
 
 def _splits(frame: pl.DataFrame) -> list[str]:
@@ -262,7 +286,78 @@ def shared_values(manifest: pl.DataFrame, column: str) -> Iterator[tuple[str, li
         yield f"{first}+{second}", sorted(members[first] & members[second])
 
 
-def _cues(joined: pl.DataFrame, planted: Mapping[str, Collection[str]]) -> Iterator[Row]:
+def _levels(manifest: pl.DataFrame) -> pl.DataFrame:
+    """Clips of each class by the levels of all conditions, see `LEVEL_COLUMNS`.
+
+    Among the conditions are the type of the files and their sample rate. A condition counts where
+    bona fide clips have it, too: a vocoder is no condition of the recording.
+    """
+    derived = manifest.with_columns(
+        pl.col("path")
+        .str.extract(r"\.([^./]+)$")
+        .str.to_lowercase()
+        .fill_null(NONE)
+        # Once they are decoded, nothing tells these apart.
+        .replace(dict.fromkeys(("wav", "flac"), "wav or flac"))
+        .alias(_TYPE),
+        pl.format("{} Hz", pl.col("sample_rate")).alias(_RATE),
+    )
+    given = [c for c in manifest.columns if c not in MANIFEST_COLUMNS and c not in _NO_CONDITIONS]
+    found: list[tuple[str, str, str, int, int]] = []
+    for split in _splits(manifest):
+        of_split = derived.filter(pl.col("split") == split)
+        if of_split["label"].n_unique() == 1:
+            continue
+        for condition in (*given, _TYPE, _RATE):
+            told = of_split.filter(pl.col(condition) != NONE)
+            counts = told.group_by(condition).agg(
+                (pl.col("label") == "bonafide").sum().alias("n_bonafide"),
+                (pl.col("label") == "spoof").sum().alias("n_spoof"),
+            )
+            if counts["n_bonafide"].sum() == 0 or counts.height > _MOST_LEVELS:
+                continue
+            found += [(split, condition, *row) for row in counts.sort(condition).iter_rows()]
+    return pl.DataFrame(found, schema=LEVEL_COLUMNS, orient="row")
+
+
+def _balance(levels: pl.DataFrame) -> Iterator[Row]:
+    """A warning where a level has one class only, and chance is no explanation.
+
+    The chance is that of drawing the level's clips from those of all levels (hypergeometric),
+    5 % for all levels of a split together.
+    """
+    for (split,), of_split in levels.group_by("split", maintain_order=True):
+        for (condition,), rows in of_split.group_by("condition", maintain_order=True):
+            totals = int(rows["n_bonafide"].sum()), int(rows["n_spoof"].sum())
+            one_sided = []
+            for level, n_bonafide, n_spoof in rows.select(list(LEVEL_COLUMNS)[2:]).iter_rows():
+                if n_bonafide and n_spoof:
+                    continue
+                own, name = (totals[0], "bona fide") if n_bonafide else (totals[1], "spoof")
+                n = n_bonafide + n_spoof
+                if _log_ways(own, n) - _log_ways(sum(totals), n) < math.log(0.05 / of_split.height):
+                    one_sided.append(f"{level} ({n} {name})")
+            if one_sided:
+                names = ", ".join(one_sided[:5]) + (", ..." if len(one_sided) > 5 else "")
+                note = (
+                    f"the {condition} alone tells the class of some clips; levels with clips of "
+                    f"one class only: {names}"
+                )
+            elif rows.height == 1:
+                note = f"one {condition} in all clips that have any: {rows['level'][0]}"
+            else:
+                note = f"no {condition} of {rows.height} has one class only, beyond chance"
+            status = "warn" if one_sided else "ok"
+            yield "balance", str(split), "-", str(condition), float(len(one_sided)), status, note
+
+
+def _log_ways(n: int, k: int) -> float:
+    """Logarithm of the number of ways to choose k of n >= k."""
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def _cues(joined: pl.DataFrame, planted: Mapping[str, Collection[str]]) -> pl.DataFrame:
+    """How far each cue separates the classes, see `CUE_COLUMNS`."""
     comparisons: list[tuple[str, str, pl.DataFrame, pl.DataFrame, set[str]]] = []
     for split in _splits(joined):
         of_split = joined.filter(pl.col("split") == split)
@@ -276,142 +371,26 @@ def _cues(joined: pl.DataFrame, planted: Mapping[str, Collection[str]]) -> Itera
             (split, attack, bonafide, spoof.filter(pl.col("attack") == attack), {attack})
             for attack in attacks
         ]
-    if not comparisons:
-        return
-    z = NormalDist().inv_cdf(1 - 0.05 / (2 * len(comparisons) * len(CUES)))
+    found = []
     for split, attack, bonafide, spoof, attacks_here in comparisons:
+        z = NormalDist().inv_cdf(1 - 0.05 / (2 * len(comparisons) * len(CUES)))
         for cue in CUES:
             value = auc(bonafide[cue].to_numpy(), spoof[cue].to_numpy())
             low, high = auc_interval(value, bonafide.height, spoof.height, z)
-            separates = not _HARMLESS[0] <= value <= _HARMLESS[1] and not low <= 0.5 <= high
+            separates = not HARMLESS[0] <= value <= HARMLESS[1] and not low <= 0.5 <= high
             on_purpose = any(cue in planted.get(name, ()) for name in attacks_here)
             status = ("planted" if on_purpose else "warn") if separates else "ok"
-            note = (
-                f"interval {low:.2f} to {high:.2f}; median "
-                f"{in_words(cue, float(np.median(bonafide[cue].to_numpy())))} of {bonafide.height} "
-                f"bona fide clips, {in_words(cue, float(np.median(spoof[cue].to_numpy())))} of "
-                f"{spoof.height} spoofs"
-            )
-            yield "cue", split, attack, cue, value, status, note
+            medians = [float(np.median(each[cue].to_numpy())) for each in (bonafide, spoof)]
+            sizes = bonafide.height, spoof.height
+            found.append((split, attack, cue, value, low, high, *medians, *sizes, status))
+    return pl.DataFrame(found, schema=CUE_COLUMNS, orient="row")
 
 
-def write_findings(
-    rows: pl.DataFrame,
-    headings: Mapping[str, str],
-    tsv_path: str | Path,
-    html_path: str | Path,
-    title: str,
-) -> None:
-    """Write findings as a long table and as a self-contained page.
-
-    Args:
-        rows: columns of `AUDIT_COLUMNS`.
-        headings: of every check, in their order.
-        tsv_path: for the table.
-        html_path: no scripts, no external files.
-        title: of the page.
-    """
-    write_table(tsv_path, rows)
-    write_text(html_path, "\n".join(_head(rows, headings, title)) + "</html>\n")
-
-
-def write_audit(result: Audit, tsv_path: str | Path, html_path: str | Path, title: str) -> None:
-    """Write the findings as a long table and as a self-contained page.
-
-    Args:
-        result: from :func:`audit`.
-        tsv_path: columns of `AUDIT_COLUMNS`.
-        html_path: no scripts, no external files.
-        title: the corpus' name, for the page.
-    """
-    write_table(tsv_path, result.rows)
-    write_text(html_path, _page(result, title))
-
-
-_STYLE = """
-body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:76rem;padding:0 1rem;color:#222}
-.table{overflow-x:auto;margin:.6rem 0 1.6rem}table{border-collapse:collapse}
-th,td{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}
-td.n{text-align:right;font-variant-numeric:tabular-nums}
-.ok{background:#fff}.planted{background:#dbe9f6}.warn{background:#fde9b8}.fail{background:#f6c5bd}
-.key span{display:inline-block;padding:.1rem .5rem;margin-right:.5rem;border:1px solid #ccc}
-"""
-
-_CHECKS = {
-    "counts": "Utterances per split and class",
-    "classes": "Classes per split",
-    "few_trials": "Few trials to choose thresholds on",
-    "attack_in_one_split": "Attacks in one split only",
-    "no_bonafide": "No bona fide speech",
-    "audio": "What is left out, or cannot be used",
-    "duplicates": "Identical audio",
-    "leakage": "Speakers, sentences and texts in more than one split",
-}
-
-
-def _head(rows: pl.DataFrame, headings: Mapping[str, str], title: str, also: str = "") -> list[str]:
-    """A page but for its end: how many findings there are, and those of every check."""
-    name = html.escape(title)
-    n = {status: (rows["status"] == status).sum() for status in STATUSES}
-    parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8>"
-        "<meta name=viewport content='width=device-width, initial-scale=1'>"
-        f"<title>{name}</title>",
-        f"<style>{_STYLE}</style><h1>{name}</h1>",
-        f"<p>{n['fail']} failures, {n['warn']} warnings{also}.",
-        "<p class=key><span class=ok>ok</span><span class=planted>planted</span>"
-        "<span class=warn>warning</span><span class=fail>failure</span>",
-    ]
-    for check, heading in headings.items():
-        found = rows.filter(pl.col("check") == check)
-        if found.height:
-            parts.append(f"<h2>{heading}</h2>{_findings(found)}")
-    return parts
-
-
-def _page(result: Audit, title: str) -> str:
-    planted = f", {result.count('planted')} cues planted on purpose"
-    parts = _head(result.rows, _CHECKS, f"Audit of {title}", planted)
-    cues = result.rows.filter(pl.col("check") == "cue")
-    parts.append("<h2>Trivial cues</h2>")
-    if cues.is_empty():
-        parts.append("<p>No split has both classes.")
-    else:
-        parts.append(
-            "<p>AUC of one number per clip against the label: 0.5 carries no information, 1 means "
-            "that every bona fide clip has a larger value than every spoof, 0 the reverse. A cell "
-            "is coloured when the AUC is outside 0.4 to 0.6 and its interval, which holds for all "
-            "cells together, excludes 0.5. Point at a cell for interval, medians and counts."
+def _separations(cues: pl.DataFrame) -> Iterator[Row]:
+    for row in cues.iter_rows(named=True):
+        note = (
+            f"interval {row['low']:.2f} to {row['high']:.2f}; median "
+            f"{in_words(row['cue'], row['median_bonafide'])} of {row['n_bonafide']} bona fide "
+            f"clips, {in_words(row['cue'], row['median_spoof'])} of {row['n_spoof']} spoofs"
         )
-    for split in _splits(cues):
-        parts.append(f"<h3>{split}</h3>{_cue_table(cues.filter(pl.col('split') == split))}")
-    return "\n".join(parts) + "</html>\n"
-
-
-def _findings(rows: pl.DataFrame) -> str:
-    lines = ["<div class=table><table><tr><th>split<th>item<th>value<th>note"]
-    for row in rows.iter_rows(named=True):
-        value = "" if row["value"] is None else f"{row['value']:g}"
-        lines.append(
-            f"<tr class={row['status']}><td>{html.escape(row['split'])}"
-            f"<td>{html.escape(row['item'])}<td class=n>{value}<td>{html.escape(row['note'])}"
-        )
-    return "\n".join(lines) + "</table></div>"
-
-
-def _cue_table(rows: pl.DataFrame) -> str:
-    attacks = list(dict.fromkeys(rows["attack"]))
-    lines = [
-        "<div class=table><table><tr><th>cue" + "".join(f"<th>{html.escape(s)}" for s in attacks)
-    ]
-    cells = {(row["item"], row["attack"]): row for row in rows.iter_rows(named=True)}
-    for cue in CUES:
-        line = f"<tr><td>{cue}"
-        for attack in attacks:
-            cell = cells[cue, attack]
-            line += (
-                f'<td class="n {cell["status"]}" title="{html.escape(cell["note"])}">'
-                f"{cell['value']:.3f}"
-            )
-        lines.append(line)
-    return "\n".join(lines) + "</table></div>"
+        yield "cue", row["split"], row["attack"], row["cue"], row["auc"], row["status"], note
