@@ -4,6 +4,7 @@
 * flite (units of recorded speech), http://cmuflite.org; it prints the ends of its phones
 * festival (diphones, and HMMs of its HTS voices), https://www.cstr.ed.ac.uk/projects/festival; its
   segments have the ends of its phones
+* hibari (a small neural network), https://github.com/MMWilliams/hibari
 """
 
 import re
@@ -72,10 +73,10 @@ class Engine(ABC):
     """A synthesizer, which is a command."""
 
     command: ClassVar[str]
-    package: ClassVar[str]
-    """Of Debian, that has the command."""
+    install: ClassVar[str]
+    """How the command is installed."""
     voice_packages: ClassVar[str]
-    """Of Debian, that have more voices."""
+    """What has more voices."""
 
     def version(self) -> str:
         """What the command says that it is.
@@ -85,8 +86,8 @@ class Engine(ABC):
         """
         if shutil.which(self.command) is None:
             raise CorpusError(
-                f"the synthesizer {self.command} is not on this machine; install it (Debian: "
-                f"apt-get install {self.package}), or remove it from `engines`"
+                f"the synthesizer {self.command} is not on this machine; install it "
+                f"({self.install}), or remove it from `engines`"
             )
         return self._version()
 
@@ -144,7 +145,7 @@ class EspeakNg(Engine):
     """espeak-ng."""
 
     command = "espeak-ng"
-    package = "espeak-ng"
+    install = "Debian: apt-get install espeak-ng"
     voice_packages = "Debian's packages mbrola and mbrola-*"
 
     def _version(self) -> str:
@@ -181,7 +182,7 @@ class Flite(Engine):
     """flite."""
 
     command = "flite"
-    package = "flite"
+    install = "Debian: apt-get install flite"
     voice_packages = "files of its authors (cmuflite.org), which this reader does not take"
 
     def _version(self) -> str:
@@ -213,7 +214,7 @@ class Festival(Engine):
     """festival, which is given a script for each sentence."""
 
     command = "festival"
-    package = "festival"
+    install = "Debian: apt-get install festival"
     voice_packages = (
         "Debian's packages festvox-*, such as festvox-us-slt-hts (voice cmu_us_slt_arctic_hts) and "
         "festvox-kallpc16k (voice kal_diphone)"
@@ -252,7 +253,32 @@ class Festival(Engine):
         return _ends(self._script(script, f"{self.command}, voice {voice}, {text[:60]!r}"))
 
 
+class Hibari(Engine):
+    """hibari, a network that was distilled from a voice of Kokoro."""
+
+    command = "hibari"
+    install = "pip install hibari-tts"
+    voice_packages = (
+        "downloads of hibari's own, which no job makes: `hibari --voice NAME Hello` fetches one"
+    )
+
+    def _version(self) -> str:
+        return one_line(_run([self.command, "--version"], self.command))
+
+    def voices(self) -> set[str]:
+        """The voice of the package, and those that were downloaded before."""
+        lines = _run([self.command, "--list-voices"], self.command).splitlines()
+        return {line.split()[0] for line in lines if "downloaded on first use" not in line}
+
+    def _say(self, text: str, voice: str, rate: float, path: Path) -> list[Phone]:
+        # Without a seed each call draws other noise.
+        command = [self.command, "--voice", voice, "--speed", f"{rate:.6f}", "--seed", "0"]
+        command += ["--threads", "1", "-o", str(path), "--", text]
+        _run(command, f"{self.command}, voice {voice}, {text[:60]!r}")
+        return []
+
+
 ENGINES: dict[str, Engine] = {
-    engine.command: engine for engine in (EspeakNg(), Festival(), Flite())
+    engine.command: engine for engine in (EspeakNg(), Festival(), Flite(), Hibari())
 }
 """Name to synthesizer; the names are those of `options.corpora.tts.TtsEngine`."""
