@@ -663,6 +663,43 @@ def test_wavefake_split_by_speaker(tmp_path: Path) -> None:
         build("wavefake", tmp_path, split_by="voice")
 
 
+def test_wavefake_as_released(tmp_path: Path) -> None:
+    """Each voice with its own recordings; fakes without theirs are refused, as by their file."""
+    lj, jsut = [f"LJ001-{i:04d}" for i in range(10)], [f"BASIC5000_{i:04d}" for i in range(10)]
+    fakes = tmp_path / "generated_audio"
+    clips(fakes, [f"ljspeech_melgan/{name}_gen.wav" for name in lj])
+    clips(fakes, [f"ljspeech_hifiGAN/{name}_generated.wav" for name in lj])
+    clips(fakes, [f"jsut_parallel_wavegan/{name}_gen.wav" for name in jsut])
+    clips(tmp_path, [f"LJSpeech-1.1/wavs/{name}.wav" for name in lj])
+    with pytest.raises(CorpusError, match=r"basic5000/wav: jsut_parallel_wavegan is of no use"):
+        build("wavefake", tmp_path).trials()
+    english = ["ljspeech", "ljspeech_melgan", "ljspeech_hifiGAN"]
+    trials = build("wavefake", tmp_path, only_use=english).trials()
+    assert set(trials["voice"]) == {"ljspeech"}
+    with pytest.raises(CorpusError, match=r"LJSpeech-1\.1/wavs: .*name 'ljspeech'"):
+        build("wavefake", tmp_path, only_use=english[1:]).trials()
+
+    clips(tmp_path, [f"jsut_ver1.1/basic5000/wav/{name}.wav" for name in jsut])
+    prompts = "common_voices_prompts_from_conformer_fastspeech2_pwg_ljspeech"
+    clips(fakes, [f"{prompts}/gen_{i}.wav" for i in range(10)])
+    trials = build("wavefake", tmp_path).trials()
+    assert {(row["voice"], row["attack"]): row["len"] for row in count_rows(trials)} == {
+        ("ljspeech", "-"): 10,
+        ("ljspeech", "ljspeech_melgan"): 10,
+        ("ljspeech", "ljspeech_hifiGAN"): 10,
+        ("jsut", "-"): 10,
+        ("jsut", "jsut_parallel_wavegan"): 10,
+        ("ljspeech", prompts): 10,
+    }
+    assert set(trials.filter(attack=prompts)["split"]) == {"dev", "eval"}
+    assert trials.group_by("base_utt").agg(pl.col("split").n_unique())["split"].max() == 1
+    assert set(trials.filter(label="bonafide")["split"]) == {"train", "dev", "eval"}
+
+
+def count_rows(trials: pl.DataFrame) -> list[dict[str, object]]:
+    return trials.group_by("voice", "attack").len().to_dicts()
+
+
 def test_wavefake_without_generator_folders(tmp_path: Path) -> None:
     clips(tmp_path, ["real/1.wav"])
     with pytest.raises(CorpusError, match=r"no folders such as A_real.*corpora\.mine\.path"):

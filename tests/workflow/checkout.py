@@ -54,10 +54,24 @@ TINY_STUDY: dict[str, Any] = {
     "bootstrap": {"resamples": 100},
 }
 
+# A few clips of a synthesizer beside some of these talkers, where the machine has it.
+SPOKEN: dict[str, Any] = {
+    "spoken": {
+        "type": "tts",
+        "human": "talkers",
+        "sentences": ["Six boats lay there.", "It had rained all day.", "Nobody knew why."],
+        "engines": [{"engine": "flite", "voices": ["slt"]}],
+        "human_clips": {"train": 2, "dev": 2, "eval": 2},
+    }
+}
+if shutil.which("flite") is None:
+    SPOKEN = {}
+
 # The tiny study with a job of every rule that a cluster is given, and hardly more.
 WIDE_STUDY: dict[str, Any] = {
     **TINY_STUDY,
     "scatter_shards": {"eval": 2},
+    "corpora": {**TINY_STUDY["corpora"], **SPOKEN},
     "noise": {"musan": {"generate": "mini"}},
     "chains": {
         "street": [{"effect": "musan", "probability": 0.8, "categories": {"noise": [5, 15]}}],

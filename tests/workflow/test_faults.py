@@ -27,7 +27,7 @@ from typing import Any, ClassVar
 import psutil
 import pytest
 import soundfile
-from checkout import WIDE_STUDY, WIDE_TARGETS, Checkout
+from checkout import SPOKEN, WIDE_STUDY, WIDE_TARGETS, Checkout
 
 from spoofscope.files import read_json
 from spoofscope.identity import rng_of
@@ -50,6 +50,7 @@ OTHERS = [
     *("manifest", "extract_features", "compute_metrics", "correlate_artefacts", "report"),
     *("list_source_trials", "verify_sources", "verification_metrics"),
     *("train_tracer", "fit_tracer", "trace_clips", "tracing_metrics", "decide_clips"),
+    *(["speak_corpus"] if SPOKEN else []),
 ]
 RULES = [*MACHINERY, *JOURNALS, *OTHERS]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import checkout
 import cluster
 import pytest
-from checkout import WIDE_STUDY, WIDE_TARGETS, Checkout
+from checkout import SPOKEN, WIDE_STUDY, WIDE_TARGETS, Checkout
 from cluster import jobs_of, slurm
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 SUBMITTED = {
     "generate_corpus": ("cpu", "1", "4000M", "2:00:00", "N/A"),
     "generate_noise": ("cpu", "1", "4000M", "2:00:00", "N/A"),
+    **({"speak_corpus": ("cpu", "2", "4000M", "4:00:00", "N/A")} if SPOKEN else {}),
     "manifest": ("cpu", "2", "8000M", "2:00:00", "N/A"),
     "audit_corpus_shard": ("cpu", "2", "8000M", "4:00:00", "N/A"),
     "audit_corpus": ("cpu", "2", "8000M", "4:00:00", "N/A"),

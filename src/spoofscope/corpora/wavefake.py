@@ -1,8 +1,8 @@
-"""WaveFake and sets like it: one folder per generator, named with a capital letter in front.
+"""WaveFake and sets like it: one folder per generator.
 
-Layout: Frank and Schönherr, "WaveFake: A Data Set to Facilitate Audio Deepfake Detection", NeurIPS
-2021, as arranged by Gasenzer and Wolter, "Towards generalizing deep-audio fake detection networks",
-TMLR 2024.
+Frank and Schönherr, "WaveFake: A Data Set to Facilitate Audio Deepfake Detection", NeurIPS 2021, as
+released; or with a capital letter in front of folders, as arranged by Gasenzer and Wolter, "Towards
+generalizing deep-audio fake detection networks", TMLR 2024.
 """
 
 import fnmatch
@@ -23,6 +23,11 @@ from spoofscope.rows import check_columns, read_header
 from spoofscope.tables import SPLITS
 
 _FOLDER = re.compile(r"^([A-Z])_(.+)$")
+# As released: fakes, and the recordings that they were made from, which are releases of others.
+_RELEASED = "generated_audio"
+_RECORDINGS = {"ljspeech": "LJSpeech-1.1/wavs", "jsut": "jsut_ver1.1/basic5000/wav"}
+# The one folder of the release whose sentences nobody has recorded.
+_OWN_SENTENCES = "common_voices_prompts_"
 _GENERATED = re.compile(r"_(?:gen|generated)$")
 _FROM_FOLDERS = ("utt_id", "path", "label", "attack", "duration", "sample_rate")
 
@@ -36,10 +41,20 @@ class _Source(NamedTuple):
     voice: str | None
 
 
+def _released_voice(name: str) -> str:
+    """Whose voice a folder of fakes of the release has."""
+    return "jsut" if name.startswith("jsut_") else "ljspeech"
+
+
 class WaveFake(Corpus):
     """Folders `A_real`, `B_hifigan`, ...: letter A is bona fide, any other letter a generator.
 
     Letters may be left out, but none may be there twice. Other folders beside them are ignored.
+    Where there are none, the folder may hold the release: `generated_audio` with a folder for each
+    generator, beside it LJSpeech-1.1 and, for its Japanese fakes, jsut_ver1.1. Voices are then
+    `ljspeech` and `jsut`, and no voice is used without its recordings; sentences are cut for each
+    voice alone, and the folder of prompts of Common Voice is in no training.
+
     Utterance ids are `<folder>-<file>`; the condition `folder` says where a file lies and
     `base_utt` which sentence it is: the file name without a trailing `_gen` or `_generated`, unless
     the metadata say otherwise.
@@ -94,26 +109,37 @@ class WaveFake(Corpus):
                 if source.voice is not None:
                     row["voice"] = source.voice
                 rows.append(row)
-        held_out = {s.folder.name for s in sources if s.name in self.options.only_test}
+        held_out = {
+            source.folder.name
+            for source in sources
+            if source.name in self.options.only_test or source.name.startswith(_OWN_SENTENCES)
+        }
         has_splits = bool(rows) and "split" in rows[0]
         if not has_splits:
-            self._split(rows, held_out)
+            for part in self._dealt_together(rows):
+                self._split(part, held_out)
         rows = [r for r in rows if not (r["folder"] in held_out and r["split"] == "train")]
         if not has_splits:
             self._check_tested(rows, sources)
         return self._limited(rows)
 
-    def _sources(self) -> list[_Source]:
-        """Every folder that is used, sorted by its letter."""
-        folders = [
+    def _lettered(self) -> list[tuple[Path, str, str]]:
+        """Every folder with a letter in front: its path, the letter, the name."""
+        return [
             (path, match[1], match[2])
             for path in sorted(self.root.iterdir())
             if path.is_dir() and (match := _FOLDER.match(path.name))
         ]
+
+    def _sources(self) -> list[_Source]:
+        """Every folder that is used, sorted by its letter."""
+        folders = self._lettered()
+        if not folders and (self.root / _RELEASED).is_dir():
+            return self._released_sources()
         if not folders:
             raise CorpusError(
-                f"{self.root}: no folders such as A_real or B_hifigan; corpora.{self.key}.path "
-                "must name the folder that holds them"
+                f"{self.root}: no folders such as A_real or B_hifigan, and no {_RELEASED}; "
+                f"corpora.{self.key}.path must name the folder that holds them"
             )
         self._check_known("only_use", self.options.only_use, [name for _, _, name in folders])
         used_names = self.options.only_use or [name for _, _, name in folders]
@@ -134,6 +160,33 @@ class WaveFake(Corpus):
             _Source(path, name, letter == "A" or name in self.options.bonafide, self._voice(name))
             for path, letter, name in used
         ]
+
+    def _released_sources(self) -> list[_Source]:
+        """Every folder of the release that is used: the recordings, then the fakes."""
+        fakes = {p.name: p for p in sorted((self.root / _RELEASED).iterdir()) if p.is_dir()}
+        names = [*_RECORDINGS, *fakes]
+        self._check_known("only_use", self.options.only_use, names)
+        used = [name for name in names if name in (self.options.only_use or names)]
+        self._check_known("bonafide", self.options.bonafide, [n for n in used if n in _RECORDINGS])
+        self._check_known("only_test", self.options.only_test, used)
+        sources = []
+        for voice, place in _RECORDINGS.items():
+            # All fakes that are not of JSUT have the voice of LJSpeech.
+            spoken = [name for name in used if name in fakes and _released_voice(name) == voice]
+            folder = self.root / place
+            if folder.is_dir() and voice in used:
+                sources.append(_Source(folder, voice, True, voice))
+            elif spoken:
+                raise CorpusError(
+                    f"{folder}: {spoken[0]} is of no use without the recordings of its voice. "
+                    f"Unpack {Path(place).parts[0]} in {self.root} (and name {voice!r} in "
+                    f"corpora.{self.key}.only_use, where that is given), or leave out all fakes of "
+                    "this voice with only_use"
+                )
+            sources += [_Source(fakes[name], name, False, voice) for name in spoken]
+        if self.options.voices is None:
+            return sources
+        return [source._replace(voice=self._voice(source.name)) for source in sources]
 
     def _check_known(
         self, option: str, given: Iterable[str] | None, names: Collection[str]
@@ -205,6 +258,13 @@ class WaveFake(Corpus):
             )
         return {name: text for name, text in row.items() if name not in _FROM_FOLDERS}
 
+    def _dealt_together(self, rows: list[dict[str, str]]) -> list[list[dict[str, str]]]:
+        """Rows whose sentences are cut together: all, or those of each voice of the release."""
+        if self._lettered() or "voice" not in next(iter(rows), {}):
+            return [rows]
+        voices = sorted({row["voice"] for row in rows})
+        return [[row for row in rows if row["voice"] == voice] for voice in voices]
+
     def _split(self, rows: list[dict[str, str]], held_out: Collection[str]) -> None:
         """Split the rows, so that a group has one split in all folders."""
         column = "base_utt" if self.options.split_by == "sentence" else "speaker"
@@ -214,7 +274,8 @@ class WaveFake(Corpus):
                 "with that column, or a pattern `speaker`"
             )
         groups = sorted({row[column] for row in rows if row["folder"] not in held_out})
-        split_of = dict(zip(groups, split_groups(groups, self._fractions, self.owner), strict=True))
+        splits = split_groups(groups, self._fractions, self.owner) if groups else []
+        split_of = dict(zip(groups, splits, strict=True))
         rest = sorted({row[column] for row in rows} - set(groups))
         if rest:
             shares = self._test_shares(len(rest))
