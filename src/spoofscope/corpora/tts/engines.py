@@ -136,7 +136,9 @@ class Engine(ABC):
         try:
             duration = audio.info(path).duration
         except AudioError as error:
-            raise CorpusError(f"{what}: no speech was written: {error}") from error
+            raise CorpusError(
+                f"{what}: no speech was written, or a part of it; is the disk full? {error}"
+            ) from error
         exact = bool(phones) and abs(phones[-1].end - duration) <= EXACT_SECONDS
         return phones if exact else []
 
