@@ -165,6 +165,8 @@ NOTHING = {
     "table_cue_use": "a mask of type artefact in the section `masking`",
     "figure_attribution_mean": "(section `attribution`, key `averages`)",
     "table_published": "(section `published`)",
+    "table_consensus": "no two of the detectors that figures show are trained in this study",
+    "table_fusion_value": "(section `fusion`)",
     "table_operating_points": "no system is scored on an eval split",
     "figure_comparisons": "(section `comparisons`)",
     "figure_disagreements": "(section `disagreements`)",

@@ -1,5 +1,6 @@
 """Tables about all systems, and exports of their scores."""
 
+from collections import Counter
 from functools import cached_property
 
 from spoofscope.layout import Scoring
@@ -23,6 +24,11 @@ NO_RELIABILITY = (
 NO_BREAKDOWNS = (
     "no conditions are given (section `conditions`), or no system is scored on an eval split"
 )
+NO_DECIDED = (
+    "no two of the detectors that figures show are trained in this study, which gives them a "
+    "threshold, and scored on the same eval split"
+)
+NO_FUSIONS = "no fusion is judged on an eval split (section `fusion`)"
 NO_EXPORTS = "no scores are exported (section `exports`)"
 
 
@@ -136,6 +142,78 @@ class Comparisons(Stage):
             },
             {"Conditions": self._scoring.conditions},
         )
+
+    @cached_property
+    def _decided(self) -> list[Scoring]:
+        """Eval scores of every trained detector, with its first seed, where there are two."""
+        shown = set(self.study.shown())
+        scorings = [
+            Scoring(run.id, run.seeds[0], corpus, split)
+            for run in self.study.runs.values()
+            if run.kind == "detector" and (run.id, run.seeds[0]) in shown
+            for corpus, split in self._scoring.eval_sets_of(run.id)
+        ]
+        counts = Counter((s.corpus, s.split) for s in scorings)
+        return [s for s in scorings if counts[s.corpus, s.split] > 1]
+
+    @material(absent=NO_DECIDED, when=lambda self: self._decided)
+    def decided_trials(self) -> Material:
+        """The eval scores and thresholds of the detectors that figures show."""
+        return Material(
+            {
+                "scored": self._scoring.scored(self._decided, thresholds=True),
+                **self._scoring.bootstrap(),
+            },
+            {
+                **self.about,
+                "Evaluation sets": words_of((s.corpus, s.split) for s in self._decided),
+                "Detectors": names_of(
+                    {"name": self.study.run(s.system).detector} for s in self._decided
+                ),
+            },
+        )
+
+    def _members(self, fusion: str, corpus: str, split: str) -> dict[str, Product]:
+        """The scores of the detectors of a fusion by their names."""
+        return {
+            self.study.run(run).detector: self._scoring.of(Scoring(run, seed, corpus, split))
+            for run, seed in self.study.fusion_members(fusion)
+        }
+
+    @material(absent=NO_FUSIONS, when=lambda self: self._fusions)
+    def fusion_parts(self) -> Material:
+        """The scores of every fusion's detectors, where it is fitted and where it is judged."""
+        resamples = self.study.config["comparisons"]["resamples"]
+        given = {**self._scoring.bootstrap(), "resamples": resamples}
+        return Material({"fusions": self._fusions, **given}, self.about)
+
+    @cached_property
+    def _fusions(self) -> list[Config]:
+        described = []
+        for id_, name in self._scoring.fusions.items():
+            entry = self.study.config["fusion"][name]
+            corpus, split = entry["fit"]["corpus"], entry["fit"]["split"]
+            sets = [
+                {
+                    "corpus": corpus,
+                    "split": split,
+                    "manifest": self._data.manifest(corpus),
+                    "scores": self._members(name, corpus, split),
+                }
+                for corpus, split in self._scoring.eval_sets_of(id_)
+            ]
+            if sets:
+                described.append(
+                    {
+                        "name": name,
+                        "method": entry["method"],
+                        "manifest": self._data.manifest(corpus),
+                        "fit_split": split,
+                        "scores": self._members(name, corpus, split),
+                        "sets": sets,
+                    }
+                )
+        return described
 
     @cached_property
     def about(self) -> dict[str, str]:
