@@ -268,8 +268,7 @@ def write_tiny_backbone(
     if hidden_size % heads or hidden_size % 4:
         raise ConfigError(f"{owner}: hidden_size {hidden_size} must be a multiple of heads and 4")
 
-    import transformers
-
+    transformers = _transformers()
     config_class, model_class = _CLASSES[family]
     if family == _MEL:
         for key in ("conv_dim", "norm"):
@@ -660,9 +659,15 @@ def _config(family: str, settings: Mapping[str, Any]) -> Any:
 
 
 def _config_class(family: str) -> Any:
+    return getattr(_transformers(), _CLASSES[family][0])
+
+
+def _transformers() -> Any:
+    """The library, without its progress bars: they end up between the lines about jobs."""
     import transformers
 
-    return getattr(transformers, _CLASSES[family][0])
+    transformers.utils.logging.disable_progress_bar()
+    return transformers
 
 
 def _random(family: str, description: Description) -> Any:
@@ -695,8 +700,7 @@ def _load(
         model_class: of transformers; by default that of the bare encoder.
         needed: begins the names of what is no part of the encoder, and has to be there.
     """
-    import transformers
-
+    transformers = _transformers()
     if (folder / "adapter_config.json").exists():
         # peft, where it is installed, would look for another model, on the hub if need be.
         raise DetectorError(f"the backbone {where} is an adapter of another model, and no encoder")
