@@ -12,9 +12,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from spoofscope.corpora.download import OFFLINE  # noqa: E402
 from spoofscope.corpora.registry import source_of  # noqa: E402
 from spoofscope.distribution import Distribution, distributions  # noqa: E402
+from spoofscope.offline import OFFLINE  # noqa: E402
 
 PAGE = """\
 # Corpora, and where they are had
@@ -45,7 +45,10 @@ it. Read the licence before you use or share the data.
 - Where `{offline}` is set (`{offline}=1 snakemake ...`), no archive is
   downloaded. The message names the file and its place: `resources/downloads/NAME`, with the name
   that it has at its source. Such a file is checked like a download; it may also be put there when a
-  download is too slow. The hub's own `HF_HUB_OFFLINE=1` does the same for backbones.
+  download is too slow. Nor is a backbone: the message names its files, and the folder in the cache
+  of the model hub where they belong.
+- The target `downloads` fetches and unpacks all archives of a study, `backbones` all models of its
+  front-ends, as on a machine with a network before a cluster without one computes.
 
 ## Overview
 

@@ -18,6 +18,7 @@ from spoofscope.alignment.transcripts import TranscriptError, in_letters, in_pho
 from spoofscope.errors import ConfigError, DetectorError
 from spoofscope.files import read_json, write_json
 from spoofscope.frontends.backbones import fetch_backbone, load_backbone, load_recogniser
+from spoofscope.offline import OFFLINE
 from spoofscope.tables import SEGMENT_COLUMNS, write_segments, write_table
 
 RATE = 16000
@@ -298,10 +299,9 @@ def test_recognisers_are_fetched_from_the_hub(listener, tmp_path, monkeypatch):
     commit = "0123456789abcdef0123456789abcdef01234567"
     snapshot = tmp_path / "hub/models--lab--listener/snapshots" / commit
     shutil.copytree(listener, snapshot)
-    offline = functools.partial(
-        huggingface_hub.snapshot_download, cache_dir=tmp_path / "hub", local_files_only=True
-    )
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
+    cached = functools.partial(huggingface_hub.snapshot_download, cache_dir=tmp_path / "hub")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", cached)
+    monkeypatch.setenv(OFFLINE, "1")
     entry = {"family": "wav2vec2", "hub": "lab/listener", "revision": commit, "head": "ctc"}
     fetch_backbone(entry, tmp_path / "got", 0)
     got = load_recogniser({"family": "wav2vec2", "folder": str(tmp_path / "got")})

@@ -20,8 +20,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from spoofscope.corpora.download import OFFLINE, fetch, file_name, unpack, unpack_all
+from spoofscope.corpora.download import fetch, file_name, unpack, unpack_all
 from spoofscope.errors import ConfigError, CorpusError
+from spoofscope.offline import OFFLINE
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -96,6 +96,24 @@ def test_everything_that_is_not_made_is_listed(here: Path) -> None:
     assert found["hub"].source == f"https://huggingface.co/someone/wavlm at {REVISION}"
 
 
+def test_synthesizers_of_spoken_corpora(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engines = [{"engine": "flite", "voices": ["slt"]}, {"engine": "espeak-ng", "voices": ["en"]}]
+    spoken = {
+        name: {"type": "tts", "human": "own", "sentence_file": "sentences.txt", "engines": engines}
+        for name in ("spoken", "again")
+    }
+    flite = here / "flite"
+    flite.write_text("#!/bin/sh\n")
+    flite.chmod(0o755)
+    monkeypatch.setenv("PATH", str(here))
+    study = checked({**STUDY, "corpora": {**STUDY["corpora"], **spoken}})
+    found = [need for need in needs(study) if need.kind == "synthesizer"]
+    assert [(need.name, need.present) for need in found] == [("flite", True), ("espeak-ng", False)]
+    text = as_text(found).splitlines()
+    assert text[2] == "synthesizer espeak-ng: missing: install this command"
+    assert text[4].startswith("    from Debian: apt-get install espeak-ng; more voices: ")
+
+
 def test_what_is_there_is_not_missing(here: Path) -> None:
     study = checked(STUDY)
     for folder in ("data/web", "data/own", "data/musan", "models/mine"):

@@ -140,9 +140,18 @@ def test_targets(plan):
         assert products, name
         assert all(isinstance(product, Product) for product in products)
         assert plan.lacking(name) is None
-    kept = set(plan.targets["features"].products)
+    no_results = ("features", "downloads", "backbones")
+    kept = {path for name in no_results for path in plan.targets[name].products}
     targets = {path for name in TARGETS for path in plan.targets[name].products}
     assert targets - kept <= set(plan.everything())
+
+
+def test_what_comes_from_elsewhere_is_asked_for_by_name(plan):
+    unpacked = jobs_of(plan.targets["downloads"].products)
+    assert {rule for rule, _ in unpacked} == {"download", "unpack"}
+    backbones = jobs_of(plan.targets["backbones"].products)
+    assert {rule for rule, _ in backbones} == {"backbone"}
+    assert len(backbones) == len(plan.features.made_backbones) > 2
 
 
 def test_everything_ends_in_the_research_object(plan, jobs):
@@ -176,6 +185,8 @@ NOTHING = {
     "table_comparisons": "(section `comparisons`)",
     "table_generator_matrix": "(section `generators`)",
     "figure_reliability": "(section `reliability`)",
+    "backbones": "(section `backbones`)",
+    "downloads": "(key `archives` in the section `corpora`)",
     "exports": "(section `exports`)",
     "grids": "(an entry with the key `grid`, of more than one point)",
     "layer_costs": "(section `layers`, key `costs`)",

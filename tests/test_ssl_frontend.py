@@ -31,6 +31,7 @@ from spoofscope.frontends.backbones import (
     FAMILIES as ALL_FAMILIES,
 )
 from spoofscope.frontends.ssl import SSLFrontEnd
+from spoofscope.offline import OFFLINE
 from spoofscope.windows import InputPolicy
 
 # The other one hears no waveforms, see test_w2v_bert.py.
@@ -346,6 +347,28 @@ def test_ambiguous_sources_are_refused(entry: dict[str, Any], message: str, tmp_
     assert not list(tmp_path.iterdir())
 
 
+def test_offline_it_says_which_files_belong_where(
+    folders: dict[tuple[str, str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(OFFLINE, "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    entry = {"family": "wavlm", "hub": "someone/wavlm", "revision": COMMIT}
+    place = tmp_path / f"hub/models--someone--wavlm/snapshots/{COMMIT}"
+    with pytest.raises(DetectorError, match="is set, so nothing is downloaded") as refused:
+        fetch_backbone(entry, tmp_path / "made", 1)
+    assert "fetch config.json, preprocessor_config.json and model.safetensors" in str(refused.value)
+    assert str(refused.value).endswith(f"put them into {place}")
+    # A folder without weights is not enough.
+    place.mkdir(parents=True)
+    with pytest.raises(DetectorError, match="is set, so nothing is downloaded"):
+        fetch_backbone(entry, tmp_path / "made", 1)
+    source = folders["wavlm", "group"]
+    for name in ("config.json", "preprocessor_config.json", "model.safetensors"):
+        (place / name).write_bytes((source / name).read_bytes())
+    fetch_backbone(entry, tmp_path / "made", 1)
+    assert (tmp_path / "made/model.safetensors").is_file()
+
+
 @pytest.fixture
 def copy(folders: dict[tuple[str, str], Path], tmp_path: Path) -> Path:
     shutil.copytree(folders["wav2vec2", "group"], tmp_path / "copy")
@@ -414,10 +437,9 @@ def test_hub_models_are_fetched_from_the_cache_without_network(
         torch.save(load_file(snapshot / "model.safetensors"), snapshot / "pytorch_model.bin")
         (snapshot / "model.safetensors").unlink()
     source = {"family": "hubert", "hub": "lab/encoder", "revision": COMMIT}
-    offline = functools.partial(
-        huggingface_hub.snapshot_download, cache_dir=tmp_path / "hub", local_files_only=True
-    )
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
+    cached = functools.partial(huggingface_hub.snapshot_download, cache_dir=tmp_path / "hub")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", cached)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     fetch_backbone(source, tmp_path / "got", seed=1)
     with pytest.raises(DetectorError, match=f"lab/encoder at {COMMIT[::-1]} cannot be fetched"):
         fetch_backbone({**source, "revision": COMMIT[::-1]}, tmp_path / "not", seed=1)

@@ -1,6 +1,7 @@
 """What a study needs that is not made from its own files: corpora, noise, backbones, detectors."""
 
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,11 +21,11 @@ _IMPORT = "published weights: `spoofscope import`; a study: its detectors/NAME-H
 class Need:
     """One thing that a study reads and does not make.
 
-    kind: corpus, archive, noise, backbone, alignment, detector, scores or verifier (scores of
-    speakers). name: its name in the study file. place: the file or folder where it is looked for.
-    source: where it is had; "-" where only the user knows. fetched: whether the workflow downloads
-    it; otherwise it has to be put there. present: whether it is there. problem: why it cannot be
-    used although something is there. size: of what is downloaded.
+    kind: corpus, archive, noise, backbone, alignment, detector, scores, verifier (scores of
+    speakers) or synthesizer (a command). name: its name in the study file. place: the file or
+    folder where it is looked for. source: where it is had; "-" where only the user knows. fetched:
+    whether the workflow downloads it; otherwise it has to be put there. present: whether it is
+    there. problem: why it cannot be used although something is there. size: of what is downloaded.
     """
 
     kind: str
@@ -46,6 +47,7 @@ def needs(study: Study) -> list[Need]:
     """
     return [
         *_corpora(study),
+        *_synthesizers(study),
         *(
             _given_out("noise", kind, study.noise_root(kind), of_noise(kind))
             for kind in ("musan", "rirs")
@@ -168,6 +170,8 @@ def as_text(found: Sequence[Need]) -> str:
         state = "present" if need.present else "to be downloaded by the workflow"
         if not need.present and not need.fetched:
             state = "missing: put it there, or link it"
+            if need.kind == "synthesizer":
+                state = "missing: install this command"
         lines += [f"{need.kind} {need.name}: {state}", f"    {bounded(shown(need.place))}"]
         if need.problem:
             lines.append(f"    {one_line(need.problem)}")
@@ -220,6 +224,25 @@ def _corpora(study: Study) -> list[Need]:
             need = Need("archive", name, place, archive["url"], True, present)
             size = Size(archive["size"]) if "size" in archive else size_of(checksum_of(archive))
             found.append(replace(need, size=size))
+    return found
+
+
+def _synthesizers(study: Study) -> list[Need]:
+    """The commands that speak corpora, each once."""
+    from spoofscope.corpora.tts.engines import ENGINES
+
+    names = dict.fromkeys(
+        voices["engine"]
+        for entry in study.corpora.values()
+        if entry["type"] == "tts"
+        for voices in entry["engines"]
+    )
+    found = []
+    for name in names:
+        engine = ENGINES[name]
+        source = f"{engine.install}; more voices: {engine.voice_packages}"
+        present = shutil.which(engine.command) is not None
+        found.append(Need("synthesizer", name, engine.command, source, False, present))
     return found
 
 

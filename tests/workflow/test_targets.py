@@ -41,6 +41,7 @@ STAGES = {
     "artefacts": {"rate_artefacts", "correlate_artefacts"},
     "attributions": {"explain", "check_explanations", "localise", "average_attributions"},
     "audits": {"audit_corpus"},
+    "backbones": {"backbone"},
     "detectors": {"train"},
     "disagreements": {"find_disagreements"},
     "exports": {"export_scores"},
@@ -90,7 +91,7 @@ def test_the_list_of_targets_explains_itself(bare):
         check=True,
     )
     lines = dict(line.split(" ", 1) for line in done.stdout.splitlines())
-    others = {"all", "annotation_pack", "grids", "layer_costs", "report", "provenance"}
+    others = {"all", "annotation_pack", "downloads", "grids", "layer_costs", "report", "provenance"}
     own = {"figure_cue_use", "table_annotation", "table_cue_use", "table_published"}
     assert set(lines) == {*ALL_DRAWN, *own, *STAGES, *others}
     for name, words in lines.items():
@@ -258,10 +259,18 @@ def test_a_stage_is_what_it_says(plan, stage):
     made = plan.targets[stage].products
     planned = {rule for rule, _ in jobs_of(made)}
     assert STAGES[stage] <= planned
-    folder = {"detectors": "detectors", "features": "features"}.get(stage, stage)
-    assert any(path.startswith(f"results/mini/{folder}/") for path in made)
+    folder = "resources" if stage == "backbones" else "results/mini"
+    assert any(path.startswith(f"{folder}/{stage}/") for path in made)
     # What needs no detector trains none; bona fide speech among traces is a detector's to say.
-    without = ("alignments", "audits", "features", "fingerprints", "manifests", "systems")
+    without = (
+        "alignments",
+        "audits",
+        "backbones",
+        "features",
+        "fingerprints",
+        "manifests",
+        "systems",
+    )
     without += ("tracers", "verification")
     assert ("train" in planned) == (stage not in without)
 

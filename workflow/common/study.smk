@@ -114,7 +114,7 @@ wildcard_constraints:
     seed=r"\d+",
     split="train|dev|eval",
     shard=r"\d+-of-\d+",
-    backbone=one_of(PLAN.features.backbones),
+    backbone=one_of(PLAN.features.made_backbones),
     pool=one_of(PLAN.layers.pools),
     probe=one_of(PLAN.layers.probes),
     disagreement=one_of(PLAN.disagreements.entries),

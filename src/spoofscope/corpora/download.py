@@ -26,6 +26,7 @@ from typing import Any, BinaryIO
 from spoofscope.corpora import split_zip
 from spoofscope.errors import ConfigError, CorpusError
 from spoofscope.files import atomic_folder, shown
+from spoofscope.offline import OFFLINE, is_offline
 
 _BLOCK = 1 << 20
 _TIMEOUT_SECONDS = 60
@@ -49,9 +50,6 @@ _OTHER_METHODS = {9: "Deflate64", 93: "Zstandard", 95: "XZ", 99: "AES encryption
 
 _NETWORK_ERRORS = (urllib.error.URLError, ConnectionError, TimeoutError, ssl.SSLError)
 
-
-OFFLINE = "SPOOFSCOPE_OFFLINE"
-"""Where this environment variable is set, nothing is downloaded."""
 
 _LONGEST_PAUSE_SECONDS = 3600.0
 _KINDS = {32: ("md5", "MD5"), 64: ("sha256", "SHA-256")}
@@ -162,7 +160,7 @@ def fetch(
         _check_placed(placed, expected, size)
         placed.replace(target)
         return
-    if os.environ.get(OFFLINE):
+    if is_offline():
         what = f"{size} bytes, " if size is not None else ""
         raise CorpusError(
             f"{OFFLINE} is set, so nothing is downloaded: fetch {urls[0]} elsewhere and put the "

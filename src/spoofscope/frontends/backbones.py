@@ -20,6 +20,7 @@ from typing import Any
 from spoofscope.errors import ConfigError, DetectorError, SpoofscopeError
 from spoofscope.files import atomic_folder, one_line, read_json, write_json
 from spoofscope.frontends.mel_frames import BANDS, HOP, RECEPTIVE_FIELD, STRIDE
+from spoofscope.offline import OFFLINE, is_offline
 from spoofscope.options import check_keys
 from spoofscope.options.backbones import TinyBackbone
 
@@ -215,17 +216,39 @@ def _snapshot(hub: str, revision: str) -> Path:
     """The folder of a hub model in the cache, with one format of weights, safetensors preferred."""
     from huggingface_hub import snapshot_download
 
+    offline = is_offline()
     for weights in ("model*.safetensors", "pytorch_model*.bin"):
         patterns = ["config.json", _PREPROCESSOR, _VOCABULARY, weights, f"{weights}.index.json"]
         try:
-            folder = Path(snapshot_download(hub, revision=revision, allow_patterns=patterns))
+            folder = Path(
+                snapshot_download(
+                    hub, revision=revision, allow_patterns=patterns, local_files_only=offline
+                )
+            )
         except Exception as error:  # the hub's client and its HTTP library have their own
+            if offline:
+                raise DetectorError(_to_be_placed(hub, revision)) from error
             raise DetectorError(
                 f"the backbone {hub} at {revision} cannot be fetched: {one_line(error)}"
             ) from error
         if list(folder.glob(weights)):
             return folder
+    if offline:
+        raise DetectorError(_to_be_placed(hub, revision))
     raise DetectorError(f"the backbone {hub} at {revision} has no weights for torch")
+
+
+def _to_be_placed(hub: str, revision: str) -> str:
+    from huggingface_hub.constants import HF_HUB_CACHE
+    from huggingface_hub.file_download import repo_folder_name
+
+    name = repo_folder_name(repo_id=hub, repo_type="model")
+    return (
+        f"{OFFLINE} is set, so nothing is downloaded, and the backbone {hub} at {revision} is not "
+        f"in the cache of the model hub: fetch config.json, {_PREPROCESSOR} and model.safetensors "
+        f"(or pytorch_model.bin) from https://huggingface.co/{hub}/tree/{revision} elsewhere, and "
+        f"put them into {Path(HF_HUB_CACHE) / name / 'snapshots' / revision}"
+    )
 
 
 def _family_of(entry: Mapping[str, Any]) -> str:

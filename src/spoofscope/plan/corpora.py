@@ -44,6 +44,9 @@ def _check_data_root(data_root: str) -> None:
             )
 
 
+NO_DOWNLOADS = "no corpus is downloaded (key `archives` in the section `corpora`)"
+
+
 class Corpora(Stage):
     """The corpora of a study."""
 
@@ -107,6 +110,14 @@ class Corpora(Stage):
             },
             settings={"archives": contents_of(entries)},
         )
+
+    @target(absent=NO_DOWNLOADS)
+    def downloads(self) -> list[Product]:
+        """The archives of all corpora that are downloaded, fetched and unpacked."""
+        return [
+            self.unpack(digest).product(self.layout.unpacked_list(digest))
+            for digest in self.archives
+        ]
 
     @rule()
     def generate_corpus(self, generated: str) -> Work:

@@ -8,9 +8,13 @@ from pathlib import Path
 from spoofscope.errors import ConfigError
 from spoofscope.feature_store import FeatureStore
 from spoofscope.plan.augmentation import Augmentation
-from spoofscope.plan.jobs import Context, OutsideFiles, Product, Stage, Work, rule
+from spoofscope.plan.jobs import Context, OutsideFiles, Product, Stage, Work, rule, target
 from spoofscope.plan.modules import component_modules
 from spoofscope.study import Config, Study
+
+NO_BACKBONES = "no front-end has a backbone that a job puts on disk (section `backbones`)"
+
+_FILES = ("config.json", "model.safetensors")
 
 
 class Features(Stage):
@@ -38,7 +42,7 @@ class Features(Stage):
         return None if place is None else FeatureStore(place)
 
     @cached_property
-    def backbones(self) -> dict[str, Config]:
+    def made_backbones(self) -> dict[str, Config]:
         """Id of every backbone of front-ends that a job puts on disk, to what determines it."""
         return {
             self.study.backbone_id(name): self.study.backbone_source(name)
@@ -56,7 +60,16 @@ class Features(Stage):
     @rule()
     def backbone(self, backbone: str) -> Work:
         """Put a backbone on disk."""
-        return Work(settings={"entry": self.backbones[backbone]})
+        return Work(settings={"entry": self.made_backbones[backbone]})
+
+    @target(absent=NO_BACKBONES)
+    def backbones(self) -> list[Product]:
+        """All models that front-ends run, on disk: from the model hub, or random ones."""
+        return [
+            self.backbone(name).product(f"{self.layout.backbone(name)}/{file}")
+            for name in self.made_backbones
+            for file in _FILES
+        ]
 
     def of_backbone(self, frontend: Config, names: tuple[str, ...] = ()) -> list[Product]:
         """The files that a front-end's backbone is loaded from; none where it has none.
@@ -67,8 +80,8 @@ class Features(Stage):
         folder = frontend.get("backbone", {}).get("folder")
         if folder is None:
             return []
-        paths = [f"{folder}/{name}" for name in names or ("config.json", "model.safetensors")]
-        name_of = {self.layout.backbone(name): name for name in self.backbones}
+        paths = [f"{folder}/{name}" for name in names or _FILES]
+        name_of = {self.layout.backbone(name): name for name in self.made_backbones}
         if folder in name_of:
             job = self.backbone(name_of[folder])
             return [job.product(path) for path in paths]

@@ -212,11 +212,13 @@ class Plan:
         return {name: target.words for name, target in self.targets.items()} | figures | tables
 
     def results(self) -> list[Product]:
-        """What the targets make. Kept features are no result: a study may do without them."""
+        """What the targets make. Kept features are no result: a study may do without them. Nor is
+        what results are made of, outside of the study's folder.
+        """
         made = (
             product
             for name, target in self.targets.items()
-            if name != "features"
+            if name not in ("features", "downloads", "backbones")
             for product in target.products
         )
         # Figures and tables of grids are of two targets.
