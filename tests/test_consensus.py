@@ -13,6 +13,7 @@ from spoofscope.files import write_json
 from spoofscope.fusion import fit_fusion
 from spoofscope.metrics.rates import eer
 from spoofscope.summaries import consensus, fusion_value
+from spoofscope.summaries.printed import write_printed
 from spoofscope.tables import write_manifest, write_scores
 
 N = 240
@@ -218,6 +219,28 @@ def test_sets_of_one_class_are_left_out_and_a_study_without_others_is_refused(en
     outputs = {"table": str(tmp_path / "t.tsv")}
     with pytest.raises(ConfigError, match="no fusion is judged on an eval set of both classes"):
         fusion_value.make([fusion], outputs, resamples=200, bootstrap_seed=1, cluster=None)
+
+
+def test_a_set_of_one_class_has_no_pairs(entries, tmp_path):
+    write_manifest(tmp_path / "m.tsv", manifest(2, "eval").head(N // 2))
+    few = []
+    for entry in entries:
+        own = pl.read_csv(entry["scores"], separator="\t").sort("utt_id").head(N // 2)
+        write_scores(tmp_path / f"{entry['name']}.tsv", own)
+        paths = {
+            "scores": str(tmp_path / f"{entry['name']}.tsv"),
+            "manifest": str(tmp_path / "m.tsv"),
+        }
+        few.append({**entry, **paths})
+    outputs = {part: str(tmp_path / f"{part}.tsv") for part in ("table", "overlap", "trials")}
+    consensus.make(few, outputs, resamples=100, bootstrap_seed=1, cluster=None)
+    assert pl.read_csv(outputs["table"], separator="\t")["label"].to_list() == ["bonafide"]
+    assert pl.read_csv(outputs["overlap"], separator="\t").is_empty()
+    # What a paper prints of it has headings alone.
+    printed = [str(tmp_path / name) for name in ("x.tex", "x.csv")]
+    words = {"title": "T", "caption": "C.", "columns": (), "interval_of": "", "names": {}}
+    write_printed(outputs["overlap"], *printed, **words)
+    assert Path(printed[1]).read_text().count("\n") == 1
 
 
 def test_a_detector_without_threshold_is_named(entries, tmp_path):

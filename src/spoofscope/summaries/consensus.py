@@ -26,11 +26,11 @@ TABLE = Table(
         "Every detector decides by its own threshold, the one at equal error rate on development "
         "data. all_right and all_wrong count the trials on which all decide alike; expected_wrong "
         "is how many would be wrong for all if errors were independent. Intervals are 95 % "
-        "intervals of share_wrong. The table `overlap` has every pair: excess is the share of "
-        "trials on which both err, less the product of their error rates. Above 0, they fail on "
+        "intervals of share_wrong. A second table has every pair of detectors: excess is the share "
+        "of trials on which both err, less the product of their error rates. Above 0, they fail on "
         "the same trials, and a fusion gains less; attacks that are hard for all are reason enough "
-        "for that. The table `trials` lists the trials of both sets, at most 1000 of each set and "
-        "attack, drawn at random."
+        "for that. Sets of one class have no pairs there. A third table lists the trials on which "
+        "all are right or wrong, at most 1000 of each attack, drawn at random."
     ),
     needs="decided_trials",
     place=42,
@@ -49,11 +49,13 @@ TABLE = Table(
     interval_of="share_wrong",
 )
 
+Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 MOST_LISTED = 1000
 """Most trials of a set and an attack that are listed."""
 
+_NO_PAIR = dict.fromkeys(("corpus", "split", "first", "second", "label", "excess"), pl.String())
 _ALL = "all"
 _UNIT = "unit of the intervals"
 _WRONG = "detectors that are wrong"
@@ -77,25 +79,29 @@ def make(
     """
     tables: dict[str, list[pl.DataFrame]] = {part: [] for part in ("table", "overlap", "trials")}
     for (corpus, split), of_set in sets_of(scored).items():
-        trials, wrong, pairs = _judged(of_set, cluster)
+        trials, scores, thresholds = _judged(of_set, cluster)
+        is_bonafide = (trials["label"] == BONAFIDE).to_numpy()
+        wrong = {name: (scores[name] >= thresholds[name]) != is_bonafide for name in scores}
         parts = {
             "table": consensus(trials, wrong, resamples, bootstrap_seed),
-            "overlap": overlap(trials, wrong, pairs, resamples, bootstrap_seed),
             "trials": listed(trials, wrong, bootstrap_seed),
         }
+        if trials["label"].n_unique() == len(LABELS):
+            pairs = error_overlap(scores, trials["label"].to_numpy(), thresholds)
+            parts["overlap"] = overlap(trials, wrong, pairs, resamples, bootstrap_seed)
         names = [pl.lit(corpus).alias("corpus"), pl.lit(split).alias("split")]
         for part, table in parts.items():
             tables[part].append(table.select(*names, pl.all()))
     for part, of_part in tables.items():
-        write_table(outputs[part], pl.concat(of_part))
+        write_table(outputs[part], pl.concat(of_part) if of_part else pl.DataFrame(schema=_NO_PAIR))
 
 
 def _judged(
     of_set: Sequence[Mapping[str, Any]], cluster: str | None
-) -> tuple[pl.DataFrame, dict[str, Bools], pl.DataFrame]:
-    """The trials of a set with the unit of intervals; where each detector errs; their pairs."""
+) -> tuple[pl.DataFrame, dict[str, Floats], dict[str, float]]:
+    """The trials of a set with the unit of intervals; scores and threshold of each detector."""
     trials = pl.DataFrame()
-    scores, thresholds, wrong = {}, {}, {}
+    scores, thresholds = {}, {}
     for entry in of_set:
         joined = read_scored(entry["scores"], entry["manifest"], entry["split"]).sort("utt_id")
         if trials.is_empty():
@@ -104,11 +110,9 @@ def _judged(
             trials = joined.drop("score").with_columns(
                 unit.alias(_UNIT), pl.lit(column is not None).alias("clustered")
             )
-        threshold = needed_threshold(entry["detector"])
-        name = entry["name"]
-        scores[name], thresholds[name] = joined["score"].to_numpy(), threshold
-        wrong[name] = (scores[name] >= threshold) != (joined["label"] == BONAFIDE).to_numpy()
-    return trials, wrong, error_overlap(scores, trials["label"].to_numpy(), thresholds)
+        scores[entry["name"]] = joined["score"].to_numpy()
+        thresholds[entry["name"]] = needed_threshold(entry["detector"])
+    return trials, scores, thresholds
 
 
 def consensus(
