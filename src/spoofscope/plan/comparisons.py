@@ -28,7 +28,10 @@ NO_DECIDED = (
     "no two of the detectors that figures show are trained in this study, which gives them a "
     "threshold, and scored on the same eval split"
 )
-NO_FUSIONS = "no fusion is judged on an eval split (section `fusion`)"
+NO_FUSIONS = (
+    "no fusion is judged on an eval split (section `fusion`), or there are no resamples (key "
+    "`bootstrap.resamples`)"
+)
 NO_EXPORTS = "no scores are exported (section `exports`)"
 
 
@@ -180,12 +183,13 @@ class Comparisons(Stage):
             for run, seed in self.study.fusion_members(fusion)
         }
 
-    @material(absent=NO_FUSIONS, when=lambda self: self._fusions)
+    @material(
+        absent=NO_FUSIONS,
+        when=lambda self: self._fusions and self.study.config["bootstrap"]["resamples"],
+    )
     def fusion_parts(self) -> Material:
         """The scores of every fusion's detectors, where it is fitted and where it is judged."""
-        resamples = self.study.config["comparisons"]["resamples"]
-        given = {**self._scoring.bootstrap(), "resamples": resamples}
-        return Material({"fusions": self._fusions, **given}, self.about)
+        return Material({"fusions": self._fusions, **self._scoring.bootstrap()}, self.about)
 
     @cached_property
     def _fusions(self) -> list[Config]:
