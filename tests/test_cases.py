@@ -18,7 +18,7 @@ from sklearn.metrics import roc_curve
 
 from calibrations import calibration_of
 from folders import sha256_folder
-from made_tracers import make_tracer
+from made_tracers import make_tracer, sound
 from spoofscope import audio
 from spoofscope.cases.content import ratio_text, verbal
 from spoofscope.cases.validation import study_of, validate
@@ -109,6 +109,8 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cases")
     make_study(folder)
     make_tracer(folder / "tracer")
+    (folder / "new").mkdir()
+    audio.write(folder / "new/b.wav", sound("B", 900), RATE)
     rng = np.random.default_rng(0)
     audio.write(folder / "a.wav", 0.1 * rng.standard_normal(20000), RATE)
     audio.write(folder / "silent.wav", np.zeros(RATE), RATE)
@@ -133,7 +135,8 @@ def report(folder, tmp_path_factory):
     arguments = ["case", str(folder / "a.wav"), "--detector", str(detector), "--out", str(out)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOURCE_DATE_EPOCH", "1750000000")
-        assert main([*arguments, "--question", QUESTION, "--tracer", str(folder / "tracer")]) == 0
+        traced = ("--tracer", str(folder / "tracer"), "--enrol", str(folder / "new"))
+        assert main([*arguments, "--question", QUESTION, *traced]) == 0
     return out
 
 
@@ -241,6 +244,9 @@ def test_the_ratio_is_that_of_predict(capsys, folder, report):
     assert content["recording"]["sha256"] == sha256_file(folder / "a.wav")
     assert content["explanation"]["controls"]["in_words"] in page
     assert content["trace"]["answer"][1:] in page
+    (enrolled,) = content["trace"]["enrolled"]
+    assert f"new 1 {enrolled['cosine']:.3f} -" in page
+    assert sha256_file(folder / "new/b.wav") in page
 
 
 @pytest.mark.slow
@@ -259,7 +265,8 @@ def test_the_same_bytes_again_elsewhere(capsys, folder, report, tmp_path, monkey
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1750000000")
     shutil.copytree(folder, tmp_path / "moved")
     moved = tmp_path / "moved"
-    code, _, err = run(capsys, moved, tmp_path / "out", "--tracer", moved / "tracer")
+    enrolled = ("--tracer", moved / "tracer", "--enrol", moved / "new")
+    code, _, err = run(capsys, moved, tmp_path / "out", *enrolled)
     assert (code, err) == (0, "")
     assert sha256_folder(tmp_path / "out") == sha256_folder(report)
     assert "2025-06-15 15:06:40 UTC" in (report / "case.html").read_text()
@@ -336,6 +343,8 @@ def test_scores_of_another_detector_or_of_other_trials(capsys, folder, tmp_path)
         (("--condition", "codec"), "write a column and a level"),
         (("--corpus", "labs"), "'lab'"),
         (("--study", "nowhere"), "no detector of this study"),
+        (("--enrol", "new"), "add --tracer"),
+        (("--calibration", "x.json"), "add --enrol"),
     ],
 )
 def test_what_cannot_be_validated(capsys, folder, tmp_path, arguments, words):

@@ -190,6 +190,7 @@ class Judge:
                     path,
                     question or "",
                     conditions=(condition or "").split(),
+                    tracer=self.tracer,
                     made=time_text(made),
                 )
                 folder = self._downloads / str(next(self._numbers))

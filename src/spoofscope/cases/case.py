@@ -117,6 +117,7 @@ def make_case(
     conditions: Sequence[str] = (),
     tracer: LoadedTracer | None = None,
     enrolment: Enrolment | None = None,
+    references: Sequence[str | Path] = (),
     made: str | None = None,
     longest: float | None = None,
 ) -> Case:
@@ -130,6 +131,7 @@ def make_case(
         study, corpora, conditions: see `validation.study_of` and `validation.validate`.
         tracer, enrolment: see `tracing.judging.trace_recording`. The detector decides before the
             tracer does.
+        references: the files behind the enrolment, for their hashes.
         made: time of making, as text.
         longest: see `Detector.predict`.
 
@@ -179,7 +181,7 @@ def make_case(
         explained=explained,
         unexplained=unexplained,
         trace=trace,
-        inputs=tuple(_inputs(file, folder, validation, tracer)),
+        inputs=tuple(_inputs(file, folder, validation, tracer, references)),
     )
 
 
@@ -221,6 +223,7 @@ def _inputs(
     folder: Path,
     validation: Sequence[ValidatedSet],
     tracer: LoadedTracer | None,
+    references: Sequence[str | Path],
 ) -> list[Input]:
     inputs = [Input("recording", file.name, file.sha256)]
     inputs += [
@@ -237,6 +240,7 @@ def _inputs(
             for path in sorted(files_below(tracer.folder))
             if not path.name.endswith(".origin.json")
         ]
+    inputs += [Input("references", Path(path).name, sha256_file(path)) for path in references]
     # Several sets are of one manifest.
     return list(dict.fromkeys(inputs))
 

@@ -31,6 +31,8 @@ from spoofscope.tables import LABELS
 
 _COLUMNS = 3
 """Sets beside each other in a table."""
+_LINES = 3
+"""Sets below each other in a picture."""
 
 _AT_BOUND = 1e-9
 _BITS = ("cllr", "min_cllr")
@@ -98,7 +100,8 @@ def _summary(case: Case) -> list[Block]:
         blocks.append(
             Paragraph(
                 "This detector is not validated here: the results of its study are not at hand, or "
-                "hold no eval set. Do not rely on the ratio.",
+                "hold no eval set. "
+                + ("Its errors are not known." if llr is None else "Do not rely on the ratio."),
                 "warning",
             )
         )
@@ -233,7 +236,8 @@ def _result(case: Case) -> list[Block]:
                 verbal(llr) if case.is_supported else "none: it is not supported by the validation",
             ),
         ]
-    rows.append(("Decision at equal prior odds", decision))
+    rule = "at equal prior odds" if calibration is not None else "at the threshold of its EER"
+    rows.append((f"Decision {rule}", decision))
     blocks.append(Table(tuple(rows)))
     if calibration is None:
         blocks.append(Paragraph("The detector is not calibrated, so there is no ratio.", "warning"))
@@ -315,10 +319,14 @@ def _validation(case: Case) -> list[Block]:
         for each in case.validating
         if each.reliability is not None
     ]
-    if calibration is not None and sets:
+    if calibration is None:
+        return blocks
+    for start in range(0, len(sets), _LINES):
         blocks.append(
             Picture(
-                validation_picture(sets, calibration, case.judgement["llr"]),
+                validation_picture(
+                    sets[start : start + _LINES], calibration, case.judgement["llr"]
+                ),
                 "Tippett plot and reliability diagram of the validation sets",
                 "Left (Tippett plot): share of the bona fide clips (blue) and of the spoofs "
                 "(orange) whose ratio is at least the value on the axis. The farther the curves "

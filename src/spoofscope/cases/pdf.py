@@ -27,6 +27,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 54.0, 541.28, 60.0, 60.0
 _INSIDE = _RIGHT - _LEFT
 _LINE = 1.38
 _BODY, _SMALL, _TITLE, _SECTION = 9.0, 7.5, 16.0, 11.5
+# Lines of a paragraph that no page parts.
+_KEPT_TOGETHER = 8
 _INK, _SOFT, _RULE, _TINT = "#1c2733", "#5b6875", "#d9dfe5", "#f4f6f8"
 _BARS = {"result": ("#1c2733", "#f4f6f8"), "warning": ("#d58a00", "#fff8ea")}
 # Letters are measured large, because small ones are moved to whole pixels.
@@ -245,6 +247,8 @@ class _Pages:
         size = _SMALL if block.kind == "note" else _BODY
         if block.kind not in _BARS:
             colour = _SOFT if block.kind == "note" else _INK
+            n_lines = len(self._wrapped(block.text, _INSIDE, size))
+            self._room(min(n_lines, _KEPT_TOGETHER) * size * _LINE)
             self._lines(block.text, _LEFT, _INSIDE, size, colour=colour)
             self._y += 5
             return

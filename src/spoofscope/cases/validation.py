@@ -344,12 +344,14 @@ def _of_ratios(calibration: Mapping[str, Any]) -> dict[str, Metric]:
         "bonafide_undecided": Metric(
             "bona fide undecided",
             lambda bonafide, _: _between(bonafide, low, high),
+            lambda drawn: drawn.bonafide_rejected(high) - drawn.bonafide_rejected(_above(low)),
             counted="bonafide",
             needs=("bonafide",),
         ),
         "spoof_undecided": Metric(
             "spoof undecided",
             lambda _, spoof: _between(spoof, low, high),
+            lambda drawn: drawn.spoof_accepted(_above(low)) - drawn.spoof_accepted(high),
             counted="spoof",
             needs=("spoof",),
         ),

@@ -51,6 +51,18 @@ def add(commands: Subcommands) -> None:
         "several columns",
     )
     parser.add_argument("--tracer", metavar="DIR", help="a tracer's folder: name the attack, too")
+    parser.add_argument(
+        "--enrol",
+        action="append",
+        metavar="PATH",
+        help="systems that the tracer was not trained on, as for `spoofscope trace`",
+    )
+    parser.add_argument(
+        "--calibration",
+        metavar="FILE",
+        help="turns cosines with enrolled systems into likelihood ratios, as for `spoofscope "
+        "trace`",
+    )
     parser.set_defaults(run=run)
 
 
@@ -61,13 +73,26 @@ def run(options: argparse.Namespace) -> int:
     if not Path(options.file).is_file():
         raise ConfigError(f"{shown(options.file)}: there is no such recording")
     _check_out(out, options.file)
+    if options.enrol is not None and options.tracer is None:
+        raise ConfigError("--enrol shows systems to a tracer; add --tracer")
+    if options.calibration is not None and options.enrol is None:
+        raise ConfigError("--calibration is for enrolled systems; add --enrol")
     from spoofscope.cases.case import make_case
     from spoofscope.cases.content import in_short
     from spoofscope.cases.writing import time_text, write_case
     from spoofscope.detector import Detector
     from spoofscope.tracing.judging import load_tracer
+    from spoofscope.tracing.references import enrolled_sources, find_references
 
     detector = Detector.load(options.detector)
+    tracer = None if options.tracer is None else load_tracer(options.tracer)
+    enrolment, references = None, []
+    if tracer is not None and options.enrol is not None:
+        enrolment = enrolled_sources(tracer, options.enrol, options.calibration)
+        references = [path for path in options.enrol if Path(path).is_file()]
+        if not references:
+            references = [file for each in find_references(options.enrol).values() for file in each]
+        references += [options.calibration] if options.calibration is not None else []
     case = make_case(
         detector,
         options.detector,
@@ -76,7 +101,9 @@ def run(options: argparse.Namespace) -> int:
         study=options.study,
         corpora=options.corpus,
         conditions=options.condition,
-        tracer=None if options.tracer is None else load_tracer(options.tracer),
+        tracer=tracer,
+        enrolment=enrolment,
+        references=references,
         made=time_text(made),
     )
     with atomic_folder(out) as temporary:

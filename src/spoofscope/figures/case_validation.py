@@ -2,6 +2,7 @@
 
 import io
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -50,11 +51,11 @@ def validation_picture(
     """Tippett plot and reliability diagram of every set, a line each, as a PNG file.
 
     Args:
-        sets: at least one.
+        sets: one to three.
         calibration: of the detector, whose bounds are drawn.
         own: natural-log likelihood ratio of the recording; None where it has none.
     """
-    figure = new_figure(PAGE, min(9.0, _HEIGHT * len(sets) + _LEGEND))
+    figure = new_figure(PAGE, _HEIGHT * len(sets) + _LEGEND)
     panels = figure.subplots(len(sets), 2, squeeze=False, width_ratios=[1.5, 1])
     shown: dict[str, Any] = {}
     for (left, right), each in zip(panels, sets, strict=True):
@@ -115,7 +116,13 @@ def _reliability(axes: Axes, table: pl.DataFrame) -> None:
 def png_of(figure: Figure) -> bytes:
     """The figure as a PNG file, the same bytes for the same figure; it is closed."""
     fit_names(figure)
-    with mpl.rc_context({"font.sans-serif": fonts_for(figure)}), io.BytesIO() as buffer:
+    with (
+        mpl.rc_context({"font.sans-serif": fonts_for(figure)}),
+        warnings.catch_warnings(),
+        io.BytesIO() as buffer,
+    ):
+        # `fonts_for` already warns once about a character that no font has.
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
         figure.savefig(buffer, format="png", dpi=200, metadata={"Software": None})
         plt.close(figure)
         return buffer.getvalue()
