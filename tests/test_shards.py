@@ -312,7 +312,7 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Work]:
             kill_shard_after=5,
         ),
         "measure_artefacts": Work(
-            {"split": "eval", "as_published": False},
+            {"split": "eval", "published_measures": False},
             {"manifest": manifest},
             {"measures": "results/measures.tsv"},
             kill_after=11,
@@ -501,7 +501,7 @@ def test_cut_into_shards_one_of_which_is_killed(rule, scripts, works, undisturbe
 
 def test_more_shards_than_utterances(scripts, works, tmp_path):
     work = works["measure_artefacts"]
-    work = replace(work, cfg={"split": "train"})
+    work = replace(work, cfg={**work.cfg, "split": "train"})
     keys = run(scripts, tmp_path, "measure_artefacts", whole(work))
     wanted = contents(tmp_path, work)
     assert len(keys) == 6

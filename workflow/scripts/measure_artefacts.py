@@ -12,6 +12,6 @@ with job(snakemake) as cfg:
     rows = read_manifest(snakemake.input.manifest).filter(pl.col("split") == cfg["split"])
     with resumed(cfg["work"], given(), snakemake.input.parts) as done:
         measures = measure_utterances(
-            rows, snakemake.threads, done, as_published=cfg["as_published"]
+            rows, snakemake.threads, done, as_published=cfg["published_measures"]
         )
         write_measures(snakemake.output[0], measures)

@@ -13,4 +13,4 @@ with job(snakemake) as cfg:
     rows = read_manifest(snakemake.input.manifest).filter(pl.col("split") == cfg["split"])
     with part(cfg["work"], given(), snakemake.output[0]) as done:
         own = shard_rows(rows, *parse_shard(cfg["shard"]), may_be_empty=True)
-        measure_utterances(own, snakemake.threads, done, as_published=cfg["as_published"])
+        measure_utterances(own, snakemake.threads, done, as_published=cfg["published_measures"])

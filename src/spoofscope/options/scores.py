@@ -204,7 +204,7 @@ class Artefacts(Options):
 
     trials: tuple[Trials, ...] = required(minItems=1)
     """The scored trials whose signal is measured and correlated."""
-    as_published: bool = option(False)
+    published_measures: bool = option(False)
     """Whether the ten measures of Staněk et al. (Interspeech 2026) are taken, too, with their
     faults, and the EER of each as it was published."""
     permutations: int = option(10_000, minimum=100, maximum=10_000_000)

@@ -52,10 +52,10 @@ class Artefacts(Stage):
         ]
 
     def _measuring(self, corpus: str, split: str) -> Work:
-        as_published = self.study.config["artefacts"]["as_published"]
+        published = self.study.config["artefacts"]["published_measures"]
         return Work(
             inputs={"manifest": self._data.manifest(corpus)},
-            settings={"split": split, "as_published": as_published},
+            settings={"split": split, "published_measures": published},
         )
 
     @rule()
