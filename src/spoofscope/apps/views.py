@@ -339,6 +339,7 @@ def clip(
         first, last = lower.get_xlim()
         ticks = MaxNLocator(nbins=9).tick_values(first + start, last + start)
         ticks = ticks[(ticks >= first + start) & (ticks <= last + start)]
+        upper.set_xticks(ticks - start)
         lower.set_xticks(ticks - start, [f"{tick:g}" for tick in ticks])
     if explanation is not None:
         key = figure.colorbar(
