@@ -19,6 +19,7 @@ from sklearn.metrics import roc_auc_score
 from spoofscope import audio
 from spoofscope.corpora.audit import AUDIT_COLUMNS, STATUSES, _log_ways, audit, measure_manifest
 from spoofscope.corpora.base import Problem
+from spoofscope.corpora.counts import counts, unlike_published
 from spoofscope.corpora.cues import (
     CUES,
     _band_in,
@@ -308,6 +309,23 @@ def test_sample_rate_is_a_cue(tmp_path: Path) -> None:
         audio.write(row["path"], audio.resample(x, RATE, 24000), 24000)
     rows = audit(manifest, [], None, workers=2).rows
     assert {r["value"] for r in found(rows, "cue") if r["item"] == "sample_rate"} == {0.0}
+
+
+def test_counts_of_levels_beside_the_published_ones(tmp_path: Path) -> None:
+    manifest = corpus(tmp_path, n=4).with_columns(codec=pl.lit("none"))
+    problem = Problem("x", "x.wav", "eval", "spoof", "x.wav: cannot be decoded")
+    levels = {("eval", "codec", "none"): 9, ("eval", "codec", "pstn"): 7, ("dev", "codec", "a"): 1}
+    found_counts = list(counts(manifest, [problem], {("eval", "spoof"): 5}, levels))
+    told = {(c.split, c.item): (c.n, c.status, c.note) for c in found_counts}
+    assert told["eval", "codec none"] == (8, "warn", "published 9; 1 left out")
+    assert told["eval", "codec pstn"] == (0, "fail", "published 7, -7 here")
+    assert told["eval", "spoof"] == (4, "warn", "published 5; 1 left out")
+    assert told["train", "spoof"] == (4, "ok", "no published count")
+    assert unlike_published(found_counts) == [
+        "not as many utterances as are published: eval spoof 4 (published 5; 1 left out), eval "
+        "codec none 8 (published 9; 1 left out), eval codec pstn 0 (published 7, -7 here)"
+    ]
+    assert unlike_published([c for c in found_counts if c.status == "ok"]) == []
 
 
 def test_counts_against_the_published_ones(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 from spoofscope import audio
 from spoofscope.corpora import registry
 from spoofscope.corpora.base import Corpus, protocol_attack, read_protocol
+from spoofscope.corpora.counts import counts as number_of
+from spoofscope.corpora.counts import unlike_published
 from spoofscope.corpora.manifest import (
     build_manifest,
     portable_path,
@@ -856,6 +858,11 @@ def test_asvspoof2019_la(tmp_path: Path, inside: str) -> None:
     counts = corpus.published_counts()
     assert counts is not None
     assert sum(counts.values()) == 25380 + 24844 + 71237
+    levels = corpus.published_levels()
+    assert sum(levels.values()) == counts["eval", "spoof"]
+    (warning,) = unlike_published(list(number_of(manifest, [], counts, levels)))
+    assert "eval bonafide 1 (published 7355, -7354 here)" in warning
+    assert warning.endswith("and 11 more (see the audit)")
 
 
 def test_asvspoof2019_la_with_splits_that_were_not_downloaded(tmp_path: Path) -> None:
@@ -909,9 +916,15 @@ def test_asvspoof2021(tmp_path: Path) -> None:
         ("LA_E_2", "bonafide", "-", "none", "-"),
     ]
     assert corpus.published_counts() == {("eval", "bonafide"): 14816, ("eval", "spoof"): 133360}
+    of_codec, of_channel = (
+        sum(n for (_, column, _), n in corpus.published_levels().items() if column == name)
+        for name in ("codec", "channel")
+    )
+    assert of_codec == of_channel == 14816 + 133360
     progress = build("asvspoof2021_la", tmp_path, phase="progress")
     assert progress.trials()["utt_id"].to_list() == ["LA_E_3"]
     assert progress.published_counts() is None
+    assert progress.published_levels() == {}
     with pytest.raises(CorpusError, match="no utterances found"):
         build("asvspoof2021_la", tmp_path, phase="hidden").trials()
     with pytest.raises(ConfigError, match=r"corpora\.mine: phase must be one of"):
@@ -1103,7 +1116,18 @@ def test_bad_audio_stops_by_default_and_is_listed(tmp_path: Path) -> None:
     assert "2 of 5 audio files" in message
     assert "empty.wav: the file is empty" in message
     assert "text.wav" in message
-    assert "corpora.mine.on_bad_audio" in message
+    assert "set corpora.mine.most_bad_audio to 2" in message
+
+
+def test_so_many_bad_files_are_tolerated_and_one_more_is_not(tmp_path: Path) -> None:
+    damaged_folder(tmp_path)
+    # One of the three shows when it is decoded, which is done where files may be left out.
+    with pytest.raises(CorpusError, match=r"3 of 5 audio files.*cannot be used, 2 are tolerated"):
+        build_manifest(build("folder", tmp_path, most_bad_audio=2))
+    manifest, problems = build_manifest(build("folder", tmp_path, most_bad_audio=3))
+    assert (manifest.height, len(problems)) == (2, 3)
+    with pytest.raises(ConfigError, match=r"mine\.most_bad_audio: .*keep one of the two"):
+        build("folder", tmp_path, most_bad_audio=3, on_bad_audio="exclude")
 
 
 def test_bad_audio_can_be_left_out_and_is_listed(tmp_path: Path) -> None:

@@ -21,5 +21,6 @@ with job(snakemake) as cfg:
             corpus.planted_cues(),
             workers=snakemake.threads,
             done=done,
+            published_levels=corpus.published_levels(),
         )
         write_audit(result, manifest, snakemake.output.table, snakemake.output.page, cfg["corpus"])

@@ -8,6 +8,7 @@ with job(snakemake) as cfg:
 
     import polars as pl
 
+    from spoofscope.corpora.counts import counts, unlike_published
     from spoofscope.corpora.manifest import inspect_corpus, write_problems
     from spoofscope.corpora.registry import build
     from spoofscope.corpora.splitting import as_warnings, uneven
@@ -24,7 +25,8 @@ with job(snakemake) as cfg:
         segments = pl.DataFrame(schema=SEGMENT_COLUMNS)
     else:
         segments = segments.filter(pl.col("utt_id").is_in(manifest["utt_id"].implode()))
-    warnings = as_warnings(uneven(manifest))
+    numbers = counts(manifest, problems, corpus.published_counts(), corpus.published_levels())
+    warnings = [*unlike_published(list(numbers)), *as_warnings(uneven(manifest))]
     for warning in warnings:
         logging.getLogger("spoofscope").warning("corpus %s: %s", cfg["corpus"], warning)
     write_problems(snakemake.output.problems, problems)

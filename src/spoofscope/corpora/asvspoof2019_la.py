@@ -71,3 +71,7 @@ class ASVspoof2019LA(Corpus):
     def published_counts(self) -> dict[tuple[str, str], int]:
         """Table 2 of the paper."""
         return COUNTS
+
+    def published_levels(self) -> dict[tuple[str, str, str], int]:
+        """Each attack of eval has as many spoofs."""
+        return {("eval", "attack", f"A{number:02}"): 4914 for number in range(7, 20)}

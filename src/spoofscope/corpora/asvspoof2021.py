@@ -16,6 +16,16 @@ _DF_COLUMNS = (
     *("vocoder", "task", "team", "gender_pair", "language_pair"),
 )
 
+_LA_LEVELS = {
+    "codec": {
+        **{"ulaw": 23520, "gsm": 23520, "opus": 23520, "alaw": 19436, "none": 19421},
+        **{"pstn": 19384, "g722": 19375},
+    },
+    "channel": {
+        **{"loc_tx": 62425, "ita_tx": 23508, "sin_tx": 23438, "mad_tx": 19384, "-": 19421},
+    },
+}
+
 _OF_SPOOFS = ("vocoder", "task", "team")
 
 
@@ -67,6 +77,16 @@ class ASVspoof2021LA(_ASVspoof2021):
     columns: ClassVar[tuple[str, ...]] = _LA_COLUMNS
     conditions: ClassVar[tuple[str, ...]] = _LA_COLUMNS
     eval_counts: ClassVar[tuple[int, int]] = (14816, 133360)
+
+    def published_levels(self) -> dict[tuple[str, str, str], int]:
+        """Codecs and channels of the phase `eval`, as the lines of the published key have them."""
+        if self.options.phase != "eval":
+            return {}
+        return {
+            ("eval", column, level): n
+            for column, numbers in _LA_LEVELS.items()
+            for level, n in numbers.items()
+        }
 
 
 class ASVspoof2021DF(_ASVspoof2021):

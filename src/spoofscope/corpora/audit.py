@@ -9,7 +9,7 @@ import itertools
 import math
 import os
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -18,12 +18,13 @@ import polars as pl
 
 from spoofscope import audio
 from spoofscope.corpora.base import Problem
+from spoofscope.corpora.counts import Count, counts
 from spoofscope.corpora.cues import CUES, auc, auc_interval, in_words, measure
 from spoofscope.corpora.splitting import uneven
 from spoofscope.errors import AudioError
 from spoofscope.names import ALL, NONE
 from spoofscope.shards.journal import Done, in_processes
-from spoofscope.tables import LABELS, MANIFEST_COLUMNS, SPLITS
+from spoofscope.tables import MANIFEST_COLUMNS, SPLITS
 
 AUDIT_COLUMNS: dict[str, pl.DataType] = {
     "check": pl.String(),
@@ -136,6 +137,7 @@ def audit(
     planted_cues: Mapping[str, Collection[str]] | None = None,
     workers: int | None = None,
     done: Done | None = None,
+    published_levels: Mapping[tuple[str, str, str], int] | None = None,
 ) -> Audit:
     """Look for everything that makes results on a corpus misleading.
 
@@ -150,6 +152,7 @@ def audit(
         planted_cues: by attack, the cues that it shows on purpose.
         workers: processes; None takes one per core.
         done: what was found of utterances that are finished, see :func:`measure_manifest`.
+        published_levels: number of utterances by (split, column, level), or None.
     """
     measures, undecodable = measure_manifest(manifest, workers, done)
     joined = manifest.drop("sample_rate", "duration", strict=False).join(
@@ -158,7 +161,7 @@ def audit(
     cues = _cues(joined, planted_cues or {})
     levels = _levels(manifest)
     rows = [
-        *_counts(manifest, problems, published_counts),
+        *_counts(counts(manifest, problems, published_counts, published_levels)),
         *_classes(manifest),
         *_uneven(manifest),
         *_problems(problems, undecodable),
@@ -175,25 +178,12 @@ def _splits(frame: pl.DataFrame) -> list[str]:
     return [split for split in SPLITS if split in present]
 
 
-def _counts(
-    manifest: pl.DataFrame,
-    problems: Sequence[Problem],
-    published: Mapping[tuple[str, str], int] | None,
-) -> Iterator[Row]:
-    for split in _splits(manifest):
-        for label in LABELS:
-            n = manifest.filter((pl.col("split") == split) & (pl.col("label") == label)).height
-            dropped = sum(p.split == split and p.label == label for p in problems)
-            expected = (published or {}).get((split, label))
-            if expected is None:
-                status, note = "ok", "no published count"
-            elif n == expected:
-                status, note = "ok", f"as published: {expected}"
-            elif n + dropped == expected:
-                status, note = "warn", f"published {expected}; {dropped} left out"
-            else:
-                status, note = "fail", f"published {expected}, {n + dropped - expected:+d} here"
-            yield "counts", split, "-", label, float(n), status, note
+def _counts(found: Iterable[Count]) -> Iterator[Row]:
+    for count in found:
+        yield (
+            *("counts", count.split, "-", count.item, float(count.n)),
+            *(count.status, count.note),
+        )
 
 
 def _classes(manifest: pl.DataFrame) -> Iterator[Row]:

@@ -269,6 +269,10 @@ class Corpus(ABC):
         """Published number of utterances by (split, label), or None when there is none."""
         return None
 
+    def published_levels(self) -> dict[tuple[str, str, str], int]:
+        """Published number of utterances by (split, column, level), such as those of a codec."""
+        return {}
+
     def misplaced(self, known: Collection[str]) -> list[Misplaced]:
         """Clips of known attacks in files of the corpus that are to hold unknown ones.
 

@@ -83,7 +83,7 @@ def inspect_corpus(corpus: Corpus, workers: int | None = None, times: bool = Tru
     """Look at every file of a corpus.
 
     Durations (s) and sample rates (Hz) come from the files' headers; the column `sha256` is of
-    their contents, which are read in the same pass. With `on_bad_audio: exclude` every file is
+    their contents, which are read in the same pass. Where files may be left out, every file is
     decoded, so that a truncated one is found here and not in a training.
 
     Args:
@@ -93,17 +93,18 @@ def inspect_corpus(corpus: Corpus, workers: int | None = None, times: bool = Tru
             the times say nothing.
 
     Raises:
-        CorpusError: what `Corpus.trials` raises; with `on_bad_audio: fail` also a missing or
-            undecodable file; with `exclude`, that a split has no usable file left.
+        CorpusError: what `Corpus.trials` raises; with `on_bad_audio: fail` also more
+            missing or undecodable files than `most_bad_audio`; else, that a split has no usable
+            file left.
     """
     trials = corpus.trials()
-    exclude = corpus.options.on_bad_audio == "exclude"
+    options = corpus.options
 
     def inspect(path: str) -> _Looked:
         recording = look_at(path, times)
         try:
             header = audio.info(path)
-            if exclude:
+            if options.leaves_out:
                 audio.read(path)
         except AudioError as error:
             return _Looked(str(error), recording)
@@ -117,12 +118,14 @@ def inspect_corpus(corpus: Corpus, workers: int | None = None, times: bool = Tru
         for row, reason in zip(trials.iter_rows(named=True), results, strict=True)
         if isinstance(reason, str)
     ]
-    if problems and not exclude:
+    if options.on_bad_audio == "fail" and len(problems) > options.most_bad_audio:
         reasons = "\n  ".join(problem.reason for problem in problems[:5])
+        tolerated = f", {options.most_bad_audio} are tolerated" if options.most_bad_audio else ""
         raise CorpusError(
             f"{corpus.root}: {len(problems)} of {len(results)} audio files of {corpus.owner} "
-            f"cannot be used, the first are\n  {reasons}\nFetch them again, or set "
-            f"corpora.{corpus.key}.on_bad_audio to exclude to go on without them"
+            f"cannot be used{tolerated}; the first are\n  {reasons}\nFetch them again, or set "
+            f"corpora.{corpus.key}.most_bad_audio to {len(problems)} to go on without them; the "
+            "audit names each"
         )
     problems += corpus.left_out()
     for problem in problems:

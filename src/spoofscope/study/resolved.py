@@ -207,7 +207,7 @@ class Study:
         """The parameters of a corpus that synthesizers speak; its recordings are those of another
         corpus.
         """
-        reading = ("type", "splits", "on_bad_audio")
+        reading = ("type", "splits", "on_bad_audio", "most_bad_audio")
         return {
             "options": {key: value for key, value in entry.items() if key not in reading},
             "human": self.corpus_identity(entry["human"]),

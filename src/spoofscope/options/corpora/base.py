@@ -54,8 +54,24 @@ class CorpusOptions(Options):
 
     on_bad_audio: Literal["fail", "exclude"] = option("fail")
     """Missing or undecodable files: stop, or leave out and list in the audit."""
+    most_bad_audio: int = option(0, minimum=0)
+    """So many missing or undecodable files are left out all the same, and named in the audit."""
     splits: tuple[Split, ...] | None = option(None, minItems=1, uniqueItems=True)
     """The splits to use; null: all."""
+
+    def check(self, place: str) -> None:
+        """A number of files is tolerated where others stop."""
+        super().check(place)
+        if self.on_bad_audio == "exclude" and self.most_bad_audio:
+            raise ConfigError(
+                f"{place}.most_bad_audio: with `on_bad_audio: exclude`, any number of files is "
+                "left out; keep one of the two"
+            )
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether a file that cannot be used may be left out."""
+        return self.on_bad_audio == "exclude" or self.most_bad_audio > 0
 
     @property
     def published_as(self) -> str:

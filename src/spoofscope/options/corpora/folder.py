@@ -19,4 +19,5 @@ class FolderOptions(DealtOptions):
 
     def check(self, place: str) -> None:
         """The pattern is one."""
+        super().check(place)
         speaker_pattern(self.speaker, place)

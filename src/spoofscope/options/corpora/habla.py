@@ -19,4 +19,5 @@ class HablaOptions(DealtOptions):
 
     def check(self, place: str) -> None:
         """The pattern of speakers is one."""
+        super().check(place)
         speaker_pattern(self.speaker, place)

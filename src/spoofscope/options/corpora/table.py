@@ -54,6 +54,7 @@ class TableOptions(StoredOptions):
 
     def check(self, place: str) -> None:
         """The delimiter, the columns and their names, texts for values, and the form of paths."""
+        super().check(place)
         if len(self.separator) != 1 or self.separator in '"\r\n':
             raise ConfigError(
                 f"{place}.delimiter: it must be one character, and neither a quotation mark nor a "

@@ -68,6 +68,7 @@ class TtsOptions(CorpusOptions):
 
     def check(self, place: str) -> None:
         """There is one source of sentences, and a voice stands in one place."""
+        super().check(place)
         given = [key for key in ("text", "sentences", "sentence_file") if getattr(self, key)]
         if len(given) != 1:
             raise ConfigError(

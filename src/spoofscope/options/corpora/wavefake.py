@@ -47,4 +47,5 @@ class WaveFakeOptions(StoredOptions):
 
     def check(self, place: str) -> None:
         """The pattern of speakers is one."""
+        super().check(place)
         speaker_pattern(self.speaker, place)

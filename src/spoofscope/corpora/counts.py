@@ -1,0 +1,91 @@
+"""Numbers of utterances beside the published ones."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from spoofscope.corpora.base import Problem
+from spoofscope.tables import LABELS, SPLITS
+
+
+@dataclass(frozen=True)
+class Count:
+    """Utterances of a label, or of a level of another column, in a split.
+
+    n: in the manifest. left_out: files that could not be used; of a level, all those of the split.
+    published: None where nobody says.
+    """
+
+    split: str
+    column: str
+    level: str
+    n: int
+    left_out: int
+    published: int | None
+
+    @property
+    def item(self) -> str:
+        """What is counted."""
+        return self.level if self.column == "label" else f"{self.column} {self.level}"
+
+    @property
+    def status(self) -> str:
+        """`warn` where files that were left out make up for the difference, else `fail`."""
+        if self.published is None or self.n == self.published:
+            return "ok"
+        lacking = self.published - self.n
+        explained = lacking == self.left_out or (
+            self.column != "label" and 0 < lacking <= self.left_out
+        )
+        return "warn" if explained else "fail"
+
+    @property
+    def note(self) -> str:
+        """The same in words."""
+        if self.published is None:
+            return "no published count"
+        if self.status == "ok":
+            return f"as published: {self.published}"
+        if self.status == "warn":
+            return f"published {self.published}; {self.published - self.n} left out"
+        kept = self.left_out if self.column == "label" else 0
+        return f"published {self.published}, {self.n + kept - self.published:+d} here"
+
+
+def counts(
+    manifest: pl.DataFrame,
+    problems: Sequence[Problem],
+    by_label: Mapping[tuple[str, str], int] | None,
+    by_level: Mapping[tuple[str, str, str], int] | None = None,
+) -> Iterator[Count]:
+    """All labels of the splits that are there, then what else has a published number.
+
+    Args:
+        manifest: of the corpus.
+        problems: files that were left out of it.
+        by_label: published utterances by split and label.
+        by_level: published utterances by split, column and level, such as a codec.
+    """
+    present = set(manifest["split"])
+    for split in (split for split in SPLITS if split in present):
+        of_split = manifest.filter(split=split)
+        for label in LABELS:
+            left_out = sum(p.split == split and p.label == label for p in problems)
+            n = of_split.filter(label=label).height
+            yield Count(split, "label", label, n, left_out, (by_label or {}).get((split, label)))
+        left_out = sum(p.split == split for p in problems)
+        for (where, column, level), published in (by_level or {}).items():
+            if where == split:
+                n = of_split.filter(pl.col(column) == level).height
+                yield Count(split, column, level, n, left_out, published)
+
+
+def unlike_published(found: Sequence[Count]) -> list[str]:
+    """A warning with the numbers for the counts that are not the published ones."""
+    unlike = [count for count in found if count.status != "ok"]
+    if not unlike:
+        return []
+    numbers = ", ".join(f"{c.split} {c.item} {c.n:,} ({c.note})" for c in unlike[:8])
+    more = f", and {len(unlike) - 8} more (see the audit)" if len(unlike) > 8 else ""
+    return [f"not as many utterances as are published: {numbers}{more}"]
