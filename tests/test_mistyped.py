@@ -9,7 +9,7 @@ from spoofscope.cli import main
     ("arguments", "said"),
     [
         (["rnu"], "'rnu' is no command; did you mean 'run'?"),
-        (["xyzzy"], "'xyzzy' is no command; valid are: audit, compare,"),
+        (["xyzzy"], "'xyzzy' is no command; valid are: audit, case, compare,"),
         (["run", "--coers", "2"], "unrecognized arguments: --coers; did you mean '--cores'?"),
         (["predict", "--detectr=d", "--detector", "d", "a.wav"], "did you mean '--detector'?"),
     ],

@@ -60,8 +60,8 @@ def alignment_table(
         resamples, cluster, bootstrap_seed: as of `artefacts.correlations.separation`.
 
     Returns:
-        aligner, corpus, split, mean_bonafide and mean_spoof, and the columns of `separation`
-        without its EER.
+        aligner, corpus, split, mean_bonafide and mean_spoof, attack (or `pooled`), and the columns
+        of `separation` without its condition, level and EER.
     """
     tables = []
     for entry in aligned:
@@ -75,7 +75,10 @@ def alignment_table(
         means = _means(measures, manifest)
         where = [pl.lit(entry[key]).alias(key) for key in ("aligner", "corpus", "split")]
         tables.append(
-            table.drop("eer", "eer_low", "eer_high")
+            table.rename({"level": "attack"})
+            # Of all attacks together, the level is none.
+            .with_columns(attack=pl.when(condition=POOLED).then(pl.lit(POOLED)).otherwise("attack"))
+            .drop("condition", "eer", "eer_low", "eer_high", "eer_published")
             .join(means, on=["measure", "attack"], how="left", maintain_order="left")
             .select(*where, "measure", "attack", "mean_bonafide", "mean_spoof", pl.exclude(_MOVED))
         )
