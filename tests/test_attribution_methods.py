@@ -281,6 +281,7 @@ def test_gradients_reach_the_samples_of_every_front_end(frontend):
     assert torch.equal(blocks.flatten()[:8000], torch.from_numpy(windows[0]))
 
 
+@pytest.mark.slow
 def test_samples_are_explained_block_by_block(ssl_detector, corpus, tmp_path):
     rows = corpus.head(1)
     options = {"wrt": "waveform", "baseline": "silence", "steps": 33, "max_steps": 257}
@@ -301,6 +302,7 @@ def test_samples_are_explained_block_by_block(ssl_detector, corpus, tmp_path):
     assert occluded.settings.n_rows == 1
 
 
+@pytest.mark.slow
 def test_captum_attributes_samples_alike(ssl_detector):
     windows = 0.1 * np.random.default_rng(1).standard_normal((1, 8000)).astype(np.float32)
     domain = DOMAINS["waveform"](ssl_detector, "bonafide")
@@ -318,6 +320,7 @@ def test_captum_attributes_samples_alike(ssl_detector):
 # --- checks that a study asks for ----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_other_baselines_and_noise_are_compared_where_asked(corpus, tmp_path):
     detector = detector_of(LFCC, "mhfa")
     _, plain = explained(detector, corpus, tmp_path / "a", PATH_INTEGRAL)
@@ -393,6 +396,7 @@ def test_a_batch_that_was_cut_by_a_kill_ends_as_one_that_was_not(corpus, tmp_pat
         assert cut[utt_id]["scalars"] == result["scalars"]
 
 
+@pytest.mark.slow
 def test_a_small_pass_changes_no_more_than_rounding(corpus, tmp_path):
     detector = detector_of(LFCC, "mhfa")
     large, _ = explained(detector, corpus, tmp_path / "a", PATH_INTEGRAL, internal_batch=512)

@@ -50,6 +50,7 @@ def complete(tmp_path):
     return words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "words"),
     [

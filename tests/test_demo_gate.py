@@ -108,6 +108,7 @@ def file_data(path: Any, **more: Any) -> dict[str, Any]:
     return {"path": path, "meta": {"_type": "gradio.FileData"}, **more}
 
 
+@pytest.mark.slow
 def test_what_the_page_received_is_judged(page: Page) -> None:
     path = upload(page, clip())
     assert ask(page, functions(page)["judge"], [file_data(path), False, 0]).status_code == 200

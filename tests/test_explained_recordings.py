@@ -80,6 +80,7 @@ def test_files_of_a_clip(capsys, folder, tmp_path):
     assert (regions["end"] <= 1.25).all()
 
 
+@pytest.mark.slow
 def test_the_same_bytes_again_and_a_second_clip(capsys, folder, tmp_path):
     out = tmp_path / "out"
     explain(capsys, folder, folder / "b.wav", "--out", out, "--method", "gradient_x_input")

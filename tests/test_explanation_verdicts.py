@@ -164,7 +164,9 @@ def test_the_demo_says_whether_its_explanations_can_be_relied_upon(made):
     assert "of explanations against the baseline" not in text
     other = explanation_note(explanation, (0.0, 1.0), judgement, checks, "centroid")
     assert "against the baseline centroid; this one is against silence" in other
-    assert "controls is not known" in explanation_note(explanation, (0.0, 1.0), judgement, None, None)
+    assert "controls is not known" in explanation_note(
+        explanation, (0.0, 1.0), judgement, None, None
+    )
     numbers = explanation_numbers(explanation, checks, "zeros")
     assert (numbers["controls"], numbers["checks"][1]["verdict"]) == ("fails", "fails")
     assert explanation_numbers(explanation, None, None)["controls"] == "unchecked"

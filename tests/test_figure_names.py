@@ -59,6 +59,7 @@ def drawn(module: Any, names: list[str], folder: Path) -> tuple[list[str], pl.Da
     return texts, read_table(outputs["tsv"], {"level": pl.String()})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [eer_by_condition, train_test_matrix])
 def test_names_are_drawn_and_listed(module, names, tmp_path):
     texts, numbers = drawn(module, names, tmp_path)

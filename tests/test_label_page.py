@@ -336,6 +336,7 @@ def test_a_post_of_two_gigabytes_is_refused_unread(pack):
         assert int(memory) < 500_000
 
 
+@pytest.mark.slow
 def test_writers_at_once_lose_nothing(pack):
     """Requests of several annotators at once, over the network, while the server is killed."""
     confirmed, lock = [], threading.Lock()

@@ -192,6 +192,7 @@ def write_many(path, annotator, count):
     store.close()
 
 
+@pytest.mark.slow
 def test_processes_and_threads_write_at_once(tmp_path):
     path = tmp_path / "labels.sqlite"
     context = multiprocessing.get_context("spawn")

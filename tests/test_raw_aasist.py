@@ -77,6 +77,7 @@ def test_features_do_not_depend_on_padding() -> None:
         front_end(waveform, torch.tensor([3000, 100]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variant", "size", "untrained", "pooled", "final"),
     [("full", 297_866, 512, (11, 20), (5, 10)), ("light", 85_306, 272, (9, 14), (6, 9))],

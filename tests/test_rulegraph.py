@@ -3,9 +3,12 @@
 import runpy
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.mark.slow
 def test_rule_graph_is_current():
     rulegraph = runpy.run_path(str(ROOT / "docs/make_rulegraph.py"))["rulegraph"]
     page = (ROOT / "docs/rulegraph.md").read_text(encoding="utf-8")

@@ -551,6 +551,7 @@ def test_what_was_begun_with_something_else_begins_anew(changed, scripts, works,
     assert "belongs to other work" in (tmp_path / "log").read_text()
 
 
+@pytest.mark.slow
 def test_journals_lie_where_no_result_does() -> None:
     layout = Layout("results/x", "resources")
     measures = layout.measures("c", "eval")

@@ -77,6 +77,7 @@ def test_the_last_state_alone(build: Build) -> None:
     assert tuned(x, lengths).values.shape == last.raw(x, lengths).values.shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "norm"), VARIANTS)
 def test_deleting_upper_layers_changes_no_bit_of_the_others(
     build: Build, folders: dict[tuple[str, str], Path], family: str, norm: str

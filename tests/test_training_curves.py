@@ -56,6 +56,7 @@ def test_what_is_fitted_in_one_go_has_no_curve(drawn):
     assert numbers.height == 0
 
 
+@pytest.mark.slow
 def test_many_trainings_go_on_on_further_pages(drawn):
     figure, numbers = drawn(*[EPOCHS] * 17)
     assert figure.get_figheight() <= style.TALLEST

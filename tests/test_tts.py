@@ -342,6 +342,7 @@ def test_trials(corpus: Path, people: pl.DataFrame) -> None:
     assert len(list(itertools.groupby(labels))) > 20
 
 
+@pytest.mark.slow
 @needs["flite"]
 def test_a_sentence_is_spoken_in_one_split_whose_recordings_have_it(
     corpus: Path, people: pl.DataFrame
