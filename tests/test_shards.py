@@ -378,6 +378,21 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Work]:
             kill_after=4,
             kill_shard_after=1,
         ),
+        "score_laundered": Work(
+            {
+                "folder": f"{folder}/lfcc",
+                "seed": 1,
+                "split": "eval",
+                "changes": {"softer": ["soft"]},
+                "chains": {"soft": {"steps": [{"effect": "level", "level": [-40, -40]}]}},
+                "noise": {},
+                "options": {"per_attack": 2},
+            },
+            {"manifest": manifest, "noise": [], **explained},
+            {"scores": "results/laundered.tsv"},
+            kill_after=4,
+            kill_shard_after=1,
+        ),
         "average_attributions": Work(
             {
                 "folder": f"{folder}/fbank",
@@ -450,7 +465,7 @@ SLOW = [
     pytest.param(rule, marks=pytest.mark.slow)
     for rule in (
         *("align", "audit_corpus", "explain", "score_masked", "score_cues"),
-        "average_attributions",
+        *("score_laundered", "average_attributions"),
     )
 ]
 
