@@ -103,6 +103,9 @@ def measure_manifest(
         done: what was found of utterances that are finished; the others are added.
     """
 
+    # `measure` needs it: imported once, before processes branch off.
+    import scipy.fft  # noqa: F401
+
     done = {} if done is None else done
     items = zip(manifest["utt_id"], manifest.select("path", "duration").iter_rows(), strict=True)
     in_processes(items, _inspect, done, workers or os.cpu_count() or 1)
