@@ -147,6 +147,7 @@ WIDE_STUDY: dict[str, Any] = {
         "masks": {
             "silence": {"type": "silence", "replacement": "centroid"},
             "gain": {"type": "gain"},
+            "planted": {"type": "artefact"},
         },
     },
     "shortcuts": {
