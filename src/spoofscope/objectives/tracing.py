@@ -13,6 +13,7 @@ from torch import Tensor
 from spoofscope.errors import ConfigError, TrainingError
 from spoofscope.identity import rng_of
 from spoofscope.inputs import Inputs
+from spoofscope.judging import logits_of_clips
 from spoofscope.names import BONAFIDE, UNKNOWN
 from spoofscope.objectives.base import DevResult, Objective, Step, Task, Values, epoch_order
 from spoofscope.objectives.heads import block_order
@@ -178,8 +179,7 @@ class Tracing(Objective):
             head.fit(torch.zeros(1, self.network.n_vector), torch.zeros(1, dtype=torch.int64))
         targets = dict(zip(self.train["utt_id"], self.targets.tolist(), strict=True))
         vectors, classes = [], []
-        for utt_id, windows in inputs():
-            outputs = self.network.logits(windows, batch_size, [utt_id] * len(windows))
+        for utt_id, outputs in logits_of_clips(self.network, inputs(), batch_size):
             vectors.append(self.network.split(outputs).vectors.mean(axis=0))
             classes.append(targets[utt_id])
         device = self.network.device
