@@ -7,6 +7,10 @@ RegMixup (REFD) and a projection with GE2E. Ours goes through `training.loop`: s
 history, checkpoints, an evaluation per epoch. The plain loop has the features in memory and does
 nothing but steps. Two trainings of ours of different length are compared, so that the start
 cancels. Files lie in a temporary folder. Run it on an idle machine.
+
+On a busy machine with one thread it printed, with `--only REFD --clips 128 --epochs 1`, 0.23 steps
+per CPU second, plain loop 0.26, ratio 1.14; with `--only GE2E --clips 1600 --epochs 3`, 89.52,
+plain loop 199.92, ratio 2.23.
 """
 
 import argparse
