@@ -70,6 +70,8 @@ def test_links_lead_somewhere(mini, opened):
     for name, place in PAGES.items():
         page, _, _ = opened(name, 1280)
         folder = (mini.folder / place).parent
+        ids = page.eval_on_selector_all("[id]", "elements => elements.map(each => each.id)")
+        assert sorted(set(ids)) == sorted(ids)
         for target in page.eval_on_selector_all(
             "a", "links => links.map(a => a.getAttribute('href'))"
         ):
@@ -92,7 +94,8 @@ def test_report_has_every_number_and_figure(mini, opened):
     for row, numbers in zip(rows, headline.iter_rows(named=True), strict=True):
         shown = float(row[2].split()[0])
         assert shown == pytest.approx(100 * numbers["eer"], abs=0.051)
-    figures = {path.stem for path in (mini.folder / "results/mini/figures").glob("*.png")}
+    drawn = (mini.folder / "results/mini/figures").glob("*.png")
+    figures = {f"figure-{path.stem}" for path in drawn}
     shown = set(page.eval_on_selector_all("figure", "figures => figures.map(f => f.id)"))
     assert shown == figures
     for caveat in config["caveats"]:

@@ -208,7 +208,7 @@ def _unreachable(
                 yield Point(
                     f"In the comparisons on {corpus}, {split}, {why}.",
                     lambda row: False,
-                    "#comparisons",
+                    "#figure-comparisons",
                 )
     smallest = [
         row["whole"]["p_smallest"] for row in agreement if row["whole"]["p_smallest"] is not None
