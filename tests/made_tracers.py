@@ -77,6 +77,7 @@ def make_tracer(
         np.array([classes.index(name) for name, _ in dev] + [-1] * len(unknown)),
         classes=classes,
         families=[FAMILIES[name] for name in classes],
+        languages=["-"],
         ood={"knn": {"type": "knn", "k": 1}, "msp": {"type": "msp", "as_published": False}},
         decide_by="knn",
         threshold="eer",

@@ -193,3 +193,18 @@ def test_bona_fide_speech_is_nothing_for_a_tracer_of_spoofs(tracer):
     rows, outputs = clips("---", "eval", 1)
     with pytest.raises(TableError, match="all clips are bona fide"):
         traces(tracer, rows, "eval", outputs, [])
+
+
+def test_quadrants_are_about_the_training_and_not_the_traced_corpus(tracer):
+    """A corpus of eval clips alone, such as a copy through a codec, is no less seen."""
+    rows, outputs = clips("ABX", "eval", 4)
+    rows = rows.with_columns(language=pl.Series(["en", "fr", "fr"]))
+    assert traces(tracer, rows, "eval", outputs, [])["quadrant"].to_list() == [
+        "language_seen_attack_seen",
+        "language_unseen_attack_seen",
+        "language_unseen_attack_unseen",
+    ]
+    train, dev = clips("ABC" * 10, "train", 1), clips("ABCXX" * 6, "dev", 2)
+    silent = train[0].with_columns(language=pl.lit("-")), train[1]
+    unlabelled = fit_from(CLASSES, silent, dev, {}, **SETTINGS)
+    assert traces(unlabelled, rows, "eval", outputs, [])["quadrant"].to_list() == ["-"] * 3

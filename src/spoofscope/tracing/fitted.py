@@ -260,6 +260,7 @@ def fit(
     *,
     classes: Sequence[str],
     families: Sequence[str],
+    languages: Sequence[str],
     ood: Mapping[str, Mapping[str, Any]],
     decide_by: str,
     threshold: str,
@@ -273,6 +274,7 @@ def fit(
         dev: outputs for the development clips.
         dev_classes: (n,) numbers of their classes, -1 of unknown attacks.
         classes, families: of the logits.
+        languages: of the spoofs among the training clips, "-" where it is not known.
         ood: name to settings of a detector.
         decide_by: the name of the one that decides.
         threshold: "eer", or "known" for the share `accept_known` of the known dev clips.
@@ -325,6 +327,7 @@ def fit(
         ood,
         {
             "dev_auroc": measures,
+            "languages": list(languages),
             "n_dev_known": int(known.sum()),
             "n_dev_unknown": int((~known).sum()),
             "threshold": threshold if threshold == "eer" else accept_known,

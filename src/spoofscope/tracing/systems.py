@@ -112,24 +112,36 @@ def known_attacks(manifest: pl.DataFrame) -> list[str]:
     return sorted(train["attack"].unique())
 
 
-def quadrants(manifest: pl.DataFrame, known: Collection[str] | None = None) -> pl.Series:
-    """Whether train has the language and the attack of every row: one of `SEEN`.
+def quadrants(manifest: pl.DataFrame) -> pl.Series:
+    """Whether train has the language and the attack of every row, see :func:`quadrants_of`.
 
     Args:
         manifest: all splits of a corpus.
-        known: the attacks of train that count; by default all.
-
-    Returns:
-        A text per row; "-" of bona fide rows, and of rows whose language is not known.
     """
     spoofs_of_train = (pl.col("split") == "train") & (pl.col("label") == "spoof")
-    if known is not None:
-        spoofs_of_train &= pl.col("attack").is_in(sorted(known))
-    if "language" not in manifest.columns:
-        return pl.Series("quadrant", [NONE] * manifest.height, dtype=pl.String())
     train = manifest.filter(spoofs_of_train)
-    language = pl.col("language").is_in(train["language"].unique().implode())
-    attack = pl.col("attack").is_in(train["attack"].unique().implode())
+    languages = set(train["language"]) if "language" in train.columns else set()
+    return quadrants_of(manifest, languages, set(train["attack"]))
+
+
+def quadrants_of(
+    rows: pl.DataFrame, languages: Collection[str], attacks: Collection[str]
+) -> pl.Series:
+    """Whether spoofs of training have the language and the attack of every row: one of `SEEN`.
+
+    Args:
+        rows: of a manifest.
+        languages: of the spoofs of training.
+        attacks: of training.
+
+    Returns:
+        A text per row; "-" of bona fide rows, of rows whose language is not known, and of all where
+        no language of training is.
+    """
+    if "language" not in rows.columns or set(languages) <= {NONE}:
+        return pl.Series("quadrant", [NONE] * rows.height, dtype=pl.String())
+    language = pl.col("language").is_in(sorted(languages))
+    attack = pl.col("attack").is_in(sorted(attacks))
     told = (pl.col("label") == "spoof") & (pl.col("language") != NONE)
     first, second, third, fourth = (pl.lit(name) for name in SEEN)
     named = (
@@ -142,7 +154,7 @@ def quadrants(manifest: pl.DataFrame, known: Collection[str] | None = None) -> p
         .otherwise(fourth)
     )
     chosen = pl.when(told).then(named).otherwise(pl.lit(NONE))
-    return manifest.select(chosen.alias("quadrant")).to_series()
+    return rows.select(chosen.alias("quadrant")).to_series()
 
 
 def _unknown_in_order(spoofs: pl.DataFrame, known: Sequence[str]) -> list[str]:

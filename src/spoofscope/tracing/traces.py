@@ -14,7 +14,7 @@ from spoofscope.ood.base import Outputs
 from spoofscope.tables import read_table, rows_of_source
 from spoofscope.tracing.fitted import Clips, FittedTracer, fit
 from spoofscope.tracing.outputs import read_outputs
-from spoofscope.tracing.systems import KNOWN, quadrants, systems
+from spoofscope.tracing.systems import KNOWN, quadrants_of, systems
 
 Families = Sequence[tuple[str, str, str, str]]
 
@@ -70,20 +70,25 @@ def clips_of_sources(
         files: of `tracing.outputs`, which have these clips.
 
     Returns:
-        utt_id, path, label and attack of each clip, and the outputs.
+        utt_id, path, label, attack and language of each clip, and the outputs.
 
     Raises:
         TableError: a clip has no outputs.
     """
+
+    def with_language(manifest: pl.DataFrame) -> pl.DataFrame:
+        told = "language" in manifest.columns
+        return manifest if told else manifest.with_columns(pl.lit(NONE).alias("language"))
+
     rows = pl.concat(
         [
             rows_of_source(
-                manifests[source["corpus"]],
+                with_language(manifests[source["corpus"]]),
                 split,
                 paths[source["corpus"]],
                 tuple(source["attacks"]) if "attacks" in source else None,
                 tuple(source.get("exclude_attacks", ())),
-            ).select("utt_id", "path", "label", "attack")
+            ).select("utt_id", "path", "label", "attack", "language")
             for source in sources
         ]
     )
@@ -160,6 +165,7 @@ def fit_from(
         decide_by=decide_by,
         threshold=threshold,
         accept_known=accept_known,
+        languages=sorted(set(rows.filter(pl.col("label") == SPOOF)["language"])),
         where=where,
     )
 
@@ -186,9 +192,9 @@ def traces(
     """
     numbers = {name: i for i, name in enumerate(tracer.classes)}
     of_attack = families_of_attacks(manifest, families)
-    table = manifest.with_columns(quadrants(manifest, tracer.classes)).filter(
-        pl.col("split") == split
-    )
+    table = manifest.filter(pl.col("split") == split)
+    # Of the tracer's own training, which the corpus need not have.
+    table = table.with_columns(quadrants_of(table, tracer.meta["languages"], tracer.classes))
     names = attack_names(table)
     wanted = (names != BONAFIDE) | (BONAFIDE in numbers)
     table, names = table.filter(wanted), names.filter(wanted)
