@@ -13,13 +13,17 @@ from torch.nn import functional
 from spoofscope.errors import ConfigError, DetectorError, TrainingError
 from spoofscope.files import read_json
 from spoofscope.identity import rng_of
+from spoofscope.metrics.rates import auc
 from spoofscope.objectives.base import Step, Task
 from spoofscope.objectives.heads import GE2EHead, NearestHead, block_order, build_head
 from spoofscope.objectives.tracing import Tracing
+from spoofscope.ood.base import Outputs
+from spoofscope.ood.registry import OOD_DETECTORS, build
 from spoofscope.options.objectives import OBJECTIVES
 from spoofscope.tracer import Tracer
 from spoofscope.training.recipe import resolve_recipe
 from spoofscope.windows import InputPolicy
+from unknown_attacks import toy
 
 torch.set_num_threads(1)
 
@@ -166,6 +170,20 @@ def test_nearest_clips_vote_as_scikit_learn_lets_them():
     votes = (torch.exp(head(torch.from_numpy(test))) * 6 - 1 / 4).round().numpy()
     oracle = KNeighborsClassifier(5, metric="cosine").fit(train, classes).predict_proba(test) * 5
     np.testing.assert_array_equal(votes, oracle.round())
+
+
+@pytest.mark.parametrize("name", [n for n in OOD_DETECTORS.available() if n != "gate"])
+def test_votes_of_nearest_clips_are_logits_for_every_detector_of_unknown_attacks(name):
+    """As in config/studies/source_tracing.yaml, where all tracers have all detectors."""
+    data = toy()
+    head = build_head("nearest", OBJECTIVES["nearest"](k=5), 12, 5)
+    head.fit(torch.from_numpy(data.train.vectors), torch.from_numpy(data.classes))
+    train, dev = (
+        Outputs(some.vectors, head(torch.from_numpy(some.vectors)).numpy())
+        for some in (data.train, data.dev)
+    )
+    scores = build({"type": name}).fit(train, data.classes).ood_scores(dev)
+    assert auc(scores[~data.known], scores[data.known]) > 0.8
 
 
 def test_blocks_have_clips_of_their_classes_and_small_classes_come_again():

@@ -242,6 +242,18 @@ def test_vim_measures_what_the_main_directions_lack():
     assert np.allclose(detector.ood_scores(test), [-np.log(2), 15 - np.log(2)])
 
 
+def test_vim_counts_log_probabilities_from_their_mean():
+    vectors = np.array([[10, 0, 1], [-10, 0, -1], [10, 0, -1], [-10, 0, 1]])
+    classes = np.zeros(4, dtype=np.int64)
+    train = outputs(vectors, np.tile([-1.0, -5.0], (4, 1)))
+    # The mean residual is 1, and the largest logit is 2 above the mean.
+    test = outputs([[0, 3, 4]], np.zeros((1, 2)))
+    detector = build({"type": "vim", "rank": 1}).fit(train, classes)
+    assert np.allclose(detector.ood_scores(test), [10 - np.log(2)])
+    with pytest.raises(DetectorError, match="alike and not above 0"):
+        build({"type": "vim", "rank": 1}).fit(outputs(vectors, np.zeros((4, 2))), classes)
+
+
 # --- gate ----------------------------------------------------------------------------------------
 
 

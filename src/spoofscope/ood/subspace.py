@@ -26,6 +26,9 @@ class Vim(OodDetector[options.Vim]):
     u is the mean of the training vectors, R the directions of least variance, and alpha makes the
     first term, over train, as large as the largest logit. At least one direction is in R, whatever
     the number of dimensions.
+
+    Where the largest logits of train are not above 0 on average, as those of the nearest training
+    clips, which are log-probabilities, they are counted from the mean logit.
     """
 
     options_type = options.Vim
@@ -45,9 +48,11 @@ class Vim(OodDetector[options.Vim]):
             )
         largest = float(train.logits.max(axis=1).mean(dtype=np.float64))
         if largest <= 0:
+            largest -= float(train.logits.mean(dtype=np.float64))
+        if largest <= 0:
             raise DetectorError(
-                f"the mean of the largest logits of train is {largest:.4g}; ViM scales by it and "
-                "needs one above 0; take mahalanobis or knn"
+                "all logits of train are alike and not above 0, and ViM scales by the largest one; "
+                "take mahalanobis or knn"
             )
         return {"mean": mean, "rest": rest, "alpha": np.array([largest / size])}
 
