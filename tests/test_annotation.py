@@ -405,7 +405,8 @@ def test_the_part_of_the_report(study):
     page = environment.from_string(template[start:end]).render(labelled=section)
     assert "Of explanations of 12 clips there are 48 labels; annotators: 2." in page
     assert "Cramer&#39;s V 1.00; p = " in page
-    assert "<td>one<td>24<td>silence 24<td>3.00 (2." in page
+    assert page.count("<th") - page.count("<thead") == 9
+    assert '<td>one</td><td class="n">24</td><td>silence 24</td><td class="n">3.00 (2.' in page
     assert "; chance 0." in page
     assert environment.from_string(template[start:end]).render(labelled=None).strip() == ""
 

@@ -28,7 +28,7 @@ from spoofscope.artefacts.measures import (
     write_measures,
 )
 from spoofscope.artefacts.published import PUBLISHED, measure_as_published, published_eer
-from spoofscope.artefacts.room import hum
+from spoofscope.artefacts.room import hum, reverberation
 from spoofscope.corpora import cues
 from spoofscope.errors import AudioError, SpoofscopeError, TableError
 from spoofscope.metrics.correlation import (
@@ -270,6 +270,14 @@ def test_reverberation_is_the_decay_that_was_convolved(seconds):
 def test_a_level_that_never_falls_has_no_decay():
     noise = (0.1 * np.random.default_rng(4).standard_normal(RATE)).astype(np.float32)
     assert measure(noise, RATE)["reverberation"] is None
+
+
+def test_a_drop_at_once_that_comes_back_is_no_decay():
+    # The fitted line goes up: 15 dB below the maximum are reached, but not by a decay.
+    drop = np.array([0.0, -14.9, -14.9, -14.9, -13.0, -13.0, -15.0, -14.0])
+    assert reverberation(drop, 0.01) is None
+    level = np.array([0.0, -14.0, -13.0, -13.0, -14.0, -15.5, -16.0])
+    assert reverberation(level, 0.01) > 0
 
 
 def test_the_measures_as_published():

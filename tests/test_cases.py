@@ -20,13 +20,14 @@ from calibrations import calibration_of
 from folders import sha256_folder
 from made_tracers import make_tracer, sound
 from spoofscope import audio
-from spoofscope.cases.content import ratio_text, verbal
+from spoofscope.cases.content import attacks_text, decision_rule, verbal
 from spoofscope.cases.validation import study_of, validate
 from spoofscope.cli import main
 from spoofscope.detector import Detector
 from spoofscope.detector_folder import WEIGHTS
 from spoofscope.files import sha256_file
 from spoofscope.provenance.sidecars import sidecar_path, write_sidecar
+from spoofscope.selection.calibration import ratio_text
 from spoofscope.settings import SETTINGS_FILE
 from spoofscope.tables import write_manifest, write_scores
 from spoofscope.windows import InputPolicy
@@ -68,7 +69,7 @@ def set_of(study, split, seed, attacks):
     return rows, scores
 
 
-def make_study(folder):
+def make_study(folder, attacks=("A", "B", "C", "D")):
     """A study with a detector that was not trained, and scores of it that were not computed."""
     study = folder / "results/own"
     detector = study / "detectors/lfcc-00000000/seed1"
@@ -87,7 +88,7 @@ def make_study(folder):
     made.save(detector)
     sets = {
         "dev": set_of(study, "dev", 1, ("A",)),
-        "eval": set_of(study, "eval", 2, ("A", "B", "C", "D")),
+        "eval": set_of(study, "eval", 2, attacks),
     }
     manifest = study / "manifests/lab.tsv"
     manifest.parent.mkdir()
@@ -368,8 +369,53 @@ def test_nothing_is_lost(capsys, folder, tmp_path, monkeypatch):
         (2, "weak support for the proposition that the recording is bona fide"),
         (10, "moderate support"),
         (1 / 150, "moderately strong support for the proposition that the recording is a spoof"),
+        (1e3, "strong support"),
         (2e3, "strong support"),
     ],
 )
 def test_words_of_a_ratio(ratio, words):
-    assert verbal(math.log(ratio) + 1e-12 * np.sign(ratio - 1)).startswith(words)
+    # The logarithm of 1,000 is rounded down.
+    assert verbal(math.log(ratio)).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [
+        (1, "1"),
+        (0.9999, "1"),
+        (48, "48"),
+        (1 / 7.126, "1/7.13"),
+        (999.6, "1,000"),
+        (1 / 12345, "1/12,300"),
+        (2.5e12, "2.5e+12"),
+    ],
+)
+def test_ratios_are_written_with_three_digits(ratio, text):
+    assert ratio_text(math.log(ratio)) == text
+
+
+def test_a_decision_is_at_the_prior_of_the_calibration():
+    assert decision_rule(calibration_of()) == "at equal prior odds"
+    assert decision_rule(calibration_of(prior=0.655)) == "at a prior of 0.655 for bona fide"
+
+
+def test_attacks_that_a_corpus_does_not_name_are_not_counted(tmp_path):
+    study = study_of(make_study(tmp_path, ("A", "unknown")), None)
+    found, dev = validate(study, calibration_of(SCALE, OFFSET, band=BAND), 0.0)
+    assert (found.n_attacks, dev.n_attacks) == (None, 1)
+    texts = [attacks_text(n) for n in (None, 1, 4)]
+    assert texts == ["attacks not known", "1 attack", "4 attacks"]
+
+
+def test_a_ratio_on_both_edges_is_called_bona_fide_as_by_the_detector(folder):
+    """Without a band, and where the trials support no ratio but 1, every clip is on the edge."""
+    calibration = {**calibration_of(SCALE, OFFSET, band=0.0), "lower": 0.0, "upper": 0.0}
+    study = study_of(folder / "results/own/detectors/lfcc-00000000/seed1", None)
+    for each in validate(study, calibration, 0.0):
+        wrong, accepted, *undecided = (
+            each.measured[name]
+            for name in ("bonafide_wrong", "spoof_wrong", "bonafide_undecided", "spoof_undecided")
+        )
+        assert (wrong.value, accepted.value) == (0, 1)
+        assert [(rate.value, rate.interval.low) for rate in undecided] == [(0, 0), (0, 0)]
+        assert max(rate.interval.high for rate in undecided) < 1

@@ -1,7 +1,7 @@
 """Correlations of signal measures with labels, with scores, and with a detector's attribution.
 
-Every table is long and carries p values corrected for all tests in it: Holm (the chance of one
-false discovery) and Benjamini-Hochberg (the expected share of false discoveries).
+Every table is long and carries p values corrected for all tests of a kind in it: Holm (the chance
+of one false discovery) and Benjamini-Hochberg (the expected share of false discoveries).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -16,6 +16,8 @@ _NEIGHBOURS_HZ = (8.0, 24.0)
 _START_DB, _END_DB = 5.0, 15.0
 _RISE_DB = 2.0
 _FASTEST = 25.0
+# A slope of so many dB a frame is none but for rounding.
+_LEVEL = 1e-9
 
 
 def hum(samples: Samples, sample_rate: int) -> float | None:
@@ -55,8 +57,9 @@ def reverberation(energy: Floats, hop_seconds: float) -> float | None:
     A room does not let the level fall faster than it decays itself. A fall begins at a local
     maximum of the level and lasts until the level rises by more than 2 dB. Falls that reach 15 dB
     count: from 5 to 15 dB below the maximum a straight line is fitted to the level, as ISO 3382
-    does for T10, and its slope gives the time for 60 dB. The measure is the 25th percentile over
-    falls. Speech itself falls in about 0.2 to 0.4 s, so that is what a dry recording gives.
+    does for T10, and its slope gives the time for 60 dB; a line that does not fall is none. The
+    measure is the 25th percentile over falls. Speech itself falls in about 0.2 to 0.4 s, so that is
+    what a dry recording gives.
 
     Args:
         energy: (n,) level of frames in dB.
@@ -81,7 +84,9 @@ def reverberation(energy: Floats, hop_seconds: float) -> float | None:
             if level <= top - _END_DB:
                 # The line goes through at least two frames, the one before the 5 dB included.
                 begin = min(first if first is not None else i, i - 1)
-                slope = np.polyfit(np.arange(i - begin + 1), energy[begin : i + 1], 1)[0]
-                times.append(-60.0 * hop_seconds / float(slope))
+                slope = float(np.polyfit(np.arange(i - begin + 1), energy[begin : i + 1], 1)[0])
+                # After a drop at once to near 15 dB, the rest can be level, or rise by the 2 dB.
+                if slope < -_LEVEL:
+                    times.append(-60.0 * hop_seconds / slope)
                 break
     return float(np.percentile(times, _FASTEST)) if times else None

@@ -1,8 +1,9 @@
 """What a case report says, section by section."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from spoofscope import __version__
 from spoofscope.attribution.explained_recording import RULES, conclusion
@@ -26,7 +27,7 @@ from spoofscope.files import shown
 from spoofscope.metrics.measure import Measured
 from spoofscope.names import BONAFIDE, SPOOF
 from spoofscope.quality import DISQUALIFYING, FLAGS
-from spoofscope.selection.calibration import supported_text
+from spoofscope.selection.calibration import ratio_text, supported_text
 from spoofscope.tables import LABELS
 
 _COLUMNS = 3
@@ -34,13 +35,17 @@ _COLUMNS = 3
 _LINES = 3
 """Sets below each other in a picture."""
 
-_AT_BOUND = 1e-9
+_ROUNDING = 1e-9
 _BITS = ("cllr", "min_cllr")
 _SCALE = (
     *((1e6, "extremely strong"), (1e4, "very strong"), (1e3, "strong")),
     *((1e2, "moderately strong"), (1e1, "moderate"), (2.0, "weak")),
 )
 """Verbal equivalents from the ratio on, after ENFSI."""
+
+_EQUAL = 0.5
+"""The prior of bona fide at equal odds."""
+_TRAIN = "train"
 
 _SAID = {BONAFIDE: "bona fide", SPOOF: "spoof"}
 
@@ -66,16 +71,11 @@ def document_of(case: Case) -> Document:
     return Document(f"Case report: {name}", foot, blocks)
 
 
-def ratio_text(llr: float) -> str:
-    """A natural-log likelihood ratio as a ratio with three digits, below 1 as 1/x."""
-    return f"{math.exp(llr):.3g}" if llr >= 0 else f"1/{math.exp(-llr):.3g}"
-
-
 def verbal(llr: float) -> str:
     """What a natural-log likelihood ratio supports, in the words of ENFSI's guideline."""
-    ratio = math.exp(abs(llr))
     for least, word in _SCALE:
-        if ratio >= least:
+        # A ratio of 1,000 is one, whatever its logarithm is rounded to.
+        if abs(llr) >= math.log(least) - _ROUNDING:
             return (
                 f"{word} support for the proposition that the recording is "
                 f"{'bona fide speech' if llr > 0 else 'a spoof'}"
@@ -85,7 +85,7 @@ def verbal(llr: float) -> str:
 
 def _support(llr: float) -> str:
     one, other = ("bona fide speech", "a spoof") if llr >= 0 else ("a spoof", "bona fide speech")
-    times = f"{math.exp(abs(llr)):.3g}"
+    times = ratio_text(abs(llr))
     return (
         f"Such a result is {times} times as probable if the recording is {one} as if it is {other}"
     )
@@ -236,8 +236,7 @@ def _result(case: Case) -> list[Block]:
                 verbal(llr) if case.is_supported else "none: it is not supported by the validation",
             ),
         ]
-    rule = "at equal prior odds" if calibration is not None else "at the threshold of its EER"
-    rows.append((f"Decision {rule}", decision))
+    rows.append((f"Decision {decision_rule(calibration)}", decision))
     blocks.append(Table(tuple(rows)))
     if calibration is None:
         blocks.append(Paragraph("The detector is not calibrated, so there is no ratio.", "warning"))
@@ -250,7 +249,7 @@ def _result(case: Case) -> list[Block]:
             )
         )
     else:
-        at_bound = min(abs(llr - calibration[end]) for end in ("lower", "upper")) < _AT_BOUND
+        at_bound = min(abs(llr - calibration[end]) for end in ("lower", "upper")) < _ROUNDING
         bound = " The ratio is at its bound, and no stronger one is supported." if at_bound else ""
         blocks.append(Paragraph(f"{supported_text(calibration)}.{bound}"))
     blocks += [
@@ -268,10 +267,26 @@ def _result(case: Case) -> list[Block]:
     return blocks
 
 
+def decision_rule(calibration: Mapping[str, Any] | None) -> str:
+    """What the decision of a detector is made by."""
+    if calibration is None:
+        return "at the threshold of its EER"
+    prior = calibration["prior"]
+    return "at equal prior odds" if prior == _EQUAL else f"at a prior of {prior:g} for bona fide"
+
+
 def _named(each: ValidatedSet) -> str:
     condition = f" ({each.condition})" if each.condition else ""
-    dev = ", used for calibration" if each.own_dev else ""
-    return f"{each.corpus}, {each.split}{condition}{dev}"
+    use = "training" if each.split == _TRAIN else "calibration"
+    own = f", used for {use}" if each.own_dev else ""
+    return f"{each.corpus}, {each.split}{condition}{own}"
+
+
+def attacks_text(n: int | None) -> str:
+    """A number of attacks, None where they are not known."""
+    if n is None:
+        return "attacks not known"
+    return f"{n} attack{'' if n == 1 else 's'}"
 
 
 def _cell(name: str, each: ValidatedSet) -> str:
@@ -350,7 +365,7 @@ def _supported(each: ValidatedSet) -> str:
 def _table(sets: Sequence[ValidatedSet]) -> Table:
     rows = [
         ("bona fide clips", *(str(each.n_bonafide) for each in sets)),
-        ("spoofs", *(f"{each.n_spoof} ({each.n_attacks} attacks)" for each in sets)),
+        ("spoofs", *(f"{each.n_spoof} ({attacks_text(each.n_attacks)})" for each in sets)),
         (
             "speakers",
             *("not known" if each.n_speakers is None else str(each.n_speakers) for each in sets),
@@ -499,14 +514,14 @@ def _tracing(case: Case) -> list[Block]:
 
 
 def _limits(case: Case) -> list[Block]:
-    attacks = [f"{each.n_attacks} attacks of {_named(each)}" for each in case.validating]
+    attacks = [f"{_named(each)} ({attacks_text(each.n_attacks)})" for each in case.validating]
     texts = [
         "The ratio compares the recording with the development data of the detector. For speech "
         "from other microphones, channels, codecs, languages or rooms it may be wrong, and no "
         "interval of this report covers that.",
         "A spoofing system that is not in the data may go unnoticed. "
         + (
-            f"The validation is with {' and '.join(attacks)}."
+            f"The validation is with the spoofs of {' and '.join(attacks)}."
             if attacks
             else "There is no validation that would show how often."
         ),

@@ -33,6 +33,9 @@ RESAMPLES, SEED = 1000, 1
 
 EVAL = "eval"
 
+_UNNAMED = "unknown"
+"""What corpora call the attack of spoofs of which they do not tell it."""
+
 _ROUNDING = 1e-9
 
 
@@ -46,7 +49,8 @@ class ValidatedSet(NamedTuple):
         own_dev: whether the detector was calibrated on this set, which then validates nothing.
         trials: manifest rows with `score` and, of a calibrated detector, `llr` (natural logarithm,
             within the bounds).
-        n_bonafide, n_spoof: trials. n_speakers: None where they are not known. n_attacks.
+        n_bonafide, n_spoof: trials. n_speakers: None where they are not known. n_attacks:
+            None where the corpus does not name all.
         unit: what the bootstrap draws, `speakers` or `clips`.
         measured: by name, see :data:`MEANINGS`.
         reliability: of the calibrated ratios; None without a calibration.
@@ -63,7 +67,7 @@ class ValidatedSet(NamedTuple):
     n_bonafide: int
     n_spoof: int
     n_speakers: int | None
-    n_attacks: int
+    n_attacks: int | None
     unit: str
     measured: dict[str, Measured]
     reliability: Reliability | None
@@ -313,6 +317,7 @@ def _validated(
         diagram = reliability(first, second, calibration["prior"], units=units, draws=draws)
         supported = empirical_bounds(first, second)
     speakers = trials.filter(pl.col("speaker") != NONE)["speaker"].n_unique()
+    attacks = set(trials.filter(label=LABELS[1])["attack"])
     return ValidatedSet(
         corpus=scoring.corpus,
         split=scoring.split,
@@ -322,7 +327,7 @@ def _validated(
         n_bonafide=bonafide.size,
         n_spoof=spoof.size,
         n_speakers=speakers or None,
-        n_attacks=trials.filter(label=LABELS[1])["attack"].n_unique(),
+        n_attacks=None if _UNNAMED in attacks else len(attacks),
         unit="clips" if resampled_by(trials, None) is None else "speakers",
         measured={name: measured[name] for name in MEANINGS if name in measured},
         reliability=diagram,
@@ -335,23 +340,25 @@ def _validated(
 def _of_ratios(calibration: Mapping[str, Any]) -> dict[str, Metric]:
     """Metrics of calibrated ratios, see :data:`MEANINGS`."""
     low, high = decision_edges(calibration)
+    # Where nothing lies between the two, a ratio on the edge is called bona fide.
+    above_spoof = _above(low) if low < high else high
     return {
         "cllr": METRICS["cllr"],
         "bonafide_misled": threshold_metrics(0.0)["bonafide_rejected"],
         "spoof_misled": threshold_metrics(_above(0.0))["spoof_accepted"],
-        "bonafide_wrong": threshold_metrics(_above(low))["bonafide_rejected"],
+        "bonafide_wrong": threshold_metrics(above_spoof)["bonafide_rejected"],
         "spoof_wrong": threshold_metrics(high)["spoof_accepted"],
         "bonafide_undecided": Metric(
             "bona fide undecided",
             lambda bonafide, _: _between(bonafide, low, high),
-            lambda drawn: drawn.bonafide_rejected(high) - drawn.bonafide_rejected(_above(low)),
+            lambda drawn: drawn.bonafide_rejected(high) - drawn.bonafide_rejected(above_spoof),
             counted="bonafide",
             needs=("bonafide",),
         ),
         "spoof_undecided": Metric(
             "spoof undecided",
             lambda _, spoof: _between(spoof, low, high),
-            lambda drawn: drawn.spoof_accepted(_above(low)) - drawn.spoof_accepted(high),
+            lambda drawn: drawn.spoof_accepted(above_spoof) - drawn.spoof_accepted(high),
             counted="spoof",
             needs=("spoof",),
         ),
@@ -359,7 +366,9 @@ def _of_ratios(calibration: Mapping[str, Any]) -> dict[str, Metric]:
 
 
 def decision_edges(calibration: Mapping[str, Any]) -> tuple[float, float]:
-    """The natural-log ratios up to which the decision is spoof, and from which it is bona fide."""
+    """The natural-log ratios up to which the decision is spoof, and from which it is bona fide;
+    bona fide on both where they are the same.
+    """
     prior = math.log(calibration["prior"] / (1 - calibration["prior"]))
     low, high = (
         math.log(posterior / (1 - posterior)) - prior

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 _MAX_STEPS = 200
 # Natural logarithm of the least ratio that is called evidence.
 _EVIDENCE = math.log(2)
+# Ratios from here on are written out, up to its third power.
+_THOUSAND = 1e3
 
 
 class Calibration(TypedDict):
@@ -270,7 +272,7 @@ def supported_text(calibration: Mapping[str, Any]) -> str:
         f"{calibration['n_bonafide']} bona fide and {calibration['n_spoof']} spoof development "
         f"clips{of}"
     )
-    lower, upper = (_ratio_text(math.exp(calibration[end])) for end in ("lower", "upper"))
+    lower, upper = (ratio_text(calibration[end]) for end in ("lower", "upper"))
     if lower == upper == "1":
         return f"{clips} support no likelihood ratio but 1, which is no evidence"
     weak = _is_weak(calibration["lower"]) and _is_weak(calibration["upper"])
@@ -278,9 +280,11 @@ def supported_text(calibration: Mapping[str, Any]) -> str:
     return f"{clips} support likelihood ratios from {lower} to {upper}{no_evidence}"
 
 
-def _ratio_text(ratio: float) -> str:
-    text = f"{ratio:.3g}" if ratio >= 1 else f"1/{1 / ratio:.3g}"
-    return "1" if text == "1/1" else text
+def ratio_text(llr: float) -> str:
+    """A natural-log likelihood ratio as a ratio with three digits, below 1 as 1/x."""
+    ratio = float(f"{math.exp(abs(llr)):.3g}")
+    text = f"{ratio:,.0f}" if _THOUSAND <= ratio < _THOUSAND**3 else f"{ratio:g}"
+    return text if llr >= 0 or ratio == 1 else f"1/{text}"
 
 
 def _is_weak(ratio: float) -> bool:
