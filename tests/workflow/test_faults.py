@@ -156,9 +156,7 @@ class Case:
     def repair(self) -> None:
         """Make it once more; then everything is as if nothing had happened."""
         self.study.make(*self.arguments)
-        ours, theirs = contents(self.study), contents(self.undisturbed)
-        assert set(ours) == set(theirs)
-        assert [name for name in theirs if ours[name] != theirs[name]] == []
+        check_repaired(self.study, self.undisturbed)
 
     def made(self) -> list[str]:
         return [path for path in self.outputs if (self.study.folder / path).exists()]
@@ -186,6 +184,12 @@ def case_of(study: Checkout, undisturbed: Checkout, rule: str) -> Case:
     jobs = [job for job in recorded(undisturbed) if job["rule"] == rule]
     (job, *_) = sorted(jobs, key=lambda job: -len(job["inputs"]))
     return Case(study, undisturbed, rule, job)
+
+
+def check_repaired(study: Checkout, undisturbed: Checkout) -> None:
+    ours, theirs = contents(study), contents(undisturbed)
+    assert set(ours) == set(theirs)
+    assert [name for name in theirs if ours[name] != theirs[name]] == []
 
 
 @pytest.fixture
@@ -390,21 +394,26 @@ def test_damaged_input_of_all_others(undisturbed, tmp_path):
     study = undisturbed.copy(tmp_path / "checkout")
     others = [rule for rule in RULES if rule not in (*MACHINERY, "report")]
     cases = [case_of(study, undisturbed, rule) for rule in others]
-    for group in waves(cases):
+
+    def arguments(group: list[Case]) -> list[str]:
         outputs = [output for case in group for output in case.outputs]
-        arguments = ["--keep-going", "--notemp", "--configfile", "study.yaml", "--", *outputs]
+        return ["--keep-going", "--notemp", "--configfile", "study.yaml", "--", *outputs]
+
+    for group in waves(cases):
         damaged = {case.rule: latest_input(case.job) for case in group}
         for case in group:
             case.unmake()
             damage(study.folder / damaged[case.rule], truncate=RULES.index(case.rule) % 2 == 0)
-        text = study.refuse(*arguments)
+        text = study.refuse(*arguments(group))
         refused = {r for r, path in damaged.items() if f"{path} is not what its job wrote" in text}
         assert refused == set(damaged)
         assert [output for case in group for output in case.made()] == []
-        for path in damaged.values():
+        for path in [*damaged.values(), *(output for case in group for output in case.outputs)]:
             shutil.copy2(undisturbed.folder / path, study.folder / path)
-        study.make(*arguments)
-    cases[0].repair()
+    for case in cases:
+        case.unmake()
+    study.make(*arguments(cases))
+    check_repaired(study, undisturbed)
 
 
 @pytest.mark.parametrize("case", ["download"], indirect=True)
