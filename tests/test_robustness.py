@@ -18,6 +18,7 @@ from spoofscope.augmentation.chain import Chain
 from spoofscope.augmentation.registry import build as build_effect
 from spoofscope.errors import ConfigError, SpoofscopeError, TableError
 from spoofscope.figures.robustness import draw
+from spoofscope.metrics.limits import highest_difference_limits, highest_limits
 from spoofscope.plan.study_plan import checked
 from spoofscope.report.robustness import robustness_points, robustness_section
 from spoofscope.robustness.scores import Launderer, launder_utterances
@@ -234,6 +235,60 @@ def test_equal_detectors_share_a_rank_and_their_order_is_not_known(tmp_path):
     other = laundered(tmp_path / "three", level_db, name="three", speakers=1)
     with pytest.raises(TableError, match="judged on other recordings"):
         tables_of(tmp_path, *entries, other)
+
+
+def test_the_worst_of_many_equal_chains_is_no_finding(tmp_path):
+    """20 chains redraw every score, so none makes it worse; the worst of them seems to."""
+    entries = []
+    for name, seed in (("one", 17), ("two", 3)):
+        rng = np.random.default_rng(seed)
+        folder = tmp_path / name
+        folder.mkdir()
+        rows, done = [], {}
+        for i in range(160):
+            label, attack, mean = (("bonafide", "-", 1), ("spoof", "A", -1))[i % 2]
+            rows.append((f"u{i:03d}", "a.wav", "eval", label, attack, "-", 0.5, RATE))
+            forms = [(CLEAN, 0, "-"), *(("noise", k, f"noise_{k}") for k in range(1, 21))]
+            done[f"u{i:03d}"] = {"laundered": [[*form, rng.normal(mean)] for form in forms]}
+        write_manifest(folder / "manifest.tsv", pl.DataFrame(rows, MANIFEST_COLUMNS, orient="row"))
+        write_laundered(folder / "laundered.tsv", list(done), done)
+        write_detector(folder / "detector", meta={"threshold": 0.0})
+        entries.append(
+            {
+                **{"name": name, "seed": 1, "corpus": "made", "split": "eval"},
+                "scores": str(folder / "laundered.tsv"),
+                "manifest": str(folder / "manifest.tsv"),
+                "detector": str(folder / "detector" / "detector.json"),
+            }
+        )
+    table, worst = tables_of(tmp_path, *entries)
+    alone = read_robustness(table).filter(metric="hter", name="one").filter(pl.col("severity") > 0)
+    assert (alone["difference_low"] > 0).any()
+    for row in read_worst(worst).iter_rows(named=True):
+        assert row["difference_low"] < 0 < row["difference"] < row["difference_high"]
+        # The share of a normal variable beyond one standard deviation.
+        assert row["hter_low"] < 0.1587 < row["hter"] < row["hter_high"]
+        assert row["gap"] is None or row["gap_low"] < 0 < row["gap_high"]
+
+
+def test_limits_of_the_highest_hold_it_as_often_as_they_say():
+    """Simulated: 20 equal rates, of which each sample has its own errors and a common one."""
+    rng = np.random.default_rng(1)
+    held = []
+    for _ in range(400):
+        mixed = np.array([0.8, 0.6])
+        seen = mixed @ [rng.standard_normal(20), np.full(20, rng.standard_normal())]
+        common = np.broadcast_to(rng.standard_normal(200), (20, 200))
+        drawn = seen[:, None] + 0.8 * rng.standard_normal((20, 200)) + 0.6 * common
+        low, high = highest_limits(seen, drawn)
+        held.append((low <= 0, high >= 0))
+    # The percentiles of the highest of each resample hold it in 60 to 90 %.
+    assert np.all(held, axis=1).mean() >= 0.95
+    # Of one each, the ends are those of the difference of two rates, turned around.
+    first, second = rng.standard_normal((2, 1, 200))
+    low, high = highest_difference_limits(np.ones(1), 1 + first, np.zeros(1), second)
+    ends = np.quantile(first - second, [0.025, 0.975])
+    np.testing.assert_allclose((low, high), (1 - ends[1], 1 - ends[0]))
 
 
 def test_nothing_but_the_chain_differs_from_clean(tmp_path):

@@ -126,6 +126,49 @@ def percentile_interval(values: Floats, confidence: float = CONFIDENCE) -> Inter
     return Interval(float(low), float(high))
 
 
+def highest_limits(values: Floats, resamples: Floats) -> Interval:
+    """Limits of the highest of k rates, whichever it is.
+
+    The highest of many values is too high by chance, and the highest of each resample is so once
+    more. So the limits take the largest error of all k rates in each resample, as simultaneous
+    confidence bands do: where none is farther off than that, neither is the highest.
+
+    Args:
+        values: (k,) that were seen.
+        resamples: (k, r), the same of r resamples.
+    """
+    above, below = _farthest(values, resamples)
+    highest = float(values.max())
+    return Interval(highest - _upper_end(above), highest + _upper_end(below))
+
+
+def highest_difference_limits(
+    values: Floats, resamples: Floats, others: Floats, other_resamples: Floats
+) -> Interval:
+    """The same of the highest of k rates less the highest of m others, on the same resamples.
+
+    Args:
+        values, resamples: (k,) and (k, r), see :func:`highest_limits`.
+        others, other_resamples: (m,) and (m, r).
+    """
+    above, below = _farthest(values, resamples)
+    others_above, others_below = _farthest(others, other_resamples)
+    difference = float(values.max() - others.max())
+    return Interval(
+        difference - _upper_end(above + others_below), difference + _upper_end(below + others_above)
+    )
+
+
+def _farthest(values: Floats, resamples: Floats) -> tuple[Floats, Floats]:
+    """How far any value of a resample is above what was seen, and how far any is below, (r,)."""
+    errors = resamples - values[:, None]
+    return errors.max(axis=0), -errors.min(axis=0)
+
+
+def _upper_end(values: Floats) -> float:
+    return float(np.quantile(values, (1 + CONFIDENCE) / 2))
+
+
 def smallest_p(n: int) -> float | None:
     """The smallest p value that n trials or clusters (of the rarer class) can carry: 2^(1 - n).
 

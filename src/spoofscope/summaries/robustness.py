@@ -9,7 +9,13 @@ import polars as pl
 
 from spoofscope.errors import SpoofscopeError, TableError
 from spoofscope.exhibits import Table
-from spoofscope.metrics.limits import hull, percentile_interval
+from spoofscope.metrics.limits import (
+    Interval,
+    highest_difference_limits,
+    highest_limits,
+    hull,
+    within,
+)
 from spoofscope.metrics.measure import METRICS, Measured, measure, threshold_metrics
 from spoofscope.metrics.paired import tested
 from spoofscope.metrics.rates import Floats
@@ -31,9 +37,9 @@ TABLE = Table(
         "where the detector got worse. Intervals are 95 %; those of differences are paired. "
         "n_units: speakers, or recordings, of the class that decides. robustness.worst.tsv ranks "
         "detectors by the highest hter of any change, rank 1 being the worst. The highest of many "
-        "is too high by chance; its interval takes the highest anew in every resample. gap is hter "
-        "less that of the next rank, on the same resamples: where its interval holds 0, their "
-        "order is not known."
+        "is too high by chance; there, the intervals of hter, difference and gap hold for the "
+        "highest, whichever change it is. gap is hter less that of the next rank, on the same "
+        "resamples: where its interval holds 0, their order is not known."
     ),
     needs="laundered_scores",
     place=70,
@@ -137,11 +143,16 @@ class _Judged:
         return max(self.forms[1:], key=lambda form: _value(form, "hter"))
 
     @property
-    def worst_resampled(self) -> Floats | None:
-        """The highest HTER of any change in every resample."""
+    def changed(self) -> Floats:
+        """The HTER of every change, (k,)."""
+        return np.array([_value(form, "hter") for form in self.forms[1:]])
+
+    @property
+    def changed_resampled(self) -> Floats | None:
+        """The same of all resamples, (k, r)."""
         resamples = [form.measured["hter"].resamples for form in self.forms[1:]]
         known = [drawn for drawn in resamples if drawn is not None]
-        return np.max(known, axis=0) if len(known) == len(resamples) else None
+        return np.stack(known) if len(known) == len(resamples) else None
 
 
 def make(
@@ -293,14 +304,15 @@ def worst_cases(judged: Sequence[_Judged]) -> pl.DataFrame:
 
 def _worst(one: _Judged) -> dict[str, Any]:
     form, clean = one.worst, one.forms[0]
-    measured = form.measured["hter"]
+    measured, without = form.measured["hter"], clean.measured["hter"]
     difference = _value(form, "hter") - _value(clean, "hter")
-    paired = _less(
-        measured.resamples, clean.measured["hter"].resamples, difference, form.units["hter"]
-    )
-    drawn, interval = one.worst_resampled, measured.interval
+    paired = _less(measured.resamples, without.resamples, difference, form.units["hter"])
+    drawn, interval = one.changed_resampled, measured.interval
     if drawn is not None and interval is not None:
-        interval = hull(percentile_interval(drawn), interval)
+        interval = within(hull(interval, highest_limits(one.changed, drawn)), 0.0, 1.0)
+    if drawn is not None and without.resamples is not None:
+        rises = one.changed - _value(clean, "hter"), drawn - without.resamples
+        paired = _widened(paired, highest_limits(*rises))
     return {
         **one.own,
         "change": form.change,
@@ -322,9 +334,23 @@ def _worst(one: _Judged) -> dict[str, Any]:
 
 def _gap(one: _Judged, following: _Judged) -> dict[str, float | None]:
     gap = _value(one.worst, "hter") - _value(following.worst, "hter")
-    units = one.worst.units["hter"]
-    low, high = _less(one.worst_resampled, following.worst_resampled, gap, units)
+    drawn, others = one.changed_resampled, following.changed_resampled
+    if drawn is None or others is None:
+        return {"gap": gap, "gap_low": None, "gap_high": None}
+    paired = _less(drawn.max(axis=0), others.max(axis=0), gap, one.worst.units["hter"])
+    limits = highest_difference_limits(one.changed, drawn, following.changed, others)
+    low, high = _widened(paired, limits)
     return {"gap": gap, "gap_low": low, "gap_high": high}
+
+
+def _widened(
+    ends: tuple[float | None, float | None], limits: Interval
+) -> tuple[float | None, float | None]:
+    """An interval of a difference of rates, with its limits; none stays none."""
+    low, high = ends
+    if low is None or high is None:
+        return None, None
+    return within(hull(Interval(low, high), limits), -1.0, 1.0)
 
 
 def read_robustness(path: str) -> pl.DataFrame:
