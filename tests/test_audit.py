@@ -17,7 +17,15 @@ from scipy import signal, stats
 from sklearn.metrics import roc_auc_score
 
 from spoofscope import audio
-from spoofscope.corpora.audit import AUDIT_COLUMNS, STATUSES, _log_ways, audit, measure_manifest
+from spoofscope.corpora.audit import (
+    AUDIT_COLUMNS,
+    LEVEL_COLUMNS,
+    STATUSES,
+    _balance,
+    _log_ways,
+    audit,
+    measure_manifest,
+)
 from spoofscope.corpora.base import Problem
 from spoofscope.corpora.counts import counts, unlike_published
 from spoofscope.corpora.cues import (
@@ -428,6 +436,17 @@ def test_chance_of_one_class_is_hypergeometric() -> None:
     for own, others, n in ((10, 5, 3), (96, 192, 4), (5, 5, 5)):
         expected = stats.hypergeom.logpmf(n, own + others, own, n)
         assert _log_ways(own, n) - _log_ways(own + others, n) == pytest.approx(expected)
+
+
+def test_chance_counts_either_class() -> None:
+    """5 of 20 clips are of one class, whichever it is, in 3.3 % of draws; of both levels, in 6.5 %.
+
+    So they are no warning, and 6 (1.1 % and 2.2 %) are one.
+    """
+    for n, status in ((5, "ok"), (6, "warn")):
+        rows = [("train", "room", "far", n, 0), ("train", "room", "near", 10 - n, 10)]
+        (row,) = _balance(pl.DataFrame(rows, schema=LEVEL_COLUMNS, orient="row"))
+        assert dict(zip(AUDIT_COLUMNS, row, strict=True))["status"] == status
 
 
 def test_speakers_and_sentences_in_two_splits(tmp_path: Path) -> None:

@@ -317,9 +317,10 @@ def _balance(levels: pl.DataFrame) -> Iterator[Row]:
     """A warning where a level has one class only, and chance is no explanation.
 
     The chance is that of drawing the level's clips from those of all levels (hypergeometric),
-    5 % for all levels of a split together.
+    5 % for both classes and all levels of a split together.
     """
     for (split,), of_split in levels.group_by("split", maintain_order=True):
+        least = math.log(0.05 / (2 * of_split.height))
         for (condition,), rows in of_split.group_by("condition", maintain_order=True):
             totals = int(rows["n_bonafide"].sum()), int(rows["n_spoof"].sum())
             one_sided = []
@@ -328,7 +329,7 @@ def _balance(levels: pl.DataFrame) -> Iterator[Row]:
                     continue
                 own, name = (totals[0], "bona fide") if n_bonafide else (totals[1], "spoof")
                 n = n_bonafide + n_spoof
-                if _log_ways(own, n) - _log_ways(sum(totals), n) < math.log(0.05 / of_split.height):
+                if _log_ways(own, n) - _log_ways(sum(totals), n) < least:
                     one_sided.append(f"{level} ({n} {name})")
             if one_sided:
                 names = ", ".join(one_sided[:5]) + (", ..." if len(one_sided) > 5 else "")
