@@ -305,6 +305,15 @@ def test_a_store_changes_no_run_and_no_job(tmp_path):
             assert params[0] == params[1]
 
 
+def test_whether_a_backbone_normalises_decides_the_address_of_its_features():
+    """The preprocessor says so, and it lies beside configuration and weights."""
+    plan = planned()
+    features = next(name for name in plan.features.ids if name.startswith("wavlm"))
+    inputs = plan.features.extract_features.inputs({**wildcards(plan), "features": features})
+    names = [Path(path).name for path in inputs["backbone"]]
+    assert names == ["config.json", "model.safetensors", "preprocessor_config.json"]
+
+
 @pytest.mark.parametrize("place", ["", "a{b}", "a\tb"])
 def test_a_folder_that_no_rule_can_name(place):
     with pytest.raises(ConfigError, match="feature_store: "):

@@ -15,6 +15,8 @@ from spoofscope.study import Config, Study
 NO_BACKBONES = "no front-end has a backbone that a job puts on disk (section `backbones`)"
 
 _FILES = ("config.json", "model.safetensors")
+# Says whether the samples are normalised.
+_PREPROCESSOR = "preprocessor_config.json"
 
 
 class Features(Stage):
@@ -96,7 +98,7 @@ class Features(Stage):
         settings = self.study.features(features)
         return Work(
             inputs={
-                "backbone": self.of_backbone(settings["frontend"]),
+                "backbone": self.of_backbone(settings["frontend"], (*_FILES, _PREPROCESSOR)),
                 "manifest": self._data.manifest(corpus),
             },
             settings={"settings": settings, "shard": shard, "split": split},
