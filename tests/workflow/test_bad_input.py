@@ -161,7 +161,7 @@ def test_damaged_audio_fails(desk, tmp_path):
     assert not made.exists()
     message = last_error(text)
     assert str(root / "eval/bonafide/empty.wav") in message
-    assert "corpora.own.on_bad_audio to exclude" in message
+    assert "corpora.own.most_bad_audio to 2 to go on without them" in message
 
 
 def test_damaged_audio_is_excluded_and_listed(desk, tmp_path):

@@ -55,7 +55,7 @@ def test_gpus_are_asked_for_where_they_are_used():
     aligning = {"align", "align_shard"}
     joined = {name for name in using if f"{name}_shard" in using} - aligning
     assert {name for name, asked in using.items() if asked == "gpu_unless_joined"} == joined
-    assert len(joined) == 4
+    assert len(joined) == 5
     # A training has as many threads as processes, and each process has a GPU.
     trainings = ("train", "train_tracer")
     special = dict.fromkeys(trainings, "threads")
