@@ -31,6 +31,7 @@ from checkout import SPOKEN, WIDE_STUDY, WIDE_TARGETS, Checkout
 
 from spoofscope.files import read_json
 from spoofscope.identity import rng_of
+from spoofscope.provenance.sidecars import sidecar_path
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -408,7 +409,9 @@ def test_damaged_input_of_all_others(undisturbed, tmp_path):
         refused = {r for r, path in damaged.items() if f"{path} is not what its job wrote" in text}
         assert refused == set(damaged)
         assert [output for case in group for output in case.made()] == []
-        for path in [*damaged.values(), *(output for case in group for output in case.outputs)]:
+        lost = [path for case in group for path in (*case.outputs, sidecar_path(case.outputs[0]))]
+        for path in [*damaged.values(), *lost]:
+            (study.folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(undisturbed.folder / path, study.folder / path)
     for case in cases:
         case.unmake()
