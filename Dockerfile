@@ -1,6 +1,6 @@
 # The workflow with the packages of the lock; docs/containers.md says how to run it.
 #   docker build -t spoofscope .
-FROM docker.io/library/python:3.11-slim-bookworm
+FROM python:3.11-slim-bookworm
 
 RUN apt-get update \
     && apt-get install -y --no-install-recommends git make fonts-dejavu-core \
