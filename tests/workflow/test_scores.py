@@ -76,7 +76,12 @@ def test_tandem_cost(study):
 
 def test_the_report_shows_what_there_is(study):
     page = (study.folder / "results/tiny/report/index.html").read_text()
-    for words in ('id="comparisons"', 'id="reliability"', 'id="breakdowns"', "min t-DCF"):
+    for words in (
+        'id="figure-comparisons"',
+        'id="figure-reliability"',
+        'id="breakdowns"',
+        "min t-DCF",
+    ):
         assert words in page
     drawn = rows(study, "figures/reliability.tsv")
     kinds = drawn.select("name", "scores").unique(maintain_order=True).rows()
