@@ -1,6 +1,7 @@
 """What stages share that change recordings and let a detector score them again."""
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,8 @@ from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError, DetectorError
 from spoofscope.inputs import Inputs, aggregate_windows
 from spoofscope.judging import logits_of_clips
+from spoofscope.shards.journal import Done
+from spoofscope.shards.parts import shard_slice
 from spoofscope.windows import InputPolicy
 
 Form = TypeVar("Form", bound=Hashable)
@@ -23,6 +26,43 @@ Form = TypeVar("Form", bound=Hashable)
 _SAME_SCORE = 0.01
 
 _LEAST_SHIFT = 0.1
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def left_of(rows: pl.DataFrame, done: Done, shard: tuple[int, int]) -> pl.DataFrame:
+    """The rows of a shard, see `shards.parts.shard_slice`, that have no result yet."""
+    left = rows[shard_slice(rows["duration"].to_list(), *shard)]
+    return left.filter([utt_id not in done for utt_id in left["utt_id"]])
+
+
+def score_again(
+    detector: Detector,
+    left: pl.DataFrame,
+    done: Done,
+    scores: Callable[[dict[str, Any], Samples], dict[str, Any]],
+    original: str,
+) -> None:
+    """Score utterances and their changed forms. Each is decoded once.
+
+    Args:
+        detector: is put into evaluation mode.
+        left: manifest rows with the column `score`, see `selection.utterances`.
+        done: gets their results.
+        scores: the result of a row and its samples.
+        original: under which key a result has the score of the unchanged recording.
+
+    Raises:
+        AudioError: a file cannot be read.
+        DetectorError: a score differs from the score file.
+    """
+    detector.eval()
+    for number, (row, samples) in enumerate(decoded(left, detector.policy), start=1):
+        result = scores(row, samples)
+        check_score(row["utt_id"], result[original], row["score"])
+        done[row["utt_id"]] = result
+        if number % 10 == 0 or number == left.height:
+            _LOGGER.info("%d of %d utterances are scored again", number, left.height)
 
 
 def decoded(rows: pl.DataFrame, policy: InputPolicy) -> Iterator[tuple[dict[str, Any], Samples]]:

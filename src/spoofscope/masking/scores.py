@@ -1,7 +1,6 @@
 """Scores of masked utterances: of every mask, every strength and every control."""
 
 import dataclasses
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,12 +37,9 @@ from spoofscope.masking.heard import Listener
 from spoofscope.names import BONAFIDE, NONE
 from spoofscope.options.masking import MaskingOptions
 from spoofscope.randomised import randomised_backend
-from spoofscope.rescoring import check_score, decoded, random_shift
+from spoofscope.rescoring import decoded, left_of, random_shift, score_again
 from spoofscope.shards.journal import Done
-from spoofscope.shards.parts import shard_slice
 from spoofscope.windows import Windows
-
-_LOGGER = logging.getLogger(__name__)
 
 
 class _Masked(NamedTuple):
@@ -493,8 +489,7 @@ def mask_utterances(
         DetectorError: a score differs from the score file, or a logit is not finite.
         TableError: artefacts are masked, and no segment says where one is.
     """
-    left = rows[shard_slice(rows["duration"].to_list(), *shard)]
-    left = left.filter([utt_id not in done for utt_id in left["utt_id"]])
+    left = left_of(rows, done, shard)
     known: dict[str, list[Segment]] = {}
     if segments is not None:
         fields = [name for name in Segment._fields if name in segments.columns]
@@ -505,12 +500,13 @@ def mask_utterances(
         return
     masker.detector.eval()
     masker = dataclasses.replace(masker, profiles=profiles_of(masker, rows, known))
-    for number, (row, samples) in enumerate(decoded(left, masker.detector.policy), start=1):
-        result = masker.masked(row["utt_id"], samples, known.get(row["utt_id"], []))
-        check_score(row["utt_id"], result["unmasked"], row["score"])
-        done[row["utt_id"]] = result
-        if number % 10 == 0 or number == left.height:
-            _LOGGER.info("masked %d of %d utterances", number, left.height)
+    score_again(
+        masker.detector,
+        left,
+        done,
+        lambda row, samples: masker.masked(row["utt_id"], samples, known.get(row["utt_id"], [])),
+        original="unmasked",
+    )
 
 
 def _check_artefacts(

@@ -1,6 +1,5 @@
 """Scores of recordings that were laundered, of both classes alike."""
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,9 @@ from spoofscope.detector import Detector
 from spoofscope.identity import rng_of
 from spoofscope.names import NONE
 from spoofscope.options.robustness import RobustnessOptions
-from spoofscope.rescoring import chains_of, check_score, decoded, scores_of_forms
+from spoofscope.rescoring import chains_of, left_of, score_again, scores_of_forms
 from spoofscope.robustness.tables import CLEAN
 from spoofscope.shards.journal import Done
-from spoofscope.shards.parts import shard_slice
-
-_LOGGER = logging.getLogger(__name__)
 
 
 class _Laundered(NamedTuple):
@@ -98,15 +94,14 @@ def launder_utterances(
         AudioError: a file cannot be read.
         DetectorError: a score differs from the score file, or a logit is not finite.
     """
-    left = rows[shard_slice(rows["duration"].to_list(), *shard)]
-    left = left.filter([utt_id not in done for utt_id in left["utt_id"]])
-    launderer.detector.eval()
-    for number, (row, samples) in enumerate(decoded(left, launderer.detector.policy), start=1):
-        result = launderer.laundered(row["utt_id"], samples)
-        check_score(row["utt_id"], result["unchanged"], row["score"])
-        done[row["utt_id"]] = result
-        if number % 10 == 0 or number == left.height:
-            _LOGGER.info("laundered %d of %d utterances", number, left.height)
+    left = left_of(rows, done, shard)
+    score_again(
+        launderer.detector,
+        left,
+        done,
+        lambda row, samples: launderer.laundered(row["utt_id"], samples),
+        original="unchanged",
+    )
 
 
 def launderer_of(

@@ -1,6 +1,5 @@
 """Scores of recordings that carry the cue of the other class, or no longer that of their own."""
 
-import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,10 @@ from spoofscope.errors import ConfigError
 from spoofscope.identity import rng_of
 from spoofscope.names import BONAFIDE
 from spoofscope.options.shortcuts import Cue, ShortcutOptions
-from spoofscope.rescoring import chains_of, check_score, decoded, scores_of_forms
+from spoofscope.rescoring import chains_of, left_of, score_again, scores_of_forms
 from spoofscope.shards.journal import Done
-from spoofscope.shards.parts import shard_slice
 from spoofscope.shortcuts.controls import matched_control
 from spoofscope.shortcuts.tables import PUT, STRIP
-
-_LOGGER = logging.getLogger(__name__)
 
 
 class _Changed(NamedTuple):
@@ -134,15 +130,14 @@ def audit_utterances(
         DetectorError: a score differs from the score file, or a logit is not finite.
     """
     check_cues(auditor.cues, rows)
-    left = rows[shard_slice(rows["duration"].to_list(), *shard)]
-    left = left.filter([utt_id not in done for utt_id in left["utt_id"]])
-    auditor.detector.eval()
-    for number, (row, samples) in enumerate(decoded(left, auditor.detector.policy), start=1):
-        result = auditor.audited(row["utt_id"], row["label"], row["attack"], samples)
-        check_score(row["utt_id"], result["unchanged"], row["score"])
-        done[row["utt_id"]] = result
-        if number % 10 == 0 or number == left.height:
-            _LOGGER.info("audited %d of %d utterances", number, left.height)
+    left = left_of(rows, done, shard)
+    score_again(
+        auditor.detector,
+        left,
+        done,
+        lambda row, samples: auditor.audited(row["utt_id"], row["label"], row["attack"], samples),
+        original="unchanged",
+    )
 
 
 def check_cues(cues: Mapping[str, Cue], rows: pl.DataFrame) -> None:
