@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from detector_folders import write_detector
+from spoofscope import trackers
 from spoofscope.cli import main
+from spoofscope.files import write_json
 from spoofscope.options.trackers import PACKAGES
-from spoofscope.trackers import TRACKERS, trainings
+from spoofscope.trackers import TRACKERS, Sending, Sent, Training, trainings
 
 ROOT = Path(__file__).resolve().parents[1]
 HEADER = "stage\tepoch\tstep\ttrain_loss\tdev_eer\tlr\n"
@@ -40,6 +42,55 @@ def test_a_training_is_its_settings_and_its_epochs(results):
 def test_a_folder_without_trainings_is_refused(tmp_path, capsys):
     assert main(["track", str(tmp_path), "--to", "trackio"]) == 2
     assert "has no finished training; name the folder of a study" in capsys.readouterr().err
+    # A typing error would be waited for in vain.
+    assert main(["track", str(tmp_path / "mimi"), "--to", "trackio", "--follow"]) == 2
+    assert "mimi: there is no such folder" in capsys.readouterr().err
+
+
+class Notebook:
+    """A tracker that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, list[int]] = {}
+        self.closed: list[tuple[str, bool]] = []
+
+    def begin(self, training: Training) -> int:
+        return max(self.steps.setdefault(training.name, []), default=-1)
+
+    def add(self, name: str, step: int, values: dict[str, float]) -> None:
+        self.steps[name].append(step)
+
+    def end(self, name: str, finished: bool) -> None:
+        self.closed.append((name, finished))
+
+
+def test_epochs_are_sent_once_while_they_come_also_after_a_kill(results, monkeypatch):
+    notebook = Notebook()
+    monkeypatch.setattr(trackers, "tracker_of", lambda name, project: notebook)
+    made, work = results / "detectors/cnn-00000000/seed1", results / "work/cnn-00000000/seed1"
+    network = made.rename(results / "later")
+    work.mkdir(parents=True)
+    (work / "history.tsv").write_text(HISTORY[: HISTORY.index("2\t2")])
+    settings = {"type": "any"}
+    meta = {"seed": 1, "recipe": {"lr": 0.1}}
+    described = {**dict.fromkeys(("frontend", "backend", "input"), settings), "meta": meta}
+    write_json(work / "training.json", described)
+
+    sending = Sending("trackio", "own")
+    name, fitted = "cnn-00000000 seed1", "gmm-11111111 seed1"
+    assert sending.send(trainings(results)) == [Sent(fitted, 1, True), Sent(name, 1, False)]
+    assert sending.send(trainings(results)) == []
+    # The next one starts after a kill: nothing was closed.
+    sending = Sending("trackio", "own")
+    assert sending.send(trainings(results)) == [Sent(fitted, 0, True)]
+    sending.close()
+    assert notebook.closed[-1] == (name, False)
+    network.rename(made)
+    sending = Sending("trackio", "own")
+    assert sending.send(trainings(results)) == [Sent(name, 1, True), Sent(fitted, 0, True)]
+    assert notebook.steps == {name: [9, 18], fitted: [0]}
+    assert notebook.closed[-2:] == [(name, True), (fitted, True)]
+    assert sending.send(trainings(results)) == []
 
 
 @pytest.mark.parametrize("name", TRACKERS.available())
@@ -62,7 +113,9 @@ def test_trackio_has_what_it_was_given_once(results, tmp_path, monkeypatch, caps
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
     trackio = pytest.importorskip("trackio")
     assert main(["track", str(results), "--to", "trackio"]) == 0
-    assert capsys.readouterr().out.count(": added\n") == 2
+    assert capsys.readouterr().out.endswith(
+        "seed1: 2 epochs added\ngmm-11111111 seed1: 1 epoch added\n"
+    )
     assert main(["track", str(results), "--to", "trackio"]) == 0
     assert capsys.readouterr().out.count(": there already\n") == 2
     runs = {run.name: run for run in trackio.Api().runs("own")}

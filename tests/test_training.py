@@ -18,6 +18,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from noise_and_tones import write_corpus
 from spoofscope import audio, presets, tables
@@ -32,6 +33,7 @@ from spoofscope.options.objectives import OcSoftmax
 from spoofscope.plan.study_plan import checked
 from spoofscope.study import MINI
 from spoofscope.study.reading import read_config
+from spoofscope.trackers import trainings
 from spoofscope.training import loop
 from spoofscope.training.checkpoint import Checkpoints
 from spoofscope.training.data import (
@@ -684,14 +686,24 @@ def test_interrupted_after_any_checkpoint_it_ends_the_same(
         raise Killed
 
     monkeypatch.setattr(Checkpoints, "save", save_and_die)
-    deaths = 0
+    seen = []
     while not (tmp_path / "resumed").exists():
         try:
-            train(job, tmp_path / "resumed", tmp_path / "w1")
+            train(job, tmp_path / "resumed", tmp_path / "study/work/lcnn/seed1")
         except Killed:
-            deaths += 1
-    assert deaths == 3 * 2 + 3  # every step and every epoch
+            # What `spoofscope track --follow` sees of it.
+            seen += trainings(tmp_path / "study")
+    assert len(seen) == 3 * 2 + 3  # every step and every epoch
+    assert [len(training.points) for training in seen] == [0, 0, 1, 1, 1, 2, 2, 2, 3]
     assert same_files(tmp_path / "whole", tmp_path / "resumed")
+    # The folder of the work has the same name there as that of the result.
+    (tmp_path / "study/detectors/lcnn").mkdir(parents=True)
+    (tmp_path / "resumed").rename(tmp_path / "study/detectors/lcnn/seed1")
+    (finished,) = trainings(tmp_path / "study")
+    assert finished == seen[-1]._replace(finished=True)
+    events = EventAccumulator(str(tmp_path / "study/work/lcnn/seed1/tensorboard")).Reload()
+    assert [event.step for event in events.Scalars("train/loss")] == [1, 2, 3, 4, 5, 6]
+    assert [event.step for event in events.Scalars("dev/eer")] == [2, 4, 6]
 
 
 @pytest.mark.slow

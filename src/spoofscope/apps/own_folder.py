@@ -16,7 +16,7 @@ _LOCK = "lock"
 
 
 def end_on_signals() -> None:
-    """Treat SIGTERM and SIGHUP like Ctrl+C, so that uploads are deleted at the end."""
+    """Treat SIGTERM and SIGHUP like Ctrl+C, so that what is open is put in order at the end."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
         signal.signal(signal.SIGHUP, signal.default_int_handler)

@@ -12,6 +12,7 @@ import torch
 from spoofscope.errors import TrainingError
 from spoofscope.files import atomic_path, remove_leftovers
 from spoofscope.network import Network
+from spoofscope.training import HISTORY, RUNNING
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -116,7 +117,8 @@ class Checkpoints:
         network.load_stored_state(state, str(path))
 
     def remove(self, n_stages: int) -> None:
-        """Delete resume file and best weights of a training that has been saved."""
-        self._resume.unlink(missing_ok=True)
-        for stage in range(n_stages):
-            self._best(stage).unlink(missing_ok=True)
+        """Delete what a training that has been saved needs no more, nor do those who watch."""
+        best = [self._best(stage) for stage in range(n_stages)]
+        watched = [self.folder / HISTORY, self.folder / RUNNING]
+        for path in (self._resume, *best, *watched):
+            path.unlink(missing_ok=True)

@@ -28,13 +28,14 @@ import spoofscope
 from spoofscope.audio import Samples
 from spoofscope.detector_folder import check_target
 from spoofscope.errors import ConfigError, DetectorError, TrainingError
-from spoofscope.files import atomic_folder
+from spoofscope.files import atomic_folder, write_json
 from spoofscope.frontends.base import Features
 from spoofscope.identity import hash8, seed_of
 from spoofscope.inputs import FeatureSource, Inputs, check_features, detector_inputs
 from spoofscope.judging import logits_of_clips
 from spoofscope.objectives.base import DevResult, Objective, Step, Task
 from spoofscope.tables import write_table
+from spoofscope.training import HISTORY, RUNNING
 from spoofscope.training.checkpoint import Checkpoints, Progress
 from spoofscope.training.data import (
     Augmentation,
@@ -123,8 +124,9 @@ def train(job: TrainingJob, out_dir: str | Path, work_dir: str | Path) -> None:
     Args:
         job: what to train.
         out_dir: the network's folder; it appears when the training is complete.
-        work_dir: for the resume file, which is deleted at the end, and the TensorBoard log. A
-            training that was killed goes on from what it finds there.
+        work_dir: for the TensorBoard log, and for what is deleted at the end: the resume file and,
+            for those who watch, settings and epochs so far. A training that was killed goes on
+            from the resume file.
 
     Raises:
         TrainingError: a set is empty or has one class, cached features do not fit, the device is
@@ -144,7 +146,7 @@ def train(job: TrainingJob, out_dir: str | Path, work_dir: str | Path) -> None:
         if accelerator.is_main_process:
             with atomic_folder(out_dir) as temporary:
                 training.objective.write_into(temporary)
-                write_table(temporary / "history.tsv", history)
+                write_table(temporary / HISTORY, history)
             training.checkpoints.remove(len(job.recipe.stages))
         accelerator.wait_for_everyone()
 
@@ -298,8 +300,17 @@ class _Training:
             result = self.evaluate()
         self.objective.conclude(result, self.settings)
         self._learn_likeness()
+        return self.table(history)
+
+    def table(self, history: list[list[Any]]) -> pl.DataFrame:
+        """The rows of epochs as they are written."""
         columns = history_columns(self.objective.measures)
         return pl.DataFrame(history, schema=columns, orient="row")
+
+    def keep(self, history: list[list[Any]]) -> None:
+        """Leave the epochs so far for those who watch; nothing is read back from there."""
+        if self.accelerator.is_main_process:
+            write_table(self.work_dir / HISTORY, self.table(history))
 
     def _recalibrate_norms(self) -> None:
         order = self.objective.order("shuffle", self.job.seed, 0)
@@ -351,9 +362,19 @@ class _Training:
             self.network.load_stored_state(resumed["network"], "the resume file")
         writer = None
         if self.accelerator.is_main_process:
+            # What an earlier training has drawn after this step is drawn anew.
             writer = SummaryWriter(
-                str(self.work_dir / "tensorboard"), purge_step=progress.steps or None
+                str(self.work_dir / "tensorboard"), purge_step=progress.steps + 1
             )
+            network = self.network
+            described = {
+                "frontend": {"type": network.frontend.name, **network.frontend.config},
+                "backend": {"type": network.backend.name, **network.backend.config},
+                "input": network.policy.to_dict(),
+                "meta": self.settings,
+            }
+            write_json(self.work_dir / RUNNING, described)
+        self.keep(progress.history)
         items = TrainingItems(
             self.train_rows,
             self.network.policy,
@@ -612,6 +633,7 @@ class _StageRun:
         lr = float(self.optimizer.param_groups[0]["lr"])
         position = [progress.stage + 1, progress.epochs + 1, progress.steps]
         progress.history.append([*position, train_loss, *measures.values(), lr])
+        training.keep(progress.history)
         _LOGGER.info(
             "stage %d, epoch %d of %d: train loss %.4f, %s (best %s so far %.4f)",
             progress.stage + 1,
