@@ -9,12 +9,15 @@ import pytest
 from sklearn.metrics import matthews_corrcoef
 
 from spoofscope.errors import ConfigError, SpoofscopeError
+from spoofscope.figures import consensus as consensus_figure
+from spoofscope.figures import differences, style
+from spoofscope.figures import fusion_value as fusion_figure
 from spoofscope.files import write_json
 from spoofscope.fusion import fit_fusion
 from spoofscope.metrics.rates import eer
 from spoofscope.summaries import consensus, fusion_value
 from spoofscope.summaries.printed import write_printed
-from spoofscope.tables import write_manifest, write_scores
+from spoofscope.tables import write_manifest, write_scores, write_table
 
 N = 240
 PER_SPEAKER = 10
@@ -124,6 +127,38 @@ def test_consensus_is_counted(made, wrong):
     assert hard["all_wrong"] > hard["expected_wrong"] > 3
 
 
+def drawn(figure, table: pl.DataFrame, folder: Path, monkeypatch) -> list:
+    """The axes of a figure of a table; its numbers are the table's."""
+    write_table(folder / "t.tsv", table)
+    saved = []
+    monkeypatch.setattr(figure, "save", lambda pages, _, numbers: saved.append((pages, numbers)))
+    figure.draw(str(folder / "t.tsv"), {})
+    (((page,), numbers),) = saved
+    style.plt.close(page)
+    assert numbers.equals(pl.read_csv(folder / "t.tsv", separator="\t", schema=numbers.schema))
+    return page.axes
+
+
+def test_bars_and_dots_are_the_shares_of_the_table(made, tmp_path, monkeypatch):
+    shares, wrong = drawn(consensus_figure, made["table"], tmp_path, monkeypatch)
+    names = [label.get_text() for label in shares.get_yticklabels()]
+    assert names == [
+        "bona fide (n = 120)",
+        *("all spoofs (n = 120)", "easy (n = 60)", "hard (n = 60)"),
+    ]
+    bars = np.array([bar.get_width() for bar in shares.patches]).reshape(-1, 3)
+    assert bars.sum(axis=1) == pytest.approx([100.0] * 4)
+    assert bars[:, 0] == pytest.approx(100 * made["table"]["share_right"].to_numpy())
+    assert bars[:, 2] == pytest.approx(100 * made["table"]["share_wrong"].to_numpy())
+    dots = [line.get_xdata()[0] for line in wrong.lines if line.get_marker() == "o"]
+    assert dots == pytest.approx(bars[:, 2])
+    diamonds = [line.get_xdata()[0] for line in wrong.lines if line.get_marker() == "D"]
+    expected = 100 * made["table"]["expected_wrong"] / made["table"]["n"]
+    assert diamonds == pytest.approx(expected.to_list())
+    # Attacks of few speakers have no interval.
+    assert sum(line.get_marker() == "None" for line in wrong.lines) == 2
+
+
 def test_the_trials_of_a_consensus_are_listed(made, wrong, monkeypatch):
     trials = manifest(2, "eval")
     errors = np.stack([wrong[name] for name in NAMES])
@@ -199,6 +234,32 @@ def test_a_twin_adds_nothing_and_the_third_detector_much():
         assert len({got[name, metric]["value"] for name in NAMES}) == 1
         assert all(s >= got["a", metric]["p_smallest"] for s in strict)
     assert {row["n_clusters"] for row in got.values()} == {N // PER_SPEAKER}
+
+
+def test_the_figure_of_a_fusion_has_the_gains_of_the_table(tmp_path, monkeypatch):
+    names = [pl.lit(text).alias(name) for name, text in (("fusion", "f"), ("corpus", "x"))]
+    table = values(NAMES).select(*names, pl.lit("eval").alias("split"), pl.all())
+    helps, cost = drawn(fusion_figure, table, tmp_path, monkeypatch)
+    assert [label.get_text() for label in helps.get_yticklabels()] == NAMES
+    for axes, metric, factor in ((helps, "eer", 100), (cost, "min_dcf", 1)):
+        dots = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
+        gains = table.filter(metric=metric)["gain"]
+        assert dots == pytest.approx([factor * gain for gain in gains])
+
+
+@pytest.mark.parametrize("lower_is_better", [True, False])
+def test_what_helps_is_blue_and_what_harms_orange(lower_is_better):
+    axes = style.new_figure(style.PAGE, 2.0).add_subplot()
+    rows = [(-1.0, 0.01), (1.0, 0.01), (1.0, 0.2), (1.0, None)]
+    shown = [differences.Difference(value, value - 0.5, value + 0.5, p) for value, p in rows]
+    differences.panel(axes, shown, lower_is_better)
+    dots = [line for line in axes.lines if line.get_marker() == "o"]
+    left, right = (
+        (style.BONAFIDE, style.SPOOF) if lower_is_better else (style.SPOOF, style.BONAFIDE)
+    )
+    assert [dot.get_color() for dot in dots] == [left, right, differences.GREY, differences.GREY]
+    assert [dot.get_markerfacecolor() for dot in dots] == [left, right, "white", "white"]
+    assert [text.get_text() for text in axes.texts] == ["0.010", "0.010", "0.20", "-", "p"]
 
 
 def test_a_fusion_of_two_without_one_is_the_other():

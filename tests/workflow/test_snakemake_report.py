@@ -100,6 +100,8 @@ def test_captions_speak_of_this_study(study, shown):
         "figures/layer_pareto.png": config["layers"]["costs"]["detectors"],
         "figures/artefact_correlations.png": ["mini", "eval"],
         "figures/comparisons.png": ["speaker", "Holm"],
+        "figures/consensus.png": ["speaker", "diamond"],
+        "figures/fusion_value.png": ["speaker", "Holm"],
         "figures/generator_matrix.png": ["mini", "eval"],
         "figures/fingerprint_means.png": ["mini", "haar", "level 9"],
         "figures/fingerprint_differences.png": ["mini", "base_utt"],

@@ -147,7 +147,7 @@ class Comparisons(Stage):
         )
 
     @cached_property
-    def _decided(self) -> list[Scoring]:
+    def decided(self) -> list[Scoring]:
         """Eval scores of every trained detector, with its first seed, where there are two."""
         shown = set(self.study.shown())
         scorings = [
@@ -159,19 +159,19 @@ class Comparisons(Stage):
         counts = Counter((s.corpus, s.split) for s in scorings)
         return [s for s in scorings if counts[s.corpus, s.split] > 1]
 
-    @material(absent=NO_DECIDED, when=lambda self: self._decided)
+    @material(absent=NO_DECIDED, when=lambda self: self.decided)
     def decided_trials(self) -> Material:
         """The eval scores and thresholds of the detectors that figures show."""
         return Material(
             {
-                "scored": self._scoring.scored(self._decided, thresholds=True),
+                "scored": self._scoring.scored(self.decided, thresholds=True),
                 **self._scoring.bootstrap(),
             },
             {
                 **self.about,
-                "Evaluation sets": words_of((s.corpus, s.split) for s in self._decided),
+                "Evaluation sets": words_of((s.corpus, s.split) for s in self.decided),
                 "Detectors": names_of(
-                    {"name": self.study.run(s.system).detector} for s in self._decided
+                    {"name": self.study.run(s.system).detector} for s in self.decided
                 ),
             },
         )
@@ -183,17 +183,17 @@ class Comparisons(Stage):
             for run, seed in self.study.fusion_members(fusion)
         }
 
-    @material(
-        absent=NO_FUSIONS,
-        when=lambda self: self._fusions and self.study.config["bootstrap"]["resamples"],
-    )
+    @material(absent=NO_FUSIONS, when=lambda self: self.fusions)
     def fusion_parts(self) -> Material:
         """The scores of every fusion's detectors, where it is fitted and where it is judged."""
-        return Material({"fusions": self._fusions, **self._scoring.bootstrap()}, self.about)
+        return Material({"fusions": self.fusions, **self._scoring.bootstrap()}, self.about)
 
     @cached_property
-    def _fusions(self) -> list[Config]:
-        described = []
+    def fusions(self) -> list[Config]:
+        """The fusions that can be tested on eval sets, with the scores of their detectors."""
+        described: list[Config] = []
+        if not self.study.config["bootstrap"]["resamples"]:
+            return described
         for id_, name in self._scoring.fusions.items():
             entry = self.study.config["fusion"][name]
             corpus, split = entry["fit"]["corpus"], entry["fit"]["split"]

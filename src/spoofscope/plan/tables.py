@@ -5,7 +5,7 @@ from functools import cached_property
 
 from spoofscope import exhibits
 from spoofscope.plan.attribution import NO_ATTRIBUTION, Attribution
-from spoofscope.plan.comparisons import NO_COMPARISONS, Comparisons
+from spoofscope.plan.comparisons import NO_COMPARISONS, NO_DECIDED, NO_FUSIONS, Comparisons
 from spoofscope.plan.exhibits import Exhibits, file_name
 from spoofscope.plan.generators import NO_GENERATORS, Generators
 from spoofscope.plan.grids import NO_GRIDS
@@ -83,6 +83,16 @@ class Tables(Exhibits[exhibits.Table]):
     def table_of_comparisons(self) -> Material:
         """Differences between systems in pairs."""
         return Material({"table": self.of("comparisons")}, self._comparisons.about)
+
+    @material(absent=NO_DECIDED, when=lambda self: self._comparisons.decided)
+    def table_of_consensus(self) -> Material:
+        """Trials that all detectors get right or wrong."""
+        return Material({"table": self.of("consensus")}, self._comparisons.about)
+
+    @material(absent=NO_FUSIONS, when=lambda self: self._comparisons.fusions)
+    def table_of_fusion_value(self) -> Material:
+        """What fusions lose without each of their detectors."""
+        return Material({"table": self.of("fusion_value")}, self._comparisons.about)
 
     @material(absent=NO_GENERATORS, when=lambda self: self._generators.drawn)
     def table_of_generators(self) -> Material:

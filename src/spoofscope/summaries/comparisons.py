@@ -105,8 +105,13 @@ def read_comparisons(path: str) -> pl.DataFrame:
     return read_table(path, _COLUMNS, _OPTIONAL)
 
 
-def within_reach(of_set: pl.DataFrame) -> str | None:
-    """Why no comparison on one set can be significant; None if one can."""
+def within_reach(of_set: pl.DataFrame, compared: str = "pair") -> str | None:
+    """Why no comparison on one set can be significant; None if one can.
+
+    Args:
+        of_set: the comparisons, several metrics of each.
+        compared: what is compared, a noun.
+    """
     row = of_set.row(0, named=True)
     smallest = row["p_smallest"]
     if smallest is not None and smallest < ALPHA:
@@ -116,5 +121,5 @@ def within_reach(of_set: pl.DataFrame) -> str | None:
         n, what = min(row["n_bonafide"], row["n_spoof"]), "trials of the rarer class"
     pairs = of_set.height // of_set["metric"].n_unique()
     least = "there is no p value" if smallest is None else f"p is at least {smallest:.2g}"
-    many = f"{pairs} pair{'s' if pairs != 1 else ''}"
+    many = f"{pairs} {compared}{'s' if pairs != 1 else ''}"
     return f"no difference can be significant: {many}, {n} {what}; {least} after correction"

@@ -15,9 +15,9 @@ from spoofscope.identity import rng_of
 from spoofscope.metrics.correlation import mean_interval
 from spoofscope.metrics.limits import LEAST_CLIPS, percentile_interval
 from spoofscope.metrics.tables import clusters_of, resampled_by
-from spoofscope.names import BONAFIDE, SPOOF
+from spoofscope.names import ALL, BONAFIDE, SPOOF
 from spoofscope.summaries.inputs import read_scored, sets_of
-from spoofscope.tables import LABELS, write_table
+from spoofscope.tables import LABELS, read_table, write_table
 
 TABLE = Table(
     title="Trials that all detectors get right or wrong",
@@ -55,8 +55,16 @@ Bools = npt.NDArray[np.bool_]
 MOST_LISTED = 1000
 """Most trials of a set and an attack that are listed."""
 
+_COLUMNS: dict[str, pl.DataType] = {
+    **dict.fromkeys(("corpus", "split", "label", "attack"), pl.String()),
+    **dict.fromkeys(("n", "detectors", "all_right", "all_wrong"), pl.Int64()),
+    **dict.fromkeys(("share_right", "share_wrong", "expected_wrong"), pl.Float64()),
+}
+_OPTIONAL = {
+    **dict.fromkeys(("ci_low", "ci_high"), pl.Float64()),
+    "n_clusters": pl.Int64(),
+}
 _NO_PAIR = dict.fromkeys(("corpus", "split", "first", "second", "label", "excess"), pl.String())
-_ALL = "all"
 _UNIT = "unit of the intervals"
 _WRONG = "detectors that are wrong"
 
@@ -134,7 +142,7 @@ def consensus(
         rates), n_clusters (null where clips are drawn). Without an interval, these are null.
     """
     errors = np.stack(list(wrong.values()))
-    groups = [(label, _ALL, trials["label"] == label) for label in LABELS]
+    groups = [(label, ALL, trials["label"] == label) for label in LABELS]
     for attack in trials.filter(label=SPOOF)["attack"].unique().sort():
         groups.append((SPOOF, attack, (trials["label"] == SPOOF) & (trials["attack"] == attack)))
     rows = []
@@ -228,3 +236,12 @@ def listed(trials: pl.DataFrame, wrong: Mapping[str, Bools], seed: int) -> pl.Da
         some = of_set[np.sort(order[:MOST_LISTED])]
         kept.append(some.select(pl.lit(name).alias("set"), "label", "attack", "utt_id", "path"))
     return pl.concat(kept)
+
+
+def read_consensus(path: str) -> pl.DataFrame:
+    """The table of consensus; an interval that there is not is null.
+
+    Raises:
+        TableError: as `tables.read_table`.
+    """
+    return read_table(path, _COLUMNS, _OPTIONAL)

@@ -10,7 +10,7 @@ from spoofscope.exhibits import Table
 from spoofscope.fusion import apply_to_trials, fit_on_trials
 from spoofscope.metrics.correlation import holm
 from spoofscope.metrics.paired import METRICS, SCHEMA, compare
-from spoofscope.tables import LABELS, read_manifest, read_scores, write_table
+from spoofscope.tables import LABELS, read_manifest, read_scores, read_table, write_table
 
 TABLE = Table(
     title="What each detector adds to a fusion",
@@ -40,6 +40,17 @@ TABLE = Table(
     interval_of="gain",
 )
 
+_NAMES = ("fusion", "corpus", "split", "left_out", "metric")
+_COLUMNS: dict[str, pl.DataType] = {
+    **dict.fromkeys(_NAMES, pl.String()),
+    **dict.fromkeys(("value", "value_without", "gain"), pl.Float64()),
+    **dict.fromkeys(("n_bonafide", "n_spoof"), pl.Int64()),
+}
+# Empty if there are too few trials or clusters for an interval and a p.
+_OPTIONAL: dict[str, pl.DataType] = {
+    **dict.fromkeys(("ci_low", "ci_high", "p", "p_holm", "p_smallest"), pl.Float64()),
+    "n_clusters": pl.Int64(),
+}
 _TESTED = tuple(SCHEMA)[tuple(SCHEMA).index("difference") + 1 :]
 _WHOLE, _WITHOUT = "whole", "without"
 
@@ -153,3 +164,12 @@ def values(
             *_TESTED,
         )
     )
+
+
+def read_fusion_value(path: str) -> pl.DataFrame:
+    """The table of what detectors add to fusions; an undefined value is null.
+
+    Raises:
+        TableError: as `tables.read_table`.
+    """
+    return read_table(path, _COLUMNS, _OPTIONAL)

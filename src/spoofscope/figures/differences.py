@@ -1,0 +1,86 @@
+"""Panels of paired differences: a line each, with its interval and p after correction."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from spoofscope.figures.style import BONAFIDE, SPOOF, legend_below
+from spoofscope.metrics.paired import ALPHA
+
+LINE, AROUND, LEGEND = 0.17, 0.85, 0.35
+"""Inches of a line, of what stands around the lines of a block, and of the legend."""
+
+MOST_LINES = 44
+"""Of one panel; more lines go on in another one."""
+
+GREY = "#777777"
+
+
+class Difference(NamedTuple):
+    """A difference in the unit of its panel; an interval, or p, that there is not is None."""
+
+    value: float
+    low: float | None
+    high: float | None
+    p: float | None
+
+
+def differences(rows: pl.DataFrame, column: str, factor: float) -> list[Difference]:
+    """The differences of a table with ci_low, ci_high and p_holm, times a factor."""
+
+    def scaled(value: float | None) -> float | None:
+        return None if value is None else value * factor
+
+    return [
+        Difference(
+            row[column] * factor, scaled(row["ci_low"]), scaled(row["ci_high"]), row["p_holm"]
+        )
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def panel(axes: Axes, differences: Iterable[Difference], lower_is_better: bool) -> None:
+    """Draw differences from top to bottom, at y = 0, 1, ..."""
+    axes.axvline(0, color="#999999", linewidth=0.8)
+    for y, (value, low, high, p) in enumerate(differences):
+        is_significant = p is not None and p < ALPHA
+        is_better = (value < 0) == lower_is_better
+        colour = (BONAFIDE if is_better else SPOOF) if is_significant else GREY
+        if low is not None and high is not None:
+            axes.plot([low, high], [y, y], color=colour, linewidth=1.0)
+        face = colour if is_significant else "white"
+        axes.plot(value, y, "o", color=colour, markerfacecolor=face, markersize=3.5)
+        axes.text(
+            1.01,
+            y,
+            "-" if p is None else _p(p),
+            fontsize=7,
+            fontweight="bold" if is_significant else "normal",
+            va="center",
+            transform=axes.get_yaxis_transform(),
+        )
+    axes.text(1.01, 1.0, "p", fontsize=7, va="bottom", transform=axes.transAxes)
+    axes.locator_params(axis="x", nbins=6)
+    axes.grid(visible=False, axis="y")
+
+
+def _p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def legend(figure: Figure, better: str, worse: str) -> None:
+    """Say what the colours of panels mean."""
+    looks = {
+        f"{better}, significant": (BONAFIDE, BONAFIDE),
+        f"{worse}, significant": (SPOOF, SPOOF),
+        "not significant": (GREY, "white"),
+    }
+    handles = [
+        Line2D([], [], color=edge, marker="o", markerfacecolor=face, markersize=3.5, label=words)
+        for words, (edge, face) in looks.items()
+    ]
+    legend_below(figure, handles, list(looks))
