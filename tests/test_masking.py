@@ -35,7 +35,7 @@ from spoofscope.metrics.rates import eer, error_rates, min_dcf
 from spoofscope.options import masks as options
 from spoofscope.options.effects.compressor import CompressorOptions
 from spoofscope.plan.study_plan import checked
-from spoofscope.report.masking import masking_points, masking_section
+from spoofscope.report.masking import masking_section
 from spoofscope.rescoring import random_shift
 from spoofscope.study import MINI
 from spoofscope.study.reading import read_config
@@ -548,8 +548,7 @@ def test_the_report_concludes_from_the_numbers(tmp_path):
 def test_few_clips_prove_nothing(tmp_path):
     (section,) = masking_section(table_of(tmp_path, write_made(tmp_path, 4.0, n=24)))
     (doubt,) = section["doubts"]
-    assert "no difference can be significant" in doubt
-    assert [point.text for point in masking_points([section])] == [doubt]
+    assert doubt.startswith("no difference can be significant")
 
 
 def test_the_figure_shows_doses_and_responses(tmp_path):

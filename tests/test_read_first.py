@@ -1,14 +1,17 @@
 """What stands at the top of the report, and findings of audits in sentences."""
 
+from typing import Any
+
 import polars as pl
 import pytest
 
+from spoofscope.attribution.verdicts import Check, of_controls
 from spoofscope.corpora.audit import AUDIT_COLUMNS
 from spoofscope.corpora.cues import CUES, WORDS, in_words
 from spoofscope.display import DisplayNames
 from spoofscope.metrics.paired import SCHEMA
 from spoofscope.report.audits import attention, read_audit, sentences, strongest_cue
-from spoofscope.report.first import LOOKED_FOR, Point, read_first
+from spoofscope.report.first import LOOKED_FOR, Point, read_first, said_once
 from spoofscope.tables import write_table
 
 
@@ -101,9 +104,10 @@ def test_development_and_evaluation_that_differ(dev, evaluation, told):
     points = found(headline=rows)
     assert len(points) == told
     if told:
-        assert points[0].text.startswith("The fusion all has an EER of")
-        assert f"{100 * dev:.1f} % on c, dev, and of {100 * evaluation:.1f} % on c, eval" in (
-            points[0].text
+        higher = "higher" if evaluation > dev else "lower"
+        assert points[0].text.startswith(
+            f"On c, these have far {higher} EERs on evaluation data than on development data (dev, "
+            f"eval): all ({100 * dev:.1f} %, {100 * evaluation:.1f} %). Each "
         )
         assert [points[0].concerns(each) for each in rows] == [True, True, False]
 
@@ -142,11 +146,45 @@ def test_significance_out_of_reach(p, n):
 
 
 def test_explanations_that_do_not_pass_their_controls():
-    verdicts = ("passes", "fails", "undecided")
-    explained = [{"controls": verdict, "conclusion": f"It {verdict}."} for verdict in verdicts]
-    points = found(explained=explained)
-    assert [point.text for point in points] == ["It fails.", "It undecided."]
-    assert points[0].link == "#faithful"
+    def checked(name: str, *verdicts: str) -> dict[str, Any]:
+        pairs = zip(
+            ("deletion_gain", "insertion_gain", "randomised_spearman"), verdicts, strict=True
+        )
+        checks = [Check(check, 0.1, 0.0, 0.2, 1.0, 9, None, verdict) for check, verdict in pairs]
+        by_check = {check.check: check for check in checks}
+        return {"name": name, "by_check": by_check, "controls": of_controls(checks)}
+
+    explained = [
+        checked("a", "passes", "passes", "passes"),
+        checked("b", "fails", "passes", "undecided"),
+        checked("c", "fails", "fails", "passes"),
+        checked("d", "undecided", "passes", "passes"),
+    ]
+    fails, undecided = found(explained=explained)
+    assert fails.text == (
+        "The explanations of b and c fail their controls: deletion beyond random frames (b and c), "
+        "insertion beyond random frames (c). Do not rely on them."
+    )
+    assert undecided.text == (
+        "It is undecided whether the explanations of d pass their controls: deletion beyond random "
+        "frames (d)."
+    )
+    assert fails.link == "#faithful"
+
+
+def test_a_doubt_is_said_once_with_all_that_it_is_about():
+    sections = [
+        {"name": name, "corpus": corpus, "split": "eval", "doubts": doubts}
+        for name, corpus, doubts in (
+            *(("a", "c", ["too few."]), ("b", "c", ["too few.", "silent."])),
+            *(("a", "d", ["too few."]), ("b", "d", [])),
+        )
+    ]
+    points = said_once("Masking", sections, "#masking")
+    assert [point.text for point in points] == [
+        "Masking of a and b on c, eval; a on d, eval: too few.",
+        "Masking of b on c, eval: silent.",
+    ]
 
 
 def test_intervals_from_few_or_unknown_speakers():

@@ -337,7 +337,8 @@ def test_few_speakers_are_too_few(tmp_path):
     (section,) = shortcut_section(path)
     (doubt,) = section["doubts"]
     assert "too few recordings or speakers for 2 tests" in doubt
-    assert [point.text for point in shortcut_points([section])] == [doubt]
+    (point,) = shortcut_points([section])
+    assert point.text == f"Shortcuts of toy on {section['corpus']}, eval: {doubt}"
 
 
 def test_recordings_without_speakers_count_one_by_one(tmp_path):
@@ -377,6 +378,11 @@ def test_the_report_and_the_figure_say_what_the_table_says(tmp_path):
     (point,) = shortcut_points([section])
     assert point.text == "toy uses a shortcut: its decisions follow the cue level."
     assert point.concerns({"name": "toy"})
+    # What several detectors do is said once.
+    (point,) = shortcut_points([section, {**section, "name": "other"}, section])
+    assert point.text == "toy and other use a shortcut: their decisions follow the cue level."
+    assert point.concerns({"name": "other"})
+    assert not point.concerns({"name": "third"})
     outputs = {suffix: str(tmp_path / f"figure.{suffix}") for suffix in ("pdf", "png", "tsv")}
     draw(path, outputs)
     assert all(Path(drawn).stat().st_size for drawn in outputs.values())

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from spoofscope.attribution.verdicts import CONTROLS, TITLES
 from spoofscope.display import DisplayNames
 from spoofscope.metrics.paired import ALPHA
 from spoofscope.metrics.tables import (
@@ -75,8 +76,8 @@ def read_first(
         people: the names of corpora that other arguments have; audits have those of files.
         comparisons: as `summaries.comparisons.read_comparisons` reads them.
         agreement: of fingerprints, see `report.fingerprints.fingerprint_section`.
-        explained: per explained run its `controls`, the verdict on all of them, and its
-            `conclusion`, a sentence; see `attribution.verdicts`.
+        explained: per explained run its name, `by_check` and `controls`, the verdict on all of
+            them; see `attribution.verdicts`.
         cluster: the column by which the study resamples, see `metrics.tables.resampled_by`.
     """
     return [
@@ -119,6 +120,7 @@ def _operating_points(
 
 
 def _jumps(headline: Sequence[Row]) -> Iterable[Point]:
+    jumps: dict[tuple[str, bool], dict[str, str]] = {}
     for row in headline:
         if row["split"] != "eval" or row["eer"] is None:
             continue
@@ -129,18 +131,21 @@ def _jumps(headline: Sequence[Row]) -> Iterable[Point]:
             low, high = sorted((row["eer"], other["eer"]))
             if high - low < _JUMP or high < 2 * low:
                 continue
-            what = "The fusion" if row["kind"] == "fusion" else "The detector"
-            why = (
-                "was chosen and calibrated on development data that are easier than the evaluation "
-                "data, or fits them too closely"
-                if row["eer"] > other["eer"]
-                else "finds the evaluation data far easier than its development data"
-            )
-            yield Point(
-                f"{what} {row['name']} has an EER of {_percent(other['eer'])} on {row['corpus']}, "
-                f"dev, and of {_percent(row['eer'])} on {row['corpus']}, eval: it {why}.",
-                _of([row["name"]], row["corpus"]),
-            )
+            rates = f"{row['name']} ({_percent(other['eer'])}, {_percent(row['eer'])})"
+            key = row["corpus"], row["eer"] > other["eer"]
+            jumps.setdefault(key, {})[row["name"]] = rates
+    for (corpus, is_worse), said in jumps.items():
+        why = (
+            "Each was chosen and calibrated on development data that are easier than the "
+            "evaluation data, or fits them too closely."
+            if is_worse
+            else "Each finds the evaluation data far easier than its development data."
+        )
+        yield Point(
+            f"On {corpus}, these have far {'higher' if is_worse else 'lower'} EERs on evaluation "
+            f"data than on development data (dev, eval): {listed(said.values())}. {why}",
+            _of(list(said), corpus),
+        )
 
 
 def _audited(audits: Mapping[str, pl.DataFrame], people: DisplayNames) -> Iterable[Point]:
@@ -224,9 +229,49 @@ def _unreachable(
 
 
 def _unfaithful(explained: Sequence[Mapping[str, Any]]) -> Iterable[Point]:
-    for each in explained:
-        if each["controls"] != "passes":
-            yield Point(each["conclusion"], lambda row: False, "#faithful")
+    words = {
+        "fails": "The explanations of {} fail their controls: {}. Do not rely on them.",
+        "undecided": "It is undecided whether the explanations of {} pass their controls: {}.",
+    }
+    for verdict, text in words.items():
+        found = [each for each in explained if each["controls"] == verdict]
+        checks = {
+            TITLES[check]: [
+                each["name"]
+                for each in found
+                if check in each["by_check"] and each["by_check"][check].verdict == verdict
+            ]
+            for check in CONTROLS
+        }
+        said = [f"{title} ({listed(names)})" for title, names in checks.items() if names]
+        if found:
+            names = listed(each["name"] for each in found)
+            yield Point(text.format(names, ", ".join(said)), lambda row: False, "#faithful")
+
+
+def said_once(what: str, sections: Iterable[Mapping[str, Any]], link: str) -> list[Point]:
+    """The doubts of sections, each said once, with all detectors that it is about.
+
+    Args:
+        what: was done to the detectors.
+        sections: name, corpus, split and doubts, which name neither.
+        link: to the part of the report with these sections.
+    """
+    about: dict[str, dict[str, list[str]]] = {}
+    for section in sections:
+        place = f"{section['corpus']}, {section['split']}"
+        for text in section["doubts"]:
+            about.setdefault(text, {}).setdefault(place, []).append(section["name"])
+    return [
+        Point(
+            f"{what} of "
+            + "; ".join(f"{listed(names)} on {place}" for place, names in places.items())
+            + f": {text}",
+            lambda row: False,
+            link,
+        )
+        for text, places in about.items()
+    ]
 
 
 def _few_speakers(

@@ -1,6 +1,6 @@
 """The report's part on causal masking, in sentences."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import polars as pl
@@ -8,7 +8,6 @@ import polars as pl
 from spoofscope.metrics.paired import ALPHA
 from spoofscope.names import NONE
 from spoofscope.report.audits import listed
-from spoofscope.report.first import Point
 from spoofscope.summaries.masking import read_masking
 
 _RATES = {"bonafide_rejected": "bona fide rejected", "spoof_accepted": "spoof accepted"}
@@ -71,19 +70,10 @@ def masking_section(table: str | None) -> list[dict[str, Any]]:
                 "split": split,
                 "sentences": [_trials(rows, tests), *_conclusions(name, own)],
                 "published": list(_published(strongest)),
-                "doubts": list(_doubts(rows, f"{name} on {corpus}, {split}", tests)),
+                "doubts": list(_doubts(rows, tests)),
             }
         )
     return sections
-
-
-def masking_points(sections: Sequence[Mapping[str, Any]]) -> list[Point]:
-    """The doubts of all sections, for the list at the top of the report."""
-    return [
-        Point(text, lambda row: False, "#masking")
-        for section in sections
-        for text in section["doubts"]
-    ]
 
 
 def _trials(rows: pl.DataFrame, tests: int) -> str:
@@ -96,16 +86,16 @@ def _trials(rows: pl.DataFrame, tests: int) -> str:
     )
 
 
-def _doubts(rows: pl.DataFrame, place: str, tests: int) -> Iterable[str]:
+def _doubts(rows: pl.DataFrame, tests: int) -> Iterable[str]:
     smallest = rows["p_smallest"].drop_nulls()
     reachable = (smallest < ALPHA).any()
     if not reachable:
         lowest: Any = smallest.min()
         least = "there is no p value" if lowest is None else f"p is at least {lowest:.2g}"
         yield (
-            f"Masking of {place}: no difference can be significant, because there are too few "
-            f"clips or speakers for {tests} tests; {least} after correction. The sizes of the "
-            "differences say what to look at in a larger study, and prove nothing."
+            "no difference can be significant, because there are too few clips or speakers for "
+            f"{tests} tests; {least} after correction. The sizes of the differences say what to "
+            "look at in a larger study, and prove nothing."
         )
 
 

@@ -36,8 +36,8 @@ from spoofscope.report.averages import averaged_runs
 from spoofscope.report.cue_use import cue_use_section
 from spoofscope.report.disagreements import disagreement_sections
 from spoofscope.report.fingerprints import fingerprint_section
-from spoofscope.report.first import LOOKED_FOR, read_first
-from spoofscope.report.masking import masking_points, masking_section
+from spoofscope.report.first import LOOKED_FOR, read_first, said_once
+from spoofscope.report.masking import masking_section
 from spoofscope.report.methods import Paragraph, methods
 from spoofscope.report.robustness import robustness_points, robustness_section
 from spoofscope.report.shortcuts import shortcut_points, shortcut_section
@@ -188,8 +188,10 @@ def _explained(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         localisation = entry["localisation"]
         method = entry["method"]
         checks = read_checks(entry["checks"], method)
+        name = named(entry["detector"], method, methods)
         rows.append(
             {
+                "name": name,
                 "run": entry["run"],
                 "detector": entry["detector"],
                 "first": entry["first"],
@@ -203,7 +205,7 @@ def _explained(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "localised": None if localisation is None else _localised(localisation),
                 "by_check": {check.check: check for check in checks},
                 "controls": of_controls(checks),
-                "conclusion": conclusion(named(entry["detector"], method, methods), checks),
+                "conclusion": conclusion(name, checks),
             }
         )
     return rows
@@ -404,7 +406,7 @@ def _page(inputs: Inputs, people: DisplayNames) -> tuple[str, list[Paragraph]]:
     )
     points += tracing_points([*sections, *verifications])
     of_masks = masking_section(inputs.masked)
-    points += masking_points(of_masks)
+    points += said_once("Masking", of_masks, "#masking")
     of_cues = shortcut_section(inputs.shortcuts)
     points += shortcut_points(of_cues)
     of_laundering = robustness_section(inputs.robustness)

@@ -6,7 +6,8 @@ from typing import Any
 import polars as pl
 
 from spoofscope.metrics.paired import ALPHA
-from spoofscope.report.first import Point
+from spoofscope.report.audits import listed
+from spoofscope.report.first import Point, said_once
 from spoofscope.shortcuts.tables import PUT
 from spoofscope.summaries.shortcuts import NO_EVIDENCE, TOO_FEW, USES, read_shortcuts
 
@@ -52,7 +53,7 @@ def shortcut_section(table: str | None) -> list[dict[str, Any]]:
                 "corpus": corpus,
                 "split": split,
                 "cues": cues,
-                "doubts": _doubts(rows, f"{name} on {corpus}, {split}", n_tests),
+                "doubts": _doubts(rows, n_tests),
             }
         )
     return sections
@@ -60,18 +61,24 @@ def shortcut_section(table: str | None) -> list[dict[str, Any]]:
 
 def shortcut_points(sections: Sequence[Mapping[str, Any]]) -> list[Point]:
     """Cues that are used, and the doubts of all sections, for the top of the report."""
-    points = []
+    users: dict[str, list[str]] = {}
     for section in sections:
-        name = section["name"]
-        used = [cue["name"] for cue in section["cues"] if cue["verdict"] == USES]
-        texts = [f"{name} uses a shortcut: its decisions follow the cue {cue}." for cue in used]
+        for cue in section["cues"]:
+            if cue["verdict"] == USES and section["name"] not in users.setdefault(cue["name"], []):
+                users[cue["name"]].append(section["name"])
+    points = []
+    for cue, names in users.items():
 
-        def concerns(row: Mapping[str, Any], name: str = name) -> bool:
-            return bool(row["name"] == name)
+        def concerns(row: Mapping[str, Any], names: Sequence[str] = tuple(names)) -> bool:
+            return row["name"] in names
 
-        points += [Point(text, concerns, "#shortcuts") for text in texts]
-        points += [Point(text, lambda row: False, "#shortcuts") for text in section["doubts"]]
-    return points
+        if names:
+            verbs = ("use", "their") if len(names) > 1 else ("uses", "its")
+            text = (
+                f"{listed(names)} {verbs[0]} a shortcut: {verbs[1]} decisions follow the cue {cue}."
+            )
+            points.append(Point(text, concerns, "#shortcuts"))
+    return points + said_once("Shortcuts", sections, "#shortcuts")
 
 
 def _conclusion(name: str, rows: pl.DataFrame) -> str:
@@ -111,13 +118,13 @@ def _test(row: Mapping[str, Any]) -> str:
     return f"{text} (p = {row['p_holm']:.2g} after correction{able})."
 
 
-def _doubts(rows: pl.DataFrame, place: str, n_tests: int) -> list[str]:
+def _doubts(rows: pl.DataFrame, n_tests: int) -> list[str]:
     cues = rows.filter(verdict=TOO_FEW)["cue"].unique(maintain_order=True).to_list()
     if not cues:
         return []
     return [
-        f"Shortcuts of {place}: there are too few recordings or speakers for {n_tests} tests to "
-        f"say anything about {', '.join(cues)}. Audit fewer cues and detectors, or more speakers."
+        f"there are too few recordings or speakers for {n_tests} tests to say anything about "
+        f"{', '.join(cues)}. Audit fewer cues and detectors, or more speakers."
     ]
 
 
