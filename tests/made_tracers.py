@@ -83,6 +83,7 @@ def make_tracer(
         threshold="eer",
         accept_known=0.95,
         where="dev",
+        name="t",
     )
     (folder / "network").mkdir(parents=True)
     network.write_into(folder / "network")

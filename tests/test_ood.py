@@ -12,7 +12,7 @@ from spoofscope.ood import base
 from spoofscope.ood.base import Outputs
 from spoofscope.ood.gate import Gate
 from spoofscope.ood.registry import OOD_DETECTORS, build, restore
-from spoofscope.ood.thresholds import PolarityError, check_polarity, dev_threshold
+from spoofscope.ood.thresholds import PolarityError, check_polarity, dev_auroc, dev_threshold
 from unknown_attacks import toy
 
 GATE = {"type": "gate", "members": [{"type": "msp"}, {"type": "knn", "k": 3}]}
@@ -265,7 +265,7 @@ def test_a_gate_finds_the_sign_of_its_members():
     first, second = gate.arrays()["slopes"]
     assert first > 0 > second
     scores = gate.ood_scores(data.dev)
-    assert check_polarity("gate", scores, data.known) > 0.99
+    assert dev_auroc(scores, data.known) > 0.99
     # Log-odds, with as much weight for the known as for the unknown clips.
     assert scores[~data.known].min() > 0 > scores[data.known].max()
 
@@ -295,24 +295,30 @@ def test_the_threshold_is_that_of_equal_errors_on_dev():
     known = np.array([True] * 4 + [False] * 4)
     threshold = dev_threshold(scores, known)
     assert np.mean(scores[known] >= threshold) == np.mean(scores[~known] < threshold) == 0.25
-    assert check_polarity("x", scores, known) == pytest.approx(14 / 16)
+    assert dev_auroc(scores, known) == pytest.approx(14 / 16)
 
 
 @pytest.mark.parametrize("there", [True, False])
 def test_no_threshold_without_both_kinds(there):
     missing = "unknown" if there else "known"
-    for choose in (dev_threshold, lambda scores, known: check_polarity("x", scores, known)):
+    for choose in (dev_threshold, dev_auroc):
         with pytest.raises(DetectorError, match=f"dev has no clips of {missing} .* add clips"):
             choose(np.arange(3.0), np.full(3, there))
 
 
 def test_an_inverted_polarity_is_refused():
     scores, known = np.array([3.0, 2.0, 1.0]), np.array([True, False, False])
-    with pytest.raises(PolarityError, match=r"energy: on dev.*AUROC 0\.000, mirrored 1\.000"):
-        check_polarity("energy", scores, known)
-    assert check_polarity("energy", scores, known, as_published=True) == 0
+    aurocs = {"energy": dev_auroc(scores, known), "knn": 0.7, "msp": 0.25}
+    # All of them are named, with the tracer and what to do.
+    expected = (
+        r"tracer t: the polarity of energy \(AUROC 0\.000, mirrored 1\.000\), msp \(AUROC 0\.250, "
+        r"mirrored 0\.750\) is inverted.*`tracers\.t\.ood`"
+    )
+    with pytest.raises(PolarityError, match=expected):
+        check_polarity(aurocs, "t")
     # A constant score tells nothing, which is no question of its sign.
-    assert check_polarity("msp", np.zeros(3), known) == 0.5
+    assert dev_auroc(np.zeros(3), known) == 0.5
+    check_polarity({"msp": 0.5}, "t")
 
 
 # --- bad input -----------------------------------------------------------------------------------

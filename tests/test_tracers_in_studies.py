@@ -69,6 +69,12 @@ def test_objective_and_backend_decide_a_tracer(mini):
         ({"trace": [{"corpus": "nini", "splits": ["eval"]}]}, r"tracers\.names\.trace\[0\]"),
         ({"score": []}, r"tracers\.names: unknown key 'score'"),
         (
+            {"ood": ["energy", "kn"]},
+            r"tracers\.names\.ood\[1\]: 'kn' is not in tracing\.ood.*'knn'",
+        ),
+        ({"ood": ["knn"]}, r"names\.decide_by: 'energy' \(of tracing\.decide_by\) is not in"),
+        ({"ood": ["knn"], "decide_by": "msp"}, r"names\.decide_by: 'msp' is not in tracers\.names"),
+        (
             {"train": {"data": [{"corpus": "mini"}], "recipe": {"loss": "bce"}}},
             r"recipe\.loss: .* `objective`",
         ),
@@ -99,6 +105,23 @@ def test_what_tells_unknown_attacks_is_checked(mini, change, message):
     config["tracing"].update(change)
     with pytest.raises(ConfigError, match=message):
         checked(config)
+
+
+def test_a_tracer_may_have_detectors_of_unknown_attacks_of_its_own(mini):
+    """They are fitted to it; nothing is trained anew, and nothing else of the study changes."""
+    config = copy.deepcopy(mini)
+    config["tracers"]["other"] = {**config["tracers"]["names"], "backend": {"type": "resnet"}}
+    before = jobs_of(plan_of(checked(config)).tracing.traces.products)
+    config["tracers"]["other"] |= {"ood": ["knn", "msp"], "decide_by": "msp"}
+    after = jobs_of(plan_of(checked(config)).tracing.traces.products)
+    assert before.keys() == after.keys()
+    changed = [key for key, job in after.items() if job.params != before[key].params]
+    assert {values[0].partition("-")[0] for _, values in changed} == {"other"}
+    rules = {rule for rule, _ in changed}
+    assert rules == {"fit_tracer", "trace_clips", "tracing_metrics", "decide_clips"}
+    (fitted,) = (after[key] for key in changed if key[0] == "fit_tracer")
+    assert fitted.params["decide_by"] == "msp"
+    assert fitted.params["ood"] == {name: config["tracing"]["ood"][name] for name in ("knn", "msp")}
 
 
 def test_tracers_need_the_section_tracing(mini):

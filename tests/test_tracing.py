@@ -21,6 +21,7 @@ SETTINGS = {
     "threshold": "eer",
     "accept_known": 0.95,
     "where": "manifest.tsv",
+    "name": "t",
 }
 
 
@@ -154,8 +155,12 @@ def test_a_detector_of_the_wrong_polarity_is_refused_and_inverted_where_asked():
     loud = dev[1].logits.copy()
     loud[(dev[0]["attack"] == "X").to_numpy()] *= 40
     dev = dev[0], Outputs(dev[1].vectors, loud)
-    with pytest.raises(PolarityError, match="polarity is inverted"):
+    with pytest.raises(PolarityError, match=r"tracer t: the polarity of energy .* is inverted"):
         fit_from(CLASSES, train, dev, {}, **SETTINGS)
+    # As published or without it, the tracer is fitted.
+    others = {"knn": OOD["knn"]}
+    kept = fit_from(CLASSES, train, dev, {}, **{**SETTINGS, "ood": others, "decide_by": "knn"})
+    assert list(kept.thresholds) == ["knn"]
     inverted = {"energy": {"type": "energy", "as_published": True}}
     tracer = fit_from(CLASSES, train, dev, {}, **{**SETTINGS, "ood": inverted})
     assert tracer.meta["dev_auroc"]["energy"] > 0.5

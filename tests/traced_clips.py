@@ -74,6 +74,7 @@ def write_traced(
         threshold="eer",
         accept_known=0.95,
         where="made",
+        name=name,
     )
     place = folder / name / str(seed)
     place.mkdir(parents=True, exist_ok=True)

@@ -29,5 +29,6 @@ with job(snakemake) as cfg:
         threshold=cfg["threshold_by"],
         accept_known=cfg["accept_known"],
         where=", ".join(paths.values()),
+        name=cfg["name"],
     )
     tracer.write_into(Path(cfg["folder"]).parent, network["settings_sha256"])

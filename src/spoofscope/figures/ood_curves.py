@@ -51,20 +51,23 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
     """
     figures, panels = panel_pages(len(traced), 2, 2.25)
     rows = []
+    # Tracers may have different detectors; one has the same style in all panels.
+    everything = sorted({name for entry in traced for name in settings_of(entry)["ood"]})
+    styles = {name: line_style(i) for i, name in enumerate(everything)}
     for axes, entry in zip(panels, traced, strict=True):
         settings = settings_of(entry)
         clips = read_traces(entry["traces"])
         known, unknown = (clips.filter(known=word) for word in KNOWN)
         measured = read_measures(entry["metrics"]).filter(slice=OVERALL, metric="auroc")
         axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.6)
-        for i, name in enumerate(sorted(settings["ood"])):
+        for name in sorted(settings["ood"]):
             if not known.height or not unknown.height:
                 continue
             found = measured.filter(detector=name).row(0, named=True)
             decides = name == settings["decide_by"]
             accepted, other = (part[SCORE + name].to_numpy() for part in (known, unknown))
             curve = det_curve(other, accepted)
-            style = line_style(i) | {"linewidth": 2.0 if decides else 0.9}
+            style = styles[name] | {"linewidth": 2.0 if decides else 0.9}
             axes.plot(curve.p_fa, 1 - curve.p_miss, label=_label(name, found), **style)
             threshold = settings["ood"][name]["threshold"]
             point = float((accepted >= threshold).mean()), float((other >= threshold).mean())

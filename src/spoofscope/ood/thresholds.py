@@ -1,5 +1,7 @@
 """From dev to decisions: a threshold, and whether a score has the sign that it says it has."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
@@ -29,36 +31,44 @@ def dev_threshold(ood_scores: Floats, known: npt.NDArray[np.bool_]) -> float:
     return eer(ood_scores[~known], ood_scores[known]).threshold
 
 
-def check_polarity(
-    name: str, ood_scores: Floats, known: npt.NDArray[np.bool_], as_published: bool = False
-) -> float:
-    """Refuse a detector that takes known attacks for unknown ones.
+def dev_auroc(ood_scores: Floats, known: npt.NDArray[np.bool_]) -> float:
+    """How often an unknown clip of dev scores higher than a known one, ties counting half.
 
     Args:
-        name: of the detector, for the message.
         ood_scores: (n,) of the clips of dev, higher = more unknown.
         known: (n,) which of them are of known attacks.
-        as_published: the sign is inverted on purpose, and nothing is refused.
-
-    Returns:
-        The AUROC: how often an unknown clip scores higher than a known one, ties counting half.
 
     Raises:
-        PolarityError: it is below 0.5.
         DetectorError: no known or no unknown clip.
         SpoofscopeError: a score is not finite.
     """
     check_kinds(known, "dev")
     curve = det_curve(ood_scores[~known], ood_scores[known])
-    auroc = 1.0 - float(np.trapezoid(curve.p_miss[::-1], curve.p_fa[::-1]))
-    if auroc < 0.5 and not as_published:
-        raise PolarityError(
-            f"{name}: on dev, known attacks score as more unknown than unknown ones (AUROC "
-            f"{auroc:.3f}, mirrored {1 - auroc:.3f}), so that its polarity is inverted for this "
-            "tracer; leave this detector out, or make it a member of a gate, which finds the sign "
-            "on dev"
+    return 1.0 - float(np.trapezoid(curve.p_miss[::-1], curve.p_fa[::-1]))
+
+
+def check_polarity(aurocs: Mapping[str, float], tracer: str) -> None:
+    """Refuse detectors that take known attacks for unknown ones, all of them at once.
+
+    Args:
+        aurocs: of the detectors whose sign is not inverted on purpose, by :func:`dev_auroc`.
+        tracer: whose detectors they are, for the message.
+
+    Raises:
+        PolarityError: an AUROC is below 0.5.
+    """
+    inverted = {name: auroc for name, auroc in aurocs.items() if auroc < 0.5}
+    if inverted:
+        values = ", ".join(
+            f"{name} (AUROC {auroc:.3f}, mirrored {1 - auroc:.3f})"
+            for name, auroc in inverted.items()
         )
-    return auroc
+        raise PolarityError(
+            f"tracer {tracer}: the polarity of {values} is inverted: on dev, known attacks score "
+            "as more unknown than unknown ones; leave that detector out of the tracer's list "
+            f"(`tracers.{tracer}.ood`, and another `decide_by` where it decides), or make it a "
+            "member of a gate, which finds the sign on dev"
+        )
 
 
 def check_kinds(known: npt.NDArray[np.bool_], split: str) -> None:

@@ -36,6 +36,11 @@ class Tracer(Options):
     """Training seeds."""
     trace: tuple[Scored, ...] = optional(minItems=1)
     """The clips that it traces; default: the dev and eval splits of `tracing.corpora`."""
+    ood: tuple[Name, ...] = optional(minItems=1, uniqueItems=True)
+    """The detectors of unknown attacks that are fitted to it, by their names in `tracing.ood`;
+    default: all."""
+    decide_by: Name = optional()
+    """The one of them whose decision counts; default: `tracing.decide_by`."""
     train: Train = required()
     """On what and how to train; the dev split needs clips of known and of unknown attacks."""
 
@@ -51,10 +56,10 @@ class Tracing(Options):
     """Corpus to a list with the numbers of its attacks, such as the label_assignment.txt of a
     published tracer; without it they are numbered as docs/tracing.md says."""
     ood: dict[str, dict[str, Any]] = option(lambda: dict(_OOD), minProperties=1)
-    """Name to detector of unknown attacks: its `type` and options; all are fitted to every
-    tracer."""
+    """Name to detector of unknown attacks: its `type` and options; all are fitted to every tracer
+    that does not name some of them."""
     decide_by: Name = option("energy")
-    """The one of them whose decision counts."""
+    """The one of them whose decision counts, of tracers that name no other."""
     bonafide_by: Name = optional()
     """A detector of the study: from its threshold on, a clip is bona fide whatever a tracer
     answers (REFD). It has to be scored on all that is traced."""

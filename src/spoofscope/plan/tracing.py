@@ -48,6 +48,21 @@ def _check_bonafide_by(study: Study, name: str) -> None:
             study.references.check_scored({"corpus": corpus, "split": split}, where, name)
 
 
+def _check_ood(entry: Config, section: Config, where: str) -> None:
+    """A tracer's own list of detectors of unknown attacks, and the one that decides."""
+    for i, name in enumerate(entry.get("ood", [])):
+        if name not in section["ood"]:
+            hint = nearest(name, section["ood"])
+            raise ConfigError(f"{where}.ood[{i}]: {name!r} is not in tracing.ood; {hint}")
+    own = {**section, **entry}
+    name, names = own["decide_by"], list(own["ood"])
+    if name not in names:
+        said = "" if "decide_by" in entry else " (of tracing.decide_by)"
+        raise ConfigError(
+            f"{where}.decide_by: {name!r}{said} is not in {where}.ood; {nearest(name, names)}"
+        )
+
+
 class Tracing(Stage):
     """The sections `tracing` and `tracers`."""
 
@@ -74,6 +89,7 @@ class Tracing(Stage):
                     f"{where}: key 'tracing' is missing, which says what tells unknown attacks"
                 )
             study.references.check_scored_splits(entry.get("trace", []), f"{where}.trace")
+            _check_ood(entry, section, where)
             for i, source in enumerate(entry["train"]["data"]):
                 if UNKNOWN in source.get("attacks", []):
                     raise ConfigError(
@@ -235,6 +251,7 @@ class Tracing(Stage):
             "dev": self.study.dev_sources(detector),
         }
         corpora = sorted({corpus for pairs in splits.values() for corpus, _ in pairs})
+        own = {**self.section, **self.options(tracer)}
         return Work(
             inputs={
                 "network": self.network(tracer, seed),
@@ -247,15 +264,21 @@ class Tracing(Stage):
             settings={
                 "run": tracer,
                 "seed": seed,
+                "name": detector,
                 "folder": self.layout.tracer_network(tracer, seed),
                 "sources": sources,
                 "corpora": corpora,
                 "families": self.families(corpora),
-                "ood": self.section["ood"],
-                **{key: self.section[key] for key in ("decide_by", "threshold_by", "accept_known")},
+                "ood": self.ood(tracer),
+                **{key: own[key] for key in ("decide_by", "threshold_by", "accept_known")},
             },
-            modules=ood_modules(self.section["ood"]),
+            modules=ood_modules(self.ood(tracer)),
         )
+
+    def ood(self, tracer: str) -> Config:
+        """Name to settings of the detectors of unknown attacks that are fitted to a tracer."""
+        own = {**self.section, **self.options(tracer)}
+        return {name: self.section["ood"][name] for name in own["ood"]}
 
     def families(self, corpora: list[str]) -> list[list[str]]:
         """Patterns of names of attacks, and what they say, of these corpora or what they copy."""
@@ -289,7 +312,7 @@ class Tracing(Stage):
                 "split": split,
                 "families": self.families([corpus]),
             },
-            modules=ood_modules(self.section["ood"]),
+            modules=ood_modules(self.ood(tracer)),
         )
 
     def traced(self, tracer: str, seed: int, corpus: str, split: str) -> Product:
@@ -339,7 +362,7 @@ class Tracing(Stage):
                 "resamples": self.study.config["bootstrap"]["resamples"],
                 "seed": self.study.seed,
             },
-            modules=ood_modules(self.section["ood"]),
+            modules=ood_modules(self.ood(tracer)),
         )
 
     @property

@@ -22,7 +22,7 @@ from spoofscope.names import UNKNOWN
 from spoofscope.ood.base import OodDetector, Outputs
 from spoofscope.ood.gate import Gate
 from spoofscope.ood.registry import build, restore
-from spoofscope.ood.thresholds import check_kinds, check_polarity, dev_threshold
+from spoofscope.ood.thresholds import check_kinds, check_polarity, dev_auroc, dev_threshold
 from spoofscope.settings import TRACER_FILE, read_sealed, settings_hash
 
 REFERENCE_FILE = "reference.safetensors"
@@ -266,6 +266,7 @@ def fit(
     threshold: str,
     accept_known: float,
     where: str,
+    name: str,
 ) -> FittedTracer:
     """Fit the detectors of unknown attacks on train, and thresholds and temperature on dev.
 
@@ -280,10 +281,11 @@ def fit(
         threshold: "eer", or "known" for the share `accept_known` of the known dev clips.
         accept_known: see `threshold`.
         where: what dev is, for messages.
+        name: of the tracer, for messages.
 
     Raises:
         TrainingError: dev has no known clip.
-        DetectorError: dev has no unknown clip where one is needed, or a detector takes known
+        DetectorError: dev has no unknown clip where one is needed, or detectors take known
             attacks for unknown ones.
     """
     known = dev_classes >= 0
@@ -302,20 +304,22 @@ def fit(
         raise DetectorError(
             f"{error}, or set `tracing.threshold_by: known` and leave out gates"
         ) from None
-    for name, config in ood.items():
+    for key, config in ood.items():
         detector = build(config).fit(train.outputs, train.classes)
         if isinstance(detector, Gate):
             detector.fit_on_dev(dev, known)
         scores = detector.ood_scores(dev)
         if (~known).any():
-            measures[name] = check_polarity(name, scores, known, detector.as_published)
+            measures[key] = dev_auroc(scores, known)
         if threshold == "eer":
-            thresholds[name] = dev_threshold(scores, known)
+            thresholds[key] = dev_threshold(scores, known)
         else:
             # The smallest threshold below which the share lies; unknown is what reaches it.
             least = float(np.quantile(scores[known], accept_known, method="higher"))
-            thresholds[name] = float(np.nextafter(least, np.inf))
-        detectors[name] = detector
+            thresholds[key] = float(np.nextafter(least, np.inf))
+        detectors[key] = detector
+    meant = {key: auroc for key, auroc in measures.items() if not detectors[key].as_published}
+    check_polarity(meant, name)
     return FittedTracer(
         tuple(classes),
         tuple(families),

@@ -130,6 +130,7 @@ def fit_from(
     threshold: str,
     accept_known: float,
     where: str,
+    name: str,
 ) -> FittedTracer:
     """Fit what a decision needs to the clips that a network was trained and selected on.
 
@@ -139,16 +140,16 @@ def fit_from(
         TrainingError: as `fitted.fit`; a class has no training clip.
         DetectorError: as `fitted.fit`.
     """
-    numbers = {name: i for i, name in enumerate(classes)}
+    numbers = {attack: i for i, attack in enumerate(classes)}
 
     def chosen(rows: pl.DataFrame, outputs: Outputs) -> tuple[pl.DataFrame, Outputs, Any]:
         names = attack_names(rows)
         wanted = (names != BONAFIDE) | (BONAFIDE in numbers)
-        ids = np.array([numbers.get(name, -1) for name in names.filter(wanted)], dtype=np.int64)
+        ids = np.array([numbers.get(attack, -1) for attack in names.filter(wanted)], dtype=np.int64)
         return rows.filter(wanted), outputs.rows(wanted.to_numpy()), ids
 
     rows, outputs, ids = chosen(*train)
-    absent = [name for name in classes if numbers[name] not in set(ids.tolist())]
+    absent = [attack for attack in classes if numbers[attack] not in set(ids.tolist())]
     if absent or (ids < 0).any():
         raise TrainingError(
             f"{where}: the training clips are not those of the network "
@@ -160,13 +161,14 @@ def fit_from(
         dev_outputs,
         dev_ids,
         classes=classes,
-        families=[families.get(name, NONE) for name in classes],
+        families=[families.get(attack, NONE) for attack in classes],
         ood=ood,
         decide_by=decide_by,
         threshold=threshold,
         accept_known=accept_known,
         languages=sorted(set(rows.filter(pl.col("label") == SPOOF)["language"])),
         where=where,
+        name=name,
     )
 
 
