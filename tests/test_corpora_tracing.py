@@ -334,6 +334,15 @@ def test_stopa(tmp_path: Path) -> None:
     assert [problem.utt_id for problem in problems] == ["demo"]
     table = systems(manifest)
     assert table["acoustic_model"].to_list() == ["am06", "am01", "am01"]
+    # Speakers of EET may be dev, beside TEE; every attack that can be is in both.
+    for attack, speaker in ((a, s) for a in ("AA11", "AA12", "AA13") for s in range(1, 6)):
+        clip(tmp_path / f"EET/wav/LA_T_{attack}_p{speaker}_c1.wav")
+    held, _ = build_manifest(build("stopa", tmp_path, dev_speakers=0.4))
+    of_eet = held.filter(pl.col("utt_id").str.starts_with("LA_T_"))
+    speakers = [set(of_eet.filter(split=split)["speaker"]) for split in ("train", "dev")]
+    assert [len(each) for each in speakers] == [3, 2]
+    assert speakers[0].isdisjoint(speakers[1])
+    assert set(of_eet.filter(split="dev")["attack"]) == {"AA11", "AA12", "AA13"}
     clip(tmp_path / "LA_E_AA14_p3_s2.wav")
     with pytest.raises(CorpusError, match="has no attack 'AA14'"):
         build("stopa", tmp_path).trials()

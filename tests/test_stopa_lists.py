@@ -145,7 +145,7 @@ def test_lists_are_of_a_corpus_and_not_of_its_copies(root):
     tracer = {"frontend": "f", "backend": {"type": "cnn"}, "train": {"data": [{"corpus": "stopa"}]}}
     study = {
         "study": "s",
-        "corpora": {"stopa": {"type": "stopa", "path": str(root)}},
+        "corpora": {"stopa": {"type": "stopa", "path": str(root), "dev_speakers": 0.2}},
         "chains": {"cut": [{"effect": "trim_silence"}]},
         "augmented": {"copy": {"corpus": "stopa", "chain": "cut", "splits": ["dev", "eval"]}},
         "frontends": {"f": {"type": "fbank"}},

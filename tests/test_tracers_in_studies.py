@@ -144,6 +144,20 @@ def test_a_tracer_learns_no_attack_that_is_called_as_an_answer(mini):
         checked(config)
 
 
+def test_a_dev_split_that_cannot_have_known_attacks_is_refused_when_it_is_planned(mini):
+    """Features of 700,000 clips would come first."""
+    config = copy.deepcopy(mini)
+    config["corpora"]["stopa"] = {"type": "stopa", "path": "d"}
+    config["tracers"]["names"]["train"] = {"data": [{"corpus": "stopa"}]}
+    with pytest.raises(ConfigError, match=r"names\.train\.dev: .*`corpora\.stopa\.dev_speakers`"):
+        checked(config)
+    config["corpora"]["stopa"]["dev_speakers"] = 0.1
+    checked(config)
+    config["tracers"]["names"]["train"]["data"].append({"corpus": "mini"})
+    del config["corpora"]["stopa"]["dev_speakers"]
+    checked(config)
+
+
 @pytest.mark.parametrize(
     "corpus",
     [

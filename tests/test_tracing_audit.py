@@ -40,6 +40,11 @@ def test_a_corpus_with_all_that_misleads(tmp_path):
             "dev lacks 2 of 3 known attacks (a, bark): models and thresholds are chosen without "
             "them",
         ),
+        (
+            *("dev+eval", "shared", 1.0, "warn"),
+            "1 unknown attack of dev is in eval, too (1 clips): thresholds and gates are chosen on "
+            "these very attacks: vits-neon",
+        ),
     ]
     assert told(rows, check="attacks", split="eval") == [
         ("eval", "known", 2.0, "ok", "2 clips: a, bark"),
@@ -70,7 +75,7 @@ def test_a_corpus_with_all_that_misleads(tmp_path):
 
 
 def test_what_cannot_be_measured_is_said():
-    notes = found("train a en s", "train a en t", "dev b en u", "eval b en v", "eval c en w")
+    notes = found("train a en s", "train a en t", "dev d en u", "eval b en v", "eval c en w")
     assert [row[4].partition(":")[0] for row in told(notes, check="attacks", status="warn")] == [
         "dev has no known attack",
         "eval has no known attack",

@@ -18,7 +18,9 @@ import polars as pl
 
 from spoofscope.corpora.base import Corpus, Problem, audio_paths
 from spoofscope.corpora.source_lists import TARGETS, SourceLists
+from spoofscope.corpora.splitting import deal_groups
 from spoofscope.errors import CorpusError
+from spoofscope.identity import seed_of
 from spoofscope.names import NONE
 from spoofscope.options.corpora.stopa import StopaOptions
 from spoofscope.recordings import portable_path
@@ -58,13 +60,15 @@ class Stopa(Corpus):
 
     EET is train, TEE dev, and the trials are eval. Sets share neither attacks nor speakers, but for
     the attacks of TEE, half of those in the trials: they are known to who enrols them, and unknown
-    to who trains on EET.
+    to who trains on EET. With `dev_speakers`, some speakers of EET are dev, too, so that dev has
+    attacks of train.
     """
 
     name: ClassVar[str] = "stopa"
     obtain: ClassVar[str] = "https://zenodo.org/records/15606628"
     conditions: ClassVar[tuple[str, ...]] = ("acoustic_model", "vocoder")
     declared = StopaOptions
+    options: StopaOptions
 
     def found(self) -> Iterator[str]:
         """All audio below the folder."""
@@ -72,6 +76,31 @@ class Stopa(Corpus):
 
     def rows(self) -> Iterable[Mapping[str, str]]:
         """One row per audio file with a name of the corpus."""
+        if not self.options.dev_speakers:
+            return self._named()
+        rows = list(self._named())
+        return [
+            *self._held_out([row for row in rows if row["split"] == "train"]),
+            *(row for row in rows if row["split"] != "train"),
+        ]
+
+    def _held_out(self, rows: list[dict[str, str]]) -> list[dict[str, str]]:
+        """Rows of EET, those of some speakers as dev; both splits have every attack, if they can.
+
+        Raises:
+            CorpusError: there are fewer than two speakers.
+        """
+        seed, share = self.options.seed, self.options.dev_speakers
+        rows = sorted(rows, key=lambda row: (seed_of(seed, row["speaker"]), row["utt_id"]))
+        splits = deal_groups(
+            [row["speaker"] for row in rows],
+            [(row["label"], row["attack"]) for row in rows],
+            {"train": 1 - share, "dev": share, "eval": 0.0},
+            self.owner,
+        )
+        return [{**row, "split": split} for row, split in zip(rows, splits, strict=True)]
+
+    def _named(self) -> Iterator[dict[str, str]]:
         for path in self.audio_below(self.root):
             if (match := _NAME.fullmatch(path.stem)) is None:
                 continue

@@ -71,7 +71,7 @@ class Tracing(Objective):
             raise TrainingError(
                 f"{task.dev_from}: none of the attacks of the training set ({', '.join(attacks)}) "
                 "is in the development set, so no checkpoint can be chosen; add clips of known "
-                "attacks to it"
+                "attacks to it, such as those of speakers that are held out of train"
             )
         self._dev_targets = np.array([numbers[name] for name in class_names(self.dev)])
         self.weights = self._row_weights(task, classes)

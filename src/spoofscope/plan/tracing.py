@@ -48,6 +48,21 @@ def _check_bonafide_by(study: Study, name: str) -> None:
             study.references.check_scored({"corpus": corpus, "split": split}, where, name)
 
 
+def _check_known_dev(study: Study, name: str) -> None:
+    """A tracer is selected on clips of attacks that it is trained on, as far as that is known."""
+    sources = [*study.train_sources(name), *study.dev_sources(name)]
+    names = [study.copies.get(one["corpus"], one)["corpus"] for one in sources]
+    kinds: list[Any] = [
+        KINDS["corpus"].options(study.corpora[corpus], f"corpora.{corpus}") for corpus in names
+    ]
+    if all(options.dev_lacks_known for options in kinds):
+        raise ConfigError(
+            f"tracers.{name}.train.dev: dev of {' and '.join(dict.fromkeys(names))} has no attack "
+            "of train, so no checkpoint and no threshold can be chosen on it; hold some speakers "
+            f"of train out (`corpora.{names[0]}.dev_speakers`), or train on another corpus"
+        )
+
+
 def _check_ood(entry: Config, section: Config, where: str) -> None:
     """A tracer's own list of detectors of unknown attacks, and the one that decides."""
     for i, name in enumerate(entry.get("ood", [])):
@@ -90,6 +105,7 @@ class Tracing(Stage):
                 )
             study.references.check_scored_splits(entry.get("trace", []), f"{where}.trace")
             _check_ood(entry, section, where)
+            _check_known_dev(study, name)
             for i, source in enumerate(entry["train"]["data"]):
                 if UNKNOWN in source.get("attacks", []):
                     raise ConfigError(

@@ -19,8 +19,8 @@ TABLE = Table(
         "eer_inverted are those of the score with the other sign: what an EER above 50 % would be "
         "if the sign were right. as_published is yes where the study asks for the sign of a "
         "published baseline, which is inverted. decides is yes for the detector whose decision "
-        "counts; choose it on dev, not by this table. dev_auroc is of the first seed on dev; that of "
-        "a gate is of the clips that it was fitted on, and higher than on others."
+        "counts; choose it on dev, not by this table. dev_auroc is of the first seed on dev; that "
+        "of a gate is of the clips that it was fitted on, and higher than on others."
     ),
     needs="traced_metrics",
     place=54,

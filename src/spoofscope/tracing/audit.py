@@ -100,6 +100,16 @@ def _attacks(systems: pl.DataFrame) -> Iterator[Row]:
                 "train, no error of refusing can be measured",
             }[split]
             yield "attacks", split, NONE, "unknown", 0.0, "warn", note
+    unknown = _of_split(systems, "dev").filter(pl.col("known") == "no")
+    shared = unknown.filter(pl.col("n_eval") > 0)
+    if shared.height and not known.is_empty():
+        names = shared["attack"].to_list()
+        note = (
+            f"{_count(names, 'unknown attack')} of dev {'is' if len(names) == 1 else 'are'} in "
+            f"eval, too ({shared['n_eval'].sum()} clips): thresholds and gates are chosen on these "
+            f"very attacks: {_names(names)}"
+        )
+        yield "attacks", "dev+eval", NONE, "shared", float(len(names)), "warn", note
 
 
 def _families(systems: pl.DataFrame) -> Iterator[Row]:

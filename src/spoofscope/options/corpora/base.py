@@ -83,6 +83,11 @@ class CorpusOptions(Options):
         """Whether the corpus is known to have no bona fide speech before it is read."""
         return False
 
+    @property
+    def dev_lacks_known(self) -> bool:
+        """Whether dev is known to have no attack of train before the corpus is read."""
+        return False
+
 
 @dataclass(frozen=True, kw_only=True)
 class StoredOptions(CorpusOptions, Location):
