@@ -29,8 +29,8 @@ def test_tracers_make_no_other_job_stale(mini):
     """Detection is what a training is for without a word, so no detector is trained anew."""
     with_them = jobs_of(plan_of(checked(mini)).everything_kept())
     before = jobs_of(plan_of(checked(without_tracers(mini))).everything_kept())
-    # Report and research object tell of the whole study.
-    told = ("report", "provenance", "check_crate")
+    # Report, research object and table of runs tell of the whole study.
+    told = ("report", "provenance", "check_crate", "table_runs")
     changed = {
         key
         for key, job in before.items()

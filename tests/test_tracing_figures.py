@@ -29,7 +29,10 @@ def traced(tmp_path_factory) -> list[dict]:
     # Tracers need not have the same detectors of unknown attacks.
     own = {"energy": {"type": "energy"}, "margin": {"type": "margin"}}
     small = write_traced(folder, "few", ("A", "B"), {"A": 5, "B": 4}, ood=own, resamples=0)
-    return [*large, {**small, "corpus": "known alone"}]
+    alien = write_traced(folder, "alien", ("A", "B"), {"X": 5, "Y": 4}, resamples=0)
+    alone = [{**small, "corpus": "known alone"}, {**alien, "corpus": "unknown alone"}]
+    # The first table decides the types of others.
+    return [alone[1], *large, alone[0]]
 
 
 @pytest.mark.slow
@@ -52,7 +55,7 @@ def test_a_figure_fits_on_a_page(traced, name, tmp_path):
 
 
 def test_counts_of_answers_are_all_clips(traced):
-    clips = read_traces(traced[0]["traces"])
+    clips = read_traces(traced[1]["traces"])
     attacks = list(dict.fromkeys(clips["attack"]))
     counts = answer_counts(clips, attacks, [*CLASSES, "unknown"])
     assert counts.sum(axis=1).tolist() == [CLIPS[attack] for attack in attacks]

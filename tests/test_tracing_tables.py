@@ -9,10 +9,13 @@ import pytest
 from spoofscope.errors import TableError
 from spoofscope.metrics.open_set import auroc
 from spoofscope.metrics.paired_tracing import compare_tracers
+from spoofscope.report.tracing import tracing_section
+from spoofscope.summaries import tracing, tracing_attacks, tracing_detectors, tracing_slices
+from spoofscope.summaries.runs import runs_table
 from spoofscope.summaries.tracing import tracing_pairs, tracing_table
 from spoofscope.summaries.tracing_attacks import attacks_of
 from spoofscope.summaries.tracing_detectors import detectors_table
-from spoofscope.summaries.tracing_slices import tracing_slices
+from spoofscope.tables import read_table, write_table
 from spoofscope.tracing.traces import read_traces
 from traced_clips import write_traced
 
@@ -62,7 +65,7 @@ def test_the_inverted_sign_is_the_mirror(traced):
 
 
 def test_every_language_has_a_row_of_its_own_clips(traced):
-    table = tracing_slices(traced).filter(name="sure", slice="language")
+    table = tracing_slices.tracing_slices(traced).filter(name="sure", slice="language")
     assert table["value"].to_list() == ["de", "en"]
     german, english = table.rows(named=True)
     clips = [read_traces(entry["traces"]).filter(language="de") for entry in traced[:2]]
@@ -101,6 +104,36 @@ def test_what_an_attack_is_taken_for():
     assert (of_x["recall"], of_x["called_unknown"], of_x["mistaken_for"]) == (None, 2 / 3, "B")
     assert of_x["mistaken_share"] == 1 / 3
     assert of_x["called_unknown_low"] < 2 / 3 < of_x["called_unknown_high"]
+
+
+def test_sets_of_one_kind_of_clips_have_all_tables(traced, tmp_path):
+    """Every attack of STOPA's trials is unknown to a tracer of its training set."""
+    alone = {"unknown alone": {"X": 5, "Y": 4}, "known alone": {"A": 5, "B": 4}}
+    sets = [
+        {**write_traced(tmp_path, name[:3], CLASSES, clips, resamples=100), "corpus": name}
+        for name, clips in alone.items()
+    ]
+    # In either order: the first table decides the types of others.
+    for order in (sets, [*reversed(sets), *traced]):
+        paths = {name: str(tmp_path / f"{name}.tsv") for name in ("tracing", "pairs", "attacks")}
+        both = {"table": paths["tracing"], "pairs": paths["pairs"]}
+        tracing.make(order, unit="attack", resamples=100, bootstrap_seed=1, outputs=both)
+        tracing_attacks.make(order, {"table": paths["attacks"]})
+        for summary in (tracing_detectors, tracing_slices):
+            summary.make(order, {"table": str(tmp_path / "t.tsv")})
+        manifests = dict.fromkeys([*alone, "made"], pl.DataFrame({"split": ["eval"]}))
+        said = {
+            section["corpus"]: " ".join(section["sentences"])
+            for section in tracing_section(paths, manifests, [], "attack")
+        }
+        assert "Without clips of unknown attacks, nothing is said" in said["known alone"]
+        assert "0 clips are of 0 attacks in the training data" in said["unknown alone"]
+
+
+def test_a_study_without_detectors_has_a_table_of_no_runs(tmp_path):
+    assert runs_table([]).is_empty()
+    write_table(tmp_path / "runs.tsv", runs_table([]))
+    assert read_table(tmp_path / "runs.tsv", {"run": pl.String()}).is_empty()
 
 
 def test_pairs_are_judged_on_the_same_clips(traced):

@@ -110,7 +110,11 @@ def test_captions_speak_of_this_study(study, shown):
         "tables/breakdowns.tsv": config["conditions"],
         "tables/generator_matrix.tsv": ["mini", "eval"],
         "tables/headline.tsv": ["mini (dev)", "mini (eval)", *detectors],
-        "tables/runs.tsv": [path.name for path in study.folder.glob("results/mini/detectors/*")],
+        "tables/runs.tsv": [
+            path.name
+            for kind in ("detectors", "tracers")
+            for path in study.folder.glob(f"results/mini/{kind}/*")
+        ],
         "audits/mini.html": ["mini"],
         "report/index.html": list(config["detectors"]),
     }

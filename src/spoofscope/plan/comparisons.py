@@ -70,22 +70,14 @@ class Comparisons(Stage):
         return "trained"
 
     def described_runs(self) -> list[Config]:
-        """What tables and the report say about every run."""
-        return [
-            {
-                "run": run.id,
-                "detector": run.detector,
-                "seeds": list(run.seeds),
-                "source": self._source_of(run),
-                "settings": run.settings,
-            }
-            for run in self.study.runs.values()
-        ]
+        """What tables and the report say about every run of a detector."""
+        return [_described(run, self._source_of(run)) for run in self.study.runs.values()]
 
     @material()
     def run_settings(self) -> Material:
-        """Every run with its settings."""
-        runs = self.described_runs()
+        """Every run with its settings, tracers last."""
+        tracers = [_described(run, "trained") for run in self.study.tracers.values()]
+        runs = [*self.described_runs(), *tracers]
         return Material({"runs": runs}, {"Runs": [run["run"] for run in runs]} if runs else {})
 
     @material(absent=NO_SCORES, when=lambda self: self.study.scorings())
@@ -289,3 +281,13 @@ class Comparisons(Stage):
             )
             for s in self.exported
         ]
+
+
+def _described(run: Run, source: str) -> Config:
+    return {
+        "run": run.id,
+        "detector": run.detector,
+        "seeds": list(run.seeds),
+        "source": source,
+        "settings": run.settings,
+    }

@@ -13,12 +13,17 @@ TABLE = Table(
     title="Run ids and their settings",
     shows="The settings behind every run id.",
     caption=(
-        "A run id is a detector's name and a digest of all settings that determine its weights. "
-        "It names the detector's folder, and the folders of its scores and metrics."
+        "A run id is the name of a detector or tracer and a digest of all settings that determine "
+        "its weights. It names its folder, and the folders of its scores or traces, and metrics."
     ),
     needs="run_settings",
     place=10,
     printed=("run", "detector", "seeds", "source", "frontend", "backend"),
+)
+
+
+_COLUMNS = dict.fromkeys(
+    ("run", "detector", "seeds", "source", "frontend", "backend", "settings"), pl.String()
 )
 
 
@@ -31,7 +36,7 @@ def runs_table(runs: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """A row per run.
 
     Args:
-        runs: run, detector, seeds, source and settings of every run.
+        runs: run, detector (or tracer), seeds, source and settings of every run; may be empty.
 
     Returns:
         run, detector, seeds (with blanks between), source, frontend and backend (their types; "-"
@@ -49,4 +54,4 @@ def runs_table(runs: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
         }
         for run in runs
     ]
-    return pl.DataFrame(rows)
+    return pl.DataFrame(rows, schema=_COLUMNS)

@@ -31,6 +31,17 @@ TABLE = Table(
 
 RATES = ("recall", "precision", "called_unknown")
 
+# A split may have no known attack, and a tracer may make no mistake.
+_COLUMNS: dict[str, pl.DataType] = {
+    **dict.fromkeys(("attack", "known", "family"), pl.String()),
+    "n": pl.Int64(),
+    **{f"{rate}{end}": pl.Float64() for rate in RATES[:2] for end in ("", "_low", "_high")},
+    "n_said": pl.Int64(),
+    **{f"{RATES[2]}{end}": pl.Float64() for end in ("", "_low", "_high")},
+    "mistaken_for": pl.String(),
+    "mistaken_share": pl.Float64(),
+}
+
 
 def make(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
     """Write the table, see :func:`attacks_of`."""
@@ -79,7 +90,7 @@ def attacks_of(clips: pl.DataFrame) -> pl.DataFrame:
         row["mistaken_for"] = others["predicted_attack"][0] if others.height else NONE
         row["mistaken_share"] = others["count"][0] / own.height if others.height else None
         rows.append(row)
-    return pl.DataFrame(rows, infer_schema_length=None)
+    return pl.DataFrame(rows, schema=_COLUMNS)
 
 
 def _rate(name: str, count: int, n: int) -> dict[str, float | None]:
