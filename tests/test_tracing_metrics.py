@@ -315,10 +315,26 @@ def test_the_order_of_rows_does_not_count():
 
 
 def test_all_clips_of_one_kind_are_a_defined_result():
-    unknown = protocol().filter(~pl.col("known"))
-    found = slices(unknown, {"knn": 0.7}, resamples=100)
-    assert set(found["reason"]) == {"no known clips"}
-    assert found["estimate"].is_null().all()
+    """All but the error rate of that kind needs both."""
+    for known, kind, rate in (
+        (False, "known", "unknown_accepted"),
+        (True, "unknown", "known_rejected"),
+    ):
+        table = protocol().filter(pl.col("known") == known)
+        found = slices(table, {"knn": 0.7}, resamples=1000).filter(slice="overall", detector="knn")
+        others = found.filter(pl.col("metric") != rate)
+        assert set(others["reason"]) == {f"no {kind} clips"}
+        assert others["estimate"].is_null().all()
+        wrong = (table["ood_knn"] >= 0.7) == known
+        (error,) = found.filter(metric=rate).rows(named=True)
+        assert error["estimate"] == pytest.approx(wrong.mean())
+        # Against whole attacks that are drawn by hand.
+        counts = table.with_columns(wrong=wrong).group_by("attack").agg(pl.len(), pl.sum("wrong"))
+        drawn = np.random.default_rng(1).integers(counts.height, size=(20000, counts.height))
+        n, n_wrong = (counts[name].to_numpy()[drawn].sum(axis=1) for name in ("len", "wrong"))
+        ends = np.quantile(n_wrong / n, [0.025, 0.975])
+        assert error["low"] <= ends[0] + 0.02
+        assert error["high"] >= ends[1] - 0.02
 
 
 @pytest.mark.parametrize(

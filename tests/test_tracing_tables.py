@@ -127,7 +127,15 @@ def test_sets_of_one_kind_of_clips_have_all_tables(traced, tmp_path):
             for section in tracing_section(paths, manifests, [], "attack")
         }
         assert "Without clips of unknown attacks, nothing is said" in said["known alone"]
-        assert "0 clips are of 0 attacks in the training data" in said["unknown alone"]
+        assert "No clip is of an attack in the training data" in said["unknown alone"]
+        assert "Without clips of known attacks, nothing is said" in said["unknown alone"]
+        for corpus, rate in (
+            ("known alone", "known_rejected"),
+            ("unknown alone", "unknown_accepted"),
+        ):
+            row = read_table(paths["tracing"], {"corpus": pl.String()}, rest=pl.String())
+            value = float(row.filter(corpus=corpus, attacks="overall")[rate][0])
+            assert f"{100 * value:.1f} %" in said[corpus]
 
 
 def test_a_study_without_detectors_has_a_table_of_no_runs(tmp_path):

@@ -152,8 +152,9 @@ def slices(
         seed: of the resamples.
 
     Returns:
-        Columns :data:`SCHEMA`; `detector` is "-" in rows of closed-set metrics. Where there is no
-        estimate, or no interval, these are null and `reason` says why; else it is empty.
+        Columns :data:`SCHEMA`; `detector` is "-" in rows of closed-set metrics. A slice with clips
+        of one kind has of the open-set metrics their error rate alone. Where there is no estimate,
+        or no interval, these are null and `reason` says why; else it is empty.
 
     Raises:
         TableError: a column is missing or of another type, has an empty value, or contradicts
@@ -299,10 +300,11 @@ def _closed(protocol: _Protocol, each: _Slice) -> dict[str, Found]:
 
 
 def _open(protocol: _Protocol, each: _Slice, scores: Floats, threshold: float) -> dict[str, Found]:
-    """Open-set metrics of a slice and a detector."""
+    """Open-set metrics of a slice and a detector; of one kind of clips only its error rate."""
     for kind, rows in (("known", each.known), ("unknown", each.unknown)):
         if rows.size == 0:
-            return {name: Found(None, None, f"no {kind} clips") for name in OPEN}
+            nothing = {name: Found(None, None, f"no {kind} clips") for name in OPEN}
+            return nothing | _of_one_kind(protocol, each, scores, threshold)
     known, unknown = scores[each.known], scores[each.unknown]
     correct = protocol.predicted[each.known] == protocol.truth[each.known]
     area = open_set.oscr(known, correct, unknown)
@@ -337,6 +339,32 @@ def _open(protocol: _Protocol, each: _Slice, scores: Floats, threshold: float) -
     for (name, value), of_metric in zip(at.items(), drawn, strict=True):
         found[name] = found_rate(value, of_metric, deciding.get(name, rarer))
     return found
+
+
+def _of_one_kind(
+    protocol: _Protocol, each: _Slice, scores: Floats, threshold: float
+) -> dict[str, Found]:
+    """The error rate at the threshold of the kind that a slice has, where it has one."""
+    if each.known.size:
+        kind, name, rows = "known", "known_rejected", each.known
+        wrong = scores[rows] >= threshold
+    elif each.unknown.size:
+        kind, name, rows = "unknown", "unknown_accepted", each.unknown
+        wrong = scores[rows] < threshold
+    else:
+        return {}
+    value, draws = float(wrong.mean()), protocol.draws
+    reason = protocol.why_not({kind: rows})
+    if reason or draws is None:
+        return {name: Found(value, None, reason)}
+    units, n_units = draws.units[rows], draws.times.shape[1]
+    n_wrong, n = (
+        draws.times @ np.bincount(units[chosen], minlength=n_units)
+        for chosen in (wrong, np.ones_like(wrong))
+    )
+    with np.errstate(invalid="ignore"):
+        drawn = n_wrong / n
+    return {name: found_rate(value, drawn, Trials(protocol.units(rows), rows.size))}
 
 
 def _rates_of_both_kinds(confusion: Floats, weights: Floats) -> tuple[Floats, ...]:

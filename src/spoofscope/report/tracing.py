@@ -163,8 +163,9 @@ def _read(path: str, texts: Sequence[str], empty: Sequence[str]) -> pl.DataFrame
 
 def _protocol(best: Mapping[str, Any], bonafide: bool, ambiguous: Sequence[str]) -> Iterable[str]:
     known, unknown = best["n_known_attacks"], best["n_unknown_attacks"]
+    clips = f"{best['n_known']} clips are of {_many(known, 'attack')}"
     yield (
-        f"{best['n_known']} clips are of {_many(known, 'attack')} in the training data of "
+        f"{clips if best['n_known'] else 'No clip is of an attack'} in the training data of "
         f"{best['name']}{', and of bona fide speech, which counts as known' if bonafide else ''}. "
         f"{best['n_unknown']} clips are of {_many(unknown, 'attack')} that it never met, for which "
         "the right answer is unknown."
@@ -219,8 +220,21 @@ def _best(rows: pl.DataFrame, pairs: pl.DataFrame) -> Iterable[str]:
 
 
 def _unknown(best: Mapping[str, Any], attacks: pl.DataFrame) -> Iterable[str]:
+    if best["known_rejected"] is not None and best["unknown_accepted"] is None:
+        yield (
+            "Without clips of unknown attacks, nothing is said about how these are told. At the "
+            f"threshold chosen on dev, {_rate(best, 'known_rejected')} of the known clips are "
+            "called unknown."
+        )
+        return
     if best["auroc"] is None:
-        yield "Without clips of unknown attacks, nothing is said about how these are told."
+        yield (
+            "Without clips of known attacks, nothing is said about how these are named or told "
+            f"from unknown ones. In {best['name']}, {best['decides']} decides: at the threshold "
+            f"chosen on dev, {_rate(best, 'unknown_accepted')} of the clips of unknown attacks "
+            "pass as known."
+        )
+        yield from _passes(attacks)
         return
     inverted = ""
     if best["eer"] > 0.5:
@@ -231,6 +245,10 @@ def _unknown(best: Mapping[str, Any], attacks: pl.DataFrame) -> Iterable[str]:
         f"on dev, {_rate(best, 'unknown_accepted')} of the clips of unknown attacks pass as known, "
         f"and {_rate(best, 'known_rejected')} of the known clips are called unknown."
     )
+    yield from _passes(attacks)
+
+
+def _passes(attacks: pl.DataFrame) -> Iterable[str]:
     unknown = attacks.filter(known=KNOWN[1]).sort("called_unknown", "attack")
     worst = unknown.row(0, named=True)
     if worst["called_unknown"] < 1:
