@@ -1,5 +1,6 @@
 """`spoofscope case`: every number against independent tools, the same bytes again, and refusals."""
 
+import html
 import json
 import math
 import re
@@ -12,16 +13,18 @@ import torch
 from lir.algorithms.bayeserror import elub
 from lir.data.models import LLRData
 from lir.metrics import cllr, cllr_min
-from scipy.stats import binomtest
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import roc_curve
 
+import case_oracles
 from calibrations import calibration_of
+from case_oracles import rate_interval
 from folders import sha256_folder
 from made_tracers import make_tracer, sound
 from spoofscope import audio
+from spoofscope.apps.demo import Judge
 from spoofscope.cases.content import attacks_text, decision_rule, verbal
-from spoofscope.cases.validation import study_of, validate
+from spoofscope.cases.scored_sets import load_supported, scored_sets, study_of
+from spoofscope.cases.validation import validate
 from spoofscope.cli import main
 from spoofscope.detector import Detector
 from spoofscope.detector_folder import WEIGHTS
@@ -30,6 +33,7 @@ from spoofscope.provenance.sidecars import sidecar_path, write_sidecar
 from spoofscope.selection.calibration import ratio_text
 from spoofscope.settings import SETTINGS_FILE
 from spoofscope.tables import write_manifest, write_scores
+from spoofscope.tracing.judging import load_tracer, row_of, trace_recording
 from spoofscope.windows import InputPolicy
 
 RATE = 16000
@@ -50,7 +54,7 @@ def recorded(path, inputs):
     write_sidecar(sidecar_path(path), record)
 
 
-def set_of(study, split, seed, attacks):
+def set_of(split, seed, attacks, spoof_mean=-1.5):
     """Rows of a manifest with 8 speakers, and their scores."""
     rng = np.random.default_rng(seed)
     rows, scores = [], []
@@ -65,11 +69,11 @@ def set_of(study, split, seed, attacks):
                 **{"sample_rate": RATE, "codec": "opus" if number % 4 < 2 else "-"},
             }
         )
-        scores.append(rng.normal(-1.5 if spoof else 2.0, 2.5))
+        scores.append(rng.normal(spoof_mean if spoof else 2.0, 2.5))
     return rows, scores
 
 
-def make_study(folder, attacks=("A", "B", "C", "D")):
+def make_study(folder, attacks=("A", "B", "C", "D"), spoof_mean=-1.5):
     """A study with a detector that was not trained, and scores of it that were not computed."""
     study = folder / "results/own"
     detector = study / "detectors/lfcc-00000000/seed1"
@@ -87,8 +91,8 @@ def make_study(folder, attacks=("A", "B", "C", "D")):
     made.meta["dev"][0] |= {"n_bonafide": 48, "n_spoof": 48}
     made.save(detector)
     sets = {
-        "dev": set_of(study, "dev", 1, ("A",)),
-        "eval": set_of(study, "eval", 2, attacks),
+        "dev": set_of("dev", 1, ("A",)),
+        "eval": set_of("eval", 2, attacks, spoof_mean),
     }
     manifest = study / "manifests/lab.tsv"
     manifest.parent.mkdir()
@@ -141,9 +145,9 @@ def report(folder, tmp_path_factory):
     return out
 
 
-def text_of(html):
+def text_of(page):
     """The text of a page, a blank between cells."""
-    text = re.sub(r"<style>.*?</style>|<[^>]+>", " ", html, flags=re.DOTALL)
+    text = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
     return " ".join(text.replace("&#39;", "'").split())
 
 
@@ -161,19 +165,31 @@ def trials(folder, split):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("split", ["eval", "dev"])
-def test_every_number_of_the_validation(folder, report, split):
+def test_every_number_of_the_validation(folder, report):
+    """And its interval, by other code."""
     content = json.loads((report / "case.json").read_text())
-    found = next(each for each in content["validation"] if each["split"] == split)
-    numbers = {name: number["value"] for name, number in found["numbers"].items()}
-    is_bonafide, score, llr, joined = trials(folder, split)
-    of_lir = LLRData(features=llr.reshape(-1, 1) / math.log(10), labels=is_bonafide.astype(int))
-    assert numbers["cllr"] == pytest.approx(cllr(of_lir), abs=1e-9)
-    of_scores = LLRData(features=score.reshape(-1, 1), labels=is_bonafide.astype(int))
-    assert numbers["min_cllr"] == pytest.approx(cllr_min(of_scores), abs=1e-3)
-    accepted, kept, _ = roc_curve(is_bonafide, score, drop_intermediate=False)
-    nearest = np.argmin(np.abs(accepted - (1 - kept)))
-    assert numbers["eer"] == pytest.approx((accepted + 1 - kept)[nearest] / 2, abs=0.02)
+    found, dev = content["validation"]
+    assert [(each["split"], each["own_dev"]) for each in (found, dev)] == [
+        ("eval", False),
+        ("dev", True),
+    ]
+    is_bonafide, score, llr, joined = trials(folder, "eval")
+    page = text_of((report / "case.html").read_text())
+    weights = case_oracles.weights_of_resamples(joined["speaker"].to_list(), is_bonafide)
+    once, speakers = np.ones(score.size), 8
+    rarer = int(min(is_bonafide.sum(), (~is_bonafide).sum()))
+
+    def expected_rate(events, of_class):
+        value = float(events[of_class].mean())
+        drawn = (weights * events)[:, of_class].sum(1) / weights[:, of_class].sum(1)
+        return value, *rate_interval(value, drawn, int(of_class.sum()), speakers)
+
+    def expected_bits(metric, values, losses):
+        value = metric(is_bonafide, values, once)
+        drawn = case_oracles.resampled(metric, is_bonafide, values, weights)
+        error = case_oracles.standard_error(is_bonafide, losses)
+        return value, *case_oracles.bits_interval(value, drawn, error, speakers)
+
     probability = 1 / (1 + np.exp(-llr))
     own = content["judgement"]["score"]
     of_bonafide = {
@@ -188,29 +204,43 @@ def test_every_number_of_the_validation(folder, report, split):
         "spoof_undecided": np.abs(probability - 0.5) < BAND,
         "spoof_at_least": score >= own,
     }
-    assert {*of_bonafide, *of_spoof, "eer", "cllr", "min_cllr"} == set(numbers)
-    page = text_of((report / "case.html").read_text())
+    expected = {name: expected_rate(events, is_bonafide) for name, events in of_bonafide.items()}
+    expected |= {name: expected_rate(events, ~is_bonafide) for name, events in of_spoof.items()}
+    value = case_oracles.eer(is_bonafide, score, once)
+    drawn = case_oracles.resampled(case_oracles.eer, is_bonafide, score, weights)
+    expected["eer"] = value, *rate_interval(value, drawn, rarer, speakers)
+    losses = np.log2(1 + np.exp(np.where(is_bonafide, -llr, llr)))
+    expected["cllr"] = expected_bits(case_oracles.cllr, llr, losses)
+    losses = case_oracles.calibrated_losses(is_bonafide, score, once)
+    value, low, high = expected_bits(case_oracles.min_cllr, score, losses)
+    expected["min_cllr"] = value, low, min(high, 1.0)
+    numbers = {
+        name: (number["value"], number["ci_low"], number["ci_high"])
+        for name, number in found["numbers"].items()
+    }
+    assert set(numbers) == set(expected)
+    for name, number in numbers.items():
+        assert number == pytest.approx(expected[name], abs=1e-9), name
     for counted, of_class in ((of_bonafide, is_bonafide), (of_spoof, ~is_bonafide)):
         for name, events in counted.items():
             many, all_ = int(events[of_class].sum()), int(of_class.sum())
-            number = found["numbers"][name]
-            assert number["value"] == pytest.approx(many / all_)
-            exact = binomtest(many, all_).proportion_ci(method="exact")
-            # Trials of one speaker are alike: no interval is narrower than that of single trials.
-            assert number["ci_low"] <= exact.low + 1e-9
-            assert number["ci_high"] >= exact.high - 1e-9
-            low, high = 100 * number["ci_low"], 100 * number["ci_high"]
-            said = f"{many} of {all_}: {100 * many / all_:.1f} % ({low:.1f} to {high:.1f})"
-            assert said in page
-    assert f"{numbers['cllr']:.3f} (" in page
-    lower, upper = elub(llr / math.log(10), is_bonafide.astype(int))
-    # In steps of 0.01, lir may go over a narrow loss, and is never more careful (test_bounds.py).
-    assert lower - 0.02 <= found["supported"]["lower"] / math.log(10) <= 0
-    assert 0 <= found["supported"]["upper"] / math.log(10) <= upper + 0.02
-    assert f"{ratio_text(found['supported']['lower'])} to" in page
+            _, low, high = expected[name]
+            shown = f"{100 * many / all_:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+            assert f"{many} of {all_}: {shown}" in page
+    value, low, high = expected["cllr"]
+    assert f"{value:.3f} ({low:.3f} to {high:.3f})" in page
+    bounds = found["supported"]["lower"], found["supported"]["upper"]
+    assert bounds == pytest.approx(case_oracles.supported(is_bonafide, llr), abs=1e-12)
+    assert f"{ratio_text(bounds[0])} to" in page
+    # And by the forensic institute's own program, where it has these numbers.
+    of_lir = LLRData(features=llr.reshape(-1, 1) / math.log(10), labels=is_bonafide.astype(int))
+    assert numbers["cllr"][0] == pytest.approx(cllr(of_lir), abs=1e-9)
+    of_scores = LLRData(features=score.reshape(-1, 1), labels=is_bonafide.astype(int))
+    assert numbers["min_cllr"][0] == pytest.approx(cllr_min(of_scores), abs=1e-3)
+    of_steps = elub(llr / math.log(10), is_bonafide.astype(int), step_size=1e-4)
+    assert np.array(bounds) / math.log(10) == pytest.approx(of_steps, abs=2e-4)
     assert found["n_speakers"] == joined["speaker"].n_unique() == 8
     assert found["n_attacks"] == joined.filter(pl.col("attack") != "-")["attack"].n_unique()
-    assert found["own_dev"] == (split == "dev")
 
 
 @pytest.mark.slow
@@ -250,14 +280,91 @@ def test_the_ratio_is_that_of_predict(capsys, folder, report):
     assert sha256_file(folder / "new/b.wav") in page
 
 
+def judged(capsys, detector, clip, out, *more):
+    """What `predict` says of a clip: as text, as a row of a table, and as JSON."""
+    command = ["predict", "--detector", str(detector), str(clip), *map(str, more)]
+    assert main(command) == 0
+    text = capsys.readouterr().out
+    assert main([*command, "--out", str(out / "judged.tsv")]) == 0
+    row = pl.read_csv(out / "judged.tsv", separator="\t").row(0, named=True)
+    capsys.readouterr()
+    assert main([*command, "--json"]) == 0
+    (judgement,) = json.loads(capsys.readouterr().out)
+    return text, row, judgement["validation"]
+
+
+@pytest.mark.slow
+def test_a_ratio_that_an_eval_set_does_not_support(capsys, folder, tmp_path):
+    """Here spoofs of eval score as bona fide do. Everything that gives the ratio says so."""
+    detector = make_study(tmp_path, spoof_mean=2.5)
+    text, row, validation = judged(capsys, detector, folder / "a.wav", tmp_path)
+    (doubt,) = validation["doubts"]
+    assert validation["supported"] is False
+    assert "the clips of lab, eval support no ratio but 1; on them, the detector's" in doubt
+    assert (row["supported"], row["doubts"]) == ("no", doubt)
+    assert " no " in text.splitlines()[1]
+    assert f"\nT{doubt.partition(': t')[2]}\n" in text
+    code, out, _ = run(capsys, tmp_path, tmp_path / "case", clip=folder / "a.wav")
+    assert code == 0
+    assert "Its validation does not support this ratio" in out
+    page = text_of((tmp_path / "case/case.html").read_text()).partition("What was asked")[0]
+    assert doubt in page
+    tracer = load_tracer(folder / "tracer")
+    trace = trace_recording(tracer, folder / "a.wav", detector=load_supported(detector, None))
+    assert trace["bonafide_by"]["validation"] == validation
+    assert row_of(trace)["detector_doubts"] == doubt
+
+
+def test_a_ratio_that_the_eval_sets_support(capsys, folder, tmp_path):
+    detector = folder / "results/own/detectors/lfcc-00000000/seed1"
+    text, row, validation = judged(capsys, detector, folder / "a.wav", tmp_path)
+    assert (validation["supported"], validation["doubts"]) == (True, [])
+    assert (row["supported"], row["doubts"]) == ("yes", None)
+    assert len(text.splitlines()) == 2
+
+
+def test_a_ratio_without_validation(capsys, folder, tmp_path):
+    """A copy has no study at hand, unless it is named; other scores validate nothing."""
+    shutil.copytree(folder / "results/own", tmp_path / "own")
+    detector = tmp_path / "own/detectors/lfcc-00000000/seed1"
+    shutil.copytree(detector, tmp_path / "copy")
+    text, row, validation = judged(capsys, tmp_path / "copy", folder / "a.wav", tmp_path)
+    assert validation["supported"] is None
+    assert (row["supported"], row["doubts"]) == ("not known", validation["doubts"][0])
+    assert "not validated here: the results of its study are not at hand. Do not rely" in text
+    named = ("--study", tmp_path / "own")
+    *_, validation = judged(capsys, tmp_path / "copy", folder / "a.wav", tmp_path, *named)
+    assert validation["supported"] is True
+    manifest = tmp_path / "own/manifests/lab.tsv"
+    manifest.write_text(manifest.read_text().replace("opus", "amr"))
+    text, *_ = judged(capsys, detector, folder / "a.wav", tmp_path)
+    assert "is of other trials than" in text
+
+
+def test_the_page_takes_its_study(folder, tmp_path):
+    """Of a detector that lies elsewhere; and a level may have a blank."""
+    shutil.copytree(folder / "results/own/detectors/lfcc-00000000/seed1", tmp_path / "copy")
+    uploads = tmp_path / "uploads"
+    uploads.mkdir()
+    clip = shutil.copy(folder / "a.wav", uploads)
+    judge = Judge(tmp_path / "copy", uploads, tmp_path, study=folder / "results/own")
+    assert judge.run == "lfcc-00000000"
+    verdict, _, _, numbers = judge.one(clip, False, None, "me")
+    assert numbers["validation"]["supported"] is True
+    assert "doubt" not in verdict
+    said, *files = judge.report(clip, "Is it?", "codec=o pus\n\nattack=A", "me")
+    assert files == [None, None]
+    assert "trials of codec+attack = o pus+A; did you mean" in html.unescape(said)
+
+
 @pytest.mark.slow
 def test_it_loads_nothing_and_what_was_asked_is_text(report):
-    html = (report / "case.html").read_text()
-    assert "<b>this" not in html
-    assert "Is &lt;b&gt;this&lt;/b&gt; genuine?" in html
-    assert set(re.findall(r'(?:src|href)="([a-z]+:[^,]*),', html)) == {"data:image/png;base64"}
-    assert "http:" not in html
-    assert "https" not in html
+    page = (report / "case.html").read_text()
+    assert "<b>this" not in page
+    assert "Is &lt;b&gt;this&lt;/b&gt; genuine?" in page
+    assert set(re.findall(r'(?:src|href)="([a-z]+:[^,]*),', page)) == {"data:image/png;base64"}
+    assert "http:" not in page
+    assert "https" not in page
     assert (report / "case.pdf").read_bytes().startswith(b"%PDF-")
 
 
@@ -276,35 +383,30 @@ def test_the_same_bytes_again_elsewhere(capsys, folder, report, tmp_path, monkey
 
 def test_conditions_select_trials(folder):
     study = study_of(folder / "results/own/detectors/lfcc-00000000/seed1", None)
-    found, dev = validate(
-        study, calibration_of(SCALE, OFFSET, band=BAND), 0.0, ["lab"], ["codec=opus"]
-    )
+    calibration = calibration_of(SCALE, OFFSET, band=BAND)
+    scored = scored_sets(study, calibration, ["lab"], ["codec=opus"])
+    found, dev = validate(scored, calibration, 0.0)
     *_, joined = trials(folder, "eval")
     expected = joined.filter(codec="opus")
-    assert found.trials["utt_id"].to_list() == expected.sort("utt_id")["utt_id"].to_list()
+    assert found.scored.trials["utt_id"].to_list() == expected.sort("utt_id")["utt_id"].to_list()
     assert (found.n_bonafide, found.n_spoof) == (16, 32)
-    assert (found.own_dev, dev.own_dev) == (False, True)
+    assert (found.scored.own_dev, dev.scored.own_dev) == (False, True)
 
 
 @pytest.mark.slow
-def test_a_recording_that_cannot_be_judged_has_no_ratio(capsys, folder, tmp_path):
-    code, said, _ = run(capsys, folder, tmp_path / "out", clip="silent.wav")
+def test_no_ratio_and_no_study(capsys, folder, tmp_path):
+    """A recording that cannot be judged, by a detector that lies elsewhere."""
+    shutil.copytree(folder / "results/own/detectors/lfcc-00000000/seed1", tmp_path / "copy/seed1")
+    shutil.copy(folder / "silent.wav", tmp_path)
+    arguments = {"clip": "silent.wav", "detector": "copy"}
+    code, said, _ = run(capsys, tmp_path, tmp_path / "out", **arguments)
     assert code == 0
     assert "No likelihood ratio is given" in said
     page = text_of((tmp_path / "out/case.html").read_text())
     assert "The ratio is withheld" in page
     assert "There is no explanation" in page
     assert "Likelihood ratio, H1 over H2" not in page
-
-
-@pytest.mark.slow
-def test_a_detector_without_its_study(capsys, folder, tmp_path):
-    shutil.copytree(folder / "results/own/detectors/lfcc-00000000/seed1", tmp_path / "copy/seed1")
-    shutil.copy(folder / "a.wav", tmp_path)
-    code, said, _ = run(capsys, tmp_path, tmp_path / "out", detector="copy")
-    assert code == 0
-    assert "Its validation does not support this ratio" in said
-    assert "This detector is not validated here" in (tmp_path / "out/case.html").read_text()
+    assert "This detector is not validated here: its errors are not known." in page
     home = study_of(tmp_path / "copy/seed1", folder / "results/own")
     assert (home.run, home.seed) == ("lfcc-00000000", 1)
 
@@ -401,7 +503,8 @@ def test_a_decision_is_at_the_prior_of_the_calibration():
 
 def test_attacks_that_a_corpus_does_not_name_are_not_counted(tmp_path):
     study = study_of(make_study(tmp_path, ("A", "unknown")), None)
-    found, dev = validate(study, calibration_of(SCALE, OFFSET, band=BAND), 0.0)
+    calibration = calibration_of(SCALE, OFFSET, band=BAND)
+    found, dev = validate(scored_sets(study, calibration), calibration, 0.0)
     assert (found.n_attacks, dev.n_attacks) == (None, 1)
     texts = [attacks_text(n) for n in (None, 1, 4)]
     assert texts == ["attacks not known", "1 attack", "4 attacks"]
@@ -411,7 +514,7 @@ def test_a_ratio_on_both_edges_is_called_bona_fide_as_by_the_detector(folder):
     """Without a band, and where the trials support no ratio but 1, every clip is on the edge."""
     calibration = {**calibration_of(SCALE, OFFSET, band=0.0), "lower": 0.0, "upper": 0.0}
     study = study_of(folder / "results/own/detectors/lfcc-00000000/seed1", None)
-    for each in validate(study, calibration, 0.0):
+    for each in validate(scored_sets(study, calibration), calibration, 0.0):
         wrong, accepted, *undecided = (
             each.measured[name]
             for name in ("bonafide_wrong", "spoof_wrong", "bonafide_undecided", "spoof_undecided")

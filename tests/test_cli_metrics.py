@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import spoofscope.cases.scored_sets
 import spoofscope.detector
 from spoofscope import tables
 from spoofscope.cli import main
-from spoofscope.errors import DetectorError
 from spoofscope.metrics import information, rates
 from spoofscope.metrics.measure import METRICS
 from spoofscope.metrics.tables import evaluate
@@ -324,6 +324,7 @@ RESULT = {
     "log10_llr": None,
     "p_bonafide": None,
     "calibration": None,
+    "validation": None,
     "decision": "bonafide",
     "reasons": [],
     "duration_s": 2.0,
@@ -340,23 +341,24 @@ ERROR = {"path": "b.wav", "error": "b.wav: no such audio file"}
 def test_predict(monkeypatch, capsys, results, code):
     asked = []
 
-    def predict_files(folder, files):
-        asked.append((folder, files))
+    def predict_files(detector, files):
+        asked.append((detector, files))
         return iter(results)
 
+    monkeypatch.setattr(spoofscope.cases.scored_sets, "load_supported", lambda *given: given)
     monkeypatch.setattr(spoofscope.detector, "predict_files", predict_files)
     arguments = ("predict", "--detector", "d", *(result["path"] for result in results))
     exit_code, out, _ = run(capsys, *arguments, "--json")
     assert exit_code == code
     assert json.loads(out) == results
-    assert asked == [("d", [result["path"] for result in results])]
+    assert asked == [(("d", None), [result["path"] for result in results])]
     exit_code, out, err = run(capsys, *arguments)
     assert exit_code == code
     assert out.splitlines()[1].split() == [
         "a.wav",
         "bonafide",
         "1.2500",
-        *("-", "-", "-"),
+        *("-", "-", "-", "-"),
         "2.00",
         "extended,clipped",
         "-",
@@ -364,13 +366,10 @@ def test_predict(monkeypatch, capsys, results, code):
     assert ("no such audio file" in err) == (code == 1)
 
 
-def test_predict_without_a_detector(monkeypatch, capsys):
-    def predict_files(folder, files):
-        raise DetectorError(f"{folder}: no detector.json")
-
-    monkeypatch.setattr(spoofscope.detector, "predict_files", predict_files)
+def test_predict_without_a_detector(capsys):
     code, out, err = run(capsys, "predict", "--detector", "d", "a.wav", "--json")
-    assert (code, out, err) == (2, "", "spoofscope predict: d: no detector.json\n")
+    assert (code, out) == (2, "")
+    assert "d is no detector folder" in err
 
 
 def test_importing_is_cheap():

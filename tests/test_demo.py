@@ -54,7 +54,7 @@ def served(tmp_path_factory):
         {"threshold": 0.0, "trained_on": [trained_on()]},
         calibration_of(band=0.0),
     )
-    detector.save(folder / "results/own/detectors/lfcc")
+    detector.save(folder / "results/own/detectors/lfcc-0/seed1")
     make_tracer(folder / "tracer", hostile=HOSTILE)
     audio.write(folder / "attack.wav", sound("B", 300), 16000)
     write_text(
@@ -64,7 +64,7 @@ def served(tmp_path_factory):
     rng = np.random.default_rng(0)
     for i in range(2):
         audio.write(folder / f"clip{i}.wav", 0.1 * rng.standard_normal(20000), 16000)
-    audio.write(folder / "silence.wav", np.zeros(16000), 16000)
+    audio.write(folder / "silence.wav", np.zeros(35 * 16000), 16000)
     (folder / "text.wav").write_text("no audio at all " * 50)
     (folder / "text.txt").write_text("no audio at all")
     temporary = folder / "tmp"
@@ -72,7 +72,7 @@ def served(tmp_path_factory):
     with subprocess.Popen(
         [
             *(sys.executable, "-m", "spoofscope.cli", "demo", "--port", "0"),
-            *("--detector", "results/own/detectors/lfcc", "--study", "results/own"),
+            *("--detector", "results/own/detectors/lfcc-0/seed1", "--study", "results/own"),
             *("--tracer", "tracer"),
         ],
         cwd=folder,
@@ -136,7 +136,7 @@ def choose(page, path, where="#recording"):
 def test_a_clip_is_judged(served, page, tmp_path):
     choose(page, served.folder / "clip0.wav")
     page.locator("#judge").click()
-    expected = Detector.load(served.folder / "results/own/detectors/lfcc").predict(
+    expected = Detector.load(served.folder / "results/own/detectors/lfcc-0/seed1").predict(
         served.folder / "clip0.wav"
     )
     verdict = page.locator("#verdict .verdict")
@@ -145,6 +145,7 @@ def test_a_clip_is_judged(served, page, tmp_path):
     expect(verdict).to_contain_text(probability_text(expected["p_bonafide"], calibration_of()))
     expect(verdict).to_contain_text(f"{expected['llr']:+.2f}")
     expect(verdict).to_contain_text("like the training data is not known")
+    expect(verdict.locator(".doubt")).to_contain_text("This detector is not validated here")
     for picture in ("#timeline img", "#picture img"):
         page.locator(picture).wait_for()
         assert page.locator(picture).evaluate("image => image.naturalWidth") > 500
@@ -205,6 +206,11 @@ def test_no_verdict_stays_for_another_recording(served, page):
     verdict = page.locator("#verdict .verdict")
     expect(verdict.locator("h2")).to_have_text("Inconclusive")
     expect(verdict).to_contain_text("Because less than 0.25 s of the recording is audible.")
+    # Every window can be heard, however long the recording.
+    page.locator("#timeline .windows button").last.click()
+    sound = page.locator("#timeline audio").evaluate_handle("sound => sound")
+    page.wait_for_function("sound => sound.currentTime >= 34.5", arg=sound)
+    assert sound.evaluate("sound => sound.duration") == pytest.approx(35, abs=0.01)
 
 
 def test_the_microphone_is_judged(page):
@@ -241,6 +247,12 @@ def test_several_files_become_a_table_to_download(served, page, tmp_path):
     expect(page.locator("#files")).to_contain_text(re.compile(r"clip1\s*\.wav.*⇣"))
     page.locator("#judge-all").click()
     expect(page.locator("#table tbody tr")).to_have_count(3)
+    table = page.locator("#table")
+    for name in names:
+        expect(table).to_contain_text(f"SHA-256 {sha256_file(served.folder / name)}, judged 20")
+    identity = Detector.load(served.folder / "results/own/detectors/lfcc-0/seed1").identity
+    expect(table).to_contain_text(f"Judged by detector {identity}, spoofscope")
+    expect(table.locator(".doubt")).to_contain_text("This detector is not validated here")
     page.screenshot(path=tmp_path / "batch.png")
     expect(page.locator("#download")).to_be_enabled()
     with page.expect_download() as download:
@@ -255,7 +267,7 @@ def test_several_files_become_a_table_to_download(served, page, tmp_path):
         page.locator("#download-json").click()
     numbers = json.loads(Path(download.value.path()).read_text())
     assert [entry["path"] for entry in numbers] == names
-    detector = Detector.load(served.folder / "results/own/detectors/lfcc")
+    detector = Detector.load(served.folder / "results/own/detectors/lfcc-0/seed1")
     for row in (0, 2):
         score = detector.predict(served.folder / names[row])["score"]
         assert table["score"][row] == pytest.approx(score, abs=1e-5)
@@ -327,7 +339,7 @@ def status(url: str, host: str | None = None) -> int:
 def test_only_the_page_is_served(served):
     assert status(served.url) == 200
     assert status(served.url, "127.0.0.1.example.org") == 400
-    detector = served.folder / "results/own/detectors/lfcc/detector.json"
+    detector = served.folder / "results/own/detectors/lfcc-0/seed1/detector.json"
     assert json.loads(detector.read_text())["format"] == 2
     for path in (detector, served.folder / "clip0.wav", Path("/etc/hostname")):
         assert status(f"{served.url}/gradio_api/file={path}") == 403
@@ -339,12 +351,12 @@ def test_only_the_page_is_served(served):
         (("--study", "nowhere"), "nowhere holds neither"),
         (("--port", "99999"), "cannot listen on 127.0.0.1, port 99999"),
         (("--detector", "nothing"), "nothing is no detector folder"),
-        (("--tracer", "results/own/detectors/lfcc"), "is the folder of a detector"),
+        (("--tracer", "results/own/detectors/lfcc-0/seed1"), "is the folder of a detector"),
     ],
 )
 def test_a_page_that_cannot_be_served_is_refused(served, arguments, message, monkeypatch, capsys):
     monkeypatch.chdir(served.folder)
-    given = ["demo", "--detector", "results/own/detectors/lfcc", "--port", "0", *arguments]
+    given = ["demo", "--detector", "results/own/detectors/lfcc-0/seed1", "--port", "0", *arguments]
     assert main(given) == 2
     refusal = capsys.readouterr().err
     assert message in refusal
@@ -405,6 +417,7 @@ def judgement(llr):
         "log10_llr": None if llr is None else llr / math.log(10),
         "p_bonafide": None if llr is None else 1 / (1 + math.exp(-llr)),
         "calibration": calibration_of(),
+        "validation": None,
         "duration_s": 1.0,
         "n_windows": 1,
         "window_scores": [0.0],

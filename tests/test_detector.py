@@ -38,6 +38,7 @@ KEYS = {
     "log10_llr",
     "p_bonafide",
     "calibration",
+    "validation",
     "decision",
     "duration_s",
     "n_windows",
@@ -377,12 +378,13 @@ def test_predict_files_goes_on_after_an_unreadable_file(tmp_path: Path, clip: Pa
     lfcc_detector().save(tmp_path / "d")
     (tmp_path / "empty.wav").touch()
     files = [clip, tmp_path / "empty.wav", tmp_path / "none.wav", clip]
-    results = list(predict_files(tmp_path / "d", files))
+    results = list(predict_files(Detector.load(tmp_path / "d"), files))
     assert [set(r) == KEYS for r in results] == [True, False, False, True]
     assert "0 bytes" in results[1]["error"]
     assert results[0] == results[3]
     # What is known is told before the next file is opened.
-    first = next(predict_files(tmp_path / "d", (clip if i == 0 else 1 / 0 for i in range(2))))
+    asked = (clip if i == 0 else 1 / 0 for i in range(2))
+    first = next(predict_files(Detector.load(tmp_path / "d"), asked))
     assert first == results[0]
 
 

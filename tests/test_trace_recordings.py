@@ -12,6 +12,7 @@ import torch
 
 from made_tracers import make_tracer, sound
 from spoofscope import audio
+from spoofscope.cases.scored_sets import load_supported
 from spoofscope.cli import main
 from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, DetectorError
@@ -147,9 +148,10 @@ def test_a_detector_decides_first_whether_it_is_bona_fide(
     assert main(["trace", "--tracer", str(folder), *told, str(file)]) == 0
     (trace,) = json.loads(capsys.readouterr().out)
     assert (trace["decision"], trace["answer"]) == (decision, answer)
-    judgement = Detector.load(tmp_path / "detector").predict(file)
+    judgement = load_supported(tmp_path / "detector", None).predict(file)
     assert trace["bonafide_by"] == {
-        key: judgement[key] for key in ("decision", "score", "log10_llr", "reasons", "detector")
+        key: judgement[key]
+        for key in ("decision", "score", "log10_llr", "validation", "reasons", "detector")
     }
     assert trace["reasons"] == [f"the detector: {reason}" for reason in judgement["reasons"]]
     # It tells what a tracer of spoofs alone cannot.

@@ -49,6 +49,7 @@ from spoofscope.settings import (
     read_settings,
     write_settings,
 )
+from spoofscope.support import Support
 from spoofscope.windows import InputPolicy, Window
 
 
@@ -65,6 +66,8 @@ class Detector(Network):
         meta: what is known about the training, JSON-able; `threshold` is the score at the equal
             error rate of the development set, or None.
         identity: 12 digits that name the detector as it was loaded or saved, or None.
+        support: what the eval sets of its study support, as `cases.scored_sets.load_supported`
+            finds it; None where nobody asked.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Detector(Network):
         self.meta: dict[str, Any] = {"threshold": None, **(meta or {})}
         self.identity: str | None = None
         self.calibration: dict[str, Any] | None = None
+        self.support: Support | None = None
         if calibration is not None:
             self.calibrate(calibration)
 
@@ -101,6 +105,8 @@ class Detector(Network):
             DetectorError: a number is missing, not finite or out of range.
         """
         self.calibration = checked_calibration(calibration)
+        # Of the ratios before.
+        self.support = None
 
     # --- logits and scores -----------------------------------------------------------------
 
@@ -305,23 +311,15 @@ def _built(cls: type[Detector], settings: Mapping[str, Any], folder: Path) -> De
         ) from error
 
 
-def predict_files(folder: str | Path, files: Iterable[str | Path]) -> Iterator[Judgement | Failure]:
+def predict_files(detector: Detector, files: Iterable[str | Path]) -> Iterator[Judgement | Failure]:
     """Judge several recordings with one detector, one after the other.
 
     Yields:
         One entry per file in the given order, as soon as it is judged; a failure for a file that
         cannot be judged.
-
-    Raises:
-        DetectorError: the detector itself cannot be loaded; before the first entry.
     """
-    detector = Detector.load(folder)
-
-    def judged() -> Iterator[Judgement | Failure]:
-        for path in files:
-            try:
-                yield detector.predict(path)
-            except SpoofscopeError as error:
-                yield {"path": str(path), "error": str(error)}
-
-    return judged()
+    for path in files:
+        try:
+            yield detector.predict(path)
+        except SpoofscopeError as error:
+            yield {"path": str(path), "error": str(error)}

@@ -24,6 +24,7 @@ from spoofscope.errors import AudioError
 from spoofscope.files import shown
 from spoofscope.inputs import Aggregation, Inputs, aggregate_windows
 from spoofscope.selection.calibration import posterior, probability_text, supported_text
+from spoofscope.support import Support, Validation, doubts_of
 from spoofscope.windows import InputPolicy, Window
 
 LONGEST_SECONDS = 4 * 3600.0
@@ -49,10 +50,12 @@ class Judgement(TypedDict):
     llr: the calibrated natural-log likelihood ratio, bona fide over spoof, within the bounds that
     the development set supports; log10_llr: the same to base 10. p_bonafide: the posterior of `llr`
     at the calibration's prior. The three are None without a calibration, and where the recording is
-    none that the detector can judge. calibration: see `Detector.calibration`.
-    flags: what speaks against relying on the score, by the names of `quality.FLAGS`; None where it
-    is not known. measures: what the flags were raised on, see `quality.Measures`, and `distance`
-    from the training data in units of the largest that is usual, None where it is not known.
+    none that the detector can judge. calibration: see `Detector.calibration`. validation: whether
+    the eval sets of the detector's study support `llr`; None where nobody asked, see
+    `Detector.support`. flags: what speaks against relying on the score, by the names of
+    `quality.FLAGS`; None where it is not known. measures: what the flags were raised on, see
+    `quality.Measures`, and `distance` from the training data in units of the largest that is usual,
+    None where it is not known.
     duration_s: of the recording. n_windows: how many windows it has. logits: their mean over
     windows, in the order of `outputs`. window_scores, window_logits, window_starts_s: of each.
     detector: 12 digits that name the detector: weights, settings and calibration; None for one
@@ -67,6 +70,7 @@ class Judgement(TypedDict):
     log10_llr: float | None
     p_bonafide: float | None
     calibration: dict[str, Any] | None
+    validation: Validation | None
     flags: dict[str, bool | None]
     measures: dict[str, float | None]
     duration_s: float
@@ -111,6 +115,7 @@ class Judge(Listener, Protocol):
 
     aggregation: Aggregation
     calibration: dict[str, Any] | None
+    support: Support | None
     identity: str | None
 
     def scores_of(self, logits: Logits) -> npt.NDArray[np.float64]:
@@ -243,6 +248,7 @@ def judge(detector: Judge, recording: Recording, longest: float | None = None) -
         "log10_llr": None if llr is None else llr / math.log(10),
         "p_bonafide": None if llr is None else detector.p_bonafide(score),
         "calibration": None if detector.calibration is None else dict(detector.calibration),
+        "validation": None if detector.support is None else detector.support.of(llr),
         "flags": heard.flags,
         "measures": heard.measures,
         "duration_s": heard.duration_s,
@@ -320,8 +326,12 @@ def _undecided(detector: Judge) -> str:
     return near
 
 
+_SUPPORTED = {True: "yes", False: "no", None: "not known"}
+
+
 def calibrated_cells(judgement: Judgement, absent: str) -> dict[str, str]:
-    """What the calibration says, with the digits that it supports: llr, log10_llr, p_bonafide.
+    """What the calibration says, with the digits that it supports: llr, log10_llr, p_bonafide; and
+    whether the validation supports that.
 
     Args:
         judgement: of a recording.
@@ -329,11 +339,13 @@ def calibrated_cells(judgement: Judgement, absent: str) -> dict[str, str]:
     """
     calibration, probability = judgement["calibration"], judgement["p_bonafide"]
     if calibration is None or probability is None:
-        return dict.fromkeys(("llr", "log10_llr", "p_bonafide"), absent)
+        return dict.fromkeys(("llr", "log10_llr", "p_bonafide", "supported"), absent)
+    validation = judgement["validation"]
     return {
         "llr": f"{judgement['llr']:.2f}",
         "log10_llr": f"{judgement['log10_llr']:.2f}",
         "p_bonafide": probability_text(probability, calibration),
+        "supported": _SUPPORTED[None if validation is None else validation["supported"]],
     }
 
 
@@ -356,8 +368,8 @@ def as_cell(text: str) -> str:
 
 
 COLUMNS = (
-    *("file", "decision", "reasons", "score", "llr", "log10_llr", "p_bonafide", "duration_s"),
-    *("n_windows", "flags", "error"),
+    *("file", "decision", "reasons", "score", "llr", "log10_llr", "p_bonafide", "supported"),
+    *("doubts", "duration_s", "n_windows", "flags", "error"),
 )
 """Of a table of judgements; all text."""
 
@@ -374,6 +386,7 @@ def as_table(results: Sequence[Judgement | Failure]) -> pl.DataFrame:
             row["decision"] = result["decision"]
             row["score"] = f"{result['score']:.6f}"
             row.update(calibrated_cells(result, ""))
+            row["doubts"] = " ".join(doubts_of(result["validation"]))
             row["duration_s"] = f"{result['duration_s']:.3f}"
             row["n_windows"] = str(result["n_windows"])
             row["flags"] = ",".join(name for name, flag in result["flags"].items() if flag)

@@ -29,6 +29,8 @@ from spoofscope.attribution.store import Attributions, Explanation
 from spoofscope.attribution.verdicts import Check, read_checks
 from spoofscope.cases.case import make_case
 from spoofscope.cases.content import in_short
+from spoofscope.cases.scored_sets import Study, find_in, found_support, study_of
+from spoofscope.cases.validation import decision_edges
 from spoofscope.cases.writing import HTML, PDF, time_text, write_case
 from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, ConfigError, SpoofscopeError, TableError
@@ -106,13 +108,16 @@ class Turns:
 class Judge:
     """What is behind the page. Its answers are HTML, also for a file that it cannot judge.
 
+    Attributes:
+        run: the detector's in the study that was named; None where it is not of that study.
+
     Args:
         folder: the detector's.
         uploads: the folder of files to judge; other files are refused.
         downloads: the folder of tables to download.
         tracer: a tracer's folder, or None.
-        study: the results of a study, whose checks of explanations are those of the detector if it
-            is one of the study's; or None.
+        study: the results of a study, or None. If the detector is one of the study's, also as a
+            copy, they validate it and check its explanations.
         calibration: the file that turns cosines with enrolled attacks into likelihood ratios, see
             `tracing.references.read_calibration`; or None.
     """
@@ -127,8 +132,13 @@ class Judge:
         calibration: str | Path | None = None,
     ) -> None:
         self.detector = Detector.load(folder)
+        named = None if study is None else find_in(study, folder)
+        self.run = None if named is None else named.run
+        self._study = None if named is None else named.folder
         self._folder = Path(folder)
-        self._checks = _checks_of(Path(folder), study)
+        home = named or study_of(folder, None)
+        self.detector.support = found_support(home, self.detector.calibration)
+        self._checks = None if home is None else _checks_of(home)
         self.tracer = None if tracer is None else load_tracer(tracer)
         self._calibration = None
         if calibration is not None:
@@ -167,8 +177,9 @@ class Judge:
                 judgement = self._judged(path)
                 origin = _origin(path)
                 verdict = views.verdict(judgement, origin)
-                sound = views.wav(*self._passage(path, 0.0))
-                timeline = views.timeline(judgement, self._window_seconds(), self._band(), sound)
+                timeline = views.timeline(
+                    judgement, self._windows(judgement), self._band(), self._sound(path)
+                )
                 picture, explanation = self._picture(path, judgement, explain, start or 0.0)
         except SpoofscopeError as error:
             return views.problem(_without_folders(str(error), path)), "", "", None
@@ -189,7 +200,8 @@ class Judge:
                     self._folder,
                     path,
                     question or "",
-                    conditions=(condition or "").split(),
+                    study=self._study,
+                    conditions=_lines(condition or ""),
                     tracer=self.tracer,
                     made=time_text(made),
                 )
@@ -229,7 +241,7 @@ class Judge:
         numbers = file.with_suffix(".json")
         pairs = zip(results, origins, strict=True)
         write_json(numbers, [{**result, **origin} for result, origin in pairs])
-        return views.batch_html(results), str(file), str(numbers)
+        return views.batch_html(results, origins, self.detector.support), str(file), str(numbers)
 
     def trace(
         self,
@@ -323,21 +335,44 @@ class Judge:
         for _ in audio.decode(path, longest=LONGEST_SECONDS):
             self._check_wanted()
 
-    def _window_seconds(self) -> float | None:
+    def _windows(self, judgement: Judgement) -> list[views.ShownWindow]:
         policy = self.detector.policy
-        return None if policy.length is None else policy.length / policy.sample_rate
+        starts, duration = judgement["window_starts_s"], judgement["duration_s"]
+        length = duration if policy.length is None else policy.length / policy.sample_rate
+        return [
+            views.ShownWindow(
+                start, min(start + length, duration), score, self.detector.decide(score)
+            )
+            for start, score in zip(starts, judgement["window_scores"], strict=True)
+        ]
 
-    def _band(self) -> tuple[float, float] | None:
-        """Scores between which the decision is inconclusive."""
+    def _band(self) -> tuple[float, float]:
+        """Scores between which the decision is inconclusive; a limit may be infinite."""
         calibration, threshold = self.detector.calibration, self.detector.meta["threshold"]
         if calibration is None:
-            return None if threshold is None else (threshold, threshold)
-        prior = math.log(calibration["prior"] / (1 - calibration["prior"]))
-        edges = []
-        for posterior in (0.5 - calibration["band"], 0.5 + calibration["band"]):
-            llr = math.log(posterior / (1 - posterior)) - prior
-            edges.append((llr - calibration["offset"]) / calibration["scale"])
-        return edges[0], edges[1]
+            return (-math.inf, math.inf) if threshold is None else (threshold, threshold)
+        low, high = decision_edges(calibration)
+        # Ratios end at their bounds, whatever the score.
+        reachable = calibration["lower"] <= low, high <= calibration["upper"]
+        if not calibration["scale"]:
+            return -math.inf, math.inf
+        edges = [
+            (edge - calibration["offset"]) / calibration["scale"]
+            if is_reachable
+            else math.copysign(math.inf, sign * calibration["scale"])
+            for edge, sign, is_reachable in zip((low, high), (-1, 1), reachable, strict=True)
+        ]
+        return min(edges), max(edges)
+
+    def _sound(self, path: str) -> bytes:
+        """The whole recording as a FLAC file, at the detector's rate."""
+        rate = self.detector.policy.sample_rate
+        blocks = audio.decode(path, longest=LONGEST_SECONDS)
+        first, stored_rate = next(blocks)
+        stored = itertools.chain([first], (samples for samples, _ in blocks))
+        return views.flac(
+            np.concatenate(list(audio.resample_blocks(stored, stored_rate, rate))), rate
+        )
 
     def _passage(self, path: str, start: float) -> tuple[npt.NDArray[np.float32], int]:
         """Samples (n,) of the passage that is shown, n may be 0, and their rate in Hz."""
@@ -410,20 +445,21 @@ class Judge:
         return explanation, offset / policy.sample_rate, end / policy.sample_rate
 
 
-def _checks_of(detector: Path, study: str | Path | None) -> tuple[list[Check], str] | None:
+def _checks_of(home: Study) -> tuple[list[Check], str] | None:
     """How a study has checked Integrated Gradients of a detector of its own, and their baseline;
     None if it has not.
     """
-    folder = detector.resolve()
-    if study is None or Path(study).resolve() != folder.parent.parent.parent:
-        return None
-    run, seed = folder.parent.name, folder.name
-    for table in sorted(Path(study).glob(f"attributions/{run}/{seed}/*.checks.tsv")):
+    for table in sorted(home.folder.glob(f"attributions/{home.run}/seed{home.seed}/*.checks.tsv")):
         explained = table.with_name(f"{table.name.removesuffix('.checks.tsv')}.safetensors")
         settings = Attributions(explained).settings
         if (settings.method, settings.wrt) == (PATH_INTEGRAL, _OPTIONS.wrt):
             return read_checks(str(table)), settings.baseline
     return None
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text that say something."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _without_folders(message: str, *paths: str) -> str:
@@ -455,7 +491,7 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
     Raises:
         ConfigError: `study` holds no results.
     """
-    performance = views.performance(study, detector)
+    performance = views.performance(study, judge.run)
     # Imported here, because the import takes seconds, and a refusal should not.
     import gradio as gr
 
@@ -495,7 +531,9 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
                     label="What was asked", max_length=LONGEST_TEXT, elem_id="question"
                 )
                 condition = gr.Textbox(
-                    label="Validate on these trials alone, such as codec=opus (empty: on all)",
+                    label="Validate on these trials alone: conditions such as codec=opus, one a "
+                    "line (empty: on all)",
+                    lines=2,
                     max_length=LONGEST_TEXT,
                     elem_id="condition",
                 )

@@ -11,15 +11,17 @@ import wave
 from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import soundfile
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from spoofscope import exhibits
@@ -31,20 +33,28 @@ from spoofscope.figures.style import BONAFIDE, PAGE, SPOOF, new_figure
 from spoofscope.judging import Failure, Judgement, as_cell, as_table, calibrated_cells
 from spoofscope.quality import DISQUALIFYING, FLAGS
 from spoofscope.selection.calibration import probability_text, supported_text
-from spoofscope.tables import read_table
+from spoofscope.support import Support, doubts_of
+from spoofscope.tables import LABELS, read_table
 from spoofscope.tracing.judging import Enrolled, Neighbour, Trace
 
-_NOT_JUDGED = "#777777"
 _SENTENCE = 40
-_WAV_HEADER = 44
 
 DECISIONS = {"bonafide": "Bona fide", "spoof": "Spoof", "inconclusive": "Inconclusive"}
+
+_NONE = "not judged"
+# What the windows of a recording speak for, one by one.
+_COLOURS = {"bonafide": BONAFIDE, "spoof": SPOOF, "inconclusive": "#777777", _NONE: "#777777"}
+_KEY = {
+    **{"bonafide": "bona fide", "spoof": "spoof", "inconclusive": "inconclusive"},
+    _NONE: "the recording is not judged",
+}
 
 CSS = """
 .verdict { border-left: 8px solid #777; padding: 0.6em 1em; }
 .verdict.bonafide { border-color: #0072B2; }
 .verdict.spoof { border-color: #D55E00; }
 .verdict h2 { margin: 0 0 0.2em 0; }
+.doubt { color: #b00020; font-weight: 600; }
 .problem { border-left: 8px solid #b00020; padding: 0.6em 1em; overflow-wrap: anywhere; }
 .shown table { border-collapse: collapse; width: 100%; }
 .shown th, .shown td { border: 1px solid #8886; padding: 0.25em 0.6em; text-align: left; }
@@ -93,6 +103,7 @@ def verdict(judgement: Judgement, origin: Mapping[str, str]) -> str:
         origin: its `sha256`, and the `time` of the judgement.
     """
     lines = [f"<h2>{DECISIONS[judgement['decision']]}</h2>"]
+    lines += map(_doubt, doubts_of(judgement["validation"]))
     lines += [f"<p>Because {escape(reason)}.</p>" for reason in judgement["reasons"]]
     calibration, llr = judgement["calibration"], judgement["llr"]
     if calibration is None:
@@ -118,6 +129,10 @@ def verdict(judgement: Judgement, origin: Mapping[str, str]) -> str:
     return f'<div class="verdict {judgement["decision"]}">{"".join(lines)}</div>'
 
 
+def _doubt(text: str) -> str:
+    return f'<p class="doubt">{escape(text)}</p>'
+
+
 def origin(trace: Trace, clips: Sequence[bytes | None], made: Mapping[str, str]) -> str:
     """Answer, ranked classes, and the nearest training clips of one recording, as HTML.
 
@@ -137,6 +152,7 @@ def origin(trace: Trace, clips: Sequence[bytes | None], made: Mapping[str, str])
             f"<p>The detector was asked first: {DECISIONS[first['decision']].lower()}, score "
             f"{first['score']:+.3f}{ratio_text}.</p>"
         )
+        lines += map(_doubt, doubts_of(first["validation"]))
     if trace["family"] is not None:
         name, said = trace["family"]["name"], trace["family"]["said"]
         lines.append(
@@ -204,6 +220,13 @@ def wav(samples: npt.NDArray[np.float32], rate: int) -> bytes:
     return buffer.getvalue()
 
 
+def flac(samples: npt.NDArray[np.float32], rate: int) -> bytes:
+    """Samples (n,) in [-1, 1] at `rate` Hz as a mono FLAC file of 16 bits; beyond, they clip."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.clip(samples, -1, 1), rate, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
 def _care(flags: Mapping[str, bool | None]) -> str:
     """Flags that do not forbid a decision, and whether it is known if the recording is usual."""
     lines = []
@@ -232,80 +255,92 @@ def _image(content: bytes, description: str) -> str:
     return f'<img alt="{escape(description)}" src="data:image/png;base64,{encoded}">'
 
 
+class ShownWindow(NamedTuple):
+    """A window of a recording: from when to when it is, in seconds, its score, and the decision
+    that the detector would make by it alone.
+    """
+
+    start: float
+    end: float
+    score: float
+    decision: str
+
+
 def timeline(
     judgement: Judgement,
-    window_seconds: float | None,
-    band: tuple[float, float] | None,
+    windows: Sequence[ShownWindow],
+    band: tuple[float, float],
     sound: bytes,
 ) -> str:
     """Score of every window over time, as a picture in HTML; a click on a window plays it.
 
     Args:
         judgement: of the recording.
-        window_seconds: length of a window; None if the whole clip is one window.
-        band: between these scores the decision is inconclusive; None if there is no decision.
-        sound: WAV file of the start of the recording; windows behind its end are silent.
+        windows: in their order.
+        band: between these scores the decision is inconclusive; they may be infinite.
+        sound: FLAC file of the whole recording.
     """
-    starts = np.array(judgement["window_starts_s"])
-    scores = np.array(judgement["window_scores"])
-    duration = judgement["duration_s"]
-    ends = np.full(len(starts), duration) if window_seconds is None else starts + window_seconds
-    ends = np.minimum(ends, duration)
-    figure = new_figure(PAGE, 1.9)
+    duration = max(judgement["duration_s"], 1e-3)
+    figure = new_figure(PAGE, 2.2)
     axes = figure.add_subplot()
-    middle = 0.0 if band is None else (band[0] + band[1]) / 2
+    # Where all scores are undecided, the bars begin at 0.
+    middle = (band[0] + band[1]) / 2 if all(map(math.isfinite, band)) else 0.0
     is_judged = not _disqualified(judgement)
-    for start, end, score in zip(starts, ends, scores, strict=True):
-        colour = (BONAFIDE if score >= middle else SPOOF) if is_judged else _NOT_JUDGED
-        axes.fill_between([start, end], middle, score, color=colour, alpha=0.45, linewidth=0)
-        axes.plot([start, end], [score, score], color=colour, linewidth=1.6)
-    if band is not None:
-        axes.axhspan(*band, color="#999999", alpha=0.35, linewidth=0)
-        axes.axhline(middle, color="#555555", linewidth=0.8)
-    axes.set_xlim(0, max(duration, 1e-3))
+    used = {*LABELS, *(window.decision for window in windows)} if is_judged else {_NONE}
+    for window in windows:
+        colour = _COLOURS[window.decision if is_judged else _NONE]
+        span = [window.start, window.end]
+        axes.fill_between(span, middle, window.score, color=colour, alpha=0.45, linewidth=0)
+        axes.plot(span, [window.score, window.score], color=colour, linewidth=1.6)
+    key = [Patch(color=_COLOURS[name], label=_KEY[name]) for name in _COLOURS if name in used]
+    if is_judged and band[0] < band[1]:
+        low, high = axes.get_ylim()
+        axes.axhspan(max(low, band[0]), min(high, band[1]), color="#999999", alpha=0.35, zorder=0)
+        axes.set_ylim(low, high)
+        key.append(Patch(color="#999999", alpha=0.35, label="scores without a decision"))
+    axes.axhline(middle, color="#555555", linewidth=0.8)
+    axes.set_xlim(0, duration)
     axes.set_xlabel("seconds")
     axes.set_ylabel("score")
-    decided = "" if band is None else "; above the grey: bona fide, below: spoof"
-    title = decided if is_judged else "; the recording is not judged"
-    axes.set_title(f"Score of each window{title}", loc="left")
+    figure.legend(
+        handles=key, loc="outside upper right", ncols=len(key), frameon=False, fontsize="small"
+    )
     picture = _picture(figure, "Score of each window over time")
     # Where the axes are in the picture, once it is drawn.
     place = axes.get_position()
-    seconds = (len(sound) - _WAV_HEADER) / 2 / _rate_of(sound)
+    nexts = [*(window.start for window in windows[1:]), windows[-1].end]
     buttons = "".join(
-        _window_button(start, end, score, place.x0 + place.width * start / duration, step)
-        for start, end, score, step in zip(
-            starts,
-            ends,
-            scores,
-            place.width * np.diff(np.append(starts, ends[-1])) / duration,
-            strict=True,
+        _window_button(
+            window,
+            place.x0 + place.width * window.start / duration,
+            place.width * (following - window.start) / duration,
         )
-        if start < seconds
+        for window, following in zip(windows, nexts, strict=True)
     )
     return (
-        f'<div class="shown"><div class="windows">{picture}{buttons}'
-        f'<audio src="data:audio/wav;base64,{base64.b64encode(sound).decode()}" '
+        f'<div class="shown"><div class="windows" onclick="{_PLAY}">{picture}{buttons}'
+        f'<audio src="data:audio/flac;base64,{base64.b64encode(sound).decode()}" '
         'ontimeupdate="if (this.currentTime >= this.dataset.end) this.pause()"></audio></div>'
-        "<p>Click a window to hear it.</p></div>"
+        "<p>Click a window to hear it. A colour says what the window alone speaks for.</p></div>"
     )
 
 
-def _window_button(start: float, end: float, score: float, left: float, width: float) -> str:
-    said = f"Play {start:.2f} to {end:.2f} s, score {score:+.3f}"
-    play = (
-        "const sound = this.parentElement.querySelector('audio'); "
-        f"sound.dataset.end = {end:.4f}; sound.currentTime = {start:.4f}; sound.play()"
-    )
+_PLAY = (
+    "const window = event.target.closest('button'); if (!window) return; "
+    "const sound = this.querySelector('audio'); sound.dataset.end = window.dataset.end; "
+    "sound.currentTime = window.dataset.start; "
+    # Another click, or the end of a short window, may stop it before it has begun.
+    "sound.play().catch(() => {})"
+)
+
+
+def _window_button(window: ShownWindow, left: float, width: float) -> str:
+    said = f"Play {window.start:.2f} to {window.end:.2f} s, score {window.score:+.3f}"
     return (
-        f'<button title="{said}" aria-label="{said}" onclick="{play}" '
-        f'style="left: {100 * left:.3f}%; width: {100 * width:.3f}%"></button>'
+        f'<button title="{said}" aria-label="{said}" data-start="{window.start:.4f}" '
+        f'data-end="{window.end:.4f}" style="left: {100 * left:.3f}%; width: {100 * width:.3f}%">'
+        "</button>"
     )
-
-
-def _rate_of(sound: bytes) -> int:
-    with wave.open(io.BytesIO(sound)) as file:
-        return file.getframerate()
 
 
 def _disqualified(judgement: Judgement) -> bool:
@@ -444,15 +479,28 @@ def batch_table(
     )
 
 
-def batch_html(results: Sequence[Judgement | Failure]) -> str:
-    """One row per file, for people; why a file was not judged stands in place of its numbers."""
-    rows = []
-    for result in results:
-        name = f"<td>{escape(as_cell(Path(str(result['path'])).name))}</td>"
+def batch_html(
+    results: Sequence[Judgement | Failure],
+    origins: Sequence[Mapping[str, str]],
+    support: Support | None,
+) -> str:
+    """One row per file, for people; why a file was not judged stands in place of its numbers.
+
+    Args:
+        results, origins: as for :func:`batch_table`.
+        support: the detector's.
+    """
+    rows, by, doubted = [], dict[str, None](), False
+    for result, origin in zip(results, origins, strict=True):
+        name = as_cell(Path(str(result["path"])).name)
+        first = (
+            f'<td>{escape(name)}<p class="facts">SHA-256 <code>{escape(origin["sha256"] or "-")}'
+            f"</code>, judged {escape(origin['time'] or '-')}</p></td>"
+        )
         if "error" in result:
             why = escape(" ".join(result["error"].split()))
             rows.append(
-                f'<tr>{name}<td class="failed" colspan="{len(_BATCH) - 1}">Not judged: {why}</td>'
+                f'<tr>{first}<td class="failed" colspan="{len(_BATCH) - 1}">Not judged: {why}</td>'
                 "</tr>"
             )
             continue
@@ -465,16 +513,22 @@ def batch_html(results: Sequence[Judgement | Failure]) -> str:
             or "-",
             "; ".join(result["reasons"]) or "-",
         )
-        rows.append(f"<tr>{name}{''.join(map(_cell, cells))}</tr>")
+        rows.append(f"<tr>{first}{''.join(map(_cell, cells))}</tr>")
+        doubted |= bool(doubts_of(result["validation"]))
+        by[f"detector {result['detector']}, spoofscope {result['spoofscope']}"] = None
     head = "".join(f"<th>{title}</th>" for title in _BATCH)
+    doubts = support.in_words() if doubted and support is not None else []
+    said = "".join(map(_doubt, doubts))
+    judged = f'<p class="facts">Judged by {escape("; ".join(by))}.</p>' if by else ""
     return (
-        f'<div class="shown batch"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
+        f'<div class="shown batch">{said}<table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table>{judged}</div>"
     )
 
 
 _BATCH = (
-    *("file", "decision", "score", "LLR", "log10 LR", "p(bona fide)", "s", "flags", "because"),
+    *("file", "decision", "score", "LLR", "log10 LR", "p(bona fide)", "supported", "s", "flags"),
+    "because",
 )
 
 
@@ -536,12 +590,12 @@ _HEADLINE: Mapping[str, tuple[str, float, int] | str] = {
 }
 
 
-def performance(study: str | Path | None, detector: str | Path) -> str:
+def performance(study: str | Path | None, run: str | None) -> str:
     """Main metrics and figures of a study's results, as HTML.
 
     Args:
         study: a folder such as results/mini, or None.
-        detector: folder of the detector that is being shown.
+        run: of the detector that is being shown; None where it is not of this study.
 
     Raises:
         ConfigError: the folder holds no results of a study.
@@ -562,14 +616,13 @@ def performance(study: str | Path | None, detector: str | Path) -> str:
             f"{folder} holds neither tables/headline.tsv nor figures; "
             "give the results of a study, such as results/mini"
         )
-    of_study = folder.resolve() in Path(detector).resolve().parents
     parts = [
         f"<p>Results of the study <b>{escape(folder.resolve().name)}</b>. The detector of this "
-        f"page is {'one of its own' if of_study else '<b>not</b> one of its detectors'}.</p>"
+        f"page is {'<b>not</b> one of its detectors' if run is None else 'one of its own'}.</p>"
     ]
     if headline.is_file():
         table = _headline(headline)
-        own = Path(detector).resolve().parent.name.rpartition("-")[0] if of_study else None
+        own = None if run is None else run.rpartition("-")[0]
         names = table["detector"].to_list() if "detector" in table.columns else []
         marked = [place for place, name in enumerate(names) if name == own]
         parts.append(as_html(table, marked))

@@ -9,7 +9,8 @@ from typing import Any
 from spoofscope import __version__, audio
 from spoofscope.attribution.explain_recording import explain_recording
 from spoofscope.attribution.explained_recording import ExplainedRecording, as_json
-from spoofscope.cases.validation import MEANINGS, ValidatedSet, study_of, validate
+from spoofscope.cases.scored_sets import NOT_AT_HAND, scored_sets, study_of, support_of
+from spoofscope.cases.validation import MEANINGS, ValidatedSet, validate
 from spoofscope.containers.kinds import kind_of
 from spoofscope.containers.source import Source
 from spoofscope.detector import Detector
@@ -20,6 +21,7 @@ from spoofscope.judging import Judgement
 from spoofscope.metrics.measure import Measured
 from spoofscope.options.attribution import PATH_INTEGRAL, Baseline
 from spoofscope.settings import SETTINGS_FILE, read_settings
+from spoofscope.support import Support
 from spoofscope.tables import read_manifest
 from spoofscope.tracing.enrolment import Enrolment
 from spoofscope.tracing.judging import LoadedTracer, Trace, trace_recording
@@ -62,11 +64,12 @@ class Case:
         question: what was asked, in the words of whoever asked.
         made: time of making, as text; None where none was given.
         file: the recording.
-        judgement: as `Detector.predict` gives it, with the file's name for its path.
+        judgement: as `Detector.predict` gives it, with the file's name for its path, and the
+            validation by the sets of this case.
         settings: the detector's, see `settings.read_settings`.
         study: name of the study that the detector is from; None where it is in none.
         conditions: `COLUMN=LEVEL`, to which the validation is restricted.
-        validation: see `validation.validate`; empty where there is none.
+        validation: of the scored sets of the study; empty where there is none.
         known_clip: corpus and split of a clip of the study that is this very file; None where none
             is.
         explained: the explanation; None where there is none, for the reason `unexplained`.
@@ -91,19 +94,13 @@ class Case:
     @property
     def validating(self) -> tuple[ValidatedSet, ...]:
         """The sets that validate; those that the detector was calibrated on do not."""
-        return tuple(each for each in self.validation if not each.own_dev)
-
-    @property
-    def doubts(self) -> tuple[ValidatedSet, ...]:
-        """The validating sets that do not support the ratio; none where there is no ratio."""
-        llr = self.judgement["llr"]
-        return tuple(each for each in self.validating if llr is not None and not each.supports(llr))
+        return tuple(each for each in self.validation if not each.scored.own_dev)
 
     @property
     def is_supported(self) -> bool:
         """Whether there is a ratio, and every validating set supports it, of at least one."""
-        has_ratio = self.judgement["llr"] is not None
-        return has_ratio and bool(self.validating) and not self.doubts
+        said = self.judgement["validation"]
+        return said is not None and said["supported"] is True
 
 
 def make_case(
@@ -128,7 +125,7 @@ def make_case(
         folder: the detector's.
         recording: the file.
         question: what was asked; not empty.
-        study, corpora, conditions: see `validation.study_of` and `validation.validate`.
+        study, corpora, conditions: see `scored_sets.study_of` and `scored_sets.scored_sets`.
         tracer, enrolment: see `tracing.judging.trace_recording`. The detector decides before the
             tracer does.
         references: the files behind the enrolment, for their hashes.
@@ -138,8 +135,8 @@ def make_case(
     Raises:
         AudioError: the recording cannot be read, or was written to meanwhile.
         ConfigError: the question is empty; corpora or conditions without a study; and as
-            `validation`.
-        ProvenanceError, TableError: as `validation.validate`.
+            `scored_sets`.
+        ProvenanceError, TableError: as `scored_sets.scored_sets`.
         DetectorError: a value is not finite.
     """
     path, folder = Path(recording), Path(folder)
@@ -151,19 +148,23 @@ def make_case(
             "corpora and conditions select trials of a study, and the detector's is not known; "
             "name it, too"
         )
+    scored, support = [], Support((), NOT_AT_HAND)
+    if home is not None:
+        scored = scored_sets(home, detector.calibration, corpora, conditions)
+        support = support_of(scored)
     file = _file(path)
     judgement = detector.predict(path, longest=longest)
-    judgement["path"] = file.name
-    validation: list[ValidatedSet] = []
-    if home is not None:
-        validation = validate(home, detector.calibration, judgement["score"], corpora, conditions)
-    explained, unexplained = _explained(detector, path, file)
+    judgement |= {"path": file.name, "validation": support.of(judgement["llr"])}
+    validation = validate(scored, detector.calibration, judgement["score"])
+    explained, unexplained = _explained(detector, path, file, judgement)
     trace = None
     if tracer is not None:
         trace = trace_recording(
             tracer, path, longest=longest, enrolment=enrolment, detector=detector
         )
         trace["path"] = file.name
+        if trace["bonafide_by"] is not None:
+            trace["bonafide_by"]["validation"] = judgement["validation"]
         for clip in trace["nearest"]:
             clip["path"] = None if clip["path"] is None else Path(clip["path"]).name
     if sha256_file(path) != file.sha256:
@@ -194,14 +195,15 @@ def _file(path: Path) -> File:
     )
 
 
-def _explained(detector: Detector, path: Path, file: File) -> tuple[ExplainedRecording | None, str]:
+def _explained(
+    detector: Detector, path: Path, file: File, judgement: Judgement
+) -> tuple[ExplainedRecording | None, str]:
     """The explanation, or None and why there is none."""
     try:
         explained = explain_recording(detector, path, PATH_INTEGRAL, BASELINE, regions=3)
     except SpoofscopeError as error:
         return None, str(error).replace(str(path), file.name)
-    named: Judgement = {**explained.judgement, "path": file.name}
-    return explained._replace(path=file.name, judgement=named), ""
+    return explained._replace(path=file.name, judgement=judgement), ""
 
 
 def _known_clip(study: Path, sha256: str) -> str | None:
@@ -231,8 +233,8 @@ def _inputs(
     ]
     for each in validation:
         inputs += [
-            Input("scores", each.scores.name, sha256_file(each.scores)),
-            Input("trials", each.manifest.name, sha256_file(each.manifest)),
+            Input("scores", each.scored.scores.name, sha256_file(each.scored.scores)),
+            Input("trials", each.scored.manifest.name, sha256_file(each.scored.manifest)),
         ]
     if tracer is not None:
         inputs += [
@@ -269,12 +271,12 @@ def _numbers_of_set(each: ValidatedSet) -> dict[str, Any]:
         low, high = measured.interval or (None, None)
         return {"value": measured.value, "ci_low": low, "ci_high": high}
 
-    diagram = each.reliability
+    diagram, supported = each.reliability, each.scored.supported
     return {
-        "corpus": each.corpus,
-        "split": each.split,
-        "condition": each.condition or None,
-        "own_dev": each.own_dev,
+        "corpus": each.scored.corpus,
+        "split": each.scored.split,
+        "condition": each.scored.condition or None,
+        "own_dev": each.scored.own_dev,
         "n_bonafide": each.n_bonafide,
         "n_spoof": each.n_spoof,
         "n_speakers": each.n_speakers,
@@ -285,5 +287,5 @@ def _numbers_of_set(each: ValidatedSet) -> dict[str, Any]:
             for name in each.measured
         },
         "reliability": None if diagram is None else diagram.table.to_dicts(),
-        "supported": None if each.supported is None else each.supported._asdict(),
+        "supported": None if supported is None else supported.bounds._asdict(),
     }

@@ -28,6 +28,7 @@ from spoofscope.metrics.measure import Measured
 from spoofscope.names import BONAFIDE, SPOOF
 from spoofscope.quality import DISQUALIFYING, FLAGS
 from spoofscope.selection.calibration import ratio_text, supported_text
+from spoofscope.support import doubts_of
 from spoofscope.tables import LABELS
 
 _COLUMNS = 3
@@ -45,7 +46,6 @@ _SCALE = (
 
 _EQUAL = 0.5
 """The prior of bona fide at equal odds."""
-_TRAIN = "train"
 
 _SAID = {BONAFIDE: "bona fide", SPOOF: "spoof"}
 
@@ -94,16 +94,10 @@ def _support(llr: float) -> str:
 def _summary(case: Case) -> list[Block]:
     llr = case.judgement["llr"]
     blocks: list[Block] = [Paragraph(in_short(case), "result")]
-    if llr is not None:
-        blocks += [Paragraph(_doubt(each, llr), "warning") for each in case.doubts]
-    if not case.validating:
+    blocks += [Paragraph(doubt, "warning") for doubt in doubts_of(case.judgement["validation"])]
+    if llr is None and not case.validating:
         blocks.append(
-            Paragraph(
-                "This detector is not validated here: the results of its study are not at hand, or "
-                "hold no eval set. "
-                + ("Its errors are not known." if llr is None else "Do not rely on the ratio."),
-                "warning",
-            )
+            Paragraph("This detector is not validated here: its errors are not known.", "warning")
         )
     if case.known_clip is not None:
         blocks.append(
@@ -125,27 +119,6 @@ def in_short(case: Case) -> str:
     if case.is_supported:
         return f"{_support(llr)}: {verbal(llr)}."
     return f"{_support(llr)}, says the detector. Its validation does not support this ratio."
-
-
-def _doubt(each: ValidatedSet, llr: float) -> str:
-    """What the trials of a set say against a ratio."""
-    lower, upper = each.supported or (0.0, 0.0)
-    cllr = each.measured["cllr"].value
-    worse = (
-        f" On these clips, the ratios are worse than none (Cllr {cllr:.3f}, and 1 is no "
-        "information)."
-        if cllr is not None and cllr >= 1
-        else ""
-    )
-    supported = (
-        "no ratio but 1"
-        if lower == upper
-        else f"ratios from {ratio_text(lower)} to {ratio_text(upper)} only"
-    )
-    return (
-        f"Do not rely on the ratio of {ratio_text(llr)}: the clips of {_named(each)} support "
-        f"{supported}.{worse}"
-    )
 
 
 def _asked(case: Case) -> list[Block]:
@@ -275,13 +248,6 @@ def decision_rule(calibration: Mapping[str, Any] | None) -> str:
     return "at equal prior odds" if prior == _EQUAL else f"at a prior of {prior:g} for bona fide"
 
 
-def _named(each: ValidatedSet) -> str:
-    condition = f" ({each.condition})" if each.condition else ""
-    use = "training" if each.split == _TRAIN else "calibration"
-    own = f", used for {use}" if each.own_dev else ""
-    return f"{each.corpus}, {each.split}{condition}{own}"
-
-
 def attacks_text(n: int | None) -> str:
     """A number of attacks, None where they are not known."""
     if n is None:
@@ -330,7 +296,7 @@ def _validation(case: Case) -> list[Block]:
     blocks += _beside(case)
     calibration = case.judgement["calibration"]
     sets = [
-        Ratios(_named(each), each.ratios(BONAFIDE), each.ratios(SPOOF), each.reliability.table)
+        Ratios(each.scored.name, each.ratios(BONAFIDE), each.ratios(SPOOF), each.reliability.table)
         for each in case.validating
         if each.reliability is not None
     ]
@@ -356,9 +322,10 @@ def _validation(case: Case) -> list[Block]:
 
 
 def _supported(each: ValidatedSet) -> str:
-    if each.supported is None:
+    supported = each.scored.supported
+    if supported is None:
         return "-"
-    lower, upper = map(ratio_text, each.supported)
+    lower, upper = map(ratio_text, supported.bounds)
     return "1 alone" if lower == upper else f"{lower} to {upper}"
 
 
@@ -376,12 +343,12 @@ def _table(sets: Sequence[ValidatedSet]) -> Table:
         for name, meaning in MEANINGS.items()
         if any(name in each.measured for each in sets)
     ]
-    if any(each.supported is not None for each in sets):
+    if any(each.scored.supported is not None for each in sets):
         rows.append(("likelihood ratios that these clips support", *map(_supported, sets)))
     units = " and ".join(sorted({each.unit for each in sets}))
     return Table(
         tuple(rows),
-        ("", *map(_named, sets)),
+        ("", *(each.scored.name for each in sets)),
         frozenset(range(1, len(sets) + 1)),
         f"In brackets 95 % intervals, from resampled {units}, and at least the exact binomial ones "
         "of rates. Errors are of all trials: clips that the detector would not judge for their "
@@ -395,11 +362,11 @@ def _beside(case: Case) -> list[Block]:
     own = case.judgement["duration_s"]
     texts = []
     for each in case.validating:
-        durations, rates = each.trials["duration"], each.trials["sample_rate"]
+        durations, rates = each.scored.trials["duration"], each.scored.trials["sample_rate"]
         low, high = (float(durations.quantile(q) or 0.0) for q in (0.025, 0.975))
         usual = low <= own <= high
         text = (
-            f"{each.corpus}, {each.split}: 95 % of its clips last {low:.2f} to {high:.2f} s, and "
+            f"{each.scored.name}: 95 % of its clips last {low:.2f} to {high:.2f} s, and "
             f"the recording lasts {own:.2f} s, which is {'within' if usual else 'outside'} that"
         )
         text += f"; its clips have {', '.join(f'{rate} Hz' for rate in sorted(set(rates)))}"
@@ -514,7 +481,7 @@ def _tracing(case: Case) -> list[Block]:
 
 
 def _limits(case: Case) -> list[Block]:
-    attacks = [f"{_named(each)} ({attacks_text(each.n_attacks)})" for each in case.validating]
+    attacks = [f"{each.scored.name} ({attacks_text(each.n_attacks)})" for each in case.validating]
     texts = [
         "The ratio compares the recording with the development data of the detector. For speech "
         "from other microphones, channels, codecs, languages or rooms it may be wrong, and no "

@@ -63,9 +63,9 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; the return value is the exit code."""
     folders = _folders(options.files, Path(options.out))
     from spoofscope.baselines import read_centroid
-    from spoofscope.detector import Detector
+    from spoofscope.cases.scored_sets import load_supported
 
-    detector = Detector.load(options.detector)
+    detector = load_supported(options.detector, None)
     centroid = None if options.centroid is None else read_centroid(options.centroid)
 
     def explained() -> Iterator[dict[str, Any]]:

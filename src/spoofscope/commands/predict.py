@@ -16,16 +16,20 @@ from spoofscope.commands.arguments import (
     recordings_of,
 )
 from spoofscope.errors import ConfigError
-from spoofscope.files import atomic_path, shown
+from spoofscope.files import atomic_path, printable, shown
 
 if TYPE_CHECKING:
+    from spoofscope.detector import Detector
     from spoofscope.judging import Failure, Judgement
 
 Result: TypeAlias = "Judgement | Failure"
 
-_PREDICTED = ("decision", "score", "LLR", "log10", "p(bona fide)", "seconds", "flags", "because")
+_PREDICTED = (
+    *("decision", "score", "LLR", "log10", "p(bona fide)", "supported", "seconds", "flags"),
+    "because",
+)
 # Rows come one by one, so the widths are those of what is usual.
-_WIDTHS = (12, 8, 5, 5, 16, 7, 5, 0)
+_WIDTHS = (12, 8, 5, 5, 16, 9, 7, 5, 0)
 
 
 def add(commands: Subcommands) -> None:
@@ -33,12 +37,18 @@ def add(commands: Subcommands) -> None:
     parser = commands.add_parser(
         "predict",
         help="judge recordings",
-        description="Score, probability and decision of a detector for each recording. Of a folder "
-        "all recordings below it are judged, in the order of their names.",
+        description="Score, probability and decision of a detector for each recording, and whether "
+        "the eval sets of its study support them. Of a folder all recordings below it are judged, "
+        "in the order of their names.",
     )
     parser.add_argument("--detector", required=True, metavar="DIR", help="a detector's folder")
     parser.add_argument(
         "files", nargs="+", metavar="FILE_OR_FOLDER", help="recordings, or folders of them"
+    )
+    parser.add_argument(
+        "--study",
+        metavar="DIR",
+        help="results of the study that trained the detector (default: those that it lies in)",
     )
     parser.add_argument("--json", action="store_true", help="a JSON list instead of a table")
     parser.add_argument(
@@ -53,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; the return value is the exit code."""
     files = recordings_of(options.files)
     if options.out is None:
-        return _print(options.detector, files, options.json)
+        return _print(options, files)
     if options.json:
         raise ConfigError("--json prints a list; with --out, name a file that ends in .json")
     write = _WRITERS.get(Path(options.out).suffix.lower())
@@ -65,10 +75,11 @@ def run(options: argparse.Namespace) -> int:
     check_new_file(options.out, files)
     from spoofscope.detector import predict_files
 
+    detector = _detector(options)
     # Refuses a name that cannot be written before hours of work.
     with atomic_path(options.out) as temporary:
         kept: list[Result] = []
-        results = _counted(predict_files(options.detector, files), len(files))
+        results = _counted(predict_files(detector, files), len(files))
         code = print_each(kept_in(kept, results), False, lambda _: None)
         write(temporary, kept)
     failed = sum("error" in result for result in kept)
@@ -76,6 +87,12 @@ def run(options: argparse.Namespace) -> int:
     recordings = "1 recording" if len(kept) == 1 else f"{len(kept)} recordings"
     print(f"{shown(options.out)}: {recordings}{not_judged}")
     return code
+
+
+def _detector(options: argparse.Namespace) -> "Detector":
+    from spoofscope.cases.scored_sets import load_supported
+
+    return load_supported(options.detector, options.study)
 
 
 def _counted(results: Iterator[Result], total: int) -> Iterator[Result]:
@@ -121,11 +138,12 @@ _WRITERS: dict[str, Callable[[Path, Sequence[Any]], None]] = {
 }
 
 
-def _print(detector: str, files: Sequence[str], as_json: bool) -> int:
+def _print(options: argparse.Namespace, files: Sequence[str]) -> int:
     from spoofscope.detector import predict_files
     from spoofscope.judging import calibrated_cells
+    from spoofscope.support import doubts_of
 
-    results = predict_files(detector, files)
+    detector = _detector(options)
     width = max(len(shown(name)) for name in ("file", *files))
 
     def row(file: str, cells: Sequence[str]) -> None:
@@ -133,14 +151,18 @@ def _print(detector: str, files: Sequence[str], as_json: bool) -> int:
         line = "  ".join([file.ljust(width), *(cell.ljust(size) for cell, size in columns)])
         print(line.rstrip(), flush=True)
 
-    if not as_json:
+    if not options.json:
         row("file", _PREDICTED)
 
+    doubted = False
+
     def print_one(result: Result) -> None:
+        nonlocal doubted
         file = shown(str(result["path"]))
         if "error" in result:
             row(file, ["-"] * len(_PREDICTED))
             return
+        doubted |= bool(doubts_of(result["validation"]))
         raised = [name for name, flag in result["flags"].items() if flag]
         row(
             file,
@@ -154,4 +176,8 @@ def _print(detector: str, files: Sequence[str], as_json: bool) -> int:
             ],
         )
 
-    return print_each(results, as_json, print_one)
+    code = print_each(predict_files(detector, files), options.json, print_one)
+    if doubted and detector.support is not None:
+        # What it is about is the same in every row.
+        print(printable("\n".join(["", *detector.support.in_words()])))
+    return code

@@ -85,10 +85,9 @@ def run(options: argparse.Namespace) -> int:
             write_enrolment(options.write_enrolled, enrolment)
     detector = None
     if options.detector is not None:
-        from spoofscope.detector import Detector
+        from spoofscope.cases.scored_sets import load_supported
 
-        detector = Detector.load(options.detector)
-        detector.eval()
+        detector = load_supported(options.detector, None)
     results = trace_files(tracer, files, listed, enrolment, detector)
     if options.out is None:
         return print_each(results, options.json, _print_one)
@@ -101,6 +100,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _print_one(result: "Trace | Failure") -> None:
+    from spoofscope.support import doubts_of
+
     file = shown(str(result["path"]))
     if "error" in result:
         print(f"{file}: not traced", flush=True)
@@ -114,6 +115,7 @@ def _print_one(result: "Trace | Failure") -> None:
         ratio = said["log10_llr"]
         text = "" if ratio is None else f", log10 likelihood ratio {ratio:+.2f}"
         lines.append(f"  the detector says {said['decision']}: score {said['score']:.4g}{text}")
+        lines += [f"  {doubt}" for doubt in doubts_of(said["validation"])]
     if result["family"] is not None:
         lines.append(f"  family {result['family']['name']}: {result['family']['said']}")
     lines += [

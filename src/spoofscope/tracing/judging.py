@@ -18,6 +18,7 @@ from spoofscope.names import BONAFIDE, INCONCLUSIVE, NONE, SPOOF, UNKNOWN
 from spoofscope.ood.base import Outputs, class_means, unit_rows
 from spoofscope.selection.calibration import posterior, probability_text
 from spoofscope.settings import DEFAULT_BAND, NETWORK_FILE, SETTINGS_FILE, TRACER_FILE
+from spoofscope.support import Validation, doubts_of
 from spoofscope.tracer import Tracer
 from spoofscope.tracing.enrolment import Enrolment, rank
 from spoofscope.tracing.fitted import FittedTracer, read_tracer
@@ -57,6 +58,7 @@ COLUMNS = (
     "detector",
     "detector_score",
     "detector_log10_llr",
+    "detector_doubts",
     "error",
 )
 """Of a table of traces: one row per recording."""
@@ -116,6 +118,7 @@ class FirstJudgement(TypedDict):
     decision: str
     score: float
     log10_llr: float | None
+    validation: Validation | None
     reasons: list[str]
     detector: str | None
 
@@ -363,6 +366,7 @@ def _first_judgement(
         "decision": judgement["decision"],
         "score": judgement["score"],
         "log10_llr": judgement["log10_llr"],
+        "validation": judgement["validation"],
         "reasons": judgement["reasons"],
         "detector": judgement["detector"],
     }
@@ -513,6 +517,7 @@ def row_of(result: Trace | Failure) -> dict[str, Any]:
         row |= {"detector": said["detector"] or "", "detector_score": f"{said['score']:.6g}"}
         if said["log10_llr"] is not None:
             row["detector_log10_llr"] = f"{said['log10_llr']:.6g}"
+            row["detector_doubts"] = " ".join(doubts_of(said["validation"]))
     if result["family"] is not None:
         row |= {"family": result["family"]["name"], "p_family": result["family"]["said"]}
     if result["ranked"]:
