@@ -51,6 +51,7 @@ OTHERS = [
     *("manifest", "extract_features", "compute_metrics", "correlate_artefacts", "report"),
     *("list_source_trials", "verify_sources", "verification_metrics"),
     *("train_tracer", "fit_tracer", "trace_clips", "tracing_metrics", "decide_clips"),
+    *("rate_artefacts", "annotation_pack"),
     *(["speak_corpus"] if SPOKEN else []),
 ]
 RULES = [*MACHINERY, *JOURNALS, *OTHERS]
@@ -126,7 +127,7 @@ def undisturbed(url, wide, tmp_path_factory) -> Checkout:
     }
     study = {**WIDE_STUDY, "corpora": {**WIDE_STUDY["corpora"], "fetched": fetched}}
     made = wide.copy(tmp_path_factory.mktemp("faults") / "checkout")
-    made.make(*WIDE_TARGETS, "--notemp", "--configfile", made.write_study(study))
+    made.make(*WIDE_TARGETS, "annotation", "--notemp", "--configfile", made.write_study(study))
     return made
 
 
