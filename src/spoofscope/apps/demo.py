@@ -367,12 +367,17 @@ class Judge:
     def _sound(self, path: str) -> bytes:
         """The whole recording as a FLAC file, at the detector's rate."""
         rate = self.detector.policy.sample_rate
-        blocks = audio.decode(path, longest=LONGEST_SECONDS)
-        first, stored_rate = next(blocks)
-        stored = itertools.chain([first], (samples for samples, _ in blocks))
-        return views.flac(
-            np.concatenate(list(audio.resample_blocks(stored, stored_rate, rate))), rate
-        )
+        decoded = audio.decode(path, longest=LONGEST_SECONDS)
+        first, stored_rate = next(decoded)
+
+        def stored() -> Iterator[npt.NDArray[np.float32]]:
+            yield first
+            for samples, _ in decoded:
+                self._between_passes()
+                yield samples
+
+        parts = list(audio.resample_blocks(stored(), stored_rate, rate))
+        return views.flac(np.concatenate(parts), rate)
 
     def _passage(self, path: str, start: float) -> tuple[npt.NDArray[np.float32], int]:
         """Samples (n,) of the passage that is shown, n may be 0, and their rate in Hz."""

@@ -287,11 +287,22 @@ def timeline(
     middle = (band[0] + band[1]) / 2 if all(map(math.isfinite, band)) else 0.0
     is_judged = not _disqualified(judgement)
     used = {*LABELS, *(window.decision for window in windows)} if is_judged else {_NONE}
-    for window in windows:
-        colour = _COLOURS[window.decision if is_judged else _NONE]
-        span = [window.start, window.end]
-        axes.fill_between(span, middle, window.score, color=colour, alpha=0.45, linewidth=0)
-        axes.plot(span, [window.score, window.score], color=colour, linewidth=1.6)
+    colours = [_COLOURS[window.decision if is_judged else _NONE] for window in windows]
+    starts, ends, scores = (
+        np.array([getattr(window, name) for window in windows])
+        for name in ("start", "end", "score")
+    )
+    axes.bar(
+        starts,
+        scores - middle,
+        ends - starts,
+        middle,
+        align="edge",
+        color=colours,
+        alpha=0.45,
+        linewidth=0,
+    )
+    axes.hlines(scores, starts, ends, colours, linewidth=1.6)
     key = [Patch(color=_COLOURS[name], label=_KEY[name]) for name in _COLOURS if name in used]
     if is_judged and band[0] < band[1]:
         low, high = axes.get_ylim()
