@@ -13,7 +13,7 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,9 +38,9 @@ def seconds(work: Callable[[], object]) -> tuple[float, float]:
     return used() - before, time.perf_counter() - clock
 
 
-def decode(path: str) -> int:
-    """How many samples a file has."""
-    return audio.read(path)[0].size
+def decode(paths: Sequence[str]) -> list[int]:
+    """How many samples each file has."""
+    return [audio.read(path)[0].size for path in paths]
 
 
 def corpus(folder: Path, n_clips: int) -> pl.DataFrame:

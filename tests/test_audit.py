@@ -30,11 +30,12 @@ from spoofscope.corpora.base import Problem
 from spoofscope.corpora.counts import counts, unlike_published
 from spoofscope.corpora.cues import (
     CUES,
-    _band_in,
+    _places,
     _power_spectrum,
     auc,
     auc_interval,
     measure,
+    measure_all,
     percentile,
     silent_frames,
 )
@@ -133,20 +134,24 @@ def test_bandwidth_agrees_with_scipy_on_a_long_coloured_noise() -> None:
 @pytest.mark.parametrize("rate", [8000, 16000, 44100])
 @pytest.mark.parametrize("n", [1, 600, 16384, 40000])
 def test_single_precision_decides_as_double_does(n: int, rate: int) -> None:
-    unsure = 0
+    clips, unsure = [], 0
     for seed in range(8):
         x = signal.lfilter([1], [1, -0.12 * seed], noise(3.0, seed)[:n] * 10.0 ** -(seed % 4))
         x = x.astype(np.float32) + np.float32(0.1 * seed)
-        single = _band_in("float32", x, rate)
-        unsure += single is None
-        assert single in (None, _band_in("float64", x, rate))
-        frequencies, power = _power_spectrum(x, rate)
+        mean = float(x.mean(dtype=np.float64))
+        power = _power_spectrum(x, mean, rate, "float64")
         share = np.cumsum(power) / power.sum() if power.sum() > 1e-12 else None
         cues = measure(x, rate)
-        assert cues["bandwidth_95"] == (
-            0 if share is None else frequencies[np.argmax(share >= 0.95)]
-        )
+        step = rate / (2 * (power.size - 1))
+        assert cues["bandwidth_95"] == (0 if share is None else step * np.argmax(share >= 0.95))
+        loud = np.flatnonzero(power >= power.max() * 1e-6)
+        assert cues["cutoff"] == (0 if share is None else step * loud[-1])
+        single = _power_spectrum(x, mean, rate, "float32")[None]
+        unsure += bool((_places(single, 1) != _places(single, -1)).any())
+        clips += [(x, rate), (x[: n // 2 + 1], 16000)]
     assert unsure <= (8 if n == 1 else 2)
+    # Together they are measured as each alone, whatever their rates.
+    assert measure_all(clips) == [measure(*clip) for clip in clips]
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=60).map(np.array))
@@ -490,17 +495,17 @@ def test_a_process_that_is_killed_is_named_and_what_is_finished_stays() -> None:
     done: dict[str, int] = {}
     items = [(str(i), i) for i in range(200)]
     with pytest.raises(SpoofscopeError, match="was killed, perhaps for want of memory"):
-        in_processes(items, dies_of_150, done, 2)
+        in_processes(items, die_of_150, done, 2)
     assert done == {str(i): i for i in range(len(done))}
-    in_processes(items, int, done, 2)
+    in_processes(items, list, done, 2)
     assert done == dict(items)
 
 
-def dies_of_150(value: int) -> int:
-    if value == 150:
+def die_of_150(values: list[int]) -> list[int]:
+    if 150 in values:
         time.sleep(0.2)
         os.kill(os.getpid(), signals.SIGKILL)
-    return value
+    return values
 
 
 class Page(html.parser.HTMLParser):

@@ -291,13 +291,17 @@ def work_through(
 
 
 def in_processes(
-    items: Iterable[tuple[str, Item]], function: Callable[[Item], Any], done: Done, workers: int
+    items: Iterable[tuple[str, Item]],
+    function: Callable[[Sequence[Item]], Sequence[Any]],
+    done: Done,
+    workers: int,
 ) -> None:
     """As :func:`work_through`, for much work on short clips, which Python's global lock would slow.
 
     Args:
         items: keys and what the function takes; both are sent to other processes.
-        function: of a module, so that other processes find it. It may start no threads of its own.
+        function: takes some items and gives the result of each. Of a module, so that other
+            processes find it. It may start no threads of its own.
         done: the results.
         workers: processes; one is this process, and so is a short list's.
 
@@ -305,25 +309,29 @@ def in_processes(
         SpoofscopeError: a process was killed, such as by the system for want of memory.
     """
     left = [(key, item) for key, item in items if key not in done]
-    if workers == 1 or len(left) <= _AT_ONCE:
-        for key, item in left:
-            done[key] = function(item)
-        return
-    ahead: deque[tuple[list[tuple[str, Item]], Future[list[Any]]]] = deque()
+    batches = [left[start : start + _AT_ONCE] for start in range(0, len(left), _AT_ONCE)]
+    ahead: deque[tuple[list[tuple[str, Item]], Future[Sequence[Any]]]] = deque()
+
+    def keep(batch: list[tuple[str, Item]], results: Sequence[Any]) -> None:
+        for (key, _), result in zip(batch, results, strict=True):
+            done[key] = result
 
     def take() -> None:
         batch, future = ahead.popleft()
-        for (key, _), result in zip(batch, future.result(), strict=True):
-            done[key] = result
+        keep(batch, future.result())
+
+    if workers == 1 or len(batches) <= 1:
+        for batch in batches:
+            keep(batch, function([item for _, item in batch]))
+        return
 
     # Forked processes import nothing again. They decode and compute, and touch no Polars, whose
     # threads they lack.
     context = multiprocessing.get_context("fork")
     try:
         with ProcessPoolExecutor(workers, context, _end_with, (os.getpid(),)) as pool:
-            for start in range(0, len(left), _AT_ONCE):
-                batch = left[start : start + _AT_ONCE]
-                ahead.append((batch, pool.submit(_each, function, [item for _, item in batch])))
+            for batch in batches:
+                ahead.append((batch, pool.submit(function, [item for _, item in batch])))
                 if len(ahead) > 2 * workers:
                     take()
             while ahead:
@@ -333,10 +341,6 @@ def in_processes(
             "a process that worked on clips was killed, perhaps for want of memory; what is "
             "finished is kept: run again, with fewer threads or more memory"
         ) from error
-
-
-def _each(function: Callable[[Item], Any], items: Sequence[Item]) -> list[Any]:
-    return [function(item) for item in items]
 
 
 def _end_with(parent: int) -> None:
