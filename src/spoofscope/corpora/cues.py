@@ -155,8 +155,7 @@ def _bands(
         power[i] = _power_spectrum(clips[i], means[i], sample_rate, "float64")
         places[i] = _places(power[i : i + 1], 0)
     places[power.sum(axis=1) <= _FLOOR**2] = 0
-    bands: npt.NDArray[np.float64] = places * (sample_rate / size)
-    return bands
+    return np.asarray(places * (sample_rate / size), dtype=np.float64)
 
 
 def _places(power: npt.NDArray[np.float64], unsure: int) -> npt.NDArray[np.int64]:
