@@ -73,6 +73,39 @@ def test_a_score_at_the_threshold_is_accepted():
         utterances_by_rule(scored.head(1), "near_right", 1, 1)
 
 
+@pytest.mark.parametrize("gap", [2.0, 12.0])
+def test_beyond_what_a_thousandth_of_the_other_class_reaches(gap: float):
+    """The published rule: below T_low or above T_high of 0.1 %, and right or wrong there."""
+    rng = np.random.default_rng(0)
+    bonafide, spoof = rng.normal(gap, 1, 2000), rng.normal(-gap, 2, 5000)
+    scored = pl.DataFrame(
+        {
+            "utt_id": [f"b{i}" for i in range(2000)] + [f"s{i}" for i in range(5000)],
+            "label": ["bonafide"] * 2000 + ["spoof"] * 5000,
+            "score": [*bonafide, *spoof],
+        }
+    )
+    # Two of 2,000 bona fide may be below, five of 5,000 spoofs at or above.
+    below, last = np.sort(bonafide)[2], np.sort(spoof)[-6]
+    right, wrong = (
+        set(utterances_by_rule(scored, rule, 10_000, 1))
+        for rule in ("beyond_right", "beyond_wrong")
+    )
+    if below > last:
+        assert (len(right), wrong) == (7000, set())
+        return
+    expected = {f"b{i}" for i in np.flatnonzero(bonafide > last)}
+    assert right == expected | {f"s{i}" for i in np.flatnonzero(spoof < below)}
+    expected = {f"b{i}" for i in np.flatnonzero(bonafide < below)}
+    assert wrong == expected | {f"s{i}" for i in np.flatnonzero(spoof > last)}
+    assert (len([name for name in wrong if name[0] == "b"]), len(wrong)) == (2, 7)
+    few = utterances_by_rule(scored, "beyond_right", 3, 1)
+    assert sorted(name[0] for name in few) == list("bbbsss")
+    assert set(few) < right
+    with pytest.raises(TableError, match=r"by beyond_wrong: 0.1 % of 999 bona fide trials is none"):
+        utterances_by_rule(scored[1001:], "beyond_wrong", 1, 1)
+
+
 def manifest(scored: pl.DataFrame) -> pl.DataFrame:
     paths = pl.lit("a.wav").alias("path"), pl.lit("eval").alias("split")
     more = pl.lit("s").alias("speaker"), pl.lit(1.0).alias("duration")

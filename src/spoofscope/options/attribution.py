@@ -9,7 +9,14 @@ from spoofscope.options.trials import Split
 
 Target = Literal["bonafide", "spoof"]
 Baseline = Literal["centroid", "zeros", "silence", "noise"]
-Selection = Literal["confident_right", "confident_wrong", "near_right", "near_wrong"]
+Selection = Literal[
+    "confident_right",
+    "confident_wrong",
+    "near_right",
+    "near_wrong",
+    "beyond_right",
+    "beyond_wrong",
+]
 Explained = Literal["probability", "score"]
 Wrt = Literal["features", "waveform"]
 Method = Literal[
@@ -95,7 +102,8 @@ class ExplainOptions(PathOptions):
     means over this sample."""
     select: tuple[Selection, ...] = option((), uniqueItems=True)
     """Rules by which more utterances are explained, by each detector's own score: those farthest
-    from its threshold on the right or the wrong side, or nearest to it on either side."""
+    from its threshold on the right or the wrong side; nearest to it on either side; or any beyond
+    the thresholds that 0.1 % of the other class reach."""
     per_rule: int = option(4, minimum=1)
     """Utterances of each class by every rule of `select`."""
     utterances: str | tuple[str, ...] = option((), uniqueItems=True)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from spoofscope.errors import SpoofscopeError, TableError
@@ -9,11 +10,14 @@ from spoofscope.identity import rng_of
 from spoofscope.names import BONAFIDE
 from spoofscope.options.attribution import ExplainOptions, Selection
 from spoofscope.rows import lines
-from spoofscope.selection.operating_points import eer
+from spoofscope.selection.operating_points import det_curve, eer
 
 PER_ATTACK = "per_attack"
 LISTED = "listed"
 """Why an utterance was chosen, besides rules."""
+
+# Share of a class, and how far a quotient may be off it.
+_RATE, _ROUNDING = 1e-3, 1e-12
 
 # That many unknown names say what is wrong.
 _NAMED = 5
@@ -71,7 +75,9 @@ def utterances_by_rule(
 
     The threshold is the one at equal error rate of these utterances; a score at or above it is
     accepted as bona fide. `confident_right` and `confident_wrong` are those farthest from it on the
-    right and on the wrong side, `near_right` and `near_wrong` those nearest to it.
+    right and on the wrong side, `near_right` and `near_wrong` those nearest to it. `beyond_right`
+    and `beyond_wrong` are drawn from those that at most 0.1 % of the other class are beyond, see
+    :func:`_beyond`.
 
     Args:
         scored: utt_id, label and score of both classes.
@@ -80,24 +86,51 @@ def utterances_by_rule(
         seed: decides among equal scores; the order of the rows does not.
 
     Raises:
-        SpoofscopeError: one class is missing.
+        TableError: one class is missing, or too small for 0.1 % of it.
     """
     ordered = scored.sort("utt_id")
     is_bonafide = pl.col("label") == BONAFIDE
     classes = (ordered.filter(is_bonafide)["score"], ordered.filter(~is_bonafide)["score"])
+    right = pl.lit(rule.endswith("right"))
+    drawn = ordered[rng_of("utterances by rule", seed, rule).permutation(ordered.height).tolist()]
     try:
         threshold = eer(*classes).threshold
+        if rule in ("beyond_right", "beyond_wrong"):
+            below, above = _beyond(*classes)
+            sure = (pl.col("score") < below) | (pl.col("score") >= above)
+            judged = drawn.filter(sure, ((pl.col("score") >= above) == is_bonafide) == right)
+            return judged.group_by("label", maintain_order=True).head(per_class)["utt_id"].to_list()
     except SpoofscopeError as error:
         raise TableError(f"utterances cannot be chosen by {rule}: {error}") from error
-    confident, right = rule.startswith("confident"), rule.endswith("right")
-    drawn = rng_of("utterances by rule", seed, rule).permutation(ordered.height)
-    judged = ordered[drawn.tolist()].filter(
-        ((pl.col("score") >= threshold) == is_bonafide) == pl.lit(right)
-    )
+    judged = drawn.filter(((pl.col("score") >= threshold) == is_bonafide) == right)
     nearest = judged.sort(
-        (pl.col("score") - threshold).abs(), descending=confident, maintain_order=True
+        (pl.col("score") - threshold).abs(),
+        descending=rule.startswith("confident"),
+        maintain_order=True,
     )
     return nearest.group_by("label", maintain_order=True).head(per_class)["utt_id"].to_list()
+
+
+def _beyond(bonafide: pl.Series, spoof: pl.Series) -> tuple[float, float]:
+    """The highest threshold that rejects at most 0.1 % of bona fide, and the lowest that accepts
+    at most 0.1 % of spoofs.
+
+    A score below the first is surely called spoof, one at or above the second surely bona fide, as
+    by Staněk et al., "What Do Deepfake Speech Detectors Actually Hear?" (2026). Where the classes
+    are so far apart that the first is above the second, both are at the middle of the two.
+
+    Raises:
+        SpoofscopeError: a class is missing, or has so few trials that 0.1 % is none of them.
+    """
+    curve = det_curve(bonafide, spoof)
+    for name, scores in (("bona fide", bonafide), ("spoof", spoof)):
+        if len(scores) * _RATE < 1 - _ROUNDING:
+            raise SpoofscopeError(
+                f"0.1 % of {len(scores)} {name} trials is none; there have to be 1000"
+            )
+    below = float(curve.thresholds[np.flatnonzero(curve.p_miss <= _RATE + _ROUNDING)[-1]])
+    above = float(curve.thresholds[np.argmax(curve.p_fa <= _RATE + _ROUNDING)])
+    return (below, above) if below <= above else ((below + above) / 2,) * 2
 
 
 def listed_utterances(path: str | Path) -> list[str]:
