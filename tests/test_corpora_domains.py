@@ -206,7 +206,7 @@ def test_habla_has_six_attacks(tmp_path: Path) -> None:
         build("habla", tmp_path).trials()
 
 
-# --- SceneFake and CtrSVDD -----------------------------------------------------------------------
+# --- SceneFake and FoR ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("inside", ["", "SceneFake"])
@@ -224,6 +224,84 @@ def test_scenefake(tmp_path: Path, inside: str) -> None:
     ]
     with pytest.raises(CorpusError, match=r"train/real: not found.*corpora\.mine\.path"):
         build("scenefake", tmp_path / inside / "train").trials()
+
+
+def test_fake_or_real(tmp_path: Path) -> None:
+    for split in ("training", "validation", "testing"):
+        for label in ("real", "fake"):
+            clip(tmp_path / "for-norm" / split / label / "file1.wav")
+    corpus = build("fake_or_real", tmp_path)
+    assert corpus.trials().select(TRIAL[:-1]).rows() == [
+        ("testing-fake-file1", "eval", "spoof", "unknown"),
+        ("testing-real-file1", "eval", "bonafide", "-"),
+        ("training-fake-file1", "train", "spoof", "unknown"),
+        ("training-real-file1", "train", "bonafide", "-"),
+        ("validation-fake-file1", "dev", "spoof", "unknown"),
+        ("validation-real-file1", "dev", "bonafide", "-"),
+    ]
+    of_root = build("fake_or_real", tmp_path / "for-norm")
+    assert corpus.published_counts() == of_root.published_counts()
+    assert sum(corpus.published_counts().values()) == 69300
+    # Other versions have other numbers.
+    (tmp_path / "for-norm").rename(tmp_path / "for-2sec")
+    assert build("fake_or_real", tmp_path / "for-2sec").published_counts() is None
+    with pytest.raises(CorpusError, match=r"training/real: not found"):
+        build("fake_or_real", tmp_path).trials()
+
+
+# --- SpoofCeleb and DFADD ------------------------------------------------------------------------
+
+
+def spoofceleb(root: Path) -> Path:
+    for folder in ("train", "development", "evaluation"):
+        lines = ["file,speaker,attack"]
+        for attack in ("a00", "a07"):
+            file = f"{attack}/id10318/YY-{folder}-006.flac"
+            clip(root / "flac" / folder / file)
+            lines.append(f"{file},id10318,{attack}")
+        (root / "metadata").mkdir(exist_ok=True)
+        (root / f"metadata/{folder}.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def test_spoofceleb(tmp_path: Path) -> None:
+    corpus = build("spoofceleb", spoofceleb(tmp_path).parent / tmp_path.name)
+    manifest, problems = build_manifest(corpus)
+    assert not problems
+    assert manifest.filter(split="eval").select(TRIAL).rows() == [
+        ("a00-id10318-YY-evaluation-006", "eval", "bonafide", "-", "id10318"),
+        ("a07-id10318-YY-evaluation-006", "eval", "spoof", "a07", "id10318"),
+    ]
+    assert len(registry.label_files({"type": "spoofceleb"}, tmp_path)) == 3
+    assert sum(corpus.published_counts().values()) == 2_687_292
+    with open(tmp_path / "metadata/train.csv", "a") as table:
+        table.write("real/id10318/x.flac,id10318,real\n")
+    with pytest.raises(CorpusError, match=r"train\.csv: line 4: unknown attack 'real'.*a00"):
+        corpus.trials()
+    (tmp_path / "metadata/train.csv").write_text("path,speaker,attack\n")
+    with pytest.raises(TableError, match=r"train\.csv.*file"):
+        corpus.trials()
+
+
+def test_dfadd(tmp_path: Path) -> None:
+    for number, folder in enumerate(("train", "valid", "test")):
+        clip(tmp_path / "DATASET_VCTK_BONAFIDE" / folder / f"p227_00{number}.wav")
+        clip(tmp_path / "DATASET_GradTTS" / folder / f"s5_00{number}_GradTTS.flac")
+    corpus = build("dfadd", tmp_path)
+    assert corpus.trials().filter(split="eval").select(TRIAL[2:]).rows() == [
+        ("spoof", "GradTTS", "s5"),
+        ("bonafide", "-", "p227"),
+    ]
+    # Numbers of the generators that are there.
+    assert corpus.published_levels() == {("eval", "attack", "GradTTS"): 600}
+    clip(tmp_path / "DATASET_GradTTS/test/p227_001.wav")
+    with pytest.raises(CorpusError, match=r"test/p227_001\.wav.*take its clips out of them"):
+        corpus.trials()
+    with pytest.raises(CorpusError, match=r"DATASET_VCTK_BONAFIDE/train: not found"):
+        build("dfadd", tmp_path / "DATASET_GradTTS").trials()
+
+
+# --- CtrSVDD -------------------------------------------------------------------------------------
 
 
 def ctrsvdd(root: Path, suffix: str = ".flac") -> Path:

@@ -84,12 +84,15 @@ CORPORA: dict[str, type[CorpusOptions]] = {
     "asvspoof2021_la": ASVspoof2021Options,
     "asvspoof5": StoredOptions,
     "ctrsvdd": StoredOptions,
+    "dfadd": StoredOptions,
+    "fake_or_real": StoredOptions,
     "habla": HablaOptions,
     "half_truth": StoredOptions,
     "in_the_wild": DealtOptions,
     "mlaad": MlaadOptions,
     "partialspoof": StoredOptions,
     "scenefake": StoredOptions,
+    "spoofceleb": StoredOptions,
     "stopa": StopaOptions,
 }
 

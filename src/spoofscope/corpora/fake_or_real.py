@@ -1,0 +1,42 @@
+"""FoR, Fake or Real: recordings of several corpora, and synthesizers of 2019.
+
+Layout: Reimao and Tzerpos, "FoR: A Dataset for Synthetic Speech Detection", SpeD 2019, as it is
+released: `training`, `validation` and `testing`, each with `real/` and `fake/`, in four versions.
+The files do not say who speaks, or which synthesizer. Counts of `for-norm` are those that users of
+the release give.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from spoofscope.corpora.real_and_fake import RealAndFake
+
+
+class FakeOrReal(RealAndFake):
+    """The folder of one version, which holds `training`, or the one above that of `for-norm`."""
+
+    name: ClassVar[str] = "fake_or_real"
+    obtain: ClassVar[str] = "https://bil.eecs.yorku.ca/datasets/"
+    split_folders: ClassVar[Mapping[str, str]] = {
+        "train": "training",
+        "dev": "validation",
+        "eval": "testing",
+    }
+    inside: ClassVar[tuple[str, ...]] = ("for-norm", "for-norm/for-norm")
+
+    def published_counts(self) -> dict[tuple[str, str], int] | None:
+        """Those of `for-norm`, which is known by the name of its folder."""
+        if "for-norm" not in {self.root.resolve().name, *self._first_below()}:
+            return None
+        return {
+            ("train", "bonafide"): 26941,
+            ("train", "spoof"): 26927,
+            ("dev", "bonafide"): 5400,
+            ("dev", "spoof"): 5398,
+            ("eval", "bonafide"): 2264,
+            ("eval", "spoof"): 2370,
+        }
+
+    def _first_below(self) -> tuple[str, ...]:
+        """The folders between the root and the files."""
+        return self._below(self.splits[0], "real").relative_to(self.root).parts[:-2]
