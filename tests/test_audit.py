@@ -34,6 +34,7 @@ from spoofscope.corpora.cues import (
     _power_spectrum,
     auc,
     auc_interval,
+    evidence_of_speakers,
     measure,
     measure_all,
     percentile,
@@ -225,6 +226,49 @@ def test_interval_covers_the_truth_as_often_as_it_says() -> None:
     assert 0.92 <= covered / 600 <= 0.985
 
 
+@pytest.mark.parametrize("same_speakers", [False, True])
+def test_interval_over_speakers_covers_the_truth_as_often_as_it_says(same_speakers: bool) -> None:
+    # Speakers differ as much as clips of one do. The interval over clips covers far too seldom.
+    generator, n_speakers, n_clips = rng(4), 12, 15
+    speakers = np.repeat(np.arange(n_speakers), n_clips)
+    others = speakers if same_speakers else speakers + n_speakers
+    truth = stats.norm.cdf(1 / 2)
+    covered, by_clips = 0, 0
+    for _ in range(200):
+        of_speaker = generator.standard_normal(2 * n_speakers)
+        bonafide = 1 + of_speaker[speakers] + generator.standard_normal(speakers.size)
+        spoof = of_speaker[others] + generator.standard_normal(others.size)
+        value = auc(bonafide, spoof)
+        evidence = evidence_of_speakers(bonafide, spoof, speakers, others)
+        assert evidence.degrees == n_speakers - 1
+        t = stats.t.ppf(0.975, evidence.degrees)
+        low, high = auc_interval(value, evidence.n_bonafide, evidence.n_spoof, t)
+        covered += low <= truth <= high
+        low, high = auc_interval(value, bonafide.size, spoof.size, 1.96)
+        by_clips += low <= truth <= high
+    assert covered / 200 >= 0.93
+    assert same_speakers or by_clips / 200 < 0.75
+
+
+def test_evidence_of_speakers() -> None:
+    bonafide, spoof = np.arange(6.0), np.arange(6.0) + 10
+    # No clip is out of order: a speaker is worth a clip.
+    pairs = np.array([0, 0, 0, 1, 1, 1])
+    assert evidence_of_speakers(bonafide, spoof, pairs, pairs) == (2, 2, 1)
+    # Speakers of one clip each are worth as many clips.
+    x, y = rng(5).standard_normal(40), rng(6).standard_normal(30)
+    alone = evidence_of_speakers(x, y, np.arange(40), np.arange(40, 70))
+    assert alone == pytest.approx((40, 30, 29))
+    # Clips that are there three times are worth one.
+    tripled = evidence_of_speakers(
+        np.repeat(x, 3),
+        np.repeat(y, 3),
+        np.repeat(np.arange(40), 3),
+        np.repeat(np.arange(30), 3) + 40,
+    )
+    assert tripled[:2] == pytest.approx((40, 30), rel=0.03)
+
+
 # --- audit ---------------------------------------------------------------------------------------
 
 
@@ -308,6 +352,17 @@ def test_a_cue_is_a_warning_unless_it_is_planted(tmp_path: Path) -> None:
     zeros = next(r for r in warned if r["item"] == "zeros" and r["attack"] == "S0")
     assert zeros["value"] == 0.0
     assert "of 20 bona fide clips, 33.3 % of 10 spoofs" in str(zeros["note"])
+    # The clips leave no doubt; of four speakers, whether others would have it, nothing is known.
+    assert str(zeros["note"]).endswith("; with 4 and 2 speakers it may be theirs alone")
+    unknown = manifest.with_columns(speaker=pl.lit("-"))
+    by_clips = audit(unknown, [], None, workers=2).cues.row(
+        by_predicate=(pl.col("cue") == "zeros")
+        & (pl.col("attack") == "S0")
+        & (pl.col("split") == "train"),
+        named=True,
+    )
+    assert (by_clips["speakers_bonafide"], by_clips["status"]) == (0, "warn")
+    assert by_clips["high"] < 0.5
 
     planted = {"S0": {r["item"] for r in warned}, "S1": set()}
     again = found(audit(manifest, [], None, planted, workers=2).rows, "cue")
@@ -434,7 +489,7 @@ def test_a_condition_of_one_class_is_a_warning_unless_chance_explains_it(tmp_pat
         ("train", "room", 1.0),
         ("eval", "room", 1.0),
     ]
-    assert "clips of one class only: far (10 spoof)" in str(rows[0]["note"])
+    assert "clips of one class only: far (10 spoof, 2 speakers)" in str(rows[0]["note"])
 
 
 def test_chance_of_one_class_is_hypergeometric() -> None:
@@ -449,7 +504,7 @@ def test_chance_counts_either_class() -> None:
     So they are no warning, and 6 (1.1 % and 2.2 %) are one.
     """
     for n, status in ((5, "ok"), (6, "warn")):
-        rows = [("train", "room", "far", n, 0), ("train", "room", "near", 10 - n, 10)]
+        rows = [("train", "room", "far", n, 0, None), ("train", "room", "near", 10 - n, 10, None)]
         (row,) = _balance(pl.DataFrame(rows, schema=LEVEL_COLUMNS, orient="row"))
         assert dict(zip(AUDIT_COLUMNS, row, strict=True))["status"] == status
 

@@ -14,12 +14,20 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from spoofscope import audio
 from spoofscope.corpora.base import Problem
 from spoofscope.corpora.counts import Count, counts
-from spoofscope.corpora.cues import CUES, auc, auc_interval, in_words, measure_all
+from spoofscope.corpora.cues import (
+    CUES,
+    auc,
+    auc_interval,
+    evidence_of_speakers,
+    in_words,
+    measure_all,
+)
 from spoofscope.corpora.splitting import uneven
 from spoofscope.errors import AudioError
 from spoofscope.names import ALL, NONE
@@ -39,11 +47,12 @@ CUE_COLUMNS: dict[str, pl.DataType] = {
     **dict.fromkeys(("split", "attack", "cue"), pl.String()),
     **dict.fromkeys(("auc", "low", "high", "median_bonafide", "median_spoof"), pl.Float64()),
     **dict.fromkeys(("n_bonafide", "n_spoof"), pl.Int64()),
+    **dict.fromkeys(("speakers_bonafide", "speakers_spoof"), pl.Int64()),
     "status": pl.String(),
 }
 LEVEL_COLUMNS: dict[str, pl.DataType] = {
     **dict.fromkeys(("split", "condition", "level"), pl.String()),
-    **dict.fromkeys(("n_bonafide", "n_spoof"), pl.Int64()),
+    **dict.fromkeys(("n_bonafide", "n_spoof", "n_speakers"), pl.Int64()),
 }
 STATUSES = ("ok", "planted", "warn", "fail")
 
@@ -79,9 +88,10 @@ class Audit:
     every cue.
 
     `cues` has the columns of `CUE_COLUMNS`, a row per split, attack ("all" for all spoofs) and cue:
-    AUC with its interval, medians and numbers of clips.
+    AUC with its interval, medians, numbers of clips and of speakers (0 where not all are known).
 
-    `levels` has the columns of `LEVEL_COLUMNS`, a row per split, condition and level.
+    `levels` has the columns of `LEVEL_COLUMNS`, a row per split, condition and level:
+    clips of each class, and all their speakers (null where not all are known).
     """
 
     rows: pl.DataFrame
@@ -176,9 +186,12 @@ def audit(
 ) -> Audit:
     """Look for everything that makes results on a corpus misleading.
 
-    A trivial cue is a warning when its AUC lies outside [0.4, 0.6] and its confidence interval
-    excludes 0.5. The interval holds for all AUCs of the audit together (95 %, Bonferroni), so a
-    small corpus with many attacks raises no false alarms.
+    A trivial cue is a warning when its AUC lies outside [0.4, 0.6] and as many clips would hardly
+    have it by chance: their confidence interval excludes 0.5. It holds for all AUCs of the audit
+    together (95 %, Bonferroni), so a small corpus with many attacks raises no false alarms. Whether
+    other speakers would have it, too, is another question. Where all speakers of the clips are
+    known, the interval that is given is over speakers, and a note says where it does not exclude
+    0.5.
 
     Args:
         manifest: as `tables.read_manifest` gives it.
@@ -330,7 +343,7 @@ def _levels(manifest: pl.DataFrame) -> pl.DataFrame:
         pl.format("{} Hz", pl.col("sample_rate")).alias(_RATE),
     )
     given = [c for c in manifest.columns if c not in MANIFEST_COLUMNS and c not in _NO_CONDITIONS]
-    found: list[tuple[str, str, str, int, int]] = []
+    found: list[tuple[str, str, str, int, int, int | None]] = []
     for split in _splits(manifest):
         of_split = derived.filter(pl.col("split") == split)
         if of_split["label"].n_unique() == 1:
@@ -340,6 +353,9 @@ def _levels(manifest: pl.DataFrame) -> pl.DataFrame:
             counts = told.group_by(condition).agg(
                 (pl.col("label") == "bonafide").sum().alias("n_bonafide"),
                 (pl.col("label") == "spoof").sum().alias("n_spoof"),
+                pl.when((pl.col("speaker") != NONE).all())
+                .then(pl.col("speaker").n_unique().cast(pl.Int64))
+                .alias("n_speakers"),
             )
             if counts["n_bonafide"].sum() == 0 or counts.height > _MOST_LEVELS:
                 continue
@@ -351,20 +367,24 @@ def _balance(levels: pl.DataFrame) -> Iterator[Row]:
     """A warning where a level has one class only, and chance is no explanation.
 
     The chance is that of drawing the level's clips from those of all levels (hypergeometric),
-    5 % for both classes and all levels of a split together.
+    5 % for both classes and all levels of a split together. The note says how many speakers they
+    are of: clips of one speaker are often recorded alike.
     """
     for (split,), of_split in levels.group_by("split", maintain_order=True):
         least = math.log(0.05 / (2 * of_split.height))
         for (condition,), rows in of_split.group_by("condition", maintain_order=True):
             totals = int(rows["n_bonafide"].sum()), int(rows["n_spoof"].sum())
             one_sided = []
-            for level, n_bonafide, n_spoof in rows.select(list(LEVEL_COLUMNS)[2:]).iter_rows():
+            for level, n_bonafide, n_spoof, speakers in rows.select(
+                list(LEVEL_COLUMNS)[2:]
+            ).iter_rows():
                 if n_bonafide and n_spoof:
                     continue
                 own, name = (totals[0], "bona fide") if n_bonafide else (totals[1], "spoof")
                 n = n_bonafide + n_spoof
                 if _log_ways(own, n) - _log_ways(sum(totals), n) < least:
-                    one_sided.append(f"{level} ({n} {name})")
+                    of = "" if speakers is None else f", {_counted(speakers, 'speaker')}"
+                    one_sided.append(f"{level} ({n} {name}{of})")
             if one_sided:
                 names = ", ".join(one_sided[:5]) + (", ..." if len(one_sided) > 5 else "")
                 note = (
@@ -379,6 +399,10 @@ def _balance(levels: pl.DataFrame) -> Iterator[Row]:
             yield "balance", str(split), "-", str(condition), float(len(one_sided)), status, note
 
 
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
 def _log_ways(n: int, k: int) -> float:
     """Logarithm of the number of ways to choose k of n >= k."""
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
@@ -388,7 +412,10 @@ def _cues(joined: pl.DataFrame, planted: Mapping[str, Collection[str]]) -> pl.Da
     """How far each cue separates the classes, see `CUE_COLUMNS`."""
     comparisons: list[tuple[str, str, pl.DataFrame, pl.DataFrame, set[str]]] = []
     for split in _splits(joined):
-        of_split = joined.filter(pl.col("split") == split)
+        of_split = joined.filter(pl.col("split") == split).with_columns(
+            # A number for each speaker, fast to count with.
+            _speaker=pl.when(pl.col("speaker") != NONE).then(pl.col("speaker").rank("dense") - 1)
+        )
         bonafide = of_split.filter(pl.col("label") == "bonafide")
         spoof = of_split.filter(pl.col("label") == "spoof")
         if bonafide.is_empty() or spoof.is_empty():
@@ -401,17 +428,41 @@ def _cues(joined: pl.DataFrame, planted: Mapping[str, Collection[str]]) -> pl.Da
         ]
     found = []
     for split, attack, bonafide, spoof, attacks_here in comparisons:
-        z = NormalDist().inv_cdf(1 - 0.05 / (2 * len(comparisons) * len(CUES)))
+        tail = 0.05 / (2 * len(comparisons) * len(CUES))
+        z = NormalDist().inv_cdf(1 - tail)
+        speakers = [_speakers(bonafide), _speakers(spoof)]
+        n_speakers = [0 if each is None else np.unique(each).size for each in speakers]
         for cue in CUES:
-            value = auc(bonafide[cue].to_numpy(), spoof[cue].to_numpy())
+            values = bonafide[cue].to_numpy(), spoof[cue].to_numpy()
+            value = auc(*values)
             low, high = auc_interval(value, bonafide.height, spoof.height, z)
             separates = not HARMLESS[0] <= value <= HARMLESS[1] and not low <= 0.5 <= high
+            if speakers[0] is not None and speakers[1] is not None and min(n_speakers) > 1:
+                evidence = evidence_of_speakers(*values, speakers[0], speakers[1])
+                t = _student(1 - tail, evidence.degrees)
+                low, high = auc_interval(value, evidence.n_bonafide, evidence.n_spoof, t)
             on_purpose = any(cue in planted.get(name, ()) for name in attacks_here)
             status = ("planted" if on_purpose else "warn") if separates else "ok"
             medians = [float(np.median(each[cue].to_numpy())) for each in (bonafide, spoof)]
             sizes = bonafide.height, spoof.height
-            found.append((split, attack, cue, value, low, high, *medians, *sizes, status))
+            found.append(
+                (split, attack, cue, value, low, high, *medians, *sizes, *n_speakers, status)
+            )
     return pl.DataFrame(found, schema=CUE_COLUMNS, orient="row")
+
+
+def _speakers(clips: pl.DataFrame) -> npt.NDArray[np.int64] | None:
+    """The number of the speaker of each clip; None where not all are known."""
+    numbers = clips["_speaker"]
+    return None if numbers.null_count() else numbers.cast(pl.Int64).to_numpy()
+
+
+def _student(share: float, degrees: int) -> float:
+    """Quantile of Student's distribution."""
+    # Seconds to import, and few need it.
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, share))
 
 
 def _separations(cues: pl.DataFrame) -> Iterator[Row]:
@@ -421,4 +472,9 @@ def _separations(cues: pl.DataFrame) -> Iterator[Row]:
             f"{in_words(row['cue'], row['median_bonafide'])} of {row['n_bonafide']} bona fide "
             f"clips, {in_words(row['cue'], row['median_spoof'])} of {row['n_spoof']} spoofs"
         )
+        numbers = row["speakers_bonafide"], row["speakers_spoof"]
+        if row["status"] != "ok" and min(numbers) == 1:
+            note += "; one speaker, so it may be that speaker's alone"
+        elif row["status"] != "ok" and row["low"] <= 0.5 <= row["high"]:
+            note += f"; with {numbers[0]} and {numbers[1]} speakers it may be theirs alone"
         yield "cue", row["split"], row["attack"], row["cue"], row["auc"], row["status"], note

@@ -166,8 +166,8 @@ def _separation(cues: pl.DataFrame) -> Iterator[Markup]:
     yield Markup(
         "<p>Area under the ROC curve (AUC) of one number per clip, of all spoofs against bona fide "
         "speech: 0.5 carries no information, 1 means that every bona fide clip has a larger value "
-        "than every spoof, 0 the reverse. Lines are intervals; they hold for all AUCs of this "
-        "audit together. The grey band (0.4 to 0.6) raises no alarm."
+        "than every spoof, 0 the reverse. Lines are intervals, over speakers where all are known; "
+        "they hold for all AUCs of this audit together. The grey band (0.4 to 0.6) raises no alarm."
     )
     yield Markup("<div class='panels wide'>")
     for split in _splits(cues):
