@@ -1,5 +1,6 @@
 """Copies of this checkout in which tests run the workflow, apart from the results in it."""
 
+import json
 import os
 import re
 import shlex
@@ -7,10 +8,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 from warm import warm
 
@@ -19,6 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 # Tables that the mini study has no use for: it has no grid, no mask of known artefacts, nobody has
 # labelled it, and nobody has published it.
 NOT_IN_MINI = {"grid", "cue_use", "annotation", "published"}
+
+# Claims lie with what is made, so that other checkouts see them.
+CLAIMED = ("results/tiny", "resources")
 
 # A study of seconds: four talkers, one detector.
 TINY_STUDY: dict[str, Any] = {
@@ -257,13 +263,43 @@ class Checkout:
             start: in processes that are started for it, as a user's are; otherwise in forks of one
                 that has imported the packages already.
         """
-        environment = self.environment()
-        if not start:
-            command = [str(warm().client), *command[1:]]
-            environment |= warm().variables
+        command, environment = self._started(command, start)
         return subprocess.run(
             command, cwd=self.folder, env=environment, text=True, timeout=timeout, **streams
         )
+
+    def _started(self, command: Sequence[str], start: bool) -> tuple[list[str], dict[str, str]]:
+        if start:
+            return list(command), self.environment()
+        return [str(warm().client), *command[1:]], self.environment() | warm().variables
+
+    def begin(
+        self,
+        *arguments: str,
+        profile: str = "profiles/local",
+        start: bool = False,
+        **streams: Any,
+    ) -> subprocess.Popen[str]:
+        """Start Snakemake in the copy, as leader of a process group of its own."""
+        command, environment = self._started(self.command(*arguments, profile=profile), start)
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=environment,
+            text=True,
+            start_new_session=True,
+            **streams,
+        )
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process that works in the copy."""
+        found = []
+        for process in psutil.process_iter():
+            # It may end before it is looked at.
+            with suppress(psutil.Error):
+                if Path(process.cwd()) == self.folder and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
 
     def snakemake(
         self,
@@ -299,6 +335,18 @@ class Checkout:
         done = self.snakemake("-n", *arguments, profile=profile)
         assert done.returncode == 0, done.stdout[-6000:]
         return parse_plan(done.stdout)
+
+    def working_script(self) -> psutil.Process | None:
+        """The process of a job that has begun its work in the copy."""
+        for place in CLAIMED:
+            for claim in self.folder.glob(f"{place}/.spoofscope/claims/*"):
+                # It may be over before it is looked at, or not written yet.
+                with suppress(FileNotFoundError, ValueError, psutil.Error):
+                    script = psutil.Process(json.loads(claim.read_text())["pid"])
+                    # A claim outlives who is killed.
+                    if Path(script.cwd()) == self.folder:
+                        return script
+        return None
 
     def write_study(self, study: Mapping[str, Any], name: str = "study.yaml") -> str:
         """Write a study file; returns its name, for `--configfile`."""

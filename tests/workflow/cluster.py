@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,15 +113,9 @@ def arguments(*profiles: str) -> list[str]:
 def start(study: Checkout, *more: str) -> subprocess.Popen[str]:
     """Start Snakemake on the cluster, as leader of a process group of its own."""
     log = (study.folder / "snakemake.out").open("a")
-    return subprocess.Popen(
-        study.command(*arguments(), *more, profile="profiles/slurm"),
-        cwd=study.folder,
-        env=study.environment(),
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    streams = {"stdout": log, "stderr": subprocess.STDOUT}
+    profile = "profiles/slurm"
+    return study.begin(*arguments(), *more, profile=profile, start=True, **streams)
 
 
 def output(study: Checkout) -> str:
@@ -155,25 +149,12 @@ def wait_until(what: str, condition: Callable[[], object], seconds: float = 240)
         time.sleep(0.1)
 
 
-def processes_in(study: Checkout) -> list[psutil.Process]:
-    """Every process that works in a checkout."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if Path(process.cwd()) == study.folder and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
 def scripts(study: Checkout, rule: str) -> dict[str, psutil.Process]:
     """Processes in which the script of a rule runs, by Slurm's job id."""
     found = {}
-    for process in processes_in(study):
-        try:
+    for process in study.processes():
+        # It may end before it is looked at.
+        with suppress(psutil.Error, KeyError):
             if process.cmdline()[-1:] and process.cmdline()[-1].endswith(f".{rule}.py"):
                 found[process.environ()["SLURM_JOB_ID"]] = process
-        except (psutil.Error, KeyError):
-            continue
     return found

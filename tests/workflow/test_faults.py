@@ -12,7 +12,6 @@ import http.server
 import os
 import re
 import shutil
-import signal
 import subprocess
 import tarfile
 import threading
@@ -20,7 +19,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -205,62 +203,45 @@ def case(request, tmp_path) -> Case:
 # --- kill ----------------------------------------------------------------------------------------
 
 
-# Claims lie with what is made, so that other checkouts see them.
-PLACES = ("results/tiny", "resources")
+Kill = Callable[[Case, subprocess.Popen[str], psutil.Process], None]
 
 
-def working_script(case: Case, process: subprocess.Popen[bytes]) -> psutil.Process | None:
-    """The job's process, once it has begun its work."""
-    folder = case.study.folder
-    for claim in chain.from_iterable(
-        folder.glob(f"{place}/.spoofscope/claims/*") for place in PLACES
-    ):
-        # Both may be over before they are looked at.
-        with suppress(FileNotFoundError, psutil.NoSuchProcess):
-            note = claim.read_text()
-            for child in psutil.Process(process.pid).children(recursive=True):
-                if f'"pid": {child.pid},' in note:
-                    return child
-    return None
-
-
-def disturb(case: Case, kill: Callable[[subprocess.Popen[bytes], psutil.Process], None]) -> None:
+def disturb(case: Case, kill: Kill) -> None:
     """Kill in the middle of the work; earlier, should the work have ended before."""
     fraction = rng_of("faults", case.rule, kill.__name__).uniform(0.1, 0.8)
     for _ in range(10):
         case.unmake()
-        process = subprocess.Popen(
-            case.study.command(*case.arguments),
-            cwd=case.study.folder,
-            env=case.study.environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        while (script := working_script(case, process)) is None and process.poll() is None:
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        # In the processes of a user a job is a child of the main process, and ends with it.
+        start = kill is kill_main_process
+        process = case.study.begin(*case.arguments, start=start, **quiet)
+        while (script := case.study.working_script()) is None and process.poll() is None:
             time.sleep(0.005)
         if script is not None:
             time.sleep(fraction * case.job["seconds"])
-            kill(process, script)
+            kill(case, process, script)
             process.wait()
             psutil.wait_procs([script], timeout=60)
-        if process.returncode != 0:
+        if process.returncode != 0 and not case.made():
             assert script is not None, "the workflow failed before the job began"
             return
         fraction /= 2
     raise AssertionError("the work was always over before it could be killed")
 
 
-def kill_script(process: subprocess.Popen[bytes], script: psutil.Process) -> None:
+def kill_script(case: Case, process: subprocess.Popen[str], script: psutil.Process) -> None:
     if script.is_running():
         script.kill()
 
 
-def kill_everything(process: subprocess.Popen[bytes], script: psutil.Process) -> None:
-    os.killpg(process.pid, signal.SIGKILL)
+def kill_everything(case: Case, process: subprocess.Popen[str], script: psutil.Process) -> None:
+    for each in case.study.processes():
+        # One ends with another.
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
 
 
-def kill_main_process(process: subprocess.Popen[bytes], script: psutil.Process) -> None:
+def kill_main_process(case: Case, process: subprocess.Popen[str], script: psutil.Process) -> None:
     process.kill()
 
 

@@ -1,12 +1,10 @@
 """One run at a time: with what it was started with, and without traces when it is killed."""
 
 import copy
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -20,9 +18,9 @@ STATE = ".snakemake/spoofscope"
 
 @pytest.fixture
 def slow_study(tiny, tmp_path) -> Checkout:
-    """The tiny study before a training of several seconds."""
+    """The tiny study before a training of a second or two."""
     study = copy.deepcopy(TINY_STUDY)
-    study["detectors"]["lfcc_linear"]["train"]["recipe"]["epochs"] = 400
+    study["detectors"]["lfcc_linear"]["train"]["recipe"]["epochs"] = 100
     made = tiny.copy(tmp_path / "checkout")
     made.write_study(study)
     return made
@@ -34,27 +32,29 @@ def outputs(study: Checkout, rule: str) -> list[str]:
 
 
 @contextmanager
-def training(study: Checkout, *targets: str) -> Iterator[subprocess.Popen[str]]:
-    """The workflow in another process, after the first checkpoint of its training."""
-    process = subprocess.Popen(
-        study.command("--configfile", "study.yaml", "--", *targets),
-        cwd=study.folder,
-        env=study.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+def training(
+    study: Checkout, *targets: str, start: bool = False
+) -> Iterator[tuple[subprocess.Popen[str], psutil.Process]]:
+    """The workflow in another process, and its training, stopped after the first checkpoint."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    arguments = ("--configfile", "study.yaml", "--", *targets)
+    process = study.begin(*arguments, start=start, **streams)
     try:
         deadline = time.monotonic() + 120
         while not list(study.folder.glob("results/tiny/work/*/seed1/resume.pt")):
             assert process.poll() is None, process.stdout.read()
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        yield process
+        script = study.working_script()
+        assert script is not None
+        script.suspend()
+        yield process, script
     finally:
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+            for each in study.processes():
+                # One ends with another.
+                with suppress(psutil.NoSuchProcess):
+                    each.kill()
         process.wait()
 
 
@@ -72,10 +72,8 @@ def test_a_killed_run(slow_study, tmp_path):
     (weights, *_) = targets = outputs(undisturbed, "train")
     undisturbed.make("--configfile", "study.yaml", "--", *targets)
 
-    with training(slow_study, *targets) as process:
-        (script,) = psutil.Process(process.pid).children(recursive=True)
-        # Held meanwhile, so that it does not end too early.
-        script.suspend()
+    # In the processes of a user a job is a child of the main process.
+    with training(slow_study, *targets, start=True) as (process, script):
         text = slow_study.refuse("--configfile", "study.yaml")
         assert f"another run of the study tiny goes on in {slow_study.folder}" in text
         assert f"process {process.pid} on " in text
@@ -103,10 +101,10 @@ def test_two_studies_at_once(slow_study, tmp_path):
     alone.make(*second)
     alone.make(*first)
 
-    with training(slow_study, "table_headline") as process:
+    with training(slow_study, "table_headline") as (process, script):
         assert "another run of the study tiny" in slow_study.refuse(*first)
         slow_study.make(*second)
-        assert process.poll() is None
+        script.resume()
         text = process.stdout.read()
         assert process.wait(120) == 0, text
     for name, command in (("tiny", first), ("second", second)):
@@ -125,10 +123,11 @@ def test_code_that_is_edited_while_the_workflow_runs(slow_study):
     """Jobs that it concerns refuse; others go on."""
     weights = outputs(slow_study, "train")
     (scores, *_) = outputs(slow_study, "gather_scores")
-    with training(slow_study, scores) as process:
+    with training(slow_study, scores) as (process, script):
         for name in ("scoring", "figures/det_curves"):
             with open(slow_study.folder / f"src/spoofscope/{name}.py", "a") as stream:
                 stream.write("\nANOTHER = 1\n")
+        script.resume()
         text = process.stdout.read()
         assert process.wait() == 1
     assert "ERROR spoofscope: src/spoofscope/scoring.py was edited after" in text

@@ -149,7 +149,7 @@ def test_stopped_and_killed_main_process(tiny, tmp_path):
     os.killpg(main.pid, signal.SIGINT)
     assert main.wait(timeout=300) == 1
     wait_until("no job is left", lambda: not {j.state for j in jobs_of(study)} & ACTIVE, 60)
-    wait_until("no process is left", lambda: not cluster.processes_in(study), 60)
+    wait_until("no process is left", lambda: not study.processes(), 60)
     assert not (study.folder / targets[0]).exists()
 
     # A crash of the login node: nobody tells Slurm.
@@ -166,7 +166,7 @@ def test_stopped_and_killed_main_process(tiny, tmp_path):
     assert_one_after_the_other(jobs)
     assert "resuming from" in log_of(study, targets[0])
     assert contents(study, targets) == contents(undisturbed, targets)
-    assert cluster.processes_in(study) == []
+    assert study.processes() == []
 
 
 @pytest.fixture

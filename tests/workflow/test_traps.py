@@ -313,13 +313,8 @@ def test_study_edited_during_a_run(tiny, tmp_path):
     started["bootstrap"]["resamples"] = 150
     study.write_study(started)
     (training,) = (j for j in study.plan("--configfile", "study.yaml") if j.rule == "train")
-    process = subprocess.Popen(
-        study.command("--configfile", "study.yaml"),
-        cwd=study.folder,
-        env=study.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = study.begin("--configfile", "study.yaml", **quiet)
     log = study.folder / f"logs/tiny/train/{training.wildcards['run']}/seed1.log"
     deadline = time.monotonic() + 120
     while not log.exists():

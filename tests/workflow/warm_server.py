@@ -38,6 +38,8 @@ _MODULES = ("snakemake", "spoofscope.cli", "spoofscope.provenance.plan")
 
 _LENGTH = 8
 _PR_SET_PDEATHSIG = 1
+_MADV_COLLAPSE = 25
+_HUGE_PAGE = 2 << 20
 
 _PACKAGES = (
     *("numpy", "scipy.stats", "scipy.signal", "scipy.optimize", "scipy.sparse"),
@@ -47,6 +49,8 @@ _PACKAGES = (
     *("transformers", "transformers.models.wavlm.modeling_wavlm"),
     *("transformers.models.wav2vec2.modeling_wav2vec2", "snakemake.script", "snakemake.logging"),
     *("snakemake.api", "snakemake.cli", "jsonschema", "polars"),
+    *("accelerate", "torch.utils.tensorboard", "tensorboard.compat.proto.event_pb2", "nbformat"),
+    *("requests", "fontTools.ttLib", "PIL.PngImagePlugin"),
 )
 # What most jobs, or the Snakefile, import of the library.
 _MODULES_OF_MOST = ("spoofscope.job", "spoofscope.plan.study_plan", "spoofscope.tables")
@@ -92,14 +96,15 @@ def serve(listener: socket.socket, refused: Collection[str] = ()) -> None:
     # No library yet, of whichever checkout: its logger is a plugin that Snakemake imports.
     paths = list(sys.path)
     sys.path[:] = [path for path in paths if not os.path.isdir(os.path.join(path, "spoofscope"))]
+    # What is imported stays.
+    gc.disable()
     for package in _PACKAGES:
         # Others than the refused ones may need these.
         with contextlib.suppress(ImportError) if refused else contextlib.nullcontext():
             importlib.import_module(package)
-    gc.collect()
-    gc.freeze()
     # It finds and imports the plugins.
     sys.modules["snakemake.cli"].get_argument_parser()
+    _settle()
     sys.path[:] = paths
     assert "spoofscope" not in sys.modules
     threads = set(os.listdir("/proc/self/task")) - {str(os.getpid())}
@@ -115,8 +120,21 @@ def _end_with_parent() -> None:
 def _import(modules: Iterable[str]) -> None:
     for module in modules:
         importlib.import_module(module)
-    gc.collect()
+    _settle()
+
+
+def _settle() -> None:
+    """Make what is in memory cheap to fork: no collection touches it, and it lies in huge pages."""
     gc.freeze()
+    madvise = ctypes.CDLL(None).madvise
+    madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    for line in _read("/proc/self/maps").splitlines():
+        addresses, access, _, _, _, *file = line.split()
+        if access == "rw-p" and file in ([], ["[heap]"]):
+            start, end = (int(address, 16) for address in addresses.split("-"))
+            start += -start % _HUGE_PAGE
+            # A kernel that cannot, or not here, leaves the pages as they are.
+            madvise(start, max(end - end % _HUGE_PAGE - start, 0), _MADV_COLLAPSE)
 
 
 def _read(path: str) -> str:
@@ -317,6 +335,7 @@ def _state(folder: str) -> _State:
 
 def _run(request: _Request) -> None:
     """Become the process that a client asks for."""
+    gc.enable()
     request.client.close()
     for number, stream in enumerate(request.streams):
         os.dup2(stream, number)
