@@ -21,6 +21,7 @@ import polars as pl
 import torch
 from accelerate.utils import gather_object
 from torch import Tensor, nn
+from torch.utils import deterministic
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
@@ -185,6 +186,9 @@ def _reproducible(device: str) -> Iterator[None]:
     """Deterministic algorithms inside; the global generators are outside what they were."""
     before = torch.are_deterministic_algorithms_enabled()
     only_warn = torch.is_deterministic_algorithms_warn_only_enabled()
+    fill = deterministic.fill_uninitialized_memory
+    # It takes a tenth of a step, and helps only who reads what nothing has written.
+    deterministic.fill_uninitialized_memory = False
     # Some gradients have no deterministic implementation on a GPU.
     torch.use_deterministic_algorithms(True, warn_only=device == "cuda")
     try:
@@ -192,6 +196,7 @@ def _reproducible(device: str) -> Iterator[None]:
             yield
     finally:
         torch.use_deterministic_algorithms(before, warn_only=only_warn)
+        deterministic.fill_uninitialized_memory = fill
 
 
 def _synchronise_batch_norm(module: nn.Module) -> None:
