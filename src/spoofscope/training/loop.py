@@ -21,7 +21,6 @@ import polars as pl
 import torch
 from accelerate.utils import gather_object
 from torch import Tensor, nn
-from torch.utils import deterministic
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
@@ -186,6 +185,7 @@ def _reproducible(device: str) -> Iterator[None]:
     """Deterministic algorithms inside; the global generators are outside what they were."""
     before = torch.are_deterministic_algorithms_enabled()
     only_warn = torch.is_deterministic_algorithms_warn_only_enabled()
+    deterministic: Any = torch.utils.deterministic
     fill = deterministic.fill_uninitialized_memory
     # It takes a tenth of a step, and helps only who reads what nothing has written.
     deterministic.fill_uninitialized_memory = False
