@@ -349,6 +349,10 @@ class Layout:
         """A file of the research object."""
         return f"{self.root}/{name}"
 
+    def costs(self, suffix: str) -> str:
+        """What stages have taken, `tsv`, `csv` or `tex`; among the benchmarks, as times differ."""
+        return f"{self.root}/benchmarks/costs.{suffix}"
+
     def benchmark(self, rule: str, job: str) -> str:
         """Times and memory of a job, as Snakemake measures them."""
         return f"{self.root}/benchmarks/{rule}/{job}.tsv"

@@ -170,8 +170,12 @@ def contents(study: Checkout) -> dict[str, bytes]:
             name = path.relative_to(study.folder)
             kept = not {"benchmarks", "work"} & set(name.parts)
             if kept and path.is_file() and not path.name.endswith(".origin.json"):
-                found[str(name)] = path.read_bytes()
+                found[str(name)] = _COSTS.sub(b"", path.read_bytes())
     return found
+
+
+# The part of the report that has measured times.
+_COSTS = re.compile(rb'<section id="costs">.*?</section>', re.DOTALL)
 
 
 def recorded(study: Checkout) -> list[dict[str, Any]]:

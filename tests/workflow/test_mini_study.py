@@ -194,6 +194,16 @@ def test_generators_in_the_matrix_have_the_rates_of_the_metrics(mini):
     assert 'id="generators"' in page
 
 
+def test_the_report_says_what_every_detector_has_taken(mini):
+    costs = table(mini, "benchmarks/costs.tsv")
+    for stage in ("train", "score"):
+        assert {"lfcc_gmm", "wavlm_mhfa"} <= set(costs.filter(stage=stage)["name"])
+    assert (costs["hours"].cast(pl.Float64) > 0).all()
+    page = (mini.folder / "results/mini/report/index.html").read_text()
+    section = page.partition('<section id="costs">')[2].partition("</section>")[0]
+    assert section.count("<tr>") == costs.unique(["run", "seed"]).height + 1
+
+
 def test_attributions_are_complete_or_listed(mini):
     summary = table(mini, "attributions/*/seed*/mini.summary.tsv")
     assert summary["relative_error"].null_count() == 0

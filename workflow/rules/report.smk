@@ -56,6 +56,9 @@ rule report:
         md=LAYOUT.methods("md"),
         tex=LAYOUT.methods("tex"),
         bib=LAYOUT.methods("bib"),
+        costs_tsv=LAYOUT.costs("tsv"),
+        costs_csv=LAYOUT.costs("csv"),
+        costs_tex=LAYOUT.costs("tex"),
     log:
         f"{LOGS}/report.log",
     localrule: True

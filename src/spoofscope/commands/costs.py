@@ -1,7 +1,9 @@
 """`spoofscope costs`: hours and memory of the trainings of a study."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from spoofscope.commands.arguments import Subcommands, aligned
 
@@ -22,17 +24,22 @@ def add(commands: Subcommands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; the return value is the exit code."""
+    from spoofscope.report.costs import training_costs
     from spoofscope.tables import write_table
-    from spoofscope.training_costs import training_costs
 
     table = training_costs(Path(options.results))
     if options.out:
         write_table(options.out, table)
     rows = [["training", "seed", "hours", "CPU hours", "memory", "device"]]
     for row in table.iter_rows(named=True):
-        numbers = [f"{row['hours']:.3g}", f"{row['cpu_hours']:.3g}", f"{row['memory_gb']:.2g} GB"]
-        rows.append([row["run"], row["seed"], *numbers, row["device"]])
-    total = [f"{sum(table[column]):.3g}" for column in ("hours", "cpu_hours")]
-    rows.append(["all", "", *total, f"{max(table['memory_gb']):.2g} GB", ""])
+        rows.append([row["run"], row["seed"], *_numbers(row), row["device"]])
+    total = {column: table[column].sum() for column in ("hours", "cpu_hours")}
+    rows.append(["all", "", *_numbers({**total, "memory_gb": table["memory_gb"].max()}), ""])
     print(aligned(rows))
     return 0
+
+
+def _numbers(row: Mapping[str, Any]) -> list[str]:
+    """Hours, CPU hours and memory; "-" where Snakemake had no time to look."""
+    formats = {"hours": "{:.3g}", "cpu_hours": "{:.3g}", "memory_gb": "{:.2g} GB"}
+    return ["-" if row[name] is None else form.format(row[name]) for name, form in formats.items()]

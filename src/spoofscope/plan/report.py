@@ -12,6 +12,7 @@ from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.comparisons import Comparisons
 from spoofscope.plan.corpora import Corpora
 from spoofscope.plan.disagreements import Disagreements
+from spoofscope.plan.features import Features
 from spoofscope.plan.figures import Figures
 from spoofscope.plan.fingerprints import Fingerprints
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule
@@ -30,6 +31,7 @@ class Report(Stage):
         context: Context,
         corpora: Corpora,
         data: Augmentation,
+        features: Features,
         scoring: Scores,
         comparisons: Comparisons,
         disagreements: Disagreements,
@@ -44,6 +46,7 @@ class Report(Stage):
         super().__init__(context)
         self._corpora = corpora
         self._data = data
+        self._features = features
         self._scoring = scoring
         self._comparisons = comparisons
         self._disagreements = disagreements
@@ -174,8 +177,25 @@ class Report(Stage):
                 "robustness": self._worst_cases(),
                 "cues": self._tables.known("cue_use"),
                 "tracing_audits": self._tracing.audits,
+                "measured": self._measured(),
             }
         )
+
+    def _measured(self) -> Config:
+        """Whose times and memory the page shows. No job waits for measurements."""
+        tracers = [
+            {"name": tracer.detector, "id": tracer.id, "seed": seed}
+            for tracer in self.study.tracers.values()
+            for seed in tracer.seeds
+        ]
+        return {
+            "results": self.layout.root,
+            "systems": [
+                *({key: s[key] for key in ("name", "id", "seed")} for s in self._scoring.systems),
+                *tracers,
+            ],
+            "features": self._features.ids,
+        }
 
     @rule()
     def report(self) -> Work:

@@ -178,6 +178,7 @@ class Plan:
             context,
             self.corpora,
             data,
+            features,
             scoring,
             self.comparisons,
             self.disagreements,

@@ -33,6 +33,7 @@ from spoofscope.provenance.record import git_state, package_versions
 from spoofscope.report.annotation import annotation_section
 from spoofscope.report.audits import attention, read_audit, sentences
 from spoofscope.report.averages import averaged_runs
+from spoofscope.report.costs import cost_section, study_costs, write_costs
 from spoofscope.report.cue_use import cue_use_section
 from spoofscope.report.disagreements import disagreement_sections
 from spoofscope.report.fingerprints import fingerprint_section
@@ -268,18 +269,24 @@ class Inputs:
     """See `report.tracing.tracing_section`."""
     tracing_audits: Mapping[str, str]
     """Of every corpus whose attacks are traced."""
+    measured: Mapping[str, Any]
+    """See `report.costs.study_costs`. What it reads is no input: jobs depend on no times."""
 
 
 def build_page(outputs: Mapping[str, str], inputs: Inputs) -> None:
     """Write the report.
 
     Args:
-        outputs: `page`, and the methods as `md`, `tex` and `bib`.
+        outputs: `page`, the methods as `md`, `tex` and `bib`, and the costs as `costs_tsv`,
+            `costs_csv` and `costs_tex`.
         inputs: what it is made of.
     """
-    people = DisplayNames(inputs.config["names"])
+    names = inputs.config["names"]
+    people = DisplayNames(names)
+    costs = study_costs(**{**inputs.measured, "results": Path(inputs.measured["results"])})
     with tempfile.TemporaryDirectory() as folder:
-        page, paragraphs = _page(Displayed(people, Path(folder)).inputs(inputs), people)
+        page, paragraphs = _page(Displayed(people, Path(folder)).inputs(inputs), people, costs)
+    write_costs(costs, outputs, names)
     write_methods(paragraphs, outputs)
     write_text(outputs["page"], page)
 
@@ -374,7 +381,7 @@ class Displayed:
         )
 
 
-def _page(inputs: Inputs, people: DisplayNames) -> tuple[str, list[Paragraph]]:
+def _page(inputs: Inputs, people: DisplayNames, costs: pl.DataFrame) -> tuple[str, list[Paragraph]]:
     """The page, of inputs that have the names for people, and its methods."""
     config, tables = inputs.config, inputs.tables
     detectors = _detectors(inputs.runs, inputs.systems)
@@ -454,6 +461,7 @@ def _page(inputs: Inputs, people: DisplayNames) -> tuple[str, list[Paragraph]]:
         cluster=inputs.cluster,
         looked_for=LOOKED_FOR,
         detectors=detectors,
+        costs=cost_section(costs),
         systems=inputs.systems,
         listed=inputs.listed,
         corpora=corpora,
