@@ -46,6 +46,8 @@ def test_a_killed_measurement_is_named(results):
         training_costs(results)
     with pytest.raises(TableError, match="has no measured training"):
         training_costs(results / "detectors")
+    with pytest.raises(TableError, match="mimi: there is no such folder"):
+        training_costs(results / "mimi")
 
 
 def test_what_stages_have_taken(results):

@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     for line in found:
         print(line)
     print(f"Written: {shown(study)} and {shown(table)}. Look at both, then:")
-    print(f"  snakemake --profile profiles/local all --configfile {shown(study)}")
+    print(f"  .venv/bin/spoofscope run {shown(study)}")
     expected = first_study.minutes(listing, sound)
     print(
         f"On two cores it takes about {max(5, round(expected, -1 if expected > 50 else 0)):.0f} "

@@ -74,6 +74,8 @@ def training_costs(results: Path) -> pl.DataFrame:
     Raises:
         TableError: there are none, or a file is damaged.
     """
+    if not results.is_dir():
+        raise TableError(f"{shown(results)}: there is no such folder")
     rows = []
     for rule, made in _MADE.items():
         folder = results / "benchmarks" / rule
