@@ -65,7 +65,11 @@ def test_trials_of_one_split(files, tmp_path, capsys):
     assert 1.5 <= json.loads(out)["threshold"] <= 2.5
     code, _, err = run(capsys, *arguments, manifest, "--split", "test")
     assert code == 2
-    assert "there are no trials of the split 'test'" in err
+    assert "there are no trials of the split 'test'; valid are: dev, eval" in err
+    code, _, err = run(capsys, *arguments, manifest)
+    assert code == 2
+    assert "the scores are of the split 'eval' alone, and " in err
+    assert "has others; add --split eval" in err
 
 
 def test_the_threshold_of_another_file(files, tmp_path, capsys):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from spoofscope.errors import ConfigError, TableError
 from spoofscope.files import one_line, paths_below, shown
+from spoofscope.options import nearest
 
 if TYPE_CHECKING:
     import polars as pl
@@ -64,19 +65,39 @@ def add_split(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", metavar="NAME", help="of the trials, where they have several")
 
 
-def of_split(trials: "pl.DataFrame", options: argparse.Namespace) -> "pl.DataFrame":
+def of_split(
+    trials: "pl.DataFrame", options: argparse.Namespace, scores: "pl.DataFrame"
+) -> "pl.DataFrame":
     """The trials of `--split`, all without it.
 
     Raises:
-        TableError: there are none of that split.
+        TableError: there are none of that split, or none is named and the scores are of one alone.
     """
     import polars as pl
 
-    if options.split is None:
-        return trials
-    if "split" not in trials.columns or not (trials["split"] == options.split).any():
-        raise TableError(f"{options.trials}: there are no trials of the split {options.split!r}")
-    return trials.filter(pl.col("split") == options.split)
+    if options.split is not None:
+        return _split_of(trials, options.trials, options.split)
+    if "split" in trials.columns:
+        judged = trials.filter(pl.col("utt_id").is_in(scores["utt_id"].implode()))
+        splits = judged["split"].unique()
+        if len(splits) == 1 and trials["split"].n_unique() > 1:
+            raise TableError(
+                f"the scores are of the split {splits[0]!r} alone, and {options.trials} has "
+                f"others; add --split {splits[0]}"
+            )
+    return trials
+
+
+def _split_of(trials: "pl.DataFrame", name: str, split: str) -> "pl.DataFrame":
+    if "split" not in trials.columns:
+        raise TableError(f"{name}: there are no trials of the split {split!r}: no column split")
+    rows = trials.filter(split=split)
+    if rows.is_empty():
+        splits = trials["split"].unique().sort().to_list()
+        raise TableError(
+            f"{name}: there are no trials of the split {split!r}; {nearest(split, splits)}"
+        )
+    return rows
 
 
 def aligned(rows: list[list[str]]) -> str:
@@ -91,9 +112,6 @@ def aligned(rows: list[list[str]]) -> str:
 
 def trials_of(options: argparse.Namespace) -> "pl.DataFrame | None":
     """The trials of `--manifest` and `--split`, None without a manifest."""
-    import polars as pl
-
-    from spoofscope.errors import TableError
     from spoofscope.tables import read_trials
 
     if options.manifest is None:
@@ -103,9 +121,7 @@ def trials_of(options: argparse.Namespace) -> "pl.DataFrame | None":
     trials = read_trials(options.manifest)
     if options.split is None:
         return trials
-    if "split" not in trials.columns or not (trials["split"] == options.split).any():
-        raise TableError(f"{options.manifest}: there are no trials of the split {options.split!r}")
-    return trials.filter(pl.col("split") == options.split)
+    return _split_of(trials, options.manifest, options.split)
 
 
 def check_output(out: str, source: str) -> None:

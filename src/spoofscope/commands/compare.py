@@ -41,10 +41,11 @@ def run(options: argparse.Namespace) -> int:
     if options.bootstrap == 0:
         raise ConfigError("--bootstrap: a comparison needs resamples, at least 100")
     check_resamples(options.bootstrap, "--bootstrap")
-    # A list of trials may bring scores of its own.
-    trials = of_split(read_trials(options.trials), options).drop("score", strict=False)
     names = _names(options.scores)
     systems = {name: read_scores(path) for name, path in zip(names, options.scores, strict=True)}
+    trials = of_split(read_trials(options.trials), options, systems[names[0]])
+    # A list of trials may bring scores of its own.
+    trials = trials.drop("score", strict=False)
     table = compare(systems, trials, options.bootstrap, options.seed, options.cluster)
     if options.json:
         table = table.fill_nan(None)

@@ -71,12 +71,13 @@ def run(options: argparse.Namespace) -> int:
     from spoofscope.options import check_resamples
     from spoofscope.tables import check_conditions, join_scores, read_scores, read_trials
 
-    trials = of_split(read_trials(options.trials), options)
+    scores = read_scores(options.scores)
+    trials = of_split(read_trials(options.trials), options, scores)
     by = [] if options.by is None else [options.by]
     asked = {options.by, *(options.by or "").split("+")}
     check_conditions(trials, [name for name in trials.columns if name in asked], options.trials)
     joined = join_scores(
-        read_scores(options.scores),
+        scores,
         # A list of trials may bring scores of its own; those asked for are in the score file.
         trials.drop("score", strict=False),
         scores_name=options.scores,
