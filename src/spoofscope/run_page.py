@@ -249,7 +249,8 @@ class RunPage:
     def _write(self) -> None:
         with self._lock, self._trouble():
             if self._journal is not None:
-                self._run.now = time.time()
+                if self._run.ended is None:
+                    self._run.now = time.time()
                 write_text(self.page, rendered(self._run))
 
     def close(self) -> None:
