@@ -10,6 +10,7 @@ from spoofscope.plan.study_plan import checked, load_study
 from spoofscope.study import MINI
 from spoofscope.study.reading import read_config
 from spoofscope.summaries.inputs import METRIC_COLUMNS
+from spoofscope.summaries.literature import WIDE, verdict
 from spoofscope.summaries.published import make, published, read_published
 from spoofscope.tables import write_table
 
@@ -70,6 +71,12 @@ def test_both_numbers_have_one_unit_and_the_reason_is_there():
     assert row(value="5.01", system="fused")["why"] == "the number of the study has no interval"
     assert row(value="0.1", metric="min_tdcf")["why"] == "the study has no such number"
     assert row(value="0.1")["seeds"] == "-"
+
+
+def test_few_trials_agree_with_every_number():
+    said, why = verdict({"value": "3.45", "unlike": "-"}, 0.0, 0.0, 60.2)
+    assert (said, why) == ("equivalent", WIDE)
+    assert verdict({"value": "3.45", "unlike": "-"}, 3.0, 2.0, 60.2) == ("equivalent", "-")
 
 
 def test_the_table_keeps_published_digits(tmp_path):

@@ -167,7 +167,7 @@ def test_explanations_that_do_not_pass_their_controls():
     )
     assert undecided.text == (
         "It is undecided whether the explanations of d pass their controls: deletion beyond random "
-        "frames (d)."
+        "frames."
     )
     assert fails.link == "#faithful"
 

@@ -81,7 +81,8 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
             left.set_yticks(range(rows.height), map(_name, rows.iter_rows(named=True)))
             left.set_ylim(rows.height - 0.4, -0.6)
             left.set_xlim(0, 100)
-            right.set_xlim(left=0)
+            # Where nothing is wrong for all, an axis of tiny numbers would look like a result.
+            right.set_xlim(0, max(1.0, right.get_xlim()[1]))
             left.set_xlabel("trials (%)")
             right.set_xlabel("wrong for all (%)")
             for axes in (left, right):

@@ -137,17 +137,10 @@ def study_costs(
         TableError: a file is damaged.
     """
     folder = results / "benchmarks"
-    wanted = [
-        (
-            system["name"],
-            system["id"],
-            str(system["seed"]),
-            "*",
-            f"{system['id']}/seed{system['seed']}",
-        )
-        for system in systems
-    ]
-    wanted += [(id_.rpartition("-")[0], id_, NONE, _FEATURES, id_) for id_ in features]
+    wanted = [(id_.rpartition("-")[0], id_, NONE, _FEATURES, id_) for id_ in features]
+    for system in systems:
+        id_, seed = system["id"], str(system["seed"])
+        wanted.append((system["name"], id_, seed, "*", f"{id_}/seed{seed}"))
     rows = []
     for name, run, seed, rule, job in wanted:
         stages: dict[str, list[Taken]] = {}
@@ -188,7 +181,7 @@ def write_costs(
 
 
 CAPTION = (
-    "What the stages have taken on the machines of this study, as Snakemake measured it: hours by "
+    "What the stages have taken on the machines of this study, as Snakemake measured it: times by "
     "the clock and of all processors, summed over jobs, and the largest memory of a job in GB, "
     "without that of GPUs. Jobs that ran beside others have taken longer than alone. A job that "
     "was continued after a kill counts from its last start. Features that another study had left "

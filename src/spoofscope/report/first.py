@@ -243,7 +243,11 @@ def _unfaithful(explained: Sequence[Mapping[str, Any]]) -> Iterable[Point]:
             ]
             for check in CONTROLS
         }
-        said = [f"{title} ({listed(names)})" for title, names in checks.items() if names]
+        said = [
+            f"{title} ({listed(names)})" if len(found) > 1 else title
+            for title, names in checks.items()
+            if names
+        ]
         if found:
             names = listed(each["name"] for each in found)
             yield Point(text.format(names, ", ".join(said)), lambda row: False, "#faithful")

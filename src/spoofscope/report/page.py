@@ -49,6 +49,7 @@ from spoofscope.report.written_methods import parts_of, write_methods
 from spoofscope.summaries.comparisons import read_comparisons, within_reach
 from spoofscope.summaries.generator_matrix import generator_summary
 from spoofscope.summaries.operating_points import read_operating_points
+from spoofscope.summaries.printed import HEADINGS
 from spoofscope.summaries.published import read_published
 from spoofscope.tables import read_manifest, read_table, write_table
 
@@ -448,6 +449,7 @@ def _page(inputs: Inputs, people: DisplayNames, costs: pl.DataFrame) -> tuple[st
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": _percent, "decimal": _decimal, "fixed": _beside}
+    environment.filters["heading"] = lambda metric: HEADINGS.get(metric, metric.replace("_", " "))
     environment.filters |= {
         "system": people.system,
         "corpus": people.corpus,

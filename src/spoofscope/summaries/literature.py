@@ -10,6 +10,10 @@ Verdict = Literal["identical", "equivalent", "differs", "not comparable"]
 VERDICTS: tuple[Verdict, ...] = ("identical", "equivalent", "differs", "not comparable")
 
 
+WIDE = "too few trials to say more: the interval holds half and twice the number, too"
+"""What is said of an interval that tells little."""
+
+
 def verdict(
     reference: Mapping[str, Any], value: float | None, low: float | None, high: float | None
 ) -> tuple[Verdict, str]:
@@ -23,7 +27,7 @@ def verdict(
         value, low, high: of the study; None where there is none.
 
     Returns:
-        The verdict, and the reason of "not comparable", else "-".
+        The verdict, and the reason of "not comparable", or the weakness of "equivalent", else "-".
     """
     if reference["unlike"] != NONE:
         return "not comparable", str(reference["unlike"])
@@ -33,4 +37,9 @@ def verdict(
         return "identical", NONE
     if low is None or high is None:
         return "not comparable", "the number of the study has no interval"
-    return ("equivalent" if low <= float(reference["value"]) <= high else "differs"), NONE
+    published = float(reference["value"])
+    if not low <= published <= high:
+        return "differs", NONE
+    # Few trials agree with every number.
+    is_wide = low <= published / 2 and high >= 2 * published
+    return "equivalent", WIDE if is_wide else NONE
