@@ -1,5 +1,6 @@
 """What reaches inside Snakemake still gets there: one question of each function to Snakemake."""
 
+import hashlib
 import inspect
 import json
 import shlex
@@ -77,7 +78,7 @@ SEEN |= {
 """
 
 ASK = """
-import json, os, sys
+import hashlib, json, os, sys
 from pathlib import Path
 from spoofscope.snakemake_inside import *
 
@@ -102,6 +103,22 @@ with planned(["config.json"], profile, Path("records")) as workflow:
     fix_parameters(workflow, workflow.globals["STUDY"])
     give_cluster_jobs(workflow, Path("given.json"))
     seen["given"] = [str(path) for path in workflow.config_settings.configfiles]
+    # As in a run, where Snakemake knows no state of files from before.
+    workflow.iocache.deactivate()
+    seen["checksums"] = []
+    (file,) = {file for job in workflow.dag.jobs if job.rule.name == "make" for file in job.input}
+    Path(file).parent.mkdir()
+    digest, read = hashlib.file_digest, []
+    hashlib.file_digest = lambda *given: read.append(given) or digest(*given)
+    remember_checksums()
+    remember_checksums()
+    for text in ("first", "first", "other"):
+        if not Path(file).exists() or Path(file).read_text() != text:
+            Path(file).write_text(text)
+        checksum = workflow.async_run(file.checksum(1000))
+        seen["checksums"].append([checksum, len(read)])
+    Path(file).unlink()
+    seen["checksums"].append([workflow.async_run(file.checksum(1000)), len(read)])
 json.dump(seen, answer)
 """
 
@@ -159,6 +176,16 @@ def test_parameters_are_fixed_for_one_study(seen):
 
 def test_cluster_jobs_are_given_another_configuration(seen):
     assert seen["given"] == ["given.json"]
+
+
+def test_a_file_is_read_once_for_its_checksum(seen):
+    first, other = (hashlib.sha256(text).hexdigest() for text in (b"first", b"other"))
+    assert seen["checksums"] == [
+        [f"sha256:{first}", 1],
+        [f"sha256:{first}", 1],
+        [f"sha256:{other}", 2],
+        [None, 2],
+    ]
 
 
 def test_records_of_a_plan_lie_where_they_are_told(seen):

@@ -5,13 +5,14 @@ has a test of each. Snakemake is imported when it is needed: jobs import this mo
 """
 
 import contextlib
+import functools
 import io
 import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 # --- the command line --------------------------------------------------------------------------
 
@@ -143,6 +144,38 @@ def give_cluster_jobs(workflow: Any, configfile: Path) -> None:
     They would read the study file as it is then.
     """
     workflow.config_settings.configfiles = [configfile]
+
+
+def remember_checksums() -> None:
+    """Let Snakemake read a file once for its checksum, as long as it does not change.
+
+    When a job has ended, Snakemake reads all of its inputs once for each of its outputs; features
+    that several trainings use would be read by the main process dozens of times.
+    """
+    from snakemake.io import _IOFile
+
+    compute: Any = _IOFile.checksum
+    if hasattr(compute, "__wrapped__"):
+        return
+    known: dict[tuple[Any, ...], str | None] = {}
+
+    @functools.wraps(compute)
+    async def checksum(
+        file: Any, threshold: int | None = None, force: bool = False, algorithm: Any = None
+    ) -> str | None:
+        try:
+            status = os.stat(file.file)
+        except OSError:
+            # Snakemake has its own answer to a file that is not there.
+            return cast("str | None", await compute(file, threshold, force, algorithm))
+        path = os.path.abspath(file.file)
+        state = (path, status.st_ino, status.st_size, status.st_mtime_ns)
+        question = (*state, threshold, force, algorithm)
+        if question not in known:
+            known[question] = await compute(file, threshold, force, algorithm)
+        return known[question]
+
+    _IOFile.checksum = checksum
 
 
 # --- records of files --------------------------------------------------------------------------

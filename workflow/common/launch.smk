@@ -7,6 +7,7 @@ from spoofscope.snakemake_inside import (
     give_cluster_jobs,
     outputs_to_make,
     quote_interpreter,
+    remember_checksums,
     slurm_prefix,
     slurm_run,
 )
@@ -22,6 +23,7 @@ for path in RULES:
 
 launch.give_jobs_library(ROOT / "src")
 quote_interpreter()
+remember_checksums()
 
 # Each job of a cluster reads these files again on its node.
 if not workflow.is_main_process:
