@@ -80,7 +80,7 @@ def test_numbers_stand_beside_published_ones(tmp_path):
     assert table.height == len(given)
     assert table["tracer"].to_list() == ["t", "t", "-", "t", *"----"]
     assert table["why"].to_list() == [
-        *(WIDE, "-", "no tracer has a detector of unknown attacks of type knn", "-"),
+        *(WIDE, "-", "no tracer has a detector of unknown attacks of type knn", WIDE),
         "no tracer traces dev of mlaad_v5",
         "it is of stopa, which this study does not trace",
         "no detector decides about bona fide speech (key `tracing.bonafide_by`)",
