@@ -27,7 +27,8 @@ _MADE = {
     "train": "detectors/{job}/model.safetensors",
     "train_tracer": "tracers/{job}/network/network.json",
 }
-_SHARD = "_shard"
+# What is the same work as that of a rule without them.
+_SHARD, _TRACER = "_shard", "_tracer"
 _FEATURES = "extract_features"
 
 
@@ -129,9 +130,10 @@ def study_costs(
         features: ids of the features that are kept, `{frontend}-{hash}`.
 
     Returns:
-        name, run, seed ("-" of features), stage (the rule), jobs, hours by the clock and
-        cpu_hours of all processors (sums over jobs), memory_gb (10^9 bytes, the most of a job,
-        without the memory of GPUs). No rows where nothing is measured.
+        name, run, seed ("-" of features), stage (the rule; that of shards and that of tracers
+        count as the one without them), jobs, hours by the clock and cpu_hours of all processors
+        (sums over jobs), memory_gb (10^9 bytes, the most of a job, without the memory of GPUs). No
+        rows where nothing is measured.
 
     Raises:
         TableError: a file is damaged.
@@ -146,7 +148,7 @@ def study_costs(
         stages: dict[str, list[Taken]] = {}
         paths = [*folder.glob(f"{rule}/{job}.tsv"), *folder.glob(f"{rule}/{job}/**/*.tsv")]
         for path in sorted(paths):
-            stage = path.relative_to(folder).parts[0].removesuffix(_SHARD)
+            stage = path.relative_to(folder).parts[0].removesuffix(_SHARD).removesuffix(_TRACER)
             stages.setdefault(stage, []).append(_taken(path))
         rows += [
             {"name": name, "run": run, "seed": seed, "stage": stage, "jobs": len(taken)}
@@ -188,7 +190,7 @@ CAPTION = (
     "were not computed again."
 )
 
-_FIRST = (_FEATURES, "train", "train_tracer", "score")
+_FIRST = (_FEATURES, "train", "score")
 
 
 def cost_section(table: pl.DataFrame) -> dict[str, Any] | None:
