@@ -37,7 +37,7 @@ def settings(loaded: Study, detector: str) -> dict[str, Any]:
 
 def test_all_full_studies_are_looked_at():
     assert sorted(path.stem for path in STUDIES.glob("*.yaml")) == sorted(
-        [*FULL, *READY, "planted_truth", "real_tts", "wavefake_layout"]
+        [*FULL, *READY, "planted_truth", "real_tts", "watermark", "wavefake_layout"]
     )
 
 
@@ -218,6 +218,31 @@ def test_the_planted_truth():
     assert {scoring.system for scoring in plan.masking.judged_cues} == set(loaded.runs)
     for table in ("cue_use", "faithfulness", "masking", "attribution_groups"):
         assert plan.tables.known(table) is not None, table
+
+
+def test_the_watermark():
+    """As docs/shortcuts.md promises: trainings differ in who is marked alone, and are audited."""
+    loaded = study("watermark")
+    marked: dict[str, dict[str, Any]] = {}
+    rest = []
+    for name, entry in loaded.config["detectors"].items():
+        train = dict(entry["train"])
+        rest.append((train.pop("recipe"), {**entry, "train": None}))
+        marked[name] = train
+    assert rest == [rest[0]] * 3
+    unmarked, both = [{"corpus": "speech"}], [{"corpus": "marked"}]
+    fakes = {"dev": [{"corpus": "marked_fakes"}], "chain": "mark", "chain_classes": ["spoof"]}
+    assert marked == {
+        "without_marks": {"data": unmarked},
+        "marked_fakes": {"data": unmarked, **fakes},
+        "marked_both": {"data": both, "dev": both},
+    }
+    assert loaded.copies["marked_fakes"]["classes"] == ["spoof"]
+    assert "classes" not in loaded.copies["marked"]
+    assert loaded.config["chains"]["mark"] == [{"effect": "watermark"}]
+    plan = plan_of(loaded)
+    assert {scoring.system for scoring in plan.shortcuts.heard} == set(loaded.runs)
+    assert plan.tables.known("shortcuts") is not None
 
 
 WAVELETS = [
