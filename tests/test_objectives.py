@@ -132,16 +132,20 @@ def test_weights_of_classes_are_those_of_cross_entropy():
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in OBJECTIVES if kind not in ("nearest", "likelihoods")]
+    ("kind", "options"),
+    [
+        *((kind, {}) for kind in OBJECTIVES if kind not in ("nearest", "likelihoods")),
+        ("arcface", {"centers": 3}),
+    ],
 )
-def test_every_loss_brings_separable_classes_apart(kind):
+def test_every_loss_brings_separable_classes_apart(kind, options):
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     centres = 3 * rng.normal(size=(3, 8))
     classes = torch.arange(3).repeat_interleave(20)
     inputs = torch.from_numpy(centres[classes] + rng.normal(size=(60, 8))).float()
     layer = torch.nn.Linear(8, 6)
-    head = build_head(kind, OBJECTIVES[kind](**{**SIZES.get(kind, {})}), 6, 3)
+    head = build_head(kind, OBJECTIVES[kind](**SIZES.get(kind, {}), **options), 6, 3)
     optimizer = torch.optim.Adam([*layer.parameters(), *head.parameters()], lr=0.02)
     losses = []
     for _ in range(60):

@@ -153,11 +153,15 @@ class ArcFaceHead(_MetricHead):
     def __init__(self, dim: int, n_classes: int, options: ArcFace) -> None:
         from pytorch_metric_learning.losses import ArcFaceLoss, SubCenterArcFaceLoss
 
-        settings: dict[str, Any] = {"margin": np.degrees(options.margin), "scale": options.scale}
+        settings: dict[str, Any] = {
+            # Of these two, the loss of several centres takes no other form.
+            **{"num_classes": n_classes, "embedding_size": dim},
+            **{"margin": np.degrees(options.margin), "scale": options.scale},
+        }
         if options.centers == 1:
-            loss = ArcFaceLoss(n_classes, dim, **settings)
+            loss = ArcFaceLoss(**settings)
         else:
-            loss = SubCenterArcFaceLoss(n_classes, dim, **settings, sub_centers=options.centers)
+            loss = SubCenterArcFaceLoss(**settings, sub_centers=options.centers)
         super().__init__(dim, n_classes, loss)
 
 
