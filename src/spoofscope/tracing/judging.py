@@ -35,6 +35,10 @@ SPOOFS_ALONE = (
     "this tracer was trained on spoofs alone: it cannot tell bona fide speech, and may name an "
     "attack for it"
 )
+AMONG_KNOWN = (
+    "the probabilities hold if the recording is of one of the known classes, and the answer is "
+    "that it is of none"
+)
 COLUMNS = (
     "file",
     "decision",
@@ -135,7 +139,7 @@ class Trace(TypedDict):
     training clips that are most alike. enrolled: sources that the tracer was shown, the most alike
     first. bonafide_by: what a detector said that was asked first, None without one. ranked, nearest
     and enrolled are empty where the recording is none that can be judged. notes: what this
-    tracer cannot tell, whatever the recording is. n_dev: development clips of known classes.
+    tracer cannot tell, and what its numbers do not mean. n_dev: development clips of known classes.
     flags, measures, duration_s, n_windows: see `judging.Judgement`. logits: of `classes`, means
     over windows. tracer: 12 digits that name weights, thresholds and training clips. spoofscope:
     the version that judged.
@@ -324,6 +328,7 @@ def trace_recording(
         "notes": [
             # A detector tells what such a tracer cannot.
             *(note for note in tracer.notes if detector is None or note != SPOOFS_ALONE),
+            *([AMONG_KNOWN] if decision == UNKNOWN and tracer.supports_probabilities else ()),
             *_enrolment_notes(enrolment),
         ],
         "n_dev": tracer.n_dev,
