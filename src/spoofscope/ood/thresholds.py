@@ -65,9 +65,9 @@ def check_polarity(aurocs: Mapping[str, float], tracer: str) -> None:
         )
         raise PolarityError(
             f"tracer {tracer}: the polarity of {values} is inverted: on dev, known attacks score "
-            "as more unknown than unknown ones; leave that detector out of the tracer's list "
-            f"(`tracers.{tracer}.ood`, and another `decide_by` where it decides), or make it a "
-            "member of a gate, which finds the sign on dev"
+            f"as more unknown than unknown ones; leave {'it' if len(inverted) == 1 else 'them'} "
+            f"out of `tracers.{tracer}.ood` (where it decides, with another `decide_by`), or make "
+            "it a member of a gate, which finds the sign on dev"
         )
 
 
