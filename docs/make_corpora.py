@@ -33,7 +33,8 @@ it. Read the licence before you use or share the data.
 
 - `archives: published` in an entry of `corpora` stands for the parts below. It works for
   {fetched}; for all others it is refused, and the message says
-  what a person has to do.
+  what a person has to do. `archives: published` in `noise.musan` and `noise.rirs`
+  does the same for the noise of augmentation.
 - `archives` may list addresses of your own, each with a checksum, SHA-256 or MD5, and if you like
   its `size`, `mirrors` and the name of the `file`. Parts of a zip archive (`.z01`, `.z02`, ...,
   `.zip`) stand in their order.
@@ -75,7 +76,7 @@ def anchor(heading: str) -> str:
 
 def row(one: Distribution) -> str:
     """A line of the overview."""
-    who = "you" if one.hindrance or not one.readers else "the workflow"
+    who = "you" if one.hindrance or not (one.readers or one.noise) else "the workflow"
     title = f"[{one.title}](#{anchor(one.title)})"
     return f"| {title} | {one.purpose} | {one.size} | {one.licence} | {who} |\n"
 

@@ -99,6 +99,24 @@ def test_published_stands_for_the_parts() -> None:
         assert same.corpus_root("packed") == study.corpus_root("packed")
 
 
+def test_published_noise_is_fetched_like_a_corpus() -> None:
+    study = study_of({"type": "mini"})
+    study["noise"] = {kind: {"archives": "published"} for kind in ("musan", "rirs")}
+    study["chains"] = {"noisy": [{"effect": "musan"}, {"effect": "rir"}]}
+    plan = plan_of(found := checked(study))
+    targets = [str(product) for product in plan.corpora.downloads.products]
+    assert len(targets) == 2
+    for kind, target in zip(("musan", "rirs"), targets, strict=True):
+        listed = plan.augmentation.list_noise(kind)
+        assert [str(product) for product in listed.products] == [target]
+        assert f"{found.noise_root(kind)}.json" == target
+        parts = of_noise(kind).parts
+        needed = [need for need in needs(found) if need.name == kind]
+        assert [(need.fetched, need.size) for need in needed] == [(True, parts[0].amount)]
+    with pytest.raises(ConfigError, match=r"noise\.musan"):
+        checked({**study, "noise": {"musan": {"archives": "other"}}})
+
+
 def test_a_mirror_more_makes_nothing_stale() -> None:
     parts = published_archives("asvspoof2019_la", "here")
     bare = [{key: parts[0][key] for key in ("url", "md5")}]

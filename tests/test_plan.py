@@ -188,7 +188,7 @@ NOTHING = {
     "table_generator_matrix": "(section `generators`)",
     "figure_reliability": "(section `reliability`)",
     "backbones": "(section `backbones`)",
-    "downloads": "(key `archives` in the section `corpora`)",
+    "downloads": "(key `archives` in the section `corpora` or `noise`)",
     "exports": "(section `exports`)",
     "grids": "(an entry with the key `grid`, of more than one point)",
     "layer_costs": "(section `layers`, key `costs`)",

@@ -178,6 +178,18 @@ def published_archives(corpus_type: str, place: str) -> list[dict[str, Any]]:
             f"{place}: nothing is published for corpora of type {corpus_type}; it works for "
             f"{', '.join(fetched)}"
         )
+    return _archives(found, place)
+
+
+def published_noise(kind: str, place: str) -> list[dict[str, Any]]:
+    """The archives of a kind of noise, as :func:`published_archives` gives those of a corpus."""
+    found = of_noise(kind)
+    if found is None:
+        raise ConfigError(f"{place}: nothing is published for noise of kind {kind}; give `path`")
+    return _archives(found, place)
+
+
+def _archives(found: Distribution, place: str) -> list[dict[str, Any]]:
     if found.hindrance:
         raise ConfigError(
             f"{place}: {found.title} cannot be fetched by a program: {found.hindrance}; give "

@@ -9,7 +9,7 @@ from pathlib import Path
 from spoofscope.distribution import NO_SIZE, Distribution, Size, of_noise, of_reader, size_of
 from spoofscope.errors import SpoofscopeError, bounded
 from spoofscope.files import one_line, shown
-from spoofscope.study import Study
+from spoofscope.study import Config, Study
 from spoofscope.study.references import checksum_of
 
 _BITS_PER_SECOND = 100e6
@@ -52,6 +52,11 @@ def needs(study: Study) -> list[Need]:
             _given_out("noise", kind, study.noise_root(kind), of_noise(kind))
             for kind in ("musan", "rirs")
             if "path" in study.config["noise"].get(kind, {})
+        ),
+        *(
+            need
+            for kind, entry in study.config["noise"].items()
+            for need in _archives(study, kind, entry)
         ),
         *_backbones(study),
         *(
@@ -218,12 +223,19 @@ def _corpora(study: Study) -> list[Need]:
         if "path" in entry:
             need = _given_out("corpus", name, study.corpus_root(name), of_reader(entry["type"]))
             found.append(replace(need, source=source_of(entry["type"]) or "-"))
-        for archive in entry.get("archives", []):
-            place = study.layout.archive(checksum_of(archive))
-            present = Path(place).is_file()
-            need = Need("archive", name, place, archive["url"], True, present)
-            size = Size(archive["size"]) if "size" in archive else size_of(checksum_of(archive))
-            found.append(replace(need, size=size))
+        found += _archives(study, name, entry)
+    return found
+
+
+def _archives(study: Study, name: str, entry: Config) -> list[Need]:
+    """What the workflow fetches for an entry of `corpora` or `noise`."""
+    found = []
+    for archive in entry.get("archives", []):
+        place = study.layout.archive(checksum_of(archive))
+        present = Path(place).is_file()
+        need = Need("archive", name, place, archive["url"], True, present)
+        size = Size(archive["size"]) if "size" in archive else size_of(checksum_of(archive))
+        found.append(replace(need, size=size))
     return found
 
 

@@ -22,6 +22,8 @@ rule generate_noise:
 
 rule list_noise:
     """List the recordings of a folder of noise or room responses, with their hashes."""
+    input:
+        unpack(PLAN.augmentation.list_noise.inputs),
     output:
         table=LAYOUT.noise("{kind}"),
         recordings=LAYOUT.recordings("noise.{kind}"),

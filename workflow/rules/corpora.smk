@@ -21,7 +21,7 @@ rule download:
 
 
 rule unpack:
-    """Unpack the archives of a corpus into one folder."""
+    """Unpack the archives of a corpus, or of noise, into one folder."""
     input:
         unpack(PLAN.corpora.unpack.inputs),
     output:

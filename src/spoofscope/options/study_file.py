@@ -64,12 +64,14 @@ class Shards(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Noise(Options):
-    """Where a folder of noise comes from: one of the two."""
+    """Where a folder of noise comes from: one of these."""
 
     path: str = optional()
     """The folder."""
     generate: Literal["mini"] = optional()
     """Synthesise a small one."""
+    archives: Literal["published"] = optional()
+    """Download and unpack the archive of MUSAN or RIRS_NOISES; see [corpora.md](corpora.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)

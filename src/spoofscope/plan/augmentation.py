@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from functools import cached_property
 
+from spoofscope.identity import hash8
 from spoofscope.plan.corpora import Corpora
 from spoofscope.plan.jobs import Context, Job, Product, Stage, Work, rule, target
 from spoofscope.plan.modules import effect_modules
 from spoofscope.study import Config
+from spoofscope.study.references import contents_of
 
 
 class Augmentation(Stage):
@@ -22,19 +24,19 @@ class Augmentation(Stage):
         return {
             self.study.generated_noise(kind): {"kind": kind, "seed": self.study.seed}
             for kind, entry in self.study.config["noise"].items()
-            if "path" not in entry
+            if "generate" in entry
         }
 
     def noise(self, chain: Config) -> list[Product]:
         """The lists of the recordings that a chain draws from."""
         products = []
         for kind in chain["sources"]:
-            if "path" in self.study.config["noise"][kind]:
-                products.append(self.list_noise(kind).product(self.layout.noise(kind)))
-            else:
+            if "generate" in self.study.config["noise"][kind]:
                 noise = self.study.generated_noise(kind)
                 path = self.layout.generated_noise_list(noise)
                 products.append(self.generate_noise(noise).product(path))
+            else:
+                products.append(self.list_noise(kind).product(self.layout.noise(kind)))
         return products
 
     def noise_folders(self, chain: Config) -> dict[str, str]:
@@ -66,7 +68,14 @@ class Augmentation(Stage):
             self.layout.noise(kind),
             find,
         )
-        return Work(settings={"kind": kind, "folder": root, "recordings": recordings})
+        inputs = {}
+        if "archives" in self.study.config["noise"][kind]:
+            digest = hash8(contents_of(self.study.config["noise"][kind]["archives"]))
+            unpacked = self._corpora.unpack(digest).product(self.layout.unpacked_list(digest))
+            inputs["unpacked"] = unpacked
+        return Work(
+            inputs=inputs, settings={"kind": kind, "folder": root, "recordings": recordings}
+        )
 
     @rule()
     def augment(self, augmented: str) -> Work:

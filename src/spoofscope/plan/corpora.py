@@ -44,7 +44,9 @@ def _check_data_root(data_root: str) -> None:
             )
 
 
-NO_DOWNLOADS = "no corpus is downloaded (key `archives` in the section `corpora`)"
+NO_DOWNLOADS = (
+    "no corpus and no noise is downloaded (key `archives` in the section `corpora` or `noise`)"
+)
 
 
 class Corpora(Stage):
@@ -57,10 +59,11 @@ class Corpora(Stage):
 
     @cached_property
     def archives(self) -> dict[str, list[Config]]:
-        """Digest to the archives of every corpus that is downloaded."""
+        """Digest to the archives of everything that is downloaded: corpora and noise."""
+        noise = self.study.config["noise"]
         return {
             hash8(contents_of(entry["archives"])): entry["archives"]
-            for entry in self.study.corpora.values()
+            for entry in (*self.study.corpora.values(), *noise.values())
             if "archives" in entry
         }
 
@@ -99,7 +102,7 @@ class Corpora(Stage):
 
     @rule()
     def unpack(self, archives: str) -> Work:
-        """Unpack the archives of a corpus."""
+        """Unpack the archives of a corpus, or of noise."""
         entries = self.archives[archives]
         return Work(
             inputs={
@@ -113,7 +116,7 @@ class Corpora(Stage):
 
     @target(absent=NO_DOWNLOADS)
     def downloads(self) -> list[Product]:
-        """The archives of all corpora that are downloaded, fetched and unpacked."""
+        """All archives of corpora and noise that are downloaded, fetched and unpacked."""
         return [
             self.unpack(digest).product(self.layout.unpacked_list(digest))
             for digest in self.archives

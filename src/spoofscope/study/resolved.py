@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spoofscope.distribution import PUBLISHED, published_archives
+from spoofscope.distribution import PUBLISHED, published_archives, published_noise
 from spoofscope.errors import ConfigError, DetectorError
 from spoofscope.grids import expand, grids_of
 from spoofscope.identity import hash8
@@ -139,6 +139,9 @@ class Study:
             if entry.get("archives") == PUBLISHED:
                 place = f"corpora.{name}.archives"
                 entry["archives"] = published_archives(entry["type"], place)
+        for kind, entry in self.config["noise"].items():
+            if entry.get("archives") == PUBLISHED:
+                entry["archives"] = published_noise(kind, f"noise.{kind}.archives")
         self.grids = grids_of(config)
         self.written: Config = {
             key: copy.deepcopy(config[key]) for key in self.config if key in config
@@ -257,6 +260,8 @@ class Study:
         entry = self.config["noise"][kind]
         if "path" in entry:
             return str(entry["path"])
+        if "archives" in entry:
+            return self.layout.unpacked(hash8(contents_of(entry["archives"])))
         return self.layout.generated_noise(self.generated_noise(kind))
 
     def generated_noise(self, kind: str) -> str:
