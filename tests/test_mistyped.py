@@ -11,6 +11,7 @@ from spoofscope.cli import main
         (["rnu"], "'rnu' is no command; did you mean 'run'?"),
         (["xyzzy"], "'xyzzy' is no command; valid are: audit, case, compare,"),
         (["run", "--coers", "2"], "unrecognized arguments: --coers; did you mean '--cores'?"),
+        (["case", "--tracer", "t", "a.wav", "--tracer=u"], "--tracer is given twice, and can be"),
         (["predict", "--detectr=d", "--detector", "d", "a.wav"], "did you mean '--detector'?"),
     ],
 )

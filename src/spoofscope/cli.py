@@ -12,6 +12,7 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from spoofscope import __version__
 from spoofscope.commands import (
@@ -107,8 +108,37 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
+class _Once(argparse.Action):
+    """Stores a value, and refuses a second one: the first would be lost."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Store it."""
+        given = vars(namespace).setdefault("given", set())
+        if option_string is not None and self.dest in given:
+            parser.error(f"{self.option_strings[-1]} is given twice, and can be one alone")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Parses options that are stored once each, see :class:`_Once`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.register("action", None, _Once)
+        self.register("action", "store", _Once)
+
+
 def _parser() -> tuple[argparse.ArgumentParser, Subcommands]:
-    parser = argparse.ArgumentParser(prog="spoofscope", description="Speech-deepfake research.")
+    parser: argparse.ArgumentParser = _Parser(
+        prog="spoofscope", description="Speech-deepfake research."
+    )
     parser.add_argument("--version", action="version", version=f"spoofscope {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in _COMMANDS:
