@@ -356,8 +356,9 @@ def test_only_the_page_is_served(served):
 )
 def test_a_page_that_cannot_be_served_is_refused(served, arguments, message, monkeypatch, capsys):
     monkeypatch.chdir(served.folder)
-    given = ["demo", "--detector", "results/own/detectors/lfcc-0/seed1", "--port", "0", *arguments]
-    assert main(given) == 2
+    given = {"--detector": "results/own/detectors/lfcc-0/seed1", "--port": "0"}
+    given |= dict([arguments])
+    assert main(["demo", *(word for pair in given.items() for word in pair)]) == 2
     refusal = capsys.readouterr().err
     assert message in refusal
     assert refusal.count("\n") == 1
