@@ -152,7 +152,7 @@ def test_names_of_the_user(tmp_path):
     assert {"spoof3", "bonafide0"} <= set(chosen["utt_id"])
     assert chosen.height <= 4
     path.write_text("spoof3\nspoof33\n")
-    with pytest.raises(TableError, match=r"attribution\.utterances: 'spoof33' is not among the 26"):
+    with pytest.raises(TableError, match=r"/names\.txt: 'spoof33' is not among the 26"):
         utterances_to_explain(whole, scores, options, 1, path)
     path.write_text("\n")
     with pytest.raises(TableError, match=r"names\.txt: no utterances are listed"):

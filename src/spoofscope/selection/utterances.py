@@ -174,8 +174,9 @@ def utterances_to_explain(
     unknown = [name for name in dict.fromkeys(names) if name not in known]
     if unknown:
         more = "" if len(unknown) <= _NAMED else f" and {len(unknown) - _NAMED} more"
+        where = "" if listed is None else f"{listed}: "
         raise TableError(
-            f"attribution.utterances: {', '.join(map(repr, unknown[:_NAMED]))}{more} "
+            f"attribution.utterances: {where}{', '.join(map(repr, unknown[:_NAMED]))}{more} "
             f"{'is' if len(unknown) == 1 else 'are'} not among the {scored.height} scored "
             "utterances of the split that is explained"
         )
