@@ -71,7 +71,7 @@ def test_folders_of_attacks_become_a_study(folders, capsys):
         "Bona fide speech is in real, by the name.",
         "Speakers are guessed from names: real/p0_0.flac is of 'p0', and there are 8.",
         "they are dealt: 60% train, 20% dev, 20% eval.",
-        "--configfile my_corpus.yaml",
+        ".venv/bin/spoofscope run my_corpus.yaml",
     ):
         assert sentence in out
     study = load_study("my_corpus.yaml")
@@ -202,3 +202,16 @@ def test_names_of_studies():
     assert study_name(Path("/data/In-the-Wild (2022)")) == "in_the_wild_2022"
     assert study_name(Path("/data/2021.LA")) == "study_2021"
     assert study_name(Path("/data/声")) == "study"
+
+
+def test_too_few_speakers_to_deal(tmp_path, capsys):
+    for folder in ("real", "fake"):
+        for take in range(6):
+            record(tmp_path / folder / f"p{take % 2}_{take}.flac")
+    assert main(("init", str(tmp_path), "--name", "few")) == 2
+    error = capsys.readouterr().err
+    assert (
+        "2 speakers (or recordings of different names) cannot be dealt to train, dev, eval" in error
+    )
+    assert "give a table of the recordings with a column split" in error
+    assert not Path("few.yaml").exists()

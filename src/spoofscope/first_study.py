@@ -299,6 +299,12 @@ def _deal(listing: Listing) -> None:
     def group(row: Mapping[str, str]) -> str:
         return row["speaker"] if row["speaker"] != NONE else Path(row["path"]).stem
 
+    if (n := len({group(row) for row in undealt})) < len(FRACTIONS):
+        raise ConfigError(
+            f"{shown(listing.root)}: {n} {'speaker' if n == 1 else 'speakers'} (or recordings of "
+            f"different names) cannot be dealt to {', '.join(FRACTIONS)}; give a table of the "
+            "recordings with a column split"
+        )
     listing.rows.sort(key=lambda row: (seed_of(0, group(row)), row["path"]))
     splits = deal_groups(
         [group(row) for row in listing.rows],
