@@ -24,6 +24,7 @@ from spoofscope.corpora.counts import counts as number_of
 from spoofscope.corpora.counts import unlike_published
 from spoofscope.corpora.manifest import (
     build_manifest,
+    in_threads,
     portable_path,
     read_problems,
     write_problems,
@@ -1157,3 +1158,15 @@ def test_a_segments_table_with_an_unknown_tier_is_refused(tmp_path: Path) -> Non
     write_table(tmp_path / "s.tsv", SEGMENTS.with_columns(tier=pl.lit("phoneme")))
     with pytest.raises(TableError, match="'phoneme'"):
         build("folder", tmp_path, segments="s.tsv").segments()
+
+
+def test_a_long_manifest_says_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("spoofscope.corpora.manifest._PROGRESS_SECONDS", 0.0)
+    with caplog.at_level("INFO"):
+        assert in_threads(abs, [-1, -2, 3], 2, "looked at %d of %d files") == [1, 2, 3]
+    assert caplog.messages[-1] == "looked at 3 of 3 files"
+    caplog.clear()
+    in_threads(abs, [-1], 2)
+    assert caplog.messages == []

@@ -216,8 +216,8 @@ REFUSED: dict[str, tuple[Maker, str]] = {
     "empty": (blocks(b""), "neither a tar nor a zip"),
     "html": (blocks(b"<html>404"), "neither a tar nor a zip"),
     "gz of text": (blocks(gzip.compress(b"hello" * 1000)), "neither a tar nor a zip"),
-    "rar": (blocks(b"Rar!\x1a\x07\x00" + bytes(100)), "neither a tar nor a zip"),
-    "7z": (blocks(b"7z\xbc\xaf\x27\x1c" + bytes(100)), "neither a tar nor a zip"),
+    "rar": (blocks(b"Rar!\x1a\x07\x00" + bytes(100)), "a RAR archive, which is not unpacked here"),
+    "7z": (blocks(b"7z\xbc\xaf\x27\x1c" + bytes(100)), "7z x FILE"),
 }
 
 

@@ -566,9 +566,23 @@ def _extract_tar(archive: Path, folder: Path, room: _Room) -> None:
     except tarfile.ReadError as error:
         if opened:
             raise
+        for magic, name in _FOREIGN.items():
+            if _begins_with(archive, magic):
+                raise CorpusError(
+                    f"{archive}: a {name} archive, which is not unpacked here; unpack it with "
+                    "7-Zip (7z x FILE, the first part of several) and give the folder as `path`"
+                ) from error
         raise CorpusError(
             f"{archive}: neither a tar nor a zip archive, or a damaged one; fetch it again"
         ) from error
+
+
+_FOREIGN = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "RAR"}
+
+
+def _begins_with(path: Path, magic: bytes) -> bool:
+    with open(path, "rb") as stream:
+        return stream.read(len(magic)) == magic
 
 
 def _begins_as_tar(archive: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -22,6 +23,8 @@ PROBLEM_COLUMNS: dict[str, pl.DataType] = dict.fromkeys(
 )
 
 _LOGGER = logging.getLogger(__name__)
+
+_PROGRESS_SECONDS = 30.0
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -54,11 +57,29 @@ def read_problems(path: str | Path) -> list[Problem]:
 
 
 def in_threads(
-    function: Callable[[_Item], _Result], items: Iterable[_Item], workers: int | None
+    function: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    workers: int | None,
+    progress: str = "",
 ) -> list[_Result]:
-    """Results in the order of the items. Decoding and FFTs run outside of Python's global lock."""
+    """Results in the order of the items. Decoding and FFTs run outside of Python's global lock.
+
+    Args:
+        function: of one item.
+        items: all of them.
+        workers: threads; None takes one per core.
+        progress: what is logged every half minute, with two %d: results, and items.
+    """
+    items = list(items)
+    results: list[_Result] = []
+    due = time.monotonic() + _PROGRESS_SECONDS
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        return list(pool.map(function, items))
+        for result in pool.map(function, items):
+            results.append(result)
+            if progress and time.monotonic() >= due:
+                _LOGGER.info(progress, len(results), len(items))
+                due = time.monotonic() + _PROGRESS_SECONDS
+    return results
 
 
 class _Looked(NamedTuple):
@@ -110,7 +131,9 @@ def inspect_corpus(corpus: Corpus, workers: int | None = None, times: bool = Tru
             return _Looked(str(error), recording)
         return _Looked(header, recording)
 
-    looked = in_threads(inspect, trials["path"].to_list(), workers)
+    looked = in_threads(
+        inspect, trials["path"].to_list(), workers, "looked at %d of %d audio files"
+    )
     results = [each.header for each in looked]
     good = [isinstance(header, audio.AudioInfo) for header in results]
     problems = [
