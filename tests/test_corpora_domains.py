@@ -242,6 +242,9 @@ def test_fake_or_real(tmp_path: Path) -> None:
     of_root = build("fake_or_real", tmp_path / "for-norm")
     assert corpus.published_counts() == of_root.published_counts()
     assert sum(corpus.published_counts().values()) == 69300
+    # Known before there are any files, for what a study needs.
+    assert build("fake_or_real", Path("nowhere/for-norm")).published_counts() is not None
+    assert build("fake_or_real", Path("nowhere")).published_counts() is None
     # Other versions have other numbers.
     (tmp_path / "for-norm").rename(tmp_path / "for-2sec")
     assert build("fake_or_real", tmp_path / "for-2sec").published_counts() is None
@@ -274,10 +277,16 @@ def test_spoofceleb(tmp_path: Path) -> None:
     ]
     assert len(registry.label_files({"type": "spoofceleb"}, tmp_path)) == 3
     assert sum(corpus.published_counts().values()) == 2_687_292
-    with open(tmp_path / "metadata/train.csv", "a") as table:
-        table.write("real/id10318/x.flac,id10318,real\n")
-    with pytest.raises(CorpusError, match=r"train\.csv: line 4: unknown attack 'real'.*a00"):
-        corpus.trials()
+    whole = (tmp_path / "metadata/train.csv").read_text()
+    for line, words in (
+        ("real/id10318/x.flac,id10318,real", "unknown attack 'real'.*a00"),
+        ("a00/id10318/x.flac,id10318,a07", "is not of attack 'a07'"),
+        ("../../id10318/x.flac,id10318,a07", "is not of attack 'a07'"),
+        (",id10318,a07", "is not of attack 'a07'"),
+    ):
+        (tmp_path / "metadata/train.csv").write_text(f"{whole}{line}\n")
+        with pytest.raises(CorpusError, match=rf"train\.csv: line 4: .*{words}"):
+            corpus.trials()
     (tmp_path / "metadata/train.csv").write_text("path,speaker,attack\n")
     with pytest.raises(TableError, match=r"train\.csv.*file"):
         corpus.trials()
@@ -296,6 +305,10 @@ def test_dfadd(tmp_path: Path) -> None:
     assert corpus.published_levels() == {("eval", "attack", "GradTTS"): 600}
     clip(tmp_path / "DATASET_GradTTS/test/p227_001.wav")
     with pytest.raises(CorpusError, match=r"test/p227_001\.wav.*take its clips out of them"):
+        corpus.trials()
+    (tmp_path / "DATASET_GradTTS/test/p227_001.wav").unlink()
+    (tmp_path / "DATASET_gradtts").mkdir()
+    with pytest.raises(CorpusError, match=r"DATASET_gradtts: no generator of the release"):
         corpus.trials()
     with pytest.raises(CorpusError, match=r"DATASET_VCTK_BONAFIDE/train: not found"):
         build("dfadd", tmp_path / "DATASET_GradTTS").trials()

@@ -31,7 +31,19 @@ class DFADD(Corpus):
     obtain: ClassVar[str] = "https://huggingface.co/datasets/isjwdu/DFADD"
 
     def _present(self) -> list[str]:
-        return [name for name in _GENERATORS if (self.root / f"DATASET_{name}").is_dir()]
+        """The generators whose folders are there.
+
+        Raises:
+            CorpusError: a folder has the name of none of the release.
+        """
+        found = {path.name.removeprefix("DATASET_") for path in self.root.glob("DATASET_*/")}
+        unknown = sorted(found - {_BONAFIDE, *_GENERATORS})
+        if unknown:
+            raise CorpusError(
+                f"{self.root / f'DATASET_{unknown[0]}'}: no generator of the release; it has "
+                f"{', '.join(_GENERATORS)}. Rename the folder, or take it out"
+            )
+        return [name for name in _GENERATORS if name in found]
 
     def _folders(self) -> Iterator[tuple[str, str, Path]]:
         # One generator has to be there, and one that is has all splits.

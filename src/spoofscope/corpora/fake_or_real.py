@@ -26,7 +26,9 @@ class FakeOrReal(RealAndFake):
 
     def published_counts(self) -> dict[tuple[str, str], int] | None:
         """Those of `for-norm`, which is known by the name of its folder."""
-        if "for-norm" not in {self.root.resolve().name, *self._first_below()}:
+        here = (self.root / "training").is_dir()
+        inside = not here and (self.root / "for-norm").is_dir()
+        if not inside and self.root.resolve().name != "for-norm":
             return None
         return {
             ("train", "bonafide"): 26941,
@@ -36,7 +38,3 @@ class FakeOrReal(RealAndFake):
             ("eval", "bonafide"): 2264,
             ("eval", "spoof"): 2370,
         }
-
-    def _first_below(self) -> tuple[str, ...]:
-        """The folders between the root and the files."""
-        return self._below(self.splits[0], "real").relative_to(self.root).parts[:-2]

@@ -44,6 +44,13 @@ class SpoofCeleb(Corpus):
                         f"{table}: line {number}: unknown attack {row['attack']!r}; it must be "
                         f"{_BONAFIDE} (bona fide), or a01 and so on"
                     )
+                parts = row["file"].split("/")
+                if parts[:-1] != [row["attack"], row["speaker"]] or parts[-1] in ("", ".", ".."):
+                    raise CorpusError(
+                        f"{table}: line {number}: the file {row['file']!r} is not of attack "
+                        f"{row['attack']!r} and speaker {row['speaker']!r}; it must be "
+                        "ATTACK/SPEAKER/NAME"
+                    )
                 bonafide = row["attack"] == _BONAFIDE
                 yield {
                     "utt_id": "-".join(PurePosixPath(row["file"]).with_suffix("").parts),
