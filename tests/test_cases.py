@@ -357,6 +357,20 @@ def test_the_page_takes_its_study(folder, tmp_path):
     assert "trials of codec+attack = o pus+A; did you mean" in html.unescape(said)
 
 
+def test_a_full_disk_is_said_by_the_page(folder, tmp_path, small_disk):
+    """The table is still shown, and nothing half-written is offered or left."""
+    clip = shutil.copy(folder / "a.wav", tmp_path)
+    detector = folder / "results/own/detectors/lfcc-00000000/seed1"
+    judge = Judge(detector, tmp_path, small_disk)
+    (small_disk / "filler").write_bytes(b"x" * 196_000)
+    said, *files = judge.several([clip] * 20, "me")
+    assert "judgements.json: the disk is full; nothing was changed" in said
+    assert "a.wav" in said
+    assert str(small_disk) not in said
+    assert files == [None, None]
+    assert [path.name for path in small_disk.iterdir()] == ["filler"]
+
+
 @pytest.mark.slow
 def test_it_loads_nothing_and_what_was_asked_is_text(report):
     page = (report / "case.html").read_text()

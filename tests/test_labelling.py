@@ -475,6 +475,8 @@ def test_a_table_holds_every_revision(answered, pack, tmp_path):
     other = Store(tmp_path / "other.sqlite")
     assert import_answers(other, pack, tmp_path / "labels.tsv") == 15
     assert in_order(other) == in_order(answered)
+    export(other, pack, tmp_path / "again.tsv")
+    assert (tmp_path / "again.tsv").read_bytes() == (tmp_path / "labels.tsv").read_bytes()
     # Again it adds nothing.
     assert import_answers(other, pack, tmp_path / "labels.tsv") == 0
     other.close()

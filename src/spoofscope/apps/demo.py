@@ -9,6 +9,7 @@ import datetime
 import itertools
 import math
 import os
+import re
 import threading
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
@@ -34,7 +35,7 @@ from spoofscope.cases.validation import decision_edges
 from spoofscope.cases.writing import HTML, PDF, time_text, write_case
 from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, ConfigError, SpoofscopeError, TableError
-from spoofscope.files import sha256_file, write_json
+from spoofscope.files import atomic_folder, refusal, sha256_file, write_json
 from spoofscope.judging import Failure, Judgement
 from spoofscope.names import BONAFIDE
 from spoofscope.network import Network
@@ -60,6 +61,8 @@ _EXPLAINED_WINDOWS = 8
 _PLAYED_SECONDS, _PLAYED_RATE = 10.0, 16000
 # A page should answer in seconds; it measures whether so few steps were enough, and says so.
 _OPTIONS = ExplainOptions(baseline="silence", steps=16, max_steps=128, internal_batch=4)
+
+_TABLE, _NUMBERS = "judgements.tsv", "judgements.json"
 
 _NOTHING_CHOSEN = (
     "Upload a recording or record one first. A file whose name has no ending such as .wav can be "
@@ -181,8 +184,8 @@ class Judge:
                     judgement, self._windows(judgement), self._band(), self._sound(path)
                 )
                 picture, explanation = self._picture(path, judgement, explain, start or 0.0)
-        except SpoofscopeError as error:
-            return views.problem(_without_folders(str(error), path)), "", "", None
+        except (SpoofscopeError, OSError) as error:
+            return views.problem(self._told(error, path)), "", "", None
         return verdict, timeline, picture, {**judgement, **origin, "explanation": explanation}
 
     def report(
@@ -206,10 +209,10 @@ class Judge:
                     made=time_text(made),
                 )
                 folder = self._downloads / str(next(self._numbers))
-                folder.mkdir()
-                write_case(case, folder, made)
-        except SpoofscopeError as error:
-            return views.problem(_without_folders(str(error), path)), None, None
+                with atomic_folder(folder) as temporary:
+                    write_case(case, temporary, made)
+        except (SpoofscopeError, OSError) as error:
+            return views.problem(self._told(error, path)), None, None
         return views.report(in_short(case)), str(folder / HTML), str(folder / PDF)
 
     def several(
@@ -228,20 +231,22 @@ class Judge:
                         origins.append(_origin(path))
                 except Stopped as stopped:
                     return views.problem(str(stopped)), None, None
-                except SpoofscopeError as error:
-                    name = Path(path).name
-                    results.append({"path": name, "error": _without_folders(str(error), path)})
+                except (SpoofscopeError, OSError) as error:
+                    results.append({"path": Path(path).name, "error": self._told(error, path)})
                     is_upload = is_file_below(path, self._uploads)
                     origins.append(_origin(path) if is_upload else {"sha256": "", "time": ""})
         table = views.batch_table(results, origins)
+        numbers = [{**result, **origin} for result, origin in zip(results, origins, strict=True)]
+        html = views.batch_html(results, origins, self.detector.support)
         # A folder per table: the file name is what the browser proposes to save it as.
-        file = self._downloads / str(next(self._numbers)) / "judgements.tsv"
-        file.parent.mkdir()
-        write_table(file, table)
-        numbers = file.with_suffix(".json")
-        pairs = zip(results, origins, strict=True)
-        write_json(numbers, [{**result, **origin} for result, origin in pairs])
-        return views.batch_html(results, origins, self.detector.support), str(file), str(numbers)
+        folder = self._downloads / str(next(self._numbers))
+        try:
+            with atomic_folder(folder) as temporary:
+                write_table(temporary / _TABLE, table)
+                write_json(temporary / _NUMBERS, numbers)
+        except (SpoofscopeError, OSError) as error:
+            return f"{views.problem(self._told(error))}{html}", None, None
+        return html, str(folder / _TABLE), str(folder / _NUMBERS)
 
     def trace(
         self,
@@ -276,8 +281,8 @@ class Judge:
                 )
                 clips = [_player(clip) for clip in trace["nearest"]]
                 origin = _origin(path)
-        except SpoofscopeError as error:
-            return views.problem(_without_folders(str(error), path, *references or ())), None
+        except (SpoofscopeError, OSError) as error:
+            return views.problem(self._told(error, path, *references or ())), None
         # Messages must not show where files lie on this machine.
         trace["path"] = Path(path).name
         for clip in trace["nearest"]:
@@ -326,6 +331,15 @@ class Judge:
         # Messages must not show where an upload lies on this machine.
         judgement["path"] = Path(path).name
         return judgement
+
+    def _told(self, error: SpoofscopeError | OSError, *paths: str) -> str:
+        """What went wrong, without where the files are on this machine."""
+        if isinstance(error, OSError):
+            return f"The server failed: {refusal(OSError(error.errno, error.strerror))}"
+        message = re.sub(rf"{re.escape(str(self._downloads))}/\S*/", "", str(error))
+        for path in paths:
+            message = message.replace(path, Path(path).name)
+        return message
 
     def _check_upload(self, path: str) -> None:
         self._check_wanted()
@@ -465,12 +479,6 @@ def _checks_of(home: Study) -> tuple[list[Check], str] | None:
 def _lines(text: str) -> list[str]:
     """The lines of a text that say something."""
     return [line.strip() for line in text.splitlines() if line.strip()]
-
-
-def _without_folders(message: str, *paths: str) -> str:
-    for path in paths:
-        message = message.replace(path, Path(path).name)
-    return message
 
 
 def _origin(path: str) -> dict[str, str]:

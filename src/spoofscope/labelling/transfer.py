@@ -23,7 +23,8 @@ def export(store: Store, pack: Pack, path: str | Path) -> int:
     answers = store.history()
     match Path(path).suffix:
         case ".tsv":
-            write_answers(path, answers)
+            # The same answers are the same bytes, in whatever order they came.
+            write_answers(path, sorted(answers, key=_place))
         case ".json":
             write_tasks(path, pack, answers)
         case "":
@@ -50,7 +51,7 @@ def import_answers(store: Store, pack: Pack, path: str | Path) -> int:
         raise ConfigError(f"{path}: no such file or folder")
     match path.suffix:
         case ".tsv":
-            answers = sorted(read_answers(path), key=lambda a: (*a.question, a.revision))
+            answers = sorted(read_answers(path), key=_place)
             for answer in answers:
                 _check(pack, answer, path)
             return store.add_revisions(answers)
@@ -60,6 +61,10 @@ def import_answers(store: Store, pack: Pack, path: str | Path) -> int:
             return _add(store, pack, read_tracks(path, pack))
         case suffix:
             raise ConfigError(_refusal(path, suffix))
+
+
+def _place(answer: Answer) -> tuple[str | int, ...]:
+    return (*answer.question, answer.revision)
 
 
 def _refusal(path: str | Path, suffix: str) -> str:
