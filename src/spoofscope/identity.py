@@ -101,6 +101,7 @@ def _without_docstrings(tree: ast.AST) -> ast.AST:
     return tree
 
 
+@functools.cache
 def _module_file(name: str, root: Path) -> Path | None:
     path = root.joinpath(*name.split("."))
     if (path / "__init__.py").is_file():
@@ -222,6 +223,13 @@ def planned_digests(path: str | Path, package: str = "spoofscope") -> tuple[str,
 
 
 @functools.cache
+def _imported_files(path: Path, root: Path, package: str) -> tuple[Path, ...]:
+    """The files of our modules that a file imports."""
+    files = (_module_file(name, root) for name in sorted(_parsed(path, package)[2]))
+    return tuple(file for file in files if file is not None)
+
+
+@functools.cache
 def _code_closure(
     script: Path, modules: tuple[str, ...], files: tuple[Path, ...], root: Path, package: str
 ) -> tuple[Path, ...]:
@@ -237,10 +245,8 @@ def _code_closure(
             found[file] = None
             pending.append(file)
     while pending:
-        _, _, imports = _parsed(pending.pop(), package)
-        for name in sorted(imports):
-            file = _module_file(name, root)
-            if file is not None and file not in found:
+        for file in _imported_files(pending.pop(), root, package):
+            if file not in found:
                 found[file] = None
                 pending.append(file)
     return tuple(sorted(found))
