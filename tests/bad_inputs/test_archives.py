@@ -322,6 +322,8 @@ def server() -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             kind = self.path.removeprefix("/")
+            if kind == "loop":
+                kind = "to=/loop"
             if kind.startswith("to="):
                 self.send_response(302)
                 self.send_header("Location", kind.removeprefix("to="))
@@ -368,6 +370,7 @@ def server() -> Iterator[str]:
         ("to=http://[::1/x", "sends on to no address: Invalid IPv6 URL"),
         ("to=http://u:p@127.0.0.1/x", "user names and passwords"),
         ("to=/to=/", "has the SHA-256"),
+        ("loop", "infinite loop"),
         ("gzip", "has the SHA-256"),
         ("endless", "sends more than the 1 bytes expected"),
         ("slow", "bytes came in 0.05 s"),

@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 
 from spoofscope.corpora import split_zip
 from spoofscope.errors import ConfigError, CorpusError
-from spoofscope.files import atomic_folder, shown
+from spoofscope.files import atomic_folder, one_line, shown
 from spoofscope.offline import OFFLINE, is_offline
 
 _BLOCK = 1 << 20
@@ -331,9 +331,9 @@ def _transfer(url: str, part: Path, size: int | None) -> None:
             return
         if error.code in _TRANSIENT:
             raise _Interrupted(
-                f"HTTP {error.code} {error.reason}", _retry_after(error.headers)
+                f"HTTP {error.code} {one_line(error.reason)}", _retry_after(error.headers)
             ) from error
-        raise CorpusError(f"{url}: HTTP {error.code} {error.reason}") from error
+        raise CorpusError(f"{url}: HTTP {error.code} {one_line(error.reason)}") from error
     except (OSError, http.client.HTTPException) as error:
         # A full disk will not be emptier at the next attempt; the network may be back.
         if isinstance(error, OSError) and not isinstance(error, _NETWORK_ERRORS):
