@@ -54,7 +54,8 @@ def test_a_difference_that_is_not_there(two, tmp_path):
 
 def test_doubts_are_reasons_to_doubt(two, tmp_path):
     (section,) = sections(tmp_path, two[1], texts=["t1", "t1", "t2"])
-    few, *_, of_one, shared = section["doubts"]
+    absent, few, *_, of_one, shared = section["doubts"]
+    assert "No traced set has not there, which the study calls ambiguous" in absent
     assert "judged on 2 unknown attacks: intervals are wide" in few
     assert "93 % of the clips of unknown attacks are of Y" in of_one
     assert "1 of 2 source texts are also in train" in shared

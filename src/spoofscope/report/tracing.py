@@ -76,6 +76,7 @@ def tracing_section(
                     *(() if decided is None else _decided(decided.filter(**place))),
                 ],
                 "doubts": [
+                    *_absent(attacks, ambiguous, bool(sections)),
                     *_few(best, corpus, split, unit),
                     *_chance(rows, corpus, split),
                     *_of_one(of_best, corpus, split),
@@ -275,6 +276,16 @@ def _decided(rows: pl.DataFrame) -> Iterable[str]:
         yield (
             f"Together they reject {_rate(best, 'bonafide_rejected')} of the bona fide clips, and "
             f"{_rate(best, 'spoof_accepted')} of the spoofs pass as bona fide."
+        )
+
+
+def _absent(attacks: pl.DataFrame, ambiguous: Sequence[str], said: bool) -> Iterable[str]:
+    """A name that no traced clip has, such as a misspelt one; said once."""
+    absent = [name for name in ambiguous if name not in attacks["attack"]]
+    if absent and not said:
+        yield (
+            f"No traced set has {listed(absent)}, which the study calls ambiguous "
+            "(tracing.ambiguous), so there is no result without it: check the name."
         )
 
 
