@@ -75,6 +75,7 @@ def make_tracer(
         ),
         outputs(dev + unknown),
         np.array([classes.index(name) for name, _ in dev] + [-1] * len(unknown)),
+        dev_unknown=[UNKNOWN],
         classes=classes,
         families=[FAMILIES[name] for name in classes],
         languages=["-"],

@@ -65,6 +65,14 @@ def test_doubts_are_reasons_to_doubt(two, tmp_path):
     assert not any("texts" in doubt for doubt in section["doubts"])
 
 
+def test_unknown_attacks_that_dev_had_are_named_as_a_doubt(tmp_path):
+    """The clips that `write_traced` makes for dev have one unknown attack."""
+    clips = dict.fromkeys(CLASSES, 6) | {"X": 3, "dev unknown": 40}
+    (section,) = sections(tmp_path, write_traced(tmp_path, "met", CLASSES, clips, resamples=0))
+    (doubt,) = (text for text in section["doubts"] if "in the dev set" in text)
+    assert "1 of 2 unknown attacks is in the dev set of met, too" in doubt
+
+
 def test_a_study_without_tracers_has_no_section():
     assert tracing_section({}, {}, [], "attack") == []
 

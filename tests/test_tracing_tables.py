@@ -40,6 +40,7 @@ def test_a_row_is_the_mean_over_seeds_with_the_interval_of_the_first(traced):
     row = table.row(0, named=True)
     assert (row["name"], row["n_seeds"], row["decides"]) == ("sure", 2, "energy")
     assert (row["n_known_attacks"], row["n_unknown_attacks"]) == (4, 3)
+    assert set(table["n_unknown_in_dev"]) == {0}
     assert (row["n_known"], row["n_unknown"]) == (70, 45)
     areas = []
     for entry in traced[:2]:

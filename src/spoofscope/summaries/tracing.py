@@ -26,8 +26,9 @@ TABLE = Table(
         "accuracy, balanced_accuracy and macro_f1 are those of known clips, with no threshold. The "
         "others judge the detector of unknown attacks that decides: auroc, eer, fpr95 and oscr "
         "over all thresholds; open_set_f1, known_rejected and unknown_accepted at the one chosen "
-        "on dev. tracing.pairs.tsv has the differences between tracers, first minus second, on the "
-        "same resamples, with p values."
+        "on dev. n_unknown_in_dev of the unknown attacks are in this dev, too, and so not new to "
+        "what was chosen there. tracing.pairs.tsv has the differences between tracers, "
+        "first minus second, on the same resamples, with p values."
     ),
     needs="traced_pairs",
     place=52,
@@ -58,11 +59,13 @@ def tracing_table(traced: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
 
     Returns:
         name, corpus, split, attacks (selection), n_seeds, decides (the detector of unknown
-        attacks), n_known_attacks, n_unknown_attacks, n_known, n_unknown (clips), then the metrics.
+        attacks), n_known_attacks, n_unknown_attacks, n_unknown_in_dev (of these, those that the
+        tracer's dev has, too), n_known, n_unknown (clips), then the metrics.
     """
     rows = []
     for (name, corpus, split), of_set in over_seeds(traced).items():
-        decides = settings_of(of_set[0][0])["decide_by"]
+        settings = settings_of(of_set[0][0])
+        decides, met = settings["decide_by"], settings["meta"]["dev_unknown"]
         clips = read_traces(of_set[0][0]["traces"])
         for selection in (OVERALL, WITHOUT, STRICT):
             chosen = [table.filter(slice=selection) for _, table in of_set]
@@ -80,7 +83,7 @@ def tracing_table(traced: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
                     "attacks": selection,
                     "n_seeds": len(of_set),
                     "decides": decides,
-                    **_attacks(clips, selection, left_out),
+                    **_attacks(clips, selection, left_out, met),
                     "n_known": first["n_known"],
                     "n_unknown": first["n_unknown"],
                     **summary(closed, CLOSED),
@@ -90,15 +93,21 @@ def tracing_table(traced: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _attacks(clips: pl.DataFrame, selection: str, left_out: Sequence[str]) -> dict[str, int]:
-    """How many known and unknown attacks a selection has; bona fide speech is none."""
+def _attacks(
+    clips: pl.DataFrame, selection: str, left_out: Sequence[str], met: Sequence[str]
+) -> dict[str, int]:
+    """How many known and unknown attacks a selection has, and how many of the latter were met in
+    dev; bona fide speech is none.
+    """
     known, unknown = (clips.filter(known=word) for word in KNOWN)
     if selection == STRICT:
         shared = {*known["family"], NONE}
         unknown = unknown.filter(~pl.col("family").is_in(sorted(shared)))
+    names = [{*part["attack"]} - {*left_out, "bonafide"} for part in (known, unknown)]
     return {
-        f"n_{kind}_attacks": len({*part["attack"]} - {*left_out, "bonafide"})
-        for kind, part in (("known", known), ("unknown", unknown))
+        "n_known_attacks": len(names[0]),
+        "n_unknown_attacks": len(names[1]),
+        "n_unknown_in_dev": len(names[1] & set(met)),
     }
 
 

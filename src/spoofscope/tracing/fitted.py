@@ -258,6 +258,7 @@ def fit(
     dev: Outputs,
     dev_classes: npt.NDArray[np.int64],
     *,
+    dev_unknown: Sequence[str],
     classes: Sequence[str],
     families: Sequence[str],
     languages: Sequence[str],
@@ -274,6 +275,7 @@ def fit(
         train: the clips that the network was trained on.
         dev: outputs for the development clips.
         dev_classes: (n,) numbers of their classes, -1 of unknown attacks.
+        dev_unknown: which unknown attacks these are.
         classes, families: of the logits.
         languages: of the spoofs among the training clips, "-" where it is not known.
         ood: name to settings of a detector.
@@ -332,6 +334,7 @@ def fit(
         {
             "dev_auroc": measures,
             "languages": list(languages),
+            "dev_unknown": list(dev_unknown),
             "n_dev_known": int(known.sum()),
             "n_dev_unknown": int((~known).sum()),
             "threshold": threshold if threshold == "eer" else accept_known,

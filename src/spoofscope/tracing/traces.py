@@ -155,11 +155,12 @@ def fit_from(
             f"{where}: the training clips are not those of the network "
             f"(no clip of {', '.join(absent[:3])}); train it anew"
         )
-    _, dev_outputs, dev_ids = chosen(*dev)
+    dev_rows, dev_outputs, dev_ids = chosen(*dev)
     return fit(
         Clips(rows["utt_id"].to_list(), rows["path"].to_list(), ids, outputs),
         dev_outputs,
         dev_ids,
+        dev_unknown=sorted(set(attack_names(dev_rows)) - set(classes)),
         classes=classes,
         families=[families.get(attack, NONE) for attack in classes],
         ood=ood,
