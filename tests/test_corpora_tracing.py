@@ -334,6 +334,8 @@ def test_stopa(tmp_path: Path) -> None:
     assert [problem.utt_id for problem in problems] == ["demo"]
     table = systems(manifest)
     assert table["acoustic_model"].to_list() == ["am06", "am01", "am01"]
+    with pytest.raises(CorpusError, match=r"EET has 1 speaker, and `dev_speakers` needs 2"):
+        build("stopa", tmp_path, dev_speakers=0.4).trials()
     # Speakers of EET may be dev, beside TEE; every attack that can be is in both.
     for attack, speaker in ((a, s) for a in ("AA11", "AA12", "AA13") for s in range(1, 6)):
         clip(tmp_path / f"EET/wav/LA_T_{attack}_p{speaker}_c1.wav")

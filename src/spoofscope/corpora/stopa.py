@@ -88,9 +88,15 @@ class Stopa(Corpus):
         """Rows of EET, those of some speakers as dev; both splits have every attack, if they can.
 
         Raises:
-            CorpusError: there are fewer than two speakers.
+            CorpusError: EET has fewer than two speakers.
         """
         seed, share = self.options.seed, self.options.dev_speakers
+        n = len({row["speaker"] for row in rows})
+        if n < 2:
+            raise CorpusError(
+                f"{self.owner}: EET has {n} speaker{'' if n == 1 else 's'}, and `dev_speakers` "
+                "needs 2 or more, for train and dev; leave it out, or unpack all of EET"
+            )
         rows = sorted(rows, key=lambda row: (seed_of(seed, row["speaker"]), row["utt_id"]))
         splits = deal_groups(
             [row["speaker"] for row in rows],
