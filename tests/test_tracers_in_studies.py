@@ -74,6 +74,7 @@ def test_objective_and_backend_decide_a_tracer(mini):
         ),
         ({"ood": ["knn"]}, r"names\.decide_by: 'energy' \(of tracing\.decide_by\) is not in"),
         ({"ood": ["knn"], "decide_by": "msp"}, r"names\.decide_by: 'msp' is not in tracers\.names"),
+        ({"decide_by": "kn"}, r"names\.decide_by: 'kn' is not in tracing\.ood; .*'knn'"),
         (
             {"train": {"data": [{"corpus": "mini"}], "recipe": {"loss": "bce"}}},
             r"recipe\.loss: .* `objective`",

@@ -73,8 +73,9 @@ def _check_ood(entry: Config, section: Config, where: str) -> None:
     name, names = own["decide_by"], list(own["ood"])
     if name not in names:
         said = "" if "decide_by" in entry else " (of tracing.decide_by)"
+        listed = f"{where if 'ood' in entry else 'tracing'}.ood"
         raise ConfigError(
-            f"{where}.decide_by: {name!r}{said} is not in {where}.ood; {nearest(name, names)}"
+            f"{where}.decide_by: {name!r}{said} is not in {listed}; {nearest(name, names)}"
         )
 
 
