@@ -259,8 +259,8 @@ def _passes(attacks: pl.DataFrame) -> Iterable[str]:
     if worst["called_unknown"] < 1:
         yield (
             f"The unknown attack that passes most often is {worst['attack']}: "
-            f"{100 * (1 - worst['called_unknown']):.1f} % of its {worst['n']:.0f} clips, most of "
-            f"them as {_speech(worst['mistaken_for'])}."
+            f"{100 * (1 - worst['called_unknown']):.1f} % of its {worst['n']:.0f} clips, most "
+            f"often as {_speech(worst['mistaken_for'])}."
         )
 
 
@@ -287,9 +287,11 @@ def _absent(attacks: pl.DataFrame, ambiguous: Sequence[str], said: bool) -> Iter
     """A name that no traced clip has, such as a misspelt one; said once."""
     absent = [name for name in ambiguous if name not in attacks["attack"]]
     if absent and not said:
+        one = len(absent) == 1
         yield (
             f"No traced set has {listed(absent)}, which the study calls ambiguous "
-            "(tracing.ambiguous), so there is no result without it: check the name."
+            f"(tracing.ambiguous), so there is no result without {'it' if one else 'them'}: check "
+            f"the {'name' if one else 'names'}."
         )
 
 
