@@ -77,5 +77,10 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
         axes.grid(visible=False)
         axes.set_ylabel("density", fontsize=7)
     for figure in figures:
-        legend_below(figure, *figure.axes[0].get_legend_handles_labels())
+        # A set may have clips of one kind alone.
+        handles: dict[str, Any] = {}
+        for axes in figure.axes:
+            drawn, labels = axes.get_legend_handles_labels()
+            handles = dict(zip(labels, drawn, strict=True)) | handles
+        legend_below(figure, list(handles.values()), list(handles))
     save(figures, outputs, pl.DataFrame(rows))
