@@ -489,7 +489,8 @@ def test_a_condition_of_one_class_is_a_warning_unless_chance_explains_it(tmp_pat
         ("train", "room", 1.0),
         ("eval", "room", 1.0),
     ]
-    assert "clips of one class only: far (10 spoof, 2 speakers)" in str(rows[0]["note"])
+    end = "clips of one class only: far (10 spoof, 2 speakers: perhaps theirs alone)"
+    assert str(rows[0]["note"]).endswith(end)
 
 
 def test_chance_of_one_class_is_hypergeometric() -> None:
@@ -507,6 +508,15 @@ def test_chance_counts_either_class() -> None:
         rows = [("train", "room", "far", n, 0, None), ("train", "room", "near", 10 - n, 10, None)]
         (row,) = _balance(pl.DataFrame(rows, schema=LEVEL_COLUMNS, orient="row"))
         assert dict(zip(AUDIT_COLUMNS, row, strict=True))["status"] == status
+
+
+def test_few_speakers_may_be_of_one_class_by_chance() -> None:
+    # Of a half of all clips, 0.5 ** 6 is more than 0.05 / 4, 0.5 ** 7 is less.
+    for speakers, end in ((6, "6 speakers: perhaps theirs alone)"), (7, "7 speakers)")):
+        rows = [("train", "room", "far", 50, 0, speakers), ("train", "room", "near", 50, 100, 20)]
+        (row,) = _balance(pl.DataFrame(rows, schema=LEVEL_COLUMNS, orient="row"))
+        assert row[5] == "warn"
+        assert row[6].endswith(f"far (50 bona fide, {end}")
 
 
 def test_speakers_and_sentences_in_two_splits(tmp_path: Path) -> None:

@@ -367,8 +367,9 @@ def _balance(levels: pl.DataFrame) -> Iterator[Row]:
     """A warning where a level has one class only, and chance is no explanation.
 
     The chance is that of drawing the level's clips from those of all levels (hypergeometric),
-    5 % for both classes and all levels of a split together. The note says how many speakers they
-    are of: clips of one speaker are often recorded alike.
+    5 % for both classes and all levels of a split together. Clips of one speaker are often recorded
+    alike. So the note says how many speakers a level has, and whether as many clips could be of one
+    class by chance. The warning stays: the level tells the class in this corpus.
     """
     for (split,), of_split in levels.group_by("split", maintain_order=True):
         least = math.log(0.05 / (2 * of_split.height))
@@ -384,6 +385,8 @@ def _balance(levels: pl.DataFrame) -> Iterator[Row]:
                 n = n_bonafide + n_spoof
                 if _log_ways(own, n) - _log_ways(sum(totals), n) < least:
                     of = "" if speakers is None else f", {_counted(speakers, 'speaker')}"
+                    if speakers is not None and speakers * math.log(own / sum(totals)) >= least:
+                        of += ": perhaps theirs alone"
                     one_sided.append(f"{level} ({n} {name}{of})")
             if one_sided:
                 names = ", ".join(one_sided[:5]) + (", ..." if len(one_sided) > 5 else "")
