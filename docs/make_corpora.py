@@ -12,7 +12,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from spoofscope.corpora.registry import source_of  # noqa: E402
+from spoofscope.corpora.registry import counted_by, source_of  # noqa: E402
 from spoofscope.distribution import Distribution, distributions  # noqa: E402
 from spoofscope.offline import OFFLINE  # noqa: E402
 
@@ -93,6 +93,10 @@ def section(one: Distribution) -> str:
         "Unpacks to": one.unpacks_to,
         "A person has to": one.person,
         "Wrong upstream": one.wrong,
+        "Numbers of utterances": "; ".join(
+            f"the audit compares with what {who} counted, not with the authors' own"
+            for who in filter(None, map(counted_by, one.readers))
+        ),
     }
     lines += [f"- **{name}:** {text}" for name, text in facts.items() if text]
     lines += ["", "| part | size in bytes | checksum | verified |", "|---|---|---|---|"]

@@ -396,6 +396,20 @@ def test_counts_of_levels_beside_the_published_ones(tmp_path: Path) -> None:
     assert unlike_published([c for c in found_counts if c.status == "ok"]) == []
 
 
+def test_counts_by_third_parties_look_no_surer_than_they_are(tmp_path: Path) -> None:
+    manifest = corpus(tmp_path, n=4)
+    theirs = {("eval", "spoof"): 5, ("eval", "bonafide"): 4}
+    found_counts = list(counts(manifest, [], theirs, counted_by="one third party"))
+    assert [(c.status, c.note) for c in found_counts if c.split == "eval"] == [
+        ("ok", "as one third party counted: 4"),
+        ("warn", "one third party counted 5, -1 here"),
+    ]
+    assert unlike_published(found_counts) == [
+        "not as many utterances as one third party counted, perhaps wrongly: eval spoof 4 "
+        "(one third party counted 5, -1 here)"
+    ]
+
+
 def test_counts_against_the_published_ones(tmp_path: Path) -> None:
     manifest = corpus(tmp_path, n=4)
     problem = Problem("x", "x.wav", "train", "spoof", "x.wav: no such\naudio file")

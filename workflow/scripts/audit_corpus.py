@@ -22,5 +22,6 @@ with job(snakemake) as cfg:
             workers=snakemake.threads,
             done=done,
             published_levels=corpus.published_levels(),
+            counted_by=corpus.counted_by,
         )
         write_audit(result, manifest, snakemake.output.table, snakemake.output.page, cfg["corpus"])

@@ -25,7 +25,8 @@ with job(snakemake) as cfg:
         segments = pl.DataFrame(schema=SEGMENT_COLUMNS)
     else:
         segments = segments.filter(pl.col("utt_id").is_in(manifest["utt_id"].implode()))
-    numbers = counts(manifest, problems, corpus.published_counts(), corpus.published_levels())
+    published = corpus.published_counts(), corpus.published_levels()
+    numbers = counts(manifest, problems, *published, corpus.counted_by)
     warnings = [*unlike_published(list(numbers)), *as_warnings(uneven(manifest))]
     for warning in warnings:
         logging.getLogger("spoofscope").warning("corpus %s: %s", cfg["corpus"], warning)

@@ -183,6 +183,7 @@ def audit(
     workers: int | None = None,
     done: Done | None = None,
     published_levels: Mapping[tuple[str, str, str], int] | None = None,
+    counted_by: str = "",
 ) -> Audit:
     """Look for everything that makes results on a corpus misleading.
 
@@ -201,6 +202,7 @@ def audit(
         workers: processes; None takes one per core.
         done: what was found of utterances that are finished, see :func:`measure_manifest`.
         published_levels: number of utterances by (split, column, level), or None.
+        counted_by: who counted them, where that is not who gives the corpus out.
     """
     measures, undecodable = measure_manifest(manifest, workers, done)
     joined = manifest.drop("sample_rate", "duration", strict=False).join(
@@ -209,7 +211,7 @@ def audit(
     cues = _cues(joined, planted_cues or {})
     levels = _levels(manifest)
     rows = [
-        *_counts(counts(manifest, problems, published_counts, published_levels)),
+        *_counts(counts(manifest, problems, published_counts, published_levels, counted_by)),
         *_classes(manifest),
         *_uneven(manifest),
         *_problems(problems, undecodable),

@@ -89,6 +89,8 @@ class Corpus(ABC):
     name: ClassVar[str]
     # Where its authors give it out, for people who have to fetch it.
     obtain: ClassVar[str] = ""
+    # Who counted what `published_counts` and `published_levels` give, where not its authors.
+    counted_by: ClassVar[str] = ""
     # Columns of the manifest beyond those of every corpus; more where an option names a table.
     conditions: ClassVar[tuple[str, ...]] = ()
     # Files with labels that its layout prescribes, below the root. The manifest is stale when they

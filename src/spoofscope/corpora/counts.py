@@ -15,6 +15,7 @@ class Count:
 
     n: in the manifest. left_out: files that could not be used; of a level, all those of the split.
     published: None where nobody says.
+    counted_by: who counted it, where that is not who gives the corpus out.
     """
 
     split: str
@@ -23,6 +24,7 @@ class Count:
     n: int
     left_out: int
     published: int | None
+    counted_by: str = ""
 
     @property
     def item(self) -> str:
@@ -31,26 +33,31 @@ class Count:
 
     @property
     def status(self) -> str:
-        """`warn` where files that were left out make up for the difference, else `fail`."""
+        """`warn` where files that were left out make up for the difference, else `fail`.
+
+        Nor is a difference from what others counted more than `warn`: they may be wrong.
+        """
         if self.published is None or self.n == self.published:
             return "ok"
-        lacking = self.published - self.n
-        explained = lacking == self.left_out or (
-            self.column != "label" and 0 < lacking <= self.left_out
-        )
-        return "warn" if explained else "fail"
+        return "warn" if self._explained or self.counted_by else "fail"
+
+    @property
+    def _explained(self) -> bool:
+        lacking = (self.published or 0) - self.n
+        return lacking == self.left_out or (self.column != "label" and 0 < lacking <= self.left_out)
 
     @property
     def note(self) -> str:
         """The same in words."""
         if self.published is None:
             return "no published count"
-        if self.status == "ok":
-            return f"as published: {self.published}"
-        if self.status == "warn":
-            return f"published {self.published}; {self.published - self.n} left out"
+        told = f"{self.counted_by} counted" if self.counted_by else "published"
+        if self.n == self.published:
+            return f"as {told}: {self.published}"
+        if self._explained:
+            return f"{told} {self.published}; {self.published - self.n} left out"
         kept = self.left_out if self.column == "label" else 0
-        return f"published {self.published}, {self.n + kept - self.published:+d} here"
+        return f"{told} {self.published}, {self.n + kept - self.published:+d} here"
 
 
 def counts(
@@ -58,6 +65,7 @@ def counts(
     problems: Sequence[Problem],
     by_label: Mapping[tuple[str, str], int] | None,
     by_level: Mapping[tuple[str, str, str], int] | None = None,
+    counted_by: str = "",
 ) -> Iterator[Count]:
     """All labels of the splits that are there, then what else has a published number.
 
@@ -66,6 +74,7 @@ def counts(
         problems: files that were left out of it.
         by_label: published utterances by split and label.
         by_level: published utterances by split, column and level, such as a codec.
+        counted_by: see :class:`Count`.
     """
     present = set(manifest["split"])
     for split in (split for split in SPLITS if split in present):
@@ -73,12 +82,13 @@ def counts(
         for label in LABELS:
             left_out = sum(p.split == split and p.label == label for p in problems)
             n = of_split.filter(label=label).height
-            yield Count(split, "label", label, n, left_out, (by_label or {}).get((split, label)))
+            published = (by_label or {}).get((split, label))
+            yield Count(split, "label", label, n, left_out, published, counted_by)
         left_out = sum(p.split == split for p in problems)
-        for (where, column, level), published in (by_level or {}).items():
+        for (where, column, level), of_level in (by_level or {}).items():
             if where == split:
                 n = of_split.filter(pl.col(column) == level).height
-                yield Count(split, column, level, n, left_out, published)
+                yield Count(split, column, level, n, left_out, of_level, counted_by)
 
 
 def unlike_published(found: Sequence[Count]) -> list[str]:
@@ -88,4 +98,6 @@ def unlike_published(found: Sequence[Count]) -> list[str]:
         return []
     numbers = ", ".join(f"{c.split} {c.item} {c.n:,} ({c.note})" for c in unlike[:8])
     more = f", and {len(unlike) - 8} more (see the audit)" if len(unlike) > 8 else ""
-    return [f"not as many utterances as are published: {numbers}{more}"]
+    by = unlike[0].counted_by
+    others = f"{by} counted, perhaps wrongly" if by else "are published"
+    return [f"not as many utterances as {others}: {numbers}{more}"]

@@ -2,8 +2,8 @@
 
 Layout: Du et al., "DFADD: The Diffusion and Flow-Matching Based Audio Deepfake Dataset", SLT 2024,
 as its archives unpack: `DATASET_<generator>/<train, valid or test>/<speaker>_<number>_<generator>`,
-and `DATASET_VCTK_BONAFIDE` with names that end after the number. Counts are those of the released
-test set.
+and `DATASET_VCTK_BONAFIDE` with names that end after the number. Counts are those of the test
+set, as third parties give them; nobody has compared them with the release here.
 """
 
 import re
@@ -29,6 +29,7 @@ class DFADD(Corpus):
 
     name: ClassVar[str] = "dfadd"
     obtain: ClassVar[str] = "https://huggingface.co/datasets/isjwdu/DFADD"
+    counted_by: ClassVar[str] = "third parties"
 
     def _present(self) -> list[str]:
         """The generators whose folders are there.

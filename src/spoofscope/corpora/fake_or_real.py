@@ -17,6 +17,7 @@ class FakeOrReal(RealAndFake):
 
     name: ClassVar[str] = "fake_or_real"
     obtain: ClassVar[str] = "https://bil.eecs.yorku.ca/datasets/"
+    counted_by: ClassVar[str] = "users of the release"
     split_folders: ClassVar[Mapping[str, str]] = {
         "train": "training",
         "dev": "validation",

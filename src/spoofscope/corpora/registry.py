@@ -49,6 +49,15 @@ def source_of(type_name: str) -> str:
     return str(CORPORA.member(type_name).obtain)
 
 
+def counted_by(type_name: str) -> str:
+    """Who counted the utterances of corpora of this type; "" where their authors did, or nobody.
+
+    Raises:
+        ConfigError: no such type.
+    """
+    return str(CORPORA.member(type_name).counted_by)
+
+
 def label_files(config: Mapping[str, Any], root: str | Path) -> list[Path]:
     """The files with labels of a corpus, sorted; its audio is not among them.
 

@@ -3,7 +3,7 @@
 Layout: Jung et al., "SpoofCeleb: Speech Deepfake Detection and SASV in the Wild", IEEE Open Journal
 of Signal Processing 6, 2025, as it is released: `flac/<split>/<attack>/<speaker>/<file>` and
 `metadata/<split>.csv` with the columns file, speaker and attack, `a00` for bona fide. Counts are
-those of the released tables.
+those of one table that a third party made; nobody has compared them with the release here.
 """
 
 import re
@@ -29,6 +29,7 @@ class SpoofCeleb(Corpus):
     name: ClassVar[str] = "spoofceleb"
     protocols: ClassVar[tuple[str, ...]] = ("metadata/*.csv", "spoofceleb/metadata/*.csv")
     obtain: ClassVar[str] = "https://huggingface.co/datasets/jungjee/spoofceleb"
+    counted_by: ClassVar[str] = "one third party"
 
     def rows(self) -> Iterable[Mapping[str, str]]:
         """The lines of the tables."""
@@ -62,7 +63,7 @@ class SpoofCeleb(Corpus):
                 }
 
     def published_counts(self) -> dict[tuple[str, str], int]:
-        """Lines of the released tables."""
+        """Lines of the tables, as one third party counted them."""
         return {
             ("train", "bonafide"): 230948,
             ("train", "spoof"): 2309473,
