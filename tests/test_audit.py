@@ -255,6 +255,10 @@ def test_evidence_of_speakers() -> None:
     # No clip is out of order: a speaker is worth a clip.
     pairs = np.array([0, 0, 0, 1, 1, 1])
     assert evidence_of_speakers(bonafide, spoof, pairs, pairs) == (2, 2, 1)
+    # One clip out of order, of a speaker, says no more about the others.
+    tens = np.repeat(np.arange(10), 100)
+    x, y = np.arange(1000.0) + 2000, np.arange(1000.0)
+    assert evidence_of_speakers(np.append(x[1:], -1), y, tens, tens + 10) == (10, 10, 9)
     # Speakers of one clip each are worth as many clips.
     x, y = rng(5).standard_normal(40), rng(6).standard_normal(30)
     alone = evidence_of_speakers(x, y, np.arange(40), np.arange(40, 70))

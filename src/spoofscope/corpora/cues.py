@@ -59,6 +59,8 @@ _FFT_SECONDS = 0.032
 _FLOOR = 1e-6
 _Precision = Literal["float32", "float64"]
 _FRAMES_AT_ONCE = 256
+# With clips out of order of fewer speakers than that, variances are of a rare event.
+_SPEAKERS_TO_TELL = 5
 # Rounding errors of single precision: of a bin at 60 dB below the strongest up to 0.00004 of its
 # power, of a share of the whole power up to 0.0000002 (tones, chirps, pulses and noise). These are
 # many times as much.
@@ -325,8 +327,9 @@ def evidence_of_speakers(
 
     The variance over speakers (Obuchowski, Biometrics 53, 1997, who may have clips of both classes)
     is compared with that of as many independent clips (DeLong et al., Biometrics 44, 1988). By this
-    factor there are fewer clips, and never more. Where no clip is out of order neither variance
-    says anything, and each speaker counts as one clip.
+    factor there are fewer clips, and never more. Clips out of order of fewer than five speakers of
+    a class, and not of all, say little about others, and where neither variance is above 0 they say
+    nothing. Then speakers are worth no more than one clip each, on average.
 
     Args:
         bonafide: (n,) values.
@@ -346,11 +349,17 @@ def evidence_of_speakers(
         float(each.sum()) * n / (n - 1) for each, n in zip(products, counts, strict=True)
     )
     over_clips = below.var(ddof=1) / below.size + above.var(ddof=1) / above.size
-    degrees = min(counts[:2]) - 1
-    if over_clips <= 0:
-        return Evidence(counts[0], counts[1], degrees)
-    factor = max(1.0, over_speakers / float(over_clips))
-    return Evidence(max(1.0, below.size / factor), max(1.0, above.size / factor), degrees)
+    factor = max(1.0, over_speakers / float(over_clips)) if over_clips > 0 else 1.0
+    worth = [max(1.0, shares.size / factor) for shares in (below, above)]
+    in_order = 1.0 if value >= 0.5 else 0.0
+    mixed = [
+        np.count_nonzero(np.bincount(speakers[shares != in_order]))
+        for shares, speakers in ((below, speakers_bonafide), (above, speakers_spoof))
+    ]
+    few = any(n < min(_SPEAKERS_TO_TELL, of) for n, of in zip(mixed, counts[:2], strict=True))
+    if few or over_clips <= 0:
+        worth = [min(n, of) for n, of in zip(worth, counts[:2], strict=True)]
+    return Evidence(worth[0], worth[1], min(counts[:2]) - 1)
 
 
 def _shares_below(values: npt.NDArray[Any], others: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
