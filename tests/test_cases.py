@@ -339,6 +339,11 @@ def test_a_ratio_without_validation(capsys, folder, tmp_path):
     manifest.write_text(manifest.read_text().replace("opus", "amr"))
     text, *_ = judged(capsys, detector, folder / "a.wav", tmp_path)
     assert "is of other trials than" in text
+    (said,) = Judge(detector, tmp_path, tmp_path).detector.support.in_words()
+    assert "validated here: scores/lfcc-00000000/seed1/lab.dev.tsv is of other trials than" in said
+    assert str(tmp_path) not in said
+    older = detector.rename(detector.with_name("seed1_older"))
+    assert study_of(older, None) is None
 
 
 def test_the_page_takes_its_study(folder, tmp_path):
@@ -352,6 +357,9 @@ def test_the_page_takes_its_study(folder, tmp_path):
     verdict, _, _, numbers = judge.one(clip, False, None, "me")
     assert numbers["validation"]["supported"] is True
     assert "doubt" not in verdict
+    judge.detector.policy = InputPolicy(length=8000, long="crop")
+    _, _, picture, _ = judge.one(clip, True, 1.0, "me")
+    assert "No explanation: this detector hears nothing of the recording from 1 s on." in picture
     said, *files = judge.report(clip, "Is it?", "codec=o pus\n\nattack=A", "me")
     assert files == [None, None]
     assert "trials of codec+attack = o pus+A; did you mean" in html.unescape(said)

@@ -140,7 +140,9 @@ class Judge:
         self._study = None if named is None else named.folder
         self._folder = Path(folder)
         home = named or study_of(folder, None)
-        self.detector.support = found_support(home, self.detector.calibration)
+        self._home = None if home is None else home.folder
+        support = found_support(home, self.detector.calibration)
+        self.detector.support = support._replace(missing=self._without_folder(support.missing))
         self._checks = None if home is None else _checks_of(home)
         self.tracer = None if tracer is None else load_tracer(tracer)
         self._calibration = None
@@ -337,9 +339,14 @@ class Judge:
         if isinstance(error, OSError):
             return f"The server failed: {refusal(OSError(error.errno, error.strerror))}"
         message = re.sub(rf"{re.escape(str(self._downloads))}/\S*/", "", str(error))
+        message = self._without_folder(message)
         for path in paths:
             message = message.replace(path, Path(path).name)
         return message
+
+    def _without_folder(self, message: str) -> str:
+        """A message about files of the detector's study, without where that lies."""
+        return message if self._home is None else message.replace(f"{self._home}/", "")
 
     def _check_upload(self, path: str) -> None:
         self._check_wanted()
@@ -446,6 +453,8 @@ class Judge:
         earliest = start * policy.sample_rate
         later = (w for w in self.detector.windows(path) if w.start + w.valid > earliest)
         first = list(itertools.islice(later, _EXPLAINED_WINDOWS))
+        if not first:
+            raise ConfigError(f"this detector hears nothing of the recording from {start:g} s on")
         offset = first[0].start
         limit = offset + _SHOWN_SECONDS * policy.sample_rate
         if policy.length is None and first[0].valid > limit:

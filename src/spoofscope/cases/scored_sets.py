@@ -68,7 +68,7 @@ def study_of(detector: str | Path, study: str | Path | None) -> Study | None:
         above = folder.parent.parent.parent
         if folder.parent.parent.name != "detectors" or not (above / "scores").is_dir():
             return None
-        study = above
+        return find_in(above, folder)
     found = find_in(study, folder)
     if found is None:
         raise ConfigError(
@@ -88,6 +88,9 @@ def find_in(study: str | Path, detector: str | Path) -> Study | None:
     folder = Path(detector)
     settings, weights = sha256_file(folder / SETTINGS_FILE), sha256_file(folder / WEIGHTS)
     for path in sorted(Path(study).glob(f"detectors/*/seed*/{SETTINGS_FILE}")):
+        if not path.parent.name.removeprefix("seed").isdecimal():
+            # A copy that somebody has put beside it.
+            continue
         if sha256_file(path) == settings and sha256_file(path.with_name(WEIGHTS)) == weights:
             run, seed = path.parent.parent.name, int(path.parent.name.removeprefix("seed"))
             return Study(Path(study), Layout(str(study), ""), run, seed, weights, settings)
