@@ -121,7 +121,7 @@ class _Once(argparse.Action):
         """Store it."""
         given = vars(namespace).setdefault("given", set())
         if option_string is not None and self.dest in given:
-            parser.error(f"{self.option_strings[-1]} is given twice, and can be one alone")
+            parser.error(f"{self.option_strings[-1]} is given twice, and can be given once")
         given.add(self.dest)
         setattr(namespace, self.dest, values)
 
