@@ -164,12 +164,16 @@ def remember_checksums() -> None:
         file: Any, threshold: int | None = None, force: bool = False, algorithm: Any = None
     ) -> str | None:
         try:
-            status = os.stat(file.file)
+            status = None if file.is_storage else os.stat(file.file)
         except OSError:
-            # Snakemake has its own answer to a file that is not there.
+            status = None
+        if status is None:
+            # Snakemake has its own answer to a file that is not there, or lies elsewhere.
             return cast("str | None", await compute(file, threshold, force, algorithm))
         path = os.path.abspath(file.file)
-        state = (path, status.st_ino, status.st_size, status.st_mtime_ns)
+        # A copy can keep its old time (`cp -p`), but not the time at which it was put there.
+        times = (status.st_mtime_ns, status.st_ctime_ns)
+        state = (path, status.st_dev, status.st_ino, status.st_size, *times)
         question = (*state, threshold, force, algorithm)
         if question not in known:
             known[question] = await compute(file, threshold, force, algorithm)
