@@ -18,6 +18,7 @@ from spoofscope.detector import Detector, predict_files
 from spoofscope.errors import AudioError, ConfigError, DetectorError
 from spoofscope.frontends.backbones import write_tiny_backbone
 from spoofscope.judging import Logits, logits_of_clips
+from spoofscope.network import Network
 from spoofscope.settings import settings_hash
 from spoofscope.windows import InputPolicy
 
@@ -113,6 +114,23 @@ def test_score_follows_the_names_of_the_logits() -> None:
     detector.outputs = ("bonafide", "spoof")
     assert detector.score_tensor(logits).item() == -2.0
     assert lfcc_detector(n_outputs=1).score_tensor(torch.tensor([[0.5]])).item() == 0.5
+
+
+def test_only_maps_have_their_channels_last() -> None:
+    """For convolutions over three axes PyTorch has another format."""
+
+    class Own(torch.nn.Module):
+        outputs = ("bonafide",)
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.of_map = torch.nn.Conv2d(2, 2, 3)
+            self.of_volume = torch.nn.Conv3d(1, 2, 3)
+
+    backend = Own()
+    Network({"type": "lfcc"}, InputPolicy(length=16000), lambda **axes: backend)
+    assert backend.of_map.weight.is_contiguous(memory_format=torch.channels_last)
+    assert backend.of_volume.weight.is_contiguous()
 
 
 def test_short_clip_is_extended_and_other_rates_are_resampled() -> None:

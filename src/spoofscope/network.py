@@ -71,7 +71,10 @@ class Network(nn.Module):
             n_frames=None if length is None else self.frontend.n_frames(length),
         )
         # Convolutions and maxima over maps take about half the time with the channels last.
-        self.backend.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for parameter in self.backend.parameters():
+            # PyTorch has another format for five axes, and refuses this one.
+            if parameter.dim() == 4:
+                parameter.data = parameter.data.to(memory_format=torch.channels_last)
         self.outputs = self.backend.outputs
         self.likeness: likeness.Likeness | None = None
 
