@@ -10,7 +10,7 @@ from spoofscope.plan.study_plan import checked, load_study
 from spoofscope.study import MINI
 from spoofscope.study.reading import read_config
 from spoofscope.summaries.inputs import METRIC_COLUMNS
-from spoofscope.summaries.literature import WIDE, verdict
+from spoofscope.summaries.literature import WIDE, WIDE_AT_TOP, verdict
 from spoofscope.summaries.published import make, published, read_published
 from spoofscope.tables import write_table
 
@@ -77,6 +77,12 @@ def test_few_trials_agree_with_every_number():
     said, why = verdict({"value": "3.45", "unlike": "-"}, 0.0, 0.0, 60.2)
     assert (said, why) == ("equivalent", WIDE)
     assert verdict({"value": "3.45", "unlike": "-"}, 3.0, 2.0, 60.2) == ("equivalent", "-")
+    # Twice an accuracy of 0.9 is none.
+    accuracy = {"value": "0.90", "unlike": "-"}
+    assert verdict(accuracy, 0.83, 0.3, 1.0) == ("equivalent", WIDE_AT_TOP.format(1))
+    assert verdict(accuracy, 0.83, 0.3, 0.92) == ("equivalent", "-")
+    assert verdict(accuracy | {"value": "90.0"}, 83.0, 81.0, 99.0, top=100.0)[1] == "-"
+    assert verdict(accuracy | {"value": "90.0"}, 83.0, 79.0, 99.0, top=100.0)[1] != "-"
 
 
 def test_the_table_keeps_published_digits(tmp_path):

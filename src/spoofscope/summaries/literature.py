@@ -13,9 +13,18 @@ VERDICTS: tuple[Verdict, ...] = ("identical", "equivalent", "differs", "not comp
 WIDE = "too few trials to say more: the interval holds half and twice the number, too"
 """What is said of an interval that tells little."""
 
+WIDE_AT_TOP = (
+    "too few trials to say more: the interval holds half and twice the distance to {:g}, too"
+)
+"""The same of a number above half of the largest value, which twice the number would exceed."""
+
 
 def verdict(
-    reference: Mapping[str, Any], value: float | None, low: float | None, high: float | None
+    reference: Mapping[str, Any],
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    top: float = 1.0,
 ) -> tuple[Verdict, str]:
     """How a number compares with a published one, and why it does not.
 
@@ -25,6 +34,7 @@ def verdict(
     Args:
         reference: fields of `literature.Reference`.
         value, low, high: of the study; None where there is none.
+        top: the largest value of a rate in the unit of all numbers.
 
     Returns:
         The verdict, and the reason of "not comparable", or the weakness of "equivalent", else "-".
@@ -41,5 +51,8 @@ def verdict(
     if not low <= published <= high:
         return "differs", NONE
     # Few trials agree with every number.
-    is_wide = low <= published / 2 and high >= 2 * published
-    return "equivalent", WIDE if is_wide else NONE
+    if low <= published / 2 and high >= 2 * published:
+        return "equivalent", WIDE
+    distance = top - published
+    is_wide = low <= top - 2 * distance and high >= top - distance / 2
+    return "equivalent", WIDE_AT_TOP.format(top) if 0 <= distance < top / 2 and is_wide else NONE

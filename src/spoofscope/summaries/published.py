@@ -90,7 +90,11 @@ def _row(
         )
     )
     said, why = verdict(
-        {"value": reference["value"], "unlike": reference.get("unlike", NONE)}, value, low, high
+        {"value": reference["value"], "unlike": reference.get("unlike", NONE)},
+        value,
+        low,
+        high,
+        top=factor,
     )
     return {
         "name": reference["system"],
