@@ -30,9 +30,10 @@ FIGURE = Figure(
         "Every detector decides by its own threshold, the one at equal error rate on development "
         "data. Left: the trials on which all are right (blue) or all are wrong (orange); in "
         "between they disagree. Right: the share that all get wrong, with its 95 % interval, and a "
-        "diamond for the share that would be wrong for all if errors were independent. A dot "
-        "beyond its diamond stands for errors that the detectors share: no choice between their "
-        "decisions mends these. n: trials."
+        "diamond for the share that would be wrong for all if errors were independent. An interval "
+        "that lies beyond its diamond stands for errors that the detectors share: no choice "
+        "between their decisions mends these. Of all spoofs together, attacks that are hard for "
+        "all detectors are reason enough for that. n: trials."
     ),
     needs="table_of_consensus",
     place=182,
