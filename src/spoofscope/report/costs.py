@@ -122,7 +122,9 @@ def _device(made: Path) -> str:
 def study_costs(
     results: Path, systems: Iterable[Mapping[str, Any]], features: Iterable[str]
 ) -> pl.DataFrame:
-    """What the measured stages have taken, of everything that a study has now.
+    """What the measured stages have taken, of all systems and features that a study has now.
+
+    Measurements of their earlier jobs, such as those of other shards, are among these.
 
     Args:
         results: the study's folder below results/.
@@ -186,8 +188,9 @@ CAPTION = (
     "What the stages have taken on the machines of this study, as Snakemake measured it: times by "
     "the clock and of all processors, summed over jobs, and the largest memory of a job in GB, "
     "without that of GPUs. Jobs that ran beside others have taken longer than alone. A job that "
-    "was continued after a kill counts from its last start. Features that another study had left "
-    "were not computed again."
+    "was continued after a kill counts from its last start. Jobs of a system count although the "
+    "study has no longer their trials, or cuts these into other shards. Features that another "
+    "study had left were not computed again."
 )
 
 _FIRST = (_FEATURES, "train", "score")
