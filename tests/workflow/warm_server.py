@@ -262,7 +262,12 @@ class _Server(_Forks):
 
     def next_request(self) -> _Request | None:
         client = self.source.accept()[0]
-        request = _Request(client, *_receive(client, 3))
+        streams, wanted = _receive(client, 3)
+        if not wanted:
+            # Who asked was killed before the question.
+            client.close()
+            return None
+        request = _Request(client, streams, wanted)
         library = self._library(request)
         if library is None:
             return request
