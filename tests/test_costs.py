@@ -36,6 +36,13 @@ def test_hours_and_memory_of_every_training(results, capsys):
     assert pl.read_csv(results / "costs.tsv", separator="\t")["hours"].to_list() == [2.0, 0.25]
 
 
+def test_of_short_trainings_no_memory_is_known(results, capsys):
+    for path in (results / "benchmarks").glob("*/*/*.tsv"):
+        path.write_text(f"{HEADER}36.0\t0:00:36" + 8 * "\tNA" + "\n")
+    assert main(["costs", str(results)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["all", "0.02", "-", "-"]
+
+
 def test_a_killed_measurement_is_named(results):
     path = results / "benchmarks/train/cnn-00000000/seed3.tsv"
     path.write_text(f"{HEADER}9.0\t0:00:09\tmuch\t1\t1\t1\t-\t1\t150.0\t9.0\n")

@@ -33,7 +33,11 @@ def run(options: argparse.Namespace) -> int:
     rows = [["training", "seed", "hours", "CPU hours", "memory", "device"]]
     for row in table.iter_rows(named=True):
         rows.append([row["run"], row["seed"], *_numbers(row), row["device"]])
-    total = {column: table[column].sum() for column in ("hours", "cpu_hours")}
+    total = {
+        # The sum of nothing known is no zero.
+        column: table[column].sum() if table[column].count() else None
+        for column in ("hours", "cpu_hours")
+    }
     rows.append(["all", "", *_numbers({**total, "memory_gb": table["memory_gb"].max()}), ""])
     print(aligned(rows))
     return 0
