@@ -674,8 +674,9 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
         page.unload(leave)
         # What is on the page belongs to the recording that is chosen, not to the one before. The
         # browser clears it by itself: a busy server would do it after the next answer.
-        clear = "() => ['', '', '', null, '']"
-        recording.change(None, None, [*shown, reported], js=clear, api_visibility="private")
+        clear = "() => ['', '', '', null, '', null, null]"
+        of_recording = [*shown, reported, page_file, pdf_file]
+        recording.change(None, None, of_recording, js=clear, api_visibility="private")
     page.queue(default_concurrency_limit=_VISITORS_AT_ONCE)
     # What `launch` would say; before that, Gradio takes any path for one of the page's own.
     page.has_launched = True
