@@ -28,8 +28,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     What takes longest comes first: a file that makes the mini study for all, the cluster, the type
     check, whose cache others use, and the faults. The machine has one cluster: its second file
-    comes when the first is done with it, and before those that wait for the mini study. Fast tests
-    come last, so that all processes end together.
+    comes when the first is done with it, and before those that wait for the mini study, of which
+    the longest is the first. Fast tests come last, so that all processes end together.
     """
     first = ("mini_study", "slurm", "style", "faults")
     places = {f"test_{name}": place for place, name in enumerate(first)}
@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def place(item: pytest.Item) -> int:
         if item.get_closest_marker("slow") is None:
             return len(first) + 3
-        if item.path.stem == "test_slurm_faults":
+        if item.path.stem in ("test_slurm_faults", "test_worked_examples"):
             return len(first) + 1
         return places.get(item.path.stem, len(first) + 2 * (item.path in waiting))
 
