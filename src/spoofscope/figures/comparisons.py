@@ -3,17 +3,8 @@
 from collections.abc import Mapping
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.differences import (
-    AROUND,
-    LEGEND,
-    LINE,
-    MOST_LINES,
-    differences,
-    legend,
-    panel,
-)
-from spoofscope.figures.style import PAGE, new_figure, pages, people, save
-from spoofscope.metrics.paired import METRICS
+from spoofscope.figures.differences import MOST_LINES, Block, draw_blocks
+from spoofscope.figures.style import people, save
 from spoofscope.summaries.comparisons import read_comparisons, within_reach
 
 FIGURE = Figure(
@@ -54,27 +45,9 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
         for start in range(0, pairs.height, MOST_LINES):
             some = pairs.slice(start, MOST_LINES)
             part = of_set.join(some, on=["first", "second"], how="semi", maintain_order="left")
-            blocks.append((title, some.rows(), part))
-    heights = [LINE * len(pairs) + AROUND for _, pairs, _ in blocks]
-    figures = []
-    for page in pages(heights, LEGEND):
-        of_page = [heights[i] for i in page]
-        figure = new_figure(PAGE, sum(of_page) + LEGEND)
-        figures.append(figure)
-        parts = figure.subfigures(len(page), 1, squeeze=False, height_ratios=of_page)[:, 0]
-        for part, i in zip(parts, page, strict=True):
-            title, names, of_block = blocks[i]
-            part.suptitle(title, fontsize=8, x=0.01, ha="left")
-            panels = part.subplots(1, len(METRICS), sharey=True)
-            for axes, metric in zip(panels, METRICS, strict=True):
-                label, factor = _SHOWN[metric]
-                rows = of_block.filter(metric=metric)
-                panel(axes, differences(rows, "difference", factor), lower_is_better=True)
-                axes.set_xlabel(label)
-            panels[0].set_yticks(
-                range(len(names)),
-                [f"{people().system(a)} − {people().system(b)}" for a, b in names],
-            )
-            panels[0].set_ylim(len(names) - 0.4, -0.6)
-        legend(figure, "first is better", "second is better")
+            names = [f"{people().system(a)} − {people().system(b)}" for a, b in some.rows()]
+            blocks.append(Block(title, names, part))
+    figures = draw_blocks(
+        blocks, "difference", _SHOWN, "first is better", "second is better", lower_is_better=True
+    )
     save(figures, outputs, compared)

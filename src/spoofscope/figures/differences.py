@@ -1,6 +1,6 @@
 """Panels of paired differences: a line each, with its interval and p after correction."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -8,16 +8,63 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from spoofscope.figures.style import BONAFIDE, SPOOF, legend_below
-from spoofscope.metrics.paired import ALPHA
+from spoofscope.figures.style import BONAFIDE, PAGE, SPOOF, legend_below, new_figure, pages
+from spoofscope.metrics.paired import ALPHA, METRICS
 
-LINE, AROUND, LEGEND = 0.17, 0.85, 0.35
-"""Inches of a line, of what stands around the lines of a block, and of the legend."""
+# Inches of a line, of what stands around the lines of a block, and of the legend.
+_LINE, _AROUND, _LEGEND = 0.17, 0.85, 0.35
 
 MOST_LINES = 44
 """Of one panel; more lines go on in another one."""
 
 GREY = "#777777"
+
+
+class Block(NamedTuple):
+    """Lines under one title: their names, and the rows of each metric in the same order."""
+
+    title: str
+    names: Sequence[str]
+    rows: pl.DataFrame
+
+
+def draw_blocks(
+    blocks: Sequence[Block],
+    column: str,
+    shown: Mapping[str, tuple[str, float]],
+    better: str,
+    worse: str,
+    lower_is_better: bool,
+) -> list[Figure]:
+    """Draw a panel per metric for each block, on as many pages as they need.
+
+    Args:
+        blocks: at most `MOST_LINES` lines each.
+        column: the difference, among the columns that :func:`differences` reads.
+        shown: metric to the title of its axis, and the factor of its differences.
+        better, worse: what the two sides of zero mean, for the legend.
+        lower_is_better: which side is the better one.
+    """
+    heights = [_LINE * len(block.names) + _AROUND for block in blocks]
+    figures = []
+    for page in pages(heights, _LEGEND):
+        of_page = [heights[i] for i in page]
+        figure = new_figure(PAGE, sum(of_page) + _LEGEND)
+        figures.append(figure)
+        parts = figure.subfigures(len(page), 1, squeeze=False, height_ratios=of_page)[:, 0]
+        for part, i in zip(parts, page, strict=True):
+            title, names, rows = blocks[i]
+            part.suptitle(title, fontsize=8, x=0.01, ha="left")
+            panels = part.subplots(1, len(METRICS), sharey=True)
+            for axes, metric in zip(panels, METRICS, strict=True):
+                label, factor = shown[metric]
+                of_metric = differences(rows.filter(metric=metric), column, factor)
+                panel(axes, of_metric, lower_is_better)
+                axes.set_xlabel(label)
+            panels[0].set_yticks(range(len(names)), names)
+            panels[0].set_ylim(len(names) - 0.4, -0.6)
+        legend(figure, better, worse)
+    return figures
 
 
 class Difference(NamedTuple):

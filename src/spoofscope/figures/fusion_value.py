@@ -5,17 +5,8 @@ from collections.abc import Mapping
 import polars as pl
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.differences import (
-    AROUND,
-    LEGEND,
-    LINE,
-    MOST_LINES,
-    differences,
-    legend,
-    panel,
-)
-from spoofscope.figures.style import PAGE, new_figure, pages, people, percent, save
-from spoofscope.metrics.paired import METRICS
+from spoofscope.figures.differences import MOST_LINES, Block, draw_blocks
+from spoofscope.figures.style import people, percent, save
 from spoofscope.summaries.comparisons import within_reach
 from spoofscope.summaries.fusion_value import read_fusion_value
 
@@ -57,26 +48,11 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
         title = _title(str(fusion), str(corpus), str(split), of_set)
         for start in range(0, len(left_out), MOST_LINES):
             some = left_out[start : start + MOST_LINES]
-            blocks.append((title, some, of_set.filter(pl.col("left_out").is_in(some))))
-    heights = [LINE * len(left_out) + AROUND for _, left_out, _ in blocks]
-    figures = []
-    for page in pages(heights, LEGEND):
-        of_page = [heights[i] for i in page]
-        figure = new_figure(PAGE, sum(of_page) + LEGEND)
-        figures.append(figure)
-        parts = figure.subfigures(len(page), 1, squeeze=False, height_ratios=of_page)[:, 0]
-        for part, i in zip(parts, page, strict=True):
-            title, left_out, rows = blocks[i]
-            part.suptitle(title, fontsize=8, x=0.01, ha="left")
-            panels = part.subplots(1, len(METRICS), sharey=True)
-            for axes, metric in zip(panels, METRICS, strict=True):
-                label, factor = _SHOWN[metric]
-                of_metric = differences(rows.filter(metric=metric), "gain", factor)
-                panel(axes, of_metric, lower_is_better=False)
-                axes.set_xlabel(label)
-            panels[0].set_yticks(range(len(left_out)), map(people().system, left_out))
-            panels[0].set_ylim(len(left_out) - 0.4, -0.6)
-        legend(figure, "the detector helps", "better without it")
+            names = [people().system(name) for name in some]
+            blocks.append(Block(title, names, of_set.filter(pl.col("left_out").is_in(some))))
+    figures = draw_blocks(
+        blocks, "gain", _SHOWN, "the detector helps", "better without it", lower_is_better=False
+    )
     save(figures, outputs, values)
 
 
