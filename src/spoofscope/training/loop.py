@@ -235,6 +235,8 @@ class _Training:
         self.train_rows, self.dev_rows = self.objective.train, self.objective.dev
         self._check()
         self.select_by = self.objective.select_by or self.recipe.select_by
+        # Of the present stage's best weights, if this process has judged them itself.
+        self.best_result: DevResult | None = None
         trained_on = [source.describe() for source in job.train]
         self.settings = {
             "trained_on": trained_on,
@@ -300,12 +302,19 @@ class _Training:
             history = [[1, 1, 0, None, *result.measures.values(), 0.0]]
         else:
             history = self._gradient_training()
-            if self.recipe.recalibrate_norms:
-                self._recalibrate_norms()
-            result = self.evaluate()
+            result = self._final_result()
         self.objective.conclude(result, self.settings)
         self._learn_likeness()
         return self.table(history)
+
+    def _final_result(self) -> DevResult:
+        """What the development set says of the best weights; it is not judged twice for it."""
+        if self.recipe.recalibrate_norms:
+            self._recalibrate_norms()
+        elif self.best_result is not None:
+            self.objective.refit(self._train_inputs, self.recipe.stages[-1].batch_size)
+            return self.best_result
+        return self.evaluate()
 
     def table(self, history: list[list[Any]]) -> pl.DataFrame:
         """The rows of epochs as they are written."""
@@ -630,6 +639,7 @@ class _StageRun:
         value = [measures[select_by], measures["loss"]]
         if progress.best is None or value < progress.best:
             progress.best, progress.epochs_without_gain = value, 0
+            training.best_result = result
             if self.accelerator.is_main_process:
                 training.checkpoints.save_best(progress.stage, self.network)
         else:
