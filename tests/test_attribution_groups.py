@@ -7,8 +7,10 @@ import pytest
 from explanations import explanation
 from spoofscope.attribution.groups import SOUNDS, by_sound, evidence_in, sounds_of
 from spoofscope.attribution.store import write_attributions
+from spoofscope.corpora.mini.talker import _PHONES
 from spoofscope.figures import attribution_groups as figure
 from spoofscope.names import NONE
+from spoofscope.phones import classes_of
 from spoofscope.summaries import attribution_groups as summary
 from spoofscope.tables import SEGMENT_COLUMNS, read_table, write_table
 
@@ -47,12 +49,39 @@ def test_phones_stand_over_silences_and_labels_have_classes():
         ("a", 0.45, 0.55, "phone", "pau"),
         ("a", 0.0, 0.8, "word", "sa"),
     )
-    assert sounds_of(times, rows, phones=True).tolist() == [
+    classes = classes_of(rows["label"])
+    assert sounds_of(times, rows, classes).tolist() == [
         *("silence", "silence", "fricatives", "fricatives", "vowels", "other phones"),
         *("unaligned", "unaligned"),
     ]
     silences = rows.filter(tier="silence")
-    assert sounds_of(times, silences, phones=False).tolist() == ["silence"] * 3 + ["speech"] * 5
+    assert sounds_of(times, silences, None).tolist() == ["silence"] * 3 + ["speech"] * 5
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        ("AA1 y NG hh sil", ["vowels", "approximants", "nasals", "fricatives", None]),
+        ("a y ŋ h sil", ["vowels", "vowels", "nasals", "fricatives", None]),
+        ("ˈaɪ oː ɔ̃ ö ə˞ i˥", ["vowels"] * 6),
+        ("tʃ t͡s d͡ʒ pf ç ɬ", ["fricatives"] * 6),
+        ("tʰ kʷ t̪ ɡ ʔ b̥", ["plosives"] * 6),
+        ("n̩ ɲ ɾ l̩ ɹ", ["nasals"] * 2 + ["approximants"] * 3),
+        # What is of two classes, of no alphabet, or a pause that somebody wrote as a phone.
+        ("nd sp pau N <eps> 1", [None] * 6),
+    ],
+)
+def test_phones_have_classes_in_the_arpabet_and_in_the_ipa(labels, classes):
+    found = classes_of(labels.split())
+    assert [found.get(label) for label in labels.split()] == classes
+
+
+def test_phones_of_the_mini_corpus_have_the_class_that_they_are_made_as():
+    found = classes_of(_PHONES)
+    kinds = {"nasals": "sonorant", "approximants": "sonorant"}
+    assert {label: kinds.get(name, name[:-1]) for label, name in found.items()} == {
+        label: phone.kind for label, phone in _PHONES.items()
+    }
 
 
 def test_sounds_come_in_their_order_and_only_where_they_are():

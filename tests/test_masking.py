@@ -107,7 +107,7 @@ def test_a_band_is_scaled_as_by_pytorch():
 def test_frames_of_segments_and_levels():
     x = np.concatenate([noise(16000), 1e-5 * noise(8000), noise(8000)])
     segments = [
-        Segment(0.0, 0.5, "phone", "A1"),
+        Segment(0.0, 0.5, "phone", "a1"),
         Segment(0.5, 1.0, "character", "s"),
         Segment(1.0, 1.5, "silence", "pause"),
         Segment(1.5, 2.0, "word", "as"),
@@ -124,6 +124,10 @@ def test_frames_of_segments_and_levels():
     assert seconds({"type": "phones", "labels": ["a"]}) == pytest.approx((0.01, 0.49, 49))
     classes = {"type": "phone_classes", "classes": {"sibilants": ["S"], "vowels": ["a"]}}
     assert seconds(classes, "sibilants") == pytest.approx((0.5, 0.99, 50))
+    # The letter s is no fricative.
+    of_phones = {k: v.sum() for k, v in build({"type": "phone_classes"}).chosen(clip).items()}
+    assert {name for name, n in of_phones.items() if n} == {"vowels"}
+    assert of_phones["vowels"] == 49
     edges = np.flatnonzero(build({"type": "word_boundaries"}).chosen(clip)["-"])
     expected = [*np.arange(1.46, 1.535, 0.01), 1.96, 1.97, 1.98, 1.99]
     assert 0.01 + 0.01 * edges == pytest.approx(expected)
@@ -624,6 +628,11 @@ def test_the_example_of_the_page_is_a_study(tmp_path):
     config["backbones"]["listener"] = {"family": "wav2vec2", "tiny": {}, "head": "ctc"}
     letters = {"type": "ctc", "backbone": "listener", "silence": "pauses"}
     config["aligners"]["letters"] = letters
+    unnamed = {"type": "phone_classes"}
+    config["masking"] = {**section, "masks": {**section["masks"], "classes": unnamed}}
+    with pytest.raises(ConfigError, match=r"masks\.classes: .*'letters' finds letters.*`classes`"):
+        checked(config)
+    config["masking"] = section
     assert checked(config).config["masking"]["per_attack"] == 20
     types = {entry["type"] for entry in section["masks"].values()}
     assert types == set(options.MASKS)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from spoofscope.attribution.store import Explanation
-from spoofscope.phones import ARPABET, bare_phone
+from spoofscope.phones import ARPABET, classes_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -21,8 +21,6 @@ only silences. other phones: labels outside the classes. unaligned: neither sile
 
 SOUNDS = (SILENCE, SPEECH, *ARPABET, OTHER_PHONES, UNALIGNED)
 """All kinds of sound, in the order of tables and figures."""
-
-_CLASSES = {phone: name for name, phones in ARPABET.items() for phone in phones}
 
 
 @dataclass(frozen=True)
@@ -52,23 +50,26 @@ class Evidence:
         return self.magnitude_share / self.time_share
 
 
-def sounds_of(times: Floats, segments: pl.DataFrame, phones: bool) -> npt.NDArray[np.str_]:
+def sounds_of(
+    times: Floats, segments: pl.DataFrame, classes: Mapping[str, str] | None
+) -> npt.NDArray[np.str_]:
     """The kind of sound of each frame.
 
     Args:
         times: centres of frames in seconds, (frames,).
         segments: tier, start, end and label of a clip's aligned segments. The tier `phone` stands
             over `silence`, because a recogniser's phones may reach into a pause.
-        phones: whether the aligner finds phones.
+        classes: of the labels of phones, see `phones.classes_of`; None if the aligner finds no
+            phones.
 
     Returns:
         (frames,), values of `SOUNDS`.
     """
-    kinds = np.full(times.size, UNALIGNED if phones else SPEECH, dtype="<U16")
+    kinds = np.full(times.size, SPEECH if classes is None else UNALIGNED, dtype="<U16")
     for tier in ("silence", "phone"):
         of_tier = segments.filter(tier=tier).select("start", "end", "label")
         for start, end, label in of_tier.iter_rows():
-            kind = SILENCE if tier == "silence" else _CLASSES.get(bare_phone(label), OTHER_PHONES)
+            kind = SILENCE if tier == "silence" else (classes or {}).get(label, OTHER_PHONES)
             kinds[(times >= start) & (times < end)] = kind
     return kinds
 
@@ -108,7 +109,8 @@ def by_sound(
         Kind of sound, in the order of `SOUNDS`, to utt_id to evidence; clips without any frame of a
         kind are not there. Clips without segments are left out.
     """
-    phones = bool((segments["tier"] == "phone").any())
+    phones = segments.filter(tier="phone")["label"].unique()
+    classes = classes_of(phones) if phones.len() else None
     of_clips: Mapping[str, pl.DataFrame] = {
         str(name): part for (name,), part in segments.group_by("utt_id", maintain_order=True)
     }
@@ -116,7 +118,7 @@ def by_sound(
     for explanation in explanations:
         if explanation.utt_id not in of_clips:
             continue
-        sounds = sounds_of(explanation.times, of_clips[explanation.utt_id], phones)
+        sounds = sounds_of(explanation.times, of_clips[explanation.utt_id], classes)
         for kind in SOUNDS:
             evidence = evidence_in(explanation, sounds == kind)
             if evidence is not None:

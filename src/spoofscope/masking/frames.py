@@ -16,7 +16,7 @@ from spoofscope.options.masks import (
     SilenceOptions,
     WordBoundariesOptions,
 )
-from spoofscope.phones import bare_phone
+from spoofscope.phones import ARPABET, bare_phone, classes_of
 
 PHONES = ("phone", "character")
 """Tiers of what words are made of."""
@@ -101,11 +101,20 @@ class PhoneClasses(FrameMask):
     def chosen(self, clip: Clip) -> dict[str, Frames]:
         """The frames of the phones of each class."""
         phones = clip.of_tier(PHONES)
+        named = self.options.classes
+        if named is None:
+            # A letter of a text is no phone.
+            phones = clip.of_tier(["phone"])
+            of_label = classes_of(segment.label for segment in phones)
+            return {
+                name: _within(clip, [s for s in phones if of_label.get(s.label) == name])
+                for name in ARPABET
+            }
         return {
             name: _within(
                 clip, [s for s in phones if bare_phone(s.label) in {bare_phone(x) for x in labels}]
             )
-            for name, labels in self.options.classes.items()
+            for name, labels in named.items()
         }
 
 

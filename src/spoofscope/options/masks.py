@@ -8,7 +8,6 @@ from spoofscope.errors import ConfigError
 from spoofscope.options.declared import Options, option, required
 from spoofscope.options.effects.codec import CodecChoice
 from spoofscope.options.effects.compressor import CompressorSettings
-from spoofscope.phones import ARPABET
 
 _Share = Annotated[float, {"minimum": 0, "maximum": 1}]
 _Decibels = Annotated[float, {"minimum": 0, "maximum": 120}]
@@ -97,9 +96,10 @@ class PhonesOptions(FrameOptions, PublishedOptions):
 class PhoneClassesOptions(FrameOptions):
     """Classes of phones, each by itself."""
 
-    classes: dict[str, tuple[str, ...]] = option(lambda: dict(ARPABET), minProperties=1)
-    """Name to labels; capital letters and the digits of stress do not count. Default: the ARPAbet
-    of American English."""
+    classes: dict[str, tuple[str, ...]] | None = option(None, minProperties=1)
+    """Name to labels; capital letters and the digits of stress do not count. null: vowels,
+    plosives, fricatives, nasals and approximants, by the ARPAbet of American English or by the
+    International Phonetic Alphabet."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,8 @@ from functools import cached_property
 from spoofscope.errors import ConfigError
 from spoofscope.layout import Scoring
 from spoofscope.options import nearest
-from spoofscope.options.declared import chosen
+from spoofscope.options.aligners import ALIGNERS
+from spoofscope.options.declared import chosen, filled
 from spoofscope.options.masking import MaskingOptions
 from spoofscope.plan.alignment import Alignment
 from spoofscope.plan.attribution import Attribution
@@ -232,6 +233,17 @@ def _check_segments(study: Study, mask: str, entry: Config, corpus: str) -> None
             f"{where}: it asks where phones or words are, and the aligner {name!r} of type "
             f"{aligners[name]['type']} finds silences alone"
         )
+    unclassed = entry["type"] == "phone_classes" and entry.get("classes") is None
+    if unclassed and _finds_letters(aligners[name]):
+        raise ConfigError(
+            f"{where}: the aligner {name!r} finds letters, which have no class of phones; name the "
+            "letters of each class (key `classes`)"
+        )
+
+
+def _finds_letters(aligner: Config) -> bool:
+    """Whether an aligner finds letters instead of phones."""
+    return aligner["type"] == "ctc" and filled(aligner, ALIGNERS["ctc"])["tier"] == "character"
 
 
 def _check_recogniser(study: Study, mask: str) -> None:

@@ -142,7 +142,7 @@ _PHONES: dict[str, _Phone] = {
     "w": _Phone("sonorant", (290, 650, 2150), 0.7, 0, 0, 0, 0.065),
     "j": _Phone("sonorant", (260, 2070, 2950), 0.7, 0, 0, 0, 0.06),
     "s": _Phone("fricative", (320, 1390, 2530), 0.0, 0.30, 5600, 2200, 0.10),
-    "c": _Phone("fricative", (300, 1840, 2750), 0.0, 0.28, 3000, 1300, 0.10),
+    "ç": _Phone("fricative", (300, 1840, 2750), 0.0, 0.28, 3000, 1300, 0.10),
     "f": _Phone("fricative", (340, 1100, 2080), 0.0, 0.10, 4500, 5500, 0.09),
     "h": _Phone("fricative", (500, 1500, 2500), 0.0, 0.07, 1600, 2000, 0.06),
     "z": _Phone("fricative", (240, 1390, 2530), 0.4, 0.16, 5400, 2200, 0.08),
@@ -168,8 +168,8 @@ class _Language(NamedTuple):
 
 LANGUAGES: dict[str, _Language] = {
     "qaa": _Language("ieaou", "mnlrsftkpbdgh", "nstlr", 0.35),
-    "qab": _Language("ieäaöu", "mnlwjscfvzktdg", "nsckm", 0.5),
-    "qac": _Language("iaou", "mnrjhkpbdzcv", "n", 0.15),
+    "qab": _Language("ieäaöu", "mnlwjsçfvzktdg", "nsçkm", 0.5),
+    "qac": _Language("iaou", "mnrjhkpbdzçv", "n", 0.15),
 }
 """The invented languages, under ISO 639-2 codes reserved for local use."""
 
