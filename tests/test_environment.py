@@ -8,6 +8,7 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
+from spoofscope import packages
 from spoofscope.options.trackers import PACKAGES
 from spoofscope.provenance.record import required_packages
 
@@ -61,6 +62,15 @@ def test_lock_names_no_index():
     assert "http" not in re.sub(
         r"(safe)?http(core|x)2?", "", (ROOT / "envs/requirements.lock").read_text()
     )
+
+
+def test_components_ask_for_the_packages_of_the_extras():
+    asked = {**packages.EFFECTS, **packages.FRONTENDS, **packages.ALIGNERS}
+    assert {name: [package.requirement] for name, package in asked.items()} == {
+        name: PROJECT["optional-dependencies"][name] for name in ("watermark", "resemblyzer", "vad")
+    }
+    page = " ".join((ROOT / "docs/dependencies.md").read_text().split())
+    assert packages.SILERO_VAD.install in page
 
 
 def test_the_versions_that_results_record_are_those_of_all_dependencies():

@@ -114,6 +114,29 @@ def test_synthesizers_of_spoken_corpora(here: Path, monkeypatch: pytest.MonkeyPa
     assert text[4].startswith("    from Debian: apt-get install espeak-ng; more voices: ")
 
 
+def test_packages_of_single_components(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = [{"effect": "dc"}, {"effect": "watermark"}]
+    own = {"chains": {"mark": mark, "again": mark}, "aligners": {"pauses": {"type": "vad"}}}
+    frontends = {**STUDY["frontends"], "speakers": {"type": "resemblyzer"}}
+    (here / "perth").mkdir()
+    (here / "perth/__init__.py").touch()
+    monkeypatch.syspath_prepend(str(here))
+    monkeypatch.setitem(sys.modules, "silero_vad", None)
+    study = checked({**STUDY, **own, "frontends": frontends})
+    found = [need for need in needs(study) if need.kind == "package"]
+    assert [need.name for need in found] == [
+        *("resemble-perth==1.0.1", "resemblyzer==0.1.4", "silero-vad>=6,<7")
+    ]
+    assert (found[0].present, found[2].present) == (True, False)
+    text = as_text([found[0], found[2]]).splitlines()
+    assert text[:3] == [
+        "package resemble-perth==1.0.1: present",
+        f"    {here}/perth/__init__.py",
+        "package silero-vad>=6,<7: missing: install this package",
+    ]
+    assert text[4] == '    from .venv/bin/python -m pip install --no-deps "silero-vad>=6,<7"'
+
+
 def test_what_is_there_is_not_missing(here: Path) -> None:
     study = checked(STUDY)
     for folder in ("data/web", "data/own", "data/musan", "models/mine"):

@@ -10,6 +10,7 @@ import torch
 
 from spoofscope.errors import AudioError, DetectorError
 from spoofscope.frontends import registry, resemblyzer
+from spoofscope.packages import Package
 
 torch.set_num_threads(1)
 
@@ -110,9 +111,9 @@ def test_a_package_that_is_not_there_or_another_is_refused(
     package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (package / "pretrained.pt").write_bytes(b"other")
-    with pytest.raises(DetectorError, match=r"is not the file of resemblyzer 0\.1\.4"):
+    with pytest.raises(DetectorError, match=r"is not the file of resemblyzer==0\.1\.4"):
         build().raw(noise(1, 8000), torch.tensor([8000]))
-    monkeypatch.setattr(resemblyzer, "_PACKAGE", "no_such_package")
+    monkeypatch.setattr(resemblyzer, "RESEMBLYZER", Package("no_such", "resemblyzer==1"))
     with pytest.raises(DetectorError, match="install it beside spoofscope"):
         build().raw(noise(1, 8000), torch.tensor([8000]))
     assert build().n_frames(8000) == 1

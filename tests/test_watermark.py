@@ -15,6 +15,7 @@ from spoofscope.augmentation.band import band_of
 from spoofscope.augmentation.base import power
 from spoofscope.augmentation.registry import build
 from spoofscope.errors import ConfigError
+from spoofscope.packages import Package
 
 RATE = 16000
 
@@ -74,7 +75,7 @@ def test_a_missing_or_another_package_is_named(package, monkeypatch):
     monkeypatch.setattr(watermark, "_SHA256", "0" * 64)
     with pytest.raises(ConfigError, match="is not the file of resemble-perth"):
         build("watermark", {}, {}, RATE)
-    monkeypatch.setattr(watermark, "_PACKAGE", "no_such_package")
+    monkeypatch.setattr(watermark, "RESEMBLE_PERTH", Package("no_such", "resemble-perth==1"))
     with pytest.raises(ConfigError, match="pip install --no-deps resemble-perth=="):
         build("watermark", {}, {}, RATE)
 

@@ -1,4 +1,6 @@
-"""What a study needs that is not made from its own files: corpora, noise, backbones, detectors."""
+"""What a study needs that is not made from its own files: corpora, noise, backbones, detectors, and
+packages that few studies need.
+"""
 
 import os
 import shutil
@@ -9,10 +11,14 @@ from pathlib import Path
 from spoofscope.distribution import NO_SIZE, Distribution, Size, of_noise, of_reader, size_of
 from spoofscope.errors import SpoofscopeError, bounded
 from spoofscope.files import one_line, shown
+from spoofscope.packages import ALIGNERS, EFFECTS, FRONTENDS
 from spoofscope.study import Config, Study
 from spoofscope.study.references import checksum_of
 
 _BITS_PER_SECOND = 100e6
+
+_INSTALLED = {"synthesizer": "command", "package": "package"}
+"""What is installed instead of put somewhere: kind to what it is."""
 
 _IMPORT = "published weights: `spoofscope import`; a study: its detectors/NAME-HASH/seedN"
 
@@ -22,8 +28,9 @@ class Need:
     """One thing that a study reads and does not make.
 
     kind: corpus, archive, noise, backbone, alignment, detector, scores, verifier (scores of
-    speakers) or synthesizer (a command). name: its name in the study file. place: the file or
-    folder where it is looked for. source: where it is had; "-" where only the user knows. fetched:
+    speakers), synthesizer (a command) or package (of Python). name: its name in the study file, or
+    that of the command or package. place: the file or folder where it is looked for. source: where
+    it is had; "-" where only the user knows. fetched:
     whether the workflow downloads it; otherwise it has to be put there. present: whether it is
     there. problem: why it cannot be used although something is there. size: of what is downloaded.
     """
@@ -48,6 +55,7 @@ def needs(study: Study) -> list[Need]:
     return [
         *_corpora(study),
         *_synthesizers(study),
+        *_packages(study),
         *(
             _given_out("noise", kind, study.noise_root(kind), of_noise(kind))
             for kind in ("musan", "rirs")
@@ -175,8 +183,8 @@ def as_text(found: Sequence[Need]) -> str:
         state = "present" if need.present else "to be downloaded by the workflow"
         if not need.present and not need.fetched:
             state = "missing: put it there, or link it"
-            if need.kind == "synthesizer":
-                state = "missing: install this command"
+            if need.kind in _INSTALLED:
+                state = f"missing: install this {_INSTALLED[need.kind]}"
         lines += [f"{need.kind} {need.name}: {state}", f"    {bounded(shown(need.place))}"]
         if need.problem:
             lines.append(f"    {one_line(need.problem)}")
@@ -256,6 +264,24 @@ def _synthesizers(study: Study) -> list[Need]:
         present = shutil.which(engine.command) is not None
         found.append(Need("synthesizer", name, engine.command, source, False, present))
     return found
+
+
+def _packages(study: Study) -> list[Need]:
+    """The packages that components of the study read, each once."""
+    config = study.config
+    wanted = [
+        *(EFFECTS.get(step["effect"]) for chain in config["chains"].values() for step in chain),
+        *(FRONTENDS.get(entry["type"]) for entry in config["frontends"].values()),
+        *(ALIGNERS.get(entry["type"]) for entry in config["aligners"].values()),
+    ]
+    return [
+        Need(
+            *("package", package.requirement, str(package.file or package.module)),
+            *(package.install, False, package.file is not None),
+        )
+        for package in dict.fromkeys(wanted)
+        if package is not None
+    ]
 
 
 def _backbones(study: Study) -> list[Need]:

@@ -7,6 +7,7 @@ from spoofscope.alignment.base import Aligned, Aligner, Clip, Given
 from spoofscope.alignment.pauses import silences
 from spoofscope.errors import ConfigError
 from spoofscope.options.aligners import Vad
+from spoofscope.packages import SILERO_VAD
 
 _RATE = 16000
 
@@ -28,8 +29,8 @@ class VadAligner(Aligner):
             import silero_vad
         except ImportError as error:
             raise ConfigError(
-                "aligners of type vad need the package silero-vad: `.venv/bin/python -m pip "
-                'install --no-deps "silero-vad>=6,<7"`; the type energy needs no package'
+                f"aligners of type vad need the package silero-vad: `{SILERO_VAD.install}`; the "
+                "type energy needs no package"
             ) from error
         self._options = options
         self._speech = silero_vad.get_speech_timestamps

@@ -6,7 +6,6 @@ it is installed.
 """
 
 import functools
-import importlib.util
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,8 +20,8 @@ from spoofscope.augmentation.base import Effect
 from spoofscope.errors import ConfigError
 from spoofscope.files import one_line, sha256_file
 from spoofscope.options.effects.watermark import WatermarkOptions
+from spoofscope.packages import RESEMBLE_PERTH
 
-_PACKAGE, _DISTRIBUTION, _VERSION = "perth", "resemble-perth", "1.0.1"
 _FILE = "perth_net/pretrained/implicit/perth_net_250000.pth.tar"
 # Of the file in that version.
 _SHA256 = "a15bce457ebc53ce5e6c9c3f11df78cf7ee2bf9cdab0a798902135b4c4027670"
@@ -104,16 +103,16 @@ class Watermark(Effect):
 
 @functools.cache
 def _load() -> Marker:
-    found = importlib.util.find_spec(_PACKAGE)
-    if found is None or found.origin is None:
+    found = RESEMBLE_PERTH.file
+    if found is None:
         raise ConfigError(
-            f"effect watermark needs the weights in the package {_DISTRIBUTION}; install it beside "
-            f"spoofscope: .venv/bin/python -m pip install --no-deps {_DISTRIBUTION}=={_VERSION}"
+            "effect watermark needs the weights in the package resemble-perth; install it beside "
+            f"spoofscope: {RESEMBLE_PERTH.install}"
         )
-    path = Path(found.origin).parent / _FILE
+    path = found.parent / _FILE
     if not path.is_file() or sha256_file(path) != _SHA256:
         raise ConfigError(
-            f"{path} is not the file of {_DISTRIBUTION} {_VERSION}; install that version again"
+            f"{path} is not the file of {RESEMBLE_PERTH.requirement}; install that version again"
         )
     marker = Marker()
     try:

@@ -11,9 +11,10 @@ def add(commands: Subcommands) -> None:
     parser = commands.add_parser(
         "needs",
         help="what has to be downloaded or put in place",
-        description="Lists corpora, noise, backbones, synthesizers, detectors and scores that a "
-        "study reads and does not make: where each is looked for, whether it is there, and where "
-        "it is had. Exit code 1 when something is missing that the workflow does not download.",
+        description="Lists corpora, noise, backbones, synthesizers, packages, detectors and scores "
+        "that a study reads and does not make: where each is looked for, whether it is there, and "
+        "where it is had. Exit code 1 when something is missing that the workflow does not "
+        "download.",
     )
     parser.add_argument(
         "--configfile",

@@ -5,10 +5,8 @@ which the optional extra `resemblyzer` installs. That file alone is read. The pa
 never imported, since it needs librosa, a compiler, and modules of SciPy that are on their way out.
 """
 
-import importlib.util
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,8 +17,9 @@ from spoofscope.errors import AudioError, DetectorError
 from spoofscope.files import one_line, sha256_file
 from spoofscope.frontends.base import Features, FrontEnd
 from spoofscope.options.frontends.resemblyzer import ResemblyzerOptions
+from spoofscope.packages import RESEMBLYZER
 
-_PACKAGE, _VERSION, _FILE = "resemblyzer", "0.1.4", "pretrained.pt"
+_FILE = "pretrained.pt"
 # Of the file in version 0.1.4.
 _SHA256 = "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e"
 
@@ -141,16 +140,16 @@ class Resemblyzer(FrontEnd):
 
 
 def _load() -> Encoder:
-    found = importlib.util.find_spec(_PACKAGE)
-    if found is None or found.origin is None:
+    found = RESEMBLYZER.file
+    if found is None:
         raise DetectorError(
-            f"front-end resemblyzer needs the weights in the package {_PACKAGE}; install it beside "
-            f"spoofscope: .venv/bin/uv pip install --no-deps {_PACKAGE}=={_VERSION}"
+            "front-end resemblyzer needs the weights in the package of its name; install it beside "
+            f"spoofscope: {RESEMBLYZER.install}"
         )
-    path = Path(found.origin).with_name(_FILE)
+    path = found.with_name(_FILE)
     if not path.is_file() or sha256_file(path) != _SHA256:
         raise DetectorError(
-            f"{path} is not the file of {_PACKAGE} {_VERSION}; install that version again"
+            f"{path} is not the file of {RESEMBLYZER.requirement}; install that version again"
         )
     encoder = Encoder()
     try:
