@@ -138,7 +138,7 @@ def test_references_that_cannot_be_used_are_refused(tracer, clips, tmp_path):
     with pytest.raises(ConfigError, match=r"beside\.wav: this is a recording; put the references"):
         enrolled_sources(tracer, [clips.parent / "beside.wav"], None)
     (clips.parent / "beside.wav").unlink()
-    for name in ("A", "unknown"):
+    for name in ("A", "Unknown"):
         with pytest.raises(TableError, match="is an answer that this tracer gives already"):
             enrol_recordings(tracer, {name: [(sound("X", 1), 16000)]})
     with pytest.raises(TableError, match="there are no recordings to enrol"):

@@ -11,6 +11,10 @@ from spoofscope.report.tracing import published_numbers
 from spoofscope.summaries.literature import WIDE, verdict
 from spoofscope.summaries.tracing_references import references_table
 from spoofscope.tables import write_table
+from spoofscope.tracing.trials import LEVELS
+from spoofscope.tracing.verification import BY_CLAIM, BY_TEST
+from test_verification import manifest as source_manifest
+from test_verification_exhibits import verified
 from traced_clips import write_traced
 
 REFERENCE = Reference(
@@ -25,6 +29,9 @@ def test_the_file_names_what_there_is():
     for one in references:
         assert all(field.strip() == field != "" for field in one)
         assert 0 <= float(one.value) <= 1
+        if one.decides.startswith("cosine of "):
+            assert one.decides.removeprefix("cosine of ").replace(" ", "_") in LEVELS
+            assert one.metric in ("eer", *(f"eer_{part}" for part in (*BY_CLAIM, *BY_TEST)))
         if one.unlike != "-":
             continue
         assert one.decides in (*OOD, "-", "decision")
@@ -73,18 +80,23 @@ def test_numbers_stand_beside_published_ones(tmp_path):
         REFERENCE._replace(split="dev"),
         REFERENCE._replace(corpus="stopa"),
         REFERENCE._replace(decides="decision", metric="macro_f1"),
+        REFERENCE._replace(decides="cosine of vocoder"),
         REFERENCE._replace(unlike="its sign is inverted"),
+        REFERENCE._replace(decides="-", unlike="nothing here is of this kind"),
     ]
     references = [one._asdict() for one in given]
-    table = references_table(traced, [], {"made": "mlaad_v5"}, references)
+    table = references_table(traced, [], [], {"made": "mlaad_v5"}, references)
     assert table.height == len(given)
-    assert table["tracer"].to_list() == ["t", "t", "-", "t", *"----"]
+    assert table["tracer"].to_list() == ["t", "t", "-", "t", *"----t-"]
+    assert table["verdict"].to_list()[-2:] == ["not comparable"] * 2
     assert table["why"].to_list() == [
         *(WIDE, "-", "no tracer has a detector of unknown attacks of type knn", WIDE),
         "no tracer traces dev of mlaad_v5",
         "it is of stopa, which this study does not trace",
         "no detector decides about bona fide speech (key `tracing.bonafide_by`)",
+        "no vocoder of mlaad_v5 is verified (section `verification`)",
         "its sign is inverted",
+        "nothing here is of this kind",
     ]
     first = table.row(0, named=True)
     measured = pl.read_csv(traced[0]["metrics"], separator="\t").filter(
@@ -96,6 +108,22 @@ def test_numbers_stand_beside_published_ones(tmp_path):
     assert first["ours"] < 0.5
     write_table(tmp_path / "t.tsv", table)
     shown = published_numbers({"references": str(tmp_path / "t.tsv")})
-    assert len(shown["rows"]) == 3
-    assert sum(n for _, n in shown["others"]) == 5
+    of_rows = [table["verdict"][i] for i in (0, 1, 3, 8)]
+    assert [one["verdict"] for one in shown["rows"]] == of_rows
+    assert sum(n for _, n in shown["others"]) == 6
     assert published_numbers({}) is None
+
+
+def test_verified_sources_stand_beside_published_ones(tmp_path):
+    table = source_manifest(n=14)
+    entry = verified(tmp_path / "v", "t", 0.3, table=table)
+    traced = [write_traced(tmp_path, "t", ("A", "B"), {"A": 9, "X": 9})]
+    given = REFERENCE._replace(corpus="stopa", decides="cosine of attack", unlike="it pools lists")
+    references = [
+        given._replace(metric=metric)._asdict() for metric in ("eer", "eer_known_claims", "cllr")
+    ]
+    table = references_table(traced, [], [entry], {"made": "stopa"}, references)
+    measured = pl.read_csv(entry["metrics"], separator="\t").filter(level="attack", metric="eer")
+    assert table["ours"].to_list() == [*measured["estimate"][:2], None]
+    assert table["ours_high"].to_list() == [*measured["high"][:2], None]
+    assert set(table["verdict"]) == {"not comparable"}

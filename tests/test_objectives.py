@@ -265,9 +265,11 @@ def test_objectives_that_are_not_there(objective, message):
         Tracing(task(objective, rows(*"AB"), rows(*"AB")))
 
 
-def test_no_class_is_called_as_the_answer_for_other_attacks():
-    train = rows("A", "unknown")
-    with pytest.raises(TrainingError, match=r"called 'unknown', .*rename it .*exclude_attacks"):
+@pytest.mark.parametrize("name", ["unknown", "Unknown "])
+def test_no_class_is_called_as_the_answer_for_other_attacks(name):
+    train = rows("A", name)
+    match = rf"called '{name}', .*rename it .*exclude_attacks: \[{name}\]"
+    with pytest.raises(TrainingError, match=match):
         Tracing(task({"type": "cross_entropy"}, train, train))
 
 

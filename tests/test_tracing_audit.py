@@ -94,11 +94,12 @@ def test_what_cannot_be_measured_is_said():
 
 
 def test_an_attack_that_is_called_as_an_answer():
-    notes = found("train unknown en s", "train unknown en t", "train b en u", "train b en v")
+    notes = found("train Unknown en s", "train Unknown en t", "train b en u", "train b en v")
     assert told(notes, check="attacks", status="warn") == [
         (
             *("train", "name", 2.0, "warn"),
-            "an attack of train is called 'unknown', as the answer of tracers: rename it",
+            "an attack of train is called 'Unknown', and 'unknown' is an answer of tracers: "
+            "rename it",
         )
     ]
 

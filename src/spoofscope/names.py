@@ -22,6 +22,9 @@ UNKNOWN = "unknown"
 INCONCLUSIVE = "inconclusive"
 """The decision about a clip about which nothing is decided."""
 
+ANSWERS = (BONAFIDE, UNKNOWN, INCONCLUSIVE)
+"""What a tracer answers besides the names of attacks."""
+
 ALL = "all"
 POOLED = "pooled"
 MACRO = "(macro average)"
@@ -106,6 +109,11 @@ _RESERVED = {_plain(name): name for name in RESERVED}
 def reserved(name: str) -> str | None:
     """The reserved word that a name is, or would be mistaken for; None where it is none."""
     return _RESERVED.get(_plain(name)) if name else None
+
+
+def is_answer(name: str, *answers: str) -> bool:
+    """Whether a name is one of the answers of tracers, or would be mistaken for it."""
+    return _plain(name) in map(_plain, answers or ANSWERS)
 
 
 def check_attack(attack: str, label: str, where: str) -> None:

@@ -14,7 +14,7 @@ from spoofscope.errors import ConfigError, TrainingError
 from spoofscope.identity import rng_of
 from spoofscope.inputs import Inputs
 from spoofscope.judging import logits_of_clips
-from spoofscope.names import BONAFIDE, UNKNOWN
+from spoofscope.names import BONAFIDE, UNKNOWN, is_answer
 from spoofscope.objectives.base import DevResult, Objective, Step, Task, Values, epoch_order
 from spoofscope.objectives.heads import block_order
 from spoofscope.options.objectives import CrossEntropy
@@ -50,12 +50,13 @@ class Tracing(Objective):
         self._kind, self._options = objective_options(task.options)
         self.train = self._wanted(task.train)
         names = class_names(self.train)
-        if UNKNOWN in names:
-            raise TrainingError(
-                f"{task.train_from}: an attack of the training set is called {UNKNOWN!r}, which is "
-                "the answer for attacks that a tracer does not know; rename it in the corpus, or "
-                f"leave its clips out (`exclude_attacks: [{UNKNOWN}]`)"
-            )
+        for name in sorted(set(names)):
+            if is_answer(name, UNKNOWN):
+                raise TrainingError(
+                    f"{task.train_from}: an attack of the training set is called {name!r}, which "
+                    "is the answer for attacks that a tracer does not know; rename it in the "
+                    f"corpus, or leave its clips out (`exclude_attacks: [{name}]`)"
+                )
         attacks = sorted(set(names) - {BONAFIDE})
         if len(attacks) < 2:
             raise TrainingError(

@@ -5,8 +5,7 @@ from typing import Any
 
 from spoofscope.errors import ConfigError
 from spoofscope.layout import Scoring
-from spoofscope.literature import references_of
-from spoofscope.names import NONE, UNKNOWN
+from spoofscope.names import NONE, UNKNOWN, is_answer
 from spoofscope.options import nearest
 from spoofscope.options.components import KINDS
 from spoofscope.options.declared import filled
@@ -108,12 +107,13 @@ class Tracing(Stage):
             _check_ood(entry, section, where)
             _check_known_dev(study, name)
             for i, source in enumerate(entry["train"]["data"]):
-                if UNKNOWN in source.get("attacks", []):
-                    raise ConfigError(
-                        f"{where}.train.data[{i}].attacks: {UNKNOWN!r} is the answer for attacks "
-                        "that a tracer does not know, and none that it learns; rename this attack "
-                        "in the corpus, or leave it out"
-                    )
+                for attack in source.get("attacks", []):
+                    if is_answer(attack, UNKNOWN):
+                        raise ConfigError(
+                            f"{where}.train.data[{i}].attacks: {attack!r} is the answer for "
+                            "attacks that a tracer does not know, and none that it learns; rename "
+                            "this attack in the corpus, or leave it out"
+                        )
             for key in ("loss", "select_by"):
                 if key in entry["train"].get("recipe", {}):
                     raise ConfigError(
@@ -500,22 +500,13 @@ class Tracing(Stage):
         given = {"decided": self._decisions, "bonafide_by": self.section["bonafide_by"]}
         return Material(given, self._about(self._decisions))
 
-    @material(absent=NO_TRACERS, when=lambda self: self.seeds)
-    def traced_beside_others(self) -> Material:
-        """How well all tracers do, beside published numbers."""
-        corpora = {entry["corpus"] for entry in self._measured}
-        return Material(
-            {
-                "traced": self._measured,
-                "decided": self._decisions if self._decides else [],
-                "protocols": {corpus: self._protocol(corpus) for corpus in sorted(corpora)},
-                # Facts are data, in no digest of code.
-                "references": [one._asdict() for one in references_of("tracing")],
-            },
-            self._about(self._measured),
-        )
+    @property
+    def judged(self) -> tuple[list[Config], list[Config]]:
+        """What every tracer and seed says of every split and how well it does, and the decisions
+        that are made with it; none of these where nothing is decided."""
+        return self._measured, self._decisions if self._decides else []
 
-    def _protocol(self, corpus: str) -> str:
+    def protocol(self, corpus: str) -> str:
         """What the data of a corpus are called among published numbers; "-" of copies."""
         if corpus in self.study.copies:
             return NONE

@@ -4,11 +4,12 @@ from functools import cached_property
 
 from spoofscope.errors import ConfigError
 from spoofscope.layout import Scoring
+from spoofscope.literature import references_of
 from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
 from spoofscope.plan.materials import Material, material
-from spoofscope.plan.scoring import names_of
-from spoofscope.plan.tracing import Tracing
+from spoofscope.plan.scoring import names_of, words_of
+from spoofscope.plan.tracing import NO_TRACERS, Tracing
 from spoofscope.study import Config, Study
 
 NO_VERIFICATION = "no sources are verified (section `verification`)"
@@ -181,6 +182,26 @@ class Verification(Stage):
     def verified_metrics(self) -> Material:
         """How well all tracers verify sources."""
         return Material({"verified": self._verified}, self._about(self._verified))
+
+    @material(absent=NO_TRACERS, when=lambda self: self._tracing.seeds)
+    def traced_beside_others(self) -> Material:
+        """How well all tracers do, and how well they verify sources, beside published numbers."""
+        measured, decided = self._tracing.judged
+        corpora = {entry["corpus"] for entry in [*measured, *self._verified]}
+        return Material(
+            {
+                "traced": measured,
+                "decided": decided,
+                "verified": self._verified,
+                "protocols": {each: self._tracing.protocol(each) for each in sorted(corpora)},
+                # Facts are data, in no digest of code.
+                "references": [one._asdict() for one in references_of("tracing")],
+            },
+            {
+                "Tracers": names_of(measured),
+                "Traced sets": words_of((each["corpus"], each["split"]) for each in measured),
+            },
+        )
 
     @material(absent=NO_SHOWN, when=lambda self: self._shown)
     def shown_verifications(self) -> Material:

@@ -92,7 +92,7 @@ def tracing_section(
 
 
 def published_numbers(tables: Mapping[str, str]) -> dict[str, Any] | None:
-    """The published numbers that the study can be compared with, and why not with others.
+    """The published numbers that stand beside those of the study, and why others do not.
 
     Args:
         tables: `references`: the table `tracing_references`; empty without tracers.
@@ -110,10 +110,10 @@ def published_numbers(tables: Mapping[str, str]) -> dict[str, Any] | None:
     required = dict.fromkeys((*texts, "tracer", "verdict", "why"), pl.String())
     numbers = dict.fromkeys(("ours", "ours_low", "ours_high"), pl.Float64())
     table = read_table(tables["references"], required, numbers)
-    comparable = pl.col("verdict") != "not comparable"
-    others = table.filter(~comparable)["why"].value_counts(sort=True)
+    beside = pl.col("ours").is_not_null()
+    others = table.filter(~beside)["why"].value_counts(sort=True)
     return {
-        "rows": list(table.filter(comparable).iter_rows(named=True)),
+        "rows": list(table.filter(beside).iter_rows(named=True)),
         "others": list(others.iter_rows()),
     }
 

@@ -6,7 +6,7 @@ import polars as pl
 
 from spoofscope.corpora.audit import AUDIT_COLUMNS, Row, shared_values
 from spoofscope.corpora.base import Misplaced
-from spoofscope.names import NONE, UNKNOWN
+from spoofscope.names import NONE, UNKNOWN, is_answer
 from spoofscope.tables import SPLITS
 from spoofscope.tracing.systems import SEEN, quadrants
 
@@ -61,10 +61,13 @@ def _attacks(systems: pl.DataFrame) -> Iterator[Row]:
     if known.is_empty():
         note = "train has no spoof: every attack is unknown, and no tracer can be trained"
         yield "attacks", "train", NONE, "known", 0.0, "warn", note
-    if UNKNOWN in known["attack"]:
-        note = f"an attack of train is called {UNKNOWN!r}, as the answer of tracers: rename it"
-        n_clips = known.filter(attack=UNKNOWN)["n_train"][0]
-        yield "attacks", "train", NONE, "name", float(n_clips), "warn", note
+    for attack, n_clips in known.select("attack", "n_train").iter_rows():
+        if is_answer(attack, UNKNOWN):
+            note = (
+                f"an attack of train is called {attack!r}, and {UNKNOWN!r} is an answer of "
+                "tracers: rename it"
+            )
+            yield "attacks", "train", NONE, "name", float(n_clips), "warn", note
     single = known.filter(pl.col("n_train") == 1)["attack"].to_list()
     if single:
         note = f"{_count(single, 'attack')} of one clip in train: {_names(single)}"

@@ -9,13 +9,11 @@ from spoofscope.corpora.base import audio_paths
 from spoofscope.errors import AudioError, ConfigError, DetectorError, TableError
 from spoofscope.files import read_json, shown
 from spoofscope.judging import Recording
-from spoofscope.names import BONAFIDE, INCONCLUSIVE, UNKNOWN
+from spoofscope.names import is_answer
 from spoofscope.options import nearest
 from spoofscope.tracing.enrolment import CALIBRATION_KEYS, Enrolment, enrol, read_enrolment
 from spoofscope.tracing.judging import LoadedTracer, heard_outputs
 from spoofscope.tracing.verification import unit_vectors
-
-_RESERVED = (BONAFIDE, UNKNOWN, INCONCLUSIVE)
 
 
 def enrol_recordings(
@@ -35,7 +33,7 @@ def enrol_recordings(
         AudioError: a recording cannot be read or judged; a file is named.
     """
     for name in references:
-        if name in tracer.fitted.classes or name in _RESERVED:
+        if name in tracer.fitted.classes or is_answer(name):
             raise TableError(
                 f"{name!r} is an answer that this tracer gives already; enrol the references under "
                 "another name"
