@@ -5,7 +5,7 @@
 The tests correlate M measures with the scores of N trials, most of them with nothing to find, in P
 permutations at most. The plain loop permutes the ranks P times for every measure that is left; its
 time is extrapolated from a few of these. Times are CPU seconds of one core: run with
-OMP_NUM_THREADS=1.
+OMP_NUM_THREADS=1. By default the last line takes minutes, and longer where others work, too.
 """
 
 import argparse

@@ -364,6 +364,13 @@ def test_the_page_takes_its_study(folder, tmp_path):
     assert files == [None, None]
     assert "trials of codec+attack = o pus+A; did you mean" in html.unescape(said)
 
+    def ended(_):
+        raise OSError("the decoder ended")
+
+    judge.detector.predict = ended
+    said, *_ = judge.one(clip, False, None, "me")
+    assert "The server failed: the decoder ended" in said
+
 
 def test_a_full_disk_is_said_by_the_page(folder, tmp_path, small_disk):
     """The table is still shown, and nothing half-written is offered or left."""

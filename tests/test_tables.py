@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spoofscope.errors import TableError
+from spoofscope.names import RESERVED, reserved
 from spoofscope.tables import (
     SCORE_COLUMNS,
     TIERS,
@@ -220,6 +221,16 @@ def test_nulls_booleans_and_numbers_as_text(tmp_path):
     path = tmp_path / "x.tsv"
     write_table(path, pl.DataFrame({"a": [None, "x"], "b": [True, False], "c": [0.1, 1e-30]}))
     assert path.read_text() == "a\tb\tc\n\ttrue\t0.1\nx\tfalse\t1e-30\n"
+
+
+def test_names_that_look_like_reserved_ones_are_reserved():
+    for word in RESERVED[1:]:
+        for name in (word, f"({word.upper()})", f" {word[0]}-{word[1:]}_", f'"{word}\x07"'):
+            # Their full-width forms show the same letters.
+            wide = "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in name)
+            assert (reserved(name), reserved(wide)) == (word, word)
+    assert reserved("-") == reserved("\u2014") == "-"
+    assert reserved("c0ffee") is None
 
 
 # --- manifests -----------------------------------------------------------------------------------

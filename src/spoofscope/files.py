@@ -107,7 +107,7 @@ def _temporary_name(path: Path) -> Path:
 
 def refusal(error: OSError) -> str:
     """What the file system refused, and of which file, in one line with the way out."""
-    what = error.strerror or str(error)
+    what = error.strerror or str(error) or type(error).__name__
     where = "" if error.filename is None else f"{shown(error.filename)}: "
     return one_line(f"{where}{what}{_WAYS_OUT.get(error.errno or 0, '')}")
 

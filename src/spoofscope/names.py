@@ -78,6 +78,13 @@ _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 # Blanks, dashes, underscores, brackets, quotation marks.
 _BETWEEN = frozenset(("Zs", "Zl", "Zp", "Pd", "Pc", "Ps", "Pe", "Pi", "Pf"))
 
+_DROPPED = {
+    code: None
+    for code in range(128)
+    if unicodedata.category(chr(code)) in (*_BETWEEN, "Cc") or chr(code) in "'\""
+}
+"""The ASCII characters that do not count, for `str.translate`."""
+
 
 def _letters(name: str) -> str:
     """A name in the Latin letters that it shows: without what takes no room, one form of each."""
@@ -96,6 +103,9 @@ def _plain(name: str) -> str:
 
     What is equal in this form people take for the same word. Dashes alone are NONE.
     """
+    # Most names are of ASCII, and tables of a million rows have as many hashes and file names.
+    if name.isascii() and (plain := name.translate(_DROPPED)):
+        return plain.lower()
     letters = _letters(name)
     kept = (c for c in letters if unicodedata.category(c) not in _BETWEEN and c not in "'\"\u2212")
     dashes = all(unicodedata.category(c) in ("Pd", "Pc", "Zs") or c == "\u2212" for c in letters)

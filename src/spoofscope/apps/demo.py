@@ -336,9 +336,11 @@ class Judge:
 
     def _told(self, error: SpoofscopeError | OSError, *paths: str) -> str:
         """What went wrong, without where the files are on this machine."""
+        message = str(error)
         if isinstance(error, OSError):
-            return f"The server failed: {refusal(OSError(error.errno, error.strerror))}"
-        message = re.sub(rf"{re.escape(str(self._downloads))}/\S*/", "", str(error))
+            # Without its file, which is no affair of a visitor.
+            message = f"The server failed: {refusal(OSError(*error.args))}"
+        message = re.sub(rf"{re.escape(str(self._downloads))}/\S*/", "", message)
         message = self._without_folder(message)
         for path in paths:
             message = message.replace(path, Path(path).name)

@@ -22,9 +22,8 @@ from spoofscope.options import nearest
 from spoofscope.provenance.sidecars import Record, read_sidecar, sidecar_path
 from spoofscope.selection.calibration import empirical_bounds, log_likelihood_ratios
 from spoofscope.settings import SETTINGS_FILE, read_settings
-from spoofscope.summaries.inputs import read_scored
 from spoofscope.support import Support, Supported
-from spoofscope.tables import LABELS
+from spoofscope.tables import LABELS, join_scores, read_manifest, read_scores
 
 EVAL, TRAIN = "eval", "train"
 
@@ -169,6 +168,8 @@ def scored_sets(
                 f"{nearest(corpus, there or [NONE])}"
             )
     found, known = [], set[str]()
+    # A manifest holds all splits of a corpus, and may have a million rows.
+    manifests: dict[Path, pl.DataFrame] = {}
     for corpus, split in scored:
         own_dev = (corpus, split) in own
         if not own_dev and (split != EVAL or (corpora and corpus not in corpora)):
@@ -176,7 +177,14 @@ def scored_sets(
         scores = Path(study.layout.scores(Scoring(study.run, study.seed, corpus, split)))
         manifest = Path(study.layout.manifest(corpus))
         _check_records(study, scores, manifest)
-        trials = read_scored(scores, manifest, split)
+        if manifest not in manifests:
+            manifests[manifest] = read_manifest(manifest)
+        trials = join_scores(
+            read_scores(scores),
+            manifests[manifest].filter(split=split),
+            scores_name=str(scores),
+            trials_name=f"{manifest} ({split})",
+        )
         if columns and not set(columns) <= set(trials.columns):
             continue
         if columns:
