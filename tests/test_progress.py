@@ -39,9 +39,14 @@ def test_work_counts_by_what_jobs_take_and_not_by_their_number():
     clock.now += 50
     assert pace.share == pytest.approx(59 / 109)
     assert pace.seconds_left == pytest.approx(50)
-    # Longer than expected: it is half done, not done.
-    clock.now += 150
-    assert pace.seconds_left == pytest.approx(200)
+    # As long as expected, and not done: some is left.
+    clock.now += 50
+    assert pace.share == pytest.approx(109 / 119)
+    assert pace.seconds_left == pytest.approx(10)
+    # Twice as long as expected: as much again is left, and what was shown is not taken back.
+    clock.now += 100
+    assert pace.share == pytest.approx(109 / 119)
+    assert pace.seconds_left == pytest.approx(100)
     pace.finish(9)
     assert (pace.share, pace.seconds_left, pace.done) == (1.0, 0.0, 10)
 
@@ -68,6 +73,25 @@ def test_this_run_knows_better_than_earlier_ones():
     pace.finish(0)
     assert pace.expected("score") == 10
     assert pace.finish(99) is None
+
+
+def test_the_share_never_falls_also_where_jobs_take_longer_than_earlier_ones():
+    clock = Clock()
+    pace = Pace({"score": 10.0, "train": 10.0}, clock)
+    pace.plan({"score": 1, "train": 5})
+    pace.start(0, "score", "score", "")
+    clock.now = 10.0
+    pace.finish(0)
+    shares = [pace.share]
+    pace.start(1, "train", "train", "")
+    for _ in range(100):
+        clock.now += 1.0
+        shares.append(pace.share)
+    pace.finish(1)
+    shares.append(pace.share)
+    assert shares == sorted(shares)
+    # Five trainings of 100 s and not of 10 s: the time left says so.
+    assert pace.seconds_left == pytest.approx(400.0)
 
 
 def test_words():

@@ -17,6 +17,8 @@ _OTHERS = 4.0
 _EPOCH = re.compile(r"(?:stage (\d+), )?epoch (\d+) of (\d+)")
 # No time left is told before so much of a run is done, or so many seconds have passed.
 _LEAST_SHARE, _LEAST_SECONDS = 0.02, 20.0
+# A job that runs has at least this part of its time so far before it.
+_LEAST_LEFT = 0.1
 
 
 class Job(NamedTuple):
@@ -49,6 +51,7 @@ class Pace:
         self.running: dict[int, Job] = {}
         self.done = 0
         self.started = clock()
+        self._reached = 0.0
 
     @property
     def total(self) -> int:
@@ -59,6 +62,7 @@ class Pace:
         """Learn how many jobs of each rule are to be done."""
         self.waiting = Counter(counts)
         self.started = self._clock()
+        self._reached = 0.0
 
     def start(self, number: int, rule: str, words: str, log: str) -> None:
         """A job begins."""
@@ -75,6 +79,8 @@ class Pace:
         if job is None:
             return None
         seconds = self._clock() - job.since
+        # Jobs that turn out longer than expected must not take back what was shown before.
+        self._reached = self.share
         self._took[job.rule].append(seconds)
         self.done += 1
         return job, seconds
@@ -98,13 +104,17 @@ class Pace:
         for job in self.running.values():
             spent = now - job.since
             done += spent
-            # One that takes longer than expected is half done.
-            left += max(self.expected(job.rule) - spent, spent)
+            # One that takes longer than expected takes as much longer again; none is nearly done.
+            left += max(abs(self.expected(job.rule) - spent), _LEAST_LEFT * spent)
         return done, left
 
     @property
     def share(self) -> float:
-        """How much of the work is done, in [0, 1]."""
+        """How much of the work is done, in [0, 1]; it waits where the rest grows, and never falls."""
+        self._reached = max(self._reached, self._fraction())
+        return self._reached
+
+    def _fraction(self) -> float:
         done, left = self._work()
         return done / (done + left) if left else 1.0
 
@@ -113,8 +123,9 @@ class Pace:
         """How long the rest takes at the pace so far; None where it is too early to say."""
         done, left = self._work()
         passed = self._clock() - self.started
-        early = passed < _LEAST_SECONDS and self.share < 0.5
-        if early or self.share < _LEAST_SHARE or not done:
+        share = self._fraction()
+        early = passed < _LEAST_SECONDS and share < 0.5
+        if early or share < _LEAST_SHARE or not done:
             return None
         # Jobs beside each other do more than a second of work in a second.
         return left * passed / done
