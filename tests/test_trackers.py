@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HEADER = "stage\tepoch\tstep\ttrain_loss\tdev_eer\tlr\n"
 HISTORY = f"{HEADER}1\t1\t9\t0.7\t0.4\t0.1\n2\t2\t18\t0.6\t0.25\t0.2\n"
 FITTED = f"{HEADER}1\t1\t0\t\t0.3\t0.0\n"
+NETWORK_RUN, FITTED_RUN = "cnn-00000000 seed1 34827591", "gmm-11111111 seed1 0155ae24"
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def results(tmp_path) -> Path:
 
 def test_a_training_is_its_settings_and_its_epochs(results):
     network, fitted = trainings(results)
-    assert (network.name, fitted.name) == ("cnn-00000000 seed1", "gmm-11111111 seed1")
+    assert (network.name, fitted.name) == (NETWORK_RUN, FITTED_RUN)
     assert network.settings["recipe"] == '{"lr": 0.1}'
     assert network.points[1] == (
         18,
@@ -70,14 +71,16 @@ def test_epochs_are_sent_once_while_they_come_also_after_a_kill(results, monkeyp
     made, work = results / "detectors/cnn-00000000/seed1", results / "work/cnn-00000000/seed1"
     network = made.rename(results / "later")
     work.mkdir(parents=True)
-    (work / "history.tsv").write_text(HISTORY[: HISTORY.index("2\t2")])
+    (work / "history.tsv").write_text(HEADER)
     settings = {"type": "any"}
     meta = {"seed": 1, "recipe": {"lr": 0.1}}
     described = {**dict.fromkeys(("frontend", "backend", "input"), settings), "meta": meta}
     write_json(work / "training.json", described)
 
+    assert len(trainings(results)) == 1
+    (work / "history.tsv").write_text(HISTORY[: HISTORY.index("2\t2")])
     sending = Sending("trackio", "own")
-    name, fitted = "cnn-00000000 seed1", "gmm-11111111 seed1"
+    name, fitted = NETWORK_RUN, FITTED_RUN
     assert sending.send(trainings(results)) == [Sent(fitted, 1, True), Sent(name, 1, False)]
     assert sending.send(trainings(results)) == []
     # The next one starts after a kill: nothing was closed.
@@ -85,6 +88,14 @@ def test_epochs_are_sent_once_while_they_come_also_after_a_kill(results, monkeyp
     assert sending.send(trainings(results)) == [Sent(fitted, 0, True)]
     sending.close()
     assert notebook.closed[-1] == (name, False)
+    # Begun anew under the same run and seed, such as after an edit of the code.
+    sending = Sending("trackio", "own")
+    (work / "history.tsv").write_text(HISTORY.replace("0.7", "0.9"))
+    anew = sending.send(trainings(results))[1]
+    assert anew == Sent(anew.name, 2, False)
+    assert anew.name.startswith("cnn-00000000 seed1 ") and anew.name != name
+    assert notebook.steps.pop(anew.name) == [9, 18]
+    (work / "history.tsv").write_text(HISTORY[: HISTORY.index("2\t2")])
     network.rename(made)
     sending = Sending("trackio", "own")
     assert sending.send(trainings(results)) == [Sent(name, 1, True), Sent(fitted, 0, True)]
@@ -114,13 +125,13 @@ def test_trackio_has_what_it_was_given_once(results, tmp_path, monkeypatch, caps
     trackio = pytest.importorskip("trackio")
     assert main(["track", str(results), "--to", "trackio"]) == 0
     assert capsys.readouterr().out.endswith(
-        "seed1: 2 epochs added\ngmm-11111111 seed1: 1 epoch added\n"
+        f"{NETWORK_RUN}: 2 epochs added\n{FITTED_RUN}: 1 epoch added\n"
     )
     assert main(["track", str(results), "--to", "trackio"]) == 0
     assert capsys.readouterr().out.count(": there already\n") == 2
     runs = {run.name: run for run in trackio.Api().runs("own")}
-    assert runs["cnn-00000000 seed1"].config["recipe"] == '{"lr": 0.1}'
+    assert runs[NETWORK_RUN].config["recipe"] == '{"lr": 0.1}'
     from trackio.sqlite_storage import SQLiteStorage
 
-    rows = SQLiteStorage.get_logs("own", "cnn-00000000 seed1")
+    rows = SQLiteStorage.get_logs("own", NETWORK_RUN)
     assert [(row["step"], row["dev_eer"]) for row in rows] == [(9, 0.4), (18, 0.25)]

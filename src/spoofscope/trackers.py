@@ -19,6 +19,7 @@ import polars as pl
 
 from spoofscope.errors import ConfigError, SpoofscopeError, TableError, TrackerError
 from spoofscope.files import read_json, shown
+from spoofscope.identity import hash8
 from spoofscope.options.trackers import PACKAGES
 from spoofscope.registry import Registry
 from spoofscope.settings import NETWORK_FILE, SETTINGS_FILE
@@ -34,7 +35,8 @@ _NOTHING = -1
 class Training(NamedTuple):
     """A training.
 
-    name: run and seed. settings: of the network, as JSON by key. points: of every epoch the number
+    name: run, seed and 8 digits of what its first epoch measured, so a training that was begun
+    anew is another one. settings: of the network, as JSON by key. points: of every epoch the number
     of optimiser steps so far, and what was measured then. finished: whether these are all.
     """
 
@@ -47,7 +49,8 @@ class Training(NamedTuple):
 def trainings(results: Path) -> list[Training]:
     """The trainings of a study: finished ones, detectors first, then those that run.
 
-    A training that was killed counts as one that runs, because it goes on with the next run.
+    A training that was killed counts as one that runs, because it goes on with the next run. One
+    whose first epoch has not ended is left out.
 
     Args:
         results: the study's folder below results/.
@@ -76,16 +79,19 @@ def trainings(results: Path) -> list[Training]:
                     raise
                 # It has ended just now; its result is found the next time.
                 continue
-            found.setdefault(training.name, training)
+            if training is not None:
+                found.setdefault(training.name, training)
     return list(found.values())
 
 
-def _training(folder: Path, settings_file: str, results: Path) -> Training:
+def _training(folder: Path, settings_file: str, results: Path) -> Training | None:
     settings = read_json(folder / settings_file)
     table = read_table(folder / HISTORY, _POSITION, rest=pl.Float64())
+    if table.is_empty():
+        return None
     described = {**{key: settings[key] for key in _SETTINGS}, "seed": settings["meta"].get("seed")}
     described["recipe"] = settings["meta"].get("recipe")
-    name = folder.relative_to(results).parts[1:3]
+    name = (*folder.relative_to(results).parts[1:3], hash8(str(table.row(0))))
     return Training(
         " ".join(name),
         {key: json.dumps(value, sort_keys=True) for key, value in described.items()},
