@@ -8,7 +8,7 @@ from spoofscope.metrics.decided import METRICS
 from spoofscope.metrics.slices import CLOSED, OPEN
 from spoofscope.options.ood import OOD
 from spoofscope.report.tracing import published_numbers
-from spoofscope.summaries.literature import WIDE, verdict
+from spoofscope.summaries.literature import WIDE, WIDE_AT_TOP, verdict
 from spoofscope.summaries.tracing_references import references_table
 from spoofscope.tables import write_table
 from spoofscope.tracing.trials import LEVELS
@@ -90,7 +90,8 @@ def test_numbers_stand_beside_published_ones(tmp_path):
     assert table["tracer"].to_list() == ["t", "t", "-", "t", *"----t-"]
     assert table["verdict"].to_list()[-2:] == ["not comparable"] * 2
     assert table["why"].to_list() == [
-        *(WIDE, "-", "no tracer has a detector of unknown attacks of type knn", WIDE),
+        *(WIDE, WIDE_AT_TOP.format(1)),
+        *("no tracer has a detector of unknown attacks of type knn", WIDE),
         "no tracer traces dev of mlaad_v5",
         "it is of stopa, which this study does not trace",
         "no detector decides about bona fide speech (key `tracing.bonafide_by`)",

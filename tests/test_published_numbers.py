@@ -76,6 +76,8 @@ def test_both_numbers_have_one_unit_and_the_reason_is_there():
 def test_few_trials_agree_with_every_number():
     said, why = verdict({"value": "3.45", "unlike": "-"}, 0.0, 0.0, 60.2)
     assert (said, why) == ("equivalent", WIDE)
+    # Also where the digits are the same.
+    assert verdict({"value": "3.45", "unlike": "-"}, 3.45, 0.0, 60.2) == ("identical", WIDE)
     assert verdict({"value": "3.45", "unlike": "-"}, 3.0, 2.0, 60.2) == ("equivalent", "-")
     # Twice an accuracy of 0.9 is none.
     accuracy = {"value": "0.90", "unlike": "-"}

@@ -37,22 +37,28 @@ def verdict(
         top: the largest value of a rate in the unit of all numbers.
 
     Returns:
-        The verdict, and the reason of "not comparable", or the weakness of "equivalent", else "-".
+        The verdict, and the reason of "not comparable", or the weakness of an agreement, else "-".
     """
     if reference["unlike"] != NONE:
         return "not comparable", str(reference["unlike"])
     if value is None:
         return "not comparable", "the study has no such number"
-    if same_digits(value, reference["value"]):
-        return "identical", NONE
+    same = same_digits(value, reference["value"])
     if low is None or high is None:
-        return "not comparable", "the number of the study has no interval"
+        no_interval = "the number of the study has no interval"
+        return ("identical", NONE) if same else ("not comparable", no_interval)
     published = float(reference["value"])
+    if same:
+        return "identical", _weakness(published, low, high, top)
     if not low <= published <= high:
         return "differs", NONE
-    # Few trials agree with every number.
+    return "equivalent", _weakness(published, low, high, top)
+
+
+def _weakness(published: float, low: float, high: float, top: float) -> str:
+    """Few trials agree with every number."""
     if low <= published / 2 and high >= 2 * published:
-        return "equivalent", WIDE
+        return WIDE
     distance = top - published
     is_wide = low <= top - 2 * distance and high >= top - distance / 2
-    return "equivalent", WIDE_AT_TOP.format(top) if 0 <= distance < top / 2 and is_wide else NONE
+    return WIDE_AT_TOP.format(top) if 0 <= distance < top / 2 and is_wide else NONE

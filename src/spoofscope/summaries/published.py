@@ -18,7 +18,7 @@ TABLE = Table(
         "One row per published number. identical: all published digits are the same. equivalent: "
         "the 95 % interval of the study holds the published number. differs: it does not; that is "
         "no test, because the published number has an uncertainty of its own. not comparable: for "
-        "the reason in the column why, which also says where an equivalence tells little. ours is "
+        "the reason in the column why, which also says where an agreement tells little. ours is "
         "the mean over n_seeds seeds, its interval that of the first, both in the unit of the "
         "published number."
     ),
