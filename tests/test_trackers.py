@@ -93,7 +93,8 @@ def test_epochs_are_sent_once_while_they_come_also_after_a_kill(results, monkeyp
     (work / "history.tsv").write_text(HISTORY.replace("0.7", "0.9"))
     anew = sending.send(trainings(results))[1]
     assert anew == Sent(anew.name, 2, False)
-    assert anew.name.startswith("cnn-00000000 seed1 ") and anew.name != name
+    assert anew.name.startswith("cnn-00000000 seed1 ")
+    assert anew.name != name
     assert notebook.steps.pop(anew.name) == [9, 18]
     (work / "history.tsv").write_text(HISTORY[: HISTORY.index("2\t2")])
     network.rename(made)

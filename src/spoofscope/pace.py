@@ -110,7 +110,7 @@ class Pace:
 
     @property
     def share(self) -> float:
-        """How much of the work is done, in [0, 1]; it waits where the rest grows, and never falls."""
+        """How much of the work is done, in [0, 1]; it does not fall where the rest grows."""
         self._reached = max(self._reached, self._fraction())
         return self._reached
 
