@@ -15,7 +15,7 @@ from spoofscope.provenance.crate import crate_metadata
 from spoofscope.provenance.record import file_record, git_state, package_versions
 from spoofscope.provenance.sidecars import Sidecars, difference, read_sidecar
 from spoofscope.provenance.tree import as_text as tree_text
-from spoofscope.provenance.tree import trace
+from spoofscope.provenance.tree import summary, trace
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -304,7 +304,17 @@ def test_tree_reaches_downloads_and_backbones(chain):
     assert '"revision": "4c66d48"' in text
     assert "lr: 0.1" in text
     assert "not what was recorded" not in text
+    short = summary(tree)
+    assert "https://example.org/corpus.zip" in short
+    assert '"revision": "4c66d48"' in short
+    # The settings of the file's own job, and of those where it begins.
+    assert short.count("lr: 0.1") == 1
+    assert "changed since" not in short
+    assert f"behind it, {len(tree['jobs']) - 1} jobs:" in short
     Path(f"{chain}/weights").write_text("other..\n")
+    assert f"changed since:\n    {chain}/weights   [not what was recorded: its size is" in summary(
+        trace(f"{chain}/table.tsv")
+    )
     assert f"{chain}/weights   [not what was recorded: its size is" in tree_text(
         trace(f"{chain}/table.tsv")
     )

@@ -353,7 +353,7 @@ def test_tree_reaches_corpora_and_backbones(mini):
     assert {**recipe, "preset": preset["name"]} in recipes
     text = (mini.folder / f"src/spoofscope/recipes/{preset['name']}.yaml").read_text()
     assert preset["values"] == yaml.safe_load(text)
-    text = mini.spoofscope("provenance", "results/mini/figures/layer_weights.pdf").stdout
+    text = mini.spoofscope("provenance", "results/mini/figures/layer_weights.pdf", "--all").stdout
     assert text.startswith(
         "results/mini/figures/layer_weights.pdf\n    figure_layer_weights, commit"
     )
@@ -394,6 +394,7 @@ def without_numbers(text: str) -> list[str]:
     """Lines without hashes, times, counts, and the machine."""
     text = re.sub(r"\b[0-9a-f]{8,64}\b", "#", text)
     text = re.sub(r"\d[\d.:T+-]*", "#", text)
+    text = re.sub(r"# (h # )?min\b", "# s", text)
     return [re.sub(r"(, # s, ).*", r"\1", line) for line in text.splitlines()]
 
 
