@@ -203,7 +203,7 @@ def _amount(found: Sequence[Need]) -> str:
     """How much, and how long that takes."""
     size = sum((need.size for need in found), Size(0))
     hours = size.n_bytes * 8 / _BITS_PER_SECOND / 3600
-    return f"{size}, {hours:.2g} hours at 100 Mbit/s"
+    return f"{size}, {f'{hours:.2g} hours' if hours * 60 >= 1 else 'under a minute'} at 100 Mbit/s"
 
 
 def _given_out(kind: str, name: str, place: str, given: Distribution | None) -> Need:

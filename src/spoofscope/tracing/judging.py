@@ -190,6 +190,19 @@ class LoadedTracer:
         return notes
 
     @property
+    def doubt(self) -> str:
+        """Why a known class that it names may be wrong, as far as dev says."""
+        meta, decides = self.fitted.meta, self.fitted.decide_by
+        n_attacks, n_clips = len(meta["dev_unknown"]), meta["n_dev_unknown"]
+        told = "dev had none, so how often is not known"
+        if n_clips:
+            told = (
+                f"of {n_attacks} in dev, {decides} tells {n_clips} clips from those of known ones "
+                f"with an AUROC of {meta['dev_auroc'][decides]:.2f}, and was adjusted to them"
+            )
+        return f"an attack that this tracer never met may pass as a known class: {told}"
+
+    @property
     def n_dev(self) -> int:
         """Development clips of known classes."""
         return int(self.fitted.meta["n_dev_known"])
@@ -305,9 +318,10 @@ def trace_recording(
                 if open_answer or first["cosine"] > _likest_class(fitted, outputs):
                     decision, reasons, family = first["name"], [], None
                     answer = f"made by {decision}, enrolled by {_references(first)}"
+    named = decision in fitted.classes
     first_judgement = None if detector is None else _first_judgement(detector, recording, longest)
     if first_judgement is not None and first_judgement["decision"] != SPOOF and not heard.reasons:
-        decision, family = first_judgement["decision"], None
+        decision, family, named = first_judgement["decision"], None, False
         answer = decision
         reasons = [f"the detector: {reason}" for reason in first_judgement["reasons"]]
         if decision == BONAFIDE:
@@ -328,6 +342,7 @@ def trace_recording(
         "notes": [
             # A detector tells what such a tracer cannot.
             *(note for note in tracer.notes if detector is None or note != SPOOFS_ALONE),
+            *([tracer.doubt] if named else ()),
             *([AMONG_KNOWN] if decision == UNKNOWN and tracer.supports_probabilities else ()),
             *_enrolment_notes(enrolment),
         ],
