@@ -38,15 +38,17 @@ class Versions(Code):
 
     def __init__(self, edited: str = "") -> None:
         super().__init__(Path(), Path())
-        self._edited = edited
+        self.edited = edited
 
     def digest(self, rule: str, modules: Iterable[str], templates: Iterable[str]) -> str:
-        return f"{rule} edited" if rule == self._edited else rule
+        return f"{rule} edited" if rule == self.edited else rule
 
 
-def plan_of(study: Study, edited: str = "", outside: Recordings | None = None) -> Plan:
+def plan_of(
+    study: Study, versions: Versions | None = None, outside: Recordings | None = None
+) -> Plan:
     """The plan of a study."""
-    return Plan(Context(study, outside or Recordings(), Versions(edited)))
+    return Plan(Context(study, outside or Recordings(), versions or Versions()))
 
 
 def study_with_everything(folder: Path) -> Study:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from spoofscope.plan.jobs import Product, Stage, wildcards_of
@@ -22,7 +23,7 @@ class Material:
     given: Mapping[str, Any]
     about: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def products(self) -> list[Product]:
         """The files among what is given, each once."""
         products: dict[Product, None] = {}
