@@ -205,6 +205,8 @@ def test_study_edited_during_a_run(tiny, waiting):
     assert waiting.plan("--configfile", "study.yaml", "--", target) == []
 
 
+# test_one_run.py has the same without a cluster, in every run.
+@pytest.mark.every_fault
 def test_code_edited_during_a_run(tiny, waiting):
     (target,) = weights(waiting, "--configfile", "study.yaml")
     path = "src/spoofscope/backends/linear.py"
