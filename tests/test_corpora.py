@@ -407,7 +407,7 @@ def test_what_is_said_about_splits() -> None:
         *[("train", "spoof", "A", "a")] * 3,
         *[("dev", "spoof", "A", "b")] * 50,
         *[("eval", "spoof", "B", "c")] * 2,
-        *[("train", "spoof", "C", "d")] * 4,
+        *[("train", "spoof", "C", "-")] * 4,
     ]
     trials = pl.DataFrame(rows, schema=["split", "label", "attack", "speaker"], orient="row")
     found = uneven(trials)
@@ -419,6 +419,8 @@ def test_what_is_said_about_splits() -> None:
     assert found[1].note == (
         "the attack B is in eval only: 2 trials of 1 speaker; nothing here was trained on it"
     )
+    # How many speakers nobody knows.
+    assert found[2].note == "the attack C is in train only: 4 trials; nothing here tests it"
     assert as_warnings(found) == [
         "dev has 49 bona fide trials, fewer than 50: thresholds and calibrations chosen there are "
         "uncertain",

@@ -312,13 +312,15 @@ def test_an_inverted_polarity_is_refused():
     # All of them are named, with the tracer and what to do.
     expected = (
         r"tracer t: the polarity of energy \(AUROC 0\.000, mirrored 1\.000\), msp \(AUROC 0\.250, "
-        r"mirrored 0\.750\) is inverted.*`tracers\.t\.ood`"
+        r"mirrored 0\.750\) is inverted.*`ood: \[knn, gate\]` in `tracers\.t`"
     )
     with pytest.raises(PolarityError, match=expected):
-        check_polarity(aurocs, "t")
+        check_polarity(aurocs, "t", [*aurocs, "gate"])
+    with pytest.raises(PolarityError, match=r"name other detectors in `tracers\.t\.ood`, or"):
+        check_polarity({"msp": 0.25}, "t", ["msp"])
     # A constant score tells nothing, which is no question of its sign.
     assert dev_auroc(np.zeros(3), known) == 0.5
-    check_polarity({"msp": 0.5}, "t")
+    check_polarity({"msp": 0.5}, "t", ["msp"])
 
 
 # --- bad input -----------------------------------------------------------------------------------

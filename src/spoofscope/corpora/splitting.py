@@ -10,7 +10,7 @@ import polars as pl
 from spoofscope.corpora.base import Corpus
 from spoofscope.errors import CorpusError
 from spoofscope.identity import seed_of
-from spoofscope.names import ALL
+from spoofscope.names import ALL, NONE
 from spoofscope.options.corpora.base import DealtOptions, Fractions
 from spoofscope.tables import LABELS, SPLITS
 
@@ -340,16 +340,22 @@ def uneven(trials: pl.DataFrame) -> list[Uneven]:
         places = (
             trials.filter(pl.col("label") == "spoof")
             .group_by("attack")
-            .agg(pl.col("split").unique(), pl.len(), pl.col("speaker").n_unique().alias("speakers"))
+            .agg(
+                pl.col("split").unique(),
+                pl.len(),
+                # Of trials without a speaker, nobody knows how many there are.
+                pl.when((pl.col("speaker") != NONE).all())
+                .then(pl.col("speaker").n_unique())
+                .alias("speakers"),
+            )
             .sort("attack")
         )
         for attack, where, n, speakers in places.iter_rows():
             if len(where) == 1:
-                noun = "speaker" if speakers == 1 else "speakers"
-                note = (
-                    f"the attack {attack} is in {where[0]} only: {n} trials of {speakers} {noun}; "
-                    f"{_MEANS[where[0]]}"
-                )
+                trials_of = f"{n} trial{'' if n == 1 else 's'}"
+                if speakers is not None:
+                    trials_of += f" of {speakers} speaker{'' if speakers == 1 else 's'}"
+                note = f"the attack {attack} is in {where[0]} only: {trials_of}; {_MEANS[where[0]]}"
                 remarks.append(Uneven("attack_in_one_split", where[0], attack, n, note))
     return remarks
 

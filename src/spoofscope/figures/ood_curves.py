@@ -110,7 +110,10 @@ def _thinned(*values: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
 
 def _label(name: str, found: Mapping[str, Any]) -> str:
     value = found["estimate"]
-    text = f"{shortened(name, 16)} {value:.2f}"
+    name = shortened(name, 16)
+    # Longer ones reach into the panel beside it.
+    between = " " if len(name) < 14 else "\n"
+    text = f"{name}{between}{value:.2f}"
     if found["low"] is not None:
         text += f" [{found['low']:.2f}, {found['high']:.2f}]"
     return text if value >= 0.5 else f"{text}\nother sign: {1 - value:.2f}"

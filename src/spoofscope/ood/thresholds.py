@@ -1,6 +1,6 @@
 """From dev to decisions: a threshold, and whether a score has the sign that it says it has."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -47,12 +47,13 @@ def dev_auroc(ood_scores: Floats, known: npt.NDArray[np.bool_]) -> float:
     return 1.0 - float(np.trapezoid(curve.p_miss[::-1], curve.p_fa[::-1]))
 
 
-def check_polarity(aurocs: Mapping[str, float], tracer: str) -> None:
+def check_polarity(aurocs: Mapping[str, float], tracer: str, fitted: Iterable[str]) -> None:
     """Refuse detectors that take known attacks for unknown ones, all of them at once.
 
     Args:
         aurocs: of the detectors whose sign is not inverted on purpose, by :func:`dev_auroc`.
         tracer: whose detectors they are, for the message.
+        fitted: all detectors of the tracer, for the message.
 
     Raises:
         PolarityError: an AUROC is below 0.5.
@@ -65,10 +66,21 @@ def check_polarity(aurocs: Mapping[str, float], tracer: str) -> None:
         )
         raise PolarityError(
             f"tracer {tracer}: the polarity of {values} is inverted: on dev, known attacks score "
-            f"as more unknown than unknown ones; leave {'it' if len(inverted) == 1 else 'them'} "
-            f"out of `tracers.{tracer}.ood` (where it decides, with another `decide_by`), or make "
-            "it a member of a gate, which finds the sign on dev"
+            f"as more unknown than unknown ones; {_without(inverted, tracer, fitted)}, or make it "
+            "a member of a gate, which finds the sign on dev"
         )
+
+
+def _without(inverted: Collection[str], tracer: str, fitted: Iterable[str]) -> str:
+    """The key that leaves detectors out, as it can be written into a study."""
+    rest = ", ".join(name for name in fitted if name not in inverted)
+    if not rest:
+        return f"name other detectors in `tracers.{tracer}.ood`"
+    them = "it" if len(inverted) == 1 else "them"
+    return (
+        f"leave {them} out, by `ood: [{rest}]` in `tracers.{tracer}` (where it decides, with "
+        "another `decide_by`)"
+    )
 
 
 def check_kinds(known: npt.NDArray[np.bool_], split: str) -> None:

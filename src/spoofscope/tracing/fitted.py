@@ -321,7 +321,7 @@ def fit(
             thresholds[key] = float(np.nextafter(least, np.inf))
         detectors[key] = detector
     meant = {key: auroc for key, auroc in measures.items() if not detectors[key].as_published}
-    check_polarity(meant, name)
+    check_polarity(meant, name, ood)
     return FittedTracer(
         tuple(classes),
         tuple(families),
