@@ -4,11 +4,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from explanations import explanation
+from explanations import checks_of, explanation
 from spoofscope.attribution.groups import SOUNDS, by_sound, evidence_in, sounds_of
 from spoofscope.attribution.store import write_attributions
 from spoofscope.corpora.mini.talker import _PHONES
 from spoofscope.figures import attribution_groups as figure
+from spoofscope.figures import style
 from spoofscope.names import NONE
 from spoofscope.phones import classes_of
 from spoofscope.summaries import attribution_groups as summary
@@ -121,12 +122,16 @@ def explained(tmp_path):
     )
     write_attributions(tmp_path / "a.safetensors", items[0].settings, items)
     write_table(
-        tmp_path / "s.tsv", pl.DataFrame(chosen, schema=["utt_id", "chosen_by"], orient="row")
+        tmp_path / "s.tsv",
+        pl.DataFrame(chosen, schema=["utt_id", "chosen_by"], orient="row").with_columns(
+            baseline_score=pl.lit(-17.0)
+        ),
     )
     silences = [(f"u{i:02}", 0.0, 0.05, "silence", "leading") for i in range(1, 16)]
     write_table(tmp_path / "g.tsv", segments(*silences))
     entry = {"name": "cnn", "seed": 1, "corpus": "c", "split": "eval"}
     files = {"attributions": tmp_path / "a.safetensors", "summary": tmp_path / "s.tsv"}
+    files["checks"] = checks_of(tmp_path, "cnn", insertion=1.0)
     return [entry | {key: str(path) for key, path in files.items()}], tmp_path
 
 
@@ -181,10 +186,18 @@ def test_intervals_are_over_speakers_and_not_of_fewer_than_eight(explained):
     assert without["ci_low"].null_count() == without.height
 
 
-def test_the_figure_has_a_row_per_group(explained):
+def test_the_figure_has_a_row_per_group(explained, monkeypatch):
     made(explained)
     _, folder = explained
     outputs = {suffix: str(folder / f"f.{suffix}") for suffix in ("pdf", "png", "tsv")}
+    frames = []
+    monkeypatch.setattr(style.plt, "close", frames.append)
     figure.draw(str(folder / "t.tsv"), str(folder / "r.tsv"), outputs)
-    numbers = read_table(folder / "f.tsv", {"group": pl.String(), "contribution": pl.Float64()})
+    # Its explanations fail, and its baseline is a spoof to it.
+    assert "cnn †" in frames[0].axes[0].get_title(loc="left")
+    assert "do not rely on them" in frames[0].get_suptitle()
+    assert "baseline −17" in frames[0].axes[1].get_xlabel()
+    columns = {"group": pl.String(), "contribution": pl.Float64(), "controls": pl.String()}
+    numbers = read_table(folder / "f.tsv", columns)
+    assert set(numbers["controls"]) == {"fails"}
     assert numbers.height == 2 * pl.read_csv(folder / "t.tsv", separator="\t").height

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 import torch
 
+from explanations import checks_of
 from spoofscope import audio
 from spoofscope.attribution.explain import explain
 from spoofscope.attribution.localisation import localise, summarise
@@ -323,7 +324,9 @@ def entry_of(
         "name": "ears", "seed": 1, "corpus": "mini", "split": "eval", "mask": "cue",
         "scores": str(folder / "scores.tsv"), "manifest": str(folder / "manifest.tsv"),
         "masked": str(folder / "masked.tsv"),
-        "localisations": [str(localisation_of(folder, found))],
+        "localisations": [
+            {"table": str(localisation_of(folder, found)), "checks": checks_of(folder, "ears")}
+        ],
     }  # fmt: skip
 
 
@@ -403,13 +406,22 @@ def test_the_table_is_corrected_over_detectors_and_read_as_written(tmp_path):
     assert pl.read_csv(outputs["tsv"], separator="\t").height == 3
     # A second method that finds nothing, and one that finds what the first does not.
     differs = table.filter(name="one").with_columns(
-        method=pl.lit("occlusion_time"), verdict=pl.lit(NO_EVIDENCE), lacks=pl.lit("localisation")
+        method=pl.lit("occlusion_time"),
+        verdict=pl.lit(NO_EVIDENCE),
+        lacks=pl.lit("localisation"),
+        controls=pl.lit("fails"),
     )
     write_table(tmp_path / "t.tsv", pl.concat([table.filter(name="one"), differs]))
     ((text,),) = [section["sentences"] for section in cue_use_section(str(tmp_path / "t.tsv"))]
     assert text.startswith("one uses the cue of A")
     assert "By another method it is not shown: evidence at the cue in time" in text
-    assert "by occlusion in time of 24 clips" in text.lower()
+    assert "by occlusion in time of 24 clips (†: its explanations fail their controls)" in text
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(style.plt, "close", frames.append)
+        draw(str(tmp_path / "t.tsv"), outputs)
+    labels = [label.get_text() for label in frames[-1].axes[0].get_yticklabels()]
+    assert labels == ["one\nIntegrated Gradients", "one\nocclusion in time †"]
+    assert frames[-1].get_suptitle().startswith("† Explanations of one, occlusion in time fail")
     write_table(tmp_path / "t.tsv", pl.concat([differs, table.filter(name="one")]))
     ((text,),) = [section["sentences"] for section in cue_use_section(str(tmp_path / "t.tsv"))]
     assert text.startswith("No evidence that one uses the cue of A")
@@ -531,7 +543,9 @@ def test_weights_that_learned_nothing_are_not_said_to_use_a_cue(tmp_path, seed):
     entry = {
         **dict.fromkeys(("name", "corpus"), "x"), "seed": 1, "split": "eval", "mask": "cue",
         **{key: str(tmp_path / f"{key}.tsv") for key in ("scores", "manifest", "masked")},
-        "localisations": [str(tmp_path / "localisation.tsv")],
+        "localisations": [
+            {"table": str(tmp_path / "localisation.tsv"), "checks": checks_of(tmp_path, "ears")}
+        ],
     }  # fmt: skip
     table = cue_use([entry], 300, 1, None)
     assert sorted(table.select("attack", "axis").rows()) == [("edge", "band"), ("zeros", "time")]

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from explanations import checks_of
 from spoofscope.apps.views import explanation_note, explanation_numbers
-from spoofscope.attribution.checks import CHECKS, check_means
 from spoofscope.attribution.explain import compared_with_randomised
 from spoofscope.attribution.store import Explanation, Settings
 from spoofscope.attribution.verdicts import (
@@ -19,6 +19,7 @@ from spoofscope.attribution.verdicts import (
     read_checks,
 )
 from spoofscope.figures import faithfulness as figure
+from spoofscope.figures import localisation, style
 from spoofscope.quality import DISQUALIFYING
 from spoofscope.summaries import faithfulness as summary
 from spoofscope.tables import write_table
@@ -43,28 +44,6 @@ from spoofscope.tables import write_table
 )
 def test_rules(check, low, high, scale, verdict):
     assert judged(check, low, high, scale) == verdict
-
-
-def checks_of(folder: Path, name: str, n: int = 40, **means: float | None) -> str:
-    """A table of checks over n clips of as many speakers, near the given means."""
-    usual = {
-        **{"deletion": 2.0, "deletion_control": 0.5, "insertion": 3.0, "insertion_control": 1.0},
-        **{"gradient_spearman": 0.9, "occlusion_spearman": 0.8, "randomised_spearman": 0.1},
-    }
-    rng = np.random.default_rng(1)
-    ids = [f"u{i}" for i in range(n)]
-    columns = {
-        check: [None] * n if mean is None else list(mean + 0.05 * rng.normal(0, 1, n))
-        for check, mean in {**usual, **means}.items()
-    }
-    assert set(columns) == set(CHECKS)
-    label, attack = ["spoof"] * n, ["A"] * n
-    of = {"utt_id": ids, "label": label, "attack": attack, "chosen_by": ["per_attack"] * n}
-    table = pl.DataFrame({**of, **columns})
-    trials = table.select("utt_id", speaker=pl.col("utt_id"))
-    path = folder / f"{name}.checks.tsv"
-    write_table(path, check_means(table, trials, resamples=200, seed=1))
-    return str(path)
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +162,27 @@ def test_what_is_compared_with_shuffled_weights_is_spread_over_speakers():
     assert compared_with_randomised(rows, 20, 2) != chosen
     assert compared_with_randomised(rows, 0, 1) == set()
     assert len(compared_with_randomised(rows, 100, 1)) == 60
+
+
+def test_each_method_has_the_mark_of_its_own_controls(tmp_path, made, monkeypatch):
+    row = {
+        "method": "integrated_gradients", "axis": "time", "attack": "A", "metric": "auc_evidence",
+        "value": 0.9, "ci_low": None, "ci_high": None, "chance": 0.5, "chance_low": 0.45,
+        "chance_high": 0.55, "n": 24, "clusters": 7, "n_global": 0, "n_without": 0,
+    }  # fmt: skip
+    entries = []
+    for method, checks in (("integrated_gradients", "good"), ("occlusion_time", "fixed")):
+        path = tmp_path / f"{method}.tsv"
+        write_table(path, pl.DataFrame([{**row, "method": method}]))
+        of = {"run": "cnn-1", "detector": "cnn", "table": str(path), "checks": made[checks]}
+        entries.append(of)
+    outputs = {suffix: str(tmp_path / f"f.{suffix}") for suffix in ("pdf", "png", "tsv")}
+    drawn = []
+    monkeypatch.setattr(style.plt, "close", drawn.append)
+    localisation.draw(entries, outputs)
+    (page,) = drawn
+    assert page.get_suptitle().startswith("† Explanations of cnn, occlusion in time fail")
+    assert [label.get_text() for label in page.axes[0].get_yticklabels()] == ["cnn †"]
+    # Of 24 clips of seven speakers there is no interval.
+    assert "n = 24, too few" in [text.get_text() for text in page.axes[-1].texts]
+    assert pl.read_csv(outputs["tsv"], separator="\t")["controls"].to_list() == ["passes", "fails"]

@@ -7,7 +7,7 @@ a verdict, too, but is no control: methods that are all right may differ. NumPy 
 """
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import polars as pl
@@ -168,7 +168,11 @@ def read_checks(path: str, method: str = PATH_INTEGRAL) -> list[Check]:
 
 def of_controls(checks: Sequence[Check]) -> Verdict:
     """The verdict on all controls of a detector together: the worst."""
-    verdicts = {check.verdict for check in checks if check.check in CONTROLS}
+    return worst({check.verdict for check in checks if check.check in CONTROLS})
+
+
+def worst(verdicts: Collection[Verdict]) -> Verdict:
+    """The verdict on several things together."""
     if "fails" in verdicts:
         return "fails"
     return "undecided" if "undecided" in verdicts else "passes"

@@ -9,6 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
 from spoofscope.artefacts.correlations import WITHIN
+from spoofscope.attribution.verdicts import (
+    MARKS,
+    Standing,
+    of_controls,
+    read_checks,
+    wrapped_note,
+)
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import (
     EVIDENCE,
@@ -20,7 +27,7 @@ from spoofscope.figures.style import (
     save,
     system_labels,
 )
-from spoofscope.names import BONAFIDE, POOLED, SPOOF
+from spoofscope.names import BONAFIDE, NONE, POOLED, SPOOF
 from spoofscope.tables import read_table
 
 FIGURE = Figure(
@@ -36,7 +43,8 @@ FIGURE = Figure(
         "known, the tests flip the signs of whole speakers. If no correlation can be significant, "
         "the figure says so. For explained detectors, the last map correlates frame-wise evidence "
         "for bona fide with frame-level measures; its null distribution shifts the evidence along "
-        "the clip."
+        "the clip. A mark there behind a name says that explanations of the detector fail their "
+        "controls (†), or that it is undecided whether they pass them (‡)."
     ),
     needs="shown_correlations",
     place=510,
@@ -63,7 +71,7 @@ _ROW, _FOOT = 0.155, 0.85
 
 def draw(
     systems: Sequence[Mapping[str, Any]],
-    correlated: Sequence[Mapping[str, str]],
+    correlated: Sequence[Mapping[str, Any]],
     outputs: Mapping[str, str],
 ) -> None:
     """Draw heat maps of Spearman's rho: measures by detectors, pooled, within strata and classes.
@@ -75,15 +83,31 @@ def draw(
 
     Args:
         systems: id, seed and name of every system.
-        correlated: `trials` (corpus.split) and `table`, the file of their correlations.
+        correlated: `trials` (corpus.split), `table`, the file of their correlations, and `checks`
+            of the explanations of their detector, where it is explained.
         outputs: `pdf`, `png`, `tsv`.
     """
     tables = []
     for entry in correlated:
         table = read_table(entry["table"], _COLUMNS, _NUMBERS)
-        tables.append(table.select(pl.lit(entry["trials"]).alias("trials"), pl.all()))
+        standing = of_controls(read_checks(entry["checks"])) if entry["checks"] else NONE
+        explains = pl.when(pl.col("kind") != "score").then(pl.lit(standing)).otherwise(pl.lit(NONE))
+        tables.append(
+            table.select(
+                pl.lit(entry["trials"]).alias("trials"), pl.all(), explains.alias("controls")
+            )
+        )
     table = pl.concat(tables)
     labels = system_labels(systems)
+    explained = (
+        table.filter(kind="attribution")
+        .select("run", "seed", "controls")
+        .unique(maintain_order=True)
+    )
+    standings: dict[tuple[str, int], Standing] = {
+        (run, seed): own for run, seed, own in explained.rows()
+    }
+    doubts = wrapped_note({labels[of]: own for of, own in standings.items()}, PAGE)
     columns = table.select("trials", "run", "seed").unique(maintain_order=True).rows()
     several = len({trials for trials, _, _ in columns}) > 1
     heads = [
@@ -119,8 +143,12 @@ def draw(
         image: Any = None
         for line, i in enumerate(page):
             of_kind, shown = blocks[i]
-            words = [heads[columns.index(c)] for c in shown]
             for j, (title, kind, part, group) in enumerate(of_kind):
+                words = [
+                    heads[columns.index(c)]
+                    + (MARKS[standings[c[1:]]] if kind == "attribution" else "")
+                    for c in shown
+                ]
                 axes = figure.add_subplot(grid[line, j])
                 of_panel = table.filter(kind=kind, part=part, group=group)
                 image = _map(axes, of_panel, measures[kind], shown)
@@ -137,11 +165,13 @@ def draw(
             fraction=0.05,
         )
         least = table["p_smallest"].min()
+        said = [doubts] if doubts else []
         if least is not None and float(str(least)) >= _LEVEL:
-            figure.suptitle(
-                f"none can be significant: after correction p is at least {float(str(least)):.2g}",
-                fontsize=8,
+            said.append(
+                f"none can be significant: after correction p is at least {float(str(least)):.2g}"
             )
+        if said:
+            figure.suptitle("\n".join(said), fontsize=8)
     save(figures, outputs, table)
 
 

@@ -7,6 +7,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
+from spoofscope.attribution.verdicts import MARKS, Standing, wrapped_note
 from spoofscope.exhibits import Figure
 from spoofscope.figures.clips import EVIDENCE
 from spoofscope.figures.style import PAGE, new_figure, pages, people, save, shortened
@@ -21,9 +22,13 @@ FIGURE = Figure(
         "orange speaks for spoof, blue for bona fide. All cells of a detector have one colour "
         "range, symmetric about zero, up to the number beside its name, in units of the score. "
         "Right: the sum over rows with its 95 % interval, over speakers where they are known; "
-        "without an interval where there are fewer than eight. n: clips, of the detector with the "
-        "fewest. Only the random sample of explained clips counts. As many groups are drawn as a "
-        "page holds; the table has all."
+        "without an interval where there are fewer than eight. Values are relative to the "
+        "baseline, whose own score is below: if the detector calls the baseline spoof, spoofs have "
+        "evidence for bona fide, too, so compare groups with each other and not with 0. n: clips, "
+        "of the detector with the fewest. Only the random sample of explained clips counts. As "
+        "many groups are drawn as a page holds; the table has all. A mark behind a detector's name "
+        "says that its explanations fail their controls (†), or that it is undecided whether they "
+        "pass them (‡)."
     ),
     needs="tables_of_attribution_groups",
     place=215,
@@ -51,7 +56,16 @@ def draw(table: str, rows: str, outputs: Mapping[str, str]) -> None:
         outputs: `pdf`, `png`, `tsv`.
     """
     intervals: dict[str, pl.DataType] = {"ci_low": pl.Float64(), "ci_high": pl.Float64()}
-    sums = read_table(table, {**_TEXTS, "contribution": pl.Float64(), "n": pl.Int64()}, intervals)
+    values: dict[str, pl.DataType] = {
+        **_TEXTS,
+        "contribution": pl.Float64(),
+        "n": pl.Int64(),
+        "controls": pl.String(),
+    }
+    sums = read_table(table, values, {**intervals, "baseline_score": pl.Float64()})
+    of_detectors = sums.select("name", "baseline_score", "controls").unique(maintain_order=True)
+    standings: dict[str, Standing] = dict(of_detectors.select("name", "controls").rows())
+    baselines: dict[str, float | None] = dict(of_detectors.select("name", "baseline_score").rows())
     limits: dict[str, pl.DataType] = {"low_hz": pl.Float64(), "high_hz": pl.Float64()}
     by_row = read_table(
         rows,
@@ -63,12 +77,15 @@ def draw(table: str, rows: str, outputs: Mapping[str, str]) -> None:
     )
     names = sums["name"].unique(maintain_order=True).to_list()
     lines = [names[i : i + _COLUMNS] for i in range(0, len(names), _COLUMNS)]
-    height = _GROUP * len(groups) + 0.95
+    height = _GROUP * len(groups) + 1.1
+    shown = {people().system(name): standing for name, standing in standings.items()}
     labels = [_label(*group) for group in groups]
     figures = []
     for page in pages([height] * len(lines)):
         figure = new_figure(PAGE, height * len(page))
         figures.append(figure)
+        if doubts := wrapped_note(shown, PAGE):
+            figure.suptitle(doubts, fontsize=7, x=0.01, ha="left")
         grid = figure.add_gridspec(len(page), min(len(names), _COLUMNS))
         for row, i in enumerate(page):
             for column, name in enumerate(lines[i]):
@@ -76,9 +93,11 @@ def draw(table: str, rows: str, outputs: Mapping[str, str]) -> None:
                 left, right = figure.add_subplot(cell[0]), figure.add_subplot(cell[1])
                 _map(left, by_row.filter(name=name), groups)
                 _sums(right, sums.filter(name=name), groups)
+                right.set_xlabel(_beyond(baselines[name]), fontsize=6.5)
                 largest = float(np.abs(by_row.filter(name=name)["contribution"].to_numpy()).max())
                 left.set_title(
-                    f"{shortened(people().system(name), 24)} (±{largest:.2g})",
+                    f"{shortened(people().system(name), 22)}{MARKS[standings[name]]} "
+                    f"(±{largest:.2g})",
                     loc="left",
                     fontsize=8,
                 )
@@ -90,8 +109,13 @@ def draw(table: str, rows: str, outputs: Mapping[str, str]) -> None:
             pl.DataFrame(groups, schema=[*_KEYS, "n"], orient="row"),
             on=_KEYS,
             maintain_order="left",
-        ),
+        ).join(of_detectors, on="name", maintain_order="left"),
     )
+
+
+def _beyond(baseline: float | None) -> str:
+    """What the sums are, and what they are relative to."""
+    return "sum" if baseline is None else f"sum\n(baseline {baseline:+.1f})".replace("-", "−")
 
 
 def _label(kind: str, group: str, label: str, n: int) -> str:
@@ -150,7 +174,6 @@ def _sums(axes: Axes, sums: pl.DataFrame, groups: list[tuple[str, str, str, int]
     axes.set_ylim(len(groups) - 0.5, -0.5)
     axes.set_yticks([])
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("sum")
     _separate(axes, groups)
 
 

@@ -22,12 +22,12 @@ FIGURE = Figure(
         "A row per detector, a column per clip: a bona fide clip, and the clips of the two attacks "
         "that are surest and least sure to be spoofs for the first detector, each the clip with "
         "the median score of its attack. Orange is evidence for spoof, blue for bona fide, "
-        "smoothed over time. The maps of a detector have one colour range, symmetric about zero, "
-        "up to the number above its colour bar, in units of the score per frame and row. Rows are "
-        "the hidden states of a self-supervised model (0 is the input of the first layer), bands "
-        "of frequency, or cepstra. Dark bars above mark segments with known "
-        "artefacts; light bars at the bottom are silences, ticks are edges of phones and words, "
-        "where an aligner knows them. A mark behind a detector's name says that its "
+        "relative to the baseline, and smoothed over time. The maps of a detector have one colour "
+        "range, symmetric about zero, up to the number above its colour bar, in units of the score "
+        "per frame and row. Rows are the hidden states of a self-supervised model (0 is the input "
+        "of the first layer), bands of frequency, or cepstra. Dark bars above mark segments with "
+        "known artefacts; light bars at the bottom are silences, ticks are edges of phones and "
+        "words, where an aligner knows them. A mark behind a detector's name says that its "
         "explanations fail their controls (†), or that it is undecided whether they pass (‡)."
     ),
     needs="explanations",

@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
+from spoofscope.attribution.verdicts import MARKS, Standing, wrapped_note
+from spoofscope.attribution_methods import METHOD_TITLES, named
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import PAGE, legend_below, new_figure, pages, people, save
 from spoofscope.summaries.cue_use import (
@@ -31,7 +33,9 @@ FIGURE = Figure(
         "Open: not shown, which does not prove the contrary. Only where all four are filled, the "
         "detector is said to use the cue; then the cell is framed. The numbers are the EER and "
         "the AUC of the evidence. A dash: the artefact is everywhere, so nothing can be said. One "
-        "line per method of attribution, where there are several."
+        "line per method of attribution, where there are several. A mark behind a name says that "
+        "explanations of the detector by this method fail their controls (†), or that it is "
+        "undecided whether they pass them (‡)."
     ),
     needs="table_of_cue_use",
     place=245,
@@ -45,7 +49,8 @@ _CRITERIA = {
     LEARNING: ("more than by chance weights", "^"),
 }
 # Most attacks beside each other; inches of a line, around a block, and of the legend.
-_ACROSS, _LINE, _AROUND, _LEGEND = 7, 0.36, 0.75, 0.5
+_ACROSS, _LINE, _AROUND, _LEGEND = 7, 0.36, 0.75, 0.65
+_EXPLAINED = ("name", "method", "controls")
 _INK, _FRAME = "#333333", "#0072B2"
 
 
@@ -70,17 +75,32 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
                 blocks.append(
                     (people().trials(corpus, split), of_set, lines[top : top + most], some)
                 )
+    # Where an artefact is everywhere, no explanation is shown.
+    shown = uses.filter(pl.col("method") != NOWHERE)
+    standings: dict[tuple[str, str], Standing] = {
+        (name, method): own for name, method, own in shown.select(_EXPLAINED).rows()
+    }
+    methods = [method for _, method in standings]
+    doubts = wrapped_note(
+        {
+            named(people().system(name), method, methods): own
+            for (name, method), own in standings.items()
+        },
+        PAGE,
+    )
     heights = [_LINE * len(lines) + _AROUND for _, _, lines, _ in blocks]
     figures = []
     for page in pages(heights, _LEGEND):
         of_page = [heights[i] for i in page]
         figure = new_figure(PAGE, sum(of_page) + _LEGEND)
         figures.append(figure)
+        if doubts:
+            figure.suptitle(doubts, fontsize=7, x=0.01, ha="left")
         panels = figure.subplots(len(page), 1, squeeze=False, height_ratios=of_page)[:, 0]
         for axes, i in zip(panels, page, strict=True):
             title, of_set, lines, attacks = blocks[i]
             axes.set_title(title, fontsize=8, loc="left")
-            _block(axes, of_set, lines, attacks)
+            _block(axes, of_set, lines, attacks, standings)
         _legend(figure)
     save(figures, outputs, uses)
 
@@ -91,7 +111,11 @@ def _words(attack: str) -> str:
 
 
 def _block(
-    axes: Axes, uses: pl.DataFrame, lines: Sequence[tuple[str, str]], attacks: Sequence[str]
+    axes: Axes,
+    uses: pl.DataFrame,
+    lines: Sequence[tuple[str, str]],
+    attacks: Sequence[str],
+    standings: Mapping[tuple[str, str], Standing],
 ) -> None:
     several = len({method for _, method in lines}) > 1
     for y, (name, method) in enumerate(lines):
@@ -103,7 +127,9 @@ def _block(
                 _cell(axes, x, y, of_cell.row(0, named=True))
     axes.set_xticks(range(len(attacks)), [_words(attack) for attack in attacks])
     labels = [
-        people().system(name) + (f"\n{method.replace('_', ' ')}" if several else "")
+        people().system(name)
+        + (f"\n{METHOD_TITLES.get(method, method)}" if several else "")
+        + MARKS[standings.get((name, method), "passes")]
         for name, method in lines
     ]
     axes.set_yticks(range(len(lines)), labels)

@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from spoofscope.attribution.localisation import is_above_chance, read_localisation
-from spoofscope.attribution.verdicts import MARKS, of_controls, read_checks, wrapped_note
-from spoofscope.attribution_methods import METHOD_TITLES
+from spoofscope.attribution.verdicts import MARKS, of_controls, read_checks, worst, wrapped_note
+from spoofscope.attribution_methods import METHOD_TITLES, named
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import COLOURS, PAGE, legend_below, new_figure, pages, people, save
 from spoofscope.metrics.limits import LEAST_CLIPS
@@ -25,13 +25,14 @@ FIGURE = Figure(
         "frequency, over the bands of front-ends that have any, summed over time. A clip counts in "
         "the pointing game if its strongest evidence lies at an artefact. IoU: intersection over "
         "union of the artefact with as many frames (or bands) of the strongest evidence. Markers "
-        "are means over n clips, whiskers their 95 % intervals; clips or speakers below eight have "
-        "none. Grey: what the same evidence gives by chance, if the artefact lies anywhere else; "
-        "the tick is the mean over all circular shifts, and 95 % of such means lie in the bar. "
-        "Filled markers are above chance: the whisker lies above the grey bar. Attacks whose "
-        "artefact is in the whole clip and at all frequencies are left out, because it cannot be "
-        "localised. A mark behind a detector's name says that its explanations fail their controls "
-        "(†), or that it is undecided whether they pass them (‡)."
+        "are means over n clips, whiskers their 95 % intervals; below eight clips, or eight "
+        "speakers, there is none (too few). Grey: what the same evidence gives by chance, if the "
+        "artefact lies anywhere else; the tick is the mean over all circular shifts, and 95 % of "
+        "such means lie in the bar. Filled markers are above chance: the whisker lies above the "
+        "grey bar. Attacks whose artefact is in the whole clip and at all frequencies are left "
+        "out, because it cannot be localised. A mark behind a detector's name says that its "
+        "explanations (by one of the methods, which is named above) fail their controls (†), or "
+        "that it is undecided whether they pass them (‡)."
     ),
     needs="found_segments",
     place=220,
@@ -56,22 +57,23 @@ def draw(localised: Sequence[Mapping[str, str]], outputs: Mapping[str, str]) -> 
 
     Args:
         localised: run, detector (its name), `table`, the summary of its localisation by one method,
-            and `checks` of its explanations.
+            and `checks` of its explanations by this method.
         outputs: `pdf`, `png`, `tsv`.
     """
-    standings = {
-        entry["detector"]: of_controls(read_checks(entry["checks"])) for entry in localised
-    }
-    tables = []
+    tables, standings = [], []
     for entry in localised:
-        standing = standings[entry["detector"]]
+        standings.append(of_controls(read_checks(entry["checks"])))
         of_run = (
             pl.lit(entry["run"]).alias("run"),
-            pl.lit(standing).alias("controls"),
-            pl.lit(f"{entry['detector']}{MARKS[standing]}").alias("name"),
+            pl.lit(standings[-1]).alias("controls"),
+            pl.lit(entry["detector"]).alias("name"),
         )
         tables.append(read_localisation(entry["table"]).select(*of_run, pl.all()))
     table = pl.concat(tables)
+    marks = {
+        name: MARKS[worst(set(of_detector["controls"]))]
+        for (name,), of_detector in table.group_by("name")
+    }
     local = table.filter(pl.col("n") > 0, pl.col("value").is_not_null())
     lines = _lines(local)
     methods = local["method"].unique(maintain_order=True).to_list()
@@ -79,10 +81,14 @@ def draw(localised: Sequence[Mapping[str, str]], outputs: Mapping[str, str]) -> 
     shown = methods[:fitting]
     pitch = _LINE + _APART * (len(shown) - 1)
     figures = [
-        _page(local, [lines[i] for i in page], shown, pitch)
+        _page(local, [lines[i] for i in page], shown, pitch, marks)
         for page in pages([pitch] * len(lines), _AROUND)
     ] or [new_figure(PAGE, _AROUND)]
-    by_name = {people().system(name): standing for name, standing in standings.items()}
+    by_name = {
+        named(people().system(entry["detector"]), of_run["method"][0], methods): standing
+        for entry, of_run, standing in zip(localised, tables, standings, strict=True)
+        if not of_run.is_empty()
+    }
     note = wrapped_note(by_name, PAGE) if lines else _NOTHING
     for figure in figures:
         _key(figure, shown, methods)
@@ -92,7 +98,11 @@ def draw(localised: Sequence[Mapping[str, str]], outputs: Mapping[str, str]) -> 
 
 
 def _page(
-    local: pl.DataFrame, lines: Sequence[Mapping[str, Any]], shown: Sequence[str], pitch: float
+    local: pl.DataFrame,
+    lines: Sequence[Mapping[str, Any]],
+    shown: Sequence[str],
+    pitch: float,
+    marks: Mapping[str, str],
 ) -> PlotFigure:
     """Some lines, each `pitch` inches high."""
     figure = new_figure(PAGE, pitch * len(lines) + _AROUND)
@@ -115,7 +125,9 @@ def _page(
         axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
         axes.grid(visible=False, axis="y")
     ticks = [(y, line["detector"]) for y, line in enumerate(lines) if line["detector"] is not None]
-    panels[0].set_yticks([y for y, _ in ticks], [_detector(name) for _, name in ticks])
+    panels[0].set_yticks(
+        [y for y, _ in ticks], [people().system(name) + marks[name] for _, name in ticks]
+    )
     for y, line in enumerate(lines):
         if line["detector"] is not None:
             place = panels[-1].get_yaxis_transform()
@@ -124,12 +136,6 @@ def _page(
     for axes in panels:
         axes.tick_params(axis="y", length=0)
     return figure
-
-
-def _detector(name: str) -> str:
-    """The name for people of a detector that may have a mark behind it."""
-    mark = next((mark for mark in MARKS.values() if mark and name.endswith(mark)), "")
-    return people().system(name.removesuffix(mark)) + mark
 
 
 def _words(attack: str) -> str:
@@ -148,9 +154,10 @@ def _lines(local: pl.DataFrame) -> list[dict[str, Any]]:
             of_attack = of_axis.filter(attack=attack)
             words = "all attacks" if attack == ALL else _words(attack)
             lines.append({"detector": None, "label": f"{words}, {_WHERE[axis]}"})
-            for name, n in of_attack.select("name", "n").unique(maintain_order=True).rows():
-                few = ", too few" if n < LEAST_CLIPS else ""
-                label = f"n = {n}{few}"
+            counts = of_attack.select("name", "n", "clusters").unique(maintain_order=True)
+            for name, n, clusters in counts.rows():
+                units = n if clusters is None else clusters
+                label = f"n = {n}{', too few' if units < LEAST_CLIPS else ''}"
                 lines.append({"axis": axis, "attack": attack, "detector": name, "label": label})
     return lines
 

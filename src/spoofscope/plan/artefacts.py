@@ -9,7 +9,7 @@ from spoofscope.plan.jobs import Context, Product, Stage, Work, rule, target
 from spoofscope.plan.materials import Material, material
 from spoofscope.plan.scoring import Scores, words_of
 from spoofscope.plan.shards import of_all, of_shard
-from spoofscope.study import Study
+from spoofscope.study import Config, Study
 
 NO_MEASURES = "no trials are measured (section `artefacts`)"
 NO_ARTEFACTS = (
@@ -157,7 +157,14 @@ class Artefacts(Stage):
     @material(absent=NO_ARTEFACTS, when=lambda self: self._shown)
     def shown_correlations(self) -> Material:
         """The correlations of the systems that figures show."""
-        correlated = [{"trials": s.trials, "table": self._correlations(s)} for s in self._shown]
+        correlated: list[Config] = [
+            {
+                "trials": s.trials,
+                "table": self._correlations(s),
+                "checks": self._attribution.checks_of(s.system, int(s.seed)),
+            }
+            for s in self._shown
+        ]
         return Material(
             {"systems": self._scoring.shown_systems, "correlated": correlated},
             {"Trials": words_of((s.corpus, s.split) for s in self._shown)},

@@ -378,9 +378,16 @@ class Attribution(Stage):
             return []
         return [self._localisation(run, seed, method) for run, seed, method in self.maps]
 
-    def localisations_of(self, run: str, seed: int) -> list[Product]:
-        """How well attributions of one detector find known segments, by each of its methods."""
-        return [self._localisation(run, seed, method) for method in self.methods(run)]
+    def localisations_of(self, run: str, seed: int) -> list[dict[str, Product]]:
+        """How well attributions of one detector find known segments, by each of its methods, and
+        how faithful these are.
+        """
+        of_maps = zip(self.maps, self.localisations, self.checks, strict=True)
+        return [
+            {"table": table, "checks": checks}
+            for (owner, number, _), table, checks in of_maps
+            if (owner, number) == (run, seed)
+        ]
 
     def _localisation(self, run: str, seed: int, method: str) -> Product:
         name = _explained_name(self.options["corpus"], method)
@@ -457,7 +464,7 @@ class Attribution(Stage):
             "Clips of": f"{self.options['corpus']} ({self.options['split']})",
         }
 
-    def _checks_of(self, run: str, seed: int) -> Product | None:
+    def checks_of(self, run: str, seed: int) -> Product | None:
         """How faithful the explanations of a detector are by its first method; None if it is not
         explained.
         """
@@ -496,7 +503,7 @@ class Attribution(Stage):
                         "seed": seed,
                         "detector": self.study.run(run).detector,
                         "attributions": self.of(run, seed, "safetensors"),
-                        "checks": self._checks_of(run, seed),
+                        "checks": self.checks_of(run, seed),
                     }
                     for run, seed in self.explained
                 ],
@@ -519,6 +526,7 @@ class Attribution(Stage):
                 "split": split,
                 "attributions": self.of(run, seed, "safetensors"),
                 "summary": self.of(run, seed, "summary.tsv"),
+                "checks": self.checks_of(run, seed),
             }
             for run, seed in self.explained
         ]
@@ -541,16 +549,18 @@ class Attribution(Stage):
                 "run": run,
                 "detector": self.study.run(run).detector,
                 "table": table,
-                "checks": self._checks_of(run, seed),
+                "checks": checks,
             }
-            for (run, seed, _), table in zip(self.maps, self.localisations, strict=True)
+            for (run, seed, _), table, checks in zip(
+                self.maps, self.localisations, self.checks, strict=True
+            )
         ]
         return Material({"localised": localised}, self.about)
 
     @cached_property
     def checks_of_averaged(self) -> list[Product | None]:
         """How faithful the explanations of the detectors are whose attributions are averaged."""
-        return [self._checks_of(s.system, int(s.seed)) for s in self.averaged]
+        return [self.checks_of(s.system, int(s.seed)) for s in self.averaged]
 
     @material(absent=NO_AVERAGES, when=lambda self: self.averaged)
     def mean_attributions(self) -> Material:

@@ -89,6 +89,13 @@ def _detection(row: Mapping[str, Any]) -> str:
     return f"EER {100 * row['eer']:.1f} %{_interval(row, 'eer', 100)}"
 
 
+_TRUST = {
+    "passes": "",
+    "fails": " (†: its explanations fail their controls)",
+    "undecided": " (‡: undecided whether its explanations pass their controls)",
+}
+
+
 def _localisation(row: Mapping[str, Any]) -> str:
     where = {"time": "in time", "band": "over frequency"}[row["axis"]]
     chance = ""
@@ -96,7 +103,7 @@ def _localisation(row: Mapping[str, Any]) -> str:
         chance = f", chance up to {row['auc_chance_high']:.2f}"
     return (
         f"evidence at the cue {where} with AUC {row['auc']:.2f}{_interval(row, 'auc')}{chance}, by "
-        f"{METHOD_TITLES[row['method']]} of {row['n_localised']} clips"
+        f"{METHOD_TITLES[row['method']]} of {row['n_localised']} clips{_TRUST[row['controls']]}"
     )
 
 

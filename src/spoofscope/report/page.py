@@ -520,8 +520,14 @@ def _rules(explanations: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[st
     return list(rules.items())
 
 
-_EXPLAINING = ("attribution_examples", "attribution_groups", "attribution_maps", "localisation")
-"""Figures of explanations of single clips."""
+_EXPLAINING = (
+    *("attribution_examples", "attribution_groups", "attribution_maps"),
+    "artefact_correlations",
+)
+"""Figures of explanations of single clips, by the first method of each detector."""
+
+_BY_ALL_METHODS = ("localisation", "cue_use")
+"""Such figures by all methods."""
 
 
 def _doubts_by_figure(
@@ -532,8 +538,12 @@ def _doubts_by_figure(
         each["detector"]: each["controls"] for each in explanations if each["first"]
     }
     averaged = {each["detector"]: standings.get(each["detector"], "unchecked") for each in averages}
-    shown = dict.fromkeys(_EXPLAINING, note(standings))
-    return {**shown, "attribution_mean": note(averaged)}
+    by_method: dict[str, Standing] = {each["name"]: each["controls"] for each in explanations}
+    return {
+        **dict.fromkeys(_EXPLAINING, note(standings)),
+        **dict.fromkeys(_BY_ALL_METHODS, note(by_method)),
+        "attribution_mean": note(averaged),
+    }
 
 
 def _figure(

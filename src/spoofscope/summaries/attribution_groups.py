@@ -8,6 +8,7 @@ import polars as pl
 
 from spoofscope.attribution.groups import Evidence, by_sound, evidence_in, mean_rows
 from spoofscope.attribution.store import Attributions
+from spoofscope.attribution.verdicts import of_controls, read_checks
 from spoofscope.exhibits import Table
 from spoofscope.identity import rng_of
 from spoofscope.metrics.correlation import mean_interval
@@ -27,8 +28,11 @@ TABLE = Table(
         "interval, over speakers where they are known. For kinds of sound, time_share is their "
         "share of the frames, magnitude_share their share of the magnitude of the evidence, and "
         "density the mean of magnitude_share / time_share: 1 where evidence is spread evenly over "
-        "time. Only the random sample of clips counts, as many of each attack. The table .rows "
-        "has the contribution of each layer, cepstrum or band."
+        "time. Contributions of whole clips add up to baseline_score less the score, so their sign "
+        "is relative to the baseline: compare groups. controls: whether the explanations of the "
+        "detector pass their controls (table faithfulness). Only the random sample of clips "
+        "counts, as many of each attack. The table .rows has the contribution of each layer, "
+        "cepstrum or band."
     ),
     needs="grouped_explanations",
     place=67,
@@ -42,8 +46,11 @@ _SCHEMA: dict[str, pl.DataType] = {
     **dict.fromkeys(("contribution", "ci_low", "ci_high"), pl.Float64()),
     **dict.fromkeys(("time_share", "magnitude_share"), pl.Float64()),
     **dict.fromkeys(("density", "density_ci_low", "density_ci_high"), pl.Float64()),
+    "baseline_score": pl.Float64(),
+    "controls": pl.String(),
 }
 _CHOSEN: dict[str, pl.DataType] = {"utt_id": pl.String(), "chosen_by": pl.String()}
+_BASELINE: dict[str, pl.DataType] = {"baseline_score": pl.Float64()}
 _ROWS_SCHEMA: dict[str, pl.DataType] = {
     **dict.fromkeys(("name", "corpus", "split", "kind", "group", "label"), pl.String()),
     "seed": pl.Int64(),
@@ -80,8 +87,8 @@ def make(
     """Write both tables.
 
     Args:
-        explained: of every detector: name, seed, corpus, split, and its files `attributions` and
-            `summary`.
+        explained: of every detector: name, seed, corpus, split, and its files `attributions`,
+            `summary` and `checks`.
         manifest: of the explained corpus.
         alignment: segments of the explained split by an aligner; empty where none has aligned it.
         conditions: of the study; what the manifest has not as columns is left out.
@@ -96,13 +103,18 @@ def make(
         of = {key: entry[key] for key in ("name", "seed", "corpus", "split")}
         attributions = Attributions(entry["attributions"])
         settings = attributions.settings
-        chosen = sampled(read_table(entry["summary"], _CHOSEN))
+        chosen = sampled(read_table(entry["summary"], _CHOSEN, _BASELINE))
         clips = rows.filter(pl.col("utt_id").is_in(chosen["utt_id"].implode()))
+        of_all = {
+            "baseline_score": chosen["baseline_score"].mean(),
+            "controls": of_controls(read_checks(entry["checks"])),
+        }
         drawn = clusters_of_explained(clips, rows, cluster, resamples)
         clusters = None if drawn is None else dict(zip(clips["utt_id"], drawn, strict=True))
         for group in groups_of(attributions, clips, segments, conditions):
             named = {**of, "kind": group.kind, "group": group.name, "label": group.label}
-            means.append({**named, **_means(group, clusters, resamples, bootstrap_seed)})
+            of_group = _means(group, clusters, resamples, bootstrap_seed)
+            means.append({**named, **of_group, **of_all})
             edges = settings.band_edges
             for row, value in enumerate(mean_rows(list(group.evidence.values()))):
                 limits = {"low_hz": edges[row], "high_hz": edges[row + 1]} if edges else {}

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from spoofscope.attribution.localisation import is_above_chance, read_localisation
+from spoofscope.attribution.verdicts import of_controls, read_checks
 from spoofscope.exhibits import Table
 from spoofscope.identity import rng_of
 from spoofscope.masking.tables import UNMASKED, read_masked
@@ -15,7 +16,7 @@ from spoofscope.metrics.correlation import holm, mean_interval
 from spoofscope.metrics.flips import flipped_mean
 from spoofscope.metrics.paired import ALPHA
 from spoofscope.metrics.tables import clusters_of, evaluate, resampled_by
-from spoofscope.names import BONAFIDE
+from spoofscope.names import BONAFIDE, NONE
 from spoofscope.tables import join_scores, read_manifest, read_scores, read_table, write_table
 
 TABLE = Table(
@@ -24,17 +25,19 @@ TABLE = Table(
     caption=(
         "One row per detector, attack and method of attribution. axis: where the artefact has a "
         "place, in time or among the bands; none where it is everywhere, so that nothing can be "
-        "said. eer: of the attack's spoofs against all bona fide speech. auc: of the evidence for "
-        "spoof at the artefact, and the upper end of chance. drop: by how much the evidence for "
-        "spoof falls, in units of the score, where features at the artefact are replaced by the "
-        "nearest that stay, in time or among the bands; drop_control: where as many others are; "
-        "beyond: the difference, with its 95 % interval over speakers (or clips), p by sign flips "
-        "and p_holm over all detectors and attacks. p_copies: share of copies of the detector with "
-        "shuffled weights, itself counted as one, whose drop beyond control is as large, each in "
-        "standard deviations of its own bona fide scores. uses the planted cue: the interval of "
-        "the EER lies below 50 %, that of the AUC above chance, drop and beyond are positive with "
-        "p_holm below 0.05, and p_copies is at most 0.05. Otherwise: no evidence, which does not "
-        "prove that the cue is not used; lacks says which of the four is missing."
+        "said. controls: whether explanations of this detector by this method pass their controls "
+        "(table faithfulness). eer: of the attack's spoofs against all bona fide speech. auc: of "
+        "the evidence for spoof at the artefact, and the upper end of chance. drop: by how much "
+        "the evidence for spoof falls, in units of the score, where features at the artefact are "
+        "replaced by the nearest that stay, in time or among the bands; drop_control: where as "
+        "many others are; beyond: the difference, with its 95 % interval over speakers (or clips), "
+        "p by sign flips and p_holm over all detectors and attacks. p_copies: share of copies of "
+        "the detector with shuffled weights, itself counted as one, whose drop beyond control is "
+        "as large, each in standard deviations of its own bona fide scores. uses the planted cue: "
+        "the interval of the EER lies below 50 %, that of the AUC above chance, drop and beyond "
+        "are positive with p_holm below 0.05, and p_copies is at most 0.05. Otherwise: no "
+        "evidence, which does not prove that the cue is not used; lacks says which of the four is "
+        "missing."
     ),
     needs="cue_uses",
     place=65,
@@ -47,14 +50,15 @@ NOWHERE = "none"
 
 _CHANCE_EER = 0.5
 
-_TEXTS = ("name", "corpus", "split", "attack", "method", "axis", "verdict", "lacks")
+_TEXTS = ("name", "corpus", "split", "attack", "method", "axis", "controls", "verdict", "lacks")
 _NUMBERS = (
     *("eer", "eer_low", "eer_high", "auc", "auc_low", "auc_high", "auc_chance_high", "drop"),
     *("drop_control", "beyond", "beyond_low", "beyond_high", "p", "p_holm", "p_copies"),
 )
 _COUNTS = ("seed", "n_spoof", "n_localised", "n_masked", "n_units", "copies")
 _ORDER = (
-    *("name", "seed", "corpus", "split", "attack", "method", "axis", "verdict", "lacks"),
+    *("name", "seed", "corpus", "split", "attack", "method", "axis", "controls"),
+    *("verdict", "lacks"),
     *("eer", "eer_low", "eer_high", "n_spoof"),
     *("auc", "auc_low", "auc_high", "auc_chance_high", "n_localised"),
     *("drop", "drop_control", "beyond", "beyond_low", "beyond_high", "p", "p_holm"),
@@ -107,8 +111,8 @@ def cue_use(
 
     Args:
         uses: of every detector: name, seed, corpus, split, `scores`, `manifest`, `masked` (scores
-            of masked utterances), `mask` (the one of artefacts) and `localisations` (a table for
-            each method).
+            of masked utterances), `mask` (the one of artefacts) and `localisations` (of each method
+            a table, and the `checks` of its explanations).
         resamples, seed, cluster: of the bootstrap.
 
     Returns:
@@ -161,7 +165,12 @@ def _of_detector(
     masked = read_masked(entry["masked"]).join(
         manifest, on="utt_id", how="inner", maintain_order="left"
     )
-    localised = pl.concat([read_localisation(path) for path in entry["localisations"]])
+    localised = pl.concat(
+        read_localisation(of_method["table"]).with_columns(
+            pl.lit(of_controls(read_checks(of_method["checks"]))).alias("controls")
+        )
+        for of_method in entry["localisations"]
+    )
     rows: list[dict[str, Any]] = []
     for attack in sorted(set(masked.filter(pl.col("label") != BONAFIDE)["attack"])):
         rate = rates.filter(condition="attack", level=attack, metric="eer").row(0, named=True)
@@ -196,11 +205,13 @@ def _of_detector(
                     "auc_high": row["ci_high"],
                     "auc_chance_high": row["chance_high"],
                     "n_localised": row["n"],
+                    "controls": row["controls"],
                 }
             )
         if found.is_empty():
             nothing = dict.fromkeys(("auc", "auc_low", "auc_high", "auc_chance_high"))
-            rows.append({**common, **nothing, "method": NOWHERE, "axis": NOWHERE, "n_localised": 0})
+            nowhere = {"method": NOWHERE, "axis": NOWHERE, "controls": NONE, "n_localised": 0}
+            rows.append({**common, **nothing, **nowhere})
     return rows
 
 
