@@ -699,6 +699,18 @@ def test_wavefake_as_released(tmp_path: Path) -> None:
     assert set(trials.filter(attack=prompts)["split"]) == {"dev", "eval"}
     assert trials.group_by("base_utt").agg(pl.col("split").n_unique())["split"].max() == 1
     assert set(trials.filter(label="bonafide")["split"]) == {"train", "dev", "eval"}
+    # Numbers of whole folders, whatever split their clips are in; none where some are left out.
+    told = {
+        **dict.fromkeys(("wavs", "ljspeech_melgan", "ljspeech_hifiGAN"), 13100),
+        **{"wav": 5000, "jsut_parallel_wavegan": 5000, prompts: 16283},
+    }
+    published = build("wavefake", tmp_path).published_levels()
+    assert published == {("all", "folder", folder): n for folder, n in told.items()}
+    found = {count.level: count for count in number_of(trials, [], None, published, "others")}
+    assert found["wav"].note == "others counted 5000, -4990 here"
+    assert found["wav"].status == "warn"
+    assert build("wavefake", tmp_path, splits=["eval"]).published_levels() == {}
+    assert build("wavefake", tmp_path, limits={"train": 5}).published_levels() == {}
 
 
 def count_rows(trials: pl.DataFrame) -> list[dict[str, object]]:

@@ -314,6 +314,57 @@ def test_dfadd(tmp_path: Path) -> None:
         build("dfadd", tmp_path / "DATASET_GradTTS").trials()
 
 
+# --- Codecfake -----------------------------------------------------------------------------------
+
+
+def codecfake(root: Path) -> Path:
+    for name in ("train", "dev", "C1", "A3"):
+        folder = root / ("test/" if name[0] in "CA" else "") / name
+        lines = []
+        for word, kind in (("real", "0"), ("fake", "3")):
+            clip(folder / f"{name}_p225_{word}.wav")
+            lines.append(f"{name}_p225_{word}.wav {word} {kind}")
+        (root / "label").mkdir(parents=True, exist_ok=True)
+        (root / f"label/{name}.txt").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def test_codecfake(tmp_path: Path) -> None:
+    corpus = build("codecfake", codecfake(tmp_path))
+    manifest, problems = build_manifest(corpus)
+    assert not problems
+    assert manifest.filter(split="eval").select(*TRIAL[:4], "set").rows() == [
+        ("A3-A3_p225_fake", "eval", "spoof", "3", "A3"),
+        ("A3-A3_p225_real", "eval", "bonafide", "-", "A3"),
+        ("C1-C1_p225_fake", "eval", "spoof", "3", "C1"),
+        ("C1-C1_p225_real", "eval", "bonafide", "-", "C1"),
+    ]
+    # Of the sets that are there; other tests may be fetched later.
+    assert corpus.published_levels() == {
+        ("train", "set", "train"): 740747,
+        ("dev", "set", "dev"): 92596,
+        ("eval", "set", "C1"): 26456,
+        ("eval", "set", "A3"): 99112,
+    }
+    counted = audit(manifest, [], None, published_levels=corpus.published_levels()).rows
+    (row,) = counted.filter(check="counts", item="set A3").to_dicts()
+    assert (row["status"], row["note"]) == ("fail", "published 99112, -99110 here")
+    whole = (tmp_path / "label/dev.txt").read_text()
+    for line, words in (
+        ("a.wav bonafide 0", "unknown label 'bonafide'"),
+        ("a.wav fake", "2 fields, expected 3"),
+        ("../a.wav fake 1", "is no file of"),
+        ("a.wav fake all", "an attack cannot be called 'all'"),
+    ):
+        (tmp_path / "label/dev.txt").write_text(f"{whole}{line}\n")
+        with pytest.raises((CorpusError, TableError), match=rf"dev\.txt: line 3: .*{words}"):
+            corpus.trials()
+    for name in ("C1", "A3"):
+        (tmp_path / f"label/{name}.txt").unlink()
+    with pytest.raises(CorpusError, match=r"label: no list of a test set, such as C1\.txt"):
+        build("codecfake", tmp_path, splits=["eval"]).trials()
+
+
 # --- CtrSVDD -------------------------------------------------------------------------------------
 
 

@@ -272,7 +272,9 @@ class Corpus(ABC):
         return None
 
     def published_levels(self) -> dict[tuple[str, str, str], int]:
-        """Published number of utterances by (split, column, level), such as those of a codec."""
+        """Published number of utterances by (split, column, level), such as those of a codec; the
+        split is "all" for those of all splits together.
+        """
         return {}
 
     def misplaced(self, known: Collection[str]) -> list[Misplaced]:

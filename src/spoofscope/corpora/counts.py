@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import polars as pl
 
 from spoofscope.corpora.base import Problem
+from spoofscope.names import ALL
 from spoofscope.tables import LABELS, SPLITS
 
 
 @dataclass(frozen=True)
 class Count:
-    """Utterances of a label, or of a level of another column, in a split.
+    """Utterances of a label, or of a level of another column, in a split or in `all`.
 
     n: in the manifest. left_out: files that could not be used; of a level, all those of the split.
     published: None where nobody says.
@@ -73,7 +74,8 @@ def counts(
         manifest: of the corpus.
         problems: files that were left out of it.
         by_label: published utterances by split and label.
-        by_level: published utterances by split, column and level, such as a codec.
+        by_level: published utterances by split, column and level, such as a codec; the split is
+            `all` for those of all splits together.
         counted_by: see :class:`Count`.
     """
     present = set(manifest["split"])
@@ -89,6 +91,10 @@ def counts(
             if where == split:
                 n = of_split.filter(pl.col(column) == level).height
                 yield Count(split, column, level, n, left_out, of_level, counted_by)
+    for (where, column, level), of_level in (by_level or {}).items():
+        if where == ALL:
+            n = manifest.filter(pl.col(column) == level).height
+            yield Count(ALL, column, level, n, len(problems), of_level, counted_by)
 
 
 def unlike_published(found: Sequence[Count]) -> list[str]:

@@ -20,6 +20,7 @@ CORPORA: "Registry[type[Corpus]]" = Registry(
         "asvspoof2021_df": "spoofscope.corpora.asvspoof2021:ASVspoof2021DF",
         "asvspoof2021_la": "spoofscope.corpora.asvspoof2021:ASVspoof2021LA",
         "asvspoof5": "spoofscope.corpora.asvspoof5:ASVspoof5",
+        "codecfake": "spoofscope.corpora.codecfake:Codecfake",
         "ctrsvdd": "spoofscope.corpora.ctrsvdd:CtrSVDD",
         "dfadd": "spoofscope.corpora.dfadd:DFADD",
         "fake_or_real": "spoofscope.corpora.fake_or_real:FakeOrReal",

@@ -32,6 +32,11 @@ _GENERATED = re.compile(r"_(?:gen|generated)$")
 _FROM_FOLDERS = ("utt_id", "path", "label", "attack", "duration", "sample_rate")
 
 
+# Clips of each folder; of fakes, by the voice.
+_CLIPS = {"ljspeech": 13_100, "jsut": 5_000}
+_PROMPTS = 16_283
+
+
 class _Source(NamedTuple):
     """One folder: what a generator made, or real speech. `voice` is None where none are told."""
 
@@ -42,8 +47,8 @@ class _Source(NamedTuple):
 
 
 def _released_voice(name: str) -> str:
-    """Whose voice a folder of fakes of the release has."""
-    return "jsut" if name.startswith("jsut_") else "ljspeech"
+    """Whose voice a folder of the release has."""
+    return "jsut" if name.partition("_")[0] == "jsut" else "ljspeech"
 
 
 class WaveFake(Corpus):
@@ -73,6 +78,7 @@ class WaveFake(Corpus):
         "https://keithito.com/LJ-Speech-Dataset (bona fide)"
     )
     conditions: ClassVar[tuple[str, ...]] = ("base_utt", "folder", "voice")
+    counted_by: ClassVar[str] = "users of the release"
     declared = WaveFakeOptions
     options: WaveFakeOptions
 
@@ -122,6 +128,19 @@ class WaveFake(Corpus):
         if not has_splits:
             self._check_tested(rows, sources)
         return self._limited(rows)
+
+    def published_levels(self) -> dict[tuple[str, str, str], int]:
+        """Clips of each folder of the release that is used, where all of them are."""
+        told = (self.options.splits, self.options.metadata, self.options.only_test or None)
+        limited = any(limit is not None for limit in self.options.limits.to_dict().values())
+        if self._lettered() or limited or any(option is not None for option in told):
+            return {}
+        counts = {}
+        for source in self._sources():
+            prompts = source.name.startswith(_OWN_SENTENCES)
+            n = _PROMPTS if prompts else _CLIPS[_released_voice(source.name)]
+            counts["all", "folder", source.folder.name] = n
+        return counts
 
     def _lettered(self) -> list[tuple[Path, str, str]]:
         """Every folder with a letter in front: its path, the letter, the name."""

@@ -83,6 +83,7 @@ CORPORA: dict[str, type[CorpusOptions]] = {
     "asvspoof2021_df": ASVspoof2021Options,
     "asvspoof2021_la": ASVspoof2021Options,
     "asvspoof5": StoredOptions,
+    "codecfake": StoredOptions,
     "ctrsvdd": StoredOptions,
     "dfadd": StoredOptions,
     "fake_or_real": StoredOptions,
