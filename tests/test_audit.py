@@ -7,16 +7,20 @@ import re
 import signal as signals
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import signal, stats
 from sklearn.metrics import roc_auc_score
 
 from spoofscope import audio
+from spoofscope.augmentation.chain import Chain
+from spoofscope.augmentation.copies import make_copies
 from spoofscope.corpora.audit import (
     AUDIT_COLUMNS,
     LEVEL_COLUMNS,
@@ -33,6 +37,7 @@ from spoofscope.corpora.cues import (
     _places,
     _power_spectrum,
     auc,
+    auc_change,
     auc_interval,
     evidence_of_speakers,
     measure,
@@ -167,6 +172,23 @@ def test_clipping_and_zeros() -> None:
     assert cues["clipping"] == pytest.approx(np.mean((x == -1) | (x >= 32767 / 32768)), abs=1e-3)
     assert cues["clipping"] > 0.3
     assert cues["zeros"] == 400 / RATE
+
+
+def test_one_clipped_channel_is_seen(tmp_path: Path) -> None:
+    """The mean of both channels is nowhere near full scale."""
+    loud, quiet = noise(0.5, level=2.0), noise(0.5, 1, 0.01)
+    audio.write(tmp_path / "mono.wav", loud, RATE)
+    soundfile.write(tmp_path / "both.wav", np.stack([quiet, loud], 1), RATE)
+    assert np.abs(audio.read(tmp_path / "both.wav")[0]).max() < 0.9
+    constant = {"split": "eval", "label": "spoof", "duration": 0.5}
+    manifest = pl.DataFrame(
+        {"utt_id": name, "path": str(tmp_path / f"{name}.wav"), **constant}
+        for name in ("mono", "both")
+    )
+    measures, problems = measure_manifest(manifest, 1)
+    mono, both = measures["clipping"]
+    assert problems == []
+    assert mono == both > 0.5
 
 
 def test_one_click_does_not_make_speech_silent() -> None:
@@ -589,6 +611,104 @@ def die_of_150(values: list[int]) -> list[int]:
         time.sleep(0.2)
         os.kill(os.getpid(), signals.SIGKILL)
     return values
+
+
+def copies(
+    originals: pl.DataFrame, folder: Path, steps: list[dict[str, object]], **given: Any
+) -> pl.DataFrame:
+    chain = Chain(steps, {}, RATE)
+    return make_copies(originals, chain, folder, "copy", seed=1, **given)[0]
+
+
+def test_a_chain_that_treats_both_classes_alike_raises_no_alarm(tmp_path: Path) -> None:
+    originals = corpus(tmp_path, n=10).filter(split="eval")
+    quieter = [{"effect": "gain", "gain": [-6, -3]}]
+    result = audit(copies(originals, tmp_path / "c", quieter), [], None, originals=originals)
+    assert set(result.rows["status"]) == {"ok"}
+    rows = result.rows.filter(check="copies", split="eval")
+    assert set(CUES) < set(rows["item"])
+    (level,) = rows.filter(item="level").to_dicts()
+    assert -6 < level["value"] < -3
+    assert "level changes by -" in level["note"]
+    (duration,) = rows.filter(item="duration").to_dicts()
+    assert duration["value"] == 0
+    assert "that of the original in all 20 clips" in duration["note"]
+
+
+def test_a_cue_that_the_chain_brings_in_is_told_from_one_that_was_there(tmp_path: Path) -> None:
+    originals = corpus(tmp_path).filter(split="eval")
+    # A cue of the originals: silence before spoofs. The chain makes spoofs quieter.
+    rewrite(
+        originals,
+        originals.filter(label="spoof")["utt_id"].to_list(),
+        lambda x: np.where(np.arange(x.size) < 800, 0, x),
+    )
+    made = copies(
+        originals, tmp_path / "c", [{"effect": "gain", "gain": [-9, -9]}], classes=["spoof"]
+    )
+    by_accident = audit(made, [], None, originals=originals)
+    # Of a quieter clip the mean is nearer to 0, too.
+    brought = {row["item"] for row in found(by_accident.rows, "copies")}
+    assert {"level", "peak"} <= brought <= {"level", "peak", "dc"}
+    (row,) = found(by_accident.rows.filter(split="eval", item="level"), "copies")
+    assert row["status"] == "warn"
+    assert "the chain brought that in" in row["note"]
+    cues = found(by_accident.rows.filter(split="eval", attack="all"), "cue")
+    assert {"leading_silence", "level"} <= {row["item"] for row in cues}
+    # The effect itself is one of one class.
+    assert {row["item"] for row in found(by_accident.rows, "balance")} == {"gain of the chain"}
+    planted = audit(made, [], None, originals=originals, classes=["spoof"])
+    statuses = {
+        (row["check"], row["item"]): row["status"] for row in planted.rows.iter_rows(named=True)
+    }
+    assert statuses["copies", "level"] == statuses["balance", "gain of the chain"] == "planted"
+    levels = planted.rows.filter(check="cue", attack="all", item="level")
+    assert set(levels["status"]) == {"planted"}
+    silences = planted.rows.filter(check="cue", attack="all", item="leading_silence")
+    assert set(silences["status"]) == {"warn"}
+    write_audit(planted, made, tmp_path / "a.tsv", tmp_path / "a.html", "copy", originals)
+    text = (tmp_path / "a.html").read_text()
+    assert "What the chain changed" in text
+    assert text.count("original of copy-") == 2
+
+
+def test_copies_that_are_damaged_or_cannot_be_compared(tmp_path: Path) -> None:
+    originals = corpus(tmp_path, n=6).filter(split="eval")
+    made = copies(originals, tmp_path / "c", [{"effect": "gain", "gain": [-1, -1]}])
+    ids = made["utt_id"].to_list()
+    rewrite(made, ids[:1], lambda x: 0 * x)
+    rewrite(made, ids[1:3], lambda x: np.clip(40 * x, -1, 1))
+    Path(originals["path"][3]).unlink()
+    result = audit(made, [], None, originals=originals)
+    notes = {row["item"]: row["note"] for row in found(result.rows, "copies")}
+    assert notes["silenced"] == f"1 of 11 copies have no signal any more: {ids[0]}"
+    assert notes["clipped"].startswith("2 of 11 copies are clipped by the chain")
+    assert notes["clipped"].endswith(f": {ids[1]}, {ids[2]}")
+    assert "1 of 12 copies could not be compared" in notes["pairs"]
+    nothing = copies(
+        originals.filter(pl.col("utt_id") != originals["utt_id"][3]),
+        tmp_path / "n",
+        [{"effect": "gain", "gain": [-1, -1], "probability": 0}],
+    )
+    rows = audit(nothing, [], None, originals=originals).rows
+    (row,) = found(rows, "copies")
+    assert row["note"] == "the chain took no step with 11 of 11 clips"
+
+
+def test_the_change_of_an_auc_is_paired() -> None:
+    before, after = rng(1).standard_normal((2, 300))
+    after = before + 0.1 * after
+    change, error = auc_change((before[:150], after[:150]), (before[150:], after[150:]))
+    aucs = [auc(values[:150], values[150:]) for values in (before, after)]
+    assert change == pytest.approx(aucs[1] - aucs[0], abs=1e-12)
+    # Far smaller than of two AUCs of different clips, and what a bootstrap of clips gives.
+    drawn = []
+    for i in range(300):
+        mine, theirs = np.split(rng(i).integers(0, 150, 300), 2)
+        each = [auc(values[mine], values[theirs + 150]) for values in (before, after)]
+        drawn.append(each[1] - each[0])
+    assert error == pytest.approx(np.std(drawn), rel=0.15)
+    assert error < 0.01
 
 
 class Page(html.parser.HTMLParser):

@@ -171,6 +171,14 @@ def test_channels_that_cancel_are_told(tmp_path):
     assert lfcc_detector().predict((clip, 16000))["flags"]["one_channel"] is None
 
 
+def test_one_clipped_channel_is_told(tmp_path):
+    clip = (0.1 * np.random.default_rng(6).standard_normal(20000)).astype(np.float32)
+    for name, gain in (("clipped", 20), ("whole", 1)):
+        path = tmp_path / f"{name}.wav"
+        soundfile.write(path, np.stack([clip, (gain * clip).clip(-1, 1)], axis=1), 16000)
+        assert lfcc_detector().predict(path)["flags"]["clipped"] == (name == "clipped")
+
+
 @pytest.mark.slow
 def test_long_clips_are_judged_block_by_block(tmp_path: Path, backbone: dict[str, str]) -> None:
     """Beyond one minute, and with a policy that needs mean and variance of the whole clip."""

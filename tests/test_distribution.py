@@ -124,7 +124,7 @@ def test_a_mirror_more_makes_nothing_stale() -> None:
     for archives in ("published", parts, bare):
         plan = plan_of(checked(study_of({"type": "asvspoof2019_la", "archives": archives})))
         manifest = plan.corpora.manifest("packed").params
-        audit = plan.corpora.audit_corpus("packed").params
+        audit = plan.augmentation.audit_corpus("packed").params
         jobs.append((manifest, audit, plan.corpora.download(parts[0]["md5"]).params))
     assert jobs[0] == jobs[1] == jobs[2]
 

@@ -114,7 +114,7 @@ def test_recordings_are_compared_and_not_inherited(study):
     before, after = plan_of(study), plan_of(study, outside=outside)
     manifests = [each.corpora.manifest("placed").params for each in (before, after)]
     assert manifests[0]["recordings"] != manifests[1]["recordings"]
-    audits = [each.corpora.audit_corpus("placed").params for each in (before, after)]
+    audits = [each.augmentation.audit_corpus("placed").params for each in (before, after)]
     assert audits[0] == audits[1]
 
 

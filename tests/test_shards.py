@@ -306,7 +306,7 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Work]:
                 "settings": {"type": "folder", "path": f"{folder}/corpus"},
                 "root": f"{folder}/corpus",
             },
-            {"manifest": manifest, "problems": f"{folder}/problems.tsv"},
+            {"manifest": manifest, "problems": f"{folder}/problems.tsv", "originals": []},
             {"table": "results/audit.tsv", "page": "results/audit.html"},
             kill_after=15,
             kill_shard_after=5,

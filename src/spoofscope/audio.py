@@ -29,6 +29,9 @@ Samples = npt.NDArray[np.float32]
 
 _QUALITY = "HQ"
 _LOUDEST = 16.0
+FULL_SCALE = 0.9999
+"""From here on a sample is at full scale: 16-bit audio reaches 32767 / 32768 at the top."""
+
 # The mean of channels that is so much weaker than the loudest of them (20 dB) tells of none.
 _CANCELLED = 0.01
 # Decoded at once at most, whatever a header says: memory is asked for as samples come.
@@ -126,6 +129,8 @@ class Clip:
         rate: Hz.
         channels: of the file.
         n_samples: per channel; None where only decoding tells.
+        clipped_share: share of samples at full scale, in the channel that has most of them, of what
+            was decoded last; the mean of channels hides it.
 
     Raises:
         AudioError: as :func:`decode`.
@@ -139,6 +144,7 @@ class Clip:
         self.rate = self._recording.rate
         self.channels = self._recording.channels
         self.n_samples = self._recording.n_samples
+        self.clipped_share = 0.0
 
     @functools.cached_property
     def channel(self) -> int | None:
@@ -194,7 +200,7 @@ class Clip:
 
     def _stored(self, size: int) -> Iterator[Samples]:
         """Blocks (n, channels), checked."""
-        decoded = 0
+        decoded, clipped = 0, np.zeros(self.channels)
         for block in self._recording.blocks(max(1, min(size, _BLOCK_SAMPLES // self.channels))):
             decoded += block.shape[0]
             if self._longest is not None and decoded > self._longest * self.rate:
@@ -202,13 +208,16 @@ class Clip:
                     f"longer than {self._longest:g} s, the longest recording taken here; cut it "
                     "into shorter ones"
                 )
-            _check_values(block)
+            if _check_values(block) >= FULL_SCALE:
+                clipped += np.count_nonzero(np.abs(block) >= FULL_SCALE, axis=0)
+            self.clipped_share = float(clipped.max()) / decoded
             yield block
         if not decoded:
             raise AudioError("the file holds no samples")
 
 
-def _check_values(block: Samples) -> None:
+def _check_values(block: Samples) -> float:
+    """The peak of samples, which are no nonsense."""
     # NaN wins in min and max.
     peak = max(float(block.max()), -float(block.min()))
     if not math.isfinite(peak):
@@ -218,6 +227,7 @@ def _check_values(block: Samples) -> None:
             f"its samples reach {peak:g} times full scale: it is damaged, or holds whole numbers "
             "that were not scaled; write it as 16-bit PCM, or scale it into [-1, 1]"
         )
+    return peak
 
 
 def mix(block: npt.NDArray[Any]) -> Samples:

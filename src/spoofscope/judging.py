@@ -216,6 +216,9 @@ def hear(network: Listener, recording: Recording, longest: float | None = None) 
         distance = network.likeness.distance(describer.description())
     measures = meter.measures()
     one_channel = None if clip is None else clip.one_channel
+    if clip is not None and clip.channels > 1:
+        # The mean of channels, which the meter was given, hides that one of them is clipped.
+        measures = measures._replace(clipped_share=clip.clipped_share)
     flags = quality.flags(measures, rate, extended, distance, one_channel)
     return Heard(
         path,

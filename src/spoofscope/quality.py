@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spoofscope.audio import Samples
+from spoofscope.audio import FULL_SCALE, Samples
 
 SHORTEST_SECONDS = 0.5
 """Below this a recording is too short to be judged, whatever the detector's window."""
@@ -31,7 +31,6 @@ _CUTOFF_DB = -60.0
 # The rounding noise of 16-bit audio, spread over a spectrum of 32 ms frames, and some room: what is
 # below cannot be told from it, however quiet the recording.
 _FLOOR_DBFS = -120.0
-_FULL_SCALE = 0.9999
 
 FLAGS: dict[str, str] = {
     "too_short": f"the recording is shorter than {SHORTEST_SECONDS} s",
@@ -53,9 +52,9 @@ class Measures(NamedTuple):
     """What the flags are raised on.
 
     duration_s: seconds. audible_s: seconds of 10 ms frames above `AUDIBLE_DBFS`. level_dbfs: RMS of
-    these frames, dB re full scale; None where there are none. clipped_share: of the file's own
-    samples, share at full scale. cutoff_hz: highest frequency within 60 dB of the strongest, at
-    the detector's sample rate; None in silence.
+    these frames, dB re full scale; None where there are none. clipped_share: of the samples that
+    :class:`Meter` is given as stored, share at full scale. cutoff_hz: highest frequency within
+    60 dB of the strongest, at the detector's sample rate; None in silence.
     """
 
     duration_s: float
@@ -87,7 +86,7 @@ class Meter:
         """Pass on blocks (n,) at the file's own rate."""
         for block in blocks:
             self._stored += block.size
-            self._clipped += int(np.count_nonzero(np.abs(block) >= _FULL_SCALE))
+            self._clipped += int(np.count_nonzero(np.abs(block) >= FULL_SCALE))
             yield block
 
     def heard(self, blocks: Iterable[Samples]) -> Iterator[Samples]:

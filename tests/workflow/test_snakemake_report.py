@@ -59,14 +59,14 @@ def shown(page) -> dict[str, dict]:
 def test_everything_is_there(page, shown):
     figures = {f"figures/{name}.png" for name in FIGURES}
     tables = {f"tables/{name}.tsv" for name in TABLES}
-    audits = {"audits/mini.html", "systems/mini.audit.html"}
+    audits = {"audits/mini.html", "audits/mini_field.html", "systems/mini.audit.html"}
     assert set(shown) == figures | tables | audits | {"report/index.html"}
     categories = {
         category: {path for paths in parts.values() for path in paths}
         for category, parts in embedded(page, "categories").items()
     }
     assert {category: len(paths) for category, paths in categories.items()} == {
-        "Audits": 2,
+        "Audits": 3,
         "Figures": len(FIGURES),
         "Report": 1,
         "Tables": len(TABLES),
@@ -116,6 +116,7 @@ def test_captions_speak_of_this_study(study, shown):
             for path in study.folder.glob(f"results/mini/{kind}/*")
         ],
         "audits/mini.html": ["mini"],
+        "audits/mini_field.html": ["mini_field", "field"],
         "report/index.html": list(config["detectors"]),
     }
     assert set(names) <= set(shown)

@@ -1,4 +1,4 @@
-# Noise and impulse responses, and offline augmented copies of corpora.
+# Noise and impulse responses, offline augmented copies of corpora, and audits of both.
 
 
 rule generate_noise:
@@ -66,3 +66,49 @@ rule augment:
         cfg=PLAN.augmentation.augment.params,
     script:
         "../scripts/augment.py"
+
+
+rule audit_corpus_shard:
+    """Decode and measure the utterances of one shard, if splits are cut into several."""
+    input:
+        unpack(PLAN.augmentation.audit_corpus_shard.inputs),
+    output:
+        temp(LAYOUT.shard(LAYOUT.audit("{corpus}", "tsv"), "{shard}")),
+    log:
+        f"{LOGS}/audit_corpus_shard/{{corpus}}-{{shard}}.log",
+    conda:
+        ENVIRONMENT
+    threads: 2
+    resources:
+        mem_mb=growing(8000),
+        runtime=240,
+    params:
+        cfg=PLAN.augmentation.audit_corpus_shard.params,
+    script:
+        "../scripts/audit_corpus_shard.py"
+
+
+rule audit_corpus:
+    """Check counts, duplicates, speaker leakage, and the class separation of trivial cues."""
+    input:
+        unpack(PLAN.augmentation.audit_corpus.inputs),
+    output:
+        table=LAYOUT.audit("{corpus}", "tsv"),
+        page=report(
+            LAYOUT.audit("{corpus}", "html"),
+            caption="../report/audit.rst",
+            category="Audits",
+            labels={"corpus": "{corpus}"},
+        ),
+    log:
+        f"{LOGS}/audit_corpus/{{corpus}}.log",
+    conda:
+        ENVIRONMENT
+    threads: 2
+    resources:
+        mem_mb=growing(8000),
+        runtime=240,
+    params:
+        cfg=PLAN.augmentation.audit_corpus.params,
+    script:
+        "../scripts/audit_corpus.py"

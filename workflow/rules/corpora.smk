@@ -1,4 +1,4 @@
-# Corpora: download or generate, one manifest each, and an audit.
+# Corpora: download or generate, and one manifest each.
 
 
 rule download:
@@ -107,53 +107,3 @@ rule manifest:
         cfg=PLAN.corpora.manifest.params,
     script:
         "../scripts/manifest.py"
-
-
-rule audit_corpus_shard:
-    """Decode and measure the utterances of one shard, if splits are cut into several."""
-    input:
-        unpack(PLAN.corpora.audit_corpus_shard.inputs),
-    output:
-        temp(LAYOUT.shard(LAYOUT.audit("{corpus}", "tsv"), "{shard}")),
-    log:
-        f"{LOGS}/audit_corpus_shard/{{corpus}}-{{shard}}.log",
-    wildcard_constraints:
-        corpus=one_of(STUDY.corpora),
-    conda:
-        ENVIRONMENT
-    threads: 2
-    resources:
-        mem_mb=growing(8000),
-        runtime=240,
-    params:
-        cfg=PLAN.corpora.audit_corpus_shard.params,
-    script:
-        "../scripts/audit_corpus_shard.py"
-
-
-rule audit_corpus:
-    """Check counts, duplicates, speaker leakage, and the class separation of trivial cues."""
-    input:
-        unpack(PLAN.corpora.audit_corpus.inputs),
-    output:
-        table=LAYOUT.audit("{corpus}", "tsv"),
-        page=report(
-            LAYOUT.audit("{corpus}", "html"),
-            caption="../report/audit.rst",
-            category="Audits",
-            labels={"corpus": "{corpus}"},
-        ),
-    log:
-        f"{LOGS}/audit_corpus/{{corpus}}.log",
-    wildcard_constraints:
-        corpus=one_of(STUDY.corpora),
-    conda:
-        ENVIRONMENT
-    threads: 2
-    resources:
-        mem_mb=growing(8000),
-        runtime=240,
-    params:
-        cfg=PLAN.corpora.audit_corpus.params,
-    script:
-        "../scripts/audit_corpus.py"

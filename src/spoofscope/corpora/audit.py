@@ -1,7 +1,7 @@
 """What a corpus would teach a detector besides deepfakes: counts, duplicates, leaks, trivial cues.
 
-Every file of the manifest is decoded once; only files that seem to be the same are read again, to
-compare their samples.
+An augmented copy of a corpus is audited like one, and compared with its originals. Every file is
+decoded once; only files that seem to be the same are read again, to compare their samples.
 """
 
 import hashlib
@@ -18,11 +18,13 @@ import numpy.typing as npt
 import polars as pl
 
 from spoofscope import audio
+from spoofscope.corpora import copies
 from spoofscope.corpora.base import Problem
 from spoofscope.corpora.counts import Count, counts
 from spoofscope.corpora.cues import (
     CUES,
     auc,
+    auc_change,
     auc_interval,
     evidence_of_speakers,
     in_words,
@@ -32,7 +34,7 @@ from spoofscope.corpora.splitting import uneven
 from spoofscope.errors import AudioError
 from spoofscope.names import ALL, NONE
 from spoofscope.shards.journal import Done, in_processes
-from spoofscope.tables import MANIFEST_COLUMNS, SPLITS
+from spoofscope.tables import LABELS, MANIFEST_COLUMNS, SPLITS
 
 AUDIT_COLUMNS: dict[str, pl.DataType] = {
     "check": pl.String(),
@@ -72,6 +74,9 @@ _TYPE, _RATE = "type of file", "sample rate"
 
 Row = tuple[str, str, str, str, float | None, str, str]
 
+# Split, name of the attack, bona fide clips, spoofs, and the attacks of these.
+Comparison = tuple[str, str, pl.DataFrame, pl.DataFrame, set[str]]
+
 
 @dataclass(frozen=True)
 class Audit:
@@ -92,12 +97,15 @@ class Audit:
 
     `levels` has the columns of `LEVEL_COLUMNS`, a row per split, condition and level:
     clips of each class, and all their speakers (null where not all are known).
+
+    `pairs` has a row per utterance of an augmented copy, see `copies.pairs_of`; none of others.
     """
 
     rows: pl.DataFrame
     measures: pl.DataFrame
     cues: pl.DataFrame
     levels: pl.DataFrame
+    pairs: pl.DataFrame
 
     def count(self, status: str) -> int:
         """How many rows have this status."""
@@ -141,9 +149,12 @@ def _inspect(items: Sequence[tuple[str, float]]) -> list[list[float] | str]:
     """
     found: list[list[float] | str] = []
     clips: dict[int, tuple[audio.Samples, int]] = {}
+    clipped: dict[int, float] = {}
 
     def measure_clips() -> None:
         for i, cues in zip(clips, measure_all(list(clips.values())), strict=True):
+            if i in clipped:
+                cues["clipping"] = clipped[i]
             found[i] = [_crc_of_middle(clips[i][0]), *cues.values()]
         clips.clear()
 
@@ -151,23 +162,30 @@ def _inspect(items: Sequence[tuple[str, float]]) -> list[list[float] | str]:
         clip = _decoded(path, duration)
         found.append(clip if isinstance(clip, str) else [])
         if not isinstance(clip, str):
-            clips[len(found) - 1] = clip
+            clips[len(found) - 1] = clip[:2]
+            if clip[2] is not None:
+                clipped[len(found) - 1] = clip[2]
         if sum(samples.size for samples, _ in clips.values()) >= _SAMPLES_AT_ONCE:
             measure_clips()
     measure_clips()
     return found
 
 
-def _decoded(path: str, duration: float) -> tuple[audio.Samples, int] | str:
-    """Samples and rate of a file; or what is wrong."""
+def _decoded(path: str, duration: float) -> tuple[audio.Samples, int, float | None] | str:
+    """Samples and rate of a file; or what is wrong.
+
+    Of a file of several channels, whose mean the samples are, also the share of samples at full
+    scale in the worst channel.
+    """
     try:
-        samples, sample_rate = audio.read(path)
+        clip = audio.Clip(path)
+        samples, sample_rate = clip.whole(), clip.rate
     except AudioError as error:
         return str(error)
     seconds = samples.size / sample_rate
     if abs(seconds - duration) > _LENGTH_TOLERANCE_SECONDS:
         return f"{path}: lasts {seconds:.3f} s, the manifest says {duration:.3f} s"
-    return samples, sample_rate
+    return samples, sample_rate, clip.clipped_share if clip.channels > 1 else None
 
 
 def _crc_of_middle(samples: audio.Samples) -> int:
@@ -184,6 +202,8 @@ def audit(
     done: Done | None = None,
     published_levels: Mapping[tuple[str, str, str], int] | None = None,
     counted_by: str = "",
+    originals: pl.DataFrame | None = None,
+    classes: Collection[str] = LABELS,
 ) -> Audit:
     """Look for everything that makes results on a corpus misleading.
 
@@ -194,6 +214,10 @@ def audit(
     known, the interval that is given is over speakers, and a note says where it does not exclude
     0.5.
 
+    Of an augmented copy, the chain has brought a cue in where the cue is a warning, and separates
+    the classes better than that of the originals by more than chance explains (paired, and again
+    for all AUCs together).
+
     Args:
         manifest: as `tables.read_manifest` gives it.
         problems: files that `build_manifest` left out.
@@ -203,24 +227,37 @@ def audit(
         done: what was found of utterances that are finished, see :func:`measure_manifest`.
         published_levels: number of utterances by (split, column, level), or None.
         counted_by: who counted them, where that is not who gives the corpus out.
+        originals: the manifest of the corpus, where `manifest` is of an augmented copy of it.
+        classes: labels of the clips that went through the chain of the copy; what tells them from
+            others is planted.
     """
     measures, undecodable = measure_manifest(manifest, workers, done)
     joined = manifest.drop("sample_rate", "duration", strict=False).join(
         measures, on="utt_id", how="inner", maintain_order="left"
     )
     cues = _cues(joined, planted_cues or {})
+    pairs, of_copies = joined.clear(), []
+    one_sided = set(classes) != set(LABELS)
+    if originals is not None:
+        before, _ = measure_manifest(copies.originals_of(manifest, originals), workers, done)
+        pairs = copies.pairs_of(joined, before)
+        cues, brought = _brought_in(cues, pairs, one_sided)
+        of_copies = list(copies.findings(pairs, manifest, brought))
+        manifest = copies.with_steps(manifest)
     levels = _levels(manifest)
     rows = [
         *_counts(counts(manifest, problems, published_counts, published_levels, counted_by)),
         *_classes(manifest),
         *_uneven(manifest),
         *_problems(problems, undecodable),
-        *_balance(levels),
+        *_balance(levels, chain_planted=one_sided),
         *_duplicates(joined),
         *_leakage(manifest),
+        *of_copies,
         *_separations(cues),
     ]
-    return Audit(pl.DataFrame(rows, schema=AUDIT_COLUMNS, orient="row"), measures, cues, levels)
+    table = pl.DataFrame(rows, schema=AUDIT_COLUMNS, orient="row")
+    return Audit(table, measures, cues, levels, pairs)
 
 
 def _splits(frame: pl.DataFrame) -> list[str]:
@@ -365,13 +402,17 @@ def _levels(manifest: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(found, schema=LEVEL_COLUMNS, orient="row")
 
 
-def _balance(levels: pl.DataFrame) -> Iterator[Row]:
+def _balance(levels: pl.DataFrame, chain_planted: bool = False) -> Iterator[Row]:
     """A warning where a level has one class only, and chance is no explanation.
 
     The chance is that of drawing the level's clips from those of all levels (hypergeometric),
     5 % for both classes and all levels of a split together. Clips of one speaker are often recorded
     alike. So the note says how many speakers a level has, and whether as many clips could be of one
     class by chance. The warning stays: the level tells the class in this corpus.
+
+    Args:
+        levels: see `LEVEL_COLUMNS`.
+        chain_planted: whether a chain tells the class on purpose.
     """
     for (split,), of_split in levels.group_by("split", maintain_order=True):
         least = math.log(0.05 / (2 * of_split.height))
@@ -400,7 +441,8 @@ def _balance(levels: pl.DataFrame) -> Iterator[Row]:
                 note = f"one {condition} in all clips that have any: {rows['level'][0]}"
             else:
                 note = f"no {condition} of {rows.height} has one class only, beyond chance"
-            status = "warn" if one_sided else "ok"
+            found = "planted" if chain_planted and copies.is_step(str(condition)) else "warn"
+            status = found if one_sided else "ok"
             yield "balance", str(split), "-", str(condition), float(len(one_sided)), status, note
 
 
@@ -413,9 +455,9 @@ def _log_ways(n: int, k: int) -> float:
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
-def _cues(joined: pl.DataFrame, planted: Mapping[str, Collection[str]]) -> pl.DataFrame:
-    """How far each cue separates the classes, see `CUE_COLUMNS`."""
-    comparisons: list[tuple[str, str, pl.DataFrame, pl.DataFrame, set[str]]] = []
+def _comparisons(joined: pl.DataFrame) -> list[Comparison]:
+    """What is compared in each split: bona fide clips with all spoofs, and with each attack."""
+    comparisons: list[Comparison] = []
     for split in _splits(joined):
         of_split = joined.filter(pl.col("split") == split).with_columns(
             # A number for each speaker, fast to count with.
@@ -431,9 +473,20 @@ def _cues(joined: pl.DataFrame, planted: Mapping[str, Collection[str]]) -> pl.Da
             (split, attack, bonafide, spoof.filter(pl.col("attack") == attack), {attack})
             for attack in attacks
         ]
+    return comparisons
+
+
+def _tail(comparisons: Sequence[Comparison]) -> float:
+    """Beyond either end of an interval, where all of the audit hold together."""
+    return 0.05 / (2 * len(comparisons) * len(CUES))
+
+
+def _cues(joined: pl.DataFrame, planted: Mapping[str, Collection[str]]) -> pl.DataFrame:
+    """How far each cue separates the classes, see `CUE_COLUMNS`."""
+    comparisons = _comparisons(joined)
     found = []
     for split, attack, bonafide, spoof, attacks_here in comparisons:
-        tail = 0.05 / (2 * len(comparisons) * len(CUES))
+        tail = _tail(comparisons)
         z = NormalDist().inv_cdf(1 - tail)
         speakers = [_speakers(bonafide), _speakers(spoof)]
         n_speakers = [0 if each is None else np.unique(each).size for each in speakers]
@@ -454,6 +507,48 @@ def _cues(joined: pl.DataFrame, planted: Mapping[str, Collection[str]]) -> pl.Da
                 (split, attack, cue, value, low, high, *medians, *sizes, *n_speakers, status)
             )
     return pl.DataFrame(found, schema=CUE_COLUMNS, orient="row")
+
+
+def _brought_in(
+    cues: pl.DataFrame, pairs: pl.DataFrame, on_purpose: bool
+) -> tuple[pl.DataFrame, dict[tuple[str, str], tuple[str, str]]]:
+    """The cues of copies, and by split and cue what is to be said of one that their chain made.
+
+    Args:
+        cues: of the copies, see `CUE_COLUMNS`.
+        pairs: see `copies.pairs_of`.
+        on_purpose: whether the chain was given clips of one class alone: its cues are planted.
+    """
+    comparisons = _comparisons(pairs)
+    found: dict[tuple[str, str], list[tuple[float, float, str]]] = {}
+    statuses = {row[:3]: row[-1] for row in cues.iter_rows()}
+    for split, attack, bonafide, spoof, _ in comparisons:
+        z = NormalDist().inv_cdf(1 - _tail(comparisons))
+        for cue in CUES:
+            if statuses[split, attack, cue] == "ok" or min(bonafide.height, spoof.height) < 2:
+                continue
+            values = [
+                (clips[copies.of_original(cue)].to_numpy(), clips[cue].to_numpy())
+                for clips in (bonafide, spoof)
+            ]
+            before, after = (auc(values[0][i], values[1][i]) for i in (0, 1))
+            change, error = auc_change(*values)
+            stronger = abs(after - 0.5) > abs(before - 0.5) or (after - 0.5) * (before - 0.5) < 0
+            if stronger and abs(change) > z * error:
+                found.setdefault((split, cue), []).append((before, after, attack))
+                if on_purpose:
+                    statuses[split, attack, cue] = "planted"
+    brought = {}
+    for (split, cue), changed in found.items():
+        before, after, attack = max(changed, key=lambda each: abs(each[1] - 0.5))
+        of_cue = [statuses[split, each, cue] for _, _, each in changed]
+        words = (
+            f"; in the copies it separates {copies.spoofs(attack)} from bona fide speech with an "
+            f"AUC of {after:.2f}, in the originals {before:.2f}: the chain brought that in"
+        )
+        brought[split, cue] = ("warn" if "warn" in of_cue else "planted", words)
+    status = pl.Series("status", [statuses[row[:3]] for row in cues.iter_rows()], dtype=pl.String)
+    return cues.with_columns(status), brought
 
 
 def _speakers(clips: pl.DataFrame) -> npt.NDArray[np.int64] | None:

@@ -13,6 +13,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from spoofscope.audio import FULL_SCALE
+
 CUES = (
     "duration",
     "sample_rate",
@@ -270,8 +272,7 @@ def _without_bands(
         leading = float(loud[0]) * frame / sample_rate
         trailing = max(0, samples.size - (int(loud[-1]) + 1) * frame) / sample_rate
     peak = max(float(samples.max()), -float(samples.min()))
-    # 16-bit audio reaches 32767 / 32768 at the top.
-    n_clipped = np.count_nonzero(np.abs(samples) >= 0.9999) if peak > 0.999 else 0
+    n_clipped = np.count_nonzero(np.abs(samples) >= FULL_SCALE) if peak >= FULL_SCALE else 0
     rms = math.sqrt(float(energies.sum()) / samples.size)
     return {
         "duration": duration,
@@ -360,6 +361,28 @@ def evidence_of_speakers(
     if few or over_clips <= 0:
         worth = [min(n, of) for n, of in zip(worth, counts[:2], strict=True)]
     return Evidence(worth[0], worth[1], min(counts[:2]) - 1)
+
+
+def auc_change(
+    bonafide: tuple[npt.NDArray[Any], npt.NDArray[Any]],
+    spoof: tuple[npt.NDArray[Any], npt.NDArray[Any]],
+) -> tuple[float, float]:
+    """How an AUC changes when the same clips get other values, and the standard error of that.
+
+    The error is that of paired AUCs (DeLong et al., Biometrics 44, 1988).
+
+    Args:
+        bonafide: (n,) values before and (n,) after, of the same clips, n >= 2.
+        spoof: (m,) and (m,) of the spoofs, m >= 2.
+    """
+    changes = []
+    for values, others in ((bonafide, spoof), (spoof, bonafide)):
+        before, after = (
+            _shares_below(mine, theirs) for mine, theirs in zip(values, others, strict=True)
+        )
+        changes.append(after - before)
+    variance = sum(float(each.var(ddof=1)) / each.size for each in changes)
+    return float(changes[0].mean()), math.sqrt(variance)
 
 
 def _shares_below(values: npt.NDArray[Any], others: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

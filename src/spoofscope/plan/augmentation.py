@@ -1,4 +1,6 @@
-"""Noise and impulse responses, augmented copies of corpora, and with them all trials of a study."""
+"""Noise and impulse responses, augmented copies of corpora, and with them all trials of a study,
+which are audited.
+"""
 
 from collections.abc import Iterable
 from functools import cached_property
@@ -6,7 +8,8 @@ from functools import cached_property
 from spoofscope.identity import hash8
 from spoofscope.plan.corpora import Corpora
 from spoofscope.plan.jobs import Context, Job, Product, Stage, Work, rule, target
-from spoofscope.plan.modules import effect_modules
+from spoofscope.plan.modules import corpus_modules, effect_modules
+from spoofscope.plan.shards import EVERY_SPLIT, of_all, of_shard
 from spoofscope.study import Config
 from spoofscope.study.references import contents_of
 
@@ -123,6 +126,60 @@ class Augmentation(Stage):
     def manifests(self) -> list[Product]:
         """One list of utterances per corpus and augmented copy."""
         return [self.manifest(corpus) for corpus in [*self.study.corpora, *self.study.copies]]
+
+    # --- audits ----------------------------------------------------------------------------
+
+    def _auditing(self, name: str) -> Work:
+        copy = self.study.copies.get(name)
+        corpus = copy["corpus"] if copy else name
+        entry = self.study.corpora[corpus]
+        listed = self._corpora.manifest(corpus)
+        settings: Config = {
+            "corpus": name,
+            "settings": self._corpora.settings(corpus),
+            "root": self.study.corpus_root(corpus),
+            "seed": self.study.seed,
+        }
+        if copy and "classes" in copy:
+            settings["classes"] = copy["classes"]
+        return Work(
+            inputs={
+                "manifest": self.manifest(name),
+                "problems": [] if copy else listed.product(self.layout.problems(corpus)),
+                "originals": self.manifest(corpus) if copy else [],
+            },
+            settings=settings,
+            modules=corpus_modules(entry),
+        )
+
+    @rule()
+    def audit_corpus_shard(self, corpus: str, shard: str) -> Work:
+        """Decode and measure the utterances of one shard."""
+        return of_shard(self, self._auditing(corpus), self.layout.audit(corpus, "tsv"), shard)
+
+    @rule()
+    def audit_corpus(self, corpus: str) -> Work:
+        """Find faults of a corpus or a copy, and cues that could mislead detectors."""
+        return of_all(
+            self,
+            self._auditing(corpus),
+            self.layout.audit(corpus, "tsv"),
+            EVERY_SPLIT,
+            lambda shard: self.audit_corpus_shard(corpus, shard),
+        )
+
+    @cached_property
+    def audit_tables(self) -> dict[str, Product]:
+        """Corpus or augmented copy to the findings about it."""
+        return {
+            name: self.audit_corpus(name).product(self.layout.audit(name, "tsv"))
+            for name in [*self.study.corpora, *self.study.copies]
+        }
+
+    @target()
+    def audits(self) -> list[Product]:
+        """One page per corpus and copy: its faults, and cues that could mislead detectors."""
+        return list(self.audit_tables.values())
 
 
 def _made_again(changed: str | None) -> Config:

@@ -1,4 +1,4 @@
-"""Corpora: download or generate, one manifest each, and an audit."""
+"""Corpora: download or generate, and one manifest each."""
 
 import os
 from functools import cached_property
@@ -10,7 +10,6 @@ from spoofscope.errors import ConfigError
 from spoofscope.identity import hash8
 from spoofscope.plan.jobs import Job, Product, Stage, Work, rule, target
 from spoofscope.plan.modules import corpus_modules
-from spoofscope.plan.shards import EVERY_SPLIT, of_all, of_shard
 from spoofscope.study import Config, Study
 from spoofscope.study.references import checksum_of, contents_of
 
@@ -222,7 +221,7 @@ class Corpora(Stage):
             inputs={"labels": labels},
             settings={
                 "corpus": corpus,
-                "settings": self._settings(corpus),
+                "settings": self.settings(corpus),
                 "root": self.study.corpus_root(corpus),
                 "seed": self.study.seed,
                 **outside,
@@ -230,50 +229,9 @@ class Corpora(Stage):
             modules=corpus_modules(entry),
         )
 
-    def _settings(self, corpus: str) -> Config:
+    def settings(self, corpus: str) -> Config:
         """A corpus' entry, without what is about the transfer of its archives."""
         entry = self.study.corpora[corpus]
         if "archives" not in entry:
             return entry
         return {**entry, "archives": contents_of(entry["archives"])}
-
-    def _auditing(self, corpus: str) -> Work:
-        entry = self.study.corpora[corpus]
-        manifest = self.manifest(corpus)
-        return Work(
-            inputs={
-                "manifest": manifest.product(self.layout.manifest(corpus)),
-                "problems": manifest.product(self.layout.problems(corpus)),
-            },
-            settings={
-                "corpus": corpus,
-                "settings": self._settings(corpus),
-                "root": self.study.corpus_root(corpus),
-                "seed": self.study.seed,
-            },
-            modules=corpus_modules(entry),
-        )
-
-    @rule()
-    def audit_corpus_shard(self, corpus: str, shard: str) -> Work:
-        """Decode and measure the utterances of one shard."""
-        return of_shard(self, self._auditing(corpus), self.layout.audit(corpus, "tsv"), shard)
-
-    @rule()
-    def audit_corpus(self, corpus: str) -> Work:
-        """Find faults of a corpus, and cues that could mislead detectors."""
-        return of_all(
-            self,
-            self._auditing(corpus),
-            self.layout.audit(corpus, "tsv"),
-            EVERY_SPLIT,
-            lambda shard: self.audit_corpus_shard(corpus, shard),
-        )
-
-    @target()
-    def audits(self) -> list[Product]:
-        """One page per corpus: its faults, and cues that could mislead detectors."""
-        return [
-            self.audit_corpus(corpus).product(self.layout.audit(corpus, "tsv"))
-            for corpus in self.study.corpora
-        ]

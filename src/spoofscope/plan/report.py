@@ -140,7 +140,7 @@ class Report(Stage):
                     for run in self.study.runs_of("detector", "pretrained")
                 },
                 "manifests": {corpus: self._data.manifest(corpus) for corpus in corpora},
-                "audits": dict(zip(self.study.corpora, self._corpora.audits.products, strict=True)),
+                "audits": self._data.audit_tables,
                 "tables": {
                     name: self._tables.known(name)
                     for name in (

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from markupsafe import Markup, escape
 
+from spoofscope.corpora import copies
 from spoofscope.corpora.audit import HARMLESS, STATUSES, Audit
 from spoofscope.corpora.cues import CUES, WORDS, in_words
 from spoofscope.files import write_text
@@ -49,6 +50,7 @@ _CHECKS = {
     "balance": "Conditions that tell the class",
     "duplicates": "Identical audio",
     "leakage": "Speakers, sentences and texts in more than one split",
+    copies.CHECK: "Copies and their originals",
 }
 
 _CLASSES = {"bonafide": "bona fide", "spoof": "spoof"}
@@ -83,7 +85,12 @@ def write_findings(
 
 
 def write_audit(
-    result: Audit, manifest: pl.DataFrame, tsv_path: str | Path, html_path: str | Path, title: str
+    result: Audit,
+    manifest: pl.DataFrame,
+    tsv_path: str | Path,
+    html_path: str | Path,
+    title: str,
+    originals: pl.DataFrame | None = None,
 ) -> None:
     """Write the findings as a long table and as a self-contained page.
 
@@ -93,12 +100,14 @@ def write_audit(
         tsv_path: columns of `corpora.audit.AUDIT_COLUMNS`.
         html_path: with plots and clips; no scripts, no external files.
         title: the corpus' name, for the page.
+        originals: the manifest of the corpus, where it is an audit of an augmented copy.
 
     Raises:
         AudioError: a clip that the page plays is not there any more.
     """
+    of_copies = [] if originals is None else ["source_utt"]
     measures = result.measures.join(
-        manifest.select("utt_id", "path", "split", "label", "attack"), on="utt_id"
+        manifest.select("utt_id", "path", "split", "label", "attack", *of_copies), on="utt_id"
     )
     planted = f", {result.count('planted')} cues planted on purpose"
     parts = [
@@ -106,7 +115,8 @@ def write_audit(
         *_first(result.rows),
         *_separation(result.cues),
         *_distributions(measures),
-        *_to_hear(result, measures),
+        *_changes(result.pairs),
+        *_to_hear(result, measures, originals),
         *_conditions(result.levels),
         *_tables(result.rows, _CHECKS),
         *_cue_tables(result.cues, result.rows),
@@ -229,8 +239,27 @@ def _distributions(measures: pl.DataFrame) -> Iterator[Markup]:
         "the median; lines reach from the 5th to the 95th percentile. The three numbers are 5th "
         "percentile, median and 95th percentile."
     )
-    for split in _splits(measures):
-        of_split = measures.filter(pl.col("split") == split)
+    yield from _panels(measures, "The same in all clips: {}.")
+
+
+def _changes(pairs: pl.DataFrame) -> Iterator[Markup]:
+    """Copies minus originals."""
+    if pairs.is_empty():
+        return
+    yield Markup(
+        "<h2>What the chain changed</h2><p>The number of each copy minus that of its original. A "
+        "chain that treats both classes alike gives both the same box."
+    )
+    changes = pairs.with_columns(
+        (pl.col(cue) - pl.col(copies.of_original(cue))).alias(cue) for cue in CUES
+    )
+    yield from _panels(changes, "Changed alike in all clips: {}.")
+
+
+def _panels(rows: pl.DataFrame, constant_in: str) -> Iterator[Markup]:
+    """Boxes of every cue and split; a sentence has the cues that are the same in all clips."""
+    for split in _splits(rows):
+        of_split = rows.filter(pl.col("split") == split)
         yield Markup("<h3>{}</h3><div class=panels>").format(split)
         constant = []
         for cue in CUES:
@@ -242,7 +271,7 @@ def _distributions(measures: pl.DataFrame) -> Iterator[Markup]:
             )
         yield Markup("</div>")
         if constant:
-            yield Markup("<p>The same in all clips: {}.").format(", ".join(constant))
+            yield Markup("<p>{}").format(constant_in.format(", ".join(constant)))
 
 
 def _boxes(rows: pl.DataFrame, cue: str) -> Markup:
@@ -314,13 +343,17 @@ def _conditions(levels: pl.DataFrame) -> Iterator[Markup]:
 # --- clips ---------------------------------------------------------------------------------------
 
 
-def _to_hear(result: Audit, measures: pl.DataFrame) -> Iterator[Markup]:
-    """A few clips: of the strongest cue, of the first duplicates, and by lot."""
+def _to_hear(
+    result: Audit, measures: pl.DataFrame, originals: pl.DataFrame | None
+) -> Iterator[Markup]:
+    """A few clips: of the strongest cue, of the first duplicates, and by lot; there a copy follows
+    its original.
+    """
     strongest = _of_strongest(result.cues, measures)
     parts = [
         ("The cue that separates best", strongest),
         ("Identical audio", _of_duplicates(result.rows, measures)),
-        ("Drawn by lot", _by_lot(measures)),
+        ("Drawn by lot", _by_lot(measures, originals)),
     ]
     if not any(clips for _, clips in parts):
         return
@@ -360,7 +393,7 @@ def _of_duplicates(rows: pl.DataFrame, measures: pl.DataFrame) -> list[Clip]:
     ]
 
 
-def _by_lot(measures: pl.DataFrame) -> list[Clip]:
+def _by_lot(measures: pl.DataFrame, originals: pl.DataFrame | None) -> list[Clip]:
     """Of each split a bona fide clip, and a spoof; the same ones whenever the page is made."""
 
     def lot(utt_id: str) -> str:
@@ -372,6 +405,11 @@ def _by_lot(measures: pl.DataFrame) -> list[Clip]:
             of_class = measures.filter((pl.col("split") == split) & (pl.col("label") == label))
             if not of_class.is_empty():
                 clip = min(of_class.iter_rows(named=True), key=lambda row: lot(row["utt_id"]))
+                if originals is not None:
+                    original = originals.row(
+                        by_predicate=pl.col("utt_id") == clip["source_utt"], named=True
+                    )
+                    clips.append(Clip(original["path"], f"original of {clip['utt_id']}"))
                 clips.append(Clip(clip["path"], f"{_named(clip)}: {clip['duration']:.2f} s"))
     return clips
 

@@ -182,6 +182,7 @@ _CHECKS = {
     "leakage": "splits that share speakers or sentences",
     "few_trials": "small development set",
     "attack_in_one_split": "attacks that are in one split only",
+    "copies": "what its chain did to clips",
 }
 
 
