@@ -30,8 +30,9 @@ from spoofscope.detector import Detector
 from spoofscope.detector_folder import WEIGHTS
 from spoofscope.files import sha256_file
 from spoofscope.provenance.sidecars import sidecar_path, write_sidecar
-from spoofscope.selection.calibration import ratio_text
+from spoofscope.selection.calibration import Bounds, ratio_text
 from spoofscope.settings import SETTINGS_FILE
+from spoofscope.support import Support, Supported
 from spoofscope.tables import write_manifest, write_scores
 from spoofscope.tracing.judging import load_tracer, row_of, trace_recording
 from spoofscope.windows import InputPolicy
@@ -315,6 +316,20 @@ def test_a_ratio_that_an_eval_set_does_not_support(capsys, folder, tmp_path):
     assert row_of(trace)["detector_doubts"] == doubt
 
 
+def test_ratios_that_are_worse_than_none_are_not_supported():
+    """However wide the bounds; and a rounding error makes no difference."""
+    worse = Supported("lab, eval", 7, 18, Bounds(-1.0, 0.5), 1.137)
+    said = Support([worse]).of(-0.5)
+    assert said["supported"] is False
+    assert said["doubts"] == [
+        "Do not rely on the ratio of 1/1.65: on the clips of lab, eval, the detector's ratios are "
+        "worse than none (Cllr 1.137, and 1 is no information)."
+    ]
+    better = Support([worse._replace(cllr=0.5)])
+    assert better.of(-1.0000001)["supported"] is True
+    assert better.of(-1.001)["supported"] is False
+
+
 def test_a_ratio_that_the_eval_sets_support(capsys, folder, tmp_path):
     detector = folder / "results/own/detectors/lfcc-00000000/seed1"
     text, row, validation = judged(capsys, detector, folder / "a.wav", tmp_path)
@@ -360,7 +375,7 @@ def test_the_page_takes_its_study(folder, tmp_path):
     judge.detector.policy = InputPolicy(length=8000, long="crop")
     _, _, picture, _ = judge.one(clip, True, 1.0, "me")
     assert "No explanation: this detector hears nothing of the recording from 1 s on." in picture
-    said, *files = judge.report(clip, "Is it?", "codec=o pus\n\nattack=A", "me")
+    said, *files = judge.report(clip, "Is it?", "codec=o pus\n\nattack=A", None, "me")
     assert files == [None, None]
     assert "trials of codec+attack = o pus+A; did you mean" in html.unescape(said)
 
@@ -477,6 +492,7 @@ def test_scores_of_another_detector_or_of_other_trials(capsys, folder, tmp_path)
         (("--study", "nowhere"), "no detector of this study"),
         (("--enrol", "new"), "add --tracer"),
         (("--calibration", "x.json"), "add --enrol"),
+        (("--passage", "2", "3"), "no passage of it"),
     ],
 )
 def test_what_cannot_be_validated(capsys, folder, tmp_path, arguments, words):

@@ -114,6 +114,44 @@ def test_relative_to_the_centroid_of_a_study(capsys, folder, tmp_path):
     assert "the centroid is (2, 3), the detector's features (1," in err
 
 
+@pytest.mark.slow
+def test_a_passage_of_a_long_recording(capsys, folder, tmp_path):
+    """It is explained as if it had been cut out, in the windows that reach into it."""
+    arguments = ("--method", "gradient_x_input", "--out", tmp_path / "out")
+    passage = ("--passage", "100.6", "101.4")
+    code, text, _ = explain(capsys, folder, folder / "long.wav", *arguments, *passage)
+    assert code == 0
+    clip = audio.read(folder / "long.wav")[0][int(100.5 * RATE) : int(101.5 * RATE)]
+    audio.write(tmp_path / "cut.wav", clip, RATE)
+    assert explain(capsys, folder, tmp_path / "cut.wav", *arguments)[0] == 0
+    told, cut = (
+        json.loads((tmp_path / "out" / name / "explanation.json").read_text())
+        for name in ("long.wav", "cut.wav")
+    )
+    assert told["explanation"]["passage_s"] == [100.5, 101.5]
+    assert told["explanation"]["windows_s"] == [[100.5, 101.0], [101.0, 101.5]]
+    score, whole = told["explanation"]["score"], told["judgement"]["score"]
+    assert score == pytest.approx(cut["judgement"]["score"], rel=1e-5)
+    assert told["judgement"]["duration_s"] == 121
+    said = f"Only 100.50 to 101.50 s are explained, with a score of {score:+.4f}; that of the whole"
+    assert f"{said} recording is {whole:+.4f}." in text
+    arrays, of_cut = (
+        np.load(tmp_path / "out" / name / "attributions.npz") for name in ("long.wav", "cut.wav")
+    )
+    assert arrays["map"] == pytest.approx(of_cut["map"], rel=1e-4, abs=1e-5)
+    assert arrays["time_s"] == pytest.approx(100.5 + of_cut["time_s"])
+    regions, of_cut = (
+        pl.read_csv(tmp_path / "out" / name / "regions.tsv", separator="\t")
+        for name in ("long.wav", "cut.wav")
+    )
+    assert regions["start"].to_numpy() == pytest.approx(100.5 + of_cut["start"].to_numpy())
+    for passage, words in (((121, 122), "no passage of it"), ((0, 120.5), "too long")):
+        given = ("--passage", *map(str, passage))
+        code, _, err = explain(capsys, folder, folder / "long.wav", *arguments, *given)
+        assert code == 1
+        assert words in err
+
+
 def test_bad_clips_do_not_stop_the_good_one(capsys, folder, tmp_path):
     names = ("none.wav", "text.wav", "short.wav", "silent.wav", "long.wav", "b.wav")
     files = [folder / name for name in names]

@@ -9,7 +9,8 @@ from typing import NamedTuple, TypedDict
 
 from spoofscope.selection.calibration import Bounds, ratio_text
 
-_ROUNDING = 1e-9
+# A clip that is scored alone, and among others for a table, differs in the seventh digit.
+_ROUNDING = 1e-5
 _UNVALIDATED = "Do not rely on its ratios."
 
 
@@ -44,20 +45,30 @@ class Supported(NamedTuple):
     cllr: float
 
     def supports(self, llr: float) -> bool:
-        """Whether these trials support a natural-log ratio."""
+        """Whether these trials support a natural-log ratio: it is within their bounds, and the
+        detector's ratios are better than none.
+        """
+        return self._has(llr) and self.cllr < 1
+
+    def _has(self, llr: float) -> bool:
         return self.bounds.lower - _ROUNDING <= llr <= self.bounds.upper + _ROUNDING
 
-    def in_words(self) -> str:
-        """What these trials support, as half a sentence."""
+    def in_words(self, llr: float | None = None) -> str:
+        """What these trials support, as half a sentence.
+
+        Args:
+            llr: a natural-log ratio that they do not support; None for whatever ratio.
+        """
+        worse = (
+            f"the detector's ratios are worse than none (Cllr {self.cllr:.3f}, and 1 is no "
+            "information)"
+        )
+        if llr is not None and self._has(llr):
+            return f"on the clips of {self.name}, {worse}"
         lower, upper = map(ratio_text, self.bounds)
         ratios = "no ratio but 1" if lower == upper else f"ratios from {lower} to {upper} only"
-        worse = (
-            f"; on them, the detector's ratios are worse than none (Cllr {self.cllr:.3f}, and 1 is "
-            "no information)"
-            if self.cllr >= 1
-            else ""
-        )
-        return f"the clips of {self.name} support {ratios}{worse}"
+        also = f"; on them, {worse}" if self.cllr >= 1 else ""
+        return f"the clips of {self.name} support {ratios}{also}"
 
 
 class Support(NamedTuple):
@@ -78,7 +89,7 @@ class Support(NamedTuple):
         doubts: list[str] = []
         if llr is not None:
             doubts = [
-                f"Do not rely on the ratio of {ratio_text(llr)}: {each.in_words()}."
+                f"Do not rely on the ratio of {ratio_text(llr)}: {each.in_words(llr)}."
                 for each in self.sets
                 if not each.supports(llr)
             ]

@@ -26,6 +26,7 @@ from spoofscope.apps.gate import LONGEST_TEXT, Gate, is_file_below
 from spoofscope.apps.own_folder import end_on_signals, own_folder
 from spoofscope.apps.serving import address, allowed_hosts, listen, run
 from spoofscope.attribution.explain import explain_windows
+from spoofscope.attribution.explain_recording import LONGEST_SECONDS as LONGEST_EXPLAINED
 from spoofscope.attribution.store import Attributions, Explanation
 from spoofscope.attribution.verdicts import Check, read_checks
 from spoofscope.cases.case import make_case
@@ -191,15 +192,30 @@ class Judge:
         return verdict, timeline, picture, {**judgement, **origin, "explanation": explanation}
 
     def report(
-        self, path: str | None, question: str | None, condition: str | None, visitor: str
+        self,
+        path: str | None,
+        question: str | None,
+        condition: str | None,
+        start: float | None,
+        visitor: str,
     ) -> tuple[str, str | None, str | None]:
-        """The report of a case, see `cases`: its result as HTML, and its files HTML and PDF."""
+        """The report of a case, see `cases`: its result as HTML, and its files HTML and PDF.
+
+        Args:
+            path: of the recording.
+            question: what was asked.
+            condition: of the trials that validate, one a line.
+            start: where the passage begins that is explained of a long recording, in seconds.
+            visitor: who asks.
+        """
         if path is None:
             return views.problem(_NOTHING_CHOSEN), None, None
         made = datetime.datetime.now(datetime.UTC)
         try:
             with self._work(visitor), self._turns.turn():
-                self._check_upload(path)
+                passage = None
+                if self._check_upload(path) > LONGEST_EXPLAINED:
+                    passage = (start or 0.0, (start or 0.0) + _SHOWN_SECONDS)
                 case = make_case(
                     self.detector,
                     self._folder,
@@ -208,6 +224,7 @@ class Judge:
                     study=self._study,
                     conditions=_lines(condition or ""),
                     tracer=self.tracer,
+                    passage=passage,
                     made=time_text(made),
                 )
                 folder = self._downloads / str(next(self._numbers))
@@ -350,13 +367,17 @@ class Judge:
         """A message about files of the detector's study, without where that lies."""
         return message if self._home is None else message.replace(f"{self._home}/", "")
 
-    def _check_upload(self, path: str) -> None:
+    def _check_upload(self, path: str) -> float:
+        """Refuse what is no upload or no recording; how long it lasts, in seconds."""
         self._check_wanted()
+        seconds = 0.0
         if not is_file_below(path, self._uploads):
             raise AudioError(f"{path} is no file that this page has received; upload it again")
         # Nothing is kept here, while a detector may take whole recordings.
-        for _ in audio.decode(path, longest=LONGEST_SECONDS):
+        for samples, rate in audio.decode(path, longest=LONGEST_SECONDS):
+            seconds += samples.size / rate
             self._check_wanted()
+        return seconds
 
     def _windows(self, judgement: Judgement) -> list[views.ShownWindow]:
         policy = self.detector.policy
@@ -627,9 +648,13 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
             return gr.DownloadButton(value=file, interactive=file is not None)
 
         def report(
-            path: str | None, question: str | None, condition: str | None, request: gr.Request
+            path: str | None,
+            question: str | None,
+            condition: str | None,
+            start: float | None,
+            request: gr.Request,
         ) -> tuple[str, Any, Any]:
-            html, *made = judge.report(path, question, condition, str(request.session_hash))
+            html, *made = judge.report(path, question, condition, start, str(request.session_hash))
             return html, offered(made[0]), offered(made[1])
 
         def several(paths: list[str] | None, request: gr.Request) -> tuple[str, Any, Any]:
@@ -658,7 +683,7 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
         judging_all = judge_all.click(several, files, of_several, api_name="judge_several")
         reporting = make_report.click(
             report,
-            [recording, question, condition],
+            [recording, question, condition, start],
             [reported, page_file, pdf_file],
             api_name="report",
         )

@@ -22,13 +22,12 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
 
 from spoofscope import exhibits
 from spoofscope.attribution.store import Explanation
 from spoofscope.attribution.verdicts import Check, conclusion, of_controls
 from spoofscope.errors import ConfigError
-from spoofscope.figures.clips import EVIDENCE, draw_spectrogram, draw_waveform
+from spoofscope.figures.clips import EVIDENCE, draw_spectrogram, draw_waveform, label_from
 from spoofscope.figures.style import BONAFIDE, PAGE, SPOOF, new_figure
 from spoofscope.judging import Failure, Judgement, as_cell, as_table, calibrated_cells
 from spoofscope.quality import DISQUALIFYING, FLAGS
@@ -381,12 +380,7 @@ def clip(
     upper.set_ylabel("waveform")
     lower.set_xlabel("seconds")
     lower.set_ylabel("kHz")
-    if start:
-        first, last = lower.get_xlim()
-        ticks = MaxNLocator(nbins=9).tick_values(first + start, last + start)
-        ticks = ticks[(ticks >= first + start) & (ticks <= last + start)]
-        upper.set_xticks(ticks - start)
-        lower.set_xticks(ticks - start, [f"{tick:g}" for tick in ticks])
+    label_from(start, upper, lower)
     if explanation is not None:
         key = figure.colorbar(
             ScalarMappable(Normalize(-1, 1), EVIDENCE), ax=[upper, lower], aspect=40

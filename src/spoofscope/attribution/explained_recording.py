@@ -96,7 +96,9 @@ class ExplainedRecording(NamedTuple):
         controls: what the explanation was held against.
         regions: see :func:`region_table`.
         windows: starts and ends of the detector's windows in seconds, (n_windows, 2).
-        samples: (n,) at the detector's rate.
+        samples: (n,) of what is explained, at the detector's rate.
+        passage: from when to when it is explained, in seconds. Times of the explanation itself
+            begin with it; all others are those of the recording.
     """
 
     path: str
@@ -107,6 +109,17 @@ class ExplainedRecording(NamedTuple):
     regions: pl.DataFrame
     windows: npt.NDArray[np.float64]
     samples: Samples
+    passage: tuple[float, float]
+
+    @property
+    def times(self) -> Floats:
+        """The centres of the explanation's frames (n,) in the recording, in seconds."""
+        return self.passage[0] + self.explanation.times
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the whole recording is explained."""
+        return self.passage == (0.0, self.judgement["duration_s"])
 
     @property
     def verdict(self) -> Verdict:
@@ -227,6 +240,13 @@ def conclusion(explained: ExplainedRecording) -> str:
             "Do not rely on this explanation: in some window it misses the difference of the "
             f"scores by more than {100 * explained.explanation.settings.tolerance:g} %.",
         )
+    if not explained.is_whole:
+        start, end = explained.passage
+        sentences.append(
+            f"Only {start:.2f} to {end:.2f} s are explained, with a score of "
+            f"{explained.explanation.score:+.4f}; that of the whole recording is "
+            f"{explained.judgement['score']:+.4f}."
+        )
     if explained.judgement["flags"]["out_of_distribution"]:
         sentences.append(
             "The recording is not judged, so this shows what moves the score, and not what the "
@@ -254,7 +274,7 @@ def arrays_of(explained: ExplainedRecording) -> dict[str, npt.NDArray[Any]]:
     explanation = explained.explanation
     arrays: dict[str, npt.NDArray[Any]] = {
         "map": explanation.map,
-        "time_s": explanation.times,
+        "time_s": explained.times,
         "coverage": explanation.coverage,
         "window_s": explained.windows,
         "window_score": np.array(explained.judgement["window_scores"]),
@@ -310,6 +330,7 @@ def as_json(explained: ExplainedRecording) -> dict[str, Any]:
             "converged": explanation.converged,
             "steps": explanation.steps,
             "outside": explanation.outside,
+            "passage_s": list(explained.passage),
             "windows_s": explained.windows.tolist(),
         },
         "controls": {

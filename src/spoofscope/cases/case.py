@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spoofscope import __version__, audio
-from spoofscope.attribution.explain_recording import explain_recording
+from spoofscope.attribution.explain_recording import check_passage, explain_recording
 from spoofscope.attribution.explained_recording import ExplainedRecording, as_json
 from spoofscope.cases.scored_sets import NOT_AT_HAND, scored_sets, study_of, support_of
 from spoofscope.cases.validation import MEANINGS, ValidatedSet, validate
@@ -115,6 +115,7 @@ def make_case(
     tracer: LoadedTracer | None = None,
     enrolment: Enrolment | None = None,
     references: Sequence[str | Path] = (),
+    passage: tuple[float, float] | None = None,
     made: str | None = None,
     longest: float | None = None,
 ) -> Case:
@@ -129,13 +130,14 @@ def make_case(
         tracer, enrolment: see `tracing.judging.trace_recording`. The detector decides before the
             tracer does.
         references: the files behind the enrolment, for their hashes.
+        passage: see `explain_recording`. All else is about the whole recording.
         made: time of making, as text.
         longest: see `Detector.predict`.
 
     Raises:
         AudioError: the recording cannot be read, or was written to meanwhile.
         ConfigError: the question is empty; corpora or conditions without a study; and as
-            `scored_sets`.
+            `scored_sets` and `explain_recording.check_passage`.
         ProvenanceError, TableError: as `scored_sets.scored_sets`.
         DetectorError: a value is not finite.
     """
@@ -154,9 +156,11 @@ def make_case(
         support = support_of(scored)
     file = _file(path)
     judgement = detector.predict(path, longest=longest)
+    if passage is not None:
+        check_passage(detector, path, judgement["duration_s"], passage)
     judgement |= {"path": file.name, "validation": support.of(judgement["llr"])}
     validation = validate(scored, detector.calibration, judgement["score"])
-    explained, unexplained = _explained(detector, path, file, judgement)
+    explained, unexplained = _explained(detector, path, file, judgement, passage)
     trace = None
     if tracer is not None:
         trace = trace_recording(
@@ -196,11 +200,17 @@ def _file(path: Path) -> File:
 
 
 def _explained(
-    detector: Detector, path: Path, file: File, judgement: Judgement
+    detector: Detector,
+    path: Path,
+    file: File,
+    judgement: Judgement,
+    passage: tuple[float, float] | None,
 ) -> tuple[ExplainedRecording | None, str]:
     """The explanation, or None and why there is none."""
     try:
-        explained = explain_recording(detector, path, PATH_INTEGRAL, BASELINE, regions=3)
+        explained = explain_recording(
+            detector, path, PATH_INTEGRAL, BASELINE, regions=3, passage=passage
+        )
     except SpoofscopeError as error:
         return None, str(error).replace(str(path), file.name)
     return explained._replace(path=file.name, judgement=judgement), ""

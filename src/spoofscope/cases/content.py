@@ -147,7 +147,11 @@ def _recording(case: Case) -> list[Block]:
         ("File", shown(file.name)),
         ("SHA-256", file.sha256),
         ("Size", f"{file.bytes:,} bytes"),
-        ("Format", f"{file.kind}, {file.rate} Hz, {file.channels} channel(s)"),
+        (
+            "Format",
+            f"{file.kind}, {file.rate} Hz, {file.channels} channel"
+            f"{'' if file.channels == 1 else 's'}",
+        ),
         ("Duration", f"{judgement['duration_s']:.3f} s"),
         ("Audible", measured("audible_s", "{:.2f} s")),
         ("Level of what is audible", measured("level_dbfs", "{:.1f} dB re full scale")),
@@ -189,6 +193,9 @@ def _result(case: Case) -> list[Block]:
         ),
     ]
     decision = {**_SAID, "inconclusive": "inconclusive"}[judgement["decision"]]
+    unsupported = llr is not None and not case.is_supported
+    if unsupported:
+        decision += ", by a ratio that the validation does not support"
     rows = [
         (
             "Score of the detector",
@@ -206,7 +213,7 @@ def _result(case: Case) -> list[Block]:
             ),
             (
                 "In words (ENFSI 2015)",
-                verbal(llr) if case.is_supported else "none: it is not supported by the validation",
+                "none: it is not supported by the validation" if unsupported else verbal(llr),
             ),
         ]
     rows.append((f"Decision {decision_rule(calibration)}", decision))
@@ -360,7 +367,7 @@ def _table(sets: Sequence[ValidatedSet]) -> Table:
 def _beside(case: Case) -> list[Block]:
     """How the recording compares with the clips of the validation."""
     own = case.judgement["duration_s"]
-    texts = []
+    texts, others = [], []
     for each in case.validating:
         durations, rates = each.scored.trials["duration"], each.scored.trials["sample_rate"]
         low, high = (float(durations.quantile(q) or 0.0) for q in (0.025, 0.975))
@@ -372,9 +379,21 @@ def _beside(case: Case) -> list[Block]:
         text += f"; its clips have {', '.join(f'{rate} Hz' for rate in sorted(set(rates)))}"
         text += f", and the recording has {case.file.rate} Hz."
         texts.append(text)
+        if not usual:
+            others.append(each.scored.name)
     if not texts:
         return []
-    return [Paragraph("The recording beside these clips:"), Items(tuple(texts))]
+    blocks: list[Block] = [Paragraph("The recording beside these clips:"), Items(tuple(texts))]
+    if others:
+        blocks.append(
+            Paragraph(
+                f"The recording lasts {own:.2f} s, as few clips of {' and '.join(others)} do. "
+                "Scores of other durations may differ, so these errors need not be those of such "
+                "recordings.",
+                "warning",
+            )
+        )
+    return blocks
 
 
 def _explanation(case: Case) -> list[Block]:
@@ -437,7 +456,12 @@ def _tracing(case: Case) -> list[Block]:
     answer = trace["answer"]
     blocks: list[Block] = [
         Heading("Which system may have made it"),
-        Paragraph(f"{answer[:1].upper()}{answer[1:]}.", "result"),
+        Paragraph(f"The tracer's answer: {answer}.", "result"),
+        Paragraph(
+            "This report does not validate the tracer: how often its answers are wrong is in the "
+            "report of its study. A system that it does not know may pass for one that it knows.",
+            "warning",
+        ),
     ]
     blocks += [Paragraph(f"Because {reason}.") for reason in trace["reasons"]]
     ood = trace["ood"][trace["decided_by"]]
@@ -449,7 +473,9 @@ def _tracing(case: Case) -> list[Block]:
         )
     )
     if trace["ranked"]:
-        ranked = tuple((each["name"], each["said"]) for each in trace["ranked"])
+        ranked = tuple(
+            (_SAID.get(each["name"], each["name"]), each["said"]) for each in trace["ranked"]
+        )
         blocks.append(
             Table(
                 ranked,
@@ -471,7 +497,12 @@ def _tracing(case: Case) -> list[Block]:
         blocks.append(Table(enrolled, header, frozenset({1, 2, 3})))
     if trace["nearest"]:
         nearest = tuple(
-            (each["utt_id"], each["attack"], f"{each['cosine']:.3f}") for each in trace["nearest"]
+            (
+                each["utt_id"],
+                _SAID.get(each["attack"], each["attack"]),
+                f"{each['cosine']:.3f}",
+            )
+            for each in trace["nearest"]
         )
         titles = ("most similar training clip", "system", "cosine")
         blocks.append(Table(nearest, titles, frozenset({2})))

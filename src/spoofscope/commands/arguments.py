@@ -40,6 +40,17 @@ def count(text: str) -> int:
 count.__name__ = "whole number, 0 or more"
 
 
+def add_passage(parser: argparse.ArgumentParser) -> None:
+    """Add which part of a recording is explained."""
+    parser.add_argument(
+        "--passage",
+        nargs=2,
+        type=float,
+        metavar=("FROM", "TO"),
+        help="explain this part alone, in seconds (default: the whole recording)",
+    )
+
+
 def add_bootstrap(parser: argparse.ArgumentParser, resamples: int, least: str = "") -> None:
     """Add how intervals are made. resamples: the default; least: words behind the smallest."""
     parser.add_argument(

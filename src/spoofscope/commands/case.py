@@ -5,7 +5,7 @@ import datetime
 import os
 from pathlib import Path
 
-from spoofscope.commands.arguments import Subcommands
+from spoofscope.commands.arguments import Subcommands, add_passage
 from spoofscope.errors import ConfigError
 from spoofscope.files import atomic_folder, printable, read_json, sha256_file, shown
 
@@ -50,6 +50,7 @@ def add(commands: Subcommands) -> None:
         help="validate on trials of this condition alone, such as codec=opus; several times for "
         "several columns",
     )
+    add_passage(parser)
     parser.add_argument("--tracer", metavar="DIR", help="a tracer's folder: name the attack, too")
     parser.add_argument(
         "--enrol",
@@ -104,6 +105,7 @@ def run(options: argparse.Namespace) -> int:
         tracer=tracer,
         enrolment=enrolment,
         references=references,
+        passage=options.passage,
         made=time_text(made),
     )
     with atomic_folder(out) as temporary:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spoofscope.commands.arguments import Subcommands, print_each
+from spoofscope.commands.arguments import Subcommands, add_passage, print_each
 from spoofscope.errors import ConfigError, SpoofscopeError
 from spoofscope.files import atomic_folder, printable, shown, write_json
 from spoofscope.options.attribution import (
@@ -36,7 +36,13 @@ def add(commands: Subcommands) -> None:
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="a new folder, or an earlier --out"
     )
-    parser.add_argument("files", nargs="+", metavar="CLIP", help="recordings of at most 2 minutes")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="CLIP",
+        help="recordings of at most 2 minutes, or of any duration with --passage",
+    )
+    add_passage(parser)
     parser.add_argument(
         "--method",
         choices=METHODS,
@@ -112,7 +118,13 @@ def _explain(
 
     baseline: Baseline = options.baseline if centroid is None else "centroid"
     explained = explain_recording(
-        detector, file, options.method, baseline, regions=3, centroid=centroid
+        detector,
+        file,
+        options.method,
+        baseline,
+        regions=3,
+        centroid=centroid,
+        passage=options.passage,
     )
     with atomic_folder(folder) as temporary:
         _write(explained, temporary)

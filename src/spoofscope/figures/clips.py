@@ -7,6 +7,7 @@ import numpy.typing as npt
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import stft
 
@@ -100,6 +101,17 @@ def draw_spectrogram(
     axes.set_xlim(*extent[:2])
     axes.set_ylim(*extent[2:])
     axes.grid(visible=False)
+
+
+def label_from(start: float, upper: Axes, lower: Axes) -> None:
+    """Write the seconds of the recording below drawings of a part that begins at `start`."""
+    if not start:
+        return
+    first, last = lower.get_xlim()
+    ticks = np.asarray(MaxNLocator(nbins=9).tick_values(first + start, last + start))
+    ticks = ticks[(ticks >= first + start) & (ticks <= last + start)]
+    upper.set_xticks(ticks - start)
+    lower.set_xticks(ticks - start, [f"{tick:g}" for tick in ticks])
 
 
 def smoothed_map(explanation: Explanation) -> npt.NDArray[np.float64]:

@@ -10,7 +10,13 @@ from matplotlib.figure import Figure
 
 from spoofscope.attribution.explained_recording import ExplainedRecording, conclusion
 from spoofscope.attribution_methods import METHOD_TITLES, WITHOUT_BASELINE
-from spoofscope.figures.clips import EVIDENCE, draw_spectrogram, draw_waveform, evidence_curve
+from spoofscope.figures.clips import (
+    EVIDENCE,
+    draw_spectrogram,
+    draw_waveform,
+    evidence_curve,
+    label_from,
+)
 from spoofscope.figures.style import new_figure, save
 
 _WIDTH, _HEIGHT, _LINE = 7.2, 3.6, 0.14
@@ -28,7 +34,7 @@ def draw_recording(explained: ExplainedRecording, name: str, outputs: Mapping[st
     settings = explanation.settings
     relative = "" if settings.method in WITHOUT_BASELINE else f", relative to {settings.baseline}"
     said = f"{METHOD_TITLES[settings.method]}{relative}. {conclusion(explained)}"
-    curve = pl.DataFrame({"time": explanation.times, "spoof_evidence": evidence_curve(explanation)})
+    curve = pl.DataFrame({"time": explained.times, "spoof_evidence": evidence_curve(explanation)})
     save(
         recording_figure(explained, name, said),
         outputs,
@@ -51,8 +57,15 @@ def recording_figure(explained: ExplainedRecording, name: str, below: str) -> Fi
     upper, lower = figure.subplots(2, 1, height_ratios=[1, 1.4])
     draw_waveform(upper, explained.samples, rate, explanation)
     draw_spectrogram(lower, explained.samples, rate, explanation)
+    label_from(explained.passage[0], upper, lower)
     score = f"{judgement['score']:+.3f}".replace("-", "−")
-    upper.set_title(f"{name}\n{judgement['decision']}, score {score}", loc="left", fontsize=8)
+    decision = {"bonafide": "bona fide"}.get(judgement["decision"], judgement["decision"])
+    upper.set_title(
+        f"{name}\n{'' if explained.is_whole else 'whole recording: '}decision: {decision}, score "
+        f"{score} (higher = more bona fide)",
+        loc="left",
+        fontsize=8,
+    )
     lower.set_xlabel("seconds")
     lower.set_ylabel("kHz")
     bar = figure.colorbar(ScalarMappable(Normalize(-1, 1), EVIDENCE), ax=[upper, lower], aspect=40)
