@@ -409,6 +409,11 @@ def test_frames_of_windows_find_their_place_in_the_clip():
     assert second.tolist() == list(range(8, 25))
     assert last.tolist() == list(range(9, 26))  # 2348 / 256 = 9.17
 
+    # 2432 / 256 = 9.5: frames stay one behind the other.
+    halfway = policy.windows(np.zeros(4096 + 2432, dtype=np.float32))
+    *_, last = frame_indices(frontend, policy, halfway, [17, 17, 17])
+    assert last.tolist() == [*range(10, 26), 25]
+
     short = policy.windows(np.zeros(1024, dtype=np.float32))
     (tiled,) = frame_indices(frontend, policy, short, [17])
     assert tiled.tolist() == [0, 1, 2, 3] * 4 + [0]

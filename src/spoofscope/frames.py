@@ -9,6 +9,10 @@ import numpy.typing as npt
 from spoofscope.windows import InputPolicy, Windows
 
 
+_ROUNDING = 1e-6
+"""Of places of frames, far less than a sample."""
+
+
 class Spaced(Protocol):
     """What has frames on the time axis, such as a front-end: frame i of a waveform is centred at
     first_centre_seconds + i * hop_seconds.
@@ -45,7 +49,9 @@ def frame_indices(
         centres = first + hop * np.arange(count)
         beyond = centres >= valid if valid < size else np.zeros(count, dtype=bool)
         inside = np.where(beyond, centres % valid, centres)
-        indices = np.rint((start + inside - first) / hop).astype(np.int64)
+        # Halfway between two, all go to the later one: to even numbers, pairs of frames would share
+        # a place, and leave the next one empty.
+        indices = np.floor((start + inside - first) / hop + 0.5 + _ROUNDING).astype(np.int64)
         # Windows start between the clip's frames, so rounding may lead beyond its ends.
         indices = np.clip(indices, 0, last)
         if policy.short == "zero":
