@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from spoofscope.windows import InputPolicy, Windows
 
-
 _ROUNDING = 1e-6
 """Of places of frames, far less than a sample."""
 
