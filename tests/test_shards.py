@@ -21,7 +21,8 @@ from spoofscope import tables
 from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError, TableError
 from spoofscope.layout import Layout
-from spoofscope.shards.journal import Journal, part, resumed, work_through
+from spoofscope.shards import journal as journals
+from spoofscope.shards.journal import Journal, in_processes, part, resumed, work_through
 from spoofscope.shards.parts import parse_shard, shard_slice
 from spoofscope.windows import InputPolicy
 
@@ -237,6 +238,21 @@ def test_what_is_done_is_not_worked_out_again(tmp_path: Path) -> None:
     assert {key: done[key] for key, i in items if i not in (3, 7)} == {
         f"n{i}": i**2 for i in range(20) if i not in (3, 7)
     }
+
+
+@pytest.mark.parametrize("work", [work_through, in_processes])
+def test_long_work_says_how_far_it_is(work: Callable[..., None], caplog, monkeypatch) -> None:
+    """What was finished before counts as done."""
+    monkeypatch.setattr(journals, "_PROGRESS_SECONDS", 0.0)
+    caplog.set_level(logging.INFO)
+    done: dict[str, int] = {"0": 0, "1": 1}
+    one = (lambda item: item) if work is work_through else list
+    work([(str(i), i) for i in range(100)], one, done, 1)
+    assert len(done) == 100
+    n = 3 if work is work_through else 34
+    assert caplog.messages[0] == f"{n} of 100 clips, 1 s left"
+    # The end needs no word.
+    assert not any(message.startswith("100 of") for message in caplog.messages)
 
 
 # --- the jobs, killed ----------------------------------------------------------------------------

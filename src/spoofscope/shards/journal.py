@@ -30,6 +30,7 @@ import numpy as np
 
 from spoofscope.errors import SpoofscopeError, TableError
 from spoofscope.identity import canonical_json
+from spoofscope.pace import duration
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ _NAME = "journal.jsonl"
 _CHECKSUM = 16
 # Items that are sent to another process together.
 _AT_ONCE = 32
+_PROGRESS_SECONDS = 30.0
 
 Item = TypeVar("Item")
 
@@ -267,6 +269,25 @@ def _open(folder: str | Path, given: Any) -> Iterator[Journal]:
         journal.close()
 
 
+class _Progress:
+    """Logs every half minute how many results there are, and how long the others take."""
+
+    def __init__(self, n_all: int, n_left: int) -> None:
+        self._all, self._left, self._finished = n_all, n_left, 0
+        self._began = self._told = time.monotonic()
+
+    def add(self, n: int) -> None:
+        """So many results more are there."""
+        self._finished += n
+        now = time.monotonic()
+        if now - self._told < _PROGRESS_SECONDS or self._finished == self._left:
+            return
+        self._told = now
+        rest = (self._left - self._finished) * (now - self._began) / self._finished
+        done = self._all - self._left + self._finished
+        _LOGGER.info("%d of %d clips, %s left", done, self._all, duration(rest))
+
+
 def work_through(
     items: Iterable[tuple[str, Item]], function: Callable[[Item], Any], done: Done, workers: int
 ) -> None:
@@ -278,16 +299,24 @@ def work_through(
         done: the results.
         workers: threads.
     """
-    left = ((key, item) for key, item in items if key not in done)
+    items = list(items)
+    left = [(key, item) for key, item in items if key not in done]
+    progress = _Progress(len(items), len(left))
     ahead: deque[tuple[str, Future[Any]]] = deque()
+
+    def take() -> None:
+        key, future = ahead.popleft()
+        done[key] = future.result()
+        progress.add(1)
+
     with ThreadPoolExecutor(workers) as pool:
         for key, item in left:
             ahead.append((key, pool.submit(function, item)))
             # A few wait, so that no thread does.
             if len(ahead) > 2 * workers:
-                _take(ahead, done)
+                take()
         while ahead:
-            _take(ahead, done)
+            take()
 
 
 def in_processes(
@@ -308,13 +337,16 @@ def in_processes(
     Raises:
         SpoofscopeError: a process was killed, such as by the system for want of memory.
     """
+    items = list(items)
     left = [(key, item) for key, item in items if key not in done]
+    progress = _Progress(len(items), len(left))
     batches = [left[start : start + _AT_ONCE] for start in range(0, len(left), _AT_ONCE)]
     ahead: deque[tuple[list[tuple[str, Item]], Future[Sequence[Any]]]] = deque()
 
     def keep(batch: list[tuple[str, Item]], results: Sequence[Any]) -> None:
         for (key, _), result in zip(batch, results, strict=True):
             done[key] = result
+        progress.add(len(batch))
 
     def take() -> None:
         batch, future = ahead.popleft()
@@ -354,8 +386,3 @@ def _end_with(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="parent").start()
-
-
-def _take(ahead: deque[tuple[str, Future[Any]]], done: Done) -> None:
-    key, future = ahead.popleft()
-    done[key] = future.result()
