@@ -194,11 +194,11 @@ def test_gigabytes_and_hours_of_what_is_missing(
     assert by_name["own"].size == NO_SIZE
     text = as_text(found).splitlines()
     # 11.086 GB at 12.5 MB/s are 887 s.
-    assert "    11.1 GB, 0.25 hours at 100 Mbit/s" in text
+    assert "    11.1 GB, 15 min at 100 Mbit/s" in text
     # The backbone's size is not known, nor that of own recordings.
     assert text[-2:] == [
-        "to be downloaded by the workflow: about 7.82 GB and more, 0.17 hours at 100 Mbit/s",
-        "to be downloaded by you: about 19.3 GB and more, 0.43 hours at 100 Mbit/s",
+        "to be downloaded by the workflow: about 7.82 GB and more, 10 min at 100 Mbit/s",
+        "to be downloaded by you: about 19.3 GB and more, 26 min at 100 Mbit/s",
     ]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from spoofscope.distribution import NO_SIZE, Distribution, Size, of_noise, of_reader, size_of
 from spoofscope.errors import SpoofscopeError, bounded
 from spoofscope.files import one_line, shown
+from spoofscope.pace import duration
 from spoofscope.packages import ALIGNERS, EFFECTS, FRONTENDS
 from spoofscope.study import Config, Study
 from spoofscope.study.references import checksum_of
@@ -202,8 +203,8 @@ def as_text(found: Sequence[Need]) -> str:
 def _amount(found: Sequence[Need]) -> str:
     """How much, and how long that takes."""
     size = sum((need.size for need in found), Size(0))
-    hours = size.n_bytes * 8 / _BITS_PER_SECOND / 3600
-    return f"{size}, {f'{hours:.2g} hours' if hours * 60 >= 1 else 'under a minute'} at 100 Mbit/s"
+    seconds = size.n_bytes * 8 / _BITS_PER_SECOND
+    return f"{size}, {duration(seconds)} at 100 Mbit/s"
 
 
 def _given_out(kind: str, name: str, place: str, given: Distribution | None) -> Need:
