@@ -36,7 +36,10 @@ def drawn(module: Any, names: list[str], folder: Path) -> tuple[list[str], pl.Da
     )
     write_table(folder / "metrics.tsv", pl.DataFrame(rows, schema=columns.split(), orient="row"))
     systems = [
-        {"id": system, "seed": 1, "name": name, "kind": "detector", "trained_on": [names[0]]}
+        {
+            **{"id": system, "seed": 1, "name": name, "kind": "detector"},
+            **{"trained_on": [names[0]], "train": None},
+        }
         for system, name in zip(("a-1", "b-2"), (names[0], names[1]), strict=True)
     ]
     outputs = {suffix: str(folder / f"figure.{suffix}") for suffix in ("pdf", "png", "tsv")}
@@ -54,7 +57,8 @@ def drawn(module: Any, names: list[str], folder: Path) -> tuple[list[str], pl.Da
             close(figure)
 
         patch.setattr(style.plt, "close", closed)
-        module.draw(systems, [str(folder / "metrics.tsv")], outputs)
+        more = {"data": {"la": "la"}} if module is train_test_matrix else {}
+        module.draw(systems, [str(folder / "metrics.tsv")], outputs=outputs, **more)
     assert all(Path(path).stat().st_size > 0 for path in outputs.values())
     return texts, read_table(outputs["tsv"], {"level": pl.String()})
 

@@ -62,7 +62,7 @@ _NUMBERS = dict.fromkeys(
     ("rho", "ci_low", "ci_high", "p", "p_holm", "p_bh", "p_smallest"), pl.Float64()
 )
 _GROUPS = (POOLED, WITHIN, BONAFIDE, SPOOF)
-_TITLES = {POOLED: "all trials", WITHIN: "within strata"}
+_TITLES = {POOLED: "all trials", WITHIN: "within strata", BONAFIDE: "bona fide", SPOOF: "spoof"}
 _LEVEL = 0.05
 # Most columns of a map; inches of a row, and of the colours' key with the titles.
 _ACROSS = 8
@@ -114,7 +114,7 @@ def draw(
         (f"{_trials(trials)}: " if several else "") + labels[run, seed]
         for trials, run, seed in columns
     ]
-    panels = [(f"score, {_TITLES.get(group, group)}", "score", "score", group) for group in _GROUPS]
+    panels = [(f"score, {_TITLES[group]}", "score", "score", group) for group in _GROUPS]
     if (table["kind"] == "attribution").any():
         panels.append(("evidence for bona fide, frames", "attribution", "signed", "pooled"))
     # So many columns as fit beside each other; the others follow below.

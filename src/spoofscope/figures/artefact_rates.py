@@ -71,7 +71,7 @@ def draw(rated: Sequence[Mapping[str, str]], outputs: Mapping[str, str]) -> None
             image,
             ax=figure.axes,
             location="bottom",
-            label="AUC   (blue: bona fide is higher; *: p < 0.05 after correction)",
+            label="AUC   (blue: bona fide is higher; *: p < 0.05 after correction; dot: too few)",
             aspect=40,
             fraction=0.05,
         )

@@ -28,7 +28,7 @@ from spoofscope.figures.clips import (
     frame_edges,
     median_clips,
 )
-from spoofscope.figures.style import PAGE, TALLEST, new_figure, people, save
+from spoofscope.figures.style import PAGE, TALLEST, legend_below, new_figure, note, people, save
 from spoofscope.tables import read_manifest, read_segments
 
 FIGURE = Figure(
@@ -163,7 +163,8 @@ def draw(
     )
     bar.set_ticks([-1, 0, 1], labels=["bona fide", "evidence (share of row's largest)", "spoof"])
     bar.ax.tick_params(length=0)
-    figure.legend(handles=_keys(aligned is not None), loc="outside lower center", ncols=4)
+    keys = [*_keys(aligned is not None), note("ρ: detectors' agreement"), note("right: scores")]
+    legend_below(figure, keys, [str(key.get_label()) for key in keys])
     save(figure, outputs, pl.concat(numbers))
 
 

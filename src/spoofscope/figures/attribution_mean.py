@@ -123,7 +123,13 @@ def _detector(part: SubFigure, settings: MeanSettings, means: Sequence[MeanAttri
     _curves(curves, settings, means)
     beside = part.add_subplot(grid[1, 3])
     beside.set_axis_off()
-    beside.legend(*curves.get_legend_handles_labels(), loc="center left", borderaxespad=0)
+    beside.legend(
+        *curves.get_legend_handles_labels(),
+        loc="center left",
+        borderaxespad=0,
+        title="shade: ±1 standard error",
+        title_fontsize=7,
+    )
 
 
 def _what(settings: MeanSettings) -> str:

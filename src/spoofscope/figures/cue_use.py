@@ -153,7 +153,7 @@ def _cell(axes: Axes, x: int, y: int, row: Mapping[str, Any]) -> None:
         at = x + 0.2 * (i - (len(_CRITERIA) - 1) / 2)
         axes.plot(at, y - 0.16, marker, color=_INK, markerfacecolor=face, markersize=4)
     numbers = f"{100 * row['eer']:.0f} %, {row['auc']:.2f}"
-    axes.text(x, y + 0.24, numbers, ha="center", va="center", fontsize=6.5, color=_INK)
+    axes.text(x, y + 0.24, numbers, ha="center", va="center", fontsize=7, color=_INK)
     if row["verdict"] == USES:
         corner = (x - 0.47, y - 0.44)
         axes.add_patch(Rectangle(corner, 0.94, 0.88, fill=False, edgecolor=_FRAME, lw=1.6))

@@ -110,7 +110,7 @@ def panel(axes: Axes, differences: Iterable[Difference], lower_is_better: bool) 
             va="center",
             transform=axes.get_yaxis_transform(),
         )
-    axes.text(1.01, 1.0, "p", fontsize=7, va="bottom", transform=axes.transAxes)
+    axes.text(1.01, 1.0, "p (Holm)", fontsize=7, va="bottom", transform=axes.transAxes)
     axes.locator_params(axis="x", nbins=6)
     axes.grid(visible=False, axis="y")
 
@@ -130,4 +130,5 @@ def legend(figure: Figure, better: str, worse: str) -> None:
         Line2D([], [], color=edge, marker="o", markerfacecolor=face, markersize=3.5, label=words)
         for words, (edge, face) in looks.items()
     ]
-    legend_below(figure, handles, list(looks))
+    handles.append(Line2D([], [], color=GREY, linewidth=1.0, label="95 % interval"))
+    legend_below(figure, handles, [str(handle.get_label()) for handle in handles])

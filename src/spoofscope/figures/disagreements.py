@@ -157,7 +157,7 @@ def _panel(
             (row["score_right"], row["score_wrong"]),
             xytext=(4, 4),
             textcoords="offset points",
-            fontsize=6.5,
+            fontsize=7,
             path_effects=halo,
         )
     axes.axvline(across, color="black", linestyle="--", linewidth=0.8)
@@ -207,7 +207,7 @@ def _write_counts(axes: Axes, counts: Mapping[str, Any]) -> None:
                 xycoords="axes fraction",
                 textcoords="offset points",
                 color="black" if label is None else _LOOKS[label][1],
-                fontsize=6.5,
+                fontsize=7,
                 ha="right" if x else "left",
                 va="bottom" if y else "top",
                 annotation_clip=False,

@@ -9,8 +9,9 @@ import numpy.typing as npt
 import polars as pl
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import COLOURS, PAGE, legend_below, panel_pages, save
+from spoofscope.figures.style import BONAFIDE, COLOURS, PAGE, legend_below, panel_pages, save
 from spoofscope.figures.traced import attacks_in, panel_title, short_names
+from spoofscope.names import BONAFIDE as BONAFIDE_NAME
 from spoofscope.tracing.outputs import read_outputs
 from spoofscope.tracing.traces import read_traces
 
@@ -62,8 +63,8 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
         labels = [
             f"component {i} ({100 * table[f'share_{i}'][0]:.0f} % of the variance)" for i in (1, 2)
         ]
-        axes.set_xlabel(labels[0], fontsize=6.5)
-        axes.set_ylabel(labels[1], fontsize=6.5)
+        axes.set_xlabel(labels[0], fontsize=7)
+        axes.set_ylabel(labels[1], fontsize=7)
         axes.set_xticks([])
         axes.set_yticks([])
     for figure in figures:
@@ -124,7 +125,7 @@ def _marks(maps: Sequence[pl.DataFrame]) -> dict[str, tuple[str, dict[str, Any]]
     for number, attack in enumerate(known):
         style = {
             "marker": _FILLED[number % len(_FILLED)],
-            "color": COLOURS[number % len(COLOURS)],
+            "color": BONAFIDE if attack == BONAFIDE_NAME else COLOURS[number % len(COLOURS)],
             "edgecolors": "none",
             "zorder": 2,
         }

@@ -112,6 +112,10 @@ def _page(
         Line2D([], [], linestyle="none", label=label, **_look(verdict, grey, "o"))
         for verdict, label in _VERDICTS.items()
     ]
+    handles.append(Line2D([], [], color=grey, linewidth=1.2, label="95 % interval"))
+    if RANDOMISED in made:
+        colour = _LOOKS[RANDOMISED][1]
+        handles.append(Line2D([], [], color=colour, linestyle=":", label="shuffled: at most"))
     legend_below(figure, handles, [str(handle.get_label()) for handle in handles])
     return figure
 

@@ -8,7 +8,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.spectra import name_lines, panels, plot, points
-from spoofscope.figures.style import SPOOF, people, save
+from spoofscope.figures.style import COLOURS, people, save
 from spoofscope.fingerprints.means import read_fingerprints
 from spoofscope.names import ALL_GENERATORS
 from spoofscope.tables import read_table
@@ -18,7 +18,7 @@ FIGURE = Figure(
     shows="Differences of mean spectra from bona fide speech, with the agreement of clip halves.",
     caption=(
         "Mean magnitudes of bona fide speech over those of a generator, in dB; a "
-        "value below zero means that the generator has more energy. Orange: wavelet packets; "
+        "value below zero means that the generator has more energy. Green: wavelet packets; "
         "grey: root of the mean power in frames of 256 samples. The first panel shows all "
         "generators together, with equal weights. The titles give the correlation of the "
         "differences from disjoint halves of the clips, the share of permutations of the labels "
@@ -74,7 +74,7 @@ def draw(fingerprints: str, stability: str, outputs: Mapping[str, str]) -> None:
     tables = []
     for panel, name in zip(axes, names, strict=True):
         for kind, colour, label in (
-            ("packets", SPOOF, "wavelet packets"),
+            ("packets", COLOURS[0], "wavelet packets"),
             ("energy", _ENERGY, "average energy, short frames"),
         ):
             if name == ALL_GENERATORS:

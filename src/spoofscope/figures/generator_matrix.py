@@ -7,10 +7,19 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
-from matplotlib.patches import Rectangle
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import ERRORS, PAGE, legend_below, new_figure, pages, people, save
+from spoofscope.figures.style import (
+    ERRORS,
+    PAGE,
+    frame,
+    legend_below,
+    new_figure,
+    note,
+    pages,
+    people,
+    save,
+)
 from spoofscope.metrics.generators import (
     DEV_ONLY,
     LEFT_OUT,
@@ -100,12 +109,9 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
         label = "EER (%)"
         figure.colorbar(image, ax=list(panels), label=label, extend="max", pad=0.01, aspect=14)
         known = [name for name in _FRAMES if (shown["relation"] == name).any()]
-        handles = [
-            Rectangle((0, 0), 1, 1, fill=False, label=_LABELS[name], **_FRAMES[name])
-            for name in known
-        ]
-        if handles:
-            legend_below(figure, handles, [_LABELS[name] for name in known])
+        handles = [frame((0, 0), 1, 1, label=_LABELS[name], **_FRAMES[name]) for name in known]
+        words = "below the EER: its 95 % interval"
+        legend_below(figure, [*handles, note(words)], [*(_LABELS[name] for name in known), words])
     save(figures, outputs, shown.select(*_TEXTS, *_COUNTS, *_NUMBERS))
 
 
@@ -231,17 +237,14 @@ def _write(axes: Axes, left: float, top: float, row: Mapping[str, Any]) -> None:
     )
     for i, text in enumerate(below):
         y = top + 0.78 - 0.24 * (len(below) - 1) / 2 + 0.24 * i
-        axes.text(left + 0.5, y, text, ha="center", va="center", fontsize=6, color=colour)
+        axes.text(left + 0.5, y, text, ha="center", va="center", fontsize=7, color=colour)
     if row["relation"] in _FRAMES:
         inset = 0.06
         axes.add_patch(
-            Rectangle(
+            frame(
                 (left + inset, top + inset),
                 1 - 2 * inset,
                 1 - 2 * inset,
-                fill=False,
-                edgecolor=colour,
-                zorder=3,
                 **_FRAMES[row["relation"]],
             )
         )

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import (
+    BONAFIDE,
     COLOURS,
     COLUMN,
     ERRORS,
     PAGE,
+    frame,
     new_figure,
     pages,
     panel_pages,
@@ -43,7 +44,7 @@ FIGURE = Figure(
 
 _SPREAD = ("eer", "eer_sd", "eer_min", "eer_max")
 _NUMBERS = (*_SPREAD, *(f"dev_{name}" for name in _SPREAD))
-_BEST = "#D55E00"
+_BEST = BONAFIDE
 # Points that fit beside each other; columns of a map that stands beside another one.
 _MOST_POINTS, _NARROW = 30, 6
 # Inches of a row of a map, and around it; most rows of one.
@@ -211,8 +212,7 @@ def _heat_map(
         values[i, j] = 100 * point["eer"]
         dark = (values[i, j] - scale[0]) > 0.5 * (scale[1] - scale[0])
         if point["best"] == "yes":
-            box = Rectangle((j - 0.46, i - 0.44), 0.92, 0.88, fill=False, edgecolor=_BEST, lw=1.6)
-            panel.add_patch(box)
+            panel.add_patch(frame((j - 0.46, i - 0.44), 0.92, 0.88))
         if len(columns) > _MOST_NUMBERS:
             continue
         panel.text(
@@ -221,7 +221,7 @@ def _heat_map(
             percent(point["eer"]),
             ha="center",
             va="center",
-            fontsize=6,
+            fontsize=7,
             color="white" if dark else "black",
         )
     image = panel.imshow(

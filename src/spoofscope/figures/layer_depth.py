@@ -103,7 +103,7 @@ def draw(
                 if not shared:
                     shown = [people().system(name) for name in names]
                     of_panel = [handles[name] for name in shown]
-                    axes.legend(of_panel, shown, fontsize=6, labelspacing=0.2)
+                    axes.legend(of_panel, shown, fontsize=7, labelspacing=0.2)
         if shared:
             legend_below(figure, list(handles.values()), list(handles))
     save(figures, outputs, table)

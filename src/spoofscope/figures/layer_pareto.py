@@ -17,10 +17,11 @@ FIGURE = Figure(
     title="Error rate against cost",
     shows="EER against measured parameters, latency and memory of SSL detectors.",
     caption=(
-        "Equal error rate (mean over training seeds, bars are their standard deviation) over "
+        "Equal error rate (mean over training seeds; bars are the 95 % interval of the first) over "
         "measured parameters, latency of a forward pass and peak memory, with the number of "
         "transformer layers. Filled points, joined by the line, are not dominated: "
         "no other detector is better in error rate or cost and at least as good in the other. "
+        "Where bars overlap, more trials may change which points these are. "
         "Each detector was measured in its own process on the same machine, which the figure "
         "names. Times and memory differ slightly between measurements."
     ),
@@ -64,9 +65,9 @@ def draw(
 ) -> None:
     """Draw a row of panels per test set: EER over parameters, over latency and over peak memory.
 
-    A point is a detector (mean EER over seeds, bars their sd), with the number of its transformer
-    layers if there is room. Filled points, joined by the black line, are not dominated: no other
-    detector is better in EER or cost and at least as good in the other.
+    A point is a detector (mean EER over seeds, the 95 % interval of the first), with the number of
+    its transformer layers if there is room. Filled points, joined by the black line, are not
+    dominated: no other detector is better in EER or cost and at least as good in the other.
 
     Args:
         curves: name to run ids that share a colour, usually one architecture at several depths.
@@ -103,6 +104,7 @@ def draw(
             handles[title] = Line2D(
                 [], [], color="#333333", marker="o", markerfacecolor=face, markersize=4.5, ls="none"
             )
+        handles["95 % interval"] = Line2D([], [], color="#333333", linewidth=0.7)
         legend_below(figure, list(handles.values()), list(handles))
         figure.suptitle(_conditions(measured), fontsize=7)
     save(figures, outputs, table)
@@ -116,23 +118,24 @@ def _look(index: int) -> dict[str, Any]:
 
 
 def _point(axes: Axes, row: Mapping[str, Any], measure: str, index: int, named: bool) -> None:
-    """One detector, with the spread over its seeds, and the number of its layers."""
+    """One detector, with the interval of its first seed, and the number of its layers."""
     look = _look(index)
     at = row[measure] / _MEASURES[measure][1], 100 * row["eer"]
     on_front = row[f"{measure}_front"]
-    axes.errorbar(
+    if row["eer_low"] is not None:
+        ends = [100 * row["eer_low"], 100 * row["eer_high"]]
+        axes.plot([at[0], at[0]], ends, color=look["color"], linewidth=0.7)
+    axes.plot(
         *at,
-        yerr=100 * (row["eer_sd"] or 0.0),
         **look,
         markersize=4.5,
         markerfacecolor=look["color"] if on_front else "white",
         linestyle="none",
-        elinewidth=0.7,
     )
     if on_front or named:
         n = row["n_layers"]
         text = f"{n} layer{'s' if n != 1 else ''}"
-        axes.annotate(text, at, (0, 6), textcoords="offset points", fontsize=6, ha="center")
+        axes.annotate(text, at, (0, 6), textcoords="offset points", fontsize=7, ha="center")
 
 
 def _front(axes: Axes, of_set: pl.DataFrame, measure: str) -> None:

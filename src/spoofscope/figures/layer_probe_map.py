@@ -7,11 +7,20 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.layer_maps import heat_map
-from spoofscope.figures.style import COLUMN, ERRORS, PAGE, new_figure, pages, people, save
+from spoofscope.figures.style import (
+    COLUMN,
+    ERRORS,
+    PAGE,
+    frame,
+    legend_below,
+    new_figure,
+    pages,
+    people,
+    save,
+)
 from spoofscope.names import ALL, POOLED
 from spoofscope.summaries.layers import read_probes
 
@@ -31,7 +40,7 @@ FIGURE = Figure(
 )
 
 # Inches of a row, around a block of rows, and of the colours' key.
-_ROW, _AROUND, _FOOT = 0.17, 0.45, 0.75
+_ROW, _AROUND, _FOOT = 0.17, 0.45, 1.0
 _MOST_ROWS = 40
 _FEW_LAYERS = 8
 
@@ -87,6 +96,7 @@ def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:
         figure.colorbar(
             image, ax=list(panels), label="EER (%)", extend="max", location="bottom", aspect=30
         )
+        legend_below(figure, [frame((0, 0), 1, 1)], ["lowest of its row, as at the right"])
     save(figures, outputs, table)
 
 
@@ -98,10 +108,7 @@ def _mark_lowest(axes: Axes, values: npt.NDArray[np.float64], states: Sequence[i
         text = f"{100 * best:.1f} %"
         if lowest.size < np.isfinite(row).sum():
             for j in lowest:
-                corner = (j - 0.44, i - 0.42)
-                axes.add_patch(
-                    Rectangle(corner, 0.88, 0.84, fill=False, edgecolor="#D55E00", lw=1.2)
-                )
+                axes.add_patch(frame((j - 0.44, i - 0.42), 0.88, 0.84))
             text += f" at {', '.join(str(states[j]) for j in lowest[:2])}"
             text += ", …" if lowest.size > 2 else ""
         axes.annotate(
@@ -110,7 +117,7 @@ def _mark_lowest(axes: Axes, values: npt.NDArray[np.float64], states: Sequence[i
             (4, 0),
             xycoords=axes.get_yaxis_transform(),
             textcoords="offset points",
-            fontsize=6.5,
+            fontsize=7,
             va="center",
             annotation_clip=False,
         )

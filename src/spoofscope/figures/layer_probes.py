@@ -1,9 +1,11 @@
 """Linear probes: EER per layer."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import (
@@ -12,6 +14,7 @@ from spoofscope.figures.style import (
     legend_below,
     line_style,
     new_figure,
+    note,
     pages,
     people,
     save,
@@ -34,6 +37,7 @@ FIGURE = Figure(
     section="layer",
 )
 
+_CHANCE: Any = {"color": "#999999", "linewidth": 0.8, "linestyle": ":"}
 _HEIGHT, _LEGEND = 2.3, 0.45
 """Inches of a line of panels, and of the legend."""
 
@@ -66,6 +70,8 @@ def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:
             for axes in figure.axes
             for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
         }
+        handles["shade: 95 % interval"] = note("shade: 95 % interval")
+        handles["chance"] = Line2D([], [], **_CHANCE)
         legend_below(figure, list(handles.values()), list(handles))
     save(figures, outputs, table)
 
@@ -90,7 +96,7 @@ def _panel(axes: Axes, of_set: pl.DataFrame, names: Sequence[str]) -> None:
             )
     shown = sorted(of_set["layer"].unique().to_list())
     axes.set_xticks(shown[:: 1 + len(shown) // 14])
-    axes.axhline(50, color="#999999", linewidth=0.8, linestyle=":")
+    axes.axhline(50, **_CHANCE)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("hidden state (0 = input of layer 1)")
     axes.set_ylabel("EER (%)")

@@ -105,7 +105,7 @@ def draw(
         figure.colorbar(
             image,
             ax=list(panels),
-            label="log₂ (weight × layers): 0 is the uniform mix, 1 twice as much",
+            label="log₂ (weight × layers): 0 is the uniform mix, 1 twice as much; grey: no state",
             location="bottom",
             aspect=40,
         )

@@ -108,8 +108,8 @@ def _panel(axes: Axes, of_run: pl.DataFrame, seeds: Mapping[int, bool]) -> None:
     axes.set_xlabel("hidden state (0 = input of layer 1)")
     axes.legend(
         loc="upper center",
-        fontsize=6.5,
+        fontsize=7,
         labelspacing=0.2,
         title="effective number of layers",
-        title_fontsize=6.5,
+        title_fontsize=7,
     )

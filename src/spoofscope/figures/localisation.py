@@ -195,7 +195,7 @@ def _key(figure: Any, shown: Sequence[str], methods: Sequence[str]) -> None:
     grey: Any = {"linestyle": "none", "marker": "o", "markersize": 4, "color": "#555555"}
     handles += [
         Line2D([], [], **grey, label="above chance"),
-        Line2D([], [], **grey, markerfacecolor="white", label="not above"),
+        Line2D([], [], **grey, markerfacecolor="white", label="not shown to be above"),
         Line2D([], [], color="#555555", linewidth=1.1, label="95 % interval"),
         Patch(color=_CHANCE, label="chance, 95 %"),
     ]

@@ -95,7 +95,13 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
         axes.set_xlabel("known called unknown", fontsize=7)
         axes.set_ylabel("unknown found", fontsize=7)
         if known.height and unknown.height:
-            axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=6, handlelength=1.4)
+            axes.legend(
+                loc="center left",
+                bbox_to_anchor=(1.0, 0.5),
+                title="AUROC [95 % interval]",
+                title_fontsize=7,
+                handlelength=1.2,
+            )
     save(figures, outputs, pl.DataFrame(rows, schema=_COLUMNS))
 
 

@@ -8,7 +8,16 @@ from matplotlib.axes import Axes
 
 from spoofscope.errors import SpoofscopeError
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import COLOURS, PAGE, legend_below, new_figure, pages, people, save
+from spoofscope.figures.style import (
+    COLOURS,
+    PAGE,
+    legend_below,
+    new_figure,
+    note,
+    pages,
+    people,
+    save,
+)
 from spoofscope.metrics.bootstrap import Draws
 from spoofscope.metrics.reliability import reliability
 from spoofscope.metrics.tables import draw as draw_trials
@@ -119,7 +128,10 @@ def draw(
                         table.select(*(pl.lit(v).alias(k) for k, v in named.items()), pl.all())
                     )
         kinds = [kind for kind in _LOOKS if kind in shown]
-        legend_below(figure, [shown[kind] for kind in kinds], kinds)
+        handles = [shown[kind] for kind in kinds]
+        words = ["bars: 95 % intervals", f"open: fewer than {_FEW} clips"]
+        handles += [note(text) for text in words]
+        legend_below(figure, handles, [*kinds, *words])
     save(figures, outputs, pl.concat(tables))
 
 

@@ -81,7 +81,7 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
     ]
     grey: Any = {"linestyle": "none", "marker": "o", "color": "#555555"}
     handles += [
-        Line2D([], [], markersize=3.5, label="HTER at its threshold", **grey),
+        Line2D([], [], markersize=3.5, label="HTER at its threshold, 95 % interval", **grey),
         Line2D([], [], mfc="white", label="EER", **grey),
     ]
     for figure in figures:

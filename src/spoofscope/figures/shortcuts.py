@@ -74,6 +74,7 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
             Line2D([], [], color=SPOOF, label="spoof accepted", **dots),
             Line2D([], [], color=_GREY, markerfacecolor="white", label="control: no cue", **dots),
         ]
+        handles.append(Line2D([], [], color=_GREY, linewidth=1.1, label="95 % interval"))
         legend_below(figure, handles, [str(handle.get_label()) for handle in handles])
     save(figures, outputs, shown)
 

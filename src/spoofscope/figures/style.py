@@ -25,6 +25,9 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.ft2font import FT2Font
 from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 from matplotlib.ticker import LogFormatterSciNotation
 
@@ -35,7 +38,7 @@ from spoofscope.tables import write_table
 _logger = logging.getLogger("spoofscope.figures")
 
 # After Okabe and Ito, and Tol: distinguishable with the common colour-vision deficiencies, and in
-# print. Blue and orange are kept for what they mean.
+# print. Blue and orange, light and dark, are kept for what they mean.
 COLOURS = (
     "#009E73",
     "#CC79A7",
@@ -44,9 +47,9 @@ COLOURS = (
     "#882255",
     "#777777",
     "#332288",
-    "#E69F00",
+    "#8C564B",
     "#44AA99",
-    "#56B4E9",
+    "#0B5D1E",
 )
 """Of systems, methods, and other things that are neither bona fide nor spoof."""
 
@@ -183,6 +186,19 @@ def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) 
     figure.legend(
         handles, labels, loc="outside lower center", ncols=max(1, min(columns, len(labels)))
     )
+
+
+def frame(corner: tuple[float, float], width: float, height: float, **look: Any) -> Rectangle:
+    """A frame that is seen on cells of every colour, and in a legend."""
+    casing = [withStroke(linewidth=look.get("linewidth", 1.0) + 1.4, foreground="black")]
+    return Rectangle(
+        corner, width, height, fill=False, edgecolor="white", path_effects=casing, zorder=3, **look
+    )
+
+
+def note(words: str) -> Line2D:
+    """An entry of a legend that explains something in words alone."""
+    return Line2D([], [], linestyle="none", label=words)
 
 
 LONGEST_NAME = 36
@@ -373,6 +389,9 @@ def save(
 ) -> None:
     """Write a figure as PDF and PNG, and its plotted numbers as TSV.
 
+    Raises:
+        ValueError: letters are too small for print.
+
     Args:
         drawn: the figure, or its pages: in the PDF they are pages, in the PNG they stand one below
             the other. They are closed afterwards.
@@ -381,6 +400,7 @@ def save(
     """
     sheets = [drawn] if isinstance(drawn, Figure) else list(drawn)
     for sheet in sheets:
+        _check_letters(sheet)
         fit_names(sheet)
     families = list(dict.fromkeys(name for sheet in sheets for name in fonts_for(sheet)))
     with mpl.rc_context({"font.sans-serif": families}), warnings.catch_warnings():
@@ -393,6 +413,17 @@ def save(
     for sheet in sheets:
         plt.close(sheet)
     write_table(outputs["tsv"], numbers)
+
+
+_SMALLEST = 7.0
+"""Points: letters of a paper's figure are no smaller."""
+
+
+def _check_letters(figure: Figure) -> None:
+    for text in figure.findobj(Text):
+        size = float(text.get_fontsize())
+        if text.get_visible() and text.get_text().strip() and size < _SMALLEST:
+            raise ValueError(f"letters of {size:g} points: {text.get_text()!r}")
 
 
 # Dates and version strings would make two runs with equal numbers differ.

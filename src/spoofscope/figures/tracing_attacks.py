@@ -8,7 +8,16 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import COLOURS, PAGE, TALLEST, legend_below, new_figure, people, save
+from spoofscope.figures.style import (
+    COLOURS,
+    PAGE,
+    TALLEST,
+    legend_below,
+    new_figure,
+    note,
+    people,
+    save,
+)
 from spoofscope.figures.traced import counted_names
 from spoofscope.summaries.tracing_attacks import attacks_of
 from spoofscope.tracing.systems import KNOWN
@@ -71,7 +80,9 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
             axes.set_xlabel(label, fontsize=7)
             if len(sets) > 1:
                 axes.set_title(people().trials(corpus, split), fontsize=7.5)
-    legend_below(figure, list(handles.values()), [people().system(name) for name in handles])
+    words = "lines: 95 % intervals"
+    names_shown = [people().system(name) for name in handles]
+    legend_below(figure, [*handles.values(), note(words)], [*names_shown, words])
     save(figure, outputs, table)
 
 
@@ -97,7 +108,7 @@ def _draw(axes: Axes, table: pl.DataFrame, rate: str, names: Sequence[str]) -> d
             elinewidth=0.8,
         )
     labels = counted_names(attacks, counts)
-    axes.set_yticks(range(len(attacks)), labels, fontsize=6.5 if len(attacks) <= 35 else 5)
+    axes.set_yticks(range(len(attacks)), labels, fontsize=7)
     axes.set_ylim(len(attacks) - 0.4, -0.6)
     axes.set_xlim(-2, 102)
     return handles

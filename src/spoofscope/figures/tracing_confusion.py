@@ -8,9 +8,19 @@ import numpy.typing as npt
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.patches import Patch
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import BONAFIDE, PAGE, SPOOF, TALLEST, new_figure, save
+from spoofscope.figures.style import (
+    BONAFIDE,
+    PAGE,
+    SPOOF,
+    TALLEST,
+    legend_below,
+    new_figure,
+    note,
+    save,
+)
 from spoofscope.figures.traced import (
     attacks_in,
     counted_names,
@@ -36,7 +46,7 @@ FIGURE = Figure(
     section="tracing",
 )
 
-_ROW, _GAP, _AROUND = 0.2, 0.3, 0.95
+_ROW, _GAP, _AROUND = 0.2, 0.3, 1.1
 _MOST_NUMBERS = 30
 
 
@@ -73,6 +83,10 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
             for j, answer in enumerate(answers)
         ]
     panels[-1].set_xlabel("answer", fontsize=7)
+    looks = {"right answers": BONAFIDE, "wrong answers": SPOOF}
+    handles: list[Any] = [Patch(color=colour) for colour in looks.values()]
+    words = "below the line: unknown attacks"
+    legend_below(figure, [*handles, note(words)], [*looks, words])
     save(figure, outputs, pl.DataFrame(parts))
 
 
@@ -121,7 +135,6 @@ def _draw(
             )
     middles = np.arange(len(attacks)) + 0.5
     middles[len(known) :] += _GAP
-    many = len(attacks) > 40
     if len(answers) - 1 <= _MOST_NUMBERS:
         for (i, j), n in np.ndenumerate(counts):
             if n:
@@ -132,7 +145,7 @@ def _draw(
                     f"{n}",
                     ha="center",
                     va="center",
-                    fontsize=4 if many else 5,
+                    fontsize=7,
                     color=colour,
                 )
     if known and unknown:
@@ -143,12 +156,12 @@ def _draw(
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     labels = counted_names(attacks, dict(zip(attacks, counts.sum(axis=1), strict=True)))
-    axes.set_yticks(middles, labels, fontsize=4.5 if many else 6)
+    axes.set_yticks(middles, labels, fontsize=7)
     axes.set_xticks(
         np.arange(len(answers)) + 0.5,
         short_names(answers),
         rotation=35,
         ha="right",
         rotation_mode="anchor",
-        fontsize=6,
+        fontsize=7,
     )

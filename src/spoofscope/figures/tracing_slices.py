@@ -8,7 +8,16 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import COLOURS, PAGE, TALLEST, legend_below, new_figure, people, save
+from spoofscope.figures.style import (
+    COLOURS,
+    PAGE,
+    TALLEST,
+    legend_below,
+    new_figure,
+    note,
+    people,
+    save,
+)
 from spoofscope.figures.traced import short_names
 from spoofscope.summaries.tracing_slices import tracing_slices
 
@@ -61,7 +70,9 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
                     axes.set_title(people().trials(corpus, split), fontsize=7.5)
     else:
         figure.text(0.5, 0.5, "No clip has a language, family or quadrant.", ha="center")
-    legend_below(figure, list(handles.values()), [people().system(name) for name in handles])
+    words = "lines: 95 % intervals"
+    shown = [people().system(name) for name in handles]
+    legend_below(figure, [*handles.values(), note(words)], [*shown, words])
     save(figure, outputs, table)
 
 

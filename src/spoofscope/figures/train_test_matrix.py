@@ -13,7 +13,10 @@ from spoofscope.exhibits import Figure
 from spoofscope.figures.style import (
     ERRORS,
     PAGE,
+    frame,
+    legend_below,
     new_figure,
+    note,
     pages,
     people,
     save,
@@ -21,6 +24,7 @@ from spoofscope.figures.style import (
     system_labels,
 )
 from spoofscope.names import MACRO, POOLED
+from spoofscope.summaries.generator_matrix import attacks_trained_on
 from spoofscope.summaries.inputs import read_metrics
 
 FIGURE = Figure(
@@ -30,29 +34,39 @@ FIGURE = Figure(
         "Equal error rate (%) of every detector against every attack, with the 95 % interval "
         "below it; n: spoofed clips of the attack. Values above 50 % are correct: the detector "
         "ranks that attack as more bona fide than real speech. A detector is named with its "
-        "training data."
+        "training data; a frame marks an attack of the tested corpus in it, of a fusion in that of "
+        "one of its detectors. What a system was trained on elsewhere is not known, and has no "
+        "frames."
     ),
-    needs="shown_metrics",
+    needs="metrics_by_training",
     place=140,
 )
 
 # Most columns and rows of a block, and inches of a row and of what is around a block.
 _ACROSS, _DOWN = 10, 18
-_ROW, _AROUND = 0.36, 1.35
+_ROW, _AROUND, _LEGEND = 0.36, 1.35, 0.25
 _LONGEST = 34
 
 _Column = tuple[str, str, str, str]
 
 
 def draw(
-    systems: Sequence[Mapping[str, Any]], metrics: Sequence[str], outputs: Mapping[str, str]
+    systems: Sequence[Mapping[str, Any]],
+    metrics: Sequence[str],
+    data: Mapping[str, str],
+    outputs: Mapping[str, str],
 ) -> None:
     """Draw EERs: rows are systems with their training data, columns are attacks.
 
     A cell is the EER of that attack's trials against all bona fide trials of the set; the
     column "pooled" takes all spoofs together. EERs above 50 % are shown as they are. Below each
     stands its 95 % interval. Many columns or rows are drawn in blocks below each other.
-    Arguments as in `eer_by_condition.draw`.
+
+    Args:
+        systems: as in `eer_by_condition.draw`, with `train`: the sources of the training data, as
+            in `summaries.generator_matrix.attacks_trained_on`, or None where they are not known.
+        metrics, outputs: as in `eer_by_condition.draw`.
+        data: corpus to which audio it holds.
     """
     labels = system_labels(systems)
     trained = {
@@ -79,6 +93,11 @@ def draw(
         ): row
         for row in table.iter_rows(named=True)
     }
+    seen = {
+        ((system["id"], system["seed"]), corpus): attacks_trained_on(system["train"] or (), audio)
+        for system in systems
+        for corpus, audio in data.items()
+    }
     names = {key: f"{label}\n{shortened(trained[key], _LONGEST)}" for key, label in labels.items()}
     blocks = [
         (list(names)[top : top + _DOWN], columns[left : left + _ACROSS])
@@ -88,15 +107,19 @@ def draw(
     heights = [_ROW * len(down) + _AROUND for down, _ in blocks]
     several = len({(corpus, split) for corpus, split, _, _ in columns}) > 1
     figures = []
-    for page in pages(heights):
+    for page in pages(heights, _LEGEND):
         of_page = [heights[i] for i in page]
-        figure = new_figure(PAGE, sum(of_page))
+        figure = new_figure(PAGE, sum(of_page) + _LEGEND)
         figures.append(figure)
         panels = figure.subplots(len(page), 1, squeeze=False, height_ratios=of_page)[:, 0]
         image: Any = None
         for axes, i in zip(panels, page, strict=True):
             down, across = blocks[i]
             image = _block(axes, [[cells.get((row, column)) for column in across] for row in down])
+            for y, row in enumerate(down):
+                for x, (corpus, _, condition, level) in enumerate(across):
+                    if condition != POOLED and level in seen[row, corpus]:
+                        axes.add_patch(frame((x - 0.46, y - 0.45), 0.92, 0.9))
             axes.set_yticks(range(len(down)), [names[row] for row in down], fontsize=7)
             counts = [_count(table, column) for column in across]
             texts = [
@@ -109,7 +132,15 @@ def draw(
             axes.set_xlim(-0.5, max(len(across), 4) - 0.5)
         panels[-1].set_xlabel("tested on (attack against all bona fide)")
         figure.supylabel("detector and training data", fontsize=8)
-        figure.colorbar(image, ax=list(panels), label="EER (%)", extend="max", pad=0.01)
+        words = ["in its training", "below the EER: its 95 % interval"]
+        legend_below(figure, [frame((0, 0), 1, 1), note(words[1])], words)
+        figure.colorbar(
+            image,
+            ax=list(panels),
+            label="EER (%)",
+            extend="max",
+            pad=0.01,
+        )
     numbers = (
         "system",
         "seed",
@@ -142,7 +173,7 @@ def _block(axes: Axes, rows: Sequence[Sequence[Mapping[str, Any] | None]]) -> An
         axes.text(j, y, text, ha="center", va="center", fontsize=7.5, color=colour)
         if cell is not None and has_interval:
             interval = f"{100 * cell['ci_low']:.0f}–{100 * cell['ci_high']:.0f}"
-            axes.text(j, i + 0.25, interval, ha="center", va="center", fontsize=6, color=colour)
+            axes.text(j, i + 0.25, interval, ha="center", va="center", fontsize=7, color=colour)
     axes.grid(visible=False)
     return axes.imshow(
         100 * values, cmap=ERRORS, norm=Normalize(0, 50), aspect="auto", interpolation="none"

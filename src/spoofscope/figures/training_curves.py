@@ -101,8 +101,9 @@ def _pair(upper: Axes, lower: Axes, history: pl.DataFrame) -> None:
             for axes in (upper, lower):
                 axes.axvline(epochs[i] - 0.5, color="#777777", linestyle=":", linewidth=0.9)
     # Some losses are below zero.
-    upper.set_ylim(bottom=min(0.0, upper.get_ylim()[0]))
-    lower.set_ylim(bottom=0)
+    lowest, highest = upper.get_ylim()
+    upper.set_ylim(min(0.0, lowest), highest + 0.05 * (highest - lowest))
+    lower.set_ylim(0, 1.08 * lower.get_ylim()[1])
     upper.tick_params(labelbottom=False)
     lower.set_xlabel("epoch")
     lower.locator_params(axis="x", nbins=5, integer=True)

@@ -136,7 +136,7 @@ def non_dominated(
 def pareto_table(
     costs: pl.DataFrame, metrics: pl.DataFrame, measures: Sequence[str]
 ) -> pl.DataFrame:
-    """Mean EER over seeds and the costs of every detector, per test set.
+    """Mean EER over seeds, its interval of the first, and costs of every detector, per test set.
 
     Args:
         costs: one row per detector, with the column `run` and the columns `measures`.
@@ -153,6 +153,8 @@ def pareto_table(
         .agg(
             eer=pl.col("value").mean(),
             eer_sd=pl.col("value").std(),
+            eer_low=pl.col("ci_low").first(),
+            eer_high=pl.col("ci_high").first(),
             n_seeds=pl.col("value").count().cast(pl.Int64),
         )
         .rename({"system": "run"})

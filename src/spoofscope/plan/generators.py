@@ -11,7 +11,7 @@ from spoofscope.plan.augmentation import Augmentation
 from spoofscope.plan.jobs import Context, Product, Stage
 from spoofscope.plan.layers import family_name
 from spoofscope.plan.materials import Material, material
-from spoofscope.plan.scoring import Scores
+from spoofscope.plan.scoring import NO_SHOWN, Scores
 from spoofscope.study import MOST_SHOWN, Config, Study
 
 NO_GENERATORS = (
@@ -216,6 +216,17 @@ class Generators(Stage):
             },
             self.about,
         )
+
+    @material(absent=NO_SHOWN, when=lambda self: self._scoring.shown_scorings)
+    def metrics_by_training(self) -> Material:
+        """The error rates of the systems that figures show, and what these were trained on."""
+        shown = Scores.shown_metrics.function(self._scoring)
+        systems = [
+            {**system, "train": self._sources(system["name"], "train")}
+            for system in shown.given["systems"]
+        ]
+        data = {s.corpus: self._data_of(s.corpus) for s in self._scoring.shown_scorings}
+        return Material({**shown.given, "systems": systems, "data": data}, shown.about)
 
     @cached_property
     def about(self) -> dict[str, list[str]]:

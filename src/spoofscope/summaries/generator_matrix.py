@@ -145,13 +145,27 @@ def _attacks_of(source: Mapping[str, Any], split: str) -> set[str]:
     return set(rows["attack"]) - {"-"}
 
 
+def attacks_trained_on(sources: Sequence[Mapping[str, Any]], data: str) -> set[str]:
+    """The attacks in the training data of a system that has these sources, of those in some data.
+
+    Args:
+        sources: manifest, data, and where given attacks and exclude_attacks.
+        data: which audio a corpus holds: attacks of one name are the same there alone.
+
+    Raises:
+        TableError: as `tables.rows_of_source`.
+    """
+    of_data = [source for source in sources if source["data"] == data]
+    return set().union(*(_attacks_of(source, "train") for source in of_data))
+
+
 def _relations(system: Mapping[str, Any], data: str, attacks: Sequence[str]) -> dict[str, str]:
     """The relation of each generator in a set of that data to a detector's data."""
     if system["train"] is None:
         return dict.fromkeys(attacks, generators.UNKNOWN)
+    trained_on = attacks_trained_on(system["train"], data)
     train = [source for source in system["train"] if source["data"] == data]
     dev = [source for source in system["dev"] if source["data"] == data]
-    trained_on = set().union(*(_attacks_of(source, "train") for source in train))
     selected_on = set().union(*(_attacks_of(source, "dev") for source in dev))
     left_out = {name for source in train for name in source.get("exclude_attacks", ())}
     return {name: generators.relation(name, trained_on, selected_on, left_out) for name in attacks}
