@@ -1,16 +1,29 @@
 """Mean attribution of classes, attacks, conditions and kinds of sound, by layer or band."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
+from matplotlib.patches import Patch
 
 from spoofscope.attribution.verdicts import MARKS, Standing, wrapped_note
 from spoofscope.exhibits import Figure
 from spoofscope.figures.clips import EVIDENCE
-from spoofscope.figures.style import PAGE, new_figure, pages, people, save, shortened
+from spoofscope.figures.style import (
+    BONAFIDE,
+    PAGE,
+    SPOOF,
+    legend_below,
+    new_figure,
+    note,
+    pages,
+    people,
+    save,
+    shortened,
+)
 from spoofscope.tables import read_table
 
 FIGURE = Figure(
@@ -35,7 +48,8 @@ FIGURE = Figure(
 )
 
 _COLUMNS = 3
-_GROUP = 0.14
+# Inches of a group, and of the legend.
+_GROUP, _LEGEND = 0.14, 0.25
 _MOST_GROUPS = 54
 _AXES = {
     "layer": "hidden state",
@@ -81,11 +95,15 @@ def draw(table: str, rows: str, outputs: Mapping[str, str]) -> None:
     shown = {people().system(name): standing for name, standing in standings.items()}
     labels = [_label(*group) for group in groups]
     figures = []
-    for page in pages([height] * len(lines)):
-        figure = new_figure(PAGE, height * len(page))
+    for page in pages([height] * len(lines), _LEGEND):
+        figure = new_figure(PAGE, height * len(page) + _LEGEND)
         figures.append(figure)
         if doubts := wrapped_note(shown, PAGE):
             figure.suptitle(doubts, fontsize=7, x=0.01, ha="left")
+        looks = {"evidence for spoof, above 0": SPOOF, "for bona fide, below 0": BONAFIDE}
+        handles: list[Any] = [Patch(color=colour) for colour in looks.values()]
+        words = "lines: 95 % intervals"
+        legend_below(figure, [*handles, note(words)], [*looks, words])
         grid = figure.add_gridspec(len(page), min(len(names), _COLUMNS))
         for row, i in enumerate(page):
             for column, name in enumerate(lines[i]):
@@ -93,7 +111,7 @@ def draw(table: str, rows: str, outputs: Mapping[str, str]) -> None:
                 left, right = figure.add_subplot(cell[0]), figure.add_subplot(cell[1])
                 _map(left, by_row.filter(name=name), groups)
                 _sums(right, sums.filter(name=name), groups)
-                right.set_xlabel(_beyond(baselines[name]), fontsize=6.5)
+                right.set_xlabel(_beyond(baselines[name]), fontsize=7)
                 largest = float(np.abs(by_row.filter(name=name)["contribution"].to_numpy()).max())
                 left.set_title(
                     f"{shortened(people().system(name), 22)}{MARKS[standings[name]]} "
