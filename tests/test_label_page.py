@@ -394,6 +394,9 @@ def test_export_and_import_by_the_command(pack, store, tmp_path, capsys):
     table = str(tmp_path / "labels.tsv")
     assert main(["label", folder, "--labels", labels, "--export", table]) == 0
     assert capsys.readouterr().out == f"1 answers written to {table}\n"
+    tracks = str(tmp_path / "tracks")
+    assert main(["label", folder, "--labels", labels, "--export", tracks]) == 0
+    assert capsys.readouterr().out == f"0 of 1 answers written to {tracks}\n"
     assert main(["label", folder, "--import", table]) == 0
     assert capsys.readouterr().out == "2 revisions of answers added\n"
     other = Store(pack.folder / "labels.sqlite")

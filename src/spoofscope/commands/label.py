@@ -61,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
             added = import_answers(store, pack, options.source)
             print(f"{added} revisions of answers added")
         else:
-            written = export(store, pack, options.export)
-            print(f"{written} answers written to {options.export}")
+            written, there = export(store, pack, options.export)
+            of_all = "" if written == there else f" of {there}"
+            print(f"{written}{of_all} answers written to {options.export}")
     return 0

@@ -25,13 +25,16 @@ def _track(utt_id: str, detector: str) -> str:
     return f"{file_stem(f'{utt_id}.{detector}')}.txt"
 
 
-def write_tracks(folder: str | Path, pack: Pack, answers: Sequence[Answer]) -> None:
+def write_tracks(folder: str | Path, pack: Pack, answers: Sequence[Answer]) -> int:
     """Write the newest regions of all annotators, with a file per clip and detector.
 
     Args:
         folder: it is replaced.
         pack: the clips.
         answers: all revisions.
+
+    Returns:
+        The number of answers that are there: those with regions.
 
     Raises:
         SpoofscopeError: the folder holds anything but label tracks, which would be lost.
@@ -40,6 +43,7 @@ def write_tracks(folder: str | Path, pack: Pack, answers: Sequence[Answer]) -> N
     if folder.exists() and any(p.is_file() and p.suffix != ".txt" for p in folder.rglob("*")):
         raise SpoofscopeError(f"{folder} holds other files than label tracks; name another folder")
     given = {question: answer.value for question, answer in newest(answers).items()}
+    written = 0
     with atomic_folder(folder) as temporary:
         for (annotator, utt_id, detector, field), value in given.items():
             if field != "regions" or not value:
@@ -53,6 +57,8 @@ def write_tracks(folder: str | Path, pack: Pack, answers: Sequence[Answer]) -> N
             path = temporary / annotator / _track(utt_id, detector)
             path.parent.mkdir(exist_ok=True)
             path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            written += 1
+    return written
 
 
 def read_tracks(folder: str | Path, pack: Pack) -> Given:

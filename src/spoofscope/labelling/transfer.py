@@ -11,16 +11,17 @@ from spoofscope.labelling.store import Answer, Store, newest, now
 from spoofscope.labelling.tables import read_answers, write_answers
 
 
-def export(store: Store, pack: Pack, path: str | Path) -> int:
+def export(store: Store, pack: Pack, path: str | Path) -> tuple[int, int]:
     """Write the answers: `*.tsv` all revisions, `*.json` tasks of Label Studio, a folder Audacity.
 
     Returns:
-        The number of answers, without those that were taken back.
+        The number of answers in the file, and of all there are, without those that were taken back.
 
     Raises:
         ConfigError: the path has another suffix.
     """
     answers = store.history()
+    written = there = len(newest(answers))
     match Path(path).suffix:
         case ".tsv":
             # The same answers are the same bytes, in whatever order they came.
@@ -28,10 +29,10 @@ def export(store: Store, pack: Pack, path: str | Path) -> int:
         case ".json":
             write_tasks(path, pack, answers)
         case "":
-            write_tracks(path, pack, answers)
+            written = write_tracks(path, pack, answers)
         case suffix:
             raise ConfigError(_refusal(path, suffix))
-    return len(newest(answers))
+    return written, there
 
 
 def import_answers(store: Store, pack: Pack, path: str | Path) -> int:
