@@ -302,7 +302,10 @@ def test_the_published_counts_through_the_whole_way(tmp_path):
     section = annotation_section(
         {"measures": outputs["table"], "cues": outputs["cues"], "tests": outputs["tests"]}
     )
-    assert section["who"] == "Of explanations of 100 clips there are 298 labels; annotators: 1."
+    assert section["who"] == (
+        "Of explanations of 100 clips there are 298 labels; annotators: 1. Brackets hold 95 % "
+        "intervals."
+    )
     assert "chi-squared 59.5 with 14 degrees of freedom, Cramer's V 0.32" in section["findings"][0]
     assert section["doubts"] == ["With one annotator there is no agreement to measure."]
     assert section["detectors"][1]["cues"].startswith("phoneme 36, transition 30, glitch 21")
@@ -458,5 +461,6 @@ def test_nobody_has_said_anything(tmp_path):
     section = annotation_section(
         {"measures": outputs["table"], "cues": outputs["cues"], "tests": outputs["tests"]}
     )
+    assert "too few speakers or clips for intervals: fewer than 8." in section["who"]
     assert section["findings"] == ["There are too few cues to hold detectors against each other."]
     assert annotation_section({}) is None

@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from spoofscope.metrics.limits import LEAST_CLIPS
 from spoofscope.names import ALL
 from spoofscope.summaries.annotation import read_cues, read_measures, read_tests
 
@@ -35,12 +36,18 @@ def annotation_section(tables: Mapping[str, str]) -> dict[str, Any] | None:
     return {
         "who": (
             f"Of explanations of {counts['clips']} clips there are {counts['labels']} labels; "
-            f"annotators: {counts['annotators']}."
+            f"annotators: {counts['annotators']}. {_intervals(measures)}"
         ),
         "findings": _findings(read_tests(tables["tests"])),
         "doubts": _doubts(counts),
         "detectors": [_detector(name, measures, cues) for name in names],
     }
+
+
+def _intervals(measures: pl.DataFrame) -> str:
+    if measures["ci_low"].is_null().all():
+        return f"There are too few speakers or clips for intervals: fewer than {LEAST_CLIPS}."
+    return "Brackets hold 95 % intervals."
 
 
 def _findings(tests: pl.DataFrame) -> list[str]:
@@ -54,7 +61,7 @@ def _findings(tests: pl.DataFrame) -> list[str]:
         f"{row['clusters']} speakers or clips (p = {row['p']:.2g} if all labels were independent)."
     )
     differ = [
-        f"{pair['detector']} (p = {pair['p_holm']:.2g})"
+        f"{pair['detector']} (p = {pair['p_holm']:.3g})"
         for pair in tests.iter_rows(named=True)
         if pair["p_holm"] is not None and pair["p_holm"] < 0.05
     ]
