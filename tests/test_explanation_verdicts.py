@@ -130,7 +130,7 @@ def test_the_demo_says_whether_its_explanations_can_be_relied_upon(made):
         "bonafide", "silence", "band", 1, (0.0, 8000.0), 16000, 0.01, 0.0, 1, (0.1,), 0.05
     )
     explanation = Explanation(
-        *("u", "-", "-", 1.0, 0.0, 0.0, 0.0, 16, True, 0.0),
+        *("u", "-", "-", 1.0, -17.02, 0.0, 0.0, 16, True, 0.0),
         map=np.zeros((1, 3), dtype=np.float32),
         coverage=np.ones(3, dtype=np.int64),
         maskings={},
@@ -141,6 +141,7 @@ def test_the_demo_says_whether_its_explanations_can_be_relied_upon(made):
     text = explanation_note(explanation, (0.0, 1.0), judgement, checks, "silence")
     assert text.startswith("Do not rely on this picture. The explanations of this detector fail")
     assert "of explanations against the baseline" not in text
+    assert "relative to silence, whose own score is -17: orange speaks for spoof" in text
     other = explanation_note(explanation, (0.0, 1.0), judgement, checks, "centroid")
     assert "against the baseline centroid; this one is against silence" in other
     assert "controls is not known" in explanation_note(

@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from spoofscope import exhibits
+from spoofscope.attribution.explained_recording import relative_to
 from spoofscope.attribution.store import Explanation
 from spoofscope.attribution.verdicts import Check, conclusion, of_controls
 from spoofscope.errors import ConfigError
@@ -456,7 +457,7 @@ def explanation_note(
         else ""
     )
     return (
-        f"{trust} Integrated Gradients against a baseline of silence: orange speaks for spoof, "
+        f"{trust} Integrated Gradients{relative_to(explanation)}: orange speaks for spoof, "
         f"blue for bona fide. {exact} (all together by {100 * explanation.relative_error:.1f} %, "
         f"with up to {explanation.steps} steps).{part}{unjudged}"
     )

@@ -225,6 +225,16 @@ def _bands(by_row: npt.NDArray[np.float64], edges: Sequence[float]) -> dict[str,
     }
 
 
+def relative_to(explanation: Explanation) -> str:
+    """What the evidence is relative to, and the score of that: where this is low, a spoof has
+    evidence for bona fide, too. Empty for a method without a baseline.
+    """
+    settings = explanation.settings
+    if settings.method in WITHOUT_BASELINE:
+        return ""
+    return f" relative to {settings.baseline}, whose own score is {explanation.baseline_score:+.3g}"
+
+
 def conclusion(explained: ExplainedRecording) -> str:
     """In words: whether the explanation may be relied on, and what it is of."""
     begins: dict[Verdict, str] = {

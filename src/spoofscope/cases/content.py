@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from spoofscope import __version__
-from spoofscope.attribution.explained_recording import RULES, conclusion
+from spoofscope.attribution.explained_recording import RULES, conclusion, relative_to
 from spoofscope.attribution.verdicts import TITLES
 from spoofscope.attribution_methods import METHOD_TITLES
-from spoofscope.cases.case import BASELINE, Case
+from spoofscope.cases.case import Case
 from spoofscope.cases.document import (
     Block,
     Document,
@@ -410,9 +410,9 @@ def _explanation(case: Case) -> list[Block]:
         Picture(
             picture,
             "Waveform and spectrogram of the recording with the evidence upon them",
-            f"{method} relative to {BASELINE}: evidence for spoof (orange) and for bona fide "
-            "(blue) upon waveform and spectrogram. It shows what this detector reacted to, which "
-            "need not be a trace of a forgery.",
+            f"{method}{relative_to(explained.explanation)}: evidence for spoof (orange) "
+            "and for bona fide (blue) upon waveform and spectrogram. It shows what this detector "
+            "reacted to, which need not be a trace of a forgery.",
         )
     )
     rows = tuple(

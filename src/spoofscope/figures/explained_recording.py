@@ -8,8 +8,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from spoofscope.attribution.explained_recording import ExplainedRecording, conclusion
-from spoofscope.attribution_methods import METHOD_TITLES, WITHOUT_BASELINE
+from spoofscope.attribution.explained_recording import ExplainedRecording, conclusion, relative_to
+from spoofscope.attribution_methods import METHOD_TITLES
 from spoofscope.figures.clips import (
     EVIDENCE,
     draw_spectrogram,
@@ -32,8 +32,7 @@ def draw_recording(explained: ExplainedRecording, name: str, outputs: Mapping[st
     """
     explanation = explained.explanation
     settings = explanation.settings
-    relative = "" if settings.method in WITHOUT_BASELINE else f", relative to {settings.baseline}"
-    said = f"{METHOD_TITLES[settings.method]}{relative}. {conclusion(explained)}"
+    said = f"{METHOD_TITLES[settings.method]}{relative_to(explanation)}. {conclusion(explained)}"
     curve = pl.DataFrame({"time": explained.times, "spoof_evidence": evidence_curve(explanation)})
     save(
         recording_figure(explained, name, said),
