@@ -35,12 +35,10 @@ class Exhibit:
 class Figure(Exhibit):
     """A figure: a module of `figures/` with a function `draw`.
 
-    section: of the report. measured: whether it shows times and memory, which differ between runs;
-    then the report links to it and does not contain it.
+    section: of the report.
     """
 
     section: str = "figures"
-    measured: bool = False
 
 
 @dataclass(frozen=True)

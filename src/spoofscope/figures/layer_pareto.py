@@ -28,7 +28,6 @@ FIGURE = Figure(
     needs="measured_costs",
     place=360,
     section="layer",
-    measured=True,
 )
 
 _COLUMNS: dict[str, pl.DataType] = {

@@ -47,9 +47,7 @@ class Figures(Exhibits[exhibits.Figure]):
                 "section": self.records[name].section,
                 # What `snakemake` makes it again by.
                 "target": f"figure_{name}" if file == name else self.layout.figure(file, "pdf"),
-                "image": None
-                if self.records[name].measured
-                else job.product(self.layout.figure(file, "png")),
+                "image": job.product(self.layout.figure(file, "png")),
             }
             for name, file, job in self.jobs()
         ]

@@ -242,7 +242,7 @@ class Inputs:
     """Of every table name, title and `more_names`, the names of its further parts."""
     figures: Sequence[Mapping[str, Any]]
     """In order: name, title, caption, section, target (with which `snakemake` makes it again) and
-    image (a PNG; None if the page only links to it)."""
+    image (a PNG)."""
     explained: Sequence[Mapping[str, Any]]
     """run, detector, method, whether it is the detector's first, summary, checks and localisation
     (None without known artefacts) of all explanations."""
@@ -500,11 +500,16 @@ def _page(inputs: Inputs, people: DisplayNames, costs: pl.DataFrame) -> tuple[st
 
 
 def _headline(path: str | None) -> list[dict[str, Any]]:
-    """Rows of the table; a study without detectors has none."""
+    """Rows of the table, and whether each has the lowest EER of its set; a study without detectors
+    has none.
+    """
     if path is None:
         return []
     texts = dict.fromkeys(_TEXT_COLUMNS, pl.String())
-    return list(read_table(path, texts, rest=pl.Float64()).iter_rows(named=True))
+    table = read_table(path, texts, rest=pl.Float64())
+    lowest = pl.col("eer").min().over("corpus", "split")
+    alone = pl.len().over("corpus", "split") == 1
+    return table.with_columns(lowest=(pl.col("eer") == lowest) & ~alone).to_dicts()
 
 
 def _made(explanations: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -557,7 +562,7 @@ def _figure(
     return {
         **figure,
         "caption": " ".join([figure["caption"], *more]),
-        "image": image and {"source": _image(image), "width": _width(image)},
+        "image": {"source": _image(image), "width": _width(image)},
     }
 
 
