@@ -301,7 +301,7 @@ def test_a_ratio_that_an_eval_set_does_not_support(capsys, folder, tmp_path):
     text, row, validation = judged(capsys, detector, folder / "a.wav", tmp_path)
     (doubt,) = validation["doubts"]
     assert validation["supported"] is False
-    assert "the clips of lab, eval support no ratio but 1; on them, the detector's" in doubt
+    assert "the clips of lab, eval support no ratio: on them, the detector's are worse" in doubt
     assert (row["supported"], row["doubts"]) == ("no", doubt)
     assert " no " in text.splitlines()[1]
     assert f"\nT{doubt.partition(': t')[2]}\n" in text
@@ -322,8 +322,8 @@ def test_ratios_that_are_worse_than_none_are_not_supported():
     said = Support([worse]).of(-0.5)
     assert said["supported"] is False
     assert said["doubts"] == [
-        "Do not rely on the ratio of 1/1.65: on the clips of lab, eval, the detector's ratios are "
-        "worse than none (Cllr 1.137, and 1 is no information)."
+        "Do not rely on the ratio of 1/1.65: the clips of lab, eval support no ratio: on them, the "
+        "detector's are worse than none (Cllr 1.137, and 1 is no information)."
     ]
     better = Support([worse._replace(cllr=0.5)])
     assert better.of(-1.0000001)["supported"] is True

@@ -48,27 +48,24 @@ class Supported(NamedTuple):
         """Whether these trials support a natural-log ratio: it is within their bounds, and the
         detector's ratios are better than none.
         """
-        return self._has(llr) and self.cllr < 1
+        has = self.bounds.lower - _ROUNDING <= llr <= self.bounds.upper + _ROUNDING
+        return has and self.is_informative
 
-    def _has(self, llr: float) -> bool:
-        return self.bounds.lower - _ROUNDING <= llr <= self.bounds.upper + _ROUNDING
+    @property
+    def is_informative(self) -> bool:
+        """Whether the detector's ratios are better than none on these trials."""
+        return self.cllr < 1
 
-    def in_words(self, llr: float | None = None) -> str:
-        """What these trials support, as half a sentence.
-
-        Args:
-            llr: a natural-log ratio that they do not support; None for whatever ratio.
-        """
-        worse = (
-            f"the detector's ratios are worse than none (Cllr {self.cllr:.3f}, and 1 is no "
-            "information)"
-        )
-        if llr is not None and self._has(llr):
-            return f"on the clips of {self.name}, {worse}"
+    def in_words(self) -> str:
+        """What these trials support, as half a sentence."""
+        if not self.is_informative:
+            return (
+                f"the clips of {self.name} support no ratio: on them, the detector's are worse "
+                f"than none (Cllr {self.cllr:.3f}, and 1 is no information)"
+            )
         lower, upper = map(ratio_text, self.bounds)
         ratios = "no ratio but 1" if lower == upper else f"ratios from {lower} to {upper} only"
-        also = f"; on them, {worse}" if self.cllr >= 1 else ""
-        return f"the clips of {self.name} support {ratios}{also}"
+        return f"the clips of {self.name} support {ratios}"
 
 
 class Support(NamedTuple):
@@ -89,7 +86,7 @@ class Support(NamedTuple):
         doubts: list[str] = []
         if llr is not None:
             doubts = [
-                f"Do not rely on the ratio of {ratio_text(llr)}: {each.in_words(llr)}."
+                f"Do not rely on the ratio of {ratio_text(llr)}: {each.in_words()}."
                 for each in self.sets
                 if not each.supports(llr)
             ]

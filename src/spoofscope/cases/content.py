@@ -332,6 +332,8 @@ def _supported(each: ValidatedSet) -> str:
     supported = each.scored.supported
     if supported is None:
         return "-"
+    if not supported.is_informative:
+        return "none: Cllr is not below 1"
     lower, upper = map(ratio_text, supported.bounds)
     return "1 alone" if lower == upper else f"{lower} to {upper}"
 
@@ -459,7 +461,7 @@ def _tracing(case: Case) -> list[Block]:
         Paragraph(f"The tracer's answer: {answer}.", "result"),
         Paragraph(
             "This report does not validate the tracer: how often its answers are wrong is in the "
-            "report of its study. A system that it does not know may pass for one that it knows.",
+            "report of its study.",
             "warning",
         ),
     ]
