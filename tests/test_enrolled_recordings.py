@@ -64,6 +64,13 @@ def test_an_enrolled_attack_is_the_answer_for_its_clips_alone(tracer, clips):
         found = trace_recording(tracer, path, enrolment=enrolment)
         assert found["decision"] == "new system"
     assert json.loads(json.dumps(trace, allow_nan=False)) == trace
+    # Of two that are about as likely, none is the answer.
+    twins = {**references, "twin": references["new system"]}
+    enrolled = enrol_recordings(tracer, twins, CALIBRATION)
+    twin = trace_recording(tracer, (sound("X", 300), 16000), enrolment=enrolled)
+    assert (twin["decision"], twin["answer"]) == ("inconclusive", "inconclusive")
+    reason = "the enrolled new system and twin are about as likely as each other"
+    assert twin["reasons"] == [reason]
     for attack in "ABC":
         known = trace_recording(tracer, (sound(attack, 300), 16000), enrolment=enrolment)
         assert known["decision"] == attack

@@ -245,7 +245,8 @@ def test_the_command_goes_on_after_a_file_that_it_cannot_read(folder, tmp_path, 
     given = ["trace", "--tracer", str(folder), *map(str, names)]
     assert main([*given, "--top", "2", "--out", str(tmp_path / "x.csv")]) == 1
     shown = capsys.readouterr()
-    assert f"{names[0]}: made by B\n  1. B  at least 24 in 25\n  2. " in shown.out
+    assert f"{names[0]}: made by B\n  the likeliest, if " in shown.out
+    assert "classes made it:\n  1. B  at least 24 in 25\n  2. " in shown.out
     assert f"{names[1]}: not traced" in shown.out
     assert f"{names[2]}: inconclusive\n  because {FLAGS['silent']}" in shown.out
     assert shown.out.count(SPOOFS_ALONE) == 2

@@ -118,6 +118,8 @@ def _print_one(result: "Trace | Failure") -> None:
         lines += [f"  {doubt}" for doubt in doubts_of(said["validation"])]
     if result["family"] is not None:
         lines.append(f"  family {result['family']['name']}: {result['family']['said']}")
+    if result["ranked"]:
+        lines.append("  the likeliest, if one of the known classes made it:")
     lines += [
         f"  {place}. {candidate['name']}  {candidate['said']}"
         for place, candidate in enumerate(result["ranked"], start=1)

@@ -279,7 +279,8 @@ def trace_recording(
             `references.enrol_recordings`. The answer is one of them where its likelihood ratio is
             at least 1.5, a probability of 0.6 at equal odds as a detector needs it, and either no
             known class is named or the recording is more like its references than like the
-            training clips of any class.
+            training clips of any class. Where another enrolled source is about as likely, nothing
+            is decided.
         detector: decides first, as `tracing.bonafide_by` of a study: where it says bona fide, no
             attack is named, and where it does not decide, neither does the tracer.
 
@@ -313,11 +314,15 @@ def trace_recording(
         if enrolment is not None:
             enrolled = _enrolled(tracer, outputs, enrolment)
             first = enrolled[0]
-            if first["llr"] is not None and posterior(first["llr"], _HALF) >= _HALF + DEFAULT_BAND:
+            if first["llr"] is not None and _is_shown(first["llr"]):
                 open_answer = decision in (UNKNOWN, INCONCLUSIVE)
                 if open_answer or first["cosine"] > _likest_class(fitted, outputs):
                     decision, reasons, family = first["name"], [], None
                     answer = f"made by {decision}, enrolled by {_references(first)}"
+                    if alike := _as_likely(first, enrolled[1:]):
+                        decision = answer = INCONCLUSIVE
+                        names = " and ".join((first["name"], *alike))
+                        reasons = [f"the enrolled {names} are about as likely as each other"]
     named = decision in fitted.classes
     first_judgement = None if detector is None else _first_judgement(detector, recording, longest)
     if first_judgement is not None and first_judgement["decision"] != SPOOF and not heard.reasons:
@@ -439,6 +444,25 @@ def _enrolled(tracer: LoadedTracer, outputs: Outputs, enrolment: Enrolment) -> l
             "llr": row["llr"],
         }
         for row in ranked.iter_rows(named=True)
+    ]
+
+
+def _is_shown(llr: float) -> bool:
+    """Whether a natural-log likelihood ratio is enough for an answer: 1.5."""
+    return posterior(llr, _HALF) >= _HALF + DEFAULT_BAND
+
+
+def _as_likely(first: Enrolled, others: Iterable[Enrolled]) -> list[str]:
+    """The names of enrolled sources that the ratio of the first one does not exceed by enough.
+
+    Where ratios are at the bound that dev supports, they are the same whatever the cosines are.
+    """
+    return [
+        other["name"]
+        for other in others
+        if first["llr"] is not None
+        and other["llr"] is not None
+        and not _is_shown(first["llr"] - other["llr"])
     ]
 
 
