@@ -408,6 +408,20 @@ def test_detectors_of_others_that_are_refused(tmp_path):
         checked(config)
 
 
+def test_rules_that_need_more_trials_than_are_made_are_refused():
+    config = small()
+    config["corpora"]["made"] = {"type": "mini", "options": {"speakers": {"eval": 100}}}
+    config["score"].append({"corpus": "made", "splits": ["eval"]})
+    config["attribution"] |= {"corpus": "made", "select": ["near_right", "beyond_wrong"]}
+    with pytest.raises(
+        ConfigError,
+        match=r"select\[1\]: 'beyond_wrong' needs 1000 .* and made, eval has 800 bona fide ones",
+    ):
+        checked(config)
+    config["corpora"]["made"]["options"]["speakers"]["eval"] = 125
+    assert checked(config)
+
+
 def test_what_cannot_be_explained_is_refused(tmp_path):
     config = with_others(tmp_path / "theirs")
     config["attribution"]["detectors"] = ["published"]

@@ -27,6 +27,10 @@ Method = Literal[
     "occlusion_band",
     "attention_relevance",
 ]
+BEYOND: tuple[Selection, ...] = ("beyond_right", "beyond_wrong")
+"""Rules that ask what 0.1 % of a class reach."""
+LEAST_BEYOND = 1000
+"""Utterances of each class that they need, so that 0.1 % is at least one."""
 TARGETS: tuple[Target, ...] = get_args(Target)
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 BASELINES_OF_DETECTORS: tuple[Baseline, ...] = ("silence", "zeros", "noise")

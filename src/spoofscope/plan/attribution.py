@@ -12,7 +12,14 @@ from spoofscope.attribution_methods import (
 from spoofscope.errors import ConfigError
 from spoofscope.layout import Scoring
 from spoofscope.options import nearest
-from spoofscope.options.attribution import PATH_INTEGRAL, AverageOptions, ExplainOptions
+from spoofscope.options.attribution import (
+    BEYOND,
+    LEAST_BEYOND,
+    PATH_INTEGRAL,
+    AverageOptions,
+    ExplainOptions,
+)
+from spoofscope.options.corpora.mini import MiniOptions
 from spoofscope.options.declared import chosen
 from spoofscope.plan.alignment import Alignment
 from spoofscope.plan.augmentation import Augmentation
@@ -111,6 +118,21 @@ def _explained_name(corpus: str, method: str) -> str:
     return corpus if method == PATH_INTEGRAL else f"{corpus}.{method}"
 
 
+def _check_enough(study: Study, options: Config) -> None:
+    """Rules that need many trials have them, where the study says how many are made."""
+    corpus, split = options["corpus"], options["split"]
+    entry = study.corpora.get(corpus)
+    if entry is None or entry["type"] != "mini":
+        return
+    n = MiniOptions.from_dict(chosen(entry, MiniOptions)).options.n_bonafide(split)
+    for i, rule_name in enumerate(options["select"]):
+        if rule_name in BEYOND and n < LEAST_BEYOND:
+            raise ConfigError(
+                f"attribution.select[{i}]: {rule_name!r} needs {LEAST_BEYOND} utterances of each "
+                f"class, and {corpus}, {split} has {n} bona fide ones"
+            )
+
+
 def _check_able(study: Study, name: str, options: Config) -> None:
     """A detector has what its methods look at."""
     frontend = study.run_of(name).settings["frontend"].get("type")
@@ -153,6 +175,7 @@ class Attribution(Stage):
         if options:
             ExplainOptions.from_dict(chosen(options, ExplainOptions))
             _check_methods(options)
+            _check_enough(study, options)
             for name in options["detectors"]:
                 _check_able(study, name, options)
         averages = averages_of(study)

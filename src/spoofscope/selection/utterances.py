@@ -8,7 +8,7 @@ import polars as pl
 from spoofscope.errors import SpoofscopeError, TableError
 from spoofscope.identity import rng_of
 from spoofscope.names import BONAFIDE
-from spoofscope.options.attribution import ExplainOptions, Selection
+from spoofscope.options.attribution import BEYOND, LEAST_BEYOND, ExplainOptions, Selection
 from spoofscope.rows import lines
 from spoofscope.selection.operating_points import det_curve, eer
 
@@ -17,7 +17,7 @@ LISTED = "listed"
 """Why an utterance was chosen, besides rules."""
 
 # Share of a class, and how far a quotient may be off it.
-_RATE, _ROUNDING = 1e-3, 1e-12
+_RATE, _ROUNDING = 1 / LEAST_BEYOND, 1e-12
 
 # That many unknown names say what is wrong.
 _NAMED = 5
@@ -95,7 +95,7 @@ def utterances_by_rule(
     drawn = ordered[rng_of("utterances by rule", seed, rule).permutation(ordered.height).tolist()]
     try:
         threshold = eer(*classes).threshold
-        if rule in ("beyond_right", "beyond_wrong"):
+        if rule in BEYOND:
             below, above = _beyond(*classes)
             sure = (pl.col("score") < below) | (pl.col("score") >= above)
             judged = drawn.filter(sure, ((pl.col("score") >= above) == is_bonafide) == right)
@@ -124,9 +124,9 @@ def _beyond(bonafide: pl.Series, spoof: pl.Series) -> tuple[float, float]:
     """
     curve = det_curve(bonafide, spoof)
     for name, scores in (("bona fide", bonafide), ("spoof", spoof)):
-        if len(scores) * _RATE < 1 - _ROUNDING:
+        if len(scores) < LEAST_BEYOND:
             raise SpoofscopeError(
-                f"0.1 % of {len(scores)} {name} trials is none; there have to be 1000"
+                f"0.1 % of {len(scores)} {name} trials is none; there have to be {LEAST_BEYOND}"
             )
     below = float(curve.thresholds[np.flatnonzero(curve.p_miss <= _RATE + _ROUNDING)[-1]])
     above = float(curve.thresholds[np.argmax(curve.p_fa <= _RATE + _ROUNDING)])

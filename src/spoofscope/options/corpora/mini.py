@@ -64,6 +64,10 @@ class MiniGeneratorOptions(Options):
     )
     """Codecs that half of eval goes through in turn; none with an empty list."""
 
+    def n_bonafide(self, split: str) -> int:
+        """Bona fide utterances of a split."""
+        return int(self.speakers.to_dict()[split] * self.sentences.to_dict()[split])
+
     def check(self, place: str) -> None:
         """There are as many sentences as spoofs."""
         for split, sentences in self.sentences.to_dict().items():
