@@ -245,6 +245,10 @@ def test_whoever_reads_the_list_may_stop_reading(here: Path) -> None:
     assert done.returncode == 141
 
 
+def test_a_study_that_needs_nothing_is_told_so() -> None:
+    assert as_text([]) == "the study reads nothing that it does not make"
+
+
 def test_a_path_is_shown_in_one_line():
     need = Need("corpus", "own", "/data/a\nb\u202e" + "x" * 5000, "-", False, False)
     lines = as_text([need]).splitlines()

@@ -179,6 +179,8 @@ def features_as_text(found: Sequence[KeptFeatures]) -> str:
 
 def as_text(found: Sequence[Need]) -> str:
     """One paragraph per need: what, whether it is there, where it belongs and where it is had."""
+    if not found:
+        return "the study reads nothing that it does not make"
     lines = []
     for need in found:
         state = "present" if need.present else "to be downloaded by the workflow"
