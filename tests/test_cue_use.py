@@ -37,7 +37,7 @@ from spoofscope.options.attribution import ExplainOptions
 from spoofscope.options.masking import MaskingOptions
 from spoofscope.plan.study_plan import checked
 from spoofscope.randomised import randomised_backend
-from spoofscope.report.cue_use import cue_use_section
+from spoofscope.report.cue_use import cue_use_section, sentence
 from spoofscope.summaries.cue_use import (
     CAUSE,
     DETECTION,
@@ -376,6 +376,9 @@ def test_few_speakers_are_never_enough(tmp_path):
     assert row["verdict"] == NO_EVIDENCE
     assert row["beyond_low"] is None
     assert row["p"] == 0.5
+    assert "by -2, and replacing as much elsewhere by -0.5: a drop of +1.5" in sentence(row)
+    one = {**row, "p_holm": None, "n_units": 1}
+    assert "a single clip or speaker gives no p value" in sentence(one)
 
 
 def test_the_table_is_corrected_over_detectors_and_read_as_written(tmp_path):

@@ -108,12 +108,15 @@ def _localisation(row: Mapping[str, Any]) -> str:
 
 
 def _cause(row: Mapping[str, Any]) -> str:
-    if row["p_holm"] is None:
+    if row["p_holm"] is None and row["n_units"] > 1:
         return "replacing the cue changes no score"
+    p = "a single clip or speaker gives no p value"
+    if row["p_holm"] is not None:
+        p = f"p = {row['p_holm']:.2g} after correction"
     return (
-        f"replacing the cue changes the evidence for spoof by {-row['drop']:+.2g}, that is "
-        f"{row['beyond']:+.2g}{_interval(row, 'beyond')} of a drop beyond as much elsewhere, p = "
-        f"{row['p_holm']:.2g} after correction"
+        f"replacing the cue changes the evidence for spoof by {-row['drop']:+.2g}, and replacing "
+        f"as much elsewhere by {-row['drop_control']:+.2g}: a drop of {row['beyond']:+.2g}"
+        f"{_interval(row, 'beyond')} beyond that, {p}"
     )
 
 
