@@ -248,7 +248,8 @@ def audit(
     rows = [
         *_counts(counts(manifest, problems, published_counts, published_levels, counted_by)),
         *_classes(manifest),
-        *_uneven(manifest),
+        # A copy may be of some splits alone, which says nothing about the others.
+        *(_uneven(manifest) if originals is None else ()),
         *_problems(problems, undecodable),
         *_balance(levels, chain_planted=one_sided),
         *_duplicates(joined),
