@@ -100,6 +100,10 @@ def test_audit_finds_only_what_was_planted(mini):
     assert set(warned["item"]) == {"attacks"}
     assert set(warned["attack"]) == {"phase_smear", "quantised_envelope", "over_smoothed"}
     assert audit.height > 50
+    # The chain treats both classes alike.
+    copies = table(mini, "audits/mini_field.tsv")
+    assert set(copies["status"]) == {"ok"}
+    assert {"clipped", "level", "duration"} <= set(copies.filter(check="copies")["item"])
 
 
 def test_silences_are_found_where_they_were_planted(mini):

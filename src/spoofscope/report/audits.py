@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from spoofscope.corpora.cues import WORDS
+from spoofscope.names import ALL
 from spoofscope.tables import read_table
 
 _COLUMNS: dict[str, pl.DataType] = dict.fromkeys(("check", "status"), pl.String())
@@ -68,6 +69,7 @@ def _finding(row: dict[str, Any]) -> str:
     place = row["split"]
     if row["check"] == "counts":
         label = "bona fide" if row["item"] == "bonafide" else row["item"]
+        place = "all splits" if place == ALL else place
         return f"{place}: {row['value']:.0f} {label} clips; {row['note']}."
     if row["check"] == "leakage":
         first, second = row["split"].split("+")
@@ -78,7 +80,7 @@ def _finding(row: dict[str, Any]) -> str:
         return f"{row['note'][:1].upper()}{row['note'][1:]}."
     if row["check"] == "audio":
         return f"{place}: {row['item']}: {row['note']}."
-    return f"{row['note']}." if place == "all" else f"{place}: {row['note']}."
+    return f"{row['note']}." if place == ALL else f"{place}: {row['note']}."
 
 
 def listed(names: Iterable[str]) -> str:
