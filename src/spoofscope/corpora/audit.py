@@ -130,10 +130,10 @@ def measure_manifest(
 
     done = {} if done is None else done
     items = zip(manifest["utt_id"], manifest.select("path", "duration").iter_rows(), strict=True)
-    in_processes(items, _inspect, done, workers or os.cpu_count() or 1)
+    new = in_processes(items, _inspect, done, workers or os.cpu_count() or 1)
     problems, measured = [], []
     for row in manifest.iter_rows(named=True):
-        result = done[row["utt_id"]]
+        result = new[row["utt_id"]] if row["utt_id"] in new else done[row["utt_id"]]
         if isinstance(result, str):
             problems.append(Problem(row["utt_id"], row["path"], row["split"], row["label"], result))
         else:

@@ -324,7 +324,7 @@ def in_processes(
     function: Callable[[Sequence[Item]], Sequence[Any]],
     done: Done,
     workers: int,
-) -> None:
+) -> dict[str, Any]:
     """As :func:`work_through`, for much work on short clips, which Python's global lock would slow.
 
     Args:
@@ -333,6 +333,9 @@ def in_processes(
             processes find it. It may start no threads of its own.
         done: the results.
         workers: processes; one is this process, and so is a short list's.
+
+    Returns:
+        The results that were not done yet, by key: to read them in a journal again takes time.
 
     Raises:
         SpoofscopeError: a process was killed, such as by the system for want of memory.
@@ -343,9 +346,11 @@ def in_processes(
     batches = [left[start : start + _AT_ONCE] for start in range(0, len(left), _AT_ONCE)]
     ahead: deque[tuple[list[tuple[str, Item]], Future[Sequence[Any]]]] = deque()
 
+    new: dict[str, Any] = {}
+
     def keep(batch: list[tuple[str, Item]], results: Sequence[Any]) -> None:
         for (key, _), result in zip(batch, results, strict=True):
-            done[key] = result
+            done[key] = new[key] = result
         progress.add(len(batch))
 
     def take() -> None:
@@ -355,7 +360,7 @@ def in_processes(
     if workers == 1 or len(batches) <= 1:
         for batch in batches:
             keep(batch, function([item for _, item in batch]))
-        return
+        return new
 
     # Forked processes import nothing again. They decode and compute, and touch no Polars, whose
     # threads they lack.
@@ -373,6 +378,7 @@ def in_processes(
             "a process that worked on clips was killed, perhaps for want of memory; what is "
             "finished is kept: run again, with fewer threads or more memory"
         ) from error
+    return new
 
 
 def _end_with(parent: int) -> None:
