@@ -109,7 +109,8 @@ def write_audit(
     measures = result.measures.join(
         manifest.select("utt_id", "path", "split", "label", "attack", *of_copies), on="utt_id"
     )
-    planted = f", {result.count('planted')} cues planted on purpose"
+    n_planted = result.rows.filter(check="cue", status="planted").height
+    planted = f", {n_planted} cues planted on purpose"
     parts = [
         *_head(result.rows, f"Audit of {title}", planted),
         *_first(result.rows),

@@ -122,7 +122,7 @@ def _corpora(
             entry["checks"] = table.height
             entry["attention"] = attention(table).height
             entry["findings"] = sentences(attention(table))
-            entry["planted"] = table.filter(pl.col("status") == "planted").height
+            entry["planted"] = table.filter(check="cue", status="planted").height
         corpora.append(entry)
     return corpora
 
