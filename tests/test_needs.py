@@ -117,12 +117,13 @@ def test_synthesizers_of_spoken_corpora(here: Path, monkeypatch: pytest.MonkeyPa
 def test_packages_of_single_components(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mark = [{"effect": "dc"}, {"effect": "watermark"}]
     own = {"chains": {"mark": mark, "again": mark}, "aligners": {"pauses": {"type": "vad"}}}
-    frontends = {**STUDY["frontends"], "speakers": {"type": "resemblyzer"}}
+    write_detector(here / "theirs", frontend={"type": "resemblyzer"})
+    detectors = {**STUDY["detectors"], "theirs": {"folder": "theirs"}}
     (here / "perth").mkdir()
     (here / "perth/__init__.py").touch()
     monkeypatch.syspath_prepend(str(here))
     monkeypatch.setitem(sys.modules, "silero_vad", None)
-    study = checked({**STUDY, **own, "frontends": frontends})
+    study = checked({**STUDY, **own, "detectors": detectors})
     found = [need for need in needs(study) if need.kind == "package"]
     assert [need.name for need in found] == [
         *("resemble-perth==1.0.1", "resemblyzer==0.1.4", "silero-vad>=6,<7")

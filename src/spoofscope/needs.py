@@ -272,9 +272,12 @@ def _synthesizers(study: Study) -> list[Need]:
 def _packages(study: Study) -> list[Need]:
     """The packages that components of the study read, each once."""
     config = study.config
+    # Detectors of others bring front-ends of their own.
+    theirs = [study.run(run).settings.get("frontend", {}) for run in study.runs]
     wanted = [
         *(EFFECTS.get(step["effect"]) for chain in config["chains"].values() for step in chain),
         *(FRONTENDS.get(entry["type"]) for entry in config["frontends"].values()),
+        *(FRONTENDS.get(entry.get("type", "")) for entry in theirs),
         *(ALIGNERS.get(entry["type"]) for entry in config["aligners"].values()),
     ]
     return [
