@@ -95,6 +95,8 @@ def _configure_logging(log: Path | None) -> None:
         handler.setFormatter(formatter)
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     logging.captureWarnings(True)
+    # It tells of every table of every font in every figure.
+    logging.getLogger("fontTools").setLevel(logging.WARNING)
 
 
 class _Stopped(SystemExit):

@@ -135,8 +135,8 @@ def test_explanations_have_their_arrays(mini):
 
 
 def test_the_notebook_runs_and_redraws_a_figure(mini, monkeypatch):
-    """Its cells in their order, in one namespace, as a kernel runs them."""
-    monkeypatch.chdir(mini.folder)
+    """Its cells in their order, in one namespace and in its folder, as a kernel runs them."""
+    monkeypatch.chdir(mini.folder / "docs")
     mpl.use("Agg")
     notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
     assert notebook["nbformat"] == 4
