@@ -300,14 +300,18 @@ def test_the_published_counts_through_the_whole_way(tmp_path):
     ]
     assert all(p >= q for p, q in tests[1:].select("p_holm", "p_permuted").rows())
     section = annotation_section(
-        {"measures": outputs["table"], "cues": outputs["cues"], "tests": outputs["tests"]}
+        {"measures": outputs["table"], "cues": outputs["cues"], "tests": outputs["tests"]},
+        {"aasist": "passes", "sls": "fails"},
     )
     assert section["who"] == (
         "Of explanations of 100 clips there are 298 labels; annotators: 1. Brackets hold 95 % "
         "intervals."
     )
     assert "chi-squared 59.5 with 14 degrees of freedom, Cramer's V 0.32" in section["findings"][0]
-    assert section["doubts"] == ["With one annotator there is no agreement to measure."]
+    assert section["doubts"] == [
+        "With one annotator there is no agreement to measure.",
+        "† Explanations of sls fail their controls: do not rely on them.",
+    ]
     assert section["detectors"][1]["cues"].startswith("phoneme 36, transition 30, glitch 21")
 
 
@@ -388,7 +392,7 @@ def test_what_does_not_count(study):
     assert "cue" not in given["Bob", "U003", "two"]
     outputs = study.tables()
     section = annotation_section(
-        {"measures": outputs["table"], "cues": outputs["cues"], "tests": outputs["tests"]}
+        {"measures": outputs["table"], "cues": outputs["cues"], "tests": outputs["tests"]}, {}
     )
     assert section["doubts"] == [
         "2 answers were not blind, or are not known to be.",
@@ -400,7 +404,7 @@ def test_what_does_not_count(study):
 def test_the_part_of_the_report(study):
     outputs = study.tables()
     section = annotation_section(
-        {"measures": outputs["table"], "cues": outputs["cues"], "tests": outputs["tests"]}
+        {"measures": outputs["table"], "cues": outputs["cues"], "tests": outputs["tests"]}, {}
     )
     template = (Path(annotation.__file__).parents[1] / "templates/report.html.j2").read_text()
     start, end = (template.index(f"{{% if {name} %}}\n<h2") for name in ("labelled", "shortcuts"))
@@ -459,8 +463,8 @@ def test_nobody_has_said_anything(tmp_path):
     assert measure(outputs, "labels")["value"] == 0
     assert measure(outputs, "locality")["value"] is None
     section = annotation_section(
-        {"measures": outputs["table"], "cues": outputs["cues"], "tests": outputs["tests"]}
+        {"measures": outputs["table"], "cues": outputs["cues"], "tests": outputs["tests"]}, {}
     )
     assert "too few speakers or clips for intervals: fewer than 8." in section["who"]
     assert section["findings"] == ["There are too few cues to hold detectors against each other."]
-    assert annotation_section({}) is None
+    assert annotation_section({}, {}) is None

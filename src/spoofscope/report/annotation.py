@@ -1,10 +1,11 @@
 """The report's part on what people hear, in sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
+from spoofscope.attribution.verdicts import Standing, note
 from spoofscope.metrics.limits import LEAST_CLIPS
 from spoofscope.names import ALL
 from spoofscope.summaries.annotation import read_cues, read_measures, read_tests
@@ -12,11 +13,14 @@ from spoofscope.summaries.annotation import read_cues, read_measures, read_tests
 _NONE = "-"
 
 
-def annotation_section(tables: Mapping[str, str]) -> dict[str, Any] | None:
+def annotation_section(
+    tables: Mapping[str, str], standings: Mapping[str, Standing]
+) -> dict[str, Any] | None:
     """What the report says about labels; None without them.
 
     Args:
         tables: `measures`, `cues` and `tests`, the parts of the table `annotation`; empty without.
+        standings: of the explanations of each detector.
 
     Returns:
         who (a sentence), findings and doubts (sentences), and detectors: of each its name, n and
@@ -39,7 +43,7 @@ def annotation_section(tables: Mapping[str, str]) -> dict[str, Any] | None:
             f"annotators: {counts['annotators']}. {_intervals(measures)}"
         ),
         "findings": _findings(read_tests(tables["tests"])),
-        "doubts": _doubts(counts),
+        "doubts": [*_doubts(counts), *_unreliable(names, standings)],
         "detectors": [_detector(name, measures, cues) for name in names],
     }
 
@@ -84,6 +88,12 @@ def _doubts(counts: Mapping[str, int]) -> list[str]:
             "not in the pack; they do not count."
         )
     return doubts
+
+
+def _unreliable(names: Sequence[str], standings: Mapping[str, Standing]) -> list[str]:
+    """Which of the labelled explanations do not pass their controls."""
+    said = note({name: standings[name] for name in names if name in standings})
+    return [said] if said else []
 
 
 def _detector(name: str, measures: pl.DataFrame, cues: pl.DataFrame) -> dict[str, Any]:

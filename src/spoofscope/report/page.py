@@ -483,7 +483,7 @@ def _page(inputs: Inputs, people: DisplayNames, costs: pl.DataFrame) -> tuple[st
         shortcuts=of_cues,
         robustness=of_laundering,
         cues=cue_use_section(inputs.cues),
-        labelled=annotation_section(inputs.labelled),
+        labelled=annotation_section(inputs.labelled, _standings(explanations)),
         tracing_audits=audited_tracing(inputs.tracing_audits),
         published=published_numbers(inputs.traced),
         beside_others=read_published(tables["published"]).to_dicts() if tables["published"] else [],
@@ -535,13 +535,16 @@ _BY_ALL_METHODS = ("localisation", "cue_use")
 """Such figures by all methods."""
 
 
+def _standings(explanations: Sequence[Mapping[str, Any]]) -> dict[str, Standing]:
+    """Of the explanations of each detector by its first method."""
+    return {each["detector"]: each["controls"] for each in explanations if each["first"]}
+
+
 def _doubts_by_figure(
     explanations: Sequence[Mapping[str, Any]], averages: Sequence[Mapping[str, Any]]
 ) -> dict[str, str]:
     """What is to be said below figures that show explanations, by the figure's name."""
-    standings: dict[str, Standing] = {
-        each["detector"]: each["controls"] for each in explanations if each["first"]
-    }
+    standings = _standings(explanations)
     averaged = {each["detector"]: standings.get(each["detector"], "unchecked") for each in averages}
     by_method: dict[str, Standing] = {each["name"]: each["controls"] for each in explanations}
     return {
