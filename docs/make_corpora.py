@@ -37,7 +37,7 @@ it. Read the licence before you use or share the data.
   does the same for the noise of augmentation.
 - `archives` may list addresses of your own, each with a checksum, SHA-256 or MD5, and if you like
   its `size`, `mirrors` and the name of the `file`. Parts of a zip archive (`.z01`, `.z02`, ...,
-  `.zip`) stand in their order.
+  `.zip`) or of a 7z archive (`.7z.001`, `.7z.002`, ...) stand in their order.
 - `spoofscope needs --configfile STUDY.yaml` says how many gigabytes are missing, and how long
   that takes at 100 Mbit/s. Every run says so before its first job, a dry run included.
 - A broken transfer continues where it ended. A server that says when to come back (`Retry-After`)

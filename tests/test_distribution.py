@@ -148,7 +148,7 @@ def test_what_helps_to_fetch() -> None:
 def test_what_a_program_cannot_fetch_is_refused() -> None:
     words = {
         "asvspoof2021_df": "checksum of ASVspoof2021_DF_eval_part03.tar.gz; give `path`",
-        "stopa": "cannot be fetched by a program: the archive is a 7z archive in parts",
+        "stopa": "no verified address and checksum of STOPA.7z.001 to STOPA.7z.004",
         "table": "nothing is published for corpora of type table; it works for asvspoof2019_la",
     }
     for corpus_type, message in words.items():

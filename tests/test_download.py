@@ -514,5 +514,5 @@ def test_no_archive(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="no such archive"):
         unpack(tmp_path / "x.tar", tmp_path / "out")
     (tmp_path / "x.tar").write_text("<html>Not found</html>")
-    with pytest.raises(CorpusError, match="neither a tar nor a zip"):
+    with pytest.raises(CorpusError, match="no tar, zip or 7z"):
         unpack(tmp_path / "x.tar", tmp_path / "out")

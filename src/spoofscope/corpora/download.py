@@ -23,7 +23,7 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from spoofscope.corpora import split_zip
+from spoofscope.corpora import seven_zip, split_zip
 from spoofscope.errors import ConfigError, CorpusError
 from spoofscope.files import atomic_folder, one_line, shown
 from spoofscope.offline import OFFLINE, is_offline
@@ -390,14 +390,14 @@ def unpack(archive: str | Path, folder: str | Path) -> int:
 
 
 def unpack_all(archives: Sequence[Path], folder: str | Path) -> int:
-    """Unpack tar (plain, gz, bz2, xz) and zip archives into one folder.
+    """Unpack tar (plain, gz, bz2, xz), zip and 7z archives into one folder.
 
     The folder appears as a whole, or stays as it was.
 
     Args:
-        archives: their kind is found from the content, not from the name. The parts of a zip
-            archive that was cut (`.z01`, ..., `.zip`) stand in their order. Where two hold a file
-            of one name (a licence, a read-me), the later one is kept.
+        archives: their kind is found from the content, not from the name. The parts of an archive
+            that was cut (`.z01`, ..., `.zip`; `.7z.001`, `.7z.002`, ...) stand in their order.
+            Where two hold a file of one name (a licence, a read-me), the later one is kept.
         folder: replaced if it exists.
 
     Returns:
@@ -417,9 +417,18 @@ def unpack_all(archives: Sequence[Path], folder: str | Path) -> int:
 def _whole_archives(archives: Sequence[Path]) -> list[list[Path]]:
     """The archives, those that were cut with all of their parts, the last one last."""
     whole: list[list[Path]] = []
-    for archive in archives:
+    left = 0
+    for i, archive in enumerate(archives):
         if not archive.is_file():
             raise CorpusError(f"{archive}: no such archive")
+        if left:
+            whole[-1].append(archive)
+            left -= 1
+            continue
+        if seven_zip.is_archive(archive):
+            whole.append([archive])
+            left = seven_zip.parts_of(archives[i:]) - 1
+            continue
         n_parts = split_zip.parts_before(archive)
         before = whole[len(whole) - n_parts :] if n_parts else []
         if n_parts > len(whole) or not all(len(one) == 1 for one in before):
@@ -494,12 +503,22 @@ _EXTENSIONS = (
 
 
 def _unpack_into(parts: Sequence[Path], folder: Path) -> None:
-    archive, n_bytes = parts[-1], sum(part.stat().st_size for part in parts)
+    seven = seven_zip.is_archive(parts[0])
+    archive = parts[0] if seven else parts[-1]
+    n_bytes = sum(part.stat().st_size for part in parts)
     # What is packed is hardly larger than what it is packed into.
     _check_room(folder, n_bytes, f"what is in {archive}")
     room = _Room(archive, n_bytes)
+
+    def take(size: int) -> None:
+        if size <= room.left:
+            _check_room(folder, size, f"what is in {archive}")
+        room.take(size)
+
     try:
-        if len(parts) > 1:
+        if seven:
+            seven_zip.extract(parts, folder, take)
+        elif len(parts) > 1:
             with split_zip.open_parts(parts) as zipped:
                 _extract_zip(zipped, archive, folder, room)
         elif zipfile.is_zipfile(archive) and not _begins_as_tar(archive):
@@ -566,23 +585,19 @@ def _extract_tar(archive: Path, folder: Path, room: _Room) -> None:
     except tarfile.ReadError as error:
         if opened:
             raise
-        for magic, name in _FOREIGN.items():
-            if _begins_with(archive, magic):
-                raise CorpusError(
-                    f"{archive}: a {name} archive, which is not unpacked here; unpack it with "
-                    "7-Zip (7z x FILE, the first part of several) and give the folder as `path`"
-                ) from error
+        if _begins_as_rar(archive):
+            raise CorpusError(
+                f"{archive}: a RAR archive, which is not unpacked here; unpack it with 7-Zip "
+                "(7z x FILE, the first part of several) and give the folder as `path`"
+            ) from error
         raise CorpusError(
-            f"{archive}: neither a tar nor a zip archive, or a damaged one; fetch it again"
+            f"{archive}: no tar, zip or 7z archive, or a damaged one; fetch it again"
         ) from error
 
 
-_FOREIGN = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "RAR"}
-
-
-def _begins_with(path: Path, magic: bytes) -> bool:
-    with open(path, "rb") as stream:
-        return stream.read(len(magic)) == magic
+def _begins_as_rar(archive: Path) -> bool:
+    with open(archive, "rb") as stream:
+        return stream.read(6) == b"Rar!\x1a\x07"
 
 
 def _begins_as_tar(archive: Path) -> bool:

@@ -6,17 +6,14 @@ file whose ending says where the directory begins in it, and then the places of 
 corrected. Source: APPNOTE.TXT of PKWARE, 4.3.12 to 4.3.16 and 8.
 """
 
-import bisect
 import io
-import itertools
-import os
 import struct
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+from spoofscope.corpora.joined import Joined, starts_of
 from spoofscope.errors import CorpusError
 
 _MARK = b"PK\x07\x08"
@@ -56,57 +53,6 @@ def _last_record(path: Path) -> tuple[int, int, int, int, int, int] | None:
     return first + place, this, start, entries, size, offset
 
 
-class _Joined(io.RawIOBase):
-    """Several files, and an ending, one behind the other, for reading."""
-
-    def __init__(self, parts: Sequence[Path], n_bytes: int, ending: bytes) -> None:
-        """The first `n_bytes` of the parts count."""
-        self._streams = [open(part, "rb") for part in parts]  # noqa: SIM115
-        self._starts = starts_of(parts)
-        self._n_bytes, self._ending, self._place = n_bytes, ending, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._place
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._place}.get(
-            whence, self._n_bytes + len(self._ending)
-        )
-        if origin + offset < 0:
-            raise ValueError("a place before the beginning")
-        self._place = origin + offset
-        return self._place
-
-    def readinto(self, buffer: Any) -> int:
-        if self._place >= self._n_bytes:
-            block = self._ending[self._place - self._n_bytes :][: len(buffer)]
-        else:
-            i = bisect.bisect_right(self._starts, self._place) - 1
-            end = min([self._n_bytes, *self._starts[i + 1 : i + 2]])
-            self._streams[i].seek(self._place - self._starts[i])
-            block = self._streams[i].read(min(len(buffer), end - self._place))
-        buffer[: len(block)] = block
-        self._place += len(block)
-        return len(block)
-
-    def close(self) -> None:
-        for stream in self._streams:
-            stream.close()
-        super().close()
-
-
-def starts_of(parts: Sequence[Path]) -> list[int]:
-    """Where each part begins, in bytes, in all of them."""
-    sizes = [part.stat().st_size for part in parts]
-    return [0, *itertools.accumulate(sizes[:-1])]
-
-
 @contextmanager
 def open_parts(parts: Sequence[Path]) -> Iterator[zipfile.ZipFile]:
     """All parts as one archive.
@@ -144,7 +90,7 @@ def open_parts(parts: Sequence[Path]) -> Iterator[zipfile.ZipFile]:
     if end_64 > sum(part.stat().st_size for part in parts):
         raise zipfile.BadZipFile("its directory is longer than the archive")
     with (
-        io.BufferedReader(_Joined(parts, end_64, ending)) as joined,
+        io.BufferedReader(Joined(parts, end_64, ending)) as joined,
         zipfile.ZipFile(joined) as archive,
     ):
         for member in archive.infolist():
