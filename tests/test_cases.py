@@ -405,6 +405,8 @@ def test_a_full_disk_is_said_by_the_page(folder, tmp_path, small_disk):
 def test_it_loads_nothing_and_what_was_asked_is_text(report):
     page = (report / "case.html").read_text()
     assert "<b>this" not in page
+    assert page.count('alt="Score of each window over time"') == 1
+    assert "Scores of the 3 windows" in page
     assert "Is &lt;b&gt;this&lt;/b&gt; genuine?" in page
     assert set(re.findall(r'(?:src|href)="([a-z]+:[^,]*),', page)) == {"data:image/png;base64"}
     assert "http:" not in page

@@ -7,7 +7,6 @@ deletes at the end; the next start deletes the folder of a killed process.
 
 import datetime
 import itertools
-import math
 import os
 import re
 import threading
@@ -32,7 +31,7 @@ from spoofscope.attribution.verdicts import Check, read_checks
 from spoofscope.cases.case import make_case
 from spoofscope.cases.content import in_short
 from spoofscope.cases.scored_sets import Study, find_in, found_support, study_of
-from spoofscope.cases.validation import decision_edges
+from spoofscope.cases.windows import judged_windows, undecided_scores
 from spoofscope.cases.writing import HTML, PDF, time_text, write_case
 from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, ConfigError, SpoofscopeError, TableError
@@ -184,7 +183,10 @@ class Judge:
                 origin = _origin(path)
                 verdict = views.verdict(judgement, origin)
                 timeline = views.timeline(
-                    judgement, self._windows(judgement), self._band(), self._sound(path)
+                    judgement,
+                    judged_windows(self.detector, judgement),
+                    undecided_scores(self.detector),
+                    self._sound(path),
                 )
                 picture, explanation = self._picture(path, judgement, explain, start or 0.0)
         except (SpoofscopeError, OSError) as error:
@@ -378,35 +380,6 @@ class Judge:
             seconds += samples.size / rate
             self._check_wanted()
         return seconds
-
-    def _windows(self, judgement: Judgement) -> list[views.ShownWindow]:
-        policy = self.detector.policy
-        starts, duration = judgement["window_starts_s"], judgement["duration_s"]
-        length = duration if policy.length is None else policy.length / policy.sample_rate
-        return [
-            views.ShownWindow(
-                start, min(start + length, duration), score, self.detector.decide(score)
-            )
-            for start, score in zip(starts, judgement["window_scores"], strict=True)
-        ]
-
-    def _band(self) -> tuple[float, float]:
-        """Scores between which the decision is inconclusive; a limit may be infinite."""
-        calibration, threshold = self.detector.calibration, self.detector.meta["threshold"]
-        if calibration is None:
-            return (-math.inf, math.inf) if threshold is None else (threshold, threshold)
-        low, high = decision_edges(calibration)
-        # Ratios end at their bounds, whatever the score.
-        reachable = calibration["lower"] <= low, high <= calibration["upper"]
-        if not calibration["scale"]:
-            return -math.inf, math.inf
-        edges = [
-            (edge - calibration["offset"]) / calibration["scale"]
-            if is_reachable
-            else math.copysign(math.inf, sign * calibration["scale"])
-            for edge, sign, is_reachable in zip((low, high), (-1, 1), reachable, strict=True)
-        ]
-        return min(edges), max(edges)
 
     def _sound(self, path: str) -> bytes:
         """The whole recording as a FLAC file, at the detector's rate."""

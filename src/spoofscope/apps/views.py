@@ -11,7 +11,7 @@ import wave
 from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,7 +21,6 @@ import soundfile
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from spoofscope import exhibits
 from spoofscope.attribution.explained_recording import relative_to
@@ -29,25 +28,18 @@ from spoofscope.attribution.store import Explanation
 from spoofscope.attribution.verdicts import Check, conclusion, of_controls
 from spoofscope.errors import ConfigError
 from spoofscope.figures.clips import EVIDENCE, draw_spectrogram, draw_waveform, label_from
-from spoofscope.figures.style import BONAFIDE, PAGE, SPOOF, new_figure
+from spoofscope.figures.style import PAGE, new_figure
+from spoofscope.figures.window_scores import JudgedWindow, window_figure
 from spoofscope.judging import Failure, Judgement, as_cell, as_table, calibrated_cells
 from spoofscope.quality import DISQUALIFYING, FLAGS
 from spoofscope.selection.calibration import probability_text, supported_text
 from spoofscope.support import Support, doubts_of
-from spoofscope.tables import LABELS, read_table
+from spoofscope.tables import read_table
 from spoofscope.tracing.judging import Enrolled, Neighbour, Trace
 
 _SENTENCE = 40
 
 DECISIONS = {"bonafide": "Bona fide", "spoof": "Spoof", "inconclusive": "Inconclusive"}
-
-_NONE = "not judged"
-# What the windows of a recording speak for, one by one.
-_COLOURS = {"bonafide": BONAFIDE, "spoof": SPOOF, "inconclusive": "#777777", _NONE: "#777777"}
-_KEY = {
-    **{"bonafide": "bona fide", "spoof": "spoof", "inconclusive": "inconclusive"},
-    _NONE: "the recording is not judged",
-}
 
 CSS = """
 .verdict { border-left: 8px solid #777; padding: 0.6em 1em; }
@@ -255,20 +247,9 @@ def _image(content: bytes, description: str) -> str:
     return f'<img alt="{escape(description)}" src="data:image/png;base64,{encoded}">'
 
 
-class ShownWindow(NamedTuple):
-    """A window of a recording: from when to when it is, in seconds, its score, and the decision
-    that the detector would make by it alone.
-    """
-
-    start: float
-    end: float
-    score: float
-    decision: str
-
-
 def timeline(
     judgement: Judgement,
-    windows: Sequence[ShownWindow],
+    windows: Sequence[JudgedWindow],
     band: tuple[float, float],
     sound: bytes,
 ) -> str:
@@ -281,41 +262,8 @@ def timeline(
         sound: FLAC file of the whole recording.
     """
     duration = max(judgement["duration_s"], 1e-3)
-    figure = new_figure(PAGE, 2.2)
-    axes = figure.add_subplot()
-    # Where all scores are undecided, the bars begin at 0.
-    middle = (band[0] + band[1]) / 2 if all(map(math.isfinite, band)) else 0.0
     is_judged = not _disqualified(judgement)
-    used = {*LABELS, *(window.decision for window in windows)} if is_judged else {_NONE}
-    colours = [_COLOURS[window.decision if is_judged else _NONE] for window in windows]
-    starts, ends, scores = (
-        np.array([getattr(window, name) for window in windows])
-        for name in ("start", "end", "score")
-    )
-    axes.bar(
-        starts,
-        scores - middle,
-        ends - starts,
-        middle,
-        align="edge",
-        color=colours,
-        alpha=0.45,
-        linewidth=0,
-    )
-    axes.hlines(scores, starts, ends, colours, linewidth=1.6)
-    key = [Patch(color=_COLOURS[name], label=_KEY[name]) for name in _COLOURS if name in used]
-    if is_judged and band[0] < band[1]:
-        low, high = axes.get_ylim()
-        axes.axhspan(max(low, band[0]), min(high, band[1]), color="#999999", alpha=0.35, zorder=0)
-        axes.set_ylim(low, high)
-        key.append(Patch(color="#999999", alpha=0.35, label="scores without a decision"))
-    axes.axhline(middle, color="#555555", linewidth=0.8)
-    axes.set_xlim(0, duration)
-    axes.set_xlabel("seconds")
-    axes.set_ylabel("score")
-    figure.legend(
-        handles=key, loc="outside upper right", ncols=len(key), frameon=False, fontsize="small"
-    )
+    figure, axes = window_figure(windows, band, duration, is_judged=is_judged)
     picture = _picture(figure, "Score of each window over time")
     # Where the axes are in the picture, once it is drawn.
     place = axes.get_position()
@@ -345,7 +293,7 @@ _PLAY = (
 )
 
 
-def _window_button(window: ShownWindow, left: float, width: float) -> str:
+def _window_button(window: JudgedWindow, left: float, width: float) -> str:
     said = f"Play {window.start:.2f} to {window.end:.2f} s, score {window.score:+.3f}"
     return (
         f'<button title="{said}" aria-label="{said}" data-start="{window.start:.4f}" '

@@ -11,11 +11,13 @@ from spoofscope.attribution.explain_recording import check_passage, explain_reco
 from spoofscope.attribution.explained_recording import ExplainedRecording, as_json
 from spoofscope.cases.scored_sets import NOT_AT_HAND, scored_sets, study_of, support_of
 from spoofscope.cases.validation import MEANINGS, ValidatedSet, validate
+from spoofscope.cases.windows import judged_windows, undecided_scores
 from spoofscope.containers.kinds import kind_of
 from spoofscope.containers.source import Source
 from spoofscope.detector import Detector
 from spoofscope.detector_folder import WEIGHTS
 from spoofscope.errors import AudioError, ConfigError, SpoofscopeError
+from spoofscope.figures.window_scores import JudgedWindow
 from spoofscope.files import files_below, sha256_file, shown
 from spoofscope.judging import Judgement
 from spoofscope.metrics.measure import Measured
@@ -73,6 +75,8 @@ class Case:
         known_clip: corpus and split of a clip of the study that is this very file; None where none
             is.
         explained: the explanation; None where there is none, for the reason `unexplained`.
+        windows: of the recording, each judged alone.
+        undecided: scores between which the decision is inconclusive; they may be infinite.
         trace: of the recording; None where no tracer was given.
         inputs: all files.
     """
@@ -88,6 +92,8 @@ class Case:
     known_clip: str | None
     explained: ExplainedRecording | None
     unexplained: str
+    windows: tuple[JudgedWindow, ...]
+    undecided: tuple[float, float]
     trace: Trace | None
     inputs: tuple[Input, ...]
 
@@ -185,6 +191,8 @@ def make_case(
         known_clip=None if home is None else _known_clip(home.folder, file.sha256),
         explained=explained,
         unexplained=unexplained,
+        windows=tuple(judged_windows(detector, judgement)),
+        undecided=undecided_scores(detector),
         trace=trace,
         inputs=tuple(_inputs(file, folder, validation, tracer, references)),
     )

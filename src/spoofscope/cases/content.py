@@ -23,6 +23,7 @@ from spoofscope.cases.document import (
 from spoofscope.cases.validation import MEANINGS, ValidatedSet
 from spoofscope.figures.case_validation import Ratios, png_of, validation_picture
 from spoofscope.figures.explained_recording import recording_figure
+from spoofscope.figures.window_scores import window_figure
 from spoofscope.files import shown
 from spoofscope.metrics.measure import Measured
 from spoofscope.names import BONAFIDE, SPOOF
@@ -235,6 +236,7 @@ def _result(case: Case) -> list[Block]:
     blocks += [
         Paragraph(f"No decision, because {reason}.", "warning") for reason in judgement["reasons"]
     ]
+    blocks += _windows(case)
     blocks.append(
         Paragraph(
             "A likelihood ratio is no probability that the recording is a spoof. How probable that "
@@ -245,6 +247,26 @@ def _result(case: Case) -> list[Block]:
         )
     )
     return blocks
+
+
+def _windows(case: Case) -> list[Block]:
+    """The scores over time, of a recording of several windows."""
+    if len(case.windows) == 1:
+        return []
+    disqualified = any(case.judgement["flags"][name] for name in DISQUALIFYING)
+    figure, _ = window_figure(
+        case.windows, case.undecided, case.judgement["duration_s"], is_judged=not disqualified
+    )
+    return [
+        Picture(
+            png_of(figure),
+            "Score of each window over time",
+            f"Scores of the {len(case.windows)} windows that the score of the recording is made "
+            "of. A colour says what the decision would be by the window alone; how often that is "
+            "wrong is not known here. Windows that differ from the others are places to listen to, "
+            "and no finding.",
+        )
+    ]
 
 
 def decision_rule(calibration: Mapping[str, Any] | None) -> str:
