@@ -73,6 +73,15 @@ def test_unknown_attacks_that_dev_had_are_named_as_a_doubt(tmp_path):
     assert "1 of 2 unknown attacks is in the dev set of met, too" in doubt
 
 
+def test_a_score_with_the_wrong_sign_is_no_matter_of_chance(tmp_path):
+    clips = dict.fromkeys([*CLASSES, *"QRSTUVWX"], 6)
+    ood = {"energy": {"type": "energy", "as_published": True}}
+    (section,) = sections(tmp_path, write_traced(tmp_path, "wrong", CLASSES, clips, ood=ood))
+    (doubt,) = (text for text in section["doubts"] if "chance" in text)
+    assert "tell unknown attacks worse than chance, so they call known ones unknown" in doubt
+    assert "wrong 0.0" in doubt
+
+
 def test_a_study_without_tracers_has_no_section():
     assert tracing_section({}, {}, [], "attack") == []
 

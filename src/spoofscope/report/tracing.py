@@ -324,15 +324,20 @@ def _few(best: Mapping[str, Any], corpus: str, split: str, unit: str) -> Iterabl
 
 
 def _chance(rows: pl.DataFrame, corpus: str, split: str) -> Iterable[str]:
-    names = [
-        f"{row['name']} {_decimal(row, 'auroc')}"
-        for row in rows.iter_rows(named=True)
-        if row["auroc"] is not None and row["auroc_low"] is not None and row["auroc_low"] <= 0.5
-    ]
-    if names:
+    by_chance, inverted = [], []
+    for row in rows.iter_rows(named=True):
+        if row["auroc"] is not None and row["auroc_low"] is not None and row["auroc_low"] <= 0.5:
+            names = inverted if row["auroc_high"] < 0.5 else by_chance
+            names.append(f"{row['name']} {_decimal(row, 'auroc')}")
+    if by_chance:
         yield (
             f"On {corpus}, {split}, these tracers are not shown to tell unknown attacks better "
-            f"than chance, an AUROC of 0.5: {listed(names)}."
+            f"than chance, an AUROC of 0.5: {listed(by_chance)}."
+        )
+    if inverted:
+        yield (
+            f"On {corpus}, {split}, these tracers tell unknown attacks worse than chance, so they "
+            f"call known ones unknown before them: {listed(inverted)} (AUROC)."
         )
 
 
