@@ -324,7 +324,8 @@ def _few(best: Mapping[str, Any], corpus: str, split: str, unit: str) -> Iterabl
 
 
 def _chance(rows: pl.DataFrame, corpus: str, split: str) -> Iterable[str]:
-    by_chance, inverted = [], []
+    by_chance: list[str] = []
+    inverted: list[str] = []
     for row in rows.iter_rows(named=True):
         if row["auroc"] is not None and row["auroc_low"] is not None and row["auroc_low"] <= 0.5:
             names = inverted if row["auroc_high"] < 0.5 else by_chance
