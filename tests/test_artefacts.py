@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 import scipy.stats
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import butter, fftconvolve, lfilter, sosfilt
@@ -410,6 +411,13 @@ def test_tables_of_measures_survive_the_disk_and_name_bad_files(tmp_path: Path):
     assert table.columns == ["utt_id", *MEASURES]
     published = measure_utterances(manifest, workers=1, as_published=True)
     assert published.columns == ["utt_id", *MEASURES, *PUBLISHED]
+
+    # One clipped channel counts, as in the audit.
+    quiet = 0.01 * np.sin(np.arange(RATE) / 20)
+    both = np.stack([quiet, np.clip(1000 * quiet, -1, 1)], axis=1)
+    soundfile.write(tmp_path / "both.wav", both, RATE, subtype="FLOAT")
+    clipped = pl.DataFrame({"utt_id": ["b"], "path": [str(tmp_path / "both.wav")]})
+    assert measure_utterances(clipped, workers=1)["clipping"][0] > 0.5
 
     audio.write(tmp_path / "short.wav", np.zeros(100), RATE)
     short = pl.DataFrame({"utt_id": ["s"], "path": [str(tmp_path / "short.wav")]})

@@ -198,9 +198,13 @@ def measure_utterances(
     """
 
     def one(path: str) -> dict[str, float | None]:
-        samples, sample_rate = audio.read(path)
+        clip = audio.Clip(path)
+        samples, sample_rate = clip.whole(), clip.rate
         try:
             measured = measure(samples, sample_rate)
+            if clip.channels > 1:
+                # As the audit: the mean of channels hides that one of them is clipped.
+                measured["clipping"] = clip.clipped_share
             if as_published:
                 measured |= measure_as_published(samples, sample_rate)
             return measured
