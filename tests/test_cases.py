@@ -22,7 +22,8 @@ from folders import sha256_folder
 from made_tracers import make_tracer, sound
 from spoofscope import audio
 from spoofscope.apps.demo import Judge
-from spoofscope.cases.content import attacks_text, decision_rule, verbal
+from spoofscope.cases.case import make_case
+from spoofscope.cases.content import attacks_text, decision_rule, in_short, verbal
 from spoofscope.cases.scored_sets import load_supported, scored_sets, study_of
 from spoofscope.cases.validation import validate
 from spoofscope.cli import main
@@ -541,6 +542,18 @@ def test_words_of_a_ratio(ratio, words):
 )
 def test_ratios_are_written_with_three_digits(ratio, text):
     assert ratio_text(math.log(ratio)) == text
+
+
+def test_a_result_is_never_once_as_probable(folder, tmp_path):
+    """Of a detector that supports no ratio, and of which nobody knows the errors."""
+    detector = Detector.load(folder / "results/own/detectors/lfcc-00000000/seed1")
+    detector.calibrate({**detector.calibration, "lower": 0.0, "upper": 0.0})
+    detector.save(tmp_path / "seed1")
+    said = in_short(make_case(detector, tmp_path / "seed1", folder / "a.wav", QUESTION))
+    assert said == (
+        "Such a result is as probable if the recording is bona fide speech as if it is a spoof, "
+        "says the detector, which is not validated here."
+    )
 
 
 def test_a_decision_is_at_the_prior_of_the_calibration():

@@ -87,9 +87,8 @@ def verbal(llr: float) -> str:
 def _support(llr: float) -> str:
     one, other = ("bona fide speech", "a spoof") if llr >= 0 else ("a spoof", "bona fide speech")
     times = ratio_text(abs(llr))
-    return (
-        f"Such a result is {times} times as probable if the recording is {one} as if it is {other}"
-    )
+    more = "as" if times == "1" else f"{times} times as"
+    return f"Such a result is {more} probable if the recording is {one} as if it is {other}"
 
 
 def _summary(case: Case) -> list[Block]:
@@ -119,6 +118,8 @@ def in_short(case: Case) -> str:
         return f"No likelihood ratio is given, because {reasons}."
     if case.is_supported:
         return f"{_support(llr)}: {verbal(llr)}."
+    if not case.validating:
+        return f"{_support(llr)}, says the detector, which is not validated here."
     return f"{_support(llr)}, says the detector. Its validation does not support this ratio."
 
 
@@ -194,9 +195,11 @@ def _result(case: Case) -> list[Block]:
         ),
     ]
     decision = {**_SAID, "inconclusive": "inconclusive"}[judgement["decision"]]
-    unsupported = llr is not None and not case.is_supported
-    if unsupported:
-        decision += ", by a ratio that the validation does not support"
+    unsupported = ""
+    if llr is not None and not case.is_supported:
+        unsupported = "not supported by the validation" if case.validating else "not validated"
+    if unsupported and decision != "inconclusive":
+        decision += f", by a ratio that is {unsupported}"
     rows = [
         (
             "Score of the detector",
@@ -214,7 +217,7 @@ def _result(case: Case) -> list[Block]:
             ),
             (
                 "In words (ENFSI 2015)",
-                "none: it is not supported by the validation" if unsupported else verbal(llr),
+                f"none: the ratio is {unsupported}" if unsupported else verbal(llr),
             ),
         ]
     rows.append((f"Decision {decision_rule(calibration)}", decision))
