@@ -255,7 +255,7 @@ def test_global_and_missing_artefacts_are_left_out_and_counted():
     assert aucs["local"]["ci_low"] is None
 
 
-def summarised(values: list[float], speakers: list[str] | None = None, seed: int = 1) -> dict:
+def summarised(values: list[float], speakers: list[str] | None = None) -> dict:
     """The pointing game's row over all attacks, of utterances with these values."""
     ids = [f"u{i}" for i in range(len(values))]
     rows = pl.DataFrame(
@@ -274,7 +274,7 @@ def summarised(values: list[float], speakers: list[str] | None = None, seed: int
     trials = pl.DataFrame({"utt_id": ids})
     if speakers is not None:
         trials = trials.with_columns(speaker=pl.Series(speakers))
-    table = summarise(rows, trials, resamples=400, seed=seed)
+    table = summarise(rows, trials, resamples=400, seed=1)
     return {row["metric"]: row for row in table.filter(attack="all").iter_rows(named=True)}
 
 
@@ -283,7 +283,6 @@ def test_intervals_of_means_need_eight_clips_or_speakers():
     assert summarised(values[:7])["auc_evidence"]["ci_low"] is None
     found = summarised(values)["auc_evidence"]
     assert found["ci_low"] < found["value"] < found["ci_high"]
-    assert summarised(values, seed=2)["auc_evidence"] != found
     seven = [f"s{i % 7}" for i in range(21)]
     assert summarised(values[:7] * 3, seven)["auc_evidence"]["ci_low"] is None
     eight = summarised(values * 3, [f"s{i % 8}" for i in range(24)])["auc_evidence"]

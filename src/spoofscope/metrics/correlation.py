@@ -4,9 +4,11 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import stdtrit
 
 from spoofscope.errors import SpoofscopeError
 from spoofscope.metrics.limits import (
+    CONFIDENCE,
     LEAST_CLIPS,
     QUANTILE,
     Interval,
@@ -14,6 +16,7 @@ from spoofscope.metrics.limits import (
     hull,
     percentile_interval,
     rate_limits,
+    within,
 )
 from spoofscope.selection.operating_points import Floats
 
@@ -194,6 +197,9 @@ def mean_interval(
 ) -> Interval | None:
     """95 % percentile bootstrap interval of the mean of values, one for each clip.
 
+    It holds that of Student's t, within the range of the values: a bootstrap of few clusters is too
+    narrow by itself, and holds the mean of 8 in 88 instead of 95 of 100 simulations.
+
     None where there are fewer than `limits.LEAST_CLIPS` clips, or clusters where these are given:
     the bootstrap of so few is little more than their smallest and largest value. None, too, where
     all resamples are the same and nothing limits the values.
@@ -216,7 +222,12 @@ def mean_interval(
     sizes = np.bincount(unit, minlength=n)
     drawn = rng.integers(0, n, (resamples, n))
     means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    interval = percentile_interval(means)
+    mean = float(sums.sum() / sizes.sum())
+    spread = np.sqrt(n / (n - 1) * np.square(sums - mean * sizes).sum()) / sizes.sum()
+    reach = float(stdtrit(n - 1, 0.5 + CONFIDENCE / 2) * spread)
+    around = Interval(mean - reach, mean + reach)
+    student = within(around, float(sample.min()), float(sample.max()))
+    interval = hull(percentile_interval(means), student)
     same = np.ptp(means) < _ROUNDING
     if share and (same or bool(np.isin(sample, (0.0, 1.0)).all())):
         limits = rate_limits(float(sample.mean()), means, Trials(n, sample.size))
