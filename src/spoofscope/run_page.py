@@ -7,6 +7,7 @@ they train from their logs.
 
 import contextlib
 import datetime
+import itertools
 import json
 import os
 import platform
@@ -35,7 +36,8 @@ _PULSE_SECONDS = 15.0
 _TRAININGS = ("train", "train_tracer")
 _EPOCH = re.compile(r"stage (\d+), epoch (\d+) of \d+: train loss (\S+), (.*) \(best")
 _MEASURE = re.compile(r"dev (\w+) ([^,\s]+)")
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+# As in the figure of training curves: grey is training data, and no curve is blue or orange.
+_TRAIN, _COLOURS = "#888888", ("#000000", "#009E73", "#CC79A7", "#999933")
 
 
 def journal_of(page: str | Path) -> Path:
@@ -375,10 +377,12 @@ def _chart(curves: Mapping[str, list[tuple[int, float]]]) -> dict[str, Any]:
         y = height * (high - value) / ((high - low) or 1.0)
         return f"{x:.1f},{y:.1f}"
 
+    others = itertools.cycle(_COLOURS)
+    colours = {name: _TRAIN if name.startswith("train") else next(others) for name in curves}
     return {
         "lines": [
-            (name, colour, " ".join(place(*point) for point in points), points[-1][1])
-            for (name, points), colour in zip(curves.items(), _COLOURS, strict=False)
+            (name, colours[name], " ".join(place(*point) for point in points), points[-1][1])
+            for name, points in curves.items()
         ],
         "low": f"{low:.4g}",
         "high": f"{high:.4g}",

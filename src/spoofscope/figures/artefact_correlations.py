@@ -36,15 +36,18 @@ FIGURE = Figure(
     caption=(
         "Spearman correlation of signal measures with detector scores, over all trials, within "
         "strata and within each class. What differs between the classes only cannot correlate "
-        "within a class; strata hold the class, the attack and every other condition of the study, "
-        "such as the codec, fixed. "
-        "A star marks a correlation that stays significant (p < 0.05) after Holm's correction "
-        "over all tests of a detector; grey means that the measure is constant. If speakers are "
-        "known, the tests flip the signs of whole speakers. If no correlation can be significant, "
-        "the figure says so. For explained detectors, the last map correlates frame-wise evidence "
-        "for bona fide with frame-level measures; its null distribution shifts the evidence along "
-        "the clip. A mark there behind a name says that explanations of the detector fail their "
-        "controls (†), or that it is undecided whether they pass them (‡)."
+        "within a class; strata hold the class, the attack and every other condition of the "
+        "study, such as the codec, fixed. A star marks a correlation that stays significant (p < "
+        "0.05) after Holm's correction over all tests of a detector; grey means that the measure "
+        "is constant. If speakers are known, the tests flip the signs of whole speakers. If no "
+        "correlation can be significant, the figure says so. For explained detectors, the last "
+        "map correlates frame-wise evidence for bona fide with frame-level measures; its null "
+        "distribution shifts the evidence along the clip. A mark there behind a name says that "
+        "explanations of the detector fail their controls (†), or that it is undecided whether "
+        "they pass them (‡). Of the measures, bandwidth 95 and 99: the frequency below which "
+        "these shares (%) of the power lie; onset level: first 100 ms against the clip; "
+        "spikiness: how far the long-term spectrum rises above its running median; largest step: "
+        "largest change of level between frames. docs/explanations.md has all measures."
     ),
     needs="shown_correlations",
     place=510,

@@ -22,9 +22,12 @@ FIGURE = Figure(
         "and 1 separate the classes without a detector. An attack's spoofs are set against all "
         "bona fide clips; of other conditions, such as a codec, both classes are of the level. A "
         "star marks a difference that stays significant (p < 0.05) after Holm's correction over "
-        "all tests of the set; if none can be significant, the title says so. A dot marks a class "
-        "of too few clips, or speakers, for an interval, so its colour can be chance. Grey: a "
-        "class has no value."
+        "all tests of the set; if none can be significant, the title says so. A dot marks a class"
+        " of too few clips, or speakers, for an interval, so its colour can be chance. Grey: a "
+        "class has no value. Of the measures, bandwidth 95 and 99: the frequency below which "
+        "these shares (%) of the power lie; onset level: first 100 ms against the clip; "
+        "spikiness: how far the long-term spectrum rises above its running median; largest step: "
+        "largest change of level between frames. docs/explanations.md has all measures."
     ),
     needs="rated_measures",
     place=505,
