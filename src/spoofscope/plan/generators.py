@@ -94,10 +94,18 @@ class Generators(Stage):
     # --- what systems were trained on ------------------------------------------------------
 
     def _data_of(self, corpus: str) -> str:
-        """Which audio a corpus or a copy holds: corpora of the same data share generators."""
+        """Which audio a corpus or a copy holds: corpora of the same data share generators.
+
+        It is the name of the first corpus there: a place would make results stale when data move.
+        """
         if corpus in self.study.copies:
             return self._data_of(self.study.copies[corpus]["corpus"])
-        return str(Path(self.study.corpus_root(corpus)))
+        root = Path(self.study.corpus_root(corpus))
+        return next(
+            name
+            for name in self.study.config["corpora"]
+            if Path(self.study.corpus_root(name)) == root
+        )
 
     def _described_sources(self, sources: Iterable[Config]) -> list[Config]:
         chosen = ("attacks", "exclude_attacks")
