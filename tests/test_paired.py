@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import binomtest
 
 from spoofscope.errors import SpoofscopeError, TableError
+from spoofscope.metrics import paired
 from spoofscope.metrics.correlation import holm
 from spoofscope.metrics.paired import METRICS, compare
 from spoofscope.metrics.rates import eer, min_dcf
@@ -127,10 +128,25 @@ def test_two_speakers_prove_nothing(systems, trials, caplog):
     few = trials.with_columns(speaker=pl.Series([f"s{i // 60}" for i in range(N)]))
     pair = {name: systems[name] for name in ("good", "poor")}
     found = row(compare(pair, few, 400, seed=1, cluster="speaker"), "good", "poor")
-    assert found["ci_high"] < 0
+    assert found["ci_low"] < 0 < found["ci_high"]
     assert (found["p"], found["p_holm"], found["n_clusters"]) == (0.5, 0.5, 2)
     assert found["p_smallest"] == 0.5
     assert "2 clusters of the rarer class are too few for 1 pairs" in caplog.text
+
+
+def test_few_speakers_are_not_surer_than_student_says():
+    """Percentiles alone would find a difference in 11 of 100 tests of seven speakers without one,
+    and hold 0 in 89.
+    """
+    rng = np.random.default_rng(3)
+    found = []
+    for _ in range(400):
+        values = 0.2 * rng.normal(size=7)
+        resamples = rng.multinomial(7, np.full(7, 1 / 7), size=400) @ values / 7
+        found.append(paired.tested(resamples, float(values.mean()), 1.0, 7))
+    assert np.mean([test["p"] < 0.05 for test in found]) == pytest.approx(0.05, abs=0.022)
+    held = [test["ci_low"] <= 0 <= test["ci_high"] for test in found]
+    assert np.mean(held) == pytest.approx(0.95, abs=0.022)
 
 
 def test_what_the_correction_leaves_within_reach(systems, trials):

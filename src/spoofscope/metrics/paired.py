@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from scipy.special import stdtr, stdtrit
 
 from spoofscope.errors import SpoofscopeError
 from spoofscope.metrics import bootstrap
 from spoofscope.metrics.bootstrap import Sample, p_value
 from spoofscope.metrics.correlation import holm
 from spoofscope.metrics.limits import (
+    CONFIDENCE,
     Interval,
     Trials,
     clopper_pearson,
@@ -159,6 +161,10 @@ def tested(
 ) -> dict[str, float | None]:
     """The interval of a difference, and p of there being none.
 
+    Resamples of few clusters vary too little. So neither is surer than Student's t says of the
+    standard error in the resamples, times sqrt(n / (n - 1)) for n units. Without that, 9 to 11 of
+    100 tests of 7 to 12 speakers would find a difference at 5 % where there is none.
+
     Args:
         differences: (n_resamples,) of two metrics on the same resamples.
         difference: of the trials themselves.
@@ -172,14 +178,20 @@ def tested(
     floor = smallest_p(units)
     if floor is None:
         return {"ci_low": None, "ci_high": None, "p": math.nan}
-    interval = hull(percentile_interval(differences), Interval(difference, difference))
-    if np.ptp(differences) == 0:
+    error = float(np.std(differences)) * math.sqrt(units / (units - 1))
+    reach = float(stdtrit(units - 1, 0.5 + CONFIDENCE / 2)) * error
+    student = within(Interval(difference - reach, difference + reach), -1.0, 1.0)
+    interval = hull(percentile_interval(differences), student)
+    p = max(p_value(differences), floor)
+    if error > 0:
+        p = max(p, 2 * float(stdtr(units - 1, -abs(difference) / error)))
+    else:
         largest = farthest * clopper_pearson(0, units).high
         interval = within(Interval(difference - largest, difference + largest), -1.0, 1.0)
     return {
         "ci_low": interval.low,
         "ci_high": interval.high,
-        "p": max(p_value(differences), floor),
+        "p": p,
     }
 
 
