@@ -96,6 +96,16 @@ def test_ticks_of_a_logarithmic_axis_are_text():
     style.plt.close(figure)
 
 
+def test_letters_that_are_too_small_for_print_are_refused(tmp_path):
+    outputs = {suffix: str(tmp_path / f"figure.{suffix}") for suffix in ("pdf", "png", "tsv")}
+    figure = style.new_figure(3.5, 3)
+    figure.text(0, 0, "", fontsize=5)
+    figure.text(0, 0, "small", fontsize=6.5)
+    with pytest.raises(ValueError, match=r"letters of 6\.5 points: 'small'"):
+        style.save(figure, outputs, pl.DataFrame({"a": [1]}))
+    style.plt.close(figure)
+
+
 def test_fonts_are_those_that_have_the_characters(caplog):
     figure = style.new_figure(3.5, 3)
     figure.text(0, 0, "система système")

@@ -15,12 +15,13 @@ from scipy.optimize import brentq
 from sklearn.metrics import balanced_accuracy_score, roc_curve
 
 from spoofscope.errors import ConfigError, TableError
-from spoofscope.figures import generator_matrix
+from spoofscope.figures import generator_matrix, style, train_test_matrix
 from spoofscope.metrics import generators, rates
 from spoofscope.metrics.decisions import balanced_accuracy, eer_hard
 from spoofscope.metrics.tables import evaluate
 from spoofscope.plan.study_plan import checked
 from spoofscope.summaries.generator_matrix import (
+    attacks_trained_on,
     generator_summary,
     generator_table,
     read_generator_matrix,
@@ -302,6 +303,40 @@ def test_the_figure_shows_what_was_seen(study, tmp_path):
         *(("home", name) for name in ("a", "b", "c", "(mean of all)")),
         *(("away", name) for name in ("a", "(mean of all)")),
     ]
+
+
+def test_attacks_of_the_training_are_framed(study, tmp_path, monkeypatch):
+    _, sets = study
+    home = source(sets[0]["manifest"], attacks=["a"])
+    assert attacks_trained_on([home], "lj") == {"a"}
+    assert attacks_trained_on([home], "other") == set()
+    levels = [("pooled", "pooled"), ("attack", "a"), ("attack", "c")]
+    rows = [
+        (system, 1, "home", "eval", *level, "eer", 0.2, 0.1, 0.3, 40, 10)
+        for system in ("x-0", "y-0")
+        for level in levels
+    ]
+    names = (
+        "system seed corpus split condition level metric value ci_low ci_high n_bonafide n_spoof"
+    )
+    write_table(tmp_path / "m.tsv", pl.DataFrame(rows, schema=names.split(), orient="row"))
+    described = [
+        {"id": f"{name}-0", "seed": 1, "name": name, "kind": "detector", "trained_on": ["home"]}
+        for name in "xy"
+    ]
+    # What y was trained on is not known.
+    shown = [{**described[0], "train": [home]}, {**described[1], "train": None}]
+    frames = []
+    close = style.plt.close
+
+    def closed(figure: Any) -> None:
+        frames.extend(patch.get_xy() for patch in figure.axes[0].patches)
+        close(figure)
+
+    monkeypatch.setattr(style.plt, "close", closed)
+    outputs = {suffix: str(tmp_path / f"t.{suffix}") for suffix in ("pdf", "png", "tsv")}
+    train_test_matrix.draw(shown, [str(tmp_path / "m.tsv")], {"home": "lj"}, outputs)
+    assert frames == [pytest.approx((1 - 0.46, -0.45))]
 
 
 def test_thresholds_can_be_chosen_on_other_scored_trials(study, tmp_path):
