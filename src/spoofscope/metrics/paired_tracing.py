@@ -10,9 +10,10 @@ import polars as pl
 from spoofscope.errors import TableError
 from spoofscope.identity import rng_of
 from spoofscope.metrics import bootstrap, open_set
-from spoofscope.metrics.bootstrap import Draws, Sample, p_value
+from spoofscope.metrics.bootstrap import Draws, Sample
 from spoofscope.metrics.correlation import holm
-from spoofscope.metrics.limits import Interval, hull, percentile_interval, smallest_p
+from spoofscope.metrics.limits import smallest_p
+from spoofscope.metrics.paired import tested
 from spoofscope.metrics.tables import clusters_of
 from spoofscope.selection.operating_points import Floats
 
@@ -93,14 +94,12 @@ def compare_tracers(
             if floor is not None and drawn_one is not None and drawn_other is not None:
                 there = np.isfinite(drawn_one) & np.isfinite(drawn_other)
                 differences = (drawn_one - drawn_other)[there]
-                point = Interval(row["difference"], row["difference"])
-                interval = hull(percentile_interval(differences), point)
-                row |= {"low": interval.low, "high": interval.high}
-                row["p"] = max(p_value(differences), floor)
+                test = tested(differences, row["difference"], 1.0, int(n_units))
+                row |= {"low": test["ci_low"], "high": test["ci_high"], "p": test["p"]}
             of_metric.append(row)
-        tested = [row for row in of_metric if "p" in row]
-        if tested:
-            for row, p in zip(tested, holm([row["p"] for row in tested]), strict=True):
+        with_p = [row for row in of_metric if "p" in row]
+        if with_p:
+            for row, p in zip(with_p, holm([row["p"] for row in with_p]), strict=True):
                 row["p_holm"] = float(p)
         rows += of_metric
     return pl.DataFrame(rows, schema=SCHEMA)
