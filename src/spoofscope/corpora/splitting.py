@@ -331,9 +331,10 @@ def uneven(trials: pl.DataFrame) -> list[Uneven]:
     for label in labels if "dev" in splits else ():
         n = trials.filter((pl.col("split") == "dev") & (pl.col("label") == label)).height
         if n < FEW_TRIALS:
+            kind = "bona fide" if label == "bonafide" else "spoofed"
             note = (
-                f"dev has {n} {'bona fide' if label == 'bonafide' else 'spoofed'} trials, fewer "
-                f"than {FEW_TRIALS}: thresholds and calibrations chosen there are uncertain"
+                f"dev has {n} {kind} {'trial' if n == 1 else 'trials'}, fewer than "
+                f"{FEW_TRIALS}: thresholds and calibrations chosen there are uncertain"
             )
             remarks.append(Uneven("few_trials", "dev", label, n, note))
     if len(splits) > 1:
