@@ -1,5 +1,6 @@
 """What figures of source tracing share: the size of a page, and names that fit on it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ from spoofscope.figures.style import people, shortened
 from spoofscope.tracing.systems import KNOWN
 
 _LONGEST = 22
+_LINE = 0.11
+"""Inches of a line of the smallest letters."""
 
 
 def short_names(names: Sequence[str], longest: int = _LONGEST) -> list[str]:
@@ -27,6 +30,11 @@ def counted_names(names: Sequence[str], counts: Mapping[str, int]) -> list[str]:
     # What is wider makes the figure grow beyond the page, see `style.fit_names`.
     short = short_names(names, _LONGEST - max(map(len, behind), default=0))
     return [name + number for name, number in zip(short, behind, strict=True)]
+
+
+def named_places(n: int, inches: float) -> range:
+    """Which of `n` places in a row, each so many inches wide, have a name: all that have room."""
+    return range(0, n, max(1, math.ceil(_LINE / inches)))
 
 
 def attacks_in(clips: pl.DataFrame) -> tuple[list[str], list[str]]:

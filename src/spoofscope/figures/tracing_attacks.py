@@ -18,7 +18,7 @@ from spoofscope.figures.style import (
     people,
     save,
 )
-from spoofscope.figures.traced import counted_names
+from spoofscope.figures.traced import counted_names, named_places
 from spoofscope.summaries.tracing_attacks import attacks_of
 from spoofscope.tracing.systems import KNOWN
 from spoofscope.tracing.traces import read_traces
@@ -30,7 +30,8 @@ FIGURE = Figure(
         "Left: share of the clips of a known attack whose likeliest attack is the right one. "
         "Right: share of the clips of an unknown attack that are called unknown, at the threshold "
         "chosen on dev. Lines are exact binomial 95 % intervals of single clips, so they are too "
-        "narrow where clips of an attack are alike. The numbers of clips are in brackets."
+        "narrow where clips of an attack are alike. The numbers of clips are in brackets. Of very "
+        "many attacks not all names have room; the table has all."
     ),
     needs="shown_traces",
     place=179,
@@ -67,7 +68,9 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
     ]
     # Inches of a row, as many as there are to be read, less where a page has too many.
     heights = [(0.1 + 0.1 * len(names)) * n + 0.8 for n in rows]
-    figure = new_figure(PAGE, min(TALLEST, max(1.8, sum(heights) + 0.3)))
+    height = min(TALLEST, max(1.8, sum(heights) + 0.3))
+    row = (0.1 + 0.1 * len(names)) * height / (sum(heights) + 0.3)
+    figure = new_figure(PAGE, height)
     panels = figure.subplots(len(sets), 2, squeeze=False, height_ratios=heights)
     handles: dict[str, Any] = {}
     for line, (corpus, split) in zip(panels, sets, strict=True):
@@ -76,7 +79,7 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
             if of_panel.is_empty():
                 axes.set_visible(False)
                 continue
-            handles |= _draw(axes, of_panel, rate, names)
+            handles |= _draw(axes, of_panel, rate, names, row)
             axes.set_xlabel(label, fontsize=7)
             if len(sets) > 1:
                 axes.set_title(people().trials(corpus, split), fontsize=7.5)
@@ -86,7 +89,10 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
     save(figure, outputs, table)
 
 
-def _draw(axes: Axes, table: pl.DataFrame, rate: str, names: Sequence[str]) -> dict[str, Any]:
+def _draw(
+    axes: Axes, table: pl.DataFrame, rate: str, names: Sequence[str], row: float
+) -> dict[str, Any]:
+    """A panel, whose rows are so many inches high."""
     attacks = table["attack"].unique(maintain_order=True).to_list()
     counts = dict(table.select("attack", "n").iter_rows())
     handles = {}
@@ -108,7 +114,8 @@ def _draw(axes: Axes, table: pl.DataFrame, rate: str, names: Sequence[str]) -> d
             elinewidth=0.8,
         )
     labels = counted_names(attacks, counts)
-    axes.set_yticks(range(len(attacks)), labels, fontsize=7)
+    named = named_places(len(attacks), row)
+    axes.set_yticks(list(named), [labels[i] for i in named], fontsize=7)
     axes.set_ylim(len(attacks) - 0.4, -0.6)
     axes.set_xlim(-2, 102)
     return handles

@@ -24,6 +24,7 @@ from spoofscope.figures.style import (
 from spoofscope.figures.traced import (
     attacks_in,
     counted_names,
+    named_places,
     panel_title,
     short_names,
 )
@@ -39,7 +40,8 @@ FIGURE = Figure(
         "brackets those of the whole row; with more than 30 known attacks, cells have none. Right "
         "answers are blue, wrong ones orange. Rows below the line are unknown attacks, for which "
         "unknown is the right answer. Answers are at the threshold chosen on dev. If not all "
-        "tracers fit on a page, the first ones are shown (key tracing.shown)."
+        "tracers fit on a page, the first ones are shown (key tracing.shown). Of very many attacks "
+        "not all names have room; the table has all."
     ),
     needs="shown_traces",
     place=172,
@@ -48,6 +50,8 @@ FIGURE = Figure(
 
 _ROW, _GAP, _AROUND = 0.2, 0.3, 1.1
 _MOST_NUMBERS = 30
+_ACROSS = 5.0
+"""Inches of all columns, about."""
 
 
 def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
@@ -60,14 +64,16 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
     read = [(e, read_traces(e["traces"]), settings_of(e)["classes"]) for e in traced]
     heights = [_ROW * sum(map(len, attacks_in(clips))) + _AROUND for _, clips, _ in read]
     fit = max(1, sum(total <= TALLEST for total in np.cumsum(heights)))
-    figure = new_figure(PAGE, min(TALLEST, sum(heights[:fit])))
+    height = min(TALLEST, sum(heights[:fit]))
+    row = _ROW * height / sum(heights[:fit])
+    figure = new_figure(PAGE, height)
     panels = figure.subplots(fit, 1, squeeze=False, height_ratios=heights[:fit])[:, 0]
     parts = []
     for axes, (entry, clips, classes) in zip(panels, read[:fit], strict=True):
         answers = [*classes, UNKNOWN]
         known, unknown = attacks_in(clips)
         counts = answer_counts(clips, [*known, *unknown], answers)
-        _draw(axes, counts, known, unknown, answers)
+        _draw(axes, counts, known, unknown, answers, row)
         axes.set_title(panel_title(entry, traced), fontsize=8)
         axes.set_ylabel("attack (clips)", fontsize=7)
         parts += [
@@ -107,7 +113,9 @@ def _draw(
     known: Sequence[str],
     unknown: Sequence[str],
     answers: Sequence[str],
+    row: float,
 ) -> None:
+    """A matrix, whose rows are so many inches high."""
     shares = counts / counts.sum(axis=1, keepdims=True)
     attacks = [*known, *unknown]
     right = np.zeros(counts.shape, dtype=bool)
@@ -156,10 +164,12 @@ def _draw(
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     labels = counted_names(attacks, dict(zip(attacks, counts.sum(axis=1), strict=True)))
-    axes.set_yticks(middles, labels, fontsize=7)
+    down = named_places(len(attacks), row)
+    axes.set_yticks([middles[i] for i in down], [labels[i] for i in down], fontsize=7)
+    across, short = named_places(len(answers), _ACROSS / len(answers)), short_names(answers)
     axes.set_xticks(
-        np.arange(len(answers)) + 0.5,
-        short_names(answers),
+        [i + 0.5 for i in across],
+        [short[i] for i in across],
         rotation=35,
         ha="right",
         rotation_mode="anchor",
