@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spoofscope import audio
-from spoofscope.corpora import registry
+from spoofscope.corpora import registry, table
 from spoofscope.corpora.base import Corpus, protocol_attack, read_protocol
 from spoofscope.corpora.counts import counts as number_of
 from spoofscope.corpora.counts import unlike_published
@@ -483,6 +483,19 @@ def test_table_with_our_own_names_needs_no_map(tmp_path: Path) -> None:
     assert trials["utt_id"].to_list() == ['"c', "a-b"]
     assert trials["path"].to_list() == ['/data/"c.wav', "/data/a/b.wav"]
     assert trials["attack"].to_list() == ["unknown", "unknown"]
+
+
+PARTS = st.sampled_from(["a", "b.wav", ".", "..", "", ".wav", "c..wav", "d.WAV", "e.f", "~", " "])
+
+
+@given(
+    st.lists(PARTS, min_size=1, max_size=5).map("/".join), st.sampled_from(["", "/", "r", "/r/s"])
+)
+def test_paths_of_a_table_are_joined_as_pathlib_joins_them(text: str, root: str) -> None:
+    path = Path(text)
+    wanted = path.with_suffix("") if audio.has_suffix(path) else path
+    assert table.id_of(text) == "-".join(wanted.relative_to(wanted.anchor).parts)
+    assert table.joined(Path(root), text) == str(Path(root) / text)
 
 
 def test_table_as_spreadsheets_write_it(tmp_path: Path) -> None:

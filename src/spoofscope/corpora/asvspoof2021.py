@@ -50,7 +50,7 @@ class _ASVspoof2021(Corpus):
                 **line,
                 # Bona fide lines have "bonafide" where others name the vocoder.
                 **{name: "-" for name in _OF_SPOOFS if line.get(name) == "bonafide"},
-                "path": str(folder / f"{line['utt_id']}.flac"),
+                "path": f"{folder}/{line['utt_id']}.flac",
                 "split": "eval",
                 "attack": protocol_attack(path, number, line["label"], line["attack"]),
             }

@@ -1,5 +1,6 @@
 """Any corpus whose labels are in one table."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -44,12 +45,14 @@ class TableCorpus(Corpus):
             name: str(value)
             for name, value in {**_BUILT_IN_DEFAULTS, **self.options.defaults}.items()
         }
+        names: list[str] = []
         for number, fields in self._records(table):
             where = f"{table}: line {number}"
-            row: dict[str, str] = {}
-            for name in (*TRIAL_COLUMNS, *fields, *defaults):
-                text = fields.get(name) or defaults.get(name, "")
-                row[name] = str(values[name].get(text, text)) if name in values else text
+            # The same of every line.
+            names = names or list(dict.fromkeys((*TRIAL_COLUMNS, *fields, *defaults)))
+            row = {name: fields.get(name) or defaults.get(name, "") for name in names}
+            for name in values.keys() & row.keys():
+                row[name] = str(values[name].get(row[name], row[name]))
             for name in ("path", "label"):
                 if not row[name]:
                     raise CorpusError(f"{where}: column {name!r} is empty")
@@ -63,8 +66,10 @@ class TableCorpus(Corpus):
             if row["label"] == "bonafide":
                 row["attack"] = "-"
             check_attack(row["attack"], row["label"], where)
-            row["utt_id"] = row["utt_id"] or _id_of(Path(row["path"]))
-            row["path"] = str(audio_root / self.options.path_format.replace("{path}", row["path"]))
+            row["utt_id"] = row["utt_id"] or id_of(row["path"])
+            row["path"] = joined(
+                audio_root, self.options.path_format.replace("{path}", row["path"])
+            )
             yield row
 
     def _records(self, table: Path) -> Iterator[tuple[int, dict[str, str]]]:
@@ -122,7 +127,23 @@ class TableCorpus(Corpus):
         return {name: header.index(column.strip()) for name, column in names.items()}
 
 
-def _id_of(path: Path) -> str:
+# Relative paths that `pathlib` leaves as they are; it takes as long as all else of a long table.
+_PLAIN = re.compile(r"(?!\.(?:/|$))[^/]+(?:/(?!\.(?:/|$))[^/]+)*")
+
+
+def id_of(text: str) -> str:
+    """The id of a clip: its path without the suffix of an audio file, with "-" for "/"."""
+    if _PLAIN.fullmatch(text):
+        stem = os.path.splitext(text)[0] if has_suffix(text) else text
+        return stem.replace("/", "-")
+    path = Path(text)
     if has_suffix(path):
         path = path.with_suffix("")
     return "-".join(path.relative_to(path.anchor).parts)
+
+
+def joined(folder: Path, text: str) -> str:
+    """The path of a clip below a folder, as pathlib writes it."""
+    if _PLAIN.fullmatch(text) and folder.parts:
+        return f"{folder}/{text}" if folder.name else f"{folder}{text}"
+    return str(folder / text)
