@@ -135,3 +135,17 @@ def test_captions_have_the_names_that_figures_have():
     assert "- Systems: Net \\*2\\*, ``gmm``\n" in text
     assert "- Sets: ASVspoof 2019 (eval), ``df (dev)``\n" in text
     assert "- Bins: ``3``\n" in text
+
+
+def test_captions_of_audits_of_studies_with_and_without_copies():
+    template = jinja2.Template((ROOT / "workflow/report/audit.rst").read_text(encoding="utf-8"))
+    config = {"corpora": {"la": {"type": "asvspoof2019_la"}}}
+    corpus = SimpleNamespace(wildcards=SimpleNamespace(corpus="la"), config=config)
+    assert "Audit of the corpus** ``la`` (type ``asvspoof2019_la``)" in template.render(
+        snakemake=corpus
+    )
+    copied = {**config, "augmented": {"la_field": {"corpus": "la", "chain": "field"}}}
+    copy = SimpleNamespace(wildcards=SimpleNamespace(corpus="la_field"), config=copied)
+    assert "Audit of the copy** ``la_field`` of the corpus ``la``" in template.render(
+        snakemake=copy
+    )
