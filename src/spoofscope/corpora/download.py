@@ -418,9 +418,10 @@ def _whole_archives(archives: Sequence[Path]) -> list[list[Path]]:
     """The archives, those that were cut with all of their parts, the last one last."""
     whole: list[list[Path]] = []
     left = 0
-    for i, archive in enumerate(archives):
+    for archive in archives:
         if not archive.is_file():
             raise CorpusError(f"{archive}: no such archive")
+    for i, archive in enumerate(archives):
         if left:
             whole[-1].append(archive)
             left -= 1
