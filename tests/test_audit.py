@@ -1,6 +1,7 @@
 """Trivial cues and their AUC against independent computations, and what an audit finds."""
 
 import html.parser
+import json
 import math
 import os
 import re
@@ -31,6 +32,7 @@ from spoofscope.corpora.audit import (
     measure_manifest,
 )
 from spoofscope.corpora.base import Problem
+from spoofscope.corpora.copies import with_steps
 from spoofscope.corpora.counts import counts, unlike_published
 from spoofscope.corpora.cues import (
     CUES,
@@ -693,6 +695,25 @@ def test_copies_that_are_damaged_or_cannot_be_compared(tmp_path: Path) -> None:
     rows = audit(nothing, [], None, originals=originals).rows
     (row,) = found(rows, "copies")
     assert row["note"] == "the chain took no step with 11 of 11 clips"
+    for path in set(originals["path"]) - {originals["path"][3]}:
+        Path(path).unlink()
+    alone = audit(nothing, [], None, originals=originals)
+    assert "no copy could be compared with its original" in alone.rows["note"].to_list()
+    # The page plays the copies all the same.
+    write_audit(alone, nothing, tmp_path / "a.tsv", tmp_path / "a.html", "copy", originals)
+    assert "original of copy-" not in (tmp_path / "a.html").read_text()
+
+
+def test_steps_of_a_chain_are_conditions_with_few_levels() -> None:
+    done = [
+        [{"effect": "stacked", "copy": "music", "room": f"simulated_rirs/{i}.wav"}]
+        for i in range(60)
+    ]
+    done[1] = [{"effect": "level", "skipped": "silence"}]
+    table = pl.DataFrame({"source_utt": "a", "augmentation": [json.dumps(each) for each in done]})
+    steps = with_steps(table)
+    assert set(steps["stacked of the chain"]) == {"music", "not taken"}
+    assert set(steps["level of the chain"]) == {"not taken"}
 
 
 def test_the_change_of_an_auc_is_paired() -> None:

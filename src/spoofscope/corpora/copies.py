@@ -18,8 +18,10 @@ CHECK = "copies"
 
 _OF_COPIES = ("source_utt", "augmentation")
 _ORIGINAL = "original of "
-# Parameters of effects that have a few values.
-_KINDS = ("codec", "room", "category", "copy")
+# Parameters of effects that have a few values, where one has two of them the first; the room of a
+# stacked copy is one file of thousands.
+_KINDS = ("copy", "codec", "room", "category")
+_NOT_TAKEN = "not taken"
 # Beyond the rounding of a length to another sample rate.
 _LONGER_SECONDS = 0.01
 # A chain that scales its peaks leaves single samples at full scale.
@@ -53,7 +55,7 @@ def with_steps(copies: pl.DataFrame) -> pl.DataFrame:
     ]
     effects = dict.fromkeys(effect for entries in taken for effect in entries)
     steps = [
-        pl.Series(step_of(effect), [entries.get(effect, "not taken") for entries in taken])
+        pl.Series(step_of(effect), [entries.get(effect, _NOT_TAKEN) for entries in taken])
         for effect in effects
     ]
     return copies.drop(_OF_COPIES).with_columns(steps)
@@ -71,6 +73,8 @@ def is_step(condition: str) -> bool:
 
 def _kind(entry: Mapping[str, str]) -> str:
     """The codec, the room or the category of noise."""
+    if "skipped" in entry:
+        return _NOT_TAKEN
     return next((entry[key] for key in _KINDS if key in entry), "taken")
 
 

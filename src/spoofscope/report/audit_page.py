@@ -1,7 +1,7 @@
 """Pages of audits: one self-contained file each, with plots, findings in sentences and clips."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -248,8 +248,9 @@ def _changes(pairs: pl.DataFrame) -> Iterator[Markup]:
     if pairs.is_empty():
         return
     yield Markup(
-        "<h2>What the chain changed</h2><p>The number of each copy minus that of its original. A "
-        "chain that treats both classes alike gives both the same box."
+        "<h2>What the chain changed</h2><p>The number of each copy minus that of its original. "
+        "Where the originals of both classes are alike, a chain that treats them alike gives both "
+        "about the same box."
     )
     changes = pairs.with_columns(
         (pl.col(cue) - pl.col(copies.of_original(cue))).alias(cue) for cue in CUES
@@ -354,7 +355,7 @@ def _to_hear(
     parts = [
         ("The cue that separates best", strongest),
         ("Identical audio", _of_duplicates(result.rows, measures)),
-        ("Drawn by lot", _by_lot(measures, originals)),
+        ("Drawn by lot", _by_lot(measures, originals, set(result.pairs["utt_id"]))),
     ]
     if not any(clips for _, clips in parts):
         return
@@ -394,8 +395,12 @@ def _of_duplicates(rows: pl.DataFrame, measures: pl.DataFrame) -> list[Clip]:
     ]
 
 
-def _by_lot(measures: pl.DataFrame, originals: pl.DataFrame | None) -> list[Clip]:
-    """Of each split a bona fide clip, and a spoof; the same ones whenever the page is made."""
+def _by_lot(
+    measures: pl.DataFrame, originals: pl.DataFrame | None, compared: Collection[str]
+) -> list[Clip]:
+    """Of each split a bona fide clip, and a spoof; the same ones whenever the page is made. Before
+    a copy stands its original, where that could be compared with it.
+    """
 
     def lot(utt_id: str) -> str:
         return hashlib.sha256(utt_id.encode()).hexdigest()
@@ -406,7 +411,7 @@ def _by_lot(measures: pl.DataFrame, originals: pl.DataFrame | None) -> list[Clip
             of_class = measures.filter((pl.col("split") == split) & (pl.col("label") == label))
             if not of_class.is_empty():
                 clip = min(of_class.iter_rows(named=True), key=lambda row: lot(row["utt_id"]))
-                if originals is not None:
+                if originals is not None and clip["utt_id"] in compared:
                     original = originals.row(
                         by_predicate=pl.col("utt_id") == clip["source_utt"], named=True
                     )
