@@ -70,6 +70,8 @@ def test_parts_that_are_not_there_or_in_another_order(tmp_path):
     first, second, third = cut(tmp_path, content, 3)
     with pytest.raises(CorpusError, match=f"0.archive: a 7z archive of {len(content):,} bytes"):
         unpack_all([first, second], tmp_path / "out")
+    with pytest.raises(CorpusError, match=r"gone: no such archive"):
+        unpack_all([first, tmp_path / "gone", third], tmp_path / "out")
     with pytest.raises(CorpusError, match=r"0\.archive: damaged: .* parts in their order"):
         unpack_all([first, third, second], tmp_path / "out")
     with pytest.raises(CorpusError, match=r"1\.archive: no tar, zip or 7z archive"):
