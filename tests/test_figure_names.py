@@ -1,5 +1,6 @@
 """Names that users chose are drawn as they are, in any figure."""
 
+import ast
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -104,6 +105,27 @@ def test_letters_that_are_too_small_for_print_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"letters of 6\.5 points: 'small'"):
         style.save(figure, outputs, pl.DataFrame({"a": [1]}))
     style.plt.close(figure)
+
+
+def test_no_figure_has_letters_that_would_be_refused():
+    """Also where no test draws it, so that no study ends with such an error."""
+    sizes = {"fontsize", "title_fontsize", "labelsize"}
+    found = []
+    for path in sorted((ROOT / "src/spoofscope/figures").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg in sizes:
+                found.append((path.name, node.value))
+            elif isinstance(node, ast.Dict):
+                found += [
+                    (path.name, value)
+                    for key, value in zip(node.keys, node.values, strict=True)
+                    if isinstance(key, ast.Constant) and key.value in sizes
+                ]
+    assert len(found) > 50
+    for name, size in found:
+        assert isinstance(size, ast.Constant), f"{name}: {ast.unparse(size)}"
+        assert isinstance(size.value, int | float), f"{name}: {size.value}"
+        assert size.value >= style._SMALLEST, f"{name}: {size.value}"
 
 
 def test_fonts_are_those_that_have_the_characters(caplog):

@@ -37,11 +37,11 @@ FIGURE = Figure(
     shows="Confusion matrix of every tracer, with unknown attacks and the answer unknown.",
     caption=(
         "Share of the clips of an attack (row) with each answer (column). Numbers are clips, in "
-        "brackets those of the whole row; with more than 30 known attacks, cells have none. Right "
-        "answers are blue, wrong ones orange. Rows below the line are unknown attacks, for which "
-        "unknown is the right answer. Answers are at the threshold chosen on dev. If not all "
-        "tracers fit on a page, the first ones are shown (key tracing.shown). Of very many attacks "
-        "not all names have room; the table has all."
+        "brackets those of the whole row; cells without room for them have none, as with more than "
+        "30 known attacks. Right answers are blue, wrong ones orange. Rows below the line are "
+        "unknown attacks, for which unknown is the right answer. Answers are at the threshold "
+        "chosen on dev. If not all tracers fit on a page, the first ones are shown (key "
+        "tracing.shown). Of very many attacks not all names have room; the table has all."
     ),
     needs="shown_traces",
     place=172,
@@ -52,6 +52,10 @@ _ROW, _GAP, _AROUND = 0.2, 0.3, 1.1
 _MOST_NUMBERS = 30
 _ACROSS = 5.0
 """Inches of all columns, about."""
+_DIGIT = 0.064
+"""Inches of a digit of the smallest letters."""
+_SLANTED = 0.7
+"""Names at an angle lie closer to each other than names above each other."""
 
 
 def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
@@ -143,7 +147,7 @@ def _draw(
             )
     middles = np.arange(len(attacks)) + 0.5
     middles[len(known) :] += _GAP
-    if len(answers) - 1 <= _MOST_NUMBERS:
+    if _have_room(counts, row):
         for (i, j), n in np.ndenumerate(counts):
             if n:
                 colour = "white" if shares[i, j] > 0.6 else "black"
@@ -166,7 +170,9 @@ def _draw(
     labels = counted_names(attacks, dict(zip(attacks, counts.sum(axis=1), strict=True)))
     down = named_places(len(attacks), row)
     axes.set_yticks([middles[i] for i in down], [labels[i] for i in down], fontsize=7)
-    across, short = named_places(len(answers), _ACROSS / len(answers)), short_names(answers)
+    # Counted from the last, which is the answer unknown.
+    places = named_places(len(answers), _SLANTED * _ACROSS / len(answers))
+    across, short = [len(answers) - 1 - i for i in places], short_names(answers)
     axes.set_xticks(
         [i + 0.5 for i in across],
         [short[i] for i in across],
@@ -175,3 +181,13 @@ def _draw(
         rotation_mode="anchor",
         fontsize=7,
     )
+
+
+def _have_room(counts: npt.NDArray[np.int64], row: float) -> bool:
+    """Whether the numbers of a matrix, whose rows are so many inches high, do not touch."""
+    n_answers = counts.shape[1]
+    if n_answers - 1 > _MOST_NUMBERS or named_places(len(counts), row).step > 1:
+        return False
+    digits = np.array([[len(f"{n}") if n else 0 for n in of_attack] for of_attack in counts])
+    beside = np.where((digits[:, :-1] > 0) & (digits[:, 1:] > 0), digits[:, :-1] + digits[:, 1:], 0)
+    return bool(_DIGIT * beside.max(initial=0) / 2 < _ACROSS / n_answers)

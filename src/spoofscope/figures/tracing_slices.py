@@ -18,7 +18,7 @@ from spoofscope.figures.style import (
     people,
     save,
 )
-from spoofscope.figures.traced import short_names
+from spoofscope.figures.traced import named_places, short_names
 from spoofscope.summaries.tracing_slices import tracing_slices
 
 FIGURE = Figure(
@@ -29,7 +29,8 @@ FIGURE = Figure(
         "against unknown attacks, by the detector of unknown attacks that decides; 50 % is chance. "
         "A quadrant says whether train has the language, and whether it has the attack. Lines are "
         "95 % intervals, for which whole attacks (or texts) are drawn again; where there are too "
-        "few of these, there is none. Numbers of clips, known and unknown, are in brackets."
+        "few of these, there is none. Numbers of clips, known and unknown, are in brackets. Of "
+        "very many languages or families not all names have room; the table has all."
     ),
     needs="shown_measures",
     place=181,
@@ -57,14 +58,16 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
     sets = table.select("corpus", "split").unique(maintain_order=True).rows()
     rows = [table.filter(corpus=c, split=s).select("slice", "value").n_unique() for c, s in sets]
     heights = [(0.1 + 0.08 * len(names)) * n + 0.8 for n in rows]
-    figure = new_figure(PAGE, min(TALLEST, max(1.8, sum(heights) + 0.3)))
+    height = min(TALLEST, max(1.8, sum(heights) + 0.3))
+    row = (0.1 + 0.08 * len(names)) * height / (sum(heights) + 0.3)
+    figure = new_figure(PAGE, height)
     handles: dict[str, Any] = {}
     if sets:
         panels = figure.subplots(len(sets), 2, squeeze=False, sharey="row", height_ratios=heights)
         for line, (corpus, split) in zip(panels, sets, strict=True):
             of_set = table.filter(corpus=corpus, split=split)
             for axes, (metric, label) in zip(line, _PANELS, strict=True):
-                handles |= _draw(axes, of_set, metric, names)
+                handles |= _draw(axes, of_set, metric, names, row)
                 axes.set_xlabel(label, fontsize=7)
                 if len(sets) > 1:
                     axes.set_title(people().trials(corpus, split), fontsize=7.5)
@@ -76,7 +79,10 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
     save(figure, outputs, table)
 
 
-def _draw(axes: Axes, table: pl.DataFrame, metric: str, names: Sequence[str]) -> dict[str, Any]:
+def _draw(
+    axes: Axes, table: pl.DataFrame, metric: str, names: Sequence[str], row_height: float
+) -> dict[str, Any]:
+    """A panel, whose rows are so many inches high."""
     levels = table.unique(["slice", "value"], maintain_order=True)
     keys = levels.select("slice", "value").rows()
     handles = {}
@@ -104,7 +110,8 @@ def _draw(axes: Axes, table: pl.DataFrame, metric: str, names: Sequence[str]) ->
     ]
     words = [_QUADRANTS.get(value, value) if each == "quadrant" else value for each, value in keys]
     labels = [f"{word}{count}" for word, count in zip(short_names(words, 30), counts, strict=True)]
-    axes.set_yticks(range(len(keys)), labels, fontsize=7 if len(keys) <= 40 else 5)
+    named = named_places(len(keys), row_height)
+    axes.set_yticks(list(named), [labels[i] for i in named], fontsize=7)
     axes.set_ylim(len(keys) - 0.4, -0.6)
     axes.set_xlim(-2, 102)
     for place, (one, other) in enumerate(itertools.pairwise(keys)):

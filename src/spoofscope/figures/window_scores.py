@@ -79,7 +79,5 @@ def window_figure(
     axes.set_xlim(0, duration)
     axes.set_xlabel("seconds")
     axes.set_ylabel("score")
-    figure.legend(
-        handles=key, loc="outside upper right", ncols=len(key), frameon=False, fontsize="small"
-    )
+    figure.legend(handles=key, loc="outside upper right", ncols=len(key))
     return figure, axes
