@@ -174,7 +174,7 @@ def draw(
                 f"none can be significant: after correction p is at least {float(str(least)):.2g}"
             )
         if said:
-            figure.suptitle("\n".join(said), fontsize=8)
+            figure.suptitle("\n".join(said), fontsize=7)
     save(figures, outputs, table)
 
 
