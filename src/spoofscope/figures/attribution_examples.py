@@ -163,7 +163,8 @@ def draw(
     )
     bar.set_ticks([-1, 0, 1], labels=["bona fide", "evidence (share of row's largest)", "spoof"])
     bar.ax.tick_params(length=0)
-    keys = [*_keys(aligned is not None), note("ρ: detectors' agreement"), note("right: scores")]
+    agreed = [note("ρ: detectors' agreement")] if len(files) > 1 else []
+    keys = [*_keys(aligned is not None), *agreed, note("right: scores")]
     legend_below(figure, keys, [str(key.get_label()) for key in keys])
     save(figure, outputs, pl.concat(numbers))
 
