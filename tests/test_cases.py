@@ -324,7 +324,7 @@ def test_ratios_that_are_worse_than_none_are_not_supported():
     assert said["supported"] is False
     assert said["doubts"] == [
         "Do not rely on the ratio of 1/1.65: the clips of lab, eval support no ratio: on them, the "
-        "detector's are worse than none (Cllr 1.137, and 1 is no information)."
+        "detector's are no better than none (Cllr 1.137, and 1 is no information)."
     ]
     better = Support([worse._replace(cllr=0.5)])
     assert better.of(-1.0000001)["supported"] is True

@@ -60,7 +60,7 @@ class Supported(NamedTuple):
         """What these trials support, as half a sentence."""
         if not self.is_informative:
             return (
-                f"the clips of {self.name} support no ratio: on them, the detector's are worse "
+                f"the clips of {self.name} support no ratio: on them, the detector's are no better "
                 f"than none (Cllr {self.cllr:.3f}, and 1 is no information)"
             )
         lower, upper = map(ratio_text, self.bounds)
