@@ -149,6 +149,14 @@ def test_few_speakers_are_not_surer_than_student_says():
     assert np.mean(held) == pytest.approx(0.95, abs=0.022)
 
 
+def test_resamples_that_are_all_the_same_are_not_taken_for_certain():
+    """Their standard deviation is not 0, but 7e-18."""
+    found = paired.tested(np.full(400, 0.05), 0.05, 1.0, 7)
+    assert (found["ci_low"], found["ci_high"]) == pytest.approx(
+        (0.05 - 0.41, 0.05 + 0.41), abs=0.01
+    )
+
+
 def test_what_the_correction_leaves_within_reach(systems, trials):
     by_speaker = compare(systems, trials, 400, seed=1)
     # Three pairs; 12 speakers give 2^-11, 400 resamples 2 / 401.

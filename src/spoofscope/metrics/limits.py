@@ -46,6 +46,9 @@ QUANTILE = 1.959963984540054
 LEAST_CLIPS = 8
 """Means and correlations over fewer clips, or clusters where these are drawn, have no interval."""
 
+# Resamples that are equal but for rounding are the same.
+_ROUNDING = 1e-12
+
 
 class Interval(NamedTuple):
     """Lower and upper end of a confidence interval."""
@@ -124,6 +127,25 @@ def percentile_interval(values: Floats, confidence: float = CONFIDENCE) -> Inter
     tail = (1 - confidence) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return Interval(float(low), float(high))
+
+
+def standard_error(resamples: Floats, units: int) -> float:
+    """Of a number in the resamples of so many units, at least two; 0 where it never varies.
+
+    The resamples of n units vary too little, by sqrt((n - 1) / n), which is made good.
+    """
+    least, most = float(resamples.min()), float(resamples.max())
+    if most - least < _ROUNDING:
+        return 0.0
+    # In shares of the range: squares of huge costs are larger than any number.
+    shares = (resamples - least) / (most - least)
+    return float(np.std(shares)) * (most - least) * math.sqrt(units / (units - 1))
+
+
+def student_interval(value: float, resamples: Floats, units: int) -> Interval:
+    """What Student's t says of the standard error in the resamples of so many units."""
+    reach = float(stdtrit(units - 1, (1 + CONFIDENCE) / 2)) * standard_error(resamples, units)
+    return Interval(value - reach, value + reach)
 
 
 def highest_limits(values: Floats, resamples: Floats) -> Interval:

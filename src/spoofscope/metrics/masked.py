@@ -65,7 +65,7 @@ def compare_masked(
     Returns:
         `number` of the mask and the columns :data:`SCHEMA`: value with the mask, reference without
         it (`against` unmasked), or the mean over the controls (`against` control), and difference,
-        the first minus the second. p is two-sided, of no difference, and at least 2^(1 - n_units);
+        the first minus the second. p is two-sided, of no difference, see `metrics.paired.tested`;
         n_units are the clusters, or trials, of the class that decides the metric. Below two there
         is no interval, and p is null. n_clusters is null where trials are resampled.
 

@@ -20,6 +20,7 @@ from spoofscope.metrics.limits import (
     hull,
     percentile_interval,
     rate_limits,
+    standard_error,
     sum_limits,
     within,
 )
@@ -285,16 +286,6 @@ def _defined(resamples: Floats) -> Floats:
     return resamples[np.isfinite(resamples)]
 
 
-def _spread(resampled: Floats, units: float) -> float:
-    """Standard error of a metric that was resampled over so many units; 0 where it never varies."""
-    least, most = float(resampled.min()), float(resampled.max())
-    if least == most:
-        return 0.0
-    # In shares of the range: squares of huge costs are larger than any number.
-    shares = (resampled - least) / (most - least)
-    return float(np.std(shares)) * (most - least) * math.sqrt(units / (units - 1))
-
-
 def _interval(
     metric: Metric,
     value: float,
@@ -322,7 +313,7 @@ def _interval(
     elif metric.error is not None:
         units = sample.counted["rarer"].units
         independent = metric.error(sample.bonafide, sample.spoof)
-        error = float(stdtrit(units - 1, 0.975)) * max(independent, _spread(drawn, units))
+        error = float(stdtrit(units - 1, 0.975)) * max(independent, standard_error(drawn, units))
         far = Interval(max(0.0, value - error), value + error)
         interval = hull(interval, far, _bits_limits(value, sample))
         if metric is METRICS["min_cllr"]:

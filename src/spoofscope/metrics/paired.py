@@ -13,20 +13,21 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtr
 
 from spoofscope.errors import SpoofscopeError
 from spoofscope.metrics import bootstrap
 from spoofscope.metrics.bootstrap import Sample, p_value
 from spoofscope.metrics.correlation import holm
 from spoofscope.metrics.limits import (
-    CONFIDENCE,
     Interval,
     Trials,
     clopper_pearson,
     hull,
     percentile_interval,
     smallest_p,
+    standard_error,
+    student_interval,
     within,
 )
 from spoofscope.metrics.rates import Floats, check_scores, eer, min_dcf
@@ -78,9 +79,10 @@ def compare(
 
     p cannot be below 2^(1 - n) either, n the trials, or clusters, of the class that has fewer: so
     likely are they to favour one detector all alike by chance, and resamples of few do not know
-    that. Where n is below two, p is not a number (an empty field in a study's table). Where all
-    resamples are the same, the interval reaches as far from the difference as the exact binomial
-    one of 0 in n trials from 0 (see `metrics.limits`).
+    that. Nor are p and the interval surer than Student's t, see :func:`tested`. Where n is below
+    two, p is not a number (an empty field in a study's table). Where all resamples are the same,
+    the interval reaches as far from the difference as the exact binomial one of 0 in n trials from
+    0 (see `metrics.limits`).
 
     Returns:
         One row per pair and metric: first, second, metric, value_first, value_second, difference
@@ -173,14 +175,14 @@ def tested(
             do.
 
     Returns:
-        ci_low, ci_high (95 %) and p; below two units there is no interval, and p is not a number.
+        ci_low, ci_high (95 %) and p, at least 2^(1 - units); below two units there is no interval,
+        and p is not a number.
     """
     floor = smallest_p(units)
     if floor is None:
         return {"ci_low": None, "ci_high": None, "p": math.nan}
-    error = float(np.std(differences)) * math.sqrt(units / (units - 1))
-    reach = float(stdtrit(units - 1, 0.5 + CONFIDENCE / 2)) * error
-    student = within(Interval(difference - reach, difference + reach), -1.0, 1.0)
+    error = standard_error(differences, units)
+    student = within(student_interval(difference, differences, units), -1.0, 1.0)
     interval = hull(percentile_interval(differences), student)
     p = max(p_value(differences), floor)
     if error > 0:

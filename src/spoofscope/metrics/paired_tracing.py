@@ -52,10 +52,10 @@ def compare_tracers(
 
     Returns:
         Columns :data:`SCHEMA`. difference is first minus second: positive where the first is
-        better. low and high: 95 %. p is two-sided, and at least 2^(1 - n_units); p_holm is
-        corrected over the pairs of a metric. n_units: attacks or texts that decide the metric, of
-        the rarer kind. No interval and no p where these are fewer than two. No row for a metric
-        that lacks a kind of clip.
+        better. low and high: 95 %. p is two-sided, and at least 2^(1 - n_units); neither is surer
+        than Student's t, see `paired.tested`. p_holm is corrected over the pairs of a metric.
+        n_units: attacks or texts that decide the metric, of the rarer kind. No interval and no p
+        where these are fewer than two. No row for a metric that lacks a kind of clip.
 
     Raises:
         TableError: the tracers do not have the same clips, or do not know the same attacks.

@@ -19,7 +19,14 @@ from spoofscope.labelling.questions import CUES
 from spoofscope.labelling.regions import chance_iou, iou, joined, share_inside
 from spoofscope.metrics.agreement import Scale, Units, alpha, chi_squared, dependence, units_of
 from spoofscope.metrics.correlation import holm, mean_interval
-from spoofscope.metrics.limits import LEAST_CLIPS, percentile_interval
+from spoofscope.metrics.limits import (
+    LEAST_CLIPS,
+    hull,
+    percentile_interval,
+    standard_error,
+    student_interval,
+    within,
+)
 from spoofscope.metrics.tables import clusters_of, resampled_by
 from spoofscope.names import ALL
 from spoofscope.tables import read_manifest, read_segments, read_table, write_table
@@ -237,19 +244,21 @@ class _Summary:
         self, units: Units, names: Sequence[str], field: str, detector: str
     ) -> dict[str, float]:
         distinct, of_unit = np.unique(np.asarray(names), return_inverse=True)
-        if distinct.size < LEAST_CLIPS or not self._resamples:
+        value = alpha(units)
+        if value is None or distinct.size < LEAST_CLIPS or not self._resamples:
             return {}
         rng = rng_of(self._seed, "labels", "alpha", field, detector)
         drawn = rng.integers(0, distinct.size, (self._resamples, distinct.size))
         resampled = []
         for draw in drawn:
             times = np.bincount(draw, minlength=distinct.size).astype(np.float64)
-            value = alpha(units, times[of_unit])
-            resampled.append(math.nan if value is None else value)
+            drawn_value = alpha(units, times[of_unit])
+            resampled.append(math.nan if drawn_value is None else drawn_value)
         values = np.array(resampled)
-        if not np.isfinite(values).all() or np.ptp(values) == 0:
+        if not np.isfinite(values).all() or standard_error(values, distinct.size) == 0:
             return {}
-        low, high = percentile_interval(values)
+        student = within(student_interval(value, values, distinct.size), -1.0, 1.0)
+        low, high = hull(percentile_interval(values), student)
         return {"ci_low": low, "ci_high": high}
 
     # --- cues against detectors ----------------------------------------------------------------

@@ -13,7 +13,14 @@ from spoofscope.exhibits import Table
 from spoofscope.fusion import error_overlap
 from spoofscope.identity import rng_of
 from spoofscope.metrics.correlation import mean_interval
-from spoofscope.metrics.limits import LEAST_CLIPS, percentile_interval
+from spoofscope.metrics.limits import (
+    LEAST_CLIPS,
+    hull,
+    percentile_interval,
+    standard_error,
+    student_interval,
+    within,
+)
 from spoofscope.metrics.tables import clusters_of, resampled_by
 from spoofscope.names import ALL, BONAFIDE, SPOOF
 from spoofscope.summaries.inputs import read_scored, sets_of
@@ -189,8 +196,9 @@ def overlap(
 
     Returns:
         Its columns, then excess (share of trials on which both err, less the product of the two
-        error rates), ci_low and ci_high: 95 % of resamples of whole clusters, or clips; none with
-        fewer than `limits.LEAST_CLIPS` of them, or where all resamples are the same.
+        error rates), ci_low and ci_high: 95 % of resamples of whole clusters, or clips, and no
+        narrower than Student's t; none with fewer than `limits.LEAST_CLIPS` of them, or where all
+        resamples are the same.
     """
     ends = []
     for row in pairs.iter_rows(named=True):
@@ -208,8 +216,10 @@ def overlap(
                 for each in (np.ones(unit.size), first & second, first, second)
             )
             excesses = both / size - a * b / size**2
-            if np.ptp(excesses) > 0:
-                low, high = percentile_interval(excesses)
+            if standard_error(excesses, n_units) > 0:
+                student = student_interval(excess, excesses, n_units)
+                # No covariance of two rates is farther from 0.
+                low, high = hull(percentile_interval(excesses), within(student, -0.25, 0.25))
         ends.append({"excess": excess, "ci_low": low, "ci_high": high})
     schema = dict.fromkeys(("excess", "ci_low", "ci_high"), pl.Float64())
     return pl.concat([pairs, pl.DataFrame(ends, schema=schema)], how="horizontal")
