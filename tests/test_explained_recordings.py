@@ -139,6 +139,7 @@ def test_a_passage_of_a_long_recording(capsys, folder, tmp_path):
         np.load(tmp_path / "out" / name / "attributions.npz") for name in ("long.wav", "cut.wav")
     )
     assert arrays["map"] == pytest.approx(of_cut["map"], rel=1e-4, abs=1e-5)
+    assert arrays["window_score"] == pytest.approx(of_cut["window_score"], rel=1e-5)
     assert arrays["time_s"] == pytest.approx(100.5 + of_cut["time_s"])
     regions, of_cut = (
         pl.read_csv(tmp_path / "out" / name / "regions.tsv", separator="\t")

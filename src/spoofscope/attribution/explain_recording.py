@@ -121,15 +121,13 @@ def explain_recording(
     """
     path = Path(path)
     options = ExplainOptions(baseline=baseline, regions=regions, controls=MASKS)
+    if passage is None:
+        # Before it is judged, which takes long where it is long.
+        _check_whole(detector, path, audio.info(path).duration)
     judgement = detector.predict(path)
     duration, rate = judgement["duration_s"], detector.policy.sample_rate
     if passage is not None:
         check_passage(detector, path, duration, passage)
-    elif duration > LONGEST_SECONDS:
-        raise AudioError(
-            f"{shown(path)}: the recording lasts {duration:.2f} s, and at most "
-            f"{LONGEST_SECONDS:g} s are explained; name a passage of it"
-        )
     for flag in _UNUSABLE:
         if judgement["flags"][flag]:
             raise AudioError(f"{shown(path)}: {FLAGS[flag]}, and there is nothing to explain")
@@ -174,9 +172,20 @@ def explain_recording(
         controls_of(controlled),
         found.with_columns(pl.col("start", "end") + start),
         start + np.stack([windows.starts, windows.starts + windows.valid], axis=1) / rate,
+        scores,
         _samples(path, rate, first, round(end * rate)),
         (start, end),
     )
+
+
+def _check_whole(detector: Detector, path: Path, duration: float) -> None:
+    if duration > LONGEST_SECONDS:
+        # Others take the whole recording at once.
+        way_out = "" if detector.policy.length is None else "; name a passage of it"
+        raise AudioError(
+            f"{shown(path)}: the recording lasts {duration:.2f} s, and at most "
+            f"{LONGEST_SECONDS:g} s are explained{way_out}"
+        )
 
 
 def check_passage(
@@ -200,10 +209,10 @@ def check_passage(
             f"{shown(path)}: the recording lasts {duration:.2f} s, so {begin:g} to {end:g} s is no "
             "passage of it"
         )
-    if end - begin > LONGEST_SECONDS:
+    seconds = min(end, duration) - begin
+    if seconds > LONGEST_SECONDS:
         raise ConfigError(
-            f"a passage of {end - begin:g} s is too long; at most {LONGEST_SECONDS:g} s are "
-            "explained"
+            f"a passage of {seconds:g} s is too long; at most {LONGEST_SECONDS:g} s are explained"
         )
     if detector.policy.length is None:
         raise ConfigError("this detector takes whole recordings, and judges no passage of one")

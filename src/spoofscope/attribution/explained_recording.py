@@ -95,7 +95,8 @@ class ExplainedRecording(NamedTuple):
         explanation: of the score of that judgement.
         controls: what the explanation was held against.
         regions: see :func:`region_table`.
-        windows: starts and ends of the detector's windows in seconds, (n_windows, 2).
+        windows: starts and ends of the explained windows in seconds, (n_windows, 2).
+        window_scores: of each of them.
         samples: (n,) of what is explained, at the detector's rate.
         passage: from when to when it is explained, in seconds. Times of the explanation itself
             begin with it; all others are those of the recording.
@@ -108,6 +109,7 @@ class ExplainedRecording(NamedTuple):
     controls: list[ClipControl]
     regions: pl.DataFrame
     windows: npt.NDArray[np.float64]
+    window_scores: list[float]
     samples: Samples
     passage: tuple[float, float]
 
@@ -287,7 +289,7 @@ def arrays_of(explained: ExplainedRecording) -> dict[str, npt.NDArray[Any]]:
         "time_s": explained.times,
         "coverage": explanation.coverage,
         "window_s": explained.windows,
-        "window_score": np.array(explained.judgement["window_scores"]),
+        "window_score": np.array(explained.window_scores),
         "masked_share": np.array(explanation.settings.fractions),
         **explanation.maskings,
     }
