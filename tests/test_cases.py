@@ -26,6 +26,7 @@ from spoofscope.cases.case import make_case
 from spoofscope.cases.content import attacks_text, decision_rule, in_short, verbal
 from spoofscope.cases.scored_sets import load_supported, scored_sets, study_of
 from spoofscope.cases.validation import validate
+from spoofscope.cases.windows import undecided_scores
 from spoofscope.cli import main
 from spoofscope.detector import Detector
 from spoofscope.detector_folder import WEIGHTS
@@ -559,6 +560,17 @@ def test_a_result_is_never_once_as_probable(folder, tmp_path):
 def test_a_decision_is_at_the_prior_of_the_calibration():
     assert decision_rule(calibration_of()) == "at equal prior odds"
     assert decision_rule(calibration_of(prior=0.655)) == "at a prior of 0.655 for bona fide"
+
+
+@pytest.mark.parametrize("scale", [0.5, -0.5])
+def test_scores_without_a_decision(folder, scale):
+    """Between them; where the ratios' bounds reach no edge, or every score decides alike."""
+    detector = Detector.load(folder / "results/own/detectors/lfcc-00000000/seed1")
+    for prior, n in ((0.5, 48), (0.95, 48), (0.95, 20), (0.95, 4), (0.05, 4), (0.5, 1)):
+        detector.calibrate(calibration_of(scale, OFFSET, prior, n, band=BAND))
+        low, high = undecided_scores(detector)
+        for score in np.linspace(-60, 60, 241):
+            assert (low < score < high) == (detector.decide(float(score)) == "inconclusive")
 
 
 def test_attacks_that_a_corpus_does_not_name_are_not_counted(tmp_path):

@@ -1,6 +1,8 @@
 """What the windows of a recording speak for, one by one."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from spoofscope.cases.validation import decision_edges
 from spoofscope.detector import Detector
@@ -21,19 +23,22 @@ def judged_windows(detector: Detector, judgement: Judgement) -> list[JudgedWindo
 
 
 def undecided_scores(detector: Detector) -> tuple[float, float]:
-    """Scores between which the decision is inconclusive; a limit may be infinite."""
+    """Scores between which the decision is inconclusive; a limit may be infinite, and both are
+    the same where every score decides.
+    """
     calibration, threshold = detector.calibration, detector.meta["threshold"]
     if calibration is None:
         return (-math.inf, math.inf) if threshold is None else (threshold, threshold)
-    low, high = decision_edges(calibration)
-    # Ratios end at their bounds, whatever the score.
-    reachable = calibration["lower"] <= low, high <= calibration["upper"]
     if not calibration["scale"]:
         return -math.inf, math.inf
-    edges = [
-        (edge - calibration["offset"]) / calibration["scale"]
-        if is_reachable
-        else math.copysign(math.inf, sign * calibration["scale"])
-        for edge, sign, is_reachable in zip((low, high), (-1, 1), reachable, strict=True)
-    ]
+    edges = [_score_at(ratio, calibration) for ratio in decision_edges(calibration)]
     return min(edges), max(edges)
+
+
+def _score_at(ratio: float, calibration: Mapping[str, Any]) -> float:
+    """The score of a natural-log ratio; infinite where no score has it."""
+    # Ratios end at their bounds, whatever the score.
+    if calibration["lower"] <= ratio <= calibration["upper"]:
+        return float((ratio - calibration["offset"]) / calibration["scale"])
+    side = 1 if ratio > calibration["upper"] else -1
+    return math.copysign(math.inf, side * calibration["scale"])
