@@ -215,8 +215,8 @@ class Judge:
         made = datetime.datetime.now(datetime.UTC)
         try:
             with self._work(visitor), self._turns.turn():
-                passage = None
-                if self._check_upload(path) > LONGEST_EXPLAINED:
+                passage, has_windows = None, self.detector.policy.length is not None
+                if self._check_upload(path) > LONGEST_EXPLAINED and has_windows:
                     passage = (start or 0.0, (start or 0.0) + _SHOWN_SECONDS)
                 case = make_case(
                     self.detector,
