@@ -16,6 +16,7 @@ from spoofscope.files import sha256_file
 from spoofscope.judging import Failure, Heard, Judge, Recording, hear, judge
 from spoofscope.names import BONAFIDE, INCONCLUSIVE, NONE, SPOOF, UNKNOWN
 from spoofscope.ood.base import Outputs, class_means, unit_rows
+from spoofscope.ood.gate import Gate
 from spoofscope.selection.calibration import posterior, probability_text
 from spoofscope.settings import DEFAULT_BAND, NETWORK_FILE, SETTINGS_FILE, TRACER_FILE
 from spoofscope.support import Validation, doubts_of
@@ -196,10 +197,13 @@ class LoadedTracer:
         n_attacks, n_clips = len(meta["dev_unknown"]), meta["n_dev_unknown"]
         told = "dev had none, so how often is not known"
         if n_clips:
+            clips = f"{n_clips} clip{'s' if n_clips != 1 else ''}"
             told = (
-                f"of {n_attacks} in dev, {decides} tells {n_clips} clips from those of known ones "
-                f"with an AUROC of {meta['dev_auroc'][decides]:.2f}, and was adjusted to them"
+                f"of {n_attacks} in dev, {decides} tells {clips} from those of known ones with an "
+                f"AUROC of {meta['dev_auroc'][decides]:.2f}"
             )
+            if meta["threshold"] == "eer" or isinstance(self.fitted.detectors[decides], Gate):
+                told += ", and was adjusted to them"
         return f"an attack that this tracer never met may pass as a known class: {told}"
 
     @property
