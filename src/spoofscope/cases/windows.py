@@ -29,10 +29,8 @@ def undecided_scores(detector: Detector) -> tuple[float, float]:
     calibration, threshold = detector.calibration, detector.meta["threshold"]
     if calibration is None:
         return (-math.inf, math.inf) if threshold is None else (threshold, threshold)
-    if not calibration["scale"]:
-        return -math.inf, math.inf
-    edges = [_score_at(ratio, calibration) for ratio in decision_edges(calibration)]
-    return min(edges), max(edges)
+    low, high = decision_edges(calibration)
+    return _score_at(low, calibration), _score_at(high, calibration)
 
 
 def _score_at(ratio: float, calibration: Mapping[str, Any]) -> float:
@@ -40,5 +38,4 @@ def _score_at(ratio: float, calibration: Mapping[str, Any]) -> float:
     # Ratios end at their bounds, whatever the score.
     if calibration["lower"] <= ratio <= calibration["upper"]:
         return float((ratio - calibration["offset"]) / calibration["scale"])
-    side = 1 if ratio > calibration["upper"] else -1
-    return math.copysign(math.inf, side * calibration["scale"])
+    return math.inf if ratio > calibration["upper"] else -math.inf
