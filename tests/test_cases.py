@@ -303,7 +303,7 @@ def test_a_ratio_that_an_eval_set_does_not_support(capsys, folder, tmp_path):
     text, row, validation = judged(capsys, detector, folder / "a.wav", tmp_path)
     (doubt,) = validation["doubts"]
     assert validation["supported"] is False
-    assert "the clips of lab, eval support no ratio: on them, the detector's are worse" in doubt
+    assert "the clips of lab, eval support no ratio: on them, the detector's are no better" in doubt
     assert (row["supported"], row["doubts"]) == ("no", doubt)
     assert " no " in text.splitlines()[1]
     assert f"\nT{doubt.partition(': t')[2]}\n" in text

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from planning import plan_of
+from planning import Versions, plan_of
 from spoofscope.cli import main
 from spoofscope.errors import ConfigError
 from spoofscope.feature_store import INDEX, VALUES, FeatureStore, Files, address_of, unused_beyond
@@ -244,7 +244,7 @@ def planned(edited: str = "", **changes: object) -> Plan:
             config[place] = {**config[place], rest[0]: value}
         else:
             config[place] = value
-    return plan_of(checked(config), edited)
+    return plan_of(checked(config), Versions(edited))
 
 
 def wildcards(plan: Plan) -> dict[str, str]:

@@ -471,7 +471,7 @@ def in_order(store):
 
 
 def test_a_table_holds_every_revision(answered, pack, tmp_path):
-    assert export(answered, pack, tmp_path / "labels.tsv") == 12
+    assert export(answered, pack, tmp_path / "labels.tsv") == (12, 12)
     other = Store(tmp_path / "other.sqlite")
     assert import_answers(other, pack, tmp_path / "labels.tsv") == 15
     assert in_order(other) == in_order(answered)

@@ -24,12 +24,14 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.ft2font import FT2Font
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 from matplotlib.ticker import LogFormatterSciNotation
+from matplotlib.transforms import Bbox
 
 from spoofscope.display import DisplayNames
 from spoofscope.files import atomic_path
@@ -112,7 +114,24 @@ def new_figure(width: float, height: float) -> Figure:
     if width not in (COLUMN, PAGE) or not 0 < height <= TALLEST:
         raise ValueError(f"no figure of a paper is {width:g} x {height:g} inches")
     mpl.rcParams.update(_SETTINGS)
-    return plt.figure(figsize=(width, height), layout="constrained")
+    return plt.figure(figsize=(width, height), layout=_RoundedLayout())
+
+
+class _RoundedLayout(ConstrainedLayoutEngine):
+    """Matplotlib's constrained layout, whose places differ in the last digits from run to run.
+
+    Its solver goes through its equations in the order of addresses in memory. Where an edge of a
+    line falls between two pixels, the same numbers gave other pictures.
+    """
+
+    def execute(self, fig: Any) -> Any:
+        """Lay the figure out; see `ConstrainedLayoutEngine.execute`."""
+        layout = super().execute(fig)
+        for axes in fig.axes:
+            # `set_position` would take the axes out of the layout.
+            corners = np.round(axes.get_position(original=True).extents, 6)
+            axes._set_position(Bbox.from_extents(*corners), which="original")
+        return layout
 
 
 def pages(heights: Sequence[float], around: float = 0.0) -> list[list[int]]:
