@@ -26,7 +26,7 @@ fast: setup
 	@.venv/bin/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test: setup
-	@.venv/bin/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not every_fault"
+	@.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not every_fault"
 
 test-faults: setup
 	@.venv/bin/python -m pytest tests/workflow/test_faults.py tests/workflow/test_slurm_faults.py

@@ -24,9 +24,7 @@ settings.load_profile("shared")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the files for four processes that take one file after the other.
-
-    On two cores, because many tests wait: for a cluster, a disk, a process to end.
+    """Order the files for three processes that take one file after the other.
 
     What takes longest comes first: a file that makes the mini study for all, the cluster, the type
     check, whose cache others use, and the faults. The machine has one cluster: its second file
