@@ -67,3 +67,22 @@ def test_a_curve_that_cannot_be_seen_has_a_star(legend):
         "perfect: 0.00 % [0.00, 20.0]",
         "inverted: 100.0 %",
     ]
+
+
+def test_the_legend_of_many_systems_fits_on_the_page(legend, monkeypatch):
+    """Of more than a page has names for, the rest is drawn and counted."""
+    entry, metrics = SCORED[0], []
+    many = [{**entry, "id": f"s{i}-1", "name": f"the_network_number_{i:03d}"} for i in range(120)]
+    for each in many:
+        metrics.append((each["id"], 1, "c", "eval", "pooled", "pooled", "eer", 0.1, 0, 0.2, 40, 40))
+    write_table("m.tsv", pl.DataFrame(metrics, schema=METRIC_COLUMNS, orient="row"))
+    figures = []
+    monkeypatch.setattr(plt, "close", figures.append)
+    for n, named in ((25, 25), (40, 40), (120, 114)):
+        draw(many[:n], ["m.tsv"], {s: f"d.{s}" for s in ("pdf", "png", "tsv")})
+        (below,) = figures[-1].subfigs[0].legends
+        assert len(below.get_texts()) == named
+        edges = below.get_window_extent().transformed(figures[-1].transFigure.inverted())
+        assert min(edges.x0, edges.y0) >= 0
+        assert edges.x1 <= 1
+    assert below.get_title().get_text() == "EER [95 % interval], without 6 more systems"

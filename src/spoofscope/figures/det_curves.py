@@ -13,6 +13,7 @@ from spoofscope.exhibits import Figure
 from spoofscope.figures.style import (
     COLUMN,
     PAGE,
+    TALLEST,
     between,
     line_style,
     new_figure,
@@ -49,6 +50,9 @@ _POINTS = 1500
 _SQUARE, _LINE = 3.45, 0.145
 _LONGEST = 28
 """Letters of a name in the legend."""
+# More systems have a legend of three columns as wide as the page, of shorter names.
+_FEW = 24
+_SHORTER = 15
 
 
 def draw(
@@ -72,14 +76,20 @@ def draw(
         .iter_rows(named=True)
     }
     sets = list(sets_of(scored).items())
-    columns = 1 if len(sets) == 1 else 2
+    many = max(len(of_set) for _, of_set in sets) > _FEW
+    longest, legend_columns = (_SHORTER, 3) if many else (_LONGEST, 1)
+    columns = 1 if len(sets) == 1 or many else 2
     lines = [sets[i : i + columns] for i in range(0, len(sets), columns)]
-    heights = [_SQUARE + _LINE * max(len(of_set) for _, of_set in line) for line in lines]
+    most = legend_columns * int((TALLEST - _SQUARE) / _LINE - 1)
+    heights = [
+        _SQUARE + _LINE * -(-min(max(len(of_set) for _, of_set in line), most) // legend_columns)
+        for line in lines
+    ]
     figures = []
     rows: list[pl.DataFrame] = []
     for page in pages(heights):
         of_page = [heights[i] for i in page]
-        figure = new_figure(COLUMN if columns == 1 else PAGE, sum(of_page))
+        figure = new_figure(COLUMN if columns == 1 and not many else PAGE, sum(of_page))
         figures.append(figure)
         parts = figure.subfigures(len(page), columns, squeeze=False, height_ratios=of_page)
         for place, i in enumerate(page):
@@ -92,15 +102,19 @@ def draw(
                     if rate["value"] is None:
                         continue
                     curve = _curve(entry)
-                    name = shortened(labels[system], _LONGEST)
+                    name = shortened(labels[system], longest)
                     text = f"{name}: {percent(rate['value'])} %{between(rate)}"
                     handles.append(_plot(axes, curve, text, styles[system], len(handles)))
                     rows.append(_numbers(entry, curve))
                 _dress(axes, people().trials(corpus, split))
+                unnamed = len(handles[most:])
                 part.legend(
-                    handles=handles,
+                    handles=handles[:most],
                     loc="outside lower center",
-                    title="EER [95 % interval]",
+                    ncols=legend_columns,
+                    columnspacing=1.0,
+                    title="EER [95 % interval]"
+                    + (f", without {unnamed} more systems" if unnamed else ""),
                     title_fontsize=7,
                     labelspacing=0.25,
                 )
