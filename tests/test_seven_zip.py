@@ -145,3 +145,13 @@ def test_damage_is_refused_or_does_not_matter(tmp_path):
         (tmp_path / "a.7z").write_bytes(content[:length])
         with pytest.raises(CorpusError):
             unpack_all([tmp_path / "a.7z"], tmp_path / "out")
+
+
+def test_modes_of_the_archive_do_not_count(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/tool").write_bytes(b"x")
+    (tmp_path / "in/tool").chmod(0o4777)
+    with py7zr.SevenZipFile(tmp_path / "a.7z", "w") as archive:
+        archive.writeall(tmp_path / "in", "in")
+    unpack_all([tmp_path / "a.7z"], tmp_path / "out")
+    assert (tmp_path / "out/in/tool").stat().st_mode & 0o7777 == 0o644

@@ -80,6 +80,9 @@ def extract(parts: Sequence[Path], folder: Path, taken: Callable[[int], None]) -
             _check(archive, member)
         taken(sum(member.uncompressed for member in opened.files))
         opened.extractall(folder)
+    # Not those that the archive asks for, which may be setuid, or lock a folder.
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _check(archive: Path, member: py7zr.py7zr.ArchiveFile) -> None:
