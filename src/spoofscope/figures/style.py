@@ -6,7 +6,6 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import matplotlib.pyplot as plt
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -94,8 +94,7 @@ _SETTINGS: Any = {
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
     "lines.linewidth": 1.4,
-    "figure.dpi": 100,
-    "savefig.dpi": 200,
+    "figure.dpi": 200,
     "pdf.fonttype": 42,
     "svg.hashsalt": "spoofscope",
 }
@@ -425,6 +424,8 @@ def save(
     with mpl.rc_context({"font.sans-serif": families}), warnings.catch_warnings():
         # `fonts_for` already warns once about a character that no font has.
         warnings.filterwarnings("ignore", "Glyph .* missing from")
+        for sheet in sheets:
+            _lay_out(sheet)
         with atomic_path(outputs["pdf"]) as temporary:
             _write_pdf(sheets, temporary)
         with atomic_path(outputs["png"]) as temporary:
@@ -445,6 +446,16 @@ def _check_letters(figure: Figure) -> None:
             raise ValueError(f"letters of {size:g} points: {text.get_text()!r}")
 
 
+def _lay_out(sheet: Figure) -> None:
+    """Find the places of all axes once. Matplotlib would for each file, and draw all for that."""
+    engine = sheet.get_layout_engine()
+    if engine is not None and sheet.axes:
+        # Axes of a fixed aspect take their own shape in a first layout, and the second counts.
+        for _ in range(2):
+            engine.execute(sheet)
+        sheet.set_layout_engine(None)
+
+
 # Dates and version strings would make two runs with equal numbers differ.
 _UNDATED = dict.fromkeys(("CreationDate", "Producer", "Creator"))
 
@@ -458,10 +469,9 @@ def _write_pdf(sheets: Sequence[Figure], path: Path) -> None:
 def _write_png(sheets: Sequence[Figure], path: Path) -> None:
     images = []
     for sheet in sheets:
-        with BytesIO() as content:
-            sheet.savefig(content, format="png")
-            content.seek(0)
-            images.append(plt.imread(content))
+        canvas = FigureCanvasAgg(sheet)
+        canvas.draw()
+        images.append(np.asarray(canvas.buffer_rgba()))
     # The pages of a figure are equally wide.
     plt.imsave(path, np.concatenate(images), format="png", metadata={"Software": None})
 
