@@ -97,6 +97,7 @@ def trained(corpus, tmp_path_factory) -> Path:
     return folder / "d"
 
 
+@pytest.mark.slow
 def test_training_prediction_scoring_and_explanation_agree(corpus, trained, tmp_path):
     rows = tables.read_manifest(corpus).filter(pl.col("split") == "dev")
     detector = Detector.load(trained)

@@ -163,6 +163,7 @@ def test_exchanging_detectors_within_clusters():
     assert permuted_p(planted.sum(axis=0, keepdims=True), observed, rng) == 1
 
 
+@pytest.mark.slow
 def test_exchanging_finds_no_more_than_it_should():
     rng = np.random.default_rng(1)
     below = 0

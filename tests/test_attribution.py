@@ -269,6 +269,7 @@ def test_shapes_and_infinities_are_refused():
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "dim", "scale"),
     [
@@ -516,6 +517,7 @@ POLICIES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", POLICIES, ids=["tile", "overlap", "zero", "crop", "whole"])
 def test_what_is_explained_is_what_was_scored(policy, corpus, tmp_path):
     detector = lfcc_detector(policy)

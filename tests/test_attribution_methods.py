@@ -163,6 +163,7 @@ def test_gradient_shap_tends_to_the_mean_of_path_integrals(corpus, tmp_path):
     assert summary["noise_baseline_spearman"].is_not_null().all()
 
 
+@pytest.mark.slow
 def test_gradient_shap_is_as_captums(corpus):
     x = torch.randn(1, 6, 3, generator=torch.Generator().manual_seed(1))
     sets = [[torch.zeros_like(x)], [torch.full_like(x, 0.5)]]
@@ -228,6 +229,7 @@ def test_attention_is_captured_as_it_leads_to_the_features(ssl_detector):
         torch.testing.assert_close(frontend(waveform, lengths).values, plain, atol=0, rtol=0)
 
 
+@pytest.mark.slow
 def test_relevance_has_one_signed_value_per_frame(ssl_detector, corpus, tmp_path):
     rows = corpus.head(2)
     got, summary = explained(ssl_detector, rows, tmp_path / "a", "attention_relevance")

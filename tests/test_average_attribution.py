@@ -194,6 +194,7 @@ def assert_near(values: np.ndarray, expected: np.ndarray) -> None:
     assert np.linalg.norm(values - expected) < 0.03 * np.linalg.norm(expected)
 
 
+@pytest.mark.slow
 def test_means_are_those_of_single_windows_and_complete(trained, corpus, tmp_path):
     options = AverageOptions(windows_per_class=2, steps=50, tolerance=0.01)
     # Dropout and batch statistics would make every pass another; it must not matter.

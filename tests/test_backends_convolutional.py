@@ -86,6 +86,7 @@ def test_a_row_depends_neither_on_padding_nor_on_batch_mates(config):
         torch.testing.assert_close(together[row], alone[0], atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", BACK_ENDS)
 def test_it_learns_and_repeats(config):
     values, lengths = features(8, 1, 40, 80), torch.full((8,), 40)

@@ -131,6 +131,7 @@ def backbones(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, s
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["group", "layer"])
 @pytest.mark.parametrize("kind", [*KINDS, "lcnn"])
 def test_a_clip_scores_the_same_alone_and_in_any_batch(

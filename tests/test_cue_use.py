@@ -381,6 +381,7 @@ def test_few_speakers_are_never_enough(tmp_path):
     assert "a single clip or speaker gives no p value" in sentence(one)
 
 
+@pytest.mark.slow
 def test_the_table_is_corrected_over_detectors_and_read_as_written(tmp_path):
     entries = []
     for name in ("one", "two", "three"):

@@ -526,6 +526,7 @@ def test_folders_that_vanish_while_a_page_starts_are_no_matter(
     assert not folder.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_uploads_are_gone_whatever_ends_the_page(tmp_path: Path, number: signal.Signals) -> None:
     """Without a page: the folder, and the signals that end the process."""

@@ -69,6 +69,7 @@ def test_a_curve_that_cannot_be_seen_has_a_star(legend):
     ]
 
 
+@pytest.mark.slow
 def test_the_legend_of_many_systems_fits_on_the_page(legend, monkeypatch):
     """Of more than a page has names for, the rest is drawn and counted."""
     entry, metrics = SCORED[0], []

@@ -47,6 +47,7 @@ def explain(capsys, folder, *arguments):
     return code, *capsys.readouterr()
 
 
+@pytest.mark.slow
 def test_files_of_a_clip(capsys, folder, tmp_path):
     clip, out = folder / "a.wav", tmp_path / "out"
     code, text, err = explain(capsys, folder, clip, "--out", out)
@@ -92,6 +93,7 @@ def test_the_same_bytes_again_and_a_second_clip(capsys, folder, tmp_path):
     assert sorted(path.name for path in out.iterdir()) == ["a.wav", "b.wav"]
 
 
+@pytest.mark.slow
 def test_relative_to_the_centroid_of_a_study(capsys, folder, tmp_path):
     """With a linear back-end the baseline's score is that of any number of its frames."""
     detector = Detector.load(folder / "detector")
@@ -153,6 +155,7 @@ def test_a_passage_of_a_long_recording(capsys, folder, tmp_path):
         assert words in err
 
 
+@pytest.mark.slow
 def test_bad_clips_do_not_stop_the_good_one(capsys, folder, tmp_path):
     names = ("none.wav", "text.wav", "short.wav", "silent.wav", "long.wav", "b.wav")
     files = [folder / name for name in names]

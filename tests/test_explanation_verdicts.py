@@ -165,6 +165,7 @@ def test_what_is_compared_with_shuffled_weights_is_spread_over_speakers():
     assert len(compared_with_randomised(rows, 100, 1)) == 60
 
 
+@pytest.mark.slow
 def test_each_method_has_the_mark_of_its_own_controls(tmp_path, made, monkeypatch):
     row = {
         "method": "integrated_gradients", "axis": "time", "attack": "A", "metric": "auc_evidence",

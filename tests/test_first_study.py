@@ -154,6 +154,7 @@ def test_a_table_is_read_by_the_names_of_its_columns(folders, capsys):
     assert "conditions: [attack, gender]" in Path("t.yaml").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("header", "row", "message"),
     [

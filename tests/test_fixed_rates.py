@@ -26,6 +26,7 @@ def brute(bonafide, spoof, held, rate):
 scores = st.lists(st.integers(-6, 6).map(float), min_size=20, max_size=80).map(np.array)
 
 
+@pytest.mark.slow
 @given(scores, scores, st.sampled_from(HELD), st.sampled_from([0.05, 0.1, 0.3]))
 @settings(max_examples=200, deadline=None)
 def test_points_are_the_best_of_all_thresholds(bonafide, spoof, held, rate):

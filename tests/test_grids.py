@@ -329,6 +329,7 @@ def test_development_data_choose_and_tests_do_not(tmp_path):
     assert table["dev_eer"][4] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "axes", [{"n": ["1", "2", "3"]}, {"n": ["1", "2", "3"], "kind": ["x", "y"]}]
 )

@@ -311,6 +311,7 @@ def test_vendored_code_is_what_was_published():
 # --- the command ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_post_of_two_gigabytes_is_refused_unread(pack):
     with started(pack.folder) as server:
         host, port = server.url.removeprefix("http://").split(":")

@@ -133,6 +133,7 @@ def whole(pooled: Pooled, layer: int) -> np.ndarray:
     return np.concatenate(list(pooled.blocks(layer)))
 
 
+@pytest.mark.slow
 def test_pooled_are_mean_and_deviation_over_all_frames(corpus, backbone, pooled):
     rows = corpus.filter(pl.col("split") == "dev")
     frontend = front_end(backbone)

@@ -59,6 +59,7 @@ def likeness():
     return fit_likeness(*training())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.5, 0.8, 1.0, 1.5, 4.2])
 def test_the_like_pass_and_the_unlike_do_not_at_any_length(likeness, seconds):
     like = [likeness.distance(description(syllables(seconds, seed=1000 + i))) for i in range(20)]

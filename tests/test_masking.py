@@ -326,6 +326,7 @@ def segments_of(rows: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(table, schema=["utt_id", *Segment._fields[:4]], orient="row")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "policy", [{"length": 4000}, {"length": None}, {"length": 9000, "short": "zero"}]
 )
@@ -555,6 +556,7 @@ def test_few_clips_prove_nothing(tmp_path):
     assert doubt.startswith("no difference can be significant")
 
 
+@pytest.mark.slow
 def test_the_figure_shows_doses_and_responses(tmp_path):
     outputs = {suffix: str(tmp_path / f"figure.{suffix}") for suffix in ("pdf", "png", "tsv")}
     draw(table_of(tmp_path, write_made(tmp_path, 4.0)), outputs)

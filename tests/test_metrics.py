@@ -582,6 +582,7 @@ def test_a_few_errors_do_not_look_much_surer_than_none():
     assert ends[3] > 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_speakers", "n_trials", "correlation", "rate"),
     # Where the bootstrap and the binomial of estimated effective trials held 78 to 90 %.

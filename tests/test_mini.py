@@ -211,6 +211,7 @@ def test_impossible_options_are_refused_before_anything_is_written(tmp_path, opt
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_protocol_is_balanced_and_speakers_stay_in_their_split(corpus):
     protocol = corpus.protocol
     assert protocol["utt_id"].is_unique().all()

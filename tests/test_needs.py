@@ -181,6 +181,7 @@ def test_published_corpora_say_where_they_are_had() -> None:
         registry.source_of("in_the_wood")
 
 
+@pytest.mark.slow
 def test_on_the_command_line(here: Path) -> None:
     (here / "study.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}

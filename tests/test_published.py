@@ -361,6 +361,7 @@ def test_dcnn_logits_equal_the_released_forward_pass_in_double_precision(
     np.testing.assert_allclose(logits.numpy(), expected, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("which", "atol"), [("stft", 1e-4), ("sym5", 1e-3), ("coif4", 1e-3)])
 @pytest.mark.parametrize("rate", [22050, 48000])
 def test_predict_gives_the_published_logits_of_every_second(

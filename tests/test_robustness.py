@@ -169,6 +169,7 @@ def ranked(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     )
 
 
+@pytest.mark.slow
 def test_a_detector_that_a_codec_breaks_is_ranked_worst(ranked):
     worst = read_worst(ranked[1])
     assert worst["name"].to_list() == ["fragile", "steady"]

@@ -22,6 +22,7 @@ def tone(hertz: float, magnitude: float = 1.0) -> np.ndarray:
     return (magnitude * np.sin(2 * np.pi * hertz * np.arange(RATE) / RATE)).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", [0, 20, -1])
 def test_a_sinusoid_has_its_level_at_its_frequency(row):
     hertz = centre_frequencies(RATE)

@@ -125,6 +125,7 @@ def test_an_archive_that_grows_too_much(tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_damage_is_refused_or_does_not_matter(tmp_path):
     content = packed(FILES)
     rng = np.random.default_rng(0)

@@ -503,6 +503,7 @@ def test_killed_in_the_middle_it_goes_on(rule, scripts, works, undisturbed, tmp_
     assert "damaged" not in (tmp_path / "log").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["measure_artefacts", "measure_fingerprints", *SLOW])
 def test_cut_into_shards_one_of_which_is_killed(rule, scripts, works, undisturbed, tmp_path):
     work = works[rule]
@@ -530,6 +531,7 @@ def test_cut_into_shards_one_of_which_is_killed(rule, scripts, works, undisturbe
     assert not [path for path in (tmp_path / "results/work").rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_more_shards_than_utterances(scripts, works, tmp_path):
     work = works["measure_artefacts"]
     work = replace(work, cfg={**work.cfg, "split": "train"})
@@ -563,6 +565,7 @@ def test_a_journal_that_was_damaged_meanwhile(scripts, works, undisturbed, tmp_p
     assert f"{path.relative_to(tmp_path)}: line 5 is damaged" in (tmp_path / "log").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", ["setting", "code", "input"])
 def test_what_was_begun_with_something_else_begins_anew(changed, scripts, works, tmp_path):
     work = whole(works["measure_artefacts"])

@@ -364,6 +364,7 @@ def test_where_every_recording_is_decided_wrongly_nothing_is_said(tmp_path):
     draw(path, {suffix: str(tmp_path / f"f.{suffix}") for suffix in ("pdf", "png", "tsv")})
 
 
+@pytest.mark.slow
 def test_the_report_and_the_figure_say_what_the_table_says(tmp_path):
     entry = audited(tmp_path / "level", level_db)
     path = table_of(tmp_path, entry)

@@ -142,6 +142,7 @@ def seen(tmp_path_factory) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.slow
 def test_rules_and_targets(seen):
     assert seen["rule"] == ["all"]
     assert seen["file"] == ["make"]

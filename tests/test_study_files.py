@@ -333,6 +333,7 @@ def built(run: Run, tiny: dict[str, str]) -> torch.Tensor:
     return backend.eval()(values, lengths)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "detectors"),
     [
@@ -358,6 +359,7 @@ def test_detectors_can_be_built(name, detectors, tiny):
         assert logits.isfinite().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "detector",
     [

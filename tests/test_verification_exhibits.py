@@ -55,6 +55,7 @@ def test_a_row_is_the_mean_over_seeds_with_the_interval_of_the_first(entries):
     assert (single["eer"], single["eer_low"]) == (0, None)
 
 
+@pytest.mark.slow
 def test_the_curves_are_shares_of_trials(entries, tmp_path):
     outputs = {suffix: str(tmp_path / f"f.{suffix}") for suffix in ("pdf", "png", "tsv")}
     verification_ratios.draw(entries[:2], outputs)
