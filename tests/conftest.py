@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from spoofscope.memory import keep_freed_memory
+
 # Whoever starts the tests in the background of a script has them inherit that Ctrl-C is ignored;
 # Snakemake would inherit it, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -17,6 +19,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # other cost more than they bring.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
+
+# As in every job.
+keep_freed_memory()
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("shared", deadline=None)

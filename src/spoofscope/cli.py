@@ -41,6 +41,7 @@ from spoofscope.commands import (
 from spoofscope.commands.arguments import Subcommands
 from spoofscope.errors import SpoofscopeError
 from spoofscope.files import one_line, refusal
+from spoofscope.memory import keep_freed_memory
 from spoofscope.options import nearest
 
 _COMMANDS = (
@@ -70,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     options = _parsed(sys.argv[1:] if arguments is None else arguments)
+    keep_freed_memory()
     try:
         code: int = options.run(options)
         sys.stdout.flush()

@@ -31,6 +31,7 @@ from spoofscope.files import (
 from spoofscope.identity import hash8
 from spoofscope.launch import check_code, end_with_main_process, lock_folder
 from spoofscope.locks import claim
+from spoofscope.memory import keep_freed_memory
 from spoofscope.provenance.record import code_sources, file_record, git_state, package_versions
 from spoofscope.provenance.sidecars import Sidecars, sidecar_path, write_sidecar
 
@@ -208,6 +209,7 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
     # Backbones are folders by the time a job loads them; nothing may reach for the network.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    keep_freed_memory()
     log = Path(snakemake.log[0]) if snakemake.log else None
     logger = logging.getLogger("spoofscope")
     try:

@@ -21,6 +21,7 @@ import torch
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from spoofscope.errors import SpoofscopeError, TrainingError
+from spoofscope.memory import keep_freed_memory
 from spoofscope.training.loop import TrainingJob, train
 
 _LOGGER = logging.getLogger(__name__)
@@ -190,6 +191,7 @@ def _work() -> None:
         job, out_dir, work_dir = pickle.load(orders)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    keep_freed_memory()
     try:
         train(job, out_dir, work_dir)
     except SpoofscopeError as error:
