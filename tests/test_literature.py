@@ -29,6 +29,8 @@ def test_the_file_names_what_there_is():
     for one in references:
         assert all(field.strip() == field != "" for field in one)
         assert 0 <= float(one.value) <= 1
+        # A number beside an error rate of cosines is one of cosines.
+        assert ("cosine" in one.system) == one.decides.startswith("cosine of ")
         if one.decides.startswith("cosine of "):
             assert one.decides.removeprefix("cosine of ").replace(" ", "_") in LEVELS
             assert one.metric in ("eer", *(f"eer_{part}" for part in (*BY_CLAIM, *BY_TEST)))
@@ -44,6 +46,13 @@ def test_the_numbers_that_everybody_cites():
     assert values["interspeech2025_baseline", "eer", "dev"] == "0.63"
     assert values["xlsr_statistics", "accuracy", "eval"] == "0.989"
     assert values["refd_add2023", "macro_f1", "eval"] == "0.8683"
+    # From the abstract; cosines do better than the others only for attacks without references.
+    of_stopa = ("stopa_mlp", "stopa_siamese", "stopa_aam")
+    for metric, expected in (
+        ("eer_enrolled_tests", ["0.1311", "0.1772", "0.2991"]),
+        ("eer_unenrolled_tests", ["0.2157", "0.2347", "0.1643"]),
+    ):
+        assert [values[name, metric, "eval"] for name in of_stopa] == expected
 
 
 @pytest.mark.parametrize(
@@ -128,3 +137,7 @@ def test_verified_sources_stand_beside_published_ones(tmp_path):
     assert table["ours"].to_list() == [*measured["estimate"][:2], None]
     assert table["ours_high"].to_list() == [*measured["high"][:2], None]
     assert set(table["verdict"]) == {"not comparable"}
+    # Another kind of score stands beside no cosine.
+    other = given._replace(decides="probability of attack")._asdict()
+    table = references_table(traced, [], [entry], {"made": "stopa"}, [other])
+    assert (table["tracer"][0], table["ours"][0], table["why"][0]) == ("-", None, "it pools lists")
