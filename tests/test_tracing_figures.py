@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from spoofscope.figures import ood_histograms
 from spoofscope.figures.embedding_map import projected
 from spoofscope.figures.style import COLUMN, PAGE, TALLEST
 from spoofscope.figures.traced import counted_names, short_names
@@ -52,6 +53,17 @@ def test_a_figure_fits_on_a_page(traced, name, tmp_path):
         assert round(float(width) / 72, 3) in (COLUMN, PAGE)
         assert float(height) / 72 <= TALLEST + 0.001
     assert pl.read_csv(outputs["tsv"], separator="\t").height
+
+
+def test_bona_fide_speech_is_no_known_attack(tmp_path, monkeypatch):
+    clips = {"bonafide": 9, "A": 5, "X": 4}
+    entry = write_traced(tmp_path, "t", ("bonafide", "A"), clips, resamples=0)
+    drawn = []
+    monkeypatch.setattr(ood_histograms, "save", lambda figures, *_: drawn.extend(figures))
+    ood_histograms.draw([entry], {})
+    (axes,) = drawn[0].axes
+    assert " of 14\n" in axes.get_title()
+    assert axes.get_legend_handles_labels()[1] == ["known clips", "unknown clips", "threshold"]
 
 
 def test_counts_of_answers_are_all_clips(traced):

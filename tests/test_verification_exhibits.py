@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from spoofscope.figures import verification_ratios
-from spoofscope.figures.style import PAGE
+from spoofscope.figures.style import PAGE, percent
 from spoofscope.report.tracing import tracing_points
 from spoofscope.report.verification import verification_section
 from spoofscope.summaries import verification
@@ -71,6 +71,20 @@ def test_the_curves_are_shares_of_trials(entries, tmp_path):
         # Of equal ratios, the first has the share of the trials that reach it.
         alike = curve.filter(llr=point["llr"])["share"].max()
         assert alike == pytest.approx((ratios >= point["llr"]).mean())
+
+
+def test_a_panel_gives_no_error_rate_without_its_interval(entries, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(verification_ratios, "save", lambda figures, *_: drawn.extend(figures))
+    verification_ratios.draw(entries[1:2], {})
+    (figure,) = drawn
+    titles = [axes.get_title().splitlines() for axes in figure.axes if axes.get_title()]
+    assert [title[1] for title in titles] == ["attack: 6 claims", "vocoder: 3 claims"]
+    for title, level in zip(titles, ("attack", "vocoder"), strict=True):
+        rates = pl.read_csv(entries[1]["metrics"], separator="\t").filter(level=level)
+        eer = row(rates, "eer", level=level)
+        ends = [percent(eer[end]) for end in ("estimate", "low", "high")]
+        assert title[2] == "EER {} % [{}, {}]".format(*ends)
 
 
 def test_the_report_says_on_how_little_it_rests(entries, tmp_path):

@@ -19,8 +19,9 @@ FIGURE = Figure(
     title="Telling unknown attacks",
     shows="ROC curves of every detector of unknown attacks, with AUROC and interval.",
     caption=(
-        "Share of the clips of unknown attacks that are found, over the share of clips of known "
-        "attacks that are called unknown, for all thresholds. Higher is better; the diagonal is "
+        "Share of the clips of unknown attacks that are found, over the share of known clips (of "
+        "attacks that the tracer was trained on, and of bona fide speech if it was trained with "
+        "it) that are called unknown, for all thresholds. Higher is better; the diagonal is "
         "chance. The legend has the AUROC with its 95 % interval. A curve below the diagonal has "
         "the wrong sign; the line below its AUROC has that of the other sign. The thick curve is "
         "of the detector that decides, the dot its threshold chosen on dev."

@@ -19,9 +19,10 @@ FIGURE = Figure(
     shows="Distribution of the score that tells unknown attacks, with its threshold.",
     caption=(
         "Distribution of the score that decides whether an attack is unknown (higher means more "
-        "unknown), for clips of known and of unknown attacks. The dashed line is the threshold "
-        "chosen on dev: clips to its right are called unknown. The numbers are clips on the wrong "
-        "side."
+        "unknown), for known clips (of attacks that the tracer was trained on, and of bona fide "
+        "speech if it was trained with it) and for clips of unknown attacks. The dashed line is "
+        "the threshold chosen on dev: clips to its right are called unknown. The numbers are clips "
+        "on the wrong side."
     ),
     needs="shown_traces",
     place=174,
@@ -56,7 +57,7 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
             counts, _ = np.histogram(np.clip(scores, edges[0], edges[-1]), bins=edges)
             density = counts / counts.sum() / np.diff(edges)
             axes.stairs(density, edges, fill=True, color=colour, alpha=0.35)
-            axes.stairs(density, edges, color=colour, linewidth=1.0, label=f"{name} attacks")
+            axes.stairs(density, edges, color=colour, linewidth=1.0, label=f"{name} clips")
             rows += [
                 {
                     **{key: entry[key] for key in ("name", "seed", "corpus", "split")},

@@ -27,11 +27,12 @@ FIGURE = Figure(
     title="Source tracing per attack",
     shows="Recall of every known attack, and how often every unknown one is called unknown.",
     caption=(
-        "Left: share of the clips of a known attack whose likeliest attack is the right one. "
-        "Right: share of the clips of an unknown attack that are called unknown, at the threshold "
-        "chosen on dev. Lines are exact binomial 95 % intervals of single clips, so they are too "
-        "narrow where clips of an attack are alike. The numbers of clips are in brackets. Of very "
-        "many attacks not all names have room; the table has all."
+        "Left: share of the clips of a known attack whose likeliest attack is the right one, "
+        "without a threshold: at it, some of them are called unknown. Right: share of the clips "
+        "of an unknown attack that are called unknown, at the threshold chosen on dev. Lines are "
+        "exact binomial 95 % intervals of single clips, so they are too narrow where clips of an "
+        "attack are alike. The numbers of clips are in brackets. Of very many attacks not all "
+        "names have room; the table has all."
     ),
     needs="shown_traces",
     place=179,
@@ -39,7 +40,7 @@ FIGURE = Figure(
 )
 
 _MARKS = "osD^vPX*"
-_PANELS = ((KNOWN[0], "recall", "known: named rightly (%)"),
+_PANELS = ((KNOWN[0], "recall", "known: likeliest is right (%)"),
            (KNOWN[1], "called_unknown", "unknown: called unknown (%)"))  # fmt: skip
 
 

@@ -25,8 +25,9 @@ FIGURE = Figure(
     title="Source tracing per language, family and quadrant",
     shows="Balanced accuracy and AUROC of unknown attacks, per language, family and quadrant.",
     caption=(
-        "Left: balanced accuracy over known attacks, without a threshold. Right: AUROC of known "
-        "against unknown attacks, by the detector of unknown attacks that decides; 50 % is chance. "
+        "Left: balanced accuracy over known attacks (and bona fide speech, if the tracer was "
+        "trained with it, which then counts as known), without a threshold. Right: AUROC of known "
+        "against unknown clips, by the detector of unknown attacks that decides; 50 % is chance. "
         "A quadrant says whether train has the language, and whether it has the attack. Lines are "
         "95 % intervals, for which whole attacks (or texts) are drawn again; where there are too "
         "few of these, there is none. Numbers of clips, known and unknown, are in brackets. Of "

@@ -11,6 +11,7 @@ from spoofscope.exhibits import Figure
 from spoofscope.figures.style import (
     BONAFIDE,
     SPOOF,
+    between,
     legend_below,
     panel_pages,
     people,
@@ -32,7 +33,8 @@ FIGURE = Figure(
         "as it can, and the orange one as far to the left. Solid lines are claims of sources that "
         "the tracer was trained on, dashed ones are claims of others. The ratios are calibrated on "
         "dev; they end where dev supports no larger ones. Each panel gives the number of claims "
-        "and the EER of the cosines: with few claims, it says little about other sources."
+        "and the EER of the cosines with its 95 % interval, for which whole claims are drawn "
+        "again: with few claims, it says little about other sources."
     ),
     needs="shown_verifications",
     place=177,
@@ -93,7 +95,8 @@ def _measured(entry: Mapping[str, Any], level: str) -> str:
     metrics = read_verification_metrics(entry["metrics"])
     eer = metrics.filter(level=level, trials="all", metric="eer").row(0, named=True)
     claims = f"{eer['n_claims']} claim{'' if eer['n_claims'] == 1 else 's'}"
-    return f"{claims}, EER {percent(eer['estimate'])} %"
+    ends = {f"ci_{end}": eer[end] for end in ("low", "high")}
+    return f"{claims}\nEER {percent(eer['estimate'])} %{between(ends)}"
 
 
 def _draw(axes: Axes, trials: pl.DataFrame, handles: dict[str, Any]) -> list[dict[str, Any]]:
