@@ -105,6 +105,34 @@ def test_without_a_calibration_cosines_decide_nothing(tracer, clips):
     assert trace["decision"] == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("more", "first", "second"),
+    [
+        ({}, "6 sources of dev, with 3", "how good ratios of sources are that this tracer was not"),
+        (
+            {"n_known_claims": 4, "n_unknown_evaluated": 5, "cllr_unknown": 1.25},
+            "6 sources of dev (4 of them in the tracer's training), with 3 references",
+            "do not rely on these ratios: on the eval trials of 5 sources not in its training, "
+            "they are no better than none (Cllr 1.250, and 1 is no information)",
+        ),
+        (
+            {"n_known_claims": 0, "n_unknown_evaluated": 1, "cllr_unknown": 0.4},
+            "6 sources of dev, with 3 references",
+            "on the eval trials of 1 source not in its training, the ratios have a Cllr of 0.400",
+        ),
+        (
+            {"n_known_claims": 6, "n_unknown_evaluated": 0, "cllr_unknown": None},
+            "6 sources of dev (6 of them in the tracer's training), with 3 references",
+            "how good ratios of sources are that this tracer was not trained on is not known",
+        ),
+    ],
+)
+def test_an_answer_says_how_good_ratios_of_unknown_sources_are(tracer, clips, more, first, second):
+    enrolment = enrol_recordings(tracer, find_references([clips]), CALIBRATION | more)
+    notes = trace_recording(tracer, (sound("X", 300), 16000), enrolment=enrolment)["notes"]
+    assert [len([note for note in notes if text in note]) for text in (first, second)] == [1, 1]
+
+
 def test_the_command_enrols_folders_and_keeps_them(folder, clips, tracer, tmp_path, capsys):
     audio.write(tmp_path / "clip.wav", sound("X", 301), 16000)
     calibration = tmp_path / "mini.eval.calibration.json"

@@ -267,6 +267,16 @@ def test_what_cannot_be_scored_is_refused():
 # --- calibration and metrics ---------------------------------------------------------------------
 
 
+def test_a_calibration_says_how_good_ratios_of_unknown_sources_are():
+    found, calibrations = scored(0.4)
+    table, fitted = verification_metrics(found), calibrations["attack"]
+    assert (fitted["n_known_claims"], fitted["n_unknown_evaluated"]) == (4, 2)
+    assert fitted["cllr_unknown"] == row(table, "cllr", "unknown_claims")["estimate"]
+    assert fitted["cllr_unknown"] != row(table, "cllr")["estimate"]
+    known = scored(0.4, manifest().filter(pl.col("attack").is_in([*KNOWN, "-"])))[1]["attack"]
+    assert (known["n_unknown_evaluated"], known["cllr_unknown"]) == (0, None)
+
+
 def test_sources_at_right_angles_are_told_apart_without_error(tmp_path):
     found, calibrations = scored(0.0, levels=["attack", "vocoder"])
     bounds = calibrations["attack"]

@@ -1,7 +1,7 @@
 """What a tracer says about one recording: which attack made it, or none that it knows."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict, final
@@ -490,9 +490,12 @@ def _enrolment_notes(enrolment: Enrolment | None) -> list[str]:
             "nothing"
         ]
     n, usual = (enrolment.calibration[key] for key in ("n_claims", "n_references"))
+    known = enrolment.calibration.get("n_known_claims")
+    trained = f" ({known} of them in the tracer's training)" if known else ""
     notes = [
-        f"likelihood ratios of enrolled sources were calibrated on {n} sources of dev, with "
-        f"{usual:g} references of each"
+        f"likelihood ratios of enrolled sources were calibrated on {n} sources of dev{trained}, "
+        f"with {usual:g} references of each",
+        _of_unknown_sources(enrolment.calibration),
     ]
     # The mean of more vectors is nearer to every clip of the source.
     counts = list(zip(enrolment.sources, enrolment.references, strict=True))
@@ -502,6 +505,20 @@ def _enrolment_notes(enrolment: Enrolment | None) -> list[str]:
         if names:
             notes.append(f"ratios with {amount} references are too {ratio}: {', '.join(names)}")
     return notes
+
+
+def _of_unknown_sources(calibration: Mapping[str, Any]) -> str:
+    """How good ratios are for sources that the tracer was not trained on, as far as eval says."""
+    bits, n = (calibration.get(key) for key in ("cllr_unknown", "n_unknown_evaluated"))
+    if bits is None:
+        return "how good ratios of sources are that this tracer was not trained on is not known"
+    on = f"on the eval trials of {n} source{'' if n == 1 else 's'} not in its training"
+    if bits >= 1:
+        return (
+            f"do not rely on these ratios: {on}, they are no better than none (Cllr {bits:.3f}, "
+            "and 1 is no information)"
+        )
+    return f"{on}, the ratios have a Cllr of {bits:.3f} (0 is perfect, 1 is no information)"
 
 
 def _nearest(tracer: LoadedTracer, outputs: Outputs, count: int) -> list[Neighbour]:

@@ -16,6 +16,7 @@ import polars as pl
 from spoofscope.errors import TableError
 from spoofscope.identity import rng_of
 from spoofscope.metrics import bootstrap
+from spoofscope.metrics.information import cllr
 from spoofscope.metrics.measure import METRICS, Measured, measure
 from spoofscope.names import ALL
 from spoofscope.ood.base import Outputs, class_means, unit_rows
@@ -36,7 +37,9 @@ _LOGGER = logging.getLogger(__name__)
 Calibrations = dict[str, dict[str, Any]]
 """By level: as `selection.calibration.Calibration`, where bona fide stands for targets and spoof
 for tests of other sources; n_claims, of how many claims these are; and n_references, the median
-number of references of a claim."""
+number of references of a claim. Of :func:`verify` also n_known_claims, how many of these claims are
+of sources that the tracer was trained on; n_unknown_evaluated, how many claims of other sources the
+scored trials have; and cllr_unknown, the Cllr of their ratios in bits, None without such trials."""
 
 SCORE_COLUMNS: dict[str, pl.DataType] = {
     **TEST_COLUMNS,
@@ -195,7 +198,20 @@ def verify(
         for (level,), of_level in tests.group_by("level", maintain_order=True)
     ]
     scored = tests.with_columns(pl.Series("llr", np.concatenate(ratios)))
+    for level, calibration in calibrations.items():
+        claims = dev.tests.filter(level=level)["claim"].unique()
+        calibration["n_known_claims"] = sum((level, claim) in known for claim in claims)
+        calibration |= _for_unknown(scored.filter(level=level, known=KNOWN[1]))
     return scored.select(list(SCORE_COLUMNS)), calibrations
+
+
+def _for_unknown(trials: pl.DataFrame) -> dict[str, int | float | None]:
+    """How good ratios are for sources that the tracer was not trained on, as enrolled ones are."""
+    target, other = (trials.filter(target=word)["llr"].to_numpy() for word in TARGET)
+    return {
+        "n_unknown_evaluated": trials["claim"].n_unique(),
+        "cllr_unknown": cllr(target, other) if target.size and other.size else None,
+    }
 
 
 def _enrolled(trials: SourceTrials, attacks: Mapping[str, str]) -> list[str]:
