@@ -112,7 +112,7 @@ def test_without_a_calibration_cosines_decide_nothing(tracer, clips):
         (
             {"n_known_claims": 4, "n_unknown_evaluated": 5, "cllr_unknown": 1.25},
             "6 sources of dev (4 of them in the tracer's training), with 3 references",
-            "do not rely on these ratios: on the eval trials of 5 sources not in its training, "
+            "these ratios decide nothing: on the eval trials of 5 sources not in its training, "
             "they are no better than none (Cllr 1.250, and 1 is no information)",
         ),
         (
@@ -129,8 +129,12 @@ def test_without_a_calibration_cosines_decide_nothing(tracer, clips):
 )
 def test_an_answer_says_how_good_ratios_of_unknown_sources_are(tracer, clips, more, first, second):
     enrolment = enrol_recordings(tracer, find_references([clips]), CALIBRATION | more)
-    notes = trace_recording(tracer, (sound("X", 300), 16000), enrolment=enrolment)["notes"]
-    assert [len([note for note in notes if text in note]) for text in (first, second)] == [1, 1]
+    trace = trace_recording(tracer, (sound("X", 300), 16000), enrolment=enrolment)
+    said = [len([note for note in trace["notes"] if text in note]) for text in (first, second)]
+    assert said == [1, 1]
+    assert trace["enrolled"][0]["llr"] > 1
+    decides_nothing = "these ratios decide nothing" in second
+    assert trace["decision"] == ("unknown" if decides_nothing else "new system")
 
 
 def test_the_command_enrols_folders_and_keeps_them(folder, clips, tracer, tmp_path, capsys):

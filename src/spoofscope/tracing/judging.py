@@ -284,7 +284,8 @@ def trace_recording(
             at least 1.5, a probability of 0.6 at equal odds as a detector needs it, and either no
             known class is named or the recording is more like its references than like the
             training clips of any class. Where another enrolled source is about as likely, nothing
-            is decided.
+            is decided. Ratios that are no better than none on eval, for sources that the tracer was
+            not trained on, decide nothing.
         detector: decides first, as `tracing.bonafide_by` of a study: where it says bona fide, no
             attack is named, and where it does not decide, neither does the tracer.
 
@@ -318,7 +319,8 @@ def trace_recording(
         if enrolment is not None:
             enrolled = _enrolled(tracer, outputs, enrolment)
             first = enrolled[0]
-            if first["llr"] is not None and _is_shown(first["llr"]):
+            says_something = not _is_worthless(enrolment.calibration)
+            if first["llr"] is not None and says_something and _is_shown(first["llr"]):
                 open_answer = decision in (UNKNOWN, INCONCLUSIVE)
                 if open_answer or first["cosine"] > _likest_class(fitted, outputs):
                     decision, reasons, family = first["name"], [], None
@@ -507,15 +509,21 @@ def _enrolment_notes(enrolment: Enrolment | None) -> list[str]:
     return notes
 
 
+def _is_worthless(calibration: Mapping[str, Any] | None) -> bool:
+    """Whether eval says that ratios are no better than none for sources out of the training."""
+    bits = None if calibration is None else calibration.get("cllr_unknown")
+    return bits is not None and bits >= 1
+
+
 def _of_unknown_sources(calibration: Mapping[str, Any]) -> str:
     """How good ratios are for sources that the tracer was not trained on, as far as eval says."""
     bits, n = (calibration.get(key) for key in ("cllr_unknown", "n_unknown_evaluated"))
     if bits is None:
         return "how good ratios of sources are that this tracer was not trained on is not known"
     on = f"on the eval trials of {n} source{'' if n == 1 else 's'} not in its training"
-    if bits >= 1:
+    if _is_worthless(calibration):
         return (
-            f"do not rely on these ratios: {on}, they are no better than none (Cllr {bits:.3f}, "
+            f"these ratios decide nothing: {on}, they are no better than none (Cllr {bits:.3f}, "
             "and 1 is no information)"
         )
     return f"{on}, the ratios have a Cllr of {bits:.3f} (0 is perfect, 1 is no information)"
