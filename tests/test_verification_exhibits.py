@@ -118,6 +118,20 @@ def test_the_report_tells_enrolled_attacks_from_others(tmp_path):
     assert f"and {100 * of_others:.1f} % (" in text
 
 
+def test_ratios_of_unknown_sources_are_doubted_alone(entries, tmp_path):
+    path = str(tmp_path / "verification.tsv")
+    verification.make(entries, {"table": path})
+    rows = pl.read_csv(path, separator="\t", infer_schema_length=None)
+    unknown = (pl.col("trials") == "unknown_claims") & (pl.col("name") == "vague")
+    unknown &= pl.col("level") == "attack"
+    write_table(path, rows.with_columns(cllr=pl.when(unknown).then(1.25).otherwise(pl.col("cllr"))))
+    (section,) = verification_section(path)
+    assert [text for text in section["doubts"] if "Cllr" in text] == [
+        "On made, eval, likelihood ratios about the attack of sources out of the training are no "
+        "better than a ratio of 1 for every clip (Cllr 1), or mislead: vague (1.25)."
+    ]
+
+
 def test_ratios_that_say_nothing_are_doubted(tmp_path):
     path = str(tmp_path / "verification.tsv")
     verification.make([verified(tmp_path, "noise", 1e6)], {"table": path})

@@ -101,16 +101,26 @@ def _doubts(rows: pl.DataFrame, level: str, where: str) -> Iterable[str]:
             else f"On {where}, verification of the {source} rests on a single claim, so there is "
             "no interval, and nothing is known about other sources."
         )
-    useless = [
-        f"{row['name']} ({row['cllr']:.2f})"
-        for row in every.iter_rows(named=True)
+    useless = _useless(every)
+    # Ratios of all claims may be good by those of known sources alone.
+    of_unknown = _useless(rows.filter(level=level, trials=BY_CLAIM[1]))
+    others = {name: cllr for name, cllr in of_unknown.items() if name not in useless}
+    for named, whose in ((useless, ""), (others, " of sources out of the training")):
+        if named:
+            texts = [f"{name} ({cllr:.2f})" for name, cllr in named.items()]
+            yield (
+                f"On {where}, likelihood ratios about the {source}{whose} are no better than a "
+                f"ratio of 1 for every clip (Cllr 1), or mislead: {listed(texts)}."
+            )
+
+
+def _useless(rows: pl.DataFrame) -> dict[str, float]:
+    """The tracers whose ratios are no better than none, and their Cllr."""
+    return {
+        row["name"]: row["cllr"]
+        for row in rows.iter_rows(named=True)
         if row["cllr"] is not None and round(row["cllr"], 2) >= 1
-    ]
-    if useless:
-        yield (
-            f"On {where}, likelihood ratios about the {source} are no better than a ratio of 1 for "
-            f"every clip (Cllr 1), or mislead: {listed(useless)}."
-        )
+    }
 
 
 def _source(level: str) -> str:
