@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -148,12 +149,15 @@ def test_the_command_enrols_folders_and_keeps_them(folder, clips, tracer, tmp_pa
     text = capsys.readouterr().out
     assert "clip.wav: made by new system, enrolled by 3 references" in text
     assert "enrolled new system: cosine " in text
-    assert "log likelihood ratio +" in text
+    (said,) = [line for line in text.splitlines() if "enrolled new system: cosine " in line]
     assert "calibrated on 6 sources of dev, with 3 references of each" in text
     assert "references are too" not in text
     (row,) = csv.DictReader(table.open())
     assert (row["decision"], row["enrolled"]) == ("new system", "new system")
     assert float(row["llr_enrolled"]) > 0
+    # To the base of a detector's ratio beside it, as the page has it.
+    to_base_10 = float(row["llr_enrolled"]) / math.log(10)
+    assert said.endswith(f", log10 likelihood ratio {to_base_10:+.2f}")
     assert read_enrolment(kept).sources == ("new system",)
     assert main([*start, str(kept), "--json"]) == 0
     (trace,) = json.loads(capsys.readouterr().out)

@@ -1,6 +1,7 @@
 """`spoofscope trace`: which attack made a recording."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,8 +134,7 @@ def _print_one(result: "Trace | Failure") -> None:
         for clip in result["nearest"]
     ]
     lines += [
-        f"  enrolled {source['name']}: cosine {source['cosine']:.3f}"
-        + ("" if source["llr"] is None else f", log likelihood ratio {source['llr']:+.2f}")
+        f"  enrolled {source['name']}: cosine {source['cosine']:.3f}{_ratio(source['llr'])}"
         for source in result["enrolled"]
     ]
     if raised:
@@ -142,6 +142,11 @@ def _print_one(result: "Trace | Failure") -> None:
     lines += [f"  note: {note}" for note in result["notes"]]
     # Names in a tracer are those of whoever trained it.
     print(printable("\n".join(lines)), flush=True)
+
+
+def _ratio(llr: float | None) -> str:
+    """A natural-log ratio to the base of the detector's."""
+    return "" if llr is None else f", log10 likelihood ratio {llr / math.log(10):+.2f}"
 
 
 def _write(path: Path, results: "list[Trace | Failure]") -> None:

@@ -27,14 +27,14 @@ FIGURE = Figure(
     title="Is it the claimed source?",
     shows="Likelihood ratios of right and wrong claims about the source of a clip (Tippett plot).",
     caption=(
-        "Share of the trials whose log likelihood ratio is at least the value on the axis (Tippett "
-        "plot), where the clip is of the claimed source and where it is of another one. To the "
-        "right of 0 a ratio supports the claim. So the blue curve should fall as far to the right "
-        "as it can, and the orange one as far to the left. Solid lines are claims of sources that "
-        "the tracer was trained on, dashed ones are claims of others. The ratios are calibrated on "
-        "dev; they end where dev supports no larger ones. Each panel gives the number of claims "
-        "and the EER of the cosines with its 95 % interval, for which whole claims are drawn "
-        "again: with few claims, it says little about other sources."
+        "Share of the trials whose natural-log likelihood ratio is at least the value on the axis "
+        "(Tippett plot), where the clip is of the claimed source and where it is of another one. "
+        "To the right of 0 a ratio supports the claim. So the blue curve should fall as far to the "
+        "right as it can, and the orange one as far to the left. Solid lines are claims of sources "
+        "that the tracer was trained on, dashed ones are claims of others. The ratios are "
+        "calibrated on dev; they end where dev supports no larger ones. Each panel gives the "
+        "number of claims and the EER of the cosines with its 95 % interval, for which whole "
+        "claims are drawn again: with few claims, it says little about other sources."
     ),
     needs="shown_verifications",
     place=177,
@@ -85,7 +85,7 @@ def draw(verified: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> N
         if place % columns == 0:
             axes.set_ylabel("share of trials (%)", fontsize=7)
         if place + columns >= len(panels):
-            axes.set_xlabel("log likelihood ratio", fontsize=7)
+            axes.set_xlabel("natural-log likelihood ratio", fontsize=7)
     for figure in figures:
         legend_below(figure, list(handles.values()), list(handles))
     save(figures, outputs, pl.DataFrame(rows))
