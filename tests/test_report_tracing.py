@@ -65,6 +65,14 @@ def test_doubts_are_reasons_to_doubt(two, tmp_path):
     assert not any("texts" in doubt for doubt in section["doubts"])
 
 
+def test_a_single_unknown_attack_has_no_wide_interval(tmp_path):
+    clips = dict.fromkeys(CLASSES, 6) | {"X": 9}
+    (section,) = sections(tmp_path, write_traced(tmp_path, "lone", CLASSES, clips))
+    (few,) = (text for text in section["doubts"] if "judged on" in text)
+    assert "judged on 1 unknown attack: how well others are told is not known." in few
+    assert "(no interval) of the clips of unknown attacks pass" in " ".join(section["sentences"])
+
+
 def test_unknown_attacks_that_dev_had_are_named_as_a_doubt(tmp_path):
     """The clips that `write_traced` makes for dev have one unknown attack."""
     clips = dict.fromkeys(CLASSES, 6) | {"X": 3, "dev unknown": 40}

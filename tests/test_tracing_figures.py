@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from spoofscope.figures import ood_histograms
+from spoofscope.figures import ood_histograms, tracing_confusion
 from spoofscope.figures.embedding_map import projected
 from spoofscope.figures.style import COLUMN, PAGE, TALLEST
 from spoofscope.figures.traced import counted_names, short_names
@@ -64,6 +64,19 @@ def test_bona_fide_speech_is_no_known_attack(tmp_path, monkeypatch):
     (axes,) = drawn[0].axes
     assert " of 14\n" in axes.get_title()
     assert axes.get_legend_handles_labels()[1] == ["known clips", "unknown clips", "threshold"]
+
+
+def test_a_line_is_above_unknown_attacks_that_stand_alone(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(tracing_confusion, "save", lambda figure, *_: drawn.append(figure))
+    for name, clips, expected in (
+        ("both", {"A": 5, "X": 4}, [1.15]),
+        ("alien", {"X": 5, "Y": 4}, [0.15]),
+        ("known", {"A": 5, "B": 4}, []),
+    ):
+        tracing_confusion.draw([write_traced(tmp_path, name, ("A", "B"), clips, resamples=0)], {})
+        lines = drawn[-1].axes[0].lines
+        assert [line.get_ydata()[0] for line in lines] == pytest.approx(expected)
 
 
 def test_counts_of_answers_are_all_clips(traced):

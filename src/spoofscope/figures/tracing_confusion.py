@@ -130,11 +130,11 @@ def _draw(
     edges[len(known) + 1 :] += _GAP
     for kind, colour in ((right, BONAFIDE), (~right, SPOOF)):
         scale = LinearSegmentedColormap.from_list(colour, ["white", colour])
-        for block in (slice(0, len(known)), slice(len(known), len(attacks))):
+        for block, gap in ((slice(0, len(known)), 0), (slice(len(known), len(attacks)), _GAP)):
             if block.start == block.stop:
                 continue
             tops = edges[block.start : block.stop + 1].copy()
-            tops[0] = edges[block.start] + (_GAP if block.start else 0)
+            tops[0] += gap
             axes.pcolormesh(
                 np.arange(len(answers) + 1),
                 tops,
@@ -160,7 +160,8 @@ def _draw(
                     fontsize=7,
                     color=colour,
                 )
-    if known and unknown:
+    # The line is there without known attacks, too.
+    if unknown:
         axes.axhline(len(known) + _GAP / 2, color="black", linewidth=0.6)
     axes.set_ylim(middles[-1] + 0.5, 0)
     axes.set_xlim(0, len(answers))

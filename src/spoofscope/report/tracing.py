@@ -313,7 +313,9 @@ def _few(best: Mapping[str, Any], corpus: str, split: str, unit: str) -> Iterabl
     n = best["n_unknown_attacks"]
     if 0 < n < FEW_ATTACKS:
         why = (
-            "intervals are wide, and say little about others"
+            "how well others are told is not known"
+            if n == 1 and unit == "attack"
+            else "intervals are wide, and say little about others"
             if unit == "attack"
             else "intervals draw texts, and say nothing about other attacks"
         )
