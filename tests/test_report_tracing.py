@@ -65,6 +65,16 @@ def test_doubts_are_reasons_to_doubt(two, tmp_path):
     assert not any("texts" in doubt for doubt in section["doubts"])
 
 
+def test_tracers_of_different_classes_have_different_tasks(two, tmp_path):
+    (alike,) = sections(tmp_path, *two)
+    assert not any("different classes" in text for text in alike["doubts"])
+    fewer = write_traced(tmp_path, "fewer", CLASSES[1:], CLIPS, strength=9)
+    (section,) = sections(tmp_path, two[1], fewer)
+    (doubt,) = (text for text in section["doubts"] if "different classes" in text)
+    assert "sure 54 + 43" in doubt
+    assert "fewer 4" in doubt or "fewer 5" in doubt
+
+
 def test_a_single_unknown_attack_has_no_wide_interval(tmp_path):
     clips = dict.fromkeys(CLASSES, 6) | {"X": 9}
     (section,) = sections(tmp_path, write_traced(tmp_path, "lone", CLASSES, clips))

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from spoofscope.figures import ood_histograms, tracing_confusion
+from spoofscope.figures import ood_curves, ood_histograms, tracing_confusion
 from spoofscope.figures.embedding_map import projected
 from spoofscope.figures.style import COLUMN, PAGE, TALLEST
 from spoofscope.figures.traced import counted_names, short_names
@@ -64,6 +64,16 @@ def test_bona_fide_speech_is_no_known_attack(tmp_path, monkeypatch):
     (axes,) = drawn[0].axes
     assert " of 14\n" in axes.get_title()
     assert axes.get_legend_handles_labels()[1] == ["known clips", "unknown clips", "threshold"]
+
+
+def test_a_legend_promises_no_interval_that_is_not_there(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(ood_curves, "save", lambda figures, *_: drawn.extend(figures))
+    clips = {"A": 9, "B": 8, "X": 9, "Y": 8}
+    for resamples, expected in ((200, "AUROC [95 % interval]"), (0, "AUROC (no interval)")):
+        entry = write_traced(tmp_path, f"t{resamples}", ("A", "B"), clips, resamples=resamples)
+        ood_curves.draw([entry], {})
+        assert drawn[-1].axes[0].get_legend().get_title().get_text() == expected
 
 
 def test_a_line_is_above_unknown_attacks_that_stand_alone(tmp_path, monkeypatch):

@@ -99,7 +99,7 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
             axes.legend(
                 loc="center left",
                 bbox_to_anchor=(1.0, 0.5),
-                title="AUROC [95 % interval]",
+                title=_TITLES[measured["low"].is_null().all()],
                 title_fontsize=7,
                 handlelength=1.2,
             )
@@ -107,6 +107,7 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
 
 
 _MOST_POINTS = 500
+_TITLES = {False: "AUROC [95 % interval]", True: "AUROC (no interval)"}
 
 
 def _thinned(*values: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:

@@ -80,6 +80,7 @@ def tracing_section(
                 ],
                 "doubts": [
                     *_absent(attacks, ambiguous, bool(sections)),
+                    *_unlike(rows, corpus, split),
                     *_met(best, corpus, split),
                     *_few(best, corpus, split, unit),
                     *_chance(rows, corpus, split),
@@ -295,12 +296,23 @@ def _absent(attacks: pl.DataFrame, ambiguous: Sequence[str], said: bool) -> Iter
         )
 
 
+def _unlike(rows: pl.DataFrame, corpus: str, split: str) -> Iterable[str]:
+    """Tracers that know different classes, such as bona fide speech, have different clips."""
+    counts = rows.select("n_known", "n_unknown")
+    if counts.n_unique() > 1:
+        texts = [f"{row['name']} {row['n_known']} + {row['n_unknown']}" for row in rows.to_dicts()]
+        yield (
+            f"On {corpus}, {split}, tracers were trained on different classes, so their known and "
+            f"unknown clips differ: {listed(texts)}. Their numbers are not of the same task."
+        )
+
+
 def _met(best: Mapping[str, Any], corpus: str, split: str) -> Iterable[str]:
     n, met = best["n_unknown_attacks"], best["n_unknown_in_dev"]
     if met:
         yield (
             f"On {corpus}, {split}, {met} of {_many(n, 'unknown attack')} {_are(met)} in the dev "
-            f"set of {best['name']}, too, on which its detectors of unknown attacks were adjusted: "
+            f"set of {best['name']}, too, where what tells unknown attacks was chosen or checked: "
             "attacks that nobody has met may be told worse."
         )
 
