@@ -412,7 +412,7 @@ def test_the_part_of_the_report(study):
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     page = environment.from_string(template[start:end]).render(labelled=section)
     assert "Of explanations of 12 clips there are 48 labels; annotators: 2." in page
-    assert "Cramer&#39;s V 1.00; p = " in page
+    assert "Cramer&#39;s V 1.00; p &lt; 0.001 by exchanging" in page
     assert page.count("<th") - page.count("<thead") == 9
     assert '<td>one</td><td class="n">24</td><td>silence 24</td><td class="n">3.00 (2.' in page
     assert "; chance 0." in page

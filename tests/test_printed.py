@@ -73,6 +73,13 @@ def test_numbers_have_the_digits_of_their_intervals(tmp_path):
     # No interval: a step of 75 trials is 0.013, of 8 trials 0.125.
     assert (second["eer"], third["difference"]) == ("0.50", "0.3")
     assert [row["p_holm"] for row in rows] == ["0.042", "1", ""]
+    tex, (first, *_) = printed(tmp_path, TABLE.with_columns(p_holm=3e-5, p_smallest=3e-5))
+    # A spreadsheet has numbers alone.
+    assert (first["p_holm"], first["p_smallest"]) == ("3e-05", "3e-05")
+    header, cells, *_ = parsed(tex)
+    said = {name.strip(): cell.strip() for name, cell in zip(header, cells, strict=True)}
+    p_holm, floor = said["p (Holm)"], said["P smallest"]
+    assert (p_holm, floor) == (r"\textless{} 0.001", "3e-05")
     assert [row["n_bonafide"] for row in rows] == ["1000", "75", "8"]
 
 

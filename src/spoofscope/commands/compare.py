@@ -82,6 +82,7 @@ def _alike(paths: Sequence[Sequence[str]]) -> int:
 
 def _as_text(table: "pl.DataFrame") -> str:
     from spoofscope.metrics.measure import METRICS
+    from spoofscope.metrics.p_values import p_text
 
     titles = {name: metric.title for name, metric in METRICS.items()}
     header = ["metric", "first", "second", "value", "value", "difference", "95 % interval", "p"]
@@ -90,7 +91,7 @@ def _as_text(table: "pl.DataFrame") -> str:
         has_interval = row["ci_low"] is not None
         interval = f"{row['ci_low']:+.4f} to {row['ci_high']:+.4f}" if has_interval else "-"
         # A p that is not a number does not equal itself.
-        p = [f"{row[key]:.3g}" if row[key] == row[key] else "-" for key in ("p", "p_holm")]
+        p = [p_text(row[key]) if row[key] == row[key] else "-" for key in ("p", "p_holm")]
         values = [f"{row[key]:.4f}" for key in ("value_first", "value_second")]
         pair = [titles[row["metric"]], row["first"], row["second"]]
         rows.append([*pair, *values, f"{row['difference']:+.4f}", interval, *p])

@@ -27,6 +27,7 @@ from spoofscope.figures.style import (
     save,
     system_labels,
 )
+from spoofscope.metrics.p_values import p_number
 from spoofscope.names import BONAFIDE, NONE, POOLED, SPOOF
 from spoofscope.tables import read_table
 
@@ -171,7 +172,8 @@ def draw(
         said = [doubts] if doubts else []
         if least is not None and float(str(least)) >= _LEVEL:
             said.append(
-                f"none can be significant: after correction p is at least {float(str(least)):.2g}"
+                "none can be significant: after correction p is at least "
+                f"{p_number(float(str(least)))}"
             )
         if said:
             figure.suptitle("\n".join(said), fontsize=7)

@@ -11,6 +11,7 @@ from matplotlib.colors import Normalize
 from spoofscope.artefacts.correlations import read_separation
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import EVIDENCE, PAGE, new_figure, pages, people, save
+from spoofscope.metrics.p_values import p_number
 from spoofscope.metrics.paired import ALPHA
 from spoofscope.names import POOLED
 
@@ -113,7 +114,8 @@ def _map(axes: Axes, title: str, table: pl.DataFrame, columns: Sequence[tuple[st
     least = table["p_smallest"].min()
     if least is not None and float(str(least)) >= ALPHA:
         title += (
-            f"; none can be significant: after correction p is at least {float(str(least)):.2g}"
+            "; none can be significant: after correction p is at least "
+            f"{p_number(float(str(least)))}"
         )
     axes.set_title(title, fontsize=8, loc="left", pad=14)
     return axes.imshow(

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from spoofscope.figures.style import BONAFIDE, PAGE, SPOOF, legend_below, new_figure, pages
+from spoofscope.metrics.p_values import p_text
 from spoofscope.metrics.paired import ALPHA, METRICS
 
 # Inches of a line, of what stands around the lines of a block, and of the legend.
@@ -104,7 +105,7 @@ def panel(axes: Axes, differences: Iterable[Difference], lower_is_better: bool) 
         axes.text(
             1.01,
             y,
-            "-" if p is None else _p(p),
+            "-" if p is None else p_text(p),
             fontsize=7,
             fontweight="bold" if is_significant else "normal",
             va="center",
@@ -113,10 +114,6 @@ def panel(axes: Axes, differences: Iterable[Difference], lower_is_better: bool) 
     axes.text(1.01, 1.0, "p (Holm)", fontsize=7, va="bottom", transform=axes.transAxes)
     axes.locator_params(axis="x", nbins=6)
     axes.grid(visible=False, axis="y")
-
-
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def legend(figure: Figure, better: str, worse: str) -> None:

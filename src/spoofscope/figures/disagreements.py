@@ -23,6 +23,7 @@ from spoofscope.figures.style import (
     save,
 )
 from spoofscope.identity import rng_of
+from spoofscope.metrics.p_values import p_is
 from spoofscope.summaries.disagreements import read_counts
 from spoofscope.summaries.inputs import read_scored
 from spoofscope.tables import LABELS, read_table
@@ -218,4 +219,4 @@ def _p(counts: Mapping[str, Any]) -> str:
     p = counts["all"]["mcnemar_p"]
     if p is None:
         return "untested: one clip or speaker of a class"
-    return f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
+    return p_is(p)

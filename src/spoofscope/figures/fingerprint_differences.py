@@ -10,6 +10,7 @@ from spoofscope.exhibits import Figure
 from spoofscope.figures.spectra import name_lines, panels, plot, points
 from spoofscope.figures.style import COLOURS, people, save
 from spoofscope.fingerprints.means import read_fingerprints
+from spoofscope.metrics.p_values import p_is, p_number
 from spoofscope.names import ALL_GENERATORS
 from spoofscope.tables import read_table
 
@@ -49,8 +50,8 @@ def _agreement(stability: str) -> dict[str, str]:
     )
     return {
         row["generator"]: (
-            f"halves: r = {row['pearson']:.2f}, p = {float(row['p_holm']):.2g}\n"
-            f"(p cannot be below {float(row['p_smallest']):.2g})"
+            f"halves: r = {row['pearson']:.2f}, {p_is(float(row['p_holm']))}\n"
+            f"(p cannot be below {p_number(float(row['p_smallest']))})"
         )
         for row in table.filter(pl.col("p") != "").iter_rows(named=True)
     }

@@ -7,6 +7,7 @@ import polars as pl
 
 from spoofscope.attribution.verdicts import Standing, note
 from spoofscope.metrics.limits import LEAST_CLIPS
+from spoofscope.metrics.p_values import p_is
 from spoofscope.names import ALL
 from spoofscope.summaries.annotation import read_cues, read_measures, read_tests
 
@@ -61,11 +62,11 @@ def _findings(tests: pl.DataFrame) -> list[str]:
     sentence = (
         "Detectors against cues: chi-squared "
         f"{row['chi_squared']:.1f} with {row['dof']} degrees of freedom, Cramer's V "
-        f"{row['cramers_v']:.2f}; p = {row['p_permuted']:.2g} by exchanging detectors within "
-        f"{row['clusters']} speakers or clips (p = {row['p']:.2g} if all labels were independent)."
+        f"{row['cramers_v']:.2f}; {p_is(row['p_permuted'])} by exchanging detectors within "
+        f"{row['clusters']} speakers or clips ({p_is(row['p'])} if all labels were independent)."
     )
     differ = [
-        f"{pair['detector']} (p = {pair['p_holm']:.3g})"
+        f"{pair['detector']} ({p_is(pair['p_holm'])})"
         for pair in tests.iter_rows(named=True)
         if pair["p_holm"] is not None and pair["p_holm"] < 0.05
     ]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spoofscope.attribution_methods import METHOD_TITLES
+from spoofscope.metrics.p_values import p_is
 from spoofscope.report.audits import listed
 from spoofscope.summaries.cue_use import (
     CAUSE,
@@ -112,7 +113,7 @@ def _cause(row: Mapping[str, Any]) -> str:
         return "replacing the cue changes no score"
     p = "a single clip or speaker gives no p value"
     if row["p_holm"] is not None:
-        p = f"p = {row['p_holm']:.2g} after correction"
+        p = f"{p_is(row['p_holm'])} after correction"
     return (
         f"replacing the cue changes the evidence for spoof by {-row['drop']:+.2g}, and replacing "
         f"as much elsewhere by {-row['drop_control']:+.2g}: a drop of {row['beyond']:+.2g}"
@@ -123,7 +124,7 @@ def _cause(row: Mapping[str, Any]) -> str:
 def _learning(row: Mapping[str, Any]) -> str:
     if row["p_copies"] is None:
         return "it was not held against shuffled weights"
-    return f"p = {row['p_copies']:.2g} against {row['copies']} copies with shuffled weights"
+    return f"{p_is(row['p_copies'])} against {row['copies']} copies with shuffled weights"
 
 
 def _interval(row: Mapping[str, Any], name: str, factor: float = 1) -> str:

@@ -7,6 +7,7 @@ import polars as pl
 
 from spoofscope.attribution.verdicts import CONTROLS, TITLES
 from spoofscope.display import DisplayNames
+from spoofscope.metrics.p_values import p_number
 from spoofscope.metrics.paired import ALPHA
 from spoofscope.metrics.tables import (
     ONE_BY_ONE,
@@ -222,8 +223,9 @@ def _unreachable(
     if smallest and min(smallest) >= ALPHA:
         yield Point(
             "No fingerprint can be significant: with so few permutations or groups of clips, and "
-            f"{len(smallest)} generators, p is at least {min(smallest):.2g} after correction. The "
-            "keys fingerprints.permutations and fingerprints.group of the study file change this.",
+            f"{len(smallest)} generators, p is at least {p_number(min(smallest))} after "
+            "correction. The keys fingerprints.permutations and fingerprints.group of the study "
+            "file change this.",
             lambda row: False,
             "#fingerprints",
         )

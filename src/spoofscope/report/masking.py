@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from spoofscope.metrics.p_values import p_is, p_number
 from spoofscope.metrics.paired import ALPHA
 from spoofscope.names import NONE
 from spoofscope.report.audits import listed
@@ -91,7 +92,7 @@ def _doubts(rows: pl.DataFrame, tests: int) -> Iterable[str]:
     reachable = (smallest < ALPHA).any()
     if not reachable:
         lowest: Any = smallest.min()
-        least = "there is no p value" if lowest is None else f"p is at least {lowest:.2g}"
+        least = "there is no p value" if lowest is None else f"p is at least {p_number(lowest)}"
         yield (
             "no difference can be significant, because there are too few clips or speakers for "
             f"{tests} tests; {least} after correction. The sizes of the differences say what to "
@@ -116,8 +117,8 @@ def _conclusions(name: str, rows: pl.DataFrame) -> Iterable[str]:
     for row in shown.sort("difference", descending=True).iter_rows(named=True):
         yield (
             f"{name} hears what {_form(row)} masks: {_RATES[row['metric']]} is "
-            f"{_change(row)} beyond random masks of the same size{_interval(row)}, p = "
-            f"{row['p_holm']:.2g} after correction)."
+            f"{_change(row)} beyond random masks of the same size{_interval(row)}, "
+            f"{p_is(row['p_holm'])} after correction)."
         )
     known = {(row["mask"], row["variant"]) for row in shown.iter_rows(named=True)}
     unmasked = rows.filter(pl.col("p_holm") < ALPHA, against="unmasked")
@@ -144,7 +145,7 @@ def _conclusions(name: str, rows: pl.DataFrame) -> Iterable[str]:
 def _unproven(row: Mapping[str, Any]) -> str:
     """What a difference without significance means."""
     if row["ci_low"] is not None and not row["ci_low"] <= 0 <= row["ci_high"]:
-        return f"; p = {row['p_holm']:.2g} after correction"
+        return f"; {p_is(row['p_holm'])} after correction"
     return "; an interval around 0 does not prove that it does not hear it"
 
 

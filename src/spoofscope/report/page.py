@@ -26,6 +26,7 @@ from spoofscope.attribution.verdicts import (
 from spoofscope.attribution_methods import ADDS_UP, METHOD_TITLES, named
 from spoofscope.display import DisplayNames
 from spoofscope.files import write_text
+from spoofscope.metrics.p_values import p_number, p_text
 from spoofscope.names import ALL, POOLED
 from spoofscope.options.declared import filled
 from spoofscope.options.input import Input
@@ -62,6 +63,10 @@ def _percent(value: float | None) -> str:
 
 def _decimal(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
+
+
+def _p(value: float | None) -> str:
+    return "–" if value is None else p_text(value)
 
 
 def _beside(value: float | None, published: str) -> str:
@@ -449,6 +454,7 @@ def _page(inputs: Inputs, people: DisplayNames, costs: pl.DataFrame) -> tuple[st
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": _percent, "decimal": _decimal, "fixed": _beside}
+    environment.filters |= {"p": _p, "least_p": p_number}
     environment.filters["heading"] = lambda metric: HEADINGS.get(metric, metric.replace("_", " "))
     environment.filters |= {
         "system": people.system,

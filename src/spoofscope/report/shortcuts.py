@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from spoofscope.metrics.p_values import p_is
 from spoofscope.metrics.paired import ALPHA
 from spoofscope.report.audits import listed
 from spoofscope.report.first import Point, said_once
@@ -115,7 +116,7 @@ def _test(row: Mapping[str, Any]) -> str:
     if row["p_holm"] is None:
         return f"{text}; a single speaker (or other resampled unit) gives no p value."
     able = "" if row["p_smallest"] < ALPHA else ", which could not have been below 0.05"
-    return f"{text} (p = {row['p_holm']:.2g} after correction{able})."
+    return f"{text} ({p_is(row['p_holm'])} after correction{able})."
 
 
 def _doubts(rows: pl.DataFrame, n_tests: int) -> list[str]:

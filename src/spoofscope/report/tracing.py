@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from spoofscope.metrics.p_values import p_is
 from spoofscope.metrics.paired import ALPHA
 from spoofscope.metrics.slices import OVERALL, WITHOUT
 from spoofscope.names import NONE
@@ -220,7 +221,7 @@ def _best(rows: pl.DataFrame, pairs: pl.DataFrame) -> Iterable[str]:
     yield (
         f"{'It is better than' if shown else 'It is not shown to be better than'} the next, "
         f"{second}: the difference of the first seeds is {100 * sign * row['difference']:+.1f} "
-        f"percentage points ({ends[0]:+.1f} to {ends[1]:+.1f}, p = {row['p_holm']:.2g} after "
+        f"percentage points ({ends[0]:+.1f} to {ends[1]:+.1f}, {p_is(row['p_holm'])} after "
         "correction)."
     )
 

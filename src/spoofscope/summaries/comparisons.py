@@ -7,6 +7,7 @@ import polars as pl
 
 from spoofscope.errors import ConfigError
 from spoofscope.exhibits import Table
+from spoofscope.metrics.p_values import p_number
 from spoofscope.metrics.paired import ALPHA, SCHEMA, compare
 from spoofscope.summaries.inputs import sets_of
 from spoofscope.tables import LABELS, read_manifest, read_scores, read_table, write_table
@@ -120,6 +121,6 @@ def within_reach(of_set: pl.DataFrame, compared: str = "pair") -> str | None:
     if n is None:
         n, what = min(row["n_bonafide"], row["n_spoof"]), "trials of the rarer class"
     pairs = of_set.height // of_set["metric"].n_unique()
-    least = "there is no p value" if smallest is None else f"p is at least {smallest:.2g}"
+    least = "there is no p value" if smallest is None else f"p is at least {p_number(smallest)}"
     many = f"{pairs} {compared}{'s' if pairs != 1 else ''}"
     return f"no difference can be significant: {many}, {n} {what}; {least} after correction"

@@ -3,14 +3,15 @@
 Numbers have the digits that their intervals support: the half-width of the interval has two
 significant digits, and the number as many decimals. Where there is no interval, a number has as
 many decimals as the smallest count of trials in its row has digits, because it moves in steps of
-one trial; and three significant digits where there is no count either.
+one trial; and three significant digits where there is no count either. p values are printed as
+`metrics.p_values` says; in CSV they stay numbers, however small.
 """
 
 import csv
 import io
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import polars as pl
 
 from spoofscope.display import DisplayNames
 from spoofscope.files import write_text
+from spoofscope.metrics.p_values import p_number, p_text
 from spoofscope.names import BONAFIDE, NONE
 from spoofscope.tables import read_table
 
@@ -25,6 +27,7 @@ LONG = 45
 """Rows from which a table is a longtable, which goes on over pages."""
 
 _MOST_DECIMALS = 12
+_FLOOR = "p_smallest"
 _ENDS = ("_low", "_high")
 
 PERCENT = frozenset(
@@ -71,7 +74,9 @@ def write_printed(
     people = DisplayNames(names)
     rows = [_named(*each, people) for each in rounded_rows(table, interval_of)]
     write_text(csv_path, _csv(table.columns, rows))
-    in_percent = [_named(*each, people) for each in rounded_rows(table, interval_of, PERCENT)]
+    in_percent = [
+        _named(*each, people) for each in rounded_rows(table, interval_of, PERCENT, p_text)
+    ]
     pairs = intervals(table.columns, interval_of)
     ends = {end for pair in pairs.values() for end in pair}
     spreads = {f"{column}_sd" for column in pairs}
@@ -126,7 +131,10 @@ def intervals(columns: Sequence[str], interval_of: str = "") -> dict[str, tuple[
 
 
 def rounded_rows(
-    table: pl.DataFrame, interval_of: str = "", percent: Collection[str] = ()
+    table: pl.DataFrame,
+    interval_of: str = "",
+    percent: Collection[str] = (),
+    said: Callable[[float], str] = p_number,
 ) -> list[tuple[dict[str, Any], dict[str, str]]]:
     """Every row with its values and, by column, its texts, numbers rounded as the module says.
 
@@ -134,6 +142,7 @@ def rounded_rows(
         table: with typed columns.
         interval_of: see :func:`write_printed`.
         percent: columns of shares that are written as per cent, with their intervals.
+        said: text of a p value; what one cannot be below is a number always.
     """
     pairs = intervals(table.columns, interval_of)
     owners = {end: column for column, ends in pairs.items() for end in ends}
@@ -149,7 +158,12 @@ def rounded_rows(
                 ends = pairs.get(owners.get(column, ""))
                 low, high = (row[ends[0]], row[ends[1]]) if ends else (None, None)
                 places = 2 if owners.get(column, column) in percent else 0
-                texts[column] = _rounded(column, value, low, high, trials, places)
+                p = re.fullmatch("p|p_.*", column) and 0 <= value <= 1
+                texts[column] = (
+                    (p_number if column == _FLOOR else said)(value)
+                    if p
+                    else _rounded(value, low, high, trials, places)
+                )
             else:
                 texts[column] = "" if value is None else str(value)
         rows.append((row, texts))
@@ -157,7 +171,6 @@ def rounded_rows(
 
 
 def _rounded(
-    column: str,
     value: float,
     low: float | None,
     high: float | None,
@@ -168,8 +181,6 @@ def _rounded(
     if not math.isfinite(value):
         return ""
     moved = value * 10**places
-    if re.fullmatch("p|p_.*", column):
-        return f"{value:.2g}"
     if low is not None and high is not None and high > low:
         return fixed(moved, decimals_of(10**places * (high - low) / 2))
     if trials and abs(value) <= 1:
