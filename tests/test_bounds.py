@@ -127,7 +127,7 @@ def test_ratios_stay_within_the_bounds_and_keep_their_order():
 @settings(deadline=None)
 @given(st.integers(1, 10**6), st.floats(0.01, 0.99), st.floats(-20, 20))
 def test_no_text_claims_more_than_the_trials(n, prior, llr):
-    calibration = calibration_of(prior=prior, n=n)
+    calibration = calibration_of(prior=prior, n=n, band=0.1)
     bounded = float(np.clip(llr, calibration["lower"], calibration["upper"]))
     probability = posterior(bounded, prior)
     text = probability_text(probability, calibration)
@@ -138,6 +138,10 @@ def test_no_text_claims_more_than_the_trials(n, prior, llr):
         assert int(match[1]) / int(match[2]) <= probability * (1 + 1e-9)
     elif text.startswith("no evidence"):
         assert n == 1
+    elif text.startswith(("below", "above")):
+        edge = float(text.split()[1])
+        assert edge == pytest.approx(0.5 + 0.1 if text[0] == "b" else 0.5 - 0.1)
+        assert 0 < (edge - probability if text[0] == "b" else probability - edge) < 0.05
     else:
         digits = len(text.partition(".")[2])
         assert abs(float(text) - probability) <= 0.5 * 10.0**-digits + 1e-12
@@ -163,6 +167,24 @@ def test_probabilities_as_they_are_said(n, llr, said):
     calibration = calibration_of(n=n)
     bounded = max(calibration["lower"], min(calibration["upper"], llr))
     assert probability_text(posterior(bounded, 0.5), calibration) == said
+
+
+def test_no_probability_seems_to_decide_otherwise():
+    """Between the edges nothing is decided, so no text there reads as an edge."""
+    for n in (4, 48, 500):
+        calibration = calibration_of(n=n, band=0.1)
+        for probability in np.arange(0.301, 0.7, 0.002):
+            text = probability_text(float(probability), calibration)
+            number = float(text.split()[-1])
+            if text.startswith("below"):
+                assert probability < number == 0.6
+            elif text.startswith("above"):
+                assert probability > number == 0.4
+            else:
+                assert (number >= 0.6, number <= 0.4) == (probability >= 0.6, probability <= 0.4)
+    assert probability_text(0.58, calibration_of(n=4, band=0.1)) == "below 0.6"
+    assert probability_text(0.404, calibration_of(n=48, band=0.1)) == "above 0.4"
+    assert probability_text(0.498, calibration_of(n=48, band=0.0)) == "below 0.5"
 
 
 def test_what_supports_it_is_said():

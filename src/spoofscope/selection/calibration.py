@@ -297,7 +297,8 @@ def probability_text(probability: float, calibration: Mapping[str, Any]) -> str:
 
     At the bounds it says that it is one: "at most 1 in 49", "at least 48 in 49". Where a bound is
     so near to 1 that this would say nothing, the words are "no evidence for spoof" or "no evidence
-    for bona fide".
+    for bona fide". Where these digits would put it on the other side of the band in which nothing
+    is decided, it is "below 0.6" or "above 0.4".
 
     Args:
         probability: :func:`posterior` of a ratio of this calibration, at its prior.
@@ -317,7 +318,15 @@ def probability_text(probability: float, calibration: Mapping[str, Any]) -> str:
             return f"at least {n - 1} in {n}"
     # As many digits as a step of one in that many has.
     digits = max(1, math.ceil(-math.log10(min(least, 1 - largest)) - 1e-9))
-    return f"{probability:.{digits}f}"
+    text = f"{probability:.{digits}f}"
+    # What decides is the number, so its text must not seem to decide otherwise.
+    band = calibration.get("band")
+    if band is not None:
+        if (float(text) >= 0.5 + band) > (probability >= 0.5 + band):
+            return f"below {0.5 + band:g}"
+        if (float(text) <= 0.5 - band) > (probability <= 0.5 - band):
+            return f"above {0.5 - band:g}"
+    return text
 
 
 def _one_in(share: float) -> int:
