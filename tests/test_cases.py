@@ -327,7 +327,11 @@ def test_ratios_that_are_worse_than_none_are_not_supported():
         "Do not rely on the ratio of 1/1.65: the clips of lab, eval support no ratio: on them, the "
         "detector's are no better than none (Cllr 1.137, and 1 is no information)."
     ]
+    (written,) = said["sets"]
+    assert (written["lower"], written["upper"], written["cllr"]) == (None, None, 1.137)
     better = Support([worse._replace(cllr=0.5)])
+    (written,) = better.of(-0.5)["sets"]
+    assert (written["lower"], written["upper"]) == (-1.0, 0.5)
     assert better.of(-1.0000001)["supported"] is True
     assert better.of(-1.001)["supported"] is False
 

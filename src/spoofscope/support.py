@@ -19,13 +19,13 @@ class Validation(TypedDict):
 
     supported: whether every validating set supports the ratio; None where there is no such set, or
     no ratio. doubts: sentences why not to rely on the ratio; empty where it is supported, or where
-    there is none. sets: the names, numbers of clips, bounds (natural logarithms) and Cllr of the
-    validating sets.
+    there is none. sets: the names, numbers of clips, bounds (natural logarithms; None on a set that
+    supports no ratio) and Cllr of the validating sets.
     """
 
     supported: bool | None
     doubts: list[str]
-    sets: list[dict[str, str | int | float]]
+    sets: list[dict[str, str | int | float | None]]
 
 
 class Supported(NamedTuple):
@@ -55,6 +55,12 @@ class Supported(NamedTuple):
     def is_informative(self) -> bool:
         """Whether the detector's ratios are better than none on these trials."""
         return self.cllr < 1
+
+    @property
+    def limits(self) -> dict[str, float | None]:
+        """The bounds by name, JSON-able; None both where the trials support no ratio."""
+        bounds = self.bounds._asdict()
+        return dict(bounds) if self.is_informative else dict.fromkeys(bounds)
 
     def in_words(self) -> str:
         """What these trials support, as half a sentence."""
@@ -100,7 +106,7 @@ class Support(NamedTuple):
                     "name": each.name,
                     "n_bonafide": each.n_bonafide,
                     "n_spoof": each.n_spoof,
-                    **each.bounds._asdict(),
+                    **each.limits,
                     "cllr": each.cllr,
                 }
                 for each in self.sets

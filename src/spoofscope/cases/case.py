@@ -305,5 +305,5 @@ def _numbers_of_set(each: ValidatedSet) -> dict[str, Any]:
             for name in each.measured
         },
         "reliability": None if diagram is None else diagram.table.to_dicts(),
-        "supported": None if supported is None else supported.bounds._asdict(),
+        "supported": None if supported is None else supported.limits,
     }
