@@ -5,6 +5,7 @@ import json
 import math
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -21,7 +22,9 @@ from case_oracles import rate_interval
 from folders import sha256_folder
 from made_tracers import make_tracer, sound
 from spoofscope import audio
+from spoofscope.apps import demo
 from spoofscope.apps.demo import Judge
+from spoofscope.attribution import explain_recording
 from spoofscope.cases.case import make_case
 from spoofscope.cases.content import attacks_text, decision_rule, in_short, verbal
 from spoofscope.cases.scored_sets import load_supported, scored_sets, study_of
@@ -391,6 +394,29 @@ def test_the_page_takes_its_study(folder, tmp_path):
     judge.detector.predict = ended
     said, *_ = judge.one(clip, False, None, "me")
     assert "The server failed: the decoder ended" in said
+
+
+def test_a_start_behind_the_end_costs_the_explanation_alone(folder, tmp_path, monkeypatch):
+    """The page says what to change; verdict and report are there, with the other choices."""
+    for module in (demo, explain_recording):
+        limit = "LONGEST_EXPLAINED" if module is demo else "LONGEST_SECONDS"
+        monkeypatch.setattr(module, limit, 1.0)
+    clip = shutil.copy(folder / "a.wav", tmp_path)
+    judge = Judge(folder / "results/own/detectors/lfcc-00000000/seed1", tmp_path, tmp_path)
+    said, page, pdf = judge.report(clip, "Is it?", "codec=opus", 9.0, "me")
+    assert "The report has no explanation. The recording lasts 1.25 s, so no passage" in said
+    assert "begins at 9 s. Change “Show the passage from this second on” and ask again" in said
+    text = text_of(Path(page).read_text())
+    assert "Only trials under the conditions of the case count (codec=opus)" in text
+    assert "There is no explanation: a.wav: the recording lasts 1.25 s" in text
+    assert Path(pdf).is_file()
+    said, *_ = judge.report(clip, "Is it?", "", 0.5, "me")
+    assert "no explanation" not in said
+    verdict, timeline, picture, numbers = judge.one(clip, False, 9.0, "me")
+    assert "Score" in verdict
+    assert "Click a window" in timeline
+    assert "no passage of it begins at 9 s" in picture
+    assert numbers["explanation"] is None
 
 
 def test_a_full_disk_is_said_by_the_page(folder, tmp_path, small_disk):

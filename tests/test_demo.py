@@ -169,7 +169,8 @@ def test_a_passage_is_explained(page):
     expect(page.locator("#picture")).to_contain_text("Only 0.50 to 1.25 s are explained")
     page.locator("#start input").fill("9")
     page.locator("#judge").click()
-    expect(page.locator("#verdict .problem")).to_contain_text("no passage of it begins at 9 s")
+    expect(page.locator("#picture .problem")).to_contain_text("no passage of it begins at 9 s")
+    expect(page.locator("#verdict .verdict")).to_contain_text("Score")
     page.locator("#start input").fill("0")
 
 

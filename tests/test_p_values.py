@@ -14,9 +14,7 @@ from spoofscope.metrics.p_values import LEVELS, p_is, p_number, p_text
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "spoofscope"
 # Columns that hold p values, in any quotes, behind which a format begins.
 _P = "p|p_holm|p_bh|p_smallest|p_permuted|p_copies|mcnemar_p|smallest|least|lowest"
-FORMATTED = re.compile(
-    rf"""[{{(\["'.](?:{_P})["']?[\])]*:[-+ ]?[.\d]|format\([^)]*\.(?:{_P})\)"""
-)
+FORMATTED = re.compile(rf"""[{{(\["'.](?:{_P})["']?[\])]*:[-+ ]?[.\d]|format\([^)]*\.(?:{_P})\)""")
 
 
 def sides(p: float) -> list[int]:

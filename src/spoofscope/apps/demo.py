@@ -62,6 +62,7 @@ _PLAYED_SECONDS, _PLAYED_RATE = 10.0, 16000
 # A page should answer in seconds; it measures whether so few steps were enough, and says so.
 _OPTIONS = ExplainOptions(baseline="silence", steps=16, max_steps=128, internal_batch=4)
 
+_START = "Show the passage from this second on"
 _TABLE, _NUMBERS = "judgements.tsv", "judgements.json"
 
 _NOTHING_CHOSEN = (
@@ -207,7 +208,8 @@ class Judge:
             path: of the recording.
             question: what was asked.
             condition: of the trials that validate, one a line.
-            start: where the passage begins that is explained of a long recording, in seconds.
+            start: where the passage begins that is explained of a long recording, in seconds. If it
+                has none there, the report is made without an explanation, and the page says so.
             visitor: who asks.
         """
         if path is None:
@@ -215,9 +217,11 @@ class Judge:
         made = datetime.datetime.now(datetime.UTC)
         try:
             with self._work(visitor), self._turns.turn():
-                passage, has_windows = None, self.detector.policy.length is not None
-                if self._check_upload(path) > LONGEST_EXPLAINED and has_windows:
-                    passage = (start or 0.0, (start or 0.0) + _SHOWN_SECONDS)
+                passage, note, begin = None, "", start or 0.0
+                seconds = self._check_upload(path)
+                if seconds > LONGEST_EXPLAINED and self.detector.policy.length is not None:
+                    note = _no_passage(seconds, begin)
+                    passage = None if note else (begin, begin + _SHOWN_SECONDS)
                 case = make_case(
                     self.detector,
                     self._folder,
@@ -234,7 +238,7 @@ class Judge:
                     write_case(case, temporary, made)
         except (SpoofscopeError, OSError) as error:
             return views.problem(self._told(error, path)), None, None
-        return views.report(in_short(case)), str(folder / HTML), str(folder / PDF)
+        return views.report(in_short(case), note), str(folder / HTML), str(folder / PDF)
 
     def several(
         self, paths: Sequence[str] | None, visitor: str
@@ -413,12 +417,11 @@ class Judge:
     def _picture(
         self, path: str, judgement: Judgement, explain: bool, start: float
     ) -> tuple[str, dict[str, Any] | None]:
-        """The picture as HTML, and how far its explanation can be trusted; None without one."""
+        """The picture as HTML, or why there is none, and how far its explanation can be trusted;
+        None without one."""
         duration = judgement["duration_s"]
-        if not 0 <= start < duration:
-            raise ConfigError(
-                f"the recording lasts {duration:.2f} s, so no passage of it begins at {start:g} s"
-            )
+        if wrong := _no_passage(duration, start):
+            return views.problem(wrong), None
         explanation, note, trust = None, "", None
         if explain:
             try:
@@ -481,6 +484,16 @@ def _checks_of(home: Study) -> tuple[list[Check], str] | None:
     return None
 
 
+def _no_passage(duration: float, start: float) -> str:
+    """Why no passage of a recording begins there, in seconds both; empty where one does."""
+    if 0 <= start < duration:
+        return ""
+    return (
+        f"The recording lasts {duration:.2f} s, so no passage of it begins at {start:g} s. Change "
+        f"“{_START}” and ask again; everything else stays as it is."
+    )
+
+
 def _lines(text: str) -> list[str]:
     """The lines of a text that say something."""
     return [line.strip() for line in text.splitlines() if line.strip()]
@@ -533,9 +546,7 @@ def build(judge: Judge, detector: str | Path, study: str | Path | None) -> Any:
             explain = gr.Checkbox(
                 value=True, label="Show which parts speak for which class (takes longer)"
             )
-            start = gr.Number(
-                value=0, minimum=0, label="Show the passage from this second on", elem_id="start"
-            )
+            start = gr.Number(value=0, minimum=0, label=_START, elem_id="start")
             with gr.Row():
                 judge_one = gr.Button("Judge", variant="primary", elem_id="judge")
                 stop_one = gr.Button("Stop", elem_id="stop")

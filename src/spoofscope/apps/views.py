@@ -71,11 +71,12 @@ def problem(message: str) -> str:
     return f'<div class="problem" role="alert">{escape(" ".join(message.split()))}</div>'
 
 
-def report(result: str) -> str:
-    """The result of a case report, as HTML."""
+def report(result: str, unexplained: str) -> str:
+    """The result of a case report as HTML; unexplained: why it explains no passage, or empty."""
+    without = problem(f"The report has no explanation. {unexplained}") if unexplained else ""
     return (
         f'<div class="verdict"><p>{escape(result)}</p><p>The report is ready to be downloaded.</p>'
-        "</div>"
+        f"</div>{without}"
     )
 
 
