@@ -6,6 +6,7 @@ import math
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -25,6 +26,7 @@ from spoofscope import audio
 from spoofscope.apps import demo
 from spoofscope.apps.demo import Judge
 from spoofscope.attribution import explain_recording
+from spoofscope.cases import content
 from spoofscope.cases.case import make_case
 from spoofscope.cases.content import attacks_text, decision_rule, in_short, verbal
 from spoofscope.cases.scored_sets import load_supported, scored_sets, study_of
@@ -337,6 +339,21 @@ def test_ratios_that_are_worse_than_none_are_not_supported():
     assert (written["lower"], written["upper"]) == (-1.0, 0.5)
     assert better.of(-1.0000001)["supported"] is True
     assert better.of(-1.001)["supported"] is False
+
+
+@pytest.mark.parametrize(("decision", "n"), [("bonafide", 1), ("inconclusive", 0)])
+def test_an_answer_of_the_detector_has_its_doubts(decision, n):
+    """The box "bona fide, as the detector decides" is no surer than the detector."""
+    validation = Support([Supported("lab, eval", 7, 18, Bounds(-1.0, 0.2), 0.9)]).of(0.7)
+    trace = {
+        **{"answer": decision, "reasons": [], "tracer": "t", "n_dev": 9, "decided_by": "knn"},
+        **{"ood": {"knn": {"score": 0.1, "threshold": 0.2}}, "notes": [], "family": None},
+        **dict.fromkeys(("ranked", "enrolled", "nearest"), ()),
+        "bonafide_by": {"decision": decision, "validation": validation},
+    }
+    blocks = content._tracing(SimpleNamespace(trace=trace))
+    doubts = [block.text for block in blocks if "Do not rely" in getattr(block, "text", "")]
+    assert doubts == validation["doubts"][:n]
 
 
 def test_a_ratio_that_the_eval_sets_support(capsys, folder, tmp_path):

@@ -490,6 +490,10 @@ def _tracing(case: Case) -> list[Block]:
             "warning",
         ),
     ]
+    by = trace["bonafide_by"]
+    if by is not None and by["decision"] == BONAFIDE:
+        # The answer is the detector's, so its doubts are those of the answer.
+        blocks += [Paragraph(doubt, "warning") for doubt in doubts_of(by["validation"])]
     blocks += [Paragraph(f"Because {reason}.") for reason in trace["reasons"]]
     ood = trace["ood"][trace["decided_by"]]
     blocks.append(
