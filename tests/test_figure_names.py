@@ -107,6 +107,111 @@ def test_letters_that_are_too_small_for_print_are_refused(tmp_path):
     style.plt.close(figure)
 
 
+def test_a_users_matplotlibrc_changes_no_figure(tmp_path):
+    """Nor makes letters too small to be saved."""
+    table = pl.DataFrame({"a": [1]})
+
+    def made(name: str) -> list[bytes]:
+        outputs = {suffix: str(tmp_path / f"{name}.{suffix}") for suffix in ("pdf", "png", "tsv")}
+        figure = style.new_figure(3.5, 3)
+        axes = figure.subplots()
+        axes.plot([1, 2], [3, 4], "o-", label="a label")
+        axes.bar([1], [2], label="another")
+        axes.set_title("a title")
+        axes.legend()
+        figure.suptitle("above")
+        style.save(figure, outputs, table)
+        return [Path(outputs[suffix]).read_bytes() for suffix in ("pdf", "png")]
+
+    before = made("ours")
+    users = {
+        **{"font.size": 5, "xtick.labelsize": 3, "figure.titlesize": 4, "font.family": "serif"},
+        **{"axes.facecolor": "black", "savefig.bbox": "tight", "savefig.facecolor": "yellow"},
+        **{"lines.markersize": 20, "pdf.fonttype": 3, "xtick.direction": "in"},
+        **{"patch.edgecolor": "red", "legend.loc": "lower left", "image.cmap": "gray"},
+    }
+    with style.mpl.rc_context(users):
+        assert made("theirs") == before
+
+
+def test_a_figure_is_laid_out_alike_in_all_its_files(tmp_path):
+    """Its title is not cut in one of them; constrained layout settles after some drawings only."""
+    outputs = {suffix: str(tmp_path / f"figure.{suffix}") for suffix in ("pdf", "png", "tsv")}
+    figure = style.new_figure(3.5, 4.9)
+    part = figure.subfigures(1, 1, squeeze=False)[0, 0]
+    axes = part.add_subplot()
+    axes.set_aspect("equal")
+    axes.set_title("a title")
+    handles = [style.Line2D([], [], label=f"system {i}") for i in range(10)]
+    part.legend(handles=handles, loc="outside lower center", title="EER", title_fontsize=7)
+    style.save(figure, outputs, pl.DataFrame({"a": [1]}))
+    places = []
+    for dpi in (72, 200):
+        figure.set_dpi(dpi)
+        figure.draw_without_rendering()
+        places.append(axes.get_position().extents.tolist())
+        assert axes.title.get_window_extent().y1 < figure.bbox.y1
+    assert places[0] == places[1]
+
+
+@pytest.mark.parametrize(("ends", "said"), [((None, None), False), ((0.1, 0.3), True)])
+def test_keys_speak_of_intervals_where_there_are_some(ends, said, tmp_path):
+    rows = [
+        ("a-1", 1, "la", "eval", condition, level, "eer", 0.2, *ends, 10, 10)
+        for condition, level in [("pooled", "pooled"), ("attack", "A01")]
+    ]
+    columns = (
+        "system seed corpus split condition level metric value ci_low ci_high n_bonafide n_spoof"
+    )
+    table = pl.DataFrame(rows, schema=columns.split(), orient="row")
+    write_table(tmp_path / "metrics.tsv", table)
+    system = {
+        "id": "a-1",
+        "seed": 1,
+        "name": "a",
+        "kind": "detector",
+        "trained_on": [],
+        "train": None,
+    }
+    outputs = {suffix: str(tmp_path / f"figure.{suffix}") for suffix in ("pdf", "png", "tsv")}
+    for draw, more in (
+        (eer_by_condition.draw, ()),
+        (train_test_matrix.draw, ({"la": "la"},)),
+    ):
+        texts: list[str] = []
+        with pytest.MonkeyPatch.context() as patch:
+            close = style.plt.close
+
+            def closed(figure: Any, texts: list[str] = texts, close: Any = close) -> None:
+                texts.extend(text.get_text() for text in figure.findobj(style.Text))
+                close(figure)
+
+            patch.setattr(style.plt, "close", closed)
+            draw([system], [str(tmp_path / "metrics.tsv")], *more, outputs)
+        assert texts
+        assert any("95 % interval" in text for text in texts) is said
+
+
+def test_no_key_speaks_of_intervals_unasked():
+    """Also where no test draws a figure without them: `interval_words` decides."""
+    found = 0
+    for path in sorted((ROOT / "src/spoofscope/figures").glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        asked: set[ast.AST] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                # The record of a figure has its caption, which is the same for all studies.
+                if node.func.id in ("interval_words", "Figure"):
+                    asked |= set(ast.walk(node))
+                    found += node.func.id == "interval_words"
+            elif isinstance(node, ast.Expr):
+                asked.add(node.value)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and "95 % interval" in str(node.value):
+                assert node in asked, f"{path.name}, line {node.lineno}: {node.value}"
+    assert found > 15
+
+
 def test_no_figure_has_letters_that_would_be_refused():
     """Also where no test draws it, so that no study ends with such an error."""
     sizes = {"fontsize", "title_fontsize", "labelsize"}

@@ -64,14 +64,15 @@ def test_what_was_done_is_said(weights):
         "A corpus: eval has 7 bona fide and 30 spoofed clips (0.12 h, speakers: 4)."
     )
     assert text["Detectors"] == (
-        "Net has the front-end ssl (xlsr) and the back-end mhfa, hears 4 s windows, and was "
-        "trained on A corpus and a copy with seeds 1 and 2 (optimizer adamw, lr 1e-05, epochs "
-        "40). Its file holds 31 numbers of the network (frontend 13, backend 18). Old was not "
-        "trained here (pretrained, from a/b)."
+        "Net has the front-end ssl (xlsr) and the back-end mhfa, and hears 4 s windows. Its file "
+        "holds 31 numbers of the network (frontend 13, backend 18). Old was not trained here "
+        "(pretrained, from a/b)."
     )
-    assert text["Evaluation"].startswith(
-        "All fuses Net and Old (logistic), fitted on A corpus, dev. "
+    assert text["Training"] == (
+        "Net was trained on A corpus and a copy with seeds 1 and 2 (optimizer adamw, lr 1e-05, "
+        "epochs 40)."
     )
+    assert text["Fusion"] == "All fuses Net and Old (logistic), fitted on A corpus, dev."
     assert (
         "a prior of spoofs of 0.05, a cost of 1 of rejecting bona fide and of 10"
         in text["Evaluation"]
@@ -81,6 +82,56 @@ def test_what_was_done_is_said(weights):
         "All numbers were made by spoofscope 0.1.0 (commit abc), a workflow of Snakemake "
         "(doi:10.1093/bioinformatics/bts480), with python 3.11.7 and torch 2.11.0."
     )
+
+
+def test_much_is_in_tables_and_what_is_shared_is_said_once(weights, tmp_path):
+    """40 detectors, four corpora and five fusions: no paragraph is a wall of text."""
+    others = [
+        {**SHOWN, "name": f"Net {i}", "trained_on": ["A | B_1"], "input": "1 s windows"}
+        for i in range(38)
+    ]
+    names = [shown["name"] for shown in others]
+    own = {"optimizer": "adamw", "epochs": 3}
+    out_of = {"detectors": names, "method": "logistic", "fit": {"corpus": "A", "split": "dev"}}
+    paragraphs = methods(
+        corpora=[{"name": f"C{i}", "splits": [SPLIT, SPLIT]} for i in range(4)],
+        detectors=[SHOWN, *others, {**SHOWN, "name": "Old", "source": "external scores"}],
+        runs=[
+            {"seeds": [1, 2], "settings": {"recipe": RECIPE}},
+            *({"seeds": [1], "settings": {"recipe": own}} for _ in others[:-1]),
+            *[{"seeds": [0], "settings": {"recipe": None}}] * 2,
+        ],
+        weights={"Net": weights},
+        fusions={f"F{i}": out_of for i in range(5)},
+        bootstrap={"resamples": 0, "cluster": None},
+        packages={"python": "3.11.7"},
+        commit=None,
+        parts={},
+    )
+    of = {one.heading: one for one in paragraphs}
+    assert max(len(one.text) for one in paragraphs if one.heading != "Evaluation") < 250
+    assert of["Data"].rows[1] == ("C0", "eval", "7", "30", "0.12", "4")
+    assert len(of["Data"].rows) == 9
+    table = of["Detectors"].rows
+    assert len(table) == 41
+    parts = ("ssl (xlsr)", "mhfa", "4 s windows", "31 (frontend 13, backend 18)")
+    assert table[1] == ("Net", *parts)
+    assert table[40][0] == "Old, not trained here (external scores)"
+    assert of["Training"].text.endswith("The 38 with settings have in common: optimizer adamw.")
+    rows = of["Training"].rows
+    assert len(rows) == 40
+    assert rows[1] == ("Net", "A corpus, a copy", "1, 2", "lr 1e-05, epochs 40")
+    assert rows[2] == ("Net 0", "A | B_1", "1", "epochs 3")
+    assert rows[39] == ("Net 37", "A | B_1", "1", "–")
+    assert of["Fusion"].rows[5] == ("F4", "all 40 detectors but Net and Old", "logistic", "A, dev")
+
+    outputs = {end: str(tmp_path / f"methods.{end}") for end in ("md", "tex", "bib")}
+    write_methods(paragraphs, outputs)
+    written = {end: Path(path).read_text(encoding="utf-8") for end, path in outputs.items()}
+    assert "\n\n| Detector | Trained on | Seeds | Settings |\n|---|---|---|---|\n" in written["md"]
+    assert "\n| Net 0 | A &#124; B_1 | 1 | epochs 3 |\n" in written["md"]
+    assert "\nNet 0 & A \\textbar{} B\\_1 & 1 & epochs 3 \\\\\n" in written["tex"]
+    assert written["tex"].count("\\begin{longtable}") == 4
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from spoofscope.attribution.store import Explanation
 from spoofscope.attribution.verdicts import Check, conclusion, of_controls
 from spoofscope.errors import ConfigError
 from spoofscope.figures.clips import EVIDENCE, draw_spectrogram, draw_waveform, label_from
-from spoofscope.figures.style import PAGE, new_figure
+from spoofscope.figures.style import PAGE, new_figure, settle
 from spoofscope.figures.window_scores import JudgedWindow, window_figure
 from spoofscope.judging import Failure, Judgement, as_cell, as_table, calibrated_cells
 from spoofscope.quality import DISQUALIFYING, FLAGS
@@ -238,6 +238,7 @@ def _care(flags: Mapping[str, bool | None]) -> str:
 
 def _picture(figure: Figure, description: str) -> str:
     buffer = io.BytesIO()
+    settle(figure, 130)
     figure.savefig(buffer, format="png", dpi=130)
     plt.close(figure)
     return _image(buffer.getvalue(), description)

@@ -19,7 +19,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 
 from spoofscope.cases.document import Document, Heading, Items, Paragraph, Picture, Table
-from spoofscope.figures.style import fonts_for
+from spoofscope.figures.style import fonts_for, house_style
 
 # All lengths are in points.
 _WIDTH, _HEIGHT = 595.28, 841.89
@@ -48,7 +48,9 @@ def write_pdf(document: Document, path: Path, made: datetime.datetime | None) ->
     families = _families(document)
     settings: Any = {"font.sans-serif": families, "pdf.fonttype": 42, "text.parse_math": False}
     metadata = {"CreationDate": made, "Producer": None, "Creator": None, "Title": document.title}
-    with mpl.rc_context({**settings, "font.family": "sans-serif"}), warnings.catch_warnings():
+    with mpl.rc_context(), warnings.catch_warnings():
+        house_style()
+        mpl.rcParams.update({**settings, "font.family": "sans-serif"})
         # `fonts_for` already warns once about a character that no font has.
         warnings.filterwarnings("ignore", "Glyph .* missing from")
         pages = _Pages(families).laid_out(document)

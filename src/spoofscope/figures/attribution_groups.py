@@ -16,6 +16,7 @@ from spoofscope.figures.style import (
     BONAFIDE,
     PAGE,
     SPOOF,
+    interval_words,
     legend_below,
     new_figure,
     note,
@@ -89,6 +90,8 @@ def draw(table: str, rows: str, outputs: Mapping[str, str]) -> None:
     groups = (
         sums.group_by(_KEYS, maintain_order=True).agg(pl.col("n").min()).head(_MOST_GROUPS).rows()
     )
+    shown_sums = sums.join(pl.DataFrame(groups, schema=[*_KEYS, "n"], orient="row"), on=_KEYS)
+    words = interval_words("lines: 95 % intervals", shown_sums["ci_low"])
     names = sums["name"].unique(maintain_order=True).to_list()
     lines = [names[i : i + _COLUMNS] for i in range(0, len(names), _COLUMNS)]
     height = _GROUP * len(groups) + 1.1
@@ -102,8 +105,7 @@ def draw(table: str, rows: str, outputs: Mapping[str, str]) -> None:
             figure.suptitle(doubts, fontsize=7, x=0.01, ha="left")
         looks = {"evidence for spoof, above 0": SPOOF, "for bona fide, below 0": BONAFIDE}
         handles: list[Any] = [Patch(color=colour) for colour in looks.values()]
-        words = "lines: 95 % intervals"
-        legend_below(figure, [*handles, note(words)], [*looks, words])
+        legend_below(figure, [*handles, *map(note, words)], [*looks, *words])
         grid = figure.add_gridspec(len(page), min(len(names), _COLUMNS))
         for row, i in enumerate(page):
             for column, name in enumerate(lines[i]):

@@ -22,6 +22,7 @@ from spoofscope.figures.style import (
     fonts_for,
     legend_below,
     new_figure,
+    settle,
 )
 from spoofscope.selection.operating_points import Floats
 
@@ -123,6 +124,7 @@ def png_of(figure: Figure) -> bytes:
     ):
         # `fonts_for` already warns once about a character that no font has.
         warnings.filterwarnings("ignore", "Glyph .* missing from")
+        settle(figure)
         figure.savefig(buffer, format="png", dpi=200, metadata={"Software": None})
         plt.close(figure)
         return buffer.getvalue()

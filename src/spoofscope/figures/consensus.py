@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as PlotFigure
 from matplotlib.lines import Line2D
@@ -13,6 +14,7 @@ from spoofscope.figures.style import (
     BONAFIDE,
     PAGE,
     SPOOF,
+    interval_words,
     legend_below,
     new_figure,
     pages,
@@ -88,7 +90,7 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
             right.set_xlabel("wrong for all (%)")
             for axes in (left, right):
                 axes.grid(visible=False, axis="y")
-        _legend(figure)
+        _legend(figure, shares["ci_low"])
     save(figures, outputs, shares)
 
 
@@ -120,11 +122,12 @@ def _wrong(axes: Axes, y: int, row: Mapping[str, Any]) -> None:
     axes.plot(expected, y, **_DIAMOND, **over)
 
 
-def _legend(figure: PlotFigure) -> None:
+def _legend(figure: PlotFigure, low: pl.Series) -> None:
+    wrong = ", ".join(["all are wrong", *interval_words("95 % interval", low)])
     handles = {
         "all are right": Patch(color=BONAFIDE),
         "they disagree": Patch(color=_MIXED),
-        "all are wrong, 95 % interval": Line2D([], [], color=SPOOF, marker="o", markersize=3.5),
+        wrong: Line2D([], [], color=SPOOF, marker="o", markersize=3.5),
         "if errors were independent": Line2D([], [], **_DIAMOND),
     }
     legend_below(figure, list(handles.values()), list(handles))

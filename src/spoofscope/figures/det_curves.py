@@ -15,6 +15,7 @@ from spoofscope.figures.style import (
     PAGE,
     TALLEST,
     between,
+    interval_words,
     line_style,
     new_figure,
     pages,
@@ -96,6 +97,7 @@ def draw(
             for part, ((corpus, split), of_set) in zip(parts[place], lines[i], strict=False):
                 axes = part.add_subplot()
                 handles: list[Line2D] = []
+                low: list[float | None] = []
                 for entry in of_set:
                     system = entry["id"], entry["seed"]
                     rate = rates[*system, corpus, split]
@@ -106,6 +108,7 @@ def draw(
                     text = f"{name}: {percent(rate['value'])} %{between(rate)}"
                     handles.append(_plot(axes, curve, text, styles[system], len(handles)))
                     rows.append(_numbers(entry, curve))
+                    low.append(rate["ci_low"])
                 _dress(axes, people().trials(corpus, split))
                 unnamed = len(handles[most:])
                 part.legend(
@@ -113,7 +116,7 @@ def draw(
                     loc="outside lower center",
                     ncols=legend_columns,
                     columnspacing=1.0,
-                    title="EER [95 % interval]"
+                    title=" ".join(["EER", *interval_words("[95 % interval]", pl.Series(low))])
                     + (f", without {unnamed} more systems" if unnamed else ""),
                     title_fontsize=7,
                     labelspacing=0.25,

@@ -8,7 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from spoofscope.figures.style import BONAFIDE, PAGE, SPOOF, legend_below, new_figure, pages
+from spoofscope.figures.style import (
+    BONAFIDE,
+    PAGE,
+    SPOOF,
+    interval_words,
+    legend_below,
+    new_figure,
+    pages,
+)
 from spoofscope.metrics.p_values import p_text
 from spoofscope.metrics.paired import ALPHA, METRICS
 
@@ -64,7 +72,7 @@ def draw_blocks(
                 axes.set_xlabel(label)
             panels[0].set_yticks(range(len(names)), names)
             panels[0].set_ylim(len(names) - 0.4, -0.6)
-        legend(figure, better, worse)
+        legend(figure, better, worse, pl.concat(block.rows["ci_low"] for block in blocks))
     return figures
 
 
@@ -116,8 +124,8 @@ def panel(axes: Axes, differences: Iterable[Difference], lower_is_better: bool) 
     axes.grid(visible=False, axis="y")
 
 
-def legend(figure: Figure, better: str, worse: str) -> None:
-    """Say what the colours of panels mean."""
+def legend(figure: Figure, better: str, worse: str, low: pl.Series) -> None:
+    """Say what the colours and lines of panels mean; `low`: lower ends of intervals, or null."""
     looks = {
         f"{better}, significant": (BONAFIDE, BONAFIDE),
         f"{worse}, significant": (SPOOF, SPOOF),
@@ -127,5 +135,6 @@ def legend(figure: Figure, better: str, worse: str) -> None:
         Line2D([], [], color=edge, marker="o", markerfacecolor=face, markersize=3.5, label=words)
         for words, (edge, face) in looks.items()
     ]
-    handles.append(Line2D([], [], color=GREY, linewidth=1.0, label="95 % interval"))
+    for words in interval_words("95 % interval", low):
+        handles.append(Line2D([], [], color=GREY, linewidth=1.0, label=words))
     legend_below(figure, handles, [str(handle.get_label()) for handle in handles])

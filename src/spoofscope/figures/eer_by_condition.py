@@ -12,6 +12,7 @@ from spoofscope.figures.style import (
     COLUMN,
     PAGE,
     TALLEST,
+    interval_words,
     legend_below,
     new_figure,
     pages,
@@ -92,7 +93,8 @@ def draw(
                 shown, names = axes.get_legend_handles_labels()
                 handles = {**dict(zip(names, shown, strict=True)), **handles}
                 axes.set_xlim(0, highest)
-            axes.set_xlabel("EER (%), 95 % interval\n(in brackets: bona fide + spoofed clips)")
+            words = ", ".join(["EER (%)", *interval_words("95 % interval", table["ci_low"])])
+            axes.set_xlabel(f"{words}\n(in brackets: bona fide + spoofed clips)")
         # Systems may be scored on other sets than those of the first panel.
         order = [label for label in labels.values() if label in handles]
         legend_below(figure, [handles[label] for label in order], order)

@@ -11,7 +11,16 @@ from matplotlib.lines import Line2D
 from spoofscope.attribution.verdicts import LARGEST_RANDOMISED, LEAST_STABLE, MARKS, RANDOMISED
 from spoofscope.attribution_methods import NOISE_CHECK, named
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import COLOURS, PAGE, legend_below, new_figure, pages, people, save
+from spoofscope.figures.style import (
+    COLOURS,
+    PAGE,
+    interval_words,
+    legend_below,
+    new_figure,
+    pages,
+    people,
+    save,
+)
 from spoofscope.summaries.faithfulness import faithfulness
 
 FIGURE = Figure(
@@ -112,7 +121,8 @@ def _page(
         Line2D([], [], linestyle="none", label=label, **_look(verdict, grey, "o"))
         for verdict, label in _VERDICTS.items()
     ]
-    handles.append(Line2D([], [], color=grey, linewidth=1.2, label="95 % interval"))
+    for words in interval_words("95 % interval", table["ci_low"]):
+        handles.append(Line2D([], [], color=grey, linewidth=1.2, label=words))
     if RANDOMISED in made:
         colour = _LOOKS[RANDOMISED][1]
         handles.append(Line2D([], [], color=colour, linestyle=":", label="shuffled: at most"))

@@ -13,6 +13,7 @@ from spoofscope.figures.style import (
     ERRORS,
     PAGE,
     frame,
+    interval_words,
     legend_below,
     new_figure,
     note,
@@ -110,8 +111,11 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
         figure.colorbar(image, ax=list(panels), label=label, extend="max", pad=0.01, aspect=14)
         known = [name for name in _FRAMES if (shown["relation"] == name).any()]
         handles = [frame((0, 0), 1, 1, label=_LABELS[name], **_FRAMES[name]) for name in known]
-        words = "below the EER: its 95 % interval"
-        legend_below(figure, [*handles, note(words)], [*(_LABELS[name] for name in known), words])
+        words = interval_words("below the EER: its 95 % interval", shown["eer_low"])
+        if shown["eer_population_sd"].is_not_null().any():
+            words.append("±: standard deviation over seeds")
+        names_of = [_LABELS[name] for name in known]
+        legend_below(figure, [*handles, *map(note, words)], [*names_of, *words])
     save(figures, outputs, shown.select(*_TEXTS, *_COUNTS, *_NUMBERS))
 
 

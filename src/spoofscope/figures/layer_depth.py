@@ -12,9 +12,11 @@ from spoofscope.exhibits import Figure
 from spoofscope.figures.style import (
     COLUMN,
     PAGE,
+    interval_words,
     legend_below,
     line_style,
     new_figure,
+    note,
     pages,
     people,
     save,
@@ -77,6 +79,9 @@ def draw(
     columns = 1 if panels.height == 1 else 2
     height = _HEIGHT if shared else _TALL
     lines = [panels.rows()[i : i + columns] for i in range(0, panels.height, columns)]
+    words = interval_words("thin lines: 95 % intervals", table["ci_low"])
+    if table["sd"].is_not_null().any():
+        words.insert(0, "bars: standard deviation over seeds")
     figures = []
     for page in pages([height] * len(lines), _LEGEND):
         figure = new_figure(COLUMN if columns == 1 else PAGE, height * len(page) + _LEGEND)
@@ -104,8 +109,8 @@ def draw(
                     shown = [people().system(name) for name in names]
                     of_panel = [handles[name] for name in shown]
                     axes.legend(of_panel, shown, fontsize=7, labelspacing=0.2)
-        if shared:
-            legend_below(figure, list(handles.values()), list(handles))
+        of_page = handles if shared else {}
+        legend_below(figure, [*of_page.values(), *map(note, words)], [*of_page, *words])
     save(figures, outputs, table)
 
 

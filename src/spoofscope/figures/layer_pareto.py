@@ -8,7 +8,16 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import PAGE, legend_below, line_style, new_figure, pages, people, save
+from spoofscope.figures.style import (
+    PAGE,
+    interval_words,
+    legend_below,
+    line_style,
+    new_figure,
+    pages,
+    people,
+    save,
+)
 from spoofscope.layers.depth import pareto_table
 from spoofscope.summaries.inputs import read_metrics
 from spoofscope.tables import read_table
@@ -103,7 +112,8 @@ def draw(
             handles[title] = Line2D(
                 [], [], color="#333333", marker="o", markerfacecolor=face, markersize=4.5, ls="none"
             )
-        handles["95 % interval"] = Line2D([], [], color="#333333", linewidth=0.7)
+        for words in interval_words("95 % interval", table["eer_low"]):
+            handles[words] = Line2D([], [], color="#333333", linewidth=0.7)
         legend_below(figure, list(handles.values()), list(handles))
         figure.suptitle(_conditions(measured), fontsize=7)
     save(figures, outputs, table)

@@ -11,6 +11,7 @@ from spoofscope.exhibits import Figure
 from spoofscope.figures.style import (
     COLUMN,
     PAGE,
+    interval_words,
     legend_below,
     line_style,
     new_figure,
@@ -70,7 +71,8 @@ def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:
             for axes in figure.axes
             for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
         }
-        handles["shade: 95 % interval"] = note("shade: 95 % interval")
+        for words in interval_words("shade: 95 % interval", table["ci_low"]):
+            handles[words] = note(words)
         handles["chance"] = Line2D([], [], **_CHANCE)
         legend_below(figure, list(handles.values()), list(handles))
     save(figures, outputs, table)

@@ -13,7 +13,16 @@ from spoofscope.attribution.localisation import is_above_chance, read_localisati
 from spoofscope.attribution.verdicts import MARKS, of_controls, read_checks, worst, wrapped_note
 from spoofscope.attribution_methods import METHOD_TITLES, named
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import COLOURS, PAGE, legend_below, new_figure, pages, people, save
+from spoofscope.figures.style import (
+    COLOURS,
+    PAGE,
+    interval_words,
+    legend_below,
+    new_figure,
+    pages,
+    people,
+    save,
+)
 from spoofscope.metrics.limits import LEAST_CLIPS
 from spoofscope.names import ALL
 
@@ -91,7 +100,7 @@ def draw(localised: Sequence[Mapping[str, str]], outputs: Mapping[str, str]) -> 
     }
     note = wrapped_note(by_name, PAGE) if lines else _NOTHING
     for figure in figures:
-        _key(figure, shown, methods)
+        _key(figure, shown, methods, local["ci_low"])
         if note:
             figure.suptitle(note, fontsize=7, x=0.01, ha="left")
     save(figures, outputs, table)
@@ -187,7 +196,7 @@ def _mark(axes: Axes, y: float, row: Mapping[str, Any], colour: str) -> None:
     )
 
 
-def _key(figure: Any, shown: Sequence[str], methods: Sequence[str]) -> None:
+def _key(figure: Any, shown: Sequence[str], methods: Sequence[str], low: pl.Series) -> None:
     handles: list[Any] = [
         Line2D([], [], color=COLOURS[i % len(COLOURS)], marker="o", markersize=4, label=words)
         for i, words in enumerate(METHOD_TITLES[method] for method in shown)
@@ -196,7 +205,10 @@ def _key(figure: Any, shown: Sequence[str], methods: Sequence[str]) -> None:
     handles += [
         Line2D([], [], **grey, label="above chance"),
         Line2D([], [], **grey, markerfacecolor="white", label="not shown to be above"),
-        Line2D([], [], color="#555555", linewidth=1.1, label="95 % interval"),
+        *(
+            Line2D([], [], color="#555555", linewidth=1.1, label=words)
+            for words in interval_words("95 % interval", low)
+        ),
         Patch(color=_CHANCE, label="chance, 95 %"),
     ]
     left_out = [METHOD_TITLES[method] for method in methods[len(shown) :]]

@@ -16,6 +16,7 @@ from spoofscope.figures.style import (
     COLUMN,
     PAGE,
     SPOOF,
+    interval_words,
     legend_below,
     new_figure,
     note,
@@ -87,18 +88,20 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
                 axes.set_axis_off()
             for axes in panels[: len(masks) : columns]:
                 axes.set_ylabel("change, points")
-        _legend(figure, as_published="yes" in shown["as_published"])
+        low = shown.filter(against="unmasked")["ci_low"]
+        _legend(figure, low, as_published="yes" in shown["as_published"])
     save(figures, outputs, shown)
 
 
-def _legend(figure: Any, as_published: bool) -> None:
+def _legend(figure: Any, low: pl.Series, as_published: bool) -> None:
     handles = [
         Line2D([], [], color=colour, marker="o", markersize=3, label=words)
         for words, colour, _ in _RATES.values()
     ]
     random: Any = {"color": "#555555", "linestyle": "--", "marker": "o", "markerfacecolor": "white"}
     handles.append(Line2D([], [], markersize=3, label="random masks", **random))
-    handles.append(Line2D([], [], color="#555555", linewidth=0.8, label="95 % interval"))
+    for words in interval_words("95 % interval", low):
+        handles.append(Line2D([], [], color="#555555", linewidth=0.8, label=words))
     if as_published:
         handles.append(note("° as published"))
     legend_below(figure, handles, [str(handle.get_label()) for handle in handles])

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import line_style, panel_pages, save, shortened
+from spoofscope.figures.style import interval_words, line_style, panel_pages, save, shortened
 from spoofscope.figures.traced import panel_title
 from spoofscope.metrics.slices import OVERALL, SCORE
 from spoofscope.selection.operating_points import det_curve
@@ -99,7 +99,7 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
             axes.legend(
                 loc="center left",
                 bbox_to_anchor=(1.0, 0.5),
-                title=_TITLES[measured["low"].is_null().all()],
+                title=" ".join(["AUROC", *interval_words("[95 % interval]", measured["low"])]),
                 title_fontsize=7,
                 handlelength=1.2,
             )

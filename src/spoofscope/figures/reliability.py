@@ -11,6 +11,7 @@ from spoofscope.exhibits import Figure
 from spoofscope.figures.style import (
     COLOURS,
     PAGE,
+    interval_words,
     legend_below,
     new_figure,
     note,
@@ -129,7 +130,9 @@ def draw(
                     )
         kinds = [kind for kind in _LOOKS if kind in shown]
         handles = [shown[kind] for kind in kinds]
-        words = ["bars: 95 % intervals", f"open: fewer than {_FEW} clips"]
+        low = pl.concat(table["ci_low"] for table in tables)
+        words = interval_words("bars: 95 % intervals", low)
+        words.append(f"open: fewer than {_FEW} clips")
         handles += [note(text) for text in words]
         legend_below(figure, handles, [*kinds, *words])
     save(figures, outputs, pl.concat(tables))

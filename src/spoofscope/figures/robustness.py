@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import (
     COLOURS,
+    interval_words,
     legend_below,
     line_style,
     panel_pages,
@@ -80,8 +81,10 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
         for i, name in enumerate(names)
     ]
     grey: Any = {"linestyle": "none", "marker": "o", "color": "#555555"}
+    low = shown.filter(metric="hter")["ci_low"]
+    words = ["HTER at its threshold", *interval_words("95 % interval", low)]
     handles += [
-        Line2D([], [], markersize=3.5, label="HTER at its threshold, 95 % interval", **grey),
+        Line2D([], [], markersize=3.5, label=", ".join(words), **grey),
         Line2D([], [], mfc="white", label="EER", **grey),
     ]
     for figure in figures:

@@ -12,6 +12,7 @@ from spoofscope.figures.style import (
     BONAFIDE,
     PAGE,
     SPOOF,
+    interval_words,
     legend_below,
     new_figure,
     pages,
@@ -74,7 +75,8 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
             Line2D([], [], color=SPOOF, label="spoof accepted", **dots),
             Line2D([], [], color=_GREY, markerfacecolor="white", label="control: no cue", **dots),
         ]
-        handles.append(Line2D([], [], color=_GREY, linewidth=1.1, label="95 % interval"))
+        for words in interval_words("95 % interval", shown["ci_low"]):
+            handles.append(Line2D([], [], color=_GREY, linewidth=1.1, label=words))
         legend_below(figure, handles, [str(handle.get_label()) for handle in handles])
     save(figures, outputs, shown)
 

@@ -112,8 +112,14 @@ def new_figure(width: float, height: float) -> Figure:
     """
     if width not in (COLUMN, PAGE) or not 0 < height <= TALLEST:
         raise ValueError(f"no figure of a paper is {width:g} x {height:g} inches")
-    mpl.rcParams.update(_SETTINGS)
+    house_style()
     return plt.figure(figsize=(width, height), layout=_RoundedLayout())
+
+
+def house_style() -> None:
+    """Draw in the house style from here on, whatever the user's matplotlibrc asks for."""
+    mpl.rcdefaults()
+    mpl.rcParams.update(_SETTINGS)
 
 
 class _RoundedLayout(ConstrainedLayoutEngine):
@@ -212,6 +218,16 @@ def frame(corner: tuple[float, float], width: float, height: float, **look: Any)
     return Rectangle(
         corner, width, height, fill=False, edgecolor="white", path_effects=casing, zorder=3, **look
     )
+
+
+def interval_words(words: str, *low: pl.Series) -> list[str]:
+    """What a key says of intervals: nothing where a figure has none, as without resamples.
+
+    Args:
+        words: of the key.
+        low: lower ends of what the figure may draw, null where there is no interval.
+    """
+    return [words] if any(ends.is_not_null().any() for ends in low) else []
 
 
 def note(words: str) -> Line2D:
@@ -425,7 +441,7 @@ def save(
         # `fonts_for` already warns once about a character that no font has.
         warnings.filterwarnings("ignore", "Glyph .* missing from")
         for sheet in sheets:
-            _lay_out(sheet)
+            settle(sheet)
         with atomic_path(outputs["pdf"]) as temporary:
             _write_pdf(sheets, temporary)
         with atomic_path(outputs["png"]) as temporary:
@@ -434,6 +450,28 @@ def save(
         plt.close(sheet)
     write_table(outputs["tsv"], numbers)
 
+
+def settle(figure: Figure, dpi: float = _SETTINGS["figure.dpi"]) -> None:
+    """Lay a figure out, once for all its files.
+
+    The constrained layout comes out differently at every resolution, and from one drawing to the
+    next until it has settled: a title that was whole in the PNG was cut in the PDF.
+    """
+    figure.set_dpi(dpi)
+    engine = figure.get_layout_engine()
+    before: Any = np.inf
+    for _ in range(_MOST_LAYOUTS if engine is not None and figure.axes else 0):
+        engine.execute(figure)
+        places = np.array([axes.get_position().extents for axes in figure.axes])
+        if np.abs(places - before).max() < _SETTLED:
+            break
+        before = places
+    # Not "none", with which every file would be drawn twice.
+    figure.set_layout_engine(None)
+
+
+_MOST_LAYOUTS, _SETTLED = 10, 1e-4
+"""Of a layout; and the share of a figure by which its axes no longer move."""
 
 _SMALLEST = 7.0
 """Points: letters of a paper's figure are no smaller."""
@@ -444,16 +482,6 @@ def _check_letters(figure: Figure) -> None:
         size = float(text.get_fontsize())
         if text.get_visible() and text.get_text().strip() and size < _SMALLEST:
             raise ValueError(f"letters of {size:g} points: {text.get_text()!r}")
-
-
-def _lay_out(sheet: Figure) -> None:
-    """Find the places of all axes once. Matplotlib would for each file, and draw all for that."""
-    engine = sheet.get_layout_engine()
-    if engine is not None and sheet.axes:
-        # Axes of a fixed aspect take their own shape in a first layout, and the second counts.
-        for _ in range(2):
-            engine.execute(sheet)
-        sheet.set_layout_engine(None)
 
 
 # Dates and version strings would make two runs with equal numbers differ.

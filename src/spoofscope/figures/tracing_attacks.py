@@ -12,6 +12,7 @@ from spoofscope.figures.style import (
     COLOURS,
     PAGE,
     TALLEST,
+    interval_words,
     legend_below,
     new_figure,
     note,
@@ -84,9 +85,10 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
             axes.set_xlabel(label, fontsize=7)
             if len(sets) > 1:
                 axes.set_title(people().trials(corpus, split), fontsize=7.5)
-    words = "lines: 95 % intervals"
+    low = (table[f"{rate}_low"] for _, rate, _ in _PANELS)
+    words = interval_words("lines: 95 % intervals", *low)
     names_shown = [people().system(name) for name in handles]
-    legend_below(figure, [*handles.values(), note(words)], [*names_shown, words])
+    legend_below(figure, [*handles.values(), *map(note, words)], [*names_shown, *words])
     save(figure, outputs, table)
 
 

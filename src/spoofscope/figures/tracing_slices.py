@@ -12,6 +12,7 @@ from spoofscope.figures.style import (
     COLOURS,
     PAGE,
     TALLEST,
+    interval_words,
     legend_below,
     new_figure,
     note,
@@ -74,9 +75,10 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
                     axes.set_title(people().trials(corpus, split), fontsize=7.5)
     else:
         figure.text(0.5, 0.5, "No clip has a language, family or quadrant.", ha="center")
-    words = "lines: 95 % intervals"
+    low = (table[f"{metric}_low"] for metric, _ in _PANELS)
+    words = interval_words("lines: 95 % intervals", *low)
     shown = [people().system(name) for name in handles]
-    legend_below(figure, [*handles.values(), note(words)], [*shown, words])
+    legend_below(figure, [*handles.values(), *map(note, words)], [*shown, *words])
     save(figure, outputs, table)
 
 

@@ -14,6 +14,7 @@ from spoofscope.figures.style import (
     ERRORS,
     PAGE,
     frame,
+    interval_words,
     legend_below,
     new_figure,
     note,
@@ -132,8 +133,9 @@ def draw(
             axes.set_xlim(-0.5, max(len(across), 4) - 0.5)
         panels[-1].set_xlabel("tested on (attack against all bona fide)")
         figure.supylabel("detector and training data", fontsize=8)
-        words = ["in its training", "below the EER: its 95 % interval"]
-        legend_below(figure, [frame((0, 0), 1, 1), note(words[1])], words)
+        words = interval_words("below the EER: its 95 % interval", table["ci_low"])
+        key = [frame((0, 0), 1, 1), *map(note, words)]
+        legend_below(figure, key, ["in its training", *words])
         figure.colorbar(
             image,
             ax=list(panels),

@@ -17,12 +17,26 @@ _NO_PART = "reference"
 _MOST_HEADER = 1 << 27
 
 
+# More than these are a table beside the text, not a sentence each.
+_FEW_SPLITS, _FEW = 6, 3
+# More detectors than this are not listed, where a fusion has all of them or nearly all.
+_FEW_NAMES = 8
+_UNKNOWN = ("unknown", "")
+
+Rows = tuple[tuple[str, ...], ...]
+
+
 class Paragraph(NamedTuple):
-    """A heading, its text, and the papers behind what it speaks of."""
+    """A heading, its text, the papers behind what it speaks of, and a table: its head and rows."""
 
     heading: str
     text: str
     cites: tuple[Citation, ...] = ()
+    rows: Rows = ()
+
+
+_Said = tuple[str, Rows]
+"""What a stage has to say: a text, and a table or nothing."""
 
 
 def methods(
@@ -37,7 +51,9 @@ def methods(
     commit: str | None,
     parts: Mapping[str, Sequence[str]],
 ) -> list[Paragraph]:
-    """The paragraphs: data, detectors, evaluation, software.
+    """A paragraph for each stage: data, detectors, training, fusion, evaluation, software.
+
+    What there is much of, such as many detectors, is in a table below its paragraph.
 
     Args:
         corpora: name and `splits` of each, see `report.page`.
@@ -53,62 +69,156 @@ def methods(
     Raises:
         DetectorError: a file of weights is damaged.
     """
-    texts = {"Data": " ".join(_data(corpora))}
+    said: dict[str, _Said] = {"Data": _data(corpora)}
     if detectors:
-        texts["Detectors"] = " ".join(_detectors(detectors, runs, weights))
-        texts["Evaluation"] = " ".join(_evaluation(fusions, bootstrap))
-    texts["Software"] = _software(packages, commit)
+        said["Detectors"] = _detectors(detectors, weights)
+        trained = [pair for pair in zip(detectors, runs, strict=True) if _trained(pair[0])]
+        if trained:
+            said["Training"] = _training(trained)
+        if fusions:
+            said["Fusion"] = _fusion(fusions, [shown["name"] for shown in detectors])
+        said["Evaluation"] = " ".join(_evaluation(bootstrap)), ()
+    said["Software"] = _software(packages, commit), ()
     return [
-        Paragraph(heading, text, behind(parts.get(heading, ()))) for heading, text in texts.items()
+        Paragraph(heading, text, behind(parts.get(heading, ())), rows)
+        for heading, (text, rows) in said.items()
     ]
 
 
-def _data(corpora: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    for corpus in corpora:
-        splits = [
-            f"{split['split']} has {split['bonafide']} bona fide and {split['spoof']} spoofed "
-            f"clips ({split['hours']:.2f} h, speakers: {split['speakers']})"
-            for split in corpus["splits"]
-        ]
-        if splits:
-            yield f"{corpus['name']}: {'; '.join(splits)}."
+def _trained(shown: Mapping[str, Any]) -> bool:
+    return bool(shown["source"] == "trained")
 
 
-def _detectors(
-    detectors: Sequence[Mapping[str, Any]],
-    runs: Sequence[Mapping[str, Any]],
-    weights: Mapping[str, str],
-) -> Iterator[str]:
-    for shown, run in zip(detectors, runs, strict=True):
-        name = shown["name"]
-        if shown["source"] != "trained":
-            yield f"{name} was not trained here ({shown['source']})."
-        else:
-            seeds = listed(map(str, run["seeds"]))
-            many = "seeds" if len(run["seeds"]) > 1 else "seed"
-            yield (
-                f"{name} has the front-end {shown['frontend']} and the back-end "
-                f"{shown['backend']}, hears {shown['input']}, and was trained on "
-                f"{listed(shown['trained_on'])} with {many} {seeds}"
-                f"{_recipe(run['settings'].get('recipe') or {})}."
-            )
-        if name in weights:
-            parts = stored_numbers(weights[name])
-            total = sum(parts.values())
-            shares = ", ".join(f"{part} {n:,}" for part, n in parts.items())
-            yield f"Its file holds {total:,} numbers of the network ({shares})."
+def _data(corpora: Sequence[Mapping[str, Any]]) -> _Said:
+    filled = [corpus for corpus in corpora if corpus["splits"]]
+    if sum(len(corpus["splits"]) for corpus in filled) <= _FEW_SPLITS:
+        return " ".join(map(_corpus, filled)), ()
+    rows = [("Corpus", "Split", "Bona fide", "Spoofed", "Hours", "Speakers")]
+    for corpus in filled:
+        for split in corpus["splits"]:
+            counts = f"{split['bonafide']:,}", f"{split['spoof']:,}"
+            hours, speakers = f"{split['hours']:.2f}", str(split["speakers"])
+            rows.append((corpus["name"], split["split"], *counts, hours, speakers))
+    return f"The table has the clips of the {len(filled)} corpora.", tuple(rows)
 
 
-def _recipe(recipe: Mapping[str, Any]) -> str:
+def _corpus(corpus: Mapping[str, Any]) -> str:
+    splits = [
+        f"{split['split']} has {split['bonafide']} bona fide and {split['spoof']} spoofed "
+        f"clips ({split['hours']:.2f} h, speakers: {split['speakers']})"
+        for split in corpus["splits"]
+    ]
+    return f"{corpus['name']}: {'; '.join(splits)}."
+
+
+def _detectors(detectors: Sequence[Mapping[str, Any]], weights: Mapping[str, str]) -> _Said:
+    counted = {name: _counted(stored_numbers(path)) for name, path in weights.items()}
+    if len(detectors) <= _FEW:
+        return " ".join(_detector(shown, counted) for shown in detectors), ()
+    columns = "frontend", "backend", "input"
+    rows = [("Detector", "Front-end", "Back-end", "Input", "Numbers in its file")]
+    rows += [
+        (
+            shown["name"] + ("" if _trained(shown) else f", not trained here ({shown['source']})"),
+            *("–" if shown[each] in _UNKNOWN else shown[each] for each in columns),
+            counted.get(shown["name"], "–"),
+        )
+        for shown in detectors
+    ]
+    text = f"The table has the parts of the {len(detectors)} detectors, and what each hears."
+    if counted:
+        text += " The file of a detector holds the numbers of its network, by part."
+    return text, tuple(rows)
+
+
+def _detector(shown: Mapping[str, Any], counted: Mapping[str, str]) -> str:
+    name = shown["name"]
+    if not _trained(shown):
+        text = f"{name} was not trained here ({shown['source']})."
+    else:
+        text = (
+            f"{name} has the front-end {shown['frontend']} and the back-end {shown['backend']}, "
+            f"and hears {shown['input']}."
+        )
+    if name in counted:
+        total, _, shares = counted[name].partition(" ")
+        text += f" Its file holds {total} numbers of the network {shares}."
+    return text
+
+
+def _counted(parts: Mapping[str, int]) -> str:
+    shares = ", ".join(f"{part} {n:,}" for part, n in parts.items())
+    return f"{sum(parts.values()):,} ({shares})"
+
+
+def _training(trained: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> _Said:
+    recipes = [_recipe(run["settings"].get("recipe") or {}) for _, run in trained]
+    if len(trained) <= _FEW:
+        return (
+            " ".join(
+                f"{shown['name']} was trained on {listed(shown['trained_on'])} with "
+                f"{'seeds' if len(run['seeds']) > 1 else 'seed'} {listed(map(str, run['seeds']))}"
+                f"{f' ({_settings(recipe)})' if recipe else ''}."
+                for (shown, run), recipe in zip(trained, recipes, strict=True)
+            ),
+            (),
+        )
+    optimised = [recipe for recipe in recipes if recipe]
+    shared = {
+        key: value
+        for key, value in (optimised[0] if optimised else {}).items()
+        if all(recipe.get(key) == value for recipe in optimised)
+    }
+    text = "The table has the data, the seeds and the settings of each training."
+    if shared and len(optimised) > 1:
+        whose = "All" if len(optimised) == len(recipes) else f"The {len(optimised)} with settings"
+        text += f" {whose} have in common: {_settings(shared)}."
+    else:
+        shared = {}
+    rows = [("Detector", "Trained on", "Seeds", "Settings")]
+    for (shown, run), recipe in zip(trained, recipes, strict=True):
+        own = {key: value for key, value in recipe.items() if key not in shared}
+        seeds = ", ".join(map(str, run["seeds"]))
+        data = ", ".join(shown["trained_on"])
+        rows.append((shown["name"], data, seeds, _settings(own) or "–"))
+    return text, tuple(rows)
+
+
+def _recipe(recipe: Mapping[str, Any]) -> dict[str, str]:
     """The settings of a training that the study file or its preset gives."""
     preset = recipe.get("preset") or {}
     values = {**(preset.get("values") or {} if isinstance(preset, Mapping) else {}), **recipe}
-    shown = [
-        f"{key.replace('_', ' ')} {value:g}" if isinstance(value, float) else f"{key} {value}"
+    return {
+        key: f"{value:g}" if isinstance(value, float) else str(value)
         for key, value in values.items()
         if isinstance(value, str | int | float) and not isinstance(value, bool)
-    ]
-    return f" ({', '.join(shown).replace('_', ' ')})" if shown else ""
+    }
+
+
+def _settings(recipe: Mapping[str, str]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in recipe.items()).replace("_", " ")
+
+
+def _fusion(fusions: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> _Said:
+    if len(fusions) > _FEW:
+        rows = [("Fusion", "Detectors", "Method", "Fitted on")]
+        for name, entry in fusions.items():
+            fit = f"{entry['fit']['corpus']}, {entry['fit']['split']}"
+            rows.append((name, _of(entry["detectors"], names), entry["method"], fit))
+        return f"The table has the {len(fusions)} fusions of detectors.", tuple(rows)
+    return " ".join(
+        f"{name} fuses {_of(entry['detectors'], names)} ({entry['method']}), fitted on "
+        f"{entry['fit']['corpus']}, {entry['fit']['split']}."
+        for name, entry in fusions.items()
+    ), ()
+
+
+def _of(fused: Sequence[str], names: Sequence[str]) -> str:
+    """The detectors of a fusion, those that it lacks where these are few."""
+    others = [name for name in names if name not in fused]
+    if len(fused) <= _FEW_NAMES or len(others) > _FEW_NAMES:
+        return listed(fused)
+    return f"all {len(names)} detectors" + (f" but {listed(others)}" if others else "")
 
 
 def stored_numbers(path: str | Path) -> dict[str, int]:
@@ -135,15 +245,7 @@ def stored_numbers(path: str | Path) -> dict[str, int]:
     return dict(sorted(parts.items(), reverse=True))
 
 
-def _evaluation(
-    fusions: Mapping[str, Mapping[str, Any]], bootstrap: Mapping[str, Any]
-) -> Iterator[str]:
-    for name, entry in fusions.items():
-        fit = entry["fit"]
-        yield (
-            f"{name} fuses {listed(entry['detectors'])} ({entry['method']}), fitted on "
-            f"{fit['corpus']}, {fit['split']}."
-        )
+def _evaluation(bootstrap: Mapping[str, Any]) -> Iterator[str]:
     yield (
         "Scores are higher for bona fide. The equal error rate (EER) is interpolated between "
         "operating points, and tied scores are one point. Detection costs (minDCF, actDCF) have "

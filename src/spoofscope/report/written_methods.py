@@ -5,7 +5,7 @@ from typing import Any
 
 from spoofscope.citations import Citation
 from spoofscope.files import write_text
-from spoofscope.report.methods import Paragraph
+from spoofscope.report.methods import Paragraph, Rows
 from spoofscope.summaries.printed import escaped
 
 _VENUES = {"article": "journal", "inproceedings": "booktitle", "misc": "howpublished"}
@@ -51,13 +51,34 @@ def write_methods(paragraphs: Sequence[Paragraph], outputs: Mapping[str, str]) -
 
 def _markdown(paragraph: Paragraph) -> str:
     keys = "; ".join(f"@{one.key}" for one in paragraph.cites)
-    return f"**{paragraph.heading}.** {paragraph.text}{f' [{keys}]' if keys else ''}\n"
+    text = f"**{paragraph.heading}.** {paragraph.text}{f' [{keys}]' if keys else ''}\n"
+    if not paragraph.rows:
+        return text
+    head, *rows = (
+        f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |\n" for row in paragraph.rows
+    )
+    return f"{text}\n{head}{'|---' * len(paragraph.rows[0])}|\n{''.join(rows)}"
 
 
 def _latex(paragraph: Paragraph) -> str:
     keys = ",".join(one.key for one in paragraph.cites)
     cite = f"~\\cite{{{keys}}}" if keys else ""
-    return f"\\paragraph{{{escaped(paragraph.heading)}.}} {escaped(paragraph.text)}{cite}\n"
+    text = f"\\paragraph{{{escaped(paragraph.heading)}.}} {escaped(paragraph.text)}{cite}\n"
+    return text + (_tabular(paragraph.rows) if paragraph.rows else "")
+
+
+def _tabular(rows: Rows) -> str:
+    """A table that goes on over pages, whose last column breaks its lines."""
+    head, *lines = (" & ".join(map(escaped, row)) + " \\\\" for row in rows)
+    return "\n".join(
+        [
+            "\n% \\usepackage{booktabs,longtable}",
+            f"{{\\small\\begin{{longtable}}{{{'l' * (len(rows[0]) - 1)}p{{0.3\\linewidth}}}}",
+            *("\\toprule", head, "\\midrule", "\\endhead", "\\bottomrule", "\\endfoot"),
+            *lines,
+            "\\end{longtable}}\n",
+        ]
+    )
 
 
 def _bibtex(citation: Citation) -> str:
