@@ -129,7 +129,9 @@ def draw(
             draw_tiers(upper, aligned.filter(utt_id=utt_id))
         together = agreement(explanations)
         what = people().attack(clip["attack"] if clip["label"] == "spoof" else clip["label"])
-        correlated = "" if together is None else f" (ρ = {together:.2f})".replace("-", "−")
+        correlated = (
+            "" if together is None else f" (ρ = {round(together, 2) + 0.0:.2f})".replace("-", "−")
+        )
         upper.set_title(
             what + correlated,
             loc="left",

@@ -109,7 +109,7 @@ def draw(table: str, rows: str, outputs: Mapping[str, str]) -> None:
         grid = figure.add_gridspec(len(page), min(len(names), _COLUMNS))
         for row, i in enumerate(page):
             for column, name in enumerate(lines[i]):
-                cell = grid[row, column].subgridspec(1, 2, width_ratios=[2, 1], wspace=0.04)
+                cell = grid[row, column].subgridspec(1, 2, width_ratios=[3, 2], wspace=0.04)
                 left, right = figure.add_subplot(cell[0]), figure.add_subplot(cell[1])
                 _map(left, by_row.filter(name=name), groups)
                 _sums(right, sums.filter(name=name), groups)

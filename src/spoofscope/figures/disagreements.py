@@ -151,20 +151,11 @@ def _panel(
         linewidths=0.8,
         label="exported as audio",
     )
-    halo = [withStroke(linewidth=1.6, foreground="white")]
-    for row in exported.iter_rows(named=True):
-        axes.annotate(
-            str(row["exported"]),
-            (row["score_right"], row["score_wrong"]),
-            xytext=(4, 4),
-            textcoords="offset points",
-            fontsize=7,
-            path_effects=halo,
-        )
     axes.axvline(across, color="black", linestyle="--", linewidth=0.8)
     axes.axhline(up, color="black", linestyle="--", linewidth=0.8)
     axes.set_xlim(*limits[0])
     axes.set_ylim(*limits[1])
+    _number(axes, exported)
     axes.grid(visible=False)
     _write_counts(axes, counts)
     right, wrong = entry["right"][2], entry["wrong"][2]
@@ -172,6 +163,35 @@ def _panel(
     axes.set_title(f"{trials}\nMcNemar {_p(counts)}", fontsize=8, pad=22)
     axes.set_xlabel(f"score of {people().system(right)}", labelpad=22)
     axes.set_ylabel(f"score of {people().system(wrong)}")
+
+
+def _number(axes: Axes, exported: pl.DataFrame) -> None:
+    """The numbers of exported clips beside their rings; of a heap of rings beside its first."""
+    places = exported.select("score_right", "score_wrong").to_numpy()
+    spans = np.array([abs(end - start) for start, end in (axes.get_xlim(), axes.get_ylim())])
+    heaps: list[list[int]] = []
+    for i, place in enumerate(places):
+        near = (h for h in heaps if (np.abs(place - places[h[0]]) / spans < _HEAP).all())
+        heap = next(near, None)
+        if heap is None:
+            heaps.append(heap := [])
+        heap.append(i)
+    numbers = exported["exported"].to_list()
+    for heap in heaps:
+        side = 1 if places[heap[0]][0] < sum(axes.get_xlim()) / 2 else -1
+        axes.annotate(
+            ", ".join(str(number) for number in sorted(numbers[i] for i in heap)),
+            places[heap[0]],
+            xytext=(5 * side, 5),
+            textcoords="offset points",
+            fontsize=7,
+            ha="left" if side > 0 else "right",
+            path_effects=[withStroke(linewidth=1.6, foreground="white")],
+        )
+
+
+_HEAP = 0.06
+"""Shares of the axes within which rings have one label."""
 
 
 def _limits(scores: npt.NDArray[np.float64], threshold: float) -> tuple[float, float]:

@@ -107,7 +107,6 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
 
 
 _MOST_POINTS = 500
-_TITLES = {False: "AUROC [95 % interval]", True: "AUROC (no interval)"}
 
 
 def _thinned(*values: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:

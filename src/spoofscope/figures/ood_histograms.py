@@ -55,9 +55,9 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
             wrong.append(f"{name} called {said}: {missed} of {scores.size}")
             # Outliers are counted in the outermost bins.
             counts, _ = np.histogram(np.clip(scores, edges[0], edges[-1]), bins=edges)
-            density = counts / counts.sum() / np.diff(edges)
-            axes.stairs(density, edges, fill=True, color=colour, alpha=0.35)
-            axes.stairs(density, edges, color=colour, linewidth=1.0, label=f"{name} clips")
+            shares = 100 * counts / counts.sum()
+            axes.stairs(shares, edges, fill=True, color=colour, alpha=0.35)
+            axes.stairs(shares, edges, color=colour, linewidth=1.0, label=f"{name} clips")
             rows += [
                 {
                     **{key: entry[key] for key in ("name", "seed", "corpus", "split")},
@@ -73,10 +73,10 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
         axes.axvline(threshold, color="black", linestyle="--", linewidth=0.9, label="threshold")
         axes.set_title("\n".join([panel_title(entry, traced), *wrong]), fontsize=7)
         axes.set_xlabel(f"{decides} (higher = more unknown)", fontsize=7)
-        axes.set_yticks([])
+        axes.locator_params(axis="y", nbins=3)
         axes.locator_params(axis="x", nbins=4)
         axes.grid(visible=False)
-        axes.set_ylabel("density", fontsize=7)
+        axes.set_ylabel("clips (%)", fontsize=7)
     for figure in figures:
         # A set may have clips of one kind alone.
         handles: dict[str, Any] = {}

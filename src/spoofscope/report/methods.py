@@ -116,12 +116,13 @@ def _detectors(detectors: Sequence[Mapping[str, Any]], weights: Mapping[str, str
     if len(detectors) <= _FEW:
         return " ".join(_detector(shown, counted) for shown in detectors), ()
     columns = "frontend", "backend", "input"
-    rows = [("Detector", "Front-end", "Back-end", "Input", "Numbers in its file")]
+    last = ("Numbers in its file",) if counted else ()
+    rows: list[tuple[str, ...]] = [("Detector", "Front-end", "Back-end", "Input", *last)]
     rows += [
         (
             shown["name"] + ("" if _trained(shown) else f", not trained here ({shown['source']})"),
             *("–" if shown[each] in _UNKNOWN else shown[each] for each in columns),
-            counted.get(shown["name"], "–"),
+            *(counted.get(shown["name"], "–") for _ in last),
         )
         for shown in detectors
     ]
