@@ -10,8 +10,6 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from scipy.stats import spearmanr
 
 from spoofscope import audio
@@ -19,14 +17,14 @@ from spoofscope.attribution.store import Attributions, Explanation
 from spoofscope.attribution.verdicts import MARKS, of_controls, read_checks, wrapped_note
 from spoofscope.exhibits import Figure
 from spoofscope.figures.clips import (
-    EDGE,
     EVIDENCE,
-    SILENCE,
+    KNOWN,
     draw_spectrogram,
     draw_tiers,
     evidence_curve,
     frame_edges,
     median_clips,
+    tier_keys,
 )
 from spoofscope.figures.style import PAGE, TALLEST, legend_below, new_figure, note, people, save
 from spoofscope.tables import read_manifest, read_segments
@@ -52,7 +50,6 @@ FIGURE = Figure(
     place=210,
 )
 
-_KNOWN = "#222222"
 _COLUMNS = 2
 # Inches: of a page, of the keys below the panels, of the colours among them, of a spectrogram with
 # its title and axis, of the evidence of a detector.
@@ -124,7 +121,7 @@ def draw(
         samples, rate = audio.read(clip["path"], files[0].settings.sample_rate)
         draw_spectrogram(upper, samples, rate, None)
         for start, end in known.filter(utt_id=utt_id).select("start", "end").iter_rows():
-            upper.axvspan(start, end, ymin=0.9, ymax=1.0, color=_KNOWN, linewidth=0)
+            upper.axvspan(start, end, ymin=0.9, ymax=1.0, color=KNOWN, linewidth=0)
         if aligned is not None:
             draw_tiers(upper, aligned.filter(utt_id=utt_id))
         together = agreement(explanations)
@@ -166,7 +163,7 @@ def draw(
     bar.set_ticks([-1, 0, 1], labels=["bona fide", "evidence (share of row's largest)", "spoof"])
     bar.ax.tick_params(length=0)
     agreed = [note("ρ: detectors' agreement")] if len(files) > 1 else []
-    keys = [*_keys(aligned is not None), *agreed, note("right: scores")]
+    keys = [*tier_keys(known, aligned, examples), *agreed, note("right: scores")]
     legend_below(figure, keys, [str(key.get_label()) for key in keys])
     save(figure, outputs, pl.concat(numbers))
 
@@ -196,17 +193,3 @@ def _strips(axes: Axes, explanations: Sequence[Explanation], seconds: float) -> 
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
-
-
-def _keys(aligned: bool) -> list[Patch | Line2D]:
-    keys: list[Patch | Line2D] = [
-        Patch(facecolor=_KNOWN, label="known artefact"),
-    ]
-    if aligned:
-        keys += [
-            Patch(facecolor=SILENCE, label="silence"),
-            Line2D(
-                [], [], linestyle="none", marker="|", color=EDGE, label="edge of a phone or word"
-            ),
-        ]
-    return keys

@@ -11,8 +11,16 @@ from matplotlib.colors import Normalize
 from spoofscope.attribution.store import Attributions, Explanation
 from spoofscope.attribution.verdicts import MARKS, of_controls, read_checks, wrapped_note
 from spoofscope.exhibits import Figure
-from spoofscope.figures.clips import EVIDENCE, draw_tiers, frame_edges, median_clips, smoothed_map
-from spoofscope.figures.style import PAGE, new_figure, people, save, shortened
+from spoofscope.figures.clips import (
+    EVIDENCE,
+    KNOWN,
+    draw_tiers,
+    frame_edges,
+    median_clips,
+    smoothed_map,
+    tier_keys,
+)
+from spoofscope.figures.style import PAGE, legend_below, new_figure, people, save, shortened
 from spoofscope.tables import read_manifest, read_segments
 
 FIGURE = Figure(
@@ -34,7 +42,6 @@ FIGURE = Figure(
     place=212,
 )
 
-_KNOWN = "#222222"
 _MOST = 7
 _AXES = {"layer": "hidden state", "cepstrum": "cepstrum", "band": "kHz", "all": ""}
 
@@ -58,7 +65,7 @@ def draw(
     standings = {
         entry["detector"]: of_controls(read_checks(entry["checks"])) for entry in explained[:_MOST]
     }
-    figure = new_figure(PAGE, 1.15 * len(standings) + 0.6)
+    figure = new_figure(PAGE, 1.15 * len(standings) + 0.85)
     shown = {people().system(name): standing for name, standing in standings.items()}
     if doubts := wrapped_note(shown, figure.get_figwidth()):
         figure.suptitle(doubts, fontsize=7, x=0.01, ha="left")
@@ -73,7 +80,7 @@ def draw(
             image = _map(axes, file[utt_id], values, largest)
             for start, end in known.filter(utt_id=utt_id).select("start", "end").iter_rows():
                 axes.axvspan(
-                    start, end, ymin=1.0, ymax=1.06, color=_KNOWN, linewidth=0, clip_on=False
+                    start, end, ymin=1.0, ymax=1.06, color=KNOWN, linewidth=0, clip_on=False
                 )
             if aligned is not None:
                 draw_tiers(axes, aligned.filter(utt_id=utt_id))
@@ -114,6 +121,8 @@ def draw(
         bar.set_ticks([-largest, 0, largest], labels=["bona fide", "0", "spoof"])
         bar.ax.tick_params(labelsize=7, length=0)
         bar.ax.set_title(f"±{largest:.1g}", fontsize=7)
+    if keys := tier_keys(known, aligned, clips):
+        legend_below(figure, keys, [str(key.get_label()) for key in keys])
     save(figure, outputs, pl.concat(numbers))
 
 

@@ -1,12 +1,14 @@
 """Drawings of one clip: its waveform, its spectrogram, and the evidence upon them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import stft
@@ -20,6 +22,9 @@ EVIDENCE = LinearSegmentedColormap.from_list("evidence", [BONAFIDE, "#f2f2f2", S
 SILENCE = "#9fd3c7"
 EDGE = "#00766a"
 """Colours of silences, and of edges of phones and words."""
+
+KNOWN = "#222222"
+"""Colour of segments with known artefacts."""
 
 
 def median_clips(files: Sequence[Attributions], known: pl.DataFrame, most: int) -> list[str]:
@@ -157,3 +162,24 @@ def draw_tiers(axes: Axes, tiers: pl.DataFrame) -> None:
         low = axes.get_ylim()[0]
         top = low + height * (axes.get_ylim()[1] - low)
         axes.vlines(edges, low, top, color=EDGE, linewidth=0.5, zorder=3)
+
+
+def tier_keys(
+    known: pl.DataFrame, tiers: pl.DataFrame | None, utt_ids: Collection[str]
+) -> list[Patch | Line2D]:
+    """What a key says of the segments that a figure of these clips has.
+
+    Args:
+        known: segments with known artefacts. tiers: of `draw_tiers`; None without an alignment.
+    """
+    keys: list[Patch | Line2D] = []
+    of_clips = pl.col("utt_id").is_in(list(utt_ids))
+    if known.filter(of_clips).height:
+        keys.append(Patch(facecolor=KNOWN, label="known artefact"))
+    names = set() if tiers is None else set(tiers.filter(of_clips)["tier"])
+    if "silence" in names:
+        keys.append(Patch(facecolor=SILENCE, label="silence"))
+    if names & {"phone", "character", "word"}:
+        edge = "edge of a phone or word"
+        keys.append(Line2D([], [], linestyle="none", marker="|", color=EDGE, label=edge))
+    return keys

@@ -7,6 +7,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as PlotFigure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
 from spoofscope.attribution.verdicts import LARGEST_RANDOMISED, LEAST_STABLE, MARKS, RANDOMISED
 from spoofscope.attribution_methods import NOISE_CHECK, named
@@ -159,4 +160,5 @@ def _mark(axes: Axes, y: float, row: Mapping[str, Any]) -> None:
         va="center",
         fontsize=7,
         color="#444444",
+        path_effects=[withStroke(linewidth=1.6, foreground="white")],
     )

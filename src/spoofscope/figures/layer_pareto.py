@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import (
@@ -144,7 +145,9 @@ def _point(axes: Axes, row: Mapping[str, Any], measure: str, index: int, named: 
     if on_front or named:
         n = row["n_layers"]
         text = f"{n} layer{'s' if n != 1 else ''}"
-        axes.annotate(text, at, (0, 6), textcoords="offset points", fontsize=7, ha="center")
+        halo = [withStroke(linewidth=1.6, foreground="white")]
+        look_of: Any = {"fontsize": 7, "ha": "center", "path_effects": halo, "zorder": 4}
+        axes.annotate(text, at, (0, 6), textcoords="offset points", **look_of)
 
 
 def _front(axes: Axes, of_set: pl.DataFrame, measure: str) -> None:
