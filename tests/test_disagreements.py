@@ -20,6 +20,8 @@ from spoofscope.disagreements import (
     threshold_at_eer,
 )
 from spoofscope.errors import AudioError, SpoofscopeError, TableError
+from spoofscope.figures import disagreements as drawing
+from spoofscope.figures import style
 from spoofscope.figures.disagreements import draw
 from spoofscope.files import write_json
 from spoofscope.tables import write_manifest, write_scores, write_table
@@ -229,3 +231,21 @@ def test_corners_of_the_figure_hold_what_lies_there(tmp_path, monkeypatch):
                 ]
                 assert corner == [f"{int(there.sum())} {name}"]
     assert pl.read_csv("d.tsv", separator="\t").height == rows.height
+
+
+def test_numbers_of_rings_in_a_heap_stand_in_one_label():
+    figure = style.new_figure(3.5, 3)
+    axes = figure.subplots()
+    axes.set_xlim(0, 10)
+    axes.set_ylim(0, 10)
+    rings = pl.DataFrame(
+        {
+            "score_right": [9.0, 1.0, 9.1, 8.9],
+            "score_wrong": [5.0, 5.0, 5.1, 4.9],
+            "exported": [4, 2, 1, 3],
+        }
+    )
+    drawing._number(axes, rings)
+    assert [text.get_text() for text in axes.texts] == ["1, 3, 4", "2"]
+    assert [text.get_ha() for text in axes.texts] == ["right", "left"]
+    style.plt.close(figure)

@@ -1,10 +1,12 @@
 """Evidence upon a clip: at its time and at its frequency, and agreement of detectors."""
 
 import numpy as np
+import polars as pl
 import pytest
 from matplotlib.collections import QuadMesh
 
 from explanations import explanation
+from spoofscope.figures import clips
 from spoofscope.figures.attribution_examples import agreement
 from spoofscope.figures.clips import draw_spectrogram, evidence_curve
 from spoofscope.figures.style import new_figure
@@ -45,3 +47,17 @@ def test_detectors_agree_by_the_ranks_of_their_evidence():
 def test_the_curve_of_evidence_is_of_spoof_and_ends_at_one():
     curve = evidence_curve(explanation([1.0, -2.0, 0.5]))
     assert curve == pytest.approx([-0.5, 1.0, -0.25])
+
+
+def test_keys_name_the_segments_that_clips_have():
+    known = pl.DataFrame({"utt_id": ["a"], "tier": ["artefact"]})
+    tiers = pl.DataFrame({"utt_id": ["a", "b", "b"], "tier": ["silence", "silence", "phone"]})
+    told = {
+        clip: [key.get_label() for key in clips.tier_keys(known, tiers, [clip])] for clip in "abc"
+    }
+    assert told == {
+        "a": ["known artefact", "silence"],
+        "b": ["silence", "edge of a phone or word"],
+        "c": [],
+    }
+    assert clips.tier_keys(known, None, ["b"]) == []

@@ -122,7 +122,7 @@ def test_much_is_in_tables_and_what_is_shared_is_said_once(weights, tmp_path):
     assert len(rows) == 40
     assert rows[1] == ("Net", "A corpus, a copy", "1, 2", "lr 1e-05, epochs 40")
     assert rows[2] == ("Net 0", "A | B_1", "1", "epochs 3")
-    assert rows[39] == ("Net 37", "A | B_1", "1", "–")
+    assert rows[39] == ("Net 37", "A | B_1", "0", "–")
     assert of["Fusion"].rows[5] == ("F4", "all 40 detectors but Net and Old", "logistic", "A, dev")
 
     outputs = {end: str(tmp_path / f"methods.{end}") for end in ("md", "tex", "bib")}
