@@ -459,10 +459,12 @@ def settle(figure: Figure, dpi: float = _SETTINGS["figure.dpi"]) -> None:
     """
     figure.set_dpi(dpi)
     engine = figure.get_layout_engine()
+    if engine is None or not figure.axes:
+        return
     before: Any = np.inf
     # Letters that are moved to whole pixels are narrower than those of the PDF.
     with mpl.rc_context({"text.hinting": "none"}):
-        for _ in range(_MOST_LAYOUTS if engine is not None and figure.axes else 0):
+        for _ in range(_MOST_LAYOUTS):
             engine.execute(figure)
             places = np.array([axes.get_position().extents for axes in figure.axes])
             if np.abs(places - before).max() < _SETTLED:
