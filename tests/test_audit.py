@@ -32,14 +32,14 @@ from spoofscope.corpora.audit import (
     measure_manifest,
 )
 from spoofscope.corpora.base import Problem
-from spoofscope.corpora.copies import with_steps
+from spoofscope.corpora.copies import is_step, with_steps
 from spoofscope.corpora.counts import counts, unlike_published
 from spoofscope.corpora.cues import (
     CUES,
     _places,
     _power_spectrum,
     auc,
-    auc_change,
+    auc_growth,
     auc_interval,
     evidence_of_speakers,
     measure,
@@ -654,7 +654,7 @@ def test_a_cue_that_the_chain_brings_in_is_told_from_one_that_was_there(tmp_path
     assert {"level", "peak"} <= brought <= {"level", "peak", "dc"}
     (row,) = found(by_accident.rows.filter(split="eval", item="level"), "copies")
     assert row["status"] == "warn"
-    assert "the chain brought that in" in row["note"]
+    assert "with 4 and 4 speakers it may be theirs alone" in row["note"]
     cues = found(by_accident.rows.filter(split="eval", attack="all"), "cue")
     assert {"leading_silence", "level"} <= {row["item"] for row in cues}
     # The effect itself is one of one class.
@@ -716,12 +716,25 @@ def test_steps_of_a_chain_are_conditions_with_few_levels() -> None:
     assert set(steps["level of the chain"]) == {"not taken"}
 
 
-def test_the_change_of_an_auc_is_paired() -> None:
+def test_an_effect_that_is_taken_twice_has_two_conditions() -> None:
+    mp3, opus = ({"effect": "codec", "codec": name} for name in ("mp3", "opus"))
+    done = [[mp3, mp3], [opus, mp3], [mp3], [{"effect": "level", "skipped": "silence"}]]
+    table = pl.DataFrame({"source_utt": "a", "augmentation": [json.dumps(each) for each in done]})
+    steps = with_steps(table)
+    assert steps.columns == ["codec of the chain", "level of the chain", "codec no. 2 of the chain"]
+    assert steps["codec of the chain"].to_list() == ["mp3", "opus", "mp3", "not taken"]
+    second = steps["codec no. 2 of the chain"]
+    assert second.to_list() == ["mp3", "mp3", "not taken", "not taken"]
+    assert all(is_step(column) for column in steps.columns)
+
+
+def test_the_growth_of_an_auc_is_paired() -> None:
     before, after = rng(1).standard_normal((2, 300))
+    before[:150] += 0.3
     after = before + 0.1 * after
-    change, error = auc_change((before[:150], after[:150]), (before[150:], after[150:]))
+    growth, error = auc_growth((before[:150], after[:150]), (before[150:], after[150:]))
     aucs = [auc(values[:150], values[150:]) for values in (before, after)]
-    assert change == pytest.approx(aucs[1] - aucs[0], abs=1e-12)
+    assert growth == pytest.approx(aucs[1] - aucs[0], abs=1e-12)
     # Far smaller than of two AUCs of different clips, and what a bootstrap of clips gives.
     drawn = []
     for i in range(300):
@@ -730,6 +743,53 @@ def test_the_change_of_an_auc_is_paired() -> None:
         drawn.append(each[1] - each[0])
     assert error == pytest.approx(np.std(drawn), rel=0.15)
     assert error < 0.01
+
+
+def test_a_cue_that_changes_sides_grows_by_its_distance_from_chance() -> None:
+    values = rng(2).standard_normal(300)
+    far, near = values.copy(), -values
+    far[:150] += 1.5
+    near[:150] -= 0.7
+    # From an AUC of 0.85 to one of 0.7 on the other side: it separates less.
+    growth, error = auc_growth((far[:150], -near[:150] - 1.4), (far[150:], -near[150:]))
+    aucs = auc(far[:150], far[150:]), auc(-near[:150] - 1.4, -near[150:])
+    assert aucs[0] > 0.8 > 0.5 > aucs[1]
+    assert growth == pytest.approx((0.5 - aucs[1]) - (aucs[0] - 0.5), abs=1e-12)
+    assert growth < -3 * error
+
+
+def test_the_error_of_a_growth_is_over_speakers() -> None:
+    """Each speaker's clips change alike: as many clips as speakers say no more."""
+    speakers = np.repeat(np.arange(8), 40)
+    before = np.round(rng(3).standard_normal(320), 9)
+    after = before + np.repeat(rng(4).standard_normal(8), 40)
+    pairs = (before[:160], after[:160]), (before[160:], after[160:])
+    of_clips = auc_growth(*pairs)
+    of_speakers = auc_growth(*pairs, (speakers[:160], speakers[160:]))
+    assert of_clips[0] == of_speakers[0]
+    assert of_speakers[1] > 2 * of_clips[1]
+
+
+def test_what_few_speakers_show_is_not_said_to_be_the_chains_work(tmp_path: Path) -> None:
+    originals = corpus(tmp_path, n=40).filter(split="eval")
+    quieter = [{"effect": "gain", "gain": [-9, -9]}]
+    made = copies(originals, tmp_path / "c", quieter, classes=["spoof"])
+    told = {}
+    for n in (2, 40):
+        speaker = pl.format("{}", pl.int_range(pl.len()) % n)
+        result = audit(
+            made.with_columns(speaker=speaker),
+            [],
+            None,
+            originals=originals.with_columns(speaker=speaker),
+        )
+        row = result.rows.filter(check="copies", item="level").row(0, named=True)
+        assert row["status"] == "warn"
+        told[n] = row["note"].rpartition(": ")[2]
+    assert told == {
+        2: "with 2 and 2 speakers it may be theirs alone",
+        40: "the chain brought that in",
+    }
 
 
 class Page(html.parser.HTMLParser):

@@ -281,15 +281,32 @@ def test_limits_of_the_highest_hold_it_as_often_as_they_say():
         seen = mixed @ [rng.standard_normal(20), np.full(20, rng.standard_normal())]
         common = np.broadcast_to(rng.standard_normal(200), (20, 200))
         drawn = seen[:, None] + 0.8 * rng.standard_normal((20, 200)) + 0.6 * common
-        low, high = highest_limits(seen, drawn)
+        low, high = highest_limits(seen, drawn, 10**6)
         held.append((low <= 0, high >= 0))
     # The percentiles of the highest of each resample hold it in 60 to 90 %.
     assert np.all(held, axis=1).mean() >= 0.95
     # Of one each, the ends are those of the difference of two rates, turned around.
     first, second = rng.standard_normal((2, 1, 200))
-    low, high = highest_difference_limits(np.ones(1), 1 + first, np.zeros(1), second)
+    low, high = highest_difference_limits(np.ones(1), 1 + first, np.zeros(1), second, 10**6)
     ends = np.quantile(first - second, [0.025, 0.975])
-    np.testing.assert_allclose((low, high), (1 - ends[1], 1 - ends[0]))
+    np.testing.assert_allclose((low, high), (1 - ends[1], 1 - ends[0]), rtol=1e-5)
+
+
+def test_limits_of_the_highest_of_few_speakers_hold_it_as_student_says():
+    """Simulated: 4 rates of the same 5 speakers, who are resampled; most errors are in common."""
+    rng = np.random.default_rng(2)
+    held: dict[int, list[bool]] = {5: [], 10**6: []}
+    for _ in range(400):
+        of_speakers = rng.standard_normal(5) + 0.1 * rng.standard_normal((4, 5))
+        drawn = of_speakers[:, rng.integers(0, 5, (200, 5))].mean(axis=2)
+        for units, found in held.items():
+            low, high = highest_limits(of_speakers.mean(axis=1), drawn, units)
+            found.append(bool(low <= 0 <= high))
+    assert np.mean(held[5]) >= 0.95
+    # Quantiles of the resamples alone are too short.
+    assert np.mean(held[10**6]) < 0.9
+    one = np.zeros(1), rng.standard_normal((1, 20_000)) * np.sqrt(2 / 3)
+    assert highest_limits(*one, 3).high == pytest.approx(4.303, rel=0.03)
 
 
 def test_nothing_but_the_chain_differs_from_clean(tmp_path):

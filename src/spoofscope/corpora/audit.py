@@ -4,6 +4,7 @@ An augmented copy of a corpus is audited like one, and compared with its origina
 decoded once; only files that seem to be the same are read again, to compare their samples.
 """
 
+import functools
 import hashlib
 import itertools
 import math
@@ -24,7 +25,7 @@ from spoofscope.corpora.counts import Count, counts
 from spoofscope.corpora.cues import (
     CUES,
     auc,
-    auc_change,
+    auc_growth,
     auc_interval,
     evidence_of_speakers,
     in_words,
@@ -65,7 +66,7 @@ HARMLESS = (0.4, 0.6)
 _LENGTH_TOLERANCE_SECONDS = 0.1
 # So many samples tell recordings apart; what looks the same is read again.
 _COMPARED_SAMPLES = 4096
-_SAMPLES_AT_ONCE = 1 << 20
+_SAMPLES_AT_ONCE = 1 << 22
 # A condition with more levels is a name of some kind.
 _MOST_LEVELS = 50
 _GROUPS = {"speaker": "speaker", "base_utt": "sentence", "source_text": "text"}
@@ -146,8 +147,11 @@ def _inspect(items: Sequence[tuple[str, float]]) -> list[list[float] | str]:
     """CRC-32 and cues of files, given their paths and durations in seconds; or what is wrong.
 
     Some are decoded, then measured, then the next: either code runs faster when it goes on.
+    Until then their samples are kept in memory that stays, because a decoder that gets new memory
+    for every file is slower than one that gets the same again.
     """
     found: list[list[float] | str] = []
+    room, used = _room(), 0
     clips: dict[int, tuple[audio.Samples, int]] = {}
     clipped: dict[int, float] = {}
 
@@ -160,15 +164,30 @@ def _inspect(items: Sequence[tuple[str, float]]) -> list[list[float] | str]:
 
     for path, duration in items:
         clip = _decoded(path, duration)
-        found.append(clip if isinstance(clip, str) else [])
-        if not isinstance(clip, str):
-            clips[len(found) - 1] = clip[:2]
-            if clip[2] is not None:
-                clipped[len(found) - 1] = clip[2]
-        if sum(samples.size for samples, _ in clips.values()) >= _SAMPLES_AT_ONCE:
+        if isinstance(clip, str):
+            found.append(clip)
+            continue
+        samples, rate, share = clip
+        if used + samples.size > room.size:
             measure_clips()
+            used = 0
+        if samples.size <= room.size:
+            kept = room[used : used + samples.size]
+            kept[:] = samples
+            used += samples.size
+            samples = kept
+        clips[len(found)] = samples, rate
+        if share is not None:
+            clipped[len(found)] = share
+        found.append([])
     measure_clips()
     return found
+
+
+@functools.cache
+def _room() -> audio.Samples:
+    """Of this process."""
+    return np.empty(_SAMPLES_AT_ONCE, dtype=np.float32)
 
 
 def _decoded(path: str, duration: float) -> tuple[audio.Samples, int, float | None] | str:
@@ -214,9 +233,9 @@ def audit(
     known, the interval that is given is over speakers, and a note says where it does not exclude
     0.5.
 
-    Of an augmented copy, the chain has brought a cue in where the cue is a warning, and separates
-    the classes better than that of the originals by more than chance explains (paired, and again
-    for all AUCs together).
+    Of an augmented copy, the chain has brought a cue in where the cue is a warning, and its AUC is
+    farther from 0.5 than that of the originals by more than chance explains (paired, and again for
+    all AUCs together). Where all speakers are known, a note says where speakers do not show that.
 
     Args:
         manifest: as `tables.read_manifest` gives it.
@@ -521,10 +540,14 @@ def _brought_in(
         on_purpose: whether the chain was given clips of one class alone: its cues are planted.
     """
     comparisons = _comparisons(pairs)
-    found: dict[tuple[str, str], list[tuple[float, float, str]]] = {}
+    found: dict[tuple[str, str], list[tuple[float, float, str, str]]] = {}
     statuses = {row[:3]: row[-1] for row in cues.iter_rows()}
+    ends = {row[:3]: row[4:6] for row in cues.iter_rows()}
     for split, attack, bonafide, spoof, _ in comparisons:
-        z = NormalDist().inv_cdf(1 - _tail(comparisons))
+        tail = _tail(comparisons)
+        z = NormalDist().inv_cdf(1 - tail)
+        speakers = _speakers(bonafide), _speakers(spoof)
+        n_speakers = [0 if each is None else np.unique(each).size for each in speakers]
         for cue in CUES:
             if statuses[split, attack, cue] == "ok" or min(bonafide.height, spoof.height) < 2:
                 continue
@@ -532,20 +555,33 @@ def _brought_in(
                 (clips[copies.of_original(cue)].to_numpy(), clips[cue].to_numpy())
                 for clips in (bonafide, spoof)
             ]
+            growth, error = auc_growth(*values)
+            if growth <= z * error:
+                continue
+            of_whom = ""
+            if speakers[0] is not None and speakers[1] is not None and min(n_speakers) > 1:
+                growth, error = auc_growth(*values, (speakers[0], speakers[1]))
+                low, high = ends[split, attack, cue]
+                t = _student(1 - tail, min(n_speakers) - 1)
+                # Where few speakers are alike the error is 0, and the interval is the judge.
+                if growth <= t * error or low <= 0.5 <= high:
+                    of_whom = f"{n_speakers[0]} and {n_speakers[1]} speakers"
+            elif min(n_speakers) == 1:
+                of_whom = "one speaker"
             before, after = (auc(values[0][i], values[1][i]) for i in (0, 1))
-            change, error = auc_change(*values)
-            stronger = abs(after - 0.5) > abs(before - 0.5) or (after - 0.5) * (before - 0.5) < 0
-            if stronger and abs(change) > z * error:
-                found.setdefault((split, cue), []).append((before, after, attack))
-                if on_purpose:
-                    statuses[split, attack, cue] = "planted"
+            found.setdefault((split, cue), []).append((before, after, attack, of_whom))
+            if on_purpose:
+                statuses[split, attack, cue] = "planted"
     brought = {}
     for (split, cue), changed in found.items():
-        before, after, attack = max(changed, key=lambda each: abs(each[1] - 0.5))
-        of_cue = [statuses[split, each, cue] for _, _, each in changed]
+        before, after, attack, of_whom = max(
+            changed, key=lambda each: (not each[3], abs(each[1] - 0.5))
+        )
+        of_cue = [statuses[split, each, cue] for _, _, each, _ in changed]
         words = (
             f"; in the copies it separates {copies.spoofs(attack)} from bona fide speech with an "
-            f"AUC of {after:.2f}, in the originals {before:.2f}: the chain brought that in"
+            f"AUC of {after:.2f}, in the originals {before:.2f}: "
+            + (f"with {of_whom} it may be theirs alone" if of_whom else "the chain brought that in")
         )
         brought[split, cue] = ("warn" if "warn" in of_cue else "planted", words)
     status = pl.Series("status", [statuses[row[:3]] for row in cues.iter_rows()], dtype=pl.String)

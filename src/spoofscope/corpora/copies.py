@@ -1,7 +1,8 @@
 """What an augmentation chain did to the clips of a corpus: each copy against its original."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -48,22 +49,32 @@ def originals_of(copies: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:
 
 
 def with_steps(copies: pl.DataFrame) -> pl.DataFrame:
-    """The manifest of copies with what each effect of the chain did to a clip, as conditions."""
-    taken = [
-        {entry["effect"]: _kind(entry) for entry in json.loads(text)}
-        for text in copies["augmentation"]
+    """The manifest of copies with what each effect of the chain did to a clip, as conditions.
+
+    An effect that a clip went through twice, such as a codec after a codec, has two.
+    """
+    taken = [_taken(json.loads(text)) for text in copies["augmentation"]]
+    conditions = dict.fromkeys(condition for steps in taken for condition in steps)
+    series = [
+        pl.Series(step_of(*condition), [steps.get(condition, _NOT_TAKEN) for steps in taken])
+        for condition in sorted(conditions, key=lambda condition: condition[1])
     ]
-    effects = dict.fromkeys(effect for entries in taken for effect in entries)
-    steps = [
-        pl.Series(step_of(effect), [entries.get(effect, _NOT_TAKEN) for entries in taken])
-        for effect in effects
-    ]
-    return copies.drop(_OF_COPIES).with_columns(steps)
+    return copies.drop(_OF_COPIES).with_columns(series)
 
 
-def step_of(effect: str) -> str:
-    """The condition that says what an effect did."""
-    return f"{effect} of the chain"
+def _taken(entries: Sequence[Mapping[str, str]]) -> dict[tuple[str, int], str]:
+    """By effect, and the how-manieth of its kind that the clip went through, what it did."""
+    steps: dict[tuple[str, int], str] = {}
+    times: Counter[str] = Counter()
+    for entry in entries:
+        times[entry["effect"]] += 1
+        steps[entry["effect"], times[entry["effect"]]] = _kind(entry)
+    return steps
+
+
+def step_of(effect: str, time: int = 1) -> str:
+    """The condition that says what an effect did, the first or another time."""
+    return f"{effect} of the chain" if time == 1 else f"{effect} no. {time} of the chain"
 
 
 def is_step(condition: str) -> bool:

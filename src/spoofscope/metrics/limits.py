@@ -148,37 +148,50 @@ def student_interval(value: float, resamples: Floats, units: int) -> Interval:
     return Interval(value - reach, value + reach)
 
 
-def highest_limits(values: Floats, resamples: Floats) -> Interval:
+def highest_limits(values: Floats, resamples: Floats, units: int) -> Interval:
     """Limits of the highest of k rates, whichever it is.
 
     The highest of many values is too high by chance, and the highest of each resample is so once
     more. So the limits take the largest error of all k rates in each resample, as simultaneous
-    confidence bands do: where none is farther off than that, neither is the highest.
+    confidence bands do: where none is farther off than that, neither is the highest. Resamples of
+    few units vary too little, so errors count for more, see :func:`of_few`.
 
     Args:
         values: (k,) that were seen.
         resamples: (k, r), the same of r resamples.
+        units: that are drawn, of the class that has fewer, at least two.
     """
     above, below = _farthest(values, resamples)
-    highest = float(values.max())
-    return Interval(highest - _upper_end(above), highest + _upper_end(below))
+    highest, more = float(values.max()), of_few(units)
+    return Interval(highest - more * _upper_end(above), highest + more * _upper_end(below))
 
 
 def highest_difference_limits(
-    values: Floats, resamples: Floats, others: Floats, other_resamples: Floats
+    values: Floats, resamples: Floats, others: Floats, other_resamples: Floats, units: int
 ) -> Interval:
     """The same of the highest of k rates less the highest of m others, on the same resamples.
 
     Args:
-        values, resamples: (k,) and (k, r), see :func:`highest_limits`.
+        values, resamples, units: (k,), (k, r) and a number, see :func:`highest_limits`.
         others, other_resamples: (m,) and (m, r).
     """
     above, below = _farthest(values, resamples)
     others_above, others_below = _farthest(others, other_resamples)
-    difference = float(values.max() - others.max())
+    difference, more = float(values.max() - others.max()), of_few(units)
     return Interval(
-        difference - _upper_end(above + others_below), difference + _upper_end(below + others_above)
+        difference - more * _upper_end(above + others_below),
+        difference + more * _upper_end(below + others_above),
     )
+
+
+def of_few(units: int) -> float:
+    """By how much a quantile of what resamples of so many units are off is too small.
+
+    What :func:`student_interval` reaches, as a multiple of what the normal distribution does
+    without its correction for few units; 1 of very many.
+    """
+    t = float(stdtrit(units - 1, (1 + CONFIDENCE) / 2))
+    return t / QUANTILE * math.sqrt(units / (units - 1))
 
 
 def _farthest(values: Floats, resamples: Floats) -> tuple[Floats, Floats]:

@@ -36,8 +36,10 @@ _LOGGER = logging.getLogger(__name__)
 
 _NAME = "journal.jsonl"
 _CHECKSUM = 16
-# Items that are sent to another process together.
-_AT_ONCE = 32
+# Items that are sent to another process together: of many items more, but every process gets some
+# batches, so that none waits long for the last one.
+_AT_ONCE = (32, 128)
+_BATCHES = 16
 _PROGRESS_SECONDS = 30.0
 
 Item = TypeVar("Item")
@@ -343,7 +345,9 @@ def in_processes(
     items = list(items)
     left = [(key, item) for key, item in items if key not in done]
     progress = _Progress(len(items), len(left))
-    batches = [left[start : start + _AT_ONCE] for start in range(0, len(left), _AT_ONCE)]
+    fewest, most = _AT_ONCE
+    size = min(most, max(fewest, len(left) // (_BATCHES * workers)))
+    batches = [left[start : start + size] for start in range(0, len(left), size)]
     ahead: deque[tuple[list[tuple[str, Item]], Future[Sequence[Any]]]] = deque()
 
     new: dict[str, Any] = {}

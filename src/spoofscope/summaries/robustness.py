@@ -309,10 +309,11 @@ def _worst(one: _Judged) -> dict[str, Any]:
     paired = _less(measured.resamples, without.resamples, difference, form.units["hter"])
     drawn, interval = one.changed_resampled, measured.interval
     if drawn is not None and interval is not None:
-        interval = within(hull(interval, highest_limits(one.changed, drawn)), 0.0, 1.0)
-    if drawn is not None and without.resamples is not None:
+        limits = highest_limits(one.changed, drawn, form.units["hter"])
+        interval = within(hull(interval, limits), 0.0, 1.0)
+    if drawn is not None and without.resamples is not None and paired[0] is not None:
         rises = one.changed - _value(clean, "hter"), drawn - without.resamples
-        paired = _widened(paired, highest_limits(*rises))
+        paired = _widened(paired, highest_limits(*rises, form.units["hter"]))
     return {
         **one.own,
         "change": form.change,
@@ -337,8 +338,11 @@ def _gap(one: _Judged, following: _Judged) -> dict[str, float | None]:
     drawn, others = one.changed_resampled, following.changed_resampled
     if drawn is None or others is None:
         return {"gap": gap, "gap_low": None, "gap_high": None}
-    paired = _less(drawn.max(axis=0), others.max(axis=0), gap, one.worst.units["hter"])
-    limits = highest_difference_limits(one.changed, drawn, following.changed, others)
+    units = one.worst.units["hter"]
+    paired = _less(drawn.max(axis=0), others.max(axis=0), gap, units)
+    if paired[0] is None:
+        return {"gap": gap, "gap_low": None, "gap_high": None}
+    limits = highest_difference_limits(one.changed, drawn, following.changed, others, units)
     low, high = _widened(paired, limits)
     return {"gap": gap, "gap_low": low, "gap_high": high}
 
