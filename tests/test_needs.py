@@ -172,6 +172,16 @@ def test_in_words() -> None:
     ]
 
 
+def test_an_archive_of_two_corpora_is_downloaded_once() -> None:
+    twice = [
+        Need("archive", name, "a.archive", "https://x.org/a.zip", True, False, size=Size(10**9))
+        for name in ("web", "tiny")
+    ]
+    assert as_text(twice).splitlines()[-1].startswith("to be downloaded by the workflow: 1 GB, 1")
+    other = Need("archive", "own", "b.archive", "-", True, False, size=Size(10**9))
+    assert ": 2 GB, 3 min" in as_text([*twice, other]).splitlines()[-1]
+
+
 def test_published_corpora_say_where_they_are_had() -> None:
     for name in ("asvspoof5", "asvspoof2021_la", "ctrsvdd", "habla", "partialspoof", "wavefake"):
         assert registry.source_of(name).startswith("http"), name

@@ -203,8 +203,8 @@ def as_text(found: Sequence[Need]) -> str:
 
 
 def _amount(found: Sequence[Need]) -> str:
-    """How much, and how long that takes."""
-    size = sum((need.size for need in found), Size(0))
+    """How much, and how long that takes; what several entries read from one place, once."""
+    size = sum({need.place: need.size for need in found}.values(), Size(0))
     seconds = size.n_bytes * 8 / _BITS_PER_SECOND
     return f"{size}, {duration(seconds)} at 100 Mbit/s"
 
