@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import shutil
 import stat
 import tarfile
@@ -20,7 +21,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from spoofscope.corpora.download import fetch, file_name, unpack, unpack_all
+from spoofscope.corpora.download import _progress, fetch, file_name, unpack, unpack_all
 from spoofscope.errors import ConfigError, CorpusError
 from spoofscope.offline import OFFLINE
 
@@ -141,6 +142,19 @@ def test_a_server_that_sends_nothing_is_given_up_and_what_arrived_is_kept(
     server.cut_after = None
     fetch(server.url, SHA256, tmp_path / "f")
     assert server.ranges[-1] == "bytes=5-"
+
+
+def test_the_rate_and_the_time_left_are_told(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr("spoofscope.corpora.download._PROGRESS_SECONDS", 0.0)
+    fetch(server.url, SHA256, tmp_path / "a")
+    lines = capsys.readouterr().err.splitlines()
+    told = re.compile(r"\S+: 0\.\d\d of 0\.30 MB \(\d+%\), [\d.e+]+ MB/s, \d+ s left")
+    assert lines
+    assert all(told.fullmatch(line) for line in lines)
+    assert _progress(2 * 10**9, 8 * 10**9, 1e6) == "2000 of 8000 MB (25%), 1 MB/s, 1 h 40 min left"
+    assert _progress(10**6, None, 1e5) == "1 MB, 0.1 MB/s"
 
 
 def test_a_complete_part_needs_no_transfer(server: Server, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from spoofscope.corpora import seven_zip, split_zip
 from spoofscope.errors import ConfigError, CorpusError
 from spoofscope.files import atomic_folder, one_line, shown
 from spoofscope.offline import OFFLINE, is_offline
+from spoofscope.pace import duration
 
 _BLOCK = 1 << 20
 _TIMEOUT_SECONDS = 60
@@ -365,8 +366,9 @@ def _copy(
     size: int | None,
 ) -> int:
     name = url.rsplit("/", 1)[-1]
-    due = time.monotonic() + _PROGRESS_SECONDS
-    slow, before = time.monotonic() + _FEW_BYTES_SECONDS, have
+    began, at_first = time.monotonic(), have
+    due = began + _PROGRESS_SECONDS
+    slow, before = began + _FEW_BYTES_SECONDS, have
     while block := answer.read1(_BLOCK):
         stream.write(block)
         have += len(block)
@@ -379,9 +381,20 @@ def _copy(
             slow, before = now + _FEW_BYTES_SECONDS, have
         if now >= due:
             due = now + _PROGRESS_SECONDS
-            share = f" of {total / 1e6:.0f} MB ({have / total:.0%})" if total else " MB"
-            print(f"{name}: {have / 1e6:.0f}{share}", file=sys.stderr, flush=True)
+            rate = (have - at_first) / (now - began)
+            print(f"{name}: {_progress(have, total, rate)}", file=sys.stderr, flush=True)
     return have
+
+
+def _progress(have: int, total: int | None, rate: float) -> str:
+    """How much of a file is there, how fast it comes (bytes a second), and how long that takes."""
+    speed = f"{rate / 1e6:.3g} MB/s"
+    if not total:
+        return f"{have / 1e6:.3g} MB, {speed}"
+    digits = 0 if total >= 1e8 else 2
+    n = f"{have / 1e6:.{digits}f} of {total / 1e6:.{digits}f}"
+    left = f", {duration((total - have) / rate)} left" if rate > 0 else ""
+    return f"{n} MB ({have / total:.0%}), {speed}{left}"
 
 
 def unpack(archive: str | Path, folder: str | Path) -> int:
