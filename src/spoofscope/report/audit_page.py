@@ -319,8 +319,12 @@ def _conditions(levels: pl.DataFrame) -> Iterator[Markup]:
         ordered = rows.sort(
             pl.col("n_bonafide") + pl.col("n_spoof"), descending=True, maintain_order=True
         )
-        yield Markup("<details{}><summary>{}, {}: {} levels</summary>").format(
-            Markup(" open") if rows.height <= _FEW_LEVELS else "", split, condition, rows.height
+        yield Markup("<details{}><summary>{}, {}: {} {}</summary>").format(
+            Markup(" open") if rows.height <= _FEW_LEVELS else "",
+            split,
+            condition,
+            rows.height,
+            "level" if rows.height == 1 else "levels",
         )
         yield Markup(
             "<div class=table><table><tr><th>{}<th class=n>bona fide<th class=n>spoof"
