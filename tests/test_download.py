@@ -145,7 +145,10 @@ def test_a_server_that_sends_nothing_is_given_up_and_what_arrived_is_kept(
 
 
 def test_the_rate_and_the_time_left_are_told(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("spoofscope.corpora.download._PROGRESS_SECONDS", 0.0)
     fetch(server.url, SHA256, tmp_path / "a")
