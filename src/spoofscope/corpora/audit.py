@@ -555,12 +555,12 @@ def _brought_in(
                 (clips[copies.of_original(cue)].to_numpy(), clips[cue].to_numpy())
                 for clips in (bonafide, spoof)
             ]
-            growth, error = auc_growth(*values)
+            growth, error = auc_growth(values[0], values[1])
             if growth <= z * error:
                 continue
             of_whom = ""
             if speakers[0] is not None and speakers[1] is not None and min(n_speakers) > 1:
-                growth, error = auc_growth(*values, (speakers[0], speakers[1]))
+                growth, error = auc_growth(values[0], values[1], (speakers[0], speakers[1]))
                 low, high = ends[split, attack, cue]
                 t = _student(1 - tail, min(n_speakers) - 1)
                 # Where few speakers are alike the error is 0, and the interval is the judge.
