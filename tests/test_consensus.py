@@ -259,7 +259,7 @@ def test_what_helps_is_blue_and_what_harms_orange(lower_is_better):
     )
     assert [dot.get_color() for dot in dots] == [left, right, differences.GREY, differences.GREY]
     assert [dot.get_markerfacecolor() for dot in dots] == [left, right, "white", "white"]
-    assert [text.get_text() for text in axes.texts] == ["0.010", "0.010", "0.20", "-", "p (Holm)"]
+    assert [text.get_text() for text in axes.texts] == ["0.01", "0.01", "0.2", "-", "p (Holm)"]
 
 
 def test_a_fusion_of_two_without_one_is_the_other():
