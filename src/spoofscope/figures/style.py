@@ -501,7 +501,7 @@ def _write_pdf(sheets: Sequence[Figure], path: Path) -> None:
 def _write_png(sheets: Sequence[Figure], path: Path) -> None:
     images = []
     for sheet in sheets:
-        canvas = FigureCanvasAgg(sheet)
+        canvas: Any = FigureCanvasAgg(sheet)
         canvas.draw()
         images.append(np.asarray(canvas.buffer_rgba()))
     # The pages of a figure are equally wide.
