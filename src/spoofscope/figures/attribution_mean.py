@@ -44,7 +44,7 @@ FIGURE = Figure(
 _CLASSES = {"bonafide": "bona fide", "spoof": "spoof", "both": "both"}
 _CURVES = {
     "bonafide": {"color": BONAFIDE, "linestyle": "-"},
-    "spoof": {"color": SPOOF, "linestyle": "-"},
+    "spoof": {"color": SPOOF, "linestyle": "--"},
 }
 # Inches of a detector, and of what stands beside its maps.
 _HEIGHT, _BESIDE = 4.3, 1.5

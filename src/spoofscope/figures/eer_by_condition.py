@@ -5,9 +5,11 @@ from typing import Any, NamedTuple
 
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import (
+    CHANCE,
     COLOURS,
     COLUMN,
     PAGE,
@@ -97,7 +99,8 @@ def draw(
             axes.set_xlabel(f"{words}\n(in brackets: bona fide + spoofed clips)")
         # Systems may be scored on other sets than those of the first panel.
         order = [label for label in labels.values() if label in handles]
-        legend_below(figure, [handles[label] for label in order], order)
+        chance = Line2D([], [], **CHANCE)
+        legend_below(figure, [*(handles[label] for label in order), chance], [*order, "chance"])
     save(figures, outputs, table.drop("metric"))
 
 
@@ -170,7 +173,7 @@ def _draw_panel(
     axes.set_ylim(len(names) - 0.45, -0.55)
     trials = people().trials(panel.corpus, panel.split)
     axes.set_title(f"{trials}: {people().condition(panel.condition)}", loc="left")
-    axes.axvline(50, color="#999999", linewidth=0.8, linestyle=":")
+    axes.axvline(50, **CHANCE)
 
 
 def _rows(table: pl.DataFrame, place: Sequence[Any]) -> pl.DataFrame:

@@ -1,7 +1,6 @@
 """Linear probes: EER per layer."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import polars as pl
 from matplotlib.axes import Axes
@@ -9,6 +8,7 @@ from matplotlib.lines import Line2D
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import (
+    CHANCE,
     COLUMN,
     PAGE,
     interval_words,
@@ -38,7 +38,6 @@ FIGURE = Figure(
     section="layer",
 )
 
-_CHANCE: Any = {"color": "#999999", "linewidth": 0.8, "linestyle": ":"}
 _HEIGHT, _LEGEND = 2.3, 0.45
 """Inches of a line of panels, and of the legend."""
 
@@ -73,7 +72,7 @@ def draw(probes: Sequence[str], outputs: Mapping[str, str]) -> None:
         }
         for words in interval_words("shade: 95 % interval", table["ci_low"]):
             handles[words] = note(words)
-        handles["chance"] = Line2D([], [], **_CHANCE)
+        handles["chance"] = Line2D([], [], **CHANCE)
         legend_below(figure, list(handles.values()), list(handles))
     save(figures, outputs, table)
 
@@ -98,7 +97,7 @@ def _panel(axes: Axes, of_set: pl.DataFrame, names: Sequence[str]) -> None:
             )
     shown = sorted(of_set["layer"].unique().to_list())
     axes.set_xticks(shown[:: 1 + len(shown) // 14])
-    axes.axhline(50, **_CHANCE)
+    axes.axhline(50, **CHANCE)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("hidden state (0 = input of layer 1)")
     axes.set_ylabel("EER (%)")

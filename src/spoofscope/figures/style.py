@@ -230,6 +230,10 @@ def interval_words(words: str, *low: pl.Series) -> list[str]:
     return [words] if any(ends.is_not_null().any() for ends in low) else []
 
 
+CHANCE: dict[str, Any] = {"color": "#777777", "linewidth": 0.8, "linestyle": ":"}
+"""The line of what a guess reaches; its key is "chance"."""
+
+
 def note(words: str) -> Line2D:
     """An entry of a legend that explains something in words alone."""
     return Line2D([], [], linestyle="none", label=words)

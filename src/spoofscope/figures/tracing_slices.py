@@ -6,9 +6,11 @@ from typing import Any
 
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import (
+    CHANCE,
     COLOURS,
     PAGE,
     TALLEST,
@@ -78,7 +80,9 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
     low = (table[f"{metric}_low"] for metric, _ in _PANELS)
     words = interval_words("lines: 95 % intervals", *low)
     shown = [people().system(name) for name in handles]
-    legend_below(figure, [*handles.values(), *map(note, words)], [*shown, *words])
+    chance = [Line2D([], [], **CHANCE)] if sets else []
+    key = [*handles.values(), *chance, *map(note, words)]
+    legend_below(figure, key, [*shown, *["chance"] * len(chance), *words])
     save(figure, outputs, table)
 
 
@@ -107,7 +111,7 @@ def _draw(
                 **style,
             )
     if metric == "auroc":
-        axes.axvline(50, color="#222222", linestyle=":", linewidth=0.8)
+        axes.axvline(50, **CHANCE)
     counts = [
         f" ({known} + {unknown})" for known, unknown in levels.select("n_known", "n_unknown").rows()
     ]

@@ -134,8 +134,9 @@ def draw(
         panels[-1].set_xlabel("tested on (attack against all bona fide)")
         figure.supylabel("detector and training data", fontsize=8)
         words = interval_words("below the EER: its 95 % interval", table["ci_low"])
-        key = [frame((0, 0), 1, 1), *map(note, words)]
-        legend_below(figure, key, ["in its training", *words])
+        framed = [frame((0, 0), 1, 1)] if any(axes.patches for axes in panels) else []
+        names_of_key = [*["in its training"] * len(framed), *words]
+        legend_below(figure, [*framed, *map(note, words)], names_of_key)
         figure.colorbar(
             image,
             ax=list(panels),
