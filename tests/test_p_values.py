@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spoofscope.metrics.p_values import LEVELS, p_is, p_number, p_text
+from spoofscope.p_values import LEVELS, p_is, p_number, p_text
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "spoofscope"
 # Columns that hold p values, in any quotes, behind which a format begins.

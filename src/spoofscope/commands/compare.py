@@ -82,7 +82,7 @@ def _alike(paths: Sequence[Sequence[str]]) -> int:
 
 def _as_text(table: "pl.DataFrame") -> str:
     from spoofscope.metrics.measure import METRICS
-    from spoofscope.metrics.p_values import p_text
+    from spoofscope.p_values import p_text
 
     titles = {name: metric.title for name, metric in METRICS.items()}
     header = ["metric", "first", "second", "value", "value", "difference", "95 % interval", "p"]

@@ -27,8 +27,8 @@ from spoofscope.figures.style import (
     save,
     system_labels,
 )
-from spoofscope.metrics.p_values import p_number
 from spoofscope.names import BONAFIDE, NONE, POOLED, SPOOF
+from spoofscope.p_values import p_number
 from spoofscope.tables import read_table
 
 FIGURE = Figure(

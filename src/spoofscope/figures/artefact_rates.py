@@ -11,9 +11,9 @@ from matplotlib.colors import Normalize
 from spoofscope.artefacts.correlations import read_separation
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import EVIDENCE, PAGE, new_figure, pages, people, save
-from spoofscope.metrics.p_values import p_number
 from spoofscope.metrics.paired import ALPHA
 from spoofscope.names import POOLED
+from spoofscope.p_values import p_number
 
 FIGURE = Figure(
     title="What a signal measure alone gives away",

@@ -17,8 +17,8 @@ from spoofscope.figures.style import (
     new_figure,
     pages,
 )
-from spoofscope.metrics.p_values import p_text
 from spoofscope.metrics.paired import ALPHA, METRICS
+from spoofscope.p_values import p_text
 
 # Inches of a line, of what stands around the lines of a block, and of the legend.
 _LINE, _AROUND, _LEGEND = 0.17, 0.85, 0.35

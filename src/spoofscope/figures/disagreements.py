@@ -23,7 +23,7 @@ from spoofscope.figures.style import (
     save,
 )
 from spoofscope.identity import rng_of
-from spoofscope.metrics.p_values import p_is
+from spoofscope.p_values import p_is
 from spoofscope.summaries.disagreements import read_counts
 from spoofscope.summaries.inputs import read_scored
 from spoofscope.tables import LABELS, read_table

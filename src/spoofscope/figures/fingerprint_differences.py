@@ -10,8 +10,8 @@ from spoofscope.exhibits import Figure
 from spoofscope.figures.spectra import name_lines, panels, plot, points
 from spoofscope.figures.style import COLOURS, people, save
 from spoofscope.fingerprints.means import read_fingerprints
-from spoofscope.metrics.p_values import p_is, p_number
 from spoofscope.names import ALL_GENERATORS
+from spoofscope.p_values import p_is, p_number
 from spoofscope.tables import read_table
 
 FIGURE = Figure(

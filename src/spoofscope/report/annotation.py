@@ -7,8 +7,8 @@ import polars as pl
 
 from spoofscope.attribution.verdicts import Standing, note
 from spoofscope.metrics.limits import LEAST_CLIPS
-from spoofscope.metrics.p_values import p_is
 from spoofscope.names import ALL
+from spoofscope.p_values import p_is
 from spoofscope.summaries.annotation import read_cues, read_measures, read_tests
 
 _NONE = "-"

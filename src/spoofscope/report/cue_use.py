@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spoofscope.attribution_methods import METHOD_TITLES
-from spoofscope.metrics.p_values import p_is
+from spoofscope.p_values import p_is
 from spoofscope.report.audits import listed
 from spoofscope.summaries.cue_use import (
     CAUSE,

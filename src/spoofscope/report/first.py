@@ -7,7 +7,6 @@ import polars as pl
 
 from spoofscope.attribution.verdicts import CONTROLS, TITLES
 from spoofscope.display import DisplayNames
-from spoofscope.metrics.p_values import p_number
 from spoofscope.metrics.paired import ALPHA
 from spoofscope.metrics.tables import (
     ONE_BY_ONE,
@@ -16,6 +15,7 @@ from spoofscope.metrics.tables import (
     clusters_of,
     resampled_by,
 )
+from spoofscope.p_values import p_number
 from spoofscope.report.audits import attention, listed, sentences, strongest_cue
 from spoofscope.summaries.comparisons import within_reach
 from spoofscope.tables import LABELS, rows_of_source

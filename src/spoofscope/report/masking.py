@@ -5,9 +5,9 @@ from typing import Any
 
 import polars as pl
 
-from spoofscope.metrics.p_values import p_is, p_number
 from spoofscope.metrics.paired import ALPHA
 from spoofscope.names import NONE
+from spoofscope.p_values import p_is, p_number
 from spoofscope.report.audits import listed
 from spoofscope.summaries.masking import read_masking
 

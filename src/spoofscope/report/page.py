@@ -26,10 +26,10 @@ from spoofscope.attribution.verdicts import (
 from spoofscope.attribution_methods import ADDS_UP, METHOD_TITLES, named
 from spoofscope.display import DisplayNames
 from spoofscope.files import write_text
-from spoofscope.metrics.p_values import p_number, p_text
 from spoofscope.names import ALL, POOLED
 from spoofscope.options.declared import filled
 from spoofscope.options.input import Input
+from spoofscope.p_values import p_number, p_text
 from spoofscope.provenance.record import git_state, package_versions
 from spoofscope.report.annotation import annotation_section
 from spoofscope.report.audits import attention, read_audit, sentences

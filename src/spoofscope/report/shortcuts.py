@@ -5,8 +5,8 @@ from typing import Any
 
 import polars as pl
 
-from spoofscope.metrics.p_values import p_is
 from spoofscope.metrics.paired import ALPHA
+from spoofscope.p_values import p_is
 from spoofscope.report.audits import listed
 from spoofscope.report.first import Point, said_once
 from spoofscope.shortcuts.tables import PUT

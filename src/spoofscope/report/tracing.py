@@ -5,10 +5,10 @@ from typing import Any
 
 import polars as pl
 
-from spoofscope.metrics.p_values import p_is
 from spoofscope.metrics.paired import ALPHA
 from spoofscope.metrics.slices import OVERALL, WITHOUT
 from spoofscope.names import NONE
+from spoofscope.p_values import p_is
 from spoofscope.report.audits import attention, listed, read_audit
 from spoofscope.report.first import Point
 from spoofscope.tables import read_table

@@ -7,8 +7,8 @@ import polars as pl
 
 from spoofscope.errors import ConfigError
 from spoofscope.exhibits import Table
-from spoofscope.metrics.p_values import p_number
 from spoofscope.metrics.paired import ALPHA, SCHEMA, compare
+from spoofscope.p_values import p_number
 from spoofscope.summaries.inputs import sets_of
 from spoofscope.tables import LABELS, read_manifest, read_scores, read_table, write_table
 

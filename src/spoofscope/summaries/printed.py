@@ -4,7 +4,7 @@ Numbers have the digits that their intervals support: the half-width of the inte
 significant digits, and the number as many decimals. Where there is no interval, a number has as
 many decimals as the smallest count of trials in its row has digits, because it moves in steps of
 one trial; and three significant digits where there is no count either. p values are printed as
-`metrics.p_values` says; in CSV they stay numbers, however small.
+`p_values` says; in CSV they stay numbers, however small.
 """
 
 import csv
@@ -19,8 +19,8 @@ import polars as pl
 
 from spoofscope.display import DisplayNames
 from spoofscope.files import write_text
-from spoofscope.metrics.p_values import p_number, p_text
 from spoofscope.names import BONAFIDE, NONE
+from spoofscope.p_values import p_number, p_text
 from spoofscope.tables import read_table
 
 LONG = 45
