@@ -541,19 +541,21 @@ def test_uploads_are_gone_whatever_ends_the_page(tmp_path: Path, number: signal.
         "with suppress(KeyboardInterrupt), own_folder() as folder:\n"
         "    (folder / 'clip.wav').write_text('x')\n"
         "    print(folder, flush=True)\n"
-        "    time.sleep(float(sys.argv[1]))\n"
+        # One long sleep would begin after a signal that comes just before it, and last.
+        "    for _ in range(int(sys.argv[1])):\n"
+        "        time.sleep(0.02)\n"
     )
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
 
-    def run(seconds: float) -> subprocess.Popen[str]:
+    def run(sleeps: int) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-c", code, str(seconds)],
+            [sys.executable, "-c", code, str(sleeps)],
             env=environment,
             stdout=subprocess.PIPE,
             text=True,
         )
 
-    with run(600) as other, run(600) as process:
+    with run(9000) as other, run(9000) as process:
         assert other.stdout
         assert process.stdout
         running, folder = Path(other.stdout.readline().strip()), process.stdout.readline().strip()
