@@ -1,6 +1,7 @@
 """Sidecars become Snakemake's records, where these are missing."""
 
 import json
+import os
 import threading
 import time
 from pathlib import Path
@@ -91,6 +92,9 @@ def test_a_record_that_cannot_be_read_is_restored(study: Path, content: bytes) -
     records._mark_incomplete("x", None)
     mark = Path(records._record_path(records._incomplete_path, "x"))
     mark.write_bytes(content)
+    # One that was written just now would be waited for.
+    for damaged in (path, mark):
+        os.utime(damaged, (0, 0))
     assert restore_records(sidecars_below(study, skipped=["work"])) == 1
     record = FilePersistence(nolock=True)._read_record(str(study / "b"))
     assert record is not None
