@@ -6,13 +6,14 @@ import json
 import shlex
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from spoofscope import snakemake_inside
-from spoofscope.snakemake_inside import Records, quote_interpreter, targets_of
+from spoofscope.snakemake_inside import Records, end_when_asked, quote_interpreter, targets_of
 
 SNAKEFILE = """
 from spoofscope.snakemake_inside import (
@@ -148,6 +149,23 @@ def test_rules_and_targets(seen):
     assert seen["file"] == ["make"]
     assert seen["nothing"] == []
     assert seen["named"] == ["all"]
+
+
+def test_sigterm_ends_a_scheduler_whose_lock_is_held(monkeypatch):
+    from snakemake.scheduling.job_scheduler import JobScheduler
+
+    monkeypatch.setattr(JobScheduler, "exit_gracefully", JobScheduler.exit_gracefully)
+    end_when_asked()
+    end_when_asked()
+    scheduler = object.__new__(JobScheduler)
+    scheduler._lock, scheduler._open_jobs = threading.Lock(), threading.Semaphore(0)
+    handler = threading.Thread(target=scheduler.exit_gracefully, args=(15, None), daemon=True)
+    with scheduler._lock:
+        handler.start()
+        handler.join(10)
+        assert not handler.is_alive()
+    assert scheduler._open_jobs.acquire(timeout=10)
+    assert scheduler._user_kill == "graceful"
 
 
 def test_a_rule_of_a_loop_is_explained(seen):

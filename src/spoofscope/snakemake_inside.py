@@ -4,6 +4,7 @@ Where an upgrade of Snakemake breaks something, look here first; `tests/test_sna
 has a test of each. Snakemake is imported when it is needed: jobs import this module as well.
 """
 
+import _thread
 import contextlib
 import functools
 import io
@@ -180,6 +181,26 @@ def remember_checksums() -> None:
         return known[question]
 
     _IOFile.checksum = checksum
+
+
+def end_when_asked() -> None:
+    """Let Snakemake end by SIGTERM at any moment.
+
+    Its handler waits for the lock of the scheduler. The main thread, which the signal interrupts,
+    may hold that lock, and then waits for itself for ever.
+    """
+    from snakemake.scheduling.job_scheduler import JobScheduler
+
+    exit_gracefully: Any = JobScheduler.exit_gracefully
+    if hasattr(exit_gracefully, "__wrapped__"):
+        return
+
+    @functools.wraps(exit_gracefully)
+    def exit_beside(scheduler: Any, *signal: Any) -> None:
+        # `Thread.start` takes a lock, too, which the main thread may hold.
+        _thread.start_new_thread(exit_gracefully, (scheduler, *signal))
+
+    JobScheduler.exit_gracefully = exit_beside
 
 
 # --- records of files --------------------------------------------------------------------------

@@ -3,6 +3,7 @@ from spoofscope import launch
 from spoofscope.errors import SpoofscopeError
 from spoofscope.identity import planned_digests
 from spoofscope.snakemake_inside import (
+    end_when_asked,
     fix_parameters,
     give_cluster_jobs,
     outputs_to_make,
@@ -24,6 +25,7 @@ for path in RULES:
 launch.give_jobs_library(ROOT / "src")
 quote_interpreter()
 remember_checksums()
+end_when_asked()
 
 # Each job of a cluster reads these files again on its node.
 if not workflow.is_main_process:
