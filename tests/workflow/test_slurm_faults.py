@@ -6,11 +6,14 @@ import json
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
 import cluster
+import psutil
 import pytest
 from checkout import TINY_STUDY, Checkout
 from cluster import jobs_of, slurm, wait_until
@@ -89,6 +92,21 @@ def assert_one_after_the_other(jobs: list[cluster.ClusterJob]) -> None:
         assert before.end <= after.start
 
 
+def wait_for_the_end_of_processes(study: Checkout) -> None:
+    """Wait until nothing works in the checkout.
+
+    Raises:
+        AssertionError: something still does after four minutes; it is named.
+    """
+    deadline = time.monotonic() + 240
+    while processes := study.processes():
+        # One that ends here is not there in the next round.
+        with suppress(psutil.NoSuchProcess):
+            named = [each.as_dict(["pid", "ppid", "status", "cmdline"]) for each in processes]
+            assert time.monotonic() < deadline, f"still there: {named}"
+        time.sleep(0.1)
+
+
 def test_disturbed_trainings_end_in_the_same_weights(tiny, tmp_path):
     study = tiny.copy(tmp_path / "disturbed")
     arguments = ("--configfile", study.write_study(long_study([0.01, 0.02, 0.03, 0.04])))
@@ -149,7 +167,7 @@ def test_stopped_and_killed_main_process(tiny, tmp_path):
     os.killpg(main.pid, signal.SIGINT)
     assert main.wait(timeout=300) == 1
     wait_until("no job is left", lambda: not {j.state for j in jobs_of(study)} & ACTIVE, 60)
-    wait_until("no process is left", lambda: not study.processes(), 60)
+    wait_for_the_end_of_processes(study)
     assert not (study.folder / targets[0]).exists()
 
     # A crash of the login node: nobody tells Slurm.
@@ -166,7 +184,7 @@ def test_stopped_and_killed_main_process(tiny, tmp_path):
     assert_one_after_the_other(jobs)
     assert "resuming from" in log_of(study, targets[0])
     assert contents(study, targets) == contents(undisturbed, targets)
-    wait_until("no process is left", lambda: not study.processes(), 60)
+    wait_for_the_end_of_processes(study)
 
 
 @pytest.fixture
