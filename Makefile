@@ -1,6 +1,6 @@
 # make setup   build the environment .venv from envs/requirements.lock
 # make demo    run the mini study: results/mini/report/index.html
-# make check   style, types and the fast tests: three minutes, for every change
+# make check   style, types and the fast tests: two minutes, for every change
 # make test    run the whole test suite
 # make lint    the style and type checks alone
 # make test-faults   disturb every kind of rule in every way; a choice of that is part of `make test`

@@ -280,6 +280,7 @@ def measure(outputs, name, of="all"):
     return row
 
 
+@pytest.mark.slow
 def test_the_published_counts_through_the_whole_way(tmp_path):
     study = LabelledStudy(tmp_path, list(COUNTS), 100)
     for name, counts in COUNTS.items():

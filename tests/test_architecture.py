@@ -1,6 +1,7 @@
 """The floors hold: a module imports only from floors below its own."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -40,6 +41,7 @@ def room_of(module: str) -> str:
     return parts[1] if len(parts) > 1 else ""
 
 
+@functools.cache
 def imports_of(path: Path) -> set[str]:
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -106,6 +108,7 @@ def run_python(code: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("imports", "heavy"),
     [

@@ -186,6 +186,7 @@ def test_intervals_are_over_speakers_and_not_of_fewer_than_eight(explained):
     assert without["ci_low"].null_count() == without.height
 
 
+@pytest.mark.slow
 def test_the_figure_has_a_row_per_group(explained, monkeypatch):
     made(explained)
     _, folder = explained

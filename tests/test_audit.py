@@ -338,6 +338,7 @@ def spoofs(manifest: pl.DataFrame, attack: str = "S0") -> list[str]:
     return manifest.filter(pl.col("attack") == attack)["utt_id"].to_list()
 
 
+@pytest.mark.slow
 def test_a_clean_corpus_raises_no_alarm(tmp_path: Path) -> None:
     manifest = corpus(tmp_path)
     result = audit(
@@ -355,6 +356,7 @@ def test_a_clean_corpus_raises_no_alarm(tmp_path: Path) -> None:
     assert result.measures.height == manifest.height
 
 
+@pytest.mark.slow
 def test_many_small_random_corpora_do_not_cry_wolf(tmp_path: Path) -> None:
     # 20 AUCs of 6 spoofs each leave [0.4, 0.6] all the time by chance.
     manifest = corpus(tmp_path, n=6)
@@ -368,6 +370,7 @@ def test_many_small_random_corpora_do_not_cry_wolf(tmp_path: Path) -> None:
     assert (rows["status"] != "ok").sum() == 0
 
 
+@pytest.mark.slow
 def test_a_cue_is_a_warning_unless_it_is_planted(tmp_path: Path) -> None:
     manifest = corpus(tmp_path)
     rewrite(manifest, spoofs(manifest), lambda x: np.where(np.arange(x.size) < x.size // 3, 0, x))
@@ -398,6 +401,7 @@ def test_a_cue_is_a_warning_unless_it_is_planted(tmp_path: Path) -> None:
     assert {r["status"] for r in again} == {"planted"}
 
 
+@pytest.mark.slow
 def test_sample_rate_is_a_cue(tmp_path: Path) -> None:
     manifest = corpus(tmp_path)
     for row in manifest.filter(pl.col("label") == "spoof").iter_rows(named=True):
@@ -510,6 +514,7 @@ def test_duplicates_are_found_whatever_the_container(tmp_path: Path) -> None:
     assert rows[2]["note"] == "the same audio is bona fide and spoof: train03, train09"
 
 
+@pytest.mark.slow
 def test_a_condition_of_one_class_is_a_warning_unless_chance_explains_it(tmp_path: Path) -> None:
     manifest = corpus(tmp_path).with_columns(
         # All of "far" are spoofs, and two bona fide clips alone are "rare".
@@ -637,6 +642,7 @@ def test_a_chain_that_treats_both_classes_alike_raises_no_alarm(tmp_path: Path) 
     assert "that of the original in all 20 clips" in duration["note"]
 
 
+@pytest.mark.slow
 def test_a_cue_that_the_chain_brings_in_is_told_from_one_that_was_there(tmp_path: Path) -> None:
     originals = corpus(tmp_path).filter(split="eval")
     # A cue of the originals: silence before spoofs. The chain makes spoofs quieter.
@@ -674,6 +680,7 @@ def test_a_cue_that_the_chain_brings_in_is_told_from_one_that_was_there(tmp_path
     assert text.count("original of copy-") == 2
 
 
+@pytest.mark.slow
 def test_copies_that_are_damaged_or_cannot_be_compared(tmp_path: Path) -> None:
     originals = corpus(tmp_path, n=6).filter(split="eval")
     made = copies(originals, tmp_path / "c", [{"effect": "gain", "gain": [-1, -1]}])
@@ -770,6 +777,7 @@ def test_the_error_of_a_growth_is_over_speakers() -> None:
     assert of_speakers[1] > 2 * of_clips[1]
 
 
+@pytest.mark.slow
 def test_what_few_speakers_show_is_not_said_to_be_the_chains_work(tmp_path: Path) -> None:
     originals = corpus(tmp_path, n=40).filter(split="eval")
     quieter = [{"effect": "gain", "gain": [-9, -9]}]

@@ -226,6 +226,7 @@ def test_noise_and_filter_are_drawn_apart():
             build("noise_filter", {"noise_probability": bad}, {}, RATE)
 
 
+@pytest.mark.slow
 def test_very_short_clips_pass():
     chain = Chain([{"effect": e} for e in ("trim_silence", "time_mask", "noise_filter")], {}, RATE)
     for n in (1, 2, 5, 50):

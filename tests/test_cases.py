@@ -413,6 +413,7 @@ def test_the_page_takes_its_study(folder, tmp_path):
     assert "The server failed: the decoder ended" in said
 
 
+@pytest.mark.slow
 def test_a_start_behind_the_end_costs_the_explanation_alone(folder, tmp_path, monkeypatch):
     """The page says what to change; verdict and report are there, with the other choices."""
     for module in (demo, explain_recording):

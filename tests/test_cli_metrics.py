@@ -387,6 +387,7 @@ def test_importing_is_cheap():
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_metrics_loads_no_torch(files):
     scores, trials, _ = files
     check = (

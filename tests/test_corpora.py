@@ -681,6 +681,7 @@ def test_wavefake_split_by_speaker(tmp_path: Path) -> None:
         build("wavefake", tmp_path, split_by="voice")
 
 
+@pytest.mark.slow
 def test_wavefake_as_released(tmp_path: Path) -> None:
     """Each voice with its own recordings; fakes without theirs are refused, as by their file."""
     lj, jsut = [f"LJ001-{i:04d}" for i in range(10)], [f"BASIC5000_{i:04d}" for i in range(10)]
@@ -784,6 +785,7 @@ def test_wavefake_second_voice_and_what_is_only_tested(tmp_path: Path) -> None:
     assert "voice" not in one.columns
 
 
+@pytest.mark.slow
 def test_wavefake_limits_keep_the_versions_of_a_sentence_together(tmp_path: Path) -> None:
     extended_folder(tmp_path)
     limits = {"train": 4, "eval": 1}

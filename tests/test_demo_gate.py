@@ -456,6 +456,7 @@ def test_turns_are_taken_in_the_order_of_asking() -> None:
     assert order == ["long 0", "short a", "short b", "long 1", "long 2"]
 
 
+@pytest.mark.slow
 def test_a_visitor_can_stop_and_nobody_waits_for_a_long_recording(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -480,6 +481,7 @@ def test_a_visitor_can_stop_and_nobody_waits_for_a_long_recording(
     assert ["Stopped." in result for result in results] == [True]
 
 
+@pytest.mark.slow
 def test_a_recording_that_explodes_is_refused_at_once(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,8 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
+import pytest
+
 from spoofscope import packages
 from spoofscope.options.trackers import PACKAGES
 from spoofscope.provenance.record import required_packages
@@ -77,6 +79,7 @@ def test_the_versions_that_results_record_are_those_of_all_dependencies():
     assert required_packages() == sorted(NEEDED, key=str.lower)
 
 
+@pytest.mark.slow
 def test_what_is_imported_is_declared_and_what_is_declared_is_used():
     """Of the library and the workflow; a dependency of the tests alone belongs to their extra."""
     imported = set()

@@ -107,6 +107,7 @@ def test_letters_that_are_too_small_for_print_are_refused(tmp_path):
     style.plt.close(figure)
 
 
+@pytest.mark.slow
 def test_a_users_matplotlibrc_changes_no_figure(tmp_path):
     """Nor makes letters too small to be saved."""
     table = pl.DataFrame({"a": [1]})
@@ -154,6 +155,7 @@ def test_a_figure_is_laid_out_alike_in_all_its_files(tmp_path):
     assert places[0] == places[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ends", "said"), [((None, None), False), ((0.1, 0.3), True)])
 def test_keys_speak_of_intervals_where_there_are_some(ends, said, tmp_path):
     rows = [
@@ -192,6 +194,7 @@ def test_keys_speak_of_intervals_where_there_are_some(ends, said, tmp_path):
         assert any("95 % interval" in text for text in texts) is said
 
 
+@pytest.mark.slow
 def test_no_key_speaks_of_intervals_unasked():
     """Also where no test draws a figure without them: `interval_words` decides."""
     found = 0

@@ -293,6 +293,7 @@ for path in sorted(Path().rglob("*")):
         assert len(modes) == 4
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1))
 def test_stems_are_names_that_file_systems_take(name):
     stem = file_stem(name)

@@ -15,6 +15,8 @@ from spoofscope.corpora.registry import build
 from spoofscope.first_study import study_name
 from spoofscope.plan.study_plan import load_study
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):

@@ -174,6 +174,7 @@ def test_digest_does_not_depend_on_where_the_checkout_lies(house):
     assert digest(house()) == digest(house())
 
 
+@pytest.mark.slow
 def test_the_wrapper_of_every_script_is_no_part_of_any_digest():
     scripts = sorted((Path(__file__).parents[1] / "workflow/scripts").glob("*.py"))
     assert scripts

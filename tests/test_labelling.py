@@ -231,6 +231,7 @@ for i in range(len(store.history()), 100_000):
 """
 
 
+@pytest.mark.slow
 def test_what_was_confirmed_survives_a_killed_process(tmp_path):
     path = tmp_path / "labels.sqlite"
     for _ in range(3):

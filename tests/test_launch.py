@@ -110,6 +110,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.slow
 def test_two_checkouts_on_one_folder_share_a_lock(project, tmp_path_factory):
     """By links, or by their path; with other folders the second one may run."""
     shared = tmp_path_factory.mktemp("disk")
@@ -155,6 +156,7 @@ def test_two_checkouts_on_one_folder_share_a_lock(project, tmp_path_factory):
 HOLD = SECOND + "print('held', flush=True); input()"
 
 
+@pytest.mark.slow
 def test_another_study_may_run_here(project):
     first = subprocess.Popen(
         [sys.executable, "-c", HOLD, "mini", "results/mini"],
@@ -224,6 +226,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.slow
 def test_a_job_ends_with_the_main_process(tmp_path):
     main = subprocess.Popen(
         [sys.executable, "-c", MAIN, JOB], cwd=tmp_path, stdout=subprocess.PIPE, text=True
@@ -257,6 +260,7 @@ def slurm(project, monkeypatch) -> None:
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("slurm")
 def test_leftover_jobs_of_this_folder_are_cancelled(project):
     """With stand-ins for Slurm's commands; tests/workflow does it on a cluster."""
@@ -273,6 +277,7 @@ def test_leftover_jobs_of_this_folder_are_cancelled(project):
     assert (project / "cancelled").read_text() == "7\n"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("slurm")
 def test_jobs_of_another_study_that_runs_are_left_alone(project):
     """Until its run has ended, however it ends."""
@@ -300,6 +305,7 @@ input()
     assert (project / "cancelled").read_text() == "7\n"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("slurm")
 def test_jobs_of_the_former_run_of_the_study_are_cancelled(project):
     """The study's lock is held by the run that cancels them, and the record is the former one."""

@@ -530,6 +530,7 @@ def test_the_table_corrects_for_all_tests(tmp_path):
     assert table.filter(mask="gain")["as_published"].to_list() == ["yes"] * 16
 
 
+@pytest.mark.slow
 def test_the_report_concludes_from_the_numbers(tmp_path):
     (section,) = masking_section(table_of(tmp_path, write_made(tmp_path, 4.0)))
     text = " ".join(section["sentences"])

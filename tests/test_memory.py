@@ -27,6 +27,7 @@ def faults(name: str) -> int:
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="not glibc")
 def test_pages_are_asked_for_once():
     assert faults("kept") < 100 < faults("given back")

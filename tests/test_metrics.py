@@ -235,6 +235,7 @@ def test_cllr_closed_forms():
     assert information.cllr([1e4], [-1e4]) == 0
 
 
+@pytest.mark.slow
 @given(tied, tied)
 def test_min_cllr_is_cllr_after_isotonic_regression(bonafide, spoof):
     scores = np.array([*bonafide, *spoof])

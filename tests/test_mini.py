@@ -35,6 +35,8 @@ from spoofscope.identity import rng_of
 from spoofscope.tables import read_segments, read_table
 from spoofscope.tracing.systems import systems
 
+pytestmark = pytest.mark.slow
+
 TINY = {
     "speakers": {"train": 1, "dev": 1, "eval": 1},
     "sentences": {"train": 4, "dev": 4, "eval": 4},

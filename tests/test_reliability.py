@@ -147,6 +147,7 @@ def test_intervals_of_bins_are_at_least_the_exact_binomial_of_their_clips():
     assert row["ci_low"] <= odds / (1 + odds) + 1e-9
 
 
+@pytest.mark.slow
 def test_the_error_of_few_clips_is_not_taken_for_sure():
     """Right probabilities have an error of 0, which a few clips never show; their interval does."""
     rng = np.random.default_rng(7)

@@ -187,6 +187,7 @@ def test_a_detector_that_a_codec_breaks_is_ranked_worst(ranked):
     assert (first["n_bonafide"], first["n_spoof"], first["n_units"]) == (12, 12, 6)
 
 
+@pytest.mark.slow
 def test_rates_are_those_of_the_scores_at_the_threshold_that_was(ranked):
     table = read_robustness(ranked[0])
     assert table.height == 2 * 5 * 4
@@ -206,6 +207,7 @@ def test_rates_are_those_of_the_scores_at_the_threshold_that_was(ranked):
     assert hter["difference_low"].max() < 0 < hter["difference_high"].min()
 
 
+@pytest.mark.slow
 def test_figure_and_report_say_what_the_tables_say(ranked, tmp_path):
     (section,) = robustness_section(ranked[1])
     assert section["about"] == "12 bona fide recordings and 12 spoofs, each under 4 chains."

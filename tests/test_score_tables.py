@@ -98,6 +98,7 @@ def outputs(folder) -> dict[str, str]:
     return {suffix: str(folder / f"figure.{suffix}") for suffix in ("pdf", "png", "tsv")}
 
 
+@pytest.mark.slow
 def test_comparisons_per_set(root, tmp_path):
     table = comparisons(scored(root), 100, 1, "speaker")
     near = table.filter(pl.col("corpus") == "near")

@@ -102,6 +102,7 @@ def test_what_no_journal_can_hold_is_refused(tmp_path: Path) -> None:
     journal.close()
 
 
+@pytest.mark.slow
 def test_a_torn_line_is_cut_off_without_a_word(tmp_path: Path, caplog: Any) -> None:
     written(tmp_path).close()
     path = tmp_path / "journal.jsonl"
@@ -118,6 +119,7 @@ def test_a_torn_line_is_cut_off_without_a_word(tmp_path: Path, caplog: Any) -> N
     assert caplog.records == []
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(data=st.data())
 def test_a_damaged_line_is_never_believed(
@@ -549,6 +551,7 @@ def test_more_shards_than_utterances(scripts, works, tmp_path):
     assert contents(tmp_path, work) == wanted
 
 
+@pytest.mark.slow
 def test_a_journal_that_was_damaged_meanwhile(scripts, works, undisturbed, tmp_path):
     work = whole(works["measure_artefacts"])
     keys, wanted = undisturbed("measure_artefacts")

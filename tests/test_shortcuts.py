@@ -287,6 +287,7 @@ def verdicts(table: pl.DataFrame) -> dict[str, str]:
     return dict(table.select("cue", "verdict").unique(maintain_order=True).iter_rows())
 
 
+@pytest.mark.slow
 def test_a_detector_of_levels_is_named_for_level_and_nothing_else(tmp_path):
     table = read_shortcuts(table_of(tmp_path, audited(tmp_path / "level", level_db)))
     assert verdicts(table) == {"level": "uses the cue"} | dict.fromkeys(
@@ -305,6 +306,7 @@ def test_a_detector_of_levels_is_named_for_level_and_nothing_else(tmp_path):
     assert tests["p_smallest"].to_list() == pytest.approx([7 * 2**-11] * 7)
 
 
+@pytest.mark.slow
 def test_a_detector_at_random_is_not_named(tmp_path):
     """It changes its mind under every change, the controls among them."""
     table = read_shortcuts(table_of(tmp_path, audited(tmp_path / "random", at_random)))
@@ -323,6 +325,7 @@ def test_the_mirror_image_of_a_cue_of_bona_fide_speech(tmp_path):
     assert verdicts(table) == {"level": "uses the cue"}
 
 
+@pytest.mark.slow
 def test_scores_are_the_same_twice(tmp_path):
     entries = [audited(tmp_path / name, at_random) for name in ("one", "two")]
     one, two = (Path(entry["scores"]).read_bytes() for entry in entries)
@@ -341,6 +344,7 @@ def test_few_speakers_are_too_few(tmp_path):
     assert point.text == f"Shortcuts of toy on {section['corpus']}, eval: {doubt}"
 
 
+@pytest.mark.slow
 def test_recordings_without_speakers_count_one_by_one(tmp_path):
     cues = {"level": CUES["level"]}
     entry = audited(tmp_path / "few", level_db, cues, speakers=4)
@@ -351,6 +355,7 @@ def test_recordings_without_speakers_count_one_by_one(tmp_path):
     assert verdicts(table) == {"level": "uses the cue"}
 
 
+@pytest.mark.slow
 def test_where_every_recording_is_decided_wrongly_nothing_is_said(tmp_path):
     cues = {"level": CUES["level"]}
     entry = audited(tmp_path / "wrong", lambda x: -level_db(x) - 60, cues)

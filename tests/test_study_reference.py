@@ -27,12 +27,14 @@ def script() -> dict[str, Any]:
     return runpy.run_path(str(ROOT / "docs/make_study_reference.py"))
 
 
+@pytest.mark.slow
 def test_page_and_schema_are_current(script):
     page = (ROOT / "docs/study_file.md").read_text(encoding="utf-8")
     assert page == script["reference"](), "run: .venv/bin/python docs/make_study_reference.py"
     assert script["whole_schema"]() == SCHEMA, "run: .venv/bin/python docs/make_study_reference.py"
 
 
+@pytest.mark.slow
 def test_the_schema_is_a_schema_that_the_mini_study_fits():
     import jsonschema
 

@@ -81,6 +81,7 @@ words = st.text(
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 
 
+@pytest.mark.slow
 @settings(
     deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60
 )
@@ -332,6 +333,7 @@ def test_broken_trials(tmp_path, text, message):
         read_trials(saved(tmp_path, text))
 
 
+@pytest.mark.slow
 @settings(
     deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40
 )

@@ -35,6 +35,7 @@ def traced(tmp_path_factory) -> list[dict]:
     return [*sure, unsure]
 
 
+@pytest.mark.slow
 def test_a_row_is_the_mean_over_seeds_with_the_interval_of_the_first(traced):
     table = tracing_table(traced)
     assert table["attacks"].to_list() == ["overall", "without", "strict"] * 2
@@ -108,6 +109,7 @@ def test_what_an_attack_is_taken_for():
     assert of_x["called_unknown_low"] < 2 / 3 < of_x["called_unknown_high"]
 
 
+@pytest.mark.slow
 def test_sets_of_one_kind_of_clips_have_all_tables(traced, tmp_path):
     """Every attack of STOPA's trials is unknown to a tracer of its training set."""
     alone = {"unknown alone": {"X": 5, "Y": 4}, "known alone": {"A": 5, "B": 4}}

@@ -425,6 +425,7 @@ def test_balanced_weights_are_inverse_to_class_counts(tmp_path: Path) -> None:
     assert training.objective.class_weights == {"bonafide": 6 / 4, "spoof": 6 / 8}
 
 
+@pytest.mark.slow
 def test_whole_clips_of_different_lengths_train(tmp_path: Path, manifest: Path) -> None:
     policy = InputPolicy(length=None)
     train(make_job(manifest, policy=policy), tmp_path / "d", tmp_path / "w")
@@ -475,6 +476,7 @@ def test_stage_starts_with_the_bytes_of_that_epoch_and_a_fresh_optimiser(
         torch.testing.assert_close(moved, torch.full_like(moved, 1e-3), atol=2e-5, rtol=0.0)
 
 
+@pytest.mark.slow
 def test_patience_ends_a_stage(tmp_path: Path, manifest: Path) -> None:
     recipe = {"epochs": 9, "lr": 1e-30, "patience": 2}
     train(make_job(manifest, recipe), tmp_path / "d", tmp_path / "w")
