@@ -310,17 +310,79 @@ def test_an_inverted_polarity_is_refused():
     scores, known = np.array([3.0, 2.0, 1.0]), np.array([True, False, False])
     aurocs = {"energy": dev_auroc(scores, known), "knn": 0.7, "msp": 0.25}
     # All of them are named, with the tracer and what to do.
-    expected = (
-        r"tracer t: the polarity of energy \(AUROC 0\.000, mirrored 1\.000\), msp \(AUROC 0\.250, "
-        r"mirrored 0\.750\) is inverted.*`ood: \[knn, gate\]` in `tracers\.t`"
+    start = (
+        "tracer t: the polarities of energy (AUROC 0.000, mirrored 1.000) and msp (AUROC 0.250, "
     )
-    with pytest.raises(PolarityError, match=expected):
-        check_polarity(aurocs, "t", [*aurocs, "gate"])
-    with pytest.raises(PolarityError, match=r"name other detectors in `tracers\.t\.ood`, or"):
-        check_polarity({"msp": 0.25}, "t", ["msp"])
+    start += (
+        "mirrored 0.750) are inverted: on dev, known attacks score as more unknown than unknown "
+    )
+    out = "leave them out, by `ood: [knn, gate]` in `tracers.t`"
+    gate = "make them members of a gate, which finds their signs on dev"
+    assert refusal(aurocs, [*aurocs, "gate"], "knn") == f"{start}ones; {out}; or {gate}"
     # A constant score tells nothing, which is no question of its sign.
     assert dev_auroc(np.zeros(3), known) == 0.5
-    check_polarity({"msp": 0.5}, "t", ["msp"])
+    check_polarity({"msp": 0.5}, "t", ["msp"], "msp")
+
+
+def refusal(aurocs: dict[str, float], fitted: list[str], decide_by: str) -> str:
+    gates = [name for name in fitted if name.startswith("gate")]
+    with pytest.raises(PolarityError) as caught:
+        check_polarity(aurocs, "t", fitted, decide_by, gates)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("inverted", "fitted", "decide_by", "way"),
+    [
+        (
+            ["msp"],
+            ["msp", "knn"],
+            "knn",
+            "leave it out, by `ood: [knn]` in `tracers.t`; or make it a member of a gate, which "
+            "finds the sign on dev",
+        ),
+        # Whoever decides has a successor.
+        (
+            ["msp", "kl"],
+            ["msp", "kl", "knn"],
+            "kl",
+            "leave them out, by `ood: [knn]` and `decide_by: knn` in `tracers.t`; or make them "
+            "members of a gate, which finds their signs on dev",
+        ),
+        (
+            ["msp"],
+            ["msp", "knn", "vim"],
+            "msp",
+            "leave it out, by `ood: [knn, vim]` and one of these as `decide_by` in `tracers.t`; or "
+            "make it a member of a gate, which finds the sign on dev",
+        ),
+        # None is left.
+        (
+            ["msp", "kl", "knn"],
+            ["msp", "kl", "knn"],
+            "kl",
+            "define other detectors in `tracing.ood`, and name them in `tracers.t.ood` and "
+            "`tracers.t.decide_by`; or make them members of a gate, which finds their signs on dev",
+        ),
+        # A gate is no member of a gate.
+        (
+            ["gate"],
+            ["gate", "knn"],
+            "knn",
+            "leave it out, by `ood: [knn]` in `tracers.t`; or list other members of gate",
+        ),
+        (
+            ["msp", "gate"],
+            ["msp", "gate", "knn"],
+            "knn",
+            "leave them out, by `ood: [knn]` in `tracers.t`; or make msp a member of a gate, which "
+            "finds the sign on dev; or list other members of gate",
+        ),
+    ],
+)
+def test_the_way_out_of_an_inverted_polarity_fits_the_case(inverted, fitted, decide_by, way):
+    aurocs = {name: 0.2 if name in inverted else 0.8 for name in fitted}
+    assert refusal(aurocs, fitted, decide_by).partition("unknown ones; ")[2] == way
 
 
 # --- bad input -----------------------------------------------------------------------------------

@@ -321,7 +321,8 @@ def fit(
             thresholds[key] = float(np.nextafter(least, np.inf))
         detectors[key] = detector
     meant = {key: auroc for key, auroc in measures.items() if not detectors[key].as_published}
-    check_polarity(meant, name, ood)
+    gates = [key for key, detector in detectors.items() if isinstance(detector, Gate)]
+    check_polarity(meant, name, ood, decide_by, gates)
     return FittedTracer(
         tuple(classes),
         tuple(families),
