@@ -76,6 +76,42 @@ def test_a_copy_elsewhere_knows_its_jobs(study, tmp_path):
     assert moved.jobs()["output"].tolist() == ["tables/some.tsv"]
 
 
+def test_tracers_have_curves_and_answers_with_their_clips(study):
+    """Columns that both tables have are those of the traces: bona fide speech has no attack."""
+    root = study.folder
+    of_tracer = "names-01234567/seed2"
+    clips = {"utt_id": ["a", "b"], "split": ["eval"] * 2, "attack": ["-", "x"]}
+    clips |= {"speaker": ["007", "8"]}
+    write_table(root / "manifests/some.tsv", pl.DataFrame(clips))
+    said = {"utt_id": ["b", "a"], "attack": ["x", "bonafide"], "known": ["no", "yes"]}
+    said |= {"quadrant": ["-", "-"], "answer": ["unknown", "bonafide"], "ood_knn": [0.5, 0.25]}
+    write_table(root / f"traces/{of_tracer}/some.eval.tsv", pl.DataFrame(said))
+    attacks = pl.DataFrame({"attack": ["x"], "known": ["yes"], "global_id": [0]})
+    write_table(root / "systems/some.tsv", attacks)
+    write_table(root / "systems/some.audit.tsv", pl.DataFrame({"check": ["attacks"]}))
+    history = pl.DataFrame({"epoch": [1], "dev_loss": [0.5]})
+    write_table(root / f"tracers/{of_tracer}/network/history.tsv", history)
+    write_table(root / "detectors/cnn-01234567/seed1/history.tsv", history)
+    traces = study.traces("names", split="eval")
+    assert traces.to_dict("records") == [
+        {
+            **{"system": "names-01234567", "name": "names", "seed": 2, "corpus": "some"},
+            **{"split": "eval", "utt_id": "b", "attack": "x", "known": "no", "quadrant": "-"},
+            **{"answer": "unknown", "ood_knn": 0.5, "speaker": "8"},
+        },
+        {
+            **{"system": "names-01234567", "name": "names", "seed": 2, "corpus": "some"},
+            **{"split": "eval", "utt_id": "a", "attack": "bonafide", "known": "yes"},
+            **{"quadrant": "-", "answer": "bonafide", "ood_knn": 0.25, "speaker": "007"},
+        },
+    ]
+    assert study.systems("some")["known"].tolist() == ["yes"]
+    with pytest.raises(TableError, match="systems has no 'none'; valid are: some"):
+        study.systems("none")
+    curves = study.histories()
+    assert curves[["name", "seed"]].to_numpy().tolist() == [["cnn", 1], ["names", 2]]
+
+
 def test_what_is_not_there_is_refused(study, tmp_path):
     with pytest.raises(ProvenanceError, match="no folder `manifests`"):
         results.open(tmp_path)

@@ -266,11 +266,12 @@ class Results:
         """
         import pandas as pd
 
+        places = ("detectors/*/seed*/history.tsv", "tracers/*/seed*/network/history.tsv")
         frames = []
-        for path in sorted(self.folder.glob("detectors/*/seed*/history.tsv")):
+        for path in (path for place in places for path in sorted(self.folder.glob(place))):
             frame = self.read(path.relative_to(self.folder))
-            system, seed = _owner_of(path)
-            frames.append(_preceded(frame, system, seed))
+            owner = path.parent if path.parent.name == "network" else path
+            frames.append(_preceded(frame, *_owner_of(owner)))
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
     def _scored(
@@ -289,6 +290,50 @@ class Results:
         if not any_there:
             wishes = ", ".join(filter(None, (name, corpus, split)))
             raise TableError(f"{self.folder / kind} has nothing of {wishes or 'any system'}")
+
+    # --- source tracing --------------------------------------------------------------------
+
+    def systems(self, corpus: str) -> "pd.DataFrame":
+        """The attacks of a corpus that is traced: whether train has them, their numbers and parts.
+
+        `study.manifest(corpus).merge(study.systems(corpus), on="attack", how="left")` says it of
+        every utterance.
+
+        Raises:
+            TableError: the attacks of no such corpus are listed; the message has the nearest.
+        """
+        names = [name for name in self._names("systems") if not name.endswith(".audit")]
+        return self._read_named("systems", corpus, names)
+
+    def traces(
+        self, name: str | None = None, corpus: str | None = None, split: str | None = None
+    ) -> "pd.DataFrame":
+        """Answers of tracers with their clips: a row per tracer, seed and clip.
+
+        Args:
+            name: of a tracer; default: of all.
+            corpus, split: of the clips; default: all that are traced.
+
+        Returns:
+            system (run id), name, seed, corpus, split, then the columns of the tables in `traces/`
+            and all others of the manifest. `known` and `quadrant` are about the training of the
+            tracer, which need not be that of the corpus (:meth:`systems`).
+
+        Raises:
+            TableError: nothing of that name, corpus and split is traced.
+        """
+        import pandas as pd
+
+        frames = []
+        manifests: dict[str, pd.DataFrame] = {}
+        for system, seed, of_corpus, of_split, path in self._scored("traces", name, corpus, split):
+            if of_corpus not in manifests:
+                manifests[of_corpus] = self.manifest(of_corpus).drop(columns="split")
+            traces, clips = self.read(path), manifests[of_corpus]
+            others = ["utt_id", *(column for column in clips if column not in traces)]
+            traces = traces.merge(clips[others], on="utt_id", how="left", validate="1:1")
+            frames.append(_preceded(traces, system, seed, corpus=of_corpus, split=of_split))
+        return pd.concat(frames, ignore_index=True)
 
     # --- explanations ----------------------------------------------------------------------
 

@@ -112,8 +112,22 @@ def test_jobs_and_the_job_behind_a_file(study):
         study.job_of("figures/none.pdf")
     assert study.study["study"] == study.name
     curves = study.histories()
-    trained = study.folder.glob("detectors/*/seed*/history.tsv")
-    assert len(curves.groupby(["system", "seed"])) == len(list(trained)) > 0
+    trained = list(study.folder.glob("detectors/*/seed*/history.tsv"))
+    traced = list(study.folder.glob("tracers/*/seed*/network/history.tsv"))
+    assert len(curves.groupby(["system", "seed"])) == len(trained) + len(traced) > 0
+
+
+def test_traces_come_with_their_clips_and_attacks(mini):
+    study = results.open(folder_of(mini))
+    assert "names" in set(study.histories()["name"])
+    traces = study.traces(corpus="mini", split="eval")
+    assert {"known", "quadrant", "answer", "gender", "speaker", "label"} <= set(traces)
+    assert list(traces).count("attack") == 1
+    attacks = study.systems("mini").set_index("attack")
+    # What the corpus has in train, and the tracer was not trained on.
+    spoofs = traces[traces["label"] == "spoof"]
+    differ = spoofs["known"] != spoofs["attack"].map(attacks["known"])
+    assert set(spoofs["attack"][differ]) == {"buzz", "splice"}
 
 
 def test_explanations_have_their_arrays(mini):
