@@ -155,7 +155,7 @@ def test_a_detector_of_the_wrong_polarity_is_refused_and_inverted_where_asked():
     loud = dev[1].logits.copy()
     loud[(dev[0]["attack"] == "X").to_numpy()] *= 40
     dev = dev[0], Outputs(dev[1].vectors, loud)
-    with pytest.raises(PolarityError, match=r"tracer t: the polarity of energy .* is inverted"):
+    with pytest.raises(PolarityError, match=r"tracer t: the polarities of energy .* are inverted"):
         fit_from(CLASSES, train, dev, {}, **SETTINGS)
     # As published or without it, the tracer is fitted.
     others = {"knn": OOD["knn"]}
@@ -213,3 +213,10 @@ def test_quadrants_are_about_the_training_and_not_the_traced_corpus(tracer):
     silent = train[0].with_columns(language=pl.lit("-")), train[1]
     unlabelled = fit_from(CLASSES, silent, dev, {}, **SETTINGS)
     assert traces(unlabelled, rows, "eval", outputs, [])["quadrant"].to_list() == ["-"] * 3
+
+
+def test_texts_of_traces_are_what_the_manifest_calls_so(tracer):
+    """Intervals draw whole texts, and versions of one recording are no independent clips."""
+    rows, outputs = clips("ABX", "eval", 4)
+    rows = rows.drop("source_text", strict=False).with_columns(base_utt=pl.Series(list("rrs")))
+    assert traces(tracer, rows, "eval", outputs, [])["source_text"].to_list() == ["r", "r", "s"]

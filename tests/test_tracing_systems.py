@@ -13,6 +13,7 @@ from spoofscope.tracing.systems import (
     read_systems,
     renumbered,
     systems,
+    with_source_text,
     write_label_assignment,
     write_systems,
 )
@@ -217,3 +218,13 @@ def test_a_list_of_numbers_is_an_input_of_the_job():
     assert "l.txt" in given.products
     assert "l.txt" not in without.products
     assert given.params != without.params
+
+
+def test_texts_are_those_of_the_first_column_that_says_them():
+    table = pl.DataFrame({"utt_id": ["a", "b"], "base_utt": ["r", "-"]})
+    assert with_source_text(table)["source_text"].to_list() == ["r", "-"]
+    table = table.with_columns(sentence=pl.Series(["s", "s"]))
+    assert with_source_text(table)["source_text"].to_list() == ["s", "s"]
+    table = table.with_columns(source_text=pl.Series(["-", "t"]))
+    assert with_source_text(table).equals(table)
+    assert with_source_text(table.select("utt_id"))["source_text"].to_list() == ["-", "-"]

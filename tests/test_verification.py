@@ -98,10 +98,14 @@ def row(found, metric, trials="all", level="attack"):
 # --- trials --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("enrol_split", [None, "dev"])
-def test_trials_share_no_clip_and_no_text_with_their_references(enrol_split):
+@pytest.mark.parametrize(
+    ("enrol_split", "column"),
+    [(None, "source_text"), ("dev", "source_text"), (None, "sentence"), (None, "base_utt")],
+)
+def test_trials_share_no_clip_and_no_text_with_their_references(enrol_split, column):
     table = manifest()
-    _, trials = trials_of(table, enrol=enrol_split, targets=4, nontargets=7)
+    named = table.rename({"source_text": column})
+    _, trials = trials_of(named, enrol=enrol_split, targets=4, nontargets=7)
     about = table.select("utt_id", "attack", "split", "source_text")
     assert trials.references.group_by("claim").len()["len"].unique().to_list() == [3]
     references = trials.references.join(about, on="utt_id")

@@ -12,7 +12,7 @@ from spoofscope.p_values import p_is
 from spoofscope.report.audits import attention, listed, read_audit
 from spoofscope.report.first import Point
 from spoofscope.tables import read_table
-from spoofscope.tracing.systems import KNOWN
+from spoofscope.tracing.systems import KNOWN, with_source_text
 
 FEW_ATTACKS = 20
 """Unknown attacks below which an interval says more about these than about others."""
@@ -372,9 +372,7 @@ def _of_one(attacks: pl.DataFrame, corpus: str, split: str) -> Iterable[str]:
 
 
 def _shared_texts(manifest: pl.DataFrame, corpus: str, split: str) -> Iterable[str]:
-    if "source_text" not in manifest.columns:
-        return
-    told = manifest.filter(pl.col("source_text") != NONE)
+    told = with_source_text(manifest).filter(pl.col("source_text") != NONE)
     train, tested = (set(told.filter(split=part)["source_text"]) for part in ("train", split))
     shared = len(train & tested)
     if shared:

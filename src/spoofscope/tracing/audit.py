@@ -8,10 +8,7 @@ from spoofscope.corpora.audit import AUDIT_COLUMNS, Row, shared_values
 from spoofscope.corpora.base import Misplaced
 from spoofscope.names import NONE, UNKNOWN, is_answer
 from spoofscope.tables import SPLITS
-from spoofscope.tracing.systems import SEEN, quadrants
-
-TEXT_COLUMNS = ("source_text", "sentence", "base_utt")
-"""Columns of a manifest that may say which text is spoken; the first that is there counts."""
+from spoofscope.tracing.systems import SEEN, TEXT_COLUMNS, quadrants
 
 CHECKS = {
     "attacks": "Known and unknown attacks",

@@ -13,9 +13,10 @@ import polars as pl
 
 from spoofscope.metrics.decided import measure_decisions
 from spoofscope.metrics.tables import clusters_of
-from spoofscope.names import BONAFIDE, UNKNOWN
+from spoofscope.names import BONAFIDE, NONE, UNKNOWN
 from spoofscope.ood.base import Outputs
 from spoofscope.tracing.fitted import FittedTracer
+from spoofscope.tracing.systems import with_source_text
 from spoofscope.tracing.traces import attack_names
 
 DECISION_COLUMNS: dict[str, pl.DataType] = {
@@ -74,16 +75,16 @@ def decision_measures(
 
     Args:
         table: of :func:`decisions`.
-        clips: the same clips, with speaker and, where it is known, source_text.
+        clips: the same clips, with speaker and, where they are known, texts.
         classes: of the tracer.
         unit: "attack" draws whole attacks, and of bona fide clips whole speakers; "source_text"
             draws whole texts.
         resamples, seed: of the intervals.
     """
     rows = clips.with_columns(table["truth"], table["decision"], named=table["attack"])
-    rows = rows.sort("utt_id")
+    rows = with_source_text(rows).sort("utt_id")
     units = clusters_of(rows, "speaker").to_list()
-    if unit == "source_text" and unit in rows.columns:
+    if unit == "source_text" and (rows[unit] != NONE).any():
         units = clusters_of(rows, unit).to_list()
     elif unit == "attack":
         units = [

@@ -19,6 +19,9 @@ from spoofscope.tables import SPLITS, read_table, write_table
 COMPONENTS = ("family", "acoustic_model", "vocoder")
 """What an attack is made of; columns that a manifest may have, the same for all its spoofs."""
 
+TEXT_COLUMNS = ("source_text", "sentence", "base_utt")
+"""Columns of a manifest that may say which text is spoken; the first that is there counts."""
+
 PROTOCOL_LINE = "protocol_line"
 """The column of a manifest that says where an utterance stands in the protocol of its split."""
 
@@ -155,6 +158,16 @@ def quadrants_of(
     )
     chosen = pl.when(told).then(named).otherwise(pl.lit(NONE))
     return rows.select(chosen.alias("quadrant")).to_series()
+
+
+def with_source_text(manifest: pl.DataFrame) -> pl.DataFrame:
+    """A manifest with the column `source_text`: the first of `TEXT_COLUMNS` that it has.
+
+    "-" where it has none of them.
+    """
+    column = next((name for name in TEXT_COLUMNS if name in manifest.columns), None)
+    text = pl.lit(NONE) if column is None else pl.col(column)
+    return manifest.with_columns(text.alias("source_text"))
 
 
 def _unknown_in_order(spoofs: pl.DataFrame, known: Sequence[str]) -> list[str]:

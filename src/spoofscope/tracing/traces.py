@@ -14,7 +14,7 @@ from spoofscope.ood.base import Outputs
 from spoofscope.tables import read_table, rows_of_source
 from spoofscope.tracing.fitted import Clips, FittedTracer, fit
 from spoofscope.tracing.outputs import read_outputs
-from spoofscope.tracing.systems import KNOWN, quadrants_of, systems
+from spoofscope.tracing.systems import KNOWN, quadrants_of, systems, with_source_text
 
 Families = Sequence[tuple[str, str, str, str]]
 
@@ -205,9 +205,9 @@ def traces(
         raise TableError(
             f"split {split!r}: all clips are bona fide, which this tracer was not trained on"
         )
-    for column in ("language", "source_text"):
-        if column not in table.columns:
-            table = table.with_columns(pl.lit(NONE).alias(column))
+    table = with_source_text(table)
+    if "language" not in table.columns:
+        table = table.with_columns(pl.lit(NONE).alias("language"))
     ids = [numbers.get(name, -1) for name in names]
     answers = tracer.answers(outputs.rows(wanted.to_numpy()))
     said = table.select("utt_id", "language", "quadrant", "source_text").with_columns(

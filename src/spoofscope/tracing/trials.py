@@ -18,7 +18,7 @@ from spoofscope.errors import TableError
 from spoofscope.identity import rng_of
 from spoofscope.names import NONE
 from spoofscope.tables import read_table, write_table
-from spoofscope.tracing.systems import COMPONENTS
+from spoofscope.tracing.systems import COMPONENTS, with_source_text
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -63,8 +63,8 @@ def make_trials(
     too few references, or without a target or another test, make no claim; a warning names them.
 
     Args:
-        manifest: as `tables.read_manifest` gives it; its column `source_text` is used where there
-            is one.
+        manifest: as `tables.read_manifest` gives it; its texts are used where it says
+            them, see `systems.with_source_text`.
         systems: the attacks, as `tracing.systems.systems` gives them.
         split: of the tests.
         levels: some of `LEVELS`.
@@ -85,8 +85,7 @@ def make_trials(
             f"the attack {missing['attack'][0]!r} of {missing['utt_id'][0]!r} is not in the table "
             "of attacks; make that table of the same manifest"
         )
-    if "source_text" not in spoofs.columns:
-        spoofs = spoofs.with_columns(source_text=pl.lit(NONE))
+    spoofs = with_source_text(spoofs)
     parts = []
     for level in levels:
         names = systems.select("attack", source=pl.col(level))
@@ -174,9 +173,7 @@ def listed_trials(
         references = lists.references.join(names, on="attack").select("utt_id", claim="source")
         references = references.unique().sort("claim", "utt_id")
         if of_split.is_empty():
-            clips = named.filter(pl.col("split") == split)
-            if "source_text" not in clips.columns:
-                clips = clips.with_columns(source_text=pl.lit(NONE))
+            clips = with_source_text(named.filter(pl.col("split") == split))
             texts = references.with_columns(source_text=pl.lit(NONE))
             tests = _tests(clips, texts, level, targets, nontargets, seed)
         else:
