@@ -23,6 +23,7 @@ from spoofscope.windows import InputPolicy
 STUDIES = Path(__file__).resolve().parents[1] / "config" / "studies"
 # Of docs/how_do_i.md, which has tests of its own.
 READY = ("in_the_wild", "wavlm_large")
+OWN_FOLDERS = ("generator_tracing", "wavefake_layout")
 FULL = ("ig_detectors", "layerwise", "source_tracing", "two_stage", "wavelet_packets")
 
 
@@ -37,7 +38,7 @@ def settings(loaded: Study, detector: str) -> dict[str, Any]:
 
 def test_all_full_studies_are_looked_at():
     assert sorted(path.stem for path in STUDIES.glob("*.yaml")) == sorted(
-        [*FULL, *READY, "planted_truth", "real_tts", "watermark", "wavefake_layout"]
+        [*FULL, *READY, *OWN_FOLDERS, "planted_truth", "real_tts", "watermark"]
     )
 
 
@@ -189,6 +190,27 @@ def test_the_tracers():
     assert nearest["objective"] == {"type": "nearest", "k": 21}
     assert nearest["frontend"]["n_layers"] == 4
     assert nearest["frontend"]["backbone"]["family"] == "w2v_bert"
+
+
+def test_every_kind_of_tracer_on_a_folder_of_generators():
+    """The generator that is held out is in no training and chose nothing."""
+    loaded = study("generator_tracing")
+    held_out = loaded.corpora["generators"]["only_test"]
+    for run in (*loaded.tracers.values(), *loaded.runs.values()):
+        assert [source["exclude_attacks"] for source in run.settings["dev"]] == [held_out]
+    assert loaded.config["tracing"]["threshold_by"] == "known"
+    kinds = Counter(run.settings["objective"]["type"] for run in loaded.tracers.values())
+    assert kinds == {"cross_entropy": 3, "arcface": 2} | dict.fromkeys(
+        ("proxy_anchor", "sup_con", "ge2e", "nearest", "likelihoods"), 1
+    )
+    named = {run.detector: run.settings["objective"] for run in loaded.tracers.values()}
+    assert named["sub_centres"]["centers"] == 3
+    assert (named["refd"]["regmixup"], named["refd"]["bonafide"]) == (0.5, "leave_out")
+    (emphasis,) = loaded.runs.values()
+    assert emphasis.settings["objective"]["type"] == "oc_softmax"
+    plan = plan_of(loaded)
+    for table in ("tracing", "tracing_decisions", "tracing_detectors", "verification"):
+        assert plan.tables.known(table) is not None, table
 
 
 def test_the_planted_truth():
