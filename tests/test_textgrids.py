@@ -155,6 +155,8 @@ def test_a_cut_file_is_refused_or_whole(place, tmp_path_factory):
         ("xmin = 0.75", "xmin = 0.7", "interval 2 of the tier 'words' begins before"),
         ("xmin = 0.75", "xmin = soon", r"expected the end of interval 2 .*, found the text ''"),
         ("TextTier", "PointTier", "tier 2 is a PointTier"),
+        # What an editor added by hand would otherwise be left out without a word.
+        ("size = 3", "size = 2", "after all that it says it has comes the text 'IntervalTier'"),
     ],
 )
 def test_files_that_are_none(old, new, message, tmp_path):

@@ -53,7 +53,8 @@ def read_textgrid(path: str | Path) -> list[Tier]:
 
     Raises:
         TableError: there is no such file, it is none or in another encoding, or it is cut; an
-            interval ends before it starts, or begins before the one before it ends.
+            interval ends before it starts, or begins before the one before it ends; there are more
+            tiers or intervals than it says.
     """
     path = Path(path)
     try:
@@ -140,6 +141,12 @@ class _Reader:
                     self._text("the text of a point")
             else:
                 raise self._error(f"tier {i} is a {kind}, which no TextGrid has")
+        left = next(self._values, None)
+        if left is not None:
+            raise self._error(
+                f"after all that it says it has comes {_shown(*left)}; is the number of tiers, or "
+                "the size of the last one, too small?"
+            )
         return tiers
 
     def _intervals(self, tier: str, count: int) -> list[Interval]:
