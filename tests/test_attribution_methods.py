@@ -408,6 +408,24 @@ def test_a_small_pass_changes_no_more_than_rounding(corpus, tmp_path):
         assert small[item.utt_id].steps == item.steps
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [PATH_INTEGRAL, "gradient_shap", "occlusion_time"])
+def test_nothing_that_is_computed_has_more_values_than_a_pass_may(method, corpus, tmp_path):
+    """Not the checks, either: deletion, insertion and occlusion go through the network, too."""
+    detector = detector_of(LFCC, "mhfa")
+    scored = corpus.head(1).with_columns(
+        score=pl.Series([detector.predict(corpus["path"][0])["score"]]),
+        chosen_by=pl.lit("per_attack"),
+    )
+    sizes = []
+    detector.backend.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    options = ExplainOptions(
+        baseline="zeros", other_baselines=("noise",), noise_snr_db=60, randomised=0, largest_pass=1
+    )
+    explain_utterances(detector, scored, options, {}, method=method, seed=1)
+    assert set(sizes) == {1}
+
+
 # --- in studies ----------------------------------------------------------------------------------
 
 

@@ -131,7 +131,8 @@ class Clip(NamedTuple):
 class Attributed(NamedTuple):
     """An explanation without masking curves, and of each window what it was made from.
 
-    weights: what each window counts in the clip's score.
+    weights: what each window counts in the clip's score. passes: how much goes through the function
+    at once.
     """
 
     explanation: Explanation
@@ -141,6 +142,7 @@ class Attributed(NamedTuple):
     baselines: list[Tensor]
     maps: list[Floats]
     weights: Floats
+    passes: Passes
 
 
 @dataclass(frozen=True)
@@ -266,6 +268,7 @@ class Explainer:
                     windowed.inputs[first:last],
                     windowed.baselines[first:last],
                     attributions[first:last],
+                    windowed.passes,
                 )
             )
             first = last
@@ -278,6 +281,7 @@ class Explainer:
         inputs: Sequence[Tensor],
         baselines: Sequence[Tensor],
         attributions: Sequence[Attribution],
+        passes: Passes,
     ) -> Attributed:
         row = clip.row
         maps = [self._reduced(item.values) for item in attributions]
@@ -303,7 +307,9 @@ class Explainer:
             maskings={},
             settings=self.settings,
         )
-        return Attributed(explanation, clip, function, list(inputs), list(baselines), maps, weights)
+        return Attributed(
+            explanation, clip, function, list(inputs), list(baselines), maps, weights, passes
+        )
 
     def explain(self, clips: Sequence[Clip], of_randomised: Container[str]) -> list[_Checked]:
         """Explanations of clips with all checks; windows are all of one length.
@@ -402,9 +408,7 @@ class Explainer:
             gradients.append(self.domain.reduced(gradient).sum(axis=0))
             edges = block_edges(curve.size, self.block)
             blocks.append(np.array([curve[start:end].sum() for start, end in edges]))
-            occlusions.append(
-                occlusion(item.function, x, b, self.block, self.options.internal_batch)
-            )
+            occlusions.append(occlusion(item.function, x, b, self.block, item.passes.size(x)))
         return (
             None
             if OWN_CHECK.get(self.method) == "gradient_spearman"
@@ -426,7 +430,7 @@ class Explainer:
                 values.sum(axis=0),
                 controls=self.options.controls,
                 rng=rng_of("masking controls", self.seed, utt_id, number),
-                internal_batch=self.options.internal_batch,
+                internal_batch=item.passes.size(x),
             )
             for number, (x, b, values) in enumerate(windows)
         ]
