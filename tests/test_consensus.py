@@ -13,8 +13,9 @@ from spoofscope.figures import consensus as consensus_figure
 from spoofscope.figures import differences, style
 from spoofscope.figures import fusion_value as fusion_figure
 from spoofscope.files import write_json
-from spoofscope.fusion import fit_fusion
+from spoofscope.fusion import apply_to_trials, fit_fusion, fit_on_trials
 from spoofscope.metrics.rates import eer
+from spoofscope.metrics.tables import evaluate
 from spoofscope.summaries import consensus, fusion_value
 from spoofscope.summaries.printed import write_printed
 from spoofscope.tables import write_manifest, write_scores, write_table
@@ -198,6 +199,9 @@ def test_what_is_wrong_for_nobody_has_no_interval():
     assert (row["excess"], row["ci_low"], row["ci_high"]) == (0.0, None, None)
 
 
+_ENDS = ("value", "value_low", "value_high")
+
+
 def values(systems: list[str], method: str = "logistic") -> pl.DataFrame:
     dev, trials = manifest(1, "dev"), manifest(2, "eval")
     of_dev, of_eval = scores(dev, 1), scores(trials, 2)
@@ -234,6 +238,45 @@ def test_a_twin_adds_nothing_and_the_third_detector_much():
         assert len({got[name, metric]["value"] for name in NAMES}) == 1
         assert all(s >= got["a", metric]["p_smallest"] for s in strict)
     assert {row["n_clusters"] for row in got.values()} == {N // PER_SPEAKER}
+
+
+def test_the_whole_fusion_has_the_interval_of_the_tables_of_error_rates():
+    table = values(["a", "c"], "mean")
+    dev, trials = manifest(1, "dev"), manifest(2, "eval")
+    model = fit_on_trials({name: scores(dev, 1)[name] for name in "ac"}, dev, "mean")
+    whole = apply_to_trials(model, {name: scores(trials, 2)[name] for name in "ac"}, trials, dev)
+    rates = evaluate(trials.join(whole, on="utt_id"), [], 400, 1)
+    for metric in ("eer", "min_dcf"):
+        expected = rates.filter(metric=metric).row(0, named=True)
+        for row in table.filter(metric=metric).iter_rows(named=True):
+            assert row["value"] == pytest.approx(expected["value"])
+            assert (row["value_low"], row["value_high"]) == (
+                expected["ci_low"],
+                expected["ci_high"],
+            )
+
+
+def test_titles_of_fusions_have_the_intervals_of_their_numbers():
+    table = values(["a", "c"], "mean")
+    named = fusion_figure._title("f", "x", "eval", table).split("\n")[1]
+    eer_row, cost = (table.filter(metric=m).row(0, named=True) for m in ("eer", "min_dcf"))
+    assert named == (
+        "EER {} % [{}, {}], ".format(*(style.percent(eer_row[k]) for k in _ENDS))
+        + "minDCF {:.3f} [{:.3f}, {:.3f}]".format(*(cost[k] for k in _ENDS))
+    )
+
+
+def test_long_titles_have_lines_that_a_page_has_room_for():
+    table = values(["a", "c"], "mean").filter(left_out="a")
+    block = differences.Block("word " * 40, ["a"], table)
+    shown = {"eer": ("e", 100.0), "min_dcf": ("m", 1.0)}
+    (page,) = differences.draw_blocks([block], "gain", shown, "good", "bad", lower_is_better=False)
+    style.settle(page)
+    (title,) = [part._suptitle for part in page.subfigs]
+    box = title.get_window_extent()
+    assert title.get_text().count("\n") == 1
+    assert 0 <= box.x0 < box.x1 <= page.bbox.x1
+    style.plt.close(page)
 
 
 def test_the_figure_of_a_fusion_has_the_gains_of_the_table(tmp_path, monkeypatch):

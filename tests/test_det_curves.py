@@ -5,6 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from spoofscope.figures import score_histograms
 from spoofscope.figures.det_curves import draw
 from spoofscope.summaries.inputs import METRIC_COLUMNS
 from spoofscope.tables import write_manifest, write_scores, write_table
@@ -67,6 +68,22 @@ def test_a_curve_that_cannot_be_seen_has_a_star(legend):
         "perfect: 0.00 % [0.00, 20.0]",
         "inverted: 100.0 %",
     ]
+
+
+def test_histograms_name_the_intervals_of_the_curves(legend, monkeypatch):
+    figures = []
+    monkeypatch.setattr(plt, "close", figures.append)
+    scored = [{**entry, "detector": None} for entry in SCORED]
+    score_histograms.draw(scored, ["m.tsv"], {s: f"h.{s}" for s in ("pdf", "png", "tsv")})
+    (figure,) = figures
+    titles = [axes.get_title() for axes in figure.axes if axes.axison]
+    assert titles == [
+        "usual\nEER 15.0 % [10.0, 20.0]",
+        "perfect\nEER 0.00 % [0.00, 20.0]",
+        "inverted\nEER 100.0 %",
+    ]
+    key = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert key[-1] == "[95 % interval]"
 
 
 @pytest.mark.slow

@@ -188,3 +188,20 @@ def test_each_method_has_the_mark_of_its_own_controls(tmp_path, made, monkeypatc
     # Of 24 clips of seven speakers there is no interval.
     assert "n = 24, too few" in [text.get_text() for text in page.axes[-1].texts]
     assert pl.read_csv(outputs["tsv"], separator="\t")["controls"].to_list() == ["passes", "fails"]
+
+
+@pytest.mark.slow
+def test_counts_of_clips_stand_where_no_line_runs_through_them(tmp_path, made, monkeypatch):
+    """Intervals that end just below zero had their number of clips on the line of zero."""
+    blind = {"name": "cnn", "seed": 1, "corpus": "c", "split": "eval", "checks": made["blind"]}
+    blind["method"] = "integrated_gradients"
+    outputs = {suffix: str(tmp_path / f"f.{suffix}") for suffix in ("pdf", "png", "tsv")}
+    drawn = []
+    monkeypatch.setattr(style.plt, "close", drawn.append)
+    figure.draw([blind], outputs)
+    (page,) = drawn
+    for axes in page.axes:
+        counts = [text for text in axes.texts if text.get_text().startswith("n = ")]
+        assert counts
+        assert all(text.get_window_extent().x0 >= axes.bbox.x1 for text in counts)
+        assert all(text.get_window_extent().x1 <= page.bbox.x1 for text in counts)

@@ -1,5 +1,6 @@
 """Panels of paired differences: a line each, with its interval and p after correction."""
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -20,8 +21,10 @@ from spoofscope.figures.style import (
 from spoofscope.metrics.paired import ALPHA, METRICS
 from spoofscope.p_values import p_text
 
-# Inches of a line, of what stands around the lines of a block, and of the legend.
-_LINE, _AROUND, _LEGEND = 0.17, 0.85, 0.35
+# Inches of a line, of what stands around the lines of a block, of each further line of its title,
+# and of the legend; characters of a title that the width of a page has room for.
+_LINE, _AROUND, _TITLE, _LEGEND = 0.17, 0.85, 0.14, 0.35
+_LONGEST = 108
 
 MOST_LINES = 44
 """Of one panel; more lines go on in another one."""
@@ -54,7 +57,11 @@ def draw_blocks(
         better, worse: what the two sides of zero mean, for the legend.
         lower_is_better: which side is the better one.
     """
-    heights = [_LINE * len(block.names) + _AROUND for block in blocks]
+    titles = [_wrapped(block.title) for block in blocks]
+    heights = [
+        _LINE * len(block.names) + _AROUND + _TITLE * title.count("\n")
+        for block, title in zip(blocks, titles, strict=True)
+    ]
     figures = []
     for page in pages(heights, _LEGEND):
         of_page = [heights[i] for i in page]
@@ -62,8 +69,8 @@ def draw_blocks(
         figures.append(figure)
         parts = figure.subfigures(len(page), 1, squeeze=False, height_ratios=of_page)[:, 0]
         for part, i in zip(parts, page, strict=True):
-            title, names, rows = blocks[i]
-            part.suptitle(title, fontsize=8, x=0.01, ha="left")
+            _, names, rows = blocks[i]
+            part.suptitle(titles[i], fontsize=8, x=0.01, ha="left")
             panels = part.subplots(1, len(METRICS), sharey=True)
             for axes, metric in zip(panels, METRICS, strict=True):
                 label, factor = shown[metric]
@@ -74,6 +81,11 @@ def draw_blocks(
             panels[0].set_ylim(len(names) - 0.4, -0.6)
         legend(figure, better, worse, pl.concat(block.rows["ci_low"] for block in blocks))
     return figures
+
+
+def _wrapped(title: str) -> str:
+    """A title whose lines are no wider than a page."""
+    return "\n".join(textwrap.fill(line, _LONGEST) for line in title.split("\n"))
 
 
 class Difference(NamedTuple):

@@ -7,7 +7,6 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as PlotFigure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 
 from spoofscope.attribution.verdicts import LARGEST_RANDOMISED, LEAST_STABLE, MARKS, RANDOMISED
 from spoofscope.attribution_methods import NOISE_CHECK, named
@@ -34,9 +33,10 @@ FIGURE = Figure(
         "methods and, where the study asks for it, by other baselines and of the same clips with "
         "inaudible noise (which must stay above the dotted line of its colour); and with that of "
         "a network of shuffled weights, which must stay below its dotted line. Bars are 95 % "
-        "intervals; the numbers of clips are beside them. Filled markers pass, open markers are "
-        "undecided, crosses fail; a mark behind a name says that one of the controls (deletion, "
-        "insertion, shuffled weights, inaudible noise) fails (†) or is undecided (‡)."
+        "intervals; the numbers of clips stand at the right of each panel. Filled markers pass, "
+        "open markers are undecided, crosses fail; a mark behind a name says that one of the "
+        "controls (deletion, insertion, shuffled weights, inaudible noise) fails (†) or is "
+        "undecided (‡)."
     ),
     needs="checked_explanations",
     place=205,
@@ -102,10 +102,7 @@ def _page(
         right.axvline(LEAST_STABLE, color=_LOOKS[NOISE_CHECK][1], linestyle=":", linewidth=1)
     left.set_xlabel("change beyond random frames (share)")
     right.set_xlabel("rank correlation of maps")
-    # Numbers of clips stand at the right of the values.
-    right.set_xlim(min(-0.1, right.get_xlim()[0]), 1.25)
-    low, high = left.get_xlim()
-    left.set_xlim(low, high + 0.15 * (high - low))
+    right.set_xlim(min(-0.1, right.get_xlim()[0]), 1.02)
     methods = table["method"].to_list()
     labels = [
         f"{named(people().system(name), method, methods)}{MARKS[controls]}".replace(", ", "\n")
@@ -147,18 +144,17 @@ def _mark(axes: Axes, y: float, row: Mapping[str, Any]) -> None:
         return
     _, colour, marker = _LOOKS[row["check"]]
     value = row["value"] / row["scale"]
-    end = value
     if row["ci_low"] is not None:
-        end = row["ci_high"] / row["scale"]
-        axes.plot([row["ci_low"] / row["scale"], end], [y, y], color=colour, linewidth=1.2)
+        ends = [row["ci_low"] / row["scale"], row["ci_high"] / row["scale"]]
+        axes.plot(ends, [y, y], color=colour, linewidth=1.2)
     axes.plot([value], [y], linestyle="none", **_look(row["verdict"], colour, marker))
-    axes.annotate(
+    # Outside the axes, where no line and no marker can run through it.
+    axes.text(
+        1.01,
+        y,
         f"n = {row['n']}",
-        (max(end, value), y),
-        xytext=(5, 0),
-        textcoords="offset points",
+        transform=axes.get_yaxis_transform(),
         va="center",
         fontsize=7,
         color="#444444",
-        path_effects=[withStroke(linewidth=1.6, foreground="white")],
     )

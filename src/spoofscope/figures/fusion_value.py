@@ -1,12 +1,12 @@
 """What every fusion loses without each of its detectors."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import polars as pl
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.differences import MOST_LINES, Block, draw_blocks
-from spoofscope.figures.style import people, percent, save
+from spoofscope.figures.style import between, people, percent, save
 from spoofscope.summaries.comparisons import within_reach
 from spoofscope.summaries.fusion_value import read_fusion_value
 
@@ -15,12 +15,13 @@ FIGURE = Figure(
     shows="Every fusion without each of its detectors, with the significance of the difference.",
     caption=(
         "Each fusion is fitted again on its own development trials without one detector, and "
-        "compared with the whole on the same resampled trials. The lines show the metric without "
-        "the detector less that of the whole fusion, with 95 % intervals: right of zero, the "
-        "detector helps. At the right stands p after Holm's correction over the detectors of the "
-        "fusion. Filled and coloured: significant (p < 0.05), blue where the detector helps, "
-        "orange where the fusion is better without it. Open and grey: not significant, which does "
-        "not prove that a detector can go."
+        "compared with the whole on the same resampled trials. Above the lines stand the numbers "
+        "of the whole, with 95 % intervals. The lines show the metric without the detector less "
+        "that of the whole fusion, with 95 % intervals: right of zero, the detector helps. At the "
+        "right stands p after Holm's correction over the detectors of the fusion. Filled and "
+        "coloured: significant (p < 0.05), blue where the detector helps, orange where the fusion "
+        "is better without it. Open and grey: not significant, which does not prove that a "
+        "detector can go."
     ),
     needs="table_of_fusion_value",
     place=165,
@@ -30,6 +31,11 @@ FIGURE = Figure(
 _SHOWN: dict[str, tuple[str, float]] = {
     "eer": ("EER without it − with it (points)", 100.0),
     "min_dcf": ("minDCF without it − with it", 1.0),
+}
+# Name, unit and form of each metric of the whole fusion.
+_WHOLE: dict[str, tuple[str, str, Callable[[float], str]]] = {
+    "eer": ("EER", " %", percent),
+    "min_dcf": ("minDCF", "", "{:.3f}".format),
 }
 _BLOCK = ("fusion", "corpus", "split")
 
@@ -57,11 +63,17 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
 
 
 def _title(fusion: str, corpus: str, split: str, of_set: pl.DataFrame) -> str:
-    whole = {row["metric"]: row for row in of_set.iter_rows(named=True)}
-    title = (
+    """The whole fusion: its trials, its numbers with their intervals, and what cannot be shown."""
+    lines = [
         f"{people().system(fusion)} on {people().trials(corpus, split)}: "
-        f"EER {percent(whole['eer']['value'])} %, minDCF {whole['min_dcf']['value']:.3f} "
-        f"({whole['eer']['n_bonafide']} bona fide, {whole['eer']['n_spoof']} spoofs)"
-    )
-    why = within_reach(of_set, "detector")
-    return title if why is None else f"{title}\n{why}"
+        f"{of_set['n_bonafide'][0]} bona fide, {of_set['n_spoof'][0]} spoofs"
+    ]
+    numbers = []
+    for metric, (name, unit, said) in _WHOLE.items():
+        row = of_set.filter(metric=metric).row(0, named=True)
+        ends = {"ci_low": row["value_low"], "ci_high": row["value_high"]}
+        numbers.append(f"{name} {said(row['value'])}{unit}{between(ends, said)}")
+    lines.append(", ".join(numbers))
+    if (why := within_reach(of_set, "detector")) is not None:
+        lines.append(why)
+    return "\n".join(lines)

@@ -14,18 +14,22 @@ from spoofscope.figures.style import (
     BONAFIDE,
     PAGE,
     SPOOF,
+    between,
+    interval_words,
     label_below,
     legend_below,
     new_figure,
+    note,
     pages,
     people,
     percent,
     save,
     system_labels,
 )
-from spoofscope.metrics.rates import Floats, eer
+from spoofscope.metrics.rates import Floats
+from spoofscope.names import POOLED
 from spoofscope.settings import stored_threshold
-from spoofscope.summaries.inputs import read_scored, sets_of
+from spoofscope.summaries.inputs import read_metrics, read_scored, sets_of
 
 FIGURE = Figure(
     title="Scores",
@@ -34,10 +38,11 @@ FIGURE = Figure(
         "Distribution of the scores of bona fide clips and of spoofs: the share of the clips of "
         "each class in every bin. A higher score means more bona fide. The outermost bins also "
         "hold what lies beyond them. The dashed line is the threshold at the equal error rate of "
-        "the development set. Clips on its wrong side are the errors of a user who fixes the "
-        "threshold beforehand."
+        "the development set. In the titles: the EER of the clips that are shown, and its 95 % "
+        "interval. Clips on its wrong side are the errors of a user who fixes the threshold "
+        "beforehand."
     ),
-    needs="shown_decisions",
+    needs="shown_decisions_and_rates",
     place=120,
 )
 
@@ -48,7 +53,9 @@ _HEIGHT, _LEGEND = 1.45, 0.45
 _LOOKS = {"bonafide": ("bona fide", BONAFIDE), "spoof": ("spoof", SPOOF)}
 
 
-def draw(scored: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> None:
+def draw(
+    scored: Sequence[Mapping[str, Any]], metrics: Sequence[str], outputs: Mapping[str, str]
+) -> None:
     """Draw one panel per system and (corpus, split): shares of both classes.
 
     The dashed line is the threshold that was chosen on dev; the share of each class on its wrong
@@ -57,9 +64,16 @@ def draw(scored: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
     Args:
         scored: as in `det_curves.draw`, each with `detector`, the file with the system's threshold;
             None if it is not known, as for external scores.
+        metrics: metrics tables of the same score files.
         outputs: `pdf`, `png`, `tsv`.
     """
     labels = system_labels(scored)
+    rates = {
+        (row["system"], row["seed"], row["corpus"], row["split"]): row
+        for row in read_metrics(metrics)
+        .filter(metric="eer", condition=POOLED)
+        .iter_rows(named=True)
+    }
     lines = [
         (place, of_set[i : i + _COLUMNS])
         for place, of_set in sets_of(scored).items()
@@ -76,7 +90,8 @@ def draw(scored: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
             for axes in of_line[len(entries) :]:
                 axes.set_axis_off()
             for axes, entry in zip(of_line, entries, strict=False):
-                rows.append(_panel(axes, entry, labels[entry["id"], entry["seed"]]))
+                system = entry["id"], entry["seed"]
+                rows.append(_panel(axes, entry, labels[system], rates[*system, corpus, split]))
             of_line[0].set_ylabel(f"{people().trials(corpus, split)}\nclips (%)")
         label_below(figure, "score →")
         handles: list[Any] = [
@@ -84,14 +99,17 @@ def draw(scored: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
         ]
         threshold = "threshold, chosen on dev"
         handles.append(Line2D([], [], color="black", linestyle="--", lw=0.9, label=threshold))
-        none: Any = {"linestyle": "none", "label": "→ higher score: more bona fide"}
-        handles.append(Line2D([], [], **none))
+        handles.append(note("→ higher score: more bona fide"))
+        low = pl.Series([rate["ci_low"] for rate in rates.values()], dtype=pl.Float64)
+        handles += [note(words) for words in interval_words("[95 % interval]", low)]
         legend_below(figure, handles, [str(handle.get_label()) for handle in handles])
     save(figures, outputs, pl.concat(rows))
 
 
-def _panel(axes: Axes, entry: Mapping[str, Any], label: str) -> pl.DataFrame:
-    """Both classes of a score file; the counts of the bins."""
+def _panel(
+    axes: Axes, entry: Mapping[str, Any], label: str, rate: Mapping[str, Any]
+) -> pl.DataFrame:
+    """Both classes of a score file, with their EER; the counts of the bins."""
     trials = read_scored(entry["scores"], entry["manifest"], entry["split"])
     scores = {name: trials.filter(pl.col("label") == name)["score"].to_numpy() for name in _LOOKS}
     edges = _edges(trials["score"].to_numpy())
@@ -114,8 +132,8 @@ def _panel(axes: Axes, entry: Mapping[str, Any], label: str) -> pl.DataFrame:
                 pl.all(),
             )
         )
-    if all(values.size for values in scores.values()):
-        label += f"\nEER {percent(eer(scores['bonafide'], scores['spoof']).value)} %"
+    if rate["value"] is not None:
+        label += f"\nEER {percent(rate['value'])} %{between(rate)}"
     threshold = stored_threshold(entry["detector"]) if entry["detector"] else None
     if threshold is not None and edges[0] <= threshold <= edges[-1]:
         axes.axvline(threshold, color="black", linestyle="--", linewidth=0.9)

@@ -5,7 +5,7 @@ import logging
 import re
 import unicodedata
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -555,12 +555,13 @@ def percent(value: float) -> str:
     return f"{100 * value:.2f}" if value < 0.1 else f"{100 * value:.1f}"
 
 
-def between(row: Mapping[str, Any]) -> str:
-    """The 95 % interval of a rate in [0, 1] for a legend, in per cent; empty where none is.
+def between(row: Mapping[str, Any], said: Callable[[float], str] = percent) -> str:
+    """The 95 % interval of a number for a legend or title; empty where there is none.
 
     Args:
         row: with `ci_low` and `ci_high`.
+        said: the form of its ends, by default rates in [0, 1] as per cent.
     """
     if row["ci_low"] is None:
         return ""
-    return f" [{percent(row['ci_low'])}, {percent(row['ci_high'])}]"
+    return f" [{said(row['ci_low'])}, {said(row['ci_high'])}]"

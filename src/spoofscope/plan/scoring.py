@@ -415,6 +415,16 @@ class Scores(Stage):
         scored = self.scored(self.shown_scorings, thresholds=True)
         return Material({"scored": scored}, self._about_shown)
 
+    @material(absent=NO_SHOWN, when=lambda self: self.shown_scorings)
+    def shown_decisions_and_rates(self) -> Material:
+        """The scores, the thresholds and the error rates of the systems."""
+        scored = self.scored(self.shown_scorings, thresholds=True)
+        metrics = self.metrics_of(self.shown_scorings)
+        return Material(
+            {"scored": scored, "metrics": metrics},
+            {**self._about_shown, "Resampled by": self.resampled_by},
+        )
+
     @material(absent=NO_TRAININGS, when=lambda self: self._shown_trained)
     def shown_trainings(self) -> Material:
         """The losses and error rates over the epochs of the detectors that figures show."""

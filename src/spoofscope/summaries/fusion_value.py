@@ -10,19 +10,28 @@ from spoofscope.exhibits import Table
 from spoofscope.fusion import apply_to_trials, fit_on_trials
 from spoofscope.metrics.correlation import holm
 from spoofscope.metrics.paired import METRICS, SCHEMA, compare
-from spoofscope.tables import LABELS, read_manifest, read_scores, read_table, write_table
+from spoofscope.metrics.tables import evaluate
+from spoofscope.tables import (
+    LABELS,
+    join_scores,
+    read_manifest,
+    read_scores,
+    read_table,
+    write_table,
+)
 
 TABLE = Table(
     title="What each detector adds to a fusion",
     shows="Every fusion without one of its detectors: paired differences, Holm-corrected.",
     caption=(
         "Each fusion is fitted again on its own development trials without one detector, and "
-        "compared with the whole on the same resampled trials. gain is the metric without the "
-        "detector less that of the whole fusion: above 0, the detector helps. Intervals are 95 % "
-        "intervals over speakers where these are known. A p_holm below 0.05 is significant after "
-        "Holm's correction over the detectors of a fusion and set; a larger one does not prove "
-        "that a detector can go. A detector whose twin is in the fusion adds nothing, and the "
-        "twin neither, though both together may add much."
+        "compared with the whole on the same resampled trials. value is the metric of the whole "
+        "fusion, with the interval that the tables of error rates have. gain is the metric "
+        "without the detector less that of the whole fusion: above 0, the detector helps. "
+        "Intervals are 95 % intervals over speakers where these are known. A p_holm below 0.05 is "
+        "significant after Holm's correction over the detectors of a fusion and set; a larger one "
+        "does not prove that a detector can go. A detector whose twin is in the fusion adds "
+        "nothing, and the twin neither, though both together may add much."
     ),
     needs="fusion_parts",
     place=44,
@@ -48,6 +57,7 @@ _COLUMNS: dict[str, pl.DataType] = {
 }
 # Empty if there are too few trials or clusters for an interval and a p.
 _OPTIONAL: dict[str, pl.DataType] = {
+    **dict.fromkeys(("value_low", "value_high"), pl.Float64()),
     **dict.fromkeys(("ci_low", "ci_high", "p", "p_holm", "p_smallest"), pl.Float64()),
     "n_clusters": pl.Int64(),
 }
@@ -123,9 +133,10 @@ def values(
         resamples, seed, cluster: see `metrics.paired.compare`.
 
     Returns:
-        left_out, metric, value (of the whole fusion), value_without, gain (value_without less
-        value), ci_low, ci_high, p, p_holm (over the detectors), p_smallest, n_bonafide, n_spoof,
-        n_clusters. p is null where it is not defined.
+        left_out, metric, value (of the whole fusion), value_low and value_high (its interval, that
+        of `metrics.tables.evaluate`), value_without, gain (value_without less value), ci_low,
+        ci_high, p, p_holm (over the detectors), p_smallest, n_bonafide, n_spoof, n_clusters. p is
+        null where it is not defined.
 
     Raises:
         TableError, SpoofscopeError: as `fusion.fit_on_trials` and `metrics.paired.compare`.
@@ -145,6 +156,10 @@ def values(
             compare(pair, trials, resamples, seed, cluster).with_columns(left_out=pl.lit(name))
         )
     compared = pl.concat(tables).with_columns(pl.col("p").fill_nan(None))
+    joined = join_scores(whole, trials, scores_name="the fusion", trials_name="the trials")
+    limits = evaluate(joined, [], resamples, seed, cluster, only=METRICS).select(
+        "metric", value_low="ci_low", value_high="ci_high"
+    )
     corrected = []
     for metric in METRICS:
         of_metric = compared.filter(metric=metric)
@@ -155,10 +170,13 @@ def values(
         pl.concat(corrected)
         .sort("left_out", maintain_order=True)
         .with_columns((pl.col("p_smallest") * len(names)).clip(upper_bound=1.0))
+        .join(limits, on="metric", how="left", maintain_order="left")
         .select(
             "left_out",
             "metric",
             pl.col("value_second").alias("value"),
+            "value_low",
+            "value_high",
             pl.col("value_first").alias("value_without"),
             pl.col("difference").alias("gain"),
             *_TESTED,
