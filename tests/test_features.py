@@ -31,6 +31,12 @@ def rows(tmp_path: Path) -> pl.DataFrame:
     return tables.read_manifest(write_corpus(tmp_path / "corpus", {"train": 7}))
 
 
+def test_a_split_without_utterances_is_no_matter_of_shards(rows: pl.DataFrame) -> None:
+    with pytest.raises(ConfigError, match=r"no utterances of this split.* needs train and dev"):
+        shard_rows(rows.head(0), 0, 1)
+    assert shard_rows(rows.head(0), 0, 1, may_be_empty=True).is_empty()
+
+
 @given(
     durations=st.lists(st.floats(0.01, 100), min_size=1, max_size=40),
     n_shards=st.integers(1, 12),

@@ -150,7 +150,12 @@ def test_a_table_is_read_by_the_names_of_its_columns(folders, capsys):
     found = table("t")
     assert found.columns == ["path", "label", "attack", "speaker", "split", "gender"]
     assert set(found["speaker"]) == {f"s{i}" for i in range(8)}
-    assert set(found["split"]) == {"train", "eval"}
+    # What came as train is train or, because there was none, dev; speakers stay whole.
+    of_split = dict(found.group_by("split").agg(pl.col("speaker").unique().sort()).rows())
+    assert of_split["eval"] == ["s0", "s1", "s2", "s3"]
+    assert sorted([*of_split["train"], *of_split["dev"]]) == ["s4", "s5", "s6", "s7"]
+    assert len(of_split["dev"]) == 1
+    assert "20% of train are dealt to it" in out
     assert set(found.filter(label="spoof")["attack"]) == {"vits"}
     assert "path = Path, label = label, attack = generator" in out
     assert "conditions: [attack, gender]" in Path("t.yaml").read_text()
@@ -167,6 +172,8 @@ def test_a_table_is_read_by_the_names_of_its_columns(folders, capsys):
         ("file,label,split", "real/p0_0.flac,real,later", "the split 'later' is none of"),
         ("file,label", "real/p0_0.flac,real,x", "line 2: 3 fields where the header has 2"),
         ("file,label", "real/p0_0.flac,real", "there are no spoofs"),
+        ("file,label", "real/p0_0.flac,real\nreal/p0_0.flac,fake", "line 3: real/p0_0.flac is on"),
+        ("file;label", "real/p0_0.flac;maybe", "line 2: the class 'maybe'"),
     ],
 )
 def test_bad_tables_are_refused_and_leave_nothing(folders, capsys, header, row, message):
@@ -191,7 +198,35 @@ def test_what_cannot_be_read_is_said(folders, capsys):
     code, out, _ = run(capsys, folders)
     assert code == 0
     assert "1 of 72 recordings cannot be read, and the manifest would be refused" in out
+    assert out.count(".flac: ") == 1
+    for take in range(7):
+        (folders / "real" / f"p{take}_1.flac").write_bytes(b"fLaC and no more")
+    _, out, _ = run(capsys, folders, "--name", "more")
+    assert "8 of 72 recordings cannot be read" in out
+    assert out.count(".flac: ") == 5
+    assert "; and 3 more" in out
     assert "Sample rates differ." in out
+
+
+def test_a_study_that_could_not_train_is_not_written(tmp_path, capsys):
+    """Three recordings, dealt to three splits, leave train with one class."""
+    for name in ("real/a.wav", "fake/x/b.wav", "fake/y/c.wav"):
+        record(tmp_path / name)
+    code, out, err = run(capsys, tmp_path, "--name", "three")
+    assert (code, out) == (2, "")
+    assert "train has no bonafide recordings" in err
+    assert list(Path().iterdir()) == []
+
+
+def test_speakers_of_train_in_eval_are_said(tmp_path, capsys):
+    for split in ("train", "dev", "test"):
+        for folder in ("real", "fake"):
+            for speaker in range(2):
+                for take in range(2):
+                    record(tmp_path / split / folder / f"p{speaker}_{take}.wav")
+    code, out, _ = run(capsys, tmp_path, "--name", "known")
+    assert code == 0
+    assert "2 of 2 speakers of eval are in train too" in out
 
 
 def test_a_name_that_is_no_key_is_refused(folders, capsys):

@@ -60,6 +60,8 @@ _SPEAKERS = (
     r"/(?P<speaker>[^/]+)/[^/]+$",
 )
 _LOOKED_AT = 2000
+# Recordings that cannot be read whose names are said.
+_NAMED = 5
 
 
 @dataclass
@@ -117,7 +119,21 @@ def listing_of(source: Path, bonafide: Sequence[str]) -> Listing:
         )
     _guess_speakers(listing)
     _deal(listing)
+    _check_trained(listing, shown(source))
     return listing
+
+
+def _check_trained(listing: Listing, source: str) -> None:
+    """What is trained on needs both classes: a study without them would stop in its first job."""
+    there = {(row["split"], row["label"]) for row in listing.rows}
+    for split in ("train", "dev"):
+        for label in LABELS:
+            if (split, label) not in there:
+                raise ConfigError(
+                    f"{source}: {split} has no {label} recordings, and a detector is trained and "
+                    "its threshold chosen on both classes; add recordings, or give a table of them "
+                    "with a column split"
+                )
 
 
 def _of_folder(root: Path, bonafide: Sequence[str]) -> Listing:
@@ -211,6 +227,7 @@ def _of_table(path: Path) -> Listing:
         for key in {relative.as_posix(), relative.name, relative.stem}:
             files.setdefault(key, []).append(relative.as_posix())
     rows, lost = [], []
+    listed: dict[str, int] = {}
     conditions = [name for name in CONDITIONS if name in columns]
     for number, fields in records:
         where = f"{shown(path)}: line {number}"
@@ -230,6 +247,11 @@ def _of_table(path: Path) -> Listing:
         if not found:
             lost.append(f"{row['path']!r} (line {number})")
             continue
+        if found[0] in listed:
+            raise ConfigError(
+                f"{where}: {found[0]} is on line {listed[found[0]]} too; list each file once"
+            )
+        listed[found[0]] = number
         rows.append(
             {
                 **{"path": found[0], "label": label, "speaker": row.get("speaker") or NONE},
@@ -248,14 +270,13 @@ def _of_table(path: Path) -> Listing:
 
 
 def _delimiter(path: Path) -> str:
-    known = {".csv": ",", ".tsv": "\t", ".psv": "|"}.get(path.suffix.lower())
-    if known:
-        return known
     first = next((text for _, text in lines(path) if text), "")
-    for delimiter in ("\t", ",", "|", ";"):
+    known = {".csv": ",", ".tsv": "\t", ".psv": "|"}.get(path.suffix.lower())
+    # Spreadsheets write .csv with semicolons where commas are decimal points.
+    for delimiter in (*filter(None, [known]), "\t", ",", "|", ";"):
         if delimiter in first:
             return delimiter
-    return " "
+    return known or " "
 
 
 def _guess_speakers(listing: Listing) -> None:
@@ -289,6 +310,7 @@ def _deal(listing: Listing) -> None:
     """Splits, where the recordings have none: whole speakers, or all files of one name."""
     undealt = [row for row in listing.rows if not row["split"]]
     if not undealt:
+        _deal_dev(listing)
         return
     if len(undealt) < len(listing.rows):
         raise ConfigError(
@@ -296,27 +318,45 @@ def _deal(listing: Listing) -> None:
             "split, or none"
         )
 
-    def group(row: Mapping[str, str]) -> str:
-        return row["speaker"] if row["speaker"] != NONE else Path(row["path"]).stem
-
-    if (n := len({group(row) for row in undealt})) < len(FRACTIONS):
-        raise ConfigError(
-            f"{shown(listing.root)}: {n} {'speaker' if n == 1 else 'speakers'} (or recordings of "
-            f"different names) cannot be dealt to {', '.join(FRACTIONS)}; give a table of the "
-            "recordings with a column split"
-        )
-    listing.rows.sort(key=lambda row: (seed_of(0, group(row)), row["path"]))
-    splits = deal_groups(
-        [group(row) for row in listing.rows],
-        [(row["label"], row["attack"]) for row in listing.rows],
-        FRACTIONS,
-        shown(listing.root),
-    )
-    for row, split in zip(listing.rows, splits, strict=True):
-        row["split"] = split
+    _deal_to(listing.rows, FRACTIONS, listing.root)
     listing.rows.sort(key=lambda row: row["path"])
     shares = ", ".join(f"{share:.0%} {split}" for split, share in FRACTIONS.items())
     listing.guesses.append(f"The recordings came without splits; they are dealt: {shares}.")
+
+
+def _deal_dev(listing: Listing) -> None:
+    """A dev set from train, where the recordings came without one: thresholds are chosen on it."""
+    there = {row["split"] for row in listing.rows}
+    if "train" in there and "dev" not in there:
+        rows = [row for row in listing.rows if row["split"] == "train"]
+        _deal_to(rows, {"train": 0.8, "dev": 0.2, "eval": 0.0}, listing.root)
+        listing.guesses.append(
+            "There was no dev split, on which thresholds are chosen: 20% of train are dealt to it."
+        )
+
+
+def _deal_to(rows: Sequence[dict[str, str]], fractions: Mapping[str, float], root: Path) -> None:
+    """Deal whole speakers, or all files of one name."""
+
+    def group(row: Mapping[str, str]) -> str:
+        return row["speaker"] if row["speaker"] != NONE else Path(row["path"]).stem
+
+    splits = [split for split, share in fractions.items() if share]
+    if (n := len({group(row) for row in rows})) < len(splits):
+        raise ConfigError(
+            f"{shown(root)}: {n} {'speaker' if n == 1 else 'speakers'} (or recordings of "
+            f"different names) cannot be dealt to {', '.join(splits)}; give a table of the "
+            "recordings with a column split"
+        )
+    shuffled = sorted(rows, key=lambda row: (seed_of(0, group(row)), row["path"]))
+    dealt = deal_groups(
+        [group(row) for row in shuffled],
+        [(row["label"], row["attack"]) for row in shuffled],
+        fractions,
+        shown(root),
+    )
+    for row, split in zip(shuffled, dealt, strict=True):
+        row["split"] = split
 
 
 def sound_of(root: Path, paths: Sequence[str]) -> Sound:
@@ -365,13 +405,22 @@ def described(listing: Listing, sound: Sound) -> list[str]:
     for split in SPLITS:
         part = table.filter(split=split)
         bonafide, spoof = (part.filter(label=label) for label in LABELS)
-        attacks = ", ".join(
-            f"{attack} {n}" for attack, n in spoof["attack"].value_counts().sort("attack").rows()
-        )
+        counts = spoof["attack"].value_counts().sort("attack").rows()
+        attacks = ", ".join(f"{attack} {n}" for attack, n in counts)
         of = part.filter(pl.col("speaker") != NONE)["speaker"].n_unique()
         talk = f", {of} of {speakers} speakers" if speakers else ""
         found.append(
-            f"{split}: {bonafide.height} bona fide, {spoof.height} spoof ({attacks}){talk}."
+            f"{split}: {bonafide.height} bona fide, {spoof.height} spoof"
+            f"{f' ({attacks})' if attacks else ''}{talk}."
+        )
+    trained, tested = (
+        set(table.filter(pl.col("speaker") != NONE, split=split)["speaker"])
+        for split in ("train", "eval")
+    )
+    if known := trained & tested:
+        found.append(
+            f"{len(known)} of {len(tested)} speakers of eval are in train too: error rates there "
+            "are those of known voices, which are lower."
         )
     if len(sound.rates) > 1:
         found.append(
@@ -379,9 +428,11 @@ def described(listing: Listing, sound: Sound) -> list[str]:
             "read the audit of the corpus first."
         )
     if sound.unreadable:
+        more = len(sound.unreadable) - _NAMED
         found.append(
             f"{len(sound.unreadable)} of {sound.n} recordings cannot be read, and the manifest "
-            f"would be refused: {sound.unreadable[0]}"
+            f"would be refused: {'; '.join(sound.unreadable[:_NAMED])}"
+            f"{f'; and {more} more' if more > 0 else ''}"
         )
     return [*found, *listing.guesses, *as_warnings(uneven(table))]
 

@@ -59,8 +59,13 @@ def shard_rows(
             default this is refused.
 
     Raises:
-        ConfigError: there are more parts than rows, or no such part.
+        ConfigError: there are more parts than rows, no rows at all, or no such part.
     """
+    if rows.is_empty() and not may_be_empty:
+        raise ConfigError(
+            "there are no utterances of this split, and the study trains or scores on them (a "
+            "detector that is trained needs train and dev)"
+        )
     own = shard_slice(rows["duration"].to_list(), shard, n_shards)
     if n_shards > rows.height and not may_be_empty:
         raise ConfigError(
