@@ -448,6 +448,29 @@ def test_who_is_not_blind_can_go_to_a_category(pack, visit):
         expect(page.locator("#problem")).to_have_text("There is no further clip in this choice.")
 
 
+def test_dialogs_open_at_their_beginning_and_pictures_have_axes(pack, visit):
+    with started(pack.folder) as server:
+        page = visit(server.url)
+        enter(page, "Ann")
+        page.set_viewport_size({"width": 390, "height": 500})
+        for button, dialog in (("#show-protocol", "#protocol"), ("#show-keys", "#keys")):
+            page.locator(button).click()
+            expect(page.locator(dialog)).to_be_visible()
+            assert page.locator(dialog).evaluate("d => d.scrollHeight > d.clientHeight")
+            assert page.locator(dialog).evaluate("d => d.scrollTop") == 0
+            page.keyboard.press("Escape")
+        box = page.locator("#waveform").bounding_box()
+        labels = page.locator("#hertz span")
+        expect(labels).to_have_text(["0", "2", "4", "6", "8 kHz"])
+        tops = [label.bounding_box()["y"] - box["y"] for label in labels.all()]
+        # From the lower end of the spectrogram to its upper, which is the lower of the waveform.
+        assert tops == sorted(tops, reverse=True)
+        assert 75 < tops[-1] < tops[0] < box["height"]
+        # Also many explanations have their colours named on a narrow screen.
+        expect(page.locator("#together .key")).to_have_text("Explanation 1Explanation 2")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_spectrogram_and_playing(pack, visit):
     with started(pack.folder) as server:
         page = visit(server.url)

@@ -13,6 +13,7 @@ const TICK_MS = 1000;
 // A tick that comes later than this was slept through.
 const LATEST_TICK_MS = 2500;
 const COLOURS = ["#7c3aed", "#0f766e", "#b45309", "#be185d", "#4d7c0f", "#0369a1"];
+const WAVE_HEIGHT = 80, SPECTROGRAM_HEIGHT = 120;
 const NEEDED = ["regions", "cue"];
 
 const $ = (selector, within = document) => within.querySelector(selector);
@@ -333,7 +334,7 @@ function load() {
   regions = RegionsPlugin.create();
   wave = WaveSurfer.create({
     container: "#waveform",
-    height: 80,
+    height: WAVE_HEIGHT,
     waveColor: "#a8a29e",
     progressColor: "#57534e",
     cursorColor: "#b91c1c",
@@ -341,9 +342,10 @@ function load() {
     url: `/audio/${clip.key}`,
     plugins: [
       regions,
-      SpectrogramPlugin.create({ height: 120, labels: false, fftSamples: 512, scale: "linear", colorMap: "igray" }),
+      SpectrogramPlugin.create({ height: SPECTROGRAM_HEIGHT, labels: false, fftSamples: 512, scale: "linear", colorMap: "igray" }),
     ],
   });
+  hertz();
   const own = wave;
   $("#work").dataset.ready = "";
   wave.on("ready", () => {
@@ -375,6 +377,22 @@ function load() {
     Object.assign(list[i], inside(region.start, region.end));
     setRegions(active, list);
   });
+}
+
+/** The frequencies of the spectrogram, from 0 to half of the sample rate. */
+function hertz() {
+  const highest = clip.sample_rate / 2000;
+  const step = [1, 2, 5, 10, 20, 50].find((each) => highest / each <= 4.5) ?? 100;
+  const made = [];
+  for (let f = 0; f <= highest; f += step) {
+    const label = document.createElement("span");
+    label.textContent = f + step > highest ? `${f} kHz` : `${f}`;
+    // Beside its line; the first and the last stay inside.
+    const line = WAVE_HEIGHT + 1 + SPECTROGRAM_HEIGHT * (1 - f / highest);
+    label.style.top = `${Math.max(WAVE_HEIGHT + 1, Math.min(WAVE_HEIGHT + SPECTROGRAM_HEIGHT - 11, line - 6))}px`;
+    made.push(label);
+  }
+  $("#hertz").replaceChildren(...made);
 }
 
 // Where the cursor was put. The player tells so later, and keys come in quick succession.
@@ -470,6 +488,12 @@ function blocks() {
   });
   $("#blocks").replaceChildren(...made);
   $("#together").hidden = clip.explanations.length < 2;
+  $("#together .key").replaceChildren(...clip.explanations.map((explanation, i) => {
+    const name = document.createElement("span");
+    name.textContent = explanation.title;
+    name.style.color = COLOURS[i % COLOURS.length];
+    return name;
+  }));
   $("#comparison").closest("label").hidden = clip.explanations.length < 2;
 }
 
@@ -673,9 +697,11 @@ function ticks(context, x, width, height) {
   const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60].find((s) => (end - start) / s <= 24) ?? 120;
   context.fillStyle = "#57534e";
   context.font = "10px system-ui";
-  for (let t = Math.ceil(start / step) * step; t <= end; t += step) {
+  const first = Math.ceil(start / step);
+  for (let k = first; k * step <= end; k++) {
+    const t = k * step;
     context.fillRect(x(t), height - 5, 1, 5);
-    context.fillText(`${Number(t.toFixed(1))}`, x(t) + 2, height - 2);
+    context.fillText(`${Number(t.toFixed(1))}${k === first ? " s" : ""}`, x(t) + 2, height - 2);
   }
 }
 
@@ -712,8 +738,6 @@ function drawTogether() {
   clip.explanations.forEach((explanation, i) => {
     const [x, y] = axes(explanation, width, height);
     line(context, explanation, x, y, explanation.values, COLOURS[i % COLOURS.length], 1.2);
-    context.fillStyle = COLOURS[i % COLOURS.length];
-    context.fillText(explanation.title, 6 + i * 110, 11);
   });
   ticks(context, view() && ((t) => ((t - view()[0]) / (view()[1] - view()[0])) * width), width, height);
 }
