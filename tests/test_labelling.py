@@ -18,7 +18,7 @@ from annotation_packs import DETECTORS, clip, detector, make_pack
 from explanations import explanation, settings
 from spoofscope import audio
 from spoofscope.errors import AudioError, ConfigError, SpoofscopeError, TableError
-from spoofscope.labelling.collect import chosen, collect
+from spoofscope.labelling.collect import chosen, collect, read_reasons
 from spoofscope.labelling.pack import CLIPS, CONTENT, Pack, write_pack
 from spoofscope.labelling.questions import (
     NO_DETECTOR,
@@ -35,6 +35,7 @@ from spoofscope.labelling.transfer import export, import_answers
 from spoofscope.plan.study_plan import checked
 from spoofscope.study import MINI
 from spoofscope.study.reading import read_config
+from spoofscope.tables import write_table
 
 REGION = {"start": 0.1, "end": 0.25, "cue": None}
 
@@ -387,8 +388,12 @@ def test_the_pack_of_a_study_has_the_clips_that_all_detectors_explain(tmp_path, 
         {
             **{"name": name, "run": f"{name}-0", "seed": 1, "threshold": 0.0},
             "attributions": explanations(utt_ids, coverage=unseen),
+            "reasons": dict.fromkeys(utt_ids, reasons),
         }
-        for name, utt_ids in (("a", ["U1", "U0", "U4"]), ("b", ["U4", "U1", "U5"]))
+        for name, utt_ids, reasons in (
+            ("a", ["U1", "U0", "U4"], "per_attack"),
+            ("b", ["U4", "U1", "U5"], "per_attack+near_wrong"),
+        )
     ]
     about = {"study": "s", "corpus": "c", "split": "eval"}
     collect(tmp_path / "pack", about, manifest, detectors, None, 1)
@@ -397,6 +402,7 @@ def test_the_pack_of_a_study_has_the_clips_that_all_detectors_explain(tmp_path, 
     assert "2 clips are not explained by all detectors" in caplog.text
     found = pack.of_utterance("U4")
     assert (found.duration, found.sample_rate, found.scores) == (0.1, 16000, {"a": 0.5, "b": 0.5})
+    assert found.about["chosen_by"] == "per_attack+near_wrong"
     # For spoof, though the study explains bona fide.
     np.testing.assert_array_equal(pack.evidence(found.key, "b"), [-1, 2, np.nan, -4])
     detectors[0]["attributions"] = explanations(["U2"])
@@ -405,6 +411,13 @@ def test_the_pack_of_a_study_has_the_clips_that_all_detectors_explain(tmp_path, 
     with pytest.raises(TableError, match="the explained clip 'U4' is not in the manifest"):
         collect(tmp_path / "none", about, manifest.head(2), detectors[1:], None, 1)
     assert not (tmp_path / "none").exists()
+
+
+def test_why_clips_were_chosen_is_read_from_summaries(tmp_path):
+    summary = tmp_path / "summary.tsv"
+    rows = {"utt_id": ["U2", "U1"], "score": [0.5, 1.0], "chosen_by": ["per_attack", "near_right"]}
+    write_table(summary, pl.DataFrame(rows))
+    assert read_reasons(summary) == {"U2": "per_attack", "U1": "near_right"}
 
 
 def test_clips_are_chosen_evenly_over_attacks():

@@ -4,7 +4,7 @@ from spoofscope.job import job
 
 with job(snakemake) as cfg:
     from spoofscope.attribution.store import Attributions
-    from spoofscope.labelling.collect import collect
+    from spoofscope.labelling.collect import collect, read_reasons
     from spoofscope.settings import stored_threshold
     from spoofscope.tables import read_manifest
 
@@ -15,9 +15,14 @@ with job(snakemake) as cfg:
             "seed": seed,
             "threshold": stored_threshold(threshold),
             "attributions": Attributions(attributions),
+            "reasons": read_reasons(summary),
         }
-        for (name, run, seed), attributions, threshold in zip(
-            cfg["detectors"], snakemake.input.attributions, snakemake.input.thresholds, strict=True
+        for (name, run, seed), attributions, summary, threshold in zip(
+            cfg["detectors"],
+            snakemake.input.attributions,
+            snakemake.input.summaries,
+            snakemake.input.thresholds,
+            strict=True,
         )
     ]
     collect(

@@ -12,6 +12,7 @@ import polars as pl
 from spoofscope.errors import SpoofscopeError, TableError
 from spoofscope.identity import rng_of
 from spoofscope.labelling.pack import Floats, PackedDetector, write_pack
+from spoofscope.tables import read_table
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +54,8 @@ def collect(
         folder: of the pack.
         about: study, corpus and split.
         manifest: rows of the corpus.
-        detectors: of each its name, run, seed, threshold (None where none is known), and its
-            `attributions`, an :class:`Explanations`.
+        detectors: of each its name, run, seed, threshold (None where none is known), its
+            `attributions`, an :class:`Explanations`, and the `reasons` of :func:`read_reasons`.
         clips: how many, evenly over attacks and bona fide; None: all that all detectors explain.
         seed: of the choice and of the keys.
 
@@ -95,9 +96,22 @@ def collect(
         for row in chosen(rows, clips, seed).iter_rows(named=True):
             found = {name: of[row["utt_id"]] for name, of in explained.items()}
             scores = {name: explanation.score for name, explanation in found.items()}
+            # Each detector has clips that it gets wrong; a clip may be there for several reasons.
+            reasons = "+".join(entry["reasons"][row["utt_id"]] for entry in detectors)
+            row["chosen_by"] = "+".join(dict.fromkeys(reasons.split("+")))
             yield row, scores, {name: evidence_of(item) for name, item in found.items()}
 
     write_pack(folder, about, seed, packed, each())
+
+
+def read_reasons(summary: str | Path) -> dict[str, str]:
+    """Why each clip of a summary of explanations was chosen, by its utterance.
+
+    Raises:
+        TableError: it is damaged.
+    """
+    table = read_table(summary, dict.fromkeys(("utt_id", "chosen_by"), pl.String()))
+    return dict(table.select("utt_id", "chosen_by").iter_rows())
 
 
 def evidence_of(explanation: Explained) -> Floats:

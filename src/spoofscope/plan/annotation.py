@@ -80,6 +80,9 @@ class Annotation(Stage):
                     self._attribution.of(run, seed, "safetensors") for _, run, seed in self._shown
                 ],
                 "manifest": self._data.manifest(options["corpus"]),
+                "summaries": [
+                    self._attribution.of(run, seed, "summary.tsv") for _, run, seed in self._shown
+                ],
                 "thresholds": [product for product in known if product is not None],
             },
             settings={
