@@ -13,6 +13,7 @@ import torch
 
 from made_tracers import make_tracer, sound
 from spoofscope import audio
+from spoofscope.apps.views import origin
 from spoofscope.cases.scored_sets import load_supported
 from spoofscope.cli import main
 from spoofscope.detector import Detector
@@ -278,3 +279,18 @@ def test_a_table_that_cannot_be_written_is_refused_first(folder, tmp_path, capsy
         assert shown.out == ""
         assert message in shown.err
     assert file.read_bytes() == before
+
+
+def test_the_probability_of_a_family_holds_if_a_known_class_made_it(folder, tmp_path, capsys):
+    """It stands below these words, and not beside `unknown` as if it were said of the clip."""
+    audio.write(tmp_path / "x.wav", sound("X", 900, 2.0), 16000)
+    assert main(["trace", "--tracer", str(folder), str(tmp_path / "x.wav")]) == 0
+    shown = capsys.readouterr().out
+    assert "x.wav: unknown, vits-like\n  the likeliest, if one of the known classes" in shown
+    assert "classes made it:\n  family vits: at least 24 in 25\n  1. A  at least" in shown
+    trace = trace_recording(load_tracer(folder), tmp_path / "x.wav")
+    page = origin(trace, [None] * len(trace["nearest"]), {"sha256": "0", "time": "now"})
+    assert (
+        "<p>If a known class made it, all of the family vits together have a probability of "
+        "<b>at least 24 in 25</b>.</p>"
+    ) in page

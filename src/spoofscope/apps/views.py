@@ -149,8 +149,8 @@ def origin(trace: Trace, clips: Sequence[bytes | None], made: Mapping[str, str])
     if trace["family"] is not None:
         name, said = trace["family"]["name"], trace["family"]["said"]
         lines.append(
-            f"<p>Probability of all known attacks of the family {escape(name)} together: "
-            f"<b>{escape(said)}</b>.</p>"
+            f"<p>If a known class made it, all of the family {escape(name)} together have a "
+            f"probability of <b>{escape(said)}</b>.</p>"
         )
     ood = trace["ood"][trace["decided_by"]]
     lines.append(

@@ -117,10 +117,10 @@ def _print_one(result: "Trace | Failure") -> None:
         text = "" if ratio is None else f", log10 likelihood ratio {ratio:+.2f}"
         lines.append(f"  the detector says {said['decision']}: score {said['score']:.4g}{text}")
         lines += [f"  {doubt}" for doubt in doubts_of(said["validation"])]
-    if result["family"] is not None:
-        lines.append(f"  family {result['family']['name']}: {result['family']['said']}")
     if result["ranked"]:
         lines.append("  the likeliest, if one of the known classes made it:")
+    if result["family"] is not None:
+        lines.append(f"  family {result['family']['name']}: {result['family']['said']}")
     lines += [
         f"  {place}. {candidate['name']}  {candidate['said']}"
         for place, candidate in enumerate(result["ranked"], start=1)
