@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import safetensors.numpy
 
 from spoofscope.errors import DetectorError, TableError, TrainingError
 from spoofscope.ood.base import Outputs
@@ -190,8 +191,21 @@ def test_outputs_are_read_as_they_were_written(tmp_path: Path):
 def test_values_that_are_not_finite_are_refused():
     values = np.zeros((2, 3), dtype=np.float32)
     values[1, 0] = np.nan
+    zeros = np.zeros((2, 3), dtype=np.float32)
     with pytest.raises(DetectorError, match="row 1"):
-        Outputs(values, np.zeros((2, 3), dtype=np.float32))
+        Outputs(values, zeros)
+
+
+@pytest.mark.parametrize("name", ["vectors", "logits"])
+def test_a_file_with_values_that_are_not_finite_is_refused_by_clip(name, tmp_path: Path):
+    path = tmp_path / "o.safetensors"
+    write_outputs(path, ["a", "b"], Outputs(*np.zeros((2, 2, 3), dtype=np.float32)))
+    arrays = safetensors.numpy.load_file(path)
+    arrays[name][1, 2] = np.inf
+    safetensors.numpy.save_file(arrays, path)
+    expected = rf"o\.safetensors: the {name} of 1 of 2 clips are not finite, those of 'b' first"
+    with pytest.raises(DetectorError, match=expected):
+        read_outputs(path)
 
 
 def test_bona_fide_speech_is_nothing_for_a_tracer_of_spoofs(tracer):

@@ -11,7 +11,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from spoofscope.errors import TableError
+from spoofscope.errors import DetectorError, TableError
 from spoofscope.files import atomic_path
 from spoofscope.ood.base import Outputs
 
@@ -49,4 +49,12 @@ def read_outputs(path: str | Path) -> tuple[list[str], Outputs]:
         raise TableError(f"{path} is no file of a tracer's outputs, or damaged: {error}") from error
     if not len(utt_ids) == len(vectors) == len(logits):
         raise TableError(f"{path} has {len(utt_ids)} ids and {len(vectors)} clips; make it anew")
+    for name, values in (("vectors", vectors), ("logits", logits)):
+        bad = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+        if bad.any():
+            raise DetectorError(
+                f"{path}: the {name} of {int(bad.sum())} of {len(bad)} clips are not finite, those "
+                f"of {utt_ids[int(np.argmax(bad))]!r} first; delete the file, so that it is made "
+                "anew"
+            )
     return utt_ids, Outputs(vectors, logits)
