@@ -467,8 +467,13 @@ def test_a_random_effect_is_rarely_significant():
     assert np.mean(np.array(p) < 0.05) <= 0.1
 
 
-def write_made(folder: Path, effect: float, n: int = 120) -> dict[str, Any]:
-    """Scores under masks of which one matters, as a job writes them, and their manifest."""
+def write_made(
+    folder: Path, effect: float, n: int = 120, control_energy: float = 1.0
+) -> dict[str, Any]:
+    """Scores under masks of which one matters, as a job writes them, and their manifest.
+
+    control_energy: of the random masks of this one, over that of the mask.
+    """
     rng = np.random.default_rng(2)
     trials = trials_of(n).with_columns(
         path=pl.col("utt_id"),
@@ -489,7 +494,10 @@ def write_made(folder: Path, effect: float, n: int = 120) -> dict[str, Any]:
                 variant = "600-1200 Hz" if name == "band" else "-"
                 for control in range(3):
                     score = base[i] - (0 if control else change)
-                    rows.append([name, variant, strength, control, score, 1.0, strength / 100])
+                    energy = strength / 100
+                    if control and name == "band":
+                        energy *= control_energy
+                    rows.append([name, variant, strength, control, score, 1.0, energy])
         done[utt_id] = {"unmasked": float(base[i]), "masked": rows, "copies": []}
     write_masked(folder / "masked.tsv", trials["utt_id"].to_list(), done)
     write_detector(folder / "detector", meta={"threshold": 1.5})
@@ -549,6 +557,15 @@ def test_the_report_concludes_from_the_numbers(tmp_path):
     ]
     (section,) = masking_section(table_of(tmp_path, write_made(tmp_path, 0.1)))
     assert "No mask is shown to change the decisions of ears" in " ".join(section["sentences"])
+
+
+def test_random_masks_that_are_softer_are_doubted(tmp_path):
+    """They change less because they are softer, wherever they lie."""
+    (section,) = masking_section(table_of(tmp_path, write_made(tmp_path, 4.0, control_energy=0.3)))
+    (doubt,) = section["doubts"]
+    assert doubt.startswith("nothing of the size is as loud as what band (600-1200 Hz) masks:")
+    (section,) = masking_section(table_of(tmp_path, write_made(tmp_path, 4.0, control_energy=0.6)))
+    assert section["doubts"] == []
 
 
 def test_few_clips_prove_nothing(tmp_path):

@@ -13,6 +13,9 @@ from spoofscope.summaries.masking import read_masking
 
 _RATES = {"bonafide_rejected": "bona fide rejected", "spoof_accepted": "spoof accepted"}
 
+# Random masks with less of the energy of the mask than this are no match for it.
+_AS_LOUD = 0.5
+
 CORRECTIONS = {
     "silence": (
         "as published, frames that a CTC recogniser calls blank count as silence, and most frames "
@@ -97,6 +100,16 @@ def _doubts(rows: pl.DataFrame, tests: int) -> Iterable[str]:
             "no difference can be significant, because there are too few clips or speakers for "
             f"{tests} tests; {least} after correction. The sizes of the differences say what to "
             "look at in a larger study, and prove nothing."
+        )
+    quiet = rows.filter(pl.col("control_energy") < _AS_LOUD * pl.col("energy"))
+    if quiet.height:
+        forms = quiet.unique(["mask", "variant"], maintain_order=True)
+        names = [_named(row["mask"], row["variant"]) for row in forms.iter_rows(named=True)]
+        yield (
+            f"nothing of the size is as loud as what {listed(names)} "
+            f"{'masks' if len(names) == 1 else 'mask'}: random masks change less than half of the "
+            "energy (columns energy and control_energy), so what is beyond them may be due to the "
+            "energy alone."
         )
 
 
