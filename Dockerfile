@@ -16,8 +16,9 @@ RUN sh envs/setup.sh && rm -rf /root/.cache
 COPY . .
 RUN git config --system --add safe.directory /opt/spoofscope
 
-# Whoever runs it may have no home here.
+# Whoever runs it may have neither a home nor a name here.
 ENV PATH=/opt/spoofscope/.venv/bin:$PATH \
+    USER=spoofscope \
     XDG_CACHE_HOME=/tmp/cache \
     MPLCONFIGDIR=/tmp/cache/matplotlib
 WORKDIR /work

@@ -67,3 +67,9 @@ def test_an_image_has_what_git_keeps_and_nothing_else():
     tops = {name.partition("/")[0] for name in tracked}
     assert not [top for top in tops for one in ignored if fnmatch.fnmatch(top, one)]
     assert ".git" not in ignored
+
+
+def test_whoever_runs_an_image_has_a_name():
+    """`docker run -u` gives a number that is in no list of users, and Snakemake asks for a name."""
+    (environment,) = [words for name, *words in instructions() if name == "ENV"]
+    assert {"USER=spoofscope", "XDG_CACHE_HOME=/tmp/cache"} < set(environment)
