@@ -26,6 +26,7 @@ def test_commands_and_options(capsys, arguments, said):
     ("study", "hint"),
     [
         ("own.yml", "; did you mean 'own.yaml'?"),
+        ("own.ymal", "; did you mean 'own.yaml'?"),
         ("onw.yaml", "; did you mean 'own.yaml'?"),
         ("confg/studys/layers.yaml", "; did you mean 'config/studies/layers.yaml'?"),
         ("layers.yaml", "; did you mean 'config/studies/layers.yaml'?"),
@@ -40,3 +41,16 @@ def test_study_files(capsys, tmp_path, monkeypatch, study, hint):
     assert main(["run", study]) == 2
     error = f"spoofscope run: {study}: there is no such study file{hint}\n"
     assert capsys.readouterr().err == error
+
+
+@pytest.mark.parametrize("target", ["results/mini/report/index.html", "x.xml", "t.tsv", "all"])
+def test_results_are_no_study_files(tmp_path, monkeypatch, target):
+    (tmp_path / "workflow").mkdir()
+    (tmp_path / "workflow/Snakefile").touch()
+    monkeypatch.chdir(tmp_path)
+    started = []
+    monkeypatch.setattr("os.execv", lambda _, words: started.append(words))
+    with pytest.raises(AssertionError, match="does not return"):
+        main(["run", target])
+    assert started[0][3] == target
+    assert "--configfile" not in started[0]

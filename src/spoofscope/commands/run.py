@@ -54,8 +54,10 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(
             "there is no workflow/Snakefile here; change to the folder of your checkout first"
         )
-    # A result may be a target, and none of them ends like a study file.
-    studies = [word for word in options.what if word.endswith(STUDIES)]
+    # A result may be a target, and none of them ends like a study file, mistyped or not.
+    studies = [
+        word for word in options.what if get_close_matches(Path(word).suffix, STUDIES, cutoff=0.8)
+    ]
     targets = [word for word in options.what if word not in studies] or ["all"]
     for study in studies:
         if not Path(study).is_file():
