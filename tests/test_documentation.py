@@ -52,6 +52,11 @@ def listed_pages(entries: list) -> list[str]:
     ]
 
 
+def test_the_site_has_no_code_of_ours():
+    """What Python keeps of the site's own functions lies among the pages."""
+    assert SITE["exclude_docs"].split() == ["*.py", "__pycache__/"]
+
+
 def test_the_site_has_every_page_once():
     pages = [page.name for page in PAGES[1:]] + list(MOVED["PAGES"].values())
     assert sorted(listed_pages(SITE["nav"])) == sorted(pages)
