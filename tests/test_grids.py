@@ -11,6 +11,7 @@ import yaml
 from detector_folders import write_detector
 from spoofscope.errors import ConfigError, DetectorError
 from spoofscope.figures import grid as figures
+from spoofscope.figures import style
 from spoofscope.grids import expand
 from spoofscope.plan.study_plan import checked
 from spoofscope.summaries.grid import grid_table, point_table
@@ -333,7 +334,9 @@ def test_development_data_choose_and_tests_do_not(tmp_path):
 @pytest.mark.parametrize(
     "axes", [{"n": ["1", "2", "3"]}, {"n": ["1", "2", "3"], "kind": ["x", "y"]}]
 )
-def test_the_figure_shows_every_point_in_the_order_of_the_study(tmp_path, axes):
+def test_the_figure_shows_every_point_in_the_order_of_the_study(tmp_path, monkeypatch, axes):
+    drawn = []
+    monkeypatch.setattr(style.plt, "close", drawn.append)
     labels = [{"n": n, "kind": k} for n in axes["n"] for k in axes.get("kind", ["x"])]
     points = [{"entry": f"{own['n']}{own['kind']}", "labels": own, "dev": "la"} for own in labels]
     tables = [
@@ -344,6 +347,9 @@ def test_the_figure_shows_every_point_in_the_order_of_the_study(tmp_path, axes):
     outputs = {suffix: str(tmp_path / f"figure.{suffix}") for suffix in ("pdf", "png", "tsv")}
     figures.draw(str(tmp_path / "table.tsv"), list(axes.items()), outputs)
     assert Path(outputs["png"]).stat().st_size > 5000
+    # What the numbers rest on stands above them.
+    titles = [axes.get_title() for axes in drawn[0].axes if axes.get_title()]
+    assert titles == ["model selection, dev", "la, eval\n10 bona fide, 20 spoofs, 2 seeds"]
     shown = pl.read_csv(outputs["tsv"], separator="\t")
     assert shown["panel"].unique(maintain_order=True).to_list() == [
         "model selection, dev",

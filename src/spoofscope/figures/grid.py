@@ -33,9 +33,9 @@ FIGURE = Figure(
         "Mean equal error rate over training seeds of every point; the first panel shows it on "
         "the data of the model selection. With one axis, thick bars are one standard deviation "
         "and thin lines reach from the lowest to the highest seed; with more axes, all maps have "
-        "the same colours. Marks show the best points on their development data; evaluation "
-        "trials have no part in the choice. All metrics of all points are in tables/, those of a "
-        "single point in grids/."
+        "the same colours. The titles count the trials and the seeds. Marks show the best points "
+        "on their development data; evaluation trials have no part in the choice. All metrics of "
+        "all points are in tables/, those of a single point in grids/."
     ),
     needs="table_of_grid",
     place=610,
@@ -44,11 +44,12 @@ FIGURE = Figure(
 
 _SPREAD = ("eer", "eer_sd", "eer_min", "eer_max")
 _NUMBERS = (*_SPREAD, *(f"dev_{name}" for name in _SPREAD))
+_COUNTS = ("n_bonafide", "n_spoof", "n_seeds")
 _BEST = BONAFIDE
 # Points that fit beside each other; columns of a map that stands beside another one.
 _MOST_POINTS, _NARROW = 30, 6
 # Inches of a row of a map, and around it; most rows of one.
-_ROW, _AROUND, _MOST_ROWS = 0.26, 0.85, 30
+_ROW, _AROUND, _MOST_ROWS = 0.26, 1.0, 30
 _MOST_NUMBERS = 14
 """Columns of a map whose cells have room for numbers."""
 
@@ -76,7 +77,10 @@ def draw(table: str, axes: Sequence[tuple[str, Sequence[str]]], outputs: Mapping
 
 def _read(path: str, axes: Collection[str]) -> pl.DataFrame:
     texts = ("best", "name", "dev", "corpus", "split", *map(axis_column, axes))
-    required: dict[str, pl.DataType] = {name: pl.String() for name in texts}
+    required: dict[str, pl.DataType] = {
+        **dict.fromkeys(texts, pl.String()),
+        **dict.fromkeys(_COUNTS, pl.Int64()),
+    }
     return read_table(path, required, dict.fromkeys(_NUMBERS, pl.Float64()))
 
 
@@ -93,16 +97,30 @@ def _panels(points: pl.DataFrame) -> dict[str, pl.DataFrame]:
     for corpus, split in (
         points.select("corpus", "split").unique(maintain_order=True).sort("corpus", "split").rows()
     ):
-        panels[people().trials(corpus, split)] = points.filter(
-            (pl.col("corpus") == corpus) & (pl.col("split") == split)
-        )
+        of_set = points.filter((pl.col("corpus") == corpus) & (pl.col("split") == split))
+        panels[f"{people().trials(corpus, split)}\n{_counted(of_set)}"] = of_set
     return panels
+
+
+def _counted(points: pl.DataFrame) -> str:
+    """How many trials and trainings the error rates of a panel rest on."""
+    said = []
+    for name, one, many in zip(
+        _COUNTS, ("bona fide", "spoof", "seed"), ("bona fide", "spoofs", "seeds"), strict=True
+    ):
+        low, high = points.select(pl.min(name), pl.max(name).alias("high")).row(0)
+        number = f"{low}" if low == high else f"{low} to {high}"
+        said.append(f"{number} {one if number == '1' else many}")
+    return ", ".join(said)
 
 
 def _numbers(panels: Mapping[str, pl.DataFrame], axes: Collection[str]) -> pl.DataFrame:
     columns = ["best", "name", *map(axis_column, axes), *_SPREAD]
     return pl.concat(
-        [points.select(pl.lit(title).alias("panel"), *columns) for title, points in panels.items()]
+        [
+            points.select(pl.lit(title.partition("\n")[0]).alias("panel"), *columns)
+            for title, points in panels.items()
+        ]
     )
 
 
@@ -115,7 +133,7 @@ def _curves(
     columns = min(len(panels), max(1, _MOST_POINTS // len(labels)), 3)
     # Side by side there is room for about so many letters.
     turned = len(" ".join(labels)) > 75 // columns
-    height = 2.1 + (0.05 * max(map(len, labels)) if turned else 0)
+    height = 2.25 + (0.05 * max(map(len, labels)) if turned else 0)
     narrow = len(panels) == 1 and len(labels) <= _MOST_POINTS // 2
     figures, drawn = panel_pages(len(panels), columns, height, width=None if narrow else PAGE)
     highest = 0.0
@@ -132,7 +150,7 @@ def _curves(
         axes.set_xlim(-0.6, len(labels) - 0.4)
         axes.set_xticks(range(len(labels)), labels, rotation=90 if turned else 0)
         axes.grid(visible=False, axis="x")
-        axes.set_title(title)
+        axes.set_title(title, fontsize=8)
         axes.set_ylabel("EER (%)")
         axes.set_xlabel(axis)
         highest = max(highest, axes.get_ylim()[1])
@@ -182,7 +200,7 @@ def _maps(
             for column, (title, points, rows) in enumerate(lines[i]):
                 panel = figure.add_subplot(layout[row, column])
                 image = _heat_map(panel, points, rows, (down, across), axes[across], scale)
-                panel.set_title(title)
+                panel.set_title(title, fontsize=8)
                 panel.set_xlabel(across)
                 if column == 0:
                     panel.set_ylabel(", ".join(down))
