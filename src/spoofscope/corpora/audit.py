@@ -127,7 +127,7 @@ def measure_manifest(
     """
 
     # `measure_all` needs it: imported once, before processes branch off.
-    import scipy.fft  # noqa: F401
+    import scipy.fftpack  # noqa: F401
 
     done = {} if done is None else done
     items = zip(manifest["utt_id"], manifest.select("path", "duration").iter_rows(), strict=True)

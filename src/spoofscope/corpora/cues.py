@@ -226,29 +226,33 @@ def _power_spectrum(
     samples: npt.NDArray[np.float32], mean: float, sample_rate: int, precision: _Precision
 ) -> npt.NDArray[np.float64]:
     """Long-term power without the mean, (bins,): Hann windows of 32 ms, half overlapped."""
-    # It transforms several rows at once, which NumPy's does not.
-    from scipy.fft import rfft
+    # It transforms several rows at once, which NumPy's does not, and in place, which SciPy's newer
+    # function does not. Real and imaginary parts take turns, without the zeros of both ends.
+    from scipy.fftpack import rfft
 
     size = _spectrum_size(sample_rate)
     step = size // 2
     values = np.subtract(samples, mean, dtype=precision)
     if values.size < size:
         values = np.pad(values, (0, size - values.size))
-    # Every frame is two neighbouring halves.
-    halves = values[: values.size // step * step].reshape(-1, step)
+    # Every frame is two neighbouring halves; frames share them without a copy.
+    frames = np.lib.stride_tricks.as_strided(
+        values,
+        (values.size // step - 1, size),
+        (step * values.itemsize, values.itemsize),
+        writeable=False,
+    )
     window = _window(size, precision)
-    n_frames = len(halves) - 1
-    # Real and imaginary parts take turns.
-    power = np.zeros(2 * (step + 1))
+    squares = np.zeros(size)
     # In blocks, so that an hour needs no gigabytes.
-    for start in range(0, n_frames, _FRAMES_AT_ONCE):
-        end = min(start + _FRAMES_AT_ONCE, n_frames)
-        frames = np.empty((end - start, size), dtype=precision)
-        np.multiply(halves[start:end], window[:step], out=frames[:, :step])
-        np.multiply(halves[start + 1 : end + 1], window[step:], out=frames[:, step:])
-        parts = rfft(frames, axis=1).view(precision)
-        power += np.einsum("ij,ij->j", parts, parts)
-    return (power[0::2] + power[1::2]) / n_frames
+    for start in range(0, len(frames), _FRAMES_AT_ONCE):
+        parts = rfft(frames[start : start + _FRAMES_AT_ONCE] * window, axis=1, overwrite_x=True)
+        np.multiply(parts, parts, out=parts)
+        squares += np.ones(len(parts), dtype=precision) @ parts
+    power = np.empty(step + 1)
+    power[[0, -1]] = squares[[0, -1]]
+    np.add(squares[1:-1:2], squares[2:-1:2], out=power[1:-1])
+    return power / len(frames)
 
 
 def measure(samples: npt.NDArray[np.float32], sample_rate: int) -> dict[str, float]:
