@@ -665,6 +665,32 @@ def test_splits_that_do_not_exist_are_found_before_anything_runs():
         checked(small("detectors.a.train.data", [{"corpus": "mine_noisy"}]))
 
 
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"type": "asvspoof2021_la"}, "nothing of it is train; it is a test set; train on another"),
+        ({"type": "in_the_wild"}, r"nothing of it is train; .*\(key `fractions`\)"),
+        (
+            {"type": "habla", "fractions": {"eval": 1.0}},
+            "'other' is used for train, but nothing of",
+        ),
+        (
+            {"type": "in_the_wild", "splits": ["train"]},
+            r"other\.splits: nothing of this corpus is t",
+        ),
+        ({"type": "wavefake", "fractions": {"dev": 1.0}}, "'other' is used for train, but nothing"),
+    ],
+)
+def test_splits_that_a_corpus_cannot_have_are_found_before_it_is_read(other, message):
+    with pytest.raises(ConfigError, match=message):
+        checked(small("corpora.other", {"path": "other", **other}))
+
+
+def test_splits_that_lists_decide_are_not_refused():
+    for other in ({"type": "habla", "metadata": "splits.csv"}, {"type": "folder"}):
+        checked(small("corpora.other", {"path": "other", **other}))
+
+
 def test_a_fusion_is_not_fitted_where_it_is_judged():
     with pytest.raises(ConfigError, match=r"fusion.all.fit.split: .*not fitted on eval"):
         checked(small("fusion.all.fit.split", "eval"))

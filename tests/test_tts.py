@@ -52,6 +52,10 @@ ENTRY = {
         ({"text": None}, "exactly one of `text`, `sentences` and `sentence_file`.* not none"),
         ({"sentences": ["a b"]}, "not text and sentences"),
         ({"engines": [ENTRY["engines"][0], ENTRY["engines"][0]]}, "'slt' of flite is there twice"),
+        (
+            {"text": None, "sentences": ["a b"], "fractions": {"train": 0.5, "eval": 0.5}},
+            "sentences: 1 cannot fill 2 splits",
+        ),
         ({"engines": []}, "engines must be a list of at least 1 item"),
         ({"engines": [{"engine": "flite", "voices": ["slt)(exit"]}]}, r"voices\[0\] must be"),
         ({"engines": [{"engine": "say", "voices": ["a"]}]}, "engine must be one of 'espeak-ng'"),
@@ -62,23 +66,27 @@ def test_refused_options(changes: dict, message: str) -> None:
         TtsOptions.from_dict({**ENTRY, **changes}, "corpora.c")
 
 
-def study(**changes: object) -> Study:
+def study(
+    people: dict | None = None, source: dict | None = None, *, trained: bool = True, **changes
+) -> Study:
+    data = {"corpus": "spoken", **(source or {})}
+    detector = {
+        "frontend": "lfcc",
+        "backend": {"type": "gmm"},
+        "train": {"data": [data]},
+    }
+    scores = {"path": "s.tsv", "format": "tsv", "higher": "bonafide"}
+    imported = {"scores": [{"corpus": "spoken", "split": "eval", **scores}]}
     return Study(
         {
             "study": "s",
             "seed": 1,
             "corpora": {
-                "people": {"type": "folder", "path": "data/people"},
+                "people": {"type": "folder", "path": "data/people", **(people or {})},
                 "spoken": {"type": "tts", **ENTRY, **changes},
             },
             "frontends": {"lfcc": {"type": "lfcc"}},
-            "detectors": {
-                "gmm": {
-                    "frontend": "lfcc",
-                    "backend": {"type": "gmm"},
-                    "train": {"data": [{"corpus": "spoken"}]},
-                }
-            },
+            "detectors": {"gmm": detector if trained else imported},
             "score": [{"corpus": "spoken", "splits": ["eval"]}],
         }
     )
@@ -89,6 +97,42 @@ def test_recordings_are_of_another_corpus() -> None:
         study(human="peple")
     with pytest.raises(ConfigError, match="'spoken' is made by synthesizers itself"):
         study(human="spoken")
+
+
+ONLY_EVAL = [{"engine": "flite", "voices": ["slt"], "splits": ["eval"]}]
+NOT_DEV = [{"engine": "flite", "voices": ["slt"], "splits": ["train", "eval"]}]
+SHARES = {"train": 0.5, "dev": 0.2, "eval": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("changes", "people", "source", "message"),
+    [
+        ({"engines": ONLY_EVAL, "fractions": SHARES}, {}, {}, "engines: no voice speaks in train"),
+        ({"engines": NOT_DEV, "fractions": SHARES}, {}, {}, "engines: no voice speaks in dev, and"),
+        ({"engines": NOT_DEV}, {"splits": ["train", "dev"]}, {}, "no voice speaks in dev"),
+        ({"fractions": {"train": 0.5, "eval": 0.5}}, {}, {}, "used for dev, but nothing .*share"),
+        ({"fractions": {"eval": 1.0}, "splits": ["train"]}, {}, {}, "nothing of this .* is train"),
+        ({}, {"splits": ["train", "eval"]}, {}, "used for dev, but nothing of it is dev"),
+        ({}, {"type": "in_the_wild"}, {}, r"used for train, .* \(key `fractions`\)"),
+        ({"splits": ["dev"]}, {"type": "in_the_wild"}, {}, r"splits: nothing of 'people', whose"),
+        ({}, {"type": "stopa"}, {}, "'people' has no bona fide speech"),
+        ({}, {}, {"attacks": ["flite_slit"]}, r"data\[0\]\.attacks: .* did you mean 'flite_slt'"),
+        ({}, {}, {"exclude_attacks": ["slt"]}, "exclude_attacks: 'spoken' has no attack 'slt'"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_refused_before_it_is_spoken(
+    changes: dict, people: dict, source: dict, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        study(people, source, **changes)
+
+
+def test_a_voice_of_one_split_is_no_fault_where_others_speak_too() -> None:
+    study(engines=[*ENTRY["engines"], {"engine": "flite", "voices": ["awb"], "splits": ["eval"]}])
+    # Which splits the recordings have, only their folders say.
+    study(engines=ONLY_EVAL)
+    study({"splits": ["eval"]}, engines=ONLY_EVAL, trained=False)
+    study(engines=ONLY_EVAL, fractions=SHARES, splits=["eval"], trained=False)
 
 
 def test_the_recordings_are_part_of_what_the_corpus_is() -> None:
@@ -526,6 +570,10 @@ def test_no_recordings_no_speech_and_no_sentences(people: pl.DataFrame, tmp_path
         made(tmp_path / "corpus", people.filter(label="spoof"))
     with pytest.raises(CorpusError, match="nothing to speak in train, dev, eval"):
         made(tmp_path / "corpus", people.with_columns(text=pl.lit("-")))
+    splits = pl.Series("split", [SPLITS[i % 3] for i in range(people.height)])
+    silent = pl.when(splits == "dev").then(pl.lit("-")).otherwise("text").alias("text")
+    with pytest.raises(CorpusError, match="no voice would speak in dev, which has recordings"):
+        made(tmp_path / "corpus", people.with_columns(splits, silent), fractions=None)
     audio.write(tmp_path / "quiet.wav", np.zeros(16000), 16000)
     quiet = people.with_columns(path=pl.lit(str(tmp_path / "quiet.wav")))
     with pytest.raises(CorpusError, match="no recording of people has half a second of speech"):

@@ -15,4 +15,5 @@ with job(snakemake) as cfg:
         cfg["seed"],
         key=cfg["corpus"],
         workers=snakemake.threads,
+        read=cfg["read"],
     )

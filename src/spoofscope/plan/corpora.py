@@ -3,15 +3,18 @@
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from spoofscope.checkout import CHECKOUT
 from spoofscope.errors import ConfigError
 from spoofscope.identity import hash8
+from spoofscope.options.trials import Split
 from spoofscope.plan.jobs import Job, Product, Stage, Work, rule, target
 from spoofscope.plan.modules import corpus_modules
 from spoofscope.study import Config, Study
 from spoofscope.study.references import checksum_of, contents_of
+
+_SPLITS: tuple[str, ...] = get_args(Split)
 
 # What `data_root` may not be in: what is under version control, and what the workflow writes.
 # fmt: off
@@ -140,6 +143,11 @@ class Corpora(Stage):
             if entry["type"] == "tts" and hash8(self.study.spoken(entry)) == spoken
         ]
         options = self.spoken[spoken]["options"]
+        read = {
+            split
+            for corpus in corpora
+            for split in self.study.corpora[corpus].get("splits") or _SPLITS
+        }
         human = options["human"]
         inputs = {"human": self.manifest(human).product(self.layout.manifest(human))}
         outside: dict[str, Any] = {}
@@ -150,6 +158,7 @@ class Corpora(Stage):
             inputs=inputs,
             settings={
                 "corpus": corpora[0],
+                "read": [split for split in _SPLITS if split in read],
                 **self.spoken[spoken],
                 **outside,
                 **self._made_again(corpora),

@@ -2,15 +2,20 @@
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from spoofscope.distribution import verified_archives
 from spoofscope.errors import ConfigError
 from spoofscope.names import reserved
 from spoofscope.options import nearest
+from spoofscope.options.components import KINDS
+from spoofscope.options.corpora.base import CorpusOptions
+from spoofscope.options.corpora.tts import TtsOptions
+from spoofscope.options.trials import Split
 from spoofscope.study.schema import Config, kind_of, schema
 
 _OF_TRANSFER = ("file", "mirrors", "size")
+_SPLITS: tuple[str, ...] = get_args(Split)
 _KINDS_OF_NAMES = {"systems": "detector, fusion or tracer", "corpora": "corpus or augmented copy"}
 
 
@@ -63,6 +68,49 @@ class References:
             raise ConfigError(
                 f"{where}: {name!r} is used for {split}, but its `splits` are {', '.join(splits)}"
             )
+        corpus = self.corpus_of(name)
+        options = self.corpus_options(corpus)
+        if split in self.empty_splits(corpus):
+            if isinstance(options, TtsOptions) and options.fractions is None:
+                options = self.corpus_options(options.human)
+            raise ConfigError(
+                f"{where}: {name!r} is used for {split}, but nothing of it is {split}; "
+                f"{options.filled_by}"
+            )
+
+    def check_source(self, source: Config, split: str, where: str) -> None:
+        """Refuse a source that is trained or selected on, and names what is not there."""
+        self.check_dataset(source["corpus"], split, f"{where}.corpus")
+        options = self.corpus_options(self.corpus_of(source["corpus"]))
+        places = {"attacks": [split], "exclude_attacks": list(_SPLITS)}
+        for key, splits in places.items():
+            known = [options.attacks_of(each) for each in splits]
+            there = sorted({attack for own in known if own is not None for attack in own})
+            for attack in source.get(key, ()):
+                if None not in known and attack not in there:
+                    raise ConfigError(
+                        f"{where}.{key}: {source['corpus']!r} has no attack {attack!r} in "
+                        f"{' or '.join(splits)}; {nearest(attack, there)}"
+                    )
+
+    def corpus_of(self, name: str) -> str:
+        """The corpus itself, or that which a copy is of."""
+        return str(self.copies[name]["corpus"]) if name in self.copies else name
+
+    def corpus_options(self, corpus: str) -> CorpusOptions:
+        """What the reader of a corpus was told."""
+        options = KINDS["corpus"].options(self.corpora[corpus], f"corpora.{corpus}")
+        assert isinstance(options, CorpusOptions)
+        return options
+
+    def empty_splits(self, corpus: str) -> frozenset[str]:
+        """The splits of a corpus that are known to have no clip before it is read."""
+        options = self.corpus_options(corpus)
+        if not isinstance(options, TtsOptions) or options.fractions is not None:
+            return options.empty_splits
+        # It has the splits of its recordings.
+        human = self.corpus_options(options.human)
+        return human.empty_splits | ({*_SPLITS} - {*(human.splits or _SPLITS)})
 
     def check_scored_splits(self, trials: Iterable[Config], where: str) -> None:
         """Refuse a list of `corpus` and `splits` that names what is not there."""
@@ -153,6 +201,7 @@ class References:
                         f"corpora.{name}.human: {entry['human']!r} is made by synthesizers itself; "
                         "name a corpus of recordings"
                     )
+                self._check_spoken(name, entry["human"])
         for name, entry in self.copies.items():
             self.entry(entry["corpus"], "corpora", f"augmented.{name}.corpus")
             self.chain(entry["chain"], f"augmented.{name}.chain")
@@ -179,6 +228,24 @@ class References:
             if name in self.detectors:
                 raise ConfigError(f"fusion.{name}: a detector has the same name")
         self._check_names()
+
+    def _check_spoken(self, name: str, human: str) -> None:
+        """Refuse what could not be read when all is spoken, which takes minutes."""
+        options, recordings = self.corpus_options(name), self.corpus_options(human)
+        assert isinstance(options, TtsOptions)
+        if recordings.spoofs_alone:
+            raise ConfigError(
+                f"corpora.{name}.human: {human!r} has no bona fide speech; name a corpus that has"
+            )
+        # Every split that a corpus lists has clips, or it is refused when it is read.
+        if options.fractions is None and recordings.splits is not None:
+            options.check_voices(f"corpora.{name}", recordings.splits)
+        for split in options.splits or ():
+            if split in self.empty_splits(name):
+                raise ConfigError(
+                    f"corpora.{name}.splits: nothing of {human!r}, whose splits it has, is "
+                    f"{split}; deal its speakers anew (key `fractions`)"
+                )
 
     def _check_names(self) -> None:
         """Names for people stand for something, and for one thing only."""
@@ -238,7 +305,7 @@ class References:
         self.entry(entry["frontend"], "frontends", f"{where}.frontend")
         for key, split in (("data", "train"), ("dev", "dev")):
             for i, source in enumerate(train.get(key, [])):
-                self.check_dataset(source["corpus"], split, f"{where}.train.{key}[{i}].corpus")
+                self.check_source(source, split, f"{where}.train.{key}[{i}]")
         sources = self.dev_of(train)
         if not sources:
             raise ConfigError(
@@ -271,7 +338,7 @@ class References:
                 if pair in sets[:i]:
                     raise ConfigError(f"{where}.scores[{i}]: {'.'.join(pair)} is there twice")
             for i, source in enumerate(detector.get("reference", [])):
-                self.check_dataset(source["corpus"], "train", f"{where}.reference[{i}].corpus")
+                self.check_source(source, "train", f"{where}.reference[{i}]")
 
 
 def without_location(entry: Config) -> Config:

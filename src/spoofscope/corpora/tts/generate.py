@@ -13,7 +13,7 @@ Layout of a generated folder:
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -228,6 +228,7 @@ def generate_corpus(
     *,
     key: str,
     workers: int,
+    read: Collection[str] = SPLITS,
 ) -> None:
     """Make the corpus. The same recordings, engines, options and seed give the same clips.
 
@@ -238,11 +239,12 @@ def generate_corpus(
         seed: of all random choices.
         key: the corpus' name in the study file, for messages.
         workers: synthesizers that run at the same time.
+        read: the splits that the study reads; train and dev among them need both classes.
 
     Raises:
         CorpusError: an engine or a voice that this machine does not have, or an engine that fails;
             no bona fide recordings with speech; a column or a file of sentences that is not there;
-            no sentence that a voice could speak.
+            no sentence that a voice could speak, or none in train or dev, where recordings are.
         AudioError: a recording that cannot be decoded.
     """
     owner = f"corpora.{key}"
@@ -271,6 +273,15 @@ def generate_corpus(
                 f"{owner}: nothing to speak in {', '.join(sentences)}: no sentences there, "
                 "or no voices (`splits` of `engines`)"
             )
+        # The reader would say so when all is spoken.
+        for split in ("train", "dev"):
+            heard = any(clip.split == split for clip, _ in orders)
+            if split in read and split in sentences and not heard:
+                raise CorpusError(
+                    f"{owner}: no voice would speak in {split}, which has recordings, and train "
+                    "and dev need both classes: there is no sentence, or no voice (`splits` of "
+                    f"`engines`); change that, or leave {split} out (`splits` of the corpus)"
+                )
 
         def speak(order: tuple[_Clip, str]) -> _Clip:
             clip, text = order

@@ -13,3 +13,13 @@ class ASVspoof2021Options(StoredOptions):
 
     phase: Literal["eval", "progress", "hidden"] = option("eval")
     """Which trials; papers report eval."""
+
+    @property
+    def empty_splits(self) -> frozenset[str]:
+        """It is a test set."""
+        return frozenset({"train", "dev"})
+
+    @property
+    def filled_by(self) -> str:
+        """Nothing."""
+        return "it is a test set; train on another corpus, such as ASVspoof 2019 LA"

@@ -67,6 +67,11 @@ class CorpusOptions(Options):
                 f"{place}.most_bad_audio: with `on_bad_audio: exclude`, any number of files is "
                 "left out; keep one of the two"
             )
+        for split in self.splits or ():
+            if split in self.empty_splits:
+                raise ConfigError(
+                    f"{place}.splits: nothing of this corpus is {split}; {self.filled_by}"
+                )
 
     @property
     def leaves_out(self) -> bool:
@@ -82,6 +87,20 @@ class CorpusOptions(Options):
     def spoofs_alone(self) -> bool:
         """Whether the corpus is known to have no bona fide speech before it is read."""
         return False
+
+    @property
+    def empty_splits(self) -> frozenset[str]:
+        """The splits that are known to have no clip before the corpus is read."""
+        return frozenset()
+
+    @property
+    def filled_by(self) -> str:
+        """What would put clips into a split of `empty_splits`, for messages."""
+        return "its own lists say so"
+
+    def attacks_of(self, split: str) -> frozenset[str] | None:
+        """The attacks of a split, where they are known before the corpus is read."""
+        return None
 
     @property
     def dev_lacks_known(self) -> bool:
@@ -114,6 +133,11 @@ class Fractions(Options):
         if abs(total - 1) > 1e-6:
             raise ConfigError(f"{place}: they add up to {total:g}, not to 1")
 
+    @property
+    def without(self) -> frozenset[str]:
+        """The splits that get nothing."""
+        return frozenset(split for split, share in self.to_dict().items() if not share)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DealtOptions(StoredOptions):
@@ -123,3 +147,13 @@ class DealtOptions(StoredOptions):
     """How speakers are dealt to the splits; null: everything is eval."""
     seed: int = option(0)
     """Decides the order in which speakers are dealt to the splits."""
+
+    @property
+    def empty_splits(self) -> frozenset[str]:
+        """Those without a share."""
+        return (self.fractions or Fractions(eval=1.0)).without
+
+    @property
+    def filled_by(self) -> str:
+        """The shares."""
+        return "give it a share (key `fractions`)"

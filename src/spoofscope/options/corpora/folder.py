@@ -21,3 +21,8 @@ class FolderOptions(DealtOptions):
         """The pattern is one."""
         super().check(place)
         speaker_pattern(self.speaker, place)
+
+    @property
+    def empty_splits(self) -> frozenset[str]:
+        """Without shares, the folders may be of splits."""
+        return frozenset() if self.fractions is None else self.fractions.without

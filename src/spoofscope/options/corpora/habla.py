@@ -21,3 +21,8 @@ class HablaOptions(DealtOptions):
         """The pattern of speakers is one."""
         super().check(place)
         speaker_pattern(self.speaker, place)
+
+    @property
+    def empty_splits(self) -> frozenset[str]:
+        """Those without a share, where no table says the split."""
+        return frozenset() if self.metadata is not None else super().empty_splits

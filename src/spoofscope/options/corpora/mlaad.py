@@ -33,3 +33,8 @@ class MlaadOptions(DealtOptions):
     def spoofs_alone(self) -> bool:
         """The lists have no line of bona fide speech; without them there may be a folder of it."""
         return self.protocol is not None
+
+    @property
+    def empty_splits(self) -> frozenset[str]:
+        """Those without a share, where no protocol says the split."""
+        return frozenset() if self.protocol is not None else super().empty_splits

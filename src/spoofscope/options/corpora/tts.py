@@ -1,5 +1,6 @@
 """Human recordings beside what synthesizers of this machine say."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -84,3 +85,47 @@ class TtsOptions(CorpusOptions):
                         "a voice has one list of splits"
                     )
                 seen.add((entry.engine, voice))
+        if self.fractions is not None:
+            self.check_voices(place, {"train", "dev"} - self.empty_splits)
+            n_splits = 3 - len(self.empty_splits)
+            if self.sentences is not None and len(self.sentences) < n_splits:
+                raise ConfigError(
+                    f"{place}.sentences: {len(self.sentences)} cannot fill {n_splits} splits, and "
+                    "no sentence is spoken in two; write more, or change `fractions`"
+                )
+
+    def check_voices(self, place: str, filled: Collection[str]) -> None:
+        """Refuse what could not be read when all is spoken: nothing is trained or selected on one
+        class.
+
+        Args:
+            place: of the entry, for messages.
+            filled: train and dev, as far as there are recordings for them.
+        """
+        for split in ("train", "dev"):
+            read = self.splits is None or split in self.splits
+            if read and split in filled and not self.attacks_of(split):
+                raise ConfigError(
+                    f"{place}.engines: no voice speaks in {split}, and train and dev need both "
+                    f"classes; name {split} in the `splits` of a voice, or leave it out of the "
+                    "`splits` of the corpus"
+                )
+
+    @property
+    def empty_splits(self) -> frozenset[str]:
+        """Those without a share of the speakers."""
+        return frozenset() if self.fractions is None else self.fractions.without
+
+    @property
+    def filled_by(self) -> str:
+        """The shares."""
+        return "give it a share of the speakers (key `fractions`)"
+
+    def attacks_of(self, split: str) -> frozenset[str]:
+        """Its voices, and what they are called."""
+        return frozenset(
+            f"{entry.engine}_{voice}"
+            for entry in self.engines
+            for voice in entry.voices
+            if split in entry.splits
+        )

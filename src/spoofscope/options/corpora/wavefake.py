@@ -49,3 +49,13 @@ class WaveFakeOptions(StoredOptions):
         """The pattern of speakers is one."""
         super().check(place)
         speaker_pattern(self.speaker, place)
+
+    @property
+    def empty_splits(self) -> frozenset[str]:
+        """Those without a share, where no table says the split."""
+        return frozenset() if self.metadata is not None else self.fractions.without
+
+    @property
+    def filled_by(self) -> str:
+        """The shares."""
+        return "give it a share (key `fractions`)"
