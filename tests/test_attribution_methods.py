@@ -487,7 +487,7 @@ def test_methods_are_for_the_detectors_that_are_listed(config):
         ),
         ({"methods": ["attention_relevance"]}, "front-end of 'fbank_cnn', fbank, has no attention"),
         ({"methods": ["occlusion_band"]}, "front-end of 'wavlm_mhfa', ssl, has no frequency axis"),
-        ({"wrt": "waveform"}, "'centroid' is a mean of features and no waveform"),
+        ({"wrt": "waveform"}, "'centroid' is made of features and no waveform"),
         (
             {"wrt": "waveform", "baseline": "silence", "other_baselines": ["zeros"]},
             "zeros and silence are the same waveform",

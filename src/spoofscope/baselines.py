@@ -1,6 +1,7 @@
 """What attributions are relative to: features that stand for "nothing to hear"."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,60 @@ from spoofscope.errors import ConfigError, DetectorError, TableError
 from spoofscope.files import atomic_path
 from spoofscope.frontends.base import Features
 from spoofscope.identity import rng_of
-from spoofscope.inputs import FeatureSource, check_features, detector_inputs
+from spoofscope.inputs import FeatureSource, check_features, decoded_windows, detector_inputs
 from spoofscope.options.attribution import BASELINES, Baseline
 
-_CENTROID = "centroid"
+MOST_FRAMES = 2048
+"""Bona fide frames that are kept of the training data."""
+
+_CENTROID, _FRAMES, _LEVELS = "centroid", "frames", "levels"
+# Values of kept frames; of large SSL models these are 650 frames.
+_MOST_VALUES = 2**24
+_LEVEL_SECONDS = 0.032
+_SOFTEST = 1e-10
+# Among so many of the frames that are most nearly as loud, one is drawn.
+_SHARE_ALIKE, _LEAST_ALIKE = 0.05, 8
+
+
+@dataclass(frozen=True)
+class BonafideFrames:
+    """Frames of bona fide training clips, from soft to loud.
+
+    Attributes:
+        values: normalised features, float32 (P, C, D).
+        levels: ascending, float64 (P,), in dB: of the waveform around each frame.
+    """
+
+    values: Tensor
+    levels: npt.NDArray[np.float64]
+
+    def alike(self, levels: npt.NDArray[np.float64], rng: np.random.Generator) -> Tensor:
+        """A frame that is about as loud for each of some levels (n,): (C, n, D).
+
+        Drawn among the twentieth of all frames that are most nearly as loud.
+        """
+        n = len(self.levels)
+        among = min(n, max(_LEAST_ALIKE, round(_SHARE_ALIKE * n)))
+        places = np.searchsorted(self.levels, levels)
+        first = np.clip(places - among // 2, 0, n - among)
+        drawn = first + rng.integers(among, size=len(levels))
+        return self.values[torch.from_numpy(drawn)].transpose(0, 1)
+
+
+def frame_levels(
+    detector: Detector, window: npt.NDArray[np.float32], n_frames: int
+) -> npt.NDArray[np.float64]:
+    """Levels (n_frames,) in dB of the 32 ms of a window (n_samples,) around each of its frames."""
+    frontend, rate = detector.frontend, detector.policy.sample_rate
+    total = np.concatenate([[0.0], np.cumsum(np.square(window, dtype=np.float64))])
+    centres = frontend.first_centre_seconds + frontend.hop_seconds * np.arange(n_frames)
+    # Front-ends may have frames that are centred before the start or behind the end.
+    start = np.rint((centres - _LEVEL_SECONDS / 2) * rate).clip(0, window.size - 1).astype(np.int64)
+    end = np.rint((centres + _LEVEL_SECONDS / 2) * rate).clip(1, window.size).astype(np.int64)
+    levels: npt.NDArray[np.float64] = 10 * np.log10(
+        (total[end] - total[start]) / np.maximum(end - start, 1) + _SOFTEST
+    )
+    return levels
 
 
 @torch.no_grad()
@@ -74,10 +125,51 @@ def bonafide_centroid(
     return (total / n_frames).float()
 
 
-def write_centroid(path: str | Path, centroid: Tensor) -> None:
-    """Write a centroid (C, D) as safetensors, atomically."""
+def bonafide_frames(
+    detector: Detector, rows: pl.DataFrame, features: FeatureSource | None = None, *, seed: int
+) -> BonafideFrames:
+    """Drawn frames of the bona fide utterances, see :func:`bonafide_centroid`.
+
+    Every frame is as likely. There are :data:`MOST_FRAMES` of them, or fewer of large features.
+
+    Raises:
+        As :func:`bonafide_centroid`.
+    """
+    rows = rows.filter(pl.col("label") == "bonafide")
+    if rows.is_empty():
+        raise TableError("no bona fide utterance to draw frames of: they are training data")
+    if features is not None:
+        check_features(features, detector.frontend, detector.policy)
+    frontend = detector.frontend
+    n_kept = max(1, min(MOST_FRAMES, _MOST_VALUES // (frontend.n_channels * frontend.dim)))
+    rng = rng_of("bona fide frames", seed)
+    values = torch.zeros(0, frontend.n_channels, frontend.dim)
+    levels, turns = np.zeros(0), np.zeros(0)
+    for utt_id, windows in decoded_windows(rows, detector.policy):
+        cached = None if features is None else features[utt_id]
+        of_windows = window_features(detector, list(windows.values) if cached is None else cached)
+        for window, of_window in zip(windows.values, of_windows, strict=True):
+            n = of_window.shape[1]
+            values = torch.cat([values, of_window.transpose(0, 1).cpu()])
+            levels = np.concatenate([levels, frame_levels(detector, window, n)])
+            turns = np.concatenate([turns, rng.random(n)])
+            # Of all frames so far, those with the lowest random numbers.
+            kept = np.sort(np.argsort(turns, kind="stable")[:n_kept])
+            values, levels, turns = values[torch.from_numpy(kept)], levels[kept], turns[kept]
+    order = np.argsort(levels, kind="stable")
+    return BonafideFrames(values[torch.from_numpy(order)].float(), levels[order])
+
+
+def write_centroid(
+    path: str | Path, centroid: Tensor, frames: BonafideFrames | None = None
+) -> None:
+    """Write a centroid (C, D), and frames where there are any, as safetensors, atomically."""
+    tensors = {_CENTROID: centroid.contiguous()}
+    if frames is not None:
+        tensors[_FRAMES] = frames.values.contiguous()
+        tensors[_LEVELS] = torch.from_numpy(frames.levels)
     with atomic_path(path) as temporary:
-        safetensors.torch.save_file({_CENTROID: centroid.contiguous()}, temporary)
+        safetensors.torch.save_file(tensors, temporary)
 
 
 def read_centroid(path: str | Path) -> Tensor:
@@ -92,6 +184,19 @@ def read_centroid(path: str | Path) -> Tensor:
         raise DetectorError(f"{path} holds no centroid: {error}; compute it again") from error
 
 
+def read_frames(path: str | Path) -> BonafideFrames | None:
+    """The frames that :func:`write_centroid` wrote; None where it wrote a centroid alone.
+
+    Raises:
+        DetectorError: as :func:`read_centroid`.
+    """
+    read_centroid(path)
+    tensors = safetensors.torch.load_file(path)
+    if _FRAMES not in tensors:
+        return None
+    return BonafideFrames(tensors[_FRAMES], tensors[_LEVELS].numpy())
+
+
 def baseline_features(
     kind: Baseline,
     detector: Detector,
@@ -99,12 +204,14 @@ def baseline_features(
     features: Sequence[Tensor],
     *,
     centroid: Tensor | None,
+    frames: BonafideFrames | None = None,
     seed_parts: tuple[int | str, ...],
 ) -> list[Tensor]:
     """The baseline of each window of one clip, with the shape of its features (C, N, D).
 
     * `zeros`: all features 0; where the front-end normalises, that is the training mean.
     * `centroid`: the bona fide centroid in every frame.
+    * `bonafide`: in every frame one of bona fide training data that is about as loud, drawn.
     * `silence`: the features of a window of digital silence.
     * `noise`: the features of white Gaussian noise that is as loud as the window.
 
@@ -114,10 +221,11 @@ def baseline_features(
         windows: (n, n_samples), as the input policy cut them.
         features: their features, n times (C, N, D).
         centroid: (C, D), for `centroid`.
-        seed_parts: what the noise depends on: seed and utterance.
+        frames: for `bonafide`.
+        seed_parts: what noise and drawn frames depend on: seed and utterance.
 
     Raises:
-        ConfigError: no such baseline, or the centroid is missing.
+        ConfigError: no such baseline, or the centroid, or what frames are drawn from, is missing.
         DetectorError: the centroid does not fit the features.
     """
     if kind == "zeros":
@@ -132,7 +240,39 @@ def baseline_features(
             )
         column = centroid.to(detector.device)[:, None]
         return [column.expand_as(values).contiguous() for values in features]
+    if kind == "bonafide":
+        if frames is None:
+            raise ConfigError("attribution: the baseline 'bonafide' needs frames of training data")
+        return drawn_alike(detector, windows, features, frames, seed_parts)
     return window_features(detector, list(baseline_waveforms(kind, windows, seed_parts)))
+
+
+def drawn_alike(
+    detector: Detector,
+    windows: npt.NDArray[np.float32],
+    features: Sequence[Tensor],
+    frames: BonafideFrames,
+    seed_parts: tuple[int | str, ...],
+) -> list[Tensor]:
+    """For every frame of windows, a bona fide one that is about as loud: (C, N, D) each.
+
+    Args:
+        detector, windows, features, frames, seed_parts: as of :func:`baseline_features`.
+
+    Raises:
+        DetectorError: the frames do not fit the features.
+    """
+    expected = (detector.frontend.n_channels, detector.frontend.dim)
+    if tuple(frames.values.shape[1:]) != expected:
+        raise DetectorError(
+            f"the bona fide frames are {tuple(frames.values.shape[1:])}, the detector's features "
+            f"{expected}"
+        )
+    rng = rng_of("bona fide frames as loud", *seed_parts)
+    return [
+        frames.alike(frame_levels(detector, window, values.shape[1]), rng).to(values)
+        for window, values in zip(windows, features, strict=True)
+    ]
 
 
 def baseline_waveforms(
@@ -142,16 +282,16 @@ def baseline_waveforms(
     :func:`baseline_features`. The zeros are silence.
 
     Raises:
-        ConfigError: no such baseline, or the centroid, which is no waveform.
+        ConfigError: no such baseline, or one that is no waveform.
     """
     if kind in ("zeros", "silence"):
         return np.zeros_like(windows)
     if kind == "noise":
         rng = rng_of("attribution noise baseline", *seed_parts)
         return noise_like(windows, rng)
-    if kind == "centroid":
+    if kind in ("centroid", "bonafide"):
         raise ConfigError(
-            "attribution: the baseline 'centroid' is a mean of features and no waveform; with "
+            f"attribution: the baseline {kind!r} is made of features and no waveform; with "
             "`wrt: waveform`, choose silence or noise"
         )
     raise ConfigError(f"attribution: baseline must be one of {', '.join(BASELINES)}, not {kind!r}")

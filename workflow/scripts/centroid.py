@@ -1,4 +1,4 @@
-"""Mean bona fide features of a detector's training data."""
+"""Mean bona fide features of a detector's training data, and frames of it."""
 
 from spoofscope.job import job
 
@@ -8,7 +8,7 @@ with job(snakemake) as cfg:
     import polars as pl
     import torch
 
-    from spoofscope.baselines import bonafide_centroid, write_centroid
+    from spoofscope.baselines import bonafide_centroid, bonafide_frames, write_centroid
     from spoofscope.detector import Detector
     from spoofscope.features import FeatureReader
     from spoofscope.tables import read_manifest
@@ -22,7 +22,8 @@ with job(snakemake) as cfg:
         .select("utt_id", "path", "label", "duration")
         for path in snakemake.input.manifests
     )
-    centroid = bonafide_centroid(
-        Detector.load(cfg["folder"], device), rows, FeatureReader(shards) if shards else None
-    )
-    write_centroid(snakemake.output[0], centroid)
+    detector = Detector.load(cfg["folder"], device)
+    features = FeatureReader(shards) if shards else None
+    centroid = bonafide_centroid(detector, rows, features)
+    frames = bonafide_frames(detector, rows, features, seed=cfg["seed"]) if cfg["frames"] else None
+    write_centroid(snakemake.output[0], centroid, frames)

@@ -9,7 +9,7 @@ with job(snakemake) as cfg:
     import torch
 
     from spoofscope.attribution.explain import explain
-    from spoofscope.baselines import read_centroid
+    from spoofscope.baselines import read_centroid, read_frames
     from spoofscope.detector import Detector
     from spoofscope.features import FeatureReader
     from spoofscope.options.attribution import ExplainOptions
@@ -38,6 +38,7 @@ with job(snakemake) as cfg:
             method=cfg["method"],
             features=FeatureReader(shards) if shards else None,
             centroid=read_centroid(centroid) if centroid else None,
+            frames=read_frames(centroid) if centroid else None,
             seed=cfg["seed"],
             done=done,
         )

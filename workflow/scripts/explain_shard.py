@@ -9,7 +9,7 @@ with job(snakemake) as cfg:
     import torch
 
     from spoofscope.attribution.explain import explain_utterances
-    from spoofscope.baselines import read_centroid
+    from spoofscope.baselines import read_centroid, read_frames
     from spoofscope.detector import Detector
     from spoofscope.features import FeatureReader
     from spoofscope.options.attribution import ExplainOptions
@@ -37,5 +37,6 @@ with job(snakemake) as cfg:
             features=FeatureReader(shards) if shards else None,
             shard=parse_shard(cfg["shard"]),
             centroid=read_centroid(centroid) if centroid else None,
+            frames=read_frames(centroid) if centroid else None,
             seed=cfg["seed"],
         )

@@ -13,7 +13,12 @@ import torch
 from torch import Tensor
 
 from spoofscope.attribution.integrated import Function, score_function
-from spoofscope.baselines import baseline_features, baseline_waveforms, window_features
+from spoofscope.baselines import (
+    BonafideFrames,
+    baseline_features,
+    baseline_waveforms,
+    window_features,
+)
 from spoofscope.detector import Detector
 from spoofscope.errors import DetectorError
 from spoofscope.frontends.base import FrontEnd
@@ -69,6 +74,7 @@ class Domain(ABC):
         windows: npt.NDArray[np.float32],
         inputs: Sequence[Tensor],
         centroid: Tensor | None,
+        frames: BonafideFrames | None,
         seed_parts: tuple[int | str, ...],
     ) -> list[Tensor]:
         """What each window is compared with, see `baselines`."""
@@ -121,11 +127,18 @@ class FeatureDomain(Domain):
         windows: npt.NDArray[np.float32],
         inputs: Sequence[Tensor],
         centroid: Tensor | None,
+        frames: BonafideFrames | None,
         seed_parts: tuple[int | str, ...],
     ) -> list[Tensor]:
         """See the base class."""
         return baseline_features(
-            kind, self.detector, windows, inputs, centroid=centroid, seed_parts=seed_parts
+            kind,
+            self.detector,
+            windows,
+            inputs,
+            centroid=centroid,
+            frames=frames,
+            seed_parts=seed_parts,
         )
 
     def rows(self) -> tuple[str, int]:
@@ -188,12 +201,13 @@ class WaveformDomain(Domain):
         windows: npt.NDArray[np.float32],
         inputs: Sequence[Tensor],
         centroid: Tensor | None,
+        frames: BonafideFrames | None,
         seed_parts: tuple[int | str, ...],
     ) -> list[Tensor]:
         """See the base class.
 
         Raises:
-            ConfigError: the centroid, which is no waveform.
+            ConfigError: the centroid or frames, which are no waveforms.
         """
         return self._blocks(baseline_waveforms(kind, windows, seed_parts))
 

@@ -49,7 +49,7 @@ from spoofscope.attribution_methods import (
     asked_checks,
 )
 from spoofscope.backends.base import BackEnd
-from spoofscope.baselines import noise_like
+from spoofscope.baselines import BonafideFrames, noise_like
 from spoofscope.detector import Detector
 from spoofscope.errors import DetectorError, TableError
 from spoofscope.frames import frame_indices
@@ -202,9 +202,10 @@ class Explainer:
         method: str,
         centroid: Tensor | None,
         seed: int,
+        frames: BonafideFrames | None = None,
     ) -> None:
         self.detector, self.options = detector, options
-        self.centroid, self.seed = centroid, seed
+        self.centroid, self.frames, self.seed = centroid, frames, seed
         self.method = method
         self._attribute = ATTRIBUTION_METHODS.member(method)
         self.domain = DOMAINS[options.wrt](detector, options.target)
@@ -230,7 +231,7 @@ class Explainer:
             for kind, baselines in zip(kinds, sets, strict=True):
                 parts = (self.seed, clip.row["utt_id"])
                 baselines += self.domain.baselines(
-                    kind, clip.windows.values, own, self.centroid, parts
+                    kind, clip.windows.values, own, self.centroid, self.frames, parts
                 )
         return Windowed(
             detector=self.detector,
@@ -549,6 +550,7 @@ def explain_utterances(
     features: FeatureSource | None = None,
     shard: tuple[int, int] = (0, 1),
     centroid: Tensor | None = None,
+    frames: BonafideFrames | None = None,
     seed: int,
 ) -> None:
     """Explain the scores of utterances, on the very windows that were scored.
@@ -564,7 +566,8 @@ def explain_utterances(
         shard: which batches of rows are explained here, see `shards.parts.shard_slice`. Those that
             are compared with a randomised back-end are chosen from all rows.
         centroid: (C, D), where the baseline is `centroid`.
-        seed: of all random choices: noise baseline, control masks, randomised back-end.
+        frames: of bona fide training data, where the baseline is `bonafide`.
+        seed: of all random choices: drawn baselines, control masks, randomised back-end.
 
     Raises:
         AudioError: a file cannot be read.
@@ -580,7 +583,7 @@ def explain_utterances(
     detector.eval()
     if features is not None:
         check_features(features, detector.frontend, detector.policy)
-    explainer = Explainer(detector, options, method, centroid, seed)
+    explainer = Explainer(detector, options, method, centroid, seed, frames)
     of_randomised = compared_with_randomised(sampled(rows), options.randomised, seed)
     decoded = decoded_windows(pl.concat(batches), detector.policy)
     n_explained = n_rows - sum(batch.height for batch in batches)
@@ -645,6 +648,7 @@ def explain(
     method: str = PATH_INTEGRAL,
     features: FeatureSource | None = None,
     centroid: Tensor | None = None,
+    frames: BonafideFrames | None = None,
     seed: int,
     done: Done | None = None,
 ) -> None:
@@ -678,7 +682,8 @@ def explain(
         method: of attribution, see `attribution_methods`.
         features: cached raw features of the utterances; None computes them.
         centroid: (C, D), where the baseline is `centroid`.
-        seed: of all random choices: noise baseline, control masks, randomised back-end.
+        frames: of bona fide training data, where the baseline is `bonafide`.
+        seed: of all random choices: drawn baselines, control masks, randomised back-end.
         done: the explanations of utterances that are finished; the others are added.
 
     Raises:
@@ -696,6 +701,7 @@ def explain(
         method=method,
         features=features,
         centroid=centroid,
+        frames=frames,
         seed=seed,
     )
     settings = _settings(DOMAINS[options.wrt](detector, options.target), options, method)

@@ -15,9 +15,9 @@ from torch import Tensor
 from spoofscope.audio import Samples
 from spoofscope.augmentation.registry import build as build_effect
 from spoofscope.backends.base import BackEnd
-from spoofscope.baselines import read_centroid
+from spoofscope.baselines import BonafideFrames, drawn_alike, read_centroid, read_frames
 from spoofscope.detector import Detector
-from spoofscope.errors import DetectorError, TableError
+from spoofscope.errors import ConfigError, DetectorError, TableError
 from spoofscope.frames import frame_indices
 from spoofscope.identity import rng_of, seed_of
 from spoofscope.inputs import Inputs, aggregate_windows
@@ -72,6 +72,7 @@ class Masker:
         profiles: (C, D) means of the frames of a mask's variant in bona fide utterances, where a
             mask replaces by them, see :func:`profiles_of`.
         copies: back-ends with shuffled weights that hear the same masks.
+        frames: of bona fide training data, where a mask replaces by them.
     """
 
     detector: Detector
@@ -83,6 +84,7 @@ class Masker:
     listener: Listener | None = None
     profiles: Mapping[tuple[str, str], Tensor] = field(default_factory=dict)
     copies: Sequence[BackEnd] = ()
+    frames: BonafideFrames | None = None
 
     def masked(self, utt_id: str, samples: Samples, segments: Sequence[Segment]) -> dict[str, Any]:
         """The score of an utterance, and those of all its masked forms.
@@ -128,7 +130,7 @@ class Masker:
         unmasked = self._aggregated(self._logits(features, utt_id))
         scores = {
             **self._of_waveforms(utt_id, clip, windows),
-            **self._of_frames(utt_id, clip, features, places),
+            **self._of_frames(utt_id, clip, features, places, windows),
         }
         rows = [
             [*masked[:4], unmasked if score is None else score, *masked[4:]]
@@ -244,12 +246,13 @@ class Masker:
         clip: Clip,
         features: Sequence[Tensor],
         places: Sequence[npt.NDArray[np.int64]],
+        windows: Windows,
     ) -> dict[_Masked, float | None]:
         """Scores of masked features; None where these are the same."""
         scores: dict[_Masked, float | None] = {}
         waiting: list[_Masked] = []
         values: list[Tensor] = []
-        for masked, replaced in self._replaced(utt_id, clip, features, places):
+        for masked, replaced in self._replaced(utt_id, clip, features, places, windows):
             if all(map(torch.equal, replaced, features)):
                 scores[masked] = None
                 continue
@@ -266,12 +269,16 @@ class Masker:
         clip: Clip,
         features: Sequence[Tensor],
         places: Sequence[npt.NDArray[np.int64]],
+        windows: Windows,
     ) -> Iterator[tuple[_Masked, list[Tensor]]]:
         """Every mask and control of the features, (C, N, D) of each window."""
         energies = clip.energies()
         for name, mask in self.masks.items():
             if isinstance(mask, Artefact):
-                yield from self._without_artefacts(utt_id, name, mask, clip, features, places)
+                others = self._instead(utt_id, name, mask, windows, features)
+                yield from self._without_artefacts(
+                    utt_id, name, mask, clip, features, places, others
+                )
             if not isinstance(mask, FrameMask):
                 continue
             for variant, chosen in mask.chosen(clip).items():
@@ -295,6 +302,22 @@ class Masker:
                             ],
                         )
 
+    def _instead(
+        self,
+        utt_id: str,
+        name: str,
+        mask: Artefact,
+        windows: Windows,
+        features: Sequence[Tensor],
+    ) -> list[Tensor] | None:
+        """Bona fide frames (C, N, D) for each window; None where the nearest stand in."""
+        if mask.options.replacement != "bonafide":
+            return None
+        if self.frames is None:
+            raise ConfigError(f"mask {name!r}: `replacement: bonafide` needs frames to draw from")
+        parts = ("masking", self.seed, utt_id, name)
+        return drawn_alike(self.detector, windows.values, features, self.frames, parts)
+
     def _without_artefacts(
         self,
         utt_id: str,
@@ -303,8 +326,11 @@ class Masker:
         clip: Clip,
         features: Sequence[Tensor],
         places: Sequence[npt.NDArray[np.int64]],
+        instead: Sequence[Tensor] | None,
     ) -> Iterator[tuple[_Masked, list[Tensor]]]:
-        """Features with cells at artefacts, or as many others, replaced, see :func:`refilled`."""
+        """Features with cells at artefacts, or as many others, replaced: by what stands `instead`,
+        or as :func:`refilled`.
+        """
         assert self.centroid is not None
         cells = mask.cells(clip)
         rngs = [self._rng(utt_id, (name, NONE), i + 1) for i in range(self.controls)]
@@ -312,10 +338,16 @@ class Masker:
         for control, chosen in enumerate([cells, *controls]):
             share = float(chosen.mean())
             energy = clip.share_of_energy(mask.energy(chosen, clip))
-            others = [
-                replaced_within(values, at, chosen, refilled, self.centroid)
-                for values, at in zip(features, places, strict=True)
-            ]
+            if instead is None:
+                others = [
+                    replaced_within(values, at, chosen, refilled, self.centroid)
+                    for values, at in zip(features, places, strict=True)
+                ]
+            else:
+                others = [
+                    replaced_within(values, at, chosen, taken_from(other, at), None)
+                    for values, at, other in zip(features, places, instead, strict=True)
+                ]
             for strength in mask.options.strengths:
                 replaced = [
                     torch.lerp(values, other, strength)
@@ -453,6 +485,23 @@ def refilled(values: Tensor, cells: Frames, vector: Tensor) -> Tensor:
             else:
                 refilled_values[:, :, band] = vector.to(values)[:, None, band]
     return refilled_values
+
+
+def taken_from(
+    other: Tensor, places: npt.NDArray[np.int64]
+) -> Callable[[Tensor, Frames, None], Tensor]:
+    """A replacement for :func:`replaced_within` that takes chosen cells of another window.
+
+    Args:
+        other: (C, N, D). places: (N,), see :func:`replaced_within`.
+    """
+    of_clip = other[:, np.flatnonzero(places >= 0)]
+
+    def replace(values: Tensor, cells: Frames, vector: None) -> Tensor:
+        chosen = np.broadcast_to(cells, (values.shape[1], values.shape[2])).copy()
+        return torch.where(torch.from_numpy(chosen).to(values.device), of_clip.to(values), values)
+
+    return replace
 
 
 def _through(x: Samples, steps: Sequence[Mapping[str, Any]], sample_rate: int) -> Samples:
@@ -601,6 +650,7 @@ def masker_of(
         seed,
         None if centroid is None else read_centroid(centroid),
         None if recogniser is None else Listener(recogniser, device),
+        frames=None if centroid is None else read_frames(centroid),
         copies=[
             randomised_backend(detector.backend, seed_of("masked copy", seed, number))
             for number in range(options.randomised)

@@ -8,7 +8,7 @@ from spoofscope.options.declared import Options, option, optional, required
 from spoofscope.options.trials import Split
 
 Target = Literal["bonafide", "spoof"]
-Baseline = Literal["centroid", "zeros", "silence", "noise"]
+Baseline = Literal["centroid", "bonafide", "zeros", "silence", "noise"]
 Selection = Literal[
     "confident_right",
     "confident_wrong",
@@ -33,6 +33,8 @@ LEAST_BEYOND = 1000
 """Utterances of each class that they need, so that 0.1 % is at least one."""
 TARGETS: tuple[Target, ...] = get_args(Target)
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
+TRAINED: tuple[Baseline, ...] = ("centroid", "bonafide")
+"""Those that are made of features of training data."""
 BASELINES_OF_DETECTORS: tuple[Baseline, ...] = ("silence", "zeros", "noise")
 """Those that need no training data."""
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -113,8 +115,8 @@ class ExplainOptions(PathOptions):
     utterances: str | tuple[str, ...] = option((), uniqueItems=True)
     """More utterances to explain, by name: a list, or a text file with one in each line."""
     baseline: Baseline = option("centroid")
-    """Where the path starts: mean bona fide features of the training data, zeros, or the features
-    of digital silence or white noise."""
+    """Where the path starts: mean bona fide features of the training data, drawn frames of it that
+    are as loud, zeros, or the features of digital silence or white noise."""
     other_baselines: tuple[Baseline, ...] = option((), uniqueItems=True)
     """More baselines. A check compares the map relative to each with that relative to `baseline`;
     gradient_shap draws from all of them."""
@@ -144,10 +146,11 @@ class ExplainOptions(PathOptions):
             raise ConfigError(
                 f"{place}: other_baselines holds {self.baseline!r}, which is the baseline itself"
             )
-        if self.wrt == "waveform" and "centroid" in (self.baseline, *self.other_baselines):
+        of_features = [kind for kind in (self.baseline, *self.other_baselines) if kind in TRAINED]
+        if self.wrt == "waveform" and of_features:
             raise ConfigError(
-                f"{place}: the baseline 'centroid' is a mean of features and no waveform; with "
-                "wrt: waveform, choose silence or noise"
+                f"{place}: the baseline {of_features[0]!r} is made of features and no waveform; "
+                "with wrt: waveform, choose silence or noise"
             )
         if self.wrt == "waveform" and {"zeros", "silence"} <= {
             self.baseline,

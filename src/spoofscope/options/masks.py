@@ -135,13 +135,16 @@ class WordBoundariesOptions(FrameOptions, PublishedOptions):
 @dataclass(frozen=True, kw_only=True)
 class ArtefactOptions(MaskOptions):
     """Known artefacts, which segments of the tier artefact say the places of: their frames, or
-    bands of them, become the mean of the nearest that stay; bands at the end of the spectrum, and
-    whole clips, become mean bona fide features of the training data."""
+    bands of them, are replaced."""
 
     unit: ClassVar[str] = "share"
 
     strengths: tuple[_Share, ...] = option((1.0,), minItems=1, uniqueItems=True)
     """How far features are drawn to their replacement; 1 replaces them, 0 changes nothing."""
+    replacement: Literal["nearest", "bonafide"] = option("nearest")
+    """The mean of the nearest frames or bands that stay (bands at the end of the spectrum become
+    mean bona fide features of the training data); or the same bands of drawn bona fide frames of
+    the training data that are as loud."""
 
 
 # --- of waveforms ------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from spoofscope.options.attribution import (
     BEYOND,
     LEAST_BEYOND,
     PATH_INTEGRAL,
+    TRAINED,
     AverageOptions,
     ExplainOptions,
 )
@@ -60,9 +61,9 @@ def _check_explained(study: Study, name: str, where: str, baseline: str) -> None
     if kind_of(detector) == "external_scores":
         raise ConfigError(f"{where}: of {name!r} there are only scores, nothing to explain")
     untrained = kind_of(detector) == "pretrained" and "reference" not in detector
-    if baseline == "centroid" and untrained:
+    if baseline in TRAINED and untrained:
         raise ConfigError(
-            f"{where}: the baseline 'centroid' is the mean of bona fide training data, and the "
+            f"{where}: the baseline {baseline!r} is made of bona fide training data, and the "
             f"study has trained none of {name!r}; name a corpus for it in "
             f"detectors.{name}.reference, or choose another baseline"
         )
@@ -110,8 +111,17 @@ def _check_methods(options: Config) -> None:
 
 
 def _from_centroid(options: Config) -> bool:
-    """Whether some map is relative to mean features of the training data."""
-    return "centroid" in (options["baseline"], *options["other_baselines"])
+    """Whether some map is relative to features of the training data."""
+    return not {*TRAINED}.isdisjoint((options["baseline"], *options["other_baselines"]))
+
+
+def _from_frames(config: Config) -> bool:
+    """Whether frames of the training data stand in for others: in a map, or under a mask."""
+    options = config.get("attribution", {})
+    masks = config.get("masking", {}).get("masks", {}).values()
+    return "bonafide" in (options.get("baseline"), *options.get("other_baselines", [])) or any(
+        entry.get("replacement") == "bonafide" for entry in masks
+    )
 
 
 def _explained_name(corpus: str, method: str) -> str:
@@ -272,6 +282,8 @@ class Attribution(Stage):
                 "folder": self.layout.detector(run, seed),
                 "train": self.study.train_sources(resolved.detector),
                 "shards": self.study.shard_names("train"),
+                "frames": _from_frames(self.study.config),
+                "seed": self.study.seed,
             },
             modules=component_modules(resolved.settings),
         )

@@ -6,6 +6,7 @@ from spoofscope.errors import ConfigError
 from spoofscope.layout import Scoring
 from spoofscope.options import nearest
 from spoofscope.options.aligners import ALIGNERS
+from spoofscope.options.attribution import TRAINED
 from spoofscope.options.declared import chosen, filled
 from spoofscope.options.masking import MaskingOptions
 from spoofscope.plan.alignment import Alignment
@@ -55,7 +56,7 @@ def _masks_artefacts(entry: Config) -> bool:
 
 
 def _needs_centroid(entry: Config) -> bool:
-    return entry.get("replacement") == "centroid" or _masks_artefacts(entry)
+    return entry.get("replacement") in TRAINED or _masks_artefacts(entry)
 
 
 class Masking(Rescoring):
@@ -256,6 +257,11 @@ def _check_recogniser(study: Study, mask: str) -> None:
         )
 
 
+def _replacement(entry: Config) -> str:
+    """What a mask that needs training data replaces by."""
+    return str(entry["replacement"]) if entry.get("replacement") in TRAINED else "centroid"
+
+
 def _check_centroid(study: Study, name: str, where: str) -> None:
     """There is a centroid for masks that replace by it."""
     entry = study.references.entry(name, "detectors", where)
@@ -264,7 +270,7 @@ def _check_centroid(study: Study, name: str, where: str) -> None:
     for mask, options in study.config["masking"]["masks"].items():
         if _needs_centroid(options):
             raise ConfigError(
-                f"masking.masks.{mask}: its replacement 'centroid' is the mean of bona fide "
-                f"training data, and the study has trained none of {name!r}; name a corpus for it "
-                f"in detectors.{name}.reference, or choose another mask or replacement"
+                f"masking.masks.{mask}: its replacement {_replacement(options)!r} is made of bona "
+                f"fide training data, and the study has trained none of {name!r}; name a corpus "
+                f"for it in detectors.{name}.reference, or choose another mask or replacement"
             )
