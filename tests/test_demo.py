@@ -314,6 +314,11 @@ def test_an_attack_is_named_and_clips_like_it_can_be_played(served, page, tmp_pa
     page.wait_for_function("player => player.duration > 0", arg=player.element_handle())
     assert player.evaluate("player => player.duration") == pytest.approx(1.0, abs=0.01)
     page.screenshot(path=tmp_path / "trace.png", full_page=True)
+    # On a phone, too, players end where the text does.
+    page.set_viewport_size({"width": 390, "height": 1400})
+    right = "element => element.getBoundingClientRect().right"
+    assert player.evaluate(right) <= origin.evaluate(right)
+    page.set_viewport_size({"width": 1100, "height": 1400})
     choose(page, served.folder / "silence.wav", "#traced")
     expect(origin).to_have_count(0)
     page.locator("#trace").click()

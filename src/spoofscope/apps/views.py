@@ -46,6 +46,7 @@ CSS = """
 .verdict.bonafide { border-color: #0072B2; }
 .verdict.spoof { border-color: #D55E00; }
 .verdict h2 { margin: 0 0 0.2em 0; }
+.verdict audio { max-width: 100%; }
 .doubt { color: #b00020; font-weight: 600; }
 .problem { border-left: 8px solid #b00020; padding: 0.6em 1em; overflow-wrap: anywhere; }
 .shown table { border-collapse: collapse; width: 100%; }
