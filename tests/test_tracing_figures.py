@@ -76,6 +76,28 @@ def test_a_legend_promises_no_interval_that_is_not_there(tmp_path, monkeypatch):
         assert drawn[-1].axes[0].get_legend().get_title().get_text() == expected
 
 
+@pytest.mark.slow
+def test_a_long_legend_lies_beside_its_panel_and_not_on_its_words(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(ood_curves, "save", lambda figures, *_: drawn.extend(figures))
+    types = ("msp", "max_logit", "nsd", "nsd_per_class", "knn", "mahalanobis", "ssd", "kl", "vim")
+    inverted = {name: {"type": name, "as_published": True} for name in types}
+    inverted["knn"]["k"] = 3
+    ood = {"energy": {"type": "energy"}, **inverted}
+    clips = {"A": 9, "B": 8, "X": 9, "Y": 8}
+    entries = [write_traced(tmp_path, name, ("A", "B", "C"), clips, ood=ood) for name in "st"]
+    ood_curves.draw(entries, {})
+    (figure,) = drawn
+    figure.canvas.draw()
+    for axes in figure.axes:
+        labels = [text.get_text() for text in axes.get_legend().get_texts()]
+        assert sum("other sign" in label for label in labels) >= 8
+        legend = axes.get_legend().get_window_extent()
+        for words in (axes.title, axes.xaxis.label):
+            assert not words.get_window_extent().overlaps(legend), words.get_text()
+        assert 0 <= legend.y0 <= legend.y1 <= figure.bbox.y1
+
+
 def test_a_line_is_above_unknown_attacks_that_stand_alone(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(tracing_confusion, "save", lambda figure, *_: drawn.append(figure))

@@ -50,21 +50,29 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
         traced: as in `tracing_confusion.draw`, and the file metrics.
         outputs: `pdf`, `png`, `tsv`.
     """
-    figures, panels = panel_pages(len(traced), 2, 2.25)
+    aurocs = [
+        {
+            row["detector"]: row
+            for row in read_measures(entry["metrics"])
+            .filter(slice=OVERALL, metric="auroc")
+            .iter_rows(named=True)
+        }
+        for entry in traced
+    ]
+    figures, panels = panel_pages(len(traced), 2, max(2.25, *map(_height_of_legend, aurocs)))
     rows = []
     # Tracers may have different detectors; one has the same style in all panels.
     everything = sorted({name for entry in traced for name in settings_of(entry)["ood"]})
     styles = {name: line_style(i) for i, name in enumerate(everything)}
-    for axes, entry in zip(panels, traced, strict=True):
+    for axes, entry, measured in zip(panels, traced, aurocs, strict=True):
         settings = settings_of(entry)
         clips = read_traces(entry["traces"])
         known, unknown = (clips.filter(known=word) for word in KNOWN)
-        measured = read_measures(entry["metrics"]).filter(slice=OVERALL, metric="auroc")
         axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.6)
         for name in sorted(settings["ood"]):
             if not known.height or not unknown.height:
                 continue
-            found = measured.filter(detector=name).row(0, named=True)
+            found = measured[name]
             decides = name == settings["decide_by"]
             accepted, other = (part[SCORE + name].to_numpy() for part in (known, unknown))
             curve = det_curve(other, accepted)
@@ -99,11 +107,23 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
             axes.legend(
                 loc="center left",
                 bbox_to_anchor=(1.0, 0.5),
-                title=" ".join(["AUROC", *interval_words("[95 % interval]", measured["low"])]),
+                title=" ".join(["AUROC", *interval_words("[95 % interval]", _lows(measured))]),
                 title_fontsize=7,
                 handlelength=1.2,
             )
     save(figures, outputs, pl.DataFrame(rows, schema=_COLUMNS))
+
+
+def _lows(measured: Mapping[str, Mapping[str, Any]]) -> pl.Series:
+    return pl.Series([row["low"] for row in measured.values()], dtype=pl.Float64)
+
+
+def _height_of_legend(measured: Mapping[str, Mapping[str, Any]]) -> float:
+    """Inches of the legend beside a panel, which must not press the panel together."""
+    labels = [_label(name, row) for name, row in measured.items() if row["estimate"] is not None]
+    lines = sum(label.count("\n") + 1 for label in labels)
+    # Lines of 7 points, half of one between entries, and the heading.
+    return 0.12 * (lines + 1) + 0.05 * len(labels) + 0.2
 
 
 _MOST_POINTS = 500
