@@ -125,6 +125,20 @@ def test_table_and_figure(made, tmp_path):
     )
 
 
+@pytest.mark.slow
+def test_every_dotted_line_of_the_figure_has_a_key(made, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(figure, "save", lambda figures, *_: drawn.extend(figures))
+    table = summary.faithfulness(entries(made))
+    noise = table.filter(check="gradient_spearman").with_columns(check=pl.lit("noise_spearman"))
+    for shown, keys in ((table, 1), (pl.concat([table, noise]), 2)):
+        monkeypatch.setattr(figure, "faithfulness", lambda _, shown=shown: shown)
+        figure.draw([], {})
+        (legend,) = drawn.pop().legends
+        right = [line for line in legend.get_lines() if line.get_linestyle() == ":"]
+        assert len(right) == keys
+
+
 def test_the_demo_says_whether_its_explanations_can_be_relied_upon(made):
     settings = Settings(
         "bonafide", "silence", "band", 1, (0.0, 8000.0), 16000, 0.01, 0.0, 1, (0.1,), 0.05

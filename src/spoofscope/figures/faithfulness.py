@@ -121,9 +121,9 @@ def _page(
     ]
     for words in interval_words("95 % interval", table["ci_low"]):
         handles.append(Line2D([], [], color=grey, linewidth=1.2, label=words))
-    if RANDOMISED in made:
-        colour = _LOOKS[RANDOMISED][1]
-        handles.append(Line2D([], [], color=colour, linestyle=":", label="shuffled: at most"))
+    for check, words in ((RANDOMISED, "shuffled: at most"), (NOISE_CHECK, "noise: at least")):
+        if check in made:
+            handles.append(Line2D([], [], color=_LOOKS[check][1], linestyle=":", label=words))
     legend_below(figure, handles, [str(handle.get_label()) for handle in handles])
     return figure
 
