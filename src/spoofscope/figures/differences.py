@@ -26,7 +26,7 @@ from spoofscope.p_values import p_text
 _LINE, _AROUND, _TITLE, _LEGEND = 0.17, 0.85, 0.14, 0.35
 _LONGEST = 108
 
-MOST_LINES = 44
+MOST_LINES = 42
 """Of one panel; more lines go on in another one."""
 
 GREY = "#777777"
