@@ -5,8 +5,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from spoofscope.figures import score_histograms
+from spoofscope.figures import rates_by_threshold, score_histograms
 from spoofscope.figures.det_curves import draw
+from spoofscope.files import write_json
 from spoofscope.summaries.inputs import METRIC_COLUMNS
 from spoofscope.tables import write_manifest, write_scores, write_table
 
@@ -83,7 +84,20 @@ def test_histograms_name_the_intervals_of_the_curves(legend, monkeypatch):
         "inverted\nEER 100.0 %",
     ]
     key = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert key[-1] == "[95 % interval]"
+    # Thresholds of scores that came from elsewhere are not known, and no key speaks of them.
+    assert key == ["bona fide", "spoof", "→ higher score: more bona fide", "[95 % interval]"]
+
+
+def test_a_key_names_the_threshold_of_dev_where_one_is_drawn(legend, monkeypatch):
+    write_json("usual.json", {"threshold": 0.0})
+    for figure, metrics in ((score_histograms, [["m.tsv"]]), (rates_by_threshold, [])):
+        for detector in (None, "usual.json"):
+            figures = []
+            monkeypatch.setattr(plt, "close", figures.append)
+            scored = [{**SCORED[0], "detector": detector}]
+            figure.draw(scored, *metrics, {s: f"h.{s}" for s in ("pdf", "png", "tsv")})
+            key = [text.get_text() for text in figures[0].legends[0].get_texts()]
+            assert ("threshold, chosen on dev" in key) == (detector is not None)
 
 
 @pytest.mark.slow

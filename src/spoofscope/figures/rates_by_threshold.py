@@ -45,10 +45,11 @@ _POINTS = 400
 _COLUMNS, _HEIGHT, _LEGEND = 4, 1.6, 0.5
 _EQUAL: Any = {"color": "#777777", "linestyle": ":", "linewidth": 0.9}
 _CHOSEN: Any = {"color": "black", "linestyle": "--", "linewidth": 0.9}
+_CHOSEN_WORDS = "threshold, chosen on dev"
 _HANDLES = (
     Line2D([], [], color=BONAFIDE, label="bona fide rejected"),
     Line2D([], [], color=SPOOF, label="spoof accepted"),
-    Line2D([], [], **_CHOSEN, label="threshold, chosen on dev"),
+    Line2D([], [], **_CHOSEN, label=_CHOSEN_WORDS),
     Line2D([], [], **_EQUAL, label="threshold of the EER here"),
 )
 
@@ -80,11 +81,13 @@ def draw(scored: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
     if not drawn:
         figures = [new_figure(COLUMN, 1.0)]
         figures[0].text(0.5, 0.5, "No set has both classes.", ha="center")
+    chosen = any(table["threshold_chosen"].is_not_null().any() for table in tables)
+    handles = [handle for handle in _HANDLES if chosen or handle.get_label() != _CHOSEN_WORDS]
     for figure in figures:
         for axes in figure.axes[::_COLUMNS]:
             axes.set_ylabel("errors (%)")
         label_below(figure, "threshold")
-        legend_below(figure, _HANDLES, [str(handle.get_label()) for handle in _HANDLES])
+        legend_below(figure, handles, [str(handle.get_label()) for handle in handles])
     save(figures, outputs, pl.concat(tables))
 
 

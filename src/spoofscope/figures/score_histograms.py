@@ -50,6 +50,7 @@ _BINS = 40
 _COLUMNS = 4
 # Inches of a line of panels, of a heading, and of the legend.
 _HEIGHT, _LEGEND = 1.45, 0.45
+_CHOSEN: Any = {"color": "black", "linestyle": "--", "linewidth": 0.9}
 _LOOKS = {"bonafide": ("bona fide", BONAFIDE), "spoof": ("spoof", SPOOF)}
 
 
@@ -97,8 +98,8 @@ def draw(
         handles: list[Any] = [
             Patch(facecolor=colour, alpha=0.5, label=name) for name, colour in _LOOKS.values()
         ]
-        threshold = "threshold, chosen on dev"
-        handles.append(Line2D([], [], color="black", linestyle="--", lw=0.9, label=threshold))
+        if any(axes.lines for axes in figure.axes):
+            handles.append(Line2D([], [], **_CHOSEN, label="threshold, chosen on dev"))
         handles.append(note("→ higher score: more bona fide"))
         low = pl.Series([rate["ci_low"] for rate in rates.values()], dtype=pl.Float64)
         handles += [note(words) for words in interval_words("[95 % interval]", low)]
@@ -136,7 +137,7 @@ def _panel(
         label += f"\nEER {percent(rate['value'])} %{between(rate)}"
     threshold = stored_threshold(entry["detector"]) if entry["detector"] else None
     if threshold is not None and edges[0] <= threshold <= edges[-1]:
-        axes.axvline(threshold, color="black", linestyle="--", linewidth=0.9)
+        axes.axvline(threshold, **_CHOSEN)
     axes.set_title(label, fontsize=8)
     axes.set_ylim(bottom=0)
     axes.locator_params(axis="x", nbins=4)
