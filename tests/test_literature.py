@@ -57,7 +57,13 @@ def test_the_numbers_that_everybody_cites():
 
 @pytest.mark.parametrize(
     ("value", "published", "same"),
-    [(0.1816, "0.182", True), (0.1826, "0.182", False), (0.06, "0.060", True), (1.0, "1", True)],
+    [
+        *((0.1816, "0.182", True), (0.1826, "0.182", False), (0.06, "0.060", True)),
+        *((1.0, "1", True), (0.0, "0.00", True), (1e-7, "0.00", True)),
+        # In the middle, papers round up or down.
+        *((26.25, "26.3", True), (26.25, "26.2", True), (26.25, "26.4", False)),
+        *((100 * 0.2625, "26.3", True), (100 * 0.07125, "7.13", True)),
+    ],
 )
 def test_digits(value, published, same):
     assert same_digits(value, published) is same

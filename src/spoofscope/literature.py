@@ -8,6 +8,7 @@ it ("-" where one can).
 """
 
 import functools
+from decimal import ROUND_HALF_DOWN, ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,6 +43,11 @@ def references_of(section: str) -> tuple[Reference, ...]:
 
 
 def same_digits(value: float, published: str) -> bool:
-    """Whether a value, rounded to the digits of a published one, is that one."""
-    digits = len(published.partition(".")[2])
-    return f"{value:.{digits}f}" == published
+    """Whether a value, rounded to the digits of a published one, is that one.
+
+    A value in the middle, such as 26.25 % of 80 trials, may have been rounded up or down.
+    """
+    # What computing adds to a value in the middle is behind its twelfth digit.
+    exact = Decimal(f"{value:.12g}")
+    last = Decimal(1).scaleb(-len(published.partition(".")[2]))
+    return published in {str(exact.quantize(last, way)) for way in (ROUND_HALF_UP, ROUND_HALF_DOWN)}
