@@ -341,6 +341,40 @@ def test_a_closed_laptop_loses_nothing_and_counts_no_time(pack, visit):
     assert 1.5 < before < 20
 
 
+def test_what_is_saved_while_a_clip_opens_is_shown(pack, visit):
+    with started(pack.folder) as server:
+        page = visit(server.url)
+        enter(page, "Ann")
+        page.context.set_offline(True)
+        page.locator("#comparison").fill("while the network is away")
+        expect(page.locator("#saved")).to_contain_text("1 not saved yet")
+        url = page.url
+        page.close()
+        page.context.set_offline(False)
+        again = page.context.new_page()
+        opened, sent = [], []
+        again.route("**/clips/*", lambda route: opened.append((route, route.fetch())))
+        again.route("**/clips/*/answers", lambda route: sent.append(route))
+        again.goto(url)
+        for _ in range(100):
+            if opened and sent:
+                break
+            again.wait_for_timeout(100)
+        # The clip was read before the answer is saved, and arrives after that.
+        sent[0].continue_()
+        expect(again.locator("#saved")).to_have_text("Saved")
+        opened[0][0].fulfill(response=opened[0][1])
+        ready(again)
+        expect(again.locator("#comparison")).to_have_value("while the network is away")
+        # It goes on from there, and is no conflict.
+        again.unroute_all()
+        again.locator("#comparison").fill("and on")
+        saved(again)
+        expect(again.locator("#conflict")).to_be_hidden()
+    values = [a.value for a in history_of(pack.folder / "labels.sqlite")]
+    assert values == ["while the network is away", "and on"]
+
+
 def test_a_browser_that_keeps_nothing(pack, visit):
     with started(pack.folder) as server:
         page = visit(server.url)
@@ -372,6 +406,34 @@ def test_time_that_was_slept_through_is_no_work(pack, visit):
         saved(page)
     (answer,) = history_of(pack.folder / "labels.sqlite")
     assert 4 < answer.seconds < 60
+
+
+def test_a_server_that_hangs_is_said_and_loses_nothing(pack, visit):
+    with started(pack.folder) as server:
+        page = visit(server.url)
+        page.clock.install()
+        page.reload()
+        enter(page, "Ann")
+        try:
+            # It takes the request, and answers nothing.
+            server.process.send_signal(signal.SIGSTOP)
+            page.locator("#general").fill("heard by nobody yet")
+            page.clock.run_for(7000)
+            expect(page.locator("#saved")).to_contain_text(
+                "1 not saved yet: the server does not answer"
+            )
+            page.locator("#next").click()
+            page.clock.run_for(7000)
+            expect(page.locator("#problem")).to_have_text("The server does not answer yet.")
+            # It is not waited for without end, and what was sent is sent again.
+            page.clock.run_for(40_000)
+            expect(page.locator("#problem")).to_contain_text("The clip cannot be opened")
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+        page.clock.run_for(10_000)
+        saved(page)
+    (answer,) = history_of(pack.folder / "labels.sqlite")
+    assert answer.value == "heard by nobody yet"
 
 
 def test_two_windows_of_one_person(pack, visit):

@@ -8,10 +8,13 @@ import SpectrogramPlugin from "./wavesurfer/spectrogram.esm.js";
 const SHORTEST_REGION = 0.005;
 const TYPING_MS = 400;
 const RETRY_MS = 2000;
+// A server that hangs neither answers nor refuses. What is sent twice is saved once.
+const SLOW_MS = 5000, LONGEST_WAIT_MS = 30000;
 const IDLE_MS = 60000;
 const TICK_MS = 1000;
 // A tick that comes later than this was slept through.
 const LATEST_TICK_MS = 2500;
+const SILENT = "the server does not answer";
 const COLOURS = ["#7c3aed", "#0f766e", "#b45309", "#be185d", "#4d7c0f", "#0369a1"];
 const WAVE_HEIGHT = 80, SPECTROGRAM_HEIGHT = 120;
 const NEEDED = ["regions", "cue"];
@@ -29,15 +32,23 @@ class Answer extends Error {
   constructor(status, body) { super(body.message || `the server answers ${status}`); this.status = status; this.body = body; }
 }
 
-async function ask(path, method = "GET", body = undefined) {
-  const response = await fetch(path, {
-    method,
-    headers: body === undefined ? {} : { "Content-Type": "application/json" },
-    body: body === undefined ? undefined : JSON.stringify(body),
-    keepalive: method === "PUT",
-  });
-  const text = await response.text();
-  let content;
+/** Ask; `slow` is called where the answer takes long. */
+async function ask(path, method = "GET", body = undefined, slow = () => {}) {
+  const control = new AbortController();
+  const timers = [setTimeout(slow, SLOW_MS), setTimeout(() => control.abort(), LONGEST_WAIT_MS)];
+  let response, text, content;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      keepalive: method === "PUT",
+      signal: control.signal,
+    });
+    text = await response.text();
+  } finally {
+    timers.forEach(clearTimeout);
+  }
   try { content = JSON.parse(text); } catch { content = { message: text.trim() }; }
   if (!response.ok) throw new Answer(response.status, content);
   return content;
@@ -74,6 +85,10 @@ function shelve(pending) {
 addEventListener("beforeunload", (event) => {
   if (kept && Object.keys(kept).length) event.preventDefault();
 });
+
+// What the server has said of answers since this page was opened: a clip that was asked for before may
+// come after that, and know less.
+const confirmed = new Map();
 
 function known(key, explanation, field) {
   if (!clip || clip.key !== key) return null;
@@ -125,7 +140,7 @@ async function flush() {
     }
     if (annotator === who) note();
   } catch (error) {
-    note(error instanceof Answer ? error.message : "the server does not answer");
+    note(error instanceof Answer ? error.message : SILENT);
     clearTimeout(timer);
     timer = setTimeout(flush, RETRY_MS);
   } finally {
@@ -141,8 +156,9 @@ async function deliver(name, entry) {
   shelve(marked);
   const body = { explanation, field, value: entry.value, base: entry.base, seconds: Math.min(entry.seconds, 3600) };
   try {
-    const saved = await ask(`${person()}/clips/${key}/answers`, "PUT", body);
+    const saved = await ask(`${person()}/clips/${key}/answers`, "PUT", body, () => note(SILENT));
     settle(name, entry, saved.revision);
+    confirmed.set(name, { value: entry.value, revision: saved.revision });
     const there = known(key, explanation, field);
     if (there) there.revision = saved.revision;
     if (field === "state") mark(key, entry.value);
@@ -151,6 +167,7 @@ async function deliver(name, entry) {
     if (!(error instanceof Answer)) throw error;
     if (error.status === 409) {
       const current = error.body.current;
+      confirmed.set(name, current);
       const own = entry.sent !== undefined && same(current.value, entry.sent);
       if (own || await keepOurs(current.value, entry.value)) rebase(name, current.revision);
       else discard(name, key, explanation, field, current);
@@ -236,6 +253,7 @@ document.addEventListener("visibilitychange", () => flush());
 
 async function begin(name) {
   annotator = name;
+  confirmed.clear();
   localStorage.setItem("spoofscope:annotator", name);
   const all = await ask(`${person()}/clips`);
   clips = all.clips;
@@ -290,18 +308,25 @@ async function open(i) {
   problem("");
   let answered;
   try {
-    answered = await ask(`${person()}/clips/${clips[i][0]}`);
+    const slow = () => { if (turn === opening) problem("The server does not answer yet."); };
+    answered = await ask(`${person()}/clips/${clips[i][0]}`, "GET", undefined, slow);
   } catch (error) {
-    problem(`The clip cannot be opened: ${error instanceof Answer ? error.message : "the server does not answer"}.`);
+    problem(`The clip cannot be opened: ${error instanceof Answer ? error.message : SILENT}.`);
     return;
   }
   if (turn !== opening) return;
+  problem("");
   place = i;
   clip = answered;
   worked = 0;
   active = 0;
   cursor = null;
   began = null;
+  for (const [name, entry] of confirmed) {
+    const [key, explanation, field] = JSON.parse(name);
+    const there = known(key, explanation, field);
+    if (there && there.revision < entry.revision) Object.assign(there, entry);
+  }
   // What is on its way is what the annotator has said last.
   for (const [name, entry] of Object.entries(waiting())) {
     const [key, explanation, field] = JSON.parse(name);
