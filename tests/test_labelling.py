@@ -530,6 +530,20 @@ def test_formats_of_others_come_back(answered, pack, tmp_path, name):
     other.close()
 
 
+def test_a_region_whose_own_cue_is_that_of_the_explanation_comes_back(store, pack, tmp_path):
+    save(store, "cue", "breath")
+    own = [REGION, {"start": 0.5, "end": 0.75, "cue": "breath"}]
+    save(store, "regions", own)
+    for name in ("tasks.json", "tracks"):
+        export(store, pack, tmp_path / name)
+        # It says nothing else, so it is no new answer, of which nobody knows whether it was blind.
+        assert import_answers(store, pack, tmp_path / name) == 0
+    other = Store(tmp_path / "other.sqlite")
+    import_answers(other, pack, tmp_path / "tasks.json")
+    assert values(other)["Ann", "U0", "first", "regions"] == own
+    other.close()
+
+
 def test_label_studio_reads_what_we_write(answered, pack, tmp_path):
     """The tags of its interface are those that the results name, with choices that it has."""
     export(answered, pack, tmp_path / "tasks.json")

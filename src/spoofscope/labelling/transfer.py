@@ -1,6 +1,7 @@
 """Answers out of a store and into one, in the format that the path's suffix says."""
 
 from pathlib import Path
+from typing import Any
 
 from spoofscope.errors import ConfigError, TableError
 from spoofscope.labelling.audacity import read_tracks, write_tracks
@@ -57,9 +58,9 @@ def import_answers(store: Store, pack: Pack, path: str | Path) -> int:
                 _check(pack, answer, path)
             return store.add_revisions(answers)
         case ".json":
-            return _add(store, pack, read_tasks(path, pack))
+            return _add(store, pack, read_tasks(path, pack), own_cues=True)
         case "":
-            return _add(store, pack, read_tracks(path, pack))
+            return _add(store, pack, read_tracks(path, pack), own_cues=False)
         case suffix:
             raise ConfigError(_refusal(path, suffix))
 
@@ -85,7 +86,15 @@ def _check(pack: Pack, answer: Answer, path: Path) -> None:
         raise TableError(f"{path}: utterance {answer.utt_id!r}: {error}") from error
 
 
-def _add(store: Store, pack: Pack, given: Given) -> int:
+def _add(store: Store, pack: Pack, given: Given, own_cues: bool) -> int:
+    """Add answers that differ from those there.
+
+    Args:
+        store, pack: where to.
+        given: the answers.
+        own_cues: whether they say which regions have a cue of their own. Label tracks have a cue in
+            every line, also that of the explanation.
+    """
     history = store.history()
     current = {question: answer.value for question, answer in newest(history).items()}
     # Of answers that were taken back, too.
@@ -98,8 +107,11 @@ def _add(store: Store, pack: Pack, given: Given) -> int:
         if field == "regions" and value:
             of_cue = (annotator, utt_id, detector, "cue")
             main = given.get(of_cue, current.get(of_cue))
-            # Label tracks have a cue in every line, also that of the detector.
-            value = [{**r, "cue": None if r["cue"] == main else r["cue"]} for r in value]
+            # A cue of a region that is that of the explanation, too, says nothing else than none.
+            plain = _without(value, main)
+            if plain == _without(current.get(question), main):
+                continue
+            value = value if own_cues else plain
         if value == current.get(question):
             continue
         evidence = ""
@@ -108,3 +120,12 @@ def _add(store: Store, pack: Pack, given: Given) -> int:
         number = numbers.get(question, 0) + 1
         added.append(Answer(*question, number, value, 0.0, None, evidence, now()))
     return store.add_revisions(added)
+
+
+def _without(regions: Any, cue: Any) -> Any:
+    """Regions without a cue of their own where it is that of the explanation."""
+    if not regions:
+        return regions
+    return [
+        {**region, "cue": None if region["cue"] == cue else region["cue"]} for region in regions
+    ]
