@@ -12,7 +12,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from spoofscope.corpora.registry import counted_by, source_of  # noqa: E402
+from spoofscope.corpora.registry import counted_by, is_counted, source_of  # noqa: E402
 from spoofscope.distribution import Distribution, distributions  # noqa: E402
 from spoofscope.offline import OFFLINE  # noqa: E402
 
@@ -69,6 +69,9 @@ gives, on the node that runs Snakemake. Sizes are in [full_studies.md](full_stud
 """
 
 
+UNCOUNTED = "none that we could verify, so the audit compares with none"
+
+
 def anchor(heading: str) -> str:
     """What a link to a heading is called."""
     return re.sub(r"[^a-z0-9_ -]", "", heading.lower()).replace(" ", "-")
@@ -79,6 +82,14 @@ def row(one: Distribution) -> str:
     who = "you" if one.hindrance or not (one.readers or one.noise) else "the workflow"
     title = f"[{one.title}](#{anchor(one.title)})"
     return f"| {title} | {one.purpose} | {one.size} | {one.licence} | {who} |\n"
+
+
+def counts_of(reader: str) -> str:
+    """Whose numbers of utterances an audit compares with, unless they are the authors' own."""
+    if not is_counted(reader):
+        return UNCOUNTED
+    who = counted_by(reader)
+    return f"the audit compares with what {who} counted, not with the authors' own" if who else ""
 
 
 def section(one: Distribution) -> str:
@@ -93,10 +104,8 @@ def section(one: Distribution) -> str:
         "Unpacks to": one.unpacks_to,
         "A person has to": one.person,
         "Wrong upstream": one.wrong,
-        "Numbers of utterances": "; ".join(
-            f"the audit compares with what {who} counted, not with the authors' own"
-            for who in filter(None, map(counted_by, one.readers))
-        ),
+        "Numbers of utterances": "; ".join(filter(None, map(counts_of, one.readers)))
+        or (UNCOUNTED if not one.readers and not one.noise else ""),
     }
     lines += [f"- **{name}:** {text}" for name, text in facts.items() if text]
     lines += ["", "| part | size in bytes | checksum | verified |", "|---|---|---|---|"]

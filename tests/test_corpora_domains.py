@@ -224,6 +224,9 @@ def test_scenefake(tmp_path: Path, inside: str) -> None:
     ]
     with pytest.raises(CorpusError, match=r"train/real: not found.*corpora\.mine\.path"):
         build("scenefake", tmp_path / inside / "train").trials()
+    # Of all splits together somebody has counted.
+    assert sum(build("scenefake", tmp_path).published_levels().values()) == 58774
+    assert build("scenefake", tmp_path, splits=["eval"]).published_levels() == {}
 
 
 def test_fake_or_real(tmp_path: Path) -> None:

@@ -59,6 +59,19 @@ def counted_by(type_name: str) -> str:
     return str(CORPORA.member(type_name).counted_by)
 
 
+def is_counted(type_name: str) -> bool:
+    """Whether somebody's number of utterances is known for corpora of this type.
+
+    Raises:
+        ConfigError: no such type.
+    """
+    from spoofscope.corpora.base import Corpus
+
+    reader = CORPORA.member(type_name)
+    own = (reader.published_counts, reader.published_levels)
+    return own != (Corpus.published_counts, Corpus.published_levels)
+
+
 def label_files(config: Mapping[str, Any], root: str | Path) -> list[Path]:
     """The files with labels of a corpus, sorted; its audio is not among them.
 
