@@ -37,9 +37,13 @@ from spoofscope.attribution.store import MASKINGS, Attributions
 from spoofscope.backends import registry as backends
 from spoofscope.backends.aasist import GraphPool
 from spoofscope.baselines import (
+    BonafideFrames,
     baseline_features,
     bonafide_centroid,
+    bonafide_frames,
+    frame_levels,
     read_centroid,
+    read_frames,
     window_features,
     write_centroid,
 )
@@ -668,6 +672,95 @@ def test_the_centroid_is_the_mean_of_all_bona_fide_frames(ssl_detector, corpus, 
         read_centroid(tmp_path / "f.safetensors")
     with pytest.raises(DetectorError, match=r"gone\.safetensors"):
         read_centroid(tmp_path / "gone.safetensors")
+
+
+def test_bona_fide_frames_are_drawn_with_their_levels(corpus, tmp_path):
+    detector = lfcc_detector(InputPolicy(length=8000))
+    rows = corpus.filter(split="train")
+    frames = bonafide_frames(detector, rows, seed=1)
+    expected: dict[bytes, float] = {}
+    for path in rows.filter(label="bonafide")["path"]:
+        for window in detector.policy.windows(tables_audio(path)).values:
+            (values,) = window_features(detector, [window])
+            hop, first = detector.frontend.hop_seconds, detector.frontend.first_centre_seconds
+            for i, frame in enumerate(values.transpose(0, 1)):
+                centre = round((first + i * hop) * 16000)
+                around = window[max(0, centre - 256) : centre + 256].astype(np.float64)
+                expected[frame.numpy().tobytes()] = 10 * np.log10(np.mean(around**2) + 1e-10)
+    assert len(frames.levels) == len(expected) < 2048
+    assert (np.diff(frames.levels) >= 0).all()
+    for frame, level in zip(frames.values, frames.levels, strict=True):
+        assert level == pytest.approx(expected[frame.numpy().tobytes()], abs=0.2)
+
+    extract(detector.frontend, detector.policy, rows, tmp_path / "f.safetensors")
+    cached = bonafide_frames(detector, rows, FeatureReader([tmp_path / "f.safetensors"]), seed=1)
+    torch.testing.assert_close(cached.values, frames.values)
+    with pytest.raises(TableError, match="no bona fide"):
+        bonafide_frames(detector, rows.filter(label="spoof"), seed=1)
+
+    write_centroid(tmp_path / "c.safetensors", torch.zeros(1, 8), frames)
+    again = read_frames(tmp_path / "c.safetensors")
+    assert again is not None
+    assert torch.equal(again.values, frames.values)
+    assert (again.levels == frames.levels).all()
+    write_centroid(tmp_path / "c.safetensors", torch.zeros(1, 8))
+    assert read_frames(tmp_path / "c.safetensors") is None
+
+
+def test_a_frame_stands_in_that_is_about_as_loud():
+    levels = np.linspace(-60.0, 0.0, 1000)
+    frames = BonafideFrames(torch.from_numpy(levels).float()[:, None, None], levels)
+    wanted = np.array([-80.0, -60.0, -33.0, -0.5, 10.0])
+    drawn = torch.stack([frames.alike(wanted, np.random.default_rng(i)) for i in range(200)])
+    assert drawn.shape == (200, 1, 5, 1)
+    found = drawn[:, 0, :, 0].double().numpy()
+    # A twentieth of all frames spans 3 dB.
+    assert np.abs(found - wanted.clip(-60, 0)).max() <= 3.1
+    assert np.abs(found[:, 2] + 33.0).max() <= 1.6
+    assert np.unique(found[:, 2]).size > 40
+
+    detector = lfcc_detector(InputPolicy(length=8000))
+    x = np.concatenate([np.full(4000, 1e-3), np.full(4000, 0.1)]).astype(np.float32)
+    values = window_features(detector, [x])
+    n = values[0].shape[1]
+    of_levels = frame_levels(detector, x, n)
+    assert of_levels[[3, -4]] == pytest.approx([-60.0, -20.0], abs=0.1)
+    wide = BonafideFrames(frames.values.expand(-1, *values[0][:, 0].shape), levels)
+    (stand_in,) = baseline_features(
+        "bonafide", detector, x[None], values, centroid=None, frames=wide, seed_parts=(1, "u")
+    )
+    assert stand_in.shape == values[0].shape
+    assert np.abs(stand_in[0, :, 0].double().numpy() - of_levels.clip(-60, 0)).max() <= 3.1
+    with pytest.raises(ConfigError, match="needs frames"):
+        baseline_features("bonafide", detector, x[None], values, centroid=None, seed_parts=(1,))
+    with pytest.raises(DetectorError, match=r"frames are \(1, 1\)"):
+        baseline_features(
+            "bonafide", detector, x[None], values, centroid=None, frames=frames, seed_parts=(1,)
+        )
+
+
+def test_constancy_is_absent_from_bona_fide_frames_and_not_from_their_mean():
+    """What a detector of a constant passage hears: little change between neighbours."""
+    rng = np.random.default_rng(0)
+    pool = torch.from_numpy(rng.standard_normal((400, 1, 4))).float()
+    frames = BonafideFrames(pool, np.zeros(400))
+    x = frames.alike(np.zeros(60), rng)
+    x[:, 20:40] = 1.3
+
+    def spoof(values: Tensor) -> Tensor:
+        change = values.diff(dim=2).square().mean(dim=(1, 3))
+        return torch.sigmoid(1 - 2 * change).sum(dim=1)
+
+    def evidence(baseline: Tensor) -> np.ndarray:
+        (found,) = integrated_gradients(spoof, [x], [baseline], steps=33, max_steps=65)
+        return found.values.double().sum(dim=(0, 2)).numpy()
+
+    against_speech = evidence(frames.alike(np.zeros(60), rng))
+    assert against_speech[20:40].sum() > 0.8 * against_speech.sum() > 0
+    # The mean frame, repeated, is as constant, so that nothing in the passage speaks for spoof.
+    against_mean = evidence(pool.mean(dim=0)[:, None].expand_as(x))
+    assert against_mean.sum() < 0
+    assert against_mean[21:39].sum() < 0.1 * against_speech[21:39].sum()
 
 
 def tables_audio(path: str) -> np.ndarray:

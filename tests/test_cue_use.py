@@ -14,7 +14,12 @@ from spoofscope import audio
 from spoofscope.attribution.explain import explain
 from spoofscope.attribution.localisation import localise, summarise
 from spoofscope.attribution.store import Attributions
-from spoofscope.baselines import window_features, write_centroid
+from spoofscope.baselines import (
+    BonafideFrames,
+    drawn_alike,
+    window_features,
+    write_centroid,
+)
 from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError, TableError
 from spoofscope.figures import style
@@ -186,6 +191,32 @@ def test_cells_become_their_neighbours_and_copies_hear_the_same():
         assert own["masked"][0][4] == pytest.approx(score(copy), abs=1e-5)
     detector.backend = trained
     assert masker.masked("u", x, places) == found
+
+
+def test_artefacts_become_the_same_bands_of_bona_fide_frames():
+    detector = network(1)
+    x = (0.1 * np.random.default_rng(2).standard_normal(8000)).astype(np.float32)
+    frames = BonafideFrames(100 * torch.randn(30, 1, 20), np.linspace(-60.0, 0.0, 30))
+    built = build({"type": "artefact", "replacement": "bonafide"})
+    masker = Masker(
+        detector, {"cue": built}, controls=1, batch_size=4, seed=1, centroid=torch.zeros(1, 20),
+        frames=frames,
+    )  # fmt: skip
+    found = masker.masked("u", x, [Segment(0.1, 0.2, "artefact", "e", 4000.0, 8000.0)])
+    (values,) = window_features(detector, [x])
+    times = 0.025 * np.arange(values.shape[1])
+    edges = np.array(detector.frontend.band_edges())
+    cells = np.outer((times >= 0.1) & (times < 0.2), edges[1:] > 4000.0)
+    (drawn,) = drawn_alike(detector, x[None], [values], frames, ("masking", 1, "u", "cue"))
+    replaced = torch.where(torch.from_numpy(cells), drawn, values)
+    with torch.no_grad():
+        logits = detector.backend_logits(replaced[None], torch.tensor([values.shape[1]]))
+    own = next(row for row in found["masked"] if row[3] == 0)
+    assert own[4] == pytest.approx(float(detector.score_tensor(logits)[0]), abs=1e-5)
+    assert own[4] != pytest.approx(found["unmasked"], abs=1e-4)
+    without = Masker(detector, {"cue": built}, 1, 4, 1, centroid=torch.zeros(1, 20))
+    with pytest.raises(ConfigError, match="needs frames"):
+        without.masked("u", x, [Segment(0.1, 0.2, "artefact", "e")])
 
 
 def test_artefacts_need_places(tmp_path):

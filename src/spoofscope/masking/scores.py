@@ -489,7 +489,7 @@ def refilled(values: Tensor, cells: Frames, vector: Tensor) -> Tensor:
 
 def taken_from(
     other: Tensor, places: npt.NDArray[np.int64]
-) -> Callable[[Tensor, Frames, None], Tensor]:
+) -> Callable[[Tensor, Frames, Tensor | None], Tensor]:
     """A replacement for :func:`replaced_within` that takes chosen cells of another window.
 
     Args:
@@ -497,7 +497,7 @@ def taken_from(
     """
     of_clip = other[:, np.flatnonzero(places >= 0)]
 
-    def replace(values: Tensor, cells: Frames, vector: None) -> Tensor:
+    def replace(values: Tensor, cells: Frames, vector: Tensor | None) -> Tensor:
         chosen = np.broadcast_to(cells, (values.shape[1], values.shape[2])).copy()
         return torch.where(torch.from_numpy(chosen).to(values.device), of_clip.to(values), values)
 
