@@ -117,11 +117,12 @@ def _from_centroid(options: Config) -> bool:
 
 def _from_frames(config: Config) -> bool:
     """Whether frames of the training data stand in for others: in a map, or under a mask."""
-    options = config.get("attribution", {})
     masks = config.get("masking", {}).get("masks", {}).values()
-    return "bonafide" in (options.get("baseline"), *options.get("other_baselines", [])) or any(
-        entry.get("replacement") == "bonafide" for entry in masks
-    )
+    kinds = [entry.get("replacement") for entry in masks]
+    if "attribution" in config:
+        options = config["attribution"]
+        kinds += [options["baseline"], *options["other_baselines"]]
+    return "bonafide" in kinds
 
 
 def _explained_name(corpus: str, method: str) -> str:
