@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from spoofscope import report
+from spoofscope.report.page import _tracers
 from spoofscope.report.tracing import tracing_audits, tracing_points, tracing_section
 from spoofscope.summaries import tracing, tracing_attacks
 from spoofscope.tables import write_table
@@ -25,6 +26,22 @@ def sections(folder: Path, *traced: dict, texts: list[str] | None = None) -> lis
     if texts:
         manifest = manifest.with_columns(source_text=pl.Series(texts))
     return tracing_section(paths, {"made": manifest}, ["Y", "not there"], "attack")
+
+
+def test_the_page_says_what_tracers_are():
+    settings = {
+        "frontend": {"type": "fbank"},
+        "backend": {"type": "cnn"},
+        "input": {"length": 32000},
+        "objective": {"type": "arcface", "centers": 3},
+    }
+    entry = {"run": "t-01234567", "detector": "t", "seeds": [1, 2], "source": "trained"}
+    (row,) = _tracers([{**entry, "settings": settings, "trained_on": ["a", "b (without x)"]}])
+    assert row == {
+        **{"name": "t", "frontend": "fbank", "backend": "cnn", "input": "2 s windows"},
+        **{"objective": "arcface", "trained_on": ["a", "b (without x)"]},
+        "ids": ["t-01234567 seed 1", "t-01234567 seed 2"],
+    }
 
 
 @pytest.fixture(scope="module")

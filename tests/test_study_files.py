@@ -205,6 +205,7 @@ def test_every_kind_of_tracer_on_a_folder_of_generators():
     )
     named = {run.detector: run.settings["objective"] for run in loaded.tracers.values()}
     assert named["sub_centres"]["centers"] == 3
+    assert loaded.trained_on("balanced") == ["generators"]
     assert (named["refd"]["regmixup"], named["refd"]["bonafide"]) == (0.5, "leave_out")
     (emphasis,) = loaded.runs.values()
     assert emphasis.settings["objective"]["type"] == "oc_softmax"

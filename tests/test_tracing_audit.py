@@ -42,8 +42,8 @@ def test_a_corpus_with_all_that_misleads(tmp_path):
         ),
         (
             *("dev+eval", "shared", 1.0, "warn"),
-            "1 unknown attack of dev is in eval, too (1 clips): thresholds and gates are chosen on "
-            "these very attacks: vits-neon",
+            "1 unknown attack of dev is in eval, too (1 clips), where they are not new to a gate "
+            "or a threshold at equal errors that is chosen on dev: vits-neon",
         ),
     ]
     assert told(rows, check="attacks", split="eval") == [

@@ -90,6 +90,7 @@ def test_report_has_every_number_and_figure(mini, opened):
         "rows => rows.map(r => [...r.cells].map(c => c.innerText))",
     )
     assert len(rows) == headline.height
+    assert page.locator("#tracers tbody tr").count() == 1
     for name in [*config["detectors"], *config["fusion"]]:
         assert sum(row[0].split("\n")[0] == name for row in rows) == 2, name
     for row, numbers in zip(rows, headline.iter_rows(named=True), strict=True):

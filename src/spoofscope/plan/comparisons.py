@@ -73,11 +73,14 @@ class Comparisons(Stage):
         """What tables and the report say about every run of a detector."""
         return [_described(run, self._source_of(run)) for run in self.study.runs.values()]
 
+    def described_tracers(self) -> list[Config]:
+        """The same of every tracer."""
+        return [_described(run, "trained") for run in self.study.tracers.values()]
+
     @material()
     def run_settings(self) -> Material:
         """Every run with its settings, tracers last."""
-        tracers = [_described(run, "trained") for run in self.study.tracers.values()]
-        runs = [*self.described_runs(), *tracers]
+        runs = [*self.described_runs(), *self.described_tracers()]
         return Material({"runs": runs}, {"Runs": [run["run"] for run in runs]} if runs else {})
 
     @material(absent=NO_SCORES, when=lambda self: self.study.scorings())

@@ -131,6 +131,10 @@ class Report(Stage):
                 "config": self.study.config,
                 "systems": self._scoring.systems,
                 "runs": self._comparisons.described_runs(),
+                "tracers": [
+                    {**entry, "trained_on": self.study.trained_on(entry["detector"])}
+                    for entry in self._comparisons.described_tracers()
+                ],
                 "dev": self._chosen_on(),
                 "cluster": self._scoring.bootstrap()["cluster"],
                 "weights": {

@@ -173,6 +173,20 @@ def _detectors(
     return rows
 
 
+def _tracers(tracers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the page says of every tracer."""
+    return [
+        {
+            "name": entry["detector"],
+            **_parts(entry["settings"]),
+            "objective": entry["settings"]["objective"]["type"],
+            "trained_on": entry["trained_on"],
+            "ids": [f"{entry['run']} seed {seed}" for seed in entry["seeds"]],
+        }
+        for entry in tracers
+    ]
+
+
 def _localised(path: str) -> dict[str, Any] | None:
     """The row over all attacks of a localisation summary; None if no artefact can be localised."""
     table = read_localisation(path)
@@ -228,6 +242,8 @@ class Inputs:
     """id, seed, name, kind and trained_on of every system."""
     runs: Sequence[Mapping[str, Any]]
     """run, detector, source and settings of every run."""
+    tracers: Sequence[Mapping[str, Any]]
+    """The same of every tracer, with seeds and trained_on."""
     dev: Mapping[str, Sequence[Mapping[str, Any]]]
     """See `report.first.read_first`."""
     cluster: str | None
@@ -356,6 +372,10 @@ class Displayed:
                 for system in inputs.systems
             ],
             runs=self.entries(inputs.runs),
+            tracers=[
+                {**entry, "trained_on": [people.trained_on(text) for text in entry["trained_on"]]}
+                for entry in self.entries(inputs.tracers)
+            ],
             dev={people.system(name): sources for name, sources in inputs.dev.items()},
             weights={people.system(name): path for name, path in inputs.weights.items()},
             audits=tables(inputs.audits),
@@ -469,6 +489,7 @@ def _page(inputs: Inputs, people: DisplayNames, costs: pl.DataFrame) -> tuple[st
         cluster=inputs.cluster,
         looked_for=LOOKED_FOR,
         detectors=detectors,
+        tracers=_tracers(inputs.tracers),
         costs=cost_section(costs),
         systems=inputs.systems,
         listed=inputs.listed,

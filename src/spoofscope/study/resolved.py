@@ -491,13 +491,13 @@ class Study:
         return recipe
 
     def trained_on(self, detector: str) -> list[str]:
-        """Names of what a detector was trained on, for people; of what was trained elsewhere only
-        what its folder tells.
+        """Names of what a detector or tracer was trained on, for people; of what was trained
+        elsewhere only what its folder tells.
         """
-        run = self.run_of(detector)
-        if run.kind != "detector":
+        run = self._run_of.get(detector)
+        if run is not None and run.kind != "detector":
             return run.settings.get("trained_on") or ["elsewhere"]
-        sources = self.config["detectors"][detector]["train"]["data"]
+        sources = self.entry_of(detector)["train"]["data"]
         return [_source_text(source) for source in sources]
 
     def train_sources(self, detector: str) -> list[Config]:

@@ -106,8 +106,8 @@ def _attacks(systems: pl.DataFrame) -> Iterator[Row]:
         names = shared["attack"].to_list()
         note = (
             f"{_count(names, 'unknown attack')} of dev {'is' if len(names) == 1 else 'are'} in "
-            f"eval, too ({shared['n_eval'].sum()} clips): thresholds and gates are chosen on these "
-            f"very attacks: {_names(names)}"
+            f"eval, too ({shared['n_eval'].sum()} clips), where they are not new to a gate or "
+            f"a threshold at equal errors that is chosen on dev: {_names(names)}"
         )
         yield "attacks", "dev+eval", NONE, "shared", float(len(names)), "warn", note
 
