@@ -19,6 +19,8 @@ from planning import plan_of
 from spoofscope.backends import registry as backends
 from spoofscope.errors import ConfigError, DetectorError, SpoofscopeError, TableError
 from spoofscope.features import FeatureReader, extract
+from spoofscope.figures import layer_pareto, style
+from spoofscope.figures import layer_weights as layer_weights_figure
 from spoofscope.frontends import registry as frontends
 from spoofscope.frontends.backbones import write_tiny_backbone
 from spoofscope.inputs import detector_inputs, policy_of
@@ -576,3 +578,30 @@ def test_detectors_of_the_section_may_be_patterns():
 def test_what_the_section_may_not_say(layers, message):
     with pytest.raises(ConfigError, match=message):
         study(**layers)
+
+
+def test_words_of_points_beside_each_other_stand_above_and_below():
+    points = pl.DataFrame(
+        {"run": ["a", "b", "c"], "eer": [0.42, 0.44, 0.40], "memory": [64.3, 64.1, 59.0]}
+    )
+    below = [layer_pareto._is_below(row, points, "memory") for row in points.to_dicts()]
+    assert below == [True, False, False]
+    same = points.with_columns(eer=0.4, memory=1.0)
+    below = [layer_pareto._is_below(row, same, "memory") for row in same.to_dicts()]
+    assert below == [True, True, False]
+
+
+def test_the_key_names_the_line_of_the_uniform_mix():
+    axes = style.new_figure(style.COLUMN, 2.0).add_subplot()
+    line = pl.DataFrame(
+        {
+            **{"seed": [1, 1], "mix": ["mix", "mix"], "layer": [0, 1]},
+            **dict.fromkeys(("weight", "corrected"), [0.5, 0.5]),
+            **dict.fromkeys(("effective_layers", "corrected_effective_layers"), [2.0, 2.0]),
+        }
+    )
+    layer_weights_figure._panel(axes, line, {1: False})
+    key = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert key == ["mix: 2.00 layers", "uniform mix"]
+    assert axes.lines[-1].get_ydata()[0] == 0.5
+    style.plt.close(axes.figure)

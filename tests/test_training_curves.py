@@ -50,6 +50,13 @@ def test_losses_and_error_rates_of_every_epoch(drawn):
     assert numbers["dev_eer"].to_list() == [0.4, 0.25, 0.125]
 
 
+def test_the_highest_of_flat_losses_is_not_cut(drawn):
+    figure, _ = drawn([(1, i, i, loss, loss, 0.4, 0.8, 1e-3) for i, loss in ((1, 0.7), (2, 0.69))])
+    low, high = figure.axes[0].get_ylim()
+    assert low == 0.0
+    assert high > 0.7 + 0.04 * (high - low)
+
+
 def test_what_is_fitted_in_one_go_has_no_curve(drawn):
     figure, numbers = drawn(FITTED_ONCE)
     assert figure.get_suptitle() == "no detector is trained in epochs"

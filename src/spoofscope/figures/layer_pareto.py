@@ -107,7 +107,8 @@ def draw(
                     handles[people().system(names.get(group, group))] = Line2D(
                         [], [], **_look(index), markersize=4.5, linestyle="none"
                     )
-                    _point(axes, row, measure, index, of_set.height <= _LABELLED)
+                    is_named = of_set.height <= _LABELLED
+                    _point(axes, row, measure, index, is_named, _is_below(row, of_set, measure))
                 _front(axes, of_set, measure)
         for title, face in (("not dominated", "#333333"), ("dominated", "white")):
             handles[title] = Line2D(
@@ -120,6 +121,10 @@ def draw(
     save(figures, outputs, table)
 
 
+# Share of the width of a panel within which words at the same height overlap.
+_CLOSE = 0.25
+
+
 def _look(index: int) -> dict[str, Any]:
     return {
         "color": line_style(index)["color"],
@@ -127,7 +132,19 @@ def _look(index: int) -> dict[str, Any]:
     }
 
 
-def _point(axes: Axes, row: Mapping[str, Any], measure: str, index: int, named: bool) -> None:
+def _is_below(row: Mapping[str, Any], of_set: pl.DataFrame, measure: str) -> bool:
+    """Whether another point is so close above a point that the words of this one stand below it."""
+    spread = of_set.select(pl.col(measure).max() - pl.col(measure).min()).item()
+    beside = (of_set[measure] - row[measure]).abs() <= _CLOSE * spread
+    higher = (of_set["eer"] > row["eer"]) | (
+        (of_set["eer"] == row["eer"]) & (of_set["run"] > row["run"])
+    )
+    return bool((beside & higher & (of_set["run"] != row["run"])).any())
+
+
+def _point(
+    axes: Axes, row: Mapping[str, Any], measure: str, index: int, named: bool, below: bool
+) -> None:
     """One detector, with the interval of its first seed, and the number of its layers."""
     look = _look(index)
     at = row[measure] / _MEASURES[measure][1], 100 * row["eer"]
@@ -147,7 +164,8 @@ def _point(axes: Axes, row: Mapping[str, Any], measure: str, index: int, named: 
         text = f"{n} layer{'s' if n != 1 else ''}"
         halo = [withStroke(linewidth=1.6, foreground="white")]
         look_of: Any = {"fontsize": 7, "ha": "center", "path_effects": halo, "zorder": 4}
-        axes.annotate(text, at, (0, 6), textcoords="offset points", **look_of)
+        look_of |= {"va": "top" if below else "bottom"}
+        axes.annotate(text, at, (0, -5 if below else 5), textcoords="offset points", **look_of)
 
 
 def _front(axes: Axes, of_set: pl.DataFrame, measure: str) -> None:

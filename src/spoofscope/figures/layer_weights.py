@@ -98,7 +98,8 @@ def _panel(axes: Axes, of_run: pl.DataFrame, seeds: Mapping[int, bool]) -> None:
                 color=colour,
                 label=f"times gain: {line['corrected_effective_layers'][0]:.2f} layers",
             )
-    axes.axhline(1 / of_run["layer"].n_unique(), color="#888888", linestyle=":", linewidth=0.9)
+    uniform = 1 / of_run["layer"].n_unique()
+    axes.axhline(uniform, color="#888888", linestyle=":", linewidth=0.9, label="uniform mix")
     shown = sorted(of_run["layer"].unique().to_list())
     axes.set_xticks(shown[:: 1 + len(shown) // 10])
     largest = of_run.select(pl.max_horizontal("weight", "corrected").max()).item()

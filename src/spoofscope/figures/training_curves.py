@@ -102,7 +102,8 @@ def _pair(upper: Axes, lower: Axes, history: pl.DataFrame) -> None:
                 axes.axvline(epochs[i] - 0.5, color="#777777", linestyle=":", linewidth=0.9)
     # Some losses are below zero.
     lowest, highest = upper.get_ylim()
-    upper.set_ylim(min(0.0, lowest), highest + 0.05 * (highest - lowest))
+    lowest = min(0.0, lowest)
+    upper.set_ylim(lowest, highest + 0.05 * (highest - lowest))
     lower.set_ylim(0, 1.08 * lower.get_ylim()[1])
     upper.tick_params(labelbottom=False)
     lower.set_xlabel("epoch")
