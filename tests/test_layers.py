@@ -596,8 +596,8 @@ def test_the_key_names_the_line_of_the_uniform_mix():
     line = pl.DataFrame(
         {
             **{"seed": [1, 1], "mix": ["mix", "mix"], "layer": [0, 1]},
-            **dict.fromkeys(("weight", "corrected"), [0.5, 0.5]),
-            **dict.fromkeys(("effective_layers", "corrected_effective_layers"), [2.0, 2.0]),
+            **{key: [0.5, 0.5] for key in ("weight", "corrected")},
+            **{key: [2.0, 2.0] for key in ("effective_layers", "corrected_effective_layers")},
         }
     )
     layer_weights_figure._panel(axes, line, {1: False})
