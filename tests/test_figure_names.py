@@ -153,6 +153,11 @@ def test_a_figure_is_laid_out_alike_in_all_its_files(tmp_path):
         places.append(axes.get_position().extents.tolist())
         assert axes.title.get_window_extent().y1 < figure.bbox.y1
     assert places[0] == places[1]
+    # Where it is pasted into a page it is as wide as the PDF.
+    png = Path(outputs["png"]).read_bytes()
+    at = png.index(b"pHYs") + 4
+    width, dots_a_metre = (int.from_bytes(png[start : start + 4]) for start in (16, at))
+    assert width / dots_a_metre == pytest.approx(3.5 * 0.0254, rel=0.003)
 
 
 @pytest.mark.slow

@@ -508,8 +508,15 @@ def _write_png(sheets: Sequence[Figure], path: Path) -> None:
         canvas: Any = FigureCanvasAgg(sheet)
         canvas.draw()
         images.append(np.asarray(canvas.buffer_rgba()))
-    # The pages of a figure are equally wide.
-    plt.imsave(path, np.concatenate(images), format="png", metadata={"Software": None})
+    # The pages of a figure are equally wide. Without the resolution, programs that set pages would
+    # take the file for one of 100 dots an inch, twice as wide as the PDF.
+    plt.imsave(
+        path,
+        np.concatenate(images),
+        format="png",
+        dpi=sheets[0].get_dpi(),
+        metadata={"Software": None},
+    )
 
 
 _names: list[DisplayNames] = [DisplayNames({})]
