@@ -71,6 +71,28 @@ def test_no_job_names_a_file_twice(jobs):
         assert len(named) == len(set(named)), f"{rule} {values}: {sorted(named)}"
 
 
+@pytest.mark.parametrize(
+    ("baseline", "replacement", "kept"),
+    [
+        ("centroid", "nearest", False),
+        ("bonafide", "nearest", True),
+        ("centroid", "bonafide", True),
+    ],
+)
+def test_frames_of_training_data_are_kept_where_they_stand_in(baseline, replacement, kept):
+    path = ROOT / "config/studies/planted_truth.yaml"
+    config = {key: dict(value) if isinstance(value, dict) else value
+              for key, value in read_config(path).items()}  # fmt: skip
+    config["attribution"]["baseline"] = baseline
+    config["masking"]["masks"] = {"cue": {"type": "artefact", "replacement": replacement}}
+    made = jobs_of(plan_of(checked(config)).everything())
+    asked = {job.params["frames"] for (rule, _), job in made.items() if rule == "centroid"}
+    assert asked == {kept}
+    readers = [job for (rule, _), job in made.items() if rule in ("explain", "score_masked")]
+    assert readers
+    assert all("centroid" in job.work.inputs and job.work.inputs["centroid"] for job in readers)
+
+
 def test_a_file_from_outside_decides_the_job_that_reads_it(study):
     outside = Recordings()
     before = jobs_of(plan_of(study, outside=outside).everything())
