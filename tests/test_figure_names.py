@@ -10,7 +10,7 @@ import jinja2
 import polars as pl
 import pytest
 
-from spoofscope.figures import eer_by_condition, style, train_test_matrix
+from spoofscope.figures import artefact_correlations, eer_by_condition, style, train_test_matrix
 from spoofscope.tables import read_table, write_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -284,3 +284,33 @@ def test_captions_of_audits_of_studies_with_and_without_copies():
     assert "Audit of the copy** ``la_field`` of the corpus ``la``" in template.render(
         snakemake=copy
     )
+
+
+@pytest.mark.slow
+def test_the_key_of_a_narrow_map_of_correlations_is_whole(tmp_path, monkeypatch):
+    """Two explained detectors have a page of their own, whose one map is narrower than its key."""
+    rows = [
+        {
+            **{"run": run, "seed": 1, "kind": kind, "measure": f"measure_{i:02}", "part": part},
+            **{"group": "pooled", "rho": 0.1, "ci_low": 0.0, "ci_high": 0.2},
+            **{"p": 0.5, "p_holm": 1.0, "p_bh": 0.5, "p_smallest": 0.01},
+        }
+        for run in ("a-0", "b-0")
+        for kind, part, n in (("score", "score", 45), ("attribution", "signed", 6))
+        for i in range(n)
+    ]
+    path = tmp_path / "correlations.tsv"
+    write_table(path, pl.DataFrame(rows))
+    sheets = []
+    monkeypatch.setattr(artefact_correlations, "save", lambda figures, *_: sheets.extend(figures))
+    systems = [{"id": r, "seed": 1, "name": r, "kind": "detector"} for r in ("a-0", "b-0")]
+    monkeypatch.setattr(artefact_correlations, "read_checks", lambda path: path)
+    monkeypatch.setattr(artefact_correlations, "of_controls", lambda checks: "fails")
+    entry = {"trials": "c.eval", "table": str(path), "checks": "checks.tsv"}
+    artefact_correlations.draw(systems, [entry], {})
+    assert len(sheets) == 2
+    for figure in sheets:
+        style.settle(figure)
+        label = figure.axes[-1].xaxis.label.get_window_extent()
+        assert figure.bbox.x0 <= label.x0 < label.x1 <= figure.bbox.x1
+        style.plt.close(figure)

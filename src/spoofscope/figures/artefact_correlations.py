@@ -164,12 +164,13 @@ def draw(
             image,
             ax=figure.axes,
             location="bottom",
-            label="Spearman's ρ   (*: p < 0.05 after correction; grey: undefined)",
+            label="Spearman's ρ\n*: p < 0.05 after correction; grey: undefined",
             aspect=40,
             fraction=0.05,
         )
         least = table["p_smallest"].min()
-        said = [doubts] if doubts else []
+        marked = any(blocks[i][0][0][1] == "attribution" for i in page)
+        said = [doubts] if doubts and marked else []
         if least is not None and float(str(least)) >= _LEVEL:
             said.append(
                 "none can be significant: after correction p is at least "
