@@ -10,6 +10,7 @@ import jinja2
 import polars as pl
 import pytest
 
+from spoofscope.display import DisplayNames
 from spoofscope.figures import artefact_correlations, eer_by_condition, style, train_test_matrix
 from spoofscope.tables import read_table, write_table
 
@@ -314,3 +315,12 @@ def test_the_key_of_a_narrow_map_of_correlations_is_whole(tmp_path, monkeypatch)
         label = figure.axes[-1].xaxis.label.get_window_extent()
         assert figure.bbox.x0 <= label.x0 < label.x1 <= figure.bbox.x1
         style.plt.close(figure)
+
+
+def test_the_level_of_clips_without_a_condition_is_a_word():
+    plain = DisplayNames({})
+    assert plain.level("codec", "-") == "(none)"
+    assert plain.level("codec+gender", "-+male") == "(none) + male"
+    assert plain.of_column("level", "-", {"condition": "codec"}) == "(none)"
+    assert plain.of_column("level", "-", {"condition": "pooled"}) == "-"
+    assert DisplayNames({"levels": {"codec": {"-": "clean"}}}).level("codec", "-") == "clean"

@@ -7,9 +7,11 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from spoofscope.names import ALL, BONAFIDE, POOLED
+from spoofscope.names import ALL, BONAFIDE, NONE, POOLED
 
 ATTACK = "attack"
+WITHOUT = "(none)"
+"""The level of what has no codec, or none of another condition, unless the study names it."""
 
 _SYSTEMS = ("name", "system", "detector", "tracer", "first", "second", "right", "wrong")
 _ATTACKS = (ATTACK, "generator", "mistaken_for", "source", "nearest", "other")
@@ -67,7 +69,8 @@ class DisplayNames:
     def _level(self, condition: str, level: str) -> str:
         if condition == ATTACK:
             return self._of("attacks", level)
-        whole = str(self._names.get("levels", {}).get(condition, {}).get(level, level))
+        unsaid = WITHOUT if level == NONE else level
+        whole = str(self._names.get("levels", {}).get(condition, {}).get(level, unsaid))
         columns, parts = condition.split("+"), level.split("+")
         if whole != level or len(columns) < 2 or len(parts) != len(columns):
             return whole
