@@ -314,6 +314,8 @@ def test_the_published_counts_through_the_whole_way(tmp_path):
         "With one annotator there is no agreement to measure.",
         "† Explanations of sls fail their controls: do not rely on them.",
     ]
+    names = [detector["name"] for detector in section["detectors"]]
+    assert names == ["aasist", "ca_mhfa", "sls †"]
     assert section["detectors"][1]["cues"].startswith("phoneme 36, transition 30, glitch 21")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from spoofscope.attribution.verdicts import Standing, note
+from spoofscope.attribution.verdicts import MARKS, Standing, note
 from spoofscope.metrics.limits import LEAST_CLIPS
 from spoofscope.names import ALL
 from spoofscope.p_values import p_is
@@ -24,8 +24,9 @@ def annotation_section(
         standings: of the explanations of each detector.
 
     Returns:
-        who (a sentence), findings and doubts (sentences), and detectors: of each its name, n and
-        cues, locality, audible, width, density, alpha and iou as texts.
+        who (a sentence), findings and doubts (sentences), and detectors: of each its name with the
+        mark of its explanations, n and cues, locality, audible, width, density, alpha and iou as
+        texts.
 
     Raises:
         TableError: a table is damaged.
@@ -45,7 +46,13 @@ def annotation_section(
         ),
         "findings": _findings(read_tests(tables["tests"])),
         "doubts": [*_doubts(counts), *_unreliable(names, standings)],
-        "detectors": [_detector(name, measures, cues) for name in names],
+        "detectors": [
+            {
+                **_detector(name, measures, cues),
+                "name": f"{name}{MARKS[standings.get(name, 'passes')]}",
+            }
+            for name in names
+        ],
     }
 
 
@@ -103,7 +110,6 @@ def _detector(name: str, measures: pl.DataFrame, cues: pl.DataFrame) -> dict[str
         "n", descending=True, maintain_order=True
     )
     return {
-        "name": name,
         "n": int(given["n"].sum()),
         "cues": ", ".join(f"{row['cue']} {row['n']}" for row in given.iter_rows(named=True)),
         "locality": _value(rows["locality"]),
