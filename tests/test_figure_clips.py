@@ -49,6 +49,14 @@ def test_the_curve_of_evidence_is_of_spoof_and_ends_at_one():
     assert curve == pytest.approx([-0.5, 1.0, -0.25])
 
 
+def test_an_explanation_that_is_not_complete_has_a_star_and_a_key():
+    whole, part = explanation([1.0], score=-1.25), explanation([1.0], score=2.0, converged=False)
+    assert [clips.score_of(item) for item in (whole, part)] == ["−1.2", "+2.0*"]
+    assert clips.completeness_keys([whole]) == []
+    (key,) = clips.completeness_keys(iter([whole, part]))
+    assert key.get_label() == "*: the explanation is not complete"
+
+
 def test_keys_name_the_segments_that_clips_have():
     known = pl.DataFrame({"utt_id": ["a"], "tier": ["artefact"]})
     tiers = pl.DataFrame({"utt_id": ["a", "b", "b"], "tier": ["silence", "silence", "phone"]})

@@ -19,11 +19,13 @@ from spoofscope.exhibits import Figure
 from spoofscope.figures.clips import (
     EVIDENCE,
     KNOWN,
+    completeness_keys,
     draw_spectrogram,
     draw_tiers,
     evidence_curve,
     frame_edges,
     median_clips,
+    score_of,
     tier_keys,
 )
 from spoofscope.figures.style import PAGE, TALLEST, legend_below, new_figure, note, people, save
@@ -163,7 +165,9 @@ def draw(
     bar.set_ticks([-1, 0, 1], labels=["bona fide", "evidence (share of row's largest)", "spoof"])
     bar.ax.tick_params(length=0)
     agreed = [note("ρ: detectors' agreement")] if len(files) > 1 else []
-    keys = [*tier_keys(known, aligned, examples), *agreed, note("right: scores")]
+    shown_clips = (file[utt_id] for file in files for utt_id in examples)
+    marks = [*agreed, note("right: scores"), *completeness_keys(shown_clips)]
+    keys = [*tier_keys(known, aligned, examples), *marks]
     legend_below(figure, keys, [str(key.get_label()) for key in keys])
     save(figure, outputs, pl.concat(numbers))
 
@@ -180,7 +184,7 @@ def _strips(axes: Axes, explanations: Sequence[Explanation], seconds: float) -> 
             rasterized=True,
         )
         axes.annotate(
-            f"{explanation.score:+.1f}{'' if explanation.converged else '*'}".replace("-", "−"),
+            score_of(explanation),
             (seconds, row),
             xytext=(3, 0),
             textcoords="offset points",

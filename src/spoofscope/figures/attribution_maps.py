@@ -14,9 +14,11 @@ from spoofscope.exhibits import Figure
 from spoofscope.figures.clips import (
     EVIDENCE,
     KNOWN,
+    completeness_keys,
     draw_tiers,
     frame_edges,
     median_clips,
+    score_of,
     smoothed_map,
     tier_keys,
 )
@@ -35,8 +37,9 @@ FIGURE = Figure(
         "per frame and row. Rows are the hidden states of a self-supervised model (0 is the input "
         "of the first layer), bands of frequency, or cepstra. Dark bars above mark segments with "
         "known artefacts; light bars at the bottom are silences, ticks are edges of phones and "
-        "words, where an aligner knows them. A mark behind a detector's name says that its "
-        "explanations fail their controls (†), or that it is undecided whether they pass (‡)."
+        "words, where an aligner knows them. * behind a score marks an explanation that is not "
+        "complete. A mark behind a detector's name says that its explanations fail their controls "
+        "(†), or that it is undecided whether they pass (‡)."
     ),
     needs="explanations",
     place=212,
@@ -87,7 +90,7 @@ def draw(
             clip = rows.row(by_predicate=pl.col("utt_id") == utt_id, named=True)
             what = people().attack(clip["attack"] if clip["label"] == "spoof" else clip["label"])
             axes.set_title(
-                f"{what}, score {file[utt_id].score:+.1f}".replace("-", "−"),
+                f"{what}, score {score_of(file[utt_id])}",
                 loc="left",
                 fontsize=7.5,
             )
@@ -121,7 +124,9 @@ def draw(
         bar.set_ticks([-largest, 0, largest], labels=["bona fide", "0", "spoof"])
         bar.ax.tick_params(labelsize=7, length=0)
         bar.ax.set_title(f"±{largest:.1g}", fontsize=7)
-    if keys := tier_keys(known, aligned, clips):
+    shown_maps = (file[utt_id] for file in files[:_MOST] for utt_id in clips)
+    keys = [*tier_keys(known, aligned, clips), *completeness_keys(shown_maps)]
+    if keys:
         legend_below(figure, keys, [str(key.get_label()) for key in keys])
     save(figure, outputs, pl.concat(numbers))
 

@@ -1,6 +1,6 @@
 """Drawings of one clip: its waveform, its spectrogram, and the evidence upon them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal import stft
 
 from spoofscope.attribution.store import Attributions, Explanation
-from spoofscope.figures.style import BONAFIDE, SPOOF
+from spoofscope.figures.style import BONAFIDE, SPOOF, note
 
 EVIDENCE = LinearSegmentedColormap.from_list("evidence", [BONAFIDE, "#f2f2f2", SPOOF])
 """Colours of evidence from -1 (bona fide) to 1 (spoof)."""
@@ -25,6 +25,8 @@ EDGE = "#00766a"
 
 KNOWN = "#222222"
 """Colour of segments with known artefacts."""
+
+_STAR = "*"
 
 
 def median_clips(files: Sequence[Attributions], known: pl.DataFrame, most: int) -> list[str]:
@@ -162,6 +164,18 @@ def draw_tiers(axes: Axes, tiers: pl.DataFrame) -> None:
         low = axes.get_ylim()[0]
         top = low + height * (axes.get_ylim()[1] - low)
         axes.vlines(edges, low, top, color=EDGE, linewidth=0.5, zorder=3)
+
+
+def score_of(explanation: Explanation) -> str:
+    """The score of a clip, with a star where its explanation is not complete."""
+    return f"{explanation.score:+.1f}{'' if explanation.converged else _STAR}".replace("-", "−")
+
+
+def completeness_keys(explanations: Iterable[Explanation]) -> list[Line2D]:
+    """What a key says of the star that :func:`score_of` puts behind scores; nothing without one."""
+    if all(explanation.converged for explanation in explanations):
+        return []
+    return [note(f"{_STAR}: the explanation is not complete")]
 
 
 def tier_keys(
