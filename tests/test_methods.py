@@ -84,6 +84,51 @@ def test_what_was_done_is_said(weights):
     )
 
 
+TRACER = {
+    **SHOWN,
+    **{"objective": "cross_entropy", "seeds": [1], "unit": "attack", "accept_known": 0.95},
+    **{"ood": ["energy", "knn"], "decide_by": "knn", "threshold_by": "eer"},
+    "settings": {"objective": {"type": "cross_entropy"}, "recipe": RECIPE},
+}
+
+
+def told_of(tracers: list[dict]) -> dict[str, Paragraph]:
+    paragraphs = methods(
+        **{"corpora": [], "detectors": [], "runs": [], "weights": {}, "fusions": {}, "parts": {}},
+        **{
+            "tracers": tracers,
+            "bootstrap": {"resamples": 0},
+            "packages": {"python": "3"},
+            "commit": None,
+        },
+    )
+    return {one.heading: one for one in paragraphs}
+
+
+def test_tracers_have_their_paragraphs():
+    nearest = {"objective": {"type": "nearest"}, "recipe": None}
+    own = {"threshold_by": "known", "ood": ["knn"], "settings": nearest, "seeds": [1, 2]}
+    told = told_of([TRACER, {**TRACER, **own, "name": "Near"}])
+    assert told["Source tracing"].text == (
+        "Net has the front-end ssl (xlsr) and the back-end mhfa, and hears 4 s windows. Whether an "
+        "attack is unknown is decided by knn (energy beside it); as many known development clips "
+        "are called unknown as unknown ones known. Near has the front-end ssl (xlsr) and the "
+        "back-end mhfa, and hears 4 s windows. Whether an attack is unknown is decided by knn; "
+        "95 % of the known development clips are accepted. Detectors of unknown attacks are fitted "
+        "on training data, and their thresholds are chosen on development data. For 95 % intervals "
+        "of source tracing, whole attacks, and of bona fide clips whole speakers are drawn again."
+    )
+    assert told["Training of tracers"].text == (
+        "Net was trained on A corpus and a copy with seed 1 (optimizer adamw, lr 1e-05, "
+        "epochs 40, objective cross entropy). Near was trained on A corpus and a copy with seeds 1 "
+        "and 2 (objective nearest)."
+    )
+    many = told_of([{**TRACER, "name": f"T{i}"} for i in range(5)])
+    assert many["Source tracing"].rows[5][:2] == ("T4", "ssl (xlsr)")
+    assert "tracers" in many["Source tracing"].text
+    assert len(many["Training of tracers"].rows) == 6
+
+
 def test_much_is_in_tables_and_what_is_shared_is_said_once(weights, tmp_path):
     """40 detectors, four corpora and five fusions: no paragraph is a wall of text."""
     others = [

@@ -132,7 +132,11 @@ class Report(Stage):
                 "systems": self._scoring.systems,
                 "runs": self._comparisons.described_runs(),
                 "tracers": [
-                    {**entry, "trained_on": self.study.trained_on(entry["detector"])}
+                    {
+                        **entry,
+                        "trained_on": self.study.trained_on(entry["detector"]),
+                        **self._tracing.decided(entry["run"]),
+                    }
                     for entry in self._comparisons.described_tracers()
                 ],
                 "dev": self._chosen_on(),

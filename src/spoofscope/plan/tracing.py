@@ -297,6 +297,12 @@ class Tracing(Stage):
         own = {**self.section, **self.options(tracer)}
         return {name: self.section["ood"][name] for name in own["ood"]}
 
+    def decided(self, tracer: str) -> Config:
+        """What tells unknown attacks of a tracer, for people."""
+        own = {**self.section, **self.options(tracer)}
+        keys = ("decide_by", "threshold_by", "accept_known", "unit")
+        return {"ood": list(own["ood"]), **{key: own[key] for key in keys}}
+
     def families(self, corpora: list[str]) -> list[list[str]]:
         """Patterns of names of attacks, and what they say, of these corpora or what they copy."""
         from spoofscope.corpora.families import families_of

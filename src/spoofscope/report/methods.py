@@ -46,12 +46,14 @@ def methods(
     runs: Sequence[Mapping[str, Any]],
     weights: Mapping[str, str],
     fusions: Mapping[str, Mapping[str, Any]],
+    tracers: Sequence[Mapping[str, Any]] = (),
     bootstrap: Mapping[str, Any],
     packages: Mapping[str, str],
     commit: str | None,
     parts: Mapping[str, Sequence[str]],
 ) -> list[Paragraph]:
-    """A paragraph for each stage: data, detectors, training, fusion, evaluation, software.
+    """A paragraph for each stage: data, detectors, training, fusion, evaluation, source tracing,
+    software.
 
     What there is much of, such as many detectors, is in a table below its paragraph.
 
@@ -61,6 +63,8 @@ def methods(
         runs: detector, source, seeds and settings of each, in the same order.
         weights: name of a detector to its file of weights, where it has one.
         fusions: name to method, detectors and `fit`.
+        tracers: name, frontend, backend, input, trained_on of each, in words; its seeds, settings,
+            and what tells unknown attacks, see `plan.tracing`.
         bootstrap: resamples, and cluster, see `metrics.tables.resampled_by`.
         packages: versions, by name.
         commit: of the code, where it is known.
@@ -78,6 +82,11 @@ def methods(
         if fusions:
             said["Fusion"] = _fusion(fusions, [shown["name"] for shown in detectors])
         said["Evaluation"] = " ".join(_evaluation(bootstrap)), ()
+    if tracers:
+        said["Source tracing"] = _tracing(tracers)
+        said["Training of tracers"] = _training(
+            [(shown, _with_objective(shown["settings"], shown["seeds"])) for shown in tracers]
+        )
     said["Software"] = _software(packages, commit), ()
     return [
         Paragraph(heading, text, behind(parts.get(heading, ())), rows)
@@ -183,6 +192,56 @@ def _training(trained: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) ->
         data = ", ".join(shown["trained_on"])
         rows.append((shown["name"], data, seeds, _settings(own) or "–"))
     return text, tuple(rows)
+
+
+def _with_objective(settings: Mapping[str, Any], seeds: Sequence[int]) -> dict[str, Any]:
+    """Settings of a training whose objective is not that of a detector."""
+    recipe = settings.get("recipe") or {}
+    return {
+        "seeds": seeds,
+        "settings": {"recipe": {"objective": settings["objective"]["type"], **recipe}},
+    }
+
+
+def _tracing(tracers: Sequence[Mapping[str, Any]]) -> _Said:
+    """What each tracer is made of, and how it tells that an attack is unknown."""
+    unit = {
+        "attack": "whole attacks, and of bona fide clips whole speakers",
+        "source_text": "whole texts where they are known, else speakers or single clips",
+    }[tracers[0]["unit"]]
+    last = (
+        "Detectors of unknown attacks are fitted on training data, and their thresholds are chosen "
+        f"on development data. For 95 % intervals of source tracing, {unit} are drawn again."
+    )
+    if len(tracers) <= _FEW:
+        sentences = [
+            f"{shown['name']} has the front-end {shown['frontend']} and the back-end "
+            f"{shown['backend']}, and hears {shown['input']}. Whether an attack is unknown is "
+            f"decided by {shown['decide_by']}{_others(shown)}; {_threshold(shown)}."
+            for shown in tracers
+        ]
+        return " ".join([*sentences, last]), ()
+    rows = [("Tracer", "Front-end", "Back-end", "Input", "Unknown attacks by", "Threshold")]
+    rows += [
+        (
+            *(shown[key] for key in ("name", "frontend", "backend", "input", "decide_by")),
+            _threshold(shown),
+        )
+        for shown in tracers
+    ]
+    text = f"The table has the parts of the {len(tracers)} tracers, and what tells unknown attacks."
+    return f"{text} {last}", tuple(rows)
+
+
+def _others(shown: Mapping[str, Any]) -> str:
+    others = [name for name in shown["ood"] if name != shown["decide_by"]]
+    return f" ({listed(others)} beside it)" if others else ""
+
+
+def _threshold(shown: Mapping[str, Any]) -> str:
+    if shown["threshold_by"] == "known":
+        return f"{100 * shown['accept_known']:g} % of the known development clips are accepted"
+    return "as many known development clips are called unknown as unknown ones known"
 
 
 def _recipe(recipe: Mapping[str, Any]) -> dict[str, str]:

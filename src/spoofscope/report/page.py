@@ -243,7 +243,7 @@ class Inputs:
     runs: Sequence[Mapping[str, Any]]
     """run, detector, source and settings of every run."""
     tracers: Sequence[Mapping[str, Any]]
-    """The same of every tracer, with seeds and trained_on."""
+    """The same of every tracer, with seeds, trained_on, and what tells unknown attacks."""
     dev: Mapping[str, Sequence[Mapping[str, Any]]]
     """See `report.first.read_first`."""
     cluster: str | None
@@ -461,6 +461,10 @@ def _page(inputs: Inputs, people: DisplayNames, costs: pl.DataFrame) -> tuple[st
             }
             for name, entry in config["fusion"].items()
         },
+        tracers=[
+            {**entry, **shown}
+            for entry, shown in zip(inputs.tracers, _tracers(inputs.tracers), strict=True)
+        ],
         bootstrap={**config["bootstrap"], "cluster": inputs.cluster},
         packages=packages,
         commit=git["commit"],
