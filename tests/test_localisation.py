@@ -27,7 +27,7 @@ from spoofscope.attribution.localisation import (
 )
 from spoofscope.attribution.store import MASKINGS, Explanation, Settings
 from spoofscope.errors import TableError
-from spoofscope.places import Place, positive_bands, positive_frames
+from spoofscope.places import Place, positive_bands, positive_frames, times_within
 from spoofscope.tables import BAND_COLUMNS, SEGMENT_COLUMNS, write_table
 
 SETTINGS = Settings(
@@ -43,6 +43,16 @@ SETTINGS = Settings(
     fractions=(0.5,),
     tolerance=0.05,
 )
+
+
+class _Long(dict[str, float]):
+    """Durations of utterances that are longer than what is explained of them."""
+
+    def __missing__(self, utt_id: str) -> float:
+        return 9.0
+
+
+LONG = _Long()
 
 
 def explanation(
@@ -188,7 +198,7 @@ def test_a_detector_that_hears_the_planted_artefact_is_told_from_one_that_does_n
     table = segments(("hit", 0.8, 1.2, "artefact"), ("miss", 0.8, 1.2, "artefact"))
     curve = 0.01 * rng.standard_normal(frames)
     curve[planted] -= 1.0  # negative for bona fide is positive for spoof
-    rows = localise([explanation("hit", curve), explanation("miss", -curve)], table)
+    rows = localise([explanation("hit", curve), explanation("miss", -curve)], table, LONG)
     hit, miss = rows.row(0, named=True), rows.row(1, named=True)
     assert (hit["auc_evidence"], hit["pointing"], hit["iou"]) == (1.0, 1.0, 1.0)
     assert (miss["auc_evidence"], miss["pointing"], miss["iou"]) == (0.0, 0.0, 0.0)
@@ -201,7 +211,9 @@ def test_the_auc_of_a_clip_agrees_with_scikit_learn_under_ties():
     rng = np.random.default_rng(6)
     curve = np.round(rng.standard_normal(80), 1)
     item = explanation("u", curve)
-    table = localise([item], segments(("u", 0.3, 0.7, "artefact"), ("u", 1.0, 1.1, "artefact")))
+    table = localise(
+        [item], segments(("u", 0.3, 0.7, "artefact"), ("u", 1.0, 1.1, "artefact")), LONG
+    )
     truth = positive_frames(item.times, [Place(0.3, 0.7), Place(1.0, 1.1)])
     assert table["auc_evidence"][0] == pytest.approx(roc_auc_score(truth, item.evidence("spoof")))
     assert table["auc_magnitude"][0] == pytest.approx(
@@ -215,9 +227,27 @@ def test_frames_that_no_window_saw_do_not_count():
     seen = explanation("u", curve)
     seen.coverage[5:] = 0
     # Frames 2 and 7 are in segments; frame 7 was never seen.
-    table = localise([seen], segments(("u", 0.05, 0.06, "artefact"), ("u", 0.15, 0.16, "artefact")))
+    table = localise(
+        [seen], segments(("u", 0.05, 0.06, "artefact"), ("u", 0.15, 0.16, "artefact")), LONG
+    )
     assert table["coverage"][0] == pytest.approx(1 / 5)
     assert table["iou"][0] == 1.0
+
+
+def test_frames_centred_outside_of_the_recording_hear_its_ends():
+    """Long windows of analysis are centred before the start, and behind the end."""
+    times = np.array([-0.06, -0.02, 0.0, 0.02, 0.96, 0.99, 1.04])
+    within = times_within(times, 1.0, 0.02)
+    assert within.tolist() == [0.0, 0.0, 0.0, 0.02, 0.96, 0.99, 0.99]
+    assert positive_frames(within, [Place(0.0, 1.0)]).all()
+    assert positive_frames(within, [Place(0.0, 0.01)]).tolist() == [True] * 3 + [False] * 4
+    early = explanation("u", np.array([-1.0, -1.0, -1.0, 0.0, 0.0, 0.0, 0.0, -1.0]))
+    early = dataclasses.replace(
+        early, settings=dataclasses.replace(SETTINGS, first_centre_seconds=-0.04)
+    )
+    ends = segments(("u", 0.0, 0.01, "artefact"), ("u", 0.09, 0.1, "artefact"))
+    found = localise([early], ends, {"u": 0.1}).row(0, named=True)
+    assert (found["auc_evidence"], found["coverage"]) == (1.0, 4 / 8)
 
 
 def test_global_and_missing_artefacts_are_left_out_and_counted():
@@ -231,7 +261,7 @@ def test_global_and_missing_artefacts_are_left_out_and_counted():
         ("g", 0.0, 9.0, "artefact"),
         ("n", 0.0, 9.0, "word"),
     )
-    rows = localise(items, table)
+    rows = localise(items, table, LONG)
     assert dict(rows.select("utt_id", "status").iter_rows()) == {
         **{f"l{i}": "local" for i in range(6)},
         "g": "global",
@@ -310,7 +340,9 @@ def test_random_evidence_is_at_chance():
     items = [explanation(f"u{i}", rng.standard_normal(60)) for i in range(300)]
     table = segments(*((f"u{i}", 0.3, 0.6, "artefact") for i in range(300)))
     trials = pl.DataFrame({"utt_id": [f"u{i}" for i in range(300)]})
-    summary = summarise(localise(items, table), trials, resamples=200, seed=1).filter(attack="all")
+    summary = summarise(localise(items, table, LONG), trials, resamples=200, seed=1).filter(
+        attack="all"
+    )
     for row in summary.filter(pl.col("metric") != COVERAGE).iter_rows(named=True):
         assert row["value"] == pytest.approx(row["chance"], abs=0.07), row["metric"]
         assert row["chance_low"] < row["chance"] < row["chance_high"]
@@ -332,7 +364,7 @@ def test_the_interval_of_chance_holds_95_percent_of_random_shifts():
     table = segments(*((f"u{i}", 0.5, 0.9, "artefact") for i in range(n)))
     trials = pl.DataFrame({"utt_id": [f"u{i}" for i in range(n)]})
     row = (
-        summarise(localise(items, table), trials, resamples=0, seed=1)
+        summarise(localise(items, table, LONG), trials, resamples=0, seed=1)
         .filter(attack="all", metric="auc_evidence")
         .row(0, named=True)
     )
@@ -352,11 +384,11 @@ def test_what_is_found_always_is_above_chance_and_what_is_found_nowhere_is_not()
     trials = pl.DataFrame({"utt_id": [f"u{i}" for i in range(12)]})
     for place, above in (((0.2, 0.4), True), ((0.6, 0.8), False)):
         table = segments(*((f"u{i}", *place, "artefact") for i in range(12)))
-        summary = summarise(localise(items, table), trials, resamples=200, seed=1)
+        summary = summarise(localise(items, table, LONG), trials, resamples=200, seed=1)
         rows = {row["metric"]: row for row in summary.filter(attack="all").iter_rows(named=True)}
         assert is_above_chance(rows["auc_evidence"]) is above
         assert rows["pointing"]["value"] == float(above)
-    few = summarise(localise(items[:7], table), trials, resamples=200, seed=1)
+    few = summarise(localise(items[:7], table, LONG), trials, resamples=200, seed=1)
     row = few.filter(attack="all", metric="auc_evidence").row(0, named=True)
     assert is_above_chance(row) is None
     assert row["chance_low"] is None
@@ -374,7 +406,7 @@ def test_evidence_in_a_band_is_found_over_frequency_and_not_in_time():
         schema={**SEGMENT_COLUMNS, **BAND_COLUMNS},
         orient="row",
     )
-    rows = {row["axis"]: row for row in localise([item], places).iter_rows(named=True)}
+    rows = {row["axis"]: row for row in localise([item], places, LONG).iter_rows(named=True)}
     assert rows["time"]["status"] == "global"
     band = rows["band"]
     assert (band["status"], band["coverage"]) == ("local", 0.25)
@@ -385,14 +417,14 @@ def test_evidence_in_a_band_is_found_over_frequency_and_not_in_time():
     other = dataclasses.replace(
         item, map=-values, settings=dataclasses.replace(settings, target="spoof")
     )
-    assert localise([other], places).filter(axis="band")["auc_evidence"][0] == 1.0
+    assert localise([other], places, LONG).filter(axis="band")["auc_evidence"][0] == 1.0
     # A cue at all frequencies cannot be found over them.
     whole = places.with_columns(low_hz=pl.lit(None, pl.Float64), high_hz=pl.lit(None, pl.Float64))
-    assert localise([item], whole).filter(axis="band")["status"][0] == "global"
+    assert localise([item], whole, LONG).filter(axis="band")["status"][0] == "global"
     # A method with one value per frame has no bands.
     one = dataclasses.replace(settings, row_axis="all", n_rows=1)
     summed = dataclasses.replace(item, map=values.sum(axis=0, keepdims=True), settings=one)
-    assert localise([summed], places)["axis"].to_list() == ["time"]
+    assert localise([summed], places, LONG)["axis"].to_list() == ["time"]
 
 
 def test_the_table_of_localisation_is_read_as_it_was_written(tmp_path):
@@ -400,7 +432,7 @@ def test_the_table_of_localisation_is_read_as_it_was_written(tmp_path):
     items = [explanation(f"u{i}", rng.standard_normal(40)) for i in range(9)]
     table = segments(*((f"u{i}", 0.2, 0.4, "artefact") for i in range(9)))
     trials = pl.DataFrame({"utt_id": [f"u{i}" for i in range(9)]})
-    summary = summarise(localise(items, table), trials, resamples=100, seed=1)
+    summary = summarise(localise(items, table, LONG), trials, resamples=100, seed=1)
     write_table(tmp_path / "t.tsv", summary)
     assert read_localisation(tmp_path / "t.tsv").equals(summary)
     assert set(summary["metric"]) == {*METRICS, COVERAGE}
@@ -409,4 +441,4 @@ def test_the_table_of_localisation_is_read_as_it_was_written(tmp_path):
 
 def test_a_corpus_without_artefact_segments_is_refused():
     with pytest.raises(TableError, match="artefact"):
-        localise([explanation("u", np.ones(9))], segments(("u", 0.0, 0.1, "word")))
+        localise([explanation("u", np.ones(9))], segments(("u", 0.0, 0.1, "word")), LONG)

@@ -31,6 +31,19 @@ def positive_frames(
     return inside
 
 
+def times_within(
+    times: npt.NDArray[np.float64], seconds: float, hop: float
+) -> npt.NDArray[np.float64]:
+    """Centres of frames (n,) in seconds, moved into a recording of some seconds.
+
+    Windows of analysis may be centred before the start of a recording or behind its end. What they
+    hear is its first or its last sound, so they belong to the segments there. The last half hop
+    counts as behind the end: ends of segments are rounded.
+    """
+    within: npt.NDArray[np.float64] = np.clip(times, 0.0, max(0.0, seconds - hop / 2))
+    return within
+
+
 def positive_bands(edges: npt.ArrayLike, places: Iterable[Place]) -> npt.NDArray[np.bool_]:
     """Which bands overlap the band of a segment.
 

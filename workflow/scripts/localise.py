@@ -7,13 +7,16 @@ with job(snakemake) as cfg:
     from spoofscope.attribution.store import Attributions
     from spoofscope.tables import read_manifest, read_segments, write_table
 
+    manifest = read_manifest(snakemake.input.manifest)
     table = localise(
-        Attributions(snakemake.input.attributions), read_segments(snakemake.input.segments)
+        Attributions(snakemake.input.attributions),
+        read_segments(snakemake.input.segments),
+        dict(manifest.select("utt_id", "duration").iter_rows()),
     )
     write_table(snakemake.output.utterances, table)
     summary = summarise(
         table,
-        read_manifest(snakemake.input.manifest),
+        manifest,
         resamples=cfg["resamples"],
         seed=cfg["bootstrap_seed"],
         cluster=cfg["cluster"],

@@ -56,7 +56,8 @@ def sounds_of(
     """The kind of sound of each frame.
 
     Args:
-        times: centres of frames in seconds, (frames,).
+        times: centres of frames in seconds, (frames,). Those before the start of the clip hear its
+            first sound.
         segments: tier, start, end and label of a clip's aligned segments. The tier `phone` stands
             over `silence`, because a recogniser's phones may reach into a pause.
         classes: of the labels of phones, see `phones.classes_of`; None if the aligner finds no
@@ -65,6 +66,7 @@ def sounds_of(
     Returns:
         (frames,), values of `SOUNDS`.
     """
+    times = np.maximum(times, 0.0)
     kinds = np.full(times.size, SPEECH if classes is None else UNALIGNED, dtype="<U16")
     for tier in ("silence", "phone"):
         of_tier = segments.filter(tier=tier).select("start", "end", "label")

@@ -26,7 +26,7 @@ from spoofscope.metrics.limits import LEAST_CLIPS, QUANTILE
 from spoofscope.metrics.tables import clusters_of_explained
 from spoofscope.names import ALL
 from spoofscope.options import check_resamples
-from spoofscope.places import EVERYWHERE, Place, positive_bands, positive_frames
+from spoofscope.places import EVERYWHERE, Place, positive_bands, positive_frames, times_within
 from spoofscope.tables import read_table
 
 Floats = npt.NDArray[np.float64]
@@ -132,7 +132,9 @@ def shifted(positive: Mask) -> Mask:
 # --- utterances ----------------------------------------------------------------------------------
 
 
-def localise(explanations: Iterable[Explanation], segments: pl.DataFrame) -> pl.DataFrame:
+def localise(
+    explanations: Iterable[Explanation], segments: pl.DataFrame, seconds: Mapping[str, float]
+) -> pl.DataFrame:
     """Compare the attribution of each spoofed utterance with its artefact segments.
 
     Columns: utt_id, attack, method, axis (`time`; `band` where the rows of maps are any), status,
@@ -153,6 +155,7 @@ def localise(explanations: Iterable[Explanation], segments: pl.DataFrame) -> pl.
     Args:
         explanations: of one detector; bona fide utterances are left out.
         segments: see `tables.read_segments`.
+        seconds: durations of the utterances.
 
     Raises:
         TableError: no explained utterance has an artefact segment: the segments are of another
@@ -165,7 +168,9 @@ def localise(explanations: Iterable[Explanation], segments: pl.DataFrame) -> pl.
             continue
         known = places.get(explanation.utt_id, [])
         evidence = explanation.evidence("spoof")[explanation.seen]
-        positive = positive_frames(explanation.times, known)[explanation.seen]
+        hop = explanation.settings.hop_seconds
+        times = times_within(explanation.times, seconds[explanation.utt_id], hop)
+        positive = positive_frames(times, known)[explanation.seen]
         rows.append(_compared(explanation, "time", evidence, positive))
         # Methods with one value per frame have no bands, whatever the front-end.
         if explanation.settings.row_axis == "band":

@@ -42,16 +42,15 @@ class Artefact(Mask):
         """As many cells elsewhere.
 
         Artefacts at all frequencies: frames in runs of the same lengths, see
-        `controls.random_frames`. Artefacts in the whole clip: the bands shifted circularly, by a
-        shift that leaves at most half of them where they were, if there is one. Others: shifted in
-        time.
+        `controls.random_frames`. Others: shifted circularly, in time where they are in at most half
+        of the frames, and over the bands where they are in more of them; by a shift that leaves at
+        most half of the cells where they were, if there is one.
         """
         if (cells == cells[:, :1]).all():
             frames = random_frames(cells[:, 0], clip.energies(), rng)
             return np.repeat(frames[:, None], cells.shape[1], axis=1)
-        if (cells == cells[:1]).all():
-            return np.roll(cells, _band_shift(cells[0], rng), axis=1)
-        return np.roll(cells, int(rng.integers(1, len(cells))), axis=0)
+        axis = int(cells.any(axis=1).mean() > _MOST_COMMON)
+        return np.roll(cells, _shift(cells, axis, rng), axis=axis)
 
     def energy(self, cells: Frames, clip: Clip) -> float:
         """Energy of the samples of cells: of their frames, through filters of their bands."""
@@ -63,10 +62,10 @@ class Artefact(Mask):
         return total
 
 
-def _band_shift(bands: Frames, rng: np.random.Generator) -> int:
-    shifts = np.arange(1, bands.size)
-    common = np.array([float((np.roll(bands, shift) & bands).sum()) for shift in shifts])
-    apart = shifts[common <= _MOST_COMMON * bands.sum()]
+def _shift(cells: Frames, axis: int, rng: np.random.Generator) -> int:
+    shifts = np.arange(1, cells.shape[axis])
+    common = np.array([(np.roll(cells, shift, axis) & cells).sum() for shift in shifts])
+    apart = shifts[common <= _MOST_COMMON * cells.sum()]
     return int(rng.choice(apart if apart.size else shifts))
 
 

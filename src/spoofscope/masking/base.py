@@ -11,6 +11,7 @@ import numpy.typing as npt
 from spoofscope.audio import Samples
 from spoofscope.masks import MASKS
 from spoofscope.options.masks import FrameOptions, MaskOptions
+from spoofscope.places import times_within
 
 _LEAST_ENERGY = 1e-12
 
@@ -56,9 +57,9 @@ class Clip:
 
     @property
     def centres(self) -> Floats:
-        """Of the frames, (n_frames,), in seconds."""
-        centres: Floats = self.first_centre + self.hop * np.arange(self.n_frames, dtype=np.float64)
-        return centres
+        """Of the frames, (n_frames,), in seconds, see `places.times_within`."""
+        centres = self.first_centre + self.hop * np.arange(self.n_frames, dtype=np.float64)
+        return times_within(centres, self.samples.size / self.sample_rate, self.hop)
 
     def energies(self, offset: float | None = None) -> Floats:
         """Energy of the samples of each frame, (n_frames,): a hop around its centre.
