@@ -52,6 +52,7 @@ def test_the_curve_of_evidence_is_of_spoof_and_ends_at_one():
 def test_an_explanation_that_is_not_complete_has_a_star_and_a_key():
     whole, part = explanation([1.0], score=-1.25), explanation([1.0], score=2.0, converged=False)
     assert [clips.score_of(item) for item in (whole, part)] == ["−1.2", "+2.0*"]
+    assert clips.score_of(explanation([1.0], score=-0.04)) == "+0.0"
     assert clips.completeness_keys([whole]) == []
     (key,) = clips.completeness_keys(iter([whole, part]))
     assert key.get_label() == "*: the explanation is not complete"

@@ -168,7 +168,9 @@ def draw_tiers(axes: Axes, tiers: pl.DataFrame) -> None:
 
 def score_of(explanation: Explanation) -> str:
     """The score of a clip, with a star where its explanation is not complete."""
-    return f"{explanation.score:+.1f}{'' if explanation.converged else _STAR}".replace("-", "−")
+    # No score is -0.0.
+    score = f"{round(explanation.score, 1) + 0.0:+.1f}".replace("-", "−")
+    return score if explanation.converged else f"{score}{_STAR}"
 
 
 def completeness_keys(explanations: Iterable[Explanation]) -> list[Line2D]:
