@@ -63,7 +63,7 @@ def from_cluster(tmp_path_factory, slurm_cluster) -> Checkout:
     """A study with a job of every rule that is submitted, made from nothing on the cluster."""
     study = checkout.clone(tmp_path_factory.mktemp("cluster") / "checkout")
     started = time.monotonic()
-    # What starts cold is shown by the study of `test_sites`.
+    # What starts cold on a node is shown by the trainings of `test_slurm_faults.py`.
     targets = (*WIDE_TARGETS, "--configfile", study.write_study(WIDE_STUDY))
     cluster.make(study, *targets, timeout=3000, start=False)
     print(f"\nthe study on the cluster: {time.monotonic() - started:.0f} s")
@@ -138,6 +138,7 @@ def test_sites(tiny_copy):
         tiny_copy,
         *cluster.arguments(*sites)[len(cluster.PROFILES) :],
         *("--configfile", "study.yaml", "--", weights, "results/tiny/audits/talkers.tsv"),
+        start=False,
     )
     asked = {
         job.rule: (job.partition, job.cpus, job.memory, job.limit, job.gres, job.gpus)

@@ -35,7 +35,7 @@ def long_study(learning_rates: list[float]) -> dict:
     detector = study["detectors"].pop("lfcc_linear")
     for rate in learning_rates:
         detector = copy.deepcopy(detector)
-        recipe = {"epochs": 60, "lr": rate, "checkpoint_minutes": 1.0e-6}
+        recipe = {"epochs": 30, "lr": rate, "checkpoint_minutes": 1.0e-6}
         detector["train"]["recipe"].update(recipe)
         study["detectors"][f"rate_{str(rate).replace('.', '_')}"] = detector
     return study

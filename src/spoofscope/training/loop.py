@@ -183,19 +183,19 @@ def _precision(wanted: str, device: str) -> str:
 @contextmanager
 def _reproducible(device: str) -> Iterator[None]:
     """Deterministic algorithms inside; the global generators are outside what they were."""
-    before = torch.are_deterministic_algorithms_enabled()
-    only_warn = torch.is_deterministic_algorithms_warn_only_enabled()
+    before = torch.get_deterministic_debug_mode()
     deterministic: Any = torch.utils.deterministic
     fill = deterministic.fill_uninitialized_memory
     # It takes a tenth of a step, and helps only who reads what nothing has written.
     deterministic.fill_uninitialized_memory = False
-    # Some gradients have no deterministic implementation on a GPU.
-    torch.use_deterministic_algorithms(True, warn_only=device == "cuda")
+    # Some gradients have no deterministic implementation on a GPU. The other function that sets
+    # this, `use_deterministic_algorithms`, imports a compiler, which takes more than a second.
+    torch.set_deterministic_debug_mode("warn" if device == "cuda" else "error")
     try:
         with torch.random.fork_rng():
             yield
     finally:
-        torch.use_deterministic_algorithms(before, warn_only=only_warn)
+        torch.set_deterministic_debug_mode(before)
         deterministic.fill_uninitialized_memory = fill
 
 
