@@ -19,12 +19,13 @@ from spoofscope.distribution import (
     of_noise,
     of_reader,
     published_archives,
+    published_noise,
 )
 from spoofscope.errors import ConfigError
 from spoofscope.needs import as_text, needs
 from spoofscope.options.corpora.base import Archive
 from spoofscope.plan.study_plan import checked
-from spoofscope.study.references import transfer_of
+from spoofscope.study.references import transfer_of, used_by
 from test_needs import STUDY
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -143,6 +144,31 @@ def test_what_helps_to_fetch() -> None:
     # What a study file says of an archive counts.
     corpora["la"]["archives"] = [{**part, "mirrors": ["https://x.org/LA.zip"]}]
     assert transfer_of(part["md5"], corpora)["mirrors"] == ["https://x.org/LA.zip"]
+
+
+def test_which_entries_use_archives() -> None:
+    own = [
+        {"url": "https://x.org/a", "sha256": "0" * 64},
+        {"url": "https://x.org/b", "md5": "1" * 32},
+    ]
+    config: dict[str, Any] = {
+        "corpora": {
+            "mini": {"type": "mini"},
+            "la": {"type": "asvspoof2019_la", "archives": "published"},
+            "own": {"type": "folder", "archives": own},
+            "first": {"type": "folder", "archives": own[:1]},
+            "{grid}": {"type": "folder", "archives": "{grid}"},
+        },
+        "noise": {"musan": {"archives": "published"}, "rirs": {"path": "x"}},
+    }
+    assert used_by(own, config) == ["corpora.own"]
+    assert used_by(own[:1], config) == ["corpora.first"]
+    assert used_by(published_archives("asvspoof2019_la", "here"), config) == ["corpora.la"]
+    assert used_by(published_noise("musan", "here"), config) == ["noise.musan"]
+    config["corpora"]["again"] = config["corpora"]["own"]
+    assert used_by(own, config) == ["corpora.own", "corpora.again"]
+    del config["noise"]
+    assert used_by(published_noise("musan", "here"), config) == []
 
 
 def test_what_a_program_cannot_fetch_is_refused() -> None:

@@ -448,6 +448,22 @@ def test_several_archives_fill_one_folder_or_none(tmp_path: Path) -> None:
     assert tree(tmp_path / "out") == expected
 
 
+def test_messages_call_an_archive_as_people_do(tmp_path: Path) -> None:
+    good, bad = tmp_path / "1.archive", tmp_path / "11.archive"
+    tar_with(good, lambda tar: None)
+    tar_with(bad, lambda tar: add(tar, "l", b"", type=tarfile.SYMTYPE, linkname="x"))
+    names = ["corpora.la, good.tar", "corpora.la, bad.tar"]
+    called = re.escape(f"corpora.la, bad.tar ({bad}): ")
+    with pytest.raises(CorpusError, match=f"^{called}refused: member 'l' is a link"):
+        unpack_all([good, bad], tmp_path / "out", names)
+    bad.write_bytes(good.read_bytes()[:700])
+    with pytest.raises(CorpusError, match=f"^{called}damaged"):
+        unpack_all([good, bad], tmp_path / "out", names)
+    bad.unlink()
+    with pytest.raises(CorpusError, match=f"^{called}no such archive"):
+        unpack_all([good, bad], tmp_path / "out", names)
+
+
 def test_unpack_replaces_the_folder_as_a_whole(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/old.txt").write_text("old")

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import http.client
 import os
+import re
 import shutil
 import ssl
 import stat
@@ -402,7 +403,9 @@ def unpack(archive: str | Path, folder: str | Path) -> int:
     return unpack_all([Path(archive)], folder)
 
 
-def unpack_all(archives: Sequence[Path], folder: str | Path) -> int:
+def unpack_all(
+    archives: Sequence[Path], folder: str | Path, names: Sequence[str] | None = None
+) -> int:
     """Unpack tar (plain, gz, bz2, xz), zip and 7z archives into one folder.
 
     The folder appears as a whole, or stays as it was.
@@ -412,6 +415,7 @@ def unpack_all(archives: Sequence[Path], folder: str | Path) -> int:
             that was cut (`.z01`, ..., `.zip`; `.7z.001`, `.7z.002`, ...) stand in their order.
             Where two hold a file of one name (a licence, a read-me), the later one is kept.
         folder: replaced if it exists.
+        names: what people call the archives, for messages, where their files have other names.
 
     Returns:
         The number of files in the folder.
@@ -421,10 +425,19 @@ def unpack_all(archives: Sequence[Path], folder: str | Path) -> int:
             in a way that Python cannot read, or one with a member that would be written outside of
             the folder (absolute, with ".."), is a link or a device; no room on the disc.
     """
-    with atomic_folder(folder) as temporary:
-        for parts in _whole_archives(archives):
-            _unpack_into(parts, temporary)
-        return sum(path.is_file() for path in temporary.rglob("*"))
+    try:
+        with atomic_folder(folder) as temporary:
+            for parts in _whole_archives(archives):
+                _unpack_into(parts, temporary)
+            return sum(path.is_file() for path in temporary.rglob("*"))
+    except CorpusError as error:
+        if names is None:
+            raise
+        called = {str(archive): name for archive, name in zip(archives, names, strict=True)}
+        # A file whose path begins another's is found last.
+        paths = "|".join(map(re.escape, sorted(called, key=len, reverse=True)))
+        message = re.sub(paths, lambda path: f"{called[path[0]]} ({path[0]})", str(error))
+        raise CorpusError(message) from error
 
 
 def _whole_archives(archives: Sequence[Path]) -> list[list[Path]]:

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
-from spoofscope.distribution import verified_archives
+from spoofscope.distribution import PUBLISHED, of_noise, of_reader, verified_archives
 from spoofscope.errors import ConfigError
 from spoofscope.names import reserved
 from spoofscope.options import nearest
@@ -376,6 +376,30 @@ def transfer_of(checksum: str, corpora: Mapping[str, Any]) -> Config:
         if checksum_of(archive) == checksum:
             return {key: archive[key] for key in _OF_TRANSFER if key in archive}
     return {}
+
+
+def used_by(archives: Sequence[Config], config: Mapping[str, Any]) -> list[str]:
+    """The entries of a study file that use archives, such as `corpora.la` or `noise.musan`.
+
+    Args:
+        archives: all that such an entry lists.
+        config: the study file, as it is written.
+    """
+    published = {
+        **{f"corpora.{name}": of_reader(one["type"]) for name, one in config["corpora"].items()},
+        **{f"noise.{kind}": of_noise(kind) for kind in config.get("noise", {})},
+    }
+    wanted = [checksum_of(archive) for archive in archives]
+    found = []
+    for where, distribution in published.items():
+        section, name = where.split(".", 1)
+        listed = config[section][name].get("archives", [])
+        if listed == PUBLISHED:
+            parts = () if distribution is None else distribution.parts
+            listed = [part.archive() for part in parts if part.verified]
+        if isinstance(listed, list) and list(map(checksum_of, listed)) == wanted:
+            found.append(where)
+    return found
 
 
 def checksum_of(archive: Config) -> str:
