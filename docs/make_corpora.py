@@ -26,14 +26,14 @@ PAGE = """\
 **Verified** means that two places that do not depend on each other (the publisher, its repository,
 a package, somebody who computed it) give the same address and checksum. The table was written
 without asking the servers. What is not verified has no checksum here, or one that was seen once: a
-program does not fetch it by itself. Licences are as the sources say; "-" means that we do not know
-it. Read the licence before you use or share the data.
+program does not fetch it by itself. Sizes with "about" are rounded. Licences are as the sources
+say; "-" means that we do not know it. Read the licence before you use or share the data.
 
 ## How the workflow downloads
 
 - `archives: published` in an entry of `corpora` stands for the parts below. It works for
-  {fetched}; for all others it is refused, and the message says
-  what a person has to do. `archives: published` in `noise.musan` and `noise.rirs`
+  {fetched}; for all others it is refused, and
+  the message says what a person has to do. `archives: published` in `noise.musan` and `noise.rirs`
   does the same for the noise of augmentation.
 - `archives` may list addresses of your own, each with a checksum, SHA-256 or MD5, and if you like
   its `size`, `mirrors` and the name of the `file`. Parts of a zip archive (`.z01`, `.z02`, ...,
@@ -140,7 +140,8 @@ def backbones() -> str:
 def page() -> str:
     """The whole page."""
     fetched = [one.title for one in distributions() if one.readers and not one.hindrance]
-    head = PAGE.format(fetched=" and ".join(fetched), offline=OFFLINE)
+    *others, last = fetched
+    head = PAGE.format(fetched=f"{', '.join(others)} and {last}", offline=OFFLINE)
     overview = "".join(map(row, distributions()))
     sections = "\n".join(map(section, distributions()))
     return f"{head}{overview}\n{sections}\n{backbones()}"

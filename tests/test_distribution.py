@@ -174,7 +174,7 @@ def test_which_entries_use_archives() -> None:
 def test_what_a_program_cannot_fetch_is_refused() -> None:
     words = {
         "asvspoof2021_df": "checksum of ASVspoof2021_DF_eval_part03.tar.gz; give `path`",
-        "stopa": "no verified address and checksum of STOPA.7z.001 to STOPA.7z.004",
+        "stopa": "no verified address and checksum of STOPA.7z.001, STOPA.7z.002, STOPA.7z.003",
         "table": "nothing is published for corpora of type table; it works for asvspoof2019_la",
     }
     for corpus_type, message in words.items():
@@ -189,7 +189,12 @@ def test_what_a_program_cannot_fetch_is_refused() -> None:
 
 def test_hindrances() -> None:
     fetched = {one.name for one in distributions() if not one.hindrance}
-    assert fetched == {"asvspoof2019_la", "asvspoof2021_la", "musan", "rirs"}
+    assert fetched == {"asvspoof2019_la", "asvspoof2021_la", "asvspoof5", "musan", "rirs"}
+    # Five, three and ten parts, as the README of the record lists them.
+    names = [archive["file"] for archive in published_archives("asvspoof5", "here")]
+    sets = {"T": "abcde", "D": "abc", "E": "abcdefghij"}
+    parts = [f"flac_{name}_a{letter}.tar" for name, letters in sets.items() for letter in letters]
+    assert names == ["ASVspoof5_protocols.tar.gz", *parts]
 
 
 @pytest.mark.parametrize(
