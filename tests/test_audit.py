@@ -193,6 +193,21 @@ def test_one_clipped_channel_is_seen(tmp_path: Path) -> None:
     assert mono == both > 0.5
 
 
+def test_files_have_the_cues_of_their_samples(tmp_path: Path) -> None:
+    """The decoder's peak is that of a file of one channel, and not that of the mean of several."""
+    rows = []
+    for name, n_channels in (("mono", 1), ("both", 2), ("again", 1)):
+        x = np.stack([noise(0.5, seed, 0.1) for seed in range(n_channels)], 1)
+        soundfile.write(tmp_path / f"{name}.flac", x, RATE)
+        rows.append((name, str(tmp_path / f"{name}.flac"), "eval", "spoof", 0.5))
+    manifest = pl.DataFrame(rows, ["utt_id", "path", "split", "label", "duration"], orient="row")
+    measures, _ = measure_manifest(manifest, 1)
+    for found, path in zip(measures.iter_rows(named=True), manifest["path"], strict=True):
+        expected = measure(*audio.read(path))
+        assert {cue: found[cue] for cue in CUES} == expected
+    assert measures["peak"][0] == measures["peak"][2] > measures["peak"][1]
+
+
 def test_one_click_does_not_make_speech_silent() -> None:
     x = noise(1.0, level=0.002)
     x[8000] = 1.0

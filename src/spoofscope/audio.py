@@ -131,6 +131,7 @@ class Clip:
         n_samples: per channel; None where only decoding tells.
         clipped_share: share of samples at full scale, in the channel that has most of them, of what
             was decoded last; the mean of channels hides it.
+        peak: the largest size of a sample in any channel, of what was decoded last.
 
     Raises:
         AudioError: as :func:`decode`.
@@ -145,6 +146,7 @@ class Clip:
         self.channels = self._recording.channels
         self.n_samples = self._recording.n_samples
         self.clipped_share = 0.0
+        self.peak = 0.0
 
     @functools.cached_property
     def channel(self) -> int | None:
@@ -200,7 +202,7 @@ class Clip:
 
     def _stored(self, size: int) -> Iterator[Samples]:
         """Blocks (n, channels), checked."""
-        decoded, clipped = 0, np.zeros(self.channels)
+        decoded, clipped, self.peak = 0, np.zeros(self.channels), 0.0
         for block in self._recording.blocks(max(1, min(size, _BLOCK_SAMPLES // self.channels))):
             decoded += block.shape[0]
             if self._longest is not None and decoded > self._longest * self.rate:
@@ -208,7 +210,9 @@ class Clip:
                     f"longer than {self._longest:g} s, the longest recording taken here; cut it "
                     "into shorter ones"
                 )
-            if _check_values(block) >= FULL_SCALE:
+            peak = _check_values(block)
+            self.peak = max(self.peak, peak)
+            if peak >= FULL_SCALE:
                 clipped += np.count_nonzero(np.abs(block) >= FULL_SCALE, axis=0)
             self.clipped_share = float(clipped.max()) / decoded
             yield block

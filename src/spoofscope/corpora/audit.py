@@ -153,21 +153,23 @@ def _inspect(items: Sequence[tuple[str, float]]) -> list[list[float] | str]:
     found: list[list[float] | str] = []
     room, used = _room(), 0
     clips: dict[int, tuple[audio.Samples, int]] = {}
+    peaks: list[float | None] = []
     clipped: dict[int, float] = {}
 
     def measure_clips() -> None:
-        for i, cues in zip(clips, measure_all(list(clips.values())), strict=True):
+        for i, cues in zip(clips, measure_all(list(clips.values()), peaks), strict=True):
             if i in clipped:
                 cues["clipping"] = clipped[i]
             found[i] = [_crc_of_middle(clips[i][0]), *cues.values()]
         clips.clear()
+        peaks.clear()
 
     for path, duration in items:
         clip = _decoded(path, duration)
         if isinstance(clip, str):
             found.append(clip)
             continue
-        samples, rate, share = clip
+        samples, rate, peak, share = clip
         if used + samples.size > room.size:
             measure_clips()
             used = 0
@@ -177,6 +179,7 @@ def _inspect(items: Sequence[tuple[str, float]]) -> list[list[float] | str]:
             used += samples.size
             samples = kept
         clips[len(found)] = samples, rate
+        peaks.append(peak)
         if share is not None:
             clipped[len(found)] = share
         found.append([])
@@ -190,11 +193,13 @@ def _room() -> audio.Samples:
     return np.empty(_SAMPLES_AT_ONCE, dtype=np.float32)
 
 
-def _decoded(path: str, duration: float) -> tuple[audio.Samples, int, float | None] | str:
-    """Samples and rate of a file; or what is wrong.
+def _decoded(
+    path: str, duration: float
+) -> tuple[audio.Samples, int, float | None, float | None] | str:
+    """Samples and rate of a file, and either of two numbers; or what is wrong.
 
-    Of a file of several channels, whose mean the samples are, also the share of samples at full
-    scale in the worst channel.
+    The first is the peak of a file of one channel. The second is the share of samples at full scale
+    in the worst of several channels, whose mean the samples are.
     """
     try:
         clip = audio.Clip(path)
@@ -204,7 +209,9 @@ def _decoded(path: str, duration: float) -> tuple[audio.Samples, int, float | No
     seconds = samples.size / sample_rate
     if abs(seconds - duration) > _LENGTH_TOLERANCE_SECONDS:
         return f"{path}: lasts {seconds:.3f} s, the manifest says {duration:.3f} s"
-    return samples, sample_rate, clip.clipped_share if clip.channels > 1 else None
+    if clip.channels > 1:
+        return samples, sample_rate, None, clip.clipped_share
+    return samples, sample_rate, clip.peak, None
 
 
 def _crc_of_middle(samples: audio.Samples) -> int:

@@ -273,8 +273,17 @@ def measure(samples: npt.NDArray[np.float32], sample_rate: int) -> dict[str, flo
     return measure_all([(samples, sample_rate)])[0]
 
 
-def measure_all(clips: Sequence[tuple[npt.NDArray[np.float32], int]]) -> list[dict[str, float]]:
-    """What :func:`measure` gives of each of several clips, samples and rate, in less time."""
+def measure_all(
+    clips: Sequence[tuple[npt.NDArray[np.float32], int]],
+    peaks: Sequence[float | None] | None = None,
+) -> list[dict[str, float]]:
+    """What :func:`measure` gives of each of several clips, in less time.
+
+    Args:
+        clips: samples and rate of each.
+        peaks: the largest size of a sample of each, where who decoded it has found it; None where
+            it is not known.
+    """
     # One kind of work after the other keeps its code in the processor's cache.
     in_double = [_mean_and_energies(*clip) for clip in clips]
     means = [mean for mean, _ in in_double]
@@ -282,7 +291,11 @@ def measure_all(clips: Sequence[tuple[npt.NDArray[np.float32], int]]) -> list[di
         _power_spectrum(samples, mean, rate, "float32")
         for (samples, rate), mean in zip(clips, means, strict=True)
     ]
-    found = [_without_bands(*clip, *of) for clip, of in zip(clips, in_double, strict=True)]
+    peaks = [None] * len(clips) if peaks is None else peaks
+    found = [
+        _without_bands(*clip, *of, peak)
+        for clip, of, peak in zip(clips, in_double, peaks, strict=True)
+    ]
     rates = [rate for _, rate in clips]
     for rate in set(rates):
         own = [i for i, of_clip in enumerate(rates) if of_clip == rate]
@@ -299,6 +312,7 @@ def _without_bands(
     sample_rate: int,
     mean: float,
     energies: npt.NDArray[np.float64],
+    peak: float | None,
 ) -> dict[str, float]:
     frame = frame_size(sample_rate)
     silent = _silent(energies, samples.size, sample_rate, SILENCE_DB)
@@ -308,7 +322,8 @@ def _without_bands(
     if loud.size:
         leading = float(loud[0]) * frame / sample_rate
         trailing = max(0, samples.size - (int(loud[-1]) + 1) * frame) / sample_rate
-    peak = max(float(samples.max()), -float(samples.min()))
+    if peak is None:
+        peak = max(float(samples.max()), -float(samples.min()))
     n_clipped = np.count_nonzero(np.abs(samples) >= FULL_SCALE) if peak >= FULL_SCALE else 0
     rms = math.sqrt(float(energies.sum()) / samples.size)
     return {
