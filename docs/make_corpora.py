@@ -62,7 +62,8 @@ BACKBONES = """\
 ## Backbones
 
 The rule `backbone` fetches encoders from the Hugging Face hub, at the commit that the study file
-gives, on the node that runs Snakemake. Sizes are in [full_studies.md](full_studies.md).
+gives, on the node that runs Snakemake. What arrives is compared with the hashes that the hub gives.
+Sizes are in [full_studies.md](full_studies.md).
 
 | model | revision | in the studies |
 |---|---|---|

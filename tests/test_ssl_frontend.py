@@ -1,6 +1,7 @@
 """The SSL front-end and its backbones, on tiny random encoders of every family and norm."""
 
 import functools
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -450,6 +451,38 @@ def test_hub_models_are_fetched_from_the_cache_without_network(
     expected = load_backbone({"family": "hubert", "folder": str(original)}).state_dict()
     for key, value in got.state_dict().items():
         assert torch.equal(value, expected[key]), key
+
+
+def test_a_hub_model_that_arrived_damaged_is_refused(
+    folders: dict[tuple[str, str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cache of the hub's client names files by their hashes, which it does not check."""
+    cache = tmp_path / "hub/models--lab--encoder"
+    (cache / "blobs").mkdir(parents=True)
+    snapshot = cache / "snapshots" / COMMIT
+    snapshot.mkdir(parents=True)
+    for path in folders["hubert", "layer"].iterdir():
+        content = path.read_bytes()
+        git = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+        large = path.suffix == ".safetensors"
+        name = hashlib.sha256(content).hexdigest() if large else git
+        (cache / "blobs" / name).write_bytes(content)
+        (snapshot / path.name).symlink_to(cache / "blobs" / name)
+    monkeypatch.setenv(OFFLINE, "1")
+    cached = functools.partial(huggingface_hub.snapshot_download, cache_dir=tmp_path / "hub")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", cached)
+    entry = {"family": "hubert", "hub": "lab/encoder", "revision": COMMIT}
+    fetch_backbone(entry, tmp_path / "got", 1)
+    for name in ("model.safetensors", "config.json"):
+        blob = (snapshot / name).resolve()
+        content = bytearray(blob.read_bytes())
+        content[len(content) // 2] ^= 1
+        kept = blob.read_bytes()
+        blob.write_bytes(content)
+        with pytest.raises(DetectorError, match=f"{name} has the hash .* says {blob.name}; delete"):
+            fetch_backbone(entry, tmp_path / "not", 1)
+        blob.write_bytes(kept)
+    assert not (tmp_path / "not").exists()
 
 
 def test_a_pickle_that_runs_code_is_refused(copy: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ a commit, or with a tiny random network that has the real convolution strides, f
 workflow without any download.
 """
 
+import hashlib
 import json
 import re
 import shutil
@@ -232,10 +233,37 @@ def _snapshot(hub: str, revision: str) -> Path:
                 f"the backbone {hub} at {revision} cannot be fetched: {one_line(error)}"
             ) from error
         if list(folder.glob(weights)):
+            _check_blobs(folder, hub)
             return folder
     if offline:
         raise DetectorError(_to_be_placed(hub, revision))
     raise DetectorError(f"the backbone {hub} at {revision} has no weights for torch")
+
+
+def _check_blobs(folder: Path, hub: str) -> None:
+    """The files of a hub model in the cache are what their names there say.
+
+    The hub's client compares sizes only. It keeps each file under its hash: SHA-256, or that of Git
+    for small ones. A file that somebody put there by hand has no such name.
+    """
+    for path in sorted(folder.iterdir()):
+        blob = path.resolve()
+        if blob.parent.name != "blobs" or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", blob.name):
+            continue
+        # A mirror that calls it by the SHA-1 of its content alone is right, too.
+        found = [hashlib.sha256()] if len(blob.name) == 64 else [hashlib.sha1(), hashlib.sha1()]
+        if len(blob.name) == 40:
+            found[0].update(b"blob %d\0" % blob.stat().st_size)
+        with open(blob, "rb") as stream:
+            while block := stream.read(1 << 20):
+                for digest in found:
+                    digest.update(block)
+        if blob.name not in [digest.hexdigest() for digest in found]:
+            raise DetectorError(
+                f"the backbone {hub} was fetched damaged: {path.name} has the hash "
+                f"{found[0].hexdigest()}, and the hub says {blob.name}; delete {blob}, and the "
+                "next run fetches it anew"
+            )
 
 
 def _to_be_placed(hub: str, revision: str) -> str:
