@@ -17,6 +17,7 @@ from spoofscope.augmentation.base import power
 from spoofscope.augmentation.chain import Chain
 from spoofscope.augmentation.registry import build as build_effect
 from spoofscope.errors import ConfigError, SpoofscopeError, TableError
+from spoofscope.figures import robustness as robustness_figure
 from spoofscope.figures.robustness import draw
 from spoofscope.metrics.limits import highest_difference_limits, highest_limits
 from spoofscope.plan.study_plan import checked
@@ -225,6 +226,50 @@ def test_figure_and_report_say_what_the_tables_say(ranked, tmp_path):
     outputs = {suffix: str(tmp_path / f"figure.{suffix}") for suffix in ("pdf", "png", "tsv")}
     draw(ranked[0], outputs)
     assert pl.read_csv(outputs["tsv"], separator="\t").height == 2 * 5 * 2
+
+
+@pytest.mark.slow
+def test_many_chains_in_a_column_leave_room_for_each_detector(tmp_path, monkeypatch):
+    """Three detectors under eight chains of one change: no interval covers another."""
+    drawn = []
+    monkeypatch.setattr(robustness_figure, "save", lambda figures, *_: drawn.extend(figures))
+    forms = [(CLEAN, 0, "-"), *(("codec", k, f"codec_{k}") for k in range(1, 9))]
+    rows = [
+        (f"u{i}", "a.wav", "eval", *(("bonafide", "-") if i % 2 else ("spoof", "A")), f"s{i}")
+        for i in range(12)
+    ]
+    manifest = pl.DataFrame([(*row, 0.5, RATE) for row in rows], MANIFEST_COLUMNS, orient="row")
+    write_manifest(tmp_path / "manifest.tsv", manifest)
+    write_detector(tmp_path / "detector", meta={"threshold": 0.0})
+    entries = []
+    for name in ("a", "b", "c"):
+        done = {
+            row[0]: {"laundered": [[*form, float(i % 2) - 0.5] for form in forms]}
+            for i, row in enumerate(rows)
+        }
+        write_laundered(tmp_path / f"{name}.tsv", list(done), done)
+        entries.append(
+            {
+                "name": name,
+                "seed": 1,
+                "corpus": "made",
+                "split": "eval",
+                "scores": str(tmp_path / f"{name}.tsv"),
+                "manifest": str(tmp_path / "manifest.tsv"),
+                "detector": str(tmp_path / "detector" / "detector.json"),
+            }
+        )
+    table, _ = tables_of(tmp_path, *entries)
+    draw(table, {})
+    (figure,) = drawn
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    intervals = sorted({line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 2})
+    pixels = axes.transData.transform([(x, 0) for x in intervals])[:, 0] / figure.dpi
+    assert len(pixels) == 3 * 9
+    # Markers are 3.5 points wide.
+    assert np.diff(pixels).min() > 3.5 / 72
+    assert axes.get_window_extent().height / figure.dpi > 1.1
 
 
 def test_equal_detectors_share_a_rank_and_their_order_is_not_known(tmp_path):

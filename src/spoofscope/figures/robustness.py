@@ -38,9 +38,13 @@ FIGURE = Figure(
 
 _PER_ROW = 3
 _AROUND = 0.4
-"""Inches of the legend."""
+"""Inches of the legend of a page."""
+_AROUND_COLUMN, _MOST_AROUND = 0.15, 4.0
+"""Inches of the legend of a column: for each of its lines, and at most."""
 _APART = 0.08
-"""Between detectors at one severity, so that their intervals stand beside each other."""
+"""Between detectors at one severity, so that their intervals stand beside each other, as a share of
+a panel's width; where there are many, all of one severity take at most `_GROUP` of its room."""
+_GROUP = 0.7
 
 
 def draw(table: str, outputs: Mapping[str, str]) -> None:
@@ -60,15 +64,18 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
         .rows()
     )
     highest = 105 * shown.select(pl.max_horizontal("value", "ci_high", 0.05).max()).item()
-    figures, panels = panel_pages(len(panels_of), _PER_ROW, 2.2, _AROUND)
+    in_column = min(_MOST_AROUND, _AROUND_COLUMN * (len(names) + 2))
+    around = in_column if len(panels_of) == 1 else _AROUND
+    figures, panels = panel_pages(len(panels_of), _PER_ROW, 2.2, around)
     for i, (axes, (corpus, split, change)) in enumerate(zip(panels, panels_of, strict=True)):
         of_set = shown.filter(pl.col("change").is_in([CLEAN, change]), corpus=corpus, split=split)
         title = change.replace("_", " ")
         if shown.select("corpus", "split").n_unique() > 1:
             title = f"{title}: {people().trials(corpus, split)}"
         axes.set_title(title, fontsize=8)
+        apart = min(_APART * of_set["severity"].n_unique() - _APART, _GROUP / len(names))
         for number, name in enumerate(names):
-            _line(axes, of_set.filter(name=name), number, len(names))
+            _line(axes, of_set.filter(name=name), number, apart * (number - (len(names) - 1) / 2))
         chains = of_set.filter(pl.col("severity") > 0)["chain"].unique(maintain_order=True)
         ticks = ["clean", *(chain.replace("_", " ") for chain in chains)]
         axes.set_xticks(range(len(ticks)), ticks, rotation=30, ha="right", rotation_mode="anchor")
@@ -92,10 +99,9 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
     save(figures, outputs, shown)
 
 
-def _line(axes: Axes, rows: pl.DataFrame, number: int, of: int) -> None:
-    """One detector under one change: HTER with intervals, and EER."""
+def _line(axes: Axes, rows: pl.DataFrame, number: int, beside: float) -> None:
+    """One detector under one change: HTER with intervals, and EER, beside their severities."""
     colour = COLOURS[number % len(COLOURS)]
-    beside = _APART * (number - (of - 1) / 2)
     hter, eer = (rows.filter(metric=m).sort("severity") for m in ("hter", "eer"))
     places = [severity + beside for severity in hter["severity"]]
     for x, low, high in zip(places, hter["ci_low"], hter["ci_high"], strict=True):
