@@ -25,6 +25,7 @@ LOG = "".join(
         (2, 1, "nan", "0.5000", "0.2500"),
     )
 )
+PAGE = "logs/own/run.html"
 HISTORY = """stage\tepoch\tstep\ttrain_loss\tdev_loss\tdev_eer\tlr
 1\t1\t4\t0.9\t0.8\t0.5\t0.01
 1\t2\t8\t0.6\t0.4\t0.1\t0.01
@@ -64,7 +65,7 @@ def run_of(*events):
 def test_a_run_goes_on(folder):
     run = run_of(*EVENTS)
     assert run.status == "running"
-    text = rendered(run)
+    text = rendered(run, PAGE)
     assert "1 of 3 jobs" in text
     assert '<meta http-equiv="refresh"' in text
     assert '<td>score</td><td class="number">1 of 2</td>' in text
@@ -73,7 +74,7 @@ def test_a_run_goes_on(folder):
 
 
 def test_failures_stand_out_and_are_escaped():
-    text = rendered(run_of(*EVENTS, FAIL, {"what": "end"}))
+    text = rendered(run_of(*EVENTS, FAIL, {"what": "end"}), PAGE)
     assert "The run has failed jobs" in text
     assert '<div class="failed"><b>score 2</b>' in text
     assert "&lt;b&gt;no&lt;/b&gt;\ncause" in text
@@ -108,7 +109,7 @@ def test_curves_while_it_trains_and_afterwards(folder):
         "dev loss": [(1, 0.8), (2, 0.4)],
         "dev eer": [(1, 0.5), (2, 0.1)],
     }
-    text = rendered(run_of(*EVENTS))
+    text = rendered(run_of(*EVENTS), PAGE)
     # Losses share a chart: 0.9 at the top left, 0.4 at the bottom right.
     assert 'points="0.0,0.0 240.0,54.0"' in text
     assert 'points="0.0,18.0 240.0,90.0"' in text
@@ -161,6 +162,71 @@ def test_a_killed_run_is_said_to_be_stopped(folder, capsys):
     assert "The run was stopped" in text
     assert "Unfinished at the end" in text
     assert "score x" in text
+    assert "It ended without a word" in text
+    assert "goes on where it was" in text
+    assert "http-equiv" not in text
+
+
+def test_a_run_that_waits_says_that_it_lives(folder, monkeypatch):
+    monkeypatch.setattr(run_page, "_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(run_page, "_PULSE_SECONDS", 0.02)
+    page = RunPage(folder / "run.html", print)
+    page.record(**EVENTS[0])
+    deadline = time.monotonic() + 10
+    while '"alive"' not in journal_of(page.page).read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    page.close()
+
+
+def dead_journal(page, *events, host):
+    begin = {"at": 1000.0, "what": "begin", "host": host, "pid": 1, "created": 0.0}
+    began = {**begin, "folder": "/study"}
+    journal_of(page).parent.mkdir(parents=True, exist_ok=True)
+    journal_of(page).write_text("".join(json.dumps(event) + "\n" for event in (began, *events)))
+
+
+def test_a_killed_run_counts_to_its_last_sign_of_life(folder):
+    page = folder / PAGE
+    starts = [{"at": 1000.0, **event} for event in EVENTS]
+    dead_journal(page, *starts, {"at": 4600.0, "what": "alive"}, host=platform.node())
+    assert rebuild(page) == "stopped"
+    text = page.read_text()
+    assert "1 h 0 min since the start" in text
+    assert '<td>train 3</td><td class="number">1 h 0 min</td>' in text
+    # One that had failures before the kill has unfinished jobs, too.
+    fail = {"at": 2000.0, **FAIL}
+    dead_journal(page, *starts, fail, {"at": 4600.0, "what": "alive"}, host=platform.node())
+    assert rebuild(page) == "failed"
+    assert "It ended without a word" in page.read_text()
+
+
+def test_nobody_claims_to_know_of_another_machine(folder, capsys):
+    page = folder / PAGE
+    starts = [{"at": 1000.0, **event} for event in EVENTS]
+    dead_journal(page, *starts, {"at": 1900.0, "what": "alive"}, host="elsewhere")
+    assert main(["page", "own"]) == 0
+    assert "only its machine can say" in capsys.readouterr().out
+    text = page.read_text()
+    assert "No news of this run" in text
+    assert "The run goes on" not in text
+    assert "15 min since the start, on elsewhere in /study" in text
+    assert "<code>spoofscope page own</code> there, in /study" in text
+    # What was heard of a moment ago is thought to live.
+    dead_journal(page, *starts, {"at": time.time(), "what": "alive"}, host="elsewhere")
+    assert rebuild(page) == "running"
+
+
+@pytest.mark.parametrize(
+    ("page", "command"),
+    [
+        (PAGE, "spoofscope page own"),
+        ("/study/logs/own/run.html", "spoofscope page own"),
+        ("my run.html", "spoofscope page &#39;my run.html&#39;"),
+    ],
+)
+def test_a_page_names_the_command_that_makes_it_anew(page, command):
+    assert f"<code>{command}</code>" in rendered(run_of(*EVENTS), page)
 
 
 def test_a_process_of_that_number_is_not_that_process(folder):

@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import threading
 import time
 from collections import Counter, deque
@@ -31,8 +32,11 @@ TAIL_LINES = 15
 
 _LISTED = 100
 _EVERY_SECONDS = 2.0
-# Without news the page is made again so often, for curves and the time left.
+# Without news the page is made again so often, for curves and the time left, and the journal says
+# that the run lives.
 _PULSE_SECONDS = 15.0
+# A run that has said nothing for so long may be dead.
+_SILENT_SECONDS = 4 * _PULSE_SECONDS
 _TRAININGS = ("train", "train_tracer")
 _EPOCH = re.compile(r"stage (\d+), epoch (\d+) of \d+: train loss (\S+), (.*) \(best")
 _MEASURE = re.compile(r"dev (\w+) ([^,\s]+)")
@@ -69,13 +73,14 @@ class Run:
     """What is known of a run, from its events in their order.
 
     Attributes:
-        status: `running`, `finished`, `failed` (ended with failures) or `stopped` (ended before all
-            was done).
+        status: `running`, `finished`, `failed` (ended with failures), `stopped` (ended before all
+            was done) or `silent` (nobody here can know).
         pace: what is done and how long the rest takes.
         failed: by the number of the job.
         finished: words and seconds of the jobs that ended last, the last one first.
         notes: warnings and errors of the run itself.
         killed: whether it ended without a word.
+        silent: whether it has long said nothing, on a machine that cannot be asked.
     """
 
     def __init__(self, earlier: Mapping[str, float]) -> None:
@@ -88,7 +93,7 @@ class Run:
         self.done: Counter[str] = Counter()
         self.process: Mapping[str, Any] = {}
         self.ended: float | None = None
-        self.killed = False
+        self.killed = self.silent = False
         self._trainings: dict[str, _Training] = {}
 
     def apply(self, event: Mapping[str, Any]) -> None:
@@ -130,7 +135,7 @@ class Run:
     def status(self) -> str:
         """See the class."""
         if self.ended is None:
-            return "running"
+            return "silent" if self.silent else "running"
         if self.failed:
             return "failed"
         unplanned = self.killed and not self.planned
@@ -191,8 +196,8 @@ class RunPage:
 
     Events are `begin`, `plan` (counts: of jobs by rule), `start` (job: its number, rule, words,
     log, output), `leave out` (rule), `finish` (job), `fail` (job, words, tail, logs), `note`
-    (text) and `end`. Trouble with the page, such as a full disk, is said once and never stops the
-    run.
+    (text), `alive` (nothing else happened for a while) and `end`. Trouble with the page, such as a
+    full disk, is said once and never stops the run.
 
     Args:
         page: the HTML file.
@@ -243,7 +248,9 @@ class RunPage:
 
     def _go_on(self) -> None:
         while not self._closed.is_set():
-            self._news.wait(_PULSE_SECONDS)
+            if not self._news.wait(_PULSE_SECONDS):
+                # After a kill, the last of these says how long the run lived.
+                self.record("alive")
             self._news.clear()
             self._write()
             self._closed.wait(_EVERY_SECONDS)
@@ -253,7 +260,7 @@ class RunPage:
             if self._journal is not None:
                 if self._run.ended is None:
                     self._run.now = time.time()
-                write_text(self.page, rendered(self._run))
+                write_text(self.page, rendered(self._run, self.page))
 
     def close(self) -> None:
         """The run has ended."""
@@ -271,7 +278,8 @@ def rebuild(page: str | Path) -> str:
     """Make a page again from its journal.
 
     Returns:
-        `running`, `finished`, `failed` or `stopped`: the last also where the process is gone.
+        `running`, `finished`, `failed`, `silent` or `stopped`: the last also where the process is
+        gone.
 
     Raises:
         ConfigError: there is no journal, or it is none.
@@ -291,19 +299,19 @@ def rebuild(page: str | Path) -> str:
             # A kill may cut the last line short.
             if number < len(lines):
                 raise ConfigError(f"{shown(journal)}, line {number}: no event of a run") from error
-    if run.ended is None and not _alive(run.process):
+    if run.ended is None and run.process.get("host") != platform.node():
+        # Nobody can ask for its process from here.
+        run.silent = time.time() - run.now > _SILENT_SECONDS
+    elif run.ended is None and not _alive(run.process):
         # What ran when it was killed has not got any further.
         run.ended, run.killed = run.now, True
-    elif run.ended is None:
+    if run.status == "running":
         run.now = time.time()
-    write_text(page, rendered(run))
+    write_text(page, rendered(run, page))
     return run.status
 
 
 def _alive(process: Mapping[str, Any]) -> bool:
-    if process.get("host") != platform.node():
-        # Nobody can know that from here.
-        return True
     try:
         created = psutil.Process(process["pid"]).create_time()
     except psutil.NoSuchProcess:
@@ -317,8 +325,8 @@ def tail_of(path: Path) -> list[str]:
     return text.splitlines()[-TAIL_LINES:]
 
 
-def rendered(run: Run) -> str:
-    """The page of a run as it is."""
+def rendered(run: Run, page: str | Path) -> str:
+    """The page of a run as it is; page is the file that it becomes."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -351,8 +359,16 @@ def rendered(run: Run) -> str:
         written=datetime.datetime.fromtimestamp(run.now).astimezone().isoformat(" ", "seconds"),
         written_unix=int(run.now),
         pulse=int(_PULSE_SECONDS),
+        silence=int(_SILENT_SECONDS),
+        command=f"spoofscope page {shlex.quote(_study_of(Path(page)))}",
     )
     return printable(text)
+
+
+def _study_of(page: Path) -> str:
+    """What `spoofscope page` takes for a page: the study's name, or the file."""
+    study = page.parent.name
+    return study if page.parts[-3:] == page_of(study).parts else str(page)
 
 
 def _trains(rule: str) -> bool:

@@ -31,5 +31,7 @@ def run(options: argparse.Namespace) -> int:
         page = Path(study)
     else:
         page = page_of(study_name([study]) if study.endswith(STUDIES) else study)
-    print(f"{shown(page)}: {rebuild(page)}")
+    status = rebuild(page)
+    words = "no news, and only its machine can say whether it goes on"
+    print(f"{shown(page)}: {words if status == 'silent' else status}")
     return 0
