@@ -176,7 +176,10 @@ def test_much_is_in_tables_and_what_is_shared_is_said_once(weights, tmp_path):
     assert "\n\n| Detector | Trained on | Seeds | Settings |\n|---|---|---|---|\n" in written["md"]
     assert "\n| Net 0 | A &#124; B_1 | 1 | epochs 3 |\n" in written["md"]
     assert "\nNet 0 & A \\textbar{} B\\_1 & 1 & epochs 3 \\\\\n" in written["tex"]
-    assert written["tex"].count("\\begin{longtable}") == 4
+    assert written["tex"].count("\\begin{table") + written["tex"].count("\\begin{longtable}") == 4
+    for label in ("data", "detectors", "training", "fusion"):
+        for command in ("label", "ref"):
+            assert f"\\{command}{{tab:methods-{label}}}" in written["tex"]
 
 
 @pytest.mark.parametrize(

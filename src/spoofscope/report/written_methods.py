@@ -5,8 +5,8 @@ from typing import Any
 
 from spoofscope.citations import Citation
 from spoofscope.files import write_text
-from spoofscope.report.methods import Paragraph, Rows
-from spoofscope.summaries.printed import escaped
+from spoofscope.report.methods import Paragraph
+from spoofscope.summaries.latex import Column, escaped, table_of
 
 _VENUES = {"article": "journal", "inproceedings": "booktitle", "misc": "howpublished"}
 
@@ -64,21 +64,19 @@ def _latex(paragraph: Paragraph) -> str:
     keys = ",".join(one.key for one in paragraph.cites)
     cite = f"~\\cite{{{keys}}}" if keys else ""
     text = f"\\paragraph{{{escaped(paragraph.heading)}.}} {escaped(paragraph.text)}{cite}\n"
-    return text + (_tabular(paragraph.rows) if paragraph.rows else "")
+    if not paragraph.rows:
+        return text
+    label = f"methods-{paragraph.heading.lower().replace(' ', '-')}"
+    return f"{text}See Table~\\ref{{tab:{label}}}.\n\n{_table(paragraph, label)}"
 
 
-def _tabular(rows: Rows) -> str:
-    """A table that goes on over pages, whose last column breaks its lines."""
-    head, *lines = (" & ".join(map(escaped, row)) + " \\\\" for row in rows)
-    return "\n".join(
-        [
-            "\n% \\usepackage{booktabs,longtable}",
-            f"{{\\small\\begin{{longtable}}{{{'l' * (len(rows[0]) - 1)}p{{0.3\\linewidth}}}}",
-            *("\\toprule", head, "\\midrule", "\\endhead", "\\bottomrule", "\\endfoot"),
-            *lines,
-            "\\end{longtable}}\n",
-        ]
-    )
+def _table(paragraph: Paragraph, label: str) -> str:
+    head, *rows = paragraph.rows
+    columns = [
+        Column(escaped(name), [escaped(row[number]) for row in rows], False)
+        for number, name in enumerate(head)
+    ]
+    return table_of(columns, escaped(f"{paragraph.heading} of the study."), label)
 
 
 def _bibtex(citation: Citation) -> str:

@@ -21,10 +21,8 @@ from spoofscope.display import DisplayNames
 from spoofscope.files import write_text
 from spoofscope.names import BONAFIDE, NONE
 from spoofscope.p_values import p_number, p_text
+from spoofscope.summaries.latex import Column, escaped, table_of
 from spoofscope.tables import read_table
-
-LONG = 45
-"""Rows from which a table is a longtable, which goes on over pages."""
 
 _MOST_DECIMALS = 12
 _FLOOR = "p_smallest"
@@ -233,25 +231,19 @@ def _latex(
     pairs: Mapping[str, tuple[str, str]],
     rows: Sequence[Mapping[str, str]],
 ) -> str:
-    header = " & ".join(escaped(heading(column)) for column in columns)
-    body = [" & ".join(_cell(column, row, pairs) for column in columns) for row in rows]
-    shape = "".join("r" if column in numbers else "l" for column in columns)
-    label = f"\\label{{tab:{name.replace('_', '-').replace('.', '-')}}}"
     brackets = " Brackets hold 95 % intervals." if pairs.keys() & set(columns) else ""
-    about = f"\\caption{{{escaped(title)}. {escaped(caption + brackets)}}}"
-    packages = "booktabs" if len(rows) < LONG else "booktabs,longtable"
-    lines = [f"% \\usepackage{{{packages}}}; letters beyond ASCII need LuaLaTeX or XeLaTeX."]
-    if len(rows) < LONG:
-        lines += ["\\begin{table}", "\\centering", about, label]
-        lines += [f"\\begin{{tabular}}{{{shape}}}", "\\toprule", f"{header} \\\\", "\\midrule"]
-        lines += [f"{row} \\\\" for row in body]
-        lines += ["\\bottomrule", "\\end{tabular}", "\\end{table}"]
-    else:
-        lines += [f"\\begin{{longtable}}{{{shape}}}", f"{about}{label} \\\\", "\\toprule"]
-        lines += [f"{header} \\\\", "\\midrule", "\\endhead", "\\bottomrule", "\\endfoot"]
-        lines += [f"{row} \\\\" for row in body]
-        lines += ["\\end{longtable}"]
-    return "\n".join(lines) + "\n"
+    return table_of(
+        [
+            Column(
+                escaped(heading(column)),
+                [_cell(column, row, pairs) for row in rows],
+                column in numbers,
+            )
+            for column in columns
+        ],
+        f"{escaped(title)}. {escaped(caption + brackets)}",
+        name.replace("_", "-").replace(".", "-"),
+    )
 
 
 def heading(column: str) -> str:
@@ -269,19 +261,3 @@ def _cell(column: str, row: Mapping[str, str], pairs: Mapping[str, tuple[str, st
     spread = row.get(f"{column}_sd")
     text += f" $\\pm$ {escaped(spread)}" if spread else ""
     return f"{text} {{[{low}, {high}]}}" if low and high else text
-
-
-_ESCAPES = {
-    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
-    **{"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}"},
-    **{"<": "\\textless{}", ">": "\\textgreater{}", "|": "\\textbar{}"},
-    **{"±": "$\\pm$", "×": "$\\times$", "−": "$-$", "–": "--", "…": "\\ldots{}", "[": "{[}"},
-    "]": "{]}",
-}
-_NEGATIVE = re.compile(r"-[0-9.]+(e[-+]?[0-9]+)?")
-
-
-def escaped(text: str) -> str:
-    """A text for LaTeX, in which all of its letters stand for themselves."""
-    plain = "".join(_ESCAPES.get(letter, letter) for letter in text)
-    return f"$-${plain[1:]}" if _NEGATIVE.fullmatch(text) else plain
