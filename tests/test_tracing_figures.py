@@ -76,6 +76,21 @@ def test_a_legend_promises_no_interval_that_is_not_there(tmp_path, monkeypatch):
         assert drawn[-1].axes[0].get_legend().get_title().get_text() == expected
 
 
+def test_the_chosen_threshold_is_seen_on_its_curve_and_named(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(ood_curves, "save", lambda figures, *_: drawn.extend(figures))
+    entry = write_traced(tmp_path, "t", ("A", "B"), {"A": 9, "B": 8, "X": 9}, resamples=0)
+    ood_curves.draw([entry], {})
+    (axes,) = drawn[0].axes
+    (dot,) = (line for line in axes.lines if line.get_label() == "threshold of dev")
+    (curve,) = (line for line in axes.lines if line.get_linewidth() == 2.0)
+    assert dot.get_color() == curve.get_color() != dot.get_markeredgecolor()
+    assert dot.get_markersize() > 2 * curve.get_linewidth()
+    assert dot.get_zorder() > curve.get_zorder()
+    (x,), (y,) = dot.get_data()
+    assert any(abs(x - a) + abs(y - b) < 1e-9 for a, b in zip(*curve.get_data(), strict=True))
+
+
 @pytest.mark.slow
 def test_a_long_legend_lies_beside_its_panel_and_not_on_its_words(tmp_path, monkeypatch):
     drawn = []

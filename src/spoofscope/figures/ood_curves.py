@@ -24,7 +24,7 @@ FIGURE = Figure(
         "it) that are called unknown, for all thresholds. Higher is better; the diagonal is "
         "chance. The legend has the AUROC with its 95 % interval. A curve below the diagonal has "
         "the wrong sign; the line below its AUROC has that of the other sign. The thick curve is "
-        "of the detector that decides, the dot its threshold chosen on dev."
+        "of the detector that decides, the dot with a ring its threshold chosen on dev."
     ),
     needs="shown_measures",
     place=176,
@@ -69,6 +69,7 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
         clips = read_traces(entry["traces"])
         known, unknown = (clips.filter(known=word) for word in KNOWN)
         axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.6)
+        chosen = []
         for name in sorted(settings["ood"]):
             if not known.height or not unknown.height:
                 continue
@@ -81,7 +82,7 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
             threshold = settings["ood"][name]["threshold"]
             point = float((accepted >= threshold).mean()), float((other >= threshold).mean())
             if decides:
-                axes.plot(*point, marker="o", markersize=4, color=style["color"])
+                chosen.append((point, style["color"]))
             rows += [
                 {
                     **{key: entry[key] for key in ("name", "seed", "corpus", "split")},
@@ -94,6 +95,11 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
                 }
                 for x, y in zip(*_thinned(curve.p_fa, 1 - curve.p_miss), strict=True)
             ]
+        for point, colour in chosen:
+            # The ring sets it off from the thick curve of its colour.
+            ring: dict[str, Any] = {"markeredgecolor": "black", "markeredgewidth": 1.0, "zorder": 5}
+            label = "threshold of dev"
+            axes.plot(*point, "o", markersize=6, color=colour, label=label, **ring)
         axes.set_title(
             f"{panel_title(entry, traced)}\n{known.height} known clips, {unknown.height} unknown",
             fontsize=7,
@@ -122,8 +128,8 @@ def _height_of_legend(measured: Mapping[str, Mapping[str, Any]]) -> float:
     """Inches of the legend beside a panel, which must not press the panel together."""
     labels = [_label(name, row) for name, row in measured.items() if row["estimate"] is not None]
     lines = sum(label.count("\n") + 1 for label in labels)
-    # Lines of 7 points, half of one between entries, and the heading.
-    return 0.12 * (lines + 1) + 0.05 * len(labels) + 0.2
+    # Lines of 7 points, half of one between entries, the dot, and the heading.
+    return 0.12 * (lines + 2) + 0.05 * (len(labels) + 1) + 0.2
 
 
 _MOST_POINTS = 500

@@ -38,9 +38,9 @@ FIGURE = Figure(
         "Distribution of the scores of bona fide clips and of spoofs: the share of the clips of "
         "each class in every bin. A higher score means more bona fide. The outermost bins also "
         "hold what lies beyond them. The dashed line is the threshold at the equal error rate of "
-        "the development set. In the titles: the EER of the clips that are shown, and its 95 % "
-        "interval. Clips on its wrong side are the errors of a user who fixes the threshold "
-        "beforehand."
+        "the development set; clips on its wrong side are the errors of a user who fixes the "
+        "threshold beforehand. In the titles: the EER of the clips that are shown, and its 95 % "
+        "interval."
     ),
     needs="shown_decisions_and_rates",
     place=120,
