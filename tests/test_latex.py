@@ -11,7 +11,7 @@ from matplotlib.ft2font import FT2Font
 from spoofscope.summaries.latex import COLUMN, PAGE, Column, escaped, table_of
 
 FONT = FT2Font(str(Path(matplotlib.get_data_path()) / "fonts/ttf/cmr10.ttf"))
-FONT.set_size(10, 72)
+FONT.set_size(500, 72)
 # Of letters of 9, 8 and 7 pt, which are wider for their height: a digit of each, in points.
 DIGITS = {"": 5.0, "\\small": 4.63, "\\footnotesize": 4.25, "\\scriptsize": 3.98}
 
@@ -25,8 +25,9 @@ def points(tex):
     widths = []
     for line in lines:
         # The font has no minus of that name; it is as wide as a plus.
-        FONT.set_text(line.replace("\N{MINUS SIGN}", "+"), 0)
-        widths.append(FONT.get_width_height()[0] / 64)
+        FONT.set_text(line.replace("\N{MINUS SIGN}", "+").replace("_", ""), 0)
+        # An underscore is widest in the encoding T1.
+        widths.append(FONT.get_width_height()[0] / 64 / 50 + 7.776 * line.count("_"))
     return max(widths)
 
 
@@ -121,6 +122,14 @@ def test_broken_names_may_break_behind_underscores():
     assert "a\\_\\allowbreak{}long\\_\\allowbreak{}name" in tex
     (width,) = widths(tex)
     assert width <= PAGE
+
+
+@pytest.mark.parametrize("names", [4, 5, 6, 7, 8, 11])
+def test_names_with_underscores_fit(names):
+    column_of = [column(f"c{i}", "a_b_c_d_e_f_g", False) for i in range(names)]
+    tex = table_of(column_of, "Caption.", "x")
+    for width in widths(tex):
+        assert width <= PAGE
 
 
 def test_what_is_too_high_goes_on_over_pages_of_one_column():

@@ -299,10 +299,11 @@ def _lines(text: str, wide: float) -> int:
 _EMS = {
     **dict.fromkeys("ijl.,:;'!|[]", 0.31),
     **dict.fromkeys("frst()-I ", 0.4),
-    **dict.fromkeys("cez_*", 0.45),
+    **dict.fromkeys("cez*", 0.45),
     **dict.fromkeys("0123456789", 0.5),
     **dict.fromkeys("mw", 0.84),
-    **{"M": 0.92, "W": 1.03, "%": 0.84},
+    # The underscore of T1 is as wide as a capital; that of OT1 is narrower.
+    **{"M": 0.92, "W": 1.03, "%": 0.84, "_": 0.78},
 }
 _CAPITAL, _SMALL = 0.79, 0.56
 _COMMAND = re.compile(r"\\([^a-zA-Z])|\$[^$]*\$|\\[a-zA-Z]+(?:\{\})?")
