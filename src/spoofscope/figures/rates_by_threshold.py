@@ -32,7 +32,7 @@ FIGURE = Figure(
     shows="Both error rates of every system over its threshold, with the thresholds in use.",
     caption=(
         "Share of bona fide clips that are rejected (blue) and of spoofs that are accepted "
-        "(orange), if clips below a threshold are rejected. The dashed line is the threshold "
+        "(orange), if clips below a threshold are rejected. A dashed line is the threshold "
         "chosen on development data, the dotted one that of the equal error rate of this set. "
         "Where the curves are steep at the dashed line, a small shift of scores changes many "
         "decisions. Steps are single clips."

@@ -37,10 +37,10 @@ FIGURE = Figure(
     caption=(
         "Distribution of the scores of bona fide clips and of spoofs: the share of the clips of "
         "each class in every bin. A higher score means more bona fide. The outermost bins also "
-        "hold what lies beyond them. The dashed line is the threshold at the equal error rate of "
-        "the development set; clips on its wrong side are the errors of a user who fixes the "
-        "threshold beforehand. In the titles: the EER of the clips that are shown, and its 95 % "
-        "interval."
+        "hold what lies beyond them. A dashed line is the threshold at the equal error rate of the "
+        "development set, where a detector has one; clips on its wrong side are the errors of a "
+        "user who fixes the threshold beforehand. In the titles: the EER of the clips that are "
+        "shown, and its 95 % interval."
     ),
     needs="shown_decisions_and_rates",
     place=120,
