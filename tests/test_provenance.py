@@ -3,17 +3,20 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from spoofscope.errors import ProvenanceError
-from spoofscope.provenance import sidecars
-from spoofscope.provenance.audit import Audit, Finding, _files_below, as_text
+from spoofscope.files import sha256_file
+from spoofscope.provenance import audit, sidecars
+from spoofscope.provenance.audit import Audit, Finding, _files_below, as_text, audit_study
 from spoofscope.provenance.crate import crate_metadata
+from spoofscope.provenance.plan import Job, Plan
 from spoofscope.provenance.record import file_record, git_state, package_versions
-from spoofscope.provenance.sidecars import Sidecars, difference, read_sidecar
+from spoofscope.provenance.sidecars import Sidecars, difference, read_sidecar, sidecar_path
 from spoofscope.provenance.tree import as_text as tree_text
 from spoofscope.provenance.tree import summary, trace
 
@@ -374,3 +377,62 @@ def test_a_folder_that_cannot_be_looked_into_is_told(tmp_path, monkeypatch):
     found = list(_files_below(str(tmp_path), errors.append))
     assert found == [str(tmp_path / "open/a.tsv")]
     assert [error.filename for error in errors] == [str(tmp_path / "closed")]
+
+
+def made_detector(study: str, run: str) -> tuple[str, ...]:
+    """The outputs of a training, with its sidecar, in the working directory."""
+    folder = Path(f"results/{study}/detectors/{run}/seed1")
+    folder.mkdir(parents=True)
+    outputs = tuple(str(folder / name) for name in ("model.safetensors", "detector.json"))
+    for output in outputs:
+        Path(output).write_text(study)
+    entries = [
+        {"path": output, "bytes": len(study), "sha256": sha256_file(output)} for output in outputs
+    ]
+    record = {
+        **{"rule": "train", "wildcards": {}, "parameters": {}, "code": "0" * 12, "packages": {}},
+        **{"inputs": [], "outputs": entries, "device": "cpu", "seconds": 1.0},
+        **{"git": {"commit": "0" * 40, "dirty": False}, "started": "2026-01-01T00:00:00"},
+    }
+    sidecars.write_sidecar(sidecar_path(outputs[0]), record)
+    return outputs
+
+
+@pytest.fixture
+def copied_detectors(tmp_path, monkeypatch) -> tuple[str, ...]:
+    """The outputs of a training of a study in whose place those of another study were copied, and
+    beside which another detector was; the audit of this study can be asked for."""
+    monkeypatch.chdir(tmp_path)
+    Path("envs").mkdir()
+    Path("envs/requirements.lock").write_text("")
+    outputs = made_detector("mine", "lcnn-00000001")
+    theirs = Path(made_detector("theirs", "aasist-00000002")[0]).parent
+    shutil.rmtree(Path(outputs[0]).parent)
+    shutil.copytree(theirs, Path(outputs[0]).parent)
+    shutil.copytree(theirs.parent, "results/mine/detectors/aasist-00000002")
+    job = Job("train", {}, (), outputs, frozenset(), None, None, {}, "", interrupted=False)
+    plan = Plan("mine", "results/mine", "resources", (job,), {})
+    monkeypatch.setattr(audit, "ask", lambda *_: plan)
+    return outputs
+
+
+def test_a_detector_of_another_study_in_the_place_of_one(copied_detectors):
+    found = [finding for finding in audit_study().findings if finding.rule == "train"]
+    assert [(finding.kind, finding.paths) for finding in found] == [("altered", copied_detectors)]
+    original = "results/theirs/detectors/aasist-00000002/seed1/model.safetensors"
+    assert f"copied or moved here from {original}, as its sidecar" in found[0].explanation
+
+
+def test_a_detector_of_another_study_beside_those_of_this_one(copied_detectors):
+    """This study never asked for it, so it is not one of its former detectors."""
+    found = [finding for finding in audit_study().findings if finding.rule is None]
+    folder = "results/mine/detectors/aasist-00000002/seed1"
+    names = ("detector.json", "model.safetensors", "model.safetensors.origin.json")
+    assert [finding.path for finding in found] == [f"{folder}/{name}" for name in names]
+    assert {(finding.kind, finding.explanation) for finding in found} == {
+        (
+            "unknown",
+            "copied or moved here from results/theirs/detectors/aasist-00000002/seed1, as its "
+            "sidecar says; no rule of this study makes it",
+        )
+    }

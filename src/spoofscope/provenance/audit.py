@@ -142,14 +142,21 @@ class _Auditor:
         self.producer = {path: job for job in plan.jobs for path in job.outputs}
         self.records: dict[str, Record] = {}
         self.damaged: dict[str, str] = {}
+        # Outputs that came with the sidecar of another file, and that file.
+        self.copied: dict[str, str] = {}
         for job in plan.jobs:
             name = job.outputs[0]
             try:
-                self.records[name] = read_sidecar(sidecar_path(name))
+                record = read_sidecar(sidecar_path(name))
             except FileNotFoundError:
                 continue
             except ProvenanceError as error:
                 self.damaged[name] = str(error)
+                continue
+            if (original := _copied_from(name, record)) is None:
+                self.records[name] = record
+            else:
+                self.copied[name] = original
         self.made = {
             entry["path"]: entry for record in self.records.values() for entry in record["outputs"]
         }
@@ -257,7 +264,7 @@ class _Auditor:
             )
         elif versions:
             self._find("chain", job, "; ".join(versions))
-        if job.reason or reasons or upstream or missing:
+        if job.reason or reasons or upstream or missing or job.outputs[0] in self.copied:
             self.outdated.add(job.outputs[0])
         self._contents(job, record, [path for path in present if path not in job.temporary])
 
@@ -365,6 +372,15 @@ class _Auditor:
         """Compare files with their records."""
         if not paths:
             return
+        if (original := self.copied.get(job.outputs[0])) is not None:
+            self._find(
+                "altered",
+                job,
+                f"copied or moved here from {original}, as its sidecar says; delete {paths[0]} and "
+                "run the workflow",
+                paths,
+            )
+            return
         if record is None:
             self._find("unrecorded", job, self.damaged.get(job.outputs[0], "no sidecar"), paths)
             return
@@ -426,11 +442,17 @@ class _Auditor:
         ]
         used = {path for job in self.plan.jobs for path in job.inputs}
         former: dict[str, Record] = {}
+        copied: dict[str, str] = {}
         for path in strangers:
             if path.endswith(SUFFIX):
                 try:
                     origin = read_sidecar(path)
                 except ProvenanceError:
+                    continue
+                first = path.removesuffix(SUFFIX)
+                if (original := _copied_from(first, origin)) is not None:
+                    copied.update(_copies(first, origin))
+                    copied[path] = f"{original}{SUFFIX}"
                     continue
                 former[path] = origin
                 former.update((entry["path"], origin) for entry in origin["outputs"])
@@ -444,6 +466,13 @@ class _Auditor:
                 # Snakemake takes a file that it cannot make, and that is there, as given.
                 explanation = (
                     "jobs read it, and nothing can make it now: what it was made from is gone"
+                )
+                self._find("unknown", None, explanation, [path])
+            elif path in copied:
+                folder = os.path.dirname(copied[path])
+                explanation = (
+                    f"copied or moved here from {folder}, as its sidecar says; no rule of this "
+                    "study makes it"
                 )
                 self._find("unknown", None, explanation, [path])
             elif record is not None or ids or top in ("benchmarks", "work"):
@@ -514,6 +543,22 @@ class _Auditor:
                 f"its content is not what {table} says; delete {table} and run the workflow"
             )
             self._find("altered", job, explanation, altered)
+
+
+def _copied_from(first: str, record: Record) -> str | None:
+    """The first output of the job that a record is of, if a file that lies beside the record is
+    none of that job's outputs; else None."""
+    names = [str(entry["path"]) for entry in record["outputs"]]
+    return None if first in names else names[0]
+
+
+def _copies(first: str, record: Record) -> Iterator[tuple[str, str]]:
+    """Where the outputs of a job would lie if all of them were copied like the first, and the
+    outputs."""
+    names = [str(entry["path"]) for entry in record["outputs"]]
+    for name in names:
+        place = os.path.relpath(name, os.path.dirname(names[0]))
+        yield os.path.normpath(os.path.join(os.path.dirname(first), place)), name
 
 
 def _files_below(
