@@ -514,6 +514,40 @@ def refused(capsys, folder, out, *more, **other):
     return err
 
 
+@pytest.mark.parametrize(
+    ("split", "own"),
+    [("dev", {"eval": False, "dev": True}), ("eval", {"eval": True})],
+)
+def test_another_study_trained_on_these_clips_by_another_name(tmp_path, split, own):
+    """What a detector was calibrated on validates nothing, whatever each study calls it."""
+    folder = make_study(tmp_path)
+    study = folder.parent.parent.parent
+    trained = Detector.load(folder)
+    trained.meta["dev"] = [
+        {
+            **{"manifest": "results/theirs/manifests/clips.tsv", "split": split},
+            **{"sha256": sha256_file(study / "manifests/lab.tsv"), "n_bonafide": 1, "n_spoof": 1},
+        }
+    ]
+    shutil.rmtree(folder)
+    trained.save(folder)
+    for shard in (study / "scores/lfcc-00000000/seed1/shards").glob("*.tsv"):
+        files = (folder / SETTINGS_FILE, folder / WEIGHTS, study / "manifests/lab.tsv")
+        recorded(shard, files)
+    sets = scored_sets(study_of(folder, None), trained.calibration)
+    assert {each.split: each.own_dev for each in sets} == own
+
+
+def test_a_detector_that_was_copied_into_another_study(folder, tmp_path):
+    """It lies there, and nobody has scored it there; the words say where to look."""
+    copied = tmp_path / "results/other/detectors/lfcc-00000000/seed1"
+    shutil.copytree(folder / "results/own/detectors/lfcc-00000000/seed1", copied)
+    (tmp_path / "results/other/scores").mkdir()
+    (doubt,) = load_supported(copied, None).support.in_words()
+    assert "the study at hand has scored no eval set with it" in doubt
+    assert "if it was copied from another study, name the results of that one" in doubt
+
+
 def test_scores_of_another_detector_or_of_other_trials(capsys, folder, tmp_path):
     shutil.copytree(folder, tmp_path / "copy")
     scores = tmp_path / "copy/results/own/scores/lfcc-00000000/seed1"
@@ -528,7 +562,9 @@ def test_scores_of_another_detector_or_of_other_trials(capsys, folder, tmp_path)
     (scores / "lab.eval.tsv").write_text(before)
     shutil.rmtree(detector)
     retrained.save(detector)
-    assert "another detector" in refused(capsys, tmp_path / "copy", tmp_path / "out")
+    said = refused(capsys, tmp_path / "copy", tmp_path / "out")
+    assert "another detector than the one that is in detectors/lfcc-00000000/seed1 now" in said
+    assert "if that was copied there from another study, name the results of that one" in said
     sidecar_path(scores / "shards/lab.dev-1-of-1.tsv").unlink()
     assert "lab.dev-1-of-1.tsv.origin.json is missing" in refused(
         capsys, tmp_path / "copy", tmp_path / "out"

@@ -28,7 +28,10 @@ from spoofscope.tables import LABELS, join_scores, read_manifest, read_scores
 EVAL, TRAIN = "eval", "train"
 
 NOT_AT_HAND = "the results of its study are not at hand"
-NO_EVAL = "its study has scored no eval set with it that has clips of both classes"
+NO_EVAL = (
+    "the study at hand has scored no eval set with it that has clips of both classes; if it was "
+    "copied from another study, name the results of that one"
+)
 
 
 class Study(NamedTuple):
@@ -231,11 +234,21 @@ def _scored(study: Study) -> list[tuple[str, str]]:
 
 
 def _own_sets(study: Study) -> set[tuple[str, str]]:
-    """Corpus and split of what the detector was trained and calibrated on."""
+    """Corpus and split of what the detector was trained and calibrated on.
+
+    Another study may have trained it, and have given the corpus another name: manifests of the same
+    bytes are of the same corpus, too.
+    """
     detector = Path(study.folder) / "detectors" / study.run / f"seed{study.seed}"
     meta = read_settings(detector / SETTINGS_FILE)["meta"]
     sources = [*meta.get("trained_on", ()), *meta.get("dev", ())]
-    return {(Path(source["manifest"]).stem, source["split"]) for source in sources}
+    own = {(Path(source["manifest"]).stem, source["split"]) for source in sources}
+    trained = {(source["sha256"], source["split"]) for source in sources if "sha256" in source}
+    for corpus, split in _scored(study):
+        manifest = Path(study.layout.manifest(corpus))
+        if trained and manifest.is_file() and (sha256_file(manifest), split) in trained:
+            own.add((corpus, split))
+    return own
 
 
 def _check_records(study: Study, scores: Path, manifest: Path) -> None:
@@ -261,7 +274,9 @@ def _check_records(study: Study, scores: Path, manifest: Path) -> None:
         )
         if (weights, settings) != (study.weights_sha256, study.settings_sha256):
             raise ProvenanceError(
-                f"{shown(scores)} was scored by another detector than the one in {detector}{again}"
+                f"{shown(scores)} was scored by another detector than the one that is in "
+                f"{detector} now; if that was copied there from another study, name the results of "
+                "that one, otherwise run the study again, or copy it whole"
             )
 
 
