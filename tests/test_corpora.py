@@ -1182,6 +1182,29 @@ def test_a_split_without_usable_audio_is_an_error(tmp_path: Path) -> None:
         build_manifest(corpus)
 
 
+BAD = {"gone.wav": "no such audio file", "spoof/empty.wav": "is empty"}
+
+
+@pytest.mark.parametrize("options", [{"on_bad_audio": "exclude"}, {"most_bad_audio": 2}])
+def test_the_log_names_a_bad_file_once(
+    options: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clips(tmp_path, ["bonafide/a.wav", "spoof/b.wav"])
+    (tmp_path / "spoof/empty.wav").touch()
+    (tmp_path / "spoof/notes.txt").write_text("what a reader passes over\n")
+    rows = ["bonafide/a.wav,bonafide", *(f"{name},spoof" for name in ("spoof/b.wav", *BAD))]
+    (tmp_path / "m.csv").write_text("\n".join(["path,label", *rows]) + "\n")
+    _, problems = build_manifest(build("table", tmp_path, file="m.csv", **options))
+    lines = [record.getMessage() for record in caplog.records]
+    for name, reason in BAD.items():
+        (told,) = [line for line in lines if name in line]
+        assert told.count(name) == 1
+        assert reason in told
+    assert len(lines) == len(problems)
+    build_manifest(build("folder", tmp_path, **options))
+    assert any(str(tmp_path) in line and "suffix" in line for line in caplog.messages)
+
+
 def test_a_segments_table_with_an_unknown_tier_is_refused(tmp_path: Path) -> None:
     clips(tmp_path, ["bonafide/a.wav"])
     write_table(tmp_path / "s.tsv", SEGMENTS.with_columns(tier=pl.lit("phoneme")))

@@ -150,9 +150,13 @@ def inspect_corpus(corpus: Corpus, workers: int | None = None, times: bool = Tru
             f"corpora.{corpus.key}.most_bad_audio to {len(problems)} to go on without them; the "
             "audit names each"
         )
-    problems += corpus.left_out()
+    # These reasons name their files, as every `AudioError` does; those of a reader do not.
     for problem in problems:
+        _LOGGER.warning("%s", one_line(problem.reason))
+    left_out = corpus.left_out()
+    for problem in left_out:
         _LOGGER.warning("%s: %s", one_line(problem.path), one_line(problem.reason))
+    problems += left_out
     headers = [header for header in results if isinstance(header, audio.AudioInfo)]
     manifest = trials.filter(pl.Series(good, dtype=pl.Boolean))
     lost = sorted(set(trials["split"]) - set(manifest["split"]))
