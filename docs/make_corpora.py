@@ -97,7 +97,8 @@ def section(one: Distribution) -> str:
     """A heading, what there is to say, and a table of parts."""
     lines = [f"## {one.title}\n"]
     sources = [source_of(reader) for reader in one.readers] + [one.obtain]
-    readers = ", ".join(f"`{reader}`" for reader in one.readers)
+    names = [*one.readers, *filter(None, [one.read_as])]
+    readers = ", ".join(f"`{reader}`" for reader in names)
     facts = {
         "Reader": readers or ("`noise." + one.noise + "`" if one.noise else "`table` or `folder`"),
         "From": "; ".join(filter(None, sources)),

@@ -65,6 +65,21 @@ def test_every_reader_of_published_data_is_there() -> None:
         assert given.name == kind
 
 
+def test_pages_agree_on_what_reads_data() -> None:
+    """The table of docs/tracing.md names no reader that docs/corpora.md does not."""
+    readers = {one.title: {*one.readers, *filter(None, [one.read_as])} for one in distributions()}
+    for one in distributions():
+        assert not one.read_as or of_reader(one.read_as) not in (None, one)
+    page = (ROOT / "docs/tracing.md").read_text(encoding="utf-8")
+    told = set()
+    for names, text in re.findall(r"^\| (`[^|]+) \| ([^|]+) \|", page, flags=re.MULTILINE):
+        for title in readers:
+            if re.search(rf"\b{re.escape(title)}(?![\w-])", text):
+                told.add(title)
+                assert readers[title] & set(re.findall(r"`(\w+)`", names)), title
+    assert "MLAAD-tiny" in told
+
+
 def test_no_name_is_taken_twice_in_the_folder_of_downloads() -> None:
     names = [part.file for one in distributions() for part in one.parts if part.verified]
     assert len(names) == len(set(names))

@@ -98,6 +98,7 @@ class Distribution:
     readers: tuple[str, ...]
     licence: str
     parts: tuple[Part, ...]
+    read_as: str = ""
     obtain: str = ""
     person: str = ""
     unpacks_to: str = ""
