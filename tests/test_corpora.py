@@ -747,6 +747,7 @@ def extended_folder(root: Path) -> None:
         clips(root, [f"{folder.format(name)}.wav" for name in jsut])
 
 
+SHARES: dict[str, Any] = {"fractions": {"train": 0.6, "dev": 0.2, "eval": 0.2}}
 TWO_VOICES: dict[str, object] = {
     "bonafide": ["jsut"],
     "only_test": ["conformer", "jsutpwg", "jsut"],
@@ -785,6 +786,34 @@ def test_wavefake_second_voice_and_what_is_only_tested(tmp_path: Path) -> None:
     assert "voice" not in one.columns
 
 
+def test_wavefake_what_is_in_dev_alone(tmp_path: Path) -> None:
+    extended_folder(tmp_path)
+    held_out: dict[str, Any] = {"only_test": ["conformer"], "only_dev": ["pwg"]}
+    use = ["ljspeech", "melgan", "pwg", "conformer"]
+    trials = build("wavefake", tmp_path, only_use=use, **SHARES, **held_out).trials()
+    without = build("wavefake", tmp_path, only_use=use, **SHARES, only_test=["conformer"]).trials()
+    pwg = pl.col("folder") == "E_pwg"
+    assert trials.filter(~pwg).equals(without.filter(~pwg))
+    assert trials.filter(pwg).equals(without.filter(pwg, split="dev"))
+    assert trials.filter(pwg).height == 2
+    # With the splits of a table, too.
+    rows = trials.select(pl.col("path").str.strip_prefix(f"{tmp_path}/"), "split")
+    rows = rows.with_columns(
+        pl.when(pl.col("path").str.starts_with("E_pwg"))
+        .then(pl.lit("eval"))
+        .otherwise(pl.col("split"))
+        .alias("split")
+    )
+    clips(tmp_path / "some", rows["path"])
+    rows.write_csv(tmp_path / "some/m.csv")
+    told = build("wavefake", tmp_path / "some", metadata="m.csv", only_dev=["pwg"]).trials()
+    assert set(told["folder"]) == {"A_ljspeech", "B_melgan", "L_conformer"}
+    # Sentences of its own go to dev and eval, and the latter are left out.
+    clips(tmp_path, [f"F_own/gen_{i}.wav" for i in range(6)])
+    own = build("wavefake", tmp_path, only_use=[*use, "own"], **SHARES, only_dev=["own"]).trials()
+    assert set(own.filter(folder="F_own")["split"]) == {"dev"}
+
+
 @pytest.mark.slow
 def test_wavefake_limits_keep_the_versions_of_a_sentence_together(tmp_path: Path) -> None:
     extended_folder(tmp_path)
@@ -815,6 +844,8 @@ def test_wavefake_limits_keep_the_versions_of_a_sentence_together(tmp_path: Path
         (TWO_VOICES, ["P_late/LJ000_gen.wav"], "P_late: no clip of it is left to test on"),
         ({"only_test": ["pwg"], "fractions": {"train": 1}}, [], "E_pwg: no clip of it is left"),
         ({"only_test": ["conformer"], "fractions": {"train": 1}}, [], "a share of dev or eval"),
+        ({"only_dev": ["pgw"]}, [], r"'pgw' \(corpora\.mine\.only_dev\); did you mean 'pwg'"),
+        ({"only_dev": ["pwg"], "fractions": {"train": 0.5, "eval": 0.5}}, [], "left to choose on"),
     ],
 )
 def test_wavefake_bad_sources(

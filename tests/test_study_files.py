@@ -195,10 +195,16 @@ def test_the_tracers():
 def test_every_kind_of_tracer_on_a_folder_of_generators():
     """The generator that is held out is in no training and chose nothing."""
     loaded = study("generator_tracing")
-    held_out = loaded.corpora["generators"]["only_test"]
+    held_out = list(loaded.corpora["generators"]["only_test"])
+    # Dev has another unknown one, which eval has not.
+    (of_dev,) = loaded.corpora["generators"]["only_dev"]
+    assert of_dev not in held_out
     for run in (*loaded.tracers.values(), *loaded.runs.values()):
         assert [source["exclude_attacks"] for source in run.settings["dev"]] == [held_out]
-    assert loaded.config["tracing"]["threshold_by"] == "known"
+    tracing = loaded.config["tracing"]
+    assert tracing["threshold_by"] == "known"
+    assert tracing["ood"][tracing["decide_by"]]["type"] == "gate"
+    assert len(tracing["ood"]["gate"]["members"]) > 1
     kinds = Counter(run.settings["objective"]["type"] for run in loaded.tracers.values())
     assert kinds == {"cross_entropy": 3, "arcface": 2} | dict.fromkeys(
         ("proxy_anchor", "sup_con", "ge2e", "nearest", "likelihoods"), 1

@@ -68,7 +68,8 @@ class WaveFake(Corpus):
 
     Sentences (or speakers) that a folder of `only_test` shares with others go where those go, and
     are left out where that is train; sentences of its own are cut between dev and eval, in the
-    proportion of `fractions`. With `voices`, a fake can be compared with real speech of the same
+    proportion of `fractions`. Of a folder of `only_dev` the same is done, and what is in eval is
+    left out, too. With `voices`, a fake can be compared with real speech of the same
     voice. For `limits`, clips are taken in an order drawn from the sentence, so that all versions
     of a sentence are kept or left out together. Files that `metadata` do not list are errors, and
     so are labels that do not agree with the folders.
@@ -117,7 +118,8 @@ class WaveFake(Corpus):
                 if source.voice is not None:
                     row["voice"] = source.voice
                 rows.append(row)
-        held_out = {
+        chosen_on = {s.folder.name for s in sources if s.name in self.options.only_dev}
+        held_out = chosen_on | {
             source.folder.name
             for source in sources
             if source.name in self.options.only_test or source.name.startswith(_OWN_SENTENCES)
@@ -127,13 +129,15 @@ class WaveFake(Corpus):
             for part in self._dealt_together(rows):
                 self._split(part, held_out)
         rows = [r for r in rows if not (r["folder"] in held_out and r["split"] == "train")]
+        rows = [r for r in rows if not (r["folder"] in chosen_on and r["split"] == "eval")]
         if not has_splits:
             self._check_tested(rows, sources)
         return self._limited(rows)
 
     def published_levels(self) -> dict[tuple[str, str, str], int]:
         """Clips of each folder of the release that is used, where all of them are."""
-        told = (self.options.splits, self.options.metadata, self.options.only_test or None)
+        held_out = self.options.only_test or self.options.only_dev or None
+        told = (self.options.splits, self.options.metadata, held_out)
         limited = any(limit is not None for limit in self.options.limits.to_dict().values())
         if self._lettered() or limited or any(option is not None for option in told):
             return {}
@@ -168,6 +172,7 @@ class WaveFake(Corpus):
         names = [name for _, _, name in used]
         self._check_known("bonafide", self.options.bonafide, names)
         self._check_known("only_test", self.options.only_test, names)
+        self._check_known("only_dev", self.options.only_dev, names)
         for of in (1, 2):
             keys = [source[of] for source in used]
             twice = [source[0].name for source in used if keys.count(source[of]) > 1]
@@ -190,6 +195,7 @@ class WaveFake(Corpus):
         used = [name for name in names if name in (self.options.only_use or names)]
         self._check_known("bonafide", self.options.bonafide, [n for n in used if n in _RECORDINGS])
         self._check_known("only_test", self.options.only_test, used)
+        self._check_known("only_dev", self.options.only_dev, used)
         sources = []
         for voice, place in _RECORDINGS.items():
             # All fakes that are not of JSUT have the voice of LJSpeech.
@@ -309,19 +315,22 @@ class WaveFake(Corpus):
         tested = [split for split in ("dev", "eval") if self._fractions[split] > 0][-n_groups:]
         if not tested:
             raise CorpusError(
-                f"{self.owner}: only_test needs a share of dev or eval in `fractions`"
+                f"{self.owner}: only_test and only_dev need a share of dev or eval in `fractions`"
             )
         whole = sum(self._fractions[split] for split in tested)
         return {s: self._fractions[s] / whole if s in tested else 0.0 for s in SPLITS}
 
     def _check_tested(self, rows: list[dict[str, str]], sources: list[_Source]) -> None:
         """Where some sources are tested, all have to be: a silent gap would look like a result."""
-        tested = {row["folder"] for row in rows if row["split"] == "eval"}
+        there = {row["folder"] for row in rows}
+        tested = {row["folder"] for row in rows if row["split"] == "eval"} or there
         for source in sources:
-            if source.folder.name not in (tested or {row["folder"] for row in rows}):
+            chosen_on = source.name in self.options.only_dev
+            if source.folder.name not in (there if chosen_on else tested):
+                what = "choose" if chosen_on else "test"
                 raise CorpusError(
-                    f"{source.folder}: no clip of it is left to test on ({self.owner}); it has no "
-                    "audio, or other folders have its sentences in other splits: change "
+                    f"{source.folder}: no clip of it is left to {what} on ({self.owner}); it has "
+                    "no audio, or other folders have its sentences in other splits: change "
                     "`fractions`, or leave it out with `only_use`"
                 )
 
