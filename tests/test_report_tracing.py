@@ -108,6 +108,25 @@ def test_unknown_attacks_that_dev_had_are_named_as_a_doubt(tmp_path):
     assert "1 of 2 unknown attacks is in the dev set of met, too" in doubt
 
 
+def test_a_sign_that_dev_could_not_check_is_a_doubt(tmp_path):
+    clips = dict.fromkeys(CLASSES, 6) | {"X": 9}
+    made = {
+        name: write_traced(tmp_path, name, CLASSES, clips, resamples=0, dev_unknown=there)
+        for name, there in (("with", True), ("without", False))
+    }
+    doubts = {}
+    for names in (("with",), ("without",), ("with", "without")):
+        (section,) = sections(tmp_path, *(made[name] for name in names))
+        doubts[names] = [text for text in section["doubts"] if "polarity" in text]
+        best = section["rows"][0]["name"]
+        said = " ".join(section["sentences"])
+        assert ("(polarity not checked: dev has no unknown attack)" in said) == (best == "without")
+    assert doubts["with",] == []
+    assert "polarity not checked: dev has no unknown attack" in doubts["without",][0]
+    (doubt,) = doubts["with", "without"]
+    assert "the dev set of without has no unknown attack" in doubt
+
+
 def test_a_score_with_the_wrong_sign_is_no_matter_of_chance(tmp_path):
     clips = dict.fromkeys([*CLASSES, *"QRSTUVWX"], 6)
     ood = {"energy": {"type": "energy", "as_published": True}}

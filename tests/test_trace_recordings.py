@@ -128,7 +128,8 @@ def test_bona_fide_speech_is_told_where_it_was_a_class(tmp_path, tracer):
     assert trace["notes"] == [told.doubt]
     assert re.search(r"of 1 in dev, knn tells 8 clips .* AUROC of 1\.00, and was", told.doubt)
     never = changed(told, meta={**told.fitted.meta, "n_dev_unknown": 0})
-    assert never.doubt.endswith("known class: dev had none, so how often is not known")
+    assert "known class: dev had none, so how often is not known" in never.doubt
+    assert never.doubt.endswith("nor whether a higher score of knn means more unknown")
     by_known = changed(told, meta={**told.fitted.meta, "threshold": 0.95, "n_dev_unknown": 1})
     assert "tells 1 clip from" in by_known.doubt
     assert by_known.doubt.endswith("AUROC of 1.00")

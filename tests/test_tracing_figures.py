@@ -91,6 +91,20 @@ def test_the_chosen_threshold_is_seen_on_its_curve_and_named(tmp_path, monkeypat
     assert any(abs(x - a) + abs(y - b) < 1e-9 for a, b in zip(*curve.get_data(), strict=True))
 
 
+@pytest.mark.parametrize("figure", [ood_curves, ood_histograms])
+def test_a_sign_that_dev_could_not_check_is_said(figure, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(figure, "save", lambda figures, *_: drawn.extend(figures))
+    clips = {"A": 9, "B": 8, "X": 9, "Y": 8}
+    for dev_unknown in (True, False):
+        entry = write_traced(
+            tmp_path, f"t{dev_unknown}", ("A", "B"), clips, resamples=0, dev_unknown=dev_unknown
+        )
+        figure.draw([entry], {})
+        words = "polarity not checked: dev has no unknown attack"
+        assert (words in drawn[-1].axes[0].get_title()) is not dev_unknown
+
+
 @pytest.mark.slow
 def test_a_long_legend_lies_beside_its_panel_and_not_on_its_words(tmp_path, monkeypatch):
     drawn = []

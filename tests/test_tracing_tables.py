@@ -67,6 +67,32 @@ def test_the_inverted_sign_is_the_mirror(traced):
     assert rows["inverted"]["auroc_inverted"] == pytest.approx(rows["energy"]["auroc"])
 
 
+def test_tables_say_how_the_sign_is_known(traced, tmp_path):
+    ood = {
+        "energy": {"type": "energy"},
+        "mirror": {"type": "energy", "as_published": True},
+    }
+    gate = {"gate": {"type": "gate", "members": [{"type": "energy"}]}}
+    told = {}
+    for name, dev_unknown in (("with", True), ("without", False)):
+        entry = write_traced(
+            *(tmp_path, name, CLASSES, CLIPS),
+            ood={**ood, **(gate if dev_unknown else {})},
+            resamples=0,
+            dev_unknown=dev_unknown,
+        )
+        rows = detectors_table([entry]).iter_rows(named=True)
+        told[name] = {row["detector"]: row["polarity"] for row in rows}
+        assert tracing_table([entry])["polarity"][0] == told[name]["energy"]
+    assert told["with"] == {
+        "energy": "checked on dev",
+        "mirror": "inverted on purpose",
+        "gate": "fitted on dev",
+    }
+    assert told["without"]["energy"] == "not checked: dev has no unknown attack"
+    assert told["without"]["mirror"] == "inverted on purpose"
+
+
 def test_every_language_has_a_row_of_its_own_clips(traced):
     table = tracing_slices.tracing_slices(traced).filter(name="sure", slice="language")
     assert table["value"].to_list() == ["de", "en"]

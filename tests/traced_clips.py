@@ -27,6 +27,7 @@ def write_traced(
     resamples: int = 200,
     split: str = "eval",
     ambiguous: Sequence[str] = (),
+    dev_unknown: bool = True,
 ) -> dict[str, Any]:
     """A tracer, what it says of the clips of a corpus `made`, and how well it does.
 
@@ -39,6 +40,7 @@ def write_traced(
         seed: of the tracer.
         ood: name to detector of unknown attacks; `energy` decides.
         resamples, split, ambiguous: see `tracing.traces.measures`.
+        dev_unknown: whether dev has clips of an unknown attack.
 
     Returns:
         The plan's entry, see `plan.tracing.Tracing`.
@@ -67,11 +69,11 @@ def write_traced(
     tracer = fit_from(
         classes,
         both("train", [*classes] * 4),
-        both("dev", [*classes, "dev unknown"] * 8),
+        both("dev", [*classes, *["dev unknown"] * dev_unknown] * 8),
         {},
         ood=ood,
         decide_by="energy",
-        threshold="eer",
+        threshold="eer" if dev_unknown else "known",
         accept_known=0.95,
         where="made",
         name=name,

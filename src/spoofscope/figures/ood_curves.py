@@ -8,7 +8,7 @@ import polars as pl
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import interval_words, line_style, panel_pages, save, shortened
-from spoofscope.figures.traced import panel_title
+from spoofscope.figures.traced import panel_title, unchecked
 from spoofscope.metrics.slices import OVERALL, SCORE
 from spoofscope.selection.operating_points import det_curve
 from spoofscope.summaries.traced import read_measures, settings_of
@@ -23,8 +23,10 @@ FIGURE = Figure(
         "attacks that the tracer was trained on, and of bona fide speech if it was trained with "
         "it) that are called unknown, for all thresholds. Higher is better; the diagonal is "
         "chance. The legend has the AUROC with its 95 % interval. A curve below the diagonal has "
-        "the wrong sign; the line below its AUROC has that of the other sign. The thick curve is "
-        "of the detector that decides, the dot with a ring its threshold chosen on dev."
+        "the wrong sign; the line below its AUROC has that of the other sign. Where dev has no "
+        "unknown attack, the title says that the polarity is not checked: which sign is right is "
+        "then not known before the answers are. The thick curve is of the detector that "
+        "decides, the dot with a ring its threshold chosen on dev."
     ),
     needs="shown_measures",
     place=176,
@@ -100,10 +102,9 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
             ring: dict[str, Any] = {"markeredgecolor": "black", "markeredgewidth": 1.0, "zorder": 5}
             label = "threshold of dev"
             axes.plot(*point, "o", markersize=6, color=colour, label=label, **ring)
-        axes.set_title(
-            f"{panel_title(entry, traced)}\n{known.height} known clips, {unknown.height} unknown",
-            fontsize=7,
-        )
+        clips_there = f"{known.height} known clips, {unknown.height} unknown"
+        lines = [panel_title(entry, traced), clips_there, *unchecked(settings)]
+        axes.set_title("\n".join(lines), fontsize=7)
         axes.set_aspect("equal")
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1)

@@ -8,7 +8,7 @@ import polars as pl
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import BONAFIDE, SPOOF, legend_below, panel_pages, save
-from spoofscope.figures.traced import panel_title
+from spoofscope.figures.traced import panel_title, unchecked
 from spoofscope.metrics.slices import SCORE
 from spoofscope.summaries.traced import settings_of
 from spoofscope.tracing.systems import KNOWN
@@ -22,7 +22,8 @@ FIGURE = Figure(
         "unknown), for known clips (of attacks that the tracer was trained on, and of bona fide "
         "speech if it was trained with it) and for clips of unknown attacks. The dashed line is "
         "the threshold chosen on dev: clips to its right are called unknown. The numbers are clips "
-        "on the wrong side."
+        "on the wrong side. Where dev has no unknown attack, the title says that the polarity is "
+        "not checked: nothing has shown that unknown attacks score higher."
     ),
     needs="shown_traces",
     place=174,
@@ -71,7 +72,9 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
                 for i, n in enumerate(counts)
             ]
         axes.axvline(threshold, color="black", linestyle="--", linewidth=0.9, label="threshold")
-        axes.set_title("\n".join([panel_title(entry, traced), *wrong]), fontsize=7)
+        axes.set_title(
+            "\n".join([panel_title(entry, traced), *wrong, *unchecked(settings)]), fontsize=7
+        )
         axes.set_xlabel(f"{decides} (higher = more unknown)", fontsize=7)
         axes.locator_params(axis="y", nbins=3)
         axes.locator_params(axis="x", nbins=4)

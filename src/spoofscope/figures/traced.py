@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from spoofscope.figures.style import people, shortened
+from spoofscope.summaries.traced import UNCHECKED
 from spoofscope.tracing.systems import KNOWN
 
 _LONGEST = 22
@@ -42,6 +43,11 @@ def attacks_in(clips: pl.DataFrame) -> tuple[list[str], list[str]]:
     known, unknown = (clips.filter(known=word) for word in KNOWN)
     numbers = dict(known.select("attack", "known_id").iter_rows())
     return sorted(numbers, key=numbers.__getitem__), sorted(set(unknown["attack"]))
+
+
+def unchecked(settings: Mapping[str, Any]) -> list[str]:
+    """A line for the title of a panel, where dev could not show which sign of a score is right."""
+    return [] if settings["meta"]["dev_auroc"] else [f"polarity {UNCHECKED}"]
 
 
 def panel_title(entry: Mapping[str, Any], traced: Sequence[Mapping[str, Any]]) -> str:

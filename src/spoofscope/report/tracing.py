@@ -11,6 +11,7 @@ from spoofscope.names import NONE
 from spoofscope.p_values import p_is
 from spoofscope.report.audits import attention, listed, read_audit
 from spoofscope.report.first import Point
+from spoofscope.summaries.traced import UNCHECKED
 from spoofscope.tables import read_table
 from spoofscope.tracing.systems import KNOWN, with_source_text
 
@@ -50,7 +51,7 @@ def tracing_section(
     """
     if not tables:
         return []
-    whole = _read(tables["tracing"], ("name", "attacks"), ("decides",))
+    whole = _read(tables["tracing"], ("name", "attacks", "polarity"), ("decides",))
     pairs = _read(tables["pairs"], ("metric", "first", "second"), ())
     attacks = _read(tables["attacks"], ("name", "attack"), ("known", "family", "mistaken_for"))
     decided = None
@@ -83,6 +84,7 @@ def tracing_section(
                     *_absent(attacks, ambiguous, bool(sections)),
                     *_unlike(rows, corpus, split),
                     *_met(best, corpus, split),
+                    *_unchecked(rows, corpus, split),
                     *_few(best, corpus, split, unit),
                     *_chance(rows, corpus, split),
                     *_of_one(of_best, corpus, split),
@@ -246,6 +248,8 @@ def _unknown(best: Mapping[str, Any], attacks: pl.DataFrame) -> Iterable[str]:
     inverted = ""
     if best["eer"] > 0.5:
         inverted = f", or {100 * (1 - best['eer']):.1f} % with the other sign of its score"
+    if best["polarity"] == UNCHECKED:
+        inverted += f" (polarity {UNCHECKED})"
     yield (
         f"In {best['name']}, {best['decides']} decides whether an attack is unknown: AUROC "
         f"{_decimal(best, 'auroc')}, EER {_rate(best, 'eer')}{inverted}. At the threshold chosen "
@@ -315,6 +319,19 @@ def _met(best: Mapping[str, Any], corpus: str, split: str) -> Iterable[str]:
             f"On {corpus}, {split}, {met} of {_many(n, 'unknown attack')} {_are(met)} in the dev "
             f"set of {best['name']}, too, where what tells unknown attacks was chosen or checked: "
             "attacks that nobody has met may be told worse."
+        )
+
+
+def _unchecked(rows: pl.DataFrame, corpus: str, split: str) -> Iterable[str]:
+    """Without unknown attacks in dev, the sign of a score is taken on trust."""
+    names = rows.filter(polarity=UNCHECKED)["name"].to_list()
+    if names:
+        whose = f"the dev set of {listed(names)} has" if len(names) < rows.height else "dev has"
+        yield (
+            f"On {corpus}, {split}, polarity not checked: {whose} no unknown attack, so nothing "
+            "shows that a higher score means more unknown. A detector with the wrong sign calls "
+            "known attacks unknown and lets unknown ones pass; choosing the sign on these clips "
+            "would be choosing by the answers."
         )
 
 

@@ -11,6 +11,9 @@ from spoofscope.metrics.slices import SCHEMA
 from spoofscope.tables import read_table
 from spoofscope.tracing.fitted import read_tracer
 
+UNCHECKED = "not checked: dev has no unknown attack"
+"""Of the polarity of a detector of unknown attacks: nobody knows whether its sign is right."""
+
 _OPTIONAL = ("estimate", "low", "high", "reason")
 _SET = ("name", "corpus", "split")
 _ORDER = {"eval": 0, "dev": 1, "train": 2}
@@ -23,6 +26,21 @@ def settings_of(entry: Mapping[str, Any]) -> dict[str, Any]:
         DetectorError: as `tracing.fitted.read_tracer`.
     """
     return read_tracer(Path(entry["tracer"]).parent)
+
+
+def polarity(settings: Mapping[str, Any], detector: str) -> str:
+    """How it is known that a higher score of a detector means more unknown.
+
+    Args:
+        settings: what :func:`settings_of` gives.
+        detector: the name of a detector of unknown attacks.
+    """
+    config = settings["ood"][detector]["settings"]
+    if config.get("as_published", False):
+        return "inverted on purpose"
+    if detector not in settings["meta"]["dev_auroc"]:
+        return UNCHECKED
+    return "fitted on dev" if config["type"] == "gate" else "checked on dev"
 
 
 def evaluation_first(traced: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -10,7 +10,7 @@ from spoofscope.metrics.paired_tracing import SCHEMA, compare_tracers
 from spoofscope.metrics.slices import CLOSED, OVERALL, SCORE, STRICT, WITHOUT
 from spoofscope.names import NONE
 from spoofscope.options import check_resamples
-from spoofscope.summaries.traced import evaluation_first, over_seeds, settings_of, summary
+from spoofscope.summaries.traced import evaluation_first, over_seeds, polarity, settings_of, summary
 from spoofscope.tables import write_table
 from spoofscope.tracing.systems import KNOWN
 from spoofscope.tracing.traces import read_traces
@@ -26,9 +26,10 @@ TABLE = Table(
         "accuracy, balanced_accuracy and macro_f1 are those of known clips, with no threshold. The "
         "others judge the detector of unknown attacks that decides: auroc, eer, fpr95 and oscr "
         "over all thresholds; open_set_f1, known_rejected and unknown_accepted at the one chosen "
-        "on dev. n_unknown_in_dev of the unknown attacks are in this dev, too, and so not new to "
-        "what was chosen there. tracing.pairs.tsv has the differences between tracers, "
-        "first minus second, on the same resamples, with p values."
+        "on dev. polarity says whether dev showed that a higher score means more unknown; without "
+        "an unknown attack in dev nobody has checked it. n_unknown_in_dev of the unknown attacks "
+        "are in this dev, too, and so not new to what was chosen there. tracing.pairs.tsv has the "
+        "differences between tracers, first minus second, on the same resamples, with p values."
     ),
     needs="traced_pairs",
     place=52,
@@ -59,8 +60,9 @@ def tracing_table(traced: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
 
     Returns:
         name, corpus, split, attacks (selection), n_seeds, decides (the detector of unknown
-        attacks), n_known_attacks, n_unknown_attacks, n_unknown_in_dev (of these, those that the
-        tracer's dev has, too), n_known, n_unknown (clips), then the metrics.
+        attacks), polarity (see `summaries.traced.polarity`), n_known_attacks, n_unknown_attacks,
+        n_unknown_in_dev (of these, those that the tracer's dev has, too), n_known, n_unknown
+        (clips), then the metrics.
     """
     rows = []
     for (name, corpus, split), of_set in over_seeds(traced).items():
@@ -83,6 +85,7 @@ def tracing_table(traced: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
                     "attacks": selection,
                     "n_seeds": len(of_set),
                     "decides": decides,
+                    "polarity": polarity(settings, decides),
                     **_attacks(clips, selection, left_out, met),
                     "n_known": first["n_known"],
                     "n_unknown": first["n_unknown"],

@@ -7,7 +7,7 @@ import polars as pl
 
 from spoofscope.exhibits import Table
 from spoofscope.metrics.slices import OVERALL
-from spoofscope.summaries.traced import over_seeds, settings_of, summary
+from spoofscope.summaries.traced import over_seeds, polarity, settings_of, summary
 from spoofscope.tables import write_table
 
 TABLE = Table(
@@ -17,10 +17,11 @@ TABLE = Table(
         "One row per tracer, traced set and detector of unknown attacks: mean over seeds, standard "
         "deviation (columns _sd) and 95 % interval of the first seed. auroc_inverted and "
         "eer_inverted are those of the score with the other sign: what an EER above 50 % would be "
-        "if the sign were right. as_published is yes where the study asks for the sign of a "
-        "published baseline, which is inverted. decides is yes for the detector whose decision "
-        "counts; choose it on dev, not by this table. dev_auroc is of the first seed on dev; that "
-        "of a gate is of the clips that it was fitted on, and higher than on others."
+        "if the sign were right. polarity says whether dev showed that it is: without an unknown "
+        "attack in dev nobody has checked it. as_published is yes where the study asks for the "
+        "sign of a published baseline, which is inverted. decides is yes for the detector whose "
+        "decision counts; choose it on dev, not by this table. dev_auroc is of the first seed on "
+        "dev; that of a gate is of the clips that it was fitted on, and higher than on others."
     ),
     needs="traced_metrics",
     place=54,
@@ -42,8 +43,8 @@ def detectors_table(traced: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
         traced: see `summaries.tracing.tracing_table`.
 
     Returns:
-        name, corpus, split, detector, type, decides, as_published, n_seeds, n_known, n_unknown,
-        dev_auroc (of the first seed; null where dev has no unknown clip), the metrics,
+        name, corpus, split, detector, type, decides, polarity, as_published, n_seeds, n_known,
+        n_unknown, dev_auroc (of the first seed; null where dev has no unknown clip), the metrics,
         auroc_inverted and eer_inverted. The highest AUROC on dev comes first.
     """
     rows = []
@@ -63,6 +64,7 @@ def detectors_table(traced: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
                     "detector": detector,
                     "type": config["type"],
                     "decides": _ANSWERS[detector == settings["decide_by"]],
+                    "polarity": polarity(settings, detector),
                     "as_published": _ANSWERS[config.get("as_published", False)],
                     "n_seeds": len(of_set),
                     "n_known": chosen[0]["n_known"][0],

@@ -195,7 +195,10 @@ class LoadedTracer:
         """Why a known class that it names may be wrong, as far as dev says."""
         meta, decides = self.fitted.meta, self.fitted.decide_by
         n_attacks, n_clips = len(meta["dev_unknown"]), meta["n_dev_unknown"]
-        told = "dev had none, so how often is not known"
+        told = (
+            f"dev had none, so how often is not known, nor whether a higher score of {decides} "
+            "means more unknown"
+        )
         if n_clips:
             clips = f"{n_clips} clip{'s' if n_clips != 1 else ''}"
             told = (
