@@ -126,6 +126,36 @@ def test_random_cells_are_as_many_elsewhere():
         assert (later & whistle).sum() <= 5
 
 
+def test_random_cells_of_the_energy_are_frames_or_bands():
+    """Soft first half, loud second half; the control of a loud run in the soft half is longer."""
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal(16000) * np.where(np.arange(16000) < 8000, 0.5, 1.0)
+    clip = clip_of(x)
+    local, whistle = np.zeros((2, 100, 4), dtype=bool)
+    local[60:80] = True
+    whistle[60:80, 2] = True
+    edge = np.zeros((100, 4), dtype=bool)
+    edge[:, 2] = True
+    sizes = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        for cells in (local, whistle, edge):
+            drawn = mask().cells_of_energy(cells, clip, rng)
+            assert not (drawn & cells).any()
+            if cells is edge:
+                # A white spectrum: 2 to 4 kHz are as much as 0 to 2 kHz, and half of the rest.
+                assert drawn.any(axis=0).tolist() == [True, True, False, False]
+                continue
+            wanted = mask().energy(cells, clip)
+            assert mask().energy(drawn, clip) == pytest.approx(wanted, rel=0.06)
+            assert drawn.any(axis=0).tolist() == cells.any(axis=0).tolist()
+            sizes.append(drawn.any(axis=1).sum())
+    # 20 frames of the loud half; or 8 of them and the soft half, which are as much as 12.
+    assert 19 <= min(sizes) < 40 < max(sizes) <= 60
+    nothing = np.zeros((100, 4), dtype=bool)
+    assert not mask().cells_of_energy(nothing, clip, rng).any()
+
+
 def test_random_cells_of_bands_that_miss_the_ends_of_a_clip_are_other_bands():
     """Long windows are centred before the start, and behind the end. A shift in time would leave
     the cells where they are, so that the control is the mask itself."""
@@ -204,11 +234,13 @@ def test_cells_become_their_neighbours_and_copies_hear_the_same():
         return float(detector.score_tensor(logits)[0])
 
     trained = detector.backend
-    assert found["masked"][0][:4] == ["cue", "-", 1.0, 0]
-    assert found["masked"][0][4] == pytest.approx(score(trained), abs=1e-5)
-    assert [row[3] for row in found["masked"]] == [0, 1, 2]
+    assert found["masked"][0][:5] == ["cue", "-", 1.0, "-", 0]
+    assert found["masked"][0][5] == pytest.approx(score(trained), abs=1e-5)
+    families = [*[("energy", i) for i in (1, 2)], *[("size", i) for i in (1, 2)]]
+    assert [tuple(row[3:5]) for row in found["masked"]] == [("-", 0), *families]
     for copy, own in zip(copies, found["copies"], strict=True):
-        assert own["masked"][0][4] == pytest.approx(score(copy), abs=1e-5)
+        assert own["masked"][0][5] == pytest.approx(score(copy), abs=1e-5)
+        assert {row[3] for row in own["masked"]} == {"-", "size"}
     detector.backend = trained
     assert masker.masked("u", x, places) == found
 
@@ -231,9 +263,9 @@ def test_artefacts_become_the_same_bands_of_bona_fide_frames():
     replaced = torch.where(torch.from_numpy(cells), drawn, values)
     with torch.no_grad():
         logits = detector.backend_logits(replaced[None], torch.tensor([values.shape[1]]))
-    own = next(row for row in found["masked"] if row[3] == 0)
-    assert own[4] == pytest.approx(float(detector.score_tensor(logits)[0]), abs=1e-5)
-    assert own[4] != pytest.approx(found["unmasked"], abs=1e-4)
+    own = next(row for row in found["masked"] if row[4] == 0)
+    assert own[5] == pytest.approx(float(detector.score_tensor(logits)[0]), abs=1e-5)
+    assert own[5] != pytest.approx(found["unmasked"], abs=1e-4)
     without = Masker(detector, {"cue": built}, 1, 4, 1, centroid=torch.zeros(1, 20))
     with pytest.raises(ConfigError, match="needs frames"):
         without.masked("u", x, [Segment(0.1, 0.2, "artefact", "e")])
@@ -310,14 +342,19 @@ def masked_table(
     for weights, effect in enumerate([beyond, *copies]):
         for i in range(n):
             bonafide = 2.0 + spread * (-1) ** i
-            rows.append((f"b{i}", weights, UNMASKED, "-", 0.0, 0, bonafide, 0.0, 0.0))
-            for control in (0, 1, 2):
-                rows.append((f"b{i}", weights, "cue", "-", 1.0, control, bonafide, 0.0, 0.0))
+            rows.append((f"b{i}", weights, UNMASKED, "-", 0.0, "-", 0, bonafide, 0.0, 0.0))
+            for form in (("-", 0), ("size", 1), ("size", 2)):
+                rows.append((f"b{i}", weights, "cue", "-", 1.0, *form, bonafide, 0.0, 0.0))
             score = -1.0 + 0.1 * rng.standard_normal()
-            rows.append((f"s{i}", weights, UNMASKED, "-", 0.0, 0, score, 0.0, 0.0))
+            rows.append((f"s{i}", weights, UNMASKED, "-", 0.0, "-", 0, score, 0.0, 0.0))
             changed = [score + 0.5 + effect, score + 0.25, score + 0.75]
             for control, value in enumerate(changed):
-                rows.append((f"s{i}", weights, "cue", "-", 1.0, control, value, 0.1, 0.1))
+                matched = "size" if control else "-"
+                rows.append((f"s{i}", weights, "cue", "-", 1.0, matched, control, value, 0.1, 0.1))
+            # Random masks of the energy are not of the table: as many others are.
+            if not weights:
+                for name in (f"b{i}", f"s{i}"):
+                    rows.append((name, 0, "cue", "-", 1.0, "energy", 1, -99.0, 0.1, 0.1))
     return pl.DataFrame(rows, schema=COLUMNS, orient="row")
 
 

@@ -25,7 +25,13 @@ from spoofscope.errors import AudioError, ConfigError, DetectorError, Spoofscope
 from spoofscope.figures.masking import draw
 from spoofscope.frontends.backbones import write_tiny_backbone
 from spoofscope.masking.base import Clip, Segment, build
-from spoofscope.masking.controls import moved_change, random_frames, run_lengths
+from spoofscope.masking.controls import (
+    CLOSE,
+    as_much_energy,
+    moved_change,
+    random_frames,
+    run_lengths,
+)
 from spoofscope.masking.heard import Listener
 from spoofscope.masking.scores import Masker, mask_utterances, profiles_of, replacement
 from spoofscope.masking.tables import COLUMNS, UNMASKED, read_masked, write_masked
@@ -216,7 +222,7 @@ def test_published_silence_is_mixed_with_its_profile(rows):
     with torch.no_grad():
         logits = detector.backend_logits(mixed[None], torch.tensor([values.shape[1]]))
     expected = float(detector.score_tensor(logits)[0])
-    assert made.masked("u", x, [])["masked"][0][4] == pytest.approx(expected, abs=1e-5)
+    assert made.masked("u", x, [])["masked"][0][5] == pytest.approx(expected, abs=1e-5)
 
 
 def test_frames_are_replaced_by_neighbours_or_the_centroid():
@@ -265,6 +271,87 @@ def test_the_control_that_is_nearest_in_energy_is_taken():
         energies[random_frames(chosen, energies, np.random.default_rng(s))].sum() for s in range(50)
     ]
     assert np.mean(energy) < 0.5 * 20 * energies.mean()
+
+
+def test_random_frames_hold_as_much_energy():
+    """Whatever is masked: the loudest frames, the softest ones, any."""
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        energies = rng.exponential(size=200) ** 2
+        for chosen in (
+            rng.random(200) < rng.uniform(0.05, 0.95),
+            energies > np.quantile(energies, 0.75),
+            (energies < np.quantile(energies, 0.5)) & (np.arange(200) < 150),
+        ):
+            drawn = as_much_energy(chosen, energies, rng)
+            wanted = energies[chosen].sum()
+            assert energies[drawn].sum() == pytest.approx(wanted, rel=CLOSE)
+            # Beside the mask, where that holds enough.
+            assert not (drawn & chosen).any() or energies[~chosen].sum() < wanted
+
+
+def test_energies_that_cannot_be_matched():
+    """Frames alike: as many. Nothing as soft: the softest one. All, or none: the mask itself."""
+    rng = np.random.default_rng(1)
+    chosen = np.arange(100) < 40
+    assert as_much_energy(chosen, np.ones(100), rng).sum() == pytest.approx(40, abs=2)
+    energies = np.where(chosen, 1e-6, 1.0)
+    energies[70] = 0.5
+    assert np.flatnonzero(as_much_energy(chosen, energies, rng)).tolist() == [70]
+    for mask in (np.zeros(100, dtype=bool), np.ones(100, dtype=bool)):
+        np.testing.assert_array_equal(as_much_energy(mask, energies, rng), mask)
+
+
+def test_random_frames_of_the_energy_are_runs_anywhere():
+    """Of frames alike, every frame beside the mask is as likely, and most are in whole runs."""
+    chosen = (np.arange(60) >= 10) & (np.arange(60) < 20)
+    counts, runs = np.zeros(60), []
+    for seed in range(600):
+        drawn = as_much_energy(chosen, np.ones(60), np.random.default_rng(seed))
+        counts += drawn
+        runs.append(run_lengths(drawn).size)
+    assert not counts[chosen].any()
+    assert counts[~chosen] / 600 == pytest.approx(0.2, abs=0.06)
+    assert np.mean(runs) < 3
+
+
+def test_random_bands_of_the_energy_are_softer_by_as_much():
+    """A tone in the masked band, and two of half its power elsewhere: both are taken."""
+    t = np.arange(16000) / SAMPLE_RATE
+    tones = [np.sin(2 * np.pi * f * t) for f in (900, 3000, 6000)]
+    x = (tones[0] + np.sqrt(0.5) * (tones[1] + tones[2])).astype(np.float32)
+    mask, clip = build({"type": "band", "bands": [[600, 1200]]}), clip_of(x)
+    assert mask.share([600, 1200], SAMPLE_RATE) == pytest.approx(600 / 8000, abs=2 / 513)
+    (part,) = mask.parts([600, 1200], clip, [np.random.default_rng(4)])
+    y = part.softer(x, 20.0)
+    expected = tones[0] + 0.1 * np.sqrt(0.5) * (tones[1] + tones[2])
+    np.testing.assert_allclose(y[1000:-1000], expected[1000:-1000], atol=0.06)
+
+
+@pytest.mark.parametrize("entry", MASKS.values(), ids=MASKS)
+def test_every_mask_is_held_against_its_energy(rows, entry):
+    """Size and energy of random masks are those that the scores say."""
+    detector = detector_of(length=None)
+    row = rows.row(1, named=True)
+    segments = [Segment(*values) for values in segments_of(rows.head(1)).drop("utt_id").rows()]
+    entry = {**entry, "strengths": [1 if entry["type"] != "band" else 20]}
+    if entry.get("as_published"):
+        del entry["strengths"]
+    result = masker(detector, {"m": entry}).masked("u", detector.policy.read(row["path"]), segments)
+    for variant in {form[1] for form in result["masked"]}:
+        forms: dict[str, list[Any]] = {}
+        for _, of_variant, _, matched, _, _, *size in result["masked"]:
+            if of_variant == variant:
+                forms.setdefault(matched, []).append(size)
+        (mask,) = forms.pop("-")
+        assert set(forms) in ({"size", "energy"}, {"both"})
+        for matched, sizes in forms.items():
+            assert len(sizes) == 2
+            for share, energy in sizes:
+                if matched in ("size", "both"):
+                    assert share == pytest.approx(mask[0])
+                if matched in ("energy", "both"):
+                    assert energy == pytest.approx(mask[1], rel=0.1, abs=0.005)
 
 
 def test_a_random_band_has_the_width_and_lies_beside_the_mask():
@@ -355,7 +442,7 @@ def test_gain_does_nothing_to_what_does_not_hear_levels(rows):
     done: dict[str, Any] = {}
     mask_utterances(masker(detector, {"gain": {"type": "gain"}}), whole, None, done)
     for result in done.values():
-        gain, *controls = (row[4] for row in result["masked"])
+        gain, *controls = (row[5] for row in result["masked"])
         assert gain == pytest.approx(result["unmasked"], abs=1e-3)
         assert all(control != result["unmasked"] for control in controls)
 
@@ -365,7 +452,7 @@ def test_a_masked_waveform_has_the_score_of_its_recording(rows):
     row = rows.row(1, named=True)
     x = detector.policy.read(row["path"])
     result = masker(detector, {"gain": {"type": "gain", "as_published": True}}).masked("u", x, [])
-    assert result["masked"][0][4] == pytest.approx(detector.score(0.1 * x, SAMPLE_RATE), abs=1e-5)
+    assert result["masked"][0][5] == pytest.approx(detector.score(0.1 * x, SAMPLE_RATE), abs=1e-5)
 
 
 @pytest.mark.slow
@@ -393,12 +480,12 @@ def test_scores_of_another_run_are_refused(rows):
 
 def test_a_table_that_lacks_a_score_is_refused(tmp_path):
     rows = [
-        ("a", 0, "gain", "-", 1.0, 0, 1.0, 1.0, 1.0),
-        ("b", 0, UNMASKED, "-", 0.0, 0, 1.0, 0.0, 0.0),
+        ("a", 0, "gain", "-", 1.0, "-", 0, 1.0, 1.0, 1.0),
+        ("b", 0, UNMASKED, "-", 0.0, "-", 0, 1.0, 0.0, 0.0),
     ]
     path = tmp_path / "masked.tsv"
     pl.DataFrame(rows, schema=COLUMNS, orient="row").write_csv(path, separator="\t")
-    with pytest.raises(TableError, match=r"1 scores under 0 gain - 1\.0 0 of 2 utterances"):
+    with pytest.raises(TableError, match=r"1 scores under 0 gain - 1\.0 - 0 of 2 utterances"):
         read_masked(path)
 
 
@@ -424,14 +511,14 @@ def test_differences_are_those_of_the_error_rates():
     mask = unmasked - 3 * bonafide
     table = compare_masked(
         unmasked,
-        [{0: mask, 1: unmasked, 2: unmasked}, {0: unmasked}],
+        [{"-": [mask], "size": [unmasked, unmasked], "energy": [mask]}, {"-": [unmasked]}],
         trials,
         1.0,
         resamples=500,
         seed=1,
     )
     first = table.filter(number=0)
-    for against in ("unmasked", "control"):
+    for against in ("unmasked", "size"):
         of = {row["metric"]: row for row in first.filter(against=against).iter_rows(named=True)}
         for scores, key in ((mask, "value"), (unmasked, "reference")):
             pair = scores[bonafide], scores[~bonafide]
@@ -448,6 +535,8 @@ def test_differences_are_those_of_the_error_rates():
         assert of["spoof_accepted"]["difference"] == 0
         assert of["spoof_accepted"]["p"] == 1
         assert rejected["n_clusters"] == rejected["n_units"] == 15
+    # Random masks that do as much show that it is due to their energy.
+    assert (first.filter(against="energy")["difference"] == 0).all()
     nothing = table.filter(number=1)
     assert set(nothing["against"]) == {"unmasked"}
     assert (nothing["difference"] == 0).all()
@@ -461,18 +550,24 @@ def test_a_random_effect_is_rarely_significant():
     for seed in range(60):
         rng = np.random.default_rng(seed)
         base = rng.standard_normal(80) + bonafide
-        forms = {i: base + 0.5 * rng.standard_normal(80) for i in range(2)}
+        forms = {name: [base + 0.5 * rng.standard_normal(80)] for name in ("-", "size")}
         table = compare_masked(base, [forms], trials, 0.5, resamples=200, seed=seed)
-        p += table.filter(against="control", metric="bonafide_rejected")["p"].to_list()
+        p += table.filter(against="size", metric="bonafide_rejected")["p"].to_list()
     assert np.mean(np.array(p) < 0.05) <= 0.1
 
 
 def write_made(
-    folder: Path, effect: float, n: int = 120, control_energy: float = 1.0
+    folder: Path,
+    effect: float,
+    n: int = 120,
+    by_energy: float = 0.0,
+    by_size: float = 0.0,
+    control_energy: float = 1.0,
 ) -> dict[str, Any]:
     """Scores under masks of which one matters, as a job writes them, and their manifest.
 
-    control_energy: of the random masks of this one, over that of the mask.
+    by_energy, by_size: how much of the effect random masks have, too. control_energy: of those of
+    the energy of this one, over that of the mask.
     """
     rng = np.random.default_rng(2)
     trials = trials_of(n).with_columns(
@@ -492,12 +587,16 @@ def write_made(
             for strength in strengths:
                 change = effect * strength / 20 * bonafide[i] if name == "band" else 0.0
                 variant = "600-1200 Hz" if name == "band" else "-"
-                for control in range(3):
-                    score = base[i] - (0 if control else change)
-                    energy = strength / 100
-                    if control and name == "band":
-                        energy *= control_energy
-                    rows.append([name, variant, strength, control, score, 1.0, energy])
+                families = {"-": (1.0, 1.0), "size": (by_size, 0.1)}
+                families["energy"] = (by_energy, control_energy)
+                if name == "gain":
+                    families = {"-": (1.0, 1.0), "both": (0.0, 1.0)}
+                for matched, (like, as_loud) in families.items():
+                    score, energy = base[i] - like * change, as_loud * strength / 100
+                    share = 0.4 if matched == "energy" else 0.1
+                    for control in (0,) if matched == "-" else (1, 2):
+                        form = (name, variant, strength, matched, control)
+                        rows.append([*form, score, share, energy])
         done[utt_id] = {"unmasked": float(base[i]), "masked": rows, "copies": []}
     write_masked(folder / "masked.tsv", trials["utt_id"].to_list(), done)
     write_detector(folder / "detector", meta={"threshold": 1.5})
@@ -525,13 +624,13 @@ def table_of(folder: Path, entry: dict[str, Any], resamples: int = 1500) -> str:
 def test_the_table_corrects_for_all_tests(tmp_path):
     table = read_masking(table_of(tmp_path, write_made(tmp_path, 4.0)))
     tests = table.filter(pl.col("p").is_not_null())
-    # Two strengths that change something, two references, four metrics.
-    assert tests.height == 16
+    # Two strengths that change something, three references, four metrics.
+    assert tests.height == 24
     idle = table.filter((pl.col("strength") == 0) | (pl.col("mask") == "gain"))
     assert idle["p_holm"].is_null().all()
-    assert idle["difference"].to_list() == [0.0] * 24
+    assert idle["difference"].to_list() == [0.0] * 28
     np.testing.assert_allclose(tests["p_holm"], holm(tests["p"]))
-    assert (tests["p_smallest"] >= 16 * 2 / 1501).all()
+    assert (tests["p_smallest"] >= 24 * 2 / 1501).all()
     significant = tests.filter(pl.col("p_holm") < 0.05)
     assert set(significant["mask"]) == {"band"}
     assert set(significant["metric"]) == {"bonafide_rejected", "eer", "min_dcf"}
@@ -545,10 +644,11 @@ def test_the_report_concludes_from_the_numbers(tmp_path):
     assert "60 bona fide and 60 spoofed clips of 30 speakers (or other" in text
     assert "ears hears what band (600-1200 Hz) at 20 dB masks: bona fide rejected is +" in text
     assert "beyond random masks of the same size (+" in text
-    assert section["doubts"] == []
+    assert "beyond random masks of the same energy (+" in text
+    assert len(section["doubts"]) == 1
     (published,) = section["published"]
     assert published.startswith("gain: the form is the same")
-    assert "bona fide rejected +0.0 and spoof accepted +0.0 points, of which" in published
+    assert "bona fide rejected +0.0 and spoof accepted +0.0 points, bona fide" in published
     assert published.endswith("the study has no corrected form beside it.")
     (section,) = masking_section(table_of(tmp_path, write_made(tmp_path, 0.0)))
     assert section["sentences"][1:] == [
@@ -559,18 +659,43 @@ def test_the_report_concludes_from_the_numbers(tmp_path):
     assert "No mask is shown to change the decisions of ears" in " ".join(section["sentences"])
 
 
-def test_random_masks_that_are_softer_are_doubted(tmp_path):
-    """They change less because they are softer, wherever they lie."""
-    (section,) = masking_section(table_of(tmp_path, write_made(tmp_path, 4.0, control_energy=0.3)))
-    (doubt,) = section["doubts"]
-    assert doubt.startswith("nothing of the size is as loud as what band (600-1200 Hz) masks:")
-    (section,) = masking_section(table_of(tmp_path, write_made(tmp_path, 4.0, control_energy=0.6)))
-    assert section["doubts"] == []
+@pytest.mark.parametrize(
+    ("effects", "said"),
+    [
+        ({"by_energy": 1.0}, "no more is shown than that any mask of the same energy does so."),
+        ({"by_size": 1.0}, "no more is shown than that any mask of the same size does so."),
+        # Random masks that do even more show nothing, either.
+        (
+            {"by_size": 2.0, "by_energy": 2.0},
+            "no more is shown than that any mask of the same size or energy does so.",
+        ),
+    ],
+)
+def test_what_random_masks_do_as_well_is_not_heard(tmp_path, effects, said):
+    (section,) = masking_section(table_of(tmp_path, write_made(tmp_path, 2.0, **effects)))
+    text = " ".join(section["sentences"])
+    assert "ears hears" not in text
+    assert f"band (600-1200 Hz) at 20 dB changes its decisions, and {said}" in text
+    assert "No mask is shown to change the decisions of ears more than random masks" in text
+
+
+def test_random_masks_of_another_energy_or_size_are_doubted(tmp_path):
+    entry = write_made(tmp_path, 4.0, control_energy=0.3)
+    loud, large = masking_section(table_of(tmp_path, entry))[0]["doubts"]
+    assert "as much energy as those of band (600-1200 Hz) (0.06 against 0.2), in" in loud
+    assert "for band (600-1200 Hz) (0.4 against 0.1), in shares of the frames" in large
+    table = read_masking(str(tmp_path / "masking.tsv")).filter(mask="band", strength=20.0)
+    sizes = dict.fromkeys(("size", "energy"), ())
+    for row in table.filter(metric="eer").iter_rows(named=True):
+        sizes[row["against"]] = row["control_share"], row["control_energy"]
+    assert sizes["unmasked"] == (None, None)
+    assert sizes["size"] == pytest.approx((0.1, 0.02))
+    assert sizes["energy"] == pytest.approx((0.4, 0.06))
 
 
 def test_few_clips_prove_nothing(tmp_path):
     (section,) = masking_section(table_of(tmp_path, write_made(tmp_path, 4.0, n=24)))
-    (doubt,) = section["doubts"]
+    doubt, _ = section["doubts"]
     assert doubt.startswith("no difference can be significant")
 
 
@@ -603,7 +728,8 @@ def test_corrected_forms_stand_beside_the_published_ones(tmp_path):
     make([write_made(tmp_path, 4.0)], masks, {"table": path}, **settings)
     ((text,),) = (section["published"] for section in masking_section(path))
     assert "; by band (600-1200 Hz), bona fide rejected +" in text
-    assert text.count("beyond random masks") == 2
+    assert text.count("beyond random masks of the same size and energy") == 1
+    assert text.count("beyond random masks of the same energy") == 1
 
 
 # --- study files ---------------------------------------------------------------------------------

@@ -25,6 +25,9 @@ INCONCLUSIVE = "inconclusive"
 ANSWERS = (BONAFIDE, UNKNOWN, INCONCLUSIVE)
 """What a tracer answers besides the names of attacks."""
 
+SIZE, ENERGY, BOTH = "size", "energy", "both"
+"""What random masks have in common with the mask that they are drawn for."""
+
 ALL = "all"
 POOLED = "pooled"
 MACRO = "(macro average)"

@@ -413,7 +413,7 @@ def test_masks_of_a_cue_change_decisions_beyond_random_masks(mini):
     masks = table(mini, "tables/masking.tsv").filter(
         name="fbank_cnn", mask="high_band", strength="30.0", metric="bonafide_rejected"
     )
-    assert masks["against"].to_list() == ["unmasked", "control"]
+    assert masks["against"].to_list() == ["unmasked", "size", "energy"]
     for row in masks.iter_rows(named=True):
         assert float(row["difference"]) > 0.5, row
         assert float(row["ci_low"]) > 0.2, row

@@ -1,4 +1,4 @@
-"""Error rates against the strength of masks, and of random masks of the same size."""
+"""Error rates against the strength of masks, and of random masks of the same size, or energy."""
 
 import math
 import re
@@ -24,6 +24,7 @@ from spoofscope.figures.style import (
     people,
     save,
 )
+from spoofscope.names import BOTH, ENERGY, SIZE
 from spoofscope.summaries.masking import read_masking
 
 FIGURE = Figure(
@@ -33,10 +34,12 @@ FIGURE = Figure(
         "Change of the share of bona fide clips that are rejected (blue) and of spoofs that are "
         "accepted (orange), at the threshold chosen before masking, in percentage points. Filled "
         "markers and solid lines: the mask, with the 95 % interval of the paired difference from "
-        "unmasked clips. Open markers and dashed lines: random masks of the same size, mean over "
-        "controls. A mask with several variants is shown at its greatest strength. Only what a "
-        "mask changes beyond its random masks is evidence that the detector hears what was masked; "
-        "the table has the tests. Panels marked with ° show the form of the publication."
+        "unmasked clips. Open circles and dashed lines: random masks of the same size (of the same "
+        "energy, too, where there are no squares); open squares and dotted lines: of the same "
+        "energy; means over controls. A mask with several variants is shown at its greatest "
+        "strength. Only what a mask changes beyond all its random masks is evidence that the "
+        "detector hears what was masked; the table has the tests. Panels marked with ° show the "
+        "form of the publication."
     ),
     needs="table_of_masking",
     place=240,
@@ -50,6 +53,8 @@ _RATES = {
     "bonafide_rejected": ("bona fide rejected", BONAFIDE, -1),
     "spoof_accepted": ("spoof accepted", SPOOF, 1),
 }
+_FAMILIES = ((SIZE, BOTH), (ENERGY,))
+_RANDOM = (("random masks of the size", "o", "--"), ("of the energy", "s", ":"))
 # More bands than this have an axis in kHz.
 _FEW = 4
 
@@ -98,8 +103,9 @@ def _legend(figure: Any, low: pl.Series, as_published: bool) -> None:
         Line2D([], [], color=colour, marker="o", markersize=3, label=words)
         for words, colour, _ in _RATES.values()
     ]
-    random: Any = {"color": "#555555", "linestyle": "--", "marker": "o", "markerfacecolor": "white"}
-    handles.append(Line2D([], [], markersize=3, label="random masks", **random))
+    for words, marker, line in _RANDOM:
+        random: Any = {"linestyle": line, "marker": marker, "markerfacecolor": "white"}
+        handles.append(Line2D([], [], color="#555555", markersize=3, label=words, **random))
     for words in interval_words("95 % interval", low):
         handles.append(Line2D([], [], color="#555555", linewidth=0.8, label=words))
     if as_published:
@@ -159,15 +165,17 @@ def _curves(
         for at, low, high in zip(x[len(origin) :], mask["ci_low"], mask["ci_high"], strict=True):
             if low is not None:
                 axes.plot([at, at], [100 * low, 100 * high], color=colour, linewidth=0.8)
-        control = of_metric.filter(against="control")
-        if control.height:
+        for families, (_, marker, dashes) in zip(_FAMILIES, _RANDOM, strict=True):
+            control = of_metric.filter(pl.col("against").is_in(families))
+            if control.is_empty():
+                continue
             change = 100 * (control["reference"] - mask["reference"]).to_numpy()
             axes.plot(
                 x,
                 np.concatenate([np.zeros(len(origin)), change]),
-                linestyle="--" if joined else "none",
+                linestyle=dashes if joined else "none",
                 color=colour,
-                marker="o",
+                marker=marker,
                 markersize=3.4,
                 markerfacecolor="white",
                 linewidth=0.8,

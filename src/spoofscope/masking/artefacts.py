@@ -3,9 +3,10 @@
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from spoofscope.masking.base import Clip, Floats, Frames, Mask
-from spoofscope.masking.controls import random_frames
+from spoofscope.masking.controls import as_much_energy, random_frames
 from spoofscope.options.masks import ArtefactOptions, MaskOptions
 from spoofscope.places import EVERYWHERE, Place, positive_bands, positive_frames
 
@@ -52,6 +53,19 @@ class Artefact(Mask):
         axis = int(cells.any(axis=1).mean() > _MOST_COMMON)
         return np.roll(cells, _shift(cells, axis, rng), axis=axis)
 
+    def cells_of_energy(self, cells: Frames, clip: Clip, rng: np.random.Generator) -> Frames:
+        """Cells elsewhere that hold as much energy, see `controls.as_much_energy`: frames, in the
+        same bands; or, where artefacts are in more than half of the frames, but in some bands
+        alone, other bands in the same frames.
+        """
+        frames: Frames = np.asarray(cells.any(axis=1))
+        bands: Frames = np.asarray(cells.any(axis=0))
+        if bands.all() or frames.mean() <= _MOST_COMMON:
+            frames = as_much_energy(frames, _within(clip, bands), rng)
+        else:
+            bands = as_much_energy(bands, _of_bands(clip), rng)
+        return np.outer(frames, bands)
+
     def energy(self, cells: Frames, clip: Clip) -> float:
         """Energy of the samples of cells: of their frames, through filters of their bands."""
         total = 0.0
@@ -69,15 +83,29 @@ def _shift(cells: Frames, axis: int, rng: np.random.Generator) -> int:
     return int(rng.choice(apart if apart.size else shifts))
 
 
+def _spectrum(clip: Clip) -> tuple[npt.NDArray[np.complex128], npt.NDArray[np.int64]]:
+    """Of the whole clip, and the band that each frequency is in."""
+    assert clip.band_edges is not None
+    spectrum = np.fft.rfft(clip.samples.astype(np.float64))
+    frequencies = np.fft.rfftfreq(clip.samples.size, 1 / clip.sample_rate)
+    return spectrum, np.searchsorted(np.asarray(clip.band_edges), frequencies, side="right") - 1
+
+
+def _of_bands(clip: Clip) -> Floats:
+    """Energy of each band in the whole clip."""
+    assert clip.band_edges is not None
+    spectrum, at = _spectrum(clip)
+    n = len(clip.band_edges) - 1
+    inside = (at >= 0) & (at < n)
+    power = np.square(np.abs(spectrum[inside]))
+    return np.bincount(at[inside], weights=power, minlength=n).astype(np.float64)
+
+
 def _within(clip: Clip, bands: Frames) -> Floats:
     """Energies (n_frames,) of what is in some bands."""
     if bands.all():
         return clip.energies()
-    assert clip.band_edges is not None
-    spectrum = np.fft.rfft(clip.samples.astype(np.float64))
-    frequencies = np.fft.rfftfreq(clip.samples.size, 1 / clip.sample_rate)
-    edges = np.asarray(clip.band_edges)
-    at = np.searchsorted(edges, frequencies, side="right") - 1
+    spectrum, at = _spectrum(clip)
     inside = (at >= 0) & (at < bands.size) & bands[np.clip(at, 0, bands.size - 1)]
     kept = np.fft.irfft(spectrum * inside, clip.samples.size)
     return Clip(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from spoofscope.audio import Samples
 from spoofscope.masks import MASKS
+from spoofscope.names import BOTH
 from spoofscope.options.masks import FrameOptions, MaskOptions
 from spoofscope.places import times_within
 
@@ -30,6 +31,17 @@ class Segment(NamedTuple):
     label: str
     low_hz: float | None = None
     high_hz: float | None = None
+
+
+class Part(NamedTuple):
+    """A part of a waveform. samples: (n,) what it has in it. share: of the spectrum."""
+
+    samples: Floats
+    share: float
+
+    def softer(self, x: Samples, decibels: float) -> Samples:
+        """The waveform (n,) with this part softer."""
+        return (x + (10 ** (-decibels / 20) - 1) * self.samples).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -124,7 +136,14 @@ class FrameMask(Mask):
 
 
 class WaveformMask(Mask):
-    """The waveform goes through effects."""
+    """The waveform goes through effects.
+
+    Attributes:
+        matched: what its random masks have in common with it: both size and energy where they are
+            its change, moved in time; where there are other targets, size, and it has parts.
+    """
+
+    matched: ClassVar[str] = BOTH
 
     @abstractmethod
     def targets(self, sample_rate: int) -> dict[str, Any]:
@@ -143,6 +162,14 @@ class WaveformMask(Mask):
         itself is moved in time.
         """
         return None
+
+    def parts(self, target: Any, clip: Clip, rngs: Sequence[np.random.Generator]) -> list[Part]:
+        """What random masks of the same energy make softer; none where `matched` is both."""
+        return []
+
+    def share(self, target: Any, sample_rate: int) -> float:
+        """Share of the spectrum that a target is; 1 for all of it."""
+        return 1.0
 
 
 def build(entry: Mapping[str, Any]) -> Mask:

@@ -1,4 +1,4 @@
-"""Random masks of the same size: what a mask has to be held against."""
+"""Random masks of the same size, or energy: what a mask has to be held against."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,7 +7,9 @@ from spoofscope.audio import Samples
 from spoofscope.masking.base import Floats, Frames
 
 CANDIDATES = 16
-"""Random masks of the same size, of which the one is taken that is nearest in energy."""
+"""Random masks, of which the one is taken that is nearest in energy."""
+CLOSE = 0.05
+"""Share of its energy by which a mask and a random one of the same energy may differ."""
 
 
 def random_frames(chosen: Frames, energies: Floats, rng: np.random.Generator) -> Frames:
@@ -28,6 +30,66 @@ def random_frames(chosen: Frames, energies: Floats, rng: np.random.Generator) ->
     wanted = float(energies[chosen].sum())
     candidates = [_placed(runs, chosen.size, rng) for _ in range(CANDIDATES)]
     return min(candidates, key=lambda frames: abs(float(energies[frames].sum()) - wanted))
+
+
+def as_much_energy(chosen: Frames, energies: Floats, rng: np.random.Generator) -> Frames:
+    """Frames, or bands, at random places that hold as much energy, however many these are.
+
+    They are drawn beside the mask, and among all where not as much is beside it. Runs of the
+    lengths of the mask's are taken in random order, each up to where it would be too much, until
+    there is enough. Where even a single one is too much, the softest is taken.
+
+    Args:
+        chosen: (n,) those of the mask.
+        energies: (n,) of each.
+        rng: the source of randomness.
+
+    Returns:
+        (n,) of some random choices the first that is within :data:`CLOSE` of the energy, or else
+        the nearest one.
+    """
+    runs = run_lengths(chosen)
+    if not runs.size or chosen.all():
+        return chosen.copy()
+    wanted = float(energies[chosen].sum())
+    pool = ~chosen if energies[~chosen].sum() >= wanted else np.ones_like(chosen)
+    softest = np.where(pool, energies, np.inf) == energies[pool].min()
+    best, distance = softest & (np.cumsum(softest) == 1), np.inf
+    for _ in range(CANDIDATES):
+        drawn = _until(wanted, pool, energies, rng.permutation(runs), rng)
+        if drawn.any() and abs(float(energies[drawn].sum()) - wanted) < distance:
+            best, distance = drawn, abs(float(energies[drawn].sum()) - wanted)
+        if distance <= CLOSE * wanted:
+            break
+    return best
+
+
+def _until(
+    wanted: float,
+    pool: Frames,
+    energies: Floats,
+    runs: npt.NDArray[np.int64],
+    rng: np.random.Generator,
+) -> Frames:
+    """Beginnings of runs in random order, until they hold an energy."""
+    n = pool.size
+    ends = np.cumsum(np.resize(runs, n))
+    edges = np.concatenate([[0], ends[ends < n], [n]])
+    offset = int(rng.integers(n))
+    taken: Frames = np.zeros(n, dtype=bool)
+    total = 0.0
+    for piece in rng.permutation(edges.size - 1).tolist():
+        at = (offset + np.arange(edges[piece], edges[piece + 1])) % n
+        at = at[pool[at]]
+        held = total + np.cumsum(energies[at])
+        enough = np.flatnonzero(held >= (1 - CLOSE) * wanted)
+        at = at[: enough[0] + 1] if enough.size else at
+        at = at[held[: at.size] <= (1 + CLOSE) * wanted]
+        taken[at] = True
+        total += float(energies[at].sum())
+        if at.size and total >= (1 - CLOSE) * wanted:
+            break
+    return taken
 
 
 def run_lengths(chosen: Frames) -> npt.NDArray[np.int64]:

@@ -1,8 +1,9 @@
 """Scores of masked utterances: of every mask, every strength and every control."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -28,13 +29,14 @@ from spoofscope.masking.base import (
     FrameMask,
     Frames,
     Mask,
+    Part,
     Segment,
     WaveformMask,
     build,
 )
-from spoofscope.masking.controls import moved_change, random_frames
+from spoofscope.masking.controls import as_much_energy, moved_change, random_frames
 from spoofscope.masking.heard import Listener
-from spoofscope.names import BONAFIDE, NONE
+from spoofscope.names import BONAFIDE, BOTH, ENERGY, NONE, SIZE
 from spoofscope.options.masking import MaskingOptions
 from spoofscope.randomised import randomised_backend
 from spoofscope.rescoring import decoded, left_of, random_shift, score_again
@@ -43,15 +45,12 @@ from spoofscope.windows import Windows
 
 
 class _Masked(NamedTuple):
-    """A mask or a control at one strength.
-
-    control: 0 is the mask itself. share: of the frames that are masked; 1 where the whole waveform
-    is. energy: of these frames, or of the change, over that of the clip.
-    """
+    """A mask or a control at one strength, see `tables.COLUMNS`."""
 
     mask: str
     variant: str
     strength: float
+    matched: str
     control: int
     share: float
     energy: float
@@ -64,14 +63,15 @@ class Masker:
     Attributes:
         detector: in evaluation mode.
         masks: by name.
-        controls: random masks for every mask.
+        controls: random masks of the size of every mask, and as many of its energy.
         batch_size: windows that the detector sees at once.
         seed: of the controls.
         centroid: (C, D) mean bona fide features, where a mask replaces by it.
         listener: the recogniser, where a mask asks what it hears.
         profiles: (C, D) means of the frames of a mask's variant in bona fide utterances, where a
             mask replaces by them, see :func:`profiles_of`.
-        copies: back-ends with shuffled weights that hear the same masks.
+        copies: back-ends with shuffled weights that hear the same masks, and random ones of their
+            size.
         frames: of bona fide training data, where a mask replaces by them.
     """
 
@@ -113,7 +113,8 @@ class Masker:
             try:
                 for copy in self.copies:
                     self.detector.backend = copy
-                    copies.append(self._all_scores(utt_id, clip, windows, features, places))
+                    scores = self._all_scores(utt_id, clip, windows, features, places, {SIZE, BOTH})
+                    copies.append(scores)
             finally:
                 self.detector.backend = trained
         return {**own, "copies": copies}
@@ -125,15 +126,20 @@ class Masker:
         windows: Windows,
         features: Sequence[Tensor],
         places: Sequence[npt.NDArray[np.int64]],
+        families: Set[str] = frozenset({SIZE, ENERGY, BOTH}),
     ) -> dict[str, Any]:
-        """The score without and with every mask, by the back-end that the detector has now."""
+        """The score without and with every mask, by the back-end that the detector has now.
+
+        Args:
+            families: of random masks.
+        """
         unmasked = self._aggregated(self._logits(features, utt_id))
         scores = {
-            **self._of_waveforms(utt_id, clip, windows),
-            **self._of_frames(utt_id, clip, features, places, windows),
+            **self._of_waveforms(utt_id, clip, windows, families),
+            **self._of_frames(utt_id, clip, features, places, windows, families),
         }
         rows = [
-            [*masked[:4], unmasked if score is None else score, *masked[4:]]
+            [*masked[:5], unmasked if score is None else score, *masked[5:]]
             for masked, score in sorted(scores.items(), key=lambda item: item[0])
         ]
         return {"unmasked": unmasked, "masked": rows}
@@ -190,21 +196,24 @@ class Masker:
             return self.profiles[name, variant]
         return self.centroid if mask.options.replacement == "centroid" else None
 
-    def _rng(self, utt_id: str, masked: tuple[str, str], number: int) -> np.random.Generator:
-        """Of one control; the same for all strengths, and for all detectors."""
-        return rng_of("masking controls", self.seed, utt_id, *masked, number)
+    def _rngs(self, utt_id: str, *masked: str) -> list[np.random.Generator]:
+        """Of the controls; the same for all strengths, and for all detectors."""
+        return [
+            rng_of("masking controls", self.seed, utt_id, *masked, number + 1)
+            for number in range(self.controls)
+        ]
 
     # --- waveforms -------------------------------------------------------------------------
 
     def _of_waveforms(
-        self, utt_id: str, clip: Clip, windows: Windows
+        self, utt_id: str, clip: Clip, windows: Windows, families: Set[str]
     ) -> dict[_Masked, float | None]:
         """Scores of masked waveforms; None where the windows are the same."""
         scores: dict[_Masked, float | None] = {}
         changed: list[_Masked] = []
 
         def inputs() -> Iterator[Inputs]:
-            for masked, y in self._waveforms(utt_id, clip):
+            for masked, y in self._waveforms(utt_id, clip, families):
                 values = self.detector.policy.windows(y).values
                 if np.array_equal(values, windows.values):
                     scores[masked] = None
@@ -216,27 +225,40 @@ class Masker:
             scores[changed.pop(0)] = self._aggregated(logits)
         return scores
 
-    def _waveforms(self, utt_id: str, clip: Clip) -> Iterator[tuple[_Masked, Samples]]:
+    def _waveforms(
+        self, utt_id: str, clip: Clip, families: Set[str]
+    ) -> Iterator[tuple[_Masked, Samples]]:
         """Every mask and control of the waveform, (n,)."""
         x, rate = clip.samples, clip.sample_rate
         for name, mask in self.masks.items():
             if not isinstance(mask, WaveformMask):
                 continue
             for variant, target in mask.targets(rate).items():
-                rngs = [self._rng(utt_id, (name, variant), i + 1) for i in range(self.controls)]
+                rngs = self._rngs(utt_id, name, variant)
                 others = [mask.random_target(target, clip, rng) for rng in rngs]
                 shifts = [random_shift(x.size, rng) for rng in rngs]
+                parts: list[Part] = []
+                if ENERGY in families:
+                    parts = mask.parts(target, clip, self._rngs(utt_id, name, variant, ENERGY))
+                share = mask.share(target, rate)
                 for strength in mask.options.strengths:
                     y = _through(x, mask.steps(target, strength), rate)
-                    masked = [y] + [
-                        moved_change(x, y, shift)
-                        if other is None
-                        else _through(x, mask.steps(other, strength), rate)
-                        for other, shift in zip(others, shifts, strict=True)
+                    forms = [(NONE, 0, share, y)]
+                    for i, (other, shift) in enumerate(zip(others, shifts, strict=True)):
+                        z = moved_change(x, y, shift)
+                        if other is not None:
+                            z = _through(x, mask.steps(other, strength), rate)
+                        forms.append((mask.matched, i + 1, share, z))
+                    forms += [
+                        (ENERGY, i + 1, part.share, part.softer(x, strength))
+                        for i, part in enumerate(parts)
                     ]
-                    for control, z in enumerate(masked):
+                    for matched, control, part_share, z in forms:
                         energy = clip.share_of_energy(_energy(z - x))
-                        yield _Masked(name, variant, strength, control, 1.0, energy), z
+                        masked = _Masked(
+                            name, variant, strength, matched, control, part_share, energy
+                        )
+                        yield masked, z
 
     # --- frames ----------------------------------------------------------------------------
 
@@ -247,12 +269,13 @@ class Masker:
         features: Sequence[Tensor],
         places: Sequence[npt.NDArray[np.int64]],
         windows: Windows,
+        families: Set[str],
     ) -> dict[_Masked, float | None]:
         """Scores of masked features; None where these are the same."""
         scores: dict[_Masked, float | None] = {}
         waiting: list[_Masked] = []
         values: list[Tensor] = []
-        for masked, replaced in self._replaced(utt_id, clip, features, places, windows):
+        for masked, replaced in self._replaced(utt_id, clip, features, places, windows, families):
             if all(map(torch.equal, replaced, features)):
                 scores[masked] = None
                 continue
@@ -270,6 +293,7 @@ class Masker:
         features: Sequence[Tensor],
         places: Sequence[npt.NDArray[np.int64]],
         windows: Windows,
+        families: Set[str],
     ) -> Iterator[tuple[_Masked, list[Tensor]]]:
         """Every mask and control of the features, (C, N, D) of each window."""
         energies = clip.energies()
@@ -277,14 +301,19 @@ class Masker:
             if isinstance(mask, Artefact):
                 others = self._instead(utt_id, name, mask, windows, features)
                 yield from self._without_artefacts(
-                    utt_id, name, mask, clip, features, places, others
+                    utt_id, name, mask, clip, features, places, others, families
                 )
             if not isinstance(mask, FrameMask):
                 continue
             for variant, chosen in mask.chosen(clip).items():
-                rngs = [self._rng(utt_id, (name, variant), i + 1) for i in range(self.controls)]
-                controls = [random_frames(chosen, energies, rng) for rng in rngs]
-                for control, frames in enumerate([chosen, *controls]):
+                forms = self._forms(
+                    (utt_id, name, variant),
+                    chosen,
+                    partial(random_frames, chosen, energies),
+                    partial(as_much_energy, chosen, energies),
+                    families,
+                )
+                for matched, control, frames in forms:
                     vector = self._vector(name, variant, mask)
                     others = [
                         replaced_within(values, at, frames, replacement, vector)
@@ -293,7 +322,7 @@ class Masker:
                     share = float(frames.mean())
                     energy = clip.share_of_energy(float(energies[frames].sum()))
                     for strength in mask.options.strengths:
-                        masked = _Masked(name, variant, strength, control, share, energy)
+                        masked = _Masked(name, variant, strength, matched, control, share, energy)
                         yield (
                             masked,
                             [
@@ -301,6 +330,29 @@ class Masker:
                                 for values, other in zip(features, others, strict=True)
                             ],
                         )
+
+    def _forms(
+        self,
+        masked: tuple[str, str, str],
+        chosen: Frames,
+        of_size: Callable[[np.random.Generator], Frames],
+        of_energy: Callable[[np.random.Generator], Frames],
+        families: Set[str],
+    ) -> Iterator[tuple[str, int, Frames]]:
+        """A mask of frames or cells and its random ones, with what they have in common with it.
+
+        Args:
+            masked: utterance, mask and variant.
+            chosen: by the mask.
+            of_size: draws as many. of_energy: draws what is as loud.
+            families: of random masks.
+        """
+        yield NONE, 0, chosen
+        for control, rng in enumerate(self._rngs(*masked), 1):
+            yield SIZE, control, of_size(rng)
+        if ENERGY in families:
+            for control, rng in enumerate(self._rngs(*masked, ENERGY), 1):
+                yield ENERGY, control, of_energy(rng)
 
     def _instead(
         self,
@@ -327,15 +379,21 @@ class Masker:
         features: Sequence[Tensor],
         places: Sequence[npt.NDArray[np.int64]],
         instead: Sequence[Tensor] | None,
+        families: Set[str],
     ) -> Iterator[tuple[_Masked, list[Tensor]]]:
         """Features with cells at artefacts, or as many others, replaced: by what stands `instead`,
         or as :func:`refilled`.
         """
         assert self.centroid is not None
         cells = mask.cells(clip)
-        rngs = [self._rng(utt_id, (name, NONE), i + 1) for i in range(self.controls)]
-        controls = [mask.random_cells(cells, clip, rng) for rng in rngs]
-        for control, chosen in enumerate([cells, *controls]):
+        forms = self._forms(
+            (utt_id, name, NONE),
+            cells,
+            partial(mask.random_cells, cells, clip),
+            partial(mask.cells_of_energy, cells, clip),
+            families,
+        )
+        for matched, control, chosen in forms:
             share = float(chosen.mean())
             energy = clip.share_of_energy(mask.energy(chosen, clip))
             if instead is None:
@@ -353,7 +411,8 @@ class Masker:
                     torch.lerp(values, other, strength)
                     for values, other in zip(features, others, strict=True)
                 ]
-                yield _Masked(name, NONE, strength, control, share, energy), replaced
+                masked = _Masked(name, NONE, strength, matched, control, share, energy)
+                yield masked, replaced
 
     def _judged(
         self, waiting: Sequence[_Masked], values: Sequence[Tensor], utt_id: str

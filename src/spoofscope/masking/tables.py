@@ -20,15 +20,17 @@ COLUMNS: dict[str, pl.DataType] = {
     "mask": pl.String(),
     "variant": pl.String(),
     "strength": pl.Float64(),
+    "matched": pl.String(),
     "control": pl.Int64(),
     "score": pl.Float64(),
     "share": pl.Float64(),
     "energy": pl.Float64(),
 }
 """weights: 0 are those of the detector, 1, 2, ... shuffled ones. mask: its name. variant: of the
-mask, such as a band. control: 0 is the mask itself, 1, 2, ... random ones of its size. share: of
-the frames (of artefacts: of frames times bands) that are masked; 1 where the whole waveform is.
-energy: of these, or of the change of the waveform, over that of the clip."""
+mask, such as a band. matched: what random masks have in common with the mask, its size, its energy
+or both; - is the mask itself. control: 0 is the mask itself, 1, 2, ... random ones. share: of the
+frames (of artefacts: of frames times bands; of bands: of the spectrum) that are masked; 1 where the
+whole waveform is. energy: of these, or of the change of the waveform, over that of the clip."""
 
 
 def write_masked(path: str | Path, ids: Sequence[str], done: Done) -> None:
@@ -51,7 +53,7 @@ def write_masked(path: str | Path, ids: Sequence[str], done: Done) -> None:
         result = done[utt_id]
         for weights, scores in enumerate([result, *result["copies"]]):
             first = [utt_id, weights]
-            rows.append([*first, UNMASKED, NONE, 0.0, 0, scores["unmasked"], 0.0, 0.0])
+            rows.append([*first, UNMASKED, NONE, 0.0, NONE, 0, scores["unmasked"], 0.0, 0.0])
             rows += [[*first, *row] for row in scores["masked"]]
     write_table(path, pl.DataFrame(rows, schema=COLUMNS, orient="row"))
 
@@ -64,7 +66,7 @@ def read_masked(path: str | Path) -> pl.DataFrame:
     """
     table = read_table(path, COLUMNS)
     n = table["utt_id"].n_unique()
-    forms = ("weights", "mask", "variant", "strength", "control")
+    forms = ("weights", "mask", "variant", "strength", "matched", "control")
     for key, rows in table.group_by(*forms, maintain_order=True):
         if rows["utt_id"].n_unique() != n or rows.height != n:
             raise TableError(

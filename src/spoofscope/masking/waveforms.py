@@ -1,12 +1,14 @@
 """Masks of waveforms: the effects that they are."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from spoofscope.masking.base import Clip, Floats, WaveformMask
-from spoofscope.masking.controls import CANDIDATES
-from spoofscope.names import NONE
+from spoofscope.augmentation.band import bins_within, energies_of_bins, part_of
+from spoofscope.masking.base import Clip, Floats, Part, WaveformMask
+from spoofscope.masking.controls import CANDIDATES, as_much_energy
+from spoofscope.names import NONE, SIZE
 from spoofscope.options.masks import (
     BandMaskOptions,
     CodecMaskOptions,
@@ -20,6 +22,7 @@ class BandMask(WaveformMask):
     """Bands of frequencies are made softer."""
 
     name: ClassVar[str] = "band"
+    matched: ClassVar[str] = SIZE
     declared: ClassVar[type[MaskOptions]] = BandMaskOptions
     options: BandMaskOptions
 
@@ -62,6 +65,16 @@ class BandMask(WaveformMask):
         starts = np.where(drawn < room[0], drawn, high + drawn - room[0])
         nearest = float(starts[np.argmin(np.abs(energy(starts) - energy(low)))])
         return [nearest, nearest + width]
+
+    def parts(self, target: Any, clip: Clip, rngs: Sequence[np.random.Generator]) -> list[Part]:
+        """Bands that hold as much energy, see `controls.as_much_energy`."""
+        bins, energies = bins_within(clip.sample_rate, *target), energies_of_bins(clip.samples)
+        drawn = [as_much_energy(bins, energies, rng) for rng in rngs]
+        return [Part(part_of(clip.samples, of_one), float(of_one.mean())) for of_one in drawn]
+
+    def share(self, target: Any, sample_rate: int) -> float:
+        """Of the bins of the effect."""
+        return float(bins_within(sample_rate, *target).mean())
 
 
 class GainMask(WaveformMask):

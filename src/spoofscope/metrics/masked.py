@@ -1,4 +1,4 @@
-"""What does a mask do to error rates, and does a random mask of the same size do as much?
+"""What does a mask do to error rates, and do random masks of its size, or energy, do as much?
 
 Scores of masked utterances are held against those of the same utterances unmasked, and against
 those under random masks, its controls. All are resampled alike, as in `metrics.paired`.
@@ -17,6 +17,7 @@ from spoofscope.metrics.measure import METRICS, threshold_metrics
 from spoofscope.metrics.paired import FARTHEST, tested
 from spoofscope.metrics.rates import Floats, check_scores
 from spoofscope.metrics.tables import draw
+from spoofscope.names import BOTH, ENERGY, NONE, SIZE
 from spoofscope.options import check_resamples
 from spoofscope.tables import LABELS
 
@@ -24,7 +25,7 @@ _Measured = tuple[Floats, Floats]
 """Metrics of the trials (m,), and of all resamples (m, n_resamples)."""
 
 MASKED_METRICS = ("bonafide_rejected", "spoof_accepted", "eer", "min_dcf")
-AGAINST = ("unmasked", "control")
+UNMASKED = "unmasked"
 SCHEMA: dict[str, pl.DataType] = {
     "against": pl.String(),
     "metric": pl.String(),
@@ -44,7 +45,7 @@ SCHEMA: dict[str, pl.DataType] = {
 
 def compare_masked(
     unmasked: Floats,
-    masked: Sequence[Mapping[int, Floats]],
+    masked: Sequence[Mapping[str, Sequence[Floats]]],
     trials: pl.DataFrame,
     threshold: float,
     *,
@@ -56,18 +57,20 @@ def compare_masked(
 
     Args:
         unmasked: (n,) scores, in the order of the trials.
-        masked: for each mask at one strength the scores (n,) of the mask, 0, and of its controls,
-            1, 2, ...; without these nothing is held against a control.
+        masked: for each mask at one strength the scores (n,) of the mask, a single one by `-`, and
+            of its controls, by what these have in common with it: size, energy, or both; without
+            these nothing is held against a control.
         trials: utt_id, label and the cluster column, sorted by utt_id.
         threshold: chosen on other trials; `bonafide_rejected` and `spoof_accepted` are at it.
         resamples, seed, cluster: see `metrics.paired.compare`.
 
     Returns:
         `number` of the mask and the columns :data:`SCHEMA`: value with the mask, reference without
-        it (`against` unmasked), or the mean over the controls (`against` control), and difference,
-        the first minus the second. p is two-sided, of no difference, see `metrics.paired.tested`;
-        n_units are the clusters, or trials, of the class that decides the metric. Below two there
-        is no interval, and p is null. n_clusters is null where trials are resampled.
+        it (`against` unmasked), or the mean over the controls (`against` size, energy or both), and
+        difference, the first minus the second. p is two-sided, of no difference, see
+        `metrics.paired.tested`; n_units are the clusters, or trials, of the class that decides the
+        metric. Below two there is no interval, and p is null. n_clusters is null where trials are
+        resampled.
 
     Raises:
         TableError: the trials are not sorted.
@@ -100,12 +103,13 @@ def compare_masked(
     rows: list[dict[str, Any]] = []
     without = measured(unmasked)
     for number, scores in enumerate(masked):
-        of_mask = measured(scores[0])
-        controls = [measured(scores[control]) for control in sorted(scores) if control]
-        references = {"unmasked": without}
-        if controls:
-            values, resampled = zip(*controls, strict=True)
-            references["control"] = np.mean(values, axis=0), np.mean(resampled, axis=0)
+        of_mask = measured(scores[NONE][0])
+        references = {UNMASKED: without}
+        for matched in (SIZE, ENERGY, BOTH):
+            controls = [measured(control) for control in scores.get(matched, ())]
+            if controls:
+                values, resampled = zip(*controls, strict=True)
+                references[matched] = np.mean(values, axis=0), np.mean(resampled, axis=0)
         for against, reference in references.items():
             for i, metric in enumerate(MASKED_METRICS):
                 deciding = counted[metrics[metric].counted or "rarer"].units

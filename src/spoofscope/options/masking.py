@@ -16,7 +16,7 @@ class MaskingOptions(Options):
     per_attack: int = option(50, minimum=1)
     """Utterances per attack; as many bona fide ones as spoofs."""
     controls: int = option(2, minimum=1, maximum=1000)
-    """Random masks of the same size for every mask."""
+    """Random masks of the same size for every mask, and as many of the same energy."""
     randomised: int = option(0, minimum=0, maximum=1000)
     """Copies of the detector with shuffled weights that hear the same masks: what is beyond them
     was learned. The table cue_use needs 19."""

@@ -1,20 +1,25 @@
 """The report's part on causal masking, in sentences."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from spoofscope.metrics.masked import UNMASKED
 from spoofscope.metrics.paired import ALPHA
-from spoofscope.names import NONE
+from spoofscope.names import BOTH, ENERGY, NONE, SIZE
 from spoofscope.p_values import p_is, p_number
 from spoofscope.report.audits import listed
 from spoofscope.summaries.masking import read_masking
 
 _RATES = {"bonafide_rejected": "bona fide rejected", "spoof_accepted": "spoof accepted"}
 
-# Random masks with less of the energy of the mask than this are no match for it.
-_AS_LOUD = 0.5
+_CONTROLS = {SIZE: "size", ENERGY: "energy", BOTH: "size and energy"}
+# By how much the energy of random masks may differ from that of the mask, over the latter, and by
+# what factor their size, before it is said.
+_CLOSE, _AS_LARGE = 0.1, 2.0
 
 CORRECTIONS = {
     "silence": (
@@ -101,16 +106,38 @@ def _doubts(rows: pl.DataFrame, tests: int) -> Iterable[str]:
             f"{tests} tests; {least} after correction. The sizes of the differences say what to "
             "look at in a larger study, and prove nothing."
         )
-    quiet = rows.filter(pl.col("control_energy") < _AS_LOUD * pl.col("energy"))
-    if quiet.height:
-        forms = quiet.unique(["mask", "variant"], maintain_order=True)
-        names = [_named(row["mask"], row["variant"]) for row in forms.iter_rows(named=True)]
+    strongest = rows.filter(pl.col("strength") == pl.col("strength").max().over("mask"))
+    forms = strongest.unique(["mask", "variant", "against"], maintain_order=True)
+    loud = forms.filter(
+        pl.col("against").is_in([ENERGY, BOTH]),
+        (pl.col("control_energy") - pl.col("energy")).abs() > _CLOSE * pl.col("energy"),
+    )
+    if loud.height:
         yield (
-            f"nothing of the size is as loud as what {listed(names)} "
-            f"{'masks' if len(names) == 1 else 'mask'}: random masks change less than half of the "
-            "energy (columns energy and control_energy), so what is beyond them may be due to the "
-            "energy alone."
+            "no random masks were found that hold as much energy as those of "
+            f"{listed(_against(loud, 'energy'))}, in shares of the energy of a clip; what is "
+            "beyond them may be due to the energy."
         )
+    ratio = pl.col("control_share") / pl.col("share")
+    large = forms.filter(
+        pl.col("share") > 0,
+        (ratio >= _AS_LARGE) | (ratio <= 1 / _AS_LARGE),
+        against=ENERGY,
+    )
+    if large.height:
+        yield (
+            "random masks that hold as much energy are not of the size of the mask for "
+            f"{listed(_against(large, 'share'))}, in shares of the frames, or of the spectrum."
+        )
+
+
+def _against(rows: pl.DataFrame, size: str) -> list[str]:
+    """What masks change, and what random ones do."""
+    return [
+        f"{_named(row['mask'], row['variant'])} ({row[f'control_{size}']:.2g} against "
+        f"{row[size]:.2g})"
+        for row in rows.iter_rows(named=True)
+    ]
 
 
 def _conclusions(name: str, rows: pl.DataFrame) -> Iterable[str]:
@@ -122,44 +149,84 @@ def _conclusions(name: str, rows: pl.DataFrame) -> Iterable[str]:
         names = [_named(row["mask"], row["variant"]) for row in idle.iter_rows(named=True)]
         yield f"Nothing is masked by {listed(names)}: every score is as it was."
     rows = rows.filter(pl.col("p").is_not_null())
-    against = rows.filter(against="control")
-    if against.is_empty():
+    effects = []
+    for _, of_one in rows.group_by("mask", "variant", "metric", maintain_order=True):
+        controls = of_one.filter(pl.col("against") != UNMASKED).to_dicts()
+        if controls:
+            effects.append(_Effect(of_one.row(0, named=True), controls))
+    if not effects:
         yield "No mask can be held against random masks, so nothing shows what is heard."
         return
-    shown = against.filter(pl.col("p_holm") < ALPHA)
-    for row in shown.sort("difference", descending=True).iter_rows(named=True):
+    effects.sort(key=lambda effect: -effect.beyond)
+    known = [effect for effect in effects if effect.changes and not effect.lacks]
+    for effect in known:
         yield (
-            f"{name} hears what {_form(row)} masks: {_RATES[row['metric']]} is "
-            f"{_change(row)} beyond random masks of the same size{_interval(row)}, "
-            f"{p_is(row['p_holm'])} after correction)."
+            f"{name} hears what {_form(effect.row)} masks: {_RATES[effect.row['metric']]} is "
+            f"{_change(effect.row)} with it than without, and {effect.said()}."
         )
-    known = {(row["mask"], row["variant"]) for row in shown.iter_rows(named=True)}
-    unmasked = rows.filter(pl.col("p_holm") < ALPHA, against="unmasked")
-    changed = [
-        _form(row)
-        for row in unmasked.unique(["mask", "variant"], maintain_order=True).iter_rows(named=True)
-        if (row["mask"], row["variant"]) not in known
-    ]
-    if changed:
+    changed: dict[tuple[str, ...], list[str]] = {}
+    named = {effect.form for effect in known}
+    for effect in sorted(effects, key=lambda effect: len(effect.lacks)):
+        if effect.changes and effect.form not in named:
+            changed.setdefault(effect.lacks, []).append(_form(effect.row))
+            named.add(effect.form)
+    for lacks, forms in changed.items():
         yield (
-            f"{listed(changed)} {'changes' if len(changed) == 1 else 'change'} its decisions, and "
-            "no more is shown than that any mask of the size does so."
+            f"{listed(forms)} {'changes' if len(forms) == 1 else 'change'} its "
+            "decisions, and no more is shown than that any mask of the same "
+            f"{' or '.join(_CONTROLS[matched] for matched in lacks)} does so."
         )
     if not known:
-        largest = against.sort(pl.col("difference").abs(), descending=True).row(0, named=True)
         yield (
             f"No mask is shown to change the decisions of {name} more than random masks of the "
-            f"same size. The largest difference is that of {_form(largest)}: "
-            f"{_RATES[largest['metric']]} is {_change(largest)} beyond random "
-            f"masks{_interval(largest)}{_unproven(largest)})."
+            f"same size and energy. The largest difference is that of {_form(effects[0].row)}: "
+            f"{_RATES[effects[0].row['metric']]} is {effects[0].said()}. "
+            "What is not significant does not prove that it does not hear it."
         )
 
 
-def _unproven(row: Mapping[str, Any]) -> str:
-    """What a difference without significance means."""
-    if row["ci_low"] is not None and not row["ci_low"] <= 0 <= row["ci_high"]:
-        return f"; {p_is(row['p_holm'])} after correction"
-    return "; an interval around 0 does not prove that it does not hear it"
+@dataclass(frozen=True)
+class _Effect:
+    """What a mask does to one error rate, and what is beyond its random masks.
+
+    row: of the table, against unmasked clips. controls: against random masks.
+    """
+
+    row: Mapping[str, Any]
+    controls: Sequence[Mapping[str, Any]]
+
+    @property
+    def form(self) -> tuple[str, str]:
+        """Mask and variant."""
+        return self.row["mask"], self.row["variant"]
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes decisions."""
+        return bool(self.row["p_holm"] < ALPHA)
+
+    @property
+    def beyond(self) -> float:
+        """The least that it changes more than random masks, in its own direction."""
+        sign = np.sign(self.row["difference"])
+        return float(min(sign * control["difference"] for control in self.controls))
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """What random masks have in common with it that are not shown to change less."""
+        return tuple(
+            control["against"]
+            for control in self.controls
+            if control["p_holm"] >= ALPHA or control["difference"] * self.row["difference"] <= 0
+        )
+
+    def said(self) -> str:
+        """The differences from random masks, in words."""
+        return " and ".join(
+            f"{_change(row)} beyond random masks of the same {_CONTROLS[row['against']]}"
+            f"{_interval(row)}, {p_is(row['p_holm'])} after correction)"
+            for row in self.controls
+        )
 
 
 def _published(rows: pl.DataFrame) -> Iterable[str]:
@@ -190,8 +257,9 @@ def _strongest(rows: pl.DataFrame) -> tuple[str, int]:
 def _changes(rows: pl.DataFrame) -> str:
     """What one form changes, and how much of it beyond its random masks."""
     text = _both(rows, "unmasked")
-    if rows.filter(against="control").height:
-        text += f", of which {_both(rows, 'control')} beyond random masks"
+    for matched, words in _CONTROLS.items():
+        if rows.filter(against=matched).height:
+            text += f", {_both(rows, matched)} beyond random masks of the same {words}"
     return text
 
 

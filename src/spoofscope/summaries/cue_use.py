@@ -16,7 +16,7 @@ from spoofscope.metrics.correlation import holm, mean_interval
 from spoofscope.metrics.flips import flipped_mean
 from spoofscope.metrics.paired import ALPHA
 from spoofscope.metrics.tables import clusters_of, evaluate, resampled_by
-from spoofscope.names import BONAFIDE, NONE
+from spoofscope.names import BONAFIDE, BOTH, NONE, SIZE
 from spoofscope.tables import join_scores, read_manifest, read_scores, read_table, write_table
 
 TABLE = Table(
@@ -271,7 +271,7 @@ def _differences(masked: pl.DataFrame, attack: str, mask: str) -> pl.DataFrame:
     forms = of_attack.filter(mask=mask).filter(pl.col("strength") == pl.col("strength").max())
     with_mask = forms.filter(control=0).select("utt_id", pl.col("score").alias("with_mask"))
     controls = (
-        forms.filter(pl.col("control") > 0)
+        forms.filter(pl.col("matched").is_in([SIZE, BOTH]))
         .group_by("utt_id")
         .agg(pl.col("score").mean().alias("with_control"))
     )

@@ -1,4 +1,4 @@
-"""Causal masking: what masks do to error rates, and what random masks of the same size do."""
+"""Causal masking: what masks do to error rates, and what random masks do."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +11,7 @@ from spoofscope.masking.tables import UNMASKED, read_masked
 from spoofscope.metrics.correlation import holm
 from spoofscope.metrics.limits import smallest_corrected, smallest_p
 from spoofscope.metrics.masked import SCHEMA, compare_masked
+from spoofscope.names import BOTH, ENERGY, NONE, SIZE
 from spoofscope.options.masks import MASKS
 from spoofscope.summaries.thresholds import fixed_threshold
 from spoofscope.tables import read_manifest, read_table, write_table
@@ -20,13 +21,16 @@ TABLE = Table(
     shows="What masks do to error rates, against unmasked recordings and against random masks.",
     caption=(
         "One row per detector, mask, variant, strength, metric and reference. difference is the "
-        "metric with the mask, less that without it (against unmasked) or that with random masks "
-        "of the same size (against control). bonafide_rejected and spoof_accepted are at the "
+        "metric with the mask, less that without it (against unmasked), or that with random masks "
+        "of the same size, of the same energy, or of both (against size, energy, both). "
+        "bonafide_rejected and spoof_accepted are at the "
         "threshold that was chosen before masking. Intervals are 95 % intervals of the paired "
         "differences. A p_holm below 0.05 is significant after Holm's correction over all tests of "
         "this table; a larger one does not prove equality; if p_smallest is 0.05 or more, the test "
-        "cannot be significant. share: of the frames. energy and control_energy: of the masked "
-        "frames, or of the change of the waveform, over that of the clip. as_published: the form "
+        "cannot be significant. share: of the frames, or of the spectrum, and 1 where the whole "
+        "waveform is masked; energy: of the masked frames, or of the change of the waveform, over "
+        "that of the clip. control_share and control_energy: of the random masks of the row. "
+        "as_published: the form "
         "of the publication, kept for comparison."
     ),
     needs="masked_scores",
@@ -34,14 +38,15 @@ TABLE = Table(
 )
 
 _KEYS = ("mask", "variant", "strength")
-_OPTIONAL = ("ci_low", "ci_high", "p", "p_holm", "p_smallest", "control_energy")
+_SIZES = ("share", "energy")
+_OPTIONAL = ("ci_low", "ci_high", "p", "p_holm", "p_smallest", "control_share", "control_energy")
 _COLUMNS: dict[str, pl.DataType] = {
     **dict.fromkeys(("name", "corpus", "split"), pl.String()),
     "seed": pl.Int64(),
     **dict.fromkeys(("mask", "type", "variant", "as_published", "unit"), pl.String()),
     "strength": pl.Float64(),
     **{name: kind for name, kind in SCHEMA.items() if name not in (*_OPTIONAL, "n_clusters")},
-    **dict.fromkeys(("share", "energy"), pl.Float64()),
+    **dict.fromkeys(_SIZES, pl.Float64()),
 }
 
 
@@ -93,11 +98,11 @@ def masking(
         pl.Series("p_smallest", smallest_corrected(floors), dtype=pl.Float64),
     )
     joined = table.join(corrected, on="row", how="left", maintain_order="left")
-    first = [name for name in _COLUMNS if name not in ("share", "energy", *SCHEMA)]
+    first = [name for name in _COLUMNS if name not in (*_SIZES, *SCHEMA)]
     order = [*first, *(name for name in SCHEMA if name != "p")]
     order.insert(order.index("ci_high") + 1, "p")
     order[order.index("p") + 1 : order.index("p") + 1] = ["p_holm", "p_smallest"]
-    return joined.select(*order, "share", "energy", "control_energy")
+    return joined.select(*order, *_SIZES, *(f"control_{name}" for name in _SIZES))
 
 
 def _differences(
@@ -127,8 +132,11 @@ def _differences(
         unmasked["score"].to_numpy(),
         [
             {
-                number: _scores_of(forms[key], number).to_numpy()
-                for number in forms[key]["control"].unique().to_list()
+                str(matched): [
+                    of_one["score"].to_numpy()
+                    for of_one in of_family.partition_by("control", maintain_order=True)
+                ]
+                for (matched,), of_family in forms[key].group_by("matched", maintain_order=True)
             }
             for key in order
         ],
@@ -144,15 +152,28 @@ def _differences(
                 "number": number,
                 **dict(zip(_KEYS, key, strict=True)),
                 **_described(masks[str(key[0])]),
-                **_size(forms[key]),
-                "changes": not _scores_of(forms[key], 0).equals(unmasked["score"]),
+                **_size(forms[key], NONE),
+                "changes": not forms[key].filter(matched=NONE)["score"].equals(unmasked["score"]),
             }
             for number, key in enumerate(order)
         ]
     )
+    sizes = pl.DataFrame(
+        [
+            {
+                "number": number,
+                "against": matched,
+                **{f"control_{name}": mean for name, mean in _size(forms[key], matched).items()},
+            }
+            for number, key in enumerate(order)
+            for matched in (SIZE, ENERGY, BOTH)
+        ],
+        schema_overrides=dict.fromkeys(("control_share", "control_energy"), pl.Float64),
+    )
     changing = pl.col("changes")
     return (
         tested.join(described, on="number", maintain_order="left")
+        .join(sizes, on=["number", "against"], how="left", maintain_order="left")
         .with_columns(
             *(pl.lit(entry[key]).alias(key) for key in ("name", "corpus", "split")),
             pl.lit(entry["seed"], dtype=pl.Int64).alias("seed"),
@@ -160,11 +181,6 @@ def _differences(
         )
         .drop("number", "changes")
     )
-
-
-def _scores_of(form: pl.DataFrame, control: int) -> pl.Series:
-    """Of a mask, 0, or one of its controls, in the order of the utterances."""
-    return form.filter(control=control)["score"]
 
 
 def _described(entry: Mapping[str, Any]) -> dict[str, str]:
@@ -177,12 +193,9 @@ def _described(entry: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _size(form: pl.DataFrame) -> dict[str, float | None]:
-    """How much is masked, on average, by a mask and by its controls."""
-    mask, controls = form.filter(control=0), form.filter(pl.col("control") > 0)
-    means = mask.select(pl.col("share", "energy").mean()).row(0, named=True)
-    mean: Any = controls["energy"].mean()
-    return {**means, "control_energy": mean}
+def _size(form: pl.DataFrame, matched: str) -> dict[str, float | None]:
+    """How much is masked, on average, by a mask, or by its controls of a family."""
+    return form.filter(matched=matched).select(pl.col(_SIZES).mean()).row(0, named=True)
 
 
 def read_masking(path: str) -> pl.DataFrame:
