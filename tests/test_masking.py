@@ -24,7 +24,7 @@ from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, ConfigError, DetectorError, SpoofscopeError, TableError
 from spoofscope.figures.masking import draw
 from spoofscope.frontends.backbones import write_tiny_backbone
-from spoofscope.masking.base import Clip, Segment, build
+from spoofscope.masking.base import Clip, Segment, WaveformMask, build
 from spoofscope.masking.controls import (
     CLOSE,
     as_much_energy,
@@ -36,7 +36,7 @@ from spoofscope.masking.heard import Listener
 from spoofscope.masking.scores import Masker, mask_utterances, profiles_of, replacement
 from spoofscope.masking.tables import COLUMNS, UNMASKED, read_masked, write_masked
 from spoofscope.metrics.correlation import holm
-from spoofscope.metrics.masked import compare_masked
+from spoofscope.metrics.masked import MASKED_METRICS, compare_masked
 from spoofscope.metrics.rates import eer, error_rates, min_dcf
 from spoofscope.options import masks as options
 from spoofscope.options.effects.compressor import CompressorOptions
@@ -762,6 +762,21 @@ def study_with(**section: Any) -> dict[str, Any]:
 def test_what_cannot_be_masked_is_refused(section, message):
     with pytest.raises(ConfigError, match=message):
         checked(study_with(**section))
+
+
+@pytest.mark.parametrize("study", [MINI, MINI.parent / "studies/ig_detectors.yaml"])
+def test_shipped_studies_have_resamples_for_their_tests(study):
+    """40 per test, or none can be significant."""
+    section = read_config(study)["masking"]
+    tests = 0
+    for entry in section["masks"].values():
+        mask = build(entry)
+        named = getattr(mask.options, "classes", None) or getattr(mask.options, "codecs", None)
+        variants = mask.targets(SAMPLE_RATE) if isinstance(mask, WaveformMask) else named or "-"
+        references = 2 if getattr(mask, "matched", "size") == "both" else 3
+        strengths = sum(strength > 0 for strength in mask.options.strengths)
+        tests += len(variants) * references * strengths * len(MASKED_METRICS)
+    assert 40 * tests * len(section["detectors"]) <= section["resamples"]
 
 
 def test_the_example_of_the_page_is_a_study(tmp_path):
