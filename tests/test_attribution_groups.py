@@ -1,5 +1,7 @@
 """Mean evidence of groups of clips and of kinds of sound."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -90,13 +92,23 @@ def test_sounds_come_in_their_order_and_only_where_they_are():
     rows = segments(
         ("a", 0.0, 0.05, "silence", "x"), ("b", 0.0, 9.0, "silence", "x"), ("z", 0, 1, "word", "w")
     )
-    sounds = by_sound(items, rows)
+    sounds = by_sound(items, rows, dict.fromkeys("abc", 0.1))
     assert list(sounds) == ["silence", "speech"]
     assert set(sounds["silence"]) == {"a", "b"}
     assert set(sounds["speech"]) == {"a"}
     assert sounds["silence"]["a"].time_share == 0.5
     assert sounds["silence"]["a"].density == pytest.approx(1.0)
     assert set(sounds) <= set(SOUNDS)
+
+
+def test_frames_around_a_clip_are_of_its_first_and_last_sound():
+    """Long windows are centred before the start and behind the end; the last half hop, too."""
+    item = explanation(np.ones(14))
+    item = replace(item, settings=replace(item.settings, first_centre_seconds=-0.02))
+    rows = segments(("a", 0.0, 0.03, "phone", "AA1"), ("a", 0.03, 0.0998, "phone", "S"))
+    sounds = by_sound([item], rows, {"a": 0.1})
+    shares = {kind: of_kind["a"].time_share for kind, of_kind in sounds.items()}
+    assert shares == pytest.approx({"vowels": 5 / 14, "fricatives": 9 / 14})
 
 
 @pytest.fixture

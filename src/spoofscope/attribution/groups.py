@@ -12,6 +12,7 @@ import polars as pl
 
 from spoofscope.attribution.store import Explanation
 from spoofscope.phones import ARPABET, classes_of
+from spoofscope.places import times_within
 
 Floats = npt.NDArray[np.float64]
 
@@ -56,8 +57,7 @@ def sounds_of(
     """The kind of sound of each frame.
 
     Args:
-        times: centres of frames in seconds, (frames,). Those before the start of the clip hear its
-            first sound.
+        times: centres of frames within the clip in seconds, (frames,).
         segments: tier, start, end and label of a clip's aligned segments. The tier `phone` stands
             over `silence`, because a recogniser's phones may reach into a pause.
         classes: of the labels of phones, see `phones.classes_of`; None if the aligner finds no
@@ -66,7 +66,6 @@ def sounds_of(
     Returns:
         (frames,), values of `SOUNDS`.
     """
-    times = np.maximum(times, 0.0)
     kinds = np.full(times.size, SPEECH if classes is None else UNALIGNED, dtype="<U16")
     for tier in ("silence", "phone"):
         of_tier = segments.filter(tier=tier).select("start", "end", "label")
@@ -99,13 +98,15 @@ def evidence_in(explanation: Explanation, frames: npt.NDArray[np.bool_]) -> Evid
 
 
 def by_sound(
-    explanations: Iterable[Explanation], segments: pl.DataFrame
+    explanations: Iterable[Explanation], segments: pl.DataFrame, seconds: Mapping[str, float]
 ) -> dict[str, dict[str, Evidence]]:
     """The evidence in each kind of sound.
 
     Args:
         explanations: of clips.
         segments: utt_id, tier, start, end and label of the segments of an aligner.
+        seconds: durations of the clips. Frames that are centred before the start of one, or behind
+            its end, hear its first or its last sound, see `places.times_within`.
 
     Returns:
         Kind of sound, in the order of `SOUNDS`, to utt_id to evidence; clips without any frame of a
@@ -120,7 +121,9 @@ def by_sound(
     for explanation in explanations:
         if explanation.utt_id not in of_clips:
             continue
-        sounds = sounds_of(explanation.times, of_clips[explanation.utt_id], classes)
+        of_clip, hop = of_clips[explanation.utt_id], explanation.settings.hop_seconds
+        times = times_within(explanation.times, seconds[explanation.utt_id], hop)
+        sounds = sounds_of(times, of_clip, classes)
         for kind in SOUNDS:
             evidence = evidence_in(explanation, sounds == kind)
             if evidence is not None:

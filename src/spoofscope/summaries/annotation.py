@@ -423,11 +423,12 @@ def make(
     sounds: dict[str, Mapping[str, Mapping[str, Evidence]]] = {}
     if alignment:
         segments = read_segments(str(alignment))
+        seconds: dict[str, float] = dict(clips.select("utt_id", "duration").rows())
         labelled = {label.utt_id for label in read.labels}
         for entry in explained:
             attributions = Attributions(entry["attributions"])
             wanted = [attributions[u] for u in attributions.utt_ids if u in labelled]
-            sounds[entry["name"]] = by_sound(wanted, segments)
+            sounds[entry["name"]] = by_sound(wanted, segments, seconds)
     write_table(outputs["evidence"], pl.DataFrame([*summary.evidence(sounds)], schema=_EVIDENCE))
 
 

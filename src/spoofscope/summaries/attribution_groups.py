@@ -173,7 +173,8 @@ def groups_of(
                 yield from _group(condition, level, of_level, label, whole)
     if segments is None:
         return
-    for sound, of_clips in by_sound(explanations.values(), segments).items():
+    seconds: dict[str, float] = dict(clips.select("utt_id", "duration").rows())
+    for sound, of_clips in by_sound(explanations.values(), segments, seconds).items():
         for label in (BONAFIDE, SPOOF):
             yield from _group(SOUND, sound, clips.filter(label=label), label, of_clips)
 
