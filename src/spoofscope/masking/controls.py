@@ -32,7 +32,9 @@ def random_frames(chosen: Frames, energies: Floats, rng: np.random.Generator) ->
     return min(candidates, key=lambda frames: abs(float(energies[frames].sum()) - wanted))
 
 
-def as_much_energy(chosen: Frames, energies: Floats, rng: np.random.Generator) -> Frames:
+def as_much_energy(
+    chosen: Frames, energies: Floats, rng: np.random.Generator, scale: float = 1.0
+) -> Frames:
     """Frames, or bands, at random places that hold as much energy, however many these are.
 
     They are drawn beside the mask, and among all where not as much is beside it. Runs of the
@@ -43,6 +45,7 @@ def as_much_energy(chosen: Frames, energies: Floats, rng: np.random.Generator) -
         chosen: (n,) those of the mask.
         energies: (n,) of each.
         rng: the source of randomness.
+        scale: how much energy is wanted, over that of the mask.
 
     Returns:
         (n,) of some random choices the first that is within :data:`CLOSE` of the energy, or else
@@ -51,7 +54,7 @@ def as_much_energy(chosen: Frames, energies: Floats, rng: np.random.Generator) -
     runs = run_lengths(chosen)
     if not runs.size or chosen.all():
         return chosen.copy()
-    wanted = float(energies[chosen].sum())
+    wanted = scale * float(energies[chosen].sum())
     pool = ~chosen if energies[~chosen].sum() >= wanted else np.ones_like(chosen)
     softest = np.where(pool, energies, np.inf) == energies[pool].min()
     best, distance = softest & (np.cumsum(softest) == 1), np.inf

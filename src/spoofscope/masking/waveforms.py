@@ -7,7 +7,7 @@ import numpy as np
 
 from spoofscope.augmentation.band import bins_within, energies_of_bins, part_of
 from spoofscope.masking.base import Clip, Floats, Part, WaveformMask
-from spoofscope.masking.controls import CANDIDATES, as_much_energy
+from spoofscope.masking.controls import CANDIDATES, CLOSE, as_much_energy
 from spoofscope.names import NONE, SIZE
 from spoofscope.options.masks import (
     BandMaskOptions,
@@ -16,6 +16,8 @@ from spoofscope.options.masks import (
     GainMaskOptions,
     MaskOptions,
 )
+
+_TRIES = 6
 
 
 class BandMask(WaveformMask):
@@ -67,10 +69,27 @@ class BandMask(WaveformMask):
         return [nearest, nearest + width]
 
     def parts(self, target: Any, clip: Clip, rngs: Sequence[np.random.Generator]) -> list[Part]:
-        """Bands that hold as much energy, see `controls.as_much_energy`."""
+        """Bands that hold as much energy, see `controls.as_much_energy`.
+
+        Windows smear what is in a bin, so what narrow bands hold is measured, and drawn again.
+        """
         bins, energies = bins_within(clip.sample_rate, *target), energies_of_bins(clip.samples)
-        drawn = [as_much_energy(bins, energies, rng) for rng in rngs]
-        return [Part(part_of(clip.samples, of_one), float(of_one.mean())) for of_one in drawn]
+        wanted = float(np.square(part_of(clip.samples, bins)).sum())
+        parts = []
+        for rng in rngs:
+            scale, best, distance = 1.0, None, np.inf
+            for _ in range(_TRIES):
+                drawn = as_much_energy(bins, energies, rng, scale)
+                part = Part(part_of(clip.samples, drawn), float(drawn.mean()))
+                energy = float(np.square(part.samples).sum())
+                if best is None or abs(energy - wanted) < distance:
+                    best, distance = part, abs(energy - wanted)
+                if distance <= CLOSE * wanted or energy == 0:
+                    break
+                scale *= wanted / energy
+            assert best is not None
+            parts.append(best)
+        return parts
 
     def share(self, target: Any, sample_rate: int) -> float:
         """Of the bins of the effect."""
