@@ -8,7 +8,7 @@ import pytest
 
 from explanations import checks_of, explanation
 from spoofscope.attribution.groups import SOUNDS, by_sound, evidence_in, sounds_of
-from spoofscope.attribution.store import write_attributions
+from spoofscope.attribution.store import Attributions, write_attributions
 from spoofscope.corpora.mini.talker import _PHONES
 from spoofscope.figures import attribution_groups as figure
 from spoofscope.figures import style
@@ -210,7 +210,36 @@ def test_the_figure_has_a_row_per_group(explained, monkeypatch):
     assert "cnn †" in frames[0].axes[0].get_title(loc="left")
     assert "do not rely on them" in frames[0].get_suptitle()
     assert "baseline −17" in frames[0].axes[1].get_xlabel()
+    # All explanations add up to their scores.
+    assert "*" not in frames[0].axes[0].get_title(loc="left")
     columns = {"group": pl.String(), "contribution": pl.Float64(), "controls": pl.String()}
     numbers = read_table(folder / "f.tsv", columns)
     assert set(numbers["controls"]) == {"fails"}
     assert numbers.height == 2 * pl.read_csv(folder / "t.tsv", separator="\t").height
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "title"), [("integrated_gradients", " (2*) "), ("occlusion_time", "† (±")]
+)
+def test_incomplete_explanations_are_counted_and_marked(explained, monkeypatch, method, title):
+    """They are in the means. Maps of occlusion need not add up."""
+    (entry,), folder = explained
+    found = Attributions(entry["attributions"])
+    settings = replace(found.settings, method=method)
+    # u15 is not of the random sample.
+    items = [
+        replace(found[name], settings=settings, converged=name not in ("u03", "u09", "u15"))
+        for name in found.utt_ids
+    ]
+    write_attributions(entry["attributions"], settings, items)
+    table, _ = made(explained)
+    count = 2 if method == "integrated_gradients" else 0
+    assert set(table["incomplete"]) == {count}
+    outputs = {suffix: str(folder / f"f.{suffix}") for suffix in ("pdf", "png", "tsv")}
+    frames = []
+    monkeypatch.setattr(style.plt, "close", frames.append)
+    figure.draw(str(folder / "t.tsv"), str(folder / "r.tsv"), outputs)
+    assert title in frames[0].axes[0].get_title(loc="left")
+    keys = [text.get_text() for text in frames[0].legends[0].get_texts()]
+    assert ("*: explanations that are not complete" in keys) == bool(count)

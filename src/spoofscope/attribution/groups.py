@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from spoofscope.attribution.store import Explanation
+from spoofscope.attribution_methods import ADDS_UP
 from spoofscope.phones import ARPABET, classes_of
 from spoofscope.places import times_within
 
@@ -49,6 +50,11 @@ class Evidence:
     def density(self) -> float:
         """Share of the magnitude over share of the time: 1 where evidence is spread evenly."""
         return self.magnitude_share / self.time_share
+
+
+def is_complete(explanation: Explanation) -> bool:
+    """Whether a map adds up to the difference of the scores, if its method says that it does."""
+    return explanation.converged or explanation.settings.method not in ADDS_UP
 
 
 def sounds_of(

@@ -42,7 +42,8 @@ FIGURE = Figure(
         "of the detector with the fewest. Only the random sample of explained clips counts. As "
         "many groups are drawn as a page holds; the table has all. A mark behind a detector's name "
         "says that its explanations fail their controls (†), or that it is undecided whether they "
-        "pass them (‡)."
+        "pass them (‡); a number with a star, how many of them miss the difference of the scores "
+        "by more than the tolerance, and are in the means all the same."
     ),
     needs="tables_of_attribution_groups",
     place=215,
@@ -76,9 +77,13 @@ def draw(table: str, rows: str, outputs: Mapping[str, str]) -> None:
         "contribution": pl.Float64(),
         "n": pl.Int64(),
         "controls": pl.String(),
+        "incomplete": pl.Int64(),
     }
     sums = read_table(table, values, {**intervals, "baseline_score": pl.Float64()})
-    of_detectors = sums.select("name", "baseline_score", "controls").unique(maintain_order=True)
+    of_detectors = sums.select("name", "baseline_score", "controls", "incomplete").unique(
+        maintain_order=True
+    )
+    incomplete: dict[str, int] = dict(of_detectors.select("name", "incomplete").rows())
     standings: dict[str, Standing] = dict(of_detectors.select("name", "controls").rows())
     baselines: dict[str, float | None] = dict(of_detectors.select("name", "baseline_score").rows())
     limits: dict[str, pl.DataType] = {"low_hz": pl.Float64(), "high_hz": pl.Float64()}
@@ -104,8 +109,11 @@ def draw(table: str, rows: str, outputs: Mapping[str, str]) -> None:
         if doubts := wrapped_note(shown, PAGE):
             figure.suptitle(doubts, fontsize=7, x=0.01, ha="left")
         looks = {"evidence for spoof, above 0": SPOOF, "for bona fide, below 0": BONAFIDE}
+        words_of_page = list(words)
+        if any(incomplete[name] for i in page for name in lines[i]):
+            words_of_page.append("*: explanations that are not complete")
         handles: list[Any] = [Patch(color=colour) for colour in looks.values()]
-        legend_below(figure, [*handles, *map(note, words)], [*looks, *words])
+        legend_below(figure, [*handles, *map(note, words_of_page)], [*looks, *words_of_page])
         grid = figure.add_gridspec(len(page), min(len(names), _COLUMNS))
         for row, i in enumerate(page):
             for column, name in enumerate(lines[i]):
@@ -116,7 +124,8 @@ def draw(table: str, rows: str, outputs: Mapping[str, str]) -> None:
                 right.set_xlabel(_beyond(baselines[name]), fontsize=7)
                 largest = float(np.abs(by_row.filter(name=name)["contribution"].to_numpy()).max())
                 left.set_title(
-                    f"{shortened(people().system(name), 22)}{MARKS[standings[name]]} "
+                    f"{shortened(people().system(name), 22)}{MARKS[standings[name]]}"
+                    f"{_missed(incomplete[name])} "
                     f"(±{largest:.2g})",
                     loc="left",
                     fontsize=8,
@@ -131,6 +140,11 @@ def draw(table: str, rows: str, outputs: Mapping[str, str]) -> None:
             maintain_order="left",
         ).join(of_detectors, on="name", maintain_order="left"),
     )
+
+
+def _missed(clips: int) -> str:
+    """The mark of a detector of which some explanations do not add up to the score."""
+    return f" ({clips}*)" if clips else ""
 
 
 def _beyond(baseline: float | None) -> str:

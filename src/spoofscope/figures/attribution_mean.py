@@ -35,7 +35,8 @@ FIGURE = Figure(
         "with a band of one standard error over windows; the number of windows is in brackets. "
         "Attacks of fewer than 5 windows have no curve. A line below a "
         "detector's name says where explanations of its single clips do not pass their controls, "
-        "or were not held against any."
+        "or were not held against any. A number with a star: windows whose attribution misses the "
+        "difference of the scores by more than the tolerance; they are in the means all the same."
     ),
     needs="mean_attributions",
     place=230,
@@ -48,6 +49,7 @@ _CURVES = {
 }
 # Inches of a detector, and of what stands beside its maps.
 _HEIGHT, _BESIDE = 4.3, 1.5
+_INCOMPLETE = "*: windows whose attribution is not complete"
 _FEW = 5
 """Windows of an attack; the mean of fewer is hardly one."""
 _SHOWN = 0.99
@@ -89,7 +91,9 @@ def draw(
             name = people().system(detectors[i])
             doubts = wrapped_note({name: standing}, PAGE)
             title = f"{name}: attribution of the {_what(settings)}"
-            part.suptitle(f"{title}\n{doubts}" if doubts else title, fontsize=8)
+            missed = any(mean.beyond for mean in means if mean.group in _CLASSES)
+            below = [doubts, _INCOMPLETE if missed else ""]
+            part.suptitle("\n".join([title, *filter(None, below)]), fontsize=8)
             _detector(part, settings, means)
             listed = _numbers(detectors[i], settings, means)
             numbers.append(listed.with_columns(pl.lit(standing).alias("controls")))
@@ -109,7 +113,8 @@ def _detector(part: SubFigure, settings: MeanSettings, means: Sequence[MeanAttri
         axes = part.add_subplot(grid[0, column])
         image = _map(axes, settings, values, reach)
         count = f"{mean.n_windows} window{'s' if mean.n_windows != 1 else ''}"
-        axes.set_title(f"{_CLASSES[mean.group]} ({count})", fontsize=8)
+        missed = f", {mean.beyond}*" if mean.beyond else ""
+        axes.set_title(f"{_CLASSES[mean.group]} ({count}{missed})", fontsize=8)
         if column == 0:
             axes.set_ylabel("frequency (kHz)")
         else:

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import stft
 
+from spoofscope.attribution.groups import is_complete
 from spoofscope.attribution.store import Attributions, Explanation
 from spoofscope.figures.style import BONAFIDE, SPOOF, note
 
@@ -170,12 +171,12 @@ def score_of(explanation: Explanation) -> str:
     """The score of a clip, with a star where its explanation is not complete."""
     # No score is -0.0.
     score = f"{round(explanation.score, 1) + 0.0:+.1f}".replace("-", "−")
-    return score if explanation.converged else f"{score}{_STAR}"
+    return score if is_complete(explanation) else f"{score}{_STAR}"
 
 
 def completeness_keys(explanations: Iterable[Explanation]) -> list[Line2D]:
     """What a key says of the star that :func:`score_of` puts behind scores; nothing without one."""
-    if all(explanation.converged for explanation in explanations):
+    if all(map(is_complete, explanations)):
         return []
     return [note(f"{_STAR}: the explanation is not complete")]
 

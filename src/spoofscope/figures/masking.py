@@ -47,14 +47,14 @@ FIGURE = Figure(
 )
 
 _PER_ROW = 4
-_AROUND = 0.35
-"""Inches of the legend."""
+_AROUND, _NARROW_AROUND = 0.35, 1.0
+"""Inches of the legend, side by side and one below the other."""
 _RATES = {
     "bonafide_rejected": ("bona fide rejected", BONAFIDE, -1),
     "spoof_accepted": ("spoof accepted", SPOOF, 1),
 }
 _FAMILIES = ((SIZE, BOTH), (ENERGY,))
-_RANDOM = (("random masks of the size", "o", "--"), ("of the energy", "s", ":"))
+_RANDOM = (("random masks, same size", "o", "--"), ("random masks, same energy", "s", ":"))
 # More bands than this have an axis in kHz.
 _FEW = 4
 
@@ -72,9 +72,10 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
     rows = math.ceil(len(masks) / _PER_ROW)
     columns = min(_PER_ROW, len(masks))
     heights = [1.5 * rows + 0.25] * len(blocks)
+    width, around = (COLUMN, _NARROW_AROUND) if columns == 1 else (PAGE, _AROUND)
     figures = []
-    for page in pages(heights, _AROUND):
-        figure = new_figure(COLUMN if columns == 1 else PAGE, heights[0] * len(page) + _AROUND)
+    for page in pages(heights, around):
+        figure = new_figure(width, heights[0] * len(page) + around)
         figures.append(figure)
         halves = figure.subfigures(len(page), 1, squeeze=False)[:, 0]
         for half, i in zip(halves, page, strict=True):
@@ -176,8 +177,10 @@ def _curves(
                 linestyle=dashes if joined else "none",
                 color=colour,
                 marker=marker,
-                markersize=3.4,
+                # Around the marker of the mask, where they are the same.
+                markersize=4.6,
                 markerfacecolor="white",
+                zorder=1.9,
                 linewidth=0.8,
             )
 

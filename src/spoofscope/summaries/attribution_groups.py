@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from spoofscope.attribution.groups import Evidence, by_sound, evidence_in, mean_rows
+from spoofscope.attribution.groups import Evidence, by_sound, evidence_in, is_complete, mean_rows
 from spoofscope.attribution.store import Attributions
 from spoofscope.attribution.verdicts import of_controls, read_checks
 from spoofscope.exhibits import Table
@@ -30,9 +30,10 @@ TABLE = Table(
         "density the mean of magnitude_share / time_share: 1 where evidence is spread evenly over "
         "time. Contributions of whole clips add up to baseline_score less the score, so their sign "
         "is relative to the baseline: compare groups. controls: whether the explanations of the "
-        "detector pass their controls (table faithfulness). Only the random sample of clips "
-        "counts, as many of each attack. The table .rows has the contribution of each layer, "
-        "cepstrum or band."
+        "detector pass their controls (table faithfulness); incomplete: how many of them miss the "
+        "difference of the scores by more than the tolerance, and are in the means all the same. "
+        "Only the random sample of clips counts, as many of each attack. The table .rows has the "
+        "contribution of each layer, cepstrum or band."
     ),
     needs="grouped_explanations",
     place=67,
@@ -48,6 +49,7 @@ _SCHEMA: dict[str, pl.DataType] = {
     **dict.fromkeys(("density", "density_ci_low", "density_ci_high"), pl.Float64()),
     "baseline_score": pl.Float64(),
     "controls": pl.String(),
+    "incomplete": pl.Int64(),
 }
 _CHOSEN: dict[str, pl.DataType] = {"utt_id": pl.String(), "chosen_by": pl.String()}
 _BASELINE: dict[str, pl.DataType] = {"baseline_score": pl.Float64()}
@@ -108,6 +110,9 @@ def make(
         of_all = {
             "baseline_score": chosen["baseline_score"].mean(),
             "controls": of_controls(read_checks(entry["checks"])),
+            "incomplete": sum(
+                not is_complete(attributions[utt_id]) for utt_id in chosen["utt_id"].to_list()
+            ),
         }
         drawn = clusters_of_explained(clips, rows, cluster, resamples)
         clusters = None if drawn is None else dict(zip(clips["utt_id"], drawn, strict=True))
