@@ -1,6 +1,8 @@
 """Averaged attributions: the right windows, the right Hz, sums that add up."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,10 +22,12 @@ from spoofscope.attribution.average import (
     summary_table,
     write_averages,
 )
-from spoofscope.attribution.mean_store import read_means
+from spoofscope.attribution.mean_store import read_means, write_means
 from spoofscope.baselines import bonafide_centroid, window_features
 from spoofscope.detector import Detector
 from spoofscope.errors import ConfigError, DetectorError, TableError
+from spoofscope.figures import style
+from spoofscope.figures.attribution_mean import draw
 from spoofscope.inputs import decoded_windows
 from spoofscope.options.attribution import AverageOptions
 from spoofscope.windows import InputPolicy
@@ -268,6 +272,24 @@ def test_windows_that_stay_incomplete_are_counted(trained, corpus, caplog):
     table = summary_table(means)
     assert table["beyond_share"].to_list() == [1.0] * len(means)
     assert "6 of 6 windows" in caplog.text
+
+
+@pytest.mark.slow
+def test_windows_that_stay_incomplete_are_marked_in_the_figure(
+    trained, corpus, tmp_path, monkeypatch
+):
+    settings, means = average(trained, corpus, AverageOptions(windows_per_class=3), seed=1)
+    frames: list[Any] = []
+    monkeypatch.setattr(style.plt, "close", frames.append)
+    outputs = {suffix: str(tmp_path / f"f.{suffix}") for suffix in ("pdf", "png", "tsv")}
+    for beyond, ends in ((0, ["windows)"] * 3), (2, ["windows)", "windows, 2*)", "windows)"])):
+        changed = [replace(m, beyond=beyond if m.group == "spoof" else 0) for m in means]
+        write_means(tmp_path / "m.safetensors", settings, changed)
+        draw(["d"], [str(tmp_path / "m.safetensors")], [None], outputs)
+        drawn = frames.pop()
+        titles = [axes.get_title().split("(")[1] for axes in drawn.axes[:3]]
+        assert all(title.endswith(end) for title, end in zip(titles, ends, strict=True)), titles
+        assert ("not complete" in drawn.subfigs[0].get_suptitle()) == bool(beyond)
 
 
 def test_what_cannot_be_averaged_is_refused(trained, corpus, tmp_path: Path):
