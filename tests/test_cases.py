@@ -15,6 +15,7 @@ import torch
 from lir.algorithms.bayeserror import elub
 from lir.data.models import LLRData
 from lir.metrics import cllr, cllr_min
+from playwright.sync_api import sync_playwright
 from sklearn.calibration import calibration_curve
 
 import case_oracles
@@ -462,6 +463,31 @@ def test_it_loads_nothing_and_what_was_asked_is_text(report):
     assert "http:" not in page
     assert "https" not in page
     assert (report / "case.pdf").read_bytes().startswith(b"%PDF-")
+
+
+@pytest.mark.slow
+def test_a_phone_shows_every_cell(report):
+    """A rule of controls, and a sum of a file, are as wide as the page, and not behind its edge."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
+        pytest.skip("Chromium is not installed (Debian package chromium)")
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox cannot be had as root.
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 390, "height": 900})
+        page.goto((report / "case.html").as_uri())
+        beyond = page.locator("td").evaluate_all(
+            "cells => cells.filter(cell => cell.getBoundingClientRect().right > innerWidth)"
+            ".map(cell => cell.innerText)"
+        )
+        assert beyond == []
+        rule = page.locator("td", has_text="passes if").first.bounding_box()
+        shown = page.locator("td", has_text="passes if").first.evaluate(
+            "cell => getComputedStyle(cell, '::before').content"
+        )
+        browser.close()
+    assert rule["width"] > 300
+    assert shown == '"rule"'
 
 
 @pytest.mark.slow
