@@ -194,6 +194,34 @@ def test_what_is_resampled_is_said(cluster, resamples, said):
     assert said in told({}, cluster, resamples)["Evaluation"]
 
 
+OWN = "Thresholds and calibrations are chosen on development data"
+NONE = "The scores were made elsewhere; no threshold and no calibration was chosen for them"
+FUSED = {"F": {"detectors": ["N0"], "method": "mean", "fit": {"corpus": "A", "split": "dev"}}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "fusions", "said"),
+    [
+        ([{}, {}], {}, f"{OWN}; rates at 1 %"),
+        ([{"scores": []}] * 2, {}, f"{NONE}; rates at 1 %"),
+        ([{}, {"scores": []}], {}, f"{OWN}, except for scores made elsewhere, which have none;"),
+        ([{"scores": []}], FUSED, f"{OWN}, except for scores made elsewhere, which have none;"),
+    ],
+)
+def test_no_choice_is_claimed_for_scores_of_others(settings, fusions, said):
+    paragraphs = methods(
+        corpora=[],
+        detectors=[{**SHOWN, "name": f"N{i}", "source": "x"} for i in range(len(settings))],
+        runs=[{"seeds": [0], "settings": each} for each in settings],
+        fusions=fusions,
+        bootstrap={"resamples": 0, "cluster": None},
+        **{"weights": {}, "packages": {"python": "3"}, "commit": None, "parts": {}},
+    )
+    text = {one.heading: one.text for one in paragraphs}["Evaluation"]
+    assert said in text
+    assert (OWN in text) == said.startswith(OWN)
+
+
 def test_damaged_weights_are_refused(tmp_path):
     for content in (b"", b"x" * 100, (1 << 40).to_bytes(8, "little")):
         (tmp_path / "model.safetensors").write_bytes(content)

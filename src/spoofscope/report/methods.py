@@ -81,7 +81,9 @@ def methods(
             said["Training"] = _training(trained)
         if fusions:
             said["Fusion"] = _fusion(fusions, [shown["name"] for shown in detectors])
-        said["Evaluation"] = " ".join(_evaluation(bootstrap)), ()
+        of_others = sum("scores" in run["settings"] for run in runs)
+        chosen = _chosen(len(runs) - of_others + len(fusions), of_others)
+        said["Evaluation"] = " ".join(_evaluation(bootstrap, chosen)), ()
     if tracers:
         said["Source tracing"] = _tracing(tracers)
         said["Training of tracers"] = _training(
@@ -305,14 +307,23 @@ def stored_numbers(path: str | Path) -> dict[str, int]:
     return dict(sorted(parts.items(), reverse=True))
 
 
-def _evaluation(bootstrap: Mapping[str, Any]) -> Iterator[str]:
+def _chosen(own: int, of_others: int) -> str:
+    """Where thresholds and calibrations are from: of so many systems, and score files of others."""
+    where = "Thresholds and calibrations are chosen on development data"
+    if not of_others:
+        return where
+    if not own:
+        return "The scores were made elsewhere; no threshold and no calibration was chosen for them"
+    return f"{where}, except for scores made elsewhere, which have none"
+
+
+def _evaluation(bootstrap: Mapping[str, Any], chosen: str) -> Iterator[str]:
     yield (
         "Scores are higher for bona fide. The equal error rate (EER) is interpolated between "
         "operating points, and tied scores are one point. Detection costs (minDCF, actDCF) have "
         f"the parameters of ASVspoof 5: a prior of spoofs of {P_SPOOF:g}, a cost of {C_MISS:g} of "
-        f"rejecting bona fide and of {C_FA:g} of accepting spoofs. Cllr is in bits. Thresholds and "
-        "calibrations are chosen on development data; rates at 1 % and 0.1 % of the other error "
-        "are at thresholds chosen on the evaluation set."
+        f"rejecting bona fide and of {C_FA:g} of accepting spoofs. Cllr is in bits. {chosen}; "
+        "rates at 1 % and 0.1 % of the other error are at thresholds chosen on the evaluation set."
     )
     if bootstrap["resamples"]:
         cluster = bootstrap["cluster"]
