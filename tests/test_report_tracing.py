@@ -61,6 +61,11 @@ def test_the_best_tracer_is_named_with_its_difference_from_the_next(two, tmp_pat
     assert "sure names known attacks best: balanced accuracy 100.0 % (" in text
     assert "It is better than the next, guess: the difference of the first seeds is +" in text
     assert "energy decides" in text
+    assert re.search(
+        r"Of 2 unknown attacks, energy tells [XY] worst: AUROC \d\.\d\d \(0\.\d\d to \d\.\d\d\) "
+        "against all known clips",
+        text,
+    )
 
 
 def test_a_difference_that_is_not_there(two, tmp_path):
@@ -97,7 +102,10 @@ def test_a_single_unknown_attack_has_no_wide_interval(tmp_path):
     (section,) = sections(tmp_path, write_traced(tmp_path, "lone", CLASSES, clips))
     (few,) = (text for text in section["doubts"] if "judged on" in text)
     assert "judged on 1 unknown attack: how well others are told is not known." in few
-    assert "(no interval) of the clips of unknown attacks pass" in " ".join(section["sentences"])
+    said = " ".join(section["sentences"])
+    assert "(no interval) of the clips of unknown attacks pass" in said
+    # The only attack is the worst one, and its AUROC is said already.
+    assert "worst" not in said
 
 
 def test_unknown_attacks_that_dev_had_are_named_as_a_doubt(tmp_path):

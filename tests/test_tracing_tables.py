@@ -123,8 +123,8 @@ def test_what_an_attack_is_taken_for():
         ],
         schema=["attack", "known", "known_id", "predicted", "predicted_attack", "answer"],
         orient="row",
-    ).with_columns(family=pl.lit("-"))
-    rows = attacks_of(clips).rows(named=True)
+    ).with_columns(family=pl.lit("-"), ood_s=pl.Series([1.0, 5, 1, 1, 1, 3, 6]))
+    rows = attacks_of(clips, "s").rows(named=True)
     of_a, of_b, of_x = rows
     assert (of_a["n"], of_a["recall"], of_a["precision"]) == (3, 2 / 3, 1)
     assert (of_a["called_unknown"], of_a["mistaken_for"]) == (1 / 3, "B")
@@ -133,6 +133,29 @@ def test_what_an_attack_is_taken_for():
     assert (of_x["recall"], of_x["called_unknown"], of_x["mistaken_for"]) == (None, 2 / 3, "B")
     assert of_x["mistaken_share"] == 1 / 3
     assert of_x["called_unknown_low"] < 2 / 3 < of_x["called_unknown_high"]
+    # Of 12 pairs 7 are in order and 3 are ties.
+    assert of_x["auroc"] == (7 + 3 / 2) / 12
+    assert (of_a["auroc"], of_b["auroc_low"]) == (None, None)
+    # Each end of the interval is 1.96 of its own standard errors away (Hanley and McNeil, 1982).
+    for end in (of_x["auroc_low"], of_x["auroc_high"]):
+        variance = end * (1 - end) * (1 + 2.5 * (1 - end) / (2 - end) + 2.5 * end / (1 + end)) / 12
+        assert abs(end - 8.5 / 12) == pytest.approx(1.959964 * np.sqrt(variance), rel=1e-6)
+    alone = attacks_of(clips.filter(known="no"), "s")
+    assert alone["auroc"].to_list() == [None]
+    apart = attacks_of(clips.with_columns(ood_s=(pl.col("known") == "no").cast(pl.Float64)), "s")
+    assert apart["auroc"].to_list()[2:] == [1.0]
+    assert apart["auroc_low"][2] < 0.6
+
+
+def test_an_unknown_attack_is_told_as_its_metrics_say(traced, tmp_path):
+    """The tracer's detector that decides is meant, and no other."""
+    tracing_attacks.make(traced[-1:], {"table": str(tmp_path / "t.tsv")})
+    table = read_table(tmp_path / "t.tsv", {"attack": pl.String()}, rest=pl.String())
+    said = table.filter(known="no").select("attack", pl.col("auroc").cast(pl.Float64))
+    of_unsure = pl.read_csv(traced[-1]["metrics"], separator="\t")
+    measured = of_unsure.filter(slice="attack", detector="energy", metric="auroc")
+    assert said.rows() == measured.select("value", "estimate").rows()
+    assert said["attack"].to_list() == ["X", "Y", "Z"]
 
 
 @pytest.mark.slow

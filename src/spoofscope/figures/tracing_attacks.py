@@ -20,6 +20,7 @@ from spoofscope.figures.style import (
     save,
 )
 from spoofscope.figures.traced import counted_names, named_places
+from spoofscope.summaries.traced import settings_of
 from spoofscope.summaries.tracing_attacks import attacks_of
 from spoofscope.tracing.systems import KNOWN
 from spoofscope.tracing.traces import read_traces
@@ -54,7 +55,7 @@ def draw(traced: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> Non
     """
     names = list(dict.fromkeys(entry["name"] for entry in traced))
     table = pl.concat(
-        attacks_of(read_traces(entry["traces"])).select(
+        attacks_of(read_traces(entry["traces"]), settings_of(entry)["decide_by"]).select(
             *(pl.lit(entry[key]).alias(key) for key in ("name", "seed", "corpus", "split")),
             pl.all(),
         )

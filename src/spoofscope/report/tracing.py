@@ -256,7 +256,20 @@ def _unknown(best: Mapping[str, Any], attacks: pl.DataFrame) -> Iterable[str]:
         f"on dev, {_rate(best, 'unknown_accepted')} of the clips of unknown attacks pass as known, "
         f"and {_rate(best, 'known_rejected')} of the known clips are called unknown."
     )
+    yield from _told_worst(best, attacks)
     yield from _passes(attacks)
+
+
+def _told_worst(best: Mapping[str, Any], attacks: pl.DataFrame) -> Iterable[str]:
+    """The unknown attack that the score tells worst, whatever the threshold is."""
+    unknown = attacks.filter(known=KNOWN[1]).sort("auroc", "attack")
+    if unknown.height > 1:
+        worst = unknown.row(0, named=True)
+        yield (
+            f"Of {unknown.height} unknown attacks, {best['decides']} tells {worst['attack']} "
+            f"worst: AUROC {_decimal(worst, 'auroc')} against all known clips. Other clips may "
+            "give another attack; the interval is too narrow where clips of an attack are alike."
+        )
 
 
 def _passes(attacks: pl.DataFrame) -> Iterable[str]:
