@@ -154,6 +154,9 @@ def test_random_cells_of_the_energy_are_frames_or_bands():
     assert 19 <= min(sizes) < 40 < max(sizes) <= 60
     nothing = np.zeros((100, 4), dtype=bool)
     assert not mask().cells_of_energy(nothing, clip, rng).any()
+    # Nor in a front-end without bands.
+    clip = dataclasses.replace(clip, band_edges=None)
+    assert mask().cells_of_energy(nothing[:, :1], clip, rng).shape == (100, 1)
 
 
 def test_random_cells_of_bands_that_miss_the_ends_of_a_clip_are_other_bands():

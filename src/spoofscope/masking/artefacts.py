@@ -56,8 +56,10 @@ class Artefact(Mask):
     def cells_of_energy(self, cells: Frames, clip: Clip, rng: np.random.Generator) -> Frames:
         """Cells elsewhere that hold as much energy, see `controls.as_much_energy`: frames, in the
         same bands; or, where artefacts are in more than half of the frames, but in some bands
-        alone, other bands in the same frames.
+        alone, other bands in the same frames. None, of an utterance without artefacts.
         """
+        if not cells.any():
+            return cells.copy()
         frames: Frames = np.asarray(cells.any(axis=1))
         bands: Frames = np.asarray(cells.any(axis=0))
         if bands.all() or frames.mean() <= _MOST_COMMON:
