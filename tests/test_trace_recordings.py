@@ -99,6 +99,10 @@ def test_an_unknown_attack_is_none_of_the_known_ones(tracer):
     assert trace["decision"] == "unknown"
     assert trace["ood"]["knn"]["unknown"]
     assert trace["notes"] == [SPOOFS_ALONE, AMONG_KNOWN]
+    never = changed(tracer, meta={**tracer.fitted.meta, "n_dev_unknown": 0})
+    *others, unchecked = trace_recording(never, (sound("X", 202), 16000))["notes"]
+    assert others == [SPOOFS_ALONE, AMONG_KNOWN]
+    assert "nobody has checked whether a higher score of knn means more unknown" in unchecked
     even = changed(tracer, families=("-", "-", "-"))
     trace = trace_recording(even, (sound("X", 202), 16000))
     assert trace["answer"] == "made by none of the 3 known attacks"

@@ -210,6 +210,18 @@ class LoadedTracer:
         return f"an attack that this tracer never met may pass as a known class: {told}"
 
     @property
+    def unknown_notes(self) -> list[str]:
+        """What an answer that the attack is unknown does not mean."""
+        notes = [AMONG_KNOWN] if self.supports_probabilities else []
+        if not self.fitted.meta["n_dev_unknown"]:
+            notes.append(
+                "a known attack may be called unknown, and not by chance: dev had no unknown "
+                f"attack, so nobody has checked whether a higher score of {self.fitted.decide_by} "
+                "means more unknown"
+            )
+        return notes
+
+    @property
     def n_dev(self) -> int:
         """Development clips of known classes."""
         return int(self.fitted.meta["n_dev_known"])
@@ -357,7 +369,7 @@ def trace_recording(
             # A detector tells what such a tracer cannot.
             *(note for note in tracer.notes if detector is None or note != SPOOFS_ALONE),
             *([tracer.doubt] if named else ()),
-            *([AMONG_KNOWN] if decision == UNKNOWN and tracer.supports_probabilities else ()),
+            *(tracer.unknown_notes if decision == UNKNOWN else ()),
             *_enrolment_notes(enrolment),
         ],
         "n_dev": tracer.n_dev,
