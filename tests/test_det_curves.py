@@ -5,9 +5,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from spoofscope.figures import rates_by_threshold, score_histograms
+from spoofscope.figures import det_curves, rates_by_threshold, score_histograms
 from spoofscope.figures.det_curves import draw
 from spoofscope.files import write_json
+from spoofscope.study import MOST_SHOWN
 from spoofscope.summaries.inputs import METRIC_COLUMNS
 from spoofscope.tables import write_manifest, write_scores, write_table
 
@@ -102,7 +103,7 @@ def test_a_key_names_the_threshold_of_dev_where_one_is_drawn(legend, monkeypatch
 
 @pytest.mark.slow
 def test_the_legend_of_many_systems_fits_on_the_page(legend, monkeypatch):
-    """Of more than a page has names for, the rest is drawn and counted."""
+    """Of more than can look different, the rest is drawn in grey and counted."""
     entry, metrics = SCORED[0], []
     many = [{**entry, "id": f"s{i}-1", "name": f"the_network_number_{i:03d}"} for i in range(120)]
     for each in many:
@@ -110,11 +111,33 @@ def test_the_legend_of_many_systems_fits_on_the_page(legend, monkeypatch):
     write_table("m.tsv", pl.DataFrame(metrics, schema=METRIC_COLUMNS, orient="row"))
     figures = []
     monkeypatch.setattr(plt, "close", figures.append)
-    for n, named in ((25, 25), (40, 40), (120, 114)):
+    for n, named in ((25, 25), (48, 48), (120, 50)):
         draw(many[:n], ["m.tsv"], {s: f"d.{s}" for s in ("pdf", "png", "tsv")})
         (below,) = figures[-1].subfigs[0].legends
         assert len(below.get_texts()) == named
         edges = below.get_window_extent().transformed(figures[-1].transFigure.inverted())
         assert min(edges.x0, edges.y0) >= 0
         assert edges.x1 <= 1
-    assert below.get_title().get_text() == "EER [95 % interval], without 6 more systems"
+        looks = {(line.get_color(), str(line._unscaled_dash_pattern)) for line in below.get_lines()}
+        assert len(looks) == named
+        drawn = [line.get_color() for line in figures[-1].axes[0].lines[:-1]]
+        assert drawn.count("#bbbbbb") == n - named
+    assert below.get_title().get_text() == "EER [95 % interval]; grey: 70 more systems"
+
+
+def test_stars_of_many_systems_lie_in_the_panel_and_look_different(legend, monkeypatch):
+    many = [{**SCORED[1], "id": f"s{i}-1", "name": f"s{i:02}"} for i in range(MOST_SHOWN)]
+    metrics = [
+        (each["id"], 1, "c", "eval", "pooled", "pooled", "eer", 0.0, 0.0, 0.2, 40, 40)
+        for each in many
+    ]
+    write_table("m.tsv", pl.DataFrame(metrics, schema=METRIC_COLUMNS, orient="row"))
+    figures = []
+    monkeypatch.setattr(det_curves, "save", lambda sheets, *_: figures.extend(sheets))
+    draw(many, ["m.tsv"], {})
+    stars = [line for line in figures[0].axes[0].lines if line.get_linestyle() == "None"]
+    places = {(line.get_xdata()[0], line.get_ydata()[0]) for line in stars}
+    assert len(places) == len({(s.get_color(), s.get_marker()) for s in stars}) == len(many)
+    assert all(0 < x < 1 and 0 < y < 0.2 for x, y in places)
+    for figure in figures:
+        plt.close(figure)

@@ -11,9 +11,10 @@ from scipy.special import ndtri
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import (
+    COLOURS,
     COLUMN,
+    MOST_LOOKS,
     PAGE,
-    TALLEST,
     between,
     interval_words,
     line_style,
@@ -36,8 +37,9 @@ FIGURE = Figure(
         "The curves show the share of rejected bona fide clips against the share of accepted "
         "spoofs, for all thresholds; both axes are normal-deviate. Lower left is better; the "
         "diagonal marks equal error rates. The legend has the equal error rate with its 95 % "
-        "interval. A star in a corner stands for a curve that lies beyond the axes (0.08 to "
-        "90 %), because it has almost no errors (lower left) or almost only errors (upper right)."
+        "interval. A star, or another mark of the legend, in a corner stands for a curve that lies "
+        "beyond the axes (0.08 to 90 %), because it has almost no errors (lower left) or almost "
+        "only errors (upper right)."
     ),
     needs="shown_scores",
     place=110,
@@ -54,6 +56,10 @@ _LONGEST = 28
 # More systems have a legend of three columns as wide as the page, of shorter names.
 _FEW = 24
 _SHORTER = 15
+_UNNAMED: Any = {"color": "#bbbbbb", "linewidth": 0.6, "linestyle": "-", "zorder": 1}
+"""Of the systems after those that can be told apart."""
+# Of curves beyond the axes: of the first ten systems, of the next ten, and so on.
+_STARS = "*PXDp"
 
 
 def draw(
@@ -68,8 +74,8 @@ def draw(
         outputs: `pdf`, `png`, `tsv`.
     """
     labels = system_labels(scored)
-    # A system has the same colour in all panels.
-    styles = {system: line_style(i) for i, system in enumerate(labels)}
+    # A system has the same colour in all panels, unless there are more than there are looks.
+    numbers = {system: i for i, system in enumerate(labels)}
     rates = {
         (row["system"], row["seed"], row["corpus"], row["split"]): row
         for row in read_metrics(metrics)
@@ -81,9 +87,9 @@ def draw(
     longest, legend_columns = (_SHORTER, 3) if many else (_LONGEST, 1)
     columns = 1 if len(sets) == 1 or many else 2
     lines = [sets[i : i + columns] for i in range(0, len(sets), columns)]
-    most = legend_columns * int((TALLEST - _SQUARE) / _LINE - 1)
     heights = [
-        _SQUARE + _LINE * -(-min(max(len(of_set) for _, of_set in line), most) // legend_columns)
+        _SQUARE
+        + _LINE * -(-min(max(len(of_set) for _, of_set in line), MOST_LOOKS) // legend_columns)
         for line in lines
     ]
     figures = []
@@ -98,6 +104,7 @@ def draw(
                 axes = part.add_subplot()
                 handles: list[Line2D] = []
                 low: list[float | None] = []
+                stars = [0, 0]
                 for entry in of_set:
                     system = entry["id"], entry["seed"]
                     rate = rates[*system, corpus, split]
@@ -106,18 +113,19 @@ def draw(
                     curve = _curve(entry)
                     name = shortened(labels[system], longest)
                     text = f"{name}: {percent(rate['value'])} %{between(rate)}"
-                    handles.append(_plot(axes, curve, text, styles[system], len(handles)))
+                    number = numbers[system] if len(labels) <= MOST_LOOKS else len(handles)
+                    handles.append(_plot(axes, curve, text, number, stars))
                     rows.append(_numbers(entry, curve))
                     low.append(rate["ci_low"])
                 _dress(axes, people().trials(corpus, split))
-                unnamed = len(handles[most:])
+                unnamed = len(handles[MOST_LOOKS:])
                 part.legend(
-                    handles=handles[:most],
+                    handles=handles[:MOST_LOOKS],
                     loc="outside lower center",
                     ncols=legend_columns,
                     columnspacing=1.0,
                     title=" ".join(["EER", *interval_words("[95 % interval]", pl.Series(low))])
-                    + (f", without {unnamed} more systems" if unnamed else ""),
+                    + (f"; grey: {unnamed} more systems" if unnamed else ""),
                     title_fontsize=7,
                     labelspacing=0.25,
                 )
@@ -138,22 +146,29 @@ def _curve(entry: Mapping[str, Any]) -> tuple[Floats, Floats]:
 
 
 def _plot(
-    axes: Axes, curve: tuple[Floats, Floats], text: str, style: Mapping[str, Any], place: int
+    axes: Axes, curve: tuple[Floats, Floats], text: str, number: int, stars: list[int]
 ) -> Line2D:
-    """The curve, or a star where none of it lies within the axes; its entry in the legend."""
+    """The curve, or a star where none of it lies within the axes; its entry in the legend.
+
+    Args:
+        number: of the system, which decides its look.
+        stars: how many there are at the lower left and at the upper right; one is added.
+    """
+    style = line_style(number) if number < MOST_LOOKS else _UNNAMED
     p_fa, p_miss = curve
     inside = (np.minimum(p_fa, p_miss) >= _LIMITS[0]) & (np.maximum(p_fa, p_miss) <= _LIMITS[1])
     x, y = (ndtri(np.clip(rates, _LIMITS[0] / 10, 1 - 1e-6)) for rates in curve)
     axes.plot(x, y, **style)
     star: dict[str, Any] = {}
     if not inside.any():
-        star = {"marker": "*", "markersize": 6}
-        is_good = bool((p_fa + p_miss).min() < 1)
-        # Stars of several systems stand beside each other.
-        along = 0.04 + 0.05 * place
-        at = (along, 0.03) if is_good else (1 - along, 0.97)
-        colour = style["color"]
-        axes.plot(*at, "*", color=colour, markersize=6, transform=axes.transAxes, clip_on=False)
+        star = {"marker": _STARS[number // len(COLOURS) % len(_STARS)], "markersize": 6}
+        corner = int((p_fa + p_miss).min() >= 1)
+        # Stars of several systems stand beside each other, those after a line of them above it.
+        along, up = 0.04 + 0.05 * (stars[corner] % 19), 0.03 + 0.05 * (stars[corner] // 19)
+        stars[corner] += 1
+        at = (1 - along, 1 - up) if corner else (along, up)
+        look: dict[str, Any] = {**star, "color": style["color"], "linestyle": "none"}
+        axes.plot(*at, **look, transform=axes.transAxes, clip_on=False)
     return Line2D([], [], label=text, **style, **star)
 
 

@@ -10,12 +10,12 @@ from matplotlib.lines import Line2D
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import (
     CHANCE,
-    COLOURS,
     COLUMN,
     PAGE,
     TALLEST,
     interval_words,
     legend_below,
+    mark_style,
     new_figure,
     pages,
     people,
@@ -33,13 +33,13 @@ FIGURE = Figure(
         "fide clips; for other conditions both classes are of that level. The numbers of bona "
         "fide and of spoofed clips are in brackets. A level has no interval if a class has fewer "
         "than two speakers (or clips, if these are resampled); a macro average over such a level "
-        "has none either. Overlapping intervals do not prove equality."
+        "has none either. Systems stand below each other in the order of the key. Overlapping "
+        "intervals do not prove equality."
     ),
     needs="shown_metrics",
     place=130,
 )
 
-_MARKERS = "osD^vP*X<>"
 # Inches: of a system at a level, between levels, around a panel, and of axis and legend of a page.
 _SYSTEM, _LEVEL, _PANEL, _AROUND = 0.085, 0.2, 0.5, 1.1
 
@@ -151,14 +151,14 @@ def _draw_panel(
         offset = (j - (len(labels) - 1) / 2) * 0.8 / max(len(labels), 1)
         for row in of_system.filter(pl.col("level").is_in(names)).iter_rows(named=True):
             y = names.index(row["level"]) + offset
-            colour = COLOURS[j % len(COLOURS)]
+            style = mark_style(j)
             if row["ci_low"] is not None:
-                axes.plot([100 * row["ci_low"], 100 * row["ci_high"]], [y, y], color=colour, lw=1)
+                ends = [100 * row["ci_low"], 100 * row["ci_high"]]
+                axes.plot(ends, [y, y], color=style["color"], lw=1)
             axes.plot(
                 100 * row["value"],
                 y,
-                marker=_MARKERS[j % len(_MARKERS)],
-                color=colour,
+                **style,
                 markersize=3.2,
                 linestyle="none",
                 # A marker at 0 % is whole.

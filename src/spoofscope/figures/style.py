@@ -21,7 +21,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.font_manager import fontManager
 from matplotlib.ft2font import FT2Font
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -56,6 +56,9 @@ COLOURS = (
 """Of systems, methods, and other things that are neither bona fide nor spoof."""
 
 LINES = ("-", "--", "-.", ":")
+_LAST_LINE = (0, (4, 1, 1, 1, 1, 1))
+"""Of the curves for which `LINES` do not suffice."""
+
 BONAFIDE = "#0072B2"
 SPOOF = "#D55E00"
 """The two colours that mean something: blue is bona fide or better, orange spoof or worse."""
@@ -280,11 +283,48 @@ def _width(text: str) -> int:
     return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
 
 
+# A word that is a number, with its brackets and a short unit: "[13.1,", "12–49", "n=80", "16k".
+_NUMBER = re.compile(r"\W*([^\W\d]{1,3}=)?\W*\d[\d\W⁰¹²³⁴-⁹]*([eE]\W?\d+)?[^\W\d]{0,3}\W*")
+_FEWEST = 6
+"""Characters that are left of what stands before, between and behind numbers."""
+
+
+def _shortened_names(text: str, limit: int) -> str:
+    """The text as of `shortened`, but every number whole, although it may become wider."""
+    return "\n".join(_cut_names(line, limit) for line in text.split("\n"))
+
+
+def _cut_names(line: str, limit: int) -> str:
+    """A line with "…" in its names, the longest first; numbers and short words are whole."""
+    if _width(line) <= limit:
+        return line
+    parts: list[str] = []
+    places: list[int] = []
+    for word in line.split(" "):
+        if _NUMBER.fullmatch(word):
+            parts.append(word)
+        elif places and places[-1] == len(parts) - 1:
+            parts[-1] += f" {word}"
+        else:
+            places.append(len(parts))
+            parts.append(word)
+    if len(parts) == 1 and places:
+        return _cut(line, limit)
+    widths = [_width(parts[place]) for place in places]
+    free = limit - (_width(line) - sum(widths))
+    most = max(widths, default=0)
+    while most > _FEWEST and sum(min(width, most) for width in widths) > free:
+        most -= 1
+    for place in places:
+        parts[place] = _cut(parts[place], most)
+    return " ".join(parts)
+
+
 def _distinct(labels: Sequence[str], limit: int = LONGEST_NAME) -> list[str]:
-    """The labels, shortened only so far that different labels stay different."""
-    while len({shortened(label, limit) for label in labels}) < len(set(labels)):
+    """The labels, their names shortened only so far that different labels stay different."""
+    while len({_shortened_names(label, limit) for label in labels}) < len(set(labels)):
         limit += 8
-    return [shortened(label, limit) for label in labels]
+    return [_shortened_names(label, limit) for label in labels]
 
 
 def fit_names(figure: Figure) -> None:
@@ -299,7 +339,7 @@ def fit_names(figure: Figure) -> None:
             text.set_text(short)
     for text in figure.findobj(Text):
         words = text.get_text().split(" ")
-        text.set_text(" ".join(shortened(word) for word in words))
+        text.set_text(" ".join(_shortened_names(word, LONGEST_NAME) for word in words))
     _make_room(figure)
     _part_titles(figure)
 
@@ -341,31 +381,100 @@ def _shorten_ticks(axis: Axis, limit: int) -> None:
         axis.set_ticks(axis.get_ticklocs(), labels=short)
 
 
+_MOST_STEPS = 40
+"""Of making titles narrower."""
+
+_BETWEEN = 4.0
+"""Points that are free at least between the titles of neighbours."""
+
+
 def _part_titles(figure: Figure) -> None:
-    """Shorten the titles of panels until none overlaps another or extends beyond the figure."""
-    panels: Any = figure.axes
-    titles = [
-        title
-        for axes in panels
-        for title in (axes.title, axes._left_title, axes._right_title)
-        if title.get_text()
-    ]
-    for _ in range(8):
+    """Make titles narrower until none overlaps another or extends beyond the figure.
+
+    Their names are shortened, never their numbers; a line of numbers alone is broken in two.
+    """
+    titles = _titles(figure)
+    if not titles:
+        return
+    _lay_out(figure)
+    for _ in range(_MOST_STEPS):
         boxes = [title.get_window_extent() for title in titles]
-        edge = figure.bbox.x1
-        long = {i for i, box in enumerate(boxes) if box.x0 < 0 or box.x1 > edge} | {
-            i
-            for i, box in enumerate(boxes)
-            for j, other in enumerate(boxes)
-            if i != j and box.overlaps(other)
-        }
-        if not long:
+        found = [_narrower(titles, boxes, some) for some in _in_the_way(boxes, figure)]
+        if not any(found):
             return
-        for i in long:
-            text = titles[i].get_text()
-            widest = max(_width(line) for line in text.split("\n"))
-            titles[i].set_text(shortened(text, max(8, int(0.8 * widest))))
-        figure.draw_without_rendering()
+        lines = 0
+        for i, words in (item for new in found for item in new.items()):
+            lines += words.count("\n") - titles[i].get_text().count("\n")
+            titles[i].set_text(words)
+        if lines:
+            _lay_out(figure)
+
+
+def _lay_out(figure: Figure) -> None:
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        with warnings.catch_warnings():
+            # About axes without room, see `_make_room`.
+            warnings.simplefilter("ignore")
+            engine.execute(figure)
+
+
+def _narrower(titles: Sequence[Text], boxes: Sequence[Any], some: Sequence[int]) -> dict[int, str]:
+    """New words for one of some titles, or for several that are equally wide.
+
+    What is wider gives way, if it has names; only where nothing has any, lines are broken.
+    """
+    widest = max(boxes[i].width for i in some)
+    wide = [i for i in some if boxes[i].width > 0.98 * widest]
+    for change in (_with_short_names, _in_more_lines):
+        for group in (wide, some):
+            words = {i: change(titles[i].get_text()) for i in group}
+            words = {i: new for i, new in words.items() if new != titles[i].get_text()}
+            if words:
+                return words
+    return {}
+
+
+def _titles(figure: Figure) -> list[Text]:
+    """The titles of the panels, of the figure and of its parts."""
+    panels: Any = figure.axes
+    of_panels = [
+        title for axes in panels for title in (axes.title, axes._left_title, axes._right_title)
+    ]
+    parts: Any = figure.findobj(FigureBase)
+    above = [part._suptitle for part in parts if part._suptitle is not None]
+    return [title for title in (*of_panels, *above) if title.get_text()]
+
+
+def _in_the_way(boxes: Sequence[Any], figure: Figure) -> list[list[int]]:
+    """Places of the titles that lie beyond the figure, and of each two that overlap."""
+    margin = _BETWEEN * figure.dpi / 72
+    beyond = [[i] for i, box in enumerate(boxes) if box.x0 < 0 or box.x1 > figure.bbox.x1]
+    wide = [Bbox.from_extents(box.x0, box.y0, box.x1 + margin, box.y1) for box in boxes]
+    both = [
+        [i, j]
+        for i, box in enumerate(wide)
+        for j, other in enumerate(wide[:i])
+        if box.overlaps(other)
+    ]
+    return beyond + both
+
+
+def _with_short_names(text: str) -> str:
+    widest = max(_width(line) for line in text.split("\n"))
+    return _shortened_names(text, max(8, min(widest - 1, int(0.9 * widest))))
+
+
+def _in_more_lines(text: str) -> str:
+    """The text with its widest line broken at the blank next to its middle."""
+    lines = text.split("\n")
+    place = max(range(len(lines)), key=lambda i: _width(lines[i]))
+    line = lines[place]
+    blanks = [i for i, character in enumerate(line) if character == " "]
+    if blanks:
+        cut = min(blanks, key=lambda i: abs(2 * i - len(line)))
+        lines[place] = f"{line[:cut]}\n{line[cut + 1 :]}"
+    return "\n".join(lines)
 
 
 def fonts_for(figure: Figure) -> list[str]:
@@ -439,12 +548,12 @@ def save(
     sheets = [drawn] if isinstance(drawn, Figure) else list(drawn)
     for sheet in sheets:
         _check_letters(sheet)
-        fit_names(sheet)
     families = list(dict.fromkeys(name for sheet in sheets for name in fonts_for(sheet)))
     with mpl.rc_context({"font.sans-serif": families}), warnings.catch_warnings():
         # `fonts_for` already warns once about a character that no font has.
         warnings.filterwarnings("ignore", "Glyph .* missing from")
         for sheet in sheets:
+            fit_names(sheet)
             settle(sheet)
         with atomic_path(outputs["pdf"]) as temporary:
             _write_pdf(sheets, temporary)
@@ -550,10 +659,25 @@ def system_labels(systems: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int],
 
 
 def line_style(index: int) -> dict[str, Any]:
-    """Colour and dash of the index-th curve; neighbours differ in both, all 40 in one of them."""
+    """Colour and dash of the index-th curve; neighbours differ in both, all 50 in one of them."""
+    cycle = index // len(COLOURS) % (len(LINES) + 1)
     return {
         "color": COLOURS[index % len(COLOURS)],
-        "linestyle": LINES[(index + index // len(COLOURS)) % len(LINES)],
+        "linestyle": LINES[(index + cycle) % len(LINES)] if cycle < len(LINES) else _LAST_LINE,
+    }
+
+
+MARKS = "osD^vP*X<>"
+
+MOST_LOOKS = len(COLOURS) * (len(LINES) + 1)
+"""Curves that a figure can show so that every two of them look different."""
+
+
+def mark_style(index: int) -> dict[str, Any]:
+    """Colour and marker of the index-th dot; neighbours differ in both, all 100 in one of them."""
+    return {
+        "color": COLOURS[index % len(COLOURS)],
+        "marker": MARKS[(index + index // len(COLOURS)) % len(MARKS)],
     }
 
 
