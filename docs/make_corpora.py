@@ -43,6 +43,9 @@ say; "-" means that we do not know it. Read the licence before you use or share 
 - A broken transfer continues where it ended. A server that says when to come back (`Retry-After`)
   is left alone so long. Sizes are checked before and after, then the checksum. A disc without room
   is said before anything is written. Archives that hold links are refused.
+- An archive that is whole is never fetched again because spoofscope was updated, or because a run
+  was killed: its checksum is compared, and it is unpacked again. With `--no-hooks`, and where the
+  rules are several modules of another workflow, Snakemake deletes it before, and it is fetched.
 - Where `{offline}` is set (`{offline}=1 snakemake ...`), no archive is
   downloaded. The message names the file and its place: `resources/downloads/NAME`, with the name
   that it has at its source. Such a file is checked like a download; it may also be put there when a

@@ -2,6 +2,7 @@
 
 import bz2
 import email.utils
+import errno
 import gzip
 import hashlib
 import io
@@ -21,7 +22,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from spoofscope.corpora.download import _progress, fetch, file_name, unpack, unpack_all
+from spoofscope.corpora.download import (
+    _progress,
+    fetch,
+    file_name,
+    hold,
+    release,
+    set_aside,
+    unpack,
+    unpack_all,
+)
 from spoofscope.errors import ConfigError, CorpusError
 from spoofscope.offline import OFFLINE
 
@@ -106,6 +116,49 @@ def test_a_file_with_another_content_is_replaced(server: Server, tmp_path: Path)
     target.write_bytes(b"old")
     fetch(server.url, SHA256, target)
     assert target.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("keep", [set_aside, hold])
+def test_a_whole_file_is_not_fetched_again(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: Callable[[Path], None]
+) -> None:
+    target = tmp_path / "corpus.tar"
+    keep(target)
+    fetch(server.url, SHA256, target)
+    assert server.ranges == [None]
+    keep(target)
+    target.unlink(missing_ok=True)  # as Snakemake does before it runs a job again
+    monkeypatch.setenv(OFFLINE, "1")
+    fetch(server.url, SHA256, target)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == [None]
+    hold(target)
+    release(target)
+    assert os.listdir(tmp_path) == ["corpus.tar"]
+
+
+def test_a_damaged_file_is_fetched_again(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "corpus.tar"
+    target.write_bytes(CONTENT[:-1] + b"?")
+    set_aside(target)
+    fetch(server.url, SHA256, target)
+    assert target.read_bytes() == CONTENT
+    assert os.listdir(tmp_path) == ["corpus.tar"]
+    assert f"{target}: it was damaged" in capsys.readouterr().err
+
+
+def test_file_systems_without_second_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refused)
+    target = tmp_path / "corpus.tar"
+    target.write_bytes(CONTENT)
+    hold(target)
+    release(target)
+    assert os.listdir(tmp_path) == ["corpus.tar"]
 
 
 def test_a_line_that_breaks_again_and_again_is_resumed(server: Server, tmp_path: Path) -> None:

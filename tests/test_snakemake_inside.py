@@ -8,12 +8,19 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from spoofscope import snakemake_inside
-from spoofscope.snakemake_inside import Records, end_when_asked, quote_interpreter, targets_of
+from spoofscope.snakemake_inside import (
+    Records,
+    end_when_asked,
+    only_touches,
+    quote_interpreter,
+    targets_of,
+)
 
 SNAKEFILE = """
 from spoofscope.snakemake_inside import (
@@ -94,6 +101,7 @@ with planned(["config.json"], profile, Path("records")) as workflow:
     seen = workflow.globals["SEEN"]
     seen["interrupted"] = sorted(interrupted_outputs(workflow))
     seen["to make"] = sorted(outputs_to_make(workflow))
+    seen["only touches"] = only_touches(workflow)
     jobs = list(planned_jobs(workflow))
     seen["jobs"] = [[job.rule.name, bool(reason), temporary_outputs(job)] for job, reason in jobs]
     del seen["fixed"]
@@ -189,6 +197,16 @@ def test_planned_jobs(seen):
     assert seen["jobs"] == [["begin", True, ["made/b.tmp"]], ["make", True, []]]
     assert seen["to make"] == ["made/b.tmp", "made/b.txt"]
     assert seen["interrupted"] == []
+
+
+def test_a_run_that_only_touches(seen):
+    from snakemake.executors import touch
+    from snakemake.workflow import Workflow
+
+    assert not seen["only touches"]
+    workflow = object.__new__(Workflow)
+    workflow.executor_plugin = SimpleNamespace(executor=touch.Executor)
+    assert only_touches(workflow)
 
 
 def test_parameters_are_fixed_for_one_study(seen):

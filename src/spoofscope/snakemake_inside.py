@@ -115,6 +115,11 @@ def outputs_to_make(workflow: Any) -> list[str]:
     return [str(path) for job in workflow.dag.needrun_jobs() for path in job.output]
 
 
+def only_touches(workflow: Any) -> bool:
+    """Whether files get a new time and nothing is made (`--touch`)."""
+    return bool(workflow.touch)
+
+
 def fix_parameters(workflow: Any, study: object) -> None:
     """Work out the parameters of all jobs that are about to run, of the rules of one study.
 

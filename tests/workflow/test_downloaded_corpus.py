@@ -94,3 +94,24 @@ def test_downloaded_and_read(fresh, served):
     assert manifest["attack"].to_list() == ["-", "-", "synth"]
     assert all((fresh.folder / Path(path)).is_file() for path in manifest["path"])
     assert fresh.plan(TARGET, "--configfile", study) == []
+
+
+def test_an_update_fetches_nothing_again(fresh, served):
+    study = fresh.write_study(study_with(*served))
+    fresh.make(TARGET, "--configfile", study)
+    (archive,) = fresh.folder.glob("resources/downloads/*.archive")
+    before = CountingHandler.requests, archive.read_bytes()
+    edited = fresh.folder / "src/spoofscope/corpora/download.py"
+    edited.write_text(edited.read_text() + "\n_EDITED = True\n")
+    assert "download" in {job.rule for job in fresh.plan(TARGET, "--configfile", study)}
+    assert archive.exists()
+    fresh.make(TARGET, "--configfile", study)
+    assert (CountingHandler.requests, archive.read_bytes()) == before
+    assert fresh.plan(TARGET, "--configfile", study) == []
+    # Nor where a job was killed before its end was recorded, or is made to run again.
+    fresh.make(TARGET, "--configfile", study, "--forcerun", "download")
+    fresh.make(TARGET, "--configfile", study, "--touch", "--forcerun", "download")
+    assert (CountingHandler.requests, archive.read_bytes()) == before
+    assert sorted(path.name for path in archive.parent.iterdir()) == sorted(
+        [archive.name, f"{archive.name}.origin.json"]
+    )

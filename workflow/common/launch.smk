@@ -6,6 +6,7 @@ from spoofscope.snakemake_inside import (
     end_when_asked,
     fix_parameters,
     give_cluster_jobs,
+    only_touches,
     outputs_to_make,
     quote_interpreter,
     remember_checksums,
@@ -42,6 +43,14 @@ def places():
     ]
 
 
+def keep_archives():
+    """Snakemake deletes what it makes again, and an archive is the same whatever code fetches it."""
+    from spoofscope.corpora.download import set_aside
+
+    for path in PLAN.corpora.archive_files.intersection(outputs_to_make(workflow)):
+        set_aside(path)
+
+
 def say_at_the_end():
     """Repeat the warnings about numbers at the end, because they are lost among many jobs."""
     sidecars = [f"{LAYOUT.manifest(corpus)}.origin.json" for corpus in STUDY.corpora]
@@ -66,6 +75,8 @@ onstart:
     except SpoofscopeError as error:
         # Of other exceptions Snakemake shows where in the code they come from.
         raise WorkflowError(str(error)) from None
+    if not only_touches(workflow):
+        keep_archives()
     fix_parameters(workflow, STUDY)
     recorded = launch.record_launch(
         STUDY.name,

@@ -5,7 +5,7 @@ from spoofscope.job import job
 with job(snakemake) as cfg:
     from pathlib import Path
 
-    from spoofscope.corpora.download import fetch
+    from spoofscope.corpora.download import fetch, hold, release
     from spoofscope.study.references import checksum_of, transfer_of
 
     archive = cfg["archive"]
@@ -18,3 +18,6 @@ with job(snakemake) as cfg:
         transfer.get("size"),
         name=transfer.get("file"),
     )
+    # Were it not recorded, Snakemake would delete it.
+    hold(snakemake.output[0])
+release(snakemake.output[0])

@@ -1,5 +1,6 @@
 """Fetching archives so that a broken line costs nothing, and unpacking them safely."""
 
+import contextlib
 import email.utils
 import errno
 import hashlib
@@ -114,6 +115,34 @@ def file_name(url: str) -> str:
     return names[-1] if names else "download"
 
 
+def _aside(target: Path) -> Path:
+    return target.with_name(f"{target.name}.kept")
+
+
+def set_aside(target: str | Path) -> None:
+    """Give a finished file another name, if it is there, under which `fetch` finds it again.
+
+    For one that is about to be deleted only because its job runs again.
+    """
+    target = Path(target)
+    if target.is_file():
+        target.replace(_aside(target))
+
+
+def hold(target: str | Path) -> None:
+    """Let `fetch` find a finished file again should it be deleted before `release` is called."""
+    target = Path(target)
+    # Some file systems have no second names for a file.
+    with contextlib.suppress(OSError):
+        _aside(target).unlink(missing_ok=True)
+        os.link(target, _aside(target))
+
+
+def release(target: str | Path) -> None:
+    """The file has no second name any more, see `hold`."""
+    _aside(Path(target)).unlink(missing_ok=True)
+
+
 def fetch(
     urls: str | Sequence[str],
     checksum: str,
@@ -126,10 +155,11 @@ def fetch(
 ) -> None:
     """Download a file, or do nothing when it is there already.
 
-    A file that somebody put beside the target, under the name that it has at its source, is taken
-    instead. What arrives goes to `<target>.part`, which a later attempt, or a later call, continues
-    with a Range request. The file gets its name only after its size and its checksum were found
-    right. A line with the progress goes to standard error every few seconds.
+    A file that was kept (`set_aside`, `hold`), or that somebody put beside the target under the
+    name that it has at its source, is taken instead. What arrives goes to `<target>.part`, which a
+    later attempt, or a later call, continues with a Range request. The file gets its name only
+    after its size and its checksum were found right. A line with the progress goes to standard
+    error every few seconds.
 
     Args:
         urls: http or https addresses of the same file: the next one is asked when one fails.
@@ -157,6 +187,13 @@ def fetch(
     if target.is_file() and expected.of(target) == expected.digits:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
+    kept = _aside(target)
+    if kept.is_file():
+        if expected.of(kept) == expected.digits:
+            kept.replace(target)
+            return
+        print(f"{target}: it was damaged; it is fetched again", file=sys.stderr, flush=True)
+        kept.unlink()
     placed = target.with_name(file_name(urls[0]) if name is None else name)
     if placed != target and placed.exists():
         _check_placed(placed, expected, size)

@@ -69,6 +69,12 @@ class Corpora(Stage):
             if "archives" in entry
         }
 
+    @property
+    def archive_files(self) -> set[str]:
+        """The downloaded files of all archives."""
+        entries = [archive for archives in self.archives.values() for archive in archives]
+        return {self.layout.archive(checksum_of(archive)) for archive in entries}
+
     @cached_property
     def generated(self) -> dict[str, Config]:
         """Digest to the settings of every corpus that is generated."""
