@@ -25,9 +25,10 @@ PAGE = """\
 
 **Verified** means that two places that do not depend on each other (the publisher, its repository,
 a package, somebody who computed it) give the same address and checksum. The table was written
-without asking the servers. What is not verified has no checksum here, or one that was seen once: a
-program does not fetch it by itself. Sizes with "about" are rounded. Licences are as the sources
-say; "-" means that we do not know it. Read the licence before you use or share the data.
+without asking the servers. What is not verified has no checksum here, or one that only one place
+gives, or that another contradicts: a program does not fetch it by itself. Sizes with "about" are
+rounded. Licences are as the sources say; "-" means that we do not know it. Read the licence before
+you use or share the data.
 
 ## How the workflow downloads
 
