@@ -200,12 +200,12 @@ def test_planned_jobs(seen):
 
 
 def test_a_run_that_only_touches(seen):
+    from snakemake.api import Workflow
     from snakemake.executors import touch
-    from snakemake.workflow import Workflow
 
     assert not seen["only touches"]
     workflow = object.__new__(Workflow)
-    workflow.executor_plugin = SimpleNamespace(executor=touch.Executor)
+    workflow._executor_plugin = SimpleNamespace(executor=touch.Executor)
     assert only_touches(workflow)
 
 
