@@ -72,6 +72,9 @@ def test_a_corpus_with_all_that_misleads(tmp_path):
     page = (tmp_path / "a.html").read_text()
     assert "<h1>c: source tracing</h1>" in page
     assert all(heading in page for heading in CHECKS.values())
+    one = rows.filter(pl.col("check") == "misplaced")
+    write_findings(one, CHECKS, tmp_path / "a.tsv", tmp_path / "a.html", "c")
+    assert "<p>0 failures, 1 warning." in (tmp_path / "a.html").read_text()
 
 
 def test_what_cannot_be_measured_is_said():

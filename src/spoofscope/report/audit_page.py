@@ -38,6 +38,8 @@ td.bar{white-space:nowrap}td.bar svg{display:inline-block;vertical-align:middle;
 ul.players{list-style:none;padding:0}ul.players span{flex:1 1 18rem}
 ul.players li{display:flex;flex-wrap:wrap;gap:.3rem .9rem;align-items:center;margin:.5rem 0}
 audio{max-width:100%}
+@media(max-width:34rem){.wide svg text{font-size:13px}td.bar svg{width:5rem}
+th,td{padding:.25rem .4rem}}
 """
 
 _CHECKS = {
@@ -110,7 +112,7 @@ def write_audit(
         manifest.select("utt_id", "path", "split", "label", "attack", *of_copies), on="utt_id"
     )
     n_planted = result.rows.filter(check="cue", status="planted").height
-    planted = f", {n_planted} cues planted on purpose"
+    planted = f", {_counted(n_planted, 'cue')} planted on purpose"
     parts = [
         *_head(result.rows, f"Audit of {title}", planted),
         *_first(result.rows),
@@ -139,14 +141,18 @@ def _head(rows: pl.DataFrame, title: str, also: str = "") -> list[Markup]:
             "<meta name=viewport content='width=device-width, initial-scale=1'><title>{}</title>"
         ).format(title),
         Markup(f"<style>{_STYLE}</style>"),
-        Markup("<h1>{}</h1><p>{} failures, {} warnings{}.").format(
-            title, n["fail"], n["warn"], also
+        Markup("<h1>{}</h1><p>{}, {}{}.").format(
+            title, _counted(n["fail"], "failure"), _counted(n["warn"], "warning"), also
         ),
         Markup(
             "<p class=key><span class=ok>ok</span><span class=planted>planted</span>"
             "<span class=warn>warning</span><span class=fail>failure</span>"
         ),
     ]
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _first(rows: pl.DataFrame) -> Iterator[Markup]:
@@ -319,12 +325,11 @@ def _conditions(levels: pl.DataFrame) -> Iterator[Markup]:
         ordered = rows.sort(
             pl.col("n_bonafide") + pl.col("n_spoof"), descending=True, maintain_order=True
         )
-        yield Markup("<details{}><summary>{}, {}: {} {}</summary>").format(
+        yield Markup("<details{}><summary>{}, {}: {}</summary>").format(
             Markup(" open") if rows.height <= _FEW_LEVELS else "",
             split,
             condition,
-            rows.height,
-            "level" if rows.height == 1 else "levels",
+            _counted(rows.height, "level"),
         )
         yield Markup(
             "<div class=table><table><tr><th>{}<th class=n>bona fide<th class=n>spoof"
@@ -342,7 +347,7 @@ def _conditions(levels: pl.DataFrame) -> Iterator[Markup]:
             )
         more = rows.height - MOST_LEVELS_SHOWN
         if more > 0:
-            yield Markup("<tr><td colspan=4>and {} more levels").format(more)
+            yield Markup("<tr><td colspan=4>and {}").format(_counted(more, "more level"))
         yield Markup("</table></div></details>")
 
 
