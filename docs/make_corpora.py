@@ -67,7 +67,8 @@ BACKBONES = """\
 
 The rule `backbone` fetches encoders from the Hugging Face hub, at the commit that the study file
 gives, on the node that runs Snakemake. What arrives is compared with the hashes that the hub gives.
-Sizes are in [full_studies.md](full_studies.md).
+A broken connection continues where it ended; a fetch that was killed begins its file anew. Sizes
+are in [full_studies.md](full_studies.md).
 
 | model | revision | in the studies |
 |---|---|---|
