@@ -101,8 +101,28 @@ def test_a_sign_that_dev_could_not_check_is_said(figure, tmp_path, monkeypatch):
             tmp_path, f"t{dev_unknown}", ("A", "B"), clips, resamples=0, dev_unknown=dev_unknown
         )
         figure.draw([entry], {})
-        words = "polarity not checked: dev has no unknown attack"
+        words = "polarity not checked:\ndev has no unknown attack"
         assert (words in drawn[-1].axes[0].get_title()) is not dev_unknown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("panels", [1, 3])
+@pytest.mark.parametrize("figure", [ood_curves, ood_histograms])
+def test_words_of_a_panel_stay_on_the_page(figure, panels, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(figure, "save", lambda figures, *_: drawn.extend(figures))
+    clips = {"A": 9, "B": 8, "X": 9, "Y": 8}
+    ood = {name: {"type": name} for name in ("energy", "mahalanobis", "max_logit", "relation")}
+    entry = write_traced(tmp_path, "t", ("A", "B"), clips, ood=ood, dev_unknown=False)
+    figure.draw([entry] * panels, {})
+    (page,) = drawn
+    page.canvas.draw()
+    for axes in page.axes:
+        words = [axes.title, axes.xaxis.label, axes.yaxis.label]
+        words += axes.get_legend().get_texts() if axes.get_legend() else []
+        for box in (each.get_window_extent() for each in words):
+            assert box.x0 >= 0
+            assert box.x1 <= page.bbox.width
 
 
 @pytest.mark.slow

@@ -145,8 +145,8 @@ def _thinned(*values: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
 def _label(name: str, found: Mapping[str, Any]) -> str:
     value = found["estimate"]
     name = shortened(name, 16)
-    # Longer ones reach into the panel beside it.
-    between = " " if len(name) < 14 else "\n"
+    # Longer ones press the panel out of a figure of one column.
+    between = " " if len(name) < 10 else "\n"
     text = f"{name}{between}{value:.2f}"
     if found["low"] is not None:
         text += f" [{found['low']:.2f}, {found['high']:.2f}]"

@@ -46,8 +46,11 @@ def attacks_in(clips: pl.DataFrame) -> tuple[list[str], list[str]]:
 
 
 def unchecked(settings: Mapping[str, Any]) -> list[str]:
-    """A line for the title of a panel, where dev could not show which sign of a score is right."""
-    return [] if settings["meta"]["dev_auroc"] else [f"polarity {UNCHECKED}"]
+    """Words for the title of a panel, where dev could not show which sign of a score is right.
+
+    In one line they are wider than a panel of three beside each other.
+    """
+    return [] if settings["meta"]["dev_auroc"] else [f"polarity {UNCHECKED}".replace(": ", ":\n")]
 
 
 def panel_title(entry: Mapping[str, Any], traced: Sequence[Mapping[str, Any]]) -> str:
