@@ -60,7 +60,8 @@ CSS = """
 .shown tr.marked td { background: #0072B222; font-weight: 600; }
 .shown td.failed { color: #b00020; overflow-wrap: anywhere; }
 .facts { font-size: 0.85em; overflow-wrap: anywhere; }
-.windows { position: relative; }
+/* As wide as the picture, or the windows would lie beside it. */
+.windows { position: relative; width: fit-content; }
 .windows button { position: absolute; top: 12%; height: 66%; cursor: pointer; padding: 0;
   background: transparent; border: 0; border-right: 1px dotted #8886; }
 .windows button:hover, .windows button:focus { background: #0002; }
