@@ -451,9 +451,10 @@ def batch_html(
     rows, by, doubted = [], dict[str, None](), False
     for result, origin in zip(results, origins, strict=True):
         name = as_cell(Path(str(result["path"])).name)
+        done = "tried" if "error" in result else "judged"
         first = (
             f'<td>{escape(name)}<p class="facts">SHA-256 <code>{escape(origin["sha256"] or "-")}'
-            f"</code>, judged {escape(origin['time'] or '-')}</p></td>"
+            f"</code>, {done} {escape(origin['time'] or '-')}</p></td>"
         )
         if "error" in result:
             why = escape(" ".join(result["error"].split()))
