@@ -155,11 +155,12 @@ def test_a_clip_is_judged(served, page, tmp_path):
     expect(verdict).to_contain_text(f"detector {expected['detector']}, spoofscope")
     windows = page.locator("#timeline .windows button")
     expect(windows).to_have_count(expected["n_windows"])
-    # The windows are over the picture, on a page of any width.
-    shown = page.locator("#timeline .windows").bounding_box()
-    assert shown["width"] == pytest.approx(
-        page.locator("#timeline img").bounding_box()["width"], abs=1
-    )
+    # The windows are over the picture, also where the page is wider.
+    width = "element => element.getBoundingClientRect().width"
+    page.set_viewport_size({"width": 1600, "height": 1400})
+    shown = page.locator("#timeline img").evaluate(width)
+    assert page.locator("#timeline .windows").evaluate(width) == pytest.approx(shown, abs=1)
+    page.set_viewport_size({"width": 1100, "height": 1400})
     windows.nth(1).click()
     sound = page.locator("#timeline audio").evaluate_handle("sound => sound")
     page.wait_for_function("sound => sound.paused && sound.currentTime >= 1", arg=sound)
