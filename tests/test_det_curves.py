@@ -125,6 +125,7 @@ def test_the_legend_of_many_systems_fits_on_the_page(legend, monkeypatch):
     assert below.get_title().get_text() == "EER [95 % interval]; grey: 70 more systems"
 
 
+@pytest.mark.slow
 def test_stars_of_many_systems_lie_in_the_panel_and_look_different(legend, monkeypatch):
     many = [{**SCORED[1], "id": f"s{i}-1", "name": f"s{i:02}"} for i in range(MOST_SHOWN)]
     metrics = [

@@ -128,6 +128,26 @@ def test_titles_of_panels_keep_their_numbers_and_lie_in_the_figure():
     style.plt.close(figures[0])
 
 
+@pytest.mark.slow
+def test_names_beside_axes_leave_them_room():
+    """Also where a layout presses axes together only when it is made again, or gives up."""
+    figure = style.new_figure(style.PAGE, 4)
+    for half in figure.subfigures(1, 2):
+        axes = half.add_subplot()
+        axes.set_yticks([0, 1], [f"{end}_of_a_very_long_name_of_an_attack" for end in "xy"])
+        axes.set_title(f"of {'a_very_long_name_' * 4}, eval: attack", loc="left")
+        axes.set_xlabel("EER (%), 95 % interval\nand what a line of words adds")
+    style.fit_names(figure)
+    style.settle(figure)
+    for half in figure.subfigs:
+        (axes,) = half.axes
+        assert axes.get_window_extent().width / figure.dpi >= style._LEAST_WIDTH
+        title = axes._left_title.get_window_extent()
+        assert half.bbox.x0 <= title.x0 < title.x1 <= half.bbox.x1 + 1
+        assert axes.get_title(loc="left").count("…") == 1
+    style.plt.close(figure)
+
+
 def test_titles_of_numbers_alone_are_broken_not_cut():
     figure = style.new_figure(style.COLUMN, 2)
     axes = figure.subplots(1, 2)

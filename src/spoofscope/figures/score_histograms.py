@@ -24,6 +24,7 @@ from spoofscope.figures.style import (
     people,
     percent,
     save,
+    shortened,
     system_labels,
 )
 from spoofscope.metrics.rates import Floats
@@ -48,6 +49,8 @@ FIGURE = Figure(
 
 _BINS = 40
 _COLUMNS = 4
+_LONGEST = 20
+"""Letters of a set's name beside a line of panels."""
 # Inches of a line of panels, of a heading, and of the legend.
 _HEIGHT, _LEGEND = 1.45, 0.45
 _CHOSEN: Any = {"color": "black", "linestyle": "--", "linewidth": 0.9}
@@ -93,7 +96,8 @@ def draw(
             for axes, entry in zip(of_line, entries, strict=False):
                 system = entry["id"], entry["seed"]
                 rows.append(_panel(axes, entry, labels[system], rates[*system, corpus, split]))
-            of_line[0].set_ylabel(f"{people().trials(corpus, split)}\nclips (%)")
+            where = shortened(people().trials(corpus, split), _LONGEST)
+            of_line[0].set_ylabel(f"{where}\nclips (%)")
         label_below(figure, "score →")
         handles: list[Any] = [
             Patch(facecolor=colour, alpha=0.5, label=name) for name, colour in _LOOKS.values()

@@ -276,7 +276,8 @@ def _cut(line: str, limit: int) -> str:
         if _width(head + tail + last) >= limit:
             break
         tail = last + tail
-    return f"{head}…{tail}"
+    # What was shortened before has one mark still.
+    return f"{head.rstrip('…')}…{tail.lstrip('…')}"
 
 
 def _width(text: str) -> int:
@@ -357,12 +358,16 @@ def _make_room(figure: Figure) -> None:
     if max(map(_width, lines), default=0) < _LONG:
         return
     for limit in (LONGEST_NAME, 30, 25, 21, 17, 14):
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(record=True) as raised:
             # Warnings about missing characters and about axes without room; both are handled here.
-            warnings.simplefilter("ignore")
-            figure.draw_without_rendering()
+            warnings.simplefilter("always")
+            # A layout that presses axes together goes on doing so each time.
+            for _ in range(3):
+                figure.draw_without_rendering()
+        # Axes without any room keep the places that they had before the layout, and look wide.
+        collapsed = any("collapsed to zero" in str(warning.message) for warning in raised)
         boxes = [panel.get_window_extent() for panel in axes]
-        wide = all(box.width / figure.dpi >= _LEAST_WIDTH for box in boxes)
+        wide = not collapsed and all(box.width / figure.dpi >= _LEAST_WIDTH for box in boxes)
         high = all(box.height / figure.dpi >= _LEAST_HEIGHT for box in boxes)
         if wide and high:
             return
@@ -389,7 +394,7 @@ _BETWEEN = 4.0
 
 
 def _part_titles(figure: Figure) -> None:
-    """Make titles narrower until none overlaps another or extends beyond the figure.
+    """Make titles narrower until none overlaps another or extends beyond its part of the figure.
 
     Their names are shortened, never their numbers; a line of numbers alone is broken in two.
     """
@@ -399,7 +404,7 @@ def _part_titles(figure: Figure) -> None:
     _lay_out(figure)
     for _ in range(_MOST_STEPS):
         boxes = [title.get_window_extent() for title in titles]
-        found = [_narrower(titles, boxes, some) for some in _in_the_way(boxes, figure)]
+        found = [_narrower(titles, boxes, some) for some in _in_the_way(titles, boxes)]
         if not any(found):
             return
         lines = 0
@@ -446,10 +451,15 @@ def _titles(figure: Figure) -> list[Text]:
     return [title for title in (*of_panels, *above) if title.get_text()]
 
 
-def _in_the_way(boxes: Sequence[Any], figure: Figure) -> list[list[int]]:
-    """Places of the titles that lie beyond the figure, and of each two that overlap."""
-    margin = _BETWEEN * figure.dpi / 72
-    beyond = [[i] for i, box in enumerate(boxes) if box.x0 < 0 or box.x1 > figure.bbox.x1]
+def _in_the_way(titles: Sequence[Text], boxes: Sequence[Any]) -> list[list[int]]:
+    """Places of the titles beyond their part of the figure, and of each two that overlap."""
+    parts: list[Any] = [title.get_figure() for title in titles]
+    margin = _BETWEEN * parts[0].dpi / 72
+    beyond = [
+        [i]
+        for i, (part, box) in enumerate(zip(parts, boxes, strict=True))
+        if box.x0 < part.bbox.x0 - 1 or box.x1 > part.bbox.x1 + 1
+    ]
     wide = [Bbox.from_extents(box.x0, box.y0, box.x1 + margin, box.y1) for box in boxes]
     both = [
         [i, j]
