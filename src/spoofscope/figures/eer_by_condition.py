@@ -41,7 +41,7 @@ FIGURE = Figure(
 )
 
 # Inches: of a system at a level, between levels, around a panel, and of axis and legend of a page.
-_SYSTEM, _LEVEL, _PANEL, _AROUND = 0.085, 0.2, 0.5, 1.2
+_SYSTEM, _LEVEL, _PANEL, _AROUND = 0.085, 0.2, 0.5, 1.1
 
 
 class _Panel(NamedTuple):
@@ -97,7 +97,7 @@ def draw(
                 axes.set_xlim(0, highest)
             words = ", ".join(["EER (%)", *interval_words("95 % interval", table["ci_low"])])
             # A label that is wider than its axes presses them together.
-            axes.set_xlabel(f"{words}\n(in brackets: clips,\nbona fide + spoofed)")
+            axes.set_xlabel(f"{words}\n(bona fide + spoofed clips)")
         # Systems may be scored on other sets than those of the first panel.
         order = [label for label in labels.values() if label in handles]
         chance = Line2D([], [], **CHANCE)
