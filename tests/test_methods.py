@@ -275,3 +275,15 @@ def test_every_paper_is_behind_a_part_that_studies_can_have():
         for part in one.parts.split():
             kind, _, name = part.partition(":")
             assert part in ("intervals", "software") or kind == "hub" or name in names[kind], part
+
+
+def test_what_latex_knows_no_syllables_of_may_be_broken(tmp_path):
+    commit = "0123456789abcdef" * 2 + "-1234567"
+    text = f"Commit {commit}, doi 10.1109/XYZ.2023.1234567; characteristically, speaker-clustered."
+    outputs = {end: str(tmp_path / f"methods.{end}") for end in ("md", "tex", "bib")}
+    write_methods([Paragraph("Software", text)], outputs)
+    written = Path(outputs["tex"]).read_text(encoding="utf-8")
+    assert written.replace("\\allowbreak{}", "") == f"\\paragraph{{Software.}} {text}\n"
+    pieces = [piece for word in written.split() for piece in word.split("\\allowbreak{}")]
+    assert max(len(piece) for piece in pieces if any(map(str.isdigit, piece))) <= 16
+    assert {"characteristically,", "speaker-clustered."} <= set(pieces)

@@ -1,5 +1,6 @@
 """The methods of a study as files for a paper: Markdown, LaTeX, and whom they cite as BibTeX."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,11 @@ from spoofscope.citations import Citation
 from spoofscope.files import write_text
 from spoofscope.report.methods import Paragraph
 from spoofscope.summaries.latex import Column, escaped, table_of
+
+_LONGEST, _PIECE = 16, 4
+"""Letters of what stays in one line, and of the pieces of what is longer."""
+_NO_WORD = re.compile(r"[0-9]|[/_.]\w")
+"""Where LaTeX knows no syllables."""
 
 _VENUES = {"article": "journal", "inproceedings": "booktitle", "misc": "howpublished"}
 
@@ -63,11 +69,25 @@ def _markdown(paragraph: Paragraph) -> str:
 def _latex(paragraph: Paragraph) -> str:
     keys = ",".join(one.key for one in paragraph.cites)
     cite = f"~\\cite{{{keys}}}" if keys else ""
-    text = f"\\paragraph{{{escaped(paragraph.heading)}.}} {escaped(paragraph.text)}{cite}\n"
+    text = f"\\paragraph{{{escaped(paragraph.heading)}.}} {_breakable(paragraph.text)}{cite}\n"
     if not paragraph.rows:
         return text
     label = f"methods-{paragraph.heading.lower().replace(' ', '-')}"
     return f"{text}See Table~\\ref{{tab:{label}}}.\n\n{_table(paragraph, label)}"
+
+
+def _breakable(text: str) -> str:
+    """A text for LaTeX in which checksums, addresses and names of files may be broken."""
+    return " ".join(
+        _in_pieces(word) if len(word) > _LONGEST and _NO_WORD.search(word) else escaped(word)
+        for word in text.split(" ")
+    )
+
+
+def _in_pieces(word: str) -> str:
+    letters = [escaped(letter) for letter in word]
+    pieces = ["".join(letters[i : i + _PIECE]) for i in range(0, len(letters), _PIECE)]
+    return "\\allowbreak{}".join(pieces)
 
 
 def _table(paragraph: Paragraph, label: str) -> str:
