@@ -110,12 +110,16 @@ def arguments(*profiles: str) -> list[str]:
     return [*PROFILES, *(part for profile in profiles for part in ("--profile", profile))]
 
 
-def start(study: Checkout, *more: str) -> subprocess.Popen[str]:
-    """Start Snakemake on the cluster, as leader of a process group of its own."""
+def start(study: Checkout, *more: str, cold: bool = True) -> subprocess.Popen[str]:
+    """Start Snakemake on the cluster, as leader of a process group of its own.
+
+    Args:
+        cold: as `start` of `make`.
+    """
     log = (study.folder / "snakemake.out").open("a")
     streams = {"stdout": log, "stderr": subprocess.STDOUT}
     profile = "profiles/slurm"
-    return study.begin(*arguments(), *more, profile=profile, start=True, **streams)
+    return study.begin(*arguments(), *more, profile=profile, start=cold, **streams)
 
 
 def output(study: Checkout) -> str:

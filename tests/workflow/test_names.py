@@ -52,8 +52,9 @@ def texts_of(name: str, given: dict, folder, monkeypatch) -> list[str]:
     outputs = {suffix: str(folder / f"{name}.{suffix}") for suffix in ("pdf", "png", "tsv")}
     with monkeypatch.context() as patch:
         patch.setattr(style.plt, "close", closed)
-        # The PDF has all texts; a picture beside it takes as long again.
-        patch.setattr(style, "_write_png", lambda sheets, path: path.touch())
+        # The texts are those of the figure; files of it take as long again.
+        for written in ("_write_pdf", "_write_png"):
+            patch.setattr(style, written, lambda sheets, path: path.touch())
         import_module(f"spoofscope.figures.{name}").draw(**given, outputs=outputs)
     return texts
 

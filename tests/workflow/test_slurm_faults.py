@@ -199,7 +199,8 @@ def waiting(tiny, tmp_path) -> Checkout:
 
 def edit_while_training_waits(study: Checkout, target: str, path: str, text: str) -> int:
     """Start a run, edit a file while features are still extracted, and wait for the exit code."""
-    main = cluster.start(study, "--configfile", "study.yaml", "--retries", "0", "--", target)
+    arguments = ("--configfile", "study.yaml", "--retries", "0", "--", target)
+    main = cluster.start(study, *arguments, cold=False)
     wait_until("features are extracted", lambda: cluster.scripts(study, "extract_features"))
     (study.folder / path).write_text(text)
     return main.wait(timeout=600)

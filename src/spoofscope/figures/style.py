@@ -348,14 +348,7 @@ def fit_names(figure: Figure) -> None:
 def _make_room(figure: Figure) -> None:
     """Shorten long labels of ticks, and make the figure higher, until axes can be read."""
     axes = [panel for panel in figure.axes if panel.get_label() != "<colorbar>"]
-    labels = [
-        text.get_text()
-        for panel in axes
-        for axis in (panel.xaxis, panel.yaxis)
-        for text in axis.get_ticklabels()
-    ]
-    lines = [line for label in labels for line in label.split("\n")]
-    if max(map(_width, lines), default=0) < _LONG:
+    if max(map(_width, _tick_lines(figure)), default=0) < _LONG:
         return
     for limit in (LONGEST_NAME, 30, 25, 21, 17, 14):
         with warnings.catch_warnings(record=True) as raised:
@@ -392,6 +385,28 @@ _MOST_STEPS = 40
 _BETWEEN = 4.0
 """Points that are free at least between the titles of neighbours."""
 
+_NARROW, _SHORT = 0.6, 12
+"""Of a panel's share of the width, and letters of its ticks: a title that is narrower, beside ticks
+that are no longer, is in nobody's way; it needs no layout to see that."""
+
+
+def _is_narrow(title: Text) -> bool:
+    part: Any = title.get_figure()
+    starts = {round(axes.get_position().x0, 2) for axes in part.axes}
+    return bool(title.get_window_extent().width <= _NARROW * part.bbox.width / max(len(starts), 1))
+
+
+def _tick_lines(figure: Figure) -> list[str]:
+    """The lines of all labels of ticks, but for those of colour bars."""
+    axes = [panel for panel in figure.axes if panel.get_label() != "<colorbar>"]
+    labels = [
+        text.get_text()
+        for panel in axes
+        for axis in (panel.xaxis, panel.yaxis)
+        for text in axis.get_ticklabels()
+    ]
+    return [line for label in labels for line in label.split("\n")]
+
 
 def _part_titles(figure: Figure) -> None:
     """Make titles narrower until none overlaps another or extends beyond its part of the figure.
@@ -399,7 +414,8 @@ def _part_titles(figure: Figure) -> None:
     Their names are shortened, never their numbers; a line of numbers alone is broken in two.
     """
     titles = _titles(figure)
-    if not titles:
+    longest = max(map(_width, _tick_lines(figure)), default=0)
+    if not titles or (all(map(_is_narrow, titles)) and longest <= _SHORT):
         return
     _lay_out(figure)
     for _ in range(_MOST_STEPS):
