@@ -251,12 +251,20 @@ def sentences(cls: type[Options]) -> dict[str, str]:
     """What every option is about: the text below its field. Reads the source; for the docs."""
     texts: dict[str, str] = {}
     for parent in reversed(cls.__mro__[:-1]):
-        (tree,) = ast.parse(inspect.getsource(parent)).body
-        assert isinstance(tree, ast.ClassDef)
-        for field, text in itertools.pairwise(tree.body):
-            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
-                assert isinstance(field.target, ast.Name)
-                texts[field.target.id] = " ".join(ast.literal_eval(text.value).split())
+        texts |= _own_sentences(parent)
+    return texts
+
+
+@functools.cache
+def _own_sentences(cls: type) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    # Python parses the whole file for it, and most classes are parents of others.
+    (tree,) = ast.parse(inspect.getsource(cls)).body
+    assert isinstance(tree, ast.ClassDef)
+    for field, text in itertools.pairwise(tree.body):
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+            assert isinstance(field.target, ast.Name)
+            texts[field.target.id] = " ".join(ast.literal_eval(text.value).split())
     return texts
 
 
