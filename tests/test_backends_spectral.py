@@ -9,7 +9,7 @@ from sklearn.mixture import GaussianMixture
 from spoofscope.backends import registry
 from spoofscope.backends.dcnn import DCNN
 from spoofscope.backends.gmm import GMM
-from spoofscope.backends.lcnn import LCNN
+from spoofscope.backends.lcnn import LCNN, MaxFeatureMap
 from spoofscope.errors import AudioError, ConfigError, DetectorError, TrainingError
 from spoofscope.frontends.wavelet_packets import n_steps
 from spoofscope.identity import rng_of
@@ -205,6 +205,20 @@ def test_lcnn_shapes():
     assert maps.shape == (2, 32, 6, 16)
     assert network(features(2, 1, 101, 256), torch.tensor([101, 101])).shape == (2, 2)
     assert network.outputs == ("bonafide", "spoof")
+
+
+def test_max_feature_map_is_the_maximum_with_its_gradient():
+    x, weights = features(2, 8, 5, 3), features(2, 4, 5, 3, seed=2)
+    x[0, 0, 0, 0] = torch.nan
+    gradients = []
+    for function in (MaxFeatureMap(), lambda each: torch.maximum(*each.chunk(2, dim=1))):
+        given = x.clone().requires_grad_()
+        mapped = function(given)
+        (mapped * weights)[1].sum().backward()
+        gradients.append(given.grad)
+        assert mapped[0, 0, 0, 0].isnan()
+    assert gradients[0].count_nonzero() == weights[1].numel()
+    assert torch.equal(*gradients)
 
 
 def test_lcnn_scores_do_not_depend_on_batch_mates():
