@@ -1,5 +1,6 @@
 """What holds for all tests."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -48,6 +49,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return places.get(item.path.stem, len(first) + 2 * (item.path in waiting))
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: no collection of garbage goes through all of it again."""
+    gc.freeze()
 
 
 @pytest.fixture

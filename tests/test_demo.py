@@ -134,7 +134,7 @@ def choose(page, path, where="#recording"):
     expect(clear).to_be_visible()
 
 
-def test_a_clip_is_judged(served, page, tmp_path):
+def test_a_clip_is_judged(served, page):
     choose(page, served.folder / "clip0.wav")
     page.locator("#judge").click()
     expected = Detector.load(served.folder / "results/own/detectors/lfcc-0/seed1").predict(
@@ -166,7 +166,6 @@ def test_a_clip_is_judged(served, page, tmp_path):
     page.wait_for_function("sound => sound.paused && sound.currentTime >= 1", arg=sound)
     # A window of half a second, that begins after half a second.
     assert sound.evaluate("sound => sound.currentTime") == pytest.approx(1.0, abs=0.4)
-    page.screenshot(path=tmp_path / "judged.png", full_page=True)
 
 
 def test_a_passage_is_explained(page):
@@ -251,7 +250,7 @@ def test_text_is_refused_in_a_sentence(served, page):
     assert "Traceback" not in page.inner_text("body")
 
 
-def test_several_files_become_a_table_to_download(served, page, tmp_path):
+def test_several_files_become_a_table_to_download(served, page):
     page.get_by_role("tab", name="Several files").click()
     names = ["clip0.wav", "text.txt", "clip1.wav"]
     page.locator("#files input[type=file]").set_input_files(
@@ -268,7 +267,6 @@ def test_several_files_become_a_table_to_download(served, page, tmp_path):
     identity = Detector.load(served.folder / "results/own/detectors/lfcc-0/seed1").identity
     expect(table).to_contain_text(f"Judged by detector {identity}, spoofscope")
     expect(table.locator(".doubt")).to_contain_text("This detector is not validated here")
-    page.screenshot(path=tmp_path / "batch.png")
     expect(page.locator("#download")).to_be_enabled()
     with page.expect_download() as download:
         page.locator("#download").click()
@@ -297,10 +295,9 @@ def test_files_of_others_are_shown_as_text(served, page, tmp_path):
     expect(performance).to_contain_text("is one of its own")
     expect(performance.locator("tbody")).to_contain_text(f"eer{HOSTILE}")
     expect(performance.locator("tbody")).to_contain_text("12.5")
-    page.screenshot(path=tmp_path / "performance.png")
 
 
-def test_an_attack_is_named_and_clips_like_it_can_be_played(served, page, tmp_path):
+def test_an_attack_is_named_and_clips_like_it_can_be_played(served, page):
     page.get_by_role("tab", name="Trace").click()
     choose(page, served.folder / "attack.wav", "#traced")
     # This tracer was trained on spoofs alone.
@@ -320,7 +317,6 @@ def test_an_attack_is_named_and_clips_like_it_can_be_played(served, page, tmp_pa
     player.scroll_into_view_if_needed()
     page.wait_for_function("player => player.duration > 0", arg=player.element_handle())
     assert player.evaluate("player => player.duration") == pytest.approx(1.0, abs=0.01)
-    page.screenshot(path=tmp_path / "trace.png", full_page=True)
     # On a phone, too, players end where the text does.
     page.set_viewport_size({"width": 390, "height": 1400})
     right = "element => element.getBoundingClientRect().right"

@@ -130,7 +130,7 @@ def history_of(path):
         store.close()
 
 
-def test_a_label_survives_a_killed_server(pack, visit, tmp_path):
+def test_a_label_survives_a_killed_server(pack, visit):
     with started(pack.folder) as server:
         page = visit(server.url)
         enter(page, "Ann")
@@ -138,7 +138,6 @@ def test_a_label_survives_a_killed_server(pack, visit, tmp_path):
         drag(page, block(page, 0).locator("canvas"), 0.4, 0.6)
         choose(radio(page, 0, "cue", "breath"))
         saved(page)
-        page.screenshot(path=tmp_path / "labelled.png", full_page=True)
         server.process.send_signal(signal.SIGKILL)
         server.process.wait(30)
         # Nobody answers: what is said now is kept in the browser.

@@ -312,9 +312,10 @@ def test_study_edited_during_a_run(tiny, tmp_path):
     started = with_rate(3.0e-2)
     started["bootstrap"]["resamples"] = 150
     study.write_study(started)
-    (training,) = (j for j in study.plan("--configfile", "study.yaml") if j.rule == "train")
+    target = ("table_headline", "--configfile", "study.yaml")
+    (training,) = (j for j in study.plan(*target) if j.rule == "train")
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = study.begin("--configfile", "study.yaml", **quiet)
+    process = study.begin(*target, **quiet)
     log = study.folder / f"logs/tiny/train/{training.wildcards['run']}/seed1.log"
     deadline = time.monotonic() + 120
     while not log.exists():
@@ -330,8 +331,8 @@ def test_study_edited_during_a_run(tiny, tmp_path):
     assert json.loads(path.read_text())["parameters"]["resamples"] == 150
     path = study.folder / f"results/tiny/detectors/{run}/seed1/detector.json"
     assert json.loads(path.read_text())["meta"]
-    jobs = study.plan("--configfile", "study.yaml")
+    jobs = study.plan(*target)
     assert run not in {job.wildcards["run"] for job in jobs if job.rule == "train"}
-    assert {"train", "compute_metrics", "report"} < {job.rule for job in jobs}
+    assert {"train", "compute_metrics", "table_headline"} < {job.rule for job in jobs}
     study.write_study(started)
-    assert planned(study) == set()
+    assert study.plan(*target) == []
