@@ -39,6 +39,9 @@ $ .venv/bin/python -m pytest tests/test_{architecture,documentation,rulegraph,st
 ... passed in ...
 """
 
+# Pytest cannot rewrite the assertions of a package that was imported before it started.
+_IN_A_FORK = "-W ignore::pytest.PytestAssertRewriteWarning"
+
 
 class Block(NamedTuple):
     """A fenced block: its language, its text, and the file that the line above it names."""
@@ -96,7 +99,7 @@ def run(study: Checkout, block: Block) -> None:
         done = subprocess.run(
             ["bash", "-eu", "-o", "pipefail", "-c", command],
             cwd=study.folder,
-            env=study.environment(),
+            env={**study.environment(), "PYTEST_ADDOPTS": _IN_A_FORK},
             capture_output=True,
             text=True,
         )

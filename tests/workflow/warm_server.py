@@ -3,8 +3,8 @@
 `FILE --serve DESCRIPTOR [PACKAGE ...]` is a server at a socket. It imports these packages once, but
 for those that are named, which nobody can import then. It forks itself for every request. Who asks
 is this file, too, started in place of Python: as `FILE SCRIPT` by Snakemake for the script of a
-job, as `FILE -m MODULE ...` by tests, and by Snakemake for a job on a cluster. It ends as the fork
-does. What is asked for otherwise, it leaves to Python.
+job, as `FILE -m MODULE ...` and `FILE docs/make_*.py` by tests, and by Snakemake for a job on a
+cluster. It ends as the fork does. What is asked for otherwise, it leaves to Python.
 
 The library is imported from the checkout that PYTHONPATH names, by the fork. From the second
 request for the same files on, the server leaves this checkout's requests to a fork that has
@@ -34,7 +34,7 @@ from typing import Any, NamedTuple
 SOCKET = "SPOOFSCOPE_WARM"
 PYTHON = "SPOOFSCOPE_COLDPYTHON"
 # What is asked for by `-m`; other modules measure what a process of their own takes.
-_MODULES = ("snakemake", "spoofscope.cli", "spoofscope.provenance.plan")
+_MODULES = ("snakemake", "spoofscope.cli", "spoofscope.provenance.plan", "pytest")
 
 _LENGTH = 8
 _PR_SET_PDEATHSIG = 1
@@ -378,9 +378,10 @@ def _become(request: dict[str, Any]) -> None:
     sys.argv = request["arguments"]
     paths = list(filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
     sys.dont_write_bytecode = "PYTHONDONTWRITEBYTECODE" in os.environ
-    if sys.argv[0] == "-m":
+    if SOCKET in os.environ:
         # With which it starts the scripts of jobs, and others of these modules.
         sys.executable = request["client"]
+    if sys.argv[0] == "-m":
         sys.path[:1] = [request["folder"], *paths]
         del sys.argv[0]
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
@@ -393,8 +394,9 @@ def ask() -> int:
     """Let the server run a script or a module, and end as that does."""
     client, *arguments = sys.argv
     script = len(arguments) == 1 and "/.snakemake/scripts/" in arguments[0]
+    page = len(arguments) == 1 and arguments[0].startswith("docs/make_")
     module = arguments[:1] == ["-m"] and arguments[1] in _MODULES and "--logger" not in arguments
-    if not (script or module):
+    if not (script or page or module):
         python = os.environ[PYTHON]
         os.execv(python, [python, *arguments])
     environment = dict(os.environ)
