@@ -41,7 +41,7 @@ from spoofscope.provenance.sidecars import sidecar_path, write_sidecar
 from spoofscope.selection.calibration import Bounds, ratio_text
 from spoofscope.settings import SETTINGS_FILE
 from spoofscope.support import Support, Supported
-from spoofscope.tables import write_manifest, write_scores
+from spoofscope.tables import read_manifest, write_manifest, write_scores
 from spoofscope.tracing.judging import load_tracer, row_of, trace_recording
 from spoofscope.windows import InputPolicy
 
@@ -562,6 +562,99 @@ def test_another_study_trained_on_these_clips_by_another_name(tmp_path, split, o
         recorded(shard, files)
     sets = scored_sets(study_of(folder, None), trained.calibration)
     assert {each.split: each.own_dev for each in sets} == own
+
+
+def manifest_of_theirs(folder, trained, manifest, split="dev"):
+    """A study that trained the detector: its manifest, and the detector that names it."""
+    theirs = folder / "results/theirs/manifests/clips.tsv"
+    theirs.parent.mkdir(parents=True)
+    write_manifest(theirs, manifest)
+    trained.meta["dev"] = [
+        {
+            **{"manifest": "results/theirs/manifests/clips.tsv", "split": split},
+            **{"sha256": sha256_file(theirs), "n_bonafide": 1, "n_spoof": 1},
+        }
+    ]
+    study = folder / "results/own"
+    detector = study / "detectors/lfcc-00000000/seed1"
+    shutil.rmtree(detector)
+    trained.save(detector)
+    for shard in (study / "scores/lfcc-00000000/seed1/shards").glob("*.tsv"):
+        files = (detector / SETTINGS_FILE, detector / WEIGHTS, study / "manifests/lab.tsv")
+        recorded(shard, files)
+    for split in ("dev", "eval"):
+        scores = study / f"scores/lfcc-00000000/seed1/lab.{split}.tsv"
+        shard = scores.parent / f"shards/lab.{split}-1-of-1.tsv"
+        recorded(scores, (shard, study / "manifests/lab.tsv"))
+    return study_of(detector, None)
+
+
+def theirs_of(clips, hashes):
+    """Clips of the eval set in a manifest of other splits, columns and order."""
+    rows, _ = set_of("eval", 2, ("A", "B", "C", "D"))
+    rows = [{**row, "split": "dev", "path": f"x/{row['path']}", "room": "3"} for row in rows]
+    if hashes:
+        rows = [{**row, "utt_id": f"other{n}", "sha256": f"{n:064}"} for n, row in enumerate(rows)]
+    return pl.DataFrame(rows[:clips][::-1])
+
+
+def with_hashes(study):
+    """The clips of the eval set have the hashes of `theirs_of`."""
+    manifest = study / "manifests/lab.tsv"
+    rows = read_manifest(manifest)
+    hashes = [
+        f"{int(name.removeprefix('eval')):064}" if name.startswith("eval") else "f" * 64
+        for name in rows["utt_id"]
+    ]
+    write_manifest(manifest, rows.with_columns(sha256=pl.Series(hashes)))
+
+
+@pytest.mark.parametrize("hashes", [False, True], ids=["names", "hashes"])
+def test_the_clips_of_the_calibration_in_another_manifest(tmp_path, hashes):
+    """Other splits, columns, order and, with hashes, other names: the clips are the same."""
+    trained = Detector.load(make_study(tmp_path))
+    if hashes:
+        with_hashes(tmp_path / "results/own")
+    study = manifest_of_theirs(tmp_path, trained, theirs_of(96, hashes))
+    (found,) = scored_sets(study, trained.calibration)
+    assert (found.own_dev, found.name) == (True, "lab, eval, used for calibration")
+
+
+@pytest.mark.parametrize("hashes", [False, True], ids=["names", "hashes"])
+def test_some_clips_of_an_eval_set_calibrated_the_detector(tmp_path, hashes):
+    """They are no trials, and are counted where the set is named."""
+    trained = Detector.load(make_study(tmp_path))
+    if hashes:
+        with_hashes(tmp_path / "results/own")
+    study = manifest_of_theirs(tmp_path, trained, theirs_of(12, hashes))
+    (found,) = scored_sets(study, trained.calibration)
+    name = "lab, eval, without 12 of 96 clips, which were used for calibration"
+    assert (found.own_dev, found.name) == (False, name)
+    assert set(found.trials["utt_id"]) == {f"eval{number}" for number in range(12, 96)}
+    (opus,) = scored_sets(study, trained.calibration, ["lab"], ["codec=opus"])
+    assert (opus.left_out, opus.trials.height) == (6, 42)
+
+
+def test_a_clip_of_the_same_name_is_another_one_by_its_hash(tmp_path):
+    trained = Detector.load(make_study(tmp_path))
+    with_hashes(tmp_path / "results/own")
+    others = theirs_of(96, False).with_columns(sha256=pl.col("utt_id").str.pad_start(64, "e"))
+    study = manifest_of_theirs(tmp_path, trained, others)
+    (found,) = scored_sets(study, trained.calibration)
+    assert (found.own_dev, found.name) == (False, "lab, eval")
+
+
+def test_nobody_knows_which_clips_calibrated_a_detector(tmp_path):
+    """Its manifest is not at hand, or is another one now."""
+    trained = Detector.load(make_study(tmp_path))
+    study = manifest_of_theirs(tmp_path, trained, theirs_of(96, False))
+    write_manifest(tmp_path / "results/theirs/manifests/clips.tsv", theirs_of(95, False))
+    (found,) = scored_sets(study, trained.calibration)
+    said = "lab, eval (whether its clips were used for calibration is not known)"
+    assert (found.own_dev, found.name) == (False, said)
+    shutil.rmtree(tmp_path / "results/theirs")
+    (found,) = scored_sets(study, trained.calibration)
+    assert found.name == said
 
 
 def test_a_detector_that_was_copied_into_another_study(folder, tmp_path):

@@ -4,7 +4,8 @@ The scores are those that the study made, and nothing is scored again. Their rec
 they are of this very detector and of the present trials; other scores are refused.
 """
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,15 +24,18 @@ from spoofscope.provenance.sidecars import Record, read_sidecar, sidecar_path
 from spoofscope.selection.calibration import empirical_bounds, log_likelihood_ratios
 from spoofscope.settings import SETTINGS_FILE, read_settings
 from spoofscope.support import Support, Supported
-from spoofscope.tables import LABELS, join_scores, read_manifest, read_scores
+from spoofscope.tables import LABELS, join_scores, read_manifest, read_scores, rows_of_source
 
-EVAL, TRAIN = "eval", "train"
+EVAL = "eval"
+TRAINING, CALIBRATION = "training", "calibration"
 
 NOT_AT_HAND = "the results of its study are not at hand"
 NO_EVAL = (
     "the study at hand has scored no eval set with it that has clips of both classes; if it was "
     "copied from another study, name the results of that one"
 )
+
+_AGAIN = "; run the study again, or copy it whole"
 
 
 class Study(NamedTuple):
@@ -111,6 +115,11 @@ class ScoredSet(NamedTuple):
         trials: manifest rows with `score` and, of a calibrated detector, `llr` (natural logarithm,
             within the bounds), in the order of their names.
         scores, manifest: the files that were read.
+        uses: what the detector used clips of this set for: training, calibration.
+        left_out: clips that are no trials, because the detector was trained or calibrated on them;
+            other clips of the set remain.
+        unknown: uses of clips whose list is not at hand, so that nobody knows whether they are
+            clips of this set.
     """
 
     corpus: str
@@ -120,13 +129,24 @@ class ScoredSet(NamedTuple):
     trials: pl.DataFrame
     scores: Path
     manifest: Path
+    uses: tuple[str, ...] = ()
+    left_out: int = 0
+    unknown: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """For people."""
         condition = f" ({self.condition})" if self.condition else ""
-        use = "training" if self.split == TRAIN else "calibration"
-        own = f", used for {use}" if self.own_dev else ""
+        use, own = " and ".join(self.uses), ""
+        if self.own_dev:
+            own = f", used for {use}"
+        elif self.left_out:
+            total = self.left_out + self.trials.height
+            were = "was" if self.left_out == 1 else "were"
+            own = f", without {self.left_out} of {total} clips, which {were} used for {use}"
+        if self.unknown:
+            use = " or ".join(self.unknown)
+            own += f" (whether its clips were used for {use} is not known)"
         return f"{self.corpus}, {self.split}{condition}{own}"
 
     @property
@@ -148,6 +168,9 @@ def scored_sets(
 ) -> list[ScoredSet]:
     """Every eval set that the study has scored with a detector, and then the detector's own sets.
 
+    Clips that the detector was trained or calibrated on validate nothing, in whatever manifest they
+    are: an eval set goes without them, and a set of nothing else is the detector's own.
+
     Args:
         study: the detector in its study.
         calibration: the detector's.
@@ -162,7 +185,7 @@ def scored_sets(
         TableError: a table cannot be read.
     """
     columns, levels = _asked(conditions)
-    own, scored = _own_sets(study), _scored(study)
+    scored = _scored(study)
     there = sorted(corpus for corpus, split in scored if split == EVAL)
     for corpus in corpora:
         if corpus not in there:
@@ -170,21 +193,23 @@ def scored_sets(
                 f"the study has no scores of this detector on an eval set of {corpus!r}; "
                 f"{nearest(corpus, there or [NONE])}"
             )
-    found, known = [], set[str]()
     # A manifest holds all splits of a corpus, and may have a million rows.
-    manifests: dict[Path, pl.DataFrame] = {}
+    read = functools.cache(read_manifest)
+    own = _OwnClips(study, read)
+    found, known = [], set[str]()
     for corpus, split in scored:
-        own_dev = (corpus, split) in own
-        if not own_dev and (split != EVAL or (corpora and corpus not in corpora)):
-            continue
         scores = Path(study.layout.scores(Scoring(study.run, study.seed, corpus, split)))
         manifest = Path(study.layout.manifest(corpus))
+        _check_manifest(manifest)
+        rows = read(manifest).filter(split=split)
+        uses, shared = own.among(rows, corpus, split)
+        own_dev = shared.height == rows.height
+        if not own_dev and (split != EVAL or (corpora and corpus not in corpora)):
+            continue
         _check_records(study, scores, manifest)
-        if manifest not in manifests:
-            manifests[manifest] = read_manifest(manifest)
         trials = join_scores(
             read_scores(scores),
-            manifests[manifest].filter(split=split),
+            rows,
             scores_name=str(scores),
             trials_name=f"{manifest} ({split})",
         )
@@ -198,12 +223,23 @@ def scored_sets(
             trials = by_level["+".join(levels)]
         if trials["label"].n_unique() < len(LABELS):
             continue
-        trials = trials.sort("utt_id")
+        others = trials.join(shared, on="utt_id", how="anti")
+        # The other clips may be of one class, and say nothing then.
+        own_dev |= others["label"].n_unique() < len(LABELS)
+        left_out = 0 if own_dev else trials.height - others.height
+        trials = (trials if own_dev else others).sort("utt_id")
         if calibration is not None:
             ratios = log_likelihood_ratios(trials["score"].to_numpy(), calibration)
             trials = trials.with_columns(llr=pl.Series(ratios))
         condition = ", ".join(conditions)
-        found.append(ScoredSet(corpus, split, condition, own_dev, trials, scores, manifest))
+        found.append(
+            ScoredSet(
+                *(corpus, split, condition, own_dev, trials, scores, manifest),
+                uses if own_dev or left_out else (),
+                left_out,
+                () if own_dev else own.unknown,
+            )
+        )
     if columns and all(each.own_dev for each in found):
         names = "+".join(columns)
         raise ConfigError(
@@ -233,29 +269,93 @@ def _scored(study: Study) -> list[tuple[str, str]]:
     return [(corpus, split) for corpus, _, split in names]
 
 
-def _own_sets(study: Study) -> set[tuple[str, str]]:
-    """Corpus and split of what the detector was trained and calibrated on.
+class _OwnClips:
+    """What a detector was trained and calibrated on, as far as the lists of it are at hand.
 
-    Another study may have trained it, and have given the corpus another name: manifests of the same
-    bytes are of the same corpus, too.
+    Another study may have trained it, and have given the corpus another name, other columns or
+    other splits. So clips are told by the SHA-256 of their files, or else by name and duration.
+
+    Attributes:
+        unknown: uses of clips whose manifest is neither in this study nor where it was.
+
+    Args:
+        study: the detector in a study.
+        read: reads a manifest.
     """
-    detector = Path(study.folder) / "detectors" / study.run / f"seed{study.seed}"
-    meta = read_settings(detector / SETTINGS_FILE)["meta"]
-    sources = [*meta.get("trained_on", ()), *meta.get("dev", ())]
-    own = {(Path(source["manifest"]).stem, source["split"]) for source in sources}
-    trained = {(source["sha256"], source["split"]) for source in sources if "sha256" in source}
-    for corpus, split in _scored(study):
-        manifest = Path(study.layout.manifest(corpus))
-        if trained and manifest.is_file() and (sha256_file(manifest), split) in trained:
-            own.add((corpus, split))
-    return own
+
+    def __init__(self, study: Study, read: Callable[[Path], pl.DataFrame]) -> None:
+        detector = Path(study.folder) / "detectors" / study.run / f"seed{study.seed}"
+        meta = read_settings(detector / SETTINGS_FILE)["meta"]
+        uses = ((TRAINING, "trained_on"), (CALIBRATION, "dev"))
+        self._sources = [(use, source) for use, key in uses for source in meta.get(key, ())]
+        self._clips = []
+        unknown = []
+        for use, source in self._sources:
+            path = _listed_in(study, source)
+            if path is None:
+                unknown.append(use)
+                continue
+            chosen = source.get("attacks"), source.get("exclude_attacks", ())
+            rows = rows_of_source(read(path), source["split"], str(path), *chosen)
+            self._clips.append((use, rows))
+        self.unknown = tuple(dict.fromkeys(unknown))
+
+    def among(
+        self, rows: pl.DataFrame, corpus: str, split: str
+    ) -> tuple[tuple[str, ...], pl.DataFrame]:
+        """What clips of a scored set were used for, and the utt_id of those that were.
+
+        Args:
+            rows: of the set's manifest.
+            corpus, split: of the set. A set that the detector names as its own is so as a whole,
+                whichever attacks were chosen of it.
+        """
+        name = (corpus, split)
+        named = [
+            use
+            for use, each in self._sources
+            if (Path(each["manifest"]).stem, each["split"]) == name
+        ]
+        shared = [
+            (use, _same(rows, clips).select("utt_id"))
+            for use, clips in self._clips
+            if use not in named
+        ]
+        uses = [*named, *(use for use, clips in shared if clips.height)]
+        clips = [rows.select("utt_id")] if named else [clips for _, clips in shared]
+        order = [use for use in (TRAINING, CALIBRATION) if use in uses]
+        return tuple(order), pl.concat([rows.select("utt_id").clear(), *clips]).unique()
+
+
+def _listed_in(study: Study, source: Mapping[str, Any]) -> Path | None:
+    """The manifest of what a detector was trained or calibrated on; None if it is not at hand."""
+    named, sha256 = Path(source["manifest"]), source.get("sha256")
+    own = Path(study.layout.manifest(named.stem))
+    places = [own, *(above / named for above in (Path(), *study.folder.resolve().parents))]
+    if sha256 is not None:
+        # Or under another name.
+        places += sorted(own.parent.glob("*.tsv"))
+    for path in places:
+        if path.is_file() and sha256 in (None, sha256_file(path)):
+            return path
+    return None
+
+
+def _same(rows: pl.DataFrame, clips: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a manifest that are clips of another one."""
+    hashed = all("sha256" in each.columns for each in (rows, clips))
+    keys = ["sha256"] if hashed else ["utt_id", "duration"]
+    return rows.join(clips.select(keys).unique(), on=keys, how="semi")
+
+
+def _check_manifest(manifest: Path) -> None:
+    if not manifest.is_file():
+        raise ProvenanceError(f"{shown(manifest)} is missing{_AGAIN}")
 
 
 def _check_records(study: Study, scores: Path, manifest: Path) -> None:
     """Refuse scores that are not of this detector, or not of the present trials."""
-    again = "; run the study again, or copy it whole"
-    if not manifest.is_file():
-        raise ProvenanceError(f"{shown(manifest)} is missing{again}")
+    again = _AGAIN
     record = _record(scores, again)
     if sha256_file(scores) != _hash_of(record["outputs"], scores.name):
         raise ProvenanceError(f"{shown(scores)} is not the file that the study made{again}")
