@@ -23,7 +23,7 @@ from playwright.sync_api import expect, sync_playwright
 from calibrations import calibration_of
 from made_tracers import make_tracer, sound
 from spoofscope import audio
-from spoofscope.apps.views import batch_table, verdict
+from spoofscope.apps.views import batch_html, batch_table, verdict
 from spoofscope.cli import main
 from spoofscope.detector import Detector
 from spoofscope.files import sha256_file, write_text
@@ -265,7 +265,7 @@ def test_several_files_become_a_table_to_download(served, page):
         done = "tried" if name == "text.txt" else "judged"
         expect(table).to_contain_text(f"SHA-256 {sha256_file(served.folder / name)}, {done} 20")
     identity = Detector.load(served.folder / "results/own/detectors/lfcc-0/seed1").identity
-    expect(table).to_contain_text(f"Judged by detector {identity}, spoofscope")
+    expect(table).to_contain_text(f"By detector {identity}, spoofscope")
     expect(table.locator(".doubt")).to_contain_text("This detector is not validated here")
     expect(page.locator("#download")).to_be_enabled()
     with page.expect_download() as download:
@@ -280,6 +280,8 @@ def test_several_files_become_a_table_to_download(served, page):
         page.locator("#download-json").click()
     numbers = json.loads(Path(download.value.path()).read_text())
     assert [entry["path"] for entry in numbers] == names
+    assert [entry["detector"] for entry in numbers] == [identity] * 3
+    assert table["detector"].to_list() == [identity] * 3
     detector = Detector.load(served.folder / "results/own/detectors/lfcc-0/seed1")
     for row in (0, 2):
         score = detector.predict(served.folder / names[row])["score"]
@@ -384,11 +386,22 @@ def test_a_page_that_cannot_be_served_is_refused(served, arguments, message, mon
     "name", ["=cmd|' C calc'!A0.wav", "+1.wav", "-rf.wav", "@x.wav", "\t=x.wav"]
 )
 def test_a_name_is_no_formula(name):
-    table = batch_table([{"path": f"/uploads/{name}", "error": f"{name}: no audio"}], [ORIGIN])
+    table = batch_table([failed(f"/uploads/{name}", name)], [ORIGIN])
     assert table["file"][0] == f"./{name.strip()}"
     assert table["error"][0].startswith("./")
-    plain = batch_table([{"path": "a=b.wav", "error": "a=b.wav: no audio"}], [ORIGIN])
+    plain = batch_table([failed("a=b.wav", "a=b.wav")], [ORIGIN])
     assert plain.select("file", "error").row(0) == ("a=b.wav", "a=b.wav: no audio")
+    assert plain.select("detector", "spoofscope").row(0) == ("0123456789ab", "1.0")
+    assert "By detector 0123456789ab, spoofscope 1.0." in batch_html(
+        [failed("a.wav", "a.wav")], [ORIGIN], None
+    )
+
+
+def failed(path, name):
+    return {
+        **{"path": path, "error": f"{name}: no audio"},
+        **{"detector": "0123456789ab", "spoofscope": "1.0"},
+    }
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from calibrations import calibration_of
-from spoofscope import audio
+from spoofscope import __version__, audio
 from spoofscope.cli import main
 from spoofscope.commands.predict import _counted
 from spoofscope.detector import Detector
@@ -72,6 +72,13 @@ def test_a_bad_recording_has_a_row(capsys, folder, tmp_path):
     bad, good = pl.read_csv(out).rows(named=True)
     assert bad["error"] == err.strip()
     assert (bad["decision"], bad["score"], good["error"]) == (None, None, None)
+    asked = Detector.load(folder / "detector").identity
+    for row in (bad, good):
+        assert (row["detector"], str(row["spoofscope"])) == (asked, __version__)
+    _, printed, _ = predict(capsys, folder, *files, "--json")
+    assert [row["detector"] for row in json.loads(printed)] == [asked] * 2
+    _, printed, _ = predict(capsys, folder, *files)
+    assert printed.splitlines()[-1] == f"By detector {asked}, spoofscope {__version__}."
 
 
 @pytest.mark.parametrize(

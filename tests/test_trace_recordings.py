@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from made_tracers import make_tracer, sound
-from spoofscope import audio
+from spoofscope import __version__, audio
 from spoofscope.apps.views import origin
 from spoofscope.cases.scored_sets import load_supported
 from spoofscope.cli import main
@@ -268,6 +268,9 @@ def test_the_command_goes_on_after_a_file_that_it_cannot_read(folder, tmp_path, 
     assert main([*given, "--json"]) == 1
     traces = json.loads(capsys.readouterr().out)
     assert [trace.get("decision") for trace in traces] == ["B", None, "inconclusive"]
+    asked = load_tracer(folder).identity
+    for entry in (*rows, *traces):
+        assert (entry["tracer"], entry["spoofscope"]) == (asked, __version__)
 
 
 def test_a_table_that_cannot_be_written_is_refused_first(folder, tmp_path, capsys):

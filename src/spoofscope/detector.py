@@ -36,7 +36,16 @@ from spoofscope.detector_folder import (
 from spoofscope.errors import DetectorError, SpoofscopeError
 from spoofscope.files import atomic_folder, sha256_file
 from spoofscope.inputs import Aggregation
-from spoofscope.judging import Failure, Judgement, Logits, Recording, Waveform, judge, listen
+from spoofscope.judging import (
+    Failure,
+    Judgement,
+    Logits,
+    Recording,
+    Waveform,
+    failure,
+    judge,
+    listen,
+)
 from spoofscope.network import Network
 from spoofscope.selection.calibration import (
     log_likelihood_ratios,
@@ -322,4 +331,4 @@ def predict_files(detector: Detector, files: Iterable[str | Path]) -> Iterator[J
         try:
             yield detector.predict(path)
         except SpoofscopeError as error:
-            yield {"path": str(path), "error": str(error)}
+            yield failure(detector, path, error)

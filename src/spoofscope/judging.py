@@ -85,10 +85,14 @@ class Judgement(TypedDict):
 
 @final
 class Failure(TypedDict):
-    """Why a file could not be judged."""
+    """Why a file could not be judged; the detector that was asked, and the version: see
+    `Judgement`.
+    """
 
     path: str
     error: str
+    detector: str | None
+    spoofscope: str
 
 
 class GivesLogits(Protocol):
@@ -265,6 +269,16 @@ def judge(detector: Judge, recording: Recording, longest: float | None = None) -
     }
 
 
+def failure(detector: Judge, path: str | os.PathLike[str], error: object) -> Failure:
+    """What stands in place of a judgement where there is none."""
+    return {
+        "path": str(path),
+        "error": str(error),
+        "detector": detector.identity,
+        "spoofscope": __version__,
+    }
+
+
 def listen(
     network: Listener, recording: Recording | audio.Clip, longest: float | None
 ) -> tuple[Iterator[Window], list[tuple[quality.Meter, likeness.Describer | None]]]:
@@ -372,7 +386,7 @@ def as_cell(text: str) -> str:
 
 COLUMNS = (
     *("file", "decision", "reasons", "score", "llr", "log10_llr", "p_bonafide", "supported"),
-    *("doubts", "duration_s", "n_windows", "flags", "error"),
+    *("doubts", "duration_s", "n_windows", "flags", "error", "detector", "spoofscope"),
 )
 """Of a table of judgements; all text."""
 
@@ -383,6 +397,7 @@ def as_table(results: Sequence[Judgement | Failure]) -> pl.DataFrame:
     for result in results:
         row = dict.fromkeys(COLUMNS, "")
         row["file"] = shown(str(result["path"]))
+        row |= {"detector": result["detector"] or "", "spoofscope": result["spoofscope"]}
         if "error" in result:
             row["error"] = result["error"]
         else:

@@ -36,7 +36,7 @@ from spoofscope.cases.writing import HTML, PDF, time_text, write_case
 from spoofscope.detector import Detector
 from spoofscope.errors import AudioError, ConfigError, SpoofscopeError, TableError
 from spoofscope.files import atomic_folder, refusal, sha256_file, write_json
-from spoofscope.judging import Failure, Judgement
+from spoofscope.judging import Failure, Judgement, failure
 from spoofscope.names import BONAFIDE
 from spoofscope.network import Network
 from spoofscope.options.attribution import PATH_INTEGRAL, ExplainOptions
@@ -257,7 +257,8 @@ class Judge:
                 except Stopped as stopped:
                     return views.problem(str(stopped)), None, None
                 except (SpoofscopeError, OSError) as error:
-                    results.append({"path": Path(path).name, "error": self._told(error, path)})
+                    told = self._told(error, path)
+                    results.append(failure(self.detector, Path(path).name, told))
                     is_upload = is_file_below(path, self._uploads)
                     origins.append(_origin(path) if is_upload else {"sha256": "", "time": ""})
         table = views.batch_table(results, origins)

@@ -426,14 +426,10 @@ def batch_table(
     """
     table = as_table(results)
     names = [as_cell(Path(str(result["path"])).name) for result in results]
-    by = [result.get("detector") or "" for result in results]
-    versions = [result.get("spoofscope", "") for result in results]
     return table.with_columns(
         pl.Series("file", names, pl.String),
         pl.Series("sha256", [origin["sha256"] for origin in origins], pl.String),
         pl.Series("time", [origin["time"] for origin in origins], pl.String),
-        pl.Series("detector", by, pl.String),
-        pl.Series("spoofscope", versions, pl.String),
     )
 
 
@@ -456,6 +452,7 @@ def batch_html(
             f'<td>{escape(name)}<p class="facts">SHA-256 <code>{escape(origin["sha256"] or "-")}'
             f"</code>, {done} {escape(origin['time'] or '-')}</p></td>"
         )
+        by[f"detector {result['detector']}, spoofscope {result['spoofscope']}"] = None
         if "error" in result:
             why = escape(" ".join(result["error"].split()))
             rows.append(
@@ -474,11 +471,10 @@ def batch_html(
         )
         rows.append(f"<tr>{first}{''.join(map(_cell, cells))}</tr>")
         doubted |= bool(doubts_of(result["validation"]))
-        by[f"detector {result['detector']}, spoofscope {result['spoofscope']}"] = None
     head = "".join(f"<th>{title}</th>" for title in _BATCH)
     doubts = support.in_words() if doubted and support is not None else []
     said = "".join(map(_doubt, doubts))
-    judged = f'<p class="facts">Judged by {escape("; ".join(by))}.</p>' if by else ""
+    judged = f'<p class="facts">By {escape("; ".join(by))}.</p>'
     return (
         f'<div class="shown batch">{said}<table><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>{judged}</div>"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from spoofscope import __version__
 from spoofscope.commands.arguments import (
     Subcommands,
     check_new_file,
@@ -177,7 +178,10 @@ def _print(options: argparse.Namespace, files: Sequence[str]) -> int:
         )
 
     code = print_each(predict_files(detector, files), options.json, print_one)
+    if options.json:
+        return code
     if doubted and detector.support is not None:
         # What it is about is the same in every row.
         print(printable("\n".join(["", *detector.support.in_words()])))
+    print(f"\nBy detector {detector.identity}, spoofscope {__version__}.")
     return code

@@ -17,8 +17,7 @@ from spoofscope.errors import ConfigError
 from spoofscope.files import atomic_path, printable, shown
 
 if TYPE_CHECKING:
-    from spoofscope.judging import Failure
-    from spoofscope.tracing.judging import Trace
+    from spoofscope.tracing.judging import Trace, Untraced
 
 
 def add(commands: Subcommands) -> None:
@@ -94,13 +93,13 @@ def run(options: argparse.Namespace) -> int:
         return print_each(results, options.json, _print_one)
     # Refuses a name that cannot be written before hours of work.
     with atomic_path(options.out) as temporary:
-        kept: list[Trace | Failure] = []
+        kept: list[Trace | Untraced] = []
         code = print_each(kept_in(kept, results), options.json, _print_one)
         _write(temporary, kept)
     return code
 
 
-def _print_one(result: "Trace | Failure") -> None:
+def _print_one(result: "Trace | Untraced") -> None:
     from spoofscope.support import doubts_of
 
     file = shown(str(result["path"]))
@@ -149,7 +148,7 @@ def _ratio(llr: float | None) -> str:
     return "" if llr is None else f", log10 likelihood ratio {llr / math.log(10):+.2f}"
 
 
-def _write(path: Path, results: "list[Trace | Failure]") -> None:
+def _write(path: Path, results: "list[Trace | Untraced]") -> None:
     import polars as pl
 
     from spoofscope.judging import as_cell

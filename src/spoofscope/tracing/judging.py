@@ -13,7 +13,7 @@ import torch
 from spoofscope import __version__
 from spoofscope.errors import DetectorError, SpoofscopeError
 from spoofscope.files import sha256_file
-from spoofscope.judging import Failure, Heard, Judge, Recording, hear, judge
+from spoofscope.judging import Heard, Judge, Recording, hear, judge
 from spoofscope.names import BONAFIDE, INCONCLUSIVE, NONE, SPOOF, UNKNOWN
 from spoofscope.ood.base import Outputs, class_means, unit_rows
 from spoofscope.ood.gate import Gate
@@ -60,6 +60,7 @@ COLUMNS = (
     "duration_s",
     "sha256",
     "tracer",
+    "spoofscope",
     "detector",
     "detector_score",
     "detector_log10_llr",
@@ -166,6 +167,16 @@ class Trace(TypedDict):
     n_windows: int
     classes: list[str]
     logits: list[float]
+    tracer: str
+    spoofscope: str
+
+
+@final
+class Untraced(TypedDict):
+    """Why a file could not be traced; the tracer that was asked, and the version: see `Trace`."""
+
+    path: str
+    error: str
     tracer: str
     spoofscope: str
 
@@ -390,7 +401,7 @@ def trace_files(
     shown: int = SHOWN,
     enrolment: Enrolment | None = None,
     detector: Judge | None = None,
-) -> Iterator[Trace | Failure]:
+) -> Iterator[Trace | Untraced]:
     """Trace several recordings, one after the other; arguments as for :func:`trace_recording`.
 
     Yields:
@@ -401,7 +412,12 @@ def trace_files(
         try:
             yield trace_recording(tracer, path, shown=shown, enrolment=enrolment, detector=detector)
         except SpoofscopeError as error:
-            yield {"path": str(path), "error": str(error)}
+            yield {
+                "path": str(path),
+                "error": str(error),
+                "tracer": tracer.identity,
+                "spoofscope": __version__,
+            }
 
 
 def _first_judgement(
@@ -580,10 +596,11 @@ def _in_words(decision: str, family: Candidate | None, classes: tuple[str, ...])
     return f"{none}, nor bona fide speech as in the training" if BONAFIDE in classes else none
 
 
-def row_of(result: Trace | Failure) -> dict[str, Any]:
+def row_of(result: Trace | Untraced) -> dict[str, Any]:
     """A trace as one row of a table, with the columns `COLUMNS`; an inapplicable field is empty."""
     row: dict[str, Any] = dict.fromkeys(COLUMNS, "")
     row["file"] = str(result["path"])
+    row |= {"tracer": result["tracer"], "spoofscope": result["spoofscope"]}
     if "error" in result:
         row["error"] = result["error"]
         return row
@@ -598,7 +615,6 @@ def row_of(result: Trace | Failure) -> dict[str, Any]:
         "notes": "; ".join(result["notes"]),
         "duration_s": f"{result['duration_s']:.3f}",
         "sha256": result["sha256"] or "",
-        "tracer": result["tracer"],
     }
     if result["bonafide_by"] is not None:
         said = result["bonafide_by"]
