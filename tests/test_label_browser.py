@@ -1,6 +1,7 @@
 """`spoofscope label` in a real browser: what was answered is there again, whatever happens."""
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -529,7 +530,30 @@ def test_dialogs_open_at_their_beginning_and_pictures_have_axes(pack, visit):
         assert 75 < tops[-1] < tops[0] < box["height"]
         # Also many explanations have their colours named on a narrow screen.
         expect(page.locator("#together .key")).to_have_text("Explanation 1Explanation 2")
+        page.evaluate(
+            "document.querySelector('#category').append(new Option('sha256: ' + 'f'.repeat(64)))"
+        )
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.evaluate(
+            """() => {
+              window.words = [];
+              const plots = CanvasRenderingContext2D.prototype;
+              const write = plots.fillText;
+              plots.fillText = function (text, x, y) {
+                const box = [x, x + this.measureText(text).width, this.canvas.clientWidth];
+                window.words.push([y, parseFloat(this.font), ...box, text]);
+                write.call(this, text, x, y);
+              };
+            }"""
+        )
+        page.set_viewport_size({"width": 380, "height": 500})
+        page.wait_for_function("window.words.filter(word => word.at(-1) === '0 s').length >= 3")
+        words = page.evaluate("window.words")
+        assert min(size for _, size, *_ in words) >= 12
+        assert all(right <= width for _, _, _, right, width, _ in words)
+        for one, other in itertools.pairwise(words):
+            # Times of one plot stand beside each other, and words above it elsewhere.
+            assert one[0] != other[0] or other[-1] == "0 s" or one[3] < other[2]
 
 
 def test_spectrogram_and_playing(pack, visit):

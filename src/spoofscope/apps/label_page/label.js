@@ -414,7 +414,7 @@ function hertz() {
     label.textContent = f + step > highest ? `${f} kHz` : `${f}`;
     // Beside its line; the first and the last stay inside.
     const line = WAVE_HEIGHT + 1 + SPECTROGRAM_HEIGHT * (1 - f / highest);
-    label.style.top = `${Math.max(WAVE_HEIGHT + 1, Math.min(WAVE_HEIGHT + SPECTROGRAM_HEIGHT - 11, line - 6))}px`;
+    label.style.top = `${Math.max(WAVE_HEIGHT + 1, Math.min(WAVE_HEIGHT + SPECTROGRAM_HEIGHT - 14, line - 7))}px`;
     made.push(label);
   }
   $("#hertz").replaceChildren(...made);
@@ -680,12 +680,16 @@ function scale(explanation) {
   return [largest, seen.some((value) => value < 0)];
 }
 
+// Words above a plot and times below it, where no curve goes; pixels.
+const ABOVE = 17, BELOW = 19, BETWEEN = 46;
+
 /** x of seconds, y of values, and the largest value. */
 function axes(explanation, width, height) {
   const [start, end] = view();
   const [largest, signed] = scale(explanation);
-  const zero = signed || !study.blind ? height / 2 : height - 2;
-  const unit = (signed || !study.blind ? height / 2 - 4 : height - 8) / largest;
+  const both = signed || !study.blind, room = height - ABOVE - BELOW;
+  const zero = ABOVE + (both ? room / 2 : room);
+  const unit = (both ? room / 2 : room) / largest;
   return [(t) => ((t - start) / (end - start)) * width, (v) => zero - v * unit, largest, zero];
 }
 
@@ -713,20 +717,23 @@ function draw(i) {
   context.strokeStyle = "#a8a29e";
   context.strokeRect(-1, zero, width + 2, 0);
   ticks(context, x, width, height);
-  context.fillStyle = "#57534e";
-  context.fillText(study.blind ? "share of the largest" : `±${largest.toPrecision(2)} score; up: spoof`, 4, 11);
+  context.fillStyle = "#292524";
+  context.fillText(study.blind ? "share of the largest" : `±${largest.toPrecision(2)} score; up: spoof`, 4, 13);
 }
 
 function ticks(context, x, width, height) {
   const [start, end] = view();
-  const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60].find((s) => (end - start) / s <= 24) ?? 120;
-  context.fillStyle = "#57534e";
-  context.font = "10px system-ui";
+  const wide = (s) => s / (end - start) * width >= BETWEEN;
+  const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300].find(wide) ?? 600;
+  context.fillStyle = "#292524";
+  context.font = "12px system-ui";
+  context.fillRect(0, height - BELOW, width, 1);
   const first = Math.ceil(start / step);
   for (let k = first; k * step <= end; k++) {
     const t = k * step;
-    context.fillRect(x(t), height - 5, 1, 5);
-    context.fillText(`${Number(t.toFixed(1))}${k === first ? " s" : ""}`, x(t) + 2, height - 2);
+    const text = `${Number(t.toFixed(1))}${k === first ? " s" : ""}`;
+    context.fillRect(x(t), height - BELOW, 1, 5);
+    if (x(t) + 3 + context.measureText(text).width <= width) context.fillText(text, x(t) + 3, height - 4);
   }
 }
 
