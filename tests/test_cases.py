@@ -284,6 +284,9 @@ def test_the_ratio_is_that_of_predict(capsys, folder, report):
     assert content["recording"]["sha256"] == sha256_file(folder / "a.wav")
     assert content["explanation"]["controls"]["in_words"] in page
     assert content["trace"]["answer"][1:] in page
+    (errors,) = content["trace"]["validation"]["said"]
+    assert "this tracer is wrong is not known here: the results of its study are not" in errors
+    assert errors in page
     (enrolled,) = content["trace"]["enrolled"]
     assert f"new 1 {enrolled['cosine']:.3f} -" in page
     assert sha256_file(folder / "new/b.wav") in page
@@ -349,6 +352,7 @@ def test_an_answer_of_the_detector_has_its_doubts(decision, n):
     trace = {
         **{"answer": decision, "reasons": [], "tracer": "t", "n_dev": 9, "decided_by": "knn"},
         **{"ood": {"knn": {"score": 0.1, "threshold": 0.2}}, "notes": [], "family": None},
+        "validation": None,
         **dict.fromkeys(("ranked", "enrolled", "nearest"), ()),
         "bonafide_by": {"decision": decision, "validation": validation},
     }

@@ -31,6 +31,7 @@ from spoofscope.attribution.verdicts import Check, read_checks
 from spoofscope.cases.case import make_case
 from spoofscope.cases.content import in_short
 from spoofscope.cases.scored_sets import Study, find_in, found_support, study_of
+from spoofscope.cases.traced_sets import load_validated
 from spoofscope.cases.windows import judged_windows, undecided_scores
 from spoofscope.cases.writing import HTML, PDF, time_text, write_case
 from spoofscope.detector import Detector
@@ -42,7 +43,7 @@ from spoofscope.network import Network
 from spoofscope.options.attribution import PATH_INTEGRAL, ExplainOptions
 from spoofscope.tables import write_table
 from spoofscope.tracing.enrolment import Enrolment
-from spoofscope.tracing.judging import Neighbour, load_tracer, trace_recording
+from spoofscope.tracing.judging import Neighbour, trace_recording
 from spoofscope.tracing.references import enrol_recordings, read_calibration
 from spoofscope.windows import Windows
 
@@ -145,7 +146,7 @@ class Judge:
         support = found_support(home, self.detector.calibration)
         self.detector.support = support._replace(missing=self._without_folder(support.missing))
         self._checks = None if home is None else _checks_of(home)
-        self.tracer = None if tracer is None else load_tracer(tracer)
+        self.tracer = None if tracer is None else load_validated(tracer, study)
         self._calibration = None
         if calibration is not None:
             if self.tracer is None:

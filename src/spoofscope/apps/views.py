@@ -36,6 +36,7 @@ from spoofscope.selection.calibration import probability_text, supported_text
 from spoofscope.support import Support, doubts_of
 from spoofscope.tables import read_table
 from spoofscope.tracing.judging import Enrolled, Neighbour, Trace
+from spoofscope.tracing.validation import said_of
 
 _SENTENCE = 40
 
@@ -174,6 +175,7 @@ def origin(trace: Trace, clips: Sequence[bytes | None], made: Mapping[str, str])
     if trace["nearest"]:
         players = "".join(map(_neighbour, trace["nearest"], clips))
         lines.append(f"<p>Training clips that are most alike:</p><ul>{players}</ul>")
+    lines += [f'<p class="errors">{escape(text)}</p>' for text in said_of(trace["validation"])]
     lines += [_care(trace["flags"]), *(f"<p>Note: {escape(note)}.</p>" for note in trace["notes"])]
     lines.append(
         "<p>What is said here compares a recording with the tracer's data. It is no proof.</p>"

@@ -256,6 +256,10 @@ def _inputs(
         ]
     if tracer is not None:
         inputs += [
+            Input("tracer's errors", path.name, sha256_file(path))
+            for path in ([] if tracer.traced is None else tracer.traced.files)
+        ]
+        inputs += [
             Input("tracer", path.relative_to(tracer.folder).as_posix(), sha256_file(path))
             for path in sorted(files_below(tracer.folder))
             if not path.name.endswith(".origin.json")

@@ -31,6 +31,7 @@ from spoofscope.quality import DISQUALIFYING, FLAGS
 from spoofscope.selection.calibration import ratio_text, supported_text
 from spoofscope.support import doubts_of
 from spoofscope.tables import LABELS
+from spoofscope.tracing.validation import said_of
 
 _COLUMNS = 3
 """Sets beside each other in a table."""
@@ -484,11 +485,7 @@ def _tracing(case: Case) -> list[Block]:
     blocks: list[Block] = [
         Heading("Which system may have made it"),
         Paragraph(f"The tracer's answer: {answer}.", "result"),
-        Paragraph(
-            "This report does not validate the tracer: how often its answers are wrong is in the "
-            "report of its study.",
-            "warning",
-        ),
+        *(Paragraph(text, "warning") for text in said_of(trace["validation"])),
     ]
     by = trace["bonafide_by"]
     if by is not None and by["decision"] == BONAFIDE:

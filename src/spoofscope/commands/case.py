@@ -80,13 +80,15 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError("--calibration is for enrolled systems; add --enrol")
     from spoofscope.cases.case import make_case
     from spoofscope.cases.content import in_short
+    from spoofscope.cases.traced_sets import load_validated
     from spoofscope.cases.writing import time_text, write_case
     from spoofscope.detector import Detector
-    from spoofscope.tracing.judging import load_tracer
     from spoofscope.tracing.references import enrolled_sources, find_references
 
     detector = Detector.load(options.detector)
-    tracer = None if options.tracer is None else load_tracer(options.tracer)
+    tracer = None
+    if options.tracer is not None:
+        tracer = load_validated(options.tracer, options.study)
     enrolment, references = None, []
     if tracer is not None and options.enrol is not None:
         enrolment = enrolled_sources(tracer, options.enrol, options.calibration)

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spoofscope import __version__
 from spoofscope.commands.arguments import (
     Subcommands,
     check_new_file,
@@ -17,7 +18,7 @@ from spoofscope.errors import ConfigError
 from spoofscope.files import atomic_path, printable, shown
 
 if TYPE_CHECKING:
-    from spoofscope.tracing.judging import Trace, Untraced
+    from spoofscope.tracing.judging import LoadedTracer, Trace, Untraced
 
 
 def add(commands: Subcommands) -> None:
@@ -64,8 +65,9 @@ def add(commands: Subcommands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; the return value is the exit code."""
+    from spoofscope.cases.traced_sets import load_validated
     from spoofscope.tracing.enrolment import write_enrolment
-    from spoofscope.tracing.judging import SHOWN, load_tracer, trace_files
+    from spoofscope.tracing.judging import SHOWN, trace_files
     from spoofscope.tracing.references import enrolled_sources
 
     files = recordings_of(options.files)
@@ -77,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     if options.out is not None:
         check_new_file(options.out, files)
     listed = SHOWN if options.top is None else options.top
-    tracer = load_tracer(options.tracer)
+    tracer = load_validated(options.tracer)
     enrolment = None
     if options.enrol is not None:
         enrolment = enrolled_sources(tracer, options.enrol, options.calibration)
@@ -90,13 +92,24 @@ def run(options: argparse.Namespace) -> int:
         detector = load_supported(options.detector, None)
     results = trace_files(tracer, files, listed, enrolment, detector)
     if options.out is None:
-        return print_each(results, options.json, _print_one)
+        code = print_each(results, options.json, _print_one)
+        _print_end(tracer, options.json)
+        return code
     # Refuses a name that cannot be written before hours of work.
     with atomic_path(options.out) as temporary:
         kept: list[Trace | Untraced] = []
         code = print_each(kept_in(kept, results), options.json, _print_one)
         _write(temporary, kept)
+    _print_end(tracer, options.json)
     return code
+
+
+def _print_end(tracer: "LoadedTracer", json: bool) -> None:
+    """What is the same of every recording; JSON has it in each."""
+    if not json:
+        said = [] if tracer.traced is None else tracer.traced.in_words()
+        by = f"By tracer {tracer.identity}, spoofscope {__version__}."
+        print(printable("\n".join(["", *said, by])), flush=True)
 
 
 def _print_one(result: "Trace | Untraced") -> None:

@@ -23,6 +23,7 @@ from spoofscope.support import Validation, doubts_of
 from spoofscope.tracer import Tracer
 from spoofscope.tracing.enrolment import Enrolment, rank
 from spoofscope.tracing.fitted import FittedTracer, read_tracer
+from spoofscope.tracing.validation import TracedSets, TracerValidation, said_of
 from spoofscope.tracing.verification import unit_vectors
 
 SHOWN = 5
@@ -57,6 +58,7 @@ COLUMNS = (
     "llr_enrolled",
     "flags",
     "notes",
+    "validation",
     "duration_s",
     "sha256",
     "tracer",
@@ -143,8 +145,9 @@ class Trace(TypedDict):
     and enrolled are empty where the recording is none that can be judged. notes: what this
     tracer cannot tell, and what its numbers do not mean. n_dev: development clips of known classes.
     flags, measures, duration_s, n_windows: see `judging.Judgement`. logits: of `classes`, means
-    over windows. tracer: 12 digits that name weights, thresholds and training clips. spoofscope:
-    the version that judged.
+    over windows. validation: how often this tracer is wrong on the sets of its study; None where
+    nobody asked, see `LoadedTracer`. tracer: 12 digits that name weights, thresholds and training
+    clips. spoofscope: the version that judged.
     """
 
     path: str | None
@@ -167,6 +170,7 @@ class Trace(TypedDict):
     n_windows: int
     classes: list[str]
     logits: list[float]
+    validation: TracerValidation | None
     tracer: str
     spoofscope: str
 
@@ -183,12 +187,17 @@ class Untraced(TypedDict):
 
 @dataclass(frozen=True)
 class LoadedTracer:
-    """A network, what a decision needs, their folder, and 12 digits that name them all."""
+    """A network, what a decision needs, their folder, and 12 digits that name them all.
+
+    traced: its errors on the sets of its study, as `cases.traced_sets.load_validated` finds them;
+    None where nobody asked.
+    """
 
     network: Tracer
     fitted: FittedTracer
     folder: Path
     identity: str
+    traced: TracedSets | None = None
 
     @property
     def notes(self) -> list[str]:
@@ -390,6 +399,7 @@ def trace_recording(
         "n_windows": len(heard.starts_s),
         "classes": list(fitted.classes),
         "logits": outputs.logits[0].astype(np.float64).tolist(),
+        "validation": None if tracer.traced is None else tracer.traced.validation(),
         "tracer": tracer.identity,
         "spoofscope": __version__,
     }
@@ -613,6 +623,7 @@ def row_of(result: Trace | Untraced) -> dict[str, Any]:
         "threshold": f"{ood['threshold']:.6g}",
         "flags": ",".join(name for name, flag in result["flags"].items() if flag),
         "notes": "; ".join(result["notes"]),
+        "validation": " ".join(said_of(result["validation"])),
         "duration_s": f"{result['duration_s']:.3f}",
         "sha256": result["sha256"] or "",
     }
