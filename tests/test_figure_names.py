@@ -1,7 +1,6 @@
 """Names that users chose are drawn as they are, in any figure."""
 
 import ast
-import re
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +11,13 @@ import polars as pl
 import pytest
 
 from spoofscope.display import DisplayNames
-from spoofscope.figures import artefact_correlations, eer_by_condition, style, train_test_matrix
+from spoofscope.figures import (
+    artefact_correlations,
+    eer_by_condition,
+    fitting,
+    style,
+    train_test_matrix,
+)
 from spoofscope.study import MOST_SHOWN
 from spoofscope.tables import read_table, write_table
 
@@ -73,91 +78,8 @@ def test_names_are_drawn_and_listed(module, names, tmp_path):
     texts, numbers = drawn(module, names, tmp_path)
     lines = {line for text in texts for line in text.split("\n")}
     for name in names:
-        assert style.shortened(name) in lines
+        assert fitting.shortened(name) in lines
         assert name in set(numbers["level"])
-
-
-def test_long_names_are_cut_in_the_middle_and_stay_different():
-    short = [style.shortened(name) for name in LONG]
-    assert short[0] == "tts_models_multili…xxxxxxxxxxxxxxxxx"
-    assert len(set(short)) == 2
-    assert style.shortened("short") == "short"
-    assert style.shortened("a" * 36) == "a" * 36
-    assert style.shortened("合" * 19) == "合" * 9 + "…" + "合" * 8
-    # Where both ends are the same, more is drawn until they differ.
-    inner = [f"{'a' * 40}{middle}{'b' * 40}" for middle in "xy"]
-    assert len(set(style._distinct(inner))) == 2
-
-
-NUMBERS = ("EER 33.9 % [23.2, 46.0]", "(12345 + 123456)", "n = 7, p < 0.001", "−1.5×10⁻³, 16k")
-
-
-def digits(text: str) -> str:
-    return re.sub(r"[^\d⁰¹²³⁴-⁹]", "", text)
-
-
-@pytest.mark.parametrize("name", ["x" * 90, "a name with blanks " * 5, "合" * 40])
-@pytest.mark.parametrize("numbers", NUMBERS)
-def test_names_are_shortened_and_numbers_are_not(numbers, name):
-    for text in (f"{name}: {numbers}", f"{name}\n{numbers}", f"{numbers} of {name}"):
-        for limit in (8, 14, 36, 60):
-            short = style._shortened_names(text, limit)
-            assert digits(short) == digits(text)
-            assert "…" in short
-            assert max(map(style._width, short.split("\n"))) <= max(limit, 50)
-
-
-def test_titles_of_panels_keep_their_numbers_and_lie_in_the_figure():
-    """Not only the widest gives way: also the line of numbers below the name of a neighbour."""
-    figures, panels = style.panel_pages(8, 4, 1.45)
-    for i, axes in enumerate(panels):
-        name = "a_detector_with_a_very_long_name_of_wavlm" if i in (3, 4, 5) else "system"
-        axes.set_title(f"{name}\nEER 33.9 % [23.2, 46.{i}]", fontsize=8)
-    numbers = [digits(axes.get_title()) for axes in panels]
-    figures[0].suptitle(f"of {'a very long name, ' * 12} 17 clips")
-    style.fit_names(figures[0])
-    style.settle(figures[0])
-    assert [digits(axes.get_title()) for axes in panels] == numbers
-    assert "17 clips" in figures[0].get_suptitle()
-    assert panels[0].get_title().startswith("system\n")
-    boxes = [title.get_window_extent() for title in style._titles(figures[0])]
-    assert len(boxes) == 9
-    for i, box in enumerate(boxes):
-        assert 0 <= box.x0 < box.x1 <= figures[0].bbox.x1
-        assert not any(box.overlaps(other) for other in boxes[:i])
-    style.plt.close(figures[0])
-
-
-@pytest.mark.slow
-def test_names_beside_axes_leave_them_room():
-    """Also where a layout presses axes together only when it is made again, or gives up."""
-    figure = style.new_figure(style.PAGE, 4)
-    for half in figure.subfigures(1, 2):
-        axes = half.add_subplot()
-        axes.set_yticks([0, 1], [f"{end}_of_a_very_long_name_of_an_attack" for end in "xy"])
-        axes.set_title(f"of {'a_very_long_name_' * 4}, eval: attack", loc="left")
-        axes.set_xlabel("EER (%), 95 % interval\nand what a line of words adds")
-    style.fit_names(figure)
-    style.settle(figure)
-    for half in figure.subfigs:
-        (axes,) = half.axes
-        assert axes.get_window_extent().width / figure.dpi >= style._LEAST_WIDTH
-        title = axes._left_title.get_window_extent()
-        assert half.bbox.x0 <= title.x0 < title.x1 <= half.bbox.x1 + 1
-        assert axes.get_title(loc="left").count("…") == 1
-    style.plt.close(figure)
-
-
-def test_titles_of_numbers_alone_are_broken_not_cut():
-    figure = style.new_figure(style.COLUMN, 2)
-    axes = figure.subplots(1, 2)
-    for panel in axes:
-        panel.set_title("12.34 [10.00, 14.00], 56.78 [50.00, 60.00]", fontsize=8)
-    style.fit_names(figure)
-    assert [panel.get_title() for panel in axes] == [
-        "12.34 [10.00, 14.00],\n56.78 [50.00, 60.00]"
-    ] * 2
-    style.plt.close(figure)
 
 
 def test_looks_of_all_systems_that_are_shown_differ():

@@ -17,16 +17,8 @@ from spoofscope.attribution.verdicts import (
     wrapped_note,
 )
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import (
-    EVIDENCE,
-    LONGEST_NAME,
-    PAGE,
-    new_figure,
-    pages,
-    people,
-    save,
-    system_labels,
-)
+from spoofscope.figures.fitting import LONGEST_NAME
+from spoofscope.figures.style import EVIDENCE, PAGE, new_figure, pages, people, save, system_labels
 from spoofscope.names import BONAFIDE, NONE, POOLED, SPOOF
 from spoofscope.p_values import p_number
 from spoofscope.tables import read_table

@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 from spoofscope.attribution.verdicts import MARKS, Standing, wrapped_note
 from spoofscope.exhibits import Figure
 from spoofscope.figures.clips import EVIDENCE
+from spoofscope.figures.fitting import shortened
 from spoofscope.figures.style import (
     BONAFIDE,
     PAGE,
@@ -23,7 +24,6 @@ from spoofscope.figures.style import (
     pages,
     people,
     save,
-    shortened,
 )
 from spoofscope.tables import read_table
 

@@ -22,7 +22,8 @@ from spoofscope.figures.clips import (
     smoothed_map,
     tier_keys,
 )
-from spoofscope.figures.style import PAGE, legend_below, new_figure, people, save, shortened
+from spoofscope.figures.fitting import shortened
+from spoofscope.figures.style import PAGE, legend_below, new_figure, people, save
 from spoofscope.tables import read_manifest, read_segments
 
 FIGURE = Figure(

@@ -13,12 +13,13 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from spoofscope.figures.fitting import fit_names
 from spoofscope.figures.style import (
     BONAFIDE,
     COLOURS,
     PAGE,
     SPOOF,
-    fit_names,
+    TALLEST,
     fonts_for,
     legend_below,
     new_figure,
@@ -116,7 +117,7 @@ def _reliability(axes: Axes, table: pl.DataFrame) -> None:
 
 def png_of(figure: Figure) -> bytes:
     """The figure as a PNG file, the same bytes for the same figure; it is closed."""
-    fit_names(figure)
+    fit_names(figure, TALLEST)
     with (
         mpl.rc_context({"font.sans-serif": fonts_for(figure)}),
         warnings.catch_warnings(),

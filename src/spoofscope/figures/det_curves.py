@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from scipy.special import ndtri
 
 from spoofscope.exhibits import Figure
+from spoofscope.figures.fitting import shortened
 from spoofscope.figures.style import (
     COLOURS,
     COLUMN,
@@ -23,7 +24,6 @@ from spoofscope.figures.style import (
     people,
     percent,
     save,
-    shortened,
     system_labels,
 )
 from spoofscope.metrics.rates import Floats, det_curve

@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 
 from spoofscope.exhibits import Figure
-from spoofscope.figures.style import interval_words, line_style, panel_pages, save, shortened
+from spoofscope.figures.fitting import shortened
+from spoofscope.figures.style import interval_words, line_style, panel_pages, save
 from spoofscope.figures.traced import panel_title, unchecked
 from spoofscope.metrics.slices import OVERALL, SCORE
 from spoofscope.selection.operating_points import det_curve

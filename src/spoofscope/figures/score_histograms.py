@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from spoofscope.exhibits import Figure
+from spoofscope.figures.fitting import shortened
 from spoofscope.figures.style import (
     BONAFIDE,
     PAGE,
@@ -24,7 +25,6 @@ from spoofscope.figures.style import (
     people,
     percent,
     save,
-    shortened,
     system_labels,
 )
 from spoofscope.metrics.rates import Floats

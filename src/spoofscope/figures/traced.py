@@ -6,7 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from spoofscope.figures.style import people, shortened
+from spoofscope.figures.fitting import shortened
+from spoofscope.figures.style import people
 from spoofscope.summaries.traced import UNCHECKED
 from spoofscope.tracing.systems import KNOWN
 
@@ -28,7 +29,7 @@ def short_names(names: Sequence[str], longest: int = _LONGEST) -> list[str]:
 def counted_names(names: Sequence[str], counts: Mapping[str, int]) -> list[str]:
     """Names of attacks, each with its number of clips in brackets."""
     behind = [f" ({counts[name]})" for name in names]
-    # What is wider makes the figure grow beyond the page, see `style.fit_names`.
+    # What is wider makes the figure grow beyond the page, see `fitting.fit_names`.
     short = short_names(names, _LONGEST - max(map(len, behind), default=0))
     return [name + number for name, number in zip(short, behind, strict=True)]
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
 from spoofscope.exhibits import Figure
+from spoofscope.figures.fitting import shortened
 from spoofscope.figures.style import (
     ERRORS,
     PAGE,
@@ -21,7 +22,6 @@ from spoofscope.figures.style import (
     pages,
     people,
     save,
-    shortened,
     system_labels,
 )
 from spoofscope.names import MACRO, POOLED

@@ -8,6 +8,7 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from spoofscope.exhibits import Figure
+from spoofscope.figures.fitting import shortened
 from spoofscope.figures.style import (
     BONAFIDE,
     SPOOF,
@@ -17,7 +18,6 @@ from spoofscope.figures.style import (
     people,
     percent,
     save,
-    shortened,
 )
 from spoofscope.tracing.systems import KNOWN
 from spoofscope.tracing.trials import TARGET
