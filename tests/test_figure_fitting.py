@@ -90,3 +90,38 @@ def test_titles_of_numbers_alone_are_broken_not_cut():
         "12.34 [10.00, 14.00],\n56.78 [50.00, 60.00]"
     ] * 2
     style.plt.close(figure)
+
+
+@pytest.mark.slow
+def test_labels_of_axes_and_titles_of_bars_stay_apart_on_the_page():
+    """A label beside a low panel; and a bar, which is narrower than the layout says."""
+    name = "a_very_long_name_of_a_corpus_of_recordings"
+    figure = style.new_figure(style.PAGE, 2.6)
+    panels = figure.subplots(2, 2)
+    for axes in panels.flat:
+        image = axes.pcolormesh([[0.0, 1.0]])
+        axes.set_title(f"{name}, score −3.41", loc="left")
+        axes.set_ylabel(f"{name}, eval\nEER (%)")
+    for line in panels:
+        figure.colorbar(image, ax=line, aspect=12, pad=0.01).ax.set_title("±0.07", fontsize=7)
+    fitting.fit_names(figure, style.TALLEST)
+    style.settle(figure)
+    figure.draw_without_rendering()
+    titles = fitting._titles(figure)
+    boxes = [title.get_window_extent() for title in titles]
+    assert len(boxes) == 10
+    for i, (title, box) in enumerate(zip(titles, boxes, strict=True)):
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1, title
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1, title
+        assert not any(box.overlaps(other) for other in boxes[:i]), title
+        assert title.get_text().endswith(("3.41", "eval\nEER (%)", "0.07"))
+    style.plt.close(figure)
+
+
+def test_two_names_of_a_list_stay_two():
+    names = ["fbank_cnn_with_a_very_long_name", "hubert_linear_with_a_very_long_name"]
+    text = f"Explanations of {' and '.join(names)} fail their controls"
+    for limit in (80, 72):
+        short = fitting._shortened_names(text, limit)
+        assert fitting.width_of(short) <= limit
+        assert re.fullmatch(r"Explanations of fbank\S+ and hubert\S+ fail their controls", short)

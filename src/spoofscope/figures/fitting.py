@@ -56,6 +56,10 @@ _FEWEST = 6
 """Characters that are left of what stands before, between and behind numbers."""
 
 
+_WORD = 14
+"""Characters that are left of a word before those around it are cut, too."""
+
+
 def _shortened_names(text: str, limit: int) -> str:
     """The text as of `shortened`, but every number whole, although it may become wider."""
     return "\n".join(_cut_names(line, limit) for line in text.split("\n"))
@@ -63,6 +67,12 @@ def _shortened_names(text: str, limit: int) -> str:
 
 def _cut_names(line: str, limit: int) -> str:
     """A line with "…" in its names, the longest first; numbers and short words are whole."""
+    words = line.split(" ")
+    most = max(map(width_of, words))
+    while width_of(line) > limit and most >= _WORD:
+        # The names of a list give way one by one: cut as a whole, two of them would look like one.
+        line = " ".join(word if _NUMBER.fullmatch(word) else _cut(word, most) for word in words)
+        most -= 1
     if width_of(line) <= limit:
         return line
     parts: list[str] = []
@@ -163,8 +173,19 @@ that are no longer, is in nobody's way; it needs no layout to see that."""
 
 def _is_narrow(title: Text) -> bool:
     part: Any = title.get_figure()
-    starts = {round(axes.get_position().x0, 2) for axes in part.axes}
-    return bool(title.get_window_extent().width <= _NARROW * part.bbox.width / max(len(starts), 1))
+    upright = _is_upright(title)
+    starts = {round(axes.get_position().min[int(upright)], 2) for axes in part.axes}
+    whole = part.bbox.height if upright else part.bbox.width
+    length = _length(title, title.get_window_extent())
+    return bool(length <= _NARROW * whole / max(len(starts), 1))
+
+
+def _is_upright(text: Text) -> bool:
+    return text.get_rotation() == 90
+
+
+def _length(text: Text, box: Any) -> float:
+    return float(box.height if _is_upright(text) else box.width)
 
 
 def _tick_lines(figure: Figure) -> list[str]:
@@ -182,18 +203,26 @@ def _tick_lines(figure: Figure) -> list[str]:
 def _part_titles(figure: Figure) -> None:
     """Make titles narrower until none overlaps another or extends beyond its part of the figure.
 
-    Their names are shortened, never their numbers; a line of numbers alone is broken in two.
+    Labels of axes are titles here, too. Their names are shortened, never their numbers; a line of
+    numbers alone is broken in two.
     """
     titles = _titles(figure)
     longest = max(map(width_of, _tick_lines(figure)), default=0)
     if not titles or (all(map(_is_narrow, titles)) and longest <= _SHORT):
         return
     _lay_out(figure)
+    settled = False
     for _ in range(_MOST_STEPS):
         boxes = [title.get_window_extent() for title in titles]
         found = [_narrower(titles, boxes, some) for some in _in_the_way(titles, boxes)]
         if not any(found):
-            return
+            if settled:
+                return
+            # A layout moves axes on when it is made again, those beside bars of colours most.
+            _lay_out(figure)
+            settled = True
+            continue
+        settled = False
         lines = 0
         for i, words in (item for new in found for item in new.items()):
             lines += words.count("\n") - titles[i].get_text().count("\n")
@@ -209,6 +238,11 @@ def _lay_out(figure: Figure) -> None:
             # About axes without room, see `_make_room`.
             warnings.simplefilter("ignore")
             engine.execute(figure)
+            # Until then bars of colours, and maps with an aspect, are wider than they are drawn.
+            panels: Any = figure.axes
+            for axes in panels:
+                locator = axes.get_axes_locator()
+                axes.apply_aspect(locator(axes, None) if locator else None)
 
 
 def _narrower(titles: Sequence[Text], boxes: Sequence[Any], some: Sequence[int]) -> dict[int, str]:
@@ -216,8 +250,8 @@ def _narrower(titles: Sequence[Text], boxes: Sequence[Any], some: Sequence[int])
 
     What is wider gives way, if it has names; only where nothing has any, lines are broken.
     """
-    widest = max(boxes[i].width for i in some)
-    wide = [i for i in some if boxes[i].width > 0.98 * widest]
+    lengths = {i: _length(titles[i], boxes[i]) for i in some}
+    wide = [i for i in some if lengths[i] > 0.98 * max(lengths.values())]
     for change in (_with_short_names, _in_more_lines):
         for group in (wide, some):
             words = {i: change(titles[i].get_text()) for i in group}
@@ -228,10 +262,13 @@ def _narrower(titles: Sequence[Text], boxes: Sequence[Any], some: Sequence[int])
 
 
 def _titles(figure: Figure) -> list[Text]:
-    """The titles of the panels, of the figure and of its parts."""
+    """The titles of the panels, of their axes, of the figure and of its parts."""
     panels: Any = figure.axes
     of_panels = [
-        title for axes in panels for title in (axes.title, axes._left_title, axes._right_title)
+        title
+        for axes in panels
+        for title in (axes.title, axes._left_title, axes._right_title)
+        + ((axes.xaxis.label, axes.yaxis.label) if axes.axison else ())
     ]
     parts: Any = figure.findobj(FigureBase)
     above = [part._suptitle for part in parts if part._suptitle is not None]
@@ -245,7 +282,7 @@ def _in_the_way(titles: Sequence[Text], boxes: Sequence[Any]) -> list[list[int]]
     beyond = [
         [i]
         for i, (part, box) in enumerate(zip(parts, boxes, strict=True))
-        if box.x0 < part.bbox.x0 - 1 or box.x1 > part.bbox.x1 + 1
+        if _is_beyond(box, part.bbox, int(_is_upright(titles[i])))
     ]
     wide = [Bbox.from_extents(box.x0, box.y0, box.x1 + margin, box.y1) for box in boxes]
     both = [
@@ -255,6 +292,10 @@ def _in_the_way(titles: Sequence[Text], boxes: Sequence[Any]) -> list[list[int]]
         if box.overlaps(other)
     ]
     return beyond + both
+
+
+def _is_beyond(box: Any, part: Any, along: int) -> bool:
+    return bool(box.min[along] < part.min[along] - 1 or box.max[along] > part.max[along] + 1)
 
 
 def _with_short_names(text: str) -> str:
