@@ -14,7 +14,7 @@ from spoofscope.corpora.audit import audit
 from spoofscope.corpora.base import Corpus
 from spoofscope.corpora.families import families_of
 from spoofscope.corpora.manifest import build_manifest
-from spoofscope.errors import CorpusError, TableError, TrainingError
+from spoofscope.errors import ConfigError, CorpusError, TableError, TrainingError
 from spoofscope.objectives.base import Task
 from spoofscope.objectives.detection import Detection
 from spoofscope.tracing.audit import audit_tracing
@@ -269,6 +269,26 @@ def test_texts_stay_together_and_attacks_can_be_held_out(tmp_path: Path) -> None
     assert sorted(new["split"]) == ["dev", "eval"]
     with pytest.raises(CorpusError, match=r"no clips of the attack 'nwe'.*did you mean 'new'"):
         build("mlaad", tmp_path, fractions=shares, only_test=["nwe"]).trials()
+    # In dev alone: what eval had of it is left out, and nothing else moves.
+    of_dev = build("mlaad", tmp_path, fractions=shares, only_dev=["new"]).trials()
+    assert of_dev.equals(trials.filter((pl.col("attack") != "new") | (pl.col("split") == "dev")))
+    assert of_dev.filter(attack="new")["split"].to_list() == ["dev"]
+    for given, message in (
+        ({"only_dev": ["nwe"]}, r"'nwe' \(corpora\..*only_dev\); did you mean 'new'"),
+        (
+            {"only_dev": ["new"], "fractions": {"train": 0.5, "eval": 0.5}},
+            "'new' is left to choose",
+        ),
+        ({"only_test": ["new"], "fractions": {"train": 1}}, "'new' is left to test on"),
+    ):
+        with pytest.raises(CorpusError, match=message):
+            build("mlaad", tmp_path, **{"fractions": shares, **given}).trials()
+
+
+def test_lists_hold_attacks_out_by_themselves(tmp_path: Path) -> None:
+    for option in ("only_test", "only_dev"):
+        with pytest.raises(ConfigError, match=rf"{option}: the lists of `protocol` say"):
+            build("mlaad", tmp_path, protocol="lists.zip", **{option: ["new"]})
 
 
 def test_recordings_of_mlaad_tiny_are_bona_fide(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from spoofscope.corpora.base import Misplaced, Problem, audio_paths
-from spoofscope.corpora.splitting import DealtCorpus, split_groups
+from spoofscope.corpora.splitting import DealtCorpus, deal_held_out, without_held_out
 from spoofscope.errors import CorpusError
 from spoofscope.files import sha256_file
 from spoofscope.names import check_attack
@@ -113,16 +113,17 @@ class Mlaad(DealtCorpus):
             return list(self._listed(base, self.root / self.options.protocol))
         spoofs = list(self._spoofs(base))
         attacks = {row["attack"] for row in spoofs}
-        for attack in self.options.only_test:
-            if attack not in attacks:
-                raise CorpusError(
-                    f"{base / 'fake'}: no clips of the attack {attack!r} "
-                    f"(corpora.{self.key}.only_test); {nearest(attack, attacks)}"
-                )
-        held_out = [row for row in spoofs if row["attack"] in self.options.only_test]
-        others = [row for row in spoofs if row["attack"] not in self.options.only_test]
+        for option in ("only_test", "only_dev"):
+            for attack in getattr(self.options, option):
+                if attack not in attacks:
+                    raise CorpusError(
+                        f"{base / 'fake'}: no clips of the attack {attack!r} "
+                        f"(corpora.{self.key}.{option}); {nearest(attack, attacks)}"
+                    )
+        held_out = [row for row in spoofs if row["attack"] in self.options.held_out]
+        others = [row for row in spoofs if row["attack"] not in self.options.held_out]
         dealt = self._deal([*self._originals(base), *others], lambda row: row["source_text"])
-        return [*dealt, *self._only_tested(held_out, dealt)]
+        return [*dealt, *self._held_out(held_out, dealt)]
 
     def left_out(self) -> list[Problem]:
         """See `Corpus.left_out`; also lines of the protocol that repeat another one."""
@@ -284,26 +285,29 @@ class Mlaad(DealtCorpus):
                 "source_text": path.stem,
             }
 
-    def _only_tested(
-        self, held_out: list[dict[str, str]], dealt: list[dict[str, str]]
-    ) -> Iterator[dict[str, str]]:
+    def _held_out(
+        self, rows: list[dict[str, str]], dealt: list[dict[str, str]]
+    ) -> list[dict[str, str]]:
         """Clips that are in no training; of texts that are, they are left out."""
-        if not held_out:
-            return
-        shares = {s: 0.0 if s == "train" else f for s, f in self._fractions.items()}
-        whole = sum(shares.values())
-        if not whole:
+        split_of = deal_held_out(
+            (row["source_text"] for row in rows),
+            {row["source_text"]: row["split"] for row in dealt},
+            self._fractions,
+            self.owner,
+        )
+        rows = [{**row, "split": split_of[row["source_text"]]} for row in rows]
+        kept = without_held_out(rows, "attack", self.options.held_out, self.options.only_dev)
+        there = {row["attack"] for row in kept}
+        is_tested = any(row["split"] == "eval" for row in [*dealt, *kept])
+        tested = {row["attack"] for row in kept if row["split"] == "eval"} if is_tested else there
+        lacking = {*self.options.only_test} - tested | {*self.options.only_dev} - there
+        for attack in sorted(lacking):
+            what = "choose" if attack in self.options.only_dev else "test"
             raise CorpusError(
-                f"{self.owner}: only_test needs a share of dev or eval in `fractions`"
+                f"{self.owner}: no clip of the attack {attack!r} is left to {what} on; others have "
+                "its texts in other splits: change `fractions` or `seed`, or let it be trained on"
             )
-        split_of = {row["source_text"]: row["split"] for row in dealt}
-        texts = sorted({row["source_text"] for row in held_out} - set(split_of))
-        shares = {split: share / whole for split, share in shares.items()}
-        if texts:
-            split_of |= dict(zip(texts, split_groups(texts, shares, self.owner), strict=True))
-        for row in held_out:
-            if split_of[row["source_text"]] != "train":
-                yield {**row, "split": split_of[row["source_text"]]}
+        return kept
 
     # --- a clip ----------------------------------------------------------------------------
 

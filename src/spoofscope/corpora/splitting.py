@@ -1,7 +1,7 @@
 """Splits for corpora that come without: whole groups go to train, dev or eval."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -116,6 +116,53 @@ def split_groups(groups: Iterable[str], fractions: Mapping[str, float], owner: s
     sizes = _cuts(len(order), fractions)
     split_of = dict(zip(order, (s for s, n in sizes.items() for _ in range(n)), strict=True))
     return [split_of[group] for group in groups]
+
+
+def deal_held_out(
+    groups: Iterable[str], split_of: Mapping[str, str], fractions: Mapping[str, float], owner: str
+) -> dict[str, str]:
+    """The split of every group of held-out attacks.
+
+    A group that others have, too, has their split. Groups of their own are cut between dev and
+    eval, in the proportion of the fractions; a single one goes to eval.
+
+    Args:
+        groups: of held-out attacks; they are sorted.
+        split_of: the split of every group that others have.
+        fractions: share of every split, see `options.corpora.base.Fractions`.
+        owner: what is split, for messages.
+
+    Raises:
+        CorpusError: neither dev nor eval has a share.
+    """
+    groups = set(groups)
+    own = sorted(groups - set(split_of))
+    found = {group: split_of[group] for group in sorted(groups & set(split_of))}
+    if own:
+        tested = [split for split in ("dev", "eval") if fractions[split] > 0][-len(own) :]
+        if not tested:
+            raise CorpusError(
+                f"{owner}: only_test and only_dev need a share of dev or eval in `fractions`"
+            )
+        whole = sum(fractions[split] for split in tested)
+        shares = {s: fractions[s] / whole if s in tested else 0.0 for s in SPLITS}
+        found |= zip(own, split_groups(own, shares, owner), strict=True)
+    return found
+
+
+def without_held_out(
+    rows: Iterable[dict[str, str]], column: str, held: Collection[str], dev_alone: Collection[str]
+) -> list[dict[str, str]]:
+    """Rows without those of held-out attacks in train, and of some of these in eval.
+
+    Args:
+        rows: each with its split.
+        column: says whose a row is.
+        held: values of the column that are in no training.
+        dev_alone: those of them that are in dev alone.
+    """
+    barred = {(name, "train") for name in held} | {(name, "eval") for name in dev_alone}
+    return [row for row in rows if (row[column], row["split"]) not in barred]
 
 
 def deal_groups(

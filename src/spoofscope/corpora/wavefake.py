@@ -13,14 +13,13 @@ from typing import Any, ClassVar, NamedTuple
 
 from spoofscope.corpora.base import Corpus, audio_paths
 from spoofscope.corpora.folder import speaker_of
-from spoofscope.corpora.splitting import split_groups
+from spoofscope.corpora.splitting import deal_held_out, split_groups, without_held_out
 from spoofscope.errors import CorpusError
 from spoofscope.identity import seed_of
 from spoofscope.names import check_attack
 from spoofscope.options import nearest, speaker_pattern
 from spoofscope.options.corpora.wavefake import WaveFakeOptions
 from spoofscope.rows import check_columns, read_header
-from spoofscope.tables import SPLITS
 
 _FOLDER = re.compile(r"^([A-Z])_(.+)$")
 # As released: fakes, and the recordings that they were made from, which are releases of others.
@@ -128,15 +127,14 @@ class WaveFake(Corpus):
         if not has_splits:
             for part in self._dealt_together(rows):
                 self._split(part, held_out)
-        rows = [r for r in rows if not (r["folder"] in held_out and r["split"] == "train")]
-        rows = [r for r in rows if not (r["folder"] in chosen_on and r["split"] == "eval")]
+        rows = without_held_out(rows, "folder", held_out, chosen_on)
         if not has_splits:
             self._check_tested(rows, sources)
         return self._limited(rows)
 
     def published_levels(self) -> dict[tuple[str, str, str], int]:
         """Clips of each folder of the release that is used, where all of them are."""
-        held_out = self.options.only_test or self.options.only_dev or None
+        held_out = self.options.held_out or None
         told = (self.options.splits, self.options.metadata, held_out)
         limited = any(limit is not None for limit in self.options.limits.to_dict().values())
         if self._lettered() or limited or any(option is not None for option in told):
@@ -303,22 +301,10 @@ class WaveFake(Corpus):
         groups = sorted({row[column] for row in rows if row["folder"] not in held_out})
         splits = split_groups(groups, self._fractions, self.owner) if groups else []
         split_of = dict(zip(groups, splits, strict=True))
-        rest = sorted({row[column] for row in rows} - set(groups))
-        if rest:
-            shares = self._test_shares(len(rest))
-            split_of |= dict(zip(rest, split_groups(rest, shares, self.owner), strict=True))
+        all_groups = {row[column] for row in rows}
+        split_of |= deal_held_out(all_groups - set(groups), split_of, self._fractions, self.owner)
         for row in rows:
             row["split"] = split_of[row[column]]
-
-    def _test_shares(self, n_groups: int) -> dict[str, float]:
-        """The shares of dev and eval without train; a single group goes to eval."""
-        tested = [split for split in ("dev", "eval") if self._fractions[split] > 0][-n_groups:]
-        if not tested:
-            raise CorpusError(
-                f"{self.owner}: only_test and only_dev need a share of dev or eval in `fractions`"
-            )
-        whole = sum(self._fractions[split] for split in tested)
-        return {s: self._fractions[s] / whole if s in tested else 0.0 for s in SPLITS}
 
     def _check_tested(self, rows: list[dict[str, str]], sources: list[_Source]) -> None:
         """Where some sources are tested, all have to be: a silent gap would look like a result."""

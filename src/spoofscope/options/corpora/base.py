@@ -140,6 +140,28 @@ class Fractions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class HeldOut(Options):
+    """Attacks that a reader keeps out of splits, where a study says so."""
+
+    only_test: tuple[str, ...] = option((), uniqueItems=True)
+    """Attacks (generators) that are in no training: see [generators.md](generators.md)."""
+    only_dev: tuple[str, ...] = option((), uniqueItems=True)
+    """Attacks that are in dev alone, such as the unknown one that scores of unknown attacks are
+    checked on; eval has others."""
+
+    def check(self, place: str) -> None:
+        """An attack is one of the two."""
+        super().check(place)
+        if both := sorted({*self.only_test} & {*self.only_dev}):
+            raise ConfigError(f"{place}: {both[0]!r} is in only_test and in only_dev; leave one")
+
+    @property
+    def held_out(self) -> frozenset[str]:
+        """All of them."""
+        return frozenset({*self.only_test, *self.only_dev})
+
+
+@dataclass(frozen=True, kw_only=True)
 class DealtOptions(StoredOptions):
     """A corpus without splits of its own, whose speakers are dealt to them."""
 

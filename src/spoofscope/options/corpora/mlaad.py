@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from spoofscope.options.corpora.base import DealtOptions, Fractions
+from spoofscope.errors import ConfigError
+from spoofscope.options.corpora.base import DealtOptions, Fractions, HeldOut
 from spoofscope.options.declared import option
 
 
 @dataclass(frozen=True, kw_only=True)
-class MlaadOptions(DealtOptions):
+class MlaadOptions(HeldOut, DealtOptions):
     """MLAAD, of any release, with or without its protocol for source tracing."""
 
     protocol: str | None = option(None)
@@ -20,9 +21,16 @@ class MlaadOptions(DealtOptions):
     """How texts are dealt to the splits where there is no protocol; null: everything is eval."""
     seed: int = option(0)
     """Decides the order in which texts are dealt to the splits."""
-    only_test: tuple[str, ...] = option((), uniqueItems=True)
-    """Attacks that are in no training, where there is no protocol; their clips of texts that are in
-    training are left out."""
+
+    def check(self, place: str) -> None:
+        """Lists say the splits, or the study does."""
+        super().check(place)
+        if self.protocol is not None and self.held_out:
+            option = "only_test" if self.only_test else "only_dev"
+            raise ConfigError(
+                f"{place}.{option}: the lists of `protocol` say which attacks are in which split; "
+                "leave out one of the two"
+            )
 
     @property
     def published_as(self) -> str:

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from spoofscope.errors import ConfigError
 from spoofscope.options import speaker_pattern
-from spoofscope.options.corpora.base import Fractions, StoredOptions
+from spoofscope.options.corpora.base import Fractions, HeldOut, StoredOptions
 from spoofscope.options.declared import Options, option
 
 
@@ -22,18 +21,13 @@ class Limits(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WaveFakeOptions(StoredOptions):
+class WaveFakeOptions(HeldOut, StoredOptions):
     """Folders of one generator each, named with a capital letter in front; A is bona fide."""
 
     only_use: tuple[str, ...] | None = option(None)
     """Names (without the letter) of the folders to use, bona fide ones included; null: all."""
     bonafide: tuple[str, ...] = option((), uniqueItems=True)
     """Names of folders of real speech beside that of letter A."""
-    only_test: tuple[str, ...] = option((), uniqueItems=True)
-    """Names of folders that are in no training: see generators.md."""
-    only_dev: tuple[str, ...] = option((), uniqueItems=True)
-    """Names of folders that are in dev alone, such as the unknown generator on which a tracer's
-    thresholds are chosen; eval has others."""
     voices: dict[str, str] | None = option(None)
     """Voice to a pattern of folder names, for the condition `voice`; the longest pattern that
     matches counts."""
@@ -53,8 +47,6 @@ class WaveFakeOptions(StoredOptions):
         """The pattern of speakers is one."""
         super().check(place)
         speaker_pattern(self.speaker, place)
-        if both := sorted({*self.only_test} & {*self.only_dev}):
-            raise ConfigError(f"{place}: {both[0]!r} is in only_test and in only_dev; leave one")
 
     @property
     def empty_splits(self) -> frozenset[str]:
