@@ -73,15 +73,22 @@ def test_the_curves_are_shares_of_trials(entries, tmp_path):
         assert alike == pytest.approx((ratios >= point["llr"]).mean())
 
 
-def test_a_panel_gives_no_error_rate_without_its_interval(entries, monkeypatch):
+def test_a_panel_gives_no_error_rate_without_its_interval(entries, monkeypatch, tmp_path):
     drawn = []
     monkeypatch.setattr(verification_ratios, "save", lambda figures, *_: drawn.extend(figures))
-    verification_ratios.draw(entries[1:2], {})
+    entry = dict(entries[1])
+    for part in ("scores", "metrics"):
+        rows = pl.read_csv(entry[part], separator="\t", infer_schema=False)
+        entry[part] = str(tmp_path / f"{part}.tsv")
+        write_table(
+            entry[part], rows.with_columns(pl.col("level").replace("vocoder", "acoustic_model"))
+        )
+    verification_ratios.draw([entry], {})
     (figure,) = drawn
     titles = [axes.get_title().splitlines() for axes in figure.axes if axes.get_title()]
-    assert [title[1] for title in titles] == ["attack: 6 claims", "vocoder: 3 claims"]
-    for title, level in zip(titles, ("attack", "vocoder"), strict=True):
-        rates = pl.read_csv(entries[1]["metrics"], separator="\t").filter(level=level)
+    assert sorted(title[1] for title in titles) == ["acoustic model: 3 claims", "attack: 6 claims"]
+    for title, level in zip(titles, ("attack", "acoustic_model"), strict=True):
+        rates = pl.read_csv(entry["metrics"], separator="\t").filter(level=level)
         eer = row(rates, "eer", level=level)
         ends = [percent(eer[end]) for end in ("estimate", "low", "high")]
         assert title[2] == "EER {} % [{}, {}]".format(*ends)
@@ -92,12 +99,22 @@ def test_the_report_says_on_how_little_it_rests(entries, tmp_path):
     verification.make(entries, {"table": path})
     (section,) = verification_section(path)
     text = " ".join(section["sentences"])
-    assert "exact verifies the attack with the lowest EER: over 6 claims, EER 0.0 % (0.0 to" in text
+    assert (
+        "exact verifies the attack with the lowest EER of 2 tracers on these very trials: over 6 "
+        "claims, EER 0.0 % (0.0 to" in text
+    )
     assert "over 4 claims of known sources and" in text
     assert "where 1 is no information" in text
     doubts = " ".join(section["doubts"])
     assert "On made, eval, verification of the attack rests on 6 claims" in doubts
-    assert "Cllr 1" not in doubts
+    assert "no better than a ratio of 1" not in doubts
+    # An interval of Cllr that holds 1 shows no gain.
+    (unsure,) = (text for text in section["doubts"] if "Cllr 1" in text)
+    rates = pl.read_csv(path, separator="\t").filter(trials="all", level="vocoder")
+    vague = rates.row(by_predicate=pl.col("name") == "vague", named=True)
+    assert vague["cllr"] < 1 < vague["cllr_high"]
+    assert "not shown to be better than a ratio of 1 for every clip" in unsure
+    assert f"(Cllr 1): vague {vague['cllr']:.2f} (" in unsure
     assert [point.text for point in tracing_points([section])] == section["doubts"]
     assert all(one["n_claims"] for one in section["rows"])
     assert verification_section(None) == []
@@ -126,7 +143,7 @@ def test_ratios_of_unknown_sources_are_doubted_alone(entries, tmp_path):
     unknown &= pl.col("level") == "attack"
     write_table(path, rows.with_columns(cllr=pl.when(unknown).then(1.25).otherwise(pl.col("cllr"))))
     (section,) = verification_section(path)
-    assert [text for text in section["doubts"] if "Cllr" in text] == [
+    assert [text for text in section["doubts"] if "Cllr" in text and "not shown" not in text] == [
         "On made, eval, likelihood ratios about the attack of sources out of the training are no "
         "better than a ratio of 1 for every clip (Cllr 1), or mislead: vague (1.25)."
     ]

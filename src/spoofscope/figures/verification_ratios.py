@@ -80,7 +80,8 @@ def draw(verified: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> N
         ]
         name = shortened(people().system(entry["name"]), 22)
         where = f", {shortened(people().corpus(entry['corpus']), 12)}" if len(corpora) > 1 else ""
-        axes.set_title(f"{name}{where}\n{level}: {_measured(entry, level)}", fontsize=7)
+        words = level.replace("_", " ")
+        axes.set_title(f"{name}{where}\n{words}: {_measured(entry, level)}", fontsize=7)
         axes.tick_params(labelsize=7)
         if place % columns == 0:
             axes.set_ylabel("share of trials (%)", fontsize=7)

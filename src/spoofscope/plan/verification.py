@@ -172,10 +172,13 @@ class Verification(Stage):
         return shown if panels <= MOST_PANELS else []
 
     def _about(self, entries: list[Config]) -> dict[str, str | list[str]]:
+        lists = self.section.get("lists")
         return {
             "Tracers": names_of(entries),
-            "References of a claim": str(self.section["references"]),
-            "Levels": list(self.section["levels"]),
+            "References of a claim": str(self.section["references"])
+            if lists is None
+            else f"those of the lists {lists}",
+            "Levels": [level.replace("_", " ") for level in self.section["levels"]],
         }
 
     @material(absent=NO_VERIFICATION, when=lambda self: self.section)

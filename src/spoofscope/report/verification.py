@@ -58,7 +58,8 @@ def _sentences(rows: pl.DataFrame, level: str) -> Iterable[str]:
     if best["eer"] is None:
         yield f"Claims of the same {source} are not judged: {best['reason']}."
         return
-    lead = "" if every.height == 1 else " with the lowest EER"
+    many = every.height > 1
+    lead = f" with the lowest EER of {every.height} tracers on these very trials" * many
     yield (
         f"{best['name']} verifies the {source}{lead}: over {_claims(best['n_claims'])}, EER "
         f"{100 * best['eer']:.1f} %{_interval(best, 'eer', 100, ' %')}. Its likelihood ratios have "
@@ -112,6 +113,17 @@ def _doubts(rows: pl.DataFrame, level: str, where: str) -> Iterable[str]:
                 f"On {where}, likelihood ratios about the {source}{whose} are no better than a "
                 f"ratio of 1 for every clip (Cllr 1), or mislead: {listed(texts)}."
             )
+    unsure = [
+        f"{row['name']} {row['cllr']:.2f}{_interval(row, 'cllr', 1, '')}"
+        for row in every.iter_rows(named=True)
+        if row["name"] not in useless and row["cllr"] is not None
+        if row["cllr_high"] is not None and row["cllr_high"] >= 1
+    ]
+    if unsure:
+        yield (
+            f"On {where}, likelihood ratios about the {source} are not shown to be better than a "
+            f"ratio of 1 for every clip (Cllr 1): {listed(unsure)}."
+        )
 
 
 def _useless(rows: pl.DataFrame) -> dict[str, float]:
