@@ -93,8 +93,14 @@ def test_tracers_of_different_classes_have_different_tasks(two, tmp_path):
     fewer = write_traced(tmp_path, "fewer", CLASSES[1:], CLIPS, strength=9)
     (section,) = sections(tmp_path, two[1], fewer)
     (doubt,) = (text for text in section["doubts"] if "different classes" in text)
-    assert "sure 54 + 43" in doubt
-    assert "fewer 4" in doubt or "fewer 5" in doubt
+    assert "54 + 43 for sure; 48 + 43 for fewer. These are different tasks" in doubt
+    # A tracer of fewer classes is right more often, and no winner among others.
+    assert " best" not in " ".join(section["sentences"])
+    (section,) = sections(tmp_path, two[0], fewer, {**two[0], "name": "other", "id": "other-0"})
+    assert [row["name"] for row in section["rows"]] == ["guess", "other", "fewer"]
+    text = " ".join(section["sentences"])
+    assert "Of the 2 tracers that are judged on the same clips, guess names known attacks" in text
+    assert "fewer" not in text
 
 
 def test_a_single_unknown_attack_has_no_wide_interval(tmp_path):

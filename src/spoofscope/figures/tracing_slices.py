@@ -33,7 +33,8 @@ FIGURE = Figure(
         "against unknown clips, by the detector of unknown attacks that decides; 50 % is chance. "
         "A quadrant says whether train has the language, and whether it has the attack. Lines are "
         "95 % intervals, for which whole attacks (or texts) are drawn again; where there are too "
-        "few of these, there is none. Numbers of clips, known and unknown, are in brackets. Of "
+        "few of these, there is none. Numbers of clips, known and unknown, are in brackets; "
+        "they are of the first tracer, and one that was trained with other classes has others. Of "
         "very many languages or families not all names have room; the table has all."
     ),
     needs="shown_measures",

@@ -43,8 +43,8 @@ def tracing_section(
         ambiguous, unit: of the section `tracing`.
 
     Returns:
-        corpus, split, sentences, rows (of `tracing`, over all attacks; the highest balanced
-        accuracy first) and doubts.
+        corpus, split, sentences, rows (of `tracing`, over all attacks; those of the task that most
+        tracers have first, of each task the highest balanced accuracy first) and doubts.
 
     Raises:
         TableError: a table is damaged.
@@ -61,9 +61,7 @@ def tracing_section(
     sets = whole.filter(split="eval").select("corpus", "split").unique(maintain_order=True)
     for corpus, split in sets.rows():
         place = {"corpus": corpus, "split": split}
-        rows = whole.filter(attacks=OVERALL, **place).sort(
-            "balanced_accuracy", descending=True, nulls_last=True, maintain_order=True
-        )
+        rows = _by_task(whole.filter(attacks=OVERALL, **place))
         best = rows.row(0, named=True)
         of_best = attacks.filter(name=best["name"], **place)
         of_best = of_best.filter(seed=of_best["seed"][0])
@@ -170,6 +168,29 @@ def _read(path: str, texts: Sequence[str], empty: Sequence[str]) -> pl.DataFrame
     return table.with_columns(pl.col(name).cast(pl.Int64) for name in _COUNTS if name in table)
 
 
+_TASK = ("n_known", "n_unknown")
+"""Tracers that know different classes, such as bona fide speech, have different clips."""
+
+
+def _by_task(rows: pl.DataFrame) -> pl.DataFrame:
+    """Tracers that are judged on the same clips together, the best of each task first."""
+    return (
+        rows.with_columns(alike=pl.len().over(_TASK))
+        .sort(
+            ["alike", *_TASK, "balanced_accuracy"],
+            descending=True,
+            nulls_last=True,
+            maintain_order=True,
+        )
+        .drop("alike")
+    )
+
+
+def _of_task(rows: pl.DataFrame) -> pl.DataFrame:
+    """The tracers of the first row's task."""
+    return rows.filter(**{name: rows[name][0] for name in _TASK})
+
+
 def _protocol(best: Mapping[str, Any], bonafide: bool, ambiguous: Sequence[str]) -> Iterable[str]:
     known, unknown = best["n_known_attacks"], best["n_unknown_attacks"]
     clips = f"{best['n_known']} clips are of {_many(known, 'attack')}"
@@ -200,15 +221,19 @@ def _best(rows: pl.DataFrame, pairs: pl.DataFrame) -> Iterable[str]:
     best = rows.row(0, named=True)
     if best["balanced_accuracy"] is None:
         return
-    many = rows.height > 1
+    alike = _of_task(rows)
+    many = alike.height > 1
+    among = ""
+    if many and alike.height < rows.height:
+        among = f"Of the {alike.height} tracers that are judged on the same clips, "
     yield (
-        f"{best['name']} names {'known attacks best' if many else 'known attacks'}: balanced "
+        f"{among}{best['name']} names known attacks{' best' * many}: balanced "
         f"accuracy {_rate(best, 'balanced_accuracy')}, mean F1 {_rate(best, 'macro_f1')}."
         + (" The ranking is of these very clips, so other clips may give another one." * many)
     )
     if not many:
         return
-    second = rows["name"][1]
+    second = alike["name"][1]
     names = [best["name"], second]
     found = pairs.filter(
         pl.col("first").is_in(names), pl.col("second").is_in(names), metric="balanced_accuracy"
@@ -315,13 +340,16 @@ def _absent(attacks: pl.DataFrame, ambiguous: Sequence[str], said: bool) -> Iter
 
 
 def _unlike(rows: pl.DataFrame, corpus: str, split: str) -> Iterable[str]:
-    """Tracers that know different classes, such as bona fide speech, have different clips."""
-    counts = rows.select("n_known", "n_unknown")
-    if counts.n_unique() > 1:
-        texts = [f"{row['name']} {row['n_known']} + {row['n_unknown']}" for row in rows.to_dicts()]
+    tasks = rows.group_by(_TASK, maintain_order=True).agg("name")
+    if tasks.height > 1:
+        texts = [
+            f"{row['n_known']} + {row['n_unknown']} for {listed(row['name'])}"
+            for row in tasks.iter_rows(named=True)
+        ]
         yield (
             f"On {corpus}, {split}, tracers were trained on different classes, so their known and "
-            f"unknown clips differ: {listed(texts)}. Their numbers are not of the same task."
+            f"unknown clips differ: {'; '.join(texts)}. These are different tasks: compare no "
+            "tracer of one with a tracer of another."
         )
 
 
