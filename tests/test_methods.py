@@ -120,13 +120,26 @@ def test_tracers_have_their_paragraphs():
     )
     assert told["Training of tracers"].text == (
         "Net was trained on A corpus and a copy with seed 1 (optimizer adamw, lr 1e-05, "
-        "epochs 40, objective cross entropy). Near was trained on A corpus and a copy with seeds 1 "
-        "and 2 (objective nearest)."
+        "epochs 40, objective cross entropy, select by loss). Near was trained on A corpus and a "
+        "copy with seeds 1 and 2 (objective nearest (k 21))."
+    )
+    # The objective, and not the recipe, chooses checkpoints and makes batches.
+    recipe = {"preset": {"values": {"select_by": "eer", "sampler": "balanced", "batch_size": 24}}}
+    given = {"recipe": recipe, "objective": {"type": "sup_con", "classes": 3, "clips": 8}}
+    told = told_of([{**TRACER, "settings": given}])
+    assert told["Training of tracers"].text.endswith(
+        "(select by loss, batch size 24, objective sup con (classes 3, clips 8, temperature 0.1))."
+    )
+    mixed = {"type": "cross_entropy", "regmixup": 0.5, "bonafide": "leave_out"}
+    told = told_of([{**TRACER, "settings": {"recipe": None, "objective": mixed}}])
+    assert (
+        "cross entropy (regmixup 0.5, bona fide clips left out)" in told["Training of tracers"].text
     )
     many = told_of([{**TRACER, "name": f"T{i}"} for i in range(5)])
     assert many["Source tracing"].rows[5][:2] == ("T4", "ssl (xlsr)")
     assert "tracers" in many["Source tracing"].text
     assert len(many["Training of tracers"].rows) == 6
+    assert many["Training of tracers"].rows[0][0] == "Tracer"
 
 
 def test_much_is_in_tables_and_what_is_shared_is_said_once(weights, tmp_path):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from spoofscope.citations import Citation, behind
 from spoofscope.errors import DetectorError
 from spoofscope.metrics.rates import C_FA, C_MISS, P_SPOOF
+from spoofscope.options.objectives import OBJECTIVES
 from spoofscope.report.audits import listed
 
 # What is in a detector's file beside the network, see `detector`.
@@ -87,7 +88,8 @@ def methods(
     if tracers:
         said["Source tracing"] = _tracing(tracers)
         said["Training of tracers"] = _training(
-            [(shown, _with_objective(shown["settings"], shown["seeds"])) for shown in tracers]
+            [(shown, _with_objective(shown["settings"], shown["seeds"])) for shown in tracers],
+            "Tracer",
         )
     said["Software"] = _software(packages, commit), ()
     return [
@@ -163,7 +165,9 @@ def _counted(parts: Mapping[str, int]) -> str:
     return f"{sum(parts.values()):,} ({shares})"
 
 
-def _training(trained: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> _Said:
+def _training(
+    trained: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], what: str = "Detector"
+) -> _Said:
     recipes = [_recipe(run["settings"].get("recipe") or {}) for _, run in trained]
     if len(trained) <= _FEW:
         return (
@@ -187,7 +191,7 @@ def _training(trained: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) ->
         text += f" {whose} have in common: {_settings(shared)}."
     else:
         shared = {}
-    rows = [("Detector", "Trained on", "Seeds", "Settings")]
+    rows = [(what, "Trained on", "Seeds", "Settings")]
     for (shown, run), recipe in zip(trained, recipes, strict=True):
         own = {key: value for key, value in recipe.items() if key not in shared}
         seeds = ", ".join(map(str, run["seeds"]))
@@ -198,11 +202,19 @@ def _training(trained: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) ->
 
 def _with_objective(settings: Mapping[str, Any], seeds: Sequence[int]) -> dict[str, Any]:
     """Settings of a training whose objective is not that of a detector."""
+    kind = settings["objective"]["type"]
+    given = {key: value for key, value in settings["objective"].items() if key != "type"}
+    options = OBJECTIVES[kind].from_dict(given).to_dict()
+    select_by, bonafide = options.pop("select_by"), options.pop("bonafide")
+    words = [f"{key} {value:g}" for key, value in options.items() if value]
+    words += ["bona fide clips left out"] if bonafide == "leave_out" else []
     recipe = settings.get("recipe") or {}
-    return {
-        "seeds": seeds,
-        "settings": {"recipe": {"objective": settings["objective"]["type"], **recipe}},
-    }
+    if recipe:
+        # An objective chooses checkpoints itself, and may make batches itself.
+        recipe = {**recipe, "select_by": select_by}
+        recipe |= {"sampler": None} if "classes" in options else {}
+    objective = f"{kind} ({', '.join(words)})" if words else kind
+    return {"seeds": seeds, "settings": {"recipe": {"objective": objective, **recipe}}}
 
 
 def _tracing(tracers: Sequence[Mapping[str, Any]]) -> _Said:
