@@ -8,7 +8,7 @@ import pytest
 
 from spoofscope import report
 from spoofscope.report.page import _tracers
-from spoofscope.report.tracing import tracing_audits, tracing_points, tracing_section
+from spoofscope.report.tracing import _decided, tracing_audits, tracing_points, tracing_section
 from spoofscope.summaries import tracing, tracing_attacks
 from spoofscope.tables import write_table
 from traced_clips import write_traced
@@ -101,6 +101,15 @@ def test_tracers_of_different_classes_have_different_tasks(two, tmp_path):
     text = " ".join(section["sentences"])
     assert "Of the 2 tracers that are judged on the same clips, guess names known attacks" in text
     assert "fewer" not in text
+
+
+def test_the_best_decisions_are_those_of_these_clips():
+    given = {"bonafide_by": "gate", "n_classes": 4, "bonafide_rejected": None}
+    given |= {"macro_f1_low": None, "macro_f1_high": None}
+    rows = pl.DataFrame([{"name": n, "macro_f1": f, **given} for n, f in (("a", 0.5), ("b", 0.75))])
+    assert "and b names" in (said := next(iter(_decided(rows))))
+    assert said.endswith("75.0 % (no interval), the highest of 2 tracers on these very clips.")
+    assert next(iter(_decided(rows[:1]))).endswith("the 4 classes is 50.0 % (no interval).")
 
 
 def test_a_single_unknown_attack_has_no_wide_interval(tmp_path):

@@ -313,10 +313,12 @@ def _decided(rows: pl.DataFrame) -> Iterable[str]:
     if rows.is_empty():
         return
     best = rows.sort("macro_f1", "name", descending=[True, False]).row(0, named=True)
+    n = rows["name"].n_unique()
+    among = f", the highest of {n} tracers on these very clips" if n > 1 else ""
     yield (
         f"Where {best['bonafide_by']} decides what is bona fide, and {best['name']} names the "
         "attack of the other clips or calls it unknown, the mean F1 of the "
-        f"{best['n_classes']} classes is {_rate(best, 'macro_f1')}."
+        f"{best['n_classes']} classes is {_rate(best, 'macro_f1')}{among}."
     )
     if best["bonafide_rejected"] is None:
         yield "The set has no bona fide clip, so how many would be rejected is not known."
