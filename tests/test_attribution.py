@@ -1,5 +1,6 @@
 """Attributions: closed forms, completeness, captum, and the equality of what is scored."""
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from captum.attr import IntegratedGradients
 from torch import Tensor
 
 from noise_and_tones import write_corpus
-from spoofscope import tables
+from spoofscope import baselines, tables
 from spoofscope.attribution.domains import reduce_map
 from spoofscope.attribution.explain import explain
 from spoofscope.attribution.faithfulness import (
@@ -674,23 +675,23 @@ def test_the_centroid_is_the_mean_of_all_bona_fide_frames(ssl_detector, corpus, 
         read_centroid(tmp_path / "gone.safetensors")
 
 
-def test_bona_fide_frames_are_drawn_with_their_levels(corpus, tmp_path):
+def test_bona_fide_passages_are_drawn_with_their_levels(corpus, tmp_path, monkeypatch):
     detector = lfcc_detector(InputPolicy(length=8000))
     rows = corpus.filter(split="train")
     frames = bonafide_frames(detector, rows, seed=1)
-    expected: dict[bytes, float] = {}
+    hop, first = detector.frontend.hop_seconds, detector.frontend.first_centre_seconds
+    expected: dict[bytes, np.ndarray] = {}
     for path in rows.filter(label="bonafide")["path"]:
         for window in detector.policy.windows(tables_audio(path)).values:
             (values,) = window_features(detector, [window])
-            hop, first = detector.frontend.hop_seconds, detector.frontend.first_centre_seconds
-            for i, frame in enumerate(values.transpose(0, 1)):
-                centre = round((first + i * hop) * 16000)
-                around = window[max(0, centre - 256) : centre + 256].astype(np.float64)
-                expected[frame.numpy().tobytes()] = 10 * np.log10(np.mean(around**2) + 1e-10)
-    assert len(frames.levels) == len(expected) < 2048
-    assert (np.diff(frames.levels) >= 0).all()
-    for frame, level in zip(frames.values, frames.levels, strict=True):
-        assert level == pytest.approx(expected[frame.numpy().tobytes()], abs=0.2)
+            centres = [round((first + i * hop) * 16000) for i in range(values.shape[1])]
+            around = [window[max(0, at - 256) : at + 256].astype(np.float64) for at in centres]
+            levels = [10 * np.log10(np.mean(part**2) + 1e-10) for part in around]
+            expected[values.transpose(0, 1).numpy().tobytes()] = np.array(levels)
+    assert len(frames.firsts) == len(expected) > 5
+    for start, end in itertools.pairwise([*frames.firsts, len(frames.levels)]):
+        of_window = expected[frames.values[start:end].numpy().tobytes()]
+        assert frames.levels[start:end] == pytest.approx(of_window, abs=0.2)
 
     extract(detector.frontend, detector.policy, rows, tmp_path / "f.safetensors")
     cached = bonafide_frames(detector, rows, FeatureReader([tmp_path / "f.safetensors"]), seed=1)
@@ -703,34 +704,91 @@ def test_bona_fide_frames_are_drawn_with_their_levels(corpus, tmp_path):
     assert again is not None
     assert torch.equal(again.values, frames.values)
     assert (again.levels == frames.levels).all()
+    assert (again.firsts == frames.firsts).all()
     write_centroid(tmp_path / "c.safetensors", torch.zeros(1, 8))
     assert read_frames(tmp_path / "c.safetensors") is None
 
+    length = int(frames.firsts[1])
+    for n, firsts in ((3 * length, 3), (3 * length + 1, 4)):
+        monkeypatch.setattr(baselines, "MOST_FRAMES", n)
+        fewer = bonafide_frames(detector, rows, seed=1)
+        assert fewer.firsts.tolist() == [i * length for i in range(firsts)]
+        assert torch.equal(fewer.values, frames.values[:n])
+        assert (fewer.levels == frames.levels[:n]).all()
 
-def test_a_frame_stands_in_that_is_about_as_loud():
+
+def passages(n: int, length: int, seed: int = 0) -> BonafideFrames:
+    """Passages whose levels rise and fall as speech does; each frame holds its own number."""
+    smooth = np.exp(-np.square(np.arange(-20, 21) / 8))
+    noise = np.random.default_rng(seed).standard_normal((n, length + 40))
+    levels = np.array([np.convolve(row, smooth, "valid") for row in noise])
+    levels = (-30 + 12 * levels / levels.std()).ravel()
+    numbers = torch.arange(levels.size).float()[:, None, None]
+    return BonafideFrames(numbers, levels, np.arange(0, levels.size, length))
+
+
+def test_no_cheaper_joined_passages_exist():
+    """All ways through two of four short passages, tried one by one."""
+    joined = set()
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        firsts = np.arange(0, 12, 3)
+        frames = BonafideFrames(torch.zeros(12, 1, 1), rng.normal(-30, 20, 12), firsts)
+        levels = rng.normal(-30, 20, 5)
+        drawn = np.random.default_rng(seed).permutation(4)[:2]
+        among = np.concatenate([np.arange(3 * i, 3 * i + 3) for i in drawn])
+        taken = frames.places(levels, np.random.default_rng(seed))
+        ways = among[np.indices((6,) * 5).reshape(5, -1).T]
+        joins = ((ways[:, 1:] != ways[:, :-1] + 1) | (ways[:, 1:] % 3 == 0)).sum(axis=1)
+        known = frames.levels[among]
+        wanted = levels.clip(known.min(), known.max())
+        costs = 1000.0 * joins + np.square(frames.levels[ways] - wanted).sum(axis=1)
+        own = (ways == taken).all(axis=1)
+        assert costs[own] == pytest.approx(costs.min())
+        joined.add(int(joins[own][0]))
+    # Five frames need a join of passages of three; some are worth another.
+    assert {1, 2} <= joined
+
+
+def test_passages_stand_in_that_are_about_as_loud_and_seldom_joined():
+    frames, wanted = passages(60, 200), passages(1, 200, 1).levels
+    taken = np.array([frames.places(wanted, np.random.default_rng(i)) for i in range(10)])
+    error = np.sqrt(np.square(frames.levels[taken] - wanted).mean(axis=1))
+    # Any other passage differs by 12 dB times the root of 2; single frames as loud make 199 joins.
+    assert (error < 5).all()
+    joins = (np.diff(taken) != 1) | np.isin(taken[:, 1:], frames.firsts)
+    assert (joins.sum(axis=1) <= 10).all()
+    # Draws that share the best passages are alike.
+    assert len({tuple(row) for row in taken}) > 5
+    assert frames.alike(wanted, np.random.default_rng(0))[0, :, 0].tolist() == taken[0].tolist()
+
+
+def test_the_softest_and_the_loudest_stand_in_for_levels_beyond_them():
+    frames = passages(60, 200)
+    for level, end in ((-200.0, frames.levels.min()), (50.0, frames.levels.max())):
+        taken = frames.places(np.full(200, level), np.random.default_rng(0))
+        assert taken.tolist() == frames.places(np.full(200, end), np.random.default_rng(0)).tolist()
+
+
+def test_stand_ins_follow_the_levels_of_a_window():
     levels = np.linspace(-60.0, 0.0, 1000)
-    frames = BonafideFrames(torch.from_numpy(levels).float()[:, None, None], levels)
-    wanted = np.array([-80.0, -60.0, -33.0, -0.5, 10.0])
-    drawn = torch.stack([frames.alike(wanted, np.random.default_rng(i)) for i in range(200)])
-    assert drawn.shape == (200, 1, 5, 1)
-    found = drawn[:, 0, :, 0].double().numpy()
-    # A twentieth of all frames spans 3 dB.
-    assert np.abs(found - wanted.clip(-60, 0)).max() <= 3.1
-    assert np.abs(found[:, 2] + 33.0).max() <= 1.6
-    assert np.unique(found[:, 2]).size > 40
-
+    firsts = np.arange(0, 1000, 10)
+    frames = BonafideFrames(torch.from_numpy(levels).float()[:, None, None], levels, firsts)
     detector = lfcc_detector(InputPolicy(length=8000))
     x = np.concatenate([np.full(4000, 1e-3), np.full(4000, 0.1)]).astype(np.float32)
     values = window_features(detector, [x])
     n = values[0].shape[1]
     of_levels = frame_levels(detector, x, n)
     assert of_levels[[3, -4]] == pytest.approx([-60.0, -20.0], abs=0.1)
-    wide = BonafideFrames(frames.values.expand(-1, *values[0][:, 0].shape), levels)
+    wide = BonafideFrames(frames.values.expand(-1, *values[0][:, 0].shape), levels, firsts)
     (stand_in,) = baseline_features(
         "bonafide", detector, x[None], values, centroid=None, frames=wide, seed_parts=(1, "u")
     )
     assert stand_in.shape == values[0].shape
-    assert np.abs(stand_in[0, :, 0].double().numpy() - of_levels.clip(-60, 0)).max() <= 3.1
+    # A passage rises by 0.6 dB, and half of them are there. In the step, a join is not worth it.
+    steady = np.minimum(np.abs(of_levels + 60), np.abs(of_levels + 20)) < 0.1
+    assert steady.sum() >= len(steady) - 4
+    assert np.abs(stand_in[0, :, 0].double().numpy() - of_levels)[steady].max() <= 3.1
     with pytest.raises(ConfigError, match="needs frames"):
         baseline_features("bonafide", detector, x[None], values, centroid=None, seed_parts=(1,))
     with pytest.raises(DetectorError, match=r"frames are \(1, 1\)"):
@@ -743,7 +801,7 @@ def test_constancy_is_absent_from_bona_fide_frames_and_not_from_their_mean():
     """What a detector of a constant passage hears: little change between neighbours."""
     rng = np.random.default_rng(0)
     pool = torch.from_numpy(rng.standard_normal((400, 1, 4))).float()
-    frames = BonafideFrames(pool, np.zeros(400))
+    frames = BonafideFrames(pool, np.zeros(400), np.zeros(1, dtype=np.int64))
     x = frames.alike(np.zeros(60), rng)
     x[:, 20:40] = 1.3
 

@@ -251,7 +251,8 @@ def test_cells_become_their_neighbours_and_copies_hear_the_same():
 def test_artefacts_become_the_same_bands_of_bona_fide_frames():
     detector = network(1)
     x = (0.1 * np.random.default_rng(2).standard_normal(8000)).astype(np.float32)
-    frames = BonafideFrames(100 * torch.randn(30, 1, 20), np.linspace(-60.0, 0.0, 30))
+    levels, firsts = np.linspace(-60.0, 0.0, 30), np.arange(0, 30, 5)
+    frames = BonafideFrames(100 * torch.randn(30, 1, 20), levels, firsts)
     built = build({"type": "artefact", "replacement": "bonafide"})
     masker = Masker(
         detector, {"cue": built}, controls=1, batch_size=4, seed=1, centroid=torch.zeros(1, 20),

@@ -20,41 +20,69 @@ from spoofscope.identity import rng_of
 from spoofscope.inputs import FeatureSource, check_features, decoded_windows, detector_inputs
 from spoofscope.options.attribution import BASELINES, Baseline
 
-MOST_FRAMES = 2048
+MOST_FRAMES = 16384
 """Bona fide frames that are kept of the training data."""
 
-_CENTROID, _FRAMES, _LEVELS = "centroid", "frames", "levels"
-# Values of kept frames; of large SSL models these are 650 frames.
-_MOST_VALUES = 2**24
+_CENTROID, _FRAMES, _LEVELS, _FIRSTS = "centroid", "frames", "levels", "firsts"
+# Values of kept frames; of large SSL models these are 2,600 frames, or 52 s.
+_MOST_VALUES = 2**26
 _LEVEL_SECONDS = 0.032
 _SOFTEST = 1e-10
-# Among so many of the frames that are most nearly as loud, one is drawn.
-_SHARE_ALIKE, _LEAST_ALIKE = 0.05, 8
+# Squared dB. Cheaper joins follow levels more closely, and put cuts where no recording has any.
+_JOIN_COST = 1000.0
+_SHARE_DRAWN = 0.5
 
 
 @dataclass(frozen=True)
 class BonafideFrames:
-    """Frames of bona fide training clips, from soft to loud.
+    """Passages of bona fide training clips: frames as they follow each other in a window.
 
     Attributes:
-        values: normalised features, float32 (P, C, D).
-        levels: ascending, float64 (P,), in dB: of the waveform around each frame.
+        values: normalised features, float32 (P, C, D), one passage after the other.
+        levels: float64 (P,), in dB: of the waveform around each frame.
+        firsts: int64, ascending from 0: the first frame of each passage.
     """
 
     values: Tensor
     levels: npt.NDArray[np.float64]
+    firsts: npt.NDArray[np.int64]
 
     def alike(self, levels: npt.NDArray[np.float64], rng: np.random.Generator) -> Tensor:
-        """A frame that is about as loud for each of some levels (n,): (C, n, D).
+        """Runs of frames, joined, that are about as loud as some levels (n,): (C, n, D)."""
+        return self.values[torch.from_numpy(self.places(levels, rng))].transpose(0, 1)
 
-        Drawn among the twentieth of all frames that are most nearly as loud.
+    def places(
+        self, levels: npt.NDArray[np.float64], rng: np.random.Generator
+    ) -> npt.NDArray[np.int64]:
+        """Which frames stand in for frames of some levels (n,).
+
+        Half of the passages are drawn. Of all ways through them, joined anywhere, this is the one
+        with the least cost: the sum of squared differences of levels in dB, and 1,000 per join.
+        Levels beyond those of the drawn passages count as the nearest that they have.
         """
-        n = len(self.levels)
-        among = min(n, max(_LEAST_ALIKE, round(_SHARE_ALIKE * n)))
-        places = np.searchsorted(self.levels, levels)
-        first = np.clip(places - among // 2, 0, n - among)
-        drawn = first + rng.integers(among, size=len(levels))
-        return self.values[torch.from_numpy(drawn)].transpose(0, 1)
+        n_passages = len(self.firsts)
+        ends = np.append(self.firsts[1:], len(self.levels))
+        drawn = rng.permutation(n_passages)[: max(1, round(_SHARE_DRAWN * n_passages))]
+        order = np.concatenate([np.arange(self.firsts[i], ends[i]) for i in drawn])
+        first, known = np.isin(order, self.firsts), self.levels[order]
+        wanted = levels.clip(known.min(), known.max())
+
+        # The cheapest way to each frame either comes from the frame before it, or joins it to the
+        # cheapest way there was (Viterbi).
+        goes_on = np.zeros((len(wanted), len(order)), dtype=bool)
+        joined = np.zeros(len(wanted), dtype=np.int64)
+        cost = np.square(wanted[0] - known)
+        for i in range(1, len(wanted)):
+            joined[i] = cost.argmin()
+            join = cost[joined[i]] + _JOIN_COST
+            before = np.where(first, np.inf, np.roll(cost, 1))
+            goes_on[i] = before <= join
+            cost = np.minimum(before, join) + np.square(wanted[i] - known)
+        path = np.full(len(wanted), cost.argmin())
+        for i in range(len(wanted) - 1, 0, -1):
+            path[i - 1] = path[i] - 1 if goes_on[i, path[i]] else joined[i]
+        places: npt.NDArray[np.int64] = order[path]
+        return places
 
 
 def frame_levels(
@@ -128,9 +156,10 @@ def bonafide_centroid(
 def bonafide_frames(
     detector: Detector, rows: pl.DataFrame, features: FeatureSource | None = None, *, seed: int
 ) -> BonafideFrames:
-    """Drawn frames of the bona fide utterances, see :func:`bonafide_centroid`.
+    """Drawn windows of the bona fide utterances, see :func:`bonafide_centroid`.
 
-    Every frame is as likely. There are :data:`MOST_FRAMES` of them, or fewer of large features.
+    Every window is as likely. Together they have :data:`MOST_FRAMES`, or fewer of large features;
+    the last one is cut there.
 
     Raises:
         As :func:`bonafide_centroid`.
@@ -141,23 +170,24 @@ def bonafide_frames(
     if features is not None:
         check_features(features, detector.frontend, detector.policy)
     frontend = detector.frontend
-    n_kept = max(1, min(MOST_FRAMES, _MOST_VALUES // (frontend.n_channels * frontend.dim)))
+    most = max(1, min(MOST_FRAMES, _MOST_VALUES // (frontend.n_channels * frontend.dim)))
     rng = rng_of("bona fide frames", seed)
-    values = torch.zeros(0, frontend.n_channels, frontend.dim)
-    levels, turns = np.zeros(0), np.zeros(0)
+    kept: list[tuple[float, Tensor, npt.NDArray[np.float64]]] = []
     for utt_id, windows in decoded_windows(rows, detector.policy):
         cached = None if features is None else features[utt_id]
         of_windows = window_features(detector, list(windows.values) if cached is None else cached)
         for window, of_window in zip(windows.values, of_windows, strict=True):
-            n = of_window.shape[1]
-            values = torch.cat([values, of_window.transpose(0, 1).cpu()])
-            levels = np.concatenate([levels, frame_levels(detector, window, n)])
-            turns = np.concatenate([turns, rng.random(n)])
-            # Of all frames so far, those with the lowest random numbers.
-            kept = np.sort(np.argsort(turns, kind="stable")[:n_kept])
-            values, levels, turns = values[torch.from_numpy(kept)], levels[kept], turns[kept]
-    order = np.argsort(levels, kind="stable")
-    return BonafideFrames(values[torch.from_numpy(order)].float(), levels[order])
+            levels = frame_levels(detector, window, of_window.shape[1])
+            kept.append((rng.random(), of_window.transpose(0, 1).cpu(), levels))
+        # Of all windows so far, those with the lowest random numbers.
+        kept.sort(key=lambda entry: entry[0])
+        ends = np.cumsum([levels.size for _, _, levels in kept])
+        kept = kept[: int(np.searchsorted(ends, most)) + 1]
+    return BonafideFrames(
+        torch.cat([values for _, values, _ in kept])[:most].float(),
+        np.concatenate([levels for _, _, levels in kept])[:most],
+        np.cumsum([0, *(levels.size for _, _, levels in kept[:-1])]),
+    )
 
 
 def write_centroid(
@@ -168,6 +198,7 @@ def write_centroid(
     if frames is not None:
         tensors[_FRAMES] = frames.values.contiguous()
         tensors[_LEVELS] = torch.from_numpy(frames.levels)
+        tensors[_FIRSTS] = torch.from_numpy(frames.firsts)
     with atomic_path(path) as temporary:
         safetensors.torch.save_file(tensors, temporary)
 
@@ -192,9 +223,9 @@ def read_frames(path: str | Path) -> BonafideFrames | None:
     """
     read_centroid(path)
     tensors = safetensors.torch.load_file(path)
-    if _FRAMES not in tensors:
+    if _FIRSTS not in tensors:
         return None
-    return BonafideFrames(tensors[_FRAMES], tensors[_LEVELS].numpy())
+    return BonafideFrames(tensors[_FRAMES], tensors[_LEVELS].numpy(), tensors[_FIRSTS].numpy())
 
 
 def baseline_features(
@@ -211,7 +242,7 @@ def baseline_features(
 
     * `zeros`: all features 0; where the front-end normalises, that is the training mean.
     * `centroid`: the bona fide centroid in every frame.
-    * `bonafide`: in every frame one of bona fide training data that is about as loud, drawn.
+    * `bonafide`: passages of bona fide training data that are about as loud, drawn and joined.
     * `silence`: the features of a window of digital silence.
     * `noise`: the features of white Gaussian noise that is as loud as the window.
 
@@ -254,7 +285,7 @@ def drawn_alike(
     frames: BonafideFrames,
     seed_parts: tuple[int | str, ...],
 ) -> list[Tensor]:
-    """For every frame of windows, a bona fide one that is about as loud: (C, N, D) each.
+    """For each window, joined bona fide passages that are about as loud: (C, N, D) each.
 
     Args:
         detector, windows, features, frames, seed_parts: as of :func:`baseline_features`.
