@@ -65,7 +65,7 @@ TITLES = {
     "occlusion_spearman": "agreement with occlusion",
     RANDOMISED: "agreement with shuffled weights",
     "centroid_baseline_spearman": "agreement with the baseline of mean features",
-    "bonafide_baseline_spearman": "agreement with the baseline of bona fide frames",
+    "bonafide_baseline_spearman": "agreement with the baseline of bona fide passages",
     "zeros_baseline_spearman": "agreement with the baseline of zeros",
     "silence_baseline_spearman": "agreement with the baseline of silence",
     "noise_baseline_spearman": "agreement with the baseline of noise",

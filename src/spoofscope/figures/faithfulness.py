@@ -49,7 +49,7 @@ _LOOKS = {
     "occlusion_spearman": ("occlusion", COLOURS[3], "s"),
     RANDOMISED: ("shuffled weights", COLOURS[1], "D"),
     "centroid_baseline_spearman": ("baseline: mean features", COLOURS[5], "^"),
-    "bonafide_baseline_spearman": ("baseline: bona fide frames", COLOURS[5], "d"),
+    "bonafide_baseline_spearman": ("baseline: bona fide speech", COLOURS[5], "d"),
     "zeros_baseline_spearman": ("baseline: zeros", COLOURS[5], "v"),
     "silence_baseline_spearman": ("baseline: silence", COLOURS[5], "<"),
     "noise_baseline_spearman": ("baseline: noise", COLOURS[5], ">"),

@@ -143,8 +143,8 @@ class ArtefactOptions(MaskOptions):
     """How far features are drawn to their replacement; 1 replaces them, 0 changes nothing."""
     replacement: Literal["nearest", "bonafide"] = option("nearest")
     """The mean of the nearest frames or bands that stay (bands at the end of the spectrum become
-    mean bona fide features of the training data); or the same bands of drawn bona fide frames of
-    the training data that are as loud."""
+    mean bona fide features of the training data); or the same bands of passages, drawn and
+    joined, of bona fide training clips that are as loud."""
 
 
 # --- of waveforms ------------------------------------------------------------------------------
