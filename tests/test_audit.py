@@ -37,7 +37,8 @@ from spoofscope.corpora.counts import counts, unlike_published
 from spoofscope.corpora.cues import (
     CUES,
     _places,
-    _power_spectrum,
+    _power_spectra,
+    _spectrum_size,
     auc,
     auc_growth,
     auc_interval,
@@ -147,19 +148,32 @@ def test_single_precision_decides_as_double_does(n: int, rate: int) -> None:
         x = signal.lfilter([1], [1, -0.12 * seed], noise(3.0, seed)[:n] * 10.0 ** -(seed % 4))
         x = x.astype(np.float32) + np.float32(0.1 * seed)
         mean = float(x.mean(dtype=np.float64))
-        power = _power_spectrum(x, mean, rate, "float64")
+        power = _power_spectra([x], [mean], rate, "float64")[0]
         share = np.cumsum(power) / power.sum() if power.sum() > 1e-12 else None
         cues = measure(x, rate)
         step = rate / (2 * (power.size - 1))
         assert cues["bandwidth_95"] == (0 if share is None else step * np.argmax(share >= 0.95))
         loud = np.flatnonzero(power >= power.max() * 1e-6)
         assert cues["cutoff"] == (0 if share is None else step * loud[-1])
-        single = _power_spectrum(x, mean, rate, "float32")[None]
+        single = _power_spectra([x], [mean], rate, "float32")
         unsure += bool((_places(single, 1) != _places(single, -1)).any())
         clips += [(x, rate), (x[: n // 2 + 1], 16000)]
     assert unsure <= (8 if n == 1 else 2)
     # Together they are measured as each alone, whatever their rates.
     assert measure_all(clips) == [measure(*clip) for clip in clips]
+
+
+def test_frames_of_a_spectrum_are_quick_to_transform_at_every_rate() -> None:
+    """At 22,050 Hz 32 ms are 706 samples, twice a prime."""
+    sizes = {rate: _spectrum_size(rate) for rate in (8000, 16000, 22050, 24000, 44100, 48000, 1)}
+    assert sizes == {8000: 256, 16000: 512, 22050: 720, 24000: 768, 44100: 1440, 48000: 1536, 1: 16}
+    for rate in range(4000, 200000, 997):
+        size = _spectrum_size(rate)
+        assert 0.032 * rate - 1 <= size <= 1.1 * 0.032 * rate
+        for factor in (2, 3, 5):
+            while size % factor == 0:
+                size //= factor
+        assert size == 1
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=60).map(np.array))

@@ -61,10 +61,8 @@ _FFT_SECONDS = 0.032
 _FLOOR = 1e-6
 _Precision = Literal["float32", "float64"]
 _FRAMES_AT_ONCE = 256
-# NumPy sums single precision in double so: these at once, then their sums.
-_SUMMED_AT_ONCE = 8192
-# Clips up to this length fit into the processor's cache in double precision.
-_SHORT_SAMPLES = 1 << 17
+# They fit into the processor's cache in double precision.
+_SAMPLES_AT_ONCE = 1 << 16
 # With clips out of order of fewer speakers than that, variances are of a rare event.
 _SPEAKERS_TO_TELL = 5
 # Rounding errors of single precision: of a bin at 60 dB below the strongest up to 0.00004 of its
@@ -93,11 +91,14 @@ def silent_frames(
         (frames,) bool. The reference is the 95th percentile of the frames' RMS, which a click or
         an outlier does not move; a clip without any signal is silent throughout.
     """
-    return _silent(_frame_energies(samples, sample_rate), samples.size, sample_rate, below_db)
+    _, energies = _mean_and_energies(samples, sample_rate)
+    return _silent(energies, samples.size, sample_rate, below_db)
 
 
-def _frame_energies(samples: npt.NDArray[np.float32], sample_rate: int) -> npt.NDArray[np.float64]:
-    """Sum of squares of every frame, the last one perhaps a part of a frame.
+def _mean_and_energies(
+    samples: npt.NDArray[np.float32], sample_rate: int
+) -> tuple[float, npt.NDArray[np.float64]]:
+    """The mean of samples, and the sum of squares of every frame, the last one perhaps a part.
 
     In double precision they are exact of 16-bit audio. A copy of some frames in it stays in the
     processor's cache, and sums of it are twice as fast as those that convert every number.
@@ -105,37 +106,21 @@ def _frame_energies(samples: npt.NDArray[np.float32], sample_rate: int) -> npt.N
     size = frame_size(sample_rate)
     n_whole, n_rest = divmod(samples.size, size)
     energies = np.empty(n_whole + (n_rest > 0))
-    frames = samples[: n_whole * size].reshape(n_whole, size)
-    for start in range(0, n_whole, _FRAMES_AT_ONCE):
-        some = frames[start : start + _FRAMES_AT_ONCE].astype(np.float64)
-        np.vecdot(some, some, out=energies[start : start + len(some)])
-    if n_rest:
-        energies[-1] = np.square(samples[-n_rest:], dtype=np.float64).sum()
-    return energies
-
-
-def _mean_and_energies(
-    samples: npt.NDArray[np.float32], sample_rate: int
-) -> tuple[float, npt.NDArray[np.float64]]:
-    """The mean of samples, and :func:`_frame_energies`, which need double precision, both.
-
-    A short clip is converted once for both; the numbers are the same to the last bit.
-    """
-    if samples.size > _SHORT_SAMPLES:
-        total = float(samples.sum(dtype=np.float64))
-        return total / samples.size, _frame_energies(samples, sample_rate)
-    values = samples.astype(np.float64)
+    at_once = max(1, _SAMPLES_AT_ONCE // size)
+    room = np.empty(size * min(at_once, n_whole))
     total = 0.0
-    for start in range(0, values.size, _SUMMED_AT_ONCE):
-        total += float(values[start : start + _SUMMED_AT_ONCE].sum())
-    size = frame_size(sample_rate)
-    n_whole, n_rest = divmod(values.size, size)
-    energies = np.empty(n_whole + (n_rest > 0))
-    frames = values[: n_whole * size].reshape(n_whole, size)
-    np.vecdot(frames, frames, out=energies[:n_whole])
+    for start in range(0, n_whole, at_once):
+        n = min(at_once, n_whole - start)
+        values = room[: n * size]
+        values[:] = samples[start * size : (start + n) * size]
+        total += float(values.sum())
+        frames = values.reshape(n, size)
+        np.vecdot(frames, frames, out=energies[start : start + n])
     if n_rest:
-        energies[-1] = np.square(values[-n_rest:]).sum()
-    return total / values.size, energies
+        rest = samples[-n_rest:].astype(np.float64)
+        total += float(rest.sum())
+        energies[-1] = rest.dot(rest)
+    return total / samples.size, energies
 
 
 def _silent(
@@ -166,7 +151,6 @@ def percentile(values: npt.NDArray[np.float64], share: float) -> float:
 def _bands(
     clips: Sequence[npt.NDArray[np.float32]],
     means: Sequence[float],
-    spectra: Sequence[npt.NDArray[np.float64]],
     sample_rate: int,
 ) -> npt.NDArray[np.float64]:
     """The cues `_BANDS` of clips of one rate, (clips, 3) in Hz; 0 of those without power.
@@ -177,16 +161,15 @@ def _bands(
     Args:
         clips: samples of each.
         means: of the samples.
-        spectra: their power in single precision, (bins,) each.
         sample_rate: Hz.
     """
     size = _spectrum_size(sample_rate)
-    power = np.stack(spectra)
+    power = _power_spectra(clips, means, sample_rate, "float32")
     places = _places(power, 1)
     least = 2 * _FLOOR**2 + np.square(np.multiply(means, size))
     sure = (places == _places(power, -1)).all(axis=1) & (power.sum(axis=1) > least)
     for i in np.flatnonzero(~sure).tolist():
-        power[i] = _power_spectrum(clips[i], means[i], sample_rate, "float64")
+        power[i] = _power_spectra(clips[i : i + 1], means[i : i + 1], sample_rate, "float64")
         places[i] = _places(power[i : i + 1], 0)
     places[power.sum(axis=1) <= _FLOOR**2] = 0
     return np.asarray(places * (sample_rate / size), dtype=np.float64)
@@ -213,8 +196,16 @@ def _places(power: npt.NDArray[np.float64], unsure: int) -> npt.NDArray[np.int64
     )
 
 
+@functools.lru_cache(maxsize=32)
 def _spectrum_size(sample_rate: int) -> int:
-    return max(16, round(_FFT_SECONDS * sample_rate) // 2 * 2)
+    """Samples of about 32 ms: the next even number whose prime factors are 2, 3 and 5.
+
+    32 ms are 706 samples at 22.05 kHz, twice a prime, of which a transform takes six times as long.
+    """
+    half = max(8, round(_FFT_SECONDS * sample_rate / 2))
+    while 30 ** half.bit_length() % half:
+        half += 1
+    return 2 * half
 
 
 @functools.lru_cache(maxsize=8)
@@ -222,37 +213,57 @@ def _window(size: int, precision: _Precision) -> npt.NDArray[Any]:
     return np.hanning(size).astype(precision)
 
 
-def _power_spectrum(
-    samples: npt.NDArray[np.float32], mean: float, sample_rate: int, precision: _Precision
+@functools.lru_cache(maxsize=2)
+def _ones(precision: _Precision) -> npt.NDArray[Any]:
+    return np.ones(_FRAMES_AT_ONCE, precision)
+
+
+def _power_spectra(
+    clips: Sequence[npt.NDArray[np.float32]],
+    means: Sequence[float],
+    sample_rate: int,
+    precision: _Precision,
 ) -> npt.NDArray[np.float64]:
-    """Long-term power without the mean, (bins,): Hann windows of 32 ms, half overlapped."""
+    """Long-term power without the mean, (clips, bins): Hann windows of 32 ms, half overlapped."""
+    size = _spectrum_size(sample_rate)
+    squares = np.stack(
+        [_squares(*clip, size, precision) for clip in zip(clips, means, strict=True)]
+    )
+    power = np.empty((len(clips), size // 2 + 1))
+    power[:, 0], power[:, -1] = squares[:, 0], squares[:, -1]
+    np.add(squares[:, 1:-1:2], squares[:, 2:-1:2], out=power[:, 1:-1])
+    n_frames = [max(1, samples.size // (size // 2) - 1) for samples in clips]
+    power /= np.array(n_frames)[:, None]
+    return power
+
+
+def _squares(
+    samples: npt.NDArray[np.float32], mean: float, size: int, precision: _Precision
+) -> npt.NDArray[np.float64]:
+    """Sums over frames of squared real and imaginary parts, which take turns, (size,).
+
+    A function of its own frees what it has filled, and the next clip finds that in the cache.
+    """
     # It transforms several rows at once, which NumPy's does not, and in place, which SciPy's newer
-    # function does not. Real and imaginary parts take turns, without the zeros of both ends.
+    # function does not. The zeros of both ends are left out.
     from scipy.fftpack import rfft
 
-    size = _spectrum_size(sample_rate)
+    window, ones = _window(size, precision), _ones(precision)
     step = size // 2
     values = np.subtract(samples, mean, dtype=precision)
     if values.size < size:
         values = np.pad(values, (0, size - values.size))
     # Every frame is two neighbouring halves; frames share them without a copy.
-    frames = np.lib.stride_tricks.as_strided(
-        values,
-        (values.size // step - 1, size),
-        (step * values.itemsize, values.itemsize),
-        writeable=False,
-    )
-    window = _window(size, precision)
+    shape = (values.size // step - 1, size)
+    strides = (step * values.itemsize, values.itemsize)
+    frames = np.ndarray(shape, values.dtype, values, strides=strides)
     squares = np.zeros(size)
     # In blocks, so that an hour needs no gigabytes.
     for start in range(0, len(frames), _FRAMES_AT_ONCE):
-        parts = rfft(frames[start : start + _FRAMES_AT_ONCE] * window, axis=1, overwrite_x=True)
+        parts = rfft(frames[start : start + _FRAMES_AT_ONCE] * window, overwrite_x=True)
         np.multiply(parts, parts, out=parts)
-        squares += np.ones(len(parts), dtype=precision) @ parts
-    power = np.empty(step + 1)
-    power[[0, -1]] = squares[[0, -1]]
-    np.add(squares[1:-1:2], squares[2:-1:2], out=power[1:-1])
-    return power / len(frames)
+        squares += ones[: len(parts)] @ parts
+    return squares
 
 
 def measure(samples: npt.NDArray[np.float32], sample_rate: int) -> dict[str, float]:
@@ -284,24 +295,18 @@ def measure_all(
         peaks: the largest size of a sample of each, where who decoded it has found it; None where
             it is not known.
     """
-    # One kind of work after the other keeps its code in the processor's cache.
-    in_double = [_mean_and_energies(*clip) for clip in clips]
-    means = [mean for mean, _ in in_double]
-    spectra = [
-        _power_spectrum(samples, mean, rate, "float32")
-        for (samples, rate), mean in zip(clips, means, strict=True)
-    ]
+    # Spectra come after all else: one kind of work after the other keeps its code in the
+    # processor's cache.
     peaks = [None] * len(clips) if peaks is None else peaks
-    found = [
-        _without_bands(*clip, *of, peak)
-        for clip, of, peak in zip(clips, in_double, peaks, strict=True)
-    ]
+    means, found = [], []
+    for clip, peak in zip(clips, peaks, strict=True):
+        mean, energies = _mean_and_energies(*clip)
+        means.append(mean)
+        found.append(_without_bands(*clip, mean, energies, peak))
     rates = [rate for _, rate in clips]
     for rate in set(rates):
         own = [i for i, of_clip in enumerate(rates) if of_clip == rate]
-        bands = _bands(
-            [clips[i][0] for i in own], [means[i] for i in own], [spectra[i] for i in own], rate
-        )
+        bands = _bands([clips[i][0] for i in own], [means[i] for i in own], rate)
         for i, band in zip(own, bands.tolist(), strict=True):
             found[i].update(zip(_BANDS, band, strict=True))
     return found
