@@ -13,6 +13,7 @@ import yaml
 
 from detector_folders import write_detector
 from spoofscope.corpora import registry
+from spoofscope.corpora.download import set_aside
 from spoofscope.distribution import Size
 from spoofscope.errors import ConfigError
 from spoofscope.frontends import registry as registry_of_frontends
@@ -154,6 +155,15 @@ def test_what_is_there_is_not_missing(here: Path) -> None:
     (model / "config.json").touch()
     assert missing(study) == []
     assert [need.present for need in needs(study)] == [True] * 6
+
+
+def test_an_archive_kept_through_an_update_is_not_missing(here: Path) -> None:
+    archive = here / f"resources/downloads/{SHA}.archive"
+    archive.parent.mkdir(parents=True)
+    archive.touch()
+    set_aside(archive)
+    assert not archive.exists()
+    assert [need.present for need in needs(checked(STUDY)) if need.kind == "archive"] == [True]
 
 
 def test_in_words() -> None:

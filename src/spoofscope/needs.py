@@ -240,11 +240,12 @@ def _corpora(study: Study) -> list[Need]:
 
 def _archives(study: Study, name: str, entry: Config) -> list[Need]:
     """What the workflow fetches for an entry of `corpora` or `noise`."""
+    from spoofscope.corpora.download import is_there
+
     found = []
     for archive in entry.get("archives", []):
         place = study.layout.archive(checksum_of(archive))
-        present = Path(place).is_file()
-        need = Need("archive", name, place, archive["url"], True, present)
+        need = Need("archive", name, place, archive["url"], True, is_there(place))
         size = Size(archive["size"]) if "size" in archive else size_of(checksum_of(archive))
         found.append(replace(need, size=size))
     return found

@@ -119,6 +119,11 @@ def _aside(target: Path) -> Path:
     return target.with_name(f"{target.name}.kept")
 
 
+def is_there(target: str | Path) -> bool:
+    """Whether `fetch` finds a finished file, perhaps a kept one; its checksum is not compared."""
+    return Path(target).is_file() or _aside(Path(target)).is_file()
+
+
 def set_aside(target: str | Path) -> None:
     """Give a finished file another name, if it is there, under which `fetch` finds it again.
 
