@@ -366,7 +366,9 @@ def test_a_ratio_that_the_eval_sets_support(capsys, folder, tmp_path):
     text, row, validation = judged(capsys, detector, folder / "a.wav", tmp_path)
     assert (validation["supported"], validation["doubts"]) == (True, [])
     assert (row["supported"], row["doubts"]) == ("yes", None)
-    assert len(text.splitlines()) == 2
+    # No doubt stands between the table and who answered.
+    _, _, *below = text.splitlines()
+    assert below == ["", f"By detector {row['detector']}, spoofscope {row['spoofscope']}."]
 
 
 def test_a_ratio_without_validation(capsys, folder, tmp_path):

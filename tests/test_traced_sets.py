@@ -24,7 +24,7 @@ overall\t-\t-\tbalanced_accuracy\t0.95\t0.692\t1.0\t160\t0\t
 overall\t-\tknn\tauroc\t0.7374\t0.273\t0.9913\t160\t100\t
 overall\t-\tmsp\tauroc\t0.99\t0.98\t1.0\t160\t100\t
 overall\t-\tknn\teer\t0.34\t0.05\t0.7617\t160\t100\t
-overall\t-\tknn\tknown_rejected\t0.2875\t0.0\t0.7593\t160\t100\t
+overall\t-\tknn\tknown_rejected\t0.288\t0.0\t0.7593\t160\t100\t
 overall\t-\tknn\tunknown_accepted\t0.41\t0.2291\t0.6107\t160\t100\t
 strict\t-\tknn\tauroc\t0.1\t0.0\t0.2\t160\t20\t""",
     "dev": """overall\t-\t-\tbalanced_accuracy\t1.0\t0.478\t1.0\t128\t0\t
