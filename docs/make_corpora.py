@@ -45,8 +45,9 @@ you use or share the data.
   is left alone so long. Sizes are checked before and after, then the checksum. A disc without room
   is said before anything is written. Archives that hold links are refused.
 - An archive that is whole is never fetched again because spoofscope was updated, or because a run
-  was killed: its checksum is compared, and it is unpacked again. With `--no-hooks`, and where the
-  rules are several modules of another workflow, Snakemake deletes it before, and it is fetched.
+  was killed: its checksum is compared, and it is unpacked again. With `--no-hooks`, and in a
+  module of another workflow without `onstart` ([module.md](module.md)), Snakemake deletes it
+  before, and it is fetched; the job's log says so.
 - Where `{offline}` is set (`{offline}=1 snakemake ...`), no archive is
   downloaded. The message names the file and its place: `resources/downloads/NAME`, with the name
   that it has at its source. Such a file is checked like a download; it may also be put there when a
@@ -111,7 +112,8 @@ def section(one: Distribution) -> str:
         "Unpacks to": one.unpacks_to,
         "A person has to": one.person,
         "Wrong upstream": one.wrong,
-        "Numbers of utterances": "; ".join(filter(None, map(counts_of, one.readers)))
+        "Numbers of utterances": one.counts
+        or "; ".join(filter(None, map(counts_of, one.readers)))
         or (UNCOUNTED if not one.readers and not one.noise else ""),
     }
     lines += [f"- **{name}:** {text}" for name, text in facts.items() if text]

@@ -1,6 +1,8 @@
 """The wrapper of the scripts: what it records, what it refuses, and how a script ends."""
 
+import hashlib
 import json
+import runpy
 import signal
 import subprocess
 import sys
@@ -9,8 +11,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from spoofscope.corpora.download import set_aside
 from spoofscope.files import LOGS_ARE_SHOWN
 from spoofscope.job import job, sidecar_path
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class Named(list):
@@ -200,3 +205,23 @@ def test_a_signal_ends_a_script_with_one_line_and_no_litter(folder, number):
     assert "Traceback" not in said
     assert list((folder / "a").iterdir()) == []
     make("a/one")
+
+
+def test_an_archive_that_is_fetched_again_although_it_was_whole(folder):
+    archive, script = Path("downloads/a.archive"), ROOT / "workflow/scripts/download.py"
+    md5 = hashlib.md5(b"packed").hexdigest()
+    given = snakemake(str(archive))
+    given.output.pop()
+    given.params.cfg["archive"] = {"url": "https://example.org/field.zip", "md5": md5}
+    given.config = {"corpora": {}}
+    said = []
+    # Snakemake deletes the archive before the second job, its own launch gives the third another
+    # name for it.
+    for before in (lambda: None, archive.unlink, lambda: set_aside(archive)):
+        before()
+        archive.parent.mkdir(exist_ok=True)
+        (archive.parent / "field.zip").write_bytes(b"packed")
+        runpy.run_path(str(script), {"snakemake": given})
+        said.append(f"{archive} was whole, and is gone" in Path("job.log").read_text())
+        assert archive.read_bytes() == b"packed"
+    assert said == [False, True, False]

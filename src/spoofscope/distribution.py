@@ -103,6 +103,7 @@ class Distribution:
     person: str = ""
     unpacks_to: str = ""
     wrong: str = ""
+    counts: str = ""
     noise: str = ""
 
     @property
