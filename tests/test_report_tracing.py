@@ -8,7 +8,13 @@ import pytest
 
 from spoofscope import report
 from spoofscope.report.page import _tracers
-from spoofscope.report.tracing import _decided, tracing_audits, tracing_points, tracing_section
+from spoofscope.report.tracing import (
+    _decided,
+    _passes,
+    tracing_audits,
+    tracing_points,
+    tracing_section,
+)
 from spoofscope.summaries import tracing, tracing_attacks
 from spoofscope.tables import write_table
 from traced_clips import write_traced
@@ -121,6 +127,34 @@ def test_a_single_unknown_attack_has_no_wide_interval(tmp_path):
     assert "(no interval) of the clips of unknown attacks pass" in said
     # The only attack is the worst one, and its AUROC is said already.
     assert "worst" not in said
+
+
+def test_the_attack_that_passes_has_its_interval_and_those_that_are_alike_stay_together():
+    def said(**called: float) -> str:
+        rows = [
+            {"attack": name, "known": "no", "n": 10.0, "called_unknown": share}
+            | {"called_unknown_low": share / 2, "called_unknown_high": (1 + share) / 2}
+            | {"mistaken_for": "bonafide"}
+            for name, share in called.items()
+        ]
+        return " ".join(_passes(pl.DataFrame(rows)))
+
+    assert said(x=0.25) == (
+        "The only unknown attack is x: 75.0 % (37.5 to 87.5 %) of its 10 clips pass, most often "
+        "as bona fide speech."
+    )
+    assert said(x=0.5, y=0.0, z=1.0).startswith(
+        "The unknown attack that passes most often is y: 100.0 % (50.0 to 100.0 %) of its 10 clips"
+    )
+    assert "Other clips may give another attack" in said(x=0.5, y=0.0)
+    # None of several that are alike is the worst.
+    assert said(x=0.0, y=0.0, z=0.5) == (
+        "2 of 3 unknown attacks pass most often: 100.0 % of the clips of x and y."
+    )
+    assert said(**dict.fromkeys("vwxyz", 0.0)) == (
+        "All 5 unknown attacks pass equally often: 100.0 % of the clips of each."
+    )
+    assert said(x=1.0) == ""
 
 
 def test_unknown_attacks_that_dev_had_are_named_as_a_doubt(tmp_path):

@@ -19,6 +19,8 @@ FEW_ATTACKS = 20
 """Unknown attacks below which an interval says more about these than about others."""
 
 _MOST_OF_ONE = 0.5
+# Of attacks that are alike in something, a sentence names so many.
+_NAMED = 3
 """Share of the unknown clips above which an attack counts as deciding the rates."""
 
 _COUNTS = (
@@ -298,14 +300,34 @@ def _told_worst(best: Mapping[str, Any], attacks: pl.DataFrame) -> Iterable[str]
 
 
 def _passes(attacks: pl.DataFrame) -> Iterable[str]:
+    """The unknown attack that is least often called unknown, or those that are as seldom."""
     unknown = attacks.filter(known=KNOWN[1]).sort("called_unknown", "attack")
     worst = unknown.row(0, named=True)
-    if worst["called_unknown"] < 1:
+    if worst["called_unknown"] == 1:
+        return
+    alike = unknown.filter(called_unknown=worst["called_unknown"])
+    if alike.height > 1:
+        which = f"{alike.height} of {unknown.height} unknown attacks pass most often"
+        if alike.height == unknown.height:
+            which = f"All {alike.height} unknown attacks pass equally often"
         yield (
-            f"The unknown attack that passes most often is {worst['attack']}: "
-            f"{100 * (1 - worst['called_unknown']):.1f} % of its {worst['n']:.0f} clips, most "
-            f"often as {_speech(worst['mistaken_for'])}."
+            f"{which}: "
+            f"{100 * (1 - worst['called_unknown']):.1f} % of the clips of "
+            f"{'each' if alike.height > _NAMED else listed(alike['attack'])}."
         )
+        return
+    passed = {"passed": 1 - worst["called_unknown"]}
+    passed |= {"passed_low": 1 - worst["called_unknown_high"]}
+    passed |= {"passed_high": 1 - worst["called_unknown_low"]}
+    which = "The unknown attack that passes most often is"
+    if unknown.height == 1:
+        which = "The only unknown attack is"
+    yield (
+        f"{which} {worst['attack']}: "
+        f"{_rate(passed, 'passed')} of its {worst['n']:.0f} clips pass, most often as "
+        f"{_speech(worst['mistaken_for'])}."
+        + (" Other clips may give another attack." if unknown.height > 1 else "")
+    )
 
 
 def _decided(rows: pl.DataFrame) -> Iterable[str]:
