@@ -219,3 +219,39 @@ def test_counts_of_clips_stand_where_no_line_runs_through_them(tmp_path, made, m
         assert counts
         assert all(text.get_window_extent().x0 >= axes.bbox.x1 for text in counts)
         assert all(text.get_window_extent().x1 <= page.bbox.x1 for text in counts)
+
+
+@pytest.mark.slow
+def test_pages_say_which_attack_they_go_on_with(tmp_path, made, monkeypatch):
+    """Detectors at the top of a page stood below no heading, or a page ended with one."""
+    row = {
+        "method": "integrated_gradients", "axis": "time", "metric": "auc_evidence",
+        "value": 0.9, "ci_low": 0.8, "ci_high": 1.0, "chance": 0.5, "chance_low": 0.45,
+        "chance_high": 0.55, "n": 24, "clusters": 12, "n_global": 0, "n_without": 0,
+    }  # fmt: skip
+    drawn = []
+    monkeypatch.setattr(localisation, "save", lambda figures, *_: drawn.append(figures))
+    monkeypatch.setattr(localisation, "_LINE", 0.8)
+    # A page has nine such lines: the last one is of B, or the heading of C.
+    for counts in ({"A": 2, "B": 7, "C": 1}, {"A": 2, "B": 4, "C": 3}):
+        entries = []
+        for i in range(max(counts.values())):
+            path = tmp_path / f"{i}.tsv"
+            of_attacks = [row | {"attack": name} for name, count in counts.items() if i < count]
+            write_table(path, pl.DataFrame(of_attacks))
+            of = {"run": f"cnn{i}-1", "detector": f"cnn{i}", "table": str(path)}
+            entries.append(of | {"checks": made["good"]})
+        localisation.draw(entries, {})
+        seen: list[tuple[str, str]] = []
+        assert len(drawn[-1]) == 2
+        for page in drawn[-1]:
+            axes = page.axes[0]
+            assert page.get_size_inches()[1] <= style.TALLEST
+            headings = {text.get_position()[1]: text.get_text() for text in axes.texts}
+            assert max(headings) < max(axes.get_yticks())
+            for y, label in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True):
+                attack = headings[max(place for place in headings if place < y)]
+                seen.append((attack, label.get_text()))
+        assert seen == [
+            (f"{name}, in time", f"cnn{i}") for name, count in counts.items() for i in range(count)
+        ]

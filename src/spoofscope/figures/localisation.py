@@ -89,10 +89,9 @@ def draw(localised: Sequence[Mapping[str, str]], outputs: Mapping[str, str]) -> 
     fitting = max(1, int((_TALLEST / max(len(lines), 1) - _LINE) / _APART) + 1)
     shown = methods[:fitting]
     pitch = _LINE + _APART * (len(shown) - 1)
-    figures = [
-        _page(local, [lines[i] for i in page], shown, pitch, marks)
-        for page in pages([pitch] * len(lines), _AROUND)
-    ] or [new_figure(PAGE, _AROUND)]
+    figures = [_page(local, page, shown, pitch, marks) for page in _dealt(lines, pitch)] or [
+        new_figure(PAGE, _AROUND)
+    ]
     by_name = {
         named(people().system(entry["detector"]), of_run["method"][0], methods): standing
         for entry, of_run, standing in zip(localised, tables, standings, strict=True)
@@ -104,6 +103,22 @@ def draw(localised: Sequence[Mapping[str, str]], outputs: Mapping[str, str]) -> 
         if note:
             figure.suptitle(note, fontsize=7, x=0.01, ha="left")
     save(figures, outputs, table)
+
+
+def _dealt(lines: Sequence[dict[str, Any]], pitch: float) -> list[list[dict[str, Any]]]:
+    """The lines of every page: one that goes on with an attack begins with its heading, too, and
+    none ends with a heading.
+    """
+    dealt = []
+    heading: dict[str, Any] = {}
+    # One line is left for a heading that is repeated.
+    for page in pages([pitch] * len(lines), _AROUND + pitch):
+        here = [lines[i] for i in page]
+        if here[0]["detector"] is not None:
+            here.insert(0, heading)
+        heading = [line for line in here if line["detector"] is None][-1]
+        dealt.append(here[:-1] if here[-1] is heading else here)
+    return dealt
 
 
 def _page(
