@@ -9,13 +9,17 @@ from checkout import TINY_STUDY
 
 from spoofscope import exhibits, results
 from spoofscope.figures import style
+from text_boxes import faults
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+# What makes a name longer than most figures have room for.
+LONG = "_with_a_very_long_name_as_some_people_like"
 
 # Of each kind all that figures of the mini study show. They are no part of one another.
 NAMES = {
     "systems": {
-        name: f"Sys{i:02}"
+        name: f"Sys{i:02}{LONG}"
         for i, name in enumerate(
             [
                 *("fbank_cnn", "wavlm_mhfa", "wav2vec2_aasist", "hubert_linear", "lfcc_gmm"),
@@ -23,9 +27,9 @@ NAMES = {
             ]
         )
     },
-    "corpora": {"mini": "Corpus A", "mini_field": "Corpus B"},
+    "corpora": {"mini": f"Corpus A{LONG}", "mini_field": f"Corpus B{LONG}"},
     "attacks": {
-        name: f"Att{i:02}"
+        name: f"Att{i:02}{LONG}"
         for i, name in enumerate(
             [
                 *("band_limit", "buzz", "digital_silence", "griffin_lim", "over_smoothed"),
@@ -41,12 +45,13 @@ AMBIGUOUS = {"all", "names", "band_limit"}
 
 
 def texts_of(name: str, given: dict, folder, monkeypatch) -> list[str]:
-    """All texts in a figure."""
+    """All texts in a figure, each within the page and beside the others."""
     texts: list[str] = []
     close = style.plt.close
 
     def closed(figure) -> None:
         texts.extend(text.get_text() for text in figure.findobj(style.Text))
+        assert not faults(figure), name
         close(figure)
 
     outputs = {suffix: str(folder / f"{name}.{suffix}") for suffix in ("pdf", "png", "tsv")}
