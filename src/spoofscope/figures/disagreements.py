@@ -48,6 +48,9 @@ FIGURE = Figure(
 _COLUMNS = 2
 # Inches of a panel, and of the legend.
 _HEIGHT, _LEGEND = 3.2, 0.35
+# Points between the axes and the title, and between the ticks' labels and the label of the axis:
+# the counts of the corners, in three lines, stand there.
+_ABOVE, _BELOW = 26, 27
 _LOOKS = {"bonafide": ("bona fide", BONAFIDE, "o"), "spoof": ("spoof", SPOOF, "^")}
 
 MOST_POINTS = 1500
@@ -160,8 +163,8 @@ def _panel(
     _write_counts(axes, counts)
     right, wrong = entry["right"][2], entry["wrong"][2]
     trials = people().trials(entry["corpus"], entry["split"])
-    axes.set_title(f"{trials}\nMcNemar {_p(counts)}", fontsize=8, pad=22)
-    axes.set_xlabel(f"score of {people().system(right)}", labelpad=22)
+    axes.set_title(f"{trials}\nMcNemar {_p(counts)}", fontsize=8, pad=_ABOVE)
+    axes.set_xlabel(f"score of {people().system(right)}", labelpad=_BELOW)
     axes.set_ylabel(f"score of {people().system(wrong)}")
 
 

@@ -41,6 +41,8 @@ FIGURE = Figure(
 _GREY = "#555555"
 _AROUND = 0.75
 """Inches of axis and legend."""
+_ABOVE = 14
+"""Points between a panel and its title; the heading of the numbers of recordings stands there."""
 _VERDICTS = {USES: "uses the cue", NO_EVIDENCE: "no evidence", TOO_FEW: "too few"}
 
 
@@ -54,7 +56,7 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
     shown = read_shortcuts(table)
     blocks = shown.select("name", "corpus", "split").unique(maintain_order=True).rows()
     n_lines = 2 * shown["cue"].n_unique()
-    heights = [0.21 * n_lines + 0.32] * len(blocks)
+    heights = [0.21 * n_lines + 0.4] * len(blocks)
     figures = []
     for page in pages(heights, _AROUND):
         figure = new_figure(PAGE, heights[0] * len(page) + _AROUND)
@@ -66,6 +68,7 @@ def draw(table: str, outputs: Mapping[str, str]) -> None:
                 f"{people().system(name)} on {people().trials(corpus, split)}",
                 fontsize=8,
                 loc="left",
+                pad=_ABOVE,
             )
             _panel(axes, shown.filter(name=name, corpus=corpus, split=split))
         panels[-1].set_xlabel("decisions that change, %")
