@@ -15,7 +15,7 @@ from planning import plan_of
 from spoofscope import tables
 from spoofscope.errors import ConfigError
 from spoofscope.figures import comparisons as comparisons_figure
-from spoofscope.figures import eer_by_condition
+from spoofscope.figures import eer_by_condition, style
 from spoofscope.figures import reliability as reliability_figure
 from spoofscope.figures.style import COLUMN, PAGE, legend_below, new_figure
 from spoofscope.metrics.paired import compare
@@ -215,7 +215,7 @@ def test_a_level_of_one_speaker_has_no_interval_and_says_so(root, tmp_path, monk
 
 
 @pytest.mark.slow
-def test_reliability_figure(root, tmp_path):
+def test_reliability_figure(root, tmp_path, monkeypatch):
     calibrations = {
         "one": calibration_of(1.0, 0.5, n=10**9),
         "two": None,
@@ -226,7 +226,12 @@ def test_reliability_figure(root, tmp_path):
         Path(detectors[name]).write_text(json.dumps({"calibration": calibration}))
     files = outputs(tmp_path)
     given = scored(root, **detectors)
+    figures = []
+    monkeypatch.setattr(style.plt, "close", figures.append)
     reliability_figure.draw(given, files, bins=8, prior=0.3)
+    titles = {axes.get_title().split("\n")[0] for axes in figures[0].axes} - {""}
+    # A fusion is called one, as in the other figures.
+    assert titles == {"one", "two", "three (fusion)"}
     assert (tmp_path / "figure.png").stat().st_size > 10000
     table = pl.read_csv(tmp_path / "figure.tsv", separator="\t")
     kinds = table.select("corpus", "name", "scores").unique(maintain_order=True).rows()

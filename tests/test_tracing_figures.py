@@ -188,3 +188,6 @@ def test_names_that_are_cut_alike_stay_different():
     assert len({*short_names(names)}) == 3
     counted = counted_names(names, dict.fromkeys(names, 33791))
     assert all(name.endswith(" (33791)") for name in counted)
+    assert counted_names(["quantised_envelope"], {"quantised_envelope": 20}) == [
+        "quantised_envelope (20)"
+    ]

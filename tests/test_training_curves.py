@@ -68,3 +68,12 @@ def test_many_trainings_go_on_on_further_pages(drawn):
     figure, numbers = drawn(*[EPOCHS] * 17)
     assert figure.get_figheight() <= style.TALLEST
     assert numbers["system"].n_unique() == 17
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("trainings", "width"), [(2, style.COLUMN), (3, style.PAGE)])
+def test_few_trainings_do_not_leave_a_page_empty(drawn, trainings, width):
+    figure, _ = drawn(*[EPOCHS] * trainings)
+    assert figure.get_figwidth() == width
+    # The last pair of panels ends in the right half.
+    assert figure.axes[-1].get_position().x1 > 0.7

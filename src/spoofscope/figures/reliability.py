@@ -18,6 +18,7 @@ from spoofscope.figures.style import (
     pages,
     people,
     save,
+    system_labels,
 )
 from spoofscope.metrics.bootstrap import Draws
 from spoofscope.metrics.reliability import reliability
@@ -95,6 +96,7 @@ def draw(
                 panels.append((corpus, split, entry, trials.sort("utt_id")))
     if not panels:
         raise SpoofscopeError("reliability: no eval set has bona fide and spoofed trials")
+    labels = system_labels([system for _, _, system, _ in panels])
     figures = []
     tables: list[pl.DataFrame] = []
     lines = [panels[i : i + _COLUMNS] for i in range(0, len(panels), _COLUMNS)]
@@ -112,7 +114,8 @@ def draw(
                     draws = draw_trials(trials, resamples, bootstrap_seed, cluster)
                 measured = _all_measured(system, trials, draws, prior, bins)
                 shown |= _panel(both, measured)
-                title = f"{people().system(system['name'])}\n{people().trials(corpus, split)}"
+                name = labels[system["id"], system["seed"]]
+                title = f"{name}\n{people().trials(corpus, split)}"
                 both[0].set_title(
                     title + _remark(measured), fontsize=8, pad=16 if draws is None else 26
                 )

@@ -11,7 +11,7 @@ from spoofscope.figures.style import people
 from spoofscope.summaries.traced import UNCHECKED
 from spoofscope.tracing.systems import KNOWN
 
-_LONGEST = 22
+_LONGEST = 23
 _LINE = 0.11
 """Inches of a line of the smallest letters."""
 

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from spoofscope.exhibits import Figure
 from spoofscope.figures.style import (
+    COLUMN,
     PAGE,
     legend_below,
     new_figure,
@@ -57,12 +58,14 @@ def draw(trained: Sequence[Mapping[str, Any]], outputs: Mapping[str, str]) -> No
         figure.suptitle("no detector is trained in epochs")
         save(figure, outputs, pl.DataFrame(schema={"system": pl.String(), "seed": pl.Int64()}))
         return
-    lines = [curves[i : i + _COLUMNS] for i in range(0, len(curves), _COLUMNS)]
+    # Few of them leave most of a page empty.
+    width, columns = (COLUMN, 2) if len(curves) <= 2 else (PAGE, _COLUMNS)
+    lines = [curves[i : i + columns] for i in range(0, len(curves), columns)]
     figures = []
     for page in pages([_HEIGHT] * len(lines), _LEGEND):
-        figure = new_figure(PAGE, _HEIGHT * len(page) + _LEGEND)
+        figure = new_figure(width, _HEIGHT * len(page) + _LEGEND)
         figures.append(figure)
-        grid = figure.add_gridspec(len(page), _COLUMNS)
+        grid = figure.add_gridspec(len(page), columns)
         for row, i in enumerate(page):
             for column, (system, seed, history) in enumerate(lines[i]):
                 parts = grid[row, column].subgridspec(2, 1, height_ratios=[1.5, 1], hspace=0.05)
