@@ -89,7 +89,7 @@ def served(tmp_path_factory):
         assert found, line
         yield Served(found[0], folder, process)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(180) == 0
     assert list(temporary.iterdir()) == []
 
 

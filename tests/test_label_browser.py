@@ -547,7 +547,9 @@ def test_dialogs_open_at_their_beginning_and_pictures_have_axes(pack, visit):
             }"""
         )
         page.set_viewport_size({"width": 380, "height": 500})
-        page.wait_for_function("window.words.filter(word => word.at(-1) === '0 s').length >= 3")
+        page.wait_for_function(
+            "() => window.words.filter(word => word.at(-1) === '0 s').length >= 3"
+        )
         words = page.evaluate("window.words")
         assert min(size for _, size, *_ in words) >= 12
         assert all(right <= width for _, _, _, right, width, _ in words)
