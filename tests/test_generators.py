@@ -275,6 +275,12 @@ def test_the_table_and_its_means(study, tmp_path):
     ]
     assert summary[0]["hardest"]["generator"] == "c"
     assert summary[2]["hardest"] is None
+    assert [s["n_hardest"] for s in summary[:3:2]] == [1, 0]
+    unseen = pl.col("relation").is_in(["unseen", "left out"])
+    tied = pl.when(unseen).then(0.0).otherwise("eer").alias("eer")
+    write_table(path, matrix.with_columns(tied))
+    (two,) = [s for s in generator_summary(path) if s["n_hardest"] > 1]
+    assert (two["hardest"]["eer"], two["n_hardest"]) == (0.0, two["unseen"]["n_generators"])
 
 
 @pytest.mark.slow

@@ -97,19 +97,25 @@ def test_trials_of_all_development_data_count():
 )
 def test_development_and_evaluation_that_differ(dev, evaluation, told):
     rows = [
-        row("all", "eval", evaluation, kind="fusion"),
-        row("all", "dev", dev, kind="fusion"),
+        row("all", "eval", evaluation, evaluation - 0.02, evaluation + 0.02, kind="fusion"),
+        row("all", "dev", dev, dev - 0.02, dev + 0.02, kind="fusion"),
         row(),
     ]
     points = found(headline=rows)
     assert len(points) == told
     if told:
         higher = "higher" if evaluation > dev else "lower"
-        assert points[0].text.startswith(
+        said = (
             f"On c, these have far {higher} EERs on evaluation data than on development data (dev, "
-            f"eval): all ({100 * dev:.1f} %, {100 * evaluation:.1f} %). Each "
+            f"eval): all ({100 * dev:.1f} %, {100 * evaluation:.1f} %). "
         )
+        assert points[0].text.startswith(f"{said}Each ")
         assert [points[0].concerns(each) for each in rows] == [True, True, False]
+        for wide in ({"eer_low": 0.0, "eer_high": 0.45}, {"eer_low": None, "eer_high": None}):
+            (point,) = found(headline=[rows[0], {**rows[1], **wide}, row()])
+            assert point.text.startswith(
+                f"{said}Unless it is chance, which the intervals allow for all, each "
+            )
 
 
 def test_detectors_at_chance():

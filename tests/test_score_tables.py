@@ -179,6 +179,7 @@ def test_breakdowns(root, caplog):
     assert row["macro_eer"] == pytest.approx(macro)
     assert row["worst_level"] == max(eers, key=eers.__getitem__)
     assert row["worst_eer"] == max(eers.values())
+    assert row["n_worst"] == list(eers.values()).count(row["worst_eer"]) == 1
     assert row["worst_low"] <= row["worst_eer"] <= row["worst_high"]
     assert row["n_levels"] == 2
     assert row["small_levels"] == "mp3, opus"

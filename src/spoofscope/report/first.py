@@ -122,6 +122,7 @@ def _operating_points(
 
 def _jumps(headline: Sequence[Row]) -> Iterable[Point]:
     jumps: dict[tuple[str, bool], dict[str, str]] = {}
+    unsure: set[str] = set()
     for row in headline:
         if row["split"] != "eval" or row["eer"] is None:
             continue
@@ -133,20 +134,35 @@ def _jumps(headline: Sequence[Row]) -> Iterable[Point]:
             if high - low < _JUMP or high < 2 * low:
                 continue
             rates = f"{row['name']} ({_percent(other['eer'])}, {_percent(row['eer'])})"
+            if not _apart(row, other):
+                unsure.add(rates)
             key = row["corpus"], row["eer"] > other["eer"]
             jumps.setdefault(key, {})[row["name"]] = rates
     for (corpus, is_worse), said in jumps.items():
+        perhaps = [name for name, rates in said.items() if rates in unsure]
+        each = "Each"
+        if perhaps:
+            each = f"Unless it is chance, which the intervals allow for {listed(perhaps)}, each"
         why = (
-            "Each was chosen and calibrated on development data that are easier than the "
-            "evaluation data, or fits them too closely."
+            "was chosen and calibrated on development data that are easier than the evaluation "
+            "data, or fits them too closely."
             if is_worse
-            else "Each finds the evaluation data far easier than its development data."
+            else "finds the evaluation data far easier than its development data."
         )
         yield Point(
             f"On {corpus}, these have far {'higher' if is_worse else 'lower'} EERs on evaluation "
-            f"data than on development data (dev, eval): {listed(said.values())}. {why}",
+            f"data than on development data (dev, eval): {listed(said.values())}. "
+            f"{each} {why}",
             _of(list(said), corpus),
         )
+
+
+def _apart(row: Row, other: Row) -> bool:
+    """Whether the intervals of two EERs have nothing in common."""
+    ends = [(each["eer_low"], each["eer_high"]) for each in (row, other)]
+    if any(end is None for pair in ends for end in pair):
+        return False
+    return max(low for low, _ in ends) > min(high for _, high in ends)
 
 
 def _audited(audits: Mapping[str, pl.DataFrame], people: DisplayNames) -> Iterable[Point]:

@@ -636,8 +636,8 @@ def _breakdowns(path: str) -> list[dict[str, Any]]:
     """Macro average and worst level per condition; rates without a value are null."""
     rates = ("macro_eer", "macro_low", "macro_high", "worst_eer", "worst_low", "worst_high")
     required: dict[str, pl.DataType] = {"name": pl.String(), "n_levels": pl.Int64()}
-    table = read_table(path, required, dict.fromkeys(rates, pl.Float64()))
-    return list(table.iter_rows(named=True))
+    given = {**dict.fromkeys(rates, pl.Float64()), "n_worst": pl.Int64()}
+    return list(read_table(path, required, given).iter_rows(named=True))
 
 
 def _chosen(path: str) -> list[dict[str, Any]]:

@@ -16,7 +16,8 @@ TABLE = Table(
     shows="Macro average and worst level of every condition, per system and eval set.",
     caption=(
         "For every condition the mean equal error rate over its levels, and the level with the "
-        "highest rate, with its interval and its trials. small_levels have fewer than 50 trials "
+        "highest rate, with its interval and its trials; where n_worst levels share that rate, "
+        "the first of them. small_levels have fewer than 50 trials "
         "of a class, without_eer lack a class."
     ),
     needs="metrics_by_condition",
@@ -30,6 +31,7 @@ TABLE = Table(
         "n_levels",
         "macro_eer",
         "worst_level",
+        "n_worst",
         "worst_eer",
         "worst_n_bonafide",
         "worst_n_spoof",
@@ -52,6 +54,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "macro_low": pl.Float64(),
     "macro_high": pl.Float64(),
     "worst_level": pl.String(),
+    "n_worst": pl.Int64(),
     "worst_eer": pl.Float64(),
     "worst_low": pl.Float64(),
     "worst_high": pl.Float64(),
@@ -86,7 +89,8 @@ def breakdowns(
 
     Returns:
         name, seed, corpus, split, condition, n_levels, macro_eer (mean over the levels that have
-        an EER) with its interval, the level with the highest EER with its interval and counts,
+        an EER) with its interval, the level with the highest EER (of n_worst that share it, the
+        first) with its interval and counts,
         small_levels (those with fewer than `SMALL` trials of a class, separated by commas),
         without_eer (those that lack a class) and without_interval (those that have too few units of
         a class for one, so that the mean has none either; all where nothing is resampled).
@@ -125,6 +129,7 @@ def breakdowns(
             worst = known.sort("value", descending=True, maintain_order=True).row(0, named=True)
             row |= {
                 "worst_level": worst["level"],
+                "n_worst": known.filter(value=worst["value"]).height,
                 "worst_eer": worst["value"],
                 "worst_low": worst["ci_low"],
                 "worst_high": worst["ci_high"],

@@ -212,8 +212,8 @@ def generator_summary(path: str) -> list[dict[str, Any]]:
 
     Returns:
         Per detector and set its texts, `unseen` and `all` (rows of means), and `hardest`: the row
-        of the unseen generator with the highest EER, None if there is no unseen generator or the
-        training data are not known.
+        of the unseen generator with the highest EER (the first of `n_hardest` that share it), None
+        if there is no unseen generator or the training data are not known.
     """
     table = read_generator_matrix(path)
     places = table.select("name", "trained_on", "corpus", "split").unique(maintain_order=True)
@@ -228,6 +228,7 @@ def generator_summary(path: str) -> list[dict[str, Any]]:
                 "unseen": of_detector.filter(generator=MEAN_OF_UNSEEN).row(0, named=True),
                 "all": of_detector.filter(generator=MEAN_OF_ALL).row(0, named=True),
                 "hardest": hardest.row(0, named=True) if hardest.height else None,
+                "n_hardest": hardest.filter(pl.col("eer") == pl.col("eer").max()).height,
             }
         )
     return summary
