@@ -186,6 +186,10 @@ def test_breakdowns(root, caplog):
     assert row["without_eer"] == row["without_interval"] == ""
 
 
+def _panels_of(figure):
+    return [axes for half in figure.subfigs for axes in half.axes]
+
+
 def test_a_level_of_one_speaker_has_no_interval_and_says_so(root, tmp_path, monkeypatch):
     """Nor has the mean over levels; in the table and in the figure stands why."""
     trials = tables.read_manifest(f"{root}/manifests/far.tsv")
@@ -206,13 +210,20 @@ def test_a_level_of_one_speaker_has_no_interval_and_says_so(root, tmp_path, monk
     monkeypatch.setattr(plt, "close", figures.append)
     eer_by_condition.draw(SYSTEMS[:1], [str(path)], outputs(tmp_path))
     labels = [
-        label.get_text()
-        for half in figures[0].subfigs
-        for axes in half.axes
-        for label in axes.get_yticklabels()
+        label.get_text() for axes in _panels_of(figures[0]) for label in axes.get_yticklabels()
     ]
     said = [label for label in labels if "no interval" in label]
     assert [label.split("\n")[0] for label in said] == ["(macro average)", "opus"]
+    assert not any("no interval" in axes.get_title("left") for axes in _panels_of(figures[0]))
+
+    # Where no level has one, the title says so.
+    bonafide = pl.col("label") == "bonafide"
+    trials = trials.with_columns(speaker=pl.when(bonafide).then("codec").otherwise("speaker"))
+    measured = evaluate(trials.join(scores, on="utt_id"), ["codec"], 100, 1)
+    tables.write_table(path, measured.select(*columns, pl.all()))
+    eer_by_condition.draw(SYSTEMS[:1], [str(path)], outputs(tmp_path))
+    titles = [axes.get_title("left") for axes in _panels_of(figures[1])]
+    assert [title.endswith(" (no intervals)") for title in titles] == [False, True]
 
 
 @pytest.mark.slow

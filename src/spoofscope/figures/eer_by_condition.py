@@ -173,7 +173,10 @@ def _draw_panel(
     axes.set_yticks(range(len(names)), [_level_label(rows, name) for name in names])
     axes.set_ylim(len(names) - 0.45, -0.55)
     trials = people().trials(panel.corpus, panel.split)
-    axes.set_title(f"{trials}: {people().condition(panel.condition)}", loc="left")
+    title = f"{trials}: {people().condition(panel.condition)}"
+    if rows["ci_low"].is_null().all() and table["ci_low"].is_not_null().any():
+        title += " (no intervals)"
+    axes.set_title(title, loc="left")
     axes.axvline(50, **CHANCE)
 
 
@@ -190,6 +193,6 @@ def _level_label(rows: pl.DataFrame, level: str) -> str:
 
 
 def _without_interval(rows: pl.DataFrame, level: str) -> str:
-    """The remark about a level without an interval, if others have one."""
+    """The remark about a level without an interval, if others of the condition have one."""
     none = rows.filter(pl.col("level") == level)["ci_low"].is_null().all()
     return "\nno interval" if none and rows["ci_low"].is_not_null().any() else ""

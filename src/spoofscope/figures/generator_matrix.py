@@ -35,7 +35,8 @@ FIGURE = Figure(
     caption=(
         "Equal error rate (%) of every detector on each generator against bona fide clips: mean "
         "over training seeds, standard deviation over them (of these seeds, not an estimate for "
-        "further seeds) and the 95 % interval of the first seed. Frames show the relation between "
+        "further seeds) and the 95 % interval of the first seed, unless a class has fewer than two "
+        "speakers (clips, if these are resampled). Frames show the relation between "
         "the generator and the detector's data. The mean of unseen leaves out the generators of "
         "training and model selection."
     ),

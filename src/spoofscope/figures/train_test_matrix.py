@@ -33,7 +33,8 @@ FIGURE = Figure(
     shows="EER of every detector, by its training data, on every attack.",
     caption=(
         "Equal error rate (%) of every detector against every attack, with the 95 % interval "
-        "below it; n: spoofed clips of the attack. Values above 50 % are correct: the detector "
+        "below it, unless a class has fewer than two speakers (clips, if these are resampled); n: "
+        "spoofed clips of the attack. Values above 50 % are correct: the detector "
         "ranks that attack as more bona fide than real speech. A detector is named with its "
         "training data; a frame marks an attack of the tested corpus in it, of a fusion in that of "
         "one of its detectors. What a system was trained on elsewhere is not known, and has no "
