@@ -6,13 +6,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import spoofscope.cases.scored_sets
 import spoofscope.detector
-from spoofscope import tables
+from spoofscope import __version__, tables
 from spoofscope.cli import main
 from spoofscope.metrics import information, rates
 from spoofscope.metrics.measure import METRICS
@@ -343,19 +344,23 @@ ERROR = {"path": "b.wav", "error": "b.wav: no such audio file"}
 
 @pytest.mark.parametrize(("results", "code"), [([RESULT], 0), ([RESULT, ERROR], 1)])
 def test_predict(monkeypatch, capsys, results, code):
-    asked = []
+    loaded, asked = [], []
 
     def predict_files(detector, files):
-        asked.append((detector, files))
+        asked.append(files)
         return iter(results)
 
-    monkeypatch.setattr(spoofscope.cases.scored_sets, "load_supported", lambda *given: given)
+    def load_supported(*given):
+        loaded.append(given)
+        return SimpleNamespace(support=None, identity="0123456789ab")
+
+    monkeypatch.setattr(spoofscope.cases.scored_sets, "load_supported", load_supported)
     monkeypatch.setattr(spoofscope.detector, "predict_files", predict_files)
     arguments = ("predict", "--detector", "d", *(result["path"] for result in results))
     exit_code, out, _ = run(capsys, *arguments, "--json")
     assert exit_code == code
     assert json.loads(out) == results
-    assert asked == [(("d", None), [result["path"] for result in results])]
+    assert (loaded, asked) == ([("d", None)], [[result["path"] for result in results]])
     exit_code, out, err = run(capsys, *arguments)
     assert exit_code == code
     assert out.splitlines()[1].split() == [
@@ -367,6 +372,7 @@ def test_predict(monkeypatch, capsys, results, code):
         "extended,clipped",
         "-",
     ]
+    assert out.splitlines()[-1] == f"By detector 0123456789ab, spoofscope {__version__}."
     assert ("no such audio file" in err) == (code == 1)
 
 

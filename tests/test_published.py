@@ -409,6 +409,8 @@ def test_recordings_that_the_dcnn_cannot_judge_are_errors_of_their_own(
         "path": str(files[0]),
         "error": "the recording is too short: 22049 samples at 22050 Hz, and the detector needs "
         "22050",
+        "detector": good["detector"],
+        "spoofscope": good["spoofscope"],
     }
     assert good["n_windows"] == 1
     assert coarse["error"].startswith("the recording has 16000 Hz, and the detector needs 22050 Hz")
