@@ -42,8 +42,9 @@ def test_a_corpus_with_all_that_misleads(tmp_path):
         ),
         (
             *("dev+eval", "shared", 1.0, "warn"),
-            "1 unknown attack of dev is in eval, too (1 clips), where they are not new to a gate "
-            "or a threshold at equal errors that is chosen on dev: vits-neon",
+            "1 unknown attack of dev is in eval, too (1 clips): vits-neon. They are not new there "
+            "to a gate, or a threshold at equal errors, that is chosen on dev with them; "
+            "`exclude_attacks` of a `dev` leaves them out",
         ),
     ]
     assert told(rows, check="attacks", split="eval") == [

@@ -106,8 +106,9 @@ def _attacks(systems: pl.DataFrame) -> Iterator[Row]:
         names = shared["attack"].to_list()
         note = (
             f"{_count(names, 'unknown attack')} of dev {'is' if len(names) == 1 else 'are'} in "
-            f"eval, too ({shared['n_eval'].sum()} clips), where they are not new to a gate or "
-            f"a threshold at equal errors that is chosen on dev: {_names(names)}"
+            f"eval, too ({shared['n_eval'].sum()} clips): {_names(names)}. They are not new there "
+            "to a gate, or a threshold at equal errors, that is chosen on dev with them; "
+            "`exclude_attacks` of a `dev` leaves them out"
         )
         yield "attacks", "dev+eval", NONE, "shared", float(len(names)), "warn", note
 
