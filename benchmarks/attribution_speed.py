@@ -46,7 +46,7 @@ def by_captum(domain: Domain, waveform: np.ndarray, batch: int) -> Run:
     """captum's way, of one utterance; points are those of all attempts."""
     start = time.perf_counter()
     (x,) = domain.inputs(waveform[None], None)
-    (b,) = domain.baselines("silence", waveform[None], [x], None, ())
+    (b,) = domain.baselines("silence", waveform[None], [x], None, None, ())
     function = domain.function(LENGTH)
     with torch.no_grad():
         difference = float(function(x[None]) - function(b[None]))
@@ -68,7 +68,7 @@ def here(domain: Domain, waveforms: Sequence[np.ndarray]) -> list[Run]:
     start = time.perf_counter()
     windows = np.stack(waveforms)
     inputs = domain.inputs(windows, None)
-    baselines = domain.baselines("silence", windows, inputs, None, ())
+    baselines = domain.baselines("silence", windows, inputs, None, None, ())
     attributions = integrated_gradients(
         domain.function(LENGTH),
         inputs,
