@@ -223,7 +223,7 @@ def test_a_level_of_one_speaker_has_no_interval_and_says_so(root, tmp_path, monk
     tables.write_table(path, measured.select(*columns, pl.all()))
     eer_by_condition.draw(SYSTEMS[:1], [str(path)], outputs(tmp_path))
     titles = [axes.get_title("left") for axes in _panels_of(figures[1])]
-    assert [title.endswith(" (no intervals)") for title in titles] == [False, True]
+    assert [title.endswith("\n(no intervals)") for title in titles] == [False, True]
 
 
 @pytest.mark.slow

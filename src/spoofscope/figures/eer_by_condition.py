@@ -42,6 +42,8 @@ FIGURE = Figure(
 
 # Inches: of a system at a level, between levels, around a panel, and of axis and legend of a page.
 _SYSTEM, _LEVEL, _PANEL, _AROUND = 0.085, 0.2, 0.5, 1.1
+# Inches: of a second line of a title.
+_LINE = 0.14
 
 
 class _Panel(NamedTuple):
@@ -122,6 +124,8 @@ def _panels(table: pl.DataFrame, n_systems: int) -> list[_Panel]:
             some = levels[start : start + most]
             corpus, split, condition = place
             height = line * len(some) + _PANEL
+            if _lacks_intervals(_rows(table, place), table):
+                height += _LINE
             panels.append(_Panel(corpus, split, condition, some, height))
     return panels
 
@@ -174,8 +178,8 @@ def _draw_panel(
     axes.set_ylim(len(names) - 0.45, -0.55)
     trials = people().trials(panel.corpus, panel.split)
     title = f"{trials}: {people().condition(panel.condition)}"
-    if rows["ci_low"].is_null().all() and table["ci_low"].is_not_null().any():
-        title += " (no intervals)"
+    if _lacks_intervals(rows, table):
+        title += "\n(no intervals)"
     axes.set_title(title, loc="left")
     axes.axvline(50, **CHANCE)
 
@@ -190,6 +194,11 @@ def _level_label(rows: pl.DataFrame, level: str) -> str:
     # Of a condition that does not apply "-", as in the tables: "none" may be a level of its own.
     name = people().level(row["condition"], level)
     return f"{name}\n({row['n_bonafide']} + {row['n_spoof']}){_without_interval(rows, level)}"
+
+
+def _lacks_intervals(rows: pl.DataFrame, table: pl.DataFrame) -> bool:
+    """Whether rows of a figure have no interval at all, and others have one."""
+    return bool(rows["ci_low"].is_null().all() and table["ci_low"].is_not_null().any())
 
 
 def _without_interval(rows: pl.DataFrame, level: str) -> str:
