@@ -45,8 +45,8 @@ SHARED = {
     "epochs": 2,
 }
 RECIPES: dict[str, dict[str, Any]] = {
-    "frozen": {**SHARED, "freeze_frontend": True},
     "joint": SHARED,
+    # Frozen, and then not.
     "warm_up": {**SHARED, "stages": [{"freeze_frontend": True}, {}]},
 }
 # Batch normalisation and dropout: equal for the same number of processes only. Some of this one's

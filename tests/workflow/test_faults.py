@@ -131,7 +131,9 @@ def undisturbed(url, wide, tmp_path_factory) -> Checkout:
         "corpora": {**WIDE_STUDY["corpora"], "fetched": fetched},
         "tracing": {**WIDE_STUDY["tracing"], "corpora": traced},
     }
-    targets = (*WIDE_TARGETS, "annotation", f"results/tiny/systems/{traced[0]}.audit.tsv")
+    fetches = "results/tiny/manifests/fetched.tsv"
+    audits = f"results/tiny/systems/{traced[0]}.audit.tsv"
+    targets = (*WIDE_TARGETS, fetches, "annotation", audits)
     made = wide.copy(tmp_path_factory.mktemp("faults") / "checkout")
     made.make(*targets, "--notemp", "--configfile", made.write_study(study))
     return made

@@ -58,8 +58,8 @@ def reverberation(energy: Floats, hop_seconds: float) -> float | None:
     maximum of the level and lasts until the level rises by more than 2 dB. Falls that reach 15 dB
     count: from 5 to 15 dB below the maximum a straight line is fitted to the level, as ISO 3382
     does for T10, and its slope gives the time for 60 dB; a line that does not fall is none. The
-    measure is the 25th percentile over falls. Dry speech gives about 0.05 to 0.15 s by its own falls;
-    clips of a second or two vary, so that means of many are compared.
+    measure is the 25th percentile over falls. Dry speech gives about 0.05 to 0.15 s by its own
+    falls; clips of a second or two vary, so that means of many are compared.
 
     Args:
         energy: (n,) level of frames in dB.
