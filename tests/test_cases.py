@@ -615,13 +615,18 @@ def with_hashes(study):
     write_manifest(manifest, rows.with_columns(sha256=pl.Series(hashes)))
 
 
+def calibrated_on(folder, n, hashes):
+    """A study whose detector was calibrated on `n` clips of its eval set; and the detector."""
+    trained = Detector.load(make_study(folder))
+    if hashes:
+        with_hashes(folder / "results/own")
+    return manifest_of_theirs(folder, trained, theirs_of(n, hashes)), trained
+
+
 @pytest.mark.parametrize("hashes", [False, True], ids=["names", "hashes"])
 def test_the_clips_of_the_calibration_in_another_manifest(tmp_path, hashes):
     """Other splits, columns, order and, with hashes, other names: the clips are the same."""
-    trained = Detector.load(make_study(tmp_path))
-    if hashes:
-        with_hashes(tmp_path / "results/own")
-    study = manifest_of_theirs(tmp_path, trained, theirs_of(96, hashes))
+    study, trained = calibrated_on(tmp_path, 96, hashes)
     (found,) = scored_sets(study, trained.calibration)
     assert (found.own_dev, found.name) == (True, "lab, eval, used for calibration")
 
@@ -629,10 +634,7 @@ def test_the_clips_of_the_calibration_in_another_manifest(tmp_path, hashes):
 @pytest.mark.parametrize("hashes", [False, True], ids=["names", "hashes"])
 def test_some_clips_of_an_eval_set_calibrated_the_detector(tmp_path, hashes):
     """They are no trials, and are counted where the set is named."""
-    trained = Detector.load(make_study(tmp_path))
-    if hashes:
-        with_hashes(tmp_path / "results/own")
-    study = manifest_of_theirs(tmp_path, trained, theirs_of(12, hashes))
+    study, trained = calibrated_on(tmp_path, 12, hashes)
     (found,) = scored_sets(study, trained.calibration)
     name = "lab, eval, without 12 of 96 clips, which were used for calibration"
     assert (found.own_dev, found.name) == (False, name)
